@@ -1,0 +1,273 @@
+"""Programs: a loss as its forward equations, validated, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from sympy import Add, Expr, Indexed, Mul, Sum, Symbol, sympify
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.errors import ProgramError
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, free_indices
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A forward equation ``entry = rhs``.
+
+    A *node* gets an adjoint and lines of its own in a derivation.  An *abbreviation*, such as the normaliser of
+    a softmax, is only a name: it is written out before differentiating, and folded back afterwards.
+    """
+
+    entry: Expr
+    rhs: Expr
+    is_node: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the array that the equation defines."""
+        return self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name
+
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        """The free indices of the equation, in the order of the array's axes."""
+        return self.entry.indices if isinstance(self.entry, Indexed) else ()
+
+
+def node(entry: Expr, rhs: Expr) -> Definition:
+    """The equation ``entry = rhs`` of an array that gets an adjoint (a gradient line of its own)."""
+    return Definition(entry, sympify(rhs), True)
+
+
+def abbreviation(entry: Expr, rhs: Expr) -> Definition:
+    """The equation ``entry = rhs`` of an array that is only a name for its right side."""
+    return Definition(entry, sympify(rhs), False)
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """An equation ``lhs = rhs`` that holds for the inputs, said in ``words``; its free indices run over their axes."""
+
+    key: str
+    words: str
+    lhs: Expr
+    rhs: Expr
+
+
+def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
+    """The assumption that every row of ``array`` (two axes) sums to one, as rows of one-hot or soft labels do."""
+    row, column = (axis.index(axis.conventional[0]) for axis in array.axes)
+    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[row, column], column), sympify(1))
+
+
+@dataclass(frozen=True)
+class Program:
+    """Forward equations from input arrays to one scalar, with the assumptions that hold for the inputs.
+
+    Parameters: ``axes`` in the order in which the shape table shows them; ``inputs``; ``equations`` in any order
+    that is not circular; ``output``, the name of the scalar; ``assumptions``.  Raises ``ProgramError`` where an
+    array is undefined or defined twice, equations are circular, an index runs over the wrong axis, is unbound or
+    is bound twice, or the output is not a scalar.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    inputs: tuple[Array, ...]
+    equations: tuple[Definition, ...]
+    output: str
+    assumptions: tuple[Assumption, ...] = ()
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @cached_property
+    def axis(self) -> dict[str, Axis]:
+        """The axes by name."""
+        return {axis.name: axis for axis in self.axes}
+
+    @cached_property
+    def arrays(self) -> dict[str, Array]:
+        """Every array by name: the inputs, then the defined ones in an order of evaluation."""
+        found = {array.name: array for array in self.inputs}
+        for definition in self.ordered:
+            axes = tuple(self.axis[axis_name(i)] for i in definition.indices)
+            found[definition.name] = Array(definition.name, axes)
+        return found
+
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """The equations by the name of the array that they define, in an order of evaluation."""
+        return {definition.name: definition for definition in self.ordered}
+
+    @cached_property
+    def ordered(self) -> tuple[Definition, ...]:
+        """The equations in an order of evaluation that neither names nor the order of declaration decide."""
+        return tuple(sorted(self.equations, key=lambda e: self._structure[e.name]))
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        """The place of each array: inputs as declared, then definitions as ordered (the latest is highest)."""
+        return {name: place for place, name in enumerate(self.arrays)}
+
+    @cached_property
+    def _structure(self) -> dict[str, tuple[int, str]]:
+        """Depth and shape of each array's definition, written without names: equal under any renaming."""
+        known = {array.name: (0, f"input{place}") for place, array in enumerate(self.inputs)}
+        waiting = {e.name: e for e in self.equations}
+        while waiting:
+            ready = [e for e in waiting.values() if array_names(e.rhs) <= known.keys()]
+            for e in ready:
+                depth = 1 + max((known[name][0] for name in array_names(e.rhs)), default=0)
+                spelled = {i: f"#{place}" for place, i in enumerate(e.indices)}
+                known[e.name] = (depth, _spell(e.rhs, spelled, {n: f"{d}{s}" for n, (d, s) in known.items()}))
+                del waiting[e.name]
+        by_text = {text: place for place, (_, text) in enumerate(sorted(set(known.values())))}
+        return {name: (depth, f"{by_text[text]:06}") for name, (depth, text) in known.items()}
+
+    def uses(self, name: str) -> set[str]:
+        """The arrays on which ``name`` depends through abbreviations alone: its parents in the graph of nodes."""
+        found: set[str] = set()
+        if name in self.definitions:
+            for used in array_names(self.definitions[name].rhs):
+                found.add(used)
+                if used in self.definitions and not self.definitions[used].is_node:
+                    found |= self.uses(used)
+        return found
+
+    def with_nodes(self, names: Iterable[str]) -> Program:
+        """The same program in which the abbreviations among ``names`` are nodes."""
+        wanted = set(names)
+        return replace(
+            self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations)
+        )
+
+
+def _spell(expr: Basic, indices: dict[Idx, str], arrays: dict[str, str]) -> str:
+    """An expression as text without the names of arrays and bound indices."""
+    if isinstance(expr, Idx):
+        return indices[expr]
+    if isinstance(expr, Indexed):
+        return f"{arrays[expr.base.name]}[{','.join(indices[i] for i in expr.indices)}]"
+    if isinstance(expr, Symbol):
+        return arrays.get(expr.name, expr.name)
+    if isinstance(expr, Sum):
+        depth = sum(text.startswith("~") for text in indices.values())
+        bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
+        return f"Sum{sorted(bound.values())}({_spell(expr.function, indices | bound, arrays)})"
+    parts = [_spell(arg, indices, arrays) for arg in expr.args]
+    if isinstance(expr, (Add, Mul)):
+        parts.sort()
+    return f"{expr.func.__name__}({','.join(parts)})" if parts else str(expr)
+
+
+def _validate(program: Program) -> None:
+    known = {array.name: array.axes for array in program.inputs}
+    if len(known) < len(program.inputs):
+        raise ProgramError(f"{program.name}: an input is declared twice among {_names(a.name for a in program.inputs)}")
+    axis = {a.name: a for a in program.axes}
+    for array in program.inputs:
+        _check_name(program, array.name)
+        if missing := [a.name for a in array.axes if a.name not in axis]:
+            raise ProgramError(f"{program.name}: {array.name} has the axis {missing[0]}, which is not among the axes")
+        if len(array.axes) > 2:
+            raise ProgramError(f"{program.name}: {array.name} has {len(array.axes)} axes; at most 2 are supported")
+    for e in program.equations:
+        if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
+            raise ProgramError(f"{program.name}: the left side {e.entry} is neither an entry of an array nor a scalar")
+        if e.name in known:
+            raise ProgramError(f"{program.name}: {e.name} is defined twice")
+        _check_name(program, e.name)
+        for place, i in enumerate(e.indices, 1):
+            if not isinstance(i, Idx) or i.upper is None:
+                raise ProgramError(f"{program.name}: index {place} of {e.entry} must be an index over an axis, not {i}")
+            if axis_name(i) not in axis:
+                raise ProgramError(f"{program.name}: index {i} of {e.entry} runs over {axis_name(i)}, not among the axes")
+        if len(set(e.indices)) < len(e.indices):
+            raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
+        if len(e.indices) > 2:
+            raise ProgramError(f"{program.name}: {e.name} has {len(e.indices)} axes; at most 2 are supported")
+        known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
+    for e in program.equations:
+        _validate_side(program, known, e.name, e.rhs, set(e.indices))
+    _validate_order(program)
+    for a in program.assumptions:
+        _validate_side(program, known, f"assumption {a.key}", a.lhs, free_indices(a.lhs))
+    if program.output not in {e.name for e in program.equations}:
+        raise ProgramError(f"{program.name}: the output {program.output} is not defined by an equation")
+    if known[program.output]:
+        named = ", ".join(a.name for a in known[program.output])
+        raise ProgramError(f"{program.name}: the output {program.output} must be a scalar, but it has the axes {named}")
+
+
+def _check_name(program: Program, name: str) -> None:
+    if not name.isidentifier() or name in {a.name for a in program.axes}:
+        raise ProgramError(f"{program.name}: {name!r} cannot name an array: use an identifier that is not an axis")
+
+
+def _validate_side(
+    program: Program, known: dict[str, tuple[Axis, ...]], where: str, side: Expr, scope: set[Idx]
+) -> None:
+    """Check every index of one side of an equation; ``scope`` holds the indices that may occur free."""
+    if isinstance(side, Sum):
+        own = bound_indices(side)
+        for i, *limits in side.limits:
+            if not isinstance(i, Idx) or i.upper is None or limits != [0, i.upper]:
+                raise ProgramError(f"{program.name}: in {where}, a sum must run over an index of a whole axis, not {i}")
+        if twice := (set(own) & scope) or (len(set(own)) < len(own)):
+            shown = _names(str(i) for i in twice) if isinstance(twice, set) else str(own[0])
+            raise ProgramError(f"{program.name}: in {where}, the index {shown} is bound twice")
+        _validate_side(program, known, where, side.function, scope | set(own))
+        return
+    if isinstance(side, Idx):
+        raise ProgramError(f"{program.name}: in {where}, the index {side} is used as a number")
+    if isinstance(side, Indexed):
+        name = side.base.name
+        if name not in known:
+            raise ProgramError(f"{program.name}: {where} uses {name}, which no input or equation defines")
+        if len(side.indices) != len(known[name]):
+            raise ProgramError(f"{program.name}: in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}")
+        for place, (i, a) in enumerate(zip(side.indices, known[name], strict=True), 1):
+            if not isinstance(i, Idx) or i.upper is None or axis_name(i) != a.name:
+                over = f"runs over {axis_name(i)}" if isinstance(i, Idx) and i.upper is not None else "has no axis"
+                raise ProgramError(f"{program.name}: in {where}, index {place} of {side} {over}, expected {a.name}")
+            if i not in scope:
+                raise ProgramError(f"{program.name}: in {where}, the index {i} of {side} is unbound")
+        return
+    if isinstance(side, Symbol):
+        if side.name not in known and side.name not in {a.name for a in program.axes}:
+            raise ProgramError(f"{program.name}: {where} uses {side.name}, which no input or equation defines")
+        if known.get(side.name):
+            raise ProgramError(f"{program.name}: in {where}, {side.name} has axes and needs indices")
+        return
+    for arg in side.args:
+        if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):
+            _validate_side(program, known, where, arg, scope)
+
+
+def _validate_order(program: Program) -> None:
+    known = {array.name for array in program.inputs}
+    waiting = {e.name: e for e in program.equations}
+    while waiting:
+        ready = [name for name, e in waiting.items() if array_names(e.rhs) <= known]
+        if not ready:
+            raise ProgramError(f"{program.name}: the equations of {_names(waiting)} are circular")
+        for name in ready:
+            known.add(name)
+            del waiting[name]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def evaluation_order(program: Program, wanted: Sequence[str]) -> list[Definition]:
+    """The equations needed for ``wanted``, in an order of evaluation."""
+    needed: set[str] = set()
+    for definition in reversed(program.ordered):
+        if definition.name in wanted or definition.name in needed:
+            needed |= {definition.name} | array_names(definition.rhs)
+    return [definition for definition in program.ordered if definition.name in needed]
