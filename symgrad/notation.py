@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count, permutations
 from string import ascii_lowercase
 
-from sympy import Dummy, Expr, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol
+from sympy import Dummy, Expr, Indexed, IndexedBase, Integer, MatrixExpr, MatrixSymbol, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -22,11 +22,11 @@ from sympy.tensor.indexed import Idx
 CONVENTIONAL_LETTERS = {
     "N": "nmi",
     "M": "mlr",
-    "D": "dae",
+    "D": "dea",
     "C": "kcjl",
     "K": "klm",
-    "H": "hgf",
-    "T": "tsu",
+    "H": "hgfe",
+    "T": "tsuvr",
 }
 
 
@@ -115,6 +115,13 @@ def array_names(expr: Basic) -> set[str]:
     return found | {s.name for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels}
 
 
+def entries(expr: Basic, name: str) -> list[Expr]:
+    """The entries of the array ``name`` that occur in an expression, in a stable order."""
+    found = [e for e in expr.atoms(Indexed) if e.base.name == name]
+    found += [s for s in expr.atoms(Symbol) if s.name == name and not s.is_integer and not found]
+    return sorted(found, key=lambda e: e.sort_key())
+
+
 _serial = count()
 
 
@@ -125,6 +132,8 @@ def rename_bound(expr: Basic, name: Callable[[Idx, Sum], Idx]) -> Basic:
     args = [rename_bound(arg, name) for arg in (expr.args[:1] if isinstance(expr, Sum) else expr.args)]
     if not isinstance(expr, Sum):
         return expr.func(*args) if tuple(args) != expr.args else expr
+    if args[0] == 0:
+        return Integer(0)
     inner = Sum(args[0], *expr.limits)
     renamed = {i: name(i, inner) for i in bound_indices(inner)}
     body = inner.function.xreplace(renamed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
-from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, free_indices
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, entries, free_indices, freshen, substitute
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Definition:
     def indices(self) -> tuple[Idx, ...]:
         """The free indices of the equation, in the order of the array's axes."""
         return self.entry.indices if isinstance(self.entry, Indexed) else ()
+
+    def at(self, indices: Sequence[Idx]) -> Expr:
+        """The right side with the equation's free indices replaced by ``indices``."""
+        return substitute(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
 def node(entry: Expr, rhs: Expr) -> Definition:
@@ -138,12 +142,24 @@ class Program:
                     found |= self.uses(used)
         return found
 
+    def written_out(self, expr: Expr, names: Collection[str]) -> Expr:
+        """``expr`` with the entries of the arrays ``names`` replaced by their definitions, again and again."""
+        while found := array_names(expr) & set(names):
+            latest = max(found, key=self.rank.__getitem__)
+            expr = freshen(expr)
+            expr = expr.xreplace({e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
+        return expr
+
     def with_nodes(self, names: Iterable[str]) -> Program:
         """The same program in which the abbreviations among ``names`` are nodes."""
         wanted = set(names)
         return replace(
             self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations)
         )
+
+
+def _indices(entry: Expr) -> tuple[Idx, ...]:
+    return entry.indices if isinstance(entry, Indexed) else ()
 
 
 def _spell(expr: Basic, indices: dict[Idx, str], arrays: dict[str, str]) -> str:

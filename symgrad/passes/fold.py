@@ -1,0 +1,131 @@
+"""Subexpressions back to the names that the program gave them, and common factors in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, cancel, factor, factor_terms
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import canonical, freshen
+from symgrad.rules import Rule, kernels, matches
+from symgrad.sums import ordered_sums, split_sums
+
+
+def fold_sums(expr: Expr, rules: Sequence[Rule]) -> Expr:
+    """``expr`` with the sums that have a name replaced by it."""
+    return _apply([r for r in rules if r.always and isinstance(r.pattern, Sum)], expr)[0]
+
+
+def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
+    """``expr`` in named arrays, with the rules used.
+
+    Kernels are always replaced; entries and derived identities only where the line becomes cheaper.
+    """
+    expr, used = _apply([r for r in rules if r.always], expr)
+    expr = tidy(expr, weights)
+    for rule in (r for r in rules if not r.always):
+        chain = [rule] if rule.after is None or rule.after.always else [rule.after, rule]
+        for candidate in (expr, split_sums(expr)):
+            changed, applied = candidate, ()
+            for link in chain:
+                changed, more = _apply([link], changed if link is chain[0] else split_sums(changed))
+                applied += more
+            if rule in applied:
+                shorter = tidy(changed, weights)
+                if cost(shorter, weights) < cost(expr, weights):
+                    expr, used = shorter, used + applied
+                    break
+    return expr, tuple(dict.fromkeys(used))
+
+
+def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
+    used: list[Rule] = []
+    for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, Sum)):
+        for _ in range(3):  # a replacement may sit inside another candidate; nesting is never deeper
+            found = dict(matches(rule, expr))
+            if not found:
+                break
+            used.append(rule)
+            expr = ordered_sums(expr.xreplace({old: freshen(new) for old, new in found.items()}))
+            if rule.pattern.func is Indexed:
+                break
+    return expr, tuple(used)
+
+
+def cost(expr: Basic, weights: dict[str, int]) -> int:
+    """What a line costs its reader: entries by the weight of their array (2 unless told), operations, sums.
+
+    Numbers and sizes of axes in front of a product cost next to nothing.
+    """
+    if isinstance(expr, Indexed):
+        return weights.get(expr.base.name, 2)
+    if isinstance(expr, KroneckerDelta):
+        return 2
+    if isinstance(expr, Symbol):
+        return weights.get(expr.name, 1)
+    if isinstance(expr, Sum):
+        return 3 * len(expr.limits) + cost(expr.function, weights)
+    if isinstance(expr, Function):
+        return 2 + sum(cost(arg, weights) for arg in expr.args)
+    if isinstance(expr, Pow):
+        return cost(expr.base, weights) + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
+    if isinstance(expr, Mul):
+        plain = [arg for arg in expr.args if not _is_count(arg)]
+        brackets = sum(isinstance(arg, Add) for arg in plain) if len(expr.args) > 1 else 0
+        number = expr.as_coeff_Mul()[0]
+        front = (len(plain) < len(expr.args) and number not in (1, -1)) + (number.is_negative is True)
+        return max(len(plain) - 1, 0) + brackets + front + sum(cost(arg, weights) for arg in plain)
+    if isinstance(expr, Add):
+        return len(expr.args) - 1 + sum(cost(arg, weights) for arg in expr.args)
+    return 1
+
+
+def _is_count(expr: Expr) -> bool:
+    """Whether ``expr`` is a number or made of sizes of axes alone."""
+    return expr.is_number or all(s.is_integer for s in expr.free_symbols)
+
+
+def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
+    """An equal expression with common factors in front and fractions cancelled, inside sums and at the top,
+    whichever of SymPy's forms is the cheapest to read."""
+    inner = expr.replace(lambda e: isinstance(e, Sum), lambda total: _tidy_sum(total, weights)) if expr.has(Sum) else expr
+    return canonical(_tidy_atoms(inner, weights))
+
+
+def _tidy_sum(total: Sum, weights: dict[str, int]) -> Expr:
+    body = _tidy_atoms(total.function, weights)
+    return ordered_sums(Sum(body, *(limit[0] for limit in total.limits)))
+
+
+def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
+    """The cheapest of SymPy's rational forms, functions, sums, deltas and entries being taken as atoms."""
+    if not isinstance(expr, (Add, Mul, Pow)):
+        return expr
+    atoms = [*kernels(expr), *expr.atoms(KroneckerDelta), *expr.atoms(Indexed)]
+    names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
+    plain = expr.xreplace(names)
+    forms = [plain, factor_terms(plain)]
+    if _has_quotient_of_sums(plain):
+        forms += [cancel(plain), factor(plain)]
+    elif sum(isinstance(part, Add) for part in plain.atoms(Add)):
+        forms.append(factor(plain))
+    back = {name: atom for atom, name in names.items()}
+    shown = [_signed(form.xreplace(back)) for form in forms]
+    return min(shown, key=lambda form: cost(form, weights))
+
+
+def _signed(expr: Expr) -> Expr:
+    """-(a - b) as (b - a); a bracket with deltas keeps them positive."""
+    if not isinstance(expr, Mul) or not expr.as_coeff_Mul()[0].is_negative:
+        return expr
+    for bracket in expr.args:
+        if isinstance(bracket, Add) and not bracket.has(KroneckerDelta):
+            if any(term.could_extract_minus_sign() for term in bracket.args):
+                return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
+    return expr
+
+
+def _has_quotient_of_sums(expr: Expr) -> bool:
+    return any(power.exp.is_negative and isinstance(power.base, Add) for power in expr.atoms(Pow))

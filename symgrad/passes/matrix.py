@@ -1,0 +1,289 @@
+"""Index form to matrix form: a term is a product of factors with index sets, and its sums are a contraction plan.
+
+Factors over the same indices merge into a Hadamard product; a summed index in two factors is a matrix product, in
+one factor a product with a vector of ones; a factor that lacks a free index is an outer product with ones.  Where
+no plan fits, there is no matrix form and the answer is None.  Axes are compared here, entry by entry, since SymPy's
+own shape checks pass on symbolic sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sympy import Add, Expr, Function, HadamardPower, HadamardProduct, Identity, Indexed, KroneckerDelta, MatAdd
+from sympy import MatMul, MatrixExpr, Mul, OneMatrix, Pow, S, Sum, Symbol, Transpose, sympify
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import Array, bound_indices, free_indices, freshen
+
+
+class NoMatrixFormError(Exception):
+    """No plan fits; caught at the boundary of this module."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A matrix whose rows run over ``row`` and whose columns over ``column``; None is an axis of size one."""
+
+    matrix: Expr
+    row: Idx | None = None
+    column: Idx | None = None
+
+    @property
+    def indices(self) -> set[Idx]:
+        return {i for i in (self.row, self.column) if i is not None}
+
+
+def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
+    """``expr``, whose free indices are among ``indices`` (row, then column; at most two), as a matrix expression.
+
+    With one index the result is a column, with none a product of shape 1 x 1 or a scalar.  ``arrays`` gives the
+    arrays by name.  Returns None where no matrix form exists.
+    """
+    try:
+        made = _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
+    except NoMatrixFormError:
+        return None
+    return made.matrix
+
+
+@dataclass(frozen=True)
+class _Context:
+    """The arrays by name, and the indices of the result: rows first."""
+
+    arrays: Mapping[str, Array]
+    target: tuple[Idx, ...]
+
+
+def _plan(expr: Expr, context: _Context) -> Factor:
+    """``expr`` as one factor over its own free indices."""
+    if isinstance(expr, Add):
+        return _sum_of_terms([_plan(term, context) for term in expr.args], context)
+    if isinstance(expr, Indexed):
+        return _entry(expr, context.arrays[expr.base.name])
+    if isinstance(expr, KroneckerDelta):
+        row, column = expr.args[:2]
+        return Factor(Identity(row.upper + 1), row, column)
+    if not free_indices(expr) and not expr.has(Sum):
+        return Factor(expr)
+    if isinstance(expr, (Mul, Sum)):
+        return _product(expr, context)
+    if isinstance(expr, Pow) and expr.exp.is_number:
+        base = _plan(expr.base, context)
+        return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
+    if isinstance(expr, Function) and len(expr.args) == 1:
+        call = expr.func
+        return _each(_plan(expr.args[0], context), lambda m: m.applyfunc(call), call)
+    raise NoMatrixFormError
+
+
+def _entry(entry: Indexed, array: Array) -> Factor:
+    if len(set(entry.indices)) < len(entry.indices):
+        raise NoMatrixFormError
+    return Factor(array.matrix, *entry.indices)
+
+
+def _each(factor: Factor, matrix: Callable[[Expr], Expr], scalar: Callable[[Expr], Expr]) -> Factor:
+    made = matrix(factor.matrix) if isinstance(factor.matrix, MatrixExpr) else scalar(factor.matrix)
+    return Factor(made, factor.row, factor.column)
+
+
+def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
+    wanted = set().union(*(t.indices for t in terms))
+    if len(wanted) > 2:
+        raise NoMatrixFormError
+    widest = max(terms, key=lambda t: len(t.indices))
+    order = tuple(i for i in (widest.row, widest.column) if i is not None)
+    order += tuple(sorted(wanted - set(order), key=str))
+    if wanted <= set(context.target):
+        order = tuple(i for i in context.target if i in wanted)
+    lifted = [_lift(t, order).matrix for t in terms]
+    if all(not isinstance(m, MatrixExpr) for m in lifted):
+        return Factor(Add(*lifted))
+    lifted = [m if isinstance(m, MatrixExpr) else m * OneMatrix(1, 1) for m in lifted]
+    return _placed(MatAdd(*lifted), order)
+
+
+def _placed(matrix: Expr, order: Sequence[Idx]) -> Factor:
+    return Factor(matrix, *order)
+
+
+def _product(expr: Expr, context: _Context) -> Factor:
+    """A product of factors under sums, contracted index by index."""
+    summed: set[Idx] = set()
+    coefficient: Expr = S.One
+    factors: list[Factor] = []
+    waiting = list(Mul.make_args(expr))
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, Sum):
+            summed |= set(bound_indices(part))
+            waiting = [*Mul.make_args(part.function), *waiting]
+        elif isinstance(part, Symbol) or not (free_indices(part) or part.has(Sum)):
+            coefficient *= part
+        else:
+            factors.append(_plan(part, context))
+    free = free_indices(expr)
+    if len(free) > 2:
+        raise NoMatrixFormError
+    for index in list(summed):
+        if not any(index in f.indices for f in factors):
+            coefficient *= index.upper + 1
+            summed.discard(index)
+    factors = _merged(factors)
+    while summed:
+        index = min(summed, key=lambda i: (_width(i, factors), str(i)))
+        factors = _merged(_eliminate(index, factors))
+        summed.discard(index)
+    return _scaled(coefficient, _outer(factors, free))
+
+
+def _width(index: Idx, factors: Sequence[Factor]) -> tuple[int, int]:
+    """How many indices are left, and how many factors take part, when ``index`` is summed away."""
+    using = [f for f in factors if index in f.indices]
+    return len(set().union(*(f.indices for f in using)) - {index}), len(using)
+
+
+def _merged(factors: Sequence[Factor]) -> list[Factor]:
+    """Factors over the same indices as one Hadamard product; scalars kept apart."""
+    merged: list[Factor] = []
+    for factor in factors:
+        for place, other in enumerate(merged):
+            if factor.indices and factor.indices == other.indices:
+                merged[place] = _hadamard(other, factor)
+                break
+        else:
+            merged.append(factor)
+    return merged
+
+
+def _hadamard(one: Factor, other: Factor) -> Factor:
+    turned = other if (other.row, other.column) == (one.row, one.column) else _turned(other)
+    parts: list[Expr] = []
+    for matrix in (one.matrix, turned.matrix):
+        parts.extend(matrix.args if isinstance(matrix, HadamardProduct) else [matrix])
+    return Factor(HadamardProduct(*parts), one.row, one.column)
+
+
+def _turned(factor: Factor) -> Factor:
+    """The transpose."""
+    return Factor(_transposed(factor.matrix), factor.column, factor.row)
+
+
+def _transposed(matrix: Expr) -> Expr:
+    """The transpose, written the way one writes it: (A B)^T as B^T A^T, and nothing transposed twice."""
+    if isinstance(matrix, Transpose):
+        return matrix.arg
+    if isinstance(matrix, OneMatrix):
+        return OneMatrix(*reversed(matrix.shape))
+    if isinstance(matrix, MatMul):
+        turned = [_transposed(m) for m in reversed(matrix.args) if isinstance(m, MatrixExpr)]
+        return MatMul(*(m for m in matrix.args if not isinstance(m, MatrixExpr)), *turned)
+    return matrix if isinstance(matrix, Identity) or not isinstance(matrix, MatrixExpr) else Transpose(matrix)
+
+
+def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
+    """The factors after ``index`` is summed away."""
+    using = [f for f in factors if index in f.indices]
+    rest = [f for f in factors if index not in f.indices]
+    if len(using) > 2:
+        using = _absorbed(index, using)
+    if len(using) == 1:
+        left = _with_column(using[0], index)
+        ones = Factor(OneMatrix(index.upper + 1, 1), index)
+        return [*rest, _matmul(left, ones)]
+    left, right = _with_column(using[0], index), _turned(_with_column(using[1], index))
+    return [*rest, _matmul(left, right)]
+
+
+def _absorbed(index: Idx, using: Sequence[Factor]) -> list[Factor]:
+    """At most two of the factors, vectors over ``index`` alone being spread over a matrix that has it."""
+    vectors = [f for f in using if f.indices == {index}]
+    matrices = [f for f in using if f.indices != {index}]
+    if len(matrices) > 2 or not matrices:
+        raise NoMatrixFormError
+    for vector in vectors:
+        host = matrices[0]
+        order = (host.row, host.column)
+        matrices[0] = _hadamard(host, _lift(vector, tuple(i for i in order if i is not None)))
+    return matrices
+
+
+def _with_column(factor: Factor, index: Idx) -> Factor:
+    """``factor`` or its transpose, so that its columns run over ``index``."""
+    return factor if factor.column == index else _turned(factor)
+
+
+def _matmul(left: Factor, right: Factor) -> Factor:
+    parts: list[Expr] = []
+    for matrix in (left.matrix, right.matrix):
+        parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
+    made = Factor(MatMul(*parts), left.row, right.column)
+    return _turned(made) if made.row is None and made.column is not None else made
+
+
+def _outer(factors: Sequence[Factor], free: set[Idx]) -> Factor:
+    """The product of what is left: a matrix, vectors over single indices, and scalars of shape 1 x 1."""
+    scalars = [f for f in factors if not f.indices]
+    shaped = [f for f in factors if f.indices]
+    if not shaped:
+        if any(isinstance(f.matrix, MatrixExpr) for f in scalars):
+            return Factor(MatMul(*(f.matrix for f in scalars)))
+        return Factor(Mul(*(f.matrix for f in scalars)))
+    full = [f for f in shaped if f.indices == free]
+    if full:
+        made, others = full[0], [f for f in shaped if f is not full[0]]
+        order = tuple(i for i in (made.row, made.column) if i is not None)
+        for other in others:
+            made = _hadamard(made, _lift(other, order))
+    else:
+        rows, columns = shaped
+        made = Factor(MatMul(rows.matrix, _transposed(columns.matrix)), rows.row, columns.row)
+    for scalar in scalars:
+        if isinstance(scalar.matrix, MatrixExpr):
+            if made.column is not None:
+                raise NoMatrixFormError
+            made = Factor(MatMul(made.matrix, scalar.matrix), made.row)
+        else:
+            made = _scaled(scalar.matrix, made)
+    return made
+
+
+def _scaled(coefficient: Expr, factor: Factor) -> Factor:
+    if coefficient == 1:
+        return factor
+    if isinstance(factor.matrix, MatMul):
+        return Factor(MatMul(coefficient, *factor.matrix.args), factor.row, factor.column)
+    if isinstance(factor.matrix, MatrixExpr):
+        return Factor(MatMul(coefficient, factor.matrix), factor.row, factor.column)
+    return Factor(sympify(coefficient * factor.matrix), factor.row, factor.column)
+
+
+def _lift(factor: Factor, order: tuple[Idx, ...]) -> Factor:
+    """``factor`` over exactly the indices of ``order``, spread by ones where it lacks one."""
+    if not order:
+        if factor.indices:
+            raise NoMatrixFormError
+        return factor
+    if not factor.indices <= set(order):
+        raise NoMatrixFormError
+    row, column = (*order, None)[:2]
+    if not factor.indices:
+        ones = OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1)
+        return Factor(ones if factor.matrix == 1 else MatMul(factor.matrix, ones), row, column)
+    if factor.indices == set(order):
+        return factor if factor.row == row else _turned(factor)
+    if factor.column is not None:
+        raise NoMatrixFormError
+    if factor.row == row:
+        assert column is not None
+        return Factor(_times(factor.matrix, OneMatrix(1, column.upper + 1)), row, column)
+    return Factor(_times(OneMatrix(row.upper + 1, 1), _transposed(factor.matrix)), row, column)
+
+
+def _times(left: Expr, right: Expr) -> Expr:
+    parts: list[Expr] = []
+    for matrix in (left, right):
+        parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
+    return MatMul(*parts)

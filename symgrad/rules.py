@@ -1,0 +1,173 @@
+"""Rules that write an expression in the names of a program, made from its definitions and never from a table of
+derivatives.
+
+For a definition whose right side has one non-rational kernel, the rule is that kernel, solved for: from
+``p_nk = exp(z_nk) / S_n`` comes ``exp(z_nk) -> p_nk S_n``.  For one that has none, an entry is solved for: from
+``xhat = (x - mu) / S`` comes ``x -> mu + S xhat``.  Solving means: linear in the kernel, with a coefficient that is
+known not to be zero; anything else gives no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from sympy import Add, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, factor_terms, fraction, together
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import array_names, axis_name, canonical, free_indices, substitute
+from symgrad.sums import split_sums
+from symgrad.program import Definition, Program
+from symgrad.steps import Condition
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``pattern = replacement`` for all values of ``indices``, a consequence of the definition of ``source``.
+
+    ``always`` tells that the rule is applied wherever it matches (a kernel); otherwise only where the line becomes
+    shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a derived
+    identity, and ``after`` the rule that has to be applied before it can match.
+    """
+
+    source: str
+    pattern: Expr
+    replacement: Expr
+    indices: tuple[Idx, ...]
+    always: bool
+    conditions: tuple[Condition, ...] = ()
+    derived_from: str | None = None
+    after: Rule | None = None
+
+
+def kernels(expr: Basic) -> list[Expr]:
+    """The maximal subexpressions that are no rational function of entries: functions, roots and sums."""
+    if isinstance(expr, (Indexed, KroneckerDelta, Idx)):
+        return []
+    if isinstance(expr, (Function, Sum)) or (isinstance(expr, Pow) and not expr.exp.is_Integer):
+        return [expr]
+    found: list[Expr] = []
+    for arg in expr.args:
+        found += [k for k in kernels(arg) if k not in found]
+    return found
+
+
+def nonzero_because(program: Program, expr: Expr) -> str | None:
+    """Why ``expr`` is not zero, in words, or None where that is not known."""
+    if expr.is_number:
+        return "a number" if expr.is_zero is False else None
+    if expr.is_nonzero or expr.is_positive:
+        return "positive" if expr.is_positive else "nonzero"
+    written = together(program.written_out(expr, program.definitions))
+    if written.is_positive or all(_is_positive(part) for part in fraction(written)):
+        return "positive by its definition"
+    if _is_positive(-written):
+        return "negative by its definition"
+    return None
+
+
+def _is_positive(expr: Expr) -> bool:
+    """Whether SymPy, or a look at the terms, tells that ``expr`` is positive."""
+    if expr.is_positive:
+        return True
+    if isinstance(expr, (Add, Mul)) and any(_is_positive(arg) for arg in expr.args):
+        return all(_is_positive(arg) or (isinstance(expr, Add) and _is_nonnegative(arg)) for arg in expr.args)
+    if isinstance(expr, Sum):
+        return _is_positive(expr.function)
+    return isinstance(expr, Pow) and _is_positive(expr.base)
+
+
+def _is_nonnegative(expr: Expr) -> bool:
+    if expr.is_nonnegative:
+        return True
+    if isinstance(expr, Sum):
+        return _is_nonnegative(expr.function)
+    return isinstance(expr, Mul) and all(_is_nonnegative(arg) for arg in expr.args)
+
+
+def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
+    """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear with a divisor known nonzero."""
+    atom = Symbol("kernel", real=True)
+    numerator, denominator = fraction(together(rhs.xreplace({kernel: atom})))
+    equation = (lhs * denominator - numerator).expand()
+    divisor = equation.coeff(atom, 1)
+    rest = equation - divisor * atom
+    if divisor == 0 or rest.expand().has(atom) or divisor.has(atom):
+        return None
+    solution = factor_terms(-rest.expand() / divisor)
+    below = fraction(solution)[1]
+    conditions = []
+    for divided in Mul.make_args(below):
+        if not divided.is_number and not divided.is_integer:
+            if not (reason := nonzero_because(program, divided)):
+                return None
+            conditions.append(Condition(divided, reason))
+    return solution, tuple(conditions)
+
+
+def rules_of(program: Program, definition: Definition) -> list[Rule]:
+    """The rules that one definition gives; none for the output."""
+    if definition.name == program.output:
+        return []
+    found = kernels(definition.rhs)
+    targets = found or sorted(definition.rhs.atoms(Indexed), key=lambda e: e.sort_key())
+    if len(found) > 1:
+        return []
+    rules = []
+    for target in targets:
+        if free_indices(target) == set(definition.indices):
+            if solution := solved(program, definition.entry, definition.rhs, target):
+                rules.append(Rule(definition.name, target, solution[0], definition.indices, bool(found), solution[1]))
+    return rules
+
+
+def identities(program: Program, definitions: Sequence[Definition], rules: Sequence[Rule]) -> list[Rule]:
+    """What definitions that are sums become when a kernel in them is eliminated: sum_k p_nk = 1, sum_d xhat_nd = 0."""
+    found = []
+    for definition in definitions:
+        if not any(isinstance(kernel, Sum) for kernel in kernels(definition.rhs)):
+            continue
+        for rule in rules:
+            if rule.source == definition.name:
+                continue
+            rhs = definition.rhs
+            for old, new in matches(rule, rhs):
+                rhs = split_sums(rhs.xreplace({old: new}))
+            totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
+            if len(totals) == 1 and (solution := solved(program, definition.entry, rhs, totals[0])):
+                conditions = rule.conditions + solution[1]
+                found.append(Rule(rule.source, totals[0], solution[0], definition.indices, False, conditions, definition.name, rule))
+    return found
+
+
+def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
+    """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
+    free = sorted({i for i in expr.atoms(Idx)}, key=str)
+    choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in rule.indices]
+    assignments = [dict(zip(rule.indices, choice, strict=True)) for choice in product(*choices)]
+    patterns = [(substitute(rule.pattern, a), a) for a in assignments]
+    for found in sorted(_candidates(rule, expr), key=lambda e: -len(str(e))):
+        for pattern, assignment in patterns:
+            if (power := _power_of(found, canonical(pattern))) is not None:
+                yield found, substitute(rule.replacement, assignment) ** power
+                break
+
+
+def _candidates(rule: Rule, expr: Basic) -> set[Basic]:
+    names = array_names(rule.pattern)
+    return {e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)}
+
+
+def _power_of(found: Basic, pattern: Expr) -> Expr | None:
+    """The rational number r with ``found == pattern ** r``, or None."""
+    if canonical(found) == pattern:
+        return Integer(1)
+    if isinstance(found, exp) and isinstance(pattern, exp):
+        ratio = found.args[0] / pattern.args[0]
+        return ratio if ratio.is_Integer else None
+    if isinstance(found, Pow) and isinstance(pattern, Pow) and found.base == pattern.base:
+        ratio = found.exp / pattern.exp
+        return ratio if ratio.is_Integer else None
+    return None

@@ -1,0 +1,125 @@
+"""Sums in order: Kronecker deltas summed away, free factors pulled out, independent sums pulled apart.
+
+Every function here returns an expression of equal value.  Sums are taken as linear combinations: a bracket is
+multiplied out only where a delta in it waits to be summed away, so that what has a name keeps its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sympy import Add, Expr, KroneckerDelta, Mul, Sum
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx, Indexed
+
+from symgrad.notation import axis_name, bound_indices, canonical, free_indices, freshen
+
+
+def contract(expr: Expr, axis: str) -> Expr:
+    """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums in order."""
+    return canonical(_rebuild(freshen(expr), axis))
+
+
+def ordered_sums(expr: Expr) -> Expr:
+    """``expr`` with its sums in order and their deltas left as they are."""
+    return canonical(_rebuild(freshen(expr), None))
+
+
+def split_sums(expr: Expr) -> Expr:
+    """``expr`` with every sum of several terms written as several sums, each in order."""
+    return canonical(_split(freshen(expr)))
+
+
+def _split(expr: Basic) -> Expr:
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        body = _split(expr.function).expand()
+        return Add(*(_sum_of_product(term, bound_indices(expr)) for term in Add.make_args(body)))
+    return expr.func(*(_split(arg) for arg in expr.args))
+
+
+def has_delta(expr: Basic, axis: str) -> bool:
+    """Whether a delta in ``expr`` has an index over ``axis`` that a sum binds."""
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    return any(set(delta.args[:2]) & bound for delta in expr.atoms(KroneckerDelta))
+
+
+def _rebuild(expr: Basic, axis: str | None) -> Expr:
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not expr.has(Sum):
+        return expr
+    if isinstance(expr, Sum):
+        return _summed(_rebuild(expr.function, axis), set(bound_indices(expr)), axis)
+    return expr.func(*(_rebuild(arg, axis) for arg in expr.args))
+
+
+def _summed(body: Expr, indices: set[Idx], axis: str | None) -> Expr:
+    """The sum of ``body`` over ``indices``, in order."""
+    if not body.has(KroneckerDelta) or axis is None:
+        return _sum_of_product(body, indices)
+    waiting = {i for i in indices if axis_name(i) == axis}
+    terms = _multiplied_out(body, waiting)
+    return Add(*(_sum_of_product(*_picked(term, indices, waiting)) for term in terms))
+
+
+def _multiplied_out(body: Expr, waiting: set[Idx]) -> list[Expr]:
+    """The terms of ``body`` after brackets with a delta in a ``waiting`` index are multiplied out."""
+    if isinstance(body, Add):
+        if not _waits(body, waiting):
+            return [body]
+        plain = [term for term in body.args if not _waits(term, waiting)]
+        rest = [t for term in body.args if _waits(term, waiting) for t in _multiplied_out(term, waiting)]
+        return rest + ([Add(*plain)] if plain else [])
+    for factor in Mul.make_args(body):
+        if isinstance(factor, Add) and _waits(factor, waiting):
+            others = body / factor
+            return [t for term in factor.args for t in _multiplied_out(others * term, waiting)]
+    return [body]
+
+
+def _waits(expr: Basic, waiting: set[Idx]) -> bool:
+    return any(set(delta.args[:2]) & waiting for delta in expr.atoms(KroneckerDelta))
+
+
+def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set[Idx]]:
+    """``term`` with the deltas among its factors used up: sum_i delta(i, x) f(i) = f(x)."""
+    remaining = set(indices)
+    while True:
+        for factor in Mul.make_args(term):
+            if isinstance(factor, KroneckerDelta) and (found := set(factor.args[:2]) & waiting & remaining):
+                gone = min(found, key=str)
+                (kept,) = set(factor.args[:2]) - {gone}
+                term = (term / factor).xreplace({gone: kept})
+                remaining.discard(gone)
+                break
+        else:
+            return term, remaining
+
+
+def _sum_of_product(body: Expr, indices: Iterable[Idx]) -> Expr:
+    """The sum of a product (an Add counts as one factor), each factor inside only the sums that it needs."""
+    waiting = set(indices)
+    factors: list[Expr] = []
+    for factor in Mul.make_args(body):
+        if isinstance(factor, Sum) and free_indices(factor) & waiting:
+            inner = freshen(factor)
+            waiting |= set(bound_indices(inner))
+            factors.extend(Mul.make_args(inner.function))
+        else:
+            factors.append(factor)
+    while waiting:
+        using = {i: [f for f in factors if i in free_indices(f)] for i in waiting}
+        index = min(waiting, key=lambda i: (len(using[i]), [len(free_indices(f)) for f in using[i]], axis_name(i)))
+        factors = [f for f in factors if index not in free_indices(f)]
+        factors.append(_single(Mul(*using[index]), index))
+        waiting.discard(index)
+    return Mul(*factors)
+
+
+def _single(body: Expr, index: Idx) -> Expr:
+    """The sum over one index of a product in which every factor has the index, nested sums merged."""
+    if body == 1:
+        return index.upper + 1
+    if isinstance(body, Sum):
+        return Sum(body.function, *bound_indices(body), index)
+    return Sum(body, index)

@@ -1,0 +1,221 @@
+"""Programs of users' own, which the engine has never been told about: forward equations only."""
+
+from __future__ import annotations
+
+from sympy import Expr, Rational, Sum, Symbol, exp, log, sqrt, tanh
+
+from symgrad.losses import classifier as cl
+from symgrad.notation import Array, Axis
+from symgrad.program import Definition, Program, abbreviation, node, rows_sum_to_one
+
+N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
+n, d, k, j = cl.n, cl.d, cl.k, cl.j
+H, T = Axis("H", "hidden units"), Axis("T", "tokens")
+h, g = H.index("h"), H.index("g")
+t, s, u = T.index("t"), T.index("s"), T.index("u")
+
+
+def _classifier(name: str, *equations: Definition, inputs: tuple[Array, ...] = (), softmax: bool = True) -> Program:
+    shared = (cl.logits(), cl.normaliser(), abbreviation(P[n, k], exp(Z[n, k]) / S[n])) if softmax else (cl.logits(),)
+    return Program(name, (N, D, C), (X, W, b, Y, *inputs), (*shared, *equations), "L", (rows_sum_to_one(Y),))
+
+
+def _nll(weight: Expr | int = 1) -> Expr:
+    return Sum(-weight * Y[n, k] * log(P[n, k]), n, k)
+
+
+def class_weights() -> Program:
+    """Weighted cross-entropy divided by the number of rows."""
+    a = Array("a", (C,), positive=True)
+    return _classifier("class_weights", node(L.base, _nll(a[k]) / N.size), inputs=(a,))
+
+
+def class_weights_normalised() -> Program:
+    """Weighted cross-entropy divided by the sum of the weights of the rows' classes, as PyTorch does."""
+    a, total = Array("a", (C,), positive=True), Array("A")
+    return _classifier(
+        "class_weights_normalised",
+        abbreviation(total.base, Sum(a[k] * Y[n, k], n, k)),
+        node(L.base, _nll(a[k]) / total.base),
+        inputs=(a,),
+    )
+
+
+def temperature() -> Program:
+    """Cross-entropy of the softmax of Z / tau."""
+    tau = Array("tau", (), positive=True)
+    return Program(
+        "temperature",
+        (N, D, C),
+        (X, W, b, Y, tau),
+        (
+            cl.logits(),
+            abbreviation(S[n], Sum(exp(Z[n, j] / tau.base), j)),
+            abbreviation(P[n, k], exp(Z[n, k] / tau.base) / S[n]),
+            node(L.base, _nll() / N.size),
+        ),
+        "L",
+        (rows_sum_to_one(Y),),
+    )
+
+
+def label_smoothing() -> Program:
+    """Cross-entropy against labels mixed with the uniform distribution."""
+    alpha, mixed = Array("alpha"), Array("T", (N, C))
+    return _classifier(
+        "label_smoothing",
+        abbreviation(mixed[n, k], (1 - alpha.base) * Y[n, k] + alpha.base / C.size),
+        node(L.base, -Sum(mixed[n, k] * log(P[n, k]), n, k) / N.size),
+        inputs=(alpha,),
+    )
+
+
+def l2_penalty() -> Program:
+    """Cross-entropy and lambda times the squared norm of W."""
+    lam = Array("lambda_")
+    return _classifier(
+        "l2_penalty", node(L.base, _nll() / N.size + lam.base * Sum(W[d, k] ** 2, d, k)), inputs=(lam,)
+    )
+
+
+def sum_reduction() -> Program:
+    """Cross-entropy summed over rows."""
+    return _classifier("sum_reduction", node(L.base, _nll()))
+
+
+def probabilities_as_node() -> Program:
+    """Cross-entropy with P as a node, so that the chain rule goes through 1 / p."""
+    return sum_reduction().with_nodes(["P"])
+
+
+def ridge() -> Program:
+    """Least squares with an L2 penalty."""
+    w, y, e, lam = Array("w", (D,)), Array("y", (N,)), Array("e", (N,)), Array("lambda_")
+    return Program(
+        "ridge",
+        (N, D),
+        (X, w, y, lam),
+        (
+            node(e[n], Sum(X[n, d] * w[d], d) - y[n]),
+            node(L.base, Sum(e[n] ** 2, n) / N.size + lam.base * Sum(w[d] ** 2, d)),
+        ),
+        "L",
+    )
+
+
+def logistic(sigmoid_is_node: bool = False) -> Program:
+    """Sigmoid and binary cross-entropy."""
+    w, b0, y, z, q = Array("w", (D,)), Array("b"), Array("y", (N,)), Array("z", (N,)), Array("p", (N,))
+    define = node if sigmoid_is_node else abbreviation
+    return Program(
+        "logistic",
+        (N, D),
+        (X, w, b0, y),
+        (
+            node(z[n], Sum(X[n, d] * w[d], d) + b0.base),
+            define(q[n], 1 / (1 + exp(-z[n]))),
+            node(L.base, -Sum(y[n] * log(q[n]) + (1 - y[n]) * log(1 - q[n]), n) / N.size),
+        ),
+        "L",
+    )
+
+
+def two_layer_tanh() -> Program:
+    """A tanh layer, then softmax cross-entropy."""
+    W1, b1, W2, b2 = Array("W1", (D, H)), Array("b1", (H,)), Array("W2", (H, C)), Array("b2", (C,))
+    A, hidden = Array("A", (N, H)), Array("Hid", (N, H))
+    return Program(
+        "two_layer_tanh",
+        (N, D, H, C),
+        (X, W1, b1, W2, b2, Y),
+        (
+            node(A[n, h], Sum(X[n, d] * W1[d, h], d) + b1[h]),
+            node(hidden[n, h], tanh(A[n, h])),
+            node(Z[n, k], Sum(hidden[n, h] * W2[h, k], h) + b2[k]),
+            cl.normaliser(),
+            abbreviation(P[n, k], exp(Z[n, k]) / S[n]),
+            node(L.base, _nll() / N.size),
+        ),
+        "L",
+        (rows_sum_to_one(Y),),
+    )
+
+
+def layer_norm() -> Program:
+    """Layer normalisation with gain and bias, and a squared error."""
+    gamma, beta, eps = Array("gamma", (D,)), Array("beta", (D,)), Array("eps", (), positive=True)
+    U, mu, v, sd = Array("U", (N, D)), Array("mu", (N,)), Array("v", (N,)), Array("S", (N,))
+    xhat, out = Array("Xhat", (N, D)), Array("O", (N, D))
+    return Program(
+        "layer_norm",
+        (N, D),
+        (X, gamma, beta, eps, U),
+        (
+            node(mu[n], Sum(X[n, d], d) / D.size),
+            node(v[n], Sum((X[n, d] - mu[n]) ** 2, d) / D.size),
+            abbreviation(sd[n], sqrt(v[n] + eps.base)),
+            node(xhat[n, d], (X[n, d] - mu[n]) / sd[n]),
+            node(out[n, d], gamma[d] * xhat[n, d] + beta[d]),
+            node(L.base, Rational(1, 2) * Sum((out[n, d] - U[n, d]) ** 2, n, d)),
+        ),
+        "L",
+    )
+
+
+def attention() -> Program:
+    """One attention head, softmax(Q K^T / sqrt(H)) V with Q, K and V from X, and a squared error."""
+    Wq, Wk, Wv = (Array(f"W{x}", (D, H)) for x in "qkv")
+    Xt, Q, K, V = Array("X", (T, D)), Array("Q", (T, H)), Array("K", (T, H)), Array("V", (T, H))
+    scores, total, weights = Array("E", (T, T)), Array("S", (T,)), Array("A", (T, T))
+    out, target = Array("O", (T, H)), Array("Y", (T, H))
+    return Program(
+        "attention",
+        (T, D, H),
+        (Xt, Wq, Wk, Wv, target),
+        (
+            node(Q[t, h], Sum(Xt[t, d] * Wq[d, h], d)),
+            node(K[t, h], Sum(Xt[t, d] * Wk[d, h], d)),
+            node(V[t, h], Sum(Xt[t, d] * Wv[d, h], d)),
+            node(scores[t, s], Sum(Q[t, h] * K[s, h], h) / sqrt(H.size)),
+            abbreviation(total[t], Sum(exp(scores[t, u]), u)),
+            node(weights[t, s], exp(scores[t, s]) / total[t]),
+            node(out[t, h], Sum(weights[t, s] * V[s, h], s)),
+            node(L.base, Sum((out[t, h] - target[t, h]) ** 2, t, h)),
+        ),
+        "L",
+    )
+
+
+def deep_tanh(layers: int) -> Program:
+    """A tanh network of the given depth with square layers, and a squared error."""
+    size, inner = Axis("H"), Axis("K")
+    del inner
+    names = range(1, layers + 1)
+    i, o = size.index("h"), size.index("g")
+    first, target = Array("A0", (N, size)), Array("Y", (N, size))
+    layer, weights = {0: first}, {}
+    equations: list[Definition] = []
+    for place in names:
+        layer[place], weights[place] = Array(f"A{place}", (N, size)), Array(f"W{place}", (size, size))
+        pre = Array(f"Z{place}", (N, size))
+        equations.append(node(pre[n, o], Sum(layer[place - 1][n, i] * weights[place][i, o], i)))
+        equations.append(node(layer[place][n, o], tanh(pre[n, o])))
+    equations.append(node(L.base, Sum((layer[layers][n, o] - target[n, o]) ** 2, n, o)))
+    return Program("deep_tanh", (N, size), (first, *weights.values(), target), tuple(equations), "L")
+
+
+# name -> (program, arrays to differentiate with respect to)
+ZOO = {
+    "class_weights": (class_weights, ("W", "b")),
+    "class_weights_normalised": (class_weights_normalised, ("W", "b")),
+    "temperature": (temperature, ("W", "b")),
+    "label_smoothing": (label_smoothing, ("W", "b")),
+    "l2_penalty": (l2_penalty, ("W", "b")),
+    "sum_reduction": (sum_reduction, ("W", "b", "X", "Z")),
+    "probabilities_as_node": (probabilities_as_node, ("W", "P", "Z")),
+    "ridge": (ridge, ("w",)),
+    "logistic": (logistic, ("w", "b")),
+    "two_layer_tanh": (two_layer_tanh, ("W1", "b1", "W2", "b2")),
+    "layer_norm": (layer_norm, ("X", "gamma", "beta")),
+    "attention": (attention, ("X", "Wq", "Wk", "Wv")),
+}
