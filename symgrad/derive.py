@@ -41,7 +41,8 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
         writer.origins[definition.name] = len(writer.steps)
     for name in _wanted_nodes(program, wrt):
         _derive_adjoint(writer, name)
-    _write_closed_forms(writer, wrt)
+        if name in wrt:
+            _write_closed_form(writer, name)
     _write_matrices(writer)
     return _with_short_names(writer.record(wrt))
 
@@ -157,7 +158,7 @@ class _Writer:
         cites = {origin, self.origins[rule.derived_from or rule.source]}
         reason = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
         self.line(
-            Value(rule.pattern), None, rule.replacement, "solve", reason,
+            Value(lettered(rule.pattern, self.program.axis)), None, rule.replacement, "solve", reason,
             cites=tuple(sorted(cites)), conditions=rule.conditions,
         )
         return len(self.steps)
@@ -172,9 +173,10 @@ class _Writer:
             dict(self.adjoint),
         )
 
-    def weights(self) -> dict[str, int]:
-        """What an entry costs a reader: an adjoint is long to write."""
-        return {array.name: 6 for array in self.adjoint.values()}
+    def weights(self, axes: int = 0) -> dict[str, int]:
+        """What an entry costs the reader of a line with ``axes`` free indices: an adjoint is long to write, and that of
+        a statistic (fewer axes: a mean, a variance) only a name for a detour."""
+        return {array.name: 6 if len(array.axes) >= axes else 14 for array in self.adjoint.values()}
 
 
 # --- the adjoint of one node --------------------------------------------------------------------------------------
@@ -269,6 +271,8 @@ def _contribution(
         return _derivative(program, user.rhs, short, entry, slopes), cites
     slope = _partial(writer, Partial(user.entry, entry), _derivative(program, user.rhs, short, entry, slopes), rules, True)
     cites.append(writer.results[Partial(user.entry, entry)])
+    if slope == 0:
+        return slope, cites
     adjoint = writer.adjoint[user.name]
     return _over(user.indices, adjoint[user.indices] * slope), cites
 
@@ -362,12 +366,13 @@ def _divisors(expr: Basic) -> set[Expr]:
 def _with_adjoints_written_out(writer: _Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
 
-    They are tried one by one, then all together: the pieces of a normalisation cancel only against each other.
+    They are tried one by one, then those of statistics (a mean, a variance) together.
     """
-    program, weights = writer.program, writer.weights()
+    program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
-    groups = [[name] for name in present] + ([present] if len(present) > 1 else [])
+    statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
+    groups = [*([name] for name in present), statistics] if len(statistics) > 1 else [[name] for name in present]
     for group in groups:
         written = value
         for name in group:
@@ -381,6 +386,10 @@ def _with_adjoints_written_out(writer: _Writer, subject: Total, value: Expr, rul
             line = writer.line(subject, value, written, "substitute", f"the adjoint of {named} written out", cites=cites)
             value = writer.line(subject, line, shorter, "collect", "collect common factors", cites=writer.cite(used))
     return value
+
+
+def _axes_of(entry: Expr) -> int:
+    return len(entry.indices) if isinstance(entry, Indexed) else 0
 
 
 def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
@@ -406,24 +415,20 @@ def _with_assumptions(writer: _Writer, subject: Total, value: Expr, rules: Seque
 # --- closed forms and matrices ------------------------------------------------------------------------------------
 
 
-def _write_closed_forms(writer: _Writer, wrt: Sequence[str]) -> None:
-    """For each array asked for, a last line in which adjoints that close over the program's arrays are written out."""
-    names = {a.name: node for node, a in writer.adjoint.items()}
-    for name in wrt:
-        gradient = writer.closed[name]
-        value = gradient.index
-        for used in sorted(array_names(value) & set(names)):
-            node = names[used]
-            if not array_names(writer.closed[node].index) & set(names):
-                subject = Total(gradient.entry)
-                cites = (writer.results[Total(writer.closed[node].entry)],)
-                written = _pulled(_write_out(value, writer.adjoint[node], writer.closed[node]), writer.weights())
-                value = writer.line(subject, value, written, "substitute", "closed form", cites=cites)
+def _write_closed_form(writer: _Writer, name: str) -> None:
+    """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
+    nodes = {a.name: node for node, a in writer.adjoint.items()}
+    gradient = writer.closed[name]
+    value, cites = gradient.index, []
+    for used in sorted(array_names(value) & set(nodes)):
+        closed = writer.closed[nodes[used]]
+        if not array_names(closed.index) & set(nodes):
+            value = _write_out(value, writer.adjoint[nodes[used]], closed)
+            cites.append(writer.results[Total(closed.entry)])
+    if cites:
+        value = fold(ordered_sums(value), [], writer.weights())[0]
+        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(sorted(cites)))
         writer.closed[name] = replace(gradient, index=lettered(value, writer.program.axis))
-
-
-def _pulled(expr: Expr, weights: dict[str, int]) -> Expr:
-    return fold(ordered_sums(expr), [], weights)[0]
 
 
 def _write_matrices(writer: _Writer) -> None:
@@ -441,7 +446,7 @@ def _write_matrices(writer: _Writer) -> None:
     for name, gradient in list(writer.closed.items()):
         subject = MatrixTotal(program.arrays[name])
         steps = totals[Total(gradient.entry)]
-        named = steps[-2:] if steps[-1].reason == "closed form" else steps[-1:]
+        named = steps[-2:] if steps[-1].rule == "close" else steps[-1:]
         before = None
         for step in named:
             indices = gradient.entry.indices if isinstance(gradient.entry, Indexed) else ()

@@ -84,7 +84,7 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
 
 def _is_count(expr: Expr) -> bool:
     """Whether ``expr`` is a number or made of sizes of axes alone."""
-    return expr.is_number or all(s.is_integer for s in expr.free_symbols)
+    return expr.is_number or (not expr.has(Idx) and all(s.is_integer for s in expr.free_symbols))
 
 
 def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
@@ -103,7 +103,8 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     """The cheapest of SymPy's rational forms, functions, sums, deltas and entries being taken as atoms."""
     if not isinstance(expr, (Add, Mul, Pow)):
         return expr
-    atoms = [*kernels(expr), *expr.atoms(KroneckerDelta), *expr.atoms(Indexed)]
+    found = {*kernels(expr), *expr.atoms(KroneckerDelta), *expr.atoms(Indexed)}
+    atoms = sorted(found, key=lambda atom: atom.sort_key())
     names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
     plain = expr.xreplace(names)
     forms = [plain, factor_terms(plain)]
