@@ -15,8 +15,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import InputError, UnsupportedError
-from symgrad.notation import Array, array_names, axis_name, canonical, entries, free_indices, fresh_letter, freshen
-from symgrad.notation import lettered, substitute
+from symgrad.notation import Array, array_names, axis_name, canonical, entries, free_indices, fresh_letter
+from symgrad.notation import lettered, renamed, replaced, sum_over
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import check_smooth, differentiate
 from symgrad.passes.fold import cost, fold, fold_sums
@@ -278,7 +278,7 @@ def _contribution(
 
 
 def _over(indices: Sequence[Idx], body: Expr) -> Expr:
-    return Sum(body, *indices) if indices else body
+    return sum_over(body, indices)
 
 
 def _rewritten(writer: _Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> Expr:
@@ -298,12 +298,12 @@ def _derivative(
     """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
     rates = {unit: Symbol(f"rate{place}", real=True) for place, unit in enumerate(slopes)}
     t = Symbol("t", real=True)
-    moved = rhs.xreplace({unit: unit + t * rates[unit] for unit in slopes})
-    known = moved.diff(t).xreplace({t: Integer(0)}) if slopes else Integer(0)
-    known = known.xreplace({rates[unit]: freshen(slope) for unit, slope in slopes.items()})
+    moved = replaced(rhs, {unit: unit + t * rates[unit] for unit in slopes})
+    known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
+    known = replaced(known, {rates[unit]: slope for unit, slope in slopes.items()})
     still = {unit: Symbol(f"still{place}", real=True) for place, unit in enumerate(slopes)}
-    rest = program.written_out(rhs.xreplace(still), short) if rhs.xreplace(still).has(*still.values()) or not slopes else rhs
-    rest = differentiate(rest, entry).xreplace({symbol: unit for unit, symbol in still.items()})
+    rest = program.written_out(replaced(rhs, still), short)
+    rest = replaced(differentiate(rest, entry), {symbol: unit for unit, symbol in still.items()})
     return known + rest
 
 
@@ -383,8 +383,8 @@ def _with_adjoints_written_out(writer: _Writer, subject: Total, value: Expr, rul
         if cost(shorter, weights) < cost(value, weights):
             cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
             named = " and ".join(nodes[name] for name in group)
-            line = writer.line(subject, value, written, "substitute", f"the adjoint of {named} written out", cites=cites)
-            value = writer.line(subject, line, shorter, "collect", "collect common factors", cites=writer.cite(used))
+            cites += writer.cite(used)
+            value = writer.line(subject, value, shorter, "substitute", f"the adjoint of {named} written out", cites=cites)
     return value
 
 
@@ -398,8 +398,8 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
     found = {}
     for entry in entries(expr, adjoint.name):
         at = entry.indices if isinstance(entry, Indexed) else ()
-        found[entry] = substitute(closed.index, dict(zip(own, at, strict=True)))
-    return expr.xreplace({entry: freshen(value) for entry, value in found.items()})
+        found[entry] = renamed(closed.index, dict(zip(own, at, strict=True)))
+    return replaced(expr, found)
 
 
 def _with_assumptions(writer: _Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:

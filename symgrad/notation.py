@@ -8,12 +8,13 @@ a finished line they bear the conventional letters of their axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count, permutations
 from string import ascii_lowercase
 
-from sympy import Dummy, Expr, Indexed, IndexedBase, Integer, MatrixExpr, MatrixSymbol, Sum, Symbol
+from sympy import Dummy, Expr, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -86,21 +87,20 @@ class Array:
         return MatrixSymbol(self.name, self.axes[0].size, self.axes[1].size if len(self.axes) == 2 else 1)
 
 
+@lru_cache(maxsize=4096)
 def axis_name(index: Idx) -> str:
     """The name of the axis over which an index runs."""
     return str(index.upper + 1)
 
 
-def free_indices(expr: Basic) -> set[Idx]:
+@lru_cache(maxsize=16384)
+def free_indices(expr: Basic) -> frozenset[Idx]:
     """The indices of an expression that no sum binds."""
     if isinstance(expr, Idx):
-        return {expr}
+        return frozenset((expr,))
     if isinstance(expr, Sum):
-        return free_indices(expr.function) - {limit[0] for limit in expr.limits}
-    found: set[Idx] = set()
-    for arg in expr.args:
-        found |= free_indices(arg)
-    return found
+        return free_indices(expr.function) - set(bound_indices(expr))
+    return frozenset().union(*(free_indices(arg) for arg in expr.args))
 
 
 def bound_indices(total: Sum) -> tuple[Idx, ...]:
@@ -108,11 +108,14 @@ def bound_indices(total: Sum) -> tuple[Idx, ...]:
     return tuple(limit[0] for limit in total.limits)
 
 
-def array_names(expr: Basic) -> set[str]:
+@lru_cache(maxsize=16384)
+def array_names(expr: Basic) -> frozenset[str]:
     """The names of the arrays (of any number of axes) whose entries occur in an expression."""
-    found = {entry.base.name for entry in expr.atoms(Indexed)}
-    labels = {str(entry.base.label) for entry in expr.atoms(Indexed)}
-    return found | {s.name for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels}
+    if isinstance(expr, Indexed):
+        return frozenset((expr.base.name,))
+    if isinstance(expr, Symbol):
+        return frozenset() if expr.is_integer else frozenset((expr.name,))
+    return frozenset().union(*(array_names(arg) for arg in expr.args if not isinstance(arg, Idx)))
 
 
 def entries(expr: Basic, name: str) -> list[Expr]:
@@ -122,67 +125,128 @@ def entries(expr: Basic, name: str) -> list[Expr]:
     return sorted(found, key=lambda e: e.sort_key())
 
 
-_serial = count()
+# SymPy's own constructors of sums and entries check their arguments at length each time; those made here come from
+# sums and entries that were checked when the program was declared.
 
 
-def rename_bound(expr: Basic, name: Callable[[Idx, Sum], Idx]) -> Basic:
-    """``expr`` with every bound index replaced by ``name(index, the sum that binds it)``, innermost first."""
-    if isinstance(expr, (Idx, Indexed)) or not expr.has(Sum):
-        return expr
-    args = [rename_bound(arg, name) for arg in (expr.args[:1] if isinstance(expr, Sum) else expr.args)]
-    if not isinstance(expr, Sum):
-        return expr.func(*args) if tuple(args) != expr.args else expr
-    if args[0] == 0:
-        return Integer(0)
-    inner = Sum(args[0], *expr.limits)
-    renamed = {i: name(i, inner) for i in bound_indices(inner)}
-    body = inner.function.xreplace(renamed)
-    return Sum(body, *(renamed[i] for i in bound_indices(inner)))
+@lru_cache(maxsize=4096)
+def _limit(index: Idx) -> Tuple:
+    return Tuple(index, index.lower, index.upper)
 
 
-def freshen(expr: Expr) -> Expr:
-    """``expr`` with bound indices that occur nowhere else, so that a substitution into it captures nothing."""
-    return rename_bound(expr, lambda index, _: Idx(f"_{axis_name(index)}_{next(_serial)}", index.upper + 1))
+@lru_cache(maxsize=16384)
+def _entry(base: IndexedBase, indices: tuple[Idx, ...]) -> Indexed:
+    return Indexed(base, *indices)
 
 
-def substitute(expr: Expr, replacements: Mapping[Basic, Basic]) -> Expr:
-    """``expr.xreplace(replacements)`` without capture of bound indices."""
-    return freshen(expr).xreplace(dict(replacements))
+def sum_over(body: Expr, indices: Iterable[Idx]) -> Expr:
+    """``Sum(body, *indices)`` for indices that run over whole axes; 0 for a body of 0, the body for no indices."""
+    limits = [_limit(index) for index in indices]
+    if body == 0 or not limits:
+        return body
+    total = Expr.__new__(Sum, body, *limits)
+    total.is_commutative = True
+    return total
 
 
-def _height(expr: Basic) -> int:
+@lru_cache(maxsize=16384)
+def height(expr: Basic) -> int:
     """How deeply sums are nested in an expression."""
     if isinstance(expr, Sum):
-        return len(expr.limits) + _height(expr.function)
-    return max((_height(arg) for arg in expr.args), default=0)
+        return len(expr.limits) + height(expr.function)
+    if isinstance(expr, (Indexed, Idx)):
+        return 0
+    return max((height(arg) for arg in expr.args), default=0)
 
 
-def canonical(expr: Expr) -> Expr:
-    """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal."""
-    return _canonical(freshen(expr))
+Naming = Callable[[Sum, tuple[Idx, ...]], Mapping[Idx, Idx]]
 
 
-def _canonical(expr: Basic) -> Basic:
-    if isinstance(expr, Indexed) or not expr.has(Sum):
+def _renamed(expr: Basic, known: Mapping[Idx, Idx], name: Naming) -> Basic:
+    """``expr`` with the indices of ``known`` replaced and the bound ones named anew, outermost first."""
+    if isinstance(expr, Idx):
+        return known.get(expr, expr)
+    if not expr.args or (not known and not height(expr)):
         return expr
-    if not isinstance(expr, Sum):
-        return expr.func(*(_canonical(arg) for arg in expr.args))
-    body = _canonical(expr.function)
-    height = _height(body)
-    by_axis = sorted(bound_indices(expr), key=axis_name)
-    candidates = []
-    for order in _orders_within_axes(by_axis):
-        names = {
-            old: Idx(f"_{axis_name(old)}{height + place}", old.upper + 1) for place, old in enumerate(order, 1)
-        }
-        candidates.append(Sum(body.xreplace(names), *(names[i] for i in order)))
-    return min(candidates, key=lambda candidate: candidate.sort_key())
+    if isinstance(expr, Indexed):
+        return _entry(expr.base, tuple(known.get(i, i) for i in expr.indices))
+    if isinstance(expr, Sum):
+        own = name(expr, bound_indices(expr))
+        body = _renamed(expr.function, {**known, **own}, name)
+        return sum_over(body, own.values())
+    args = tuple(_renamed(arg, known, name) for arg in expr.args)
+    return expr if args == expr.args else expr.func(*args)
 
 
-def _orders_within_axes(indices: list[Idx]) -> Iterable[tuple[Idx, ...]]:
+def freshen(expr: Expr, avoid: Collection[Idx] = ()) -> Expr:
+    """``expr`` with every bound index named differently from all others and from those to ``avoid``."""
+    return renamed(expr, {}, avoid)
+
+
+def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) -> Expr:
+    """``expr`` with its free indices replaced as ``free`` says, and nothing captured: bound ones are named anew."""
+    serial = count()
+    taken = {*avoid, *free.values()}
+
+    def name(_: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
+        return {i: next(new for place in serial if (new := _fresh(axis_name(i), i.upper + 1, place)) not in taken) for i in indices}
+
+    return _renamed(expr, free, name)
+
+
+def reindexed(expr: Expr, free: Mapping[Idx, Idx]) -> Expr:
+    """``expr`` with its free indices replaced, bound ones untouched: for expressions whose bound indices are known to
+    differ from all of these, as they do after ``freshen``."""
+    return _renamed(expr, free, lambda _, indices: {i: i for i in indices})
+
+
+@lru_cache(maxsize=4096)
+def _fresh(axis: str, size: Expr, place: int) -> Idx:
+    return Idx(f"_{axis}_{place}", size)
+
+
+def replaced(expr: Basic, replacements: Mapping[Basic, Basic]) -> Expr:
+    """``expr`` with subexpressions replaced, as ``xreplace`` does it, sums being rebuilt without SymPy's checks.
+
+    The caller sees to it that nothing is captured.
+    """
+    if expr in replacements:
+        return replacements[expr]
+    if not expr.args or isinstance(expr, (Indexed, Idx)):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(replaced(expr.function, replacements), bound_indices(expr))
+    args = tuple(replaced(arg, replacements) for arg in expr.args)
+    return expr if args == expr.args else expr.func(*args)
+
+
+@lru_cache(maxsize=16384)
+def canonical(expr: Expr) -> Expr:
+    """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal.
+
+    A name contains the height at which its sum is nested, so an inner sum can never capture an outer index.
+    """
+    return _renamed(expr, {}, _by_height)
+
+
+def _by_height(total: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
+    """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
+    below = height(total.function)
+    ordered = sorted(indices, key=axis_name)
+
+    def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
+        return {old: Idx(f"_{axis_name(old)}{below + place}", old.upper + 1) for place, old in enumerate(order, 1)}
+
+    orders = _orders_within_axes(ordered)
+    if len(orders) == 1:
+        return names(ordered)
+    return names(min(orders, key=lambda order: _renamed(total.function, names(order), _by_height).sort_key()))
+
+
+def _orders_within_axes(indices: Sequence[Idx]) -> list[Sequence[Idx]]:
     """The orders of the indices that keep the order of the axes."""
     if len({axis_name(i) for i in indices}) == len(indices):
-        return [tuple(indices)]
+        return [indices]
     return [p for p in permutations(indices) if [axis_name(i) for i in p] == [axis_name(i) for i in indices]]
 
 
@@ -202,22 +266,21 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
 
 def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = ()) -> Expr:
     """``expr`` with conventional letters for its bound indices, none that is free in it or in ``taken``."""
-    used = {str(i.label) for i in free_indices(expr)} | set(taken)
-    return _lettered(expr, axes, used)
+    outside = {str(i.label) for i in free_indices(expr)} | set(taken)
+    order = list(axes)
 
+    def relettered(part: Basic, known: dict[Idx, Idx], used: set[str]) -> Basic:
+        if isinstance(part, Sum):
+            own: dict[Idx, Idx] = {}
+            for index in sorted(bound_indices(part), key=lambda i: order.index(axis_name(i))):
+                own[index] = fresh_letter(axes[axis_name(index)], used, bound=True)
+                used = used | {str(own[index].label)}
+            return sum_over(relettered(part.function, known | own, used), own.values())
+        if not height(part):
+            return renamed(part, known)
+        return part.func(*(relettered(arg, known, used) for arg in part.args))
 
-def _lettered(expr: Basic, axes: Mapping[str, Axis], used: set[str]) -> Basic:
-    if isinstance(expr, Indexed) or not expr.has(Sum):
-        return expr
-    if not isinstance(expr, Sum):
-        return expr.func(*(_lettered(arg, axes, used) for arg in expr.args))
-    own = set(used)
-    names: dict[Idx, Idx] = {}
-    for index in sorted(bound_indices(expr), key=lambda i: list(axes).index(axis_name(i))):
-        names[index] = fresh_letter(axes[axis_name(index)], own, bound=True)
-        own.add(str(names[index].label))
-    body = freshen(expr.function).xreplace(names)
-    return Sum(_lettered(body, axes, own), *names.values())
+    return relettered(expr, {}, outside)
 
 
 def is_matrix(expr: Basic) -> bool:

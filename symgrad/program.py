@@ -11,7 +11,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
-from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, entries, free_indices, freshen, substitute
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, entries, free_indices, renamed, replaced
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Definition:
 
     def at(self, indices: Sequence[Idx]) -> Expr:
         """The right side with the equation's free indices replaced by ``indices``."""
-        return substitute(self.rhs, dict(zip(self.indices, indices, strict=True)))
+        return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
 def node(entry: Expr, rhs: Expr) -> Definition:
@@ -146,8 +146,7 @@ class Program:
         """``expr`` with the entries of the arrays ``names`` replaced by their definitions, again and again."""
         while found := array_names(expr) & set(names):
             latest = max(found, key=self.rank.__getitem__)
-            expr = freshen(expr)
-            expr = expr.xreplace({e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
+            expr = replaced(expr, {e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
         return expr
 
     def with_nodes(self, names: Iterable[str]) -> Program:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from sympy import Add, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, factor_terms, fraction, together
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import array_names, axis_name, canonical, free_indices, substitute
+from symgrad.notation import array_names, axis_name, canonical, free_indices, height, renamed, replaced
 from symgrad.sums import split_sums
 from symgrad.program import Definition, Program
 from symgrad.steps import Condition
@@ -90,7 +91,7 @@ def _is_nonnegative(expr: Expr) -> bool:
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
     """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear with a divisor known nonzero."""
     atom = Symbol("kernel", real=True)
-    numerator, denominator = fraction(together(rhs.xreplace({kernel: atom})))
+    numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = (lhs * denominator - numerator).expand()
     divisor = equation.coeff(atom, 1)
     rest = equation - divisor * atom
@@ -134,7 +135,7 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
                 continue
             rhs = definition.rhs
             for old, new in matches(rule, rhs):
-                rhs = split_sums(rhs.xreplace({old: new}))
+                rhs = split_sums(replaced(rhs, {old: new}))
             totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
             if len(totals) == 1 and (solution := solved(program, definition.entry, rhs, totals[0])):
                 conditions = rule.conditions + solution[1]
@@ -144,25 +145,25 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
 
 def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
     """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
-    free = sorted({i for i in expr.atoms(Idx)}, key=str)
-    choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in rule.indices]
-    assignments = [dict(zip(rule.indices, choice, strict=True)) for choice in product(*choices)]
-    patterns = [(substitute(rule.pattern, a), a) for a in assignments]
-    for found in sorted(_candidates(rule, expr), key=lambda e: -len(str(e))):
-        for pattern, assignment in patterns:
-            if (power := _power_of(found, canonical(pattern))) is not None:
-                yield found, substitute(rule.replacement, assignment) ** power
+    names = array_names(rule.pattern)
+    found = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
+    for candidate in sorted(found, key=lambda e: -height(e)):
+        free = sorted(free_indices(candidate), key=str)
+        for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
+            if (power := _power_of(canonical(candidate), _instance(rule.pattern, rule.indices, choice))) is not None:
+                yield candidate, _instance(rule.replacement, rule.indices, choice) ** power
                 break
 
 
-def _candidates(rule: Rule, expr: Basic) -> set[Basic]:
-    names = array_names(rule.pattern)
-    return {e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)}
+@lru_cache(maxsize=16384)
+def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> Expr:
+    """``expr`` at the chosen indices."""
+    return canonical(renamed(expr, dict(zip(indices, choice, strict=True))))
 
 
 def _power_of(found: Basic, pattern: Expr) -> Expr | None:
     """The rational number r with ``found == pattern ** r``, or None."""
-    if canonical(found) == pattern:
+    if found == pattern:
         return Integer(1)
     if isinstance(found, exp) and isinstance(pattern, exp):
         ratio = found.args[0] / pattern.args[0]

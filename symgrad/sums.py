@@ -12,7 +12,7 @@ from sympy import Add, Expr, KroneckerDelta, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
-from symgrad.notation import axis_name, bound_indices, canonical, free_indices, freshen
+from symgrad.notation import axis_name, bound_indices, canonical, free_indices, freshen, height, reindexed, sum_over
 
 
 def contract(expr: Expr, axis: str) -> Expr:
@@ -31,7 +31,7 @@ def split_sums(expr: Expr) -> Expr:
 
 
 def _split(expr: Basic) -> Expr:
-    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not expr.has(Sum):
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not height(expr):
         return expr
     if isinstance(expr, Sum):
         body = _split(expr.function).expand()
@@ -46,7 +46,7 @@ def has_delta(expr: Basic, axis: str) -> bool:
 
 
 def _rebuild(expr: Basic, axis: str | None) -> Expr:
-    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not expr.has(Sum):
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not height(expr):
         return expr
     if isinstance(expr, Sum):
         return _summed(_rebuild(expr.function, axis), set(bound_indices(expr)), axis)
@@ -89,7 +89,7 @@ def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set
             if isinstance(factor, KroneckerDelta) and (found := set(factor.args[:2]) & waiting & remaining):
                 gone = min(found, key=str)
                 (kept,) = set(factor.args[:2]) - {gone}
-                term = (term / factor).xreplace({gone: kept})
+                term = reindexed(term / factor, {gone: kept})
                 remaining.discard(gone)
                 break
         else:
@@ -102,9 +102,8 @@ def _sum_of_product(body: Expr, indices: Iterable[Idx]) -> Expr:
     factors: list[Expr] = []
     for factor in Mul.make_args(body):
         if isinstance(factor, Sum) and free_indices(factor) & waiting:
-            inner = freshen(factor)
-            waiting |= set(bound_indices(inner))
-            factors.extend(Mul.make_args(inner.function))
+            waiting |= set(bound_indices(factor))
+            factors.extend(Mul.make_args(factor.function))
         else:
             factors.append(factor)
     while waiting:
@@ -121,5 +120,5 @@ def _single(body: Expr, index: Idx) -> Expr:
     if body == 1:
         return index.upper + 1
     if isinstance(body, Sum):
-        return Sum(body.function, *bound_indices(body), index)
-    return Sum(body, index)
+        return sum_over(body.function, (*bound_indices(body), index))
+    return sum_over(body, (index,))

@@ -6,7 +6,7 @@ from itertools import product
 
 from sympy import Expr, Sum
 
-from symgrad.notation import array_names, axis_name, canonical, free_indices, substitute
+from symgrad.notation import array_names, axis_name, canonical, free_indices, renamed, replaced
 from symgrad.program import Assumption, Program
 from symgrad.sums import split_sums
 
@@ -19,9 +19,9 @@ def use(program: Program, expr: Expr, assumption: Assumption) -> Expr:
         choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in indices]
         for choice in product(*choices):
             at = dict(zip(indices, choice, strict=True))
-            value = _value(program, total, canonical(substitute(assumption.lhs, at)), substitute(assumption.rhs, at))
+            value = _value(program, total, canonical(renamed(assumption.lhs, at)), renamed(assumption.rhs, at))
             if value is not None:
-                expr = expr.xreplace({total: value})
+                expr = replaced(expr, {total: value})
                 break
     return expr
 
@@ -33,6 +33,5 @@ def _value(program: Program, total: Sum, lhs: Expr, rhs: Expr) -> Expr | None:
     short = {d.name for d in program.ordered if not d.is_node and array_names(d.rhs) & array_names(lhs)}
     if not array_names(total) & short:
         return None
-    written = split_sums(program.written_out(total, short)).xreplace({lhs: rhs})
-    written = written.expand()
+    written = replaced(split_sums(program.written_out(total, short)), {lhs: rhs}).expand()
     return None if written.has(Sum) else written

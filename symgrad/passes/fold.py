@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, cancel, factor, factor_terms
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import canonical, freshen
+from symgrad.notation import bound_indices, canonical, height, replaced, sum_over
 from symgrad.rules import Rule, kernels, matches
 from symgrad.sums import ordered_sums, split_sums
 
@@ -48,7 +49,7 @@ def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
             if not found:
                 break
             used.append(rule)
-            expr = ordered_sums(expr.xreplace({old: freshen(new) for old, new in found.items()}))
+            expr = ordered_sums(replaced(expr, found))
             if rule.pattern.func is Indexed:
                 break
     return expr, tuple(used)
@@ -82,6 +83,7 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
     return 1
 
 
+@lru_cache(maxsize=4096)
 def _is_count(expr: Expr) -> bool:
     """Whether ``expr`` is a number or made of sizes of axes alone."""
     return expr.is_number or (not expr.has(Idx) and all(s.is_integer for s in expr.free_symbols))
@@ -90,13 +92,16 @@ def _is_count(expr: Expr) -> bool:
 def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
     """An equal expression with common factors in front and fractions cancelled, inside sums and at the top,
     whichever of SymPy's forms is the cheapest to read."""
-    inner = expr.replace(lambda e: isinstance(e, Sum), lambda total: _tidy_sum(total, weights)) if expr.has(Sum) else expr
-    return canonical(_tidy_atoms(inner, weights))
+    return canonical(_tidy_atoms(_tidy_sums(expr, weights), weights))
 
 
-def _tidy_sum(total: Sum, weights: dict[str, int]) -> Expr:
-    body = _tidy_atoms(total.function, weights)
-    return ordered_sums(Sum(body, *(limit[0] for limit in total.limits)))
+def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
+    if not height(expr):
+        return expr
+    if isinstance(expr, Sum):
+        body = _tidy_atoms(_tidy_sums(expr.function, weights), weights)
+        return ordered_sums(sum_over(body, bound_indices(expr)))
+    return expr.func(*(_tidy_sums(arg, weights) for arg in expr.args))
 
 
 def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
@@ -106,7 +111,7 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     found = {*kernels(expr), *expr.atoms(KroneckerDelta), *expr.atoms(Indexed)}
     atoms = sorted(found, key=lambda atom: atom.sort_key())
     names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
-    plain = expr.xreplace(names)
+    plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
     if _has_quotient_of_sums(plain):
         forms += [cancel(plain), factor(plain)]
@@ -115,6 +120,13 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     back = {name: atom for atom, name in names.items()}
     shown = [_signed(form.xreplace(back)) for form in forms]
     return min(shown, key=lambda form: cost(form, weights))
+
+
+def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
+    """``expr`` with its atoms replaced; nothing is looked for inside an atom."""
+    if expr in names:
+        return names[expr]
+    return expr.func(*(_with_symbols(arg, names) for arg in expr.args)) if expr.args else expr
 
 
 def _signed(expr: Expr) -> Expr:

@@ -190,9 +190,10 @@ def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
     if len(using) > 2:
         using = _absorbed(index, using)
     if len(using) == 1:
-        left = _with_column(using[0], index)
         ones = Factor(OneMatrix(index.upper + 1, 1), index)
-        return [*rest, _matmul(left, ones)]
+        if using[0].indices == {index}:
+            return [*rest, _matmul(_turned(ones), using[0])]
+        return [*rest, _matmul(_with_column(using[0], index), ones)]
     left, right = _with_column(using[0], index), _turned(_with_column(using[1], index))
     return [*rest, _matmul(left, right)]
 
