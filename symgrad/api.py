@@ -1,0 +1,165 @@
+"""The public face: ``derive`` and the ``Derivation`` that it returns."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from sympy import Expr
+
+from symgrad import closed
+from symgrad.check.proof import ProofReport, prove
+from symgrad.codegen import to_numpy, to_source
+from symgrad.derive import derive_record
+from symgrad.errors import InputError
+from symgrad.explicit import Explicit, explicit
+from symgrad.losses import LOSSES
+from symgrad.notation import Array
+from symgrad.program import Assumption, Program
+from symgrad.render.latex import to_latex
+from symgrad.render.mathml import to_mathml
+from symgrad.render.text import expression_text, to_text
+from symgrad.steps import Record, Step
+
+
+def derive(
+    loss: str | Program,
+    wrt: Sequence[str] = ("W", "b"),
+    *,
+    assume: Sequence[Assumption] | None = None,
+    **parameters: object,
+) -> Derivation:
+    """The gradient of ``loss`` with respect to the arrays named in ``wrt``, step by step.
+
+    ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``), whose function takes ``parameters``, such as
+    ``reduction="sum"``, or a ``Program``.  ``assume`` replaces the program's assumptions: ``assume=()`` gives the
+    general result.
+
+    Raises ``InputError`` for an unknown loss, parameter or array, and ``UnsupportedError``, naming the expression,
+    for one without a derivative.
+    """
+    program = loss if isinstance(loss, Program) else build(loss, parameters)
+    if isinstance(loss, Program) and parameters:
+        raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+    if assume is not None:
+        program = replace(program, assumptions=tuple(assume))
+    return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
+
+
+def build(name: str, parameters: Mapping[str, object]) -> Program:
+    """The ready-made loss ``name`` at the given parameters.  Raises ``InputError`` for a name that is not known."""
+    if name not in LOSSES:
+        close = get_close_matches(name, LOSSES, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "known losses:"
+        raise InputError(f"unknown loss {name!r}: {hint} {'' if close else ', '.join(LOSSES)}".rstrip())
+    known = inspect.signature(LOSSES[name]).parameters
+    for given in parameters:
+        if given not in known:
+            raise InputError(f"{name} has no parameter {given!r}: expected {', '.join(known)}")
+    return LOSSES[name](**parameters)
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """The gradient with respect to ``array``.
+
+    ``entry`` is the entry of the array that ``index`` differentiates by; ``index`` is a SymPy expression in indexed
+    entries, ``matrix`` a SymPy matrix expression in named arrays (a vector is a column), or None where no matrix form
+    exists.
+    """
+
+    array: Array
+    entry: Expr
+    index: Expr
+    matrix: Expr | None
+    record: Record
+
+    def expanded(self) -> Expr | None:
+        """``matrix`` with every named array but the inputs written out."""
+        return closed.expanded(self.record, self.array.name)
+
+
+class Derivation:
+    """A derivation: its program, its lines, its closed forms; their proof; and what can be made of them."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @property
+    def program(self) -> Program:
+        """The forward equations, with the arrays of ``wrt`` as nodes."""
+        return self.record.program
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The lines, in order."""
+        return self.record.steps
+
+    @property
+    def gradients(self) -> dict[str, ClosedForm]:
+        """The closed forms by the name of the array differentiated by."""
+        return {
+            name: ClosedForm(g.array, g.entry, g.index, g.matrix, self.record)
+            for name, g in self.record.gradients.items()
+        }
+
+    @property
+    def assumptions(self) -> dict[Assumption, tuple[Step, ...]]:
+        """Each assumption that was allowed, with the lines that use it."""
+        return {a: tuple(s for s in self.steps if s.assumption == a) for a in self.program.assumptions}
+
+    @cached_property
+    def _proof(self) -> ProofReport:
+        return prove(self.record)
+
+    def prove(self) -> ProofReport:
+        """Check every line against the definition that it differentiates, and say how each is known."""
+        return self._proof
+
+    def _marks(self) -> dict[int, str]:
+        return {mark.number: mark.level.words for mark in self.prove().marks}
+
+    def to_text(self, notation: str = "both") -> str:
+        """The derivation for a terminal, in Unicode, with the proof mark of each line.
+
+        ``notation`` is "index", "matrix" or "both".
+        """
+        return to_text(self.record, self._marks(), notation)
+
+    def to_latex(self, notation: str = "both", *, standalone: bool = False) -> str:
+        """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles."""
+        return to_latex(self.record, self._marks(), notation, standalone=standalone)
+
+    def to_mathml(self, notation: str = "both") -> str:
+        """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML."""
+        return to_mathml(self.record, self._marks(), notation)
+
+    def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
+        """The derivation at given sizes, ``explicit(N=2, D=4, C=3)``: SymPy matrices, entry by entry.
+
+        ``y`` gives labels, zero-based.  Raises ``InputError`` for a size that is missing, unknown or less than one.
+        """
+        return explicit(self.record, sizes, y)
+
+    def to_numpy(self) -> Callable[..., Any]:
+        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size."""
+        return to_numpy(self.record)
+
+    def to_source(self, name: str = "") -> str:
+        """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns."""
+        return to_source(self.record, name or f"{self.program.name}_gradient", self.closed_form_words())
+
+    def closed_form_words(self) -> tuple[str, ...]:
+        """The closed forms, a line each, as text."""
+        words = []
+        for name, gradient in self.record.gradients.items():
+            form = gradient.index if gradient.matrix is None else gradient.matrix
+            words.append(f"d{self.program.output}/d{name} = {expression_text(form, self.record)}")
+        return tuple(words)
+
+    def __repr__(self) -> str:
+        return f"<derivation of {self.program.name}: {len(self.steps)} lines; {'; '.join(self.closed_form_words())}>"
