@@ -1,0 +1,31 @@
+"""symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
+
+from symgrad.api import ClosedForm, Derivation, derive
+from symgrad.check.published import read_published
+from symgrad.check.witness import find_witness
+from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
+from symgrad.losses import LOSSES
+from symgrad.notation import Array, Axis
+from symgrad.program import Assumption, Program, abbreviation, node, rows_sum_to_one
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LOSSES",
+    "Array",
+    "Assumption",
+    "Axis",
+    "ClosedForm",
+    "Derivation",
+    "InputError",
+    "Program",
+    "ProgramError",
+    "SymgradError",
+    "UnsupportedError",
+    "abbreviation",
+    "derive",
+    "find_witness",
+    "node",
+    "read_published",
+    "rows_sum_to_one",
+]

@@ -12,6 +12,7 @@ from typing import Any
 from sympy import Expr
 
 from symgrad import closed
+from symgrad.check.marks import Level
 from symgrad.check.proof import ProofReport, prove
 from symgrad.codegen import to_numpy, to_source
 from symgrad.derive import derive_record
@@ -121,7 +122,8 @@ class Derivation:
         return self._proof
 
     def _marks(self) -> dict[int, str]:
-        return {mark.number: mark.level.words for mark in self.prove().marks}
+        marks = self.prove().marks
+        return {mark.number: mark.level.words for mark in marks if mark.level != Level.DEFINITION}
 
     def to_text(self, notation: str = "both") -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Add, Expr, Function, Indexed, Integer, Mul, Pow, Sum, Symbol, expand_log, fraction, log, together
+from sympy import Add, Expr, Function, Indexed, Integer, KroneckerDelta, Pow, Sum, Symbol, expand_log, log, together
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import InputError, UnsupportedError
-from symgrad.notation import Array, array_names, axis_name, canonical, entries, free_indices, fresh_letter
+from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, entries, free_indices, fresh_letter
 from symgrad.notation import lettered, renamed, replaced, sum_over
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import check_smooth, differentiate
-from symgrad.passes.fold import cost, fold, fold_sums
+from symgrad.passes.fold import cost, fold, fold_sums, spread
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Definition, Program
 from symgrad.rules import Rule, identities, nonzero_because, rules_of
@@ -126,21 +126,28 @@ class _Writer:
         """Write one line, unless it says the same as the one before; return its right side."""
         if before is not None and canonical(before) == canonical(after):
             return after
-        shown = None if before is None else self._lettered(subject, before)
+        shown = None if before is None else self.lettered(subject, before)
         self.steps.append(
-            Step(len(self.steps) + 1, subject, shown, self._lettered(subject, after), rule, reason, **notes)  # type: ignore[arg-type]
+            Step(len(self.steps) + 1, subject, shown, self.lettered(subject, after), rule, reason, **notes)  # type: ignore[arg-type]
         )
         self.results[subject] = len(self.steps)
         return after
 
-    def _lettered(self, subject: Subject, expr: Expr) -> Expr:
+    def amend(self, subject: Subject, after: Expr) -> Expr:
+        """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""
+        if self.steps[-1].subject == subject:
+            self.steps[-1] = replace(self.steps[-1], after=self.lettered(subject, after))
+        return after
+
+    def lettered(self, subject: Subject, expr: Expr) -> Expr:
+        """``expr`` as a line about ``subject`` shows it."""
         if isinstance(subject, (MatrixValue, MatrixTotal)):
             return expr
         own = subject.expr if isinstance(subject, Value) else subject.wrt
         taken = {str(i.label) for i in free_indices(own)}
         if isinstance(subject, Partial):
             taken |= {str(i.label) for i in free_indices(subject.of)}
-        return lettered(expr, self.program.axis, taken)
+        return lettered(expr, self.program.axis, taken | self.program.entry_letters)
 
     def cite(self, rules: Sequence[Rule]) -> tuple[int, ...]:
         """The lines that state ``rules``; a rule that no line states yet gets one."""
@@ -158,7 +165,7 @@ class _Writer:
         cites = {origin, self.origins[rule.derived_from or rule.source]}
         reason = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
         self.line(
-            Value(lettered(rule.pattern, self.program.axis)), None, rule.replacement, "solve", reason,
+            Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters)), None, rule.replacement, "solve", reason,
             cites=tuple(sorted(cites)), conditions=rule.conditions,
         )
         return len(self.steps)
@@ -203,12 +210,12 @@ def _derive_adjoint(writer: _Writer, name: str) -> None:
     value = _simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
-    writer.closed[name] = Gradient(program.arrays[name], entry, lettered(value, program.axis), None)
+    writer.closed[name] = Gradient(program.arrays[name], entry, lettered(value, program.axis, program.entry_letters), None)
 
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
     """The entry of ``name`` to differentiate by: its letters differ from those of the equations that use it."""
-    taken = {str(i.label) for user in users for i in user.indices}
+    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
             taken |= {str(i.label) for i in user.rhs.atoms(Idx)}
@@ -326,28 +333,37 @@ def _defined(program: Program, entry: Expr) -> str | None:
 
 def _simplify(writer: _Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
     """Deltas summed away axis by axis, then the line in named arrays."""
-    wrt = subject.wrt if isinstance(subject, (Partial, Total)) else None
     for axis in writer.program.axes:
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
-            writer.line(subject, before, value, "contract", _delta_reason(writer, wrt, before, axis.name))
+            reason = _delta_reason(writer.lettered(subject, before), axis.name)
+            writer.line(subject, before, value, "contract", reason)
     before = value
     value, used = fold(value, rules, writer.weights())
     cites = writer.cite(used)
     conditions = _cancelled(writer.program, before, value)
+    if not used and spread(before) == spread(value):
+        return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
     reason = f"in terms of {names}" if used else "collect common factors"
     return writer.line(subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions)
 
 
-def _delta_reason(writer: _Writer, wrt: Expr | None, before: Expr, axis: str) -> str:
-    letters = lettered(before, writer.program.axis, {str(i.label) for i in free_indices(before)})
-    bound = sorted({str(i) for total in letters.atoms(Sum) for i, *_ in total.limits if axis_name(i) == axis and has_delta(total, axis)})
-    indices = wrt.indices if isinstance(wrt, Indexed) else ()
-    kept = [str(i) for i in indices if axis_name(i) == axis]
-    gone = bound[0] if bound else axis
-    return f"the delta in {gone} picks {gone} = {kept[0]}" if kept else f"the delta in {gone} picks one term"
+def _delta_reason(before: Expr, axis: str) -> str:
+    """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
+    bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    picked: dict[str, str] = {}
+    for delta in sorted(before.atoms(KroneckerDelta), key=lambda delta: delta.sort_key()):
+        pair = delta.args[:2]
+        for gone, kept in (pair, pair[::-1]):
+            if gone in bound and str(gone) not in picked and kept not in bound:
+                picked[str(gone)] = str(kept)
+    if len(picked) == 1:
+        ((gone, kept),) = picked.items()
+        return f"the delta in {gone} picks {gone} = {kept}"
+    equalities = " and ".join(f"{gone} = {kept}" for gone, kept in picked.items())
+    return f"the deltas in {' and '.join(picked)} pick {equalities}"
 
 
 def _cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
@@ -428,7 +444,7 @@ def _write_closed_form(writer: _Writer, name: str) -> None:
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
         writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(sorted(cites)))
-        writer.closed[name] = replace(gradient, index=lettered(value, writer.program.axis))
+        writer.closed[name] = replace(gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters))
 
 
 def _write_matrices(writer: _Writer) -> None:

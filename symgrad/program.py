@@ -118,6 +118,11 @@ class Program:
         return {name: place for place, name in enumerate(self.arrays)}
 
     @cached_property
+    def entry_letters(self) -> set[str]:
+        """The letters in which entries of arrays are written; indices had better have others."""
+        return {name.lower() for name in self.arrays if len(name) == 1}
+
+    @cached_property
     def _structure(self) -> dict[str, tuple[int, str]]:
         """Depth and shape of each array's definition, written without names: equal under any renaming."""
         known = {array.name: (0, f"input{place}") for place, array in enumerate(self.inputs)}

@@ -140,5 +140,20 @@ def _signed(expr: Expr) -> Expr:
     return expr
 
 
+def spread(expr: Expr) -> Expr:
+    """``expr`` with signs, numbers and sizes of axes multiplied into brackets: equal for lines that read alike."""
+    if not expr.args or isinstance(expr, (Indexed, KroneckerDelta)):
+        return expr
+    if isinstance(expr, Sum):
+        return canonical(sum_over(spread(expr.function), bound_indices(expr)))
+    made = expr.func(*(spread(arg) for arg in expr.args))
+    brackets = [arg for arg in Mul.make_args(made) if isinstance(arg, Add)]
+    if isinstance(made, Mul) and brackets:
+        front = Mul(*(arg for arg in made.args if _is_count(arg)))
+        rest = [arg for arg in made.args if not _is_count(arg) and arg is not brackets[0]]
+        return Mul(Add(*(front * term for term in brackets[0].args)), *rest)
+    return canonical(made)
+
+
 def _has_quotient_of_sums(expr: Expr) -> bool:
     return any(power.exp.is_negative and isinstance(power.base, Add) for power in expr.atoms(Pow))

@@ -1,0 +1,230 @@
+"""The command line: ``symgrad losses | derive | generate | check``.
+
+Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input (one line on standard error).
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from symgrad.api import Derivation, derive
+from symgrad.errors import InputError, SymgradError
+from symgrad.evidence import Report, check
+from symgrad.losses import LOSSES
+from symgrad.render.text import mark_sign
+
+DERIVE_EXAMPLES = """\
+examples:
+  symgrad derive softmax_cross_entropy
+  symgrad derive softmax_mse --reduction sum --notation matrix
+  symgrad derive softmax_cross_entropy --wrt W --format latex --standalone -o derivation.tex
+  symgrad derive softmax_mse --shape 2,4,3
+"""
+GENERATE_EXAMPLES = """\
+example:
+  symgrad generate softmax_cross_entropy -o gradient.py
+  python -c "from gradient import softmax_cross_entropy_gradient"
+"""
+CHECK_EXAMPLES = """\
+examples:
+  symgrad check
+  symgrad check --json
+  symgrad check --published my_values.json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SymgradError as error:
+        print(f"symgrad: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="symgrad",
+        description="The gradient of a loss, step by step, every line proved; as text, LaTeX, MathML and NumPy.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
+    losses.set_defaults(run=_losses)
+
+    loss = argparse.ArgumentParser(add_help=False)
+    loss.add_argument("loss", metavar="LOSS", help="the name of a ready-made loss (see `symgrad losses`)")
+    loss.add_argument("--wrt", default="W,b", metavar="NAMES", help="arrays to differentiate by (default: W,b)")
+    loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
+    loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
+
+    show = commands.add_parser(
+        "derive",
+        parents=[loss],
+        help="print a derivation",
+        description="Print the derivation of a loss's gradient, with the proof of every line.",
+        epilog=DERIVE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
+    show.add_argument("--format", choices=("text", "latex", "mathml"), default="text")
+    show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")
+    show.add_argument(
+        "--shape", metavar="N,D,C", help="print the matrices and each gradient entry at these sizes instead"
+    )
+    show.set_defaults(run=_derive)
+
+    generate = commands.add_parser(
+        "generate",
+        parents=[loss],
+        help="write a gradient function as a module that needs numpy alone",
+        description="Write the gradient as a Python module that needs numpy alone.",
+        epilog=GENERATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    generate.set_defaults(run=_generate)
+
+    checks = commands.add_parser(
+        "check",
+        help="prove every line and hold the results against published numbers",
+        description="Prove every line of both losses, and hold the closed forms against the published numbers and "
+        "against recorded runs. Exit code 0 only if everything holds.",
+        epilog=CHECK_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    checks.add_argument("--published", type=Path, metavar="FILE", help="somebody else's printed gradients (JSON)")
+    checks.add_argument("--json", action="store_true", help="print the report as JSON")
+    checks.set_defaults(run=_check)
+    return parser
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def _losses(_: argparse.Namespace) -> int:
+    width = max(map(len, LOSSES))
+    for name, make in LOSSES.items():
+        print(f"{name:{width}}  {(inspect.getdoc(make) or '').splitlines()[0]}")
+    return 0
+
+
+def _derive(options: argparse.Namespace) -> int:
+    if options.standalone and options.format != "latex":
+        raise InputError("--standalone goes with --format latex")
+    derivation = _derivation(options)
+    if options.shape:
+        text = _explicit(derivation, options)
+    elif options.format == "latex":
+        text = derivation.to_latex(options.notation, standalone=options.standalone)
+    elif options.format == "mathml":
+        text = derivation.to_mathml(options.notation)
+    else:
+        text = derivation.to_text(options.notation)
+    _deliver(text, options)
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    _deliver(_derivation(options).to_source(), options)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    report = check(_read(options.published) if options.published else None)
+    print(json.dumps(report.as_dict(), indent=1) if options.json else report_text(report))
+    if not report.ok:
+        print(f"symgrad: check failed: {report.first_failure}", file=sys.stderr)
+    return 0 if report.ok else 1
+
+
+# --- what they share ----------------------------------------------------------------------------------------------
+
+
+def _derivation(options: argparse.Namespace) -> Derivation:
+    parameters = {"reduction": options.reduction} if options.reduction else {}
+    wrt = [name.strip() for name in options.wrt.split(",") if name.strip()]
+    return derive(options.loss, wrt, **parameters)
+
+
+def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
+    axes = [axis.name for axis in derivation.program.axes]
+    parts = options.shape.split(",")
+    if len(parts) != len(axes) or not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"--shape {options.shape}: expected {len(axes)} sizes, {','.join(axes)}, such as 2,4,3")
+    explicit = derivation.explicit(**dict(zip(axes, map(int, parts), strict=True)))
+    return explicit.to_latex() if options.format == "latex" else explicit.to_text()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read {path}: {reason}") from None
+
+
+def _deliver(text: str, options: argparse.Namespace) -> None:
+    """Print ``text``, or write the whole of it to the file asked for."""
+    text = text.rstrip("\n") + "\n"
+    path: Path | None = options.output
+    if path is None:
+        sys.stdout.write(text)
+        return
+    if path.exists() and not options.force:
+        raise InputError(f"{path} exists: give another name, or --force to overwrite it")
+    try:
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(part, 0o666 & ~_umask())
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def report_text(report: Report) -> str:
+    """The report of ``symgrad check`` for a terminal."""
+    lines = []
+    for section in report.sections:
+        lines += [section.loss, "=" * len(section.loss)]
+        for item in section.items:
+            lines.append(f"  {mark_sign('every shape' if item.ok else 'wrong')} {item.what}: {item.found}")
+        if section.rows and section.expected_size:
+            mean, deviation = section.expected_size
+            lines += ["", "  What the printed numbers can say: are there inputs at which a formula gives them?"]
+            width = max(len(row.formula) for row in section.rows)
+            lines.append(f"    {'formula':{width}}  inputs exist  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)")
+            for row in section.rows:
+                size = "-" if row.size is None else f"{row.size:.0f}"
+                lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
+            lines.append(
+                "  A formula for which inputs exist is not refuted; changes in two entries of a row that cancel cannot be seen."
+            )
+        lines.append("")
+    lines.append("Everything holds." if report.ok else f"FAILED: {report.first_failure}")
+    return "\n".join(lines)
+
+
