@@ -14,10 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from sympy import Symbol
+
 from symgrad.api import Derivation, derive
 from symgrad.errors import InputError, SymgradError
 from symgrad.evidence import Report, check
 from symgrad.losses import LOSSES
+from symgrad.render.entries import entries_to_latex, entries_to_text
 from symgrad.render.text import mark_sign
 
 DERIVE_EXAMPLES = """\
@@ -164,8 +167,12 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     parts = options.shape.split(",")
     if len(parts) != len(axes) or not all(part.strip().isdigit() for part in parts):
         raise InputError(f"--shape {options.shape}: expected {len(axes)} sizes, {','.join(axes)}, such as 2,4,3")
-    explicit = derivation.explicit(**dict(zip(axes, map(int, parts), strict=True)))
-    return explicit.to_latex() if options.format == "latex" else explicit.to_text()
+    if options.format == "mathml":
+        raise InputError("--shape goes with --format text or latex")
+    at = derivation.explicit(**dict(zip(axes, map(int, parts), strict=True)))
+    show = entries_to_latex if options.format == "latex" else entries_to_text
+    output = [(Symbol(derivation.program.output), at.loss)]
+    return show(at.inputs, at.definitions, output, at.gradients)
 
 
 def _read(path: Path) -> str:

@@ -369,7 +369,10 @@ def _delta_reason(before: Expr, axis: str) -> str:
 def _cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
     """The divisors of ``before`` that ``after`` no longer has, with the reason why none is zero."""
     conditions = []
+    kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
     for divisor in _divisors(before) - _divisors(after):
+        if array_names(divisor) <= kept:
+            continue
         reason = nonzero_because(program, divisor) or "it divides in the forward equations"
         conditions.append(Condition(divisor, reason))
     return tuple(sorted(conditions, key=lambda c: str(c.nonzero)))
@@ -400,7 +403,13 @@ def _with_adjoints_written_out(writer: _Writer, subject: Total, value: Expr, rul
             cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
             named = " and ".join(nodes[name] for name in group)
             cites += writer.cite(used)
-            value = writer.line(subject, value, shorter, "substitute", f"the adjoint of {named} written out", cites=cites)
+            conditions = tuple(
+                condition
+                for name in group
+                for condition in _cancelled(program, writer.closed[nodes[name]].index, shorter)
+            )
+            reason = f"the adjoint of {named} written out"
+            value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
     return value
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from sympy import Add, Expr, Mul, Rational, Sum
 
 from symgrad.api import Derivation, derive
-from symgrad.check.marks import Level
-from symgrad.check.proof import check_end_to_end
+from symgrad.check.endtoend import check_end_to_end
 from symgrad.check.published import Published, probabilities_possible, read_published, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, evidence, expected_size, find_witness, smallest_witness, witness_at
@@ -114,16 +113,18 @@ def _section(name: str, published: Published | None) -> Section:
 
 def _proof(derivation: Derivation) -> list[Item]:
     report = derivation.prove()
-    counts = ", ".join(f"{count} {level.words}" for level, count in sorted(report.counts.items()))
+    counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
     items = [Item("proof of every line", report.ok, f"{len(report.marks)} lines: {counts}")]
     items += [
         Item(f"line {mark.number}", mark.ok, f"{mark.level.words}: {mark.detail}")
-        for mark in report.marks
-        if mark.level > Level.EVERY_SHAPE
+        for mark in report.weaker()
     ]
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
-    items.append(Item(f"brute force at {shape}", end.ok, end.words))
+    found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
+    if not end.ok:
+        found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
+    items.append(Item(f"brute force at {shape}", end.ok, found))
     return items
 
 

@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Function, HadamardPower, HadamardProduct, Identity, Indexed, KroneckerDelta, MatAdd
+from sympy import Add, Expr, Function, HadamardPower, HadamardProduct, Identity, Indexed, KroneckerDelta, Lambda, MatAdd
 from sympy import MatMul, MatrixExpr, Mul, OneMatrix, Pow, S, Sum, Symbol, Transpose, sympify
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array, bound_indices, free_indices, freshen
+
+
+ENTRY = Symbol("entry", real=True)  # what an elementwise function is applied to; a dummy would differ each time
 
 
 class NoMatrixFormError(Exception):
@@ -74,7 +78,7 @@ def _plan(expr: Expr, context: _Context) -> Factor:
         return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
     if isinstance(expr, Function) and len(expr.args) == 1:
         call = expr.func
-        return _each(_plan(expr.args[0], context), lambda m: m.applyfunc(call), call)
+        return _each(_plan(expr.args[0], context), lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY)), m), call)
     raise NoMatrixFormError
 
 

@@ -1,0 +1,88 @@
+"""A witness that shares nothing with the package: index expressions evaluated term by term in complex arithmetic, and
+derivatives by the complex step."""
+
+from __future__ import annotations
+
+import cmath
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy.tensor.indexed import Idx
+
+from symgrad.program import Program
+
+STEP = 1e-30
+
+
+def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> complex:
+    """``expr`` at the indices ``at``, literally."""
+    if expr.is_number:
+        return complex(expr)
+    if isinstance(expr, Indexed):
+        return complex(arrays[expr.base.name][tuple(at[i] for i in expr.indices)])
+    if isinstance(expr, Symbol):
+        return complex(arrays[expr.name]) if expr.name in arrays else complex(sizes[expr.name])
+    if isinstance(expr, KroneckerDelta):
+        return complex(at[expr.args[0]] == at[expr.args[1]])
+    if isinstance(expr, Sum):
+        bound = [limit[0] for limit in expr.limits]
+        ranges = [range(sizes[str(i.upper + 1)]) for i in bound]
+        return sum(
+            (value(expr.function, arrays, sizes, {**at, **dict(zip(bound, place, strict=True))}) for place in product(*ranges)),
+            0j,
+        )
+    parts = [value(arg, arrays, sizes, at) for arg in expr.args]
+    if isinstance(expr, Add):
+        return sum(parts, 0j)
+    if isinstance(expr, Mul):
+        return complex(np.prod(parts))
+    if isinstance(expr, Pow):
+        return parts[0] ** parts[1]
+    if isinstance(expr, Function):
+        return complex(getattr(cmath, expr.func.__name__)(*parts))
+    raise TypeError(f"no literal value for {expr}")
+
+
+def forward(program: Program, inputs: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Every array of the program, by its forward equations."""
+    arrays = {name: np.asarray(array, dtype=complex) for name, array in inputs.items()}
+    for definition in program.ordered:
+        shape = tuple(sizes[str(i.upper + 1)] for i in definition.indices)
+        found = np.empty(shape, dtype=complex)
+        for place in np.ndindex(*shape):
+            found[place] = value(definition.rhs, arrays, sizes, dict(zip(definition.indices, place, strict=True)))
+        arrays[definition.name] = found
+    return arrays
+
+
+def complex_step(
+    program: Program, name: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
+) -> np.ndarray:
+    """The gradient with respect to ``name``, an input or a defined array, at the point that ``arrays`` describes."""
+    gradient = np.empty(np.shape(arrays[name]))
+    later = [d for d in program.ordered if d.name != name]
+    for place in np.ndindex(*gradient.shape):
+        moved = {n: np.array(a) for n, a in arrays.items()}
+        moved[name][place] += 1j * STEP
+        for definition in later:
+            if program.rank[definition.name] > program.rank[name]:
+                for spot in np.ndindex(*moved[definition.name].shape):
+                    at = dict(zip(definition.indices, spot, strict=True))
+                    moved[definition.name][spot] = value(definition.rhs, moved, sizes, at)
+        gradient[place] = moved[program.output].imag / STEP
+    return gradient
+
+
+def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> dict[str, np.ndarray]:
+    """Standard normal inputs; positive where they are declared so, and rows of probabilities where those are assumed."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for array in program.inputs:
+        drawn = rng.standard_normal(tuple(sizes[a.name] for a in array.axes))
+        found[array.name] = np.abs(drawn) + 0.1 if array.positive else drawn
+    for assumption in program.assumptions:
+        (name,) = {e.base.name for e in assumption.lhs.atoms(Indexed)}
+        found[name] = rng.dirichlet(np.ones(found[name].shape[1]), size=found[name].shape[0])
+    return found

@@ -1,0 +1,194 @@
+"""The command line, as a user meets it: output, files, exit codes and one line for each mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from symgrad.cli import main
+
+BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_losses_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "losses")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["softmax_mse", "softmax_cross_entropy"]
+
+
+def test_derive_prints_the_derivation_with_its_marks(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "derive", "softmax_cross_entropy")
+    assert code == 0
+    assert "(1/N) (p_mc − y_mc)" in out
+    assert "each row of Y sums to one [A1]" in out
+    assert "∂L/∂W = Xᵀ G" in out
+    assert out.count("✓ every shape") >= 25
+    assert "✗" not in out
+
+
+def test_notation_and_wrt_and_reduction(capsys: pytest.CaptureFixture[str]) -> None:
+    _, index, _ = run(capsys, "derive", "softmax_mse", "--notation", "index", "--wrt", "b", "--reduction", "sum")
+    assert "∂L/∂b_c = 2 Σ_n p_nc (r_nc − Σ_k p_nk r_nk)" in index
+    assert "∂L/∂W" not in index and "∂L/∂w" not in index and "1_N" not in index
+    _, matrix, _ = run(capsys, "derive", "softmax_mse", "--notation", "matrix")
+    assert "δ" not in matrix and "∂L/∂W = Xᵀ G" in matrix
+
+
+def test_latex_and_mathml(capsys: pytest.CaptureFixture[str]) -> None:
+    _, latex, _ = run(capsys, "derive", "softmax_mse", "--format", "latex", "--standalone")
+    assert latex.startswith(r"\documentclass") and latex.rstrip().endswith(r"\end{document}")
+    _, mathml, _ = run(capsys, "derive", "softmax_mse", "--format", "mathml")
+    assert "<math" in mathml
+
+
+def test_shape_prints_entries(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "derive", "softmax_cross_entropy", "--shape", "2,4,3")
+    assert code == 0
+    assert "x_24" in out and out.count("∂L/∂w_") == 12 and out.count("∂L/∂b_") == 3
+    _, latex, _ = run(capsys, "derive", "softmax_cross_entropy", "--shape", "2,4,3", "--format", "latex")
+    assert r"\begin{pmatrix}" in latex and r"w_{43}" in latex
+
+
+def test_a_generated_module_works_on_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "gradient.py"
+    assert run(capsys, "generate", "softmax_cross_entropy", "-o", str(path))[0] == 0
+    script = (
+        "import sys; sys.modules['symgrad'] = None; sys.modules['sympy'] = None\n"
+        "import numpy as np, gradient\n"
+        "loss, grads = gradient.softmax_cross_entropy_gradient(np.ones((2, 4)), np.ones((4, 3)), np.zeros(3), [2, 0])\n"
+        "print(loss, *grads.b)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    numbers = np.array(done.stdout.split(), dtype=float)
+    np.testing.assert_allclose(numbers, [np.log(3), -1 / 6, 1 / 3, -1 / 6], rtol=1e-12)
+
+
+def test_an_existing_file_is_kept_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "out.txt"
+    path.write_text("mine")
+    code, _, err = run(capsys, "derive", "softmax_mse", "-o", str(path))
+    assert code == 2 and "--force" in err and path.read_text() == "mine"
+    assert run(capsys, "derive", "softmax_mse", "-o", str(path), "--force")[0] == 0
+    assert "∂L/∂W" in path.read_text(encoding="utf-8")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["derive", "softmax_mes"], "did you mean softmax_mse"),
+        (["derive", "softmax_mse", "--wrt", "V"], "expected one of X, W, b, Y"),
+        (["derive", "softmax_mse", "--reduction", "most"], "expected one of mean, batch_mean, sum"),
+        (["derive", "softmax_mse", "--shape", "2,4"], "expected 3 sizes, N,D,C"),
+        (["derive", "softmax_mse", "--shape", "2,0,3"], "D"),
+        (["derive", "softmax_mse", "--standalone"], "--format latex"),
+        (["derive", "softmax_mse", "-o", "/nonexistent/folder/file"], "cannot write"),
+        (["check", "--published", "/nonexistent.json"], "cannot read"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1 and out == "" and "Traceback" not in err
+
+
+def test_an_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["derive", "softmax_mse", "--formats", "text"])
+    assert caught.value.code == 2
+
+
+def test_python_dash_m_runs_it() -> None:
+    done = subprocess.run([sys.executable, "-m", "symgrad", "losses"], capture_output=True, text=True, check=True)
+    assert "softmax_mse" in done.stdout
+
+
+# --- symgrad check ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, object]:
+    done = subprocess.run([sys.executable, "-m", "symgrad", "check", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def section(report: dict[str, object], loss: str) -> dict[str, list[dict[str, object]]]:
+    (found,) = [s for s in report["sections"] if s["loss"] == loss]  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("loss", ["softmax_mse", "softmax_cross_entropy"])
+def test_check_reports_every_kind_of_evidence(report: dict[str, object], loss: str) -> None:
+    whats = " | ".join(str(item["what"]) for item in section(report, loss)["items"])
+    for kind in (
+        "proof of every line",
+        "brute force at N = 2 x D = 4 x C = 3",
+        "recorded runs",
+        "published: rows sum to zero",
+        "published: witness, generated function",
+        "published: witness, lambdified entries",
+    ):
+        assert kind in whats
+    assert ("probabilities" in whats) == (loss == "softmax_cross_entropy")
+
+
+def test_check_says_what_the_evidence_can_reject(report: dict[str, object]) -> None:
+    entropy = {row["formula"]: row["witness"] for row in section(report, "softmax_cross_entropy")["rows"]}
+    assert entropy["as derived"] and entropy["1/N missing"]
+    assert not entropy["sign flipped"] and not entropy["extra 1/C"] and not entropy["labels (0, 1)"]
+    mse = {row["formula"]: row for row in section(report, "softmax_mse")["rows"]}
+    (left_out,) = [row for name, row in mse.items() if "left out" in str(name)]
+    assert mse["as derived"]["witness"] and mse["half of it"]["witness"] and left_out["witness"]
+    assert left_out["size"] > 20 * mse["as derived"]["size"]
+
+
+@pytest.mark.parametrize("section_name", ["mse", "cross_entropy"])
+def test_one_changed_number_makes_the_check_fail(
+    section_name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads(BLOG)
+    values = {key: values[key] for key in ("labels", "N", "D", "C", section_name)}
+    values[section_name]["dW"][1][2] = str(float(values[section_name]["dW"][1][2]) + 1e-5)
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(values))
+    code, _, err = run(capsys, "check", "--published", str(path))
+    assert code == 1
+    assert err.startswith("symgrad: check failed: softmax_") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda v: v.pop("labels"), "labels"),
+        (lambda v: v["mse"]["dW"].pop(), "dW"),
+        (lambda v: v["mse"]["db"].__setitem__(0, "x"), "db"),
+        (lambda v: v.__setitem__("labels", [3, 0]), "labels"),
+        (lambda v: v.__setitem__("N", 0), "N"),
+    ],
+)
+def test_malformed_published_numbers_are_named(
+    change: object, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads(BLOG)
+    change(values)  # type: ignore[operator]
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(values))
+    code, out, err = run(capsys, "check", "--published", str(path))
+    assert code == 2 and words in err and err.count("\n") == 1 and out == ""

@@ -1,0 +1,301 @@
+"""The engine: the lines that a reader must find, for the two losses and for programs it was never told about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from itertools import permutations
+
+import numpy as np
+import pytest
+from literal import complex_step, forward, random_inputs, value
+from programs import ZOO, deep_tanh, label_smoothing, layer_norm, logistic
+from sympy import Expr, Function, Indexed, KroneckerDelta, Sum, Symbol, exp, log
+
+import symgrad
+from symgrad import LOSSES, Array, InputError, Program, UnsupportedError, node
+from symgrad.derive import derive_record
+from symgrad.losses import classifier as cl
+from symgrad.notation import canonical
+from symgrad.steps import Partial, Record, Step, Total, Value
+
+SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3}
+ALL = {name: (make, ("W", "b")) for name, make in LOSSES.items()} | ZOO
+
+X, W, b, Y, Z, S, P, L = cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
+n, d, k, j = cl.n, cl.d, cl.k, cl.j
+m, c = cl.N.index("m"), cl.C.index("c")
+N, C = cl.N.size, cl.C.size
+
+
+@cache
+def record(name: str) -> Record:
+    make, wrt = ALL[name]
+    return derive_record(make(), wrt)
+
+
+def lines(of: Record, subject: object) -> list[Step]:
+    return [step for step in of.steps if step.subject == subject]
+
+
+def rights(of: Record, subject: object) -> list[Expr]:
+    return [canonical(step.after) for step in lines(of, subject)]
+
+
+def same(left: Expr, right: Expr) -> bool:
+    """Equal after nothing but multiplying out: signs and factors may stand anywhere."""
+    return canonical(left).expand() == canonical(right).expand()
+
+
+# --- the lines that must be there ---------------------------------------------------------------------------------
+
+
+def test_cross_entropy_has_the_lines_of_the_textbook() -> None:
+    of = record("softmax_cross_entropy")
+    assert same(rights(of, Value(log(P[n, k])))[0], Z[n, k] - log(S[n]))
+    slope = lines(of, Partial(log(P[n, k]), Z[m, c]))
+    assert same(slope[-1].after, KroneckerDelta(n, m) * (KroneckerDelta(k, c) - P[n, c]))
+    assert slope[0].after.has(exp) and not slope[-1].after.has(exp)
+    adjoint = lines(of, Total(Z[m, c]))
+    with_delta = -Sum(Y[m, k] * (KroneckerDelta(k, c) - P[m, c]), k) / N
+    assert any(canonical(s.after) == canonical(with_delta) for s in adjoint)
+    general, final = adjoint[-2:]
+    assert same(general.after, (P[m, c] * Sum(Y[m, k], k) - Y[m, c]) / N)
+    assert general.assumption is None
+    assert final.after == (P[m, c] - Y[m, c]) / N
+    assert final.assumption is not None and final.assumption.key == "A1"
+    weight = W[d, c]
+    assert rights(of, Partial(Z[n, k], weight))[-1] == X[n, d] * KroneckerDelta(k, c)
+    G = of.adjoint_arrays["Z"]
+    assert any(same(s.after, Sum(X[n, d] * G[n, c], n)) for s in lines(of, Total(weight)))
+    assert any(same(s.after, Sum(G[n, c], n)) for s in lines(of, Total(b[c])))
+
+
+def test_mse_has_the_softmax_jacobian_and_not_the_sigmoid_form() -> None:
+    of = record("softmax_mse")
+    jacobian = rights(of, Partial(P[n, k], Z[m, c]))[-1]
+    assert same(jacobian, KroneckerDelta(n, m) * P[n, k] * (KroneckerDelta(k, c) - P[n, c]))
+    R = of.program.arrays["R"]
+    found = of.adjoints["Z"].index
+    assert same(found, 2 / (N * C) * P[m, c] * (R[m, c] - Sum(R[m, k] * P[m, k], k)))
+
+
+def test_matrix_forms() -> None:
+    of = symgrad.derive("softmax_cross_entropy")
+    residual = P.matrix - Y.matrix
+    assert of.gradients["W"].matrix == X.matrix.T * residual / N
+    assert str(of.gradients["b"].matrix) == "1/N*(P - Y).T*1"
+    assert str(of.record.adjoints["Z"].matrix) == "1/N*(P - Y)"
+    general = symgrad.derive("softmax_cross_entropy", assume=())
+    assert str(general.record.adjoints["Z"].matrix) == "1/N*(HadamardProduct(P, Y*1*1) - Y)"
+    assert general.assumptions == {}
+
+
+def test_expanded_is_in_the_inputs_alone() -> None:
+    form = symgrad.derive("softmax_mse").gradients["W"].expanded()
+    assert form is not None
+    assert {s.name for s in form.free_symbols} == {"N", "C", "X", "W", "b", "Y"}
+
+
+@pytest.mark.parametrize(("reduction", "factor"), [("mean", 1 / N), ("sum", 1), ("batch_mean", 1 / N)])
+def test_reductions_of_cross_entropy(reduction: str, factor: Expr) -> None:
+    found = symgrad.derive("softmax_cross_entropy", reduction=reduction).record.adjoints["Z"].index
+    assert same(found, factor * (P[m, c] - Y[m, c]))
+
+
+@pytest.mark.parametrize(("reduction", "factor"), [("mean", 1 / (N * C)), ("sum", 1), ("batch_mean", 1 / N)])
+def test_reductions_of_mse(reduction: str, factor: Expr) -> None:
+    R = Array("R", (cl.N, cl.C))
+    found = symgrad.derive("softmax_mse", reduction=reduction).record.adjoints["Z"].index
+    assert same(found, 2 * factor * P[m, c] * (R[m, c] - Sum(R[m, k] * P[m, k], k)))
+
+
+def test_layer_norm_is_the_textbook_line() -> None:
+    of = derive_record(layer_norm(), ("X",))
+    xhat, G, sd = of.program.arrays["Xhat"], of.adjoint_arrays["Xhat"], of.program.arrays["S"]
+    gradient = of.gradients["X"]
+    row, column = gradient.entry.indices
+    a = cl.D.index("a")
+    D = cl.D.size
+    bracket = (
+        D * G[row, column]
+        - xhat[row, column] * Sum(G[row, a] * xhat[row, a], a)
+        - Sum(G[row, a], a)
+    )
+    assert same(gradient.index, bracket / (D * sd[row]))
+
+
+@pytest.mark.parametrize("is_node", [False, True])
+def test_logistic_regression_folds_the_sigmoid(is_node: bool) -> None:
+    of = derive_record(logistic(is_node), ("w", "b"))
+    (row,) = of.adjoints["z"].entry.indices
+    p, y = of.program.arrays["p"], of.program.arrays["y"]
+    assert same(of.adjoints["z"].index, (p[row] - y[row]) / N)
+
+
+def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
+    of = derive_record(label_smoothing(), ("W",))
+    mixed = of.program.arrays["T"]
+    assert same(of.adjoints["Z"].index, (P[m, c] - mixed[m, c]) / N)
+    assert [s.assumption.key for s in of.steps if s.assumption] == ["A1"]
+
+
+# --- what the engine must not do ----------------------------------------------------------------------------------
+
+
+def test_every_divisor_that_disappears_has_a_reason() -> None:
+    of = derive_record(ZOO["probabilities_as_node"][0](), ("Z",))
+    conditions = [c for s in of.steps for c in s.conditions]
+    assert {str(c.nonzero) for c in conditions} == {"P[n, k]", "S[n]"}
+    assert all(c.reason for c in conditions)
+
+
+def test_a_solution_needs_a_divisor_known_nonzero() -> None:
+    """out = gamma xhat + beta must not be solved for xhat: gamma may be zero."""
+    of = derive_record(layer_norm(), ("X", "gamma", "beta"))
+    for step in of.steps:
+        assert not any("gamma" in str(c.nonzero) for c in step.conditions)
+        assert "1/gamma" not in str(step.after)
+
+
+@pytest.mark.parametrize("call", [Function("mystery"), abs])
+def test_an_unknown_derivative_raises_and_is_named(call: object) -> None:
+    program = Program(
+        "strange",
+        (cl.N, cl.D, cl.C),
+        (X, W, b, Y),
+        (cl.logits(), node(L.base, Sum(call(Z[n, k]), n, k))),  # type: ignore[operator]
+        "L",
+    )
+    with pytest.raises(UnsupportedError, match=r"(mystery|Abs)\(Z\[n, k\]\) in the equation of L"):
+        derive_record(program, ("W",))
+
+
+def test_an_array_that_the_output_does_not_use_raises() -> None:
+    extra = Array("V", (cl.N,))
+    program = replace(LOSSES["softmax_mse"](), inputs=(X, W, b, Y, extra))
+    with pytest.raises(InputError, match="L does not depend on V"):
+        derive_record(program, ("V",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters", "words"),
+    [
+        (("softmax_mes",), {}, "did you mean softmax_mse"),
+        (("zzz",), {}, "known losses: softmax_mse, softmax_cross_entropy"),
+        (("softmax_mse", ("V",)), {}, "unknown array 'V': expected one of X, W, b, Y, Z, S, P, R, L"),
+        (("softmax_mse", ()), {}, "no array"),
+        (("softmax_mse", ("W", "W")), {}, "named twice"),
+        (("softmax_mse",), {"reduction": "max"}, "unknown reduction 'max': expected one of mean, batch_mean, sum"),
+        (("softmax_mse",), {"weight": 1}, "no parameter 'weight'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: tuple[str, ...], parameters: Mapping[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        symgrad.derive(*arguments, **parameters)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+# --- nothing depends on names or on the order of declaration ------------------------------------------------------
+
+
+def renamed(program: Program, names: Mapping[str, str]) -> Program:
+    """The same program in other names."""
+    swaps = {}
+    for old, array in program.arrays.items():
+        new = Array(names[old], array.axes, array.positive)
+        swaps[array.base] = new.base
+
+    def name(expr: Expr) -> Expr:
+        return expr.xreplace(swaps)
+
+    return replace(
+        program,
+        inputs=tuple(Array(names[a.name], a.axes, a.positive) for a in program.inputs),
+        equations=tuple(replace(e, entry=name(e.entry), rhs=name(e.rhs)) for e in program.equations),
+        assumptions=tuple(replace(a, lhs=name(a.lhs), words=a.words) for a in program.assumptions),
+        output=names[program.output],
+    )
+
+
+def shape_of(of: Record, back: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The lines with the arrays named back, as text that does not depend on the order of terms."""
+    swaps = {}
+    for step in of.steps:
+        for part in (step.after,):
+            for atom in part.atoms(Indexed):
+                if atom.base.name in back:
+                    array = of.program.arrays[atom.base.name]
+                    swaps[atom.base] = Array(back[atom.base.name], array.axes, array.positive).base
+    scalars = {
+        of.program.arrays[name].base: Array(back[name], (), of.program.arrays[name].positive).base
+        for name in of.program.arrays
+        if not of.program.arrays[name].axes
+    }
+    found = []
+    for step in of.steps:
+        if step.rule != "matrix":
+            found.append((type(step.subject).__name__, step.rule, str(canonical(step.after.xreplace(swaps | scalars)))))
+    return found
+
+
+@pytest.mark.parametrize("name", ["softmax_mse", "softmax_cross_entropy", "logistic", "layer_norm", "two_layer_tanh"])
+def test_renaming_the_arrays_gives_the_same_lines(name: str) -> None:
+    make, wrt = ALL[name]
+    program = make()
+    letters = [chr(ord("z") - place) + "q" for place in range(len(program.arrays))]
+    forth = dict(zip(program.arrays, letters, strict=True))
+    back = {new: old for old, new in forth.items()}
+    other = derive_record(renamed(program, forth), [forth[w] for w in wrt])
+    adjoints = {a.name: record(name).adjoint_arrays[back[node]].name for node, a in other.adjoint_arrays.items()}
+    other_lines = shape_of(other, back)
+    own_lines = shape_of(record(name), {n: n for n in program.arrays})
+    for own, theirs in zip(own_lines, other_lines, strict=True):
+        text = theirs[2]
+        for new, old in adjoints.items():
+            text = text.replace(new + "[", old + "[")
+        assert own[:2] == theirs[:2]
+        assert sorted(own[2]) == sorted(text), f"{own[2]} became {text}"
+
+
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "attention"])
+def test_permuting_independent_equations_gives_the_same_lines(name: str) -> None:
+    make, wrt = ALL[name]
+    program = make()
+    expected = [(s.subject, s.after, s.reason) for s in record(name).steps]
+    for order in list(permutations(program.equations))[1:: 5041 if len(program.equations) > 5 else 5]:
+        again = derive_record(replace(program, equations=order), wrt)
+        assert [(s.subject, s.after, s.reason) for s in again.steps] == expected
+
+
+def test_no_internal_index_name_reaches_a_reader() -> None:
+    for name in ALL:
+        for step in record(name).steps:
+            assert "_" not in "".join(str(i) for i in step.after.atoms(Symbol) if i.name.startswith("_"))
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_adjoint_agrees_with_the_complex_step(name: str) -> None:
+    of = record(name)
+    sizes = {axis.name: SIZES[axis.name] for axis in of.program.axes}
+    arrays = forward(of.program, random_inputs(of.program, sizes), sizes)
+    known = dict(arrays)
+    for node_name, gradient in of.adjoints.items():
+        expected = complex_step(of.program, node_name, arrays, sizes)
+        indices = gradient.entry.indices if isinstance(gradient.entry, Indexed) else ()
+        found = np.empty(expected.shape)
+        for place in np.ndindex(*expected.shape):
+            found[place] = value(gradient.index, known, sizes, dict(zip(indices, place, strict=True))).real
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+        known[of.adjoint_arrays[node_name].name] = expected.astype(complex)
+
+
+@pytest.mark.parametrize("layers", [3])
+def test_a_deeper_network_keeps_its_adjoints_named(layers: int) -> None:
+    of = derive_record(deep_tanh(layers), ("W1",))
+    assert of.gradients["W1"].index.atoms(Indexed)
+    assert len(of.steps) < 40 * layers

@@ -1,0 +1,82 @@
+"""Imports run one way: a module imports only what stands above it in the list of the design."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import symgrad
+
+ROOT = Path(symgrad.__file__).parent
+
+# From the top down.  The modules of one layer do not import each other, but those of a package that is one layer
+# (losses, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
+LAYERS: list[list[str]] = [
+    ["errors"],
+    ["notation"],
+    ["program"],
+    ["losses"],
+    ["steps"],
+    ["sums"],
+    ["rules"],
+    ["passes"],
+    ["derive", "explicit", "check", "render", "codegen", "closed"],
+    ["api"],
+    ["evidence"],
+    ["cli"],
+    ["__init__", "__main__"],
+]
+TOGETHER = {"losses", "explicit", "check", "render", "codegen"}
+PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "symgrad":
+            found += [node.module] if node.module != "symgrad" else [f"symgrad.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "symgrad"]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_up(path: Path) -> None:
+    own = part_of(path)
+    for module in imports(path):
+        other = module.split(".")[1]
+        if own == other:
+            assert own in TOGETHER, f"{path.name} imports {module}: modules of {own} do not import each other"
+        elif own not in ("__init__", "__main__"):
+            assert PLACE[other] < PLACE[own], f"{path.name} imports {module}, which stands below it"
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {part_of(path) for path in modules()} <= PLACE.keys()
+
+
+def test_no_import_hides_in_a_function() -> None:
+    for path in modules():
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                hidden = [n for n in ast.walk(function) if isinstance(n, (ast.Import, ast.ImportFrom))]
+                assert not hidden, f"{path.name}: {function.name} imports inside"
+
+
+def test_derivatives_are_not_written_by_hand() -> None:
+    """Losses are forward equations: nothing in them, in the rules or in the passes writes a derivative's LaTeX."""
+    for folder in ("losses", "passes"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert "partial" not in text and "\\frac" not in text, path.name

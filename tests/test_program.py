@@ -1,0 +1,78 @@
+"""Programs are validated: each mistake is named, and says what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sympy import Sum, exp, log
+
+from symgrad import Array, Axis, Program, ProgramError, abbreviation, node, rows_sum_to_one
+from symgrad.program import Definition
+
+N, D, C = Axis("N"), Axis("D"), Axis("C")
+X, W, Y, Z, L = Array("X", (N, D)), Array("W", (D, C)), Array("Y", (N, C)), Array("Z", (N, C)), Array("L")
+n, d, k, j = N.index("n"), D.index("d"), C.index("k"), C.index("j")
+LOGITS = node(Z[n, k], Sum(X[n, d] * W[d, k], d))
+LOSS = node(L.base, Sum((Z[n, k] - Y[n, k]) ** 2, n, k))
+
+
+def program(*equations: Definition, inputs: tuple[Array, ...] = (X, W, Y), output: str = "L") -> Program:
+    return Program("test", (N, D, C), inputs, equations, output)
+
+
+def test_a_well_formed_program_is_ordered_whatever_the_order_of_declaration() -> None:
+    assert [e.name for e in program(LOSS, LOGITS).ordered] == ["Z", "L"]
+
+
+BAD: list[tuple[str, Callable[[], Program], str]] = [
+    ("undefined", lambda: program(LOSS), "uses Z, which no input or equation defines"),
+    ("defined twice", lambda: program(LOGITS, LOGITS, LOSS), "Z is defined twice"),
+    ("input defined", lambda: program(LOGITS, LOSS, node(X[n, d], X[n, d] * 2)), "X is defined twice"),
+    ("input twice", lambda: program(LOGITS, LOSS, inputs=(X, X, W, Y)), "an input is declared twice"),
+    (
+        "circular",
+        lambda: program(node(Z[n, k], Array("U", (N, C))[n, k]), node(Array("U", (N, C))[n, k], Z[n, k]), LOSS),
+        "the equations of L, U, Z are circular",
+    ),
+    ("wrong axis", lambda: program(node(Z[n, k], Sum(X[n, j], j)), LOSS), "index 2 of X[n, j] runs over C, expected D"),
+    ("unbound", lambda: program(node(Z[n, k], X[n, d] * W[d, k]), LOSS), "] is unbound"),
+    (
+        "bound twice",
+        lambda: program(node(Z[n, k], Sum(X[n, d] * Sum(W[d, k], k), d)), LOSS),
+        "the index k is bound twice",
+    ),
+    ("non-scalar output", lambda: program(LOGITS, LOSS, output="Z"), "Z must be a scalar, but it has the axes N, C"),
+    ("unknown output", lambda: program(LOGITS, LOSS, output="M"), "the output M is not defined"),
+    ("too few indices", lambda: program(node(Z[n, k], Sum(X[n] + X[n, d], d)), LOSS), "X[n] has 1 indices, expected 2"),
+    ("index as number", lambda: program(node(Z[n, k], n * 1.0), LOSS), "the index n is used as a number"),
+    ("not an identifier", lambda: program(LOGITS, LOSS, inputs=(X, W, Y, Array("a b"))), "use an identifier"),
+]
+
+
+@pytest.mark.parametrize(("make", "words"), [(m, w) for _, m, w in BAD], ids=[name for name, *_ in BAD])
+def test_a_mistake_is_named(make: Callable[[], Program], words: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        make()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_rank_and_order_do_not_depend_on_names() -> None:
+    def build(z: str, s: str, p: str) -> Program:
+        Z, S, P = Array(z, (N, C)), Array(s, (N,)), Array(p, (N, C))
+        return program(
+            node(L.base, -Sum(Y[n, k] * log(P[n, k]), n, k)),
+            abbreviation(P[n, k], exp(Z[n, k]) / S[n]),
+            abbreviation(S[n], Sum(exp(Z[n, j]), j)),
+            node(Z[n, k], Sum(X[n, d] * W[d, k], d)),
+        )
+
+    assert [e.name for e in build("Z", "S", "P").ordered] == ["Z", "S", "P", "L"]
+    assert [e.name for e in build("B", "Q", "A").ordered] == ["B", "Q", "A", "L"]
+
+
+def test_the_assumption_is_an_equation() -> None:
+    assumption = rows_sum_to_one(Y)
+    assert assumption.rhs == 1
+    assert assumption.words == "each row of Y sums to one"
