@@ -113,6 +113,7 @@ class _Writer:
     results: dict[Subject, int] = field(default_factory=dict)
     origins: dict[str, int] = field(default_factory=dict)
     rule_lines: dict[Rule, int] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
 
     def line(
         self,
@@ -126,7 +127,10 @@ class _Writer:
         """Write one line, unless it says the same as the one before; return its right side."""
         if before is not None and canonical(before) == canonical(after):
             return after
-        shown = None if before is None else self.lettered(subject, before)
+        shown = None
+        if before is not None:
+            last = self.steps[-1]
+            shown = last.after if last.subject == subject else self.lettered(subject, before)
         self.steps.append(
             Step(len(self.steps) + 1, subject, shown, self.lettered(subject, after), rule, reason, **notes)  # type: ignore[arg-type]
         )
@@ -148,6 +152,12 @@ class _Writer:
         if isinstance(subject, Partial):
             taken |= {str(i.label) for i in free_indices(subject.of)}
         return lettered(expr, self.program.axis, taken | self.program.entry_letters)
+
+    def rules_of(self, definition: Definition) -> list[Rule]:
+        """The rules that a definition gives, found once."""
+        if definition.name not in self.rules:
+            self.rules[definition.name] = rules_of(self.program, definition)
+        return self.rules[definition.name]
 
     def cite(self, rules: Sequence[Rule]) -> tuple[int, ...]:
         """The lines that state ``rules``; a rule that no line states yet gets one."""
@@ -194,7 +204,7 @@ def _derive_adjoint(writer: _Writer, name: str) -> None:
     users = [d for d in program.ordered if d.is_node and name in program.uses(d.name)]
     users = [d for d in users if d.name in writer.adjoint or d.name == program.output]
     entry = _entry_for(program, name, users)
-    rules = _rules_near(program, [name, *(d.name for d in users)])
+    rules = _rules_near(writer, [name, *(d.name for d in users)])
     terms: list[Expr] = []
     cites: list[int] = []
     for user in users:
@@ -227,13 +237,14 @@ def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr
     return program.arrays[name][tuple(chosen)]
 
 
-def _rules_near(program: Program, names: Sequence[str]) -> list[Rule]:
+def _rules_near(writer: _Writer, names: Sequence[str]) -> list[Rule]:
     """The rules of the definitions of ``names`` and of the abbreviations that they use."""
+    program = writer.program
     near = {used for name in names for used in program.uses(name) | {name} if used in program.definitions}
     near = {n for n in near if n in names or not program.definitions[n].is_node}
     near |= {d.name for d in program.ordered if not d.is_node and _stands_on(program, d) <= set(names) | near}
     definitions = [d for d in program.ordered if d.name in near]
-    plain = [rule for d in definitions for rule in rules_of(program, d)]
+    plain = [rule for d in definitions for rule in writer.rules_of(d)]
     return plain + identities(program, definitions, plain)
 
 
@@ -397,7 +408,7 @@ def _with_adjoints_written_out(writer: _Writer, subject: Total, value: Expr, rul
         for name in group:
             written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
         written = ordered_sums(written)
-        near = _rules_near(program, [nodes[name] for name in group])
+        near = _rules_near(writer, [nodes[name] for name in group])
         shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
         if cost(shorter, weights) < cost(value, weights):
             cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)

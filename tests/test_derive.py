@@ -147,7 +147,7 @@ def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
 def test_every_divisor_that_disappears_has_a_reason() -> None:
     of = derive_record(ZOO["probabilities_as_node"][0](), ("Z",))
     conditions = [c for s in of.steps for c in s.conditions]
-    assert {str(c.nonzero) for c in conditions} == {"P[n, k]", "S[n]"}
+    assert {str(c.nonzero) for c in conditions} == {"P[m, c]", "S[n]"}
     assert all(c.reason for c in conditions)
 
 

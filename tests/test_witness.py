@@ -223,7 +223,7 @@ def test_probabilities_of_the_cross_entropy() -> None:
     assert not probabilities_possible(published, scale=6.0).holds  # an extra 1/C
     assert not probabilities_possible(replace(published, labels=SHIFTED), scale=2.0).holds
     assert probabilities_possible(published, scale=1.0).holds  # the 1/N missing: it cannot tell
-    assert not probabilities_possible(replace(published, db=published.db + [1e-6, 0, 0]), scale=2.0).holds
+    assert not probabilities_possible(replace(published, db=np.add(published.db, [1e-6, 0, 0])), scale=2.0).holds
 
 
 # ---------------------------------------------------------------------------------------------------- reading

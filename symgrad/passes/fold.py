@@ -114,9 +114,10 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
     if _has_quotient_of_sums(plain):
-        forms += [cancel(plain), factor(plain)]
-    elif sum(isinstance(part, Add) for part in plain.atoms(Add)):
-        forms.append(factor(plain))
+        cancelled = cancel(plain)
+        forms += [cancelled, factor_terms(cancelled), factor(cancelled)]
+    elif any(term.atoms(Pow) for bracket in plain.atoms(Add) for term in bracket.args):
+        forms.append(factor_terms(plain.expand()))
     back = {name: atom for atom, name in names.items()}
     shown = [_signed(form.xreplace(back)) for form in forms]
     return min(shown, key=lambda form: cost(form, weights))

@@ -1,0 +1,235 @@
+"""Gradients that somebody printed: read strictly, with the precision that their digits tell, and checked for
+what must hold of them whatever the inputs were.
+
+A file gives ``labels``, ``N``, ``D``, ``C`` and one section for each loss, with ``dW`` (D rows of C numbers)
+and ``db`` (C numbers).  The numbers are strings, because only the printed digits tell how precise they are.
+"""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+FLOAT32_EPSILON = 2.0**-23
+"""What float32 arithmetic leaves, relative to the largest number of an array: two roundings."""
+
+SECTIONS = {"mse": "softmax_mse", "cross_entropy": "softmax_cross_entropy"}
+"""Short names of sections; any other section is called by the full name of its loss."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Published:
+    """Printed gradients of a loss of N rows, D features and C classes, with Z = X W + 1 b^T at b = 0."""
+
+    labels: tuple[int, ...]
+    """N class numbers from 0 to C - 1: row n of the one-hot Y has its 1 in column labels[n]."""
+    dW: Array
+    """(D, C)"""
+    db: Array
+    """(C,)"""
+    dW_resolution: Array
+    """(D, C): by how much a printed number may miss the exact one, in the unit of the number itself."""
+    db_resolution: Array
+    """(C,)"""
+
+    @property
+    def N(self) -> int:
+        return len(self.labels)
+
+    @property
+    def D(self) -> int:
+        return int(self.dW.shape[0])
+
+    @property
+    def C(self) -> int:
+        return int(self.dW.shape[1])
+
+    @property
+    def Y(self) -> Array:
+        """(N, C), one-hot."""
+        return np.eye(self.C)[list(self.labels)]
+
+    @property
+    def values(self) -> Array:
+        """(D + 1, C): dW, and db as the last row."""
+        return np.vstack([self.dW, self.db])
+
+    @property
+    def resolution(self) -> Array:
+        """(D + 1, C), in the order of ``values``."""
+        return np.vstack([self.dW_resolution, self.db_resolution])
+
+
+def from_printed(labels: tuple[int, ...], dW: list[list[str]], db: list[str]) -> Published:
+    """From numbers as printed: D rows of C strings, and C strings."""
+    return Published(labels, _values(dW), _values(db), _resolution(dW), _resolution(db))
+
+
+def _values(printed: Any) -> Array:
+    return np.array(printed).astype(np.float64)
+
+
+def _resolution(printed: Any) -> Array:
+    """Half a unit of the last printed digit, and what float32 leaves of the largest number of the array.
+
+    Printers drop trailing zeros, so a short number is held to the most decimals that any number of the array
+    has, but to no more digits than its longest has.
+    """
+    numbers = [Decimal(text) for text in np.ravel(printed)]
+    finest = min(_last_place(number) for number in numbers)
+    digits = max(len(number.as_tuple().digits) for number in numbers)
+    units = [min(_last_place(n), max(finest, n.adjusted() - digits + 1) if n else finest) for n in numbers]
+    halves = np.array([0.5 * 10.0**unit for unit in units]).reshape(np.shape(printed))
+    return halves + FLOAT32_EPSILON * float(max(abs(number) for number in numbers))
+
+
+def _last_place(number: Decimal) -> int:
+    """The power of ten of the last printed digit."""
+    return int(number.as_tuple().exponent)
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+def read_published(text: str, losses: Collection[str] | None = None) -> dict[str, Published]:
+    """Full name of the loss -> its printed gradients.
+
+    ``losses``: the names that are known, if a section must be one of them.
+    Raises ValueError, one line: which array or key, which axis, what was expected and what stands there.
+    """
+    try:
+        top = json.loads(text, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    if not isinstance(top, dict):
+        raise ValueError(f"expected an object with labels, N, D, C and a section per loss, got {_shown(top)}")
+    N, D, C = (_size(top, axis, least) for axis, least in (("N", 1), ("D", 1), ("C", 2)))
+    labels = _labels(top.get("labels"), N, C)
+    published: dict[str, Published] = {}
+    for key, section in top.items():
+        if key in ("labels", "N", "D", "C"):
+            continue
+        if key == "source" and isinstance(section, str):
+            continue
+        loss = SECTIONS.get(key) or key
+        if losses is not None and loss not in losses:
+            expected = ", ".join([*SECTIONS, *sorted(losses)])
+            raise ValueError(f"{key}: no such section or loss; expected one of {expected}")
+        if loss in published:
+            raise ValueError(f"{key}: a second section for the loss {loss}")
+        published[loss] = _section(key, section, labels, D, C)
+    if not published:
+        raise ValueError(f"no section for a loss; expected one such as {', '.join(SECTIONS)}, with dW and db")
+    return published
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in read:
+            raise ValueError(f"{key}: given twice in one object")
+        read[key] = value
+    return read
+
+
+def _size(top: Mapping[str, Any], axis: str, least: int) -> int:
+    if axis not in top:
+        raise ValueError(f"{axis}: missing; expected the size of this axis, an integer of at least {least}")
+    size = top[axis]
+    if type(size) is not int or size < least:
+        raise ValueError(f"{axis}: expected an integer of at least {least}, got {_shown(size)}")
+    return size
+
+
+def _labels(labels: Any, N: int, C: int) -> tuple[int, ...]:
+    for n, label in enumerate(_listed("labels", labels, "N", N)):
+        if type(label) is not int or not 0 <= label < C:
+            raise ValueError(f"labels[{n}]: expected a class from 0 to C - 1 = {C - 1}, got {_shown(label)}")
+    return tuple(labels)
+
+
+def _section(key: str, section: Any, labels: tuple[int, ...], D: int, C: int) -> Published:
+    if not isinstance(section, dict):
+        raise ValueError(f"{key}: expected an object with dW (D x C) and db (C), got {_shown(section)}")
+    for name in section:
+        if name not in ("dW", "db", "program"):
+            raise ValueError(f"{key}.{name}: unknown; expected dW, db and at most program")
+    rows = _listed(f"{key}.dW", section.get("dW"), "D", D)
+    dW = [_numbers(f"{key}.dW[{d}]", row, C) for d, row in enumerate(rows)]
+    return from_printed(labels, dW, _numbers(f"{key}.db", section.get("db"), C))
+
+
+def _numbers(name: str, row: Any, C: int) -> list[str]:
+    numbers = []
+    for c, number in enumerate(_listed(name, row, "C", C)):
+        if not isinstance(number, str) or not _NUMBER.fullmatch(number) or not np.isfinite(float(number)):
+            expected = 'a number as printed, in a string such as "-0.0236"'
+            raise ValueError(f"{name}[{c}]: expected {expected}, got {_shown(number)}")
+        numbers.append(number)
+    return numbers
+
+
+def _listed(name: str, value: Any, axis: str, size: int) -> list[Any]:
+    if not isinstance(value, list):
+        what = "missing" if value is None else f"got {_shown(value)}"
+        raise ValueError(f"{name}: expected a list along axis {axis}, of length {size}; {what}")
+    if len(value) != size:
+        raise ValueError(f"{name}: expected {axis} = {size} entries, got {len(value)}")
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+# ------------------------------------------------------------------------------------------------- invariants
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """Something that must hold of the printed numbers whatever x and w were, and whether it does."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+def shapes_agree(published: Published, dW_shape: tuple[int, ...], db_shape: tuple[int, ...]) -> Invariant:
+    """Does a gradient function return arrays of the printed shapes?"""
+    printed = (published.dW.shape, published.db.shape)
+    detail = f"printed {printed[0]} and {printed[1]}, computed {dW_shape} and {db_shape}"
+    return Invariant("shapes", printed == (dW_shape, db_shape), detail)
+
+
+def rows_sum_to_zero(published: Published) -> Invariant:
+    """A row of logits may be shifted without changing its softmax: each row of dW, and db, sums to zero."""
+    sums = np.abs(published.values.sum(axis=1))
+    allowed = published.resolution.sum(axis=1)
+    worst = int(np.argmax(sums / allowed))
+    where = "db" if worst == published.D else f"dW[{worst}]"
+    detail = f"{where} sums to {sums[worst]:.1e}; printing allows {allowed[worst]:.1e}"
+    return Invariant("rows sum to zero", bool(sums[worst] <= allowed[worst]), detail)
+
+
+def probabilities_possible(published: Published, scale: float) -> Invariant:
+    """Where scale * db + (column sums of Y) are column sums of probabilities: each in (0, N), together N.
+
+    Whether they are, and at which ``scale``, is for the caller to say: it holds of some losses only.
+    """
+    sums = scale * published.db + published.Y.sum(axis=0)
+    slack = scale * published.db_resolution
+    inside = bool(np.all(sums > -slack) and np.all(sums < published.N + slack))
+    together = bool(abs(sums.sum() - published.N) <= slack.sum())
+    shown = ", ".join(f"{value:.4f}" for value in sums)
+    detail = f"column sums of P would be {shown}; each must be in (0, {published.N}), together {published.N}"
+    return Invariant("probabilities are possible", inside and together, detail)
