@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from math import isqrt
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from records import C, D, L, N, P, S, W, X, Y, Z, b, c, cross_entropy, d, j, k, m, n
 from sympy import (
     Add,
     Expr,
@@ -18,6 +20,7 @@ from sympy import (
     HadamardProduct,
     Identity,
     Integer,
+    Integral,
     KroneckerDelta,
     MatAdd,
     MatMul,
@@ -28,6 +31,7 @@ from sympy import (
     Pow,
     Rational,
     Sum,
+    Symbol,
     Transpose,
     ZeroMatrix,
     exp,
@@ -35,9 +39,9 @@ from sympy import (
     sqrt,
 )
 from sympy.core.basic import Basic
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
-from records import C, D, L, N, P, S, W, X, Y, Z, b, c, cross_entropy, d, j, k, m, n
 from symgrad.errors import UnsupportedError
 from symgrad.losses.classifier import logits, normaliser
 from symgrad.notation import Array, axis_name, bound_indices
@@ -101,7 +105,16 @@ class Point:
 
 
 def applied(name: str, value: Values) -> Values:
-    return np.vectorize(lambda v: formal(name, v), otypes=[object])(value) if _is_array(value) else formal(name, value)
+    return entrywise(lambda v: formal(name, v), value)
+
+
+def entrywise(function: Callable[[Fraction], Fraction], value: Values) -> Values:
+    return np.vectorize(function, otypes=[object])(value) if _is_array(value) else function(value)
+
+
+def composed(body: Expr, value: Fraction) -> Fraction:
+    """Functions of functions of a variable, at a value."""
+    return value if body.is_Symbol else formal(body.func.__name__, composed(body.args[0], value))
 
 
 def _is_array(value: Values) -> bool:
@@ -133,15 +146,15 @@ def value_of_sympy(point: Point, expr: Basic) -> Values:
                 found = found * go(arg)
             return found
         case HadamardPower():
-            return np.vectorize(lambda v: raised(v, go(expr.exp)), otypes=[object])(go(expr.base))
+            return entrywise(lambda v: raised(v, go(expr.exp)), go(expr.base))
         case Transpose():
             return go(expr.arg).T
         case Pow():
             return raised(go(expr.base), go(expr.exp))
     if expr.is_Function:
         return applied(expr.func.__name__, go(expr.args[0]))
-    if hasattr(expr, "function") and hasattr(expr, "expr"):  # a function of every entry of a matrix
-        return applied(expr.function.expr.func.__name__, go(expr.expr))
+    if isinstance(expr, ElementwiseApplyFunction):
+        return entrywise(lambda v: composed(expr.function.expr, v), go(expr.expr))
     return point.leaf(expr)
 
 
@@ -177,15 +190,13 @@ def value_of_tree(point: Point, node: tree.Node) -> Values:
                 found = found / go(divisor)
             return found
         case tree.HadamardRaised(base, exponent):
-            return np.vectorize(lambda v: raised(v, go(exponent)), otypes=[object])(go(base))
+            return entrywise(lambda v: raised(v, go(exponent)), go(base))
         case tree.Ratio(above, below):
             return go(above) / go(below)
         case tree.Raised(base, exponent):
             return raised(go(base), go(exponent))
         case tree.Root(body):
-            value = go(body)
-            half = Fraction(1, 2)
-            return np.vectorize(lambda v: raised(v, half), otypes=[object])(value) if _is_array(value) else raised(value, half)
+            return entrywise(lambda v: raised(v, Fraction(1, 2)), go(body))
         case tree.Call(function, (arg,)):
             return applied(function, go(arg))
         case tree.Summed(indices, body):
@@ -204,7 +215,11 @@ LAMBDA = Array("lambda_").base
 def assert_same_value(expr: Expr) -> None:
     shown = ordered(expr, NAMES)
     for point in (POINT, OTHER):
-        assert np.all(value_of_tree(point, shown) == value_of_sympy(point, expr)), expression_text(expr)
+        try:
+            expected = value_of_sympy(point, expr)
+        except ZeroDivisionError:
+            reject()
+        assert np.all(value_of_tree(point, shown) == expected), expression_text(expr)
 
 
 atoms = st.sampled_from(
@@ -259,7 +274,8 @@ def compound_matrix(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 @settings(max_examples=300, deadline=None)
 @given(st.recursive(square, compound_matrix, max_leaves=5))
 def test_a_tree_has_the_value_of_its_matrix_expression(expr: Expr) -> None:
-    assume(not expr.has(ZeroMatrix))  # SymPy divides by one without a word
+    if expr.has(ZeroMatrix):
+        reject()
     assert_same_value(expr)
 
 
@@ -301,19 +317,14 @@ LINES = [
 @pytest.mark.parametrize("expr", LINES)
 def test_the_order_does_not_depend_on_names(expr: Expr) -> None:
     first = dict(zip("XWbYZSPL", "XWbYZSPL", strict=True))
-    second = dict(zip("XWbYZSPL", "ZYsQAFBO", strict=True))
+    greek = ["omega", "alpha", "theta", "beta", "mu", "kappa", "gamma", "eta"]
+    second = dict(zip("XWbYZSPL", greek, strict=True))
     (program, given_expr), (other, other_expr) = renamed(first, expr), renamed(second, expr)
-    back = {second[name].lower(): first[name].lower() for name in first} | {second[n]: first[n] for n in first}
-    shown = expression_text(other_expr, other)
-    restored = "".join(
-        back.get(ch, ch) if shown[i + 1 : i + 2] in ("_", "") else ch for i, ch in enumerate(shown)
-    )
-    assert restored == expression_text(given_expr, program)
+    back = str.maketrans("ωαθβμκγη", "xwbyzSpL")
+    assert expression_text(other_expr, other).translate(back) == expression_text(given_expr, program)
 
 
 def test_an_unknown_class_is_named() -> None:
-    from sympy import Integral, Symbol
-
     with pytest.raises(UnsupportedError, match="Integral"):
         ordered(Integral(Symbol("x"), Symbol("x")), NAMES)
 

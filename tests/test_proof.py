@@ -11,8 +11,7 @@ import literal
 import numpy as np
 import pytest
 from programs import ZOO
-from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol, Mul
-from sympy.tensor.indexed import Idx
+from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol
 
 from symgrad.check import prove
 from symgrad.check.claims import Claim, claims
@@ -43,8 +42,12 @@ def corruptions(step: Step, sizes: dict[str, Expr]) -> Iterator[tuple[str, Expr]
     after = step.after
     n, c = sizes.get("N", Integer(2)), next((s for a, s in sizes.items() if a != "N"), Integer(3))
     factors: dict[str, Expr] = {
-        "sign": Integer(-1), "2": Integer(2), "(C-1)/N": (c - 1) / n, "C/3": c / 3,
-        "(N-1)-(C-2)": (n - 1) - (c - 2), "N(N-1)/2": n * (n - 1) / 2,
+        "sign": Integer(-1),
+        "2": Integer(2),
+        "(C-1)/N": (c - 1) / n,
+        "C/3": c / 3,
+        "(N-1)-(C-2)": (n - 1) - (c - 2),
+        "N(N-1)/2": n * (n - 1) / 2,
     } | {axis: size for axis, size in sizes.items()}
     for label, factor in factors.items():
         yield f"factor {label}", (MatMul(factor, after) if isinstance(after, MatrixExpr) else factor * after)
@@ -54,8 +57,11 @@ def corruptions(step: Step, sizes: dict[str, Expr]) -> Iterator[tuple[str, Expr]
         yield "a term that vanishes at N = 1", after + (n - 1) * (n - 2) * (n - 3)
         yield "y squared", after.replace(lambda e: isinstance(e, Indexed) and e.base.name == "Y", lambda e: e**2)
     else:
-        yield "y squared", after.replace(
-            lambda e: isinstance(e, MatrixSymbol) and e.name == "Y", lambda e: HadamardProduct(e, e, evaluate=False)
+        yield (
+            "y squared",
+            after.replace(
+                lambda e: isinstance(e, MatrixSymbol) and e.name == "Y", lambda e: HadamardProduct(e, e, evaluate=False)
+            ),
         )
 
 
@@ -101,7 +107,7 @@ def wrongly_accepted(record: Record) -> Iterator[str]:
 
 
 def differ(record: Record, right: Claim, wrong: Claim) -> bool:
-    """Whether two right sides differ in floating point at a shape of no standard set, at the true values of all names."""
+    """Whether two right sides differ in floating point, at true values of all names and at a shape of its own."""
     sizes = {axis.name: size for axis, size in zip(record.program.axes, (4, 3, 5, 2), strict=False)}
     letters, values = right.letters, true_values(record, bool(right.allowed))
     for place in product(*(range(sizes[axis_name(i)]) for i in letters)):

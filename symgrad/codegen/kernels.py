@@ -1,0 +1,142 @@
+"""Sigmoids and logarithms in forms that neither overflow nor lose small probabilities.
+
+A logarithm of a product of positive factors, exponentials among them, is a sum; log(1 + exp(u)) is
+``logaddexp``; 1/(1 + exp(-u)) is ``sigmoid``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.schedule import Assignment
+from symgrad.notation import bound_indices, renamed, sum_over
+
+
+class logaddexp(Function):  # type: ignore[misc]
+    """log(exp(a) + exp(b))."""
+
+    nargs = 2
+
+
+class sigmoid(Function):  # type: ignore[misc]
+    """1 / (1 + exp(-u))."""
+
+    nargs = 1
+
+
+def without_overflow(expr: Basic) -> Expr:
+    """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u)."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(without_overflow(expr.function), bound_indices(expr))
+    args = [without_overflow(arg) for arg in expr.args]
+    made = expr.func(*args)
+    if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
+        return sigmoid(-u) ** (-made.exp)
+    if isinstance(made, Mul):
+        return _sigmoid_products(made)
+    return made
+
+
+def _softplus_argument(expr: Expr) -> Expr | None:
+    """u where ``expr`` is 1 + exp(u)."""
+    rest = expr - 1
+    return rest.args[0] if isinstance(expr, Add) and isinstance(rest, exp) else None
+
+
+def _sigmoid_products(expr: Mul) -> Expr:
+    """exp(u) * sigmoid(-u) as sigmoid(u), as far as there are such pairs among the factors."""
+    for factor in expr.args:
+        base, power = factor.as_base_exp()
+        if not isinstance(base, sigmoid):
+            continue
+        u = -base.args[0]
+        for other in expr.args:
+            if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
+                return expr / factor / other * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
+    return expr
+
+
+def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
+    """``expr`` with each logarithm of a product of positive factors, exponentials among them, as a sum."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(logs_opened(expr.function, known), bound_indices(expr))
+    if isinstance(expr, log):
+        opened = _opened(expr.args[0], known)
+        return expr if opened is None else opened
+    return expr.func(*(logs_opened(arg, known) for arg in expr.args))
+
+
+def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
+    """log(argument) without exponentials under the logarithm, or None where nothing is gained."""
+    plain = _resolved(argument, known)
+    if (u := _softplus_argument(plain)) is not None:
+        return logaddexp(0, u)
+    terms: list[Expr] = []
+    gained = False
+    for factor in Mul.make_args(plain):
+        base, power = factor.as_base_exp() if not isinstance(factor, exp) else (factor, S.One)
+        if isinstance(base, exp):
+            terms.append(power * base.args[0])
+        elif isinstance(base, sigmoid):
+            terms.append(-power * logaddexp(0, -base.args[0]))
+        elif (u := _softplus_argument(base)) is not None:
+            terms.append(power * logaddexp(0, u))
+        elif _is_positive(base, known):
+            terms.append(power * log(base))
+            continue
+        else:
+            return None
+        gained = True
+    return Add(*terms) if gained else None
+
+
+def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
+    """``expr`` with arrays that are products of exponentials written out, 1 - sigmoid(u) as sigmoid(-u)."""
+    if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and expr.name in known):
+        definition = known.get(expr.base.name if isinstance(expr, Indexed) else expr.name)
+        if definition is None or definition.over or not _has_exponential_factor(definition.rhs, known):
+            return expr
+        own = definition.entry.indices if isinstance(definition.entry, Indexed) else ()
+        given = expr.indices if isinstance(expr, Indexed) else ()
+        return _resolved(renamed(definition.rhs, dict(zip(own, given, strict=True))), known)
+    if isinstance(expr, (Mul, Pow)):
+        return expr.func(*(_resolved(arg, known) for arg in expr.args))
+    if isinstance(expr, Add):
+        resolved = Add(*(_resolved(arg, known) for arg in expr.args))
+        rest = 1 - resolved
+        return sigmoid(-rest.args[0]) if isinstance(rest, sigmoid) else expr
+    return expr
+
+
+def _has_exponential_factor(rhs: Expr, known: Mapping[str, Assignment]) -> bool:
+    for factor in Mul.make_args(rhs):
+        base = factor if isinstance(factor, exp) else factor.as_base_exp()[0]
+        if isinstance(base, (exp, sigmoid)) or _softplus_argument(base) is not None:
+            return True
+        if isinstance(base, Indexed) and base.base.name in known:
+            definition = known[base.base.name]
+            if not definition.over and _has_exponential_factor(definition.rhs, known):
+                return True
+    return False
+
+
+def _is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
+    """Whether an expression is positive by its structure: an exponential, a positive array, a sum."""
+    if isinstance(expr, (exp, sigmoid)) or expr.is_positive:
+        return True
+    if isinstance(expr, (Indexed, Symbol)):
+        name = expr.base.name if isinstance(expr, Indexed) else expr.name
+        return name in known and not known[name].over and _is_positive(known[name].rhs, known)
+    if isinstance(expr, Sum):
+        return _is_positive(expr.function, known)
+    if isinstance(expr, (Add, Mul)):
+        return all(_is_positive(arg, known) for arg in expr.args)
+    return isinstance(expr, Pow) and _is_positive(expr.base, known)

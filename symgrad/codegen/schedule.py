@@ -1,0 +1,125 @@
+"""A record as equations in index notation and an order of evaluation: forward, adjoints, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sympy import Expr, Indexed, IndexedBase, KroneckerDelta, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import array_names
+from symgrad.program import evaluation_order
+from symgrad.steps import Gradient, Record, Total
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """``entry = rhs``, or the largest ``rhs`` along the indices ``over``.
+
+    A helper may be written into the one line that uses it; an output is returned.
+    """
+
+    entry: Expr
+    rhs: Expr
+    over: tuple[Idx, ...] = ()
+    is_helper: bool = False
+    is_output: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name)
+
+    @property
+    def indices(self) -> tuple[Idx, ...]:
+        return self.entry.indices if isinstance(self.entry, Indexed) else ()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The equations, and the names under which the gradients with respect to ``record.wrt`` are found."""
+
+    assignments: tuple[Assignment, ...]
+    gradients: Mapping[str, str]
+
+
+def entry_of(name: str, indices: tuple[Idx, ...], *, positive: bool = False) -> Expr:
+    """An entry of a new array."""
+    known = {"positive": True} if positive else {"real": True}
+    if not indices:
+        return Symbol(name, **known)
+    return Indexed(IndexedBase(name, shape=tuple(i.upper + 1 for i in indices), **known), *indices)
+
+
+def entries_in(expr: Basic) -> list[Indexed | Symbol]:
+    """The entries of arrays, those of no axes included, that occur in an expression."""
+    indexed = sorted(expr.atoms(Indexed), key=str)
+    labels = {str(e.base.label) for e in indexed}
+    scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
+    return [*indexed, *sorted(scalars, key=str)]
+
+
+def schedule(record: Record) -> Schedule:
+    """What is to be evaluated for the output and the gradients of ``record``, and nothing besides."""
+    program = record.program
+    adjoint_of = {array.name: name for name, array in record.adjoint_arrays.items()}
+    taken = set(program.arrays) | set(adjoint_of) | {axis.name for axis in program.axes}
+    results: list[Assignment] = []
+    wanted: dict[str, Assignment] = {}  # the adjoints, each after those that it needs
+    names: dict[str, str] = {}
+    for name in record.wrt:
+        rhs, entry = _through_adjoints(record, record.gradients[name], set(adjoint_of))
+        _collect(rhs, record, adjoint_of, wanted)
+        names[name] = _fresh(f"d{name}", taken)
+        indices = entry.indices if isinstance(entry, Indexed) else ()
+        results.append(Assignment(entry_of(names[name], indices), rhs, is_output=True))
+    for place, (name, result) in enumerate(zip(record.wrt, list(results), strict=True)):
+        own = record.adjoint_arrays.get(name)
+        if own is not None and own.name in wanted:
+            entry = entry_of(own.name, result.indices)
+            results[place] = Assignment(result.entry, entry, is_helper=True, is_output=True)
+    needed = {program.output}.union(*(array_names(result.rhs) for result in results))
+    for adjoint in reversed(wanted.values()):
+        if adjoint.name in needed:
+            needed |= array_names(adjoint.rhs)
+    forward = [
+        Assignment(d.entry, d.rhs, is_output=d.name == program.output)
+        for d in evaluation_order(program, sorted(needed & set(program.definitions)))
+    ]
+    backward = [adjoint for adjoint in wanted.values() if adjoint.name in needed]
+    return Schedule((*forward, *backward, *results), names)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _collect(rhs: Expr, record: Record, adjoint_of: Mapping[str, str], wanted: dict[str, Assignment]) -> None:
+    """Add the adjoints that ``rhs`` needs to ``wanted``, each after those that it needs itself."""
+    for name in sorted(array_names(rhs) & set(adjoint_of)):
+        if name not in wanted:
+            adjoint = record.adjoints[adjoint_of[name]]
+            _collect(adjoint.index, record, adjoint_of, wanted)
+            indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
+            wanted[name] = Assignment(entry_of(name, indices), adjoint.index)
+
+
+def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
+    """The gradient in adjoint arrays where a line gives it so (the last such line), or else its closed form;
+    and the entry whose indices are free in it."""
+    found: tuple[Expr, Expr] | None = None
+    own = record.adjoint_arrays[gradient.array.name].name if gradient.array.name in record.adjoint_arrays else ""
+    for step in record.steps:
+        if isinstance(step.subject, Total) and _name(step.subject.wrt) == gradient.array.name:
+            used = array_names(step.after) & adjoints
+            if used and own not in used and not step.after.has(KroneckerDelta):
+                found = (step.after, step.subject.wrt)
+    return found or (gradient.index, gradient.entry)
+
+
+def _name(entry: Basic) -> str:
+    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)

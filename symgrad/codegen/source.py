@@ -1,0 +1,44 @@
+"""Records as source: a standalone module with one function ``loss, grads = f(inputs...)``."""
+
+from __future__ import annotations
+
+import keyword
+import linecache
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+from symgrad.codegen.body import Body
+from symgrad.codegen.template import module
+from symgrad.errors import InputError
+from symgrad.steps import Record
+
+_serial = count()
+
+
+def to_source(record: Record, name: str = "", closed_form: Sequence[str] = ()) -> str:
+    """Source of a module that needs numpy alone, with a function ``name`` (the program's name unless given).
+
+    The function takes the program's inputs in order (scalars as floats) and returns the output and a named
+    tuple of gradients.  ``closed_form`` are lines for its docstring.  Raises ``InputError`` if ``name``
+    cannot name a function, ``UnsupportedError`` for an operation that NumPy lacks.
+    """
+    name = name or record.program.name
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
+    return module(record, name, Body(record), closed_form)
+
+
+def compile_source(source: str, name: str) -> Callable[..., Any]:
+    """The function ``name`` of a generated module; its source stays visible to tracebacks and ``inspect``."""
+    filename = f"<symgrad {name} {next(_serial)}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    namespace: dict[str, Any] = {"__name__": f"symgrad_generated_{name}"}
+    exec(compile(source, filename, "exec"), namespace)
+    function: Callable[..., Any] = namespace[name]
+    return function
+
+
+def to_numpy(record: Record) -> Callable[..., Any]:
+    """``f`` with ``loss, grads = f(inputs...)``, evaluated by NumPy from the closed forms of ``record``."""
+    return compile_source(to_source(record, "evaluate"), "evaluate")

@@ -1,0 +1,238 @@
+"""The text around a generated function: imports, docstrings, and the checks of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Expr, Indexed, Mul, Sum
+from sympy.core.basic import Basic
+
+from symgrad.codegen.body import INDENT, WIDTH, Body
+from symgrad.notation import Array, bound_indices
+from symgrad.steps import Record
+
+CHECKS = '''
+def _checked(**given):
+    """The inputs as floating arrays of one dtype; ValueError names the one that does not fit."""
+    arrays = {name: _real(name, value) for name, value in given.items()}
+    floating = [a.dtype for name, a in arrays.items() if _AXES[name] and a.dtype.kind == "f"]
+    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
+    sizes = {}
+    for name, array in arrays.items():
+        if not _is_labels(name, array):
+            _fit(name, array.shape, _AXES[name], sizes)
+            arrays[name] = array.astype(dtype, copy=False)[()]
+    for name, array in arrays.items():
+        if _is_labels(name, array):
+            arrays[name] = _one_hot(name, array, _AXES[name], sizes, dtype)
+    return arrays
+
+
+def _real(name, value):
+    """The value as an array of real numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of real numbers ({error})") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _fit(name, shape, axes, sizes):
+    """Note the sizes of the axes, and compare those that are known."""
+    fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
+    if not fits:
+        known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
+        wanted = f"shape ({', '.join(axes)}) with {known}" if axes else "a scalar"
+        raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
+    sizes.update(zip(axes, shape, strict=True))
+'''
+
+LABELS = '''
+def _is_labels(name, array):
+    """Whether an array of two axes is given as one integer label per row."""
+    return name in _LABELS and array.ndim == 1 and array.dtype.kind in "iu"
+
+
+def _one_hot(name, labels, axes, sizes, dtype):
+    """Labels 0, 1, ... as rows with a one at the label."""
+    _fit(name, labels.shape, axes[:1], sizes)
+    count = sizes.get(axes[1])
+    if count is None or labels.min() < 0 or labels.max() >= count:
+        found = f"{labels.min()}..{labels.max()}"
+        raise ValueError(f"{name}: expected labels 0..{axes[1]}-1 with {axes[1]} = {count}, got {found}")
+    rows = np.zeros((labels.size, count), dtype)
+    rows[np.arange(labels.size), labels] = 1
+    return rows
+'''
+
+SIGMOID = '''
+def _sigmoid(x):
+    """1 / (1 + exp(-x)) without overflow."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
+'''
+
+POSITIVE = '''
+def _positive(**given):
+    """ValueError names an array with an entry that is not positive."""
+    for name, array in given.items():
+        if np.any(array <= 0):
+            raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
+'''
+
+
+def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
+    """The source of the whole module."""
+    inputs = record.program.inputs
+    labels = [a.name for a in inputs if takes_labels(record, a)]
+    parts = [
+        _header(record, body, closed_form),
+        _imports(body),
+        _gradients(record, body),
+        _tables(body, inputs, labels),
+    ]
+    parts.append(_function(record, name, body, labels))
+    parts.append(CHECKS.strip("\n") if labels else _without_labels(CHECKS).strip("\n"))
+    if labels:
+        parts.append(LABELS.strip("\n"))
+    if any(a.positive for a in inputs):
+        parts.append(POSITIVE.strip("\n"))
+    if body.uses_sigmoid:
+        parts.append(SIGMOID.strip("\n"))
+    head, rest = parts[:2], parts[2:]
+    return "\n\n".join(head) + "\n\n\n" + "\n\n\n".join(rest) + "\n"
+
+
+def _without_labels(text: str) -> str:
+    """The checks of a function none of whose inputs may be labels."""
+    start = text.index("    for name, array in arrays.items():\n        if _is_labels")
+    text = text[:start] + text[text.index("    return arrays\n") :]
+    guarded = text.index("        if not _is_labels")
+    end = text.index("    return arrays\n")
+    block = text[guarded:end].splitlines()[1:]
+    return text[:guarded] + "\n".join(line[4:] for line in block) + "\n" + text[end:]
+
+
+def _header(record: Record, body: Body, closed_form: Sequence[str]) -> str:
+    program = record.program
+    title = program.summary or program.name
+    lines = [f"{title}: the value, and its gradients with respect to {_listed(record.wrt)}."]
+    lines += ["", "Generated by symgrad from its derivation of the closed form; needs numpy alone."]
+    if closed_form:
+        lines += ["", *(f"{INDENT}{line}" for line in closed_form)]
+    return _docstring(lines, "")
+
+
+def _imports(body: Body) -> str:
+    lines = ["import math"] if body.uses_math else []
+    noqa = "# ruff: noqa: E741\n\n" if set(body.names.values()) & {"l", "I", "O"} else ""
+    return noqa + "\n".join([*lines, "from typing import NamedTuple", "", "import numpy as np"])
+
+
+def _gradients(record: Record, body: Body) -> str:
+    fields = [f"{INDENT}{body.names[name]}: np.ndarray" for name in record.wrt]
+    head = "class Gradients(NamedTuple):"
+    doc = f'{INDENT}"""Derivatives of {record.program.output}, each of the shape of its array."""'
+    return "\n".join([head, doc, "", *fields])
+
+
+def _tables(body: Body, inputs: Sequence[Array], labels: Sequence[str]) -> str:
+    entries = [f'{INDENT}"{body.names[a.name]}": {_axes(a)},' for a in inputs]
+    lines = ["_AXES = {", *entries, "}"]
+    if labels:
+        shown = ", ".join(f'"{body.names[name]}"' for name in labels)
+        lines.append(f"_LABELS = {{{shown}}}")
+    return "\n".join(lines)
+
+
+def _axes(array: Array) -> str:
+    names = ", ".join(f'"{axis.name}"' for axis in array.axes)
+    return f"({names},)" if len(array.axes) == 1 else f"({names})"
+
+
+def _function(record: Record, name: str, body: Body, labels: Sequence[str]) -> str:
+    inputs = [body.names[a.name] for a in record.program.inputs]
+    doc = [f"Return {record.program.output} and its gradients.", ""]
+    for array in record.program.inputs:
+        doc.append(f"{INDENT}{body.names[array.name]}: {_described(array, labels)}")
+    doc += ["", "ValueError is raised for inputs that do not fit; they are never modified."]
+    given = [f"{n}={n}" for n in inputs]
+    target = ", ".join(inputs) if len(inputs) > 1 else f"({inputs[0]},)"
+    lines = [f"{target} = _checked({', '.join(given)}).values()"]
+    if len(INDENT + lines[0]) > WIDTH:
+        lines = _call("given = _checked", given, INDENT).split("\n")
+        lines += [f'{n} = given["{n}"]' for n in inputs]
+    if positive := [body.names[a.name] for a in record.program.inputs if a.positive]:
+        lines += _call("_positive", [f"{n}={n}" for n in positive], INDENT).split("\n")
+    lines += [line for text in body.lines for line in text.split("\n")]
+    result = [f"{body.names[n]}={code}" for n, code in body.gradients.items()]
+    lines += _call(f"return {body.output}, Gradients", result, INDENT).split("\n")
+    shown = "\n".join((INDENT + line).rstrip() for line in lines)
+    return f"{_call(f'def {name}', inputs, '', ':')}\n{_docstring(doc, INDENT)}\n{shown}"
+
+
+def _call(head: str, args: Sequence[str], indent: str, tail: str = "") -> str:
+    """``head(args)tail``, broken over lines as formatters do where it would be too long at ``indent``."""
+    flat = ", ".join(args)
+    if len(f"{indent}{head}({flat}){tail}") <= WIDTH:
+        return f"{head}({flat}){tail}"
+    if len(f"{indent}{INDENT}{flat}") <= WIDTH:
+        return f"{head}(\n{INDENT}{flat}\n){tail}"
+    return f"{head}(\n" + "".join(f"{INDENT}{arg},\n" for arg in args) + f"){tail}"
+
+
+def _described(array: Array, labels: Sequence[str]) -> str:
+    if not array.axes:
+        return "a number"
+    shape = ", ".join(a.name for a in array.axes)
+    text = f"shape ({shape},)" if len(array.axes) == 1 else f"shape ({shape})"
+    if array.name in labels:
+        text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
+    return text
+
+
+def _docstring(lines: Sequence[str], indent: str) -> str:
+    """A docstring of these lines; quotes and backslashes in them do no harm."""
+    clean = [line.replace('"""', "'''").rstrip() for line in lines]
+    opening = 'r"""' if any("\\" in line for line in clean) else '"""'
+    first, *rest = clean
+    return "\n".join([f"{indent}{opening}{first}", *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""'])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def takes_labels(record: Record, array: Array) -> bool:
+    """Whether an input of two axes may be given as one integer label per row.
+
+    It may if the program assumes that its rows sum to one; or if no gradient with respect to it is asked for
+    and no line mixes its columns with another input while the rows stay apart, as a matrix of features would
+    be.
+    """
+    if len(array.axes) != 2:
+        return False
+    if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
+        return True
+    if array.name in record.wrt:
+        return False
+    others = {a.name for a in record.program.inputs if a.axes} - {array.name}
+    sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
+    return not any(_mixes_columns(total, array, others) for total in sums)
+
+
+def _is_row_sum(lhs: Expr, array: Array) -> bool:
+    if not isinstance(lhs, Sum) or not isinstance(lhs.function, Indexed):
+        return False
+    return bool(lhs.function.base.name == array.name and bound_indices(lhs) == lhs.function.indices[1:])
+
+
+def _mixes_columns(total: Sum, array: Array, others: set[str]) -> bool:
+    bound = set(bound_indices(total))
+    factors: list[Basic] = list(Mul.make_args(total.function))
+    entries = [f for f in factors if isinstance(f, Indexed)]
+    own = [e for e in entries if e.base.name == array.name]
+    mixed = any(e.indices[1] in bound and e.indices[0] not in bound for e in own)
+    return mixed and any(e.base.name in others for e in entries)

@@ -1,0 +1,173 @@
+"""Index expressions written out entry by entry, at given sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from itertools import product
+
+from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.core.parameters import distribute
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
+from symgrad.program import evaluation_order
+from symgrad.steps import Gradient, Record
+
+Maker = Callable[[tuple[int, ...]], Expr]
+ORDER = cmp_to_key(Basic.compare)  # that of the arguments of ``Add`` and ``Mul``
+
+
+@dataclass(frozen=True)
+class Group:
+    """The entries of one array: ``symbols`` equal ``values``, the instances of the index form ``rhs``."""
+
+    name: str
+    rhs: Expr
+    symbols: tuple[Symbol, ...]
+    values: tuple[Expr, ...]
+
+
+class Table:
+    """The symbols of all entries, and the instances of index expressions that were made so far."""
+
+    def __init__(self, record: Record, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+        arrays = [*record.program.arrays.values(), *record.adjoint_arrays.values()]
+        shown = _shown_names([array.name for array in arrays])
+        self.symbols: dict[tuple[str, tuple[int, ...]], Expr] = {
+            (array.name, place): _symbol(shown[array.name], place, [sizes[a.name] for a in array.axes])
+            for array in arrays
+            for place in self.places(array)
+        }
+
+    def places(self, array: Array) -> Iterable[tuple[int, ...]]:
+        """The zero-based places of the entries of an array, row by row."""
+        return product(*(range(self.sizes[axis.name]) for axis in array.axes))
+
+    def entries(self, expr: Expr, letters: Sequence[Idx]) -> list[Expr]:
+        """``expr`` at every place of ``letters``, its free indices, row by row, with its sums written out."""
+        make = self._maker(expr, tuple(letters))
+        with distribute(False):
+            return [make(p) for p in product(*(range(self.sizes[axis_name(i)]) for i in letters))]
+
+    def _maker(self, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
+        """The function that gives ``expr`` at the places of ``letters``."""
+        if isinstance(expr, Indexed):
+            name, own = expr.base.name, [letters.index(i) for i in expr.indices]
+            return lambda at: self.symbols[name, tuple(at[i] for i in own)]
+        if isinstance(expr, KroneckerDelta):
+            row, column = (letters.index(i) for i in expr.args[:2])
+            return lambda at: Integer(at[row] == at[column])
+        if isinstance(expr, Sum):
+            return _remembered(self._sum(expr, letters), expr, letters)
+        if expr.args:
+            makers = [self._maker(arg, letters) for arg in expr.args]
+            join = _product if isinstance(expr, Mul) else _total if isinstance(expr, Add) else None
+            if join is not None:
+                return _remembered(lambda at: join([make(at) for make in makers]), expr, letters)
+            return _remembered(lambda at: expr.func(*(make(at) for make in makers)), expr, letters)
+        if isinstance(expr, Symbol):
+            is_size = expr.is_integer and expr.name in self.sizes
+            value = Integer(self.sizes[expr.name]) if is_size else self.symbols[expr.name, ()]
+            return lambda _: value
+        return lambda _: expr
+
+    def _sum(self, expr: Sum, letters: tuple[Idx, ...]) -> Maker:
+        indices = bound_indices(expr)
+        inside = tuple(i for i in letters if i not in indices)
+        kept = [letters.index(i) for i in inside]
+        make = self._maker(expr.function, inside + indices)
+        ranges = list(product(*(range(self.sizes[axis_name(i)]) for i in indices)))
+        return lambda at: _total([make((*(at[i] for i in kept), *p)) for p in ranges])
+
+    def matrix(self, array: Array, entries: Sequence[Expr]) -> Expr:
+        """The entries of ``array`` as a matrix, a column for one axis, the entry itself for none."""
+        if not array.axes:
+            return entries[0]
+        rows = self.sizes[array.axes[0].name]
+        return ImmutableMatrix(rows, len(entries) // rows, entries)
+
+    def gradient(self, array: Array, entry: Expr, index: Expr) -> Expr:
+        """The entries of a derivative whose closed form at ``entry`` is ``index``."""
+        letters = entry.indices if isinstance(entry, Indexed) else ()
+        return self.matrix(array, self.entries(index, letters))
+
+
+def _remembered(make: Maker, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
+    """``make``, whose values are kept by the places of the indices that are free in ``expr``."""
+    free = free_indices(expr)
+    own = [place for place, i in enumerate(letters) if i in free]
+    made: dict[tuple[int, ...], Expr] = {}
+
+    def remembered(at: tuple[int, ...]) -> Expr:
+        key = tuple(at[i] for i in own)
+        if key not in made:
+            made[key] = make(at)
+        return made[key]
+
+    return remembered
+
+
+def _total(terms: Sequence[Expr]) -> Expr:
+    """The sum, as ``Add`` makes it; without its search for like terms where there can be none."""
+    is_plain = all(isinstance(t, Symbol) or (isinstance(t, Mul) and not t.args[0].is_Number) for t in terms)
+    if not is_plain or len(terms) < 2 or len(set(terms)) < len(terms):
+        return Add(*terms)
+    return Add._from_args(sorted(terms, key=ORDER))
+
+
+def _product(factors: Sequence[Expr]) -> Expr:
+    """The product, as ``Mul`` makes it; without its search for like factors where there can be none."""
+    number = next((f for f in factors if f.is_Rational), Integer(1))
+    others = [f for f in factors if f is not number]
+    if number.is_zero or not all(isinstance(f, (Symbol, Add)) for f in others) or len(set(others)) < len(others):
+        return Mul(*factors)
+    others.sort(key=ORDER)
+    return Mul._from_args(others if number == 1 else [number, *others])
+
+
+def _shown_names(names: Iterable[str]) -> dict[str, str]:
+    """The names in lower case, as the entries of a matrix are written, where that confuses no two."""
+    names = list(names)
+    lower = [name.lower() for name in names]
+    return {name: low if lower.count(low) == 1 else name for name, low in zip(names, lower, strict=True)}
+
+
+def _symbol(name: str, place: Sequence[int], sizes: Sequence[int]) -> Symbol:
+    """x_12, or x_1_12 where an axis has ten entries or more; places are shown one-based."""
+    between = "_" if any(size > 9 for size in sizes) else ""
+    shown = between.join(str(i + 1) for i in place)
+    return Symbol(f"{name}_{shown}" if shown else name, real=True)
+
+
+def group(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> Group:
+    """The entries of the array ``name`` from its index form in ``letters``."""
+    places = product(*(range(table.sizes[axis_name(i)]) for i in letters))
+    return Group(name, rhs, tuple(table.symbols[name, p] for p in places), tuple(table.entries(rhs, letters)))
+
+
+def indices_of(entry: Expr) -> tuple[Idx, ...]:
+    """The indices of an entry, none if it is a scalar."""
+    return tuple(entry.indices) if isinstance(entry, Indexed) else ()
+
+
+def definitions(table: Table, record: Record, wanted: Iterable[str]) -> list[Group]:
+    """The entries of the definitions and adjoints that ``wanted`` needs, in an order of evaluation."""
+    chosen: dict[str, Gradient] = {}
+    _collect(record, set(wanted), chosen)
+    needed = set(wanted).union(*(array_names(adjoint.index) for adjoint in chosen.values()))
+    forward = [d for d in evaluation_order(record.program, sorted(needed)) if d.name != record.program.output]
+    groups = [group(table, d.name, d.indices, d.rhs) for d in forward]
+    return groups + [group(table, name, indices_of(a.entry), a.index) for name, a in chosen.items()]
+
+
+def _collect(record: Record, names: Iterable[str], chosen: dict[str, Gradient]) -> None:
+    """Add the adjoints among ``names`` to ``chosen``, each after those that it needs itself."""
+    for node, array in record.adjoint_arrays.items():
+        if array.name in names and array.name not in chosen:
+            adjoint = record.adjoints[node]
+            _collect(record, array_names(adjoint.index), chosen)
+            chosen[array.name] = adjoint

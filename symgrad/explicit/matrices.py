@@ -1,0 +1,134 @@
+"""A derivation at given sizes: SymPy matrices of symbols, the loss, and every gradient entry by entry.
+
+Everything is instantiated from the closed forms, one entry after another, with the entries of the program's
+own intermediate arrays as names; the cost grows with the number of entries and of the terms in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Integer, Symbol
+
+from symgrad.errors import InputError
+from symgrad.explicit.entries import Table, definitions
+from symgrad.explicit.functions import lambdified
+from symgrad.notation import array_names
+from symgrad.steps import Record
+
+
+@dataclass(frozen=True)
+class Explicit:
+    """A derivation at ``sizes``.
+
+    ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices by the name of the
+    array, vectors being columns and arrays of no axes plain expressions.  ``loss`` and ``gradients`` are
+    written in entries of the program's intermediate arrays, which ``definitions`` gives in an order of
+    evaluation.
+    """
+
+    record: Record
+    sizes: Mapping[str, int]
+    inputs: Mapping[str, Expr]
+    loss: Expr
+    gradients: Mapping[str, Expr]
+    definitions: tuple[tuple[Symbol, Expr], ...]
+
+    def __getattr__(self, name: str) -> Expr:
+        if name in ("inputs", "__setstate__") or name not in self.inputs:
+            raise AttributeError(f"no attribute or input array {name!r}")
+        return self.inputs[name]
+
+    def expanded(self) -> Explicit:
+        """The same with everything written out in the inputs alone; large, unless the sizes are small."""
+        written: dict[Expr, Expr] = {}
+        for symbol, value in self.definitions:
+            written[symbol] = value.xreplace(written)
+        gradients = {name: entries.xreplace(written) for name, entries in self.gradients.items()}
+        return Explicit(self.record, self.sizes, self.inputs, self.loss.xreplace(written), gradients, ())
+
+    def lambdify(self) -> Callable[..., Any]:
+        """``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes, by SymPy's ``lambdify``.
+
+        Shared subexpressions are the entries of the program's named arrays and of adjoints.  An input of two
+        axes may be given as one integer label per row.  ``f`` raises ``ValueError`` naming an array of a
+        wrong shape.
+        """
+        return lambdified(self.record, self.sizes)
+
+
+def explicit(
+    record: Record,
+    sizes: Mapping[str, int],
+    labels: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+) -> Explicit:
+    """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
+
+    ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
+    are then 0 and 1.  Raises ``InputError`` naming an axis without a size or with a size that is not a
+    positive integer, or labels that do not fit.
+    """
+    _check_sizes(record, sizes)
+    table = Table(record, sizes)
+    fixed = _label_entries(record, sizes, labels)
+    for name, one_hot in fixed.items():
+        table.symbols.update({(name, place): value for place, value in one_hot.items()})
+    program = record.program
+    output = program.definitions[program.output].rhs
+    closed = [record.gradients[name] for name in record.wrt]
+    wanted = array_names(output).union(*(array_names(g.index) for g in closed))
+    groups = definitions(table, record, wanted)
+    (loss,) = table.entries(output, ())
+    return Explicit(
+        record,
+        dict(sizes),
+        {a.name: table.matrix(a, [table.symbols[a.name, p] for p in table.places(a)]) for a in program.inputs},
+        loss,
+        {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
+        tuple(pair for g in groups for pair in zip(g.symbols, g.values, strict=True)),
+    )
+
+
+def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
+    known = [axis.name for axis in record.program.axes]
+    if extra := [name for name in sizes if name not in known]:
+        raise InputError(f"{record.program.name}: unknown axis {extra[0]}: expected {', '.join(known)}")
+    for name in known:
+        if name not in sizes:
+            raise InputError(f"{record.program.name}: a size for the axis {name} is missing")
+        if not isinstance(sizes[name], (int, np.integer)) or isinstance(sizes[name], bool) or sizes[name] < 1:
+            raise InputError(f"{record.program.name}: axis {name} must have a size of at least 1, got {sizes[name]!r}")
+
+
+def _label_entries(
+    record: Record, sizes: Mapping[str, int], labels: Sequence[int] | Mapping[str, Sequence[int]] | None
+) -> dict[str, dict[tuple[int, ...], Expr]]:
+    """The zeros and ones of the arrays that are given as labels."""
+    if labels is None:
+        return {}
+    given = labels if isinstance(labels, Mapping) else {_labelled(record): labels}
+    inputs = {a.name: a for a in record.program.inputs if len(a.axes) == 2}
+    made: dict[str, dict[tuple[int, ...], Expr]] = {}
+    for name, rows in given.items():
+        if name not in inputs:
+            raise InputError(f"{name} cannot be given as labels: expected one of {', '.join(inputs)}")
+        rows_axis, columns = inputs[name].axes
+        count, size = sizes[rows_axis.name], sizes[columns.name]
+        if len(rows) != count or not all(float(row).is_integer() and 0 <= row < size for row in rows):
+            raise InputError(f"{name}: expected {count} labels from 0 to {size - 1}, got {list(rows)}")
+        made[name] = {(n, k): Integer(rows[n] == k) for n in range(count) for k in range(size)}
+    return made
+
+
+def _labelled(record: Record) -> str:
+    """The array to which labels belong: one whose rows are assumed to sum to one, or the last that is not
+    differentiated."""
+    matrices = [a.name for a in record.program.inputs if len(a.axes) == 2]
+    assumed = [name for a in record.program.assumptions for name in matrices if name in array_names(a.lhs)]
+    plain = [name for name in matrices if name not in record.wrt]
+    if not assumed and not plain:
+        raise InputError(f"{record.program.name} has no array that labels could stand for")
+    return assumed[0] if assumed else plain[-1]

@@ -1,0 +1,361 @@
+"""Generated functions: against literal evaluation, in every kind of program; stable, standalone, checked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from literal import complex_step, forward, random_inputs
+from programs import ZOO, deep_tanh, logistic, ridge
+from sympy import Function, Sum, exp, log, tanh
+
+from symgrad.codegen import compile_source, to_numpy, to_source
+from symgrad.derive import derive_record
+from symgrad.errors import InputError, UnsupportedError
+from symgrad.losses import LOSSES
+from symgrad.losses import classifier as cl
+from symgrad.notation import Array
+from symgrad.program import Definition, Program, abbreviation, node
+from symgrad.steps import Record
+
+SIZES = {"N": 3, "D": 4, "C": 2, "H": 5, "T": 3}
+N, D, C, X, W, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.Z, cl.S, cl.P, cl.L
+n, d, k, j = cl.n, cl.d, cl.k, cl.j
+m, i, a = N.index("m"), C.index("i"), D.index("a")
+q, U, num, lam = Array("q", (C,)), Array("U", (N,)), Array("num", (N,)), Array("lambda")
+
+
+def program(name: str, inputs: tuple[Array, ...], *equations: Definition) -> Program:
+    return Program(name, (N, D, C), inputs, equations, "L")
+
+
+def total(name: str, inputs: tuple[Array, ...], loss: Any, *before: Definition) -> Program:
+    return program(name, inputs, *before, node(L.base, loss))
+
+
+normaliser = abbreviation(S[n], Sum(exp(Z[n, j]), j))
+softmax = abbreviation(P[n, k], exp(Z[n, k]) / S[n])
+
+# Forms that neither the losses nor the programs of users contain, in the order of what makes them hard.
+FORMS = {
+    "log-sum-exp without a name": total("f", (Z,), Sum(log(Sum(exp(Z[n, j]), j)), n)),
+    "log-sum-exp of a matrix": total("f", (Z,), log(Sum(exp(Z[n, j]), n, j))),
+    "exponentials of degree 2": total("f", (Z,), Sum(S[n] ** 2, n), normaliser),
+    "softmax without names": total("f", (Z, q), Sum(q[k] * exp(Z[n, k]) / Sum(exp(Z[n, j]), j), n, k)),
+    "power of a softmax": total("f", (Z,), Sum(P[n, k] ** 3, n, k), normaliser, softmax),
+    "weighted mean": total(
+        "f",
+        (Z, q),
+        Sum((num[n] / S[n]) ** 2, n),
+        normaliser,
+        node(num[n], Sum(q[k] * exp(Z[n, k]), k)),
+    ),
+    "softplus": total("f", (Z,), Sum(log(1 + exp(Z[n, k])), n, k)),
+    "the other sigmoid": total("f", (Z,), Sum(P[n, k] ** 2, n, k), node(P[n, k], exp(Z[n, k]) / (1 + exp(Z[n, k])))),
+    "outer product": total("f", (U, q), Sum(tanh(Z[n, k]) ** 2, n, k), node(Z[n, k], U[n] * q[k])),
+    "broadcast": total("f", (U, q), Sum(Z[n, k] ** 2 * U[n], n, k), node(Z[n, k], q[k])),
+    "constant gradient": total("f", (Z,), Sum(Z[n, k], n, k) / N.size),
+    "gradient that is an input": total("f", (U, num), Sum(U[n] * num[n], n)),
+    "triple product": total("f", (Z, U, q), Sum(Z[n, k] * Z[m, k] * U[n] * U[m] * q[k], n, m, k)),
+    "what only einsum does": total("f", (Z,), Sum(Z[n, k] * Z[m, k] * Z[n, i] * Z[m, i], n, m, k, i)),
+    "all pairs": total("f", (U,), Sum((U[n] - U[m]) ** 2, n, m)),
+    "all distances": total("f", (Z,), Sum(exp(-Sum((Z[n, k] - Z[m, k]) ** 2, k)), n, m)),
+    "both softmaxes": total(
+        "f", (Z,), Sum(log(S[n]), n) + Sum(log(q[k]), k), normaliser, abbreviation(q[k], Sum(exp(Z[n, k]), n))
+    ),
+    "gram": total("f", (X, W), Sum(X[n, d] * W[d, k] * X[m, d] * W[d, i], n, m, d, k, i)),
+}
+EVERY: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
+    **{name: (build, ("W", "b", "X", "Z")) for name, build in LOSSES.items()},
+    **ZOO,
+    "logistic_with_sigmoid_as_node": (lambda: logistic(True), ("w", "b")),
+    "deep_tanh": (lambda: deep_tanh(8), tuple(f"W{place}" for place in range(1, 9))),
+    **{name: (lambda form=form: form, tuple(array.name for array in form.inputs)) for name, form in FORMS.items()},
+}
+
+
+@cache
+def record(name: str) -> Record:
+    build, wrt = EVERY[name]
+    return derive_record(build(), wrt)
+
+
+@cache
+def function(name: str) -> Callable[..., Any]:
+    return to_numpy(record(name))
+
+
+def given(of: Record, sizes: dict[str, int] = SIZES, seed: int = 0) -> list[np.ndarray]:
+    return list(random_inputs(of.program, sizes, seed).values())
+
+
+# --- the right numbers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_agrees_with_literal_evaluation_and_complex_steps(name: str) -> None:
+    of = record(name)
+    inputs = random_inputs(of.program, SIZES)
+    loss, grads = function(name)(*inputs.values())
+    arrays = forward(of.program, inputs, SIZES)
+    assert loss == pytest.approx(arrays["L"].real, rel=1e-12)
+    for array, gradient in zip(of.wrt, grads, strict=True):
+        expected = complex_step(of.program, array, arrays, SIZES)
+        assert np.shape(gradient) == expected.shape
+        assert np.allclose(gradient, expected, rtol=1e-11, atol=1e-12 * np.abs(expected).max()), array
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_float32_stays_float32(name: str) -> None:
+    of = record(name)
+    inputs = given(of)
+    loss, grads = function(name)(*(np.float32(x) for x in inputs))
+    exact, _ = function(name)(*inputs)
+    assert loss.dtype == np.float32 and all(g.dtype == np.float32 for g in grads)
+    assert loss == pytest.approx(exact, rel=1e-4)
+
+
+def test_general_form_without_the_assumption() -> None:
+    program = replace(LOSSES["softmax_cross_entropy"](), assumptions=())
+    of = derive_record(program, ("W", "b"))
+    inputs = random_inputs(program, SIZES)
+    loss, grads = to_numpy(of)(*inputs.values())
+    arrays = forward(of.program, inputs, SIZES)
+    assert loss == pytest.approx(arrays["L"].real)
+    assert np.allclose(grads.W, complex_step(of.program, "W", arrays, SIZES))
+
+
+# --- large logits -------------------------------------------------------------------------------------------------
+
+
+def exact_classifier(z: np.ndarray, y: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
+    """Loss and dL/dz of both losses at 50 digits."""
+    rows, columns = z.shape
+    with mpmath.workdps(50):
+        e = [[mpmath.exp(mpmath.mpf(v)) for v in row] for row in z.tolist()]
+        p = [[v / mpmath.fsum(row) for v in row] for row in e]
+        r = [[p[n][k] - y[n, k] for k in range(columns)] for n in range(rows)]
+        entropy = -sum(y[n, k] * mpmath.log(p[n][k]) for n in range(rows) for k in range(columns)) / rows
+        square = sum(v * v for row in r for v in row) / (rows * columns)
+        dot = [mpmath.fsum(r[n][k] * p[n][k] for k in range(columns)) for n in range(rows)]
+        g = [[2 * p[n][k] * (r[n][k] - dot[n]) / (rows * columns) for k in range(columns)] for n in range(rows)]
+        return {
+            "softmax_cross_entropy": (entropy, np.array([[float(v / rows) for v in row] for row in r])),
+            "softmax_mse": (square, np.array([[float(v) for v in row] for row in g])),
+        }
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0, 700.0, 1e4])
+def test_logits_of_any_size(name: str, scale: float) -> None:
+    rng = np.random.default_rng(1)
+    z = scale * rng.uniform(-1, 1, (5, 4))
+    y = np.eye(4)[[0, 3, 1, 1, 2]]
+    loss, grads = function(name)(np.eye(5), z, np.zeros(4), y)
+    exact, slope = exact_classifier(z, y)[name]
+    assert loss == pytest.approx(float(exact), rel=1e-14)
+    assert np.allclose(grads.W, slope, rtol=1e-11, atol=1e-16)
+
+
+@pytest.mark.parametrize(
+    "name", ["temperature", "label_smoothing", "class_weights", "logistic", "attention", "two_layer_tanh"]
+)
+def test_large_inputs_give_finite_values(name: str) -> None:
+    of = record(name)
+    inputs = random_inputs(of.program, SIZES)
+    inputs["X"] = inputs["X"] * 1e4
+    loss, grads = function(name)(*inputs.values())
+    assert np.isfinite(loss) and all(np.isfinite(g).all() for g in grads)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["log-sum-exp without a name", "log-sum-exp of a matrix", "softmax without names", "weighted mean", "softplus"],
+)
+def test_the_shift_is_found_in_other_forms(name: str) -> None:
+    """Adding 1e4 to every logit: the shift is exact, and no exponential overflows (a warning would be an error)."""
+    of = record(name)
+    inputs = random_inputs(of.program, SIZES)
+    logits = np.round(inputs["Z"], 2)
+    low = function(name)(*{**inputs, "Z": logits}.values())
+    high = function(name)(*{**inputs, "Z": logits + 1e4}.values())
+    moved = {"log-sum-exp without a name": 3e4, "log-sum-exp of a matrix": 1e4}
+    if name == "softplus":
+        assert high[0] == pytest.approx((logits + 1e4).sum()) and np.all(high[1].Z == 1)
+    else:
+        assert high[0] - moved.get(name, 0) == pytest.approx(low[0], rel=1e-8)
+        assert np.allclose(high[1].Z, low[1].Z, rtol=1e-9)
+
+
+def test_logistic_loss_at_the_ends() -> None:
+    z = np.array([[-1e4], [1e4], [-40.0], [40.0]])
+    y = np.array([1.0, 0.0, 0.0, 1.0])
+    loss, grads = function("logistic")(z, np.ones(1), 0.0, y)
+    assert loss == pytest.approx((1e4 + 1e4 + 2 * np.log1p(np.exp(-40))) / 4, rel=1e-15)
+    assert grads.w == pytest.approx([(1e4 + 1e4 - 80 * np.exp(-40)) / 4], rel=1e-12)
+
+
+# --- what is given ------------------------------------------------------------------------------------------------
+
+
+def inputs_of(name: str = "softmax_cross_entropy") -> list[np.ndarray]:
+    return given(record(name))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_labels_may_be_integers(name: str) -> None:
+    x, w, b, _ = inputs_of(name)
+    labels = np.array([1, 0, 1])
+    by_labels, one_hot = function(name)(x, w, b, labels), function(name)(x, w, b, np.eye(2)[labels])
+    assert by_labels[0] == one_hot[0] and np.array_equal(by_labels[1].W, one_hot[1].W)
+    assert np.array_equal(function(name)(x, w, b, [1, 0, 1])[1].W, one_hot[1].W)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "message"),
+    [
+        (0, np.zeros((3, 5)), r"W: expected shape \(D, C\) with D = 5, C >= 1, got shape \(4, 2\)"),
+        (1, np.zeros(4), r"W: expected shape \(D, C\) with D = 4, C >= 1, got shape \(4,\)"),
+        (2, np.zeros((2, 1)), r"b: expected shape \(C\) with C = 2, got shape \(2, 1\)"),
+        (3, np.zeros((4, 2)), r"Y: expected shape \(N, C\) with N = 3, C = 2, got shape \(4, 2\)"),
+        (3, np.array([0, 1]), r"Y: expected shape \(N\) with N = 3, got shape \(2,\)"),
+        (3, np.array([0, 1, 2]), r"Y: expected labels 0\.\.C-1 with C = 2, got 0\.\.2"),
+        (3, np.array([0, -1, 1]), r"Y: expected labels 0\.\.C-1 with C = 2, got -1\.\.1"),
+        (3, np.full((3, 2), 0.6), r"Y: expected that each row of Y sums to one.*assume=\(\)"),
+        (0, np.zeros((0, 4)), r"X: expected shape \(N, D\) with N >= 1, D >= 1, got shape \(0, 4\)"),
+        (0, np.zeros((3, 4), complex), "X: expected real numbers, got dtype complex128"),
+        (0, [[1.0, 2.0], [3.0]], "X: expected an array of real numbers"),
+        (2, np.array(["a", "b"]), "b: expected real numbers, got dtype <U1"),
+    ],
+)
+def test_inputs_that_do_not_fit(place: int, wrong: Any, message: str) -> None:
+    inputs: list[Any] = inputs_of()
+    inputs[place] = wrong
+    with pytest.raises(ValueError, match=message):
+        function("softmax_cross_entropy")(*inputs)
+
+
+def test_rows_are_free_where_nothing_was_assumed() -> None:
+    x, w, b, y = inputs_of("softmax_mse")
+    loss, _ = function("softmax_mse")(x, w, b, 3 * y)
+    assert np.isfinite(loss)
+
+
+def test_features_are_no_labels() -> None:
+    of = derive_record(ridge(), ("w",))
+    assert "_LABELS" not in to_source(of)
+    with pytest.raises(ValueError, match="X: expected shape"):
+        to_numpy(of)(np.array([0, 1, 2]), np.zeros(3), np.zeros(3), 0.1)
+
+
+def test_positive_inputs_must_be_positive() -> None:
+    inputs = given(record("temperature"))
+    with pytest.raises(ValueError, match=r"tau: expected positive entries, got -1\.0"):
+        function("temperature")(*inputs[:-1], -1.0)
+
+
+def test_integers_become_floats() -> None:
+    x, w, b, y = [1, 2], [[1, 0], [0, 1]], [0, 1], [[1, 0]]
+    loss, grads = function("softmax_cross_entropy")([x], w, b, y)
+    assert loss.dtype == grads.W.dtype == np.float64
+
+
+def test_inputs_are_never_modified_nor_returned() -> None:
+    for name in ("softmax_cross_entropy", "softmax_mse", "gradient that is an input"):
+        inputs = given(record(name))
+        before = [array.copy() for array in inputs]
+        for array in inputs:
+            array.setflags(write=False)
+        _, grads = function(name)(*inputs)
+        for gradient in grads:
+            assert not any(np.shares_memory(gradient, array) for array in inputs)
+        assert all(np.array_equal(old, new) for old, new in zip(before, inputs, strict=True))
+
+
+def test_any_strides() -> None:
+    inputs = inputs_of()
+    expected = function("softmax_cross_entropy")(*inputs)
+    strided = [np.asfortranarray(np.repeat(x, 2, axis=0))[::2] for x in inputs]
+    found = function("softmax_cross_entropy")(*strided)
+    assert found[0] == pytest.approx(expected[0]) and np.allclose(found[1].W, expected[1].W)
+
+
+def test_nan_in_nan_out() -> None:
+    x, w, b, y = inputs_of()
+    x[0, 0] = np.nan
+    loss, grads = function("softmax_cross_entropy")(x, w, b, y)
+    assert np.isnan(loss) and np.isnan(grads.W).all()
+
+
+# --- the source ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_golden_source(name: str, golden: Callable[[str, str], None]) -> None:
+    of = derive_record(LOSSES[name](), ("W", "b"))
+    golden(f"{name}.py", to_source(of, closed_form=("one line of closed form",)))
+
+
+def test_sources_pass_ruff(tmp_path: Path) -> None:
+    for place, name in enumerate(EVERY):
+        (tmp_path / f"generated{place}.py").write_text(to_source(record(name)), encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check", "--select", "E,F,W,I,B,UP,SIM"], ["format", "--check"]):
+        options = ["--isolated", "--line-length", "110", str(tmp_path)]
+        found = subprocess.run([*ruff, *command, *options], capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_module_needs_numpy_alone(tmp_path: Path) -> None:
+    path = tmp_path / "generated.py"
+    path.write_text(to_source(record("softmax_mse"), "mse"), encoding="utf-8")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import numpy as np; from generated import mse;"
+        "loss, grads = mse(np.ones((2, 4)), np.ones((4, 3)), np.zeros(3), [2, 0]);"
+        "assert abs(loss - 2 / 9) < 1e-15, loss; assert grads.W.shape == (4, 3);"
+        "assert not {'symgrad', 'sympy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-I", "-c", script, str(tmp_path)], check=True)
+
+
+def test_docstring_takes_any_words() -> None:
+    words = (r"dL/dW = X\top (P - Y)", 'said """so"""')
+    source = to_source(record("ridge"), "f", words)
+    doc = compile_source(source, "f").__globals__["__doc__"]
+    assert r"X\top" in doc and "'''so'''" in doc
+
+
+def test_names_that_python_keeps_for_itself() -> None:
+    scores, np_ = Array("l", (N, C)), Array("np", (C,))
+    of = derive_record(
+        total("f", (lam, scores, np_), lam.base * Sum(scores[n, k] ** 2 * np_[k], n, k)), ("lambda", "l", "np")
+    )
+    _, grads = to_numpy(of)(2.0, np.ones((3, 2)), np.ones(2))
+    assert grads.lambda_ == 6 and np.all(grads.np_ == 6) and np.all(grads.l == 4)
+
+
+def test_wrong_requests() -> None:
+    for name in ("not a name", "class"):
+        with pytest.raises(InputError, match="cannot name a function"):
+            to_source(record("ridge"), name)
+    odd = Function("odd")
+    of = record("ridge")
+    loss = replace(of.program.definitions["L"], rhs=odd(lam.base))
+    equations = tuple(loss if e.name == "L" else e for e in of.program.equations)
+    with pytest.raises(UnsupportedError, match="no NumPy function is known for odd"):
+        to_source(replace(of, program=replace(of.program, inputs=(*of.program.inputs, lam), equations=equations)))
+
+
+def test_the_generator_knows_no_loss() -> None:
+    root = Path(sys.modules["symgrad.codegen"].__file__ or "").parent
+    for path in root.glob("*.py"):
+        text = path.read_text(encoding="utf-8").lower()
+        assert "cross_entropy" not in text and "mse" not in text, path.name

@@ -1,0 +1,188 @@
+"""Derivations at given sizes: against SymPy's own differentiation of the expanded loss, and as functions."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from literal import complex_step, forward, random_inputs
+from programs import ZOO
+from sympy import Expr, ImmutableMatrix, Matrix, Symbol
+
+from symgrad.codegen import to_numpy
+from symgrad.derive import derive_record
+from symgrad.errors import InputError
+from symgrad.explicit import Explicit, explicit
+from symgrad.losses import LOSSES
+from symgrad.steps import Record
+
+BLOG = {"N": 2, "D": 4, "C": 3}
+SIZES = {"N": 3, "D": 4, "C": 2, "H": 5, "T": 3}
+EVERY = {**{name: (build, ("W", "b")) for name, build in LOSSES.items()}, **ZOO}
+
+
+@cache
+def record(name: str) -> Record:
+    build, wrt = EVERY[name]
+    return derive_record(build(), wrt)
+
+
+@cache
+def at_blog_size(name: str) -> Explicit:
+    return explicit(record(name), BLOG)
+
+
+def sizes_of(name: str) -> dict[str, int]:
+    return {axis.name: SIZES[axis.name] for axis in record(name).program.axes}
+
+
+def names(matrix: Expr) -> list[str]:
+    return [str(entry) for entry in matrix]
+
+
+# --- matrices -----------------------------------------------------------------------------------------------------
+
+
+def test_matrices_bear_the_names_of_the_blog() -> None:
+    at = at_blog_size("softmax_mse")
+    assert at.X.shape == (2, 4) and at.W.shape == (4, 3) and at.b.shape == (3, 1) and at.Y.shape == (2, 3)
+    assert names(at.X) == ["x_11", "x_12", "x_13", "x_14", "x_21", "x_22", "x_23", "x_24"]
+    assert names(at.W)[-1] == "w_43" and names(at.b) == ["b_1", "b_2", "b_3"] and names(at.Y)[0] == "y_11"
+    assert sympy.latex(at.W[3, 2]) == "w_{43}"
+    assert isinstance(at.X, ImmutableMatrix) and set(at.inputs) == {"X", "W", "b", "Y"}
+
+
+def test_entries_are_named_by_the_intermediate_arrays() -> None:
+    at = at_blog_size("softmax_cross_entropy")
+    p, x, y = (lambda name: lambda n, k: Symbol(f"{name}_{n}{k}", real=True))("p"), at.X, at.Y
+    for d in range(4):
+        for c in range(3):
+            expected = sum(x[n, d] * (p(n + 1, c + 1) - y[n, c]) for n in range(2)) / 2
+            assert sympy.expand(at.gradients["W"][d, c] - expected) == 0
+    defined = [str(symbol) for symbol, _ in at.definitions]
+    assert defined[:6] == ["z_11", "z_12", "z_13", "z_21", "z_22", "z_23"] and defined[-1] == "p_23"
+
+
+def test_definitions_come_before_their_uses() -> None:
+    for name in ("softmax_mse", "two_layer_tanh"):
+        at = explicit(record(name), sizes_of(name))
+        known = {entry for matrix in at.inputs.values() for entry in matrix}
+        for symbol, value in at.definitions:
+            assert value.free_symbols <= known
+            known.add(symbol)
+        for entries in (at.loss, *at.gradients.values()):
+            assert entries.free_symbols <= known
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_expanded_entries_equal_the_derivative_of_the_expanded_loss(name: str) -> None:
+    """All 15 entries, to 35 digits at a rational point."""
+    at = at_blog_size(name).expanded()
+    assert at.definitions == ()
+    rng = np.random.default_rng(0)
+    inputs = [entry for matrix in at.inputs.values() for entry in matrix]
+    assert at.loss.free_symbols <= set(inputs)
+    point = {entry: sympy.Rational(int(rng.integers(-9, 9)), 7) for entry in inputs}
+    rows = at.Y.subs(point)
+    point |= {at.Y[n, 2]: 1 - rows[n, 0] - rows[n, 1] for n in range(2)}
+    for wrt in ("W", "b"):
+        for entry, found in zip(at.inputs[wrt], at.gradients[wrt], strict=True):
+            difference = (at.loss.diff(entry) - found).xreplace(point)
+            assert abs(sympy.N(difference, 40, maxn=200)) < 1e-35
+
+
+def test_labels_are_zero_based_and_make_zeros_and_ones() -> None:
+    at = explicit(record("softmax_cross_entropy"), BLOG, [2, 0])
+    assert Matrix([[0, 0, 1], [1, 0, 0]]) == at.Y
+    assert str(at.loss) == "(-log(p_13) - log(p_21))/2"
+    assert str(at.gradients["b"][2]) == "(p_13 + p_23 - 1)/2"
+    assert explicit(record("softmax_cross_entropy"), BLOG, {"Y": [2, 0]}).loss == at.loss
+
+
+def test_scalars_and_long_axes() -> None:
+    at = explicit(record("ridge"), {"N": 2, "D": 12})
+    assert at.lambda_ == Symbol("lambda_", real=True)
+    assert str(at.X[1, 11]) == "x_2_12" and str(at.w[11]) == "w_12"
+
+
+def test_names_that_differ_in_case_alone_stay_apart() -> None:
+    at = explicit(record("class_weights_normalised"), {"N": 1, "D": 1, "C": 2})
+    assert names(at.a) == ["a_1", "a_2"] and "A" in {str(symbol) for symbol, _ in at.definitions}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "labels", "message"),
+    [
+        ({"N": 2, "D": 4}, None, "a size for the axis C is missing"),
+        ({**BLOG, "C": 0}, None, "axis C must have a size of at least 1, got 0"),
+        ({**BLOG, "N": 2.5}, None, "axis N must have a size of at least 1, got 2.5"),
+        ({**BLOG, "K": 3}, None, "unknown axis K: expected N, D, C"),
+        (BLOG, [0], "Y: expected 2 labels from 0 to 2"),
+        (BLOG, [0, 3], "Y: expected 2 labels from 0 to 2"),
+        (BLOG, {"V": [0, 1]}, "V cannot be given as labels"),
+    ],
+)
+def test_what_is_given_must_fit(sizes: dict[str, Any], labels: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        explicit(record("softmax_cross_entropy"), sizes, labels)
+
+
+def test_unknown_attribute() -> None:
+    with pytest.raises(AttributeError, match="V"):
+        _ = at_blog_size("softmax_mse").V
+
+
+# --- functions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_functions_agree_with_literal_evaluation(name: str) -> None:
+    of, sizes = record(name), sizes_of(name)
+    inputs = random_inputs(of.program, SIZES)
+    loss, grads = explicit(of, sizes).lambdify()(*inputs.values())
+    arrays = forward(of.program, inputs, SIZES)
+    assert loss == pytest.approx(arrays["L"].real, rel=1e-12)
+    for array, gradient in zip(of.wrt, grads, strict=True):
+        expected = complex_step(of.program, array, arrays, SIZES)
+        assert np.shape(gradient) == expected.shape
+        assert np.allclose(gradient, expected, rtol=1e-10, atol=1e-12), array
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("scale", [1.0, 800.0, 1e4])
+def test_functions_stand_large_logits(name: str, scale: float) -> None:
+    rng = np.random.default_rng(2)
+    inputs = rng.standard_normal((2, 4)) * scale, rng.standard_normal((4, 3)), np.zeros(3), [2, 0]
+    loss, grads = at_blog_size(name).lambdify()(*inputs)
+    expected, expected_grads = to_numpy(record(name))(*inputs)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    assert np.allclose(grads.W, expected_grads.W, rtol=1e-10, atol=1e-12)
+    assert np.allclose(grads.b, expected_grads.b, rtol=1e-10, atol=1e-12)
+
+
+def test_functions_keep_the_type_and_check_the_inputs() -> None:
+    f = at_blog_size("softmax_cross_entropy").lambdify()
+    x, w, b = np.ones((2, 4), np.float32), np.ones((4, 3), np.float32), np.zeros(3, np.float32)
+    loss, grads = f(x, w, b, [2, 0])
+    assert loss.dtype == grads.W.dtype == np.float32
+    for wrong, message in [
+        ((x, w.T, b, [2, 0]), r"W: expected shape \(4, 3\), got \(3, 4\)"),
+        ((x, w, b, [2, 3]), r"Y: expected labels 0\.\.2, got 2\.\.3"),
+        ((x, w, b), "expected the 4 inputs X, W, b, Y, got 3"),
+        ((x, w * 1j, b, [2, 0]), "W: expected real numbers, got dtype complex64"),
+        ((x, w, b, np.full((2, 3), 0.5)), r"each row of Y sums to one.*assume=\(\)"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            f(*wrong)
+
+
+def test_cost_grows_with_the_number_of_entries() -> None:
+    of = record("softmax_mse")
+    start = time.perf_counter()
+    at = explicit(of, {"N": 64, "D": 20, "C": 10})
+    assert at.gradients["W"].shape == (20, 10)
+    assert time.perf_counter() - start < 30  # a few seconds on an idle machine; brute force takes minutes

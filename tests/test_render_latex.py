@@ -1,0 +1,186 @@
+"""LaTeX: single formulas, escaping, and documents that pdflatex compiles without an overfull box."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from programs import ZOO
+from records import (
+    MARKS,
+    C,
+    G,
+    N,
+    P,
+    S,
+    X,
+    Y,
+    Z,
+    b,
+    c,
+    cross_entropy,
+    d,
+    k,
+    m,
+    mse,
+    mse_matrix,
+    n,
+)
+from sympy import (
+    Abs,
+    Expr,
+    HadamardPower,
+    HadamardProduct,
+    Integer,
+    KroneckerDelta,
+    MatMul,
+    Matrix,
+    OneMatrix,
+    Piecewise,
+    Rational,
+    Sum,
+    Transpose,
+    exp,
+    log,
+    symbols,
+    tanh,
+)
+
+from symgrad.derive import derive_record
+from symgrad.losses import LOSSES
+from symgrad.notation import Array, Axis
+from symgrad.render.latex import expression_latex, to_latex
+from symgrad.render.latex_words import escaped, sentence
+from symgrad.render.names import vocabulary
+from symgrad.steps import Record
+
+RECORD = cross_entropy()
+ones = OneMatrix(C.size, 1)
+
+
+@pytest.mark.parametrize(
+    ("expr", "shown"),
+    [
+        ((P[m, c] - Y[m, c]) / N.size, r"\frac{1}{N} \, (p_{mc} - y_{mc})"),
+        (2 * P[m, c] / (C.size * N.size), r"\frac{2}{N \, C} \, p_{mc}"),
+        (Sum(Y[m, k] * KroneckerDelta(k, c), k), r"\sum_{k=1}^{C} y_{mk} \, \delta_{kc}"),
+        (exp(Z[n, k]) / S[n], r"\frac{e^{z_{nk}}}{S_{n}}"),
+        (exp(Z[n, k] / S[n]), r"\exp\Bigl( \frac{z_{nk}}{S_{n}} \Bigr)"),
+        (Sum(X[n, d] * G[n, c], n), r"\sum_{n=1}^{N} x_{nd} \, \frac{\partial L}{\partial z_{nc}}"),
+        (log(P[n, k]), r"\log p_{nk}"),
+        (tanh(Z[n, k]) ** 2, r"(\tanh z_{nk})^{2}"),
+        (
+            P[m, c] * (P[m, c] - Sum(P[m, k] * Y[m, k], k)),
+            r"p_{mc} \, \Bigl( p_{mc} - \sum_{k=1}^{C} y_{mk} \, p_{mk} \Bigr)",
+        ),
+        ((S[n] + 1) ** Rational(3, 2), r"(1 + S_{n})^{3/2}"),
+        (Abs(X[n, d]), r"\left| x_{nd} \right|"),
+        (
+            Piecewise((X[n, d], X[n, d] > 0), (0, True)),
+            r"\begin{cases} x_{nd} & \text{if } x_{nd} > 0 \\ 0 & \text{otherwise} \end{cases}",
+        ),
+        (MatMul(Transpose(X.matrix), G.matrix), r"X^{\top} \, G"),
+        (Z.matrix.applyfunc(exp), r"\exp(Z)"),
+        (OneMatrix(N.size, 1) * b.matrix.T, r"\mathbf{1}_{N} \, b^{\top}"),
+        (OneMatrix(1, N.size).T, r"\mathbf{1}_{N}"),
+        (OneMatrix(N.size, C.size), r"\mathbf{1}_{N \times C}"),
+        (
+            MatMul(Integer(-1), HadamardProduct(P.matrix, Y.matrix), ones, Transpose(ones)),
+            r"-(Y \odot P) \, \mathbf{1}_{C} \, \mathbf{1}_{C}^{\top}",
+        ),
+        (HadamardPower(P.matrix - Y.matrix, Integer(2)), r"(P - Y)^{\odot 2}"),
+        (
+            mse_matrix(),
+            r"\frac{2}{N \, C} \, P \odot \bigl( R - (P \odot R) \, \mathbf{1}_{C} \, \mathbf{1}_{C}^{\top} \bigr)",
+        ),
+    ],
+)
+def test_formulas(expr: Expr, shown: str) -> None:
+    assert expression_latex(expr, mse() if "R" in shown else RECORD) == shown
+
+
+def test_names() -> None:
+    axis = Axis("D")
+    i, e = axis.index("d"), axis.index("e")
+    square = (axis, axis)
+    shown = {
+        Array("Xhat", square)[i, e]: r"\hat{x}_{de}",
+        Array("W1", square)[i, e]: "w^{(1)}_{de}",
+        Array("W1", square)[i, e] ** 2: "(w^{(1)}_{de})^{2}",
+        Array("W1", square).matrix: "W_{1}",
+        Array("Wq", square)[i, e]: "w^{(q)}_{de}",
+        Array("G_Xhat", square).matrix: r"G_{\hat{X}}",
+        Array("Sigma", square).matrix: r"\Sigma",
+        Array("eps").base: r"\varepsilon",
+        Array("probs", (axis,))[i]: r"\mathrm{probs}_{d}",
+    }
+    known = replace(RECORD, adjoint_arrays={"Z": Array("G_Xhat", square)})
+    source = {True: known, False: None}
+    assert {x: expression_latex(x, source["G_Xhat" in str(x)]) for x in shown} == shown
+
+
+def test_explicit_matrices() -> None:
+    x_11, x_12, b_1 = symbols("x_11 x_1_12 b_1")
+    shown = r"\begin{pmatrix} x_{11} & x_{1,12} \\ 2 \, b_{1} & 0 \end{pmatrix}"
+    assert expression_latex(Matrix([[x_11, x_12], [2 * b_1, 0]])) == shown
+
+
+def test_user_text_is_escaped() -> None:
+    assert escaped("50% of a_b & #1 {x} \\ ~^") == (
+        r"50\% of a\_b \& \#1 \{x\} \textbackslash{} \textasciitilde{}\textasciicircum{}"
+    )
+    assert escaped("é ≠ 中") == r"é \(\ne\) [U+4E2D]"
+
+
+def test_names_in_words_are_mathematics() -> None:
+    names = vocabulary(RECORD)
+    assert sentence("the delta in n picks n = m", names) == r"the delta in \(n\) picks \(n = m\)".replace(
+        "n = m", r"n\) = \(m"
+    )
+    assert sentence("a row of Y, the user's b", names) == r"a row of \(Y\), the user's \(b\)"
+    assert sentence("the delta in a picks a = d", names) == r"the delta in \(a\) picks \(a\) = \(d\)"
+
+
+def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
+    page = to_latex(RECORD, MARKS)
+    assert r"\tag{11}" in page and r"\begin{flalign*}" in page
+    assert r"a row of \(Y\) sums to one [A1]" in page
+    assert r"\(\checkmark\) exactly at shapes (2, 4, 3)" in page and r"\(\times\) wrong" in page
+    assert r"\(X^{\top}\colon D \times N\), \(G\colon N \times C\) \(\to D \times C\)" in page
+    assert r"\documentclass" not in page
+
+
+def compiled(record: Record, where: Path) -> str:
+    """What pdflatex says about the standalone document."""
+    marks = {step.number: "every shape" for step in record.steps}
+    (where / "page.tex").write_text(to_latex(record, marks, standalone=True), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    run = subprocess.run(command, cwd=where, capture_output=True, text=True, errors="replace", check=False)
+    assert run.returncode == 0, run.stdout[-2000:]
+    return run.stdout
+
+
+needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+
+
+@needs_tex
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_compile(name: str, tmp_path: Path) -> None:
+    assert "Overfull" not in compiled(derive_record(LOSSES[name](), ("W", "b")), tmp_path)
+
+
+@needs_tex
+@pytest.mark.parametrize("name", ZOO)
+def test_other_programs_compile(name: str, tmp_path: Path) -> None:
+    program, wrt = ZOO[name]
+    assert "Overfull" not in compiled(derive_record(program(), wrt), tmp_path)
+
+
+@needs_tex
+def test_hostile_words_compile(tmp_path: Path) -> None:
+    program = replace(RECORD.program, summary="100% of #1 & $x_1$ \\ { 中 “δ”")
+    steps = (replace(RECORD.steps[0], reason="by_user's <rule> & 50% ~ ^ x²"), *RECORD.steps[1:])
+    assert "Overfull" not in compiled(replace(RECORD, program=program, steps=steps), tmp_path)

@@ -1,0 +1,101 @@
+"""MathML: every string is XML, and every macro of the dialect is known to latex2mathml."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from programs import ZOO
+from records import MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n
+from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
+
+from symgrad.derive import derive_record
+from symgrad.errors import UnsupportedError
+from symgrad.render.mathml import expression_mathml, latex_to_mathml, mathml_lines, to_mathml
+
+RECORD = cross_entropy()
+
+
+def elements(page: str) -> list[ElementTree.Element]:
+    """The elements of a sequence of ``<math>`` blocks."""
+    return list(ElementTree.fromstring(f"<page>{page}</page>").iter())
+
+
+def words(page: str) -> str:
+    return " ".join(e.text or "" for e in elements(page) if e.tag.endswith("mtext"))
+
+
+def test_an_expression_is_one_element() -> None:
+    root = ElementTree.fromstring(expression_mathml((P[m, c] - Y[m, c]) / N.size, RECORD))
+    assert root.tag == "{http://www.w3.org/1998/Math/MathML}math"
+    assert root.get("display") == "block"
+    assert "".join(root.itertext()) == "1N(pmc−ymc)"
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        HadamardProduct(P.matrix, Y.matrix) * Transpose(G.matrix),
+        Transpose(P.matrix - Y.matrix),
+        Piecewise((X[n, d], X[n, d] > 0), (exp(Z[n, k]), True)),
+        symbols("x_11") ** 2,
+    ],
+)
+def test_every_formula_is_xml(expr: object) -> None:
+    ElementTree.fromstring(expression_mathml(expr, RECORD))
+
+
+def test_a_superscript_holds_on_to_the_whole_bracket() -> None:
+    root = ElementTree.fromstring(expression_mathml(Transpose(P.matrix - Y.matrix), RECORD))
+    (power,) = (e for e in root.iter() if e.tag.endswith("msup"))
+    assert "".join(power[0].itertext()) == "(P−Y)"
+
+
+def test_a_bold_digit_is_bold_by_itself() -> None:
+    assert "\N{MATHEMATICAL BOLD DIGIT ONE}" in latex_to_mathml(r"\mathbf{1}_{N}")
+
+
+def test_an_unknown_macro_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="nosuchmacro"):
+        latex_to_mathml(r"\nosuchmacro{x}")
+
+
+def test_malformed_xml_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="no well-formed XML"):
+        latex_to_mathml(r"\text{a & b}")
+
+
+def test_the_page() -> None:
+    page = to_mathml(RECORD, MARKS)
+    shown = words(page)
+    for expected in ("Derivatives with respect to Z", "a row of Y sums to one [A1]", "✗ wrong", "Closed forms"):
+        assert expected in shown
+
+
+def test_user_text_is_escaped() -> None:
+    program = replace(RECORD.program, summary="<b> & 50% \\")
+    assert "<b> & 50% \\" in words(to_mathml(replace(RECORD, program=program)))
+
+
+def test_lines() -> None:
+    lines = {line.number: line for line in mathml_lines(RECORD, MARKS)}
+    assert lines[11].reason == "a row of Y sums to one [A1]"
+    assert lines[11].mark == "wrong"
+    assert lines[11].section == "Derivatives with respect to Z"
+    assert len(lines[7].nonzero) == 1
+    assert "".join(ElementTree.fromstring(lines[17].shapes[0]).itertext()).replace(" ", "") == "X⊤:D×N,G:N×C→D×C"
+    for line in lines.values():
+        for part in (line.equation, *line.nonzero, *line.shapes):
+            ElementTree.fromstring(part)
+
+
+@pytest.mark.parametrize("notation", ["both", "index", "matrix"])
+def test_notations(notation: str) -> None:
+    assert elements(to_mathml(mse(), notation=notation))
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_other_programs_are_xml(name: str) -> None:
+    program, wrt = ZOO[name]
+    assert elements(to_mathml(derive_record(program(), wrt)))

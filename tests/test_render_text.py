@@ -1,0 +1,228 @@
+"""Text: the lines of both losses as the issue asks for them, and what single formulas look like."""
+
+from __future__ import annotations
+
+import pytest
+from programs import ZOO
+from records import (
+    MARKS,
+    C,
+    G,
+    N,
+    P,
+    S,
+    W,
+    X,
+    Y,
+    Z,
+    b,
+    c,
+    cross_entropy,
+    d,
+    k,
+    m,
+    mse,
+    mse_entry,
+    mse_matrix,
+    n,
+)
+from sympy import (
+    Abs,
+    Expr,
+    Float,
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    Integer,
+    KroneckerDelta,
+    MatMul,
+    Matrix,
+    Max,
+    OneMatrix,
+    Piecewise,
+    Rational,
+    Sum,
+    Symbol,
+    Trace,
+    Transpose,
+    exp,
+    log,
+    sqrt,
+    symbols,
+    tanh,
+)
+
+from symgrad.derive import derive_record
+from symgrad.errors import InputError, SymgradError
+from symgrad.losses import LOSSES
+from symgrad.notation import Array, Axis
+from symgrad.program import Program, node
+from symgrad.render.names import vocabulary
+from symgrad.render.order import ordered
+from symgrad.render.shapes import products
+from symgrad.render.text import broken, expression_text, to_text
+
+RECORD = cross_entropy()
+PAGE = to_text(RECORD, MARKS)
+LAMBDA = Array("lambda_").base
+ones = OneMatrix(C.size, 1)
+
+
+@pytest.mark.parametrize(
+    ("expr", "shown"),
+    [
+        ((P[m, c] - Y[m, c]) / N.size, "(1/N) (p_mc − y_mc)"),
+        ((Y[m, c] - P[m, c]) / -N.size, "(1/N) (p_mc − y_mc)"),
+        (2 * (Y[m, c] - P[m, c]) / (C.size * N.size), "(2/(N C)) (y_mc − p_mc)"),
+        (-Sum(Y[m, k] * (KroneckerDelta(k, c) - P[m, c]), k) / N.size, "−(1/N) Σ_k y_mk (δ_kc − p_mc)"),
+        ((P[m, c] * Sum(Y[m, k], k) - Y[m, c]) / N.size, "(1/N) (p_mc Σ_k y_mk − y_mc)"),
+        (Sum(-Y[n, k] * log(P[n, k]), n, k) / N.size, "−(1/N) Σ_n Σ_k y_nk log p_nk"),
+        (Sum(X[n, d] * W[d, k], d) + b[k], "Σ_d x_nd w_dk + b_k"),
+        (Sum(X[n, d] * G[n, c], n), "Σ_n x_nd ∂L/∂z_nc"),
+        (exp(Z[n, k]) / S[n], "exp(z_nk)/S_n"),
+        (exp(Z[n, k]) * KroneckerDelta(n, m) / S[n], "(exp(z_nk)/S_n) δ_nm"),
+        (Z[n, k] - log(S[n]), "z_nk − log S_n"),
+        (log(P[n, k]) * P[n, c] * Sum(Y[n, k], k), "p_nc log(p_nk) Σ_k y_nk"),
+        (1 / (1 + exp(-Z[n, k])), "1/(1 + exp(−z_nk))"),
+        (P[n, k] * (1 - P[n, k]), "p_nk (1 − p_nk)"),
+        (1 - tanh(Z[n, k]) ** 2, "1 − (tanh z_nk)²"),
+        (Sum((P[n, k] - Y[n, k]) ** 2, k), "Σ_k (p_nk − y_nk)²"),
+        (Sum(X[n, d] ** 2, n, d) * LAMBDA / 2, "(λ/2) Σ_n Σ_d x_nd²"),
+        (Sum(P[n, k], k) * Sum(Y[n, k], k), "(Σ_k y_nk) Σ_k p_nk"),
+        ((N.size - 1) * X[n, d] / N.size, "((N − 1)/N) x_nd"),
+        (X[n, d] / sqrt(N.size), "(1/√N) x_nd"),
+        ((S[n] + LAMBDA) ** Rational(-3, 2), "1/(S_n + λ)^(3/2)"),
+        (Abs(X[n, d]) + Max(0, b[k]), "abs x_nd + max(0, b_k)"),
+        (Float(0.25) * X[n, d], "0.25 x_nd"),
+        (Piecewise((X[n, d], X[n, d] > 0), (0, True)), "{x_nd if x_nd > 0, 0 otherwise}"),
+        (Sum(0, k), "Σ_k 0"),
+        (Integer(-1), "−1"),
+        (mse_entry(), "(2/(N C)) p_mc (r_mc − Σ_k p_mk r_mk)"),
+    ],
+)
+def test_entries(expr: Expr, shown: str) -> None:
+    record = mse() if shown.startswith("(2/(N C)) p") else RECORD
+    assert expression_text(expr, record) == shown
+
+
+@pytest.mark.parametrize(
+    ("expr", "shown"),
+    [
+        (MatMul(1 / N.size, P.matrix - Y.matrix), "(1/N) (P − Y)"),
+        (MatMul(Transpose(X.matrix), G.matrix), "Xᵀ G"),
+        (X.matrix * W.matrix + OneMatrix(N.size, 1) * b.matrix.T, "X W + 1_N bᵀ"),
+        (
+            MatMul(Integer(-1), HadamardProduct(P.matrix, Y.matrix), ones, Transpose(ones)),
+            "−(Y ⊙ P) 1_C 1_Cᵀ",
+        ),
+        (
+            HadamardProduct(Z.matrix.applyfunc(exp), HadamardPower(S.matrix, Integer(-1)) * ones.T),
+            "exp(Z) ⊘ (S 1_Cᵀ)",
+        ),
+        (HadamardPower(P.matrix - Y.matrix, Integer(2)), "(P − Y)^⊙2"),
+        (HadamardPower(P.matrix, Integer(2)), "P ⊙ P"),
+        (OneMatrix(N.size, C.size) - P.matrix, "1_(N×C) − P"),
+        (Identity(N.size) * X.matrix, "X"),
+        (Trace(P.matrix * Y.matrix.T), "tr(P Yᵀ)"),
+        (mse_matrix(), "(2/(N C)) P ⊙ (R − (P ⊙ R) 1_C 1_Cᵀ)"),
+    ],
+)
+def test_matrices(expr: Expr, shown: str) -> None:
+    record = mse() if "R" in shown else RECORD
+    assert expression_text(expr.doit() if expr.func is MatMul and expr.has(Identity) else expr, record) == shown
+
+
+def test_names() -> None:
+    axis = Axis("D")
+    i = axis.index("d")
+    square = (axis, axis)
+    e = axis.index("e")
+    shown = {
+        Array("Xhat", square)[i, e]: "x̂_de",
+        Array("W1", square)[i, e]: "w1_de",
+        Array("Wq", square)[i, e]: "wq_de",
+        Array("Wq", square).matrix: "W_q",
+        Array("mu", (axis,))[i]: "μ_d",
+        Array("probs", (axis,))[i]: "probs_d",
+        Array("lambda_").base: "λ",
+        Symbol("x_11"): "x_11",
+        Symbol("x_1_10"): "x_1,10",
+    }
+    assert {expr: expression_text(expr) for expr in shown} == shown
+
+
+def test_two_matrices_that_differ_in_case_alone_keep_it() -> None:
+    small, large, total = Array("w", W.axes), Array("W", W.axes), Array("L")
+    program = Program("both", W.axes, (small, large), (node(total.base, Sum(small[d, k] * large[d, k], d, k)),), "L")
+    assert expression_text(small[d, k] * large[d, k], program) == "w_dk W_dk"
+
+
+def test_explicit_matrices() -> None:
+    x_11, x_2, b_1 = symbols("x_11 x_2 b_1")
+    assert expression_text(Matrix([[x_11, 2 * b_1], [0, -x_2]])) == "[x_11, 2 b_1; 0, −x_2]"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "   1  z_nk = Σ_d x_nd w_dk + b_k",
+        "   7                   = δ_nm (δ_kc − p_nc)",
+        "   9           = −(1/N) Σ_k y_mk (δ_kc − p_mc)",
+        "  10           = (1/N) (p_mc Σ_k y_mk − y_mc)",
+        "  11           = (1/N) (p_mc − y_mc)",
+        "  13  ∂L/∂w_dc = Σ_n x_nd ∂L/∂z_nc",
+        "  16  G = ∂L/∂Z = (1/N) (P − Y)",
+        "  17  ∂L/∂W = Xᵀ G",
+        "a row of Y sums to one [A1]",
+        "in terms of P [S_n ≠ 0]",
+        "Xᵀ: D×N, G: N×C → D×C",
+        "[A1] each row of Y sums to one:  Σ_k y_nk = 1  (used by 11)",
+        "Reduction: the sum over the rows of the batch and the classes, divided by N",
+        "b is (C,) in NumPy, C×1 here",
+        "S_n ≠ 0: a sum of exponentials (7)",
+        "✓ exactly at shapes (2, 4, 3)",
+        "✗ wrong",
+    ],
+)
+def test_the_page_of_cross_entropy(line: str) -> None:
+    assert line in PAGE
+
+
+def test_equals_signs_and_marks_align() -> None:
+    lines = {i: next(x for x in PAGE.splitlines() if x.startswith(f"{i:4}  ")) for i in (9, 10, 11)}
+    assert len({x.index("=") for x in lines.values()}) == 1
+    assert lines[10].index("✓") == lines[11].index("✗")
+
+
+def test_notation() -> None:
+    index, matrix = to_text(RECORD, notation="index"), to_text(RECORD, notation="matrix")
+    assert "Xᵀ G" not in index and "Σ_n x_nd" in index
+    assert "Xᵀ G" in matrix and "Σ_n x_nd" not in matrix
+    with pytest.raises(InputError, match="expected one of both, index, matrix"):
+        to_text(RECORD, notation="tensor")
+
+
+def test_long_formulas_break_at_signs() -> None:
+    assert broken("a + (b + c) − d", 12) == ["a + (b + c)", "− d"]
+    assert broken("abcdef", 3) == ["abcdef"]
+
+
+def test_a_product_that_does_not_fit_is_refused() -> None:
+    names = vocabulary(RECORD)
+    with pytest.raises(SymgradError, match="N x C times N x C"):
+        list(products(ordered(MatMul(P.matrix, Y.matrix), names), names.arrays))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "batch_mean"])
+def test_derivations_of_the_losses_print(name: str, reduction: str) -> None:
+    page = to_text(derive_record(LOSSES[name](reduction), ("W", "b")))
+    assert "∂L/∂W = " in page
+    assert max(len(line) for line in page.splitlines()) <= 132
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_derivations_of_other_programs_print(name: str) -> None:
+    program, wrt = ZOO[name]
+    page = to_text(derive_record(program(), wrt))
+    assert all(letter not in page for letter in "{}*")
