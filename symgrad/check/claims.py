@@ -1,0 +1,115 @@
+"""What each line of a record claims, in index notation, and what it may rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Expr
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.matrices import AxisMismatch, Entries
+from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
+from symgrad.check.truth import letters_of
+from symgrad.notation import axis_name, canonical, free_indices, is_matrix
+from symgrad.program import Assumption
+from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``meaning(subject) == after`` for all values of ``letters``; ``after`` is in index notation, adjoints as entries.
+
+    ``allowed`` are the assumptions that the line may use.
+    """
+
+    record: Record
+    step: Step
+    letters: tuple[Idx, ...]
+    after: Expr
+    allowed: tuple[Assumption, ...]
+
+    @cached_property
+    def meaning(self) -> Expr:
+        """The meaning of the subject in index notation, adjoints as entries."""
+        return meaning(self.record, self.step.subject)
+
+    @property
+    def wrt(self) -> str | None:
+        """The array with respect to whose entry the line differentiates, if it does."""
+        subject = self.step.subject
+        if isinstance(subject, (Partial, Total)):
+            return name_of(subject.wrt)
+        return subject.array.name if isinstance(subject, MatrixTotal) else None
+
+    @property
+    def adjoint_of(self) -> str | None:
+        """The array whose adjoint the line states, if it is about one."""
+        return None if isinstance(self.step.subject, Partial) else self.wrt
+
+
+def topic(subject: Subject) -> tuple[str, object]:
+    """What a line is about: lines about the adjoint of one array, in either notation, are about the same thing."""
+    if isinstance(subject, Total):
+        return "adjoint", name_of(subject.wrt)
+    if isinstance(subject, MatrixTotal):
+        return "adjoint", subject.array.name
+    return type(subject).__name__, subject
+
+
+def claims(record: Record) -> list[Claim | tuple[Step, str]]:
+    """The claims of all lines in order; for a line that claims nothing sensible, the line and what is wrong with it."""
+    arrays = dict(record.program.arrays)
+    arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
+    reader = Entries(arrays, record.program.axis)
+    used: dict[int, tuple[Assumption, ...]] = {}
+    by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
+    found: list[Claim | tuple[Step, str]] = []
+    for step in record.steps:
+        about = topic(step.subject)
+        inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
+        allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
+        used[step.number] = by_topic[about] = allowed
+        try:
+            found.append(_claim(record, step, allowed, reader))
+        except AxisMismatch as mismatch:
+            found.append((step, str(mismatch)))
+    return found
+
+
+def _claim(record: Record, step: Step, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:
+    letters = letters_of(step.subject)
+    after = step.after
+    if isinstance(step.subject, (MatrixValue, MatrixTotal)):
+        row, column = (*matrix_letters(step.subject.array), None, None)[:2]
+        after = reader.entry(
+            after, row, column, (axis_name(row) if row else None, axis_name(column) if column else None)
+        )
+    elif is_matrix(after):
+        raise AxisMismatch(f"a matrix stands where an entry is expected: {after}")
+    if loose := free_indices(after) - set(letters):
+        raise AxisMismatch(f"the index {min(map(str, loose))} is free in the line but not in its subject")
+    return Claim(record, step, letters, after, allowed)
+
+
+def is_definition(claim: Claim) -> bool:
+    """Whether a line states a forward equation as the program declares it."""
+    subject = claim.step.subject
+    if not isinstance(subject, Value):
+        return False
+    definition = next(
+        (
+            d
+            for d in claim.record.program.ordered
+            if d.entry.func == subject.expr.func and name_of(d.entry) == _name(subject.expr)
+        ),
+        None,
+    )
+    if definition is None:
+        return False
+    indices = subject.expr.indices if definition.indices else ()
+    return bool(len(indices) == len(set(indices)) and canonical(definition.at(indices)) == canonical(claim.after))
+
+
+def _name(expr: Expr) -> str | None:
+    return name_of(expr) if expr.is_Indexed or expr.is_Symbol else None

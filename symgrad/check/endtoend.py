@@ -1,0 +1,105 @@
+"""The check that no line takes part in: closed forms against the brute-force gradient of the fully expanded loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sympy import Expr, Symbol
+
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.exact import Field, NotExact
+from symgrad.check.instantiate import Instance, Place, differentiated
+from symgrad.check.marks import Sizes
+from symgrad.check.meaning import adjoint_array
+from symgrad.check.normal import constrained
+from symgrad.errors import InputError
+from symgrad.program import Assumption
+from symgrad.steps import Gradient, Record
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """``entries`` entries of gradients were compared exactly at ``sizes``; ``wrong`` names those that differ, and
+    ``undecided`` those outside exact arithmetic, with the reason."""
+
+    sizes: Sizes
+    entries: int
+    wrong: tuple[str, ...]
+    undecided: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every entry is exactly that of the brute-force gradient."""
+        return self.entries > 0 and not self.wrong and not self.undecided
+
+
+def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] = (2, 4, 3)) -> EndToEnd:
+    """Compare every entry of every gradient with SymPy's gradient of the loss written in the inputs alone.
+
+    ``sizes`` are those of the program's axes, in their order or by name.  Where a line used an assumption, the last
+    entry that it is about is written in the others (y_C = 1 - the sum of the others).
+    """
+    program = record.program
+    names = [axis.name for axis in program.axes]
+    if not isinstance(sizes, Mapping) and len(sizes) != len(names):
+        raise InputError(f"expected the sizes of the axes {', '.join(names)}, got {len(sizes)} numbers")
+    given = dict(sizes) if isinstance(sizes, Mapping) else dict(zip(names, sizes, strict=True))
+    wrong: list[str] = []
+    undecided: list[str] = []
+    compared = 0
+    for gradient in record.gradients.values():
+        comparison = _Comparison(record, given, gradient)
+        for place in comparison.places:
+            compared += 1
+            entry = f"{gradient.array.name}[{','.join(map(str, place))}]"
+            try:
+                if not comparison.equal(place):
+                    (wrong if comparison.field.complete else undecided).append(entry)
+            except (NotExact, NoNormalForm) as why:
+                undecided.append(f"{entry}: {why}")
+    shape = tuple((axis, given[axis]) for axis in names)
+    keys = tuple(assumption.key for assumption in _assumed(record))
+    return EndToEnd(shape, compared, tuple(wrong), tuple(undecided), keys)
+
+
+def _assumed(record: Record) -> tuple[Assumption, ...]:
+    return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption))
+
+
+class _Comparison:
+    """One gradient at a shape.  The loss is written in the inputs, and in the array itself where that is none."""
+
+    def __init__(self, record: Record, sizes: Mapping[str, int], gradient: Gradient) -> None:
+        self._record = record
+        self._gradient = gradient
+        program = record.program
+        self._whole = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
+        self._loss = self._whole.definition(program.definitions[program.output], ())
+        self._forms = Instance(program, sizes, ())
+        self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
+        self._fixing = {constrained(a, program)[0]: a for a in _assumed(record)}
+        self.field = Field(self._resolve)
+        self._indices = tuple(gradient.entry.indices) if gradient.entry.is_Indexed else ()
+        self.places = list(self._forms.places(self._indices))
+
+    def equal(self, place: Place) -> bool:
+        """Whether the closed form of an entry is the brute-force derivative."""
+        closed = self._forms.entry(self._gradient.index, dict(zip(self._indices, place, strict=True)))
+        return self.field.equal(
+            closed, differentiated(self._loss, self._whole.symbol(self._gradient.array.name, place))
+        )
+
+    def _resolve(self, symbol: Symbol) -> Expr | None:
+        """What a symbol stands for: a definition, an adjoint's closed form, or the entry that an assumption fixes."""
+        name, place = self._forms.scalars.get(symbol) or self._whole.scalars[symbol]
+        if name in self._record.program.definitions and name != self._gradient.array.name:
+            return self._forms.definition(self._record.program.definitions[name], place)
+        if name in self._adjoints:
+            closed = self._record.adjoints[self._adjoints[name]]
+            indices = tuple(closed.entry.indices) if closed.entry.is_Indexed else ()
+            return self._forms.entry(closed.index, dict(zip(indices, place, strict=True)))
+        if name in self._fixing:
+            return self._forms.fixed_by(self._fixing[name], self._forms.symbol(name, place))
+        return None

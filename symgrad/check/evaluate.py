@@ -1,0 +1,235 @@
+"""The value of an index expression at a shape, for all values of its free indices at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from sympy import (
+    Add,
+    E,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Number,
+    NumberSymbol,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    exp,
+    factorint,
+    log,
+)
+from sympy.core.basic import Basic
+from sympy.core.function import AppliedUndef
+from sympy.functions.elementary.piecewise import Piecewise
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
+from symgrad.check.meaning import instance, name_of
+from symgrad.check.normal import HYPERBOLIC
+from symgrad.notation import axis_name, bound_indices
+from symgrad.program import Program
+
+MOST_ENTRIES = 200_000
+"""An intermediate array of more entries than this is refused: the shape is too large for the expression."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An array over indices, sorted by letter; the first axis of ``data`` counts the levels of the numbers."""
+
+    labels: tuple[Idx, ...]
+    data: Array
+
+
+class Evaluator:
+    """Evaluates expressions over the arrays ``values`` (levels first) with axes of the given ``sizes``.
+
+    ``scalars`` maps symbols of single entries to (name, place).  Results are remembered, so ``values`` may only
+    gain names.
+    """
+
+    def __init__(
+        self,
+        numbers: NumberSystem,
+        program: Program,
+        sizes: Mapping[str, int],
+        values: dict[str, Array],
+        scalars: Mapping[Symbol, tuple[str, tuple[int, ...]]],
+    ) -> None:
+        self.numbers = numbers
+        self.sizes = dict(sizes)
+        self.values = values
+        self._program = program
+        self._scalars = scalars
+        self._memo: dict[Basic, Labelled] = {}
+
+    def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
+        """The values of an expression as an array (levels first) over ``letters``, in this order."""
+        found = self(expr)
+        missing = [i for i in letters if i not in found.labels]
+        data = found.data.reshape(found.data.shape + (1,) * len(missing))
+        order = [*found.labels, *missing]
+        data = data.transpose([0] + [1 + order.index(i) for i in letters])
+        wanted = (len(data), *(self.sizes[axis_name(i)] for i in letters))
+        return np.broadcast_to(data, wanted)
+
+    def __call__(self, expr: Basic) -> Labelled:
+        """The values of an expression over its free indices."""
+        if expr not in self._memo:
+            self._memo[expr] = self._evaluate(expr)
+        return self._memo[expr]
+
+    def _evaluate(self, expr: Basic) -> Labelled:
+        if isinstance(expr, (Number, NumberSymbol)) and expr != E:
+            return Labelled((), self.numbers.constant(expr))
+        if isinstance(expr, Indexed):
+            return self._indexed(expr)
+        if isinstance(expr, Symbol):
+            return Labelled((), self._scalar(expr))
+        if isinstance(expr, (Add, Mul)):
+            return self._fold(expr)
+        if isinstance(expr, Sum):
+            return self._sum(expr)
+        if isinstance(expr, KroneckerDelta):
+            return self._delta(*expr.args)
+        if isinstance(expr, exp):
+            return self._map(self.numbers.exp, expr.args[0])
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if isinstance(expr, log) and len(expr.args) == 1:
+            return self._log(expr.args[0])
+        if type(expr) in HYPERBOLIC:
+            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise)):
+            labels, data = self._aligned([self(arg) for arg in expr.args])
+            return Labelled(labels, self.numbers.apply(expr.func, data))
+        raise OutsideField(f"{type(expr).__name__} cannot be evaluated: {expr}")
+
+    def _map(self, function: Callable[[Array], Array], argument: Basic) -> Labelled:
+        value = self(argument)
+        return Labelled(value.labels, function(value.data))
+
+    def _aligned(self, parts: list[Labelled]) -> tuple[tuple[Idx, ...], list[Array]]:
+        """The parts over the union of their indices, with as many levels as all of them have."""
+        labels = tuple(sorted({i for part in parts for i in part.labels}, key=str))
+        if prod(self.sizes[axis_name(i)] for i in labels) > MOST_ENTRIES:
+            raise OutsideField(f"an expression over {', '.join(map(str, labels))} is too large at this shape")
+        levels = min(len(part.data) for part in parts)
+        return labels, [
+            part.data[:levels].reshape((levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels)))
+            for part in parts
+        ]
+
+    def _fold(self, expr: Basic) -> Labelled:
+        labels, data = self._aligned([self(arg) for arg in expr.args])
+        result = data[0]
+        for part in data[1:]:
+            result = self.numbers.reduce(result + part if isinstance(expr, Add) else result * part)
+        return Labelled(labels, result)
+
+    def _sum(self, expr: Sum) -> Labelled:
+        result = self(expr.function)
+        for index in bound_indices(expr):
+            if index in result.labels:
+                place = result.labels.index(index)
+                data = self.numbers.reduce(result.data.sum(axis=place + 1))
+                result = Labelled(tuple(i for i in result.labels if i != index), data)
+            else:
+                size = self.sizes[axis_name(index)]
+                result = Labelled(result.labels, self.numbers.reduce(result.data * size))
+        return result
+
+    def _delta(self, i: Idx, j: Idx) -> Labelled:
+        one, zero = self.numbers.constant(Integer(1)), self.numbers.constant(Integer(0))
+        if i == j:
+            return Labelled((), one)
+        size = self.sizes[axis_name(i)]
+        same = np.eye(size, self.sizes[axis_name(j)], dtype=bool)
+        return Labelled(tuple(sorted((i, j), key=str)), np.where(same, one.reshape(-1, 1, 1), zero.reshape(-1, 1, 1)))
+
+    def _indexed(self, expr: Indexed) -> Labelled:
+        data = self.values[expr.base.name]
+        labels = list(expr.indices)
+        while len(set(labels)) < len(labels):
+            twice = next(i for i in labels if labels.count(i) > 1)
+            first = labels.index(twice)
+            second = labels.index(twice, first + 1)
+            data = np.diagonal(data, axis1=first + 1, axis2=second + 1)
+            labels = [i for place, i in enumerate(labels) if place not in (first, second)] + [twice]
+        order = sorted(range(len(labels)), key=lambda place: str(labels[place]))
+        return Labelled(tuple(labels[p] for p in order), data.transpose([0] + [p + 1 for p in order]))
+
+    def _scalar(self, symbol: Symbol) -> Array:
+        if symbol in self._scalars:
+            name, place = self._scalars[symbol]
+            return at_place(self.values[name], place)
+        if symbol.name in self.sizes:
+            return self.numbers.constant(Integer(self.sizes[symbol.name]))
+        return self.values[symbol.name]
+
+    def _power(self, base: Basic, exponent: Basic) -> Labelled:
+        if base == E:
+            return self._map(self.numbers.exp, exponent)
+        if isinstance(exponent, Rational):
+            return self._map(lambda value: self.numbers.power(value, exponent), base)
+        return self(exp(exponent * log(base), evaluate=False))
+
+    def _log(self, argument: Basic) -> Labelled:
+        """A logarithm; in a field, of a product of known positive factors the sum of their logarithms."""
+        if isinstance(self.numbers, Reals):
+            return self._map(self.numbers.log, argument)
+        parts = self._log_parts(argument)
+        if parts is not None:
+            return self(parts)
+        return self._map(self.numbers.log, argument)
+
+    def _log_parts(self, argument: Basic) -> Expr | None:
+        """The logarithm of an expression in simpler ones, or None where it does not come apart."""
+        if isinstance(argument, exp):
+            return argument.args[0]
+        if isinstance(argument, Mul) and all(map(self.is_positive, argument.args)):
+            return Add(*(log(factor, evaluate=False) for factor in argument.args))
+        if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and self.is_positive(argument.base):
+            return argument.exp * log(argument.base, evaluate=False)
+        if isinstance(argument, Symbol) and argument.name in self.sizes:
+            return log(Integer(self.sizes[argument.name]), evaluate=False)
+        if isinstance(argument, Rational) and argument > 0 and len(powers := _prime_powers(argument)) != 1:
+            return Add(*(k * log(Integer(p), evaluate=False) for p, k in powers.items()))
+        if isinstance(argument, Rational) and argument > 0 and not isinstance(argument, Integer):
+            return -log(1 / argument, evaluate=False)
+        if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in self._program.definitions:
+            written = instance(self._program.definitions[name_of(argument)], argument)
+            return self._log_parts(written) or log(written, evaluate=False)
+        return None
+
+    def is_positive(self, expr: Basic) -> bool:
+        """Whether an expression is known to be positive."""
+        if expr.is_positive or isinstance(expr, exp):
+            return True
+        if isinstance(expr, (Symbol, Indexed)) and name_of(expr) in self._program.definitions:
+            return self.is_positive(self._program.definitions[name_of(expr)].rhs)
+        if isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0:
+            return True
+        if isinstance(expr, (Add, Mul)):
+            return all(map(self.is_positive, expr.args))
+        return isinstance(expr, (Pow, Sum)) and self.is_positive(expr.args[0])
+
+
+def at_place(data: Array, place: tuple[int, ...]) -> Array:
+    """One entry of an array, at every level."""
+    entry: Array = data[(slice(None), *place)]  # type: ignore[arg-type]
+    return entry
+
+
+def _prime_powers(value: Any) -> dict[int, int]:
+    found = {int(p): int(k) for p, k in factorint(int(value.p)).items() if p != 1}
+    return found | {int(p): -int(k) for p, k in factorint(int(value.q)).items() if p != 1}

@@ -1,0 +1,123 @@
+"""The attempts to prove a line at every shape by normal forms: what to write out, and in which order.
+
+Whatever is written out, equal normal forms are a proof (see ``normal``); the order only decides how soon one is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.claims import Claim
+from symgrad.check.meaning import abbreviations, adjoint_array
+from symgrad.check.normal import Normaliser, Written
+from symgrad.notation import array_names
+from symgrad.program import Assumption, Program
+from symgrad.steps import Record
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed form of an adjoint, which the line ``number`` states and which was proved with these assumptions."""
+
+    number: int
+    written: Written
+    assumptions: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof by normal forms wrote out: names in their definitions, adjoints in the closed forms of lines."""
+
+    names: frozenset[str]
+    lines: tuple[int, ...]
+
+
+class NormalFormProver:
+    """Proves claims of one record; normalisers are kept, so that lines share what they write out."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._normalisers: dict[tuple[object, ...], Normaliser] = {}
+        self._adjoints = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        self._descendants = descendants(record.program)
+
+    def prove(self, claim: Claim, closed: Mapping[str, Closed], assumed: tuple[Assumption, ...]) -> Proof | None:
+        """A proof of the claim at every shape under the given assumptions, or None where none is found.
+
+        ``closed`` has, by adjoint array, closed forms whose assumptions are among the given ones.
+        """
+        for adjoints in self._adjoint_choices(claim, closed):
+            for names in self._name_choices(claim, adjoints, closed):
+                try:
+                    if self._normaliser(names, adjoints, closed, assumed).equal(claim.meaning, claim.after):
+                        return Proof(names, tuple(sorted({closed[a].number for a in adjoints})))
+                except NoNormalForm:
+                    continue
+        return None
+
+    def _normaliser(
+        self,
+        names: frozenset[str],
+        adjoints: frozenset[str],
+        closed: Mapping[str, Closed],
+        assumed: tuple[Assumption, ...],
+    ) -> Normaliser:
+        key = (names, frozenset((a, closed[a].number) for a in adjoints), assumed)
+        if key not in self._normalisers:
+            written = {a: closed[a].written for a in adjoints}
+            self._normalisers[key] = Normaliser(self._record.program, names, written, assumed)
+        return self._normalisers[key]
+
+    def _adjoint_choices(self, claim: Claim, closed: Mapping[str, Closed]) -> list[frozenset[str]]:
+        """Which adjoints to write out: those that only one side mentions, until both mention the same; then all."""
+        sides = [array_names(claim.meaning) & self._adjoints.keys(), array_names(claim.after) & self._adjoints.keys()]
+        written: set[str] = set()
+        while candidates := ((sides[0] ^ sides[1]) - written) & closed.keys():
+            # The adjoint of an earlier array is stated in those of later ones.
+            first = min(candidates, key=lambda a: self._record.program.rank[self._adjoints[a]])
+            written.add(first)
+            inside = array_names(closed[first].written[1]) & self._adjoints.keys()
+            sides = [(side - {first}) | inside if first in side else side for side in sides]
+        everything = self._reached(written | sides[0] | sides[1], closed)
+        return list(dict.fromkeys([frozenset(written), everything]))
+
+    def _reached(self, adjoints: set[str] | frozenset[str], closed: Mapping[str, Closed]) -> frozenset[str]:
+        found: set[str] = set()
+        waiting = set(adjoints) & closed.keys()
+        while waiting:
+            adjoint = waiting.pop()
+            found.add(adjoint)
+            waiting |= (array_names(closed[adjoint].written[1]) & closed.keys()) - found
+        return frozenset(found)
+
+    def _name_choices(
+        self, claim: Claim, adjoints: frozenset[str], closed: Mapping[str, Closed]
+    ) -> Iterator[frozenset[str]]:
+        """Which names to write out: abbreviations and what depends on the array; then the nodes that the line
+        mentions as well; then all.  The fewer, the shorter the expressions."""
+        program = self._record.program
+        definitions = frozenset(program.definitions)
+        names = frozenset(abbreviations(program)) | self._descendants.get(claim.wrt or "", frozenset())
+        yield names
+        mentioned = array_names(claim.meaning) | array_names(claim.after)
+        for adjoint in adjoints:
+            mentioned |= array_names(closed[adjoint].written[1])
+        wider = names | (mentioned & definitions)
+        if wider != names:
+            yield wider
+        if definitions != wider:
+            yield definitions
+
+
+def descendants(program: Program) -> dict[str, frozenset[str]]:
+    """For each array, the defined arrays that depend on it."""
+    found: dict[str, frozenset[str]] = {name: frozenset() for name in program.arrays}
+    above: dict[str, set[str]] = {}
+    for definition in program.ordered:
+        direct = array_names(definition.rhs)
+        above[definition.name] = set(direct).union(*(above.get(name, set()) for name in direct))
+        for name in above[definition.name]:
+            found[name] |= {definition.name}
+    return found

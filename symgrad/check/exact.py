@@ -1,0 +1,287 @@
+"""Exact arithmetic on scalar expressions: sums of fractions of polynomials, denominators kept factored, no gcd.
+
+A monomial is one integer in which each generator has a field of bits for its exponent, so that a product of
+monomials is a sum of integers and generators can be added at any time.  Generators are symbols, exponentials of
+monomials (so that exp(u + v) = exp(u) exp(v) is seen), square roots with their relation, and functions of which
+nothing is known.  Independent symbols and exponentials of different monomials are algebraically independent, so
+that a value is zero just when its numerator over the common denominator is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import gcd
+
+from sympy import Add, E, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
+from sympy.core.basic import Basic
+
+from symgrad.check.normal import HYPERBOLIC
+from symgrad.errors import SymgradError
+
+WIDTH = 16
+MOST_TERMS = 60_000
+
+Poly = dict[int, Fraction | int]
+Divisor = tuple[tuple[int, int], ...]
+"""Numbers of divisors with their exponents; a negative one is a factor of the numerator that is kept factored."""
+Value = dict[Divisor, Poly]
+
+
+class NotExact(SymgradError):
+    """An expression is outside the field of exact arithmetic, or too large for it."""
+
+
+class Field:
+    """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
+
+    ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
+    which are not equal here are different functions.
+    """
+
+    def __init__(self, resolve: Callable[[Symbol], Expr | None]) -> None:
+        self._resolve = resolve
+        self._generators: dict[object, int] = {}
+        self._divisors: list[Poly] = []
+        self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
+        self._squares: dict[int, Value] = {}
+        self._powers: dict[tuple[int, int], Poly] = {}
+        self._memo: dict[Basic, Value] = {}
+        self.complete = True
+
+    def equal(self, left: Expr, right: Expr) -> bool:
+        """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
+        return self.is_zero(_add(self(left), self._scaled(self(right), -1)))
+
+    def is_zero(self, value: Value) -> bool:
+        """Whether a value is zero."""
+        groups: dict[frozenset[int], Value] = {}
+        for divisor, numerator in value.items():
+            groups.setdefault(frozenset(number for number, e in divisor if e > 0), {})[divisor] = numerator
+        # Terms whose divisors differ usually vanish by themselves, and bringing them together is the expensive part.
+        rest = {d: n for group in groups.values() if self._numerator(group) for d, n in group.items()}
+        return not rest or not self._numerator(rest)
+
+    def _numerator(self, value: Value) -> Poly:
+        """The numerator over the common denominator, relations used."""
+        numerator = self._combined(value)[0]
+        for root, square in self._squares.items():
+            mask = (1 << WIDTH) - 1
+            if any((m >> (WIDTH * root)) & mask > 1 for m in numerator):
+                reduced: Value = {}
+                for m, c in numerator.items():
+                    exponent = (m >> (WIDTH * root)) & mask
+                    kept: Value = {(): {m - ((exponent - exponent % 2) << (WIDTH * root)): c}}
+                    for _ in range(exponent // 2):
+                        kept = self._product(kept, square)
+                    reduced = _add(reduced, kept)
+                return self._numerator(reduced)
+        return numerator
+
+    def _combined(self, value: Value) -> tuple[Poly, Divisor]:
+        highest: dict[int, int] = {}
+        for divisor in value:
+            for number, exponent in divisor:
+                highest[number] = max(highest.get(number, 0), exponent)
+        total: Poly = {}
+        for divisor, numerator in value.items():
+            have = dict(divisor)
+            for number, exponent in highest.items():
+                numerator = _times(numerator, self._divisor_power(number, exponent - have.get(number, 0)))
+            total = _plus(total, numerator)
+        return total, tuple(sorted((number, exponent) for number, exponent in highest.items() if exponent))
+
+    def _divisor_power(self, number: int, exponent: int) -> Poly:
+        key = number, exponent
+        if key not in self._powers:
+            below: Poly = self._divisor_power(number, exponent - 1) if exponent else {0: 1}
+            self._powers[key] = _times(below, self._divisors[number]) if exponent else below
+        return self._powers[key]
+
+    def __call__(self, expr: Basic) -> Value:
+        """The exact value of a scalar expression."""
+        if expr not in self._memo:
+            self._memo[expr] = self._value(expr)
+        return self._memo[expr]
+
+    def _value(self, expr: Basic) -> Value:
+        if isinstance(expr, Rational):
+            return _constant(Fraction(int(expr.p), int(expr.q)))
+        if isinstance(expr, Number):
+            raise NotExact(f"{expr} is not rational")
+        if isinstance(expr, Symbol):
+            meaning = self._resolve(expr)
+            return self._generator(expr) if meaning is None else self(meaning)
+        if isinstance(expr, Add):
+            result: Value = {}
+            for arg in expr.args:
+                result = _add(result, self(arg))
+            return result
+        if isinstance(expr, Mul):
+            result = ONE
+            # Divisors first, so that a factor equal to one of them is recognised and cancels instead of being expanded.
+            for arg in sorted(expr.args, key=lambda a: not (isinstance(a, Pow) and a.exp.is_negative)):
+                result = self._product(result, self._factored(self(arg)))
+            return result
+        if isinstance(expr, exp):
+            return self._exponential(expr.args[0])
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if type(expr) in HYPERBOLIC:
+            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if isinstance(expr, Function) and not isinstance(expr, log):
+            self.complete = False
+            return self._generator(expr)
+        raise NotExact(f"no exact value for {type(expr).__name__}: {expr}")
+
+    def _generator(self, key: object) -> Value:
+        place = self._generators.setdefault(key, len(self._generators))
+        return {(): {1 << (WIDTH * place): 1}}
+
+    def _factored(self, value: Value) -> Value:
+        """A value that is one of the divisors so far, as such."""
+        if len(value) == 1 and len(poly := value.get((), {})) > 1:
+            number = self._numbers.get(tuple(sorted(poly.items())))
+            return value if number is None else {((number, -1),): {0: 1}}
+        return value
+
+    def _exponential(self, argument: Basic) -> Value:
+        """A product of powers of exponentials of monomials, or of monomials over a divisor."""
+        result = ONE
+        for divisor, numerator in self(argument).items():
+            if any(len(self._divisors[number]) > 1 or exponent < 0 for number, exponent in divisor):
+                self.complete = False  # monomials over such divisors need not be linearly independent
+            for monomial, coefficient in numerator.items():
+                # exp(M/2) and exp(M) would need a relation; a generator for exp(M/60) covers the usual fractions.
+                parts = 1 if _is_whole(coefficient) else 60
+                if not _is_whole(coefficient * parts):
+                    raise NotExact(f"the exponential of {argument} has too odd a fraction")
+                self.complete = self.complete and parts == 1
+                factor = self._generator(("exp", parts, divisor, monomial))
+                result = self._product(result, self._whole_power(factor, int(coefficient * parts)))
+        return result
+
+    def _power(self, base: Basic, exponent: Basic) -> Value:
+        if base == E:
+            return self._exponential(exponent)
+        if not isinstance(exponent, Rational) or exponent.q > 2:
+            raise NotExact(f"no exact value for the power {exponent}")
+        if exponent.q == 1:
+            return self._whole_power(self(base), int(exponent))
+        self.complete = False  # roots of different radicands need not be independent
+        radicand, divisor = self._combined(self(base))
+        key = ("root", tuple(sorted(radicand.items())), divisor)
+        root = self._generator(key)
+        self._squares[self._generators[key]] = self(base)
+        return self._whole_power(root, int(exponent.p))
+
+    def _whole_power(self, value: Value, exponent: int) -> Value:
+        if exponent < 0:
+            value, exponent = self._inverse(value), -exponent
+        result = ONE
+        for _ in range(exponent):
+            result = self._product(result, value)
+        return result
+
+    def _inverse(self, value: Value) -> Value:
+        numerator, divisor = self._combined(value)
+        if not numerator:
+            raise NotExact("a division by zero")
+        upper: Poly = {0: 1}
+        for number, exponent in divisor:
+            upper = _times(upper, self._divisor_power(number, exponent))
+        content, factors = _content(numerator, len(self._generators))
+        lower = [(self._divisor({1 << (WIDTH * place): 1}), exponent) for place, exponent in factors.items()]
+        monomial = sum(exponent << (WIDTH * place) for place, exponent in factors.items())
+        primitive = {m - monomial: _simple(c / content) for m, c in numerator.items()}
+        if primitive != {0: 1}:
+            lower.append((self._divisor(primitive), 1))
+        return {tuple(sorted(lower)): {m: _simple(c / content) for m, c in upper.items()}}
+
+    def _divisor(self, poly: Poly) -> int:
+        key = tuple(sorted(poly.items()))
+        if key not in self._numbers:
+            self._numbers[key] = len(self._divisors)
+            self._divisors.append(poly)
+        return self._numbers[key]
+
+    def _product(self, left: Value, right: Value) -> Value:
+        result: Value = {}
+        for d, n in left.items():
+            for e, m in right.items():
+                exponents = dict(d)
+                for number, exponent in e:
+                    exponents[number] = exponents.get(number, 0) + exponent
+                divisor = tuple(sorted((number, exponent) for number, exponent in exponents.items() if exponent))
+                result = _add(result, {divisor: _times(n, m)})
+        return result
+
+    @staticmethod
+    def _scaled(value: Value, factor: int) -> Value:
+        return {d: {m: c * factor for m, c in n.items()} for d, n in value.items()}
+
+
+ONE: Value = {(): {0: 1}}
+
+
+def _constant(value: Fraction) -> Value:
+    return {(): {0: _simple(value)}} if value else {}
+
+
+def _simple(value: Fraction) -> Fraction | int:
+    return value.numerator if value.denominator == 1 else value
+
+
+def _is_whole(value: Fraction | int) -> bool:
+    return isinstance(value, int) or value.denominator == 1
+
+
+def _plus(left: Poly, right: Poly) -> Poly:
+    result = dict(left)
+    for m, c in right.items():
+        total = result.get(m, 0) + c
+        if total:
+            result[m] = total
+        else:
+            result.pop(m, None)
+    return result
+
+
+def _times(left: Poly, right: Poly) -> Poly:
+    if len(left) * len(right) > MOST_TERMS:
+        raise NotExact("an exact product is too large")
+    result: Poly = {}
+    for m, c in left.items():
+        for n, d in right.items():
+            result[m + n] = result.get(m + n, 0) + c * d
+    return {m: c for m, c in result.items() if c}
+
+
+def _add(left: Value, right: Value) -> Value:
+    result = dict(left)
+    for divisor, numerator in right.items():
+        total = _plus(result.get(divisor, {}), numerator)
+        if total:
+            result[divisor] = total
+        else:
+            result.pop(divisor, None)
+    return result
+
+
+def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
+    """The rational content of a polynomial, with the sign of the first term, and its common monomial's exponents."""
+    numerator = denominator = 0
+    for c in poly.values():
+        value = Fraction(c)
+        numerator = gcd(numerator, value.numerator)
+        denominator = (
+            value.denominator
+            if not denominator
+            else denominator * value.denominator // gcd(denominator, value.denominator)
+        )
+    content = Fraction(numerator, denominator)
+    if poly[min(poly)] < 0:
+        content = -content
+    mask = (1 << WIDTH) - 1
+    lowest = {place: min((m >> (WIDTH * place)) & mask for m in poly) for place in range(generators)}
+    return content, {place: exponent for place, exponent in lowest.items() if exponent}

@@ -1,0 +1,73 @@
+"""A line decided exactly at a shape: both sides entry by entry, by SymPy's scalar derivative and exact arithmetic."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from sympy import Add, Expr, Symbol
+
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.claims import Claim
+from symgrad.check.exact import Field, NotExact
+from symgrad.check.instantiate import Instance, Place
+from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.check.normal import constrained
+from symgrad.notation import axis_name
+from symgrad.program import Assumption
+from symgrad.steps import MatrixValue, Partial, Record, Total, Value
+
+
+class ExactLines:
+    """Decides lines of one record at one shape under some assumptions."""
+
+    def __init__(self, record: Record, instance: Instance, assumed: tuple[Assumption, ...]) -> None:
+        self._record = record
+        self._instance = instance
+        self._field = Field(self._resolve)
+        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        self._fixing = {constrained(a, record.program)[0]: a for a in assumed}
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether every entry of the line is exactly right; False also where exact arithmetic cannot tell."""
+        ranges = [range(self._instance.sizes[axis_name(i)]) for i in claim.letters]
+        try:
+            return all(self._field.equal(*self._sides(claim, place)) for place in product(*ranges))
+        except (NotExact, NoNormalForm):
+            return False
+
+    def _sides(self, claim: Claim, place: Place) -> tuple[Expr, Expr]:
+        at = dict(zip(claim.letters, place, strict=True))
+        return self._meaning(claim, place), self._instance.entry(claim.after, at)
+
+    def _meaning(self, claim: Claim, place: Place) -> Expr:
+        subject, at = claim.step.subject, dict(zip(claim.letters, place, strict=True))
+        if isinstance(subject, Value):
+            return self._instance.entry(subject.expr, at)
+        if isinstance(subject, MatrixValue):
+            return self._instance.entry(subject.array[matrix_letters(subject.array)], at)
+        if isinstance(subject, Partial):
+            position = tuple(at[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
+            return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
+        wrt = subject.wrt if isinstance(subject, Total) else subject.array[matrix_letters(subject.array)]
+        return self._adjoint(name_of(wrt), tuple(at[i] for i in wrt.indices) if wrt.is_Indexed else ())
+
+    def _adjoint(self, name: str, place: Place) -> Expr:
+        """The chain rule for one entry, in the adjoints of the nodes that use it."""
+        program = self._record.program
+        wrt = self._instance.symbol(name, place)
+        terms = []
+        for definition in consumers(program, name):
+            outer = adjoint_array(self._record, definition.name).name
+            for at, derivative in self._instance.node_derivatives(definition, wrt):
+                weight = 1 if definition.name == program.output else self._instance.symbol(outer, at)
+                terms.append(weight * derivative)
+        return Add(*terms)
+
+    def _resolve(self, symbol: Symbol) -> Expr | None:
+        """What a symbol stands for: a definition, an adjoint by the chain rule, or what an assumption fixes."""
+        name, place = self._instance.scalars[symbol]
+        if name in self._record.program.definitions:
+            return self._instance.definition(self._record.program.definitions[name], place)
+        if name in self._nodes:
+            return self._adjoint(self._nodes[name], place)
+        return self._instance.fixed_by(self._fixing[name], symbol) if name in self._fixing else None

@@ -1,0 +1,231 @@
+"""Two number systems in which a line is evaluated at a shape: a tower of prime fields, and 50-digit reals.
+
+The tower.  Primes p_0 > p_1 > ... with p_(i+1) dividing p_i - 1; a number is the tuple of its residues.  With g
+of order p_1 modulo p_0, ``exp(a) = g**(a mod p_1)`` modulo p_0, and likewise one level down: a homomorphism, so
+that exp(z/tau), exp(-z) and exp(2z) obey their relations; each exponential uses up one level.  All p_i are 7 mod
+8 and have the small primes as squares, so that a square root, where there is one, has exactly one value that is a
+square itself, taking it is multiplicative, and ``sqrt(exp(a)) = exp(a/2)``.  The tanh of a number is that of its
+exponentials.  A logarithm that does not come apart is a random number keyed by its argument.  An identity between
+such expressions over the rationals holds in the tower; one that fails in the tower is no identity of this kind.
+
+Arrays are numpy object arrays whose first axis counts the levels (one level for reals).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import mpmath
+import numpy as np
+from sympy import Float, Rational, isprime
+
+from symgrad.errors import SymgradError
+
+Array = np.ndarray[Any, Any]
+BITS = 61
+SMALL_PRIMES = (3, 5, 7)
+DIGITS = 50
+
+
+class OutsideDomain(SymgradError):
+    """A function was evaluated where it is not defined; other inputs may do."""
+
+
+class OutsideField(SymgradError):
+    """A function has no meaning in this number system."""
+
+
+@cache
+def tower(levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Primes p_0 > p_1 > ... as described above, and for each but the last an element of order p_(i+1) modulo p_i."""
+    candidate = 2**BITS + 7
+    while not _suitable(candidate):
+        candidate += 8
+    primes: list[int] = [candidate]
+    generators: list[int] = []
+    while len(primes) < levels:
+        factor = 2
+        while not _suitable(factor * primes[0] + 1):
+            factor += 4
+        primes.insert(0, factor * primes[0] + 1)
+        generators.insert(0, next(g for b in range(2, 99) if (g := pow(b, factor, primes[0])) != 1))
+    return tuple(primes), tuple(generators)
+
+
+def _suitable(p: int) -> bool:
+    return p % 8 == 7 and all(pow(small, (p - 1) // 2, p) == 1 for small in SMALL_PRIMES) and bool(isprime(p))
+
+
+class Field:
+    """Arithmetic in the tower of prime fields."""
+
+    words = "modulo primes of 61 bits and more"
+
+    def __init__(self, levels: int, seed: int) -> None:
+        self.primes, self._generators = tower(levels)
+        self._random = random.Random(seed)
+        self._seed = seed
+
+    def _moduli(self, value: Array) -> Array:
+        return np.array(self.primes[: len(value)], dtype=object).reshape((-1,) + (1,) * (value.ndim - 1))
+
+    def _map(self, function: Callable[[int, int, int], int], value: Array) -> Array:
+        """``function(level, prime, residue)`` over all residues."""
+        result = np.empty(value.shape, dtype=object)
+        for place in np.ndindex(value.shape):
+            residue: Any = value[place]
+            result[place] = function(place[0], self.primes[place[0]], residue)
+        return result
+
+    def constant(self, value: Rational) -> Array:
+        """A rational number at every level."""
+        if not value.is_Rational:
+            raise OutsideField(f"{value} is not rational")
+        return np.array([int(value.p) * pow(int(value.q), -1, p) % p for p in self.primes], dtype=object)
+
+    def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
+        """Random entries; those of positive arrays are squares, so that sqrt(a**2) = a."""
+        drawn = np.empty((len(self.primes), *shape), dtype=object)
+        for place in np.ndindex(drawn.shape):
+            drawn[place] = self._random.randrange(1, self.primes[place[0]])
+        return self._map(lambda _, p, a: a * a % p, drawn) if positive else drawn
+
+    def reduce(self, value: Array) -> Array:
+        """Residues after integer arithmetic."""
+        result: Array = value % self._moduli(value)
+        return result
+
+    def power(self, value: Array, exponent: Rational) -> Array:
+        """A rational power, the denominator of the exponent a power of two."""
+        denominator = int(exponent.q)
+        while denominator > 1:
+            if denominator % 2:
+                raise OutsideField(f"the power {exponent} has no unique value modulo a prime")
+            value = self._map(_square_root, value)
+            denominator //= 2
+        if exponent.p < 0 and np.any(value == 0):
+            raise OutsideDomain("a division by zero")
+        return self._map(lambda _, p, a: pow(a, int(exponent.p), p), value)
+
+    def exp(self, value: Array) -> Array:
+        """exp, one level up."""
+        if len(value) < 2:
+            raise OutsideField("exponentials are nested more deeply than the forward equations nest them")
+        return self._map(lambda level, p, a: pow(self._generators[level], a, p), value[1:])
+
+    def log(self, value: Array) -> Array:
+        """A random number for each argument; the logarithm of an inverse is the negative."""
+        if np.any(value == 0):
+            raise OutsideDomain("the logarithm of zero")
+        result = np.empty((len(self.primes), *value.shape[1:]), dtype=object)
+        p = self.primes[0]
+        for place in np.ndindex(value.shape[1:]):
+            argument, inverse = value[(0, *place)], pow(value[(0, *place)], -1, p)
+            drawn = random.Random(f"{self._seed}:{min(argument, inverse)}")
+            sign = 0 if argument == 1 else 1 if argument < inverse else -1
+            for level, modulus in enumerate(self.primes):
+                result[(level, *place)] = sign * drawn.randrange(modulus) % modulus
+        return result
+
+    def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
+        """No other function has values modulo a prime."""
+        raise OutsideField(f"{getattr(function, '__name__', function)} has no values modulo a prime")
+
+    def differ(self, left: Array, right: Array) -> Array:
+        """Where two arrays differ."""
+        levels = min(len(left), len(right))
+        unequal: Array = np.any(self.reduce(left[:levels] - right[:levels]) != 0, axis=0)
+        return unequal
+
+
+def _square_root(_: int, p: int, value: int) -> int:
+    if value and pow(value, (p - 1) // 2, p) != 1:
+        raise OutsideDomain("the root of a number that is not a square")
+    # p is 3 mod 4: this power is the root that is a square itself.
+    return pow(value, (p + 1) // 4, p)
+
+
+class Reals:
+    """Real arithmetic with 50 digits."""
+
+    words = f"with {DIGITS} digits"
+
+    def __init__(self, levels: int, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._context = mpmath.mp.clone()
+        self._context.dps = DIGITS
+        self._narrow = seed % 2 == 1
+
+    def constant(self, value: Any) -> Array:
+        """A number."""
+        return np.array([self._number(value)], dtype=object)
+
+    def _number(self, value: Any) -> Any:
+        if getattr(value, "is_Rational", False):
+            return self._context.mpf(int(value.p)) / int(value.q)
+        try:
+            return self._context.mpf(str(value.evalf(DIGITS)))
+        except (ValueError, TypeError, AttributeError):
+            raise OutsideDomain(f"{value} is not a real number") from None
+
+    def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
+        """Random entries: of both signs, or where that leaves the domain (odd seeds) between 0 and 1."""
+        drawn = np.empty((1, *shape), dtype=object)
+        for place in np.ndindex(drawn.shape):
+            fraction = self._context.mpf(self._random.randrange(1, 10**DIGITS)) / 10**DIGITS
+            drawn[place] = fraction if self._narrow else fraction + 0.25 if positive else 3 * fraction - 1.5
+        return drawn
+
+    def reduce(self, value: Array) -> Array:
+        """Real arithmetic needs no reduction."""
+        return value
+
+    def _map(self, function: Callable[[Any], Any], value: Array) -> Array:
+        result = np.empty(value.shape, dtype=object)
+        for place in np.ndindex(value.shape):
+            try:
+                result[place] = function(value[place])
+            except (ZeroDivisionError, ValueError):
+                raise OutsideDomain("a function outside its domain") from None
+            if isinstance(result[place], self._context.mpc):
+                raise OutsideDomain("a value that is not real")
+        return result
+
+    def power(self, value: Array, exponent: Rational) -> Array:
+        """A power."""
+        number = int(exponent.p) if exponent.q == 1 else self._number(exponent)
+        return self._map(lambda a: a**number, value)
+
+    def exp(self, value: Array) -> Array:
+        """exp."""
+        return self._map(self._context.exp, value)
+
+    def log(self, value: Array) -> Array:
+        """log."""
+        return self._map(self._context.log, value)
+
+    def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
+        """Any function that SymPy can evaluate."""
+        shape = np.broadcast_shapes(*(v.shape for v in values))
+        spread = [np.broadcast_to(v, shape) for v in values]
+        result = np.empty(shape, dtype=object)
+        for place in np.ndindex(shape):
+            arguments = [Float(self._context.nstr(v[place], DIGITS + 5), DIGITS + 5) for v in spread]
+            result[place] = self._number(function(*arguments))
+        return result
+
+    def differ(self, left: Array, right: Array) -> Array:
+        """Where two arrays differ by more than rounding, relative to their entries and to 1e-10."""
+        left, right = np.broadcast_arrays(left, right)
+        result = np.empty(left.shape, dtype=bool)
+        for place in np.ndindex(left.shape):
+            scale = max(abs(left[place]), abs(right[place]), self._context.mpf("1e-10"))
+            result[place] = abs(left[place] - right[place]) > scale * self._context.mpf(10) ** (15 - DIGITS)
+        unequal: Array = np.any(result, axis=0)
+        return unequal
+
+
+NumberSystem = Field | Reals

@@ -1,0 +1,183 @@
+"""Equality at every shape by counting: the lemma, and the test of a line over its grid of shapes.
+
+*Lemma.*  Let both sides of a line be built from entries of independent arrays (exp(z_nk) being an entry of its
+own), sizes, Kronecker deltas, sums over whole axes, products and quotients, no divisor containing a summed index.
+Multiply by the divisors: both sides become linear combinations of *index monomials*, sums over full ranges of
+products of entries, whose coefficients are polynomials in the sizes.  Suppose no term has more than m distinct
+letters on an axis, free ones included, and no coefficient a degree above d in its size.  If the two sides are
+equal at every shape of the grid {m, ..., m + d} on each axis, they are equal at every shape.
+
+*Proof.*  Fix how the free indices coincide; then deltas are gone, each having picked a letter or being 0 or 1,
+and letters have only become fewer.  At sizes of at least m, index monomials that differ by more than renaming are
+linearly independent as functions of the entries: take one with the most letters; an injective assignment of its
+indices gives a product of entries that no other index monomial produces, since from the product the letters can
+be read back up to renaming; so its coefficient vanishes; go down by induction.  A difference that is zero at a
+shape of the grid therefore has all coefficients zero there.  A polynomial of degree d in each size that vanishes
+on a grid of d + 1 values of each vanishes identically.  Hence the coefficients are zero at every shape.  A sum
+over an index that no entry bears is a factor of its size; so each summed letter counts towards d as well as
+towards m, and so does each power of a size, the divisors' included.
+
+Each shape is tested at random in a prime field with the entries drawn independently: by the lemma of Schwartz and
+Zippel a difference of degree t that is not zero is found to be zero with probability at most t / 2**61,
+exponentials counting as variables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import product
+from math import prod
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol, exp
+from sympy.core.basic import Basic
+
+from symgrad.check.claims import Claim
+from symgrad.check.evaluate import Evaluator
+from symgrad.check.everyshape import descendants
+from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField
+from symgrad.check.meaning import abbreviations, adjoint_array, write_out
+from symgrad.errors import SymgradError
+from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, free_indices
+
+MOST_SHAPES = 250
+MOST_WORK = 60_000
+"""A grid of more shapes, or of more entries of the free indices and sums together, is not tried."""
+
+
+class NotCovered(SymgradError):
+    """An expression is not of the form that the lemma is about."""
+
+
+@dataclass
+class Count:
+    """Bounds on one expression with its divisors apart: summed letters by axis, powers of sizes, degree, divisors."""
+
+    letters: Counter[str] = field(default_factory=Counter)
+    powers: Counter[str] = field(default_factory=Counter)
+    degree: int = 0
+    divisors: dict[Expr, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A line that holds on its grid of shapes: the sizes tried of each axis, and the bound on the error."""
+
+    sizes: dict[str, range]
+    error_bound: float
+
+
+def count(expr: Basic) -> Count:
+    """Bounds on an expression.  Raises ``NotCovered``."""
+    if isinstance(expr, (Rational, KroneckerDelta)):
+        return Count()
+    if isinstance(expr, Symbol):
+        return Count(powers=Counter({expr.name: 1})) if expr.is_integer else Count(degree=1)
+    if isinstance(expr, Indexed):
+        return Count(degree=1)
+    if isinstance(expr, exp):
+        return _exponential(*expr.args)
+    if isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q == 1:
+        return _power(expr.base, int(expr.exp))
+    if isinstance(expr, Mul):
+        return _product([count(arg) for arg in expr.args])
+    if isinstance(expr, Add):
+        return _sum([count(arg) for arg in expr.args])
+    if isinstance(expr, Sum):
+        inner = count(expr.function)
+        if any(free_indices(divisor) & set(bound_indices(expr)) for divisor in inner.divisors):
+            raise NotCovered("a divisor contains a summed index")
+        inner.letters += Counter(axis_name(i) for i in bound_indices(expr))
+        return inner
+    raise NotCovered(f"{type(expr).__name__} is not covered: {expr}")
+
+
+def _exponential(argument: Expr) -> Count:
+    """exp of a rational whole multiple of an entry counts as an entry; of a negative one, as a divisor."""
+    factor, rest = argument.as_coeff_Mul()
+    if not isinstance(rest, Indexed) or not factor.is_Integer:
+        raise NotCovered(f"exp({argument}) is not the exponential of an entry")
+    return Count(degree=int(factor)) if factor > 0 else Count(divisors={exp(rest): -int(factor)})
+
+
+def _power(base: Expr, exponent: int) -> Count:
+    if exponent >= 0:
+        return _product([count(base)] * exponent)
+    if isinstance(base, Mul):
+        return _product([_power(arg, exponent) for arg in base.args])
+    if count(base).divisors:
+        raise NotCovered(f"a quotient in the divisor {base}")
+    return Count(divisors={canonical(base): -exponent})
+
+
+def _product(parts: list[Count]) -> Count:
+    result = Count()
+    for part in parts:
+        result.letters += part.letters
+        result.powers += part.powers
+        result.degree += part.degree
+        for divisor, exponent in part.divisors.items():
+            result.divisors[divisor] = result.divisors.get(divisor, 0) + exponent
+    return result
+
+
+def _sum(parts: list[Count]) -> Count:
+    """Bounds on a sum over the common divisor: each term is multiplied by what it lacks."""
+    result = Count()
+    for part in parts:
+        for divisor, exponent in part.divisors.items():
+            result.divisors[divisor] = max(result.divisors.get(divisor, 0), exponent)
+    for part in parts:
+        lacking = {d: e - part.divisors.get(d, 0) for d, e in result.divisors.items()}
+        cleared = _product([part, *(count(d) for d, e in lacking.items() for _ in range(e))])
+        result.letters |= cleared.letters
+        result.powers |= cleared.powers
+        result.degree = max(result.degree, cleared.degree)
+    return result
+
+
+def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
+    """The grid on which the lemma needs the two sides to be equal, and the error of a random test over it."""
+    both = _sum([count(left), count(right)])
+    free = Counter(axis_name(i) for i in claim.letters)
+    sizes = {}
+    for axis in claim.record.program.axis:
+        letters = max(1, free[axis] + both.letters[axis])
+        sizes[axis] = range(letters, letters + both.letters[axis] + both.powers[axis] + 1)
+    shapes = prod(len(r) for r in sizes.values())
+    return Grid(sizes, shapes * max(1, both.degree) / 2.0**BITS)
+
+
+def holds_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
+    """The grid, if the lemma covers the line and both sides are equal on it; else None.
+
+    Abbreviations and what depends on the differentiated array are written out; all other names, adjoints among
+    them, are independent arrays, which is more than the line claims.
+    """
+    program = claim.record.program
+    names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
+    left, right = (write_out(side, program, set(names)) for side in (claim.meaning, claim.after))
+    try:
+        grid = grid_of(claim, left, right)
+    except NotCovered:
+        return None
+    shapes = [dict(zip(grid.sizes, at, strict=True)) for at in product(*grid.sizes.values())]
+    letters = [axis_name(i) for i in claim.letters]
+    work = sum(prod(shape[a] for a in letters) * prod(shape.values()) for shape in shapes)
+    if len(shapes) > MOST_SHAPES or work > MOST_WORK:
+        return None
+    arrays = dict(program.arrays)
+    arrays |= {a.name: a for a in (adjoint_array(claim.record, name) for name in program.arrays)}
+    used = {name: arrays[name] for name in array_names(left) | array_names(right)}
+    try:
+        equal = all(_equal_at(claim, left, right, used, shape, seed) for shape in shapes)
+    except (OutsideDomain, OutsideField):
+        return None
+    return grid if equal else None
+
+
+def _equal_at(claim: Claim, left: Expr, right: Expr, used: dict[str, Array], sizes: dict[str, int], seed: int) -> bool:
+    numbers = Field(2, seed)
+    values = {n: numbers.sample(tuple(sizes[a.name] for a in array.axes), False) for n, array in used.items()}
+    evaluator = Evaluator(numbers, claim.record.program, sizes, values, {})
+    return not numbers.differ(evaluator.over(left, claim.letters), evaluator.over(right, claim.letters)).any()

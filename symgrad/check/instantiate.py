@@ -1,0 +1,116 @@
+"""A program at a shape, entry by entry: the second witness of what a line means, by SymPy's ordinary scalar derivative.
+
+Entries of inputs and nodes are scalar symbols, sums are written term by term and abbreviations written out; a
+definition's derivative is then that of a function of finitely many symbols.  Nothing here knows about indices or
+deltas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
+
+from sympy import Add, Derivative, Expr, Indexed, Integer, KroneckerDelta, Subs, Sum, Symbol, sympify
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.meaning import abbreviations, name_of
+from symgrad.notation import axis_name, bound_indices
+from symgrad.program import Assumption, Definition, Program
+
+Place = tuple[int, ...]
+
+
+class Instance:
+    """A program at a shape.  ``scalars`` maps the symbols in use to the entries (name, place) that they stand for.
+
+    The arrays ``written_out`` (by default the abbreviations) are replaced by their definitions wherever they occur.
+    """
+
+    def __init__(self, program: Program, sizes: Mapping[str, int], written_out: Collection[str] | None = None) -> None:
+        self.program = program
+        self.sizes = dict(sizes)
+        self._written_out = abbreviations(program) if written_out is None else set(written_out)
+        self.scalars: dict[Symbol, tuple[str, Place]] = {}
+        self._symbols: dict[tuple[str, Place], Symbol] = {}
+        self._definitions: dict[tuple[str, Place], Expr] = {}
+        self._derivatives: dict[tuple[Expr, tuple[tuple[str, int], ...], Symbol], Expr] = {}
+
+    def symbol(self, name: str, place: Place) -> Symbol:
+        """The symbol of an entry."""
+        if (name, place) not in self._symbols:
+            array = self.program.arrays.get(name)
+            known = {"positive": True} if array and array.positive else {"real": True}
+            symbol = Symbol(f"{name}[{','.join(map(str, place))}]", **known)
+            self._symbols[name, place] = symbol
+            self.scalars[symbol] = (name, place)
+        return self._symbols[name, place]
+
+    def places(self, indices: tuple[Idx, ...]) -> Iterator[Place]:
+        """All values of some indices."""
+        return product(*(range(self.sizes[axis_name(i)]) for i in indices))
+
+    def entry(self, expr: Basic, values: Mapping[Idx, int]) -> Expr:
+        """An index expression at given values of its free indices."""
+        if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and not expr.is_integer):
+            name = name_of(expr)
+            place = tuple(values[i] for i in expr.indices) if isinstance(expr, Indexed) else ()
+            if name in self._written_out:
+                return self.definition(self.program.definitions[name], place)
+            return self.symbol(name, place)
+        if isinstance(expr, Symbol):
+            return Integer(self.sizes[expr.name])
+        if isinstance(expr, KroneckerDelta):
+            return Integer(int(values[expr.args[0]] == values[expr.args[1]]))
+        if isinstance(expr, Sum):
+            indices = bound_indices(expr)
+            places = self.places(indices)
+            return Add(*(self.entry(expr.function, {**values, **dict(zip(indices, at, strict=True))}) for at in places))
+        return expr.func(*(self.entry(arg, values) for arg in expr.args)) if expr.args else expr
+
+    def definition(self, definition: Definition, place: Place) -> Expr:
+        """The right side of a definition at one entry."""
+        key = definition.name, place
+        if key not in self._definitions:
+            values = dict(zip(definition.indices, place, strict=True))
+            self._definitions[key] = self.entry(definition.rhs, values)
+        return self._definitions[key]
+
+    def derivative(self, of: Expr, values: Mapping[Idx, int], wrt: Symbol) -> Expr:
+        """The derivative of an expression (if it is a node's entry, of that node's definition) by one symbol."""
+        key = (of, tuple(sorted((str(i), value) for i, value in values.items())), wrt)
+        if key not in self._derivatives:
+            self._derivatives[key] = differentiated(self._written(of, values), wrt)
+        return self._derivatives[key]
+
+    def fixed_by(self, assumption: Assumption, symbol: Symbol) -> Expr | None:
+        """What ``Sum(y[..., k, ...], k) = r`` makes of an entry of y: the last along k in the others, else None."""
+        values = dict(zip(assumption.lhs.function.indices, self.scalars[symbol][1], strict=True))
+        (index,) = bound_indices(assumption.lhs)
+        if values[index] != self.sizes[axis_name(index)] - 1:
+            return None
+        return self.entry(assumption.rhs - assumption.lhs, values) + symbol
+
+    def _written(self, of: Expr, values: Mapping[Idx, int]) -> Expr:
+        definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
+        if definition is None:
+            return self.entry(of, values)
+        return self.definition(definition, tuple(values[i] for i in of.indices) if definition.indices else ())
+
+    def node_derivatives(self, definition: Definition, wrt: Symbol) -> Iterator[tuple[Place, Expr]]:
+        """The entries of a node that depend on one symbol, with their derivatives."""
+        for place in self.places(definition.indices):
+            if wrt in self.definition(definition, place).free_symbols:
+                derivative = self.derivative(definition.entry, dict(zip(definition.indices, place, strict=True)), wrt)
+                yield place, derivative
+
+
+def differentiated(expr: Expr, wrt: Symbol) -> Expr:
+    """SymPy's scalar derivative.  Raises ``NoNormalForm`` where SymPy leaves it undone."""
+    if wrt not in expr.free_symbols:
+        return sympify(0)
+    result = expr.diff(wrt)
+    if result.has(Derivative, Subs):
+        raise NoNormalForm(f"SymPy leaves a derivative of {expr} with respect to {wrt} undone")
+    return result

@@ -1,0 +1,100 @@
+"""What is said of each line: how it is known to hold, and by what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import IntEnum
+
+Sizes = tuple[tuple[str, int], ...]
+"""A shape: the size of each axis by name."""
+
+
+class Level(IntEnum):
+    """How a line is known, from the strongest to none at all; ``words`` is how it is said."""
+
+    DEFINITION = 0
+    EVERY_SHAPE = 1
+    EVERY_SHAPE_RANDOMISED = 2
+    EXACT_AT_SHAPES = 3
+    RANDOMISED_AT_SHAPES = 4
+    NUMERICAL = 5
+    UNPROVED = 6
+    WRONG = 7
+
+    @property
+    def words(self) -> str:
+        """The level as it is printed."""
+        return {
+            Level.DEFINITION: "definition",
+            Level.EVERY_SHAPE: "every shape",
+            Level.EVERY_SHAPE_RANDOMISED: "every shape, randomised",
+            Level.EXACT_AT_SHAPES: "exactly at shapes",
+            Level.RANDOMISED_AT_SHAPES: "randomised at shapes",
+            Level.NUMERICAL: "numerically",
+            Level.UNPROVED: "unproved",
+            Level.WRONG: "wrong",
+        }[self]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The verdict on one line.
+
+    ``detail`` says by what mechanism, or what is wrong; ``shapes`` are those at which the line was evaluated;
+    ``error_bound`` bounds the probability that a wrong line passed a randomised test; ``assumptions`` are the keys of
+    those without which the line was not proved; ``rests_on`` numbers the lines whose closed forms were used.
+    """
+
+    number: int
+    level: Level
+    detail: str
+    shapes: tuple[Sizes, ...] = ()
+    error_bound: float | None = None
+    assumptions: tuple[str, ...] = ()
+    rests_on: tuple[int, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the line is known to hold, in whatever way the level says."""
+        return self.level < Level.UNPROVED
+
+    @property
+    def words(self) -> str:
+        """The verdict as it is printed beside the line, shapes included where it is no more than those."""
+        if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
+            return self.level.words
+        if self.level == Level.EVERY_SHAPE_RANDOMISED:
+            return f"{self.level.words} (error < {self.error_bound:.0e})"
+        shown = ", ".join("(" + ",".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
+        bound = f" (error < {self.error_bound:.0e})" if self.error_bound is not None else ""
+        return (
+            f"{self.level.words} {shown}{bound}" if self.level != Level.NUMERICAL else f"{self.level.words} at {shown}"
+        )
+
+
+@dataclass(frozen=True)
+class ProofReport:
+    """The marks of all lines, and ``problems`` that are not those of a line: a closed form that no line states."""
+
+    marks: tuple[Mark, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line is known to hold and every closed form is that of a line."""
+        return not self.problems and all(mark.ok for mark in self.marks)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines bear each level, strongest first."""
+        found = Counter(mark.level for mark in self.marks)
+        return {level.words: found[level] for level in Level if found[level]}
+
+    def weaker(self) -> tuple[Mark, ...]:
+        """The lines that are weaker than *every shape*."""
+        return tuple(mark for mark in self.marks if mark.level > Level.EVERY_SHAPE)
+
+    def mark(self, number: int) -> Mark:
+        """The mark of the line with a number."""
+        return next(mark for mark in self.marks if mark.number == number)

@@ -1,0 +1,194 @@
+"""From SymPy's index expressions to the checker's normal form: the mechanism behind the mark *every shape*.
+
+Both sides of a line are translated into polynomials in atoms (``atoms``, ``algebra``, ``sums``).  The translation
+preserves the value at every shape: names in ``written_out`` are replaced by their forward definitions, which hold
+for all forward values; adjoint entries in ``closed`` by closed forms that lines proved earlier state; and an
+assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, which maps all of space onto the arrays
+that satisfy it and leaves those as they are, so that an equality afterwards is an equality wherever the
+assumption holds. Every other name is an atom, as if it were independent: what holds for independent atoms holds
+for the values that the program gives them.  So equal polynomials prove a line at every shape.  Unequal ones prove
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from sympy import (
+    Abs,
+    Add,
+    E,
+    Expr,
+    Function,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Number,
+    NumberSymbol,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cosh,
+    exp,
+    log,
+    sinh,
+    sympify,
+    tanh,
+)
+from sympy.core.basic import Basic
+from sympy.core.function import AppliedUndef, Derivative
+from sympy.functions.elementary.piecewise import Piecewise
+from sympy.tensor.indexed import Idx
+
+from symgrad.check import algebra, sums
+from symgrad.check.atoms import (
+    Index,
+    NoNormalForm,
+    Polynomial,
+    add,
+    constant,
+    delta,
+    entry,
+    function,
+    number,
+    scale,
+    sign_of,
+    single,
+    size,
+)
+from symgrad.notation import axis_name, bound_indices
+from symgrad.program import Assumption, Program
+
+HYPERBOLIC = {
+    tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
+    sinh: lambda u: (exp(u) - exp(-u)) / 2,
+    cosh: lambda u: (exp(u) + exp(-u)) / 2,
+}
+"""The hyperbolic functions in exponentials."""
+
+Written = tuple[Expr, Expr]
+"""An entry of an array and the expression that stands for it, in the entry's letters."""
+
+
+def constrained(assumption: Assumption, program: Program) -> tuple[str, Written]:
+    """An assumption on the sum of an input's entries as (the input's name, what to write for its entry).
+
+    Raises ``NoNormalForm`` where the assumption is not of the form ``Sum(y[..., k, ...], k) = r``.
+    """
+    left = assumption.lhs
+    named = isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1
+    if not named or left.function.base.name not in {a.name for a in program.inputs}:
+        raise NoNormalForm(f"the assumption {assumption.key} is not about a sum of the entries of an input")
+    (index,) = bound_indices(left)
+    return left.function.base.name, (left.function, left.function + (assumption.rhs - left) / (index.upper + 1))
+
+
+class Normaliser:
+    """Translates expressions over one program, with a fixed choice of what is written out."""
+
+    def __init__(
+        self,
+        program: Program,
+        written_out: frozenset[str],
+        closed: Mapping[str, Written] | None = None,
+        assumed: tuple[Assumption, ...] = (),
+    ) -> None:
+        self._program = program
+        self._rules: dict[str, Written] = {
+            name: (program.definitions[name].entry, program.definitions[name].rhs) for name in written_out
+        }
+        self._rules |= closed or {}
+        self._constraints = dict(constrained(a, program) for a in assumed)
+        self._memo: dict[Basic, Polynomial] = {}
+        self._definitions: dict[str, Polynomial] = {}
+
+    def equal(self, left: Expr, right: Expr) -> bool:
+        """Whether both expressions reach the same normal form, or do so over their common divisors.
+
+        Raises ``NoNormalForm`` where an expression has no normal form.
+        """
+        difference = add(self(left), scale(self(right), -1))
+        return not difference or not algebra.cleared(difference)[0]
+
+    def __call__(self, expr: Basic) -> Polynomial:
+        """The normal form of an expression."""
+        if expr not in self._memo:
+            self._memo[expr] = self._translate(expr)
+        return self._memo[expr]
+
+    def _translate(self, expr: Basic) -> Polynomial:
+        if isinstance(expr, Number):
+            return number(Fraction(int(expr.p), int(expr.q)) if isinstance(expr, Rational) else Fraction(float(expr)))
+        if isinstance(expr, (Symbol, Indexed)) and not isinstance(expr, Idx):
+            return self._entry(expr)
+        if isinstance(expr, Add):
+            return add(*map(self, expr.args))
+        if isinstance(expr, Mul):
+            result = number(1)
+            for arg in expr.args:
+                result = algebra.multiply(result, self(arg))
+            return result
+        if isinstance(expr, exp):
+            return algebra.exp_of(self(expr.args[0]))
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if isinstance(expr, log) and len(expr.args) == 1:
+            return algebra.log_of(self(expr.args[0]))
+        if isinstance(expr, Sum):
+            fresh = {index_text(i): sums.fresh_index(index_text(i)) for i in bound_indices(expr)}
+            return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
+        if isinstance(expr, KroneckerDelta):
+            i, j = map(index_text, expr.args)
+            return number(1) if i == j else single(delta(i, j))
+        if type(expr) in HYPERBOLIC:
+            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if expr == E:
+            return algebra.exp_of(number(1))
+        if isinstance(expr, Abs) and sign_of(inside := self(expr.args[0])):
+            return inside
+        if isinstance(expr, NumberSymbol):
+            return single(constant(str(expr)))
+        if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise, Derivative)):
+            return single(function(type(expr).__name__, tuple(map(self, expr.args))))
+        raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
+
+    def _power(self, base: Basic, exponent: Basic) -> Polynomial:
+        if isinstance(exponent, Rational):
+            return algebra.power(self(base), Fraction(int(exponent.p), int(exponent.q)))
+        if base == E:
+            return algebra.exp_of(self(exponent))
+        return algebra.exp_of(algebra.multiply(self(exponent), algebra.log_of(self(base))))
+
+    def _entry(self, expr: Symbol | Indexed) -> Polynomial:
+        name = expr.base.name if isinstance(expr, Indexed) else expr.name
+        indices = tuple(map(index_text, expr.indices)) if isinstance(expr, Indexed) else ()
+        if not indices and name in self._program.axis:
+            return single(size(name))
+        if name in self._rules:
+            return self._written(name, self._rules[name], indices, self)
+        if name in self._constraints:
+            return self._written(name, self._constraints[name], indices, self._unconstrained)
+        array = self._program.arrays.get(name)
+        return single(entry(name, indices, bool(array and array.positive)))
+
+    def _written(
+        self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]
+    ) -> Polynomial:
+        left, right = rule
+        own = tuple(map(index_text, left.indices)) if isinstance(left, Indexed) else ()
+        if name not in self._definitions:
+            self._definitions[name] = translate(right)
+        return algebra.rename(self._definitions[name], {i: j for i, j in zip(own, indices, strict=True) if i != j})
+
+    def _unconstrained(self, expr: Basic) -> Polynomial:
+        """The translation in which the entries of a constrained input are free."""
+        return Normaliser(self._program, frozenset())(expr)
+
+
+def index_text(index: Basic) -> Index:
+    """An index as the normal form spells it."""
+    if not isinstance(index, Idx) or index.upper is None:
+        raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
+    return f"{index.label}@{axis_name(index)}"

@@ -1,0 +1,159 @@
+"""Sums over whole axes in the checker's normal form.
+
+The rules, each of which preserves the value at every shape: a delta that ties a summed index to another one picks that
+term; a factor without the index comes out of the sum; a sum over an index that nothing bears is the size of its axis;
+factors that share no summed index part into sums of their own; a positive power of a sum inside a sum is written
+out with indices of its own (``(sum_j a_j)**2 = sum_ij a_i a_j``); factors that make up a sum by which the same term
+is divided cancel with it.  What is left is an atom, its indices named by axis, height and the order of the
+key, so that sums which differ in the names of their indices are the same atom.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from itertools import count, permutations, product
+from math import factorial, prod
+
+from symgrad.check import algebra
+from symgrad.check.atoms import (
+    Atom,
+    Exponent,
+    Index,
+    Monomial,
+    NoNormalForm,
+    Polynomial,
+    add,
+    axis_of,
+    height_of,
+    number,
+    scale,
+    size,
+    spell,
+    total,
+)
+
+MOST_ORDERS = 720
+"""A sum whose indices can be ordered in more ways keeps the first order: sound, but it may hide an equality."""
+
+_serial = count()
+
+
+def fresh_index(index: Index) -> Index:
+    """An index over the same axis that occurs nowhere else."""
+    return f"!{next(_serial)}@{axis_of(index)}"
+
+
+def over(polynomial: Polynomial, bound: list[Index]) -> Polynomial:
+    """The sum of a polynomial over indices that occur nowhere else."""
+    terms = [scale(_over_monomial(m, set(bound)), c) for m, c in polynomial.items()]
+    return add(*terms)
+
+
+def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
+    for atom, exponent in monomial:
+        if atom.kind == "sum" and atom.free & bound and isinstance(exponent, int) and exponent > 0:
+            return _flattened(monomial, atom, exponent, bound)
+    for atom, _ in monomial:
+        if atom.kind == "delta" and set(atom.data) & bound:
+            i, j = atom.data if atom.data[0] in bound else reversed(atom.data)
+            return over(algebra.rename({monomial: Fraction(1)}, {i: j}), sorted(bound - {i}))
+    if (cancelled := _cancelled(monomial, bound)) is not None:
+        return over(*cancelled)
+    result = number(1)
+    loose: list[tuple[Atom, Exponent]] = [(a, e) for a, e in monomial if not a.free & bound]
+    parts = _components([(a, e) for a, e in monomial if a.free & bound], bound)
+    for indices, factors in parts:
+        loose += [(size(axis_of(i)), 1) for i in indices] if not factors else [(_atom(indices, factors), 1)]
+    for factor in loose:
+        result = algebra.multiply(result, {(factor,): Fraction(1)})
+    return result
+
+
+def _flattened(monomial: Monomial, atom: Atom, exponent: int, bound: set[Index]) -> Polynomial:
+    """The sum with a power of an inner sum written out."""
+    rest = {tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}
+    indices = sorted(bound)
+    for _ in range(exponent):
+        fresh = {i: fresh_index(i) for i in atom.data[0]}
+        rest = algebra.multiply(rest, algebra.rename({atom.data[1]: Fraction(1)}, fresh))
+        indices += fresh.values()
+    return over(rest, indices)
+
+
+def _cancelled(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
+    """The sum with factors cancelled that make up a sum by which the term is divided, and the indices that are left."""
+    divisors = {a for a, e in monomial if a.kind == "sum" and e < 0}
+    if not divisors or len(bound) == 0:
+        return None
+    for divisor in divisors:
+        axes = sorted(axis_of(i) for i in divisor.data[0])
+        for chosen in product(*([i for i in sorted(bound) if axis_of(i) == axis] for axis in axes)):
+            indices = set(chosen)
+            touching = tuple((a, e) for a, e in monomial if a.free & indices)
+            if len(indices) < len(axes) or len(touching) != len(divisor.data[1]) or divisor in dict(touching):
+                continue
+            if _atom(indices, list(touching)) == divisor:
+                exponents: dict[Atom, Exponent] = {a: e for a, e in monomial if (a, e) not in touching}
+                exponents[divisor] += 1
+                return algebra.product(exponents.items()), sorted(bound - indices)
+    return None
+
+
+def _components(
+    factors: list[tuple[Atom, Exponent]], bound: set[Index]
+) -> list[tuple[set[Index], list[tuple[Atom, Exponent]]]]:
+    """The factors parted into groups that share no summed index, each with its indices."""
+    groups: list[tuple[set[Index], list[tuple[Atom, Exponent]]]] = [({i}, []) for i in sorted(bound)]
+    for factor in factors:
+        joined = [g for g in groups if g[0] & factor[0].free]
+        groups = [g for g in groups if not g[0] & factor[0].free]
+        groups.append((set().union(*(g[0] for g in joined)), [f for g in joined for f in g[1]] + [factor]))
+    return groups
+
+
+def _atom(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> Atom:
+    """The atom of a sum whose factors hang together, its indices canonical."""
+    height = 1 + height_of(tuple(factors))
+    best: tuple[str, tuple[Index, ...], Monomial] | None = None
+    for order in _orders(bound, factors):
+        names: dict[Index, Index] = {}
+        for i in order:
+            place = sum(axis_of(other) == axis_of(i) for other in names)
+            names[i] = f"~{height}.{place}@{axis_of(i)}"
+        renamed = algebra.rename({tuple(factors): Fraction(1)}, names)
+        if len(renamed) != 1:
+            raise NoNormalForm("a sum whose factors change when its indices are renamed")
+        ((monomial, coefficient),) = renamed.items()
+        if coefficient != 1:
+            raise NoNormalForm("a sum whose factors change when its indices are renamed")
+        candidate = (spell(monomial), tuple(sorted(names.values())), monomial)
+        if best is None or candidate[:2] < best[:2]:
+            best = candidate
+    assert best is not None
+    return total(best[1], best[2])
+
+
+def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tuple[Index, ...]]:
+    """The orders of the indices to be tried: by axis, then by where they occur, ties in every order."""
+    if len(bound) == 1:
+        return [tuple(bound)]
+    classes: dict[tuple[str, str], list[Index]] = {}
+    for i in sorted(bound):
+        classes.setdefault((axis_of(i), _signature(i, bound, factors)), []).append(i)
+    groups = [classes[key] for key in sorted(classes)]
+    if prod(factorial(len(g)) for g in groups) > MOST_ORDERS:
+        return [tuple(i for g in groups for i in g)]
+    return [tuple(i for part in choice for i in part) for choice in product(*(permutations(g) for g in groups))]
+
+
+def _signature(index: Index, bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> str:
+    """Where an index occurs, spelled without the names of the other indices or the order of commuting parts."""
+    words = []
+    for atom, exponent in factors:
+        if index in atom.free:
+            tokens = re.findall(r"[^(),*;+\[\]]+", atom.key)
+            marked = sorted("*" if t == index else f"?{axis_of(t)}" if t in bound else t for t in tokens)
+            place = [p for p, i in enumerate(atom.data[2]) if i == index] if atom.kind == "entry" else []
+            words.append(f"{' '.join(marked)}{place}^{exponent}")
+    return "|".join(sorted(words))

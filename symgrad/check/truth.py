@@ -1,0 +1,152 @@
+"""The true values of everything at one shape: inputs at random, forward values, adjoints, and the meaning of subjects.
+
+Adjoints are accumulated backwards from the output with SymPy's scalar derivatives of the instantiated
+definitions, so they rest on no line of the derivation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from sympy import Expr, Integer, cosh, exp, sinh, tanh
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.evaluate import Evaluator, at_place
+from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
+from symgrad.check.instantiate import Instance
+from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.check.normal import constrained
+from symgrad.notation import array_names, axis_name, free_indices
+from symgrad.program import Assumption, Program
+from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
+
+ATTEMPTS = 60
+"""How many random inputs are tried before a program counts as undefined almost everywhere in a number system."""
+
+
+def exponential_depth(program: Program) -> int:
+    """How deeply the forward equations nest exponentials."""
+    depth = {array.name: 0 for array in program.inputs}
+
+    def of(expr: Basic) -> int:
+        below = max((of(arg) for arg in expr.args), default=0)
+        used = max((depth[name] for name in array_names(expr)), default=0) if not expr.args or expr.is_Indexed else 0
+        return max(below, used) + isinstance(expr, (exp, tanh, sinh, cosh))
+
+    for definition in program.ordered:
+        depth[definition.name] = of(definition.rhs)
+    return max(depth.values(), default=0)
+
+
+class Truth:
+    """Random values of a program in a number system at a shape; the inputs satisfy the assumptions ``assumed``.
+
+    Raises ``OutsideField`` where the program has no values in the number system.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        instance: Instance,
+        system: type[Field] | type[Reals],
+        assumed: tuple[Assumption, ...] = (),
+        seed: int = 0,
+    ) -> None:
+        self._record = record
+        self._instance = instance
+        self._adjoints: dict[str, Array] = {}
+        levels = 1 + exponential_depth(record.program)
+        for attempt in range(ATTEMPTS):
+            try:
+                self.evaluator = self._forward(system(levels, 2 * seed + attempt), assumed)
+                return
+            except OutsideDomain:
+                continue
+        raise OutsideField("no random inputs were found at which the program is defined")
+
+    def _forward(self, numbers: NumberSystem, assumed: tuple[Assumption, ...]) -> Evaluator:
+        program, sizes = self._record.program, self._instance.sizes
+        values: dict[str, Array] = {
+            a.name: numbers.sample(tuple(sizes[axis.name] for axis in a.axes), a.positive) for a in program.inputs
+        }
+        for name, (entry, written) in (constrained(a, program) for a in assumed):
+            free = Evaluator(numbers, program, sizes, dict(values), {})
+            values[name] = free.over(written, entry.indices)
+        evaluator = Evaluator(numbers, program, sizes, values, self._instance.scalars)
+        for definition in program.ordered:
+            values[definition.name] = evaluator.over(definition.rhs, definition.indices)
+        return evaluator
+
+    def values(self, expr: Expr, letters: tuple[Idx, ...]) -> Array:
+        """The values of an expression, which may use adjoints, over ``letters``."""
+        used = array_names(expr)
+        for name in self._record.program.arrays:
+            array = adjoint_array(self._record, name)
+            if array.name in used and array.name not in self.evaluator.values:
+                self.evaluator.values[array.name] = self.adjoint(name)
+        return self.evaluator.over(expr, letters)
+
+    def meaning(self, subject: Subject, letters: tuple[Idx, ...]) -> Array:
+        """The true values of a subject over its free indices ``letters``."""
+        if isinstance(subject, Value):
+            return self.values(subject.expr, letters)
+        if isinstance(subject, MatrixValue):
+            return self.values(subject.array[matrix_letters(subject.array)], letters)
+        if isinstance(subject, Partial):
+            return self._over(letters, lambda place: self._partial(subject, dict(zip(letters, place, strict=True))))
+        wrt = subject.wrt if isinstance(subject, Total) else subject.array[matrix_letters(subject.array)]
+        positions = [letters.index(i) for i in wrt.indices] if wrt.is_Indexed else []
+        adjoint = self.adjoint(name_of(wrt))
+        return self._over(letters, lambda place: at_place(adjoint, tuple(place[p] for p in positions)))
+
+    def adjoint(self, name: str) -> Array:
+        """The derivative of the output with respect to every entry of an array."""
+        if name not in self._adjoints:
+            array = self._record.program.arrays[name]
+            shape = tuple(self._instance.sizes[axis.name] for axis in array.axes)
+            entries = [self._adjoint_entry(name, place) for place in np.ndindex(shape)]
+            levels = min(len(e) for e in entries)
+            stacked = np.stack([e[:levels] for e in entries], axis=1)
+            self._adjoints[name] = stacked.reshape((levels, *shape))
+        return self._adjoints[name]
+
+    def _adjoint_entry(self, name: str, place: tuple[int, ...]) -> Array:
+        numbers, program = self.evaluator.numbers, self._record.program
+        if name == program.output:
+            return numbers.constant(Integer(1))
+        wrt = self._instance.symbol(name, place)
+        result = numbers.constant(Integer(0))
+        for definition in consumers(program, name):
+            outer = self.adjoint(definition.name)
+            for at, derivative in self._instance.node_derivatives(definition, wrt):
+                inner = self.evaluator.over(derivative, ())
+                levels = min(len(inner), len(result), len(outer))
+                weighted = at_place(outer, at)[:levels] * inner[:levels]
+                result = numbers.reduce(result[:levels] + weighted)
+        return result
+
+    def _partial(self, subject: Partial, values: Mapping[Idx, int]) -> Array:
+        place = tuple(values[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
+        wrt = self._instance.symbol(name_of(subject.wrt), place)
+        return self.evaluator.over(self._instance.derivative(subject.of, values, wrt), ())
+
+    def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
+        """An array from its entries."""
+        shape = tuple(self._instance.sizes[axis_name(i)] for i in letters)
+        entries = [value(place) for place in np.ndindex(shape)]
+        levels = min(len(e) for e in entries)
+        return np.stack([e[:levels] for e in entries], axis=1).reshape((levels, *shape))
+
+
+def letters_of(subject: Subject) -> tuple[Idx, ...]:
+    """The free indices of a subject, those of what is differentiated first."""
+    if isinstance(subject, (MatrixValue, MatrixTotal)):
+        return matrix_letters(subject.array)
+    if isinstance(subject, Value):
+        return tuple(sorted(free_indices(subject.expr), key=str))
+    wrt = list(subject.wrt.indices) if subject.wrt.is_Indexed else []
+    if isinstance(subject, Total):
+        return tuple(dict.fromkeys(wrt))
+    return tuple(dict.fromkeys([*sorted(free_indices(subject.of), key=str), *wrt]))
