@@ -12,8 +12,8 @@ from typing import Any
 from sympy import Expr
 
 from symgrad import closed
-from symgrad.check.marks import Level
-from symgrad.check.proof import ProofReport, prove
+from symgrad.check.marks import Level, ProofReport
+from symgrad.check.proof import prove
 from symgrad.codegen import to_numpy, to_source
 from symgrad.derive import derive_record
 from symgrad.errors import InputError

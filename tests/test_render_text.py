@@ -157,6 +157,11 @@ def test_two_matrices_that_differ_in_case_alone_keep_it() -> None:
     assert expression_text(small[d, k] * large[d, k], program) == "w_dk W_dk"
 
 
+def test_explicit_entries_follow_the_program() -> None:
+    x_12, w_21, b_1 = symbols("x_12 w_21 b_1")
+    assert expression_text(b_1 + w_21 * x_12, RECORD) == "x_12 w_21 + b_1"
+
+
 def test_explicit_matrices() -> None:
     x_11, x_2, b_1 = symbols("x_11 x_2 b_1")
     assert expression_text(Matrix([[x_11, 2 * b_1], [0, -x_2]])) == "[x_11, 2 b_1; 0, −x_2]"

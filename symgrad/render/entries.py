@@ -13,7 +13,10 @@ Equations = Sequence[tuple[Expr, Expr]]
 
 
 def entries_to_text(
-    inputs: Mapping[str, Expr], definitions: Sequence[tuple[Symbol, Expr]], output: Equations, gradients: Mapping[str, Expr]
+    inputs: Mapping[str, Expr],
+    definitions: Sequence[tuple[Symbol, Expr]],
+    output: Equations,
+    gradients: Mapping[str, Expr],
 ) -> str:
     """The matrices row by row, then an equation a line; ``gradients`` are printed beside the entries of ``inputs``."""
     blocks = ["\n".join(_matrix_lines(name, value)) for name, value in inputs.items()]
@@ -44,7 +47,10 @@ def _pairs(entries: Expr, gradient: Expr) -> list[tuple[Expr, Expr]]:
 
 
 def entries_to_latex(
-    inputs: Mapping[str, Expr], definitions: Sequence[tuple[Symbol, Expr]], output: Equations, gradients: Mapping[str, Expr]
+    inputs: Mapping[str, Expr],
+    definitions: Sequence[tuple[Symbol, Expr]],
+    output: Equations,
+    gradients: Mapping[str, Expr],
 ) -> str:
     """The same in LaTeX (amsmath): a display for each matrix and each equation."""
     lines = [f"{name} = {expression_latex(value)}" for name, value in inputs.items()]

@@ -1,0 +1,229 @@
+"""A product taken apart into number, axis sizes and factors above and below the line; and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import gcd
+
+from sympy import Expr, Integer, Number, Rational, S
+
+from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant
+from symgrad.render.tree import (
+    Chain,
+    Hadamard,
+    Leaf,
+    Minus,
+    Node,
+    Plus,
+    Raised,
+    Ratio,
+    Root,
+    Summed,
+    Times,
+)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """``number`` times powers of constants (axis sizes, roots of numbers), times ``above``, over ``below``.
+
+    The matrix factor, if any, stands last in the product.
+    """
+
+    number: Number = S.One
+    constants: Mapping[Expr, Expr] = field(default_factory=dict)
+    above: tuple[Node, ...] = ()
+    below: tuple[Node, ...] = ()
+    matrix: Node | None = None
+
+    def __mul__(self, other: Factors) -> Factors:
+        powers = dict(self.constants)
+        for base, exponent in other.constants.items():
+            powers[base] = powers.get(base, S.Zero) + exponent
+        return Factors(
+            self.number * other.number,
+            {base: exponent for base, exponent in powers.items() if exponent != 0},
+            self.above + other.above,
+            self.below + other.below,
+            self.matrix or other.matrix,
+        )
+
+    @property
+    def content(self) -> Factors:
+        """The number and the constants alone."""
+        return Factors(self.number, self.constants)
+
+    @property
+    def without_content(self) -> Factors:
+        """Everything but the number and the constants."""
+        return replace(self, number=S.One, constants={})
+
+    def divided(self, content: Factors) -> Factors:
+        """The product divided by numbers and constants."""
+        inverse = {base: -exponent for base, exponent in content.constants.items()}
+        return self * Factors(S.One / content.number, inverse)
+
+
+def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
+    """The content that every term has: what is above (or below) the line in all of them, without a sign.
+
+    With ``spread``, a size below the line in more than half of the terms is common as well.
+    """
+    numbers = [t.number for t in terms]
+    number: Number = S.One
+    if all(isinstance(n, Rational) and n != 0 for n in numbers):
+        above, below = gcd(*(abs(int(n.p)) for n in numbers)), gcd(*(int(n.q) for n in numbers))
+        number = Rational(above, below)
+    elif len({abs(n) for n in numbers}) == 1 and numbers[0] != 0:
+        number = abs(numbers[0])
+    shared = {}
+    for base in dict.fromkeys(base for t in terms for base in t.constants):
+        exponents = [t.constants.get(base, S.Zero) for t in terms]
+        if all(e.is_positive for e in exponents) or all(e.is_negative for e in exponents):
+            shared[base] = min(exponents, key=abs)
+        elif spread and 2 * sum(bool(e.is_negative) for e in exponents) > len(terms):
+            shared[base] = max(e for e in exponents if e.is_negative)
+    return Factors(number, shared)
+
+
+def compose(factors: Factors, keys: Keys) -> Node:
+    """The product as it is shown; ``Minus`` if its number is negative."""
+    negative = bool(factors.number.is_negative)
+    number = abs(factors.number)
+    above, below = keys.arranged(factors.above), keys.arranged(factors.below)
+    head = [f for f in above if is_constant(f) and keys.kind(f) >= FUNCTION]
+    scalars = [f for f in above if keys.kind(f) == SCALAR]
+    rest = [f for f in above if f not in head + scalars]
+    top, bottom = _content(number, factors.constants, keys)
+    top += head
+    if below and isinstance(factors.matrix, Leaf) and not (bottom or rest):
+        return _signed(Ratio(_product([*top, *scalars, factors.matrix]), _product(below)), negative)
+    if below:
+        ratio, rest = _ratio(top + scalars, bottom, rest, below, keys)
+    elif bottom:
+        ratio = [Ratio(_product(top + scalars), _product(bottom))]
+    else:
+        ratio = top + scalars
+    shown = ratio + rest + ([factors.matrix] if factors.matrix else [])
+    return _signed(_product(shown), negative)
+
+
+def _signed(node: Node, negative: bool) -> Node:
+    return Minus(node) if negative else node
+
+
+def _ratio(
+    top: list[Node], bottom: list[Node], rest: list[Node], below: list[Node], keys: Keys
+) -> tuple[list[Node], list[Node]]:
+    """The one or two fractions that lead a product with factors below the line, and what follows."""
+    inner = [f for f in rest if keys.kind(f) in (*range(FUNCTION + 1), OPERATOR)]
+    outer = [f for f in rest if f not in inner]
+    if inner and bottom:
+        return [Ratio(_product(top), _product(bottom)), Ratio(_product(inner), _product(below))], outer
+    if inner:
+        return [Ratio(_product(top + inner), _product(below))], outer
+    if len(outer) == 1 and not bottom and keys.kind(outer[0]) in (DELTA, BRACKET):
+        return [Ratio(_product(top + outer), _product(below))], []
+    return [Ratio(_product(top), _product(bottom + below))], outer
+
+
+def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[Node], list[Node]]:
+    """Number and constants above and below the line, the sizes in the order of the program's axes."""
+    exact = isinstance(number, Rational)
+    top: list[Node] = [Leaf(Integer(number.p) if exact else number)] if not exact or number.p != 1 else []
+    bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
+    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items()}
+    for base in sorted(shown, key=lambda b: keys.leaf(Leaf(b))):
+        (top if constants[base].is_positive else bottom).append(shown[base])
+    return top, bottom
+
+
+def _product(factors: Sequence[Node]) -> Node:
+    if not factors:
+        return Leaf(S.One)
+    return factors[0] if len(factors) == 1 else Times(tuple(factors))
+
+
+def powered(base: Node, exponent: Expr) -> Node:
+    """``base`` to a positive numeric power."""
+    if exponent == 1:
+        return base
+    if exponent == S.Half:
+        return Root(base)
+    if isinstance(exponent, Rational) and exponent.q != 1:
+        return Raised(base, Ratio(Leaf(Integer(exponent.p)), Leaf(Integer(exponent.q))))
+    return Raised(base, Leaf(exponent))
+
+
+def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False) -> Factors:
+    """A sum of terms: its common content, and one bracket that holds the rest.
+
+    The bracket is turned so that its leading term is positive.  At the top of a line, where no product
+    surrounds the sum, it is not turned, a positive term comes first if there is one, and content is left in
+    the terms where pulling it out would leave other fractions behind.
+    """
+    content = common_content(terms, spread=not top)
+    if top and any(_has_fraction(t.divided(content)) for t in terms):
+        content = Factors()
+    rest = [t.divided(content) for t in terms]
+    mixed = len({bool(t.number.is_negative) for t in rest}) > 1
+    shown = [(compose(replace(t, number=abs(t.number)), keys), bool(t.number.is_negative)) for t in rest]
+    shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
+    plain = top and content.number == 1 and not content.constants and mixed
+    turned = shown[0][1] and not plain
+    if turned:
+        content = replace(content, number=-content.number)
+    signed = [_spare(Minus(term), keys) if negative != turned else term for term, negative in shown]
+    bracket = positive_first(Plus(tuple(signed)))
+    matrix = any(t.matrix is not None for t in terms)
+    return content * (Factors(matrix=bracket) if matrix else Factors(above=(bracket,)))
+
+
+def _has_fraction(factors: Factors) -> bool:
+    """Whether the content of a term has a part below the line."""
+    number = factors.number
+    return (isinstance(number, Rational) and number.q != 1) or any(e.is_negative for e in factors.constants.values())
+
+
+def _spare(node: Minus, keys: Keys) -> Node:
+    """A subtracted term; where a bracket of inputs can take the sign, it is added instead."""
+    return absorb_sign(node.body, keys, inputs_only=True) or node
+
+
+def positive_first(plus: Plus) -> Plus:
+    """The same sum with its first positive term, if any, in front."""
+    first = next((t for t in plus.terms if not isinstance(t, Minus)), plus.terms[0])
+    at = plus.terms.index(first)
+    return Plus((first, *plus.terms[:at], *plus.terms[at + 1 :]))
+
+
+def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool) -> Node | None:
+    """The negative of ``node``, made by turning one of its brackets; None if none may be turned."""
+    match node:
+        case Plus(terms):
+            if not keys.is_turnable(node, inputs_only=inputs_only):
+                return None
+            return positive_first(Plus(tuple(t.body if isinstance(t, Minus) else Minus(t) for t in terms)))
+        case Times(factors) | Chain(factors):
+            turned = _absorbed_by_one(factors, keys, inputs_only)
+            return type(node)(turned) if turned else None
+        case Hadamard(factors, below):
+            turned = _absorbed_by_one(factors, keys, inputs_only)
+            return Hadamard(turned, below) if turned else None
+        case Ratio(above, below):
+            numerator = absorb_sign(above, keys, inputs_only=inputs_only)
+            return Ratio(numerator, below) if numerator else None
+        case Summed(indices, body):
+            summand = absorb_sign(body, keys, inputs_only=inputs_only)
+            return Summed(indices, summand) if summand else None
+    return None
+
+
+def _absorbed_by_one(factors: Sequence[Node], keys: Keys, inputs_only: bool) -> tuple[Node, ...] | None:
+    """The factors with the first that can take a minus sign turned."""
+    for place, factor in enumerate(factors):
+        turned = absorb_sign(factor, keys, inputs_only=inputs_only)
+        if turned:
+            return (*factors[:place], turned, *factors[place + 1 :])
+    return None

@@ -1,0 +1,191 @@
+"""The reading order of factors and of terms, as sort keys of shown nodes.
+
+Keys are made of ranks, axes and index letters; the name of an array decides only where no program ranks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sympy import MatrixExpr
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import axis_name
+from symgrad.render.names import Vocabulary, leaf_indices, leaf_name
+from symgrad.render.shapes import contracts
+from symgrad.render.tree import (
+    Call,
+    Chain,
+    Delta,
+    Leaf,
+    Minus,
+    Node,
+    Plus,
+    Raised,
+    Ratio,
+    Root,
+    Slope,
+    Summed,
+    Times,
+    children,
+)
+
+Key = tuple[Any, ...]
+
+# The kinds of factor in the order in which a product shows them.  Leaves come first: their kind is their
+# number of indices.  A FUNCTION (exponential, root) shows where it ends, an OPERATOR (log x) does not.
+SCALAR, VECTOR, MATRIX, FUNCTION, DELTA, BRACKET, OPERATOR, ADJOINT, TOTAL = range(9)
+
+
+def leaves(node: Node, *, beneath_sums: bool = True) -> Iterator[Leaf | Delta]:
+    """The leaves of a node in reading order, with or without those that a sum or matrix product contracts."""
+    if isinstance(node, (Leaf, Delta)):
+        yield node
+    elif beneath_sums or not (isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))):
+        for child in children(node):
+            yield from leaves(child, beneath_sums=beneath_sums)
+
+
+def _indices(node: Node) -> tuple[Any, ...]:
+    if isinstance(node, Delta):
+        return node.left, node.right
+    return leaf_indices(node.expr) if isinstance(node, Leaf) else ()
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The sort keys under one vocabulary."""
+
+    names: Vocabulary
+
+    def leaf(self, node: Leaf | Delta) -> Key:
+        """Orders leaves: numbers and sizes, deltas, then arrays by rank and indices."""
+        letters = tuple(self._index(i) for i in _indices(node))
+        if isinstance(node, Delta):
+            return (-1, "", letters)
+        name = leaf_name(node.expr)
+        if name is None:
+            return (-2, f"{self.names.axis_place(str(node.expr)):04}", ((0, str(node.expr).zfill(4)),))
+        rank = self.names.place(name)
+        known = name in self.names.rank or name in self.names.adjoints
+        # ``x_2`` comes before ``x_10``: parts of equal length compare as numbers do.
+        return (rank, "" if known else "_".join(part.zfill(4) for part in name.split("_")), letters)
+
+    def _index(self, index: Basic) -> tuple[int, str]:
+        """Orders indices: the running letter of an axis first; numbers as numbers."""
+        place, letter = self.names.index_place(index)
+        return place, letter.zfill(4)
+
+    def spelled(self, node: Node) -> Key:
+        """Orders formulas by their leaves, the shorter one first."""
+        found = tuple(self.leaf(leaf) for leaf in leaves(node))
+        return (len(found), found)
+
+    def kind(self, node: Node) -> int:
+        """The kind of a factor, in the order in which a product shows them."""
+        match node:
+            case Leaf():
+                return len(_indices(node))
+            case Slope():
+                return ADJOINT
+            case Delta():
+                return DELTA
+            case Plus():
+                return BRACKET if any(_indices(leaf) for leaf in leaves(node)) else SCALAR
+            case Raised(base, _):
+                return self.kind(base)
+            case Root() | Call("exp"):
+                return FUNCTION
+            case Call():
+                return OPERATOR
+        return TOTAL
+
+    def arranged(self, factors: Iterable[Node]) -> list[Node]:
+        """The factors of a product in order.
+
+        Matrices stand as they would be multiplied, by their axes (``h_nh w_hk``) and then by rank; a vector
+        stands before the first matrix of higher rank (``gamma_d xhat_nd``, but ``x_nd w_d``).
+        """
+        found = sorted(factors, key=self._factor)
+        shown = [f for f in found if self.kind(f) != VECTOR]
+        for vector in (f for f in found if self.kind(f) == VECTOR):
+            places = (i for i, f in enumerate(shown) if self.kind(f) == MATRIX and self._rank(f) > self._rank(vector))
+            after = sum(self.kind(f) <= MATRIX for f in shown)
+            shown.insert(next(places, after), vector)
+        return shown
+
+    def _rank(self, node: Node) -> int:
+        return max((self.names.place(name) for name in _array_names(leaves(node))), default=-1)
+
+    def _factor(self, node: Node) -> Key:
+        kind = self.kind(node)
+        if kind in (BRACKET, TOTAL):
+            return kind, (), self.spelled(node)
+        indices = (i for leaf in islice(leaves(node), 1) for i in _indices(leaf))
+        axes = tuple(self.names.axis_place(axis_name(i)) if isinstance(i, Idx) else 0 for i in indices)
+        return kind, axes, self.spelled(node)
+
+    def term(self, node: Node, same_sign: bool) -> Key:
+        """The place of a term: deltas, constants, then by axes and by the latest array outside of sums.
+
+        Where nothing is subtracted, sums come first (``X W + 1 b^T``), then products; else sums come last
+        (``r - Sum p r``).
+        """
+        own = list(leaves(node, beneath_sums=False))
+        if any(isinstance(leaf, Delta) for leaf in own):
+            return 0, (), self.spelled(node)
+        if is_constant(node):
+            number = all(isinstance(leaf, Leaf) and leaf.expr.is_number for leaf in own)
+            return 1, (number,), self.spelled(node)
+        leads = same_sign and _is_total(node)
+        counted = list(leaves(node)) if leads else own
+        ranks = sorted(-self.names.place(name) for name in _array_names(counted))
+        extent = max((_extent(leaf) for leaf in counted), default=0)
+        single = same_sign and not leads and _count(node) < 2
+        return 2, (not leads, -extent, single, not ranks, tuple(ranks)), self.spelled(node)
+
+    def is_turnable(self, node: Plus, *, inputs_only: bool) -> bool:
+        """Whether a bracket may be turned to spare a sign: its signs differ, it holds no delta, no constant.
+
+        ``inputs_only`` asks as well that its latest array is an input, so that no order is customary.
+        """
+        own = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
+        signs = {isinstance(term, Minus) for term in node.terms}
+        fixed = any(isinstance(leaf, Delta) for leaf in own) or any(is_constant(term) for term in node.terms)
+        latest = max(_array_names(own), key=self.names.place, default="")
+        return len(signs) == 2 and not fixed and (not inputs_only or latest in self.names.inputs)
+
+
+def _extent(leaf: Leaf | Delta) -> int:
+    """The number of axes of an entry or of a matrix."""
+    if isinstance(leaf, Leaf) and isinstance(leaf.expr, MatrixExpr):
+        return sum(size != 1 for size in leaf.expr.shape)
+    return len(_indices(leaf))
+
+
+def _count(node: Node) -> int:
+    """The number of factors of a product that are not constants."""
+    if isinstance(node, Ratio):
+        return _count(node.above)
+    return sum(not is_constant(factor) for factor in node.factors) if isinstance(node, Times) else 1
+
+
+def is_constant(node: Node) -> bool:
+    """Whether a formula holds numbers and axis sizes alone."""
+    return all(isinstance(leaf, Leaf) and leaf_name(leaf.expr) is None for leaf in leaves(node))
+
+
+def _array_names(found: Iterable[Leaf | Delta]) -> Iterator[str]:
+    for leaf in found:
+        if isinstance(leaf, Leaf) and (name := leaf_name(leaf.expr)):
+            yield name
+
+
+def _is_total(node: Node) -> bool:
+    if isinstance(node, (Times, Ratio)):
+        return any(_is_total(factor) for factor in children(node))
+    return isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))

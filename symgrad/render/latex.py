@@ -1,0 +1,170 @@
+"""A derivation in LaTeX (amsmath and amssymb), as a fragment or as a document that pdflatex compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sympy.core.basic import Basic
+
+from symgrad.program import Program
+from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
+from symgrad.render.latex_words import escaped, sentence
+from symgrad.render.layout import Line, Page, Section, layout
+from symgrad.render.names import vocabulary
+from symgrad.render.order import ordered
+from symgrad.render.shapes import Shape
+from symgrad.render.text import columns_words, numbers
+from symgrad.render.text_printer import TextPrinter, width
+from symgrad.render.tree import Node
+from symgrad.steps import Record
+
+PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=20mm]{geometry}
+\usepackage{amsmath,amssymb}
+\setlength{\parindent}{0pt}
+\begin{document}
+"""
+
+# Widths as fractions of the line.  A right side that seems, from the characters of its text form, to be wider
+# than what the reasons leave goes into a box in which TeX breaks it at its signs.
+REASON = 0.32
+EQUATION = 0.56
+CHARACTER = 0.0115
+
+
+def to_latex(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    standalone: bool = False,
+) -> str:
+    """The derivation in LaTeX; ``marks`` maps the number of a line to how it is known.
+
+    The fragment needs the packages amsmath and amssymb; ``standalone`` gives a whole document.  Raises
+    ``InputError`` for a ``notation`` other than ``"both"``, ``"index"`` and ``"matrix"``.
+    """
+    body = _LatexPage(layout(record, marks, notation), record).page()
+    return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
+
+
+def expression_latex(expr: Basic, source: Record | Program | None = None) -> str:
+    """One expression in LaTeX for math mode, ordered as ``source`` says (without it, by names alone)."""
+    names = vocabulary(source)
+    return LatexPrinter(names).show(ordered(expr, names))
+
+
+class _LatexPage:
+    def __init__(self, page: Page, record: Record) -> None:
+        self.content = page
+        self.names = vocabulary(record)
+        self.printer = LatexPrinter(self.names)
+        self.ruler = TextPrinter(self.names)
+
+    def page(self) -> str:
+        parts = [*self._head(), *(self._section(s) for s in self.content.sections), *self._foot()]
+        return "\\begingroup\\allowdisplaybreaks\n" + "\n\n".join(parts) + "\n\\par\\endgroup\n"
+
+    def _head(self) -> Iterator[str]:
+        page = self.content
+        yield rf"\section*{{{escaped(page.title)}}}"
+        axes = [
+            [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(a.letters)}\)"]
+            for a in page.axes
+        ]
+        yield _table(axes) + "\\medskip"
+        arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
+        yield _table(arrays) + "\\medskip"
+        if page.columns:
+            vectors = [(self._math(r.matrix), rf"\({letters(r.axes[0])}\)") for r in page.columns]
+            yield columns_words(vectors, r"\(\,\times\,\)")
+        if page.reduction:
+            yield f"Reduction: {self._words(page.reduction)}."
+        for a in page.assumptions:
+            used = f"used by line{'s' * (len(a.lines) > 1)} {numbers(a.lines)}" if a.lines else "not used"
+            equation = rf"\(\displaystyle {self.printer.show(a.left)} = {self.printer.show(a.right)}\)"
+            yield f"Assumption [{escaped(a.key)}]: {self._words(a.words)}, {equation} ({used})."
+
+    def _section(self, section: Section) -> str:
+        lines = [line for group in section.groups for line in group]
+        array = f" {self._math(section.array)}" if section.array else ""
+        return rf"\subsection*{{{self._words(section.title)}{array}}}" + "\n" + self._block(lines, EQUATION)
+
+    def _block(self, lines: Sequence[Line], room: float) -> str:
+        """Lines aligned at their equals signs, the reasons in a column at the right."""
+        margin = max(width(self._ruled(line)) for line in lines) * CHARACTER
+        rows = []
+        for line in lines:
+            right = self.printer.show(line.right)
+            if width(self.ruler.show(line.right)) * CHARACTER > room - margin:
+                right = _breakable(right, room - margin)
+            reason = self._reason(line)
+            box = rf" && \parbox[t]{{{REASON}\linewidth}}{{\raggedright\footnotesize {reason}}}" if reason else " &&"
+            tag = rf" \tag{{{line.number}}}" if line.number is not None else ""
+            rows.append(f"{self._left(line)} &= {right}{box}{tag}")
+        joined = " \\\\[3pt]\n".join(rows)
+        return f"\\begin{{flalign*}}\n{joined}\n\\end{{flalign*}}"
+
+    def _left(self, line: Line) -> str:
+        if line.left is None:
+            return ""
+        left = self.printer.show(line.left)
+        return f"{self.printer.show(line.name)} = {left}" if line.name else left
+
+    def _ruled(self, line: Line) -> str:
+        """The text form of a left side, where a derivative takes about half of its characters in LaTeX."""
+        if line.left is None:
+            return ""
+        left = max(self.ruler.show(line.left).split("/"), key=width)
+        return f"{self.ruler.show(line.name)} = {left}" if line.name else left
+
+    def _reason(self, line: Line) -> str:
+        divisors = [rf"\([{self.printer.show(node)} \ne 0]\)" for node in line.nonzero]
+        cites = [f"({numbers(line.cites)})"] if line.cites else []
+        key = [f"[{escaped(line.assumption)}]"] if line.assumption else []
+        parts = [" ".join([self._words(line.reason), *cites, *key, *divisors]).strip()]
+        parts += [self._product(p.factors, p.result) for p in line.products]
+        if line.shape and not line.products:
+            parts.append(rf"\({size_latex(line.shape)}\)")
+        if line.mark:
+            sign = r"\(\times\)" if line.mark.startswith("wrong") else r"\(\checkmark\)"
+            parts.append(f"{sign} {escaped(line.mark)}")
+        return r" \newline ".join(part for part in parts if part)
+
+    def _product(self, factors: Sequence[tuple[Node, Shape]], result: Shape) -> str:
+        shown = ", ".join(rf"\({self.printer.show(node)}\colon {size_latex(size)}\)" for node, size in factors)
+        return rf"{shown} \(\to {size_latex(result)}\)"
+
+    def _foot(self) -> Iterator[str]:
+        if self.content.closed:
+            yield "\\subsection*{Closed forms}\n" + self._block(self.content.closed, EQUATION + REASON)
+        if self.content.conditions:
+            rows = [
+                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)} ({numbers(c.lines)})"
+                for c in self.content.conditions
+            ]
+            yield "\\subsection*{Divisors}\n" + " \\\\\n".join(rows)
+
+    def _math(self, node: Node) -> str:
+        return rf"\({self.printer.show(node)}\)"
+
+    def _words(self, text: str) -> str:
+        return sentence(text, self.names)
+
+
+def _breakable(formula: str, room: float) -> str:
+    """A formula in a box of a fraction of the line, with places to break besides its signs."""
+    for place in (r"\Bigl(", r"\bigl(", r"\sum"):
+        formula = formula.replace(rf"\, {place}", rf"\, \allowbreak {place}")
+    box = rf"\parbox[t]{{{max(room, 0.2):.2f}\linewidth}}"
+    return rf"{box}{{\raggedright\lineskiplimit=3pt\lineskip=3pt\(\displaystyle {formula}\)}}"
+
+
+def _numpy_shape(axes: Sequence[str]) -> str:
+    inner = ", ".join(letters(axis) for axis in axes)
+    return rf"\(({inner}{',' if len(axes) == 1 else ''})\)" if axes else "scalar"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = " \\\\\n".join(" & ".join(row) for row in rows)
+    return f"\\begin{{tabular}}{{@{{}}{'l' * len(rows[0])}@{{}}}}\n{lines}\n\\end{{tabular}}"

@@ -1,0 +1,204 @@
+"""Formulas in LaTeX, in a dialect that amsmath and latex2mathml both take.
+
+latex2mathml 3.81 emits malformed XML for ``aligned`` and for ``&`` inside ``\\text``, and passes macros that
+it does not know through as text: no environment but ``pmatrix`` and ``cases`` is used, and no new macro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.notation import axis_name
+from symgrad.render.names import Word, index_letter, leaf_indices, leaf_name, word
+from symgrad.render.printer import Printer, is_entry
+from symgrad.render.shapes import Shape, shape
+from symgrad.render.tree import (
+    Call,
+    Cases,
+    Grid,
+    Leaf,
+    Node,
+    Ratio,
+    Slope,
+    Summed,
+    contains,
+)
+
+CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
+MACROS = frozenset(["exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh"])
+NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
+GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
+GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
+ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
+
+
+class LatexPrinter(Printer):
+    """Spells a tree in LaTeX, for math mode."""
+
+    minus = "-"
+    ratio_is_closed = True
+    application = " "  # between the name of a function and an argument without brackets: TeX makes room itself
+    circle = r"\odot"
+    over = r"\oslash"
+    relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+
+    def leaf(self, expr: Basic) -> str:
+        name = leaf_name(expr)
+        if name is not None:
+            return self._named(name, leaf_indices(expr))
+        if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
+            return _special(expr)
+        if isinstance(expr, Float):
+            return f"{float(expr):.6g}"
+        return CONSTANTS.get(expr, letters(str(expr)))
+
+    def _named(self, name: str, indices: Sequence[Basic]) -> str:
+        if not indices:
+            base, _, rest = name.partition("_")
+            if name in self.names.arrays or not rest:
+                return matrix_name(name)
+            return entry(word(base), rest.replace("_", ","))
+        shown = [index_letter(i) for i in indices]
+        joined = ("" if all(len(letter) == 1 for letter in shown) else ",").join(shown)
+        return entry(self.names.entry_word(name, len(indices)), joined)
+
+    def delta(self, left: Basic, right: Basic) -> str:
+        return rf"\delta_{{{index_letter(left)}{index_letter(right)}}}"
+
+    def slope(self, of: Node, wrt: Node) -> str:
+        above = self.show(of) if isinstance(of, (Leaf, Call)) else self.bracket(of)
+        space = self.application if isinstance(of, Call) else " "
+        return rf"\frac{{\partial{space}{above}}}{{\partial {self.show(wrt)}}}"
+
+    def product(self, parts: Sequence[str]) -> str:
+        return r" \, ".join(parts)
+
+    def ratio(self, above: Node, below: Node) -> str:
+        return rf"\frac{{{self.show(above)}}}{{{self.show(below)}}}"
+
+    def power(self, base: Node, exponent: Node) -> str:
+        return f"{self.tight(base)}^{{{self._exponent(exponent)}}}"
+
+    def tight(self, node: Node) -> str:
+        shown = super().tight(node)
+        return f"({shown})" if isinstance(node, Leaf) and "^" in shown else shown
+
+    def _exponent(self, node: Node) -> str:
+        if isinstance(node, Ratio) and isinstance(node.above, Leaf) and isinstance(node.below, Leaf):
+            return f"{self.show(node.above)}/{self.show(node.below)}"
+        return self.show(node)
+
+    def root(self, body: Node) -> str:
+        return rf"\sqrt{{{self.show(body)}}}"
+
+    def call(self, function: str, args: Sequence[Node], last: bool) -> str:
+        first = args[0]
+        if function == "exp" and shape(first, self.names.arrays) is None:
+            if not contains(first, (Summed, Ratio, Slope, Cases)):
+                return f"e^{{{self.show(first)}}}"
+        elif function == "Abs":
+            return rf"\left| {self.show(first)} \right|"
+        elif last and function != "exp" and is_entry(args):
+            return f"{_function(function)}{self.application}{self.show(first)}"
+        shown = ", ".join(self.show(a) for a in args)
+        return _function(function) + _sized(shown, any(_is_tall(a) for a in args))
+
+    def total(self, indices: Sequence[Idx], body: str) -> str:
+        sums = (rf"\sum_{{{index_letter(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
+        return " ".join([*sums, body])
+
+    def bracket(self, node: Node) -> str:
+        return _sized(self.show(node), _is_tall(node))
+
+    def transpose(self, body: str) -> str:
+        return rf"{body}^{{\top}}"
+
+    def hadamard_power(self, base: str, exponent: Node) -> str:
+        return rf"{base}^{{\odot {self._exponent(exponent)}}}"
+
+    def mapped(self, variable: Node, body: Node, argument: Node) -> str:
+        return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"
+
+    def by_cases(self, node: Cases) -> str:
+        when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)
+        rows = (f"{self.show(c.value)} & {words}" for c, words in zip(node.cases, when, strict=True))
+        return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+
+    def grid(self, node: Grid) -> str:
+        rows = (" & ".join(self.show(e) for e in row.entries) for row in node.rows)
+        return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
+
+
+def letters(name: str) -> str:
+    """A name of one letter as it is, a longer one upright; a number as it is."""
+    return name if len(name) == 1 or not name.isidentifier() else rf"\mathrm{{{name}}}".replace("_", r"\_")
+
+
+def spelled(name: Word) -> str:
+    """The letter of a word with its accent, without its mark."""
+    if name.greek:
+        small = GREEK_MACROS.get(name.letter.lower(), rf"\{name.letter.lower()}")
+        shown = small if name.letter[0].islower() else _capital(name.letter)
+    else:
+        shown = letters(name.letter)
+    return f"{ACCENT_MACROS[name.accent]}{{{shown}}}" if name.accent else shown
+
+
+def _capital(greek: str) -> str:
+    """A capital Greek letter; TeX has macros for those alone that differ from a Latin one."""
+    return rf"\{greek}" if greek in GREEK_CAPITALS else rf"\mathrm{{{greek[0]}}}"
+
+
+def matrix_name(name: str) -> str:
+    """An array as a matrix, or a scalar: the mark is a subscript."""
+    parts = word(name)
+    return spelled(parts) + (f"_{{{_mark(parts)}}}" if parts.mark else "")
+
+
+def entry(name: Word, subscript: str) -> str:
+    """An entry: the mark moves up, in brackets, to make room for the indices."""
+    mark = f"^{{({_mark(name)})}}" if name.mark else ""
+    return f"{spelled(name)}{mark}_{{{subscript}}}"
+
+
+def _mark(name: Word) -> str:
+    """The mark of a word, which may be the name of another array."""
+    return name.mark if name.mark.isdigit() else matrix_name(name.mark)
+
+
+def _function(name: str) -> str:
+    return rf"\{name}" if name in MACROS else NAMED.get(name, rf"\operatorname{{{name}}}")
+
+
+def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
+    """A matrix of ones or of zeros, or the identity, with its size."""
+    rows, columns = (letters(str(size)) for size in expr.shape)
+    if isinstance(expr, Identity):
+        return f"I_{{{rows}}}"
+    digit = rf"\mathbf{{{1 if isinstance(expr, OneMatrix) else 0}}}"
+    if columns == "1":
+        return f"{digit}_{{{rows}}}"
+    return rf"{digit}_{{{columns}}}^{{\top}}" if rows == "1" else rf"{digit}_{{{rows} \times {columns}}}"
+
+
+def _is_tall(node: Node) -> bool:
+    """Whether a formula is taller than a line."""
+    return contains(node, (Summed, Ratio, Slope, Cases, Grid))
+
+
+def _sized(shown: str, tall: bool) -> str:
+    r"""Brackets of a fixed size: between ``\left`` and ``\right`` a long line could not be broken."""
+    if tall or r"\bigl(" in shown:
+        return rf"\Bigl( {shown} \Bigr)"
+    nested = "(" in shown.replace("^{(", "")  # the mark of an entry is no bracket
+    return rf"\bigl( {shown} \bigr)" if nested else f"({shown})"
+
+
+def size_latex(size: Shape) -> str:
+    """A shape, such as N x C."""
+    return rf"{letters(size[0])} \times {letters(size[1])}"

@@ -1,0 +1,301 @@
+"""What a derivation page contains, before any notation: the one structure behind every renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from sympy import Indexed, MatrixSymbol, Mul, Sum, fraction
+from sympy.core.basic import Basic
+
+from symgrad.errors import InputError
+from symgrad.notation import Array, array_names, axis_name, bound_indices
+from symgrad.program import Assumption, Program
+from symgrad.render.names import Vocabulary, vocabulary
+from symgrad.render.order import ordered
+from symgrad.render.shapes import ProductShapes, Shape, products, shape
+from symgrad.render.tree import Leaf, Node, Slope
+from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+
+NOTATIONS = ("both", "index", "matrix")
+CONSEQUENCES = "Consequences of the definitions"
+
+
+@dataclass(frozen=True)
+class Line:
+    """An equation with its reason.
+
+    ``left`` is None where the line goes on from the one above; ``name`` is what the left side is called
+    elsewhere (``G`` for a derivative).  ``assumption`` is the key of the one used; ``cites`` the lines used
+    besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the shapes of
+    the matrix products, and ``shape`` that of the whole, None for a scalar.
+    """
+
+    left: Node | None
+    right: Node
+    number: int | None = None
+    name: Node | None = None
+    reason: str = ""
+    assumption: str = ""
+    cites: tuple[int, ...] = ()
+    nonzero: tuple[Node, ...] = ()
+    mark: str = ""
+    products: tuple[ProductShapes, ...] = ()
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines under one heading, which may end in the name of an array; each group is about one subject."""
+
+    title: str
+    array: Node | None
+    groups: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True)
+class ArrayRow:
+    """One row of the table of shapes: the array as a matrix and as an entry, its axes, and what it is."""
+
+    name: str
+    matrix: Node
+    entry: Node
+    axes: tuple[str, ...]
+    role: str
+
+
+@dataclass(frozen=True)
+class AxisRow:
+    """One axis: its name, what it counts, and the letters of its indices."""
+
+    name: str
+    meaning: str
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AssumptionRow:
+    """An assumption and the lines that use it."""
+
+    key: str
+    words: str
+    left: Node
+    right: Node
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    """What the lines divide by, and why it is not zero."""
+
+    nonzero: Node
+    reason: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A derivation as a page."""
+
+    title: str
+    axes: tuple[AxisRow, ...]
+    arrays: tuple[ArrayRow, ...]
+    columns: tuple[ArrayRow, ...]
+    reduction: str
+    assumptions: tuple[AssumptionRow, ...]
+    sections: tuple[Section, ...]
+    closed: tuple[Line, ...]
+    conditions: tuple[ConditionRow, ...]
+
+
+def layout(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> Page:
+    """The page of a derivation; ``marks`` maps the number of a line to how it is known.
+
+    Raises ``InputError`` for another ``notation``, ``SymgradError`` for a matrix form that does not fit.
+    """
+    if notation not in NOTATIONS:
+        raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
+    program, names = record.program, vocabulary(record)
+    writer = _Writer(record, names, marks or {})
+    steps = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
+    rows = tuple(_array_row(a, program) for a in program.arrays.values())
+    return Page(
+        title=program.summary or program.name,
+        axes=tuple(AxisRow(a.name, a.meaning, tuple(a.conventional)) for a in program.axes),
+        arrays=rows,
+        columns=tuple(row for row in rows if len(row.axes) == 1),
+        reduction=reduction_words(program),
+        assumptions=tuple(writer.assumption(a) for a in program.assumptions),
+        sections=tuple(writer.sections(steps)),
+        closed=tuple(writer.closed(notation)),
+        conditions=tuple(writer.conditions(steps)),
+    )
+
+
+def is_matrix_line(step: Step) -> bool:
+    """Whether a line is in matrix notation."""
+    return isinstance(step.subject, (MatrixValue, MatrixTotal))
+
+
+def reduction_words(program: Program) -> str:
+    """What the output sums over and divides by, in words; empty where its equation is no single sum."""
+    rhs = program.definitions[program.output].rhs
+    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
+    if len(sums) != 1:
+        return ""
+    over = sorted((axis_name(i) for i in bound_indices(sums[0])), key=list(program.axis).index)
+    _, below = fraction(rhs / sums[0])
+    counted = (f"the {program.axis[name].meaning}" if program.axis[name].meaning else name for name in over)
+    number = below.as_coeff_Mul()[0]
+    sizes = [name for name in program.axis if program.axis[name].size in below.free_symbols]
+    divisor = " ".join([*([str(number)] if number != 1 else []), *sizes])
+    return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
+
+
+def _array_row(array: Array, program: Program) -> ArrayRow:
+    entry = array[tuple(index for index in _table_indices(array))]
+    definition = program.definitions.get(array.name)
+    role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
+    role = "output" if array.name == program.output else role
+    return ArrayRow(array.name, Leaf(array.matrix), Leaf(entry), tuple(axis.name for axis in array.axes), role)
+
+
+def _table_indices(array: Array) -> Iterator[Basic]:
+    """An index letter for every axis of an array; a repeated axis takes its second letter."""
+    for place, axis in enumerate(array.axes):
+        letters = axis.conventional + axis.conventional[0]
+        yield axis.index(letters[array.axes[:place].count(axis)])
+
+
+class _Writer:
+    """Turns the parts of one record into lines."""
+
+    def __init__(self, record: Record, names: Vocabulary, marks: Mapping[int, str]) -> None:
+        self.record = record
+        self.program = record.program
+        self.names = names
+        self.marks = marks
+        self.output = Leaf(record.program.arrays[record.program.output].base)
+
+    def shown(self, expr: Basic) -> Node:
+        return ordered(expr, self.names)
+
+    def sections(self, steps: Sequence[Step]) -> Iterator[Section]:
+        """The steps under headings; a consequence of the definitions stands where it is used."""
+        titles: list[tuple[str, Node | None]] = []
+        for step in reversed(steps):
+            following = titles[-1] if titles else (CONSEQUENCES, None)
+            aside = isinstance(step.subject, Value) and step.rule != "definition"
+            titles.append(following if aside else self._title(step.subject))
+        for (title, array), under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
+            groups = groupby((step for _, step in under), key=lambda step: step.subject)
+            yield Section(title, array, tuple(tuple(self._group(list(lines))) for _, lines in groups))
+
+    def _title(self, subject: Subject) -> tuple[str, Node | None]:
+        match subject:
+            case Value():
+                return "Forward equations", None
+            case Partial(_, wrt) | Total(wrt):
+                array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
+                return "Derivatives with respect to", Leaf(array.matrix)
+            case MatrixValue():
+                return "Forward equations in matrix form", None
+        return "Derivatives in matrix form", None
+
+    def _group(self, steps: Sequence[Step]) -> Iterator[Line]:
+        for place, step in enumerate(steps):
+            first = place == 0 or step.before is None
+            line = self._line(step)
+            yield line if first else replace(line, left=None, name=None)
+
+    def _line(self, step: Step) -> Line:
+        right = self.shown(step.after)
+        matrix = is_matrix_line(step)
+        return Line(
+            left=self.left(step.subject),
+            right=right,
+            number=step.number,
+            name=self._name(step.subject),
+            reason=step.reason,
+            assumption=step.assumption.key if step.assumption else "",
+            cites=step.cites,
+            nonzero=tuple(dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
+            mark=self.marks.get(step.number, ""),
+            products=tuple(dict.fromkeys(products(right, self.names.arrays))) if matrix else (),
+            shape=shape(right, self.names.arrays) if matrix else None,
+        )
+
+    def left(self, subject: Subject) -> Node:
+        """The left side of the lines about a subject."""
+        match subject:
+            case Value(expr):
+                return self.shown(expr)
+            case Partial(of, wrt):
+                return Slope(self.shown(of), self.shown(wrt))
+            case Total(wrt):
+                return Slope(self.output, self.shown(wrt))
+            case MatrixValue(array):
+                return Leaf(array.matrix)
+            case MatrixTotal(array):
+                return Slope(self.output, Leaf(array.matrix))
+
+    def _name(self, subject: Subject) -> Node | None:
+        """The name of an adjoint in matrix notation, where a line in matrix notation uses it."""
+        if not isinstance(subject, MatrixTotal) or subject.array.name not in self.record.adjoint_arrays:
+            return None
+        adjoint = self.record.adjoint_arrays[subject.array.name]
+        used = {s.name for step in self.record.steps if is_matrix_line(step) for s in step.after.atoms(MatrixSymbol)}
+        return Leaf(adjoint.matrix) if adjoint.name in used else None
+
+    def assumption(self, assumption: Assumption) -> AssumptionRow:
+        used = (s.number for s in self.record.steps if s.assumption and s.assumption.key == assumption.key)
+        return AssumptionRow(
+            assumption.key,
+            assumption.words,
+            self.shown(assumption.lhs),
+            self.shown(assumption.rhs),
+            tuple(used),
+        )
+
+    def conditions(self, steps: Iterable[Step]) -> Iterator[ConditionRow]:
+        """Every divisor with its reason, and the lines that rest on it."""
+        found: dict[tuple[Node, str], list[int]] = {}
+        for step in steps:
+            for condition in step.conditions:
+                found.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
+        for (nonzero, reason), lines in found.items():
+            yield ConditionRow(nonzero, reason, tuple(dict.fromkeys(lines)))
+
+    def closed(self, notation: str) -> Iterator[Line]:
+        """The closed forms asked for, after those of the adjoints that they are written in."""
+        gradients = [self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names()]
+        if notation != "matrix":
+            for g in gradients:
+                yield Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
+        if notation != "index":
+            yield from (self._closed_matrix(g) for g in gradients)
+
+    def _closed_matrix(self, gradient: Gradient) -> Line:
+        subject = MatrixTotal(gradient.array)
+        if gradient.matrix is None:
+            left = Slope(self.output, self.shown(gradient.entry))
+            return Line(left, self.shown(gradient.index), reason="no matrix form: entry by entry")
+        return Line(self.left(subject), self.shown(gradient.matrix), name=self._name(subject))
+
+    def _closed_names(self) -> list[str]:
+        by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
+        wanted: list[str] = []
+        waiting = list(self.record.gradients)
+        while waiting:
+            name = waiting.pop(0)
+            gradient = self.record.gradients.get(name) or self.record.adjoints.get(name)
+            if gradient is None or name in wanted:
+                continue
+            wanted.append(name)
+            waiting += sorted(by_adjoint[n] for n in array_names(gradient.index) if n in by_adjoint)
+        return sorted(wanted, key=lambda name: (name in self.record.gradients, self._order(name)))
+
+    def _order(self, name: str) -> int:
+        asked = list(self.record.gradients)
+        return asked.index(name) if name in asked else -self.program.rank[name]

@@ -1,0 +1,335 @@
+"""Sign, content, order of factors and terms, and the orientation of brackets: from SymPy to a ``tree``.
+
+SymPy distributes numbers and sorts arguments as it likes, so the reading order is made here, from the rank
+that the program gives its arrays and never from their names.  A tree has the same value as its expression.
+
+A product reads: sign, fraction of numbers and axis sizes, scalars, entries, exponentials, deltas, brackets,
+functions, adjoints, sums (``keys`` has the details).  A bracket is turned so that a delta, else a constant,
+else the array defined latest is positive in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import mul
+from typing import Any
+
+from sympy import (
+    Add,
+    Function,
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    MatAdd,
+    MatMul,
+    MatrixSymbol,
+    Mul,
+    Number,
+    NumberSymbol,
+    OneMatrix,
+    Piecewise,
+    Pow,
+    Rational,
+    S,
+    Sum,
+    Symbol,
+    Trace,
+    Transpose,
+    ZeroMatrix,
+)
+from sympy.core.basic import Basic
+from sympy.core.relational import Relational
+from sympy.functions.elementary.miscellaneous import MinMaxBase
+from sympy.matrices import MatrixBase
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.matexpr import MatrixElement
+
+from symgrad.errors import UnsupportedError
+from symgrad.notation import axis_name, bound_indices
+from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
+from symgrad.render.keys import Keys
+from symgrad.render.names import Vocabulary
+from symgrad.render.shapes import contracts
+from symgrad.render.tree import (
+    Call,
+    Case,
+    Cases,
+    Chain,
+    Delta,
+    Grid,
+    Hadamard,
+    HadamardRaised,
+    Leaf,
+    Mapped,
+    Minus,
+    Node,
+    Raised,
+    Relation,
+    Root,
+    Row,
+    Slope,
+    Summed,
+    Transposed,
+)
+
+
+def ordered(expr: Basic, names: Vocabulary) -> Node:
+    """An expression (scalar, matrix expression or explicit matrix) in reading order.
+
+    Raises ``UnsupportedError`` for a class of expression that has no place in the table.
+    """
+    return _Orderer(names).top(expr)
+
+
+class _Orderer:
+    """Takes expressions apart into factors, by the table of node classes at the end of this module."""
+
+    def __init__(self, names: Vocabulary) -> None:
+        self.names = names
+        self.keys = Keys(names)
+
+    def top(self, expr: Basic) -> Node:
+        """A whole side of an equation, or the argument of a function."""
+        if isinstance(expr, (Add, MatAdd)):
+            factors = bracketed([self.factors(arg) for arg in expr.args], self.keys, top=True)
+        else:
+            factors = self.factors(expr)
+        node = compose(factors, self.keys)
+        turned = absorb_sign(node.body, self.keys, inputs_only=False) if isinstance(node, Minus) else None
+        return turned or node
+
+    def factors(self, expr: Basic) -> Factors:
+        """The factors of an expression, by the first entry of the table whose class it is."""
+        for kind, take in _TABLE:
+            if isinstance(expr, kind):
+                return take(self, expr)
+        raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
+
+    def node(self, expr: Basic) -> Node:
+        """An expression as part of a larger one: a bracket in it is turned."""
+        return compose(self.factors(expr), self.keys)
+
+    def mapped(self, variable: Basic, body: Basic, argument: Node) -> Node:
+        """A function of one variable applied to every entry of ``argument``: calls inside calls as such."""
+        if body == variable:
+            return argument
+        if isinstance(body, Function) and len(body.args) == 1:
+            return Call(type(body).__name__, (self.mapped(variable, body.args[0], argument),))
+        return Mapped(Leaf(variable), self.top(body), argument)
+
+    def merged(self, parts: Sequence[Factors]) -> Factors:
+        """The product of the factors of the parts that are not matrices."""
+        return reduce(mul, (Factors(p.number, p.constants, p.above, p.below) for p in parts), Factors())
+
+
+# --- scalars ---------------------------------------------------------------------------------------------
+
+
+def _number(_: _Orderer, expr: Any) -> Factors:
+    if expr.is_finite:
+        return Factors(number=expr)
+    return Factors(above=(Leaf(expr),))
+
+
+def _symbol(_: _Orderer, expr: Any) -> Factors:
+    return Factors(constants={expr: S.One}) if expr.is_integer else Factors(above=(Leaf(expr),))
+
+
+def _entry(self: _Orderer, expr: Any) -> Factors:
+    array = self.names.adjoints.get(str(expr.base.name))
+    if array is None or self.names.output is None:
+        return Factors(above=(Leaf(expr),))
+    return Factors(above=(Slope(Leaf(self.names.output), Leaf(array[tuple(expr.indices)])),))
+
+
+def _delta(self: _Orderer, expr: Any) -> Factors:
+    return Factors(above=(Delta(*sorted(expr.args, key=self.names.index_place)),))
+
+
+def _add(self: _Orderer, expr: Any) -> Factors:
+    return bracketed([self.factors(arg) for arg in expr.args], self.keys)
+
+
+def _mul(self: _Orderer, expr: Any) -> Factors:
+    return reduce(mul, (self.factors(arg) for arg in expr.args), Factors())
+
+
+def _power(self: _Orderer, expr: Any) -> Factors:
+    base, exponent = expr.args
+    if not isinstance(exponent, Rational):
+        return Factors(above=(Raised(self.top(base), self.top(exponent)),))
+    inner = self.factors(base)
+    if isinstance(exponent, Integer):
+        node = compose(inner.without_content, self.keys)
+        constants = {b: e * exponent for b, e in inner.constants.items()}
+        outer = Factors(inner.number**exponent, constants)
+    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, Integer) and base.is_positive):
+        return Factors(constants={base: exponent})
+    else:
+        node, outer = self.top(base), Factors()
+    if node == Leaf(S.One):
+        return outer
+    shown = (powered(node, abs(exponent)),)
+    return outer * (Factors(below=shown) if exponent.is_negative else Factors(above=shown))
+
+
+def _sum(self: _Orderer, expr: Any) -> Factors:
+    body = self.factors(expr.function)
+    names = self.names
+    indices = sorted(bound_indices(expr), key=lambda i: (names.axis_place(axis_name(i)), names.index_place(i)))
+    inner = compose(body.without_content, self.keys)
+    if body.number == 0:
+        return Factors(above=(Summed(tuple(indices), Leaf(S.Zero)),))
+    return body.content * Factors(above=(Summed(tuple(indices), inner),))
+
+
+def _call(self: _Orderer, expr: Any) -> Factors:
+    return Factors(above=(Call(type(expr).__name__, tuple(self.top(arg) for arg in expr.args)),))
+
+
+def _extreme(self: _Orderer, expr: Any) -> Factors:
+    args = sorted((self.top(arg) for arg in expr.args), key=self.keys.spelled)
+    return Factors(above=(Call(type(expr).__name__, tuple(args)),))
+
+
+def _cases(self: _Orderer, expr: Any) -> Factors:
+    cases = [Case(self.top(value), None if c == S.true else self.top(c)) for value, c in expr.args]
+    return Factors(above=(Cases(tuple(cases)),))
+
+
+def _relation(self: _Orderer, expr: Any) -> Factors:
+    return Factors(above=(Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
+
+
+# --- matrices --------------------------------------------------------------------------------------------
+
+
+def _matrix_leaf(_: _Orderer, expr: Any) -> Factors:
+    return Factors(matrix=Leaf(expr))
+
+
+def _matrix_product(self: _Orderer, expr: Any) -> Factors:
+    parts = [self.factors(arg) for arg in expr.args]
+    chain: list[Node] = []
+    for part in parts:
+        if part.matrix is not None:
+            chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
+    matrix = chain[0] if len(chain) == 1 else Chain(tuple(chain))
+    return self.merged(parts) * Factors(matrix=matrix)
+
+
+def _hadamard(self: _Orderer, expr: Any) -> Factors:
+    parts = [self.factors(arg) for arg in expr.args]
+    above: list[Node] = []
+    below: list[Node] = []
+    for node in (part.matrix for part in parts if part.matrix is not None):
+        if (divisor := _divisor(node)) is not None:
+            below.append(divisor)
+        elif isinstance(node, Hadamard):
+            above += node.factors
+            below += node.below
+        else:
+            above.append(node)
+    if not above:
+        above.append(Leaf(OneMatrix(*expr.shape)))
+    above.sort(key=self.keys.spelled)
+    below.sort(key=self.keys.spelled)
+    return self.merged(parts) * Factors(matrix=Hadamard(tuple(above), tuple(below)))
+
+
+def _divisor(node: Node) -> Node | None:
+    """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
+    match node:
+        case Hadamard((Leaf(OneMatrix()),), (base,)):
+            return base
+        case Transposed(body):
+            divisor = _divisor(body)
+            return divisor and Transposed(divisor)
+        case Chain((inner, Leaf(OneMatrix()) as ones)) if not contracts(node):
+            divisor = _divisor(inner)
+            return divisor and Chain((divisor, ones))
+        case Chain((Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
+            divisor = _divisor(inner)
+            return divisor and Chain((ones, divisor))
+    return None
+
+
+def _hadamard_power(self: _Orderer, expr: Any) -> Factors:
+    base, exponent = expr.args
+    node = self.top(base)
+    if exponent.is_negative:
+        divisor = node if exponent == -1 else HadamardRaised(node, self.top(-exponent))
+        return Factors(matrix=Hadamard((Leaf(OneMatrix(*expr.shape)),), (divisor,)))
+    if exponent == 2 and isinstance(node, Leaf):
+        return Factors(matrix=Hadamard((node, node)))
+    if exponent == S.Half:
+        return Factors(matrix=Root(node))
+    return Factors(matrix=HadamardRaised(node, self.top(exponent)))
+
+
+def _transpose(self: _Orderer, expr: Any) -> Factors:
+    inner = self.factors(expr.arg)
+    return self.merged([inner]) * Factors(matrix=Transposed(inner.matrix) if inner.matrix else None)
+
+
+def _entrywise(self: _Orderer, expr: Any) -> Factors:
+    (variable,) = expr.function.variables
+    body = expr.function.expr
+    if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
+        return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
+
+
+def _diagonal(self: _Orderer, expr: Any) -> Factors:
+    return Factors(matrix=Call("diag", (self.top(expr.arg),)))
+
+
+def _trace(self: _Orderer, expr: Any) -> Factors:
+    return Factors(above=(Call("tr", (self.top(expr.arg),)),))
+
+
+def _element(self: _Orderer, expr: Any) -> Factors:
+    """The one entry of a 1 x 1 product is that product; any other entry of a matrix symbol is a leaf."""
+    if expr.parent.shape == (1, 1):
+        inner = self.factors(expr.parent)
+        return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())
+    return Factors(above=(Leaf(expr),))
+
+
+def _explicit(self: _Orderer, expr: Any) -> Factors:
+    rows = [Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
+    return Factors(matrix=Grid(tuple(rows)))
+
+
+_TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]], ...] = (
+    # SymPy's MatMul is a Mul and its MatAdd an Add: the matrix classes come first.
+    ((MatrixSymbol, OneMatrix, ZeroMatrix, Identity), _matrix_leaf),
+    (MatAdd, _add),
+    (MatMul, _matrix_product),
+    (HadamardProduct, _hadamard),
+    (HadamardPower, _hadamard_power),
+    (Transpose, _transpose),
+    (ElementwiseApplyFunction, _entrywise),
+    (DiagMatrix, _diagonal),
+    (Trace, _trace),
+    (MatrixElement, _element),
+    (MatrixBase, _explicit),
+    (Number, _number),
+    (Symbol, _symbol),
+    (NumberSymbol, lambda _, expr: Factors(constants={expr: S.One})),
+    (Indexed, _entry),
+    (KroneckerDelta, _delta),
+    (Add, _add),
+    (Mul, _mul),
+    (Pow, _power),
+    (Sum, _sum),
+    (Piecewise, _cases),
+    (MinMaxBase, _extreme),
+    (Relational, _relation),
+    (Function, _call),
+)

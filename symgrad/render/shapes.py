@@ -1,0 +1,113 @@
+"""The shapes of matrix formulas, counted in the axes of the program.
+
+SymPy's own checks pass silently on symbolic sizes (an N x C times an N x C raises nothing), so every product
+and every sum is held against the declared axes here.  A shape is a pair of sizes as written: ``("N", "1")``
+for a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sympy import MatrixExpr, MatrixSymbol
+
+from symgrad.errors import SymgradError
+from symgrad.notation import Array
+from symgrad.render.tree import (
+    Call,
+    Chain,
+    Grid,
+    Hadamard,
+    HadamardRaised,
+    Leaf,
+    Mapped,
+    Minus,
+    Node,
+    Plus,
+    Ratio,
+    Root,
+    Times,
+    Transposed,
+    children,
+)
+
+Shape = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ProductShapes:
+    """A matrix product: its factors with their shapes, and the shape that results."""
+
+    factors: tuple[tuple[Node, Shape], ...]
+    result: Shape
+
+
+def array_shape(array: Array) -> Shape:
+    """The shape of an array's matrix: a vector is a column."""
+    rows, columns = ([axis.name for axis in array.axes] + ["1", "1"])[:2]
+    return rows, columns
+
+
+def shape(node: Node, arrays: Mapping[str, Array]) -> Shape | None:
+    """The shape of a formula, None for a scalar; raises ``SymgradError`` where two shapes do not fit."""
+    match node:
+        case Leaf(expr):
+            if isinstance(expr, MatrixSymbol) and expr.name in arrays:
+                return array_shape(arrays[expr.name])
+            return (str(expr.shape[0]), str(expr.shape[1])) if isinstance(expr, MatrixExpr) else None
+        case Transposed(body):
+            inner = shape(body, arrays)
+            return inner and (inner[1], inner[0])
+        case Chain(factors):
+            shapes = [_needed(f, arrays) for f in factors]
+            for left, right in pairwise(shapes):
+                if left[1] != right[0]:
+                    raise SymgradError(f"{' x '.join(left)} times {' x '.join(right)}: the matrix product does not fit")
+            return shapes[0][0], shapes[-1][1]
+        case Hadamard(factors, below):
+            return _common([_needed(f, arrays) for f in factors + below])
+        case Plus(terms):
+            found = [shape(t, arrays) for t in terms]
+            return _common([s for s in found if s]) if any(found) else None
+        case Minus(body) | Root(body) | HadamardRaised(body, _) | Mapped(_, _, body):
+            return shape(body, arrays)
+        case Times(factors):
+            return shape(factors[-1], arrays)
+        case Ratio(above, _):
+            return shape(above, arrays)
+        case Call(function, args):
+            return None if function in ("tr", "diag") else shape(args[0], arrays)
+        case Grid(rows):
+            return str(len(rows)), str(len(rows[0].entries)) if rows else "0"
+    return None
+
+
+def _needed(node: Node, arrays: Mapping[str, Array]) -> Shape:
+    found = shape(node, arrays)
+    if found is None:
+        raise SymgradError("a scalar stands where a matrix is multiplied")
+    return found
+
+
+def _common(shapes: list[Shape]) -> Shape:
+    for other in shapes:
+        if other != shapes[0]:
+            raise SymgradError(f"{' x '.join(shapes[0])} and {' x '.join(other)} matrices differ in shape")
+    return shapes[0]
+
+
+def products(node: Node, arrays: Mapping[str, Array]) -> Iterator[ProductShapes]:
+    """Every matrix product in a formula, inner ones first; raises ``SymgradError`` where one does not fit."""
+    for child in children(node):
+        yield from products(child, arrays)
+    result = shape(node, arrays)
+    if isinstance(node, Chain) and result:
+        yield ProductShapes(tuple((f, _needed(f, arrays)) for f in node.factors), result)
+
+
+def contracts(chain: Chain) -> bool:
+    """Whether a matrix product sums over an axis (an outer product of a column and a row does not)."""
+    shapes = [shape(factor, {}) for factor in chain.factors]
+    return any(s is not None and s[1] != "1" for s in shapes[:-1])

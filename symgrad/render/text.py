@@ -1,0 +1,199 @@
+"""A derivation in Unicode, for a terminal: number, equation, reason, what it rests on and how it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from sympy.core.basic import Basic
+
+from symgrad.program import Program
+from symgrad.render.layout import Line, Page, Section, layout
+from symgrad.render.names import Vocabulary, split_words, vocabulary, word
+from symgrad.render.order import ordered
+from symgrad.render.shapes import ProductShapes
+from symgrad.render.text_printer import TextPrinter, spelled, width
+from symgrad.render.tree import Node
+from symgrad.steps import Record
+
+EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
+REASON_WIDTH = 44
+PAGE_WIDTH = 100  # of prose, and of an equation before it is broken
+
+
+def to_text(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> str:
+    """The derivation as lines of text; ``marks`` maps the number of a line to how it is known.
+
+    ``notation`` is ``"both"``, ``"index"`` or ``"matrix"``.  Raises ``InputError`` for any other word.
+    """
+    return _TextPage(layout(record, marks, notation), TextPrinter(vocabulary(record))).page()
+
+
+def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
+    """One expression as text, ordered as ``source`` says (without it, by names alone)."""
+    names = vocabulary(source)
+    return TextPrinter(names).show(ordered(expr, names))
+
+
+def sentence(text: str, names: Vocabulary) -> str:
+    """Words with the names of the program's arrays in them as formulas spell them (``Xhat`` with its hat)."""
+    known = names.arrays
+    return "".join(words + (spelled(word(name)) if name in known else name) for words, name in split_words(text, names))
+
+
+def reason_words(line: Line, names: Vocabulary) -> str:
+    """The reason of a line, the lines that it rests on, and the assumption that it uses."""
+    cites = [f"({numbers(line.cites)})"] if line.cites else []
+    key = [f"[{line.assumption}]"] if line.assumption else []
+    return " ".join([sentence(line.reason, names), *cites, *key]).strip()
+
+
+def mark_sign(mark: str) -> str:
+    """A tick, or a cross for a wrong line."""
+    return "✗" if mark.startswith("wrong") else "✓"
+
+
+class _TextPage:
+    def __init__(self, page: Page, printer: TextPrinter) -> None:
+        self.content = page
+        self.printer = printer
+        lines = [line for section in page.sections for group in section.groups for line in group]
+        self.reason_width = min(REASON_WIDTH, max((width(self._reason(line)) for line in lines), default=0))
+
+    def page(self) -> str:
+        sections = (self._section(s) for s in self.content.sections)
+        parts = [self._head(), *sections, self._closed(), self._conditions()]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _head(self) -> str:
+        page, show = self.content, self.printer.show
+        axes = [[a.name, a.meaning, "indices " + ", ".join(a.letters)] for a in page.axes]
+        arrays = [[show(r.matrix), numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
+        lines = [
+            page.title,
+            "=" * width(page.title),
+            "",
+            "Axes",
+            *_table(axes),
+            "",
+            "Arrays",
+            *_table(arrays),
+        ]
+        if page.columns:
+            remark = columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])
+            lines += ["", *wrap(remark, PAGE_WIDTH)]
+        if page.reduction:
+            lines += ["", f"Reduction: {page.reduction}"]
+        if page.assumptions:
+            lines += ["", "Assumptions"]
+        for a in page.assumptions:
+            used = f"  (used by {numbers(a.lines)})" if a.lines else "  (not used)"
+            lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
+        return "\n".join(lines)
+
+    def _section(self, section: Section) -> str:
+        blocks = ["\n".join(self._group(group)) for group in section.groups]
+        title = f"{section.title} {self.printer.show(section.array)}" if section.array else section.title
+        return f"{title}\n" + "\n".join(blocks)
+
+    def _group(self, group: Sequence[Line]) -> Iterator[str]:
+        lefts = [self._left(line) for line in group]
+        margin = max(width(left) for left in lefts)
+        for line, left in zip(group, lefts, strict=True):
+            number = "" if line.number is None else str(line.number)
+            start = f"{number:>4}  {' ' * (margin - width(left))}{left} = "
+            first, *rest = broken(self.printer.show(line.right), PAGE_WIDTH - width(start))
+            equation = [start + first, *(" " * width(start) + part for part in rest)]
+            yield from _beside(equation, self._reason(line), self.reason_width, self._mark(line))
+            yield from (" " * width(start) + words for words in self._shapes(line))
+
+    def _left(self, line: Line) -> str:
+        if line.left is None:
+            return ""
+        left = self.printer.show(line.left)
+        return f"{self.printer.show(line.name)} = {left}" if line.name else left
+
+    def _reason(self, line: Line) -> str:
+        divisors = [f"[{self.printer.show(node)} ≠ 0]" for node in line.nonzero]
+        return " ".join([reason_words(line, self.printer.names), *divisors]).strip()
+
+    def _mark(self, line: Line) -> str:
+        return f"{mark_sign(line.mark)} {line.mark}" if line.mark else ""
+
+    def _shapes(self, line: Line) -> Iterator[str]:
+        for product in line.products:
+            yield f"  {shape_words(product, self.printer.show)}"
+        if line.shape and not line.products:
+            yield f"  {'×'.join(line.shape)}"
+
+    def _closed(self) -> str:
+        return "Closed forms\n" + "\n".join(self._group(self.content.closed)) if self.content.closed else ""
+
+    def _conditions(self) -> str:
+        show = self.printer.show
+        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason} ({numbers(c.lines)})" for c in self.content.conditions]
+        return "\n".join(["Divisors", *shown]) if shown else ""
+
+
+def broken(text: str, limit: int) -> list[str]:
+    """A formula in lines of at most ``limit`` columns where it has signs to break at, the outermost first."""
+    if width(text) <= limit:
+        return [text]
+    depth, places = 0, []
+    for at, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if at and character in "+−⊙" and text[at - 1] == " " and text[at + 1 : at + 2] == " ":
+            places.append((depth, at))
+    fitting = [(depth, -at) for depth, at in places if width(text[:at]) <= limit]
+    if not fitting:
+        return [text]
+    at = -min(fitting)[1]
+    return [text[:at].rstrip(), *broken(text[at:], limit)]
+
+
+def numbers(lines: Iterable[int]) -> str:
+    """Line numbers as they are cited."""
+    return ", ".join(str(n) for n in lines)
+
+
+def columns_words(vectors: Sequence[tuple[str, str]], times: str = "×") -> str:
+    """The one remark on vectors (name and axis of each): NumPy's shape, and the column of the matrix form."""
+    by_axis = {axis: [name for name, other in vectors if other == axis] for _, axis in vectors}
+    shown = [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} ({axis},) in NumPy, {axis}{times}1 here"
+        for axis, names in by_axis.items()
+    ]
+    return f"In matrix notation a vector is a column: {'; '.join(shown)}."
+
+
+def numpy_shape(axes: Sequence[str]) -> str:
+    """The shape of an array as NumPy writes it."""
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "scalar"
+
+
+def shape_words(product: ProductShapes, show: Callable[[Node], str]) -> str:
+    """The shapes of the factors of a matrix product, and of the product."""
+    factors = ", ".join(f"{show(node)}: {rows}×{columns}" for node, (rows, columns) in product.factors)
+    return f"{factors} → {'×'.join(product.result)}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    padded = ((_padded(cell, columns) for cell, columns in zip(row, widths, strict=True)) for row in rows)
+    return ["  " + "   ".join(row).rstrip() for row in padded]
+
+
+def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) -> Iterator[str]:
+    """The lines of an equation with its reason and its mark in columns of their own."""
+    *above, final = equation
+    yield from above
+    if width(final) > EQUATION_WIDTH and (reason or mark):
+        yield final
+        final = ""
+    first, *more = wrap(reason, reason_width) or [""]
+    yield f"{_padded(final, EQUATION_WIDTH)}  {_padded(first, reason_width)}  {mark}".rstrip()
+    yield from (" " * (EQUATION_WIDTH + 2) + words for words in more)
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))

@@ -1,0 +1,142 @@
+"""Formulas in Unicode, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+from unicodedata import combining, normalize
+
+from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.render.names import ACCENTS, GREEK, Word, index_letter, leaf_indices, leaf_name, word
+from symgrad.render.printer import Printer, is_entry
+from symgrad.render.tree import (
+    Call,
+    Cases,
+    Delta,
+    Grid,
+    Leaf,
+    Node,
+    Plus,
+    Raised,
+    Ratio,
+    Root,
+    Slope,
+    Summed,
+    Times,
+)
+
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}
+FUNCTIONS = {"Abs": "abs", "Max": "max", "Min": "min", "Heaviside": "step"}
+
+
+class TextPrinter(Printer):
+    """Spells a tree in Unicode on one line."""
+
+    minus = "−"
+    ratio_is_closed = False
+    circle = "⊙"
+    over = "⊘"
+    relations: ClassVar = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+
+    def leaf(self, expr: Basic) -> str:
+        name = leaf_name(expr)
+        if name is not None:
+            return self._named(name, leaf_indices(expr))
+        if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
+            return _special(expr)
+        if isinstance(expr, Float):
+            return f"{float(expr):.6g}".replace("-", self.minus)
+        return CONSTANTS.get(expr, str(expr).replace("-", self.minus))
+
+    def _named(self, name: str, indices: Sequence[Basic]) -> str:
+        if not indices:
+            base, _, rest = name.partition("_")
+            known = name in self.names.arrays or not rest
+            return spelled(word(name)) if known else f"{spelled(word(base))}_{rest.replace('_', ',')}"
+        letters = [index_letter(i) for i in indices]
+        joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
+        shown = self.names.entry_word(name, len(indices))
+        return f"{spelled(Word(shown.letter, shown.greek, shown.accent))}{shown.mark}_{joined}"
+
+    def delta(self, left: Basic, right: Basic) -> str:
+        return f"δ_{index_letter(left)}{index_letter(right)}"
+
+    def slope(self, of: Node, wrt: Node) -> str:
+        simple = isinstance(of, (Leaf, Call))
+        above = self.show(of) if simple else self.bracket(of)
+        return f"∂{' ' if isinstance(of, Call) else ''}{above}/∂{self.show(wrt)}"
+
+    def product(self, parts: Sequence[str]) -> str:
+        return " ".join(parts)
+
+    def ratio(self, above: Node, below: Node) -> str:
+        closed = (Leaf, Delta, Raised, Root, Call)
+        loose = (Summed, Slope)
+        factors = above.factors if isinstance(above, Times) else ()
+        heavy = isinstance(above, (*loose, Plus, Ratio)) or any(isinstance(f, loose) for f in factors)
+        top = self.bracket(above) if heavy else self.show(above, last=False)
+        return f"{top}/{self.show(below, last=False) if isinstance(below, closed) else self.bracket(below)}"
+
+    def power(self, base: Node, exponent: Node) -> str:
+        spelled_exponent = self.show(exponent)
+        if spelled_exponent.isdigit():
+            return self.tight(base) + spelled_exponent.translate(SUPERSCRIPT)
+        return f"{self.tight(base)}^{spelled_exponent if isinstance(exponent, Leaf) else self.bracket(exponent)}"
+
+    def root(self, body: Node) -> str:
+        return f"√{self.tight(body)}"
+
+    def call(self, function: str, args: Sequence[Node], last: bool) -> str:
+        name = FUNCTIONS.get(function, function)
+        if last and function != "exp" and is_entry(args):
+            return f"{name} {self.show(args[0])}"
+        return f"{name}({', '.join(self.show(a) for a in args)})"
+
+    def total(self, indices: Sequence[Idx], body: str) -> str:
+        return " ".join([*(f"Σ_{index_letter(i)}" for i in indices), body])
+
+    def bracket(self, node: Node) -> str:
+        return f"({self.show(node)})"
+
+    def transpose(self, body: str) -> str:
+        return f"{body}ᵀ"
+
+    def hadamard_power(self, base: str, exponent: Node) -> str:
+        return f"{base}^⊙{self.show(exponent) if isinstance(exponent, Leaf) else self.bracket(exponent)}"
+
+    def mapped(self, variable: Node, body: Node, argument: Node) -> str:
+        return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
+
+    def by_cases(self, node: Cases) -> str:
+        conditions = (f"if {self.show(c.condition)}" if c.condition else "otherwise" for c in node.cases)
+        return "{" + ", ".join(f"{self.show(c.value)} {w}" for c, w in zip(node.cases, conditions, strict=True)) + "}"
+
+    def grid(self, node: Grid) -> str:
+        return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
+
+
+def spelled(name: Word) -> str:
+    """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is no number."""
+    letter = GREEK[name.letter.lower()] if name.greek else name.letter
+    if name.greek and name.letter[0].isupper():
+        letter = letter.upper()
+    mark = f"_{spelled(word(name.mark))}" if name.mark and not name.mark.isdigit() else name.mark
+    return normalize("NFC", letter + ACCENTS.get(name.accent, "")) + mark
+
+
+def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
+    """A matrix of ones or of zeros, or the identity, with its size."""
+    letter = {OneMatrix: "1", ZeroMatrix: "0", Identity: "I"}[type(expr)]
+    rows, columns = expr.shape
+    if isinstance(expr, Identity) or columns == 1:
+        return f"{letter}_{rows}"
+    return f"{letter}_{columns}ᵀ" if rows == 1 else f"{letter}_({rows}×{columns})"
+
+
+def width(text: str) -> int:
+    """The number of terminal columns that a line takes: combining accents take none."""
+    return sum(1 for character in text if not combining(character))

@@ -1,0 +1,211 @@
+"""The tree of a formula as it is shown: signs, factors and terms already in reading order.
+
+SymPy's own nodes cannot hold an order (``Mul`` sorts its arguments) or a bracket that is pulled out again
+(``2*(a - b)`` distributes), so ``order`` writes expressions into these nodes; the printers read these alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A number, a symbol, an entry of an array, or a matrix symbol (a ones matrix and the identity too)."""
+
+    expr: Basic
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A Kronecker delta; the running index comes first."""
+
+    left: Basic
+    right: Basic
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivative of ``of`` with respect to ``wrt``."""
+
+    of: Node
+    wrt: Node
+
+
+@dataclass(frozen=True)
+class Minus:
+    """The negative of ``body``, which has no sign of its own."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
+class Plus:
+    """A sum of at least two terms; subtracted terms are ``Minus``."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Times:
+    """A product of at least two factors that commute, except that a matrix may stand last."""
+
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """``above`` divided by ``below``."""
+
+    above: Node
+    below: Node
+
+
+@dataclass(frozen=True)
+class Raised:
+    """``base`` to the power ``exponent``."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Root:
+    """The square root of ``body``."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of its arguments; of a matrix, entry by entry."""
+
+    function: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Summed:
+    """The sum of ``body`` over whole axes, the outermost index first."""
+
+    indices: tuple[Idx, ...]
+    body: Node
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A matrix product."""
+
+    factors: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Hadamard:
+    """An entrywise product, divided entry by entry by each matrix in ``below``."""
+
+    factors: tuple[Node, ...]
+    below: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class HadamardRaised:
+    """The entrywise power of a matrix."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """The transpose of ``body``."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """``variable -> body`` applied to every entry of the matrix ``argument``."""
+
+    variable: Node
+    body: Node
+    argument: Node
+
+
+@dataclass(frozen=True)
+class Relation:
+    """``left sign right``, where ``sign`` is one of SymPy's: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``."""
+
+    sign: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a function defined by cases; no condition means otherwise."""
+
+    value: Node
+    condition: Node | None
+
+
+@dataclass(frozen=True)
+class Cases:
+    """A function defined by cases."""
+
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of an explicit matrix."""
+
+    entries: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An explicit matrix."""
+
+    rows: tuple[Row, ...]
+
+
+Node = (
+    Leaf
+    | Delta
+    | Slope
+    | Minus
+    | Plus
+    | Times
+    | Ratio
+    | Raised
+    | Root
+    | Call
+    | Summed
+    | Chain
+    | Hadamard
+    | HadamardRaised
+    | Transposed
+    | Mapped
+    | Relation
+    | Case
+    | Cases
+    | Row
+    | Grid
+)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below a node, in reading order."""
+    for part in (getattr(node, field.name) for field in fields(node)):
+        for item in part if isinstance(part, tuple) else (part,):
+            if isinstance(item, Node):
+                yield item
+
+
+def contains(node: Node, kinds: type[Node] | tuple[type[Node], ...]) -> bool:
+    """Whether a node of one of the given kinds occurs in ``node``."""
+    return isinstance(node, kinds) or any(contains(child, kinds) for child in children(node))
