@@ -169,10 +169,10 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
         raise InputError(f"--shape {options.shape}: expected {len(axes)} sizes, {','.join(axes)}, such as 2,4,3")
     if options.format == "mathml":
         raise InputError("--shape goes with --format text or latex")
-    at = derivation.explicit(**dict(zip(axes, map(int, parts), strict=True)))
+    at = derivation.explicit(y=None, **dict(zip(axes, map(int, parts), strict=True)))
     show = entries_to_latex if options.format == "latex" else entries_to_text
     output = [(Symbol(derivation.program.output), at.loss)]
-    return show(at.inputs, at.definitions, output, at.gradients)
+    return show(derivation.record, at.inputs, at.definitions, output, at.gradients)
 
 
 def _read(path: Path) -> str:
@@ -223,15 +223,16 @@ def report_text(report: Report) -> str:
             mean, deviation = section.expected_size
             lines += ["", "  What the printed numbers can say: are there inputs at which a formula gives them?"]
             width = max(len(row.formula) for row in section.rows)
-            lines.append(f"    {'formula':{width}}  inputs exist  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)")
+            lines.append(
+                f"    {'formula':{width}}  inputs exist  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
+            )
             for row in section.rows:
                 size = "-" if row.size is None else f"{row.size:.0f}"
                 lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
             lines.append(
-                "  A formula for which inputs exist is not refuted; changes in two entries of a row that cancel cannot be seen."
+                "  A formula for which inputs exist is not refuted; "
+                "changes in two entries of a row that cancel cannot be seen."
             )
         lines.append("")
     lines.append("Everything holds." if report.ok else f"FAILED: {report.first_failure}")
     return "\n".join(lines)
-
-

@@ -119,10 +119,7 @@ def _proof(derivation: Derivation) -> list[Item]:
     report = derivation.prove()
     counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
     items = [Item("proof of every line", report.ok, f"{len(report.marks)} lines: {counts}")]
-    items += [
-        Item(f"line {mark.number}", mark.ok, f"{mark.level.words}: {mark.detail}")
-        for mark in report.weaker()
-    ]
+    items += [Item(f"line {mark.number}", mark.ok, f"{mark.level.words}: {mark.detail}") for mark in report.weaker()]
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
     found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
@@ -136,7 +133,9 @@ def _recorded(derivation: Derivation) -> list[Item]:
     function = derivation.to_numpy()
     found = [compare(function, case) for case in recorded_cases() if case["loss"] == derivation.program.name]
     worst = max(found, key=lambda c: c.error)
-    words = f"{len(found)} runs in TensorFlow, largest relative error {worst.error:.1e} ({worst.id}), allowed {BOUND:.0e}"
+    words = (
+        f"{len(found)} runs in TensorFlow, largest relative error {worst.error:.1e} ({worst.id}), allowed {BOUND:.0e}"
+    )
     return [Item("recorded runs", bool(found) and all(c.ok for c in found), words)]
 
 
@@ -154,12 +153,12 @@ def _published(derivation: Derivation, published: Published, size: float | None)
         return [*items, Item("published: witness", False, "no inputs found at which the printed numbers come out")]
     mean, deviation = expected_size(published)
     words = (
-        f"largest error {witness.error:.1e} over the {published.values.size} printed numbers; least |x|^2 + |w|^2 found "
-        f"{witness.size if size is None else size:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
+        f"largest error {witness.error:.1e} over the {published.values.size} printed numbers; "
+        f"least |x|^2 + |w|^2 found {witness.size if size is None else size:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
     )
     items.append(Item("published: witness, generated function", _close(witness, published), words))
     sizes = {"N": published.N, "D": published.D, "C": published.C}
-    explicit = witness_at(published, _gradients(derivation.explicit(**sizes).lambdify()), witness.X, witness.W)
+    explicit = witness_at(published, _gradients(derivation.explicit(y=None, **sizes).lambdify()), witness.X, witness.W)
     words = f"largest error {explicit.error:.1e} at the same inputs"
     return [*items, Item("published: witness, lambdified entries", _close(explicit, published), words)]
 
@@ -209,7 +208,9 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
             if isinstance(term, Sum) or term.has(Sum):
                 words = f"{expression_text(term, derivation.record)} left out of dL/dZ"
                 found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace({bracket: bracket - term})))
-                diagonal = {total: _at(total, derivation.record.adjoints["Z"].entry.indices) for total in term.atoms(Sum)}
+                diagonal = {
+                    total: _at(total, derivation.record.adjoints["Z"].entry.indices) for total in term.atoms(Sum)
+                }
                 words = f"only the diagonal term of {expression_text(term, derivation.record)}"
                 found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace(diagonal)))
     return found

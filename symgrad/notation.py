@@ -189,7 +189,10 @@ def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) ->
     taken = {*avoid, *free.values()}
 
     def name(_: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
-        return {i: next(new for place in serial if (new := _fresh(axis_name(i), i.upper + 1, place)) not in taken) for i in indices}
+        return {
+            i: next(new for place in serial if (new := _fresh(axis_name(i), i.upper + 1, place)) not in taken)
+            for i in indices
+        }
 
     return _renamed(expr, free, name)
 

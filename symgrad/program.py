@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +11,17 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
-from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, entries, free_indices, renamed, replaced
+from symgrad.notation import (
+    Array,
+    Axis,
+    array_names,
+    axis_name,
+    bound_indices,
+    entries,
+    free_indices,
+    renamed,
+    replaced,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Definition:
     @property
     def name(self) -> str:
         """The name of the array that the equation defines."""
-        return self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name
+        return str(self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name)
 
     @property
     def indices(self) -> tuple[Idx, ...]:
@@ -157,9 +167,7 @@ class Program:
     def with_nodes(self, names: Iterable[str]) -> Program:
         """The same program in which the abbreviations among ``names`` are nodes."""
         wanted = set(names)
-        return replace(
-            self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations)
-        )
+        return replace(self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations))
 
 
 def _indices(entry: Expr) -> tuple[Idx, ...]:
@@ -173,7 +181,7 @@ def _spell(expr: Basic, indices: dict[Idx, str], arrays: dict[str, str]) -> str:
     if isinstance(expr, Indexed):
         return f"{arrays[expr.base.name]}[{','.join(indices[i] for i in expr.indices)}]"
     if isinstance(expr, Symbol):
-        return arrays.get(expr.name, expr.name)
+        return arrays.get(expr.name, str(expr))
     if isinstance(expr, Sum):
         depth = sum(text.startswith("~") for text in indices.values())
         bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
@@ -205,7 +213,9 @@ def _validate(program: Program) -> None:
             if not isinstance(i, Idx) or i.upper is None:
                 raise ProgramError(f"{program.name}: index {place} of {e.entry} must be an index over an axis, not {i}")
             if axis_name(i) not in axis:
-                raise ProgramError(f"{program.name}: index {i} of {e.entry} runs over {axis_name(i)}, not among the axes")
+                raise ProgramError(
+                    f"{program.name}: index {i} of {e.entry} runs over {axis_name(i)}, not among the axes"
+                )
         if len(set(e.indices)) < len(e.indices):
             raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
         if len(e.indices) > 2:
@@ -229,7 +239,7 @@ def _check_name(program: Program, name: str) -> None:
 
 
 def _validate_side(
-    program: Program, known: dict[str, tuple[Axis, ...]], where: str, side: Expr, scope: set[Idx]
+    program: Program, known: dict[str, tuple[Axis, ...]], where: str, side: Expr, scope: Set[Idx]
 ) -> None:
     """Check every index of one side of an equation; ``scope`` holds the indices that may occur free."""
     if isinstance(side, Sum):
@@ -249,7 +259,9 @@ def _validate_side(
         if name not in known:
             raise ProgramError(f"{program.name}: {where} uses {name}, which no input or equation defines")
         if len(side.indices) != len(known[name]):
-            raise ProgramError(f"{program.name}: in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}")
+            raise ProgramError(
+                f"{program.name}: in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}"
+            )
         for place, (i, a) in enumerate(zip(side.indices, known[name], strict=True), 1):
             if not isinstance(i, Idx) or i.upper is None or axis_name(i) != a.name:
                 over = f"runs over {axis_name(i)}" if isinstance(i, Idx) and i.upper is not None else "has no axis"

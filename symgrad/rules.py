@@ -14,14 +14,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from sympy import Add, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, factor_terms, fraction, together
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    exp,
+    factor_terms,
+    fraction,
+    together,
+)
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import array_names, axis_name, canonical, free_indices, height, renamed, replaced
-from symgrad.sums import split_sums
 from symgrad.program import Definition, Program
 from symgrad.steps import Condition
+from symgrad.sums import split_sums
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,8 @@ class Rule:
     """``pattern = replacement`` for all values of ``indices``, a consequence of the definition of ``source``.
 
     ``always`` tells that the rule is applied wherever it matches (a kernel); otherwise only where the line becomes
-    shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a derived
-    identity, and ``after`` the rule that has to be applied before it can match.
+    shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a
+    derived identity, and ``after`` the rule that has to be applied before it can match.
     """
 
     source: str
@@ -118,9 +133,10 @@ def rules_of(program: Program, definition: Definition) -> list[Rule]:
         return []
     rules = []
     for target in targets:
-        if free_indices(target) == set(definition.indices):
-            if solution := solved(program, definition.entry, definition.rhs, target):
-                rules.append(Rule(definition.name, target, solution[0], definition.indices, bool(found), solution[1]))
+        if free_indices(target) != set(definition.indices):
+            continue
+        if solution := solved(program, definition.entry, definition.rhs, target):
+            rules.append(Rule(definition.name, target, solution[0], definition.indices, bool(found), solution[1]))
     return rules
 
 
@@ -139,7 +155,18 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
             totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
             if len(totals) == 1 and (solution := solved(program, definition.entry, rhs, totals[0])):
                 conditions = rule.conditions + solution[1]
-                found.append(Rule(rule.source, totals[0], solution[0], definition.indices, False, conditions, definition.name, rule))
+                found.append(
+                    Rule(
+                        rule.source,
+                        totals[0],
+                        solution[0],
+                        definition.indices,
+                        False,
+                        conditions,
+                        definition.name,
+                        rule,
+                    )
+                )
     return found
 
 

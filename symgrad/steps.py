@@ -20,8 +20,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Partial:
-    """The subject of lines that differentiate one definition, or one expression in it: the derivative of ``of`` with respect to the
-    entry ``wrt``, abbreviations written out, every other node held fixed."""
+    """The subject of lines that differentiate one definition, or one expression in it: the derivative of ``of`` with
+    respect to the entry ``wrt``, abbreviations written out, every other node held fixed."""
 
     of: Expr
     wrt: Indexed | Symbol

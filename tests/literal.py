@@ -30,7 +30,10 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
         bound = [limit[0] for limit in expr.limits]
         ranges = [range(sizes[str(i.upper + 1)]) for i in bound]
         return sum(
-            (value(expr.function, arrays, sizes, {**at, **dict(zip(bound, place, strict=True))}) for place in product(*ranges)),
+            (
+                value(expr.function, arrays, sizes, {**at, **dict(zip(bound, place, strict=True))})
+                for place in product(*ranges)
+            ),
             0j,
         )
     parts = [value(arg, arrays, sizes, at) for arg in expr.args]
@@ -57,9 +60,7 @@ def forward(program: Program, inputs: Mapping[str, np.ndarray], sizes: Mapping[s
     return arrays
 
 
-def complex_step(
-    program: Program, name: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
-) -> np.ndarray:
+def complex_step(program: Program, name: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
     """The gradient with respect to ``name``, an input or a defined array, at the point that ``arrays`` describes."""
     gradient = np.empty(np.shape(arrays[name]))
     later = [d for d in program.ordered if d.name != name]
@@ -76,7 +77,7 @@ def complex_step(
 
 
 def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> dict[str, np.ndarray]:
-    """Standard normal inputs; positive where they are declared so, and rows of probabilities where those are assumed."""
+    """Standard normal inputs; positive where declared so, and rows of probabilities where those are assumed."""
     rng = np.random.default_rng(seed)
     found = {}
     for array in program.inputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Rational, Sum, Symbol, exp, log, sqrt, tanh
+from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
 
 from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis
@@ -73,9 +73,7 @@ def label_smoothing() -> Program:
 def l2_penalty() -> Program:
     """Cross-entropy and lambda times the squared norm of W."""
     lam = Array("lambda_")
-    return _classifier(
-        "l2_penalty", node(L.base, _nll() / N.size + lam.base * Sum(W[d, k] ** 2, d, k)), inputs=(lam,)
-    )
+    return _classifier("l2_penalty", node(L.base, _nll() / N.size + lam.base * Sum(W[d, k] ** 2, d, k)), inputs=(lam,))
 
 
 def sum_reduction() -> Program:

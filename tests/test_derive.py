@@ -118,11 +118,7 @@ def test_layer_norm_is_the_textbook_line() -> None:
     row, column = gradient.entry.indices
     a = cl.D.index("a")
     D = cl.D.size
-    bracket = (
-        D * G[row, column]
-        - xhat[row, column] * Sum(G[row, a] * xhat[row, a], a)
-        - Sum(G[row, a], a)
-    )
+    bracket = D * G[row, column] - xhat[row, column] * Sum(G[row, a] * xhat[row, a], a) - Sum(G[row, a], a)
     assert same(gradient.index, bracket / (D * sd[row]))
 
 
@@ -264,7 +260,7 @@ def test_permuting_independent_equations_gives_the_same_lines(name: str) -> None
     make, wrt = ALL[name]
     program = make()
     expected = [(s.subject, s.after, s.reason) for s in record(name).steps]
-    for order in list(permutations(program.equations))[1:: 5041 if len(program.equations) > 5 else 5]:
+    for order in list(permutations(program.equations))[1 :: 5041 if len(program.equations) > 5 else 5]:
         again = derive_record(replace(program, equations=order), wrt)
         assert [(s.subject, s.after, s.reason) for s in again.steps] == expected
 

@@ -12,7 +12,7 @@ import symgrad
 ROOT = Path(symgrad.__file__).parent
 
 # From the top down.  The modules of one layer do not import each other, but those of a package that is one layer
-# (losses, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
+# (losses, chain, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
 LAYERS: list[list[str]] = [
     ["errors"],
     ["notation"],
@@ -22,13 +22,14 @@ LAYERS: list[list[str]] = [
     ["sums"],
     ["rules"],
     ["passes"],
+    ["chain"],
     ["derive", "explicit", "check", "render", "codegen", "closed"],
     ["api"],
     ["evidence"],
     ["cli"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"losses", "explicit", "check", "render", "codegen"}
+TOGETHER = {"losses", "chain", "explicit", "check", "render", "codegen"}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 

@@ -32,8 +32,7 @@ DTYPE = "float64"
 LARGE_LOGIT = 500.0
 
 HOW_TO_RECORD = (
-    "In a virtual environment with tensorflow-cpu: "
-    "python tools/record_tensorflow.py -o symgrad/data/recorded.json"
+    "In a virtual environment with tensorflow-cpu: python tools/record_tensorflow.py -o symgrad/data/recorded.json"
 )
 
 INPUT_KINDS = {
@@ -188,9 +187,7 @@ def to_json(cases: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Record losses and gradients computed by TensorFlow.")
-    parser.add_argument(
-        "-o", metavar="FILE", dest="output", type=Path, required=True, help="JSON file to write"
-    )
+    parser.add_argument("-o", metavar="FILE", dest="output", type=Path, required=True, help="JSON file to write")
     output: Path = parser.parse_args().output
 
     cases = [

@@ -6,8 +6,33 @@ derivative of each function is SymPy's own (``fdiff``).
 
 from __future__ import annotations
 
-from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Subs, Sum, Symbol
-from sympy import acos, asin, asinh, atan, cos, cosh, erf, exp, log, sin, sinh, tan, tanh
+from sympy import (
+    Add,
+    Derivative,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Subs,
+    Sum,
+    Symbol,
+    acos,
+    asin,
+    asinh,
+    atan,
+    cos,
+    cosh,
+    erf,
+    exp,
+    log,
+    sin,
+    sinh,
+    tan,
+    tanh,
+)
 from sympy.core.basic import Basic
 
 from symgrad.errors import UnsupportedError

@@ -29,7 +29,7 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
     for rule in (r for r in rules if not r.always):
         chain = [rule] if rule.after is None or rule.after.always else [rule.after, rule]
         for candidate in (expr, split_sums(expr)):
-            changed, applied = candidate, ()
+            changed, applied = candidate, tuple[Rule, ...]()
             for link in chain:
                 changed, more = _apply([link], changed if link is chain[0] else split_sums(changed))
                 applied += more
@@ -135,9 +135,9 @@ def _signed(expr: Expr) -> Expr:
     if not isinstance(expr, Mul) or not expr.as_coeff_Mul()[0].is_negative:
         return expr
     for bracket in expr.args:
-        if isinstance(bracket, Add) and not bracket.has(KroneckerDelta):
-            if any(term.could_extract_minus_sign() for term in bracket.args):
-                return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
+        plain = isinstance(bracket, Add) and not bracket.has(KroneckerDelta)
+        if plain and any(term.could_extract_minus_sign() for term in bracket.args):
+            return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
     return expr
 
 

@@ -8,16 +8,35 @@ own shape checks pass on symbolic sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Function, HadamardPower, HadamardProduct, Identity, Indexed, KroneckerDelta, Lambda, MatAdd
-from sympy import MatMul, MatrixExpr, Mul, OneMatrix, Pow, S, Sum, Symbol, Transpose, sympify
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    Indexed,
+    KroneckerDelta,
+    Lambda,
+    MatAdd,
+    MatMul,
+    MatrixExpr,
+    Mul,
+    OneMatrix,
+    Pow,
+    S,
+    Sum,
+    Symbol,
+    Transpose,
+    sympify,
+)
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array, bound_indices, free_indices, freshen
-
 
 ENTRY = Symbol("entry", real=True)  # what an elementwise function is applied to; a dummy would differ each time
 
@@ -78,7 +97,9 @@ def _plan(expr: Expr, context: _Context) -> Factor:
         return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
     if isinstance(expr, Function) and len(expr.args) == 1:
         call = expr.func
-        return _each(_plan(expr.args[0], context), lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY)), m), call)
+        return _each(
+            _plan(expr.args[0], context), lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY)), m), call
+        )
     raise NoMatrixFormError
 
 
@@ -228,7 +249,7 @@ def _matmul(left: Factor, right: Factor) -> Factor:
     return _turned(made) if made.row is None and made.column is not None else made
 
 
-def _outer(factors: Sequence[Factor], free: set[Idx]) -> Factor:
+def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
     """The product of what is left: a matrix, vectors over single indices, and scalars of shape 1 x 1."""
     scalars = [f for f in factors if not f.indices]
     shaped = [f for f in factors if f.indices]

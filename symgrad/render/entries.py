@@ -8,11 +8,13 @@ from sympy import Expr, MatrixBase, Symbol
 
 from symgrad.render.latex import expression_latex
 from symgrad.render.text import expression_text
+from symgrad.steps import Record
 
 Equations = Sequence[tuple[Expr, Expr]]
 
 
 def entries_to_text(
+    record: Record,
     inputs: Mapping[str, Expr],
     definitions: Sequence[tuple[Symbol, Expr]],
     output: Equations,
@@ -21,12 +23,18 @@ def entries_to_text(
     """The matrices row by row, then an equation a line; ``gradients`` are printed beside the entries of ``inputs``."""
     blocks = ["\n".join(_matrix_lines(name, value)) for name, value in inputs.items()]
     for group in (definitions, output):
-        blocks.append("\n".join(f"{expression_text(left)} = {expression_text(right)}" for left, right in group))
+        blocks.append("\n".join(_equation(record, left, right) for left, right in group))
     ((loss, _),) = output
     for name, gradient in gradients.items():
         pairs = _pairs(inputs[name], gradient)
-        blocks.append("\n".join(f"∂{loss}/∂{expression_text(e)} = {expression_text(g)}" for e, g in pairs))
+        blocks.append(
+            "\n".join(f"∂{loss}/∂{expression_text(e, record)} = {expression_text(g, record)}" for e, g in pairs)
+        )
     return "\n\n".join(block for block in blocks if block)
+
+
+def _equation(record: Record, left: Expr, right: Expr) -> str:
+    return f"{expression_text(left, record)} = {expression_text(right, record)}"
 
 
 def _matrix_lines(name: str, value: Expr) -> Iterator[str]:
@@ -47,17 +55,23 @@ def _pairs(entries: Expr, gradient: Expr) -> list[tuple[Expr, Expr]]:
 
 
 def entries_to_latex(
+    record: Record,
     inputs: Mapping[str, Expr],
     definitions: Sequence[tuple[Symbol, Expr]],
     output: Equations,
     gradients: Mapping[str, Expr],
 ) -> str:
     """The same in LaTeX (amsmath): a display for each matrix and each equation."""
-    lines = [f"{name} = {expression_latex(value)}" for name, value in inputs.items()]
-    lines += [f"{expression_latex(left)} = {expression_latex(right)}" for left, right in (*definitions, *output)]
+    lines = [f"{name} = {expression_latex(value, record)}" for name, value in inputs.items()]
+    lines += [
+        f"{expression_latex(left, record)} = {expression_latex(right, record)}"
+        for left, right in (*definitions, *output)
+    ]
     ((loss, _),) = output
     for name, gradient in gradients.items():
         for entry, value in _pairs(inputs[name], gradient):
-            below = f"\\partial {expression_latex(entry)}"
-            lines.append(f"\\frac{{\\partial {expression_latex(loss)}}}{{{below}}} = {expression_latex(value)}")
+            below = f"\\partial {expression_latex(entry, record)}"
+            lines.append(
+                f"\\frac{{\\partial {expression_latex(loss, record)}}}{{{below}}} = {expression_latex(value, record)}"
+            )
     return "\n".join(f"\\[ {line} \\]" for line in lines)

@@ -1,0 +1,145 @@
+"""The adjoint of one node, line by line: the chain rule over the equations that use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sympy import Add, Expr, Indexed
+from sympy.tensor.indexed import Idx
+
+from symgrad.chain.partials import cancelled, contribution, simplify, units
+from symgrad.chain.writer import Writer
+from symgrad.notation import (
+    Array,
+    array_names,
+    entries,
+    free_indices,
+    fresh_letter,
+    lettered,
+    renamed,
+    replaced,
+)
+from symgrad.passes.assume import use
+from symgrad.passes.fold import cost, fold
+from symgrad.program import Definition, Program
+from symgrad.rules import Rule
+from symgrad.steps import Gradient, Total
+from symgrad.sums import ordered_sums
+
+
+def derive_adjoint(writer: Writer, name: str) -> None:
+    program = writer.program
+    users = [d for d in program.ordered if d.is_node and name in program.uses(d.name)]
+    users = [d for d in users if d.name in writer.adjoint or d.name == program.output]
+    entry = _entry_for(program, name, users)
+    rules = writer.rules_near([name, *(d.name for d in users)])
+    terms: list[Expr] = []
+    cites: list[int] = []
+    for user in users:
+        term, lines = contribution(writer, user, name, entry, rules)
+        terms.append(term)
+        cites += lines
+    subject = Total(entry)
+    through = len(users) > 1 or users[0].name != program.output
+    reason = "chain rule" if through else f"differentiate {program.output}"
+    if not through:
+        cites = [writer.origins[program.output], *cites]
+    raw = writer.line(subject, None, Add(*terms), "chain" if through else "differentiate", reason, cites=tuple(cites))
+    value = simplify(writer, subject, raw, rules)
+    value = _with_adjoints_written_out(writer, subject, value, rules)
+    value = _with_assumptions(writer, subject, value, rules)
+    writer.closed[name] = Gradient(
+        program.arrays[name], entry, lettered(value, program.axis, program.entry_letters), None
+    )
+
+
+def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
+    """The entry of ``name`` to differentiate by: its letters differ from those of the equations that use it."""
+    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
+    for user in users:
+        if users == [user] and user.name == program.output:
+            taken |= {str(i.label) for i in user.rhs.atoms(Idx)}
+        for unit in units(program, user, name):
+            taken |= {str(i.label) for i in free_indices(unit)}
+    chosen: list[Idx] = []
+    for axis in program.arrays[name].axes:
+        chosen.append(fresh_letter(axis, taken | {str(i.label) for i in chosen}))
+    return program.arrays[name][tuple(chosen)]
+
+
+def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
+    """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
+
+    They are tried one by one, then those of statistics (a mean, a variance) together.
+    """
+    program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
+    nodes = {a.name: node for node, a in writer.adjoint.items()}
+    present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
+    statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
+    groups = [*([name] for name in present), statistics] if len(statistics) > 1 else [[name] for name in present]
+    for group in groups:
+        written = value
+        for name in group:
+            written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
+        written = ordered_sums(written)
+        near = writer.rules_near([nodes[name] for name in group])
+        shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
+        if cost(shorter, weights) < cost(value, weights):
+            cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
+            named = " and ".join(nodes[name] for name in group)
+            cites += writer.cite(used)
+            conditions = tuple(
+                condition
+                for name in group
+                for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
+            )
+            reason = f"the adjoint of {named} written out"
+            value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
+    return value
+
+
+def _axes_of(entry: Expr) -> int:
+    return len(entry.indices) if isinstance(entry, Indexed) else 0
+
+
+def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
+    """``expr`` with the entries of one adjoint array replaced by its closed form."""
+    own = closed.entry.indices if isinstance(closed.entry, Indexed) else ()
+    found = {}
+    for entry in entries(expr, adjoint.name):
+        at = entry.indices if isinstance(entry, Indexed) else ()
+        found[entry] = renamed(closed.index, dict(zip(own, at, strict=True)))
+    return replaced(expr, found)
+
+
+def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
+    for assumption in writer.program.assumptions:
+        used = use(writer.program, value, assumption)
+        value = writer.line(
+            subject,
+            value,
+            fold(used, rules, writer.weights())[0] if used != value else value,
+            "assume",
+            assumption.words,
+            assumption=assumption,
+        )
+    return value
+
+
+def write_closed_form(writer: Writer, name: str) -> None:
+    """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
+    nodes = {a.name: node for node, a in writer.adjoint.items()}
+    gradient = writer.closed[name]
+    value, cites = gradient.index, []
+    for used in sorted(array_names(value) & set(nodes)):
+        closed = writer.closed[nodes[used]]
+        if not array_names(closed.index) & set(nodes):
+            value = _write_out(value, writer.adjoint[nodes[used]], closed)
+            cites.append(writer.results[Total(closed.entry)])
+    if cites:
+        value = fold(ordered_sums(value), [], writer.weights())[0]
+        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(sorted(cites)))
+        writer.closed[name] = replace(
+            gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters)
+        )

@@ -1,0 +1,158 @@
+"""The partial derivative of one equation, line by line: differentiated, deltas summed away, written in named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sympy import Expr, Function, Integer, KroneckerDelta, Pow, Sum, Symbol, expand_log, log, together
+from sympy.core.basic import Basic
+
+from symgrad.chain.writer import Writer
+from symgrad.notation import array_names, axis_name, bound_indices, replaced, sum_over
+from symgrad.passes.differentiate import differentiate
+from symgrad.passes.fold import fold, fold_sums, spread
+from symgrad.program import Definition, Program
+from symgrad.rules import Rule, nonzero_because
+from symgrad.steps import Condition, Partial, Subject, Value
+from symgrad.sums import contract, has_delta
+
+
+def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
+    """The abbreviations through which ``definition`` depends on ``name``."""
+    return {
+        used
+        for used in program.uses(definition.name)
+        if used in program.definitions and not program.definitions[used].is_node and name in program.uses(used)
+    }
+
+
+def units(program: Program, user: Definition, name: str) -> list[Expr]:
+    """The functions of abbreviations in the output's equation: they are differentiated on a line of their own."""
+    short = _short_names(program, user, name)
+    return sorted(
+        (call for call in user.rhs.atoms(Function) if array_names(call) & short and isinstance(call, log)),
+        key=lambda call: call.sort_key(),
+    )
+
+
+def contribution(
+    writer: Writer, user: Definition, name: str, entry: Expr, rules: Sequence[Rule]
+) -> tuple[Expr, list[int]]:
+    """What one equation adds to the adjoint of ``name``, and the lines that say so."""
+    program = writer.program
+    short = _short_names(program, user, name)
+    calls = units(program, user, name)
+    slopes: dict[Expr, Expr] = {}
+    cites: list[int] = []
+    for unit in calls:
+        written = _rewritten(writer, unit, short, rules)
+        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules)
+        cites.append(writer.results[Partial(unit, entry)])
+    if user.name == program.output and not calls:
+        return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), cites
+    if user.name == program.output:
+        return _derivative(program, user.rhs, short, entry, slopes), cites
+    slope = _partial(
+        writer, Partial(user.entry, entry), _derivative(program, user.rhs, short, entry, slopes), rules, True
+    )
+    cites.append(writer.results[Partial(user.entry, entry)])
+    if slope == 0:
+        return slope, cites
+    adjoint = writer.adjoint[user.name]
+    return sum_over(adjoint[user.indices] * slope, user.indices), cites
+
+
+def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> Expr:
+    """A function of an abbreviation, written out; the logarithm of a quotient becomes a difference."""
+    program = writer.program
+    written = program.written_out(unit, short)
+    opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
+    named = fold_sums(opened, rules)
+    cites = tuple(sorted(writer.origins[n] for n in array_names(unit) & short))
+    writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
+    return opened
+
+
+def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
+    """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
+    rates = {unit: Symbol(f"rate{place}", real=True) for place, unit in enumerate(slopes)}
+    t = Symbol("t", real=True)
+    moved = replaced(rhs, {unit: unit + t * rates[unit] for unit in slopes})
+    known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
+    known = replaced(known, {rates[unit]: slope for unit, slope in slopes.items()})
+    still = {unit: Symbol(f"still{place}", real=True) for place, unit in enumerate(slopes)}
+    rest = program.written_out(replaced(rhs, still), short)
+    rest = replaced(differentiate(rest, entry), {symbol: unit for unit, symbol in still.items()})
+    return known + rest
+
+
+def _partial(
+    writer: Writer, subject: Partial, value: Expr, rules: Sequence[Rule], differentiated: bool = False
+) -> Expr:
+    """The lines of one partial derivative; returns the last right side."""
+    raw = value if differentiated else differentiate(value, subject.wrt)
+    origin = writer.results.get(Value(subject.of))
+    if program_name := _defined(writer.program, subject.of):
+        origin = writer.origins[program_name]
+    raw = writer.line(
+        subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=(origin,) if origin else ()
+    )
+    return simplify(writer, subject, raw, rules)
+
+
+def _defined(program: Program, entry: Expr) -> str | None:
+    """The name of the array whose definition is about ``entry``, if it is one."""
+    return next((d.name for d in program.ordered if d.entry == entry), None)
+
+
+def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
+    """Deltas summed away axis by axis, then the line in named arrays."""
+    for axis in writer.program.axes:
+        if has_delta(value, axis.name):
+            before = value
+            value = contract(value, axis.name)
+            reason = _delta_reason(writer.lettered(subject, before), axis.name)
+            writer.line(subject, before, value, "contract", reason)
+    before = value
+    value, used = fold(value, rules, writer.weights())
+    cites = writer.cite(used)
+    conditions = cancelled(writer.program, before, value)
+    if not used and spread(before) == spread(value):
+        return writer.amend(subject, value)
+    names = ", ".join(dict.fromkeys(rule.source for rule in used))
+    reason = f"in terms of {names}" if used else "collect common factors"
+    return writer.line(
+        subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
+    )
+
+
+def _delta_reason(before: Expr, axis: str) -> str:
+    """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
+    bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    picked: dict[str, str] = {}
+    for delta in sorted(before.atoms(KroneckerDelta), key=lambda delta: delta.sort_key()):
+        pair = delta.args[:2]
+        for gone, kept in (pair, pair[::-1]):
+            if gone in bound and str(gone) not in picked and kept not in bound:
+                picked[str(gone)] = str(kept)
+    if len(picked) == 1:
+        ((gone, kept),) = picked.items()
+        return f"the delta in {gone} picks {gone} = {kept}"
+    equalities = " and ".join(f"{gone} = {kept}" for gone, kept in picked.items())
+    return f"the deltas in {' and '.join(picked)} pick {equalities}"
+
+
+def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
+    """The divisors of ``before`` that ``after`` no longer has, with the reason why none is zero."""
+    conditions = []
+    kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
+    for divisor in _divisors(before) - _divisors(after):
+        if array_names(divisor) <= kept:
+            continue
+        reason = nonzero_because(program, divisor) or "it divides in the forward equations"
+        conditions.append(Condition(divisor, reason))
+    return tuple(sorted(conditions, key=lambda c: str(c.nonzero)))
+
+
+def _divisors(expr: Basic) -> set[Expr]:
+    return {p.base for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign() and not p.base.is_integer}

@@ -1,0 +1,126 @@
+"""The page on which a derivation is written: numbered lines in conventional letters, and what later lines refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sympy import Expr
+
+from symgrad.notation import Array, array_names, canonical, free_indices, lettered
+from symgrad.program import Definition, Program
+from symgrad.rules import Rule, identities, rules_of
+from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+
+
+@dataclass
+class Writer:
+    """Collects the lines of one derivation, in conventional letters, and what later lines refer to."""
+
+    program: Program
+    adjoint: dict[str, Array]
+    steps: list[Step] = field(default_factory=list)
+    closed: dict[str, Gradient] = field(default_factory=dict)
+    results: dict[Subject, int] = field(default_factory=dict)
+    origins: dict[str, int] = field(default_factory=dict)
+    rule_lines: dict[Rule, int] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+
+    def line(
+        self,
+        subject: Subject,
+        before: Expr | None,
+        after: Expr,
+        rule: str,
+        reason: str,
+        **notes: object,
+    ) -> Expr:
+        """Write one line, unless it says the same as the one before; return its right side."""
+        if before is not None and canonical(before) == canonical(after):
+            return after
+        shown = None
+        if before is not None:
+            last = self.steps[-1]
+            shown = last.after if last.subject == subject else self.lettered(subject, before)
+        self.steps.append(
+            Step(len(self.steps) + 1, subject, shown, self.lettered(subject, after), rule, reason, **notes)  # type: ignore[arg-type]
+        )
+        self.results[subject] = len(self.steps)
+        return after
+
+    def amend(self, subject: Subject, after: Expr) -> Expr:
+        """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""
+        if self.steps[-1].subject == subject:
+            self.steps[-1] = replace(self.steps[-1], after=self.lettered(subject, after))
+        return after
+
+    def lettered(self, subject: Subject, expr: Expr) -> Expr:
+        """``expr`` as a line about ``subject`` shows it."""
+        if isinstance(subject, (MatrixValue, MatrixTotal)):
+            return expr
+        own = subject.expr if isinstance(subject, Value) else subject.wrt
+        taken = {str(i.label) for i in free_indices(own)}
+        if isinstance(subject, Partial):
+            taken |= {str(i.label) for i in free_indices(subject.of)}
+        return lettered(expr, self.program.axis, taken | self.program.entry_letters)
+
+    def rules_of(self, definition: Definition) -> list[Rule]:
+        """The rules that a definition gives, found once."""
+        if definition.name not in self.rules:
+            self.rules[definition.name] = rules_of(self.program, definition)
+        return self.rules[definition.name]
+
+    def rules_near(self, names: Sequence[str]) -> list[Rule]:
+        """The rules of the definitions of ``names`` and of the abbreviations that they use."""
+        program = self.program
+        near = {used for name in names for used in program.uses(name) | {name} if used in program.definitions}
+        near = {n for n in near if n in names or not program.definitions[n].is_node}
+        near |= {d.name for d in program.ordered if not d.is_node and _stands_on(program, d) <= set(names) | near}
+        definitions = [d for d in program.ordered if d.name in near]
+        plain = [rule for d in definitions for rule in self.rules_of(d)]
+        return plain + identities(program, definitions, plain)
+
+    def cite(self, rules: Sequence[Rule]) -> tuple[int, ...]:
+        """The lines that state ``rules``; a rule that no line states yet gets one."""
+        for rule in rules:
+            if rule not in self.rule_lines:
+                self.rule_lines[rule] = self._state(rule)
+        return tuple(sorted({self.rule_lines[rule] for rule in rules}))
+
+    def _state(self, rule: Rule) -> int:
+        """The number of the line that states ``rule``: its definition, or a new line where that had to be solved."""
+        origin = self.origins[rule.source]
+        as_defined = not rule.always or rule.pattern == self.program.definitions[rule.source].rhs
+        if as_defined and rule.derived_from is None:
+            return origin
+        cites = {origin, self.origins[rule.derived_from or rule.source]}
+        reason = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
+        self.line(
+            Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters)),
+            None,
+            rule.replacement,
+            "solve",
+            reason,
+            cites=tuple(sorted(cites)),
+            conditions=rule.conditions,
+        )
+        return len(self.steps)
+
+    def record(self, wrt: Sequence[str]) -> Record:
+        return Record(
+            self.program,
+            tuple(wrt),
+            tuple(self.steps),
+            {name: self.closed[name] for name in wrt},
+            dict(self.closed),
+            dict(self.adjoint),
+        )
+
+    def weights(self, axes: int = 0) -> dict[str, int]:
+        """What an entry costs the reader of a line with ``axes`` free indices: an adjoint is long to write, and that of
+        a statistic (fewer axes: a mean, a variance) only a name for a detour."""
+        return {array.name: 6 if len(array.axes) >= axes else 14 for array in self.adjoint.values()}
+
+
+def _stands_on(program: Program, definition: Definition) -> set[str]:
+    return {used for used in array_names(definition.rhs) if used in program.definitions}
