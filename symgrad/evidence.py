@@ -152,9 +152,10 @@ def _published(derivation: Derivation, published: Published, size: float | None)
     if witness is None:
         return [*items, Item("published: witness", False, "no inputs found at which the printed numbers come out")]
     mean, deviation = expected_size(published)
+    least = witness.size if size is None else size
     words = (
         f"largest error {witness.error:.1e} over the {published.values.size} printed numbers; "
-        f"least |x|^2 + |w|^2 found {witness.size if size is None else size:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
+        f"least |x|^2 + |w|^2 found {least:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
     )
     items.append(Item("published: witness, generated function", _close(witness, published), words))
     sizes = {"N": published.N, "D": published.D, "C": published.C}
