@@ -44,7 +44,7 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
 
 
 def _check(program: Program, wrt: Sequence[str]) -> None:
-    reached = _ancestors(program, program.output)
+    reached = program.ancestors[program.output]
     if not wrt:
         raise InputError(f"{program.name}: no array to differentiate with respect to was given")
     for name in wrt:
@@ -58,22 +58,11 @@ def _check(program: Program, wrt: Sequence[str]) -> None:
         check_smooth(definition.rhs, definition.name)
 
 
-def _ancestors(program: Program, name: str) -> set[str]:
-    """The arrays from which ``name`` is computed."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        used = array_names(program.definitions[n].rhs) if (n := waiting.pop()) in program.definitions else set()
-        waiting += used - found
-        found |= used
-    return found
-
-
 def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
     """The arrays that need an adjoint: those of ``wrt`` and every node between them and the output, latest first."""
-    between = _ancestors(program, program.output)
+    between = program.ancestors[program.output]
     nodes = [
-        d.name for d in program.ordered if d.is_node and d.name in between and _ancestors(program, d.name) & set(wrt)
+        d.name for d in program.ordered if d.is_node and d.name in between and program.ancestors[d.name] & set(wrt)
     ]
     inputs = [name for name in wrt if name not in program.definitions]
     nodes += [name for name in wrt if name in program.definitions and name not in nodes]

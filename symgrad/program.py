@@ -147,14 +147,26 @@ class Program:
         by_text = {text: place for place, (_, text) in enumerate(sorted(set(known.values())))}
         return {name: (depth, f"{by_text[text]:06}") for name, (depth, text) in known.items()}
 
-    def uses(self, name: str) -> set[str]:
+    def uses(self, name: str) -> frozenset[str]:
         """The arrays on which ``name`` depends through abbreviations alone: its parents in the graph of nodes."""
-        found: set[str] = set()
-        if name in self.definitions:
-            for used in array_names(self.definitions[name].rhs):
-                found.add(used)
-                if used in self.definitions and not self.definitions[used].is_node:
-                    found |= self.uses(used)
+        return self._uses.get(name, frozenset())
+
+    @cached_property
+    def _uses(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for name, definition in self.definitions.items():
+            used = array_names(definition.rhs)
+            short = [found[n] for n in used if n in found and not self.definitions[n].is_node]
+            found[name] = used.union(*short)
+        return found
+
+    @cached_property
+    def ancestors(self) -> dict[str, frozenset[str]]:
+        """The arrays from which each array is computed."""
+        found: dict[str, frozenset[str]] = {array.name: frozenset() for array in self.inputs}
+        for name, definition in self.definitions.items():
+            used = array_names(definition.rhs)
+            found[name] = used.union(*(found[n] for n in used))
         return found
 
     def written_out(self, expr: Expr, names: Collection[str]) -> Expr:

@@ -41,6 +41,8 @@ def _split(expr: Basic) -> Expr:
 
 def has_delta(expr: Basic, axis: str) -> bool:
     """Whether a delta in ``expr`` has an index over ``axis`` that a sum binds."""
+    if not expr.has(KroneckerDelta):
+        return False
     bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
     return any(set(delta.args[:2]) & bound for delta in expr.atoms(KroneckerDelta))
 

@@ -10,7 +10,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import bound_indices, canonical, height, replaced, sum_over
-from symgrad.rules import Rule, kernels, matches
+from symgrad.rules import Rule, matches
 from symgrad.sums import ordered_sums, split_sums
 
 
@@ -106,10 +106,9 @@ def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
 
 def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     """The cheapest of SymPy's rational forms, functions, sums, deltas and entries being taken as atoms."""
-    if not isinstance(expr, (Add, Mul, Pow)):
+    if not isinstance(expr, (Add, Mul, Pow)) or not _has_bracket(expr):
         return expr
-    found = {*kernels(expr), *expr.atoms(KroneckerDelta), *expr.atoms(Indexed)}
-    atoms = sorted(found, key=lambda atom: atom.sort_key())
+    atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
     names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
@@ -121,6 +120,21 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     back = {name: atom for atom, name in names.items()}
     shown = [_signed(form.xreplace(back)) for form in forms]
     return min(shown, key=lambda form: cost(form, weights))
+
+
+def _has_bracket(expr: Expr) -> bool:
+    """Whether a sum of terms stands in the rational part of ``expr``: a plain product has one form only."""
+    if isinstance(expr, Add):
+        return True
+    return isinstance(expr, (Mul, Pow)) and any(_has_bracket(arg) for arg in expr.args)
+
+
+def _atoms(expr: Expr) -> set[Expr]:
+    """What the rational part of ``expr`` is made of: entries, deltas, functions, roots and sums."""
+    rational = isinstance(expr, (Add, Mul)) or (isinstance(expr, Pow) and expr.exp.is_Integer)
+    if rational:
+        return set().union(*(_atoms(arg) for arg in expr.args))
+    return set() if isinstance(expr, Symbol) or expr.is_number else {expr}
 
 
 def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
