@@ -7,24 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sympy import Expr
 
 from symgrad import closed
 from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
-from symgrad.codegen import to_numpy, to_source
 from symgrad.derive import derive_record
 from symgrad.errors import InputError
-from symgrad.explicit import Explicit, explicit
 from symgrad.losses import LOSSES
 from symgrad.notation import Array
 from symgrad.program import Assumption, Program
-from symgrad.render.latex import to_latex
-from symgrad.render.mathml import to_mathml
 from symgrad.render.text import expression_text, to_text
 from symgrad.steps import Record, Step
+
+if TYPE_CHECKING:
+    from symgrad.explicit import Explicit
+
+# What only some methods need (LaTeX, MathML, generated code, explicit matrices) is imported when they are called:
+# together it would add a third to the time in which a derivation can be printed.
 
 
 def derive(
@@ -134,10 +136,14 @@ class Derivation:
 
     def to_latex(self, notation: str = "both", *, standalone: bool = False) -> str:
         """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles."""
+        from symgrad.render.latex import to_latex
+
         return to_latex(self.record, self._marks(), notation, standalone=standalone)
 
     def to_mathml(self, notation: str = "both") -> str:
         """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML."""
+        from symgrad.render.mathml import to_mathml
+
         return to_mathml(self.record, self._marks(), notation)
 
     def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
@@ -145,14 +151,20 @@ class Derivation:
 
         ``y`` gives labels, zero-based.  Raises ``InputError`` for a size that is missing, unknown or less than one.
         """
+        from symgrad.explicit import explicit
+
         return explicit(self.record, sizes, y)
 
     def to_numpy(self) -> Callable[..., Any]:
         """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size."""
+        from symgrad.codegen import to_numpy
+
         return to_numpy(self.record)
 
     def to_source(self, name: str = "") -> str:
         """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns."""
+        from symgrad.codegen import to_source
+
         return to_source(self.record, name or f"{self.program.name}_gradient", self.closed_form_words())
 
     def closed_form_words(self) -> tuple[str, ...]:

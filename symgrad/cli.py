@@ -13,15 +13,17 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sympy import Symbol
 
 from symgrad.api import Derivation, derive
 from symgrad.errors import InputError, SymgradError
-from symgrad.evidence import Report, check
 from symgrad.losses import LOSSES
-from symgrad.render.entries import entries_to_latex, entries_to_text
 from symgrad.render.text import mark_sign
+
+if TYPE_CHECKING:
+    from symgrad.evidence import Report
 
 DERIVE_EXAMPLES = """\
 examples:
@@ -146,6 +148,8 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from symgrad.evidence import check  # with all that it needs, only for this command
+
     report = check(_read(options.published) if options.published else None)
     print(json.dumps(report.as_dict(), indent=1) if options.json else report_text(report))
     if not report.ok:
@@ -170,6 +174,8 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     if options.format == "mathml":
         raise InputError("--shape goes with --format text or latex")
     at = derivation.explicit(y=None, **dict(zip(axes, map(int, parts), strict=True)))
+    from symgrad.render.entries import entries_to_latex, entries_to_text
+
     show = entries_to_latex if options.format == "latex" else entries_to_text
     output = [(Symbol(derivation.program.output), at.loss)]
     return show(derivation.record, at.inputs, at.definitions, output, at.gradients)

@@ -16,7 +16,7 @@ from sympy.core.basic import Basic
 from symgrad.chain.adjoints import derive_adjoint, write_closed_form
 from symgrad.chain.writer import Writer
 from symgrad.errors import InputError
-from symgrad.notation import Array, array_names
+from symgrad.notation import Array
 from symgrad.passes.differentiate import check_smooth
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program

@@ -68,7 +68,10 @@ def test_every_module_has_a_layer() -> None:
 
 
 def test_no_import_hides_in_a_function() -> None:
+    """But for the public face and the command line, which load what a call needs when it is made."""
     for path in modules():
+        if path.name in ("api.py", "cli.py"):
+            continue
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 hidden = [n for n in ast.walk(function) if isinstance(n, (ast.Import, ast.ImportFrom))]

@@ -7,6 +7,8 @@ is the second.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sympy import Derivative, Expr, Indexed, Subs, Sum, Symbol, sympify
 
 from symgrad.check.atoms import NoNormalForm
@@ -74,12 +76,16 @@ def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
 
 def _derivative(of: Expr, wrt: Expr) -> Expr:
     """SymPy's derivative with respect to an entry with indices of its own, which are then given their letters."""
-    of = freshen(of)
     if not isinstance(wrt, Indexed):
-        result = of.diff(wrt)
-    else:
-        fresh = {i: type(i)(f"_w{place}", axis_size(i)) for place, i in enumerate(wrt.indices)}
-        result = of.diff(wrt.xreplace(fresh)).xreplace({new: old for old, new in fresh.items()})
+        return _sympy_derivative(of, wrt)
+    fresh = {i: type(i)(f"_w{place}", axis_size(i)) for place, i in enumerate(wrt.indices)}
+    return _sympy_derivative(of, wrt.xreplace(fresh)).xreplace({new: old for old, new in fresh.items()})
+
+
+@lru_cache(maxsize=1024)
+def _sympy_derivative(of: Expr, wrt: Expr) -> Expr:
+    """The derivative, found once for all the lines about the same subject."""
+    result = freshen(of).diff(wrt)
     if result.has(Derivative, Subs):
         raise NoNormalForm(f"SymPy leaves a derivative of {of} with respect to {wrt} undone")
     return result
