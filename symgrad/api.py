@@ -48,6 +48,8 @@ def derive(
     program = loss if isinstance(loss, Program) else build(loss, parameters)
     if isinstance(loss, Program) and parameters:
         raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+    if assume is not None and not all(isinstance(a, Assumption) for a in assume):
+        raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
     if assume is not None:
         program = replace(program, assumptions=tuple(assume))
     return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
@@ -125,7 +127,7 @@ class Derivation:
 
     def _marks(self) -> dict[int, str]:
         marks = self.prove().marks
-        return {mark.number: mark.level.words for mark in marks if mark.level != Level.DEFINITION}
+        return {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
 
     def to_text(self, notation: str = "both") -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.

@@ -6,6 +6,7 @@ Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input (one line o
 from __future__ import annotations
 
 import argparse
+import gc
 import inspect
 import json
 import os
@@ -47,6 +48,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    gc.set_threshold(200_000, 20, 20)  # a short life with many small objects: collecting seldom saves a tenth of it
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -57,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
         return 0
+    except (OSError, UnicodeEncodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"{error.encoding} lacks its letters; try -o FILE"
+        print(f"symgrad: cannot write the output: {reason}", file=sys.stderr)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (so that nothing is flushed again at exit)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,8 +134,8 @@ def _losses(_: argparse.Namespace) -> int:
 
 
 def _derive(options: argparse.Namespace) -> int:
-    if options.standalone and options.format != "latex":
-        raise InputError("--standalone goes with --format latex")
+    if options.standalone and (options.format != "latex" or options.shape):
+        raise InputError("--standalone goes with --format latex, and not with --shape")
     derivation = _derivation(options)
     if options.shape:
         text = _explicit(derivation, options)
@@ -169,8 +176,10 @@ def _derivation(options: argparse.Namespace) -> Derivation:
 def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     axes = [axis.name for axis in derivation.program.axes]
     parts = options.shape.split(",")
-    if len(parts) != len(axes) or not all(part.strip().isdigit() for part in parts):
-        raise InputError(f"--shape {options.shape}: expected {len(axes)} sizes, {','.join(axes)}, such as 2,4,3")
+    if len(parts) != len(axes) or not all(part.strip().isdecimal() for part in parts):
+        raise InputError(
+            f"--shape {options.shape}: expected {len(axes)} whole numbers, {','.join(axes)}, such as 2,4,3"
+        )
     if options.format == "mathml":
         raise InputError("--shape goes with --format text or latex")
     at = derivation.explicit(y=None, **dict(zip(axes, map(int, parts), strict=True)))
@@ -195,7 +204,10 @@ def _deliver(text: str, options: argparse.Namespace) -> None:
     path: Path | None = options.output
     if path is None:
         sys.stdout.write(text)
+        sys.stdout.flush()
         return
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file")
     if path.exists() and not options.force:
         raise InputError(f"{path} exists: give another name, or --force to overwrite it")
     try:

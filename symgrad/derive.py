@@ -29,8 +29,8 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     Raises ``InputError`` for an array that is unknown or that the output does not depend on, and
     ``UnsupportedError``, naming the expression, for one without a derivative.
     """
-    program = program.with_nodes(wrt)
     _check(program, wrt)
+    program = program.with_nodes(wrt)
     writer = Writer(program, _adjoint_arrays(program, wrt))
     for definition in program.ordered:
         writer.line(Value(definition.entry), None, definition.rhs, "definition", "definition")
@@ -48,6 +48,12 @@ def _check(program: Program, wrt: Sequence[str]) -> None:
     if not wrt:
         raise InputError(f"{program.name}: no array to differentiate with respect to was given")
     for name in wrt:
+        if not isinstance(name, str):
+            raise InputError(
+                f"{program.name}: arrays to differentiate by are given by name, not as {type(name).__name__}"
+            )
+        if name == program.output:
+            raise InputError(f"{program.name}: {name} is the output itself")
         if name not in program.arrays:
             raise InputError(f"{program.name}: unknown array {name!r}: expected one of {', '.join(program.arrays)}")
         if name not in reached:
@@ -106,6 +112,8 @@ def _write_matrices(writer: Writer) -> None:
             if matrix is not None:
                 before = writer.line(subject, before, matrix, "matrix", "in matrix notation", cites=(step.number,))
         writer.closed[name] = replace(gradient, matrix=before)
+        if before is None:
+            arrays.pop(writer.adjoint[name].name)  # no matrix line introduces it, so none may mention it
 
 
 def _with_short_names(record: Record) -> Record:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Indexed, Mul, Sum, Symbol, sympify
+from sympy import Add, Expr, Float, Indexed, Mul, Rational, Sum, Symbol, sympify
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -51,14 +51,20 @@ class Definition:
         return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
-def node(entry: Expr, rhs: Expr) -> Definition:
+def node(entry: Expr, rhs: Expr | float) -> Definition:
     """The equation ``entry = rhs`` of an array that gets an adjoint (a gradient line of its own)."""
-    return Definition(entry, sympify(rhs), True)
+    return Definition(entry, _exact(rhs), True)
 
 
-def abbreviation(entry: Expr, rhs: Expr) -> Definition:
+def abbreviation(entry: Expr, rhs: Expr | float) -> Definition:
     """The equation ``entry = rhs`` of an array that is only a name for its right side."""
-    return Definition(entry, sympify(rhs), False)
+    return Definition(entry, _exact(rhs), False)
+
+
+def _exact(rhs: Expr | float) -> Expr:
+    """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10."""
+    side = sympify(rhs)
+    return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
 
 
 @dataclass(frozen=True)
@@ -134,18 +140,23 @@ class Program:
 
     @cached_property
     def _structure(self) -> dict[str, tuple[int, str]]:
-        """Depth and shape of each array's definition, written without names: equal under any renaming."""
-        known = {array.name: (0, f"input{place}") for place, array in enumerate(self.inputs)}
+        """Depth and rank of each array's definition, written without names: equal under any renaming.
+
+        The arrays of one depth are ranked by their definitions spelled in the ranks of those above them.
+        """
+        known = {array.name: (0, f"{place:06}") for place, array in enumerate(self.inputs)}
         waiting = {e.name: e for e in self.equations}
+        depth = 0
         while waiting:
+            depth += 1
             ready = [e for e in waiting.values() if array_names(e.rhs) <= known.keys()]
-            for e in ready:
-                depth = 1 + max((known[name][0] for name in array_names(e.rhs)), default=0)
-                spelled = {i: f"#{place}" for place, i in enumerate(e.indices)}
-                known[e.name] = (depth, _spell(e.rhs, spelled, {n: f"{d}{s}" for n, (d, s) in known.items()}))
-                del waiting[e.name]
-        by_text = {text: place for place, (_, text) in enumerate(sorted(set(known.values())))}
-        return {name: (depth, f"{by_text[text]:06}") for name, (depth, text) in known.items()}
+            ranks = {name: f"{d}.{rank}" for name, (d, rank) in known.items()}
+            texts = {e.name: _spell(e.rhs, {i: f"#{p}" for p, i in enumerate(e.indices)}, ranks) for e in ready}
+            places = {text: f"{place:06}" for place, text in enumerate(sorted(set(texts.values())))}
+            for name, text in texts.items():
+                known[name] = (depth, places[text])
+                del waiting[name]
+        return known
 
     def uses(self, name: str) -> frozenset[str]:
         """The arrays on which ``name`` depends through abbreviations alone: its parents in the graph of nodes."""
@@ -217,7 +228,9 @@ def _validate(program: Program) -> None:
             raise ProgramError(f"{program.name}: {array.name} has {len(array.axes)} axes; at most 2 are supported")
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
-            raise ProgramError(f"{program.name}: the left side {e.entry} is neither an entry of an array nor a scalar")
+            raise ProgramError(
+                f"{program.name}: the left side {_short(e.entry)} is neither an entry of an array nor a scalar"
+            )
         if e.name in known:
             raise ProgramError(f"{program.name}: {e.name} is defined twice")
         _check_name(program, e.name)
@@ -228,6 +241,10 @@ def _validate(program: Program) -> None:
                 raise ProgramError(
                     f"{program.name}: index {i} of {e.entry} runs over {axis_name(i)}, not among the axes"
                 )
+        over = tuple(i.upper + 1 for i in e.indices)
+        if isinstance(e.entry, Indexed) and e.entry.base.shape not in (None, over):
+            declared = ", ".join(map(str, e.entry.base.shape))
+            raise ProgramError(f"{program.name}: the left side {e.entry} does not fit the declared axes ({declared})")
         if len(set(e.indices)) < len(e.indices):
             raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
         if len(e.indices) > 2:
@@ -243,6 +260,14 @@ def _validate(program: Program) -> None:
     if known[program.output]:
         named = ", ".join(a.name for a in known[program.output])
         raise ProgramError(f"{program.name}: the output {program.output} must be a scalar, but it has the axes {named}")
+
+
+def _short(entry: object) -> str:
+    return (
+        f"{entry.name} (write {entry.name}[...], or {entry.name}[()] for a scalar)"
+        if isinstance(entry, Array)
+        else str(entry)
+    )
 
 
 def _check_name(program: Program, name: str) -> None:

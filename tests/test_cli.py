@@ -91,7 +91,7 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path, capsys: pytest.C
         (["derive", "softmax_mes"], "did you mean softmax_mse"),
         (["derive", "softmax_mse", "--wrt", "V"], "expected one of X, W, b, Y"),
         (["derive", "softmax_mse", "--reduction", "most"], "expected one of mean, batch_mean, sum"),
-        (["derive", "softmax_mse", "--shape", "2,4"], "expected 3 sizes, N,D,C"),
+        (["derive", "softmax_mse", "--shape", "2,4"], "expected 3 whole numbers, N,D,C"),
         (["derive", "softmax_mse", "--shape", "2,0,3"], "D"),
         (["derive", "softmax_mse", "--standalone"], "--format latex"),
         (["derive", "softmax_mse", "-o", "/nonexistent/folder/file"], "cannot write"),

@@ -46,6 +46,8 @@ BAD: list[tuple[str, Callable[[], Program], str]] = [
     ("unknown output", lambda: program(LOGITS, LOSS, output="M"), "the output M is not defined"),
     ("too few indices", lambda: program(node(Z[n, k], Sum(X[n] + X[n, d], d)), LOSS), "X[n] has 1 indices, expected 2"),
     ("index as number", lambda: program(node(Z[n, k], n * 1.0), LOSS), "the index n is used as a number"),
+    ("declared axes", lambda: program(node(Z[k, n], Y[n, k]), LOSS), "Z[k, n] does not fit the declared axes (N, C)"),
+    ("array for entry", lambda: program(LOGITS, node(L, Sum(Z[n, k], n, k))), "L (write L[...], or L[()]"),
     ("not an identifier", lambda: program(LOGITS, LOSS, inputs=(X, W, Y, Array("a b"))), "use an identifier"),
 ]
 
@@ -70,6 +72,14 @@ def test_rank_and_order_do_not_depend_on_names() -> None:
 
     assert [e.name for e in build("Z", "S", "P").ordered] == ["Z", "S", "P", "L"]
     assert [e.name for e in build("B", "Q", "A").ordered] == ["B", "Q", "A", "L"]
+
+
+def test_the_order_is_found_quickly_where_arrays_are_used_twice() -> None:
+    """A residual network of 60 layers: the text of a definition may not contain those of all its ancestors."""
+    arrays = [Array(f"A{place}", (N, D)) for place in range(61)]
+    equations = [node(arrays[place + 1][n, d], arrays[place][n, d] + exp(arrays[place][n, d])) for place in range(60)]
+    deep = Program("deep", (N, D), (arrays[0],), (*equations, node(L.base, Sum(arrays[60][n, d], n, d))), "L")
+    assert [e.name for e in deep.ordered] == [*(f"A{place}" for place in range(1, 61)), "L"]
 
 
 def test_the_assumption_is_an_equation() -> None:

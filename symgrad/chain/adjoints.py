@@ -139,7 +139,7 @@ def write_closed_form(writer: Writer, name: str) -> None:
             cites.append(writer.results[Total(closed.entry)])
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
-        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(sorted(cites)))
+        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(cites))
         writer.closed[name] = replace(
             gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters)
         )

@@ -42,6 +42,7 @@ def contribution(
     program = writer.program
     short = _short_names(program, user, name)
     calls = units(program, user, name)
+    written_out = [] if calls else sorted(writer.origins[n] for n in short)
     slopes: dict[Expr, Expr] = {}
     cites: list[int] = []
     for unit in calls:
@@ -49,12 +50,11 @@ def contribution(
         slopes[unit] = _partial(writer, Partial(unit, entry), written, rules)
         cites.append(writer.results[Partial(unit, entry)])
     if user.name == program.output and not calls:
-        return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), cites
+        return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), written_out
     if user.name == program.output:
         return _derivative(program, user.rhs, short, entry, slopes), cites
-    slope = _partial(
-        writer, Partial(user.entry, entry), _derivative(program, user.rhs, short, entry, slopes), rules, True
-    )
+    derivative = _derivative(program, user.rhs, short, entry, slopes)
+    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, written_out)
     cites.append(writer.results[Partial(user.entry, entry)])
     if slope == 0:
         return slope, cites
@@ -87,16 +87,20 @@ def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slope
 
 
 def _partial(
-    writer: Writer, subject: Partial, value: Expr, rules: Sequence[Rule], differentiated: bool = False
+    writer: Writer,
+    subject: Partial,
+    value: Expr,
+    rules: Sequence[Rule],
+    differentiated: bool = False,
+    also: Sequence[int] = (),
 ) -> Expr:
     """The lines of one partial derivative; returns the last right side."""
     raw = value if differentiated else differentiate(value, subject.wrt)
     origin = writer.results.get(Value(subject.of))
     if program_name := _defined(writer.program, subject.of):
         origin = writer.origins[program_name]
-    raw = writer.line(
-        subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=(origin,) if origin else ()
-    )
+    cites = tuple(sorted({*also, *([origin] if origin else [])}))
+    raw = writer.line(subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=cites)
     return simplify(writer, subject, raw, rules)
 
 
@@ -129,17 +133,19 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 def _delta_reason(before: Expr, axis: str) -> str:
     """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
     bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
-    picked: dict[str, str] = {}
+    picked: dict[str, set[str]] = {}
     for delta in sorted(before.atoms(KroneckerDelta), key=lambda delta: delta.sort_key()):
         pair = delta.args[:2]
         for gone, kept in (pair, pair[::-1]):
-            if gone in bound and str(gone) not in picked and kept not in bound:
-                picked[str(gone)] = str(kept)
+            if gone in bound and (kept not in bound or str(kept) not in picked):
+                picked.setdefault(str(gone), set()).add(str(kept))
+                break
+    if any(len(kept) > 1 for kept in picked.values()):
+        return "in each term the deltas pick one"
+    equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
     if len(picked) == 1:
-        ((gone, kept),) = picked.items()
-        return f"the delta in {gone} picks {gone} = {kept}"
-    equalities = " and ".join(f"{gone} = {kept}" for gone, kept in picked.items())
-    return f"the deltas in {' and '.join(picked)} pick {equalities}"
+        return f"the delta in {next(iter(picked))} picks {equalities[0]}"
+    return f"the deltas in {' and '.join(picked)} pick {' and '.join(equalities)}"
 
 
 def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:

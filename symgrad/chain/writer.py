@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from sympy import Expr
 
 from symgrad.notation import Array, array_names, canonical, free_indices, lettered
-from symgrad.program import Definition, Program
+from symgrad.program import Assumption, Definition, Program
 from symgrad.rules import Rule, identities, rules_of
-from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+from symgrad.steps import Condition, Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
 
 
 @dataclass
@@ -33,7 +33,9 @@ class Writer:
         after: Expr,
         rule: str,
         reason: str,
-        **notes: object,
+        cites: tuple[int, ...] = (),
+        assumption: Assumption | None = None,
+        conditions: Sequence[Condition] = (),
     ) -> Expr:
         """Write one line, unless it says the same as the one before; return its right side."""
         if before is not None and canonical(before) == canonical(after):
@@ -42,8 +44,10 @@ class Writer:
         if before is not None:
             last = self.steps[-1]
             shown = last.after if last.subject == subject else self.lettered(subject, before)
+        divisors = tuple(replace(c, nonzero=self.lettered(subject, c.nonzero)) for c in conditions)
+        number, shown_after = len(self.steps) + 1, self.lettered(subject, after)
         self.steps.append(
-            Step(len(self.steps) + 1, subject, shown, self.lettered(subject, after), rule, reason, **notes)  # type: ignore[arg-type]
+            Step(number, subject, shown, shown_after, rule, reason, tuple(sorted(set(cites))), assumption, divisors)
         )
         self.results[subject] = len(self.steps)
         return after

@@ -71,7 +71,8 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
     if isinstance(expr, Function):
         return 2 + sum(cost(arg, weights) for arg in expr.args)
     if isinstance(expr, Pow):
-        return cost(expr.base, weights) + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
+        unfactored = 3 if expr.exp.is_negative and isinstance(factor_terms(expr.base), Mul) else 0
+        return cost(expr.base, weights) + unfactored + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
     if isinstance(expr, Mul):
         plain = [arg for arg in expr.args if not _is_count(arg)]
         brackets = sum(isinstance(arg, Add) for arg in plain) if len(expr.args) > 1 else 0
@@ -115,7 +116,7 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     if _has_quotient_of_sums(plain):
         cancelled = cancel(plain)
         forms += [cancelled, factor_terms(cancelled), factor(cancelled)]
-    elif any(term.atoms(Pow) for bracket in plain.atoms(Add) for term in bracket.args):
+    else:
         forms.append(factor_terms(plain.expand()))
     back = {name: atom for atom, name in names.items()}
     shown = [_signed(form.xreplace(back)) for form in forms]

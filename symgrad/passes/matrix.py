@@ -62,7 +62,7 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
     """``expr``, whose free indices are among ``indices`` (row, then column; at most two), as a matrix expression.
 
     With one index the result is a column, with none a product of shape 1 x 1 or a scalar.  ``arrays`` gives the
-    arrays by name.  Returns None where no matrix form exists.
+    arrays that may occur, by name.  Returns None where no matrix form exists.
     """
     try:
         made = _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
@@ -84,6 +84,8 @@ def _plan(expr: Expr, context: _Context) -> Factor:
     if isinstance(expr, Add):
         return _sum_of_terms([_plan(term, context) for term in expr.args], context)
     if isinstance(expr, Indexed):
+        if expr.base.name not in context.arrays:
+            raise NoMatrixFormError
         return _entry(expr, context.arrays[expr.base.name])
     if isinstance(expr, KroneckerDelta):
         row, column = expr.args[:2]
@@ -217,10 +219,21 @@ def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
     if len(using) == 1:
         ones = Factor(OneMatrix(index.upper + 1, 1), index)
         if using[0].indices == {index}:
-            return [*rest, _matmul(_turned(ones), using[0])]
+            return [*rest, _inner_product(using[0], ones)]
         return [*rest, _matmul(_with_column(using[0], index), ones)]
     left, right = _with_column(using[0], index), _turned(_with_column(using[1], index))
     return [*rest, _matmul(left, right)]
+
+
+def _inner_product(vector: Factor, ones: Factor) -> Factor:
+    """The sum of a vector's entries; of a Hadamard product u o v it is u^T v."""
+    if isinstance(vector.matrix, HadamardProduct):
+        first, *others = vector.matrix.args
+        rest = others[0] if len(others) == 1 else HadamardProduct(*others)
+        return _matmul(_turned(Factor(first, vector.row)), Factor(rest, vector.row))
+    if isinstance(vector.matrix, HadamardPower) and vector.matrix.exp == 2:
+        return _matmul(_turned(Factor(vector.matrix.base, vector.row)), Factor(vector.matrix.base, vector.row))
+    return _matmul(_turned(ones), vector)
 
 
 def _absorbed(index: Idx, using: Sequence[Factor]) -> list[Factor]:
@@ -295,6 +308,9 @@ def _lift(factor: Factor, order: tuple[Idx, ...]) -> Factor:
     if not factor.indices <= set(order):
         raise NoMatrixFormError
     row, column = (*order, None)[:2]
+    if not factor.indices and isinstance(factor.matrix, MatrixExpr):
+        spread = _times(OneMatrix(row.upper + 1, 1), factor.matrix)
+        return Factor(spread if column is None else _times(spread, OneMatrix(1, column.upper + 1)), row, column)
     if not factor.indices:
         ones = OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1)
         return Factor(ones if factor.matrix == 1 else MatMul(factor.matrix, ones), row, column)
