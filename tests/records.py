@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sympy import (
     Expr,
@@ -130,4 +131,14 @@ def mse() -> Record:
     return Record(program, ("Z",), _steps(lines), {"Z": gradient}, {"Z": gradient}, {"Z": G})
 
 
+def scalar_adjoint() -> tuple[Record, Expr, Expr]:
+    """A record in which a scalar input has a named adjoint, and that adjoint in both notations."""
+    tau, adjoint = Array("tau"), Array("G_tau")
+    record = cross_entropy()
+    program = replace(record.program, inputs=(*record.program.inputs, tau))
+    record = replace(record, program=program, adjoint_arrays={"Z": G, "tau": adjoint})
+    return record, X[n, d] * adjoint.base, MatMul(adjoint.base, X.matrix)
+
+
+LONG = "exactly at shapes (2,4,3), (3,2,2), (4,4,4), (5,3,2)"
 MARKS = {7: "every shape", 10: "exactly at shapes (2, 4, 3)", 11: "wrong"}

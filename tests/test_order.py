@@ -213,13 +213,14 @@ LAMBDA = Array("lambda_").base
 
 
 def assert_same_value(expr: Expr) -> None:
-    shown = ordered(expr, NAMES)
+    trees = [ordered(expr, NAMES, as_written=as_written) for as_written in (False, True)]
     for point in (POINT, OTHER):
         try:
             expected = value_of_sympy(point, expr)
         except ZeroDivisionError:
             reject()
-        assert np.all(value_of_tree(point, shown) == expected), expression_text(expr)
+        for shown in trees:
+            assert np.all(value_of_tree(point, shown) == expected), expression_text(expr)
 
 
 atoms = st.sampled_from(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from programs import ZOO
 from records import (
+    LONG,
     MARKS,
     C,
     G,
@@ -28,6 +29,7 @@ from records import (
     mse,
     mse_matrix,
     n,
+    scalar_adjoint,
 )
 from sympy import (
     Abs,
@@ -151,6 +153,20 @@ def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
     assert r"\(\checkmark\) exactly at shapes (2, 4, 3)" in page and r"\(\times\) wrong" in page
     assert r"\(X^{\top}\colon D \times N\), \(G\colon N \times C\) \(\to D \times C\)" in page
     assert r"\documentclass" not in page
+
+
+def test_headings_and_marks() -> None:
+    page = to_latex(RECORD, {6: "unproved", 7: LONG, 8: "definition"})
+    for heading in ("Axes", "Arrays", "Assumptions", "The gradients"):
+        assert rf"\subsection*{{{heading}}}" in page
+    for mark in (r"\(\times\) unproved", rf"\(\checkmark\) {LONG}", r"\newline definition"):
+        assert mark in page
+
+
+def test_the_adjoint_of_a_scalar() -> None:
+    record, entry, matrix = scalar_adjoint()
+    assert expression_latex(entry, record) == r"x_{nd} \, \frac{\partial L}{\partial \tau}"
+    assert expression_latex(matrix, record) == r"G_{\tau} \, X"
 
 
 def compiled(record: Record, where: Path) -> str:

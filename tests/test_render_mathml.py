@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from programs import ZOO
-from records import MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n
+from records import LONG, MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n, scalar_adjoint
 from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
 
 from symgrad.derive import derive_record
@@ -69,8 +69,25 @@ def test_malformed_xml_is_refused() -> None:
 def test_the_page() -> None:
     page = to_mathml(RECORD, MARKS)
     shown = words(page)
-    for expected in ("Derivatives with respect to Z", "a row of Y sums to one [A1]", "✗ wrong", "Closed forms"):
+    for expected in ("Derivatives with respect to Z", "a row of Y sums to one [A1]", "✗ wrong", "The gradients"):
         assert expected in shown
+
+
+def test_headings_marks_and_conditions() -> None:
+    marks = {6: "unproved", 7: LONG, 8: "definition"}
+    page = to_mathml(RECORD, marks)
+    shown = [e.text or "" for e in elements(page) if e.tag.endswith("mtext")]
+    for expected in ("Axes", "Arrays", "Assumptions", "✗ unproved", f"✓ {LONG}", "definition"):
+        assert expected in shown
+    assert "[Sn≠0]" in "".join("".join(e.itertext()) for e in ElementTree.fromstring(f"<p>{page}</p>"))
+    assert f'<mtr><mtd columnalign="left" style="text-align: left"><mrow><mtext>✓ {LONG}' in page  # a row of its own
+    assert 'style="margin: 0.6em 0"' in page
+
+
+def test_the_adjoint_of_a_scalar() -> None:
+    record, entry, matrix = scalar_adjoint()
+    assert "".join(ElementTree.fromstring(expression_mathml(entry, record)).itertext()) == "xnd∂L∂τ"
+    assert "".join(ElementTree.fromstring(expression_mathml(matrix, record)).itertext()) == "GτX"
 
 
 def test_user_text_is_escaped() -> None:

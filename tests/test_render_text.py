@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from programs import ZOO
 from records import (
+    LONG,
     MARKS,
     C,
+    D,
     G,
     N,
     P,
@@ -25,6 +30,7 @@ from records import (
     mse_entry,
     mse_matrix,
     n,
+    scalar_adjoint,
 )
 from sympy import (
     Abs,
@@ -38,6 +44,7 @@ from sympy import (
     MatMul,
     Matrix,
     Max,
+    Mul,
     OneMatrix,
     Piecewise,
     Rational,
@@ -57,10 +64,13 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program, node
+from symgrad.render import layout as layout_module
+from symgrad.render.layout import reduction_words
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import products
-from symgrad.render.text import broken, expression_text, to_text
+from symgrad.render.text import broken, expression_text, mark_sign, to_text
+from symgrad.steps import MatrixTotal, Step, Total
 
 RECORD = cross_entropy()
 PAGE = to_text(RECORD, MARKS)
@@ -94,6 +104,12 @@ ones = OneMatrix(C.size, 1)
         ((S[n] + LAMBDA) ** Rational(-3, 2), "1/(S_n + λ)^(3/2)"),
         (Abs(X[n, d]) + Max(0, b[k]), "abs x_nd + max(0, b_k)"),
         (Float(0.25) * X[n, d], "0.25 x_nd"),
+        (Mul(Float(1.0), X[n, d], evaluate=False), "x_nd"),
+        (Float(-1.0) * X[n, d] + b[k], "b_k − x_nd"),
+        (Float(1.0), "1"),
+        (-Y[m, c] / (N.size * P[m, c]), "−(1/N) y_mc/p_mc"),
+        (-Y[m, c] * KroneckerDelta(k, c) / (N.size * P[m, c]), "−(1/N) (y_mc/p_mc) δ_kc"),
+        (exp(-Y[m, c] / P[m, c]) / (N.size * S[n]), "(1/N) exp(−y_mc/p_mc)/S_n"),
         (Piecewise((X[n, d], X[n, d] > 0), (0, True)), "{x_nd if x_nd > 0, 0 otherwise}"),
         (Sum(0, k), "Σ_k 0"),
         (Integer(-1), "−1"),
@@ -207,9 +223,97 @@ def test_notation() -> None:
         to_text(RECORD, notation="tensor")
 
 
-def test_long_formulas_break_at_signs() -> None:
+def test_long_formulas_break_outside_of_brackets() -> None:
     assert broken("a + (b + c) − d", 12) == ["a + (b + c)", "− d"]
     assert broken("abcdef", 3) == ["abcdef"]
+    assert broken("a + (bbbb + cccc)", 15) == ["a", "+ (bbbb + cccc)"]
+    assert broken("(1/N) (bbb + ccc)", 14) == ["(1/N)", "(bbb + ccc)"]
+    assert broken("Σ_n a_n log p_n (b + c)", 14) == ["Σ_n a_n", "log p_n", "(b + c)"]
+    assert broken("(aaaa + bbbb) ⊙ C", 14) == ["(aaaa + bbbb)", "⊙ C"]
+    assert broken("2 (aaaa + bbbb + cccc)", 14) == ["2 (aaaa + bbbb", "+ cccc)"]
+
+
+def test_marks() -> None:
+    signs = {"every shape": "✓", "exactly at": "✓", "randomised": "✓", "numerically": "✓"}
+    signs |= {"unproved": "✗", "wrong": "✗", "definition": "", "": ""}
+    assert {mark: mark_sign(mark) for mark in signs} == signs
+
+
+def test_a_long_mark_stands_below_the_reason() -> None:
+    lines = to_text(RECORD, {7: LONG, 10: "every shape"}).splitlines()
+    (below,) = (line for line in lines if LONG in line)
+    assert below.split() == ["✓", *LONG.split()] and len(below) <= 140
+    assert lines[lines.index(below) - 1].startswith("   7")
+
+
+def test_the_adjoint_of_a_scalar() -> None:
+    record, entry, matrix = scalar_adjoint()
+    assert expression_text(entry, record) == "x_nd ∂L/∂τ"
+    assert expression_text(matrix, record) == "G_τ X"
+    step = Step(1, MatrixTotal(X), None, matrix, "matrix", "in matrix notation")
+    again = replace(step, number=2, subject=Total(X[n, d]), after=entry)
+    own = replace(step, number=3, subject=MatrixTotal(Array("tau")), after=Trace(P.matrix * Y.matrix.T))
+    page = to_text(replace(record, steps=(step, again, own)))
+    for shown in ("∂L/∂X = G_τ X", "∂L/∂x_nd = x_nd ∂L/∂τ", "G_τ = ∂L/∂τ = tr(P Yᵀ)"):
+        assert shown in page
+
+
+def test_definitions_keep_the_signs_of_their_author() -> None:
+    mu, v, total = Array("mu", (N,)), Array("v", (N,)), Array("L")
+    program = Program(
+        "signs",
+        (N, D),
+        (X,),
+        (
+            node(mu[n], Sum(X[n, d], d) / D.size),
+            node(v[n], Sum((X[n, d] - mu[n]) ** 2 - 3 * X[n, d] * (mu[n] - X[n, d]), d)),
+            node(total.base, Sum((mu[n] - v[n]) ** 2, n)),
+        ),
+        "L",
+    )
+    page = to_text(derive_record(program, ("X",)))
+    for line in (
+        "v_n = Σ_d ((x_nd − μ_n)² − 3 x_nd (μ_n − x_nd))",
+        "L = Σ_n (μ_n − v_n)²",
+        "v = ((X − μ 1_Dᵀ)^⊙2 − 3 X ⊙ (μ 1_Dᵀ − X)) 1_D",
+        "L = (μ − v)ᵀ (μ − v)",
+    ):
+        assert line in page
+    assert expression_text((mu[n] - v[n]) ** 2, program) == "(v_n − μ_n)²"
+
+
+def test_an_axis_that_is_summed_over_twice_is_named_once() -> None:
+    e, a = D.index("e"), D.index("a")
+    total = Array("L")
+    body = Sum(W[d, k] * W[e, k] * W[a, k], d, e, a, k) / 2
+    words = reduction_words(Program("thrice", (D, C), (W,), (node(total.base, body),), "L"))
+    assert words == "the sum over the features (three times) and the classes, divided by 2"
+
+
+def test_matrix_notation_alone_cites_no_line_that_it_does_not_show() -> None:
+    page = to_text(RECORD, notation="matrix")
+    numbered = {int(line[:4]) for line in page.splitlines() if line[:4].strip().isdigit()}
+    cited = {int(n) for group in re.findall(r"\(([\d, ]+)\)", page) for n in group.split(", ")}
+    assert min(numbered) > 1 and cited <= numbered
+    assert "S_n ≠ 0: a sum of exponentials\n" in page
+    assert "Σ_k y_nk = 1\n" in page and "not used" not in page
+
+
+def test_what_a_gradient_names_is_listed() -> None:
+    adjoint = replace(RECORD.adjoints["Z"], matrix=None)
+    page = to_text(replace(RECORD, adjoints={"Z": adjoint}), notation="matrix").split("The gradients\n")[1]
+    reason = " ".join(page.split("∂L/∂W")[0].split())
+    assert "∂L/∂z_mc = (1/N) (p_mc − y_mc)" in page
+    assert reason.endswith("the entries of G, which has no matrix form: entry by entry")
+    assert "∂L/∂W = Xᵀ G" in page
+
+
+def test_the_names_in_matrix_lines_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    collect = layout_module._matrix_names
+    monkeypatch.setattr(layout_module, "_matrix_names", lambda expr: calls.append(expr) or collect(expr))
+    layout_module.layout(RECORD)
+    assert len(calls) < 2 * len(RECORD.steps)
 
 
 def test_a_product_that_does_not_fit_is_refused() -> None:

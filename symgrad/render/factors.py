@@ -131,7 +131,8 @@ def _ratio(
 def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[Node], list[Node]]:
     """Number and constants above and below the line, the sizes in the order of the program's axes."""
     exact = isinstance(number, Rational)
-    top: list[Node] = [Leaf(Integer(number.p) if exact else number)] if not exact or number.p != 1 else []
+    above = Integer(number.p) if exact else number
+    top: list[Node] = [Leaf(above)] if float(above) != 1 else []
     bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
     shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items()}
     for base in sorted(shown, key=lambda b: keys.leaf(Leaf(b))):
@@ -156,12 +157,13 @@ def powered(base: Node, exponent: Expr) -> Node:
     return Raised(base, Leaf(exponent))
 
 
-def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False) -> Factors:
+def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_written: bool = False) -> Factors:
     """A sum of terms: its common content, and one bracket that holds the rest.
 
     The bracket is turned so that its leading term is positive.  At the top of a line, where no product
     surrounds the sum, it is not turned, a positive term comes first if there is one, and content is left in
-    the terms where pulling it out would leave other fractions behind.
+    the terms where pulling it out would leave other fractions behind.  With ``as_written``, a bracket whose signs
+    differ is never turned.
     """
     content = common_content(terms, spread=not top)
     if top and any(_has_fraction(t.divided(content)) for t in terms):
@@ -170,11 +172,13 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False) -> Fac
     mixed = len({bool(t.number.is_negative) for t in rest}) > 1
     shown = [(compose(replace(t, number=abs(t.number)), keys), bool(t.number.is_negative)) for t in rest]
     shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
-    plain = top and content.number == 1 and not content.constants and mixed
+    plain = mixed and (as_written or (top and content.number == 1 and not content.constants))
     turned = shown[0][1] and not plain
     if turned:
         content = replace(content, number=-content.number)
-    signed = [_spare(Minus(term), keys) if negative != turned else term for term, negative in shown]
+    signed = [Minus(term) if negative != turned else term for term, negative in shown]
+    if not as_written:
+        signed = [_spare(term, keys) if isinstance(term, Minus) else term for term in signed]
     bracket = positive_first(Plus(tuple(signed)))
     matrix = any(t.matrix is not None for t in terms)
     return content * (Factors(matrix=bracket) if matrix else Factors(above=(bracket,)))

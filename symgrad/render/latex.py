@@ -9,11 +9,11 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import Line, Page, Section, layout
+from symgrad.render.layout import GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import Shape
-from symgrad.render.text import columns_words, numbers
+from symgrad.render.text import cited, columns_words, mark_sign, numbers
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.steps import Record
@@ -31,6 +31,8 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
+
+SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "": ""}
 
 
 def to_latex(
@@ -72,23 +74,25 @@ class _LatexPage:
             [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(a.letters)}\)"]
             for a in page.axes
         ]
-        yield _table(axes) + "\\medskip"
+        yield _heading("Axes") + _table(axes)
         arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
-        yield _table(arrays) + "\\medskip"
+        yield _heading("Arrays") + _table(arrays) + "\\medskip"
         if page.columns:
             vectors = [(self._math(r.matrix), rf"\({letters(r.axes[0])}\)") for r in page.columns]
             yield columns_words(vectors, r"\(\,\times\,\)")
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
-        for a in page.assumptions:
-            used = f"used by line{'s' * (len(a.lines) > 1)} {numbers(a.lines)}" if a.lines else "not used"
+        for place, a in enumerate(page.assumptions):
+            used = f" (used by line{'s' * (len(a.lines) > 1)} {numbers(a.lines)})" if a.lines else " (not used)"
             equation = rf"\(\displaystyle {self.printer.show(a.left)} = {self.printer.show(a.right)}\)"
-            yield f"Assumption [{escaped(a.key)}]: {self._words(a.words)}, {equation} ({used})."
+            heading = "" if place else _heading("Assumptions")
+            shown = "" if a.used and not a.lines else used
+            yield f"{heading}[{escaped(a.key)}] {self._words(a.words)}: {equation}{shown}."
 
     def _section(self, section: Section) -> str:
         lines = [line for group in section.groups for line in group]
         array = f" {self._math(section.array)}" if section.array else ""
-        return rf"\subsection*{{{self._words(section.title)}{array}}}" + "\n" + self._block(lines, EQUATION)
+        return _heading(f"{self._words(section.title)}{array}") + self._block(lines, EQUATION)
 
     def _block(self, lines: Sequence[Line], room: float) -> str:
         """Lines aligned at their equals signs, the reasons in a column at the right."""
@@ -127,8 +131,7 @@ class _LatexPage:
         if line.shape and not line.products:
             parts.append(rf"\({size_latex(line.shape)}\)")
         if line.mark:
-            sign = r"\(\times\)" if line.mark.startswith("wrong") else r"\(\checkmark\)"
-            parts.append(f"{sign} {escaped(line.mark)}")
+            parts.append(SIGNS[mark_sign(line.mark)] + escaped(line.mark))
         return r" \newline ".join(part for part in parts if part)
 
     def _product(self, factors: Sequence[tuple[Node, Shape]], result: Shape) -> str:
@@ -137,19 +140,23 @@ class _LatexPage:
 
     def _foot(self) -> Iterator[str]:
         if self.content.closed:
-            yield "\\subsection*{Closed forms}\n" + self._block(self.content.closed, EQUATION + REASON)
+            yield _heading(GRADIENTS) + self._block(self.content.closed, EQUATION + REASON)
         if self.content.conditions:
             rows = [
-                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)} ({numbers(c.lines)})"
+                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{cited(c.lines)}"
                 for c in self.content.conditions
             ]
-            yield "\\subsection*{Divisors}\n" + " \\\\\n".join(rows)
+            yield _heading("Divisors") + " \\\\\n".join(rows)
 
     def _math(self, node: Node) -> str:
         return rf"\({self.printer.show(node)}\)"
 
     def _words(self, text: str) -> str:
         return sentence(text, self.names)
+
+
+def _heading(words: str) -> str:
+    return rf"\subsection*{{{words}}}" + "\n"
 
 
 def _breakable(formula: str, room: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from sympy import Indexed, MatrixSymbol, Mul, Sum, fraction
+from sympy import Indexed, MatrixSymbol, Mul, Sum, Symbol, fraction
 from sympy.core.basic import Basic
 
 from symgrad.errors import InputError
@@ -20,6 +21,7 @@ from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Partial, Record, S
 
 NOTATIONS = ("both", "index", "matrix")
 CONSEQUENCES = "Consequences of the definitions"
+GRADIENTS = "The gradients"
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,19 @@ class AxisRow:
 
 @dataclass(frozen=True)
 class AssumptionRow:
-    """An assumption and the lines that use it."""
+    """An assumption, whether it is used, and the lines on the page that use it."""
 
     key: str
     words: str
     left: Node
     right: Node
     lines: tuple[int, ...]
+    used: bool
 
 
 @dataclass(frozen=True)
 class ConditionRow:
-    """What the lines divide by, and why it is not zero."""
+    """What the derivation divides by, why it is not zero, and the lines on the page that rest on it."""
 
     nonzero: Node
     reason: str
@@ -117,8 +120,8 @@ def layout(record: Record, marks: Mapping[int, str] | None = None, notation: str
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
     program, names = record.program, vocabulary(record)
-    writer = _Writer(record, names, marks or {})
     steps = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
+    writer = _Writer(record, names, marks or {}, {step.number for step in steps})
     rows = tuple(_array_row(a, program) for a in program.arrays.values())
     return Page(
         title=program.summary or program.name,
@@ -129,7 +132,7 @@ def layout(record: Record, marks: Mapping[int, str] | None = None, notation: str
         assumptions=tuple(writer.assumption(a) for a in program.assumptions),
         sections=tuple(writer.sections(steps)),
         closed=tuple(writer.closed(notation)),
-        conditions=tuple(writer.conditions(steps)),
+        conditions=tuple(writer.conditions(steps if notation == "index" else record.steps)),
     )
 
 
@@ -144,13 +147,23 @@ def reduction_words(program: Program) -> str:
     sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
     if len(sums) != 1:
         return ""
-    over = sorted((axis_name(i) for i in bound_indices(sums[0])), key=list(program.axis).index)
+    over = Counter(axis_name(i) for i in bound_indices(sums[0]))
     _, below = fraction(rhs / sums[0])
-    counted = (f"the {program.axis[name].meaning}" if program.axis[name].meaning else name for name in over)
+    counted = (
+        (f"the {axis.meaning}" if axis.meaning else axis.name) + _times(over[axis.name])
+        for axis in program.axes
+        if axis.name in over
+    )
     number = below.as_coeff_Mul()[0]
     sizes = [name for name in program.axis if program.axis[name].size in below.free_symbols]
     divisor = " ".join([*([str(number)] if number != 1 else []), *sizes])
     return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
+
+
+def _times(count: int) -> str:
+    """How often an axis is summed over, if more than once."""
+    words = {2: "twice", 3: "three times", 4: "four times"}
+    return f" ({words.get(count, f'{count} times')})" if count > 1 else ""
 
 
 def _array_row(array: Array, program: Program) -> ArrayRow:
@@ -168,18 +181,28 @@ def _table_indices(array: Array) -> Iterator[Basic]:
         yield axis.index(letters[array.axes[:place].count(axis)])
 
 
+def _matrix_names(expr: Basic | None) -> frozenset[str]:
+    """The names of the arrays in an expression in matrix notation; none for None."""
+    found = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
+    return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
+
+
 class _Writer:
     """Turns the parts of one record into lines."""
 
-    def __init__(self, record: Record, names: Vocabulary, marks: Mapping[int, str]) -> None:
+    def __init__(self, record: Record, names: Vocabulary, marks: Mapping[int, str], present: Collection[int]) -> None:
         self.record = record
         self.program = record.program
         self.names = names
         self.marks = marks
+        self.present = present  # the numbers of the lines on the page
         self.output = Leaf(record.program.arrays[record.program.output].base)
+        written = [step.after for step in record.steps if is_matrix_line(step)]
+        written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
+        self.used = frozenset[str]().union(*(_matrix_names(expr) for expr in written))
 
-    def shown(self, expr: Basic) -> Node:
-        return ordered(expr, self.names)
+    def shown(self, expr: Basic, *, matrix: bool = False, as_written: bool = False) -> Node:
+        return ordered(expr, self.names, matrix=matrix, as_written=as_written)
 
     def sections(self, steps: Sequence[Step]) -> Iterator[Section]:
         """The steps under headings; a consequence of the definitions stands where it is used."""
@@ -210,8 +233,9 @@ class _Writer:
             yield line if first else replace(line, left=None, name=None)
 
     def _line(self, step: Step) -> Line:
-        right = self.shown(step.after)
         matrix = is_matrix_line(step)
+        definition = step.rule == "definition" or isinstance(step.subject, MatrixValue)
+        right = self.shown(step.after, matrix=matrix, as_written=definition)
         return Line(
             left=self.left(step.subject),
             right=right,
@@ -219,12 +243,16 @@ class _Writer:
             name=self._name(step.subject),
             reason=step.reason,
             assumption=step.assumption.key if step.assumption else "",
-            cites=step.cites,
+            cites=self._cited(step.cites),
             nonzero=tuple(dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
             mark=self.marks.get(step.number, ""),
             products=tuple(dict.fromkeys(products(right, self.names.arrays))) if matrix else (),
             shape=shape(right, self.names.arrays) if matrix else None,
         )
+
+    def _cited(self, lines: Iterable[int]) -> tuple[int, ...]:
+        """Those of the lines that are on the page."""
+        return tuple(number for number in dict.fromkeys(lines) if number in self.present)
 
     def left(self, subject: Subject) -> Node:
         """The left side of the lines about a subject."""
@@ -241,34 +269,34 @@ class _Writer:
                 return Slope(self.output, Leaf(array.matrix))
 
     def _name(self, subject: Subject) -> Node | None:
-        """The name of an adjoint in matrix notation, where a line in matrix notation uses it."""
+        """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""
         if not isinstance(subject, MatrixTotal) or subject.array.name not in self.record.adjoint_arrays:
             return None
         adjoint = self.record.adjoint_arrays[subject.array.name]
-        used = {s.name for step in self.record.steps if is_matrix_line(step) for s in step.after.atoms(MatrixSymbol)}
-        return Leaf(adjoint.matrix) if adjoint.name in used else None
+        return Leaf(adjoint.matrix) if adjoint.name in self.used else None
 
     def assumption(self, assumption: Assumption) -> AssumptionRow:
-        used = (s.number for s in self.record.steps if s.assumption and s.assumption.key == assumption.key)
+        used = [s.number for s in self.record.steps if s.assumption and s.assumption.key == assumption.key]
         return AssumptionRow(
             assumption.key,
             assumption.words,
-            self.shown(assumption.lhs),
-            self.shown(assumption.rhs),
-            tuple(used),
+            self.shown(assumption.lhs, as_written=True),
+            self.shown(assumption.rhs, as_written=True),
+            self._cited(used),
+            bool(used),
         )
 
     def conditions(self, steps: Iterable[Step]) -> Iterator[ConditionRow]:
-        """Every divisor with its reason, and the lines that rest on it."""
+        """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
         found: dict[tuple[Node, str], list[int]] = {}
         for step in steps:
             for condition in step.conditions:
                 found.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
         for (nonzero, reason), lines in found.items():
-            yield ConditionRow(nonzero, reason, tuple(dict.fromkeys(lines)))
+            yield ConditionRow(nonzero, reason, self._cited(lines))
 
     def closed(self, notation: str) -> Iterator[Line]:
-        """The closed forms asked for, after those of the adjoints that they are written in."""
+        """The gradients asked for, after the adjoints that they are written in."""
         gradients = [self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names()]
         if notation != "matrix":
             for g in gradients:
@@ -280,8 +308,12 @@ class _Writer:
         subject = MatrixTotal(gradient.array)
         if gradient.matrix is None:
             left = Slope(self.output, self.shown(gradient.entry))
-            return Line(left, self.shown(gradient.index), reason="no matrix form: entry by entry")
-        return Line(self.left(subject), self.shown(gradient.matrix), name=self._name(subject))
+            name = self._name(subject)
+            reason = "no matrix form: entry by entry"
+            if isinstance(name, Leaf):
+                reason = f"the entries of {name.expr}, which has {reason}"
+            return Line(left, self.shown(gradient.index), reason=reason)
+        return Line(self.left(subject), self.shown(gradient.matrix, matrix=True), name=self._name(subject))
 
     def _closed_names(self) -> list[str]:
         by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
@@ -293,7 +325,8 @@ class _Writer:
             if gradient is None or name in wanted:
                 continue
             wanted.append(name)
-            waiting += sorted(by_adjoint[n] for n in array_names(gradient.index) if n in by_adjoint)
+            written = array_names(gradient.index) | _matrix_names(gradient.matrix)
+            waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
         return sorted(wanted, key=lambda name: (name in self.record.gradients, self._order(name)))
 
     def _order(self, name: str) -> int:

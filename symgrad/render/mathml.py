@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from latex2mathml.converter import convert
 from sympy.core.basic import Basic
@@ -14,16 +14,17 @@ from sympy.core.basic import Basic
 from symgrad.errors import UnsupportedError
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, size_latex
-from symgrad.render.layout import Line, Page, layout
+from symgrad.render.layout import GRADIENTS, Line, Page, layout
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.text import columns_words, mark_sign, numbers, numpy_shape, reason_words
+from symgrad.render.text import cited, columns_words, mark_words, numbers, numpy_shape, reason_words
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
 
 BOLD_ZERO = ord("\N{MATHEMATICAL BOLD DIGIT ZERO}")
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+MARK_WIDTH = 24  # a longer mark stands beneath the reason
 
 # How a cell is aligned: the attribute of MathML 3 for some readers, the property for others; Chromium lets
 # a cell end at the right only by its own word for it.
@@ -140,21 +141,25 @@ class _MathPage:
         page = self.content
         yield _heading(page.title)
         axes = [(self._inner(a.name), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
+        yield _heading("Axes")
         yield _table(axes)
         arrays = [
             (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role)) for r in page.arrays
         ]
+        yield _heading("Arrays")
         yield _table(arrays)
         if page.columns:
             yield _math(_text(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns])))
         if page.reduction:
             yield _math(_text(f"Reduction: {page.reduction}"))
         if page.assumptions:
+            yield _heading("Assumptions")
             yield _table(
                 [
                     (
                         _text(f"[{a.key}] {a.words}:"),
                         self._inner(rf"{self._show(a.left)} = {self._show(a.right)}"),
+                        _text(f"used by {numbers(a.lines)}" if a.lines else "" if a.used else "not used"),
                     )
                     for a in page.assumptions
                 ]
@@ -168,7 +173,7 @@ class _MathPage:
                 [
                     (
                         self._inner(rf"{self._show(c.nonzero)} \ne 0"),
-                        _text(f"{c.reason} ({numbers(c.lines)})"),
+                        _text(f"{c.reason}{cited(c.lines)}"),
                     )
                     for c in page.conditions
                 ]
@@ -179,17 +184,20 @@ class _MathPage:
             title = f"{section.title} {self.plain.show(section.array)}" if section.array else section.title
             yield title, [line for group in section.groups for line in group]
         if self.content.closed:
-            yield "Closed forms", self.content.closed
+            yield GRADIENTS, self.content.closed
 
     def _row(self, line: Line) -> tuple[str, ...]:
-        """One row of a section: number, left side, right side with its shapes beneath, reason, mark."""
+        """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""
         number = _text("" if line.number is None else str(line.number))
         reason = [_text(reason_words(line, self.plain.names))]
-        reason += [self._inner(rf"\quad {self._show(node)} \ne 0") for node in line.nonzero]
+        reason += [self._inner(rf"\quad [{self._show(node)} \ne 0]") for node in line.nonzero]
         beneath = [_row((shape,)) for shape in self._shapes(line)]
+        mark = _text(mark_words(line.mark))
+        if len(line.mark) > MARK_WIDTH:
+            beneath.append(_row((mark,)))
+            mark = _text("")
         if beneath:
             reason = [f"<mtable>{_row((''.join(reason),))}{''.join(beneath)}</mtable>"]
-        mark = _text(f"{mark_sign(line.mark)} {line.mark}" if line.mark else "")
         return (
             number,
             self._inner(self._left(line)),
@@ -228,15 +236,15 @@ class _MathPage:
 
 
 def _text(words: str) -> str:
-    return f"<mtext>{escape(words)}</mtext>"
+    return f"<mtext>{html.escape(words, quote=False)}</mtext>"
 
 
 def _math(inner: str) -> str:
-    return f'<math xmlns="{NAMESPACE}" display="block">{inner}</math>'
+    return f'<math xmlns="{NAMESPACE}" display="block" style="margin: 0.6em 0">{inner}</math>'
 
 
 def _heading(words: str) -> str:
-    bold = f'<mtext style="font-weight: bold">{escape(words)}</mtext>'
+    bold = f'<mtext style="font-weight: bold">{html.escape(words, quote=False)}</mtext>'
     return f'<math xmlns="{NAMESPACE}" display="block" style="margin: 1.2em 0 0.4em">{bold}</math>'
 
 

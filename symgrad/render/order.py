@@ -5,7 +5,7 @@ that the program gives its arrays and never from their names.  A tree has the sa
 
 A product reads: sign, fraction of numbers and axis sizes, scalars, entries, exponentials, deltas, brackets,
 functions, adjoints, sums (``keys`` has the details).  A bracket is turned so that a delta, else a constant,
-else the array defined latest is positive in it.
+else the array defined latest is positive in it; in a definition it is left as its author turned it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sympy import (
     KroneckerDelta,
     MatAdd,
     MatMul,
+    MatrixExpr,
     MatrixSymbol,
     Mul,
     Number,
@@ -48,9 +49,10 @@ from sympy.matrices import MatrixBase
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
+from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.notation import axis_name, bound_indices
+from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
 from symgrad.render.names import Vocabulary
@@ -78,30 +80,42 @@ from symgrad.render.tree import (
 )
 
 
-def ordered(expr: Basic, names: Vocabulary) -> Node:
+def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> Node:
     """An expression (scalar, matrix expression or explicit matrix) in reading order.
 
-    Raises ``UnsupportedError`` for a class of expression that has no place in the table.
+    The adjoint of a scalar is a derivative in index notation, a letter in matrix notation (``matrix``; where it is
+    not said, an expression with matrices in it is taken to be in matrix notation).  ``as_written`` keeps the signs
+    that brackets have in SymPy, which are those of the author.  Raises ``UnsupportedError`` for a class of
+    expression that has no place in the table.
     """
-    return _Orderer(names).top(expr)
+    return _Orderer(names, expr.has(MatrixExpr) if matrix is None else matrix, as_written).top(expr)
 
 
 class _Orderer:
     """Takes expressions apart into factors, by the table of node classes at the end of this module."""
 
-    def __init__(self, names: Vocabulary) -> None:
+    def __init__(self, names: Vocabulary, matrix: bool, as_written: bool) -> None:
         self.names = names
+        self.matrix = matrix
+        self.as_written = as_written
         self.keys = Keys(names)
 
     def top(self, expr: Basic) -> Node:
         """A whole side of an equation, or the argument of a function."""
-        if isinstance(expr, (Add, MatAdd)):
-            factors = bracketed([self.factors(arg) for arg in expr.args], self.keys, top=True)
-        else:
-            factors = self.factors(expr)
+        factors = self.bracketed(expr.args, top=True) if isinstance(expr, (Add, MatAdd)) else self.factors(expr)
         node = compose(factors, self.keys)
-        turned = absorb_sign(node.body, self.keys, inputs_only=False) if isinstance(node, Minus) else None
-        return turned or node
+        if self.as_written or not isinstance(node, Minus):
+            return node
+        return absorb_sign(node.body, self.keys, inputs_only=False) or node
+
+    def bracketed(self, terms: Sequence[Basic], *, top: bool = False) -> Factors:
+        """A sum of terms."""
+        return bracketed([self.factors(term) for term in terms], self.keys, top=top, as_written=self.as_written)
+
+    def slope(self, array: Array, indices: Sequence[Idx]) -> Factors:
+        """The adjoint of an array, as the derivative of the output."""
+        assert self.names.output is not None
+        return Factors(above=(Slope(Leaf(self.names.output), Leaf(array[tuple(indices)])),))
 
     def factors(self, expr: Basic) -> Factors:
         """The factors of an expression, by the first entry of the table whose class it is."""
@@ -136,15 +150,16 @@ def _number(_: _Orderer, expr: Any) -> Factors:
     return Factors(above=(Leaf(expr),))
 
 
-def _symbol(_: _Orderer, expr: Any) -> Factors:
-    return Factors(constants={expr: S.One}) if expr.is_integer else Factors(above=(Leaf(expr),))
+def _symbol(self: _Orderer, expr: Any) -> Factors:
+    if expr.is_integer:
+        return Factors(constants={expr: S.One})
+    array = None if self.matrix else self.names.adjoints.get(expr.name)
+    return self.slope(array, ()) if array and not array.axes else Factors(above=(Leaf(expr),))
 
 
 def _entry(self: _Orderer, expr: Any) -> Factors:
     array = self.names.adjoints.get(str(expr.base.name))
-    if array is None or self.names.output is None:
-        return Factors(above=(Leaf(expr),))
-    return Factors(above=(Slope(Leaf(self.names.output), Leaf(array[tuple(expr.indices)])),))
+    return self.slope(array, expr.indices) if array else Factors(above=(Leaf(expr),))
 
 
 def _delta(self: _Orderer, expr: Any) -> Factors:
@@ -152,7 +167,7 @@ def _delta(self: _Orderer, expr: Any) -> Factors:
 
 
 def _add(self: _Orderer, expr: Any) -> Factors:
-    return bracketed([self.factors(arg) for arg in expr.args], self.keys)
+    return self.bracketed(expr.args)
 
 
 def _mul(self: _Orderer, expr: Any) -> Factors:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from sympy import S
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -63,7 +64,8 @@ class Printer(ABC):
             case Plus(terms):
                 return self._plus(terms)
             case Times(factors):
-                return self.product([self._side_by_side(f, last and f is factors[-1]) for f in factors])
+                *others, final = factors
+                return self.product([*(self._side_by_side(f, False) for f in others), self._final(final, last)])
             case Ratio(above, below):
                 return self.ratio(above, below)
             case Raised(base, exponent):
@@ -101,6 +103,12 @@ class Printer(ABC):
         """A node with other factors beside it."""
         open_ratio = isinstance(node, Ratio) or (isinstance(node, Slope) and not last)
         return self.bracket(node) if open_ratio and not self.ratio_is_closed else self.factor(node, last)
+
+    def _final(self, node: Node, last: bool) -> str:
+        """The final factor of a product: a fraction may stand without brackets, since ``a b/c`` has but one value."""
+        if last and isinstance(node, Ratio) and node.above != Leaf(S.One):
+            return self.show(node)
+        return self._side_by_side(node, last)
 
     def tight(self, node: Node) -> str:
         """A node that a superscript follows."""

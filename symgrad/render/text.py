@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from textwrap import wrap
 
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import Line, Page, Section, layout
+from symgrad.render.layout import GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import Vocabulary, split_words, vocabulary, word
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes
@@ -19,6 +21,10 @@ from symgrad.steps import Record
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
 REASON_WIDTH = 44
 PAGE_WIDTH = 100  # of prose, and of an equation before it is broken
+LINE_WIDTH = 140  # of a whole line: a mark that does not fit beside its reason stands below it
+TICKED = ("every shape", "exactly", "randomised", "numerically")
+CROSSED = ("wrong", "unproved")
+HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
 
 
 def to_text(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> str:
@@ -49,8 +55,18 @@ def reason_words(line: Line, names: Vocabulary) -> str:
 
 
 def mark_sign(mark: str) -> str:
-    """A tick, or a cross for a wrong line."""
-    return "✗" if mark.startswith("wrong") else "✓"
+    """A tick for a line that is known to hold, a cross for one that is not, nothing for any other word."""
+    return "✓" if mark.startswith(TICKED) else "✗" if mark.startswith(CROSSED) else ""
+
+
+def mark_words(mark: str) -> str:
+    """A mark with its sign."""
+    return f"{mark_sign(mark)} {mark}".strip()
+
+
+def cited(lines: Sequence[int]) -> str:
+    """Line numbers in brackets after a space; nothing for none."""
+    return f" ({numbers(lines)})" if lines else ""
 
 
 class _TextPage:
@@ -87,7 +103,7 @@ class _TextPage:
         if page.assumptions:
             lines += ["", "Assumptions"]
         for a in page.assumptions:
-            used = f"  (used by {numbers(a.lines)})" if a.lines else "  (not used)"
+            used = f"  (used by {numbers(a.lines)})" if a.lines else "" if a.used else "  (not used)"
             lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
         return "\n".join(lines)
 
@@ -104,7 +120,7 @@ class _TextPage:
             start = f"{number:>4}  {' ' * (margin - width(left))}{left} = "
             first, *rest = broken(self.printer.show(line.right), PAGE_WIDTH - width(start))
             equation = [start + first, *(" " * width(start) + part for part in rest)]
-            yield from _beside(equation, self._reason(line), self.reason_width, self._mark(line))
+            yield from _beside(equation, self._reason(line), self.reason_width, mark_words(line.mark))
             yield from (" " * width(start) + words for words in self._shapes(line))
 
     def _left(self, line: Line) -> str:
@@ -117,9 +133,6 @@ class _TextPage:
         divisors = [f"[{self.printer.show(node)} ≠ 0]" for node in line.nonzero]
         return " ".join([reason_words(line, self.printer.names), *divisors]).strip()
 
-    def _mark(self, line: Line) -> str:
-        return f"{mark_sign(line.mark)} {line.mark}" if line.mark else ""
-
     def _shapes(self, line: Line) -> Iterator[str]:
         for product in line.products:
             yield f"  {shape_words(product, self.printer.show)}"
@@ -127,28 +140,49 @@ class _TextPage:
             yield f"  {'×'.join(line.shape)}"
 
     def _closed(self) -> str:
-        return "Closed forms\n" + "\n".join(self._group(self.content.closed)) if self.content.closed else ""
+        return f"{GRADIENTS}\n" + "\n".join(self._group(self.content.closed)) if self.content.closed else ""
 
     def _conditions(self) -> str:
         show = self.printer.show
-        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason} ({numbers(c.lines)})" for c in self.content.conditions]
+        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason}{cited(c.lines)}" for c in self.content.conditions]
         return "\n".join(["Divisors", *shown]) if shown else ""
 
 
 def broken(text: str, limit: int) -> list[str]:
-    """A formula in lines of at most ``limit`` columns where it has signs to break at, the outermost first."""
+    """A formula in lines of at most ``limit`` columns where it has places to break at.
+
+    It is broken before a plus or minus outside of all brackets, else before a factor there that then fits on a
+    line, else before the sign in the fewest brackets.
+    """
     if width(text) <= limit:
         return [text]
-    depth, places = 0, []
-    for at, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if at and character in "+−⊙" and text[at - 1] == " " and text[at + 1 : at + 2] == " ":
-            places.append((depth, at))
-    fitting = [(depth, -at) for depth, at in places if width(text[:at]) <= limit]
+    places = list(_places(text))
+    outside = [at for _, depth, at in places if depth == 0]
+    kept = {at for at, end in pairwise([*outside, len(text)]) if width(text[at:end].rstrip()) <= limit}
+    fitting = [
+        (depth, not adds, -at)
+        for adds, depth, at in places
+        if width(text[:at].rstrip()) <= limit and (adds or depth or at in kept)
+    ]
     if not fitting:
         return [text]
-    at = -min(fitting)[1]
+    at = -min(fitting)[2]
     return [text[:at].rstrip(), *broken(text[at:], limit)]
+
+
+def _places(text: str) -> Iterator[tuple[bool, int, int]]:
+    """Where a formula may be broken: whether before a plus or minus, in how many brackets, and the place.
+
+    A sum sign and the name of a function are not parted from what follows, nor is a sign.
+    """
+    depth = 0
+    for at, character in enumerate(text):
+        if at and text[at - 1] == " ":
+            if character in "+−⊙⊘" and text[at + 1 : at + 2] == " ":
+                yield character in "+−", depth, at
+            elif depth == 0 and not HOLDS.search(text[:at]):
+                yield False, depth, at
+        depth += (character in "([{") - (character in ")]}")
 
 
 def numbers(lines: Iterable[int]) -> str:
@@ -190,7 +224,11 @@ def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) 
     if width(final) > EQUATION_WIDTH and (reason or mark):
         yield final
         final = ""
-    first, *more = wrap(reason, reason_width) or [""]
+    notes = wrap(reason, reason_width)
+    if EQUATION_WIDTH + reason_width + 4 + width(mark) > LINE_WIDTH:
+        notes += wrap(mark, LINE_WIDTH - EQUATION_WIDTH - 2)
+        mark = ""
+    first, *more = notes or [""]
     yield f"{_padded(final, EQUATION_WIDTH)}  {_padded(first, reason_width)}  {mark}".rstrip()
     yield from (" " * (EQUATION_WIDTH + 2) + words for words in more)
 
