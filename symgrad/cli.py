@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sympy import Symbol
-
 from symgrad.api import Derivation, derive
 from symgrad.errors import InputError, SymgradError
 from symgrad.losses import LOSSES
@@ -186,8 +184,7 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     from symgrad.render.entries import entries_to_latex, entries_to_text
 
     show = entries_to_latex if options.format == "latex" else entries_to_text
-    output = [(Symbol(derivation.program.output), at.loss)]
-    return show(derivation.record, at.inputs, at.definitions, output, at.gradients)
+    return show(at)
 
 
 def _read(path: Path) -> str:

@@ -119,7 +119,7 @@ def _proof(derivation: Derivation) -> list[Item]:
     report = derivation.prove()
     counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
     items = [Item("proof of every line", report.ok, f"{len(report.marks)} lines: {counts}")]
-    items += [Item(f"line {mark.number}", mark.ok, f"{mark.level.words}: {mark.detail}") for mark in report.weaker()]
+    items += [Item(f"line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
     found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"

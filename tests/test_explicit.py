@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,15 @@ import pytest
 import sympy
 from literal import complex_step, forward, random_inputs
 from programs import ZOO
-from sympy import Expr, ImmutableMatrix, Matrix, Symbol
+from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqrt
 
 from symgrad.codegen import to_numpy
 from symgrad.derive import derive_record
 from symgrad.errors import InputError
 from symgrad.explicit import Explicit, explicit
 from symgrad.losses import LOSSES
+from symgrad.notation import Array, Axis
+from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record
 
 BLOG = {"N": 2, "D": 4, "C": 3}
@@ -118,8 +122,8 @@ def test_names_that_differ_in_case_alone_stay_apart() -> None:
     ("sizes", "labels", "message"),
     [
         ({"N": 2, "D": 4}, None, "a size for the axis C is missing"),
-        ({**BLOG, "C": 0}, None, "axis C must have a size of at least 1, got 0"),
-        ({**BLOG, "N": 2.5}, None, "axis N must have a size of at least 1, got 2.5"),
+        ({**BLOG, "C": 0}, None, "axis C: expected a whole number, at least 1, got 0"),
+        ({**BLOG, "N": 2.5}, None, "axis N: expected a whole number, at least 1, got 2.5"),
         ({**BLOG, "K": 3}, None, "unknown axis K: expected N, D, C"),
         (BLOG, [0], "Y: expected 2 labels from 0 to 2"),
         (BLOG, [0, 3], "Y: expected 2 labels from 0 to 2"),
@@ -134,6 +138,120 @@ def test_what_is_given_must_fit(sizes: dict[str, Any], labels: Any, message: str
 def test_unknown_attribute() -> None:
     with pytest.raises(AttributeError, match="V"):
         _ = at_blog_size("softmax_mse").V
+
+
+def test_entries_of_every_array_are_symbols_even_where_labels_are_given() -> None:
+    at = explicit(record("softmax_mse"), BLOG, [2, 0])
+    assert names(at.entries["P"])[-1] == "p_23" and names(at.entries["Y"])[0] == "y_11" and at.Y[0, 2] == 1
+    assert set(at.entries) == {*at.inputs, "Z", "S", "P", "R", "L"} and at.entries["S"].shape == (2, 1)
+
+
+def test_assumptions_that_were_used_are_equations() -> None:
+    (pair,) = at_blog_size("softmax_cross_entropy").assumptions.items()
+    assert pair[0].key == "A1" and [str(left) for left, _ in pair[1]] == ["y_11 + y_12 + y_13", "y_21 + y_22 + y_23"]
+    assert all(right == 1 for _, right in pair[1])
+    assert at_blog_size("softmax_mse").assumptions == {}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_shared_sums_stand_for_their_values(name: str) -> None:
+    at = explicit(record(name), sizes_of(name))
+    shared = at.with_shared_sums()
+    assert shared.definitions[: len(at.definitions)] == at.definitions
+    plain, written = at.expanded(), shared.expanded()
+    inputs = [entry for array in at.record.program.inputs for entry in np.ravel(at.entries[array.name])]
+    drawn = random_inputs(at.record.program, SIZES)
+    point = dict(zip(inputs, (x for a in drawn.values() for x in np.ravel(a)), strict=True))
+    for array in at.gradients:
+        assert np.allclose(at_point(written.gradients[array], point), at_point(plain.gradients[array], point)), array
+
+
+def test_a_shared_sum_is_named_once() -> None:
+    shared = at_blog_size("softmax_mse").with_shared_sums()
+    t_1 = dict((str(symbol), value) for symbol, value in shared.definitions)["t_1"]
+    assert str(t_1) == "p_11*r_11 + p_12*r_12 + p_13*r_13"
+    known = {symbol.name for symbol, _ in shared.definitions}
+    assert {"t_1", "t_2"} <= known and not any(name.startswith("u") for name in known)
+    assert all(Symbol("t_1", real=True) in entry.free_symbols for entry in shared.gradients["W"])
+
+
+# --- sizes at which factors, numbers, powers and terms become equal -------------------------------------------------
+
+N, C = Axis("N", "rows"), Axis("C", "classes")
+x, v, s, L, a, Q = Array("x", (N,)), Array("v", (C,)), Array("s"), Array("L"), Array("a"), Array("Q", (N, C))
+n, k, m = N.index("n"), C.index("k"), N.index("m")
+SMALL = {
+    "halves": node(L.base, Sum(x[n], n) / (2 * N.size)),
+    "halves_in_exp": node(L.base, exp(Sum(x[n] ** 2, n) / (2 * N.size))),
+    "two_sizes": node(L.base, Sum(x[n] * v[k], n, k) / (N.size * C.size)),
+    "inverse_powers": node(L.base, Sum(x[n] ** 2 * v[k], n, k) / (N.size**2 * C.size * 3)),
+    "sizes_above": node(L.base, N.size * C.size * Sum(x[n] ** 3, n) * Rational(2, 3)),
+    "ratio": node(L.base, N.size * Sum(x[n] * v[k] ** 2, n, k) / C.size),
+    "roots": node(L.base, Sum(x[n] ** 2 * v[k] ** 2, n, k) / (sqrt(N.size) * sqrt(C.size))),
+    "equal_sums": node(L.base, Sum(x[n] ** 2, n) * Sum(x[n] ** 2, n) * Sum(v[k], k) * a.base / N.size),
+    "terms": node(L.base, N.size * a.base + C.size * a.base**2 + Sum(x[n] + v[k] + a.base / N.size, n, k)),
+    "size_minus_term": node(L.base, Sum((N.size - C.size) * x[n] * v[k] + x[n] * a.base, n, k)),
+    "double_sum": node(L.base, Sum(x[n] * x[m] * v[k], n, m, k) / (N.size * N.size)),
+    "numbers_and_entries": node(L.base, Sum(Q[n, k] * Q[n, k] * x[n], n, k) / (4 * N.size * C.size) + 1 / N.size),
+}
+
+
+@cache
+def small(name: str, through_s: bool = False) -> Record:
+    equations = (SMALL[name],)
+    if through_s:
+        equations = (abbreviation(s.base, Sum(x[n] ** 2, n)), node(L.base, s.base / (2 * N.size) * SMALL[name].rhs))
+    return derive_record(Program(name, (N, C), (x, v, a, Q), equations, "L"), ("x", "v"))
+
+
+def at_point(entries: Expr, point: dict[Expr, float]) -> np.ndarray[Any, Any]:
+    """The value of one entry or of a matrix of them, by SymPy's own lambdify."""
+    flat = list(entries) if isinstance(entries, ImmutableMatrix) else [entries]
+    return np.array(sympy.lambdify(list(point), flat, "math")(*point.values()))
+
+
+def assert_right(of: Record, sizes: dict[str, int], *, literal: bool) -> None:
+    """The function and the expanded entries against the literal loss, and its literal gradient or generated NumPy."""
+    inputs = random_inputs(of.program, sizes)
+    arrays = forward(of.program, inputs, sizes)
+    _, generated = to_numpy(of)(*inputs.values())
+    at = explicit(of, sizes)
+    entries = [entry for name in inputs for entry in np.ravel(at.entries[name])]
+    point = dict(zip(entries, (float(x) for given in inputs.values() for x in np.ravel(given)), strict=True))
+    written = at.expanded()
+    assert at_point(written.loss, point)[0] == pytest.approx(arrays["L"].real, rel=1e-11, abs=1e-13)
+    loss, grads = at.lambdify()(*inputs.values())
+    assert loss == pytest.approx(arrays["L"].real, rel=1e-11, abs=1e-13), sizes
+    for name, gradient, other in zip(of.wrt, grads, generated, strict=True):
+        expected = complex_step(of.program, name, arrays, sizes) if literal else other
+        found = at_point(written.gradients[name], point).reshape(np.shape(expected))
+        for values in (gradient, found, other):
+            assert np.allclose(values, expected, rtol=1e-9, atol=1e-11), (name, sizes)
+
+
+def small_sizes(of: Record) -> Iterator[dict[str, int]]:
+    """The shapes in {1, 2, 3}^3; a fourth axis has the size of the first, so that these are equal too."""
+    axes = [axis.name for axis in of.program.axes]
+    for shape in product((1, 2, 3), repeat=min(3, len(axes))):
+        yield dict(zip(axes, (*shape, *shape[:1]), strict=False))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_small_shape(name: str) -> None:
+    for sizes in small_sizes(record(name)):
+        assert_right(record(name), sizes, literal=set(sizes.values()) == {2})
+
+
+@pytest.mark.parametrize("through_s", [False, True])
+@pytest.mark.parametrize("name", SMALL)
+def test_equal_factors_are_all_kept(name: str, through_s: bool) -> None:
+    for sizes in (*small_sizes(small(name, through_s)), {"N": 4, "C": 2}, {"N": 4, "C": 4}):
+        assert_right(small(name, through_s), sizes, literal=True)
+
+
+def test_the_loss_shows_the_product_of_equal_sizes() -> None:
+    assert str(explicit(record("softmax_mse"), {"N": 2, "D": 4, "C": 2}).loss).endswith("/4")
+    assert str(explicit(record("softmax_mse"), {"N": 3, "D": 1, "C": 3}).loss).endswith("/9")
 
 
 # --- functions ----------------------------------------------------------------------------------------------------

@@ -11,17 +11,64 @@ import literal
 import numpy as np
 import pytest
 from programs import ZOO
-from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol
+from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol, Sum, sqrt
 
 from symgrad.check import prove
 from symgrad.check.claims import Claim, claims
+from symgrad.check.marks import Level, Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
 from symgrad.losses import LOSSES
-from symgrad.notation import axis_name, free_indices
+from symgrad.losses import classifier as cl
+from symgrad.notation import Array, axis_name, free_indices
+from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record, Step
 
-JOBS = {name: (build, ("W", "b")) for name, build in LOSSES.items()} | ZOO
+n, d = cl.n, cl.d
+
+
+def rms_norm() -> Program:
+    """Root-mean-square normalisation with a gain, and a squared error."""
+    eps, gain = Array("eps", (), positive=True), Array("g", (cl.D,))
+    rms, out, target = Array("M", (cl.N,)), Array("O", (cl.N, cl.D)), Array("U", (cl.N, cl.D))
+    return Program(
+        "rms_norm",
+        (cl.N, cl.D),
+        (cl.X, gain, eps, target),
+        (
+            abbreviation(rms[n], sqrt(Sum(cl.X[n, d] ** 2, d) / cl.D.size + eps[()])),
+            node(out[n, d], gain[d] * cl.X[n, d] / rms[n]),
+            node(cl.L.base, Sum((out[n, d] - target[n, d]) ** 2, n, d)),
+        ),
+        "L",
+    )
+
+
+def cosine_similarity() -> Program:
+    """One minus the cosine of the rows of two matrices, averaged."""
+    u, v, c = Array("u", (cl.N, cl.D)), Array("v", (cl.N, cl.D)), Array("c", (cl.N,))
+    q, r = Array("q", (cl.N,)), Array("r", (cl.N,))
+    return Program(
+        "cosine_similarity",
+        (cl.N, cl.D),
+        (u, v),
+        (
+            abbreviation(q[n], sqrt(Sum(u[n, d] ** 2, d))),
+            abbreviation(r[n], sqrt(Sum(v[n, d] ** 2, d))),
+            node(c[n], Sum(u[n, d] * v[n, d], d) / (q[n] * r[n])),
+            node(cl.L.base, Sum(1 - c[n], n) / cl.N.size),
+        ),
+        "L",
+    )
+
+
+NORMS = {
+    "rms_norm": (rms_norm, ("X", "g")),
+    "rms_norm_as_node": (lambda: rms_norm().with_nodes(["M"]), ("X", "g")),
+    "cosine_similarity": (cosine_similarity, ("u", "v")),
+    "cosine_similarity_as_nodes": (lambda: cosine_similarity().with_nodes(["q", "r"]), ("u", "v")),
+}
+JOBS = {name: (build, ("W", "b")) for name, build in LOSSES.items()} | ZOO | NORMS
 
 
 @cache
@@ -84,7 +131,9 @@ def swapped_indices(after: Expr) -> Iterator[tuple[str, Expr]]:
                     yield f"{entry} with {new} for {old}", after.xreplace({entry: entry.base[tuple(indices)]})
 
 
-@pytest.mark.parametrize("name", [*LOSSES, "label_smoothing", "logistic", "layer_norm"])
+@pytest.mark.parametrize(
+    "name", [*LOSSES, "label_smoothing", "logistic", "layer_norm", "rms_norm", "cosine_similarity"]
+)
 def test_every_corrupted_line_is_rejected(name: str) -> None:
     record = record_of(name)
     assert list(wrongly_accepted(record)) == []
@@ -134,3 +183,18 @@ def true_values(record: Record, assumed: bool) -> dict[str, np.ndarray]:
             values[array.name] = literal.complex_step(program, name, values, sizes)
         _values[program.name, assumed] = values
     return _values[program.name, assumed]
+
+
+@pytest.mark.parametrize(
+    ("level", "bound", "words"),
+    [
+        (Level.EVERY_SHAPE, None, "every shape"),
+        (Level.EVERY_SHAPE_RANDOMISED, 2.0**-55.5, "every shape, randomised (error < 2^-55)"),
+        (Level.EXACT_AT_SHAPES, None, "exactly at shapes (2, 4, 3), (3, 2, 2)"),
+        (Level.RANDOMISED_AT_SHAPES, None, "randomised at shapes (2, 4, 3), (3, 2, 2)"),
+        (Level.NUMERICAL, None, "numerically (50 digits)"),
+    ],
+)
+def test_a_mark_names_the_shapes_where_it_is_no_more_than_those(level: Level, bound: float | None, words: str) -> None:
+    shapes = ((("N", 2), ("D", 4), ("C", 3)), (("N", 3), ("D", 2), ("C", 2)))
+    assert Mark(1, level, "", shapes, bound).words == words

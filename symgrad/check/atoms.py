@@ -178,11 +178,17 @@ def height_of_items(items: Items) -> int:
 def sign_of(polynomial: Polynomial) -> int:
     """1 if the polynomial is known to be positive, else 0: positive coefficients, no term that may be negative, and
     one term at least that cannot vanish."""
-    if any(
-        c < 0 or not all(a.sign or (isinstance(e, int) and e % 2 == 0) for a, e in m) for m, c in polynomial.items()
-    ):
+    if any(c < 0 or not _is_nonnegative(m) for m, c in polynomial.items()):
         return 0
     return int(any(all(a.sign for a, _ in m) for m in polynomial))
+
+
+def _is_nonnegative(monomial: Monomial) -> bool:
+    """Whether a monomial is known not to be negative: positive atoms, even powers, and sums of such monomials."""
+    return all(
+        a.sign or (isinstance(e, int) and e % 2 == 0) or (a.kind == "sum" and _is_nonnegative(a.data[1]))
+        for a, e in monomial
+    )
 
 
 def number(value: Fraction | int) -> Polynomial:

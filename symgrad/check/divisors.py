@@ -45,6 +45,8 @@ class Divisors:
         return None
 
     def _is_known(self, base: Basic) -> bool:
+        if base.is_positive:
+            return True
         for names in self._choices(base):
             atoms = self._atoms(base, names)
             if atoms is not None and all(a.sign or _skeleton(a) in self._known for a in atoms):
@@ -70,8 +72,7 @@ class Divisors:
 def _bases(expr: Basic, domain: bool = False) -> list[Basic]:
     """The divisors in an expression; with ``domain`` also the arguments of logarithms and fractional powers."""
     powers = [p for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign() or (domain and not _is_whole(p.exp))]
-    found = [p.base for p in powers if not p.base.is_positive]
-    return found + ([call.args[0] for call in expr.atoms(log)] if domain else [])
+    return [p.base for p in powers] + ([call.args[0] for call in expr.atoms(log)] if domain else [])
 
 
 def _is_whole(exponent: Basic) -> bool:

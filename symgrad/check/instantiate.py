@@ -8,9 +8,10 @@ deltas.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import product
 
-from sympy import Add, Derivative, Expr, Indexed, Integer, KroneckerDelta, Subs, Sum, Symbol, sympify
+from sympy import Add, Derivative, Expr, Indexed, Integer, KroneckerDelta, Mul, Subs, Sum, Symbol, sympify
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -35,7 +36,8 @@ class Instance:
         self.scalars: dict[Symbol, tuple[str, Place]] = {}
         self._symbols: dict[tuple[str, Place], Symbol] = {}
         self._definitions: dict[tuple[str, Place], Expr] = {}
-        self._derivatives: dict[tuple[Expr, tuple[tuple[str, int], ...], Symbol], Expr] = {}
+        self._dependents: dict[str, dict[Basic, list[Place]]] = {}
+        self._derivatives: dict[tuple[str, Place, Symbol], Expr] = {}
 
     def symbol(self, name: str, place: Place) -> Symbol:
         """The symbol of an entry."""
@@ -79,9 +81,17 @@ class Instance:
 
     def derivative(self, of: Expr, values: Mapping[Idx, int], wrt: Symbol) -> Expr:
         """The derivative of an expression (if it is a node's entry, of that node's definition) by one symbol."""
-        key = (of, tuple(sorted((str(i), value) for i, value in values.items())), wrt)
+        definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
+        if definition is None:
+            return differentiated(self.entry(of, values), wrt)
+        place = tuple(values[i] for i in of.indices) if definition.indices else ()
+        return self.node_derivative(definition, place, wrt)
+
+    def node_derivative(self, definition: Definition, place: Place, wrt: Symbol) -> Expr:
+        """The derivative of one entry of a node by one symbol."""
+        key = definition.name, place, wrt
         if key not in self._derivatives:
-            self._derivatives[key] = differentiated(self._written(of, values), wrt)
+            self._derivatives[key] = differentiated(self.definition(definition, place), wrt)
         return self._derivatives[key]
 
     def fixed_by(self, assumption: Assumption, symbol: Symbol) -> Expr | None:
@@ -92,24 +102,45 @@ class Instance:
             return None
         return self.entry(assumption.rhs - assumption.lhs, values) + symbol
 
-    def _written(self, of: Expr, values: Mapping[Idx, int]) -> Expr:
-        definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
-        if definition is None:
-            return self.entry(of, values)
-        return self.definition(definition, tuple(values[i] for i in of.indices) if definition.indices else ())
-
     def node_derivatives(self, definition: Definition, wrt: Symbol) -> Iterator[tuple[Place, Expr]]:
         """The entries of a node that depend on one symbol, with their derivatives."""
-        for place in self.places(definition.indices):
-            if wrt in self.definition(definition, place).free_symbols:
-                derivative = self.derivative(definition.entry, dict(zip(definition.indices, place, strict=True)), wrt)
-                yield place, derivative
+        if definition.name not in self._dependents:
+            dependents = self._dependents.setdefault(definition.name, {})
+            for place in self.places(definition.indices):
+                for symbol in self.definition(definition, place).free_symbols:
+                    dependents.setdefault(symbol, []).append(place)
+        for place in self._dependents[definition.name].get(wrt, ()):
+            yield place, self.node_derivative(definition, place, wrt)
 
 
 def differentiated(expr: Expr, wrt: Symbol) -> Expr:
-    """SymPy's scalar derivative.  Raises ``NoNormalForm`` where SymPy leaves it undone."""
+    """SymPy's scalar derivative, sums term by term and constant factors apart.
+
+    Raises ``NoNormalForm`` where SymPy leaves it undone.
+    """
     if wrt not in expr.free_symbols:
         return sympify(0)
+    if isinstance(expr, Add):
+        return Add(*(differentiated(term, wrt) for term in expr.args))
+    if isinstance(expr, Mul):
+        constant = [factor for factor in expr.args if wrt not in factor.free_symbols]
+        if constant:
+            rest = Mul(*(factor for factor in expr.args if wrt in factor.free_symbols))
+            return Mul(*constant, differentiated(rest, wrt))
+    others = sorted(expr.free_symbols - {wrt}, key=str)
+    plain = {symbol: _plain(place, symbol.is_positive) for place, symbol in enumerate([wrt, *others])}
+    derivative = _sympy_derivative(expr.xreplace(plain), plain[wrt])
+    return derivative.xreplace({new: old for old, new in plain.items()})
+
+
+@lru_cache(maxsize=256)
+def _plain(place: int, positive: bool | None) -> Symbol:
+    return Symbol(f"_x{place}", positive=True) if positive else Symbol(f"_x{place}", real=True)
+
+
+@lru_cache(maxsize=4096)
+def _sympy_derivative(expr: Expr, wrt: Symbol) -> Expr:
+    """SymPy's derivative: found once for all expressions that differ in the names of their symbols."""
     result = expr.diff(wrt)
     if result.has(Derivative, Subs):
         raise NoNormalForm(f"SymPy leaves a derivative of {expr} with respect to {wrt} undone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum
+from math import floor, log2
 
 Sizes = tuple[tuple[str, int], ...]
 """A shape: the size of each axis by name."""
@@ -64,13 +65,13 @@ class Mark:
         """The verdict as it is printed beside the line, shapes included where it is no more than those."""
         if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
             return self.level.words
+        if self.level == Level.NUMERICAL:
+            return f"{self.level.words} (50 digits)"
+        error = f" (error < 2^{floor(log2(self.error_bound)) + 1})" if self.error_bound else ""
         if self.level == Level.EVERY_SHAPE_RANDOMISED:
-            return f"{self.level.words} (error < {self.error_bound:.0e})"
-        shown = ", ".join("(" + ",".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
-        bound = f" (error < {self.error_bound:.0e})" if self.error_bound is not None else ""
-        return (
-            f"{self.level.words} {shown}{bound}" if self.level != Level.NUMERICAL else f"{self.level.words} at {shown}"
-        )
+            return f"{self.level.words}{error}"
+        shown = ", ".join("(" + ", ".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
+        return f"{self.level.words} {shown}{error}"
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Entries:
         if isinstance(expr, ZeroMatrix):
             return sympify(0)
         if isinstance(expr, Identity):
-            return KroneckerDelta(row, column)
+            return sympify(1) if row is None else KroneckerDelta(row, column)  # SymPy makes a 1 x 1 of ones an identity
         if isinstance(expr, Transpose):
             return self._entry(expr.arg, column, row)
         if isinstance(expr, MatAdd):

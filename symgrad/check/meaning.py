@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sympy import Derivative, Expr, Indexed, Subs, Sum, Symbol, sympify
+from sympy import Add, Derivative, Expr, Indexed, Mul, Subs, Sum, Symbol, sympify
+from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.notation import Array, axis_name, entries, freshen
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    bound_indices,
+    entries,
+    free_indices,
+    freshen,
+    renamed,
+    sum_over,
+)
 from symgrad.program import Definition, Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 
@@ -66,26 +77,60 @@ def matrix_letters(array: Array) -> tuple[Expr, ...]:
 
 def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
     """The derivative of an expression (of a node's entry: of its definition), abbreviations written out."""
-    names = abbreviations(program)
+    below = _own_letters("_w", wrt)
+    by = wrt.base[tuple(below)] if isinstance(wrt, Indexed) else wrt
+    letters = dict(zip(below, wrt.indices, strict=True)) if isinstance(wrt, Indexed) else {}
     if isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions:
-        names = names | {name_of(of)}
-        of = instance(program.definitions[name_of(of)], of)
-        names = names - {name_of(wrt)}
-    return _derivative(write_out(of, program, names - {name_of(wrt)}), wrt)
+        above = _own_letters("_o", of)
+        letters |= dict(zip(above, of.indices, strict=True)) if isinstance(of, Indexed) else {}
+        derivative = _node_derivative(program, name_of(of), tuple(above), by)
+    else:
+        letters |= {i: i for i in free_indices(of)}
+        derivative = _derivative(freshen(write_out(of, program, abbreviations(program) - {name_of(wrt)}), letters), by)
+    return renamed(derivative, letters)
+
+
+def _own_letters(letter: str, entry: Expr) -> list[Idx]:
+    """Indices that no line uses, one for each place of an entry."""
+    places = enumerate(entry.indices) if isinstance(entry, Indexed) else ()
+    return [Idx(f"{letter}{place}", axis_size(i)) for place, i in places]
+
+
+@lru_cache(maxsize=1024)
+def _node_derivative(program: Program, name: str, letters: tuple[Idx, ...], wrt: Expr) -> Expr:
+    """The derivative of a node's definition, abbreviations written out: found once for all lines that need it."""
+    names = abbreviations(program) - {name_of(wrt)}
+    return _derivative(freshen(write_out(program.definitions[name].at(letters), program, names)), wrt)
 
 
 def _derivative(of: Expr, wrt: Expr) -> Expr:
-    """SymPy's derivative with respect to an entry with indices of its own, which are then given their letters."""
-    if not isinstance(wrt, Indexed):
-        return _sympy_derivative(of, wrt)
-    fresh = {i: type(i)(f"_w{place}", axis_size(i)) for place, i in enumerate(wrt.indices)}
-    return _sympy_derivative(of, wrt.xreplace(fresh)).xreplace({new: old for old, new in fresh.items()})
+    """The derivative with respect to an entry whose indices do not occur in the expression, nor a bound index twice.
+
+    Sums are differentiated term by term, constant factors apart; what is left is SymPy's.
+    """
+    name = name_of(wrt)
+    if name not in array_names(of):
+        return sympify(0)
+    if isinstance(of, Add):
+        return Add(*(_derivative(term, wrt) for term in of.args))
+    if isinstance(of, Sum):
+        return sum_over(_derivative(of.function, wrt), bound_indices(of))
+    if isinstance(of, Mul):
+        constant = [factor for factor in of.args if name not in array_names(factor)]
+        if constant:
+            rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
+            return Mul(*constant, _derivative(rest, wrt))
+    free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
+    own = {i: Idx(f"_p{place}", axis_size(i)) for place, i in enumerate(free)}
+    derivative = _sympy_derivative(renamed(of, own), wrt)
+    letters = {new: old for old, new in own.items()} | {i: i for i in getattr(wrt, "indices", ())}
+    return renamed(derivative, letters)
 
 
 @lru_cache(maxsize=1024)
 def _sympy_derivative(of: Expr, wrt: Expr) -> Expr:
-    """The derivative, found once for all the lines about the same subject."""
-    result = freshen(of).diff(wrt)
+    """SymPy's derivative: found once for all expressions that differ in the letters of their indices."""
+    result = of.diff(wrt)
     if result.has(Derivative, Subs):
         raise NoNormalForm(f"SymPy leaves a derivative of {of} with respect to {wrt} undone")
     return result

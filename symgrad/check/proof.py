@@ -210,14 +210,15 @@ def shown(shape: Sizes) -> str:
 def _unstated(record: Record, kind: str, gradients: dict[str, Gradient]) -> tuple[str, ...]:
     """What is wrong with closed forms: each must be what the last line about it states."""
     problems = []
+    # The last line about each array, in either notation.
+    indices = {name_of(s.subject.wrt): (s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)}
+    matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
     for name, gradient in gradients.items():
-        index = [(s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)]
-        index = [(wrt, after) for wrt, after in index if name_of(wrt) == name]
-        matrix = [s.after for s in record.steps if isinstance(s.subject, MatrixTotal) and s.subject.array.name == name]
+        index, matrix = indices.get(name), matrices.get(name)
         trivial = name == record.program.output and gradient.index == 1
-        if not trivial and not (index and _same(*index[-1], gradient)):
+        if not trivial and not (index and _same(*index, gradient)):
             problems.append(f"the index form of the {kind} of {name} is not what the last line about it states")
-        if gradient.matrix is not None and (not matrix or matrix[-1] != gradient.matrix):
+        if gradient.matrix is not None and matrix != gradient.matrix:
             problems.append(f"the matrix form of the {kind} of {name} is not what the last line about it states")
     return tuple(problems)
 

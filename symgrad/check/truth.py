@@ -57,6 +57,8 @@ class Truth:
         self._record = record
         self._instance = instance
         self._adjoints: dict[str, Array] = {}
+        self._meanings: dict[tuple[Subject, tuple[Idx, ...]], Array] = {}
+        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
         levels = 1 + exponential_depth(record.program)
         for attempt in range(ATTEMPTS):
             try:
@@ -81,15 +83,18 @@ class Truth:
 
     def values(self, expr: Expr, letters: tuple[Idx, ...]) -> Array:
         """The values of an expression, which may use adjoints, over ``letters``."""
-        used = array_names(expr)
-        for name in self._record.program.arrays:
-            array = adjoint_array(self._record, name)
-            if array.name in used and array.name not in self.evaluator.values:
-                self.evaluator.values[array.name] = self.adjoint(name)
+        for name in sorted(array_names(expr) & self._nodes.keys() - self.evaluator.values.keys()):
+            self.evaluator.values[name] = self.adjoint(self._nodes[name])
         return self.evaluator.over(expr, letters)
 
     def meaning(self, subject: Subject, letters: tuple[Idx, ...]) -> Array:
         """The true values of a subject over its free indices ``letters``."""
+        key = subject, letters
+        if key not in self._meanings:
+            self._meanings[key] = self._meaning(subject, letters)
+        return self._meanings[key]
+
+    def _meaning(self, subject: Subject, letters: tuple[Idx, ...]) -> Array:
         if isinstance(subject, Value):
             return self.values(subject.expr, letters)
         if isinstance(subject, MatrixValue):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import product
 
-from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Sum, Symbol
+from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Rational, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
-from symgrad.program import evaluation_order
+from symgrad.program import Assumption, evaluation_order
 from symgrad.steps import Gradient, Record
 
+Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
 Maker = Callable[[tuple[int, ...]], Expr]
 ORDER = cmp_to_key(Basic.compare)  # that of the arguments of ``Add`` and ``Mul``
 
@@ -31,17 +33,30 @@ class Group:
 
 
 class Table:
-    """The symbols of all entries, and the instances of index expressions that were made so far."""
+    """The symbols of all entries, and what stands for them: themselves, but for entries with ``known`` values."""
 
-    def __init__(self, record: Record, sizes: Mapping[str, int]) -> None:
+    def __init__(self, record: Record, sizes: Mapping[str, int], known: Mapping[Place, Expr] | None = None) -> None:
         self.sizes = sizes
+        self.symbols: dict[Place, Symbol] = {}
         arrays = [*record.program.arrays.values(), *record.adjoint_arrays.values()]
         shown = _shown_names([array.name for array in arrays])
-        self.symbols: dict[tuple[str, tuple[int, ...]], Expr] = {
-            (array.name, place): _symbol(shown[array.name], place, [sizes[a.name] for a in array.axes])
-            for array in arrays
-            for place in self.places(array)
-        }
+        self.shown = set(shown.values())
+        for array in arrays:
+            self._name(array, shown[array.name])
+        self.values: dict[Place, Expr] = {**self.symbols, **(known or {})}
+
+    def _name(self, array: Array, shown: str) -> None:
+        sizes = [self.sizes[axis.name] for axis in array.axes]
+        self.symbols.update({(array.name, place): _symbol(shown, place, sizes) for place in self.places(array)})
+
+    def with_arrays(self, arrays: Iterable[Array]) -> Table:
+        """A table that knows further arrays, too, whose entries are shown by the arrays' own names."""
+        made = copy(self)
+        made.symbols = dict(self.symbols)
+        for array in arrays:
+            made._name(array, array.name)
+        made.values = {**made.symbols, **self.values}
+        return made
 
     def places(self, array: Array) -> Iterable[tuple[int, ...]]:
         """The zero-based places of the entries of an array, row by row."""
@@ -57,7 +72,7 @@ class Table:
         """The function that gives ``expr`` at the places of ``letters``."""
         if isinstance(expr, Indexed):
             name, own = expr.base.name, [letters.index(i) for i in expr.indices]
-            return lambda at: self.symbols[name, tuple(at[i] for i in own)]
+            return lambda at: self.values[name, tuple(at[i] for i in own)]
         if isinstance(expr, KroneckerDelta):
             row, column = (letters.index(i) for i in expr.args[:2])
             return lambda at: Integer(at[row] == at[column])
@@ -71,7 +86,7 @@ class Table:
             return _remembered(lambda at: expr.func(*(make(at) for make in makers)), expr, letters)
         if isinstance(expr, Symbol):
             is_size = expr.is_integer and expr.name in self.sizes
-            value = Integer(self.sizes[expr.name]) if is_size else self.symbols[expr.name, ()]
+            value = Integer(self.sizes[expr.name]) if is_size else self.values[expr.name, ()]
             return lambda _: value
         return lambda _: expr
 
@@ -89,6 +104,11 @@ class Table:
             return entries[0]
         rows = self.sizes[array.axes[0].name]
         return ImmutableMatrix(rows, len(entries) // rows, entries)
+
+    def array(self, array: Array, *, known: bool) -> Expr:
+        """The symbols of the entries of ``array``, or, if they are to be ``known``, what stands for them."""
+        chosen = self.values if known else self.symbols
+        return self.matrix(array, [chosen[array.name, place] for place in self.places(array)])
 
     def gradient(self, array: Array, entry: Expr, index: Expr) -> Expr:
         """The entries of a derivative whose closed form at ``entry`` is ``index``."""
@@ -120,11 +140,20 @@ def _total(terms: Sequence[Expr]) -> Expr:
 
 
 def _product(factors: Sequence[Expr]) -> Expr:
-    """The product, as ``Mul`` makes it; without its search for like factors where there can be none."""
-    number = next((f for f in factors if f.is_Rational), Integer(1))
-    others = [f for f in factors if f is not number]
-    if number.is_zero or not all(isinstance(f, (Symbol, Add)) for f in others) or len(set(others)) < len(others):
-        return Mul(*factors)
+    """The product, as ``Mul`` makes it; without its search for like factors where there can be none.
+
+    Equal numbers are one object in SymPy: all of them are multiplied, none is recognised by identity.
+    """
+    number = Integer(1)
+    others: list[Expr] = []
+    for factor in factors:
+        if isinstance(factor, Rational):
+            number *= factor
+        else:
+            others.append(factor)
+    is_plain = all(isinstance(f, (Symbol, Add)) for f in others) and len(set(others)) == len(others)
+    if not is_plain or number.is_zero:
+        return Mul(number, *others)
     others.sort(key=ORDER)
     return Mul._from_args(others if number == 1 else [number, *others])
 
@@ -152,6 +181,11 @@ def group(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> Group:
 def indices_of(entry: Expr) -> tuple[Idx, ...]:
     """The indices of an entry, none if it is a scalar."""
     return tuple(entry.indices) if isinstance(entry, Indexed) else ()
+
+
+def used_assumptions(record: Record) -> tuple[Assumption, ...]:
+    """The assumptions that some line of the derivation uses, each once."""
+    return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption is not None))
 
 
 def definitions(table: Table, record: Record, wanted: Iterable[str]) -> list[Group]:

@@ -12,7 +12,7 @@ import numpy as np
 from sympy import Add, Dummy, Expr, KroneckerDelta, Max, Mul, Symbol, exp, lambdify, log
 from sympy.printing.pycode import PythonCodePrinter
 
-from symgrad.explicit.entries import Group, Table, definitions, group, indices_of
+from symgrad.explicit.entries import Group, Table, definitions, group, indices_of, used_assumptions
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Gradient, Record, Total
 
@@ -29,7 +29,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     program = record.program
     output = program.definitions[program.output].rhs
     forms = [_through_adjoints(record, record.gradients[name]) for name in record.wrt]
-    used = tuple(dict.fromkeys(s.assumption for s in record.steps if s.assumption is not None))
+    used = used_assumptions(record)
     groups = definitions(table, record, array_names(output).union(*(array_names(index) for _, index in forms)))
     results = [group(table, program.output, (), output)]
     results += [

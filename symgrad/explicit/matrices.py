@@ -7,16 +7,18 @@ own intermediate arrays as names; the cost grows with the number of entries and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from sympy import Expr, Integer, Symbol
 
 from symgrad.errors import InputError
-from symgrad.explicit.entries import Table, definitions
+from symgrad.explicit.entries import Group, Place, Table, definitions, group, indices_of, used_assumptions
 from symgrad.explicit.functions import lambdified
-from symgrad.notation import array_names
+from symgrad.explicit.shared import SharedSums
+from symgrad.notation import array_names, free_indices
+from symgrad.program import Assumption
 from symgrad.steps import Record
 
 
@@ -36,6 +38,7 @@ class Explicit:
     loss: Expr
     gradients: Mapping[str, Expr]
     definitions: tuple[tuple[Symbol, Expr], ...]
+    _table: Table = field(repr=False, compare=False)
 
     def __getattr__(self, name: str) -> Expr:
         if name in ("inputs", "__setstate__") or name not in self.inputs:
@@ -48,7 +51,40 @@ class Explicit:
         for symbol, value in self.definitions:
             written[symbol] = value.xreplace(written)
         gradients = {name: entries.xreplace(written) for name, entries in self.gradients.items()}
-        return Explicit(self.record, self.sizes, self.inputs, self.loss.xreplace(written), gradients, ())
+        return replace(self, loss=self.loss.xreplace(written), gradients=gradients, definitions=())
+
+    @property
+    def entries(self) -> dict[str, Expr]:
+        """The symbols of the entries of every array of the program, inputs and defined ones, as matrices."""
+        return {name: self._table.array(array, known=False) for name, array in self.record.program.arrays.items()}
+
+    @property
+    def assumptions(self) -> dict[Assumption, tuple[tuple[Expr, Expr], ...]]:
+        """The assumptions that the derivation used, each with its equations at these sizes."""
+        made = {}
+        for assumption in used_assumptions(self.record):
+            letters = sorted(free_indices(assumption.lhs), key=str)
+            sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
+            made[assumption] = tuple(zip(*sides, strict=True))
+        return made
+
+    def with_shared_sums(self) -> Explicit:
+        """The closed forms, with names for the sums that several of the written terms share: made for print.
+
+        ``definitions`` then has a line for each of these sums, such as t_1 = p_11 r_11 + p_12 r_12.
+        """
+        record, table = self.record, self._table
+        shared = SharedSums(record.program, table.shown)
+        closed = [record.gradients[name] for name in record.wrt]
+        forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
+        table = table.with_arrays(array for array, _, _ in shared.sums)
+        groups = _definitions(record, self._table)
+        groups += [group(table, array.name, letters, total) for array, letters, total in shared.sums]
+        return replace(
+            self,
+            gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
+            definitions=_pairs(groups),
+        )
 
     def lambdify(self) -> Callable[..., Any]:
         """``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes, by SymPy's ``lambdify``.
@@ -72,24 +108,30 @@ def explicit(
     positive integer, or labels that do not fit.
     """
     _check_sizes(record, sizes)
-    table = Table(record, sizes)
-    fixed = _label_entries(record, sizes, labels)
-    for name, one_hot in fixed.items():
-        table.symbols.update({(name, place): value for place, value in one_hot.items()})
+    table = Table(record, sizes, _label_entries(record, sizes, labels))
     program = record.program
-    output = program.definitions[program.output].rhs
+    (loss,) = table.entries(program.definitions[program.output].rhs, ())
     closed = [record.gradients[name] for name in record.wrt]
-    wanted = array_names(output).union(*(array_names(g.index) for g in closed))
-    groups = definitions(table, record, wanted)
-    (loss,) = table.entries(output, ())
     return Explicit(
         record,
         dict(sizes),
-        {a.name: table.matrix(a, [table.symbols[a.name, p] for p in table.places(a)]) for a in program.inputs},
+        {a.name: table.array(a, known=True) for a in program.inputs},
         loss,
         {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
-        tuple(pair for g in groups for pair in zip(g.symbols, g.values, strict=True)),
+        _pairs(_definitions(record, table)),
+        table,
     )
+
+
+def _definitions(record: Record, table: Table) -> list[Group]:
+    """The entries of the arrays that the loss and the closed forms are written in."""
+    closed = [record.gradients[name].index for name in record.wrt]
+    output = record.program.definitions[record.program.output].rhs
+    return definitions(table, record, array_names(output).union(*map(array_names, closed)))
+
+
+def _pairs(groups: Sequence[Group]) -> tuple[tuple[Symbol, Expr], ...]:
+    return tuple(pair for g in groups for pair in zip(g.symbols, g.values, strict=True))
 
 
 def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
@@ -100,18 +142,21 @@ def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
         if name not in sizes:
             raise InputError(f"{record.program.name}: a size for the axis {name} is missing")
         if not isinstance(sizes[name], (int, np.integer)) or isinstance(sizes[name], bool) or sizes[name] < 1:
-            raise InputError(f"{record.program.name}: axis {name} must have a size of at least 1, got {sizes[name]!r}")
+            raise InputError(
+                f"{record.program.name}: size of the axis {name}: expected a whole number, at least 1, "
+                f"got {sizes[name]!r}"
+            )
 
 
 def _label_entries(
     record: Record, sizes: Mapping[str, int], labels: Sequence[int] | Mapping[str, Sequence[int]] | None
-) -> dict[str, dict[tuple[int, ...], Expr]]:
+) -> dict[Place, Expr]:
     """The zeros and ones of the arrays that are given as labels."""
     if labels is None:
         return {}
     given = labels if isinstance(labels, Mapping) else {_labelled(record): labels}
     inputs = {a.name: a for a in record.program.inputs if len(a.axes) == 2}
-    made: dict[str, dict[tuple[int, ...], Expr]] = {}
+    made: dict[Place, Expr] = {}
     for name, rows in given.items():
         if name not in inputs:
             raise InputError(f"{name} cannot be given as labels: expected one of {', '.join(inputs)}")
@@ -119,7 +164,7 @@ def _label_entries(
         count, size = sizes[rows_axis.name], sizes[columns.name]
         if len(rows) != count or not all(float(row).is_integer() and 0 <= row < size for row in rows):
             raise InputError(f"{name}: expected {count} labels from 0 to {size - 1}, got {list(rows)}")
-        made[name] = {(n, k): Integer(rows[n] == k) for n in range(count) for k in range(size)}
+        made |= {(name, (n, k)): Integer(rows[n] == k) for n in range(count) for k in range(size)}
     return made
 
 
