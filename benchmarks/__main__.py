@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-BENCHMARKS = {"derivations": "benchmarks.derivations"}
+BENCHMARKS = {"derivations": "benchmarks.derivations", "functions": "benchmarks.functions"}
 """Name -> module with a function ``main()`` that measures and prints."""
 
 

@@ -163,11 +163,16 @@ class Derivation:
 
         return to_numpy(self.record)
 
-    def to_source(self, name: str = "") -> str:
-        """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns."""
+    def to_source(self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None) -> str:
+        """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns.
+
+        ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python unrolled for these sizes.
+        Raises ``InputError`` for an unknown target and for sizes that do not fit it.
+        """
         from symgrad.codegen import to_source
 
-        return to_source(self.record, name or f"{self.program.name}_gradient", self.closed_form_words())
+        name = name or f"{self.program.name}_gradient"
+        return to_source(self.record, name, self.closed_form_words(), target=target, sizes=sizes)
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""

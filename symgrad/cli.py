@@ -32,9 +32,10 @@ examples:
   symgrad derive softmax_mse --shape 2,4,3
 """
 GENERATE_EXAMPLES = """\
-example:
+examples:
   symgrad generate softmax_cross_entropy -o gradient.py
   python -c "from gradient import softmax_cross_entropy_gradient"
+  symgrad generate softmax_mse --target scalar --shape 2,4,3
 """
 CHECK_EXAMPLES = """\
 examples:
@@ -105,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=GENERATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    generate.add_argument("--target", choices=("numpy", "scalar"), default="numpy", help="scalar: unrolled Python")
+    generate.add_argument("--shape", metavar="N,D,C", help="the sizes for --target scalar")
     generate.set_defaults(run=_generate)
 
     checks = commands.add_parser(
@@ -148,7 +151,9 @@ def _derive(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    _deliver(_derivation(options).to_source(), options)
+    derivation = _derivation(options)
+    sizes = _sizes(derivation, options.shape) if options.shape else None
+    _deliver(derivation.to_source(target=options.target, sizes=sizes), options)
     return 0
 
 
@@ -171,18 +176,21 @@ def _derivation(options: argparse.Namespace) -> Derivation:
     return derive(options.loss, wrt, **parameters)
 
 
-def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
+def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
+    """The sizes by axis that ``--shape`` gives."""
     axes = [axis.name for axis in derivation.program.axes]
-    parts = options.shape.split(",")
+    parts = shape.split(",")
     if len(parts) != len(axes) or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(
-            f"--shape {options.shape}: expected {len(axes)} whole numbers, {','.join(axes)}, such as 2,4,3"
-        )
+        raise InputError(f"--shape {shape}: expected {len(axes)} whole numbers, {','.join(axes)}, such as 2,4,3")
+    return dict(zip(axes, map(int, parts), strict=True))
+
+
+def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     if options.format == "mathml":
         raise InputError("--shape goes with --format text or latex")
-    at = derivation.explicit(y=None, **dict(zip(axes, map(int, parts), strict=True)))
     from symgrad.render.entries import entries_to_latex, entries_to_text
 
+    at = derivation.explicit(y=None, **_sizes(derivation, options.shape))
     show = entries_to_latex if options.format == "latex" else entries_to_text
     return show(at)
 

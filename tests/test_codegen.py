@@ -17,6 +17,7 @@ from literal import complex_step, forward, random_inputs
 from programs import ZOO, deep_tanh, logistic, ridge
 from sympy import Function, Sum, exp, log, tanh
 
+import symgrad
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
 from symgrad.errors import InputError, UnsupportedError
@@ -123,6 +124,77 @@ def test_float32_stays_float32(name: str) -> None:
     assert loss == pytest.approx(exact, rel=1e-4)
 
 
+@cache
+def scalar(name: str) -> Callable[..., Any]:
+    sizes = {axis.name: SIZES[axis.name] for axis in record(name).program.axes}
+    return compile_source(to_source(record(name), "evaluate", target="scalar", sizes=sizes), "evaluate")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_scalar_target_agrees(name: str) -> None:
+    of = record(name)
+    inputs = given(of)
+    loss, grads = scalar(name)(*inputs)
+    expected, slopes = function(name)(*inputs)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    for gradient, slope in zip(grads, slopes, strict=True):
+        assert np.shape(gradient) == np.shape(slope) and np.allclose(gradient, slope, rtol=1e-10, atol=1e-12)
+    single, _ = scalar(name)(*(np.float32(x) for x in inputs))
+    assert single.dtype == np.float32 and single == pytest.approx(expected, rel=1e-4)
+
+
+def in_blocks(name: str, entries: int) -> Callable[..., Any]:
+    """The function with blocks of so many entries."""
+    f = to_numpy(record(name))
+    if "_BLOCK" in f.__globals__:
+        f.__globals__["_BLOCK"] = entries
+    return f
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_blocks_of_any_size_give_the_same(name: str) -> None:
+    inputs = given(record(name), {**SIZES, "N": 37})
+    expected, slopes = function(name)(*inputs)
+    for entries in (1, 60):
+        f = in_blocks(name, entries)
+        loss, grads = f(*inputs)
+        assert loss == pytest.approx(expected, rel=1e-12) and type(loss) is type(expected)
+        for gradient, slope in zip(grads, slopes, strict=True):
+            assert np.shape(gradient) == np.shape(slope)
+            assert np.allclose(gradient, slope, rtol=1e-10, atol=1e-12 * np.abs(slope).max())
+        again = f(*inputs)
+        assert again[0] == loss and all(np.array_equal(a, b) for a, b in zip(again[1], grads, strict=True))
+
+
+def test_blocks_are_read_off_the_indices() -> None:
+    apart = {name for name in EVERY if "_BLOCK" in to_source(record(name))}
+    assert {*LOSSES, "class_weights", "l2_penalty", "two_layer_tanh", "layer_norm", "ridge"} <= apart
+    assert not {"attention", "both softmaxes", "class_weights_normalised", "all pairs"} & apart
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_labels_and_files_in_blocks(name: str, tmp_path: Path) -> None:
+    x, w, b, _ = given(record(name), {**SIZES, "N": 37})
+    labels = np.arange(37) % 2
+    stored = np.memmap(tmp_path / "x", dtype=float, mode="w+", shape=x.shape)
+    stored[:] = x
+    expected, slopes = function(name)(x, w, b, np.eye(2)[labels])
+    loss, grads = in_blocks(name, 60)(stored, w, b, labels)
+    assert loss == pytest.approx(expected, rel=1e-12) and np.allclose(grads.W, slopes.W, rtol=1e-11)
+    assert type(grads.W) is np.ndarray
+
+
+@pytest.mark.parametrize("target", [function, scalar])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_logit_of_minus_infinity_has_probability_zero(name: str, target: Callable[[str], Any]) -> None:
+    x, w, _, _ = inputs_of(name)
+    y = np.array([[1.0, 0.0]] * 3)
+    loss, grads = target(name)(x, w, np.array([0.0, -np.inf]), y)
+    assert loss == 0 and np.all(grads.b == 0) and np.isfinite(grads.W).all()
+    if name == "softmax_cross_entropy":
+        assert target(name)(x, w, np.array([0.0, -np.inf]), y[:, ::-1].copy())[0] == np.inf
+
+
 def test_general_form_without_the_assumption() -> None:
     program = replace(LOSSES["softmax_cross_entropy"](), assumptions=())
     of = derive_record(program, ("W", "b"))
@@ -163,6 +235,29 @@ def test_logits_of_any_size(name: str, scale: float) -> None:
     exact, slope = exact_classifier(z, y)[name]
     assert loss == pytest.approx(float(exact), rel=1e-14)
     assert np.allclose(grads.W, slope, rtol=1e-11, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("scale", [1.0, 40.0, 700.0, 1e4])
+def test_entries_are_within_eight_units_of_the_largest_term(name: str, scale: float) -> None:
+    """Of each row's loss and of each entry of G, given Z, which is exact here; the terms are of the size of 1 or z."""
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        z = scale * rng.uniform(-1, 1, (1, 2))
+        y = rng.dirichlet(np.ones(2), 1) if name == "softmax_mse" else np.eye(2)[rng.integers(0, 2, 1)]
+        exact, slope = exact_classifier(z, y)[name]
+        sizes = {"N": 1, "D": 1, "C": 2}
+        unrolled = compile_source(to_source(record(name), "f", target="scalar", sizes=sizes), "f")
+        for f in (function(name), unrolled):
+            loss, grads = f(np.ones((1, 1)), z, np.zeros(2), y)
+            assert abs(loss - float(exact)) <= 8 * np.spacing(max(1.0, np.ptp(z)))
+            assert np.all(np.abs(grads.Z - slope) <= 8 * np.spacing(1.0))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_logits_near_the_largest_float(name: str) -> None:
+    loss, grads = function(name)(np.eye(2), np.array([[1e300, -1e300], [-1e300, 1e300]]), np.zeros(2), [0, 0])
+    assert np.isfinite(loss) and np.isfinite(grads.W).all()
 
 
 @pytest.mark.parametrize(
@@ -302,11 +397,17 @@ def test_nan_in_nan_out() -> None:
 def test_golden_source(name: str, golden: Callable[[str, str], None]) -> None:
     of = derive_record(LOSSES[name](), ("W", "b"))
     golden(f"{name}.py", to_source(of, closed_form=("one line of closed form",)))
+    golden(f"{name}_scalar.py", to_source(of, target="scalar", sizes={"N": 2, "D": 4, "C": 3}))
 
 
 def test_sources_pass_ruff(tmp_path: Path) -> None:
     for place, name in enumerate(EVERY):
-        (tmp_path / f"generated{place}.py").write_text(to_source(record(name)), encoding="utf-8")
+        sizes = {axis.name: SIZES[axis.name] for axis in record(name).program.axes}
+        for kind, source in (
+            ("numpy", to_source(record(name))),
+            ("scalar", to_source(record(name), target="scalar", sizes=sizes)),
+        ):
+            (tmp_path / f"{kind}{place}.py").write_text(source, encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--select", "E,F,W,I,B,UP,SIM"], ["format", "--check"]):
         options = ["--isolated", "--line-length", "110", str(tmp_path)]
@@ -346,6 +447,9 @@ def test_wrong_requests() -> None:
     for name in ("not a name", "class"):
         with pytest.raises(InputError, match="cannot name a function"):
             to_source(record("ridge"), name)
+    for more in ({"target": "fortran"}, {"target": "scalar"}, {"sizes": {"N": 2, "D": 2}}):
+        with pytest.raises(InputError, match="target"):
+            to_source(record("ridge"), **more)
     odd = Function("odd")
     of = record("ridge")
     loss = replace(of.program.definitions["L"], rhs=odd(lam.base))
@@ -359,3 +463,12 @@ def test_the_generator_knows_no_loss() -> None:
     for path in root.glob("*.py"):
         text = path.read_text(encoding="utf-8").lower()
         assert "cross_entropy" not in text and "mse" not in text, path.name
+
+
+@pytest.mark.parametrize("loss", ["softmax_mse", "softmax_cross_entropy"])
+@pytest.mark.parametrize("wrt", ["W", "X", "Z"])
+def test_only_the_labels_may_be_given_as_integers(loss: str, wrt: str) -> None:
+    """Neither features nor weights, whatever is differentiated by."""
+    source = symgrad.derive(loss, (wrt,)).to_source()
+    assert "or N integer labels 0..C-1" in source
+    assert "D integer labels" not in source and "or N integer labels 0..D-1" not in source

@@ -30,8 +30,11 @@ class Group:
         return elementwise(sorted(self.above, key=reading_order), self.below, order)
 
 
-def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx]) -> list[Group]:
-    """The groups after every index of ``summed`` is summed away; their product is the result."""
+def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], rows: str = "") -> list[Group]:
+    """The groups after every index of ``summed`` is summed away; their product is the result.
+
+    ``rows`` is the axis of the block of rows at hand, if any (see ``matmul``).
+    """
     left = _merged(groups)
     waiting = set(summed)
     while waiting:
@@ -45,7 +48,7 @@ def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx]) 
             made = _summed_group(using[0], gone, order)
         elif _is_matmul(using, index):
             gone = {index}
-            made = matmul(using[0].value(order), using[1].value(order), index)
+            made = matmul(using[0].value(order), using[1].value(order), index, rows)
             made = _in_order(made, order)
         else:
             gone = {i for i in waiting if not any(i in g.indices for g in rest)}

@@ -1,7 +1,7 @@
 """Sigmoids and logarithms in forms that neither overflow nor lose small probabilities.
 
 A logarithm of a product of positive factors, exponentials among them, is a sum; log(1 + exp(u)) is
-``logaddexp``; 1/(1 + exp(-u)) is ``sigmoid``.
+``logaddexp``; 1/(1 + exp(-u)) is ``sigmoid``.  A logarithm weighted with zero is zero.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
-from symgrad.notation import bound_indices, renamed, sum_over
+from symgrad.notation import array_names, bound_indices, renamed, sum_over
 
 
 class logaddexp(Function):  # type: ignore[misc]
@@ -26,6 +26,33 @@ class sigmoid(Function):  # type: ignore[misc]
     """1 / (1 + exp(-u))."""
 
     nargs = 1
+
+
+class weighted(Function):  # type: ignore[misc]
+    """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
+
+    nargs = 2
+
+
+def zeros_kept(expr: Basic) -> Expr:
+    """``expr`` with each product of arrays and a logarithm as ``weighted``, sums of such terms pulled apart.
+
+    A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.
+    """
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, Sum):
+        body = zeros_kept(expr.function)
+        if isinstance(body, Add) and body.has(weighted):
+            return Add(*(sum_over(term, bound_indices(expr)) for term in body.args))
+        return sum_over(body, bound_indices(expr))
+    if isinstance(expr, Mul):
+        logs = [f for f in expr.args if isinstance(f, log)]
+        weights = [f for f in expr.args if f not in logs and array_names(f)]
+        if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
+            rest = [f for f in expr.args if f not in logs and f not in weights]
+            return Mul(*rest, weighted(Mul(*weights), logs[0]))
+    return expr.func(*(zeros_kept(arg) for arg in expr.args))
 
 
 def without_overflow(expr: Basic) -> Expr:

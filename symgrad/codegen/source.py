@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import keyword
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from symgrad.codegen.body import Body
+from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.template import module
 from symgrad.errors import InputError
 from symgrad.steps import Record
@@ -16,17 +17,40 @@ from symgrad.steps import Record
 _serial = count()
 
 
-def to_source(record: Record, name: str = "", closed_form: Sequence[str] = ()) -> str:
+TARGETS = ("numpy", "scalar")
+
+
+def to_source(
+    record: Record,
+    name: str = "",
+    closed_form: Sequence[str] = (),
+    *,
+    target: str = "numpy",
+    sizes: Mapping[str, int] | None = None,
+) -> str:
     """Source of a module that needs numpy alone, with a function ``name`` (the program's name unless given).
+
+    ``target`` is "numpy", for inputs of any size, or "scalar", for those of ``sizes`` (an entry for every axis
+    of the program): plain Python, unrolled.
 
     The function takes the program's inputs in order (scalars as floats) and returns the output and a named
     tuple of gradients.  ``closed_form`` are lines for its docstring.  Raises ``InputError`` if ``name``
-    cannot name a function, ``UnsupportedError`` for an operation that NumPy lacks.
+    cannot name a function, for another target, or for sizes that do not fit it; ``UnsupportedError`` for an
+    operation that the target lacks.
     """
     name = name or record.program.name
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
-    return module(record, name, Body(record), closed_form)
+    if target not in TARGETS:
+        raise InputError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
+    if target == "numpy":
+        if sizes:
+            raise InputError("the target numpy takes no sizes: its functions take inputs of any size")
+        return module(record, name, Body(record), closed_form)
+    axes = [axis.name for axis in record.program.axes]
+    if sizes is None or set(sizes) != set(axes) or not all(size >= 1 for size in sizes.values()):
+        raise InputError(f"the target scalar needs a size of at least 1 for each of {', '.join(axes)}")
+    return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
 
 
 def compile_source(source: str, name: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from symgrad.codegen.kernels import logs_opened, without_overflow
+from symgrad.codegen.kernels import logs_opened, without_overflow, zeros_kept
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import shifted, shifts_of
 from symgrad.notation import array_names
@@ -16,6 +16,7 @@ def stabilised(assignments: Sequence[Assignment], taken: Iterable[str]) -> list[
 
     New arrays get names that are not among ``taken``.
     """
+    assignments = [replace(a, rhs=zeros_kept(a.rhs)) for a in assignments]
     shifts = shifts_of(assignments, set(taken) | {a.name for a in assignments})
     made = shifted(assignments, shifts)
     known = {a.name: a for a in made}

@@ -1,189 +1,281 @@
-"""The text around a generated function: imports, docstrings, and the checks of its inputs."""
+"""The text around a generated function: imports, docstrings, and the functions that it calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
-from sympy import Expr, Indexed, Mul, Sum
-from sympy.core.basic import Basic
-
-from symgrad.codegen.body import INDENT, WIDTH, Body
-from symgrad.notation import Array, bound_indices
+from symgrad.codegen import support
+from symgrad.codegen.body import INDENT, ROWS, WIDTH, Body, occurs
+from symgrad.notation import Array
 from symgrad.steps import Record
 
-CHECKS = '''
-def _checked(**given):
-    """The inputs as floating arrays of one dtype; ValueError names the one that does not fit."""
-    arrays = {name: _real(name, value) for name, value in given.items()}
-    floating = [a.dtype for name, a in arrays.items() if _AXES[name] and a.dtype.kind == "f"]
-    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes = {}
-    for name, array in arrays.items():
-        if not _is_labels(name, array):
-            _fit(name, array.shape, _AXES[name], sizes)
-            arrays[name] = array.astype(dtype, copy=False)[()]
-    for name, array in arrays.items():
-        if _is_labels(name, array):
-            arrays[name] = _one_hot(name, array, _AXES[name], sizes, dtype)
-    return arrays
-
-
-def _real(name, value):
-    """The value as an array of real numbers."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected an array of real numbers ({error})") from None
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    return array
-
-
-def _fit(name, shape, axes, sizes):
-    """Note the sizes of the axes, and compare those that are known."""
-    fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
-    if not fits:
-        known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
-        wanted = f"shape ({', '.join(axes)}) with {known}" if axes else "a scalar"
-        raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
-    sizes.update(zip(axes, shape, strict=True))
-'''
-
-LABELS = '''
-def _is_labels(name, array):
-    """Whether an array of two axes is given as one integer label per row."""
-    return name in _LABELS and array.ndim == 1 and array.dtype.kind in "iu"
-
-
-def _one_hot(name, labels, axes, sizes, dtype):
-    """Labels 0, 1, ... as rows with a one at the label."""
-    _fit(name, labels.shape, axes[:1], sizes)
-    count = sizes.get(axes[1])
-    if count is None or labels.min() < 0 or labels.max() >= count:
-        found = f"{labels.min()}..{labels.max()}"
-        raise ValueError(f"{name}: expected labels 0..{axes[1]}-1 with {axes[1]} = {count}, got {found}")
-    rows = np.zeros((labels.size, count), dtype)
-    rows[np.arange(labels.size), labels] = 1
-    return rows
-'''
-
-SIGMOID = '''
-def _sigmoid(x):
-    """1 / (1 + exp(-x)) without overflow."""
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
-'''
-
-POSITIVE = '''
-def _positive(**given):
-    """ValueError names an array with an entry that is not positive."""
-    for name, array in given.items():
-        if np.any(array <= 0):
-            raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
-'''
+BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache.
+_BLOCK = 2**22"""
 
 
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
     """The source of the whole module."""
-    inputs = record.program.inputs
-    labels = [a.name for a in inputs if takes_labels(record, a)]
-    parts = [
-        _header(record, body, closed_form),
-        _imports(body),
-        _gradients(record, body),
-        _tables(body, inputs, labels),
-    ]
-    parts.append(_function(record, name, body, labels))
-    parts.append(CHECKS.strip("\n") if labels else _without_labels(CHECKS).strip("\n"))
-    if labels:
-        parts.append(LABELS.strip("\n"))
-    if any(a.positive for a in inputs):
-        parts.append(POSITIVE.strip("\n"))
-    if body.uses_sigmoid:
-        parts.append(SIGMOID.strip("\n"))
-    head, rest = parts[:2], parts[2:]
-    return "\n\n".join(head) + "\n\n\n" + "\n\n\n".join(rest) + "\n"
+    main = _function(record, name, body)
+    rows = [_rows_function(body)] if body.blocks is not None else []
+    ready = _ready(record, body)
+    helpers = _helpers(body, "\n".join([main, *rows]))
+    every = "\n".join([main, *rows, *helpers])
+    parts = [gradients_class(record, body.names), _tables(body, every), main, *rows, ready, *helpers]
+    return "\n\n".join([header(record, closed_form), _imports(body, every)]) + "\n\n\n" + "\n\n\n".join(parts) + "\n"
 
 
-def _without_labels(text: str) -> str:
-    """The checks of a function none of whose inputs may be labels."""
-    start = text.index("    for name, array in arrays.items():\n        if _is_labels")
-    text = text[:start] + text[text.index("    return arrays\n") :]
-    guarded = text.index("        if not _is_labels")
-    end = text.index("    return arrays\n")
-    block = text[guarded:end].splitlines()[1:]
-    return text[:guarded] + "\n".join(line[4:] for line in block) + "\n" + text[end:]
+def _helpers(body: Body, code: str) -> list[str]:
+    """The functions that the code calls, and those that they call."""
+    one_hot = support.ONE_HOT_ROWS if body.blocks is None else support.ONE_HOT_COLUMNS
+    known = {
+        "_checked(": support.CHECKED_LABELS if body.labels else support.CHECKED,
+        "_real(": support.REAL,
+        "_one_hot(": one_hot,
+        "_positive(": support.POSITIVE,
+        "_hold(": support.HOLD,
+        "_dot(": support.DOT,
+        "_weighted(": support.WEIGHTED,
+        "_sigmoid(": support.SIGMOID,
+        "_columns(": support.COLUMNS,
+        "_summed(": support.SUMMED,
+    }
+    found: list[str] = []
+    for call, text in known.items():
+        if call in code:
+            found.append(text.strip("\n"))
+            code += text
+    return found
 
 
-def _header(record: Record, body: Body, closed_form: Sequence[str]) -> str:
+def header(record: Record, closed_form: Sequence[str]) -> str:
+    """The docstring of the module."""
     program = record.program
     title = program.summary or program.name
     lines = [f"{title}: the value, and its gradients with respect to {_listed(record.wrt)}."]
     lines += ["", "Generated by symgrad from its derivation of the closed form; needs numpy alone."]
     if closed_form:
         lines += ["", *(f"{INDENT}{line}" for line in closed_form)]
-    return _docstring(lines, "")
+    return docstring(lines, "")
 
 
-def _imports(body: Body) -> str:
-    lines = ["import math"] if body.uses_math else []
+def _imports(body: Body, code: str) -> str:
+    lines = ["import math"] if "math." in code else []
     noqa = "# ruff: noqa: E741\n\n" if set(body.names.values()) & {"l", "I", "O"} else ""
     return noqa + "\n".join([*lines, "from typing import NamedTuple", "", "import numpy as np"])
 
 
-def _gradients(record: Record, body: Body) -> str:
-    fields = [f"{INDENT}{body.names[name]}: np.ndarray" for name in record.wrt]
+def gradients_class(record: Record, names: Mapping[str, str]) -> str:
+    """The class of the results."""
+    fields = [f"{INDENT}{names[name]}: np.ndarray" for name in record.wrt]
     head = "class Gradients(NamedTuple):"
     doc = f'{INDENT}"""Derivatives of {record.program.output}, each of the shape of its array."""'
     return "\n".join([head, doc, "", *fields])
 
 
-def _tables(body: Body, inputs: Sequence[Array], labels: Sequence[str]) -> str:
-    entries = [f'{INDENT}"{body.names[a.name]}": {_axes(a)},' for a in inputs]
-    lines = ["_AXES = {", *entries, "}"]
-    if labels:
-        shown = ", ".join(f'"{body.names[name]}"' for name in labels)
+def _tables(body: Body, code: str) -> str:
+    inputs = body.record.program.inputs
+    entries = [f'{INDENT}"{body.names[a.name]}": {axes_of(a)},' for a in inputs]
+    lines = ["_AXES = {", *entries, "}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
+    if body.labels:
+        shown = ", ".join(f'"{body.names[name]}"' for name in body.labels)
         lines.append(f"_LABELS = {{{shown}}}")
-    return "\n".join(lines)
+    return "\n".join([*lines, BLOCK] if "_BLOCK" in code else lines)
 
 
-def _axes(array: Array) -> str:
+def axes_of(array: Array) -> str:
+    """The names of the axes of an array, as a tuple in source."""
     names = ", ".join(f'"{axis.name}"' for axis in array.axes)
     return f"({names},)" if len(array.axes) == 1 else f"({names})"
 
 
-def _function(record: Record, name: str, body: Body, labels: Sequence[str]) -> str:
+def _ready(record: Record, body: Body) -> str:
+    """The function that tells well-formed inputs at little cost."""
+    inputs = record.program.inputs
+    names = [body.names[a.name] for a in inputs]
+    arrays = [a for a in inputs if a.axes]
+    own = [body.names[a.name] for a in arrays]
+    scalars = [body.names[a.name] for a in inputs if not a.axes]
+    tests = []
+    if own:
+        tests += _chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
+        tests += _chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
+        tests.append(f"{own[0]}.dtype in _FLOATS")
+        for count in (1, 2):
+            if alike := [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]:
+                tests += _chained([*alike, str(count)], "==")
+        for axis in record.program.axes:
+            places = [(a, p) for a in arrays for p, other in enumerate(a.axes) if other.name == axis.name]
+            if places:
+                shown = [f"{body.names[a.name]}.shape[{p}]" for a, p in places]
+                tests += _chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
+    tests += [f"type({n}) is float" for n in scalars]
+    doc = f'{INDENT}"""Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."""'
+    flat = f"{INDENT}return {' and '.join(tests)}"
+    lines = (
+        [flat]
+        if len(flat) <= WIDTH
+        else [
+            f"{INDENT}return (",
+            f"{INDENT * 2}{tests[0]}",
+            *(f"{INDENT * 2}and {test}" for test in tests[1:]),
+            f"{INDENT})",
+        ]
+    )
+    return "\n".join([called("def _ready", names, "", ":"), doc, *lines])
+
+
+def _chained(parts: Sequence[str], operator: str) -> list[str]:
+    """Comparisons ``part operator part ...``, as many as lines need: each begins where the one before it ended."""
+    chains = [parts[0]]
+    for before, part in pairwise(parts):
+        longer = f"{chains[-1]} {operator} {part}"
+        if len(longer) < WIDTH - 12 or chains[-1] == before:
+            chains[-1] = longer
+        else:
+            chains.append(f"{before} {operator} {part}")
+    return chains
+
+
+def _function(record: Record, name: str, body: Body) -> str:
     inputs = [body.names[a.name] for a in record.program.inputs]
     doc = [f"Return {record.program.output} and its gradients.", ""]
     for array in record.program.inputs:
-        doc.append(f"{INDENT}{body.names[array.name]}: {_described(array, labels)}")
+        doc.append(f"{INDENT}{body.names[array.name]}: {described(array, body.labels)}")
     doc += ["", "ValueError is raised for inputs that do not fit; they are never modified."]
-    given = [f"{n}={n}" for n in inputs]
-    target = ", ".join(inputs) if len(inputs) > 1 else f"({inputs[0]},)"
-    lines = [f"{target} = _checked({', '.join(given)}).values()"]
-    if len(INDENT + lines[0]) > WIDTH:
-        lines = _call("given = _checked", given, INDENT).split("\n")
-        lines += [f'{n} = given["{n}"]' for n in inputs]
-    if positive := [body.names[a.name] for a in record.program.inputs if a.positive]:
-        lines += _call("_positive", [f"{n}={n}" for n in positive], INDENT).split("\n")
-    lines += [line for text in body.lines for line in text.split("\n")]
+    given = ", ".join(inputs)
+    lines = [f"if not _ready({given}):"]
+    if len(lines[0]) + len(INDENT) > WIDTH:
+        lines = called("if not _ready", inputs, INDENT, ":").split("\n")
+    target = given if len(inputs) > 1 else f"({given},)"
+    call = f"{INDENT}{target} = _checked({given})"
+    if len(INDENT + call) > WIDTH:
+        lines += _indented([called("_checked", inputs, INDENT * 2, before="given = ")])
+        lines += [f"{INDENT}{n} = given[{place}]" for place, n in enumerate(inputs)]
+    else:
+        lines.append(call)
+    lines += [f'_positive("{n}", {n})' for n in (body.names[a.name] for a in record.program.inputs if a.positive)]
+    own = body.lines if body.blocks is None else _evaluation(body)
     result = [f"{body.names[n]}={code}" for n, code in body.gradients.items()]
-    lines += _call(f"return {body.output}, Gradients", result, INDENT).split("\n")
+    last = called(f"return {body.output}, Gradients", result, INDENT)
+    if body.blocks is None:
+        lines += _labels_as_rows(body)
+    lines += [*body.sizes("\n".join([*own, *body.before, *body.after, last])), *body.before, *own, *body.after, last]
+    lines = [line for text in lines for line in text.split("\n")]
     shown = "\n".join((INDENT + line).rstrip() for line in lines)
-    return f"{_call(f'def {name}', inputs, '', ':')}\n{_docstring(doc, INDENT)}\n{shown}"
+    return f"{called(f'def {name}', inputs, '', ':')}\n{docstring(doc, INDENT)}\n{shown}"
 
 
-def _call(head: str, args: Sequence[str], indent: str, tail: str = "") -> str:
-    """``head(args)tail``, broken over lines as formatters do where it would be too long at ``indent``."""
+def _labels_as_rows(body: Body) -> list[str]:
+    """Lines that turn labels into rows with a one."""
+    lines = []
+    for name in body.labels:
+        own, axis = body.names[name], body.record.program.arrays[name].axes[1].name
+        lines += [f"if {own}.ndim == 1:", f"{INDENT}{own} = _one_hot({own}, {axis}, {body.dtype})"]
+    axes = "\n".join(lines)
+    return [*body.sizes(axes), *lines]
+
+
+def _evaluation(body: Body) -> list[str]:
+    """The lines that evaluate the rows, all at once or in blocks."""
+    blocks = body.blocks
+    assert blocks is not None
+    args = _rows_arguments(body)
+    parts = [f"{a}[start : start + rows]" if body.is_rowwise(_array_name(body, a)) else a for a in args]
+    names = [body.names[name] for name in (*blocks.sums, *blocks.stacked)]
+    sums = [body.names[name] for name in blocks.sums]
+    count = blocks.axis
+    lines = [
+        f"rows = max(1, _BLOCK // ({_width(body)}))",
+        f"if rows >= {count}:",
+        *_indented([called(ROWS, args, INDENT * 2, before=f"{_target(names)} = ")]),
+        "else:",
+    ]
+    made = [f"{body.names[name]} = np.empty({_shape(body, name)}, {body.dtype})" for name in blocks.stacked]
+    if blocks.stacked:
+        slices = [*sums, *(f"{body.names[name]}[start : start + rows]" for name in blocks.stacked)]
+        inner = [called(ROWS, parts, INDENT * 3, before=f"{_target(slices)} = "), f"return {_target(sums)}"]
+    else:
+        inner = [called(ROWS, parts, INDENT * 3, before="return ")]
+    lines += [f"{INDENT}{line}" for line in made]
+    lines += ["", f"{INDENT}def block(start):", *_indented(_indented(inner)), ""]
+    lines.append(f"{INDENT}{_target(sums)} = _summed(map(block, range(0, {count}, rows)))")
+    return lines
+
+
+def _target(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [INDENT + part for line in lines for part in line.split("\n")]
+
+
+def _array_name(body: Body, shown: str) -> str:
+    return next(
+        (name for name, own in body.names.items() if own == shown and name in body.record.program.arrays), shown
+    )
+
+
+def _shape(body: Body, name: str) -> str:
+    assert body.blocks is not None
+    (entry,) = (a.indices for a in body.blocks.rows if a.name == name)
+    sizes = ", ".join(str(i.upper + 1) for i in entry)
+    return f"({sizes},)" if len(entry) == 1 else f"({sizes})"
+
+
+def _width(body: Body) -> str:
+    """How many entries the arrays of a row have, to the accuracy that the size of a block needs."""
+    assert body.blocks is not None
+    program = body.record.program
+    inputs = [a.axes for a in program.inputs if body.is_rowwise(a.name)]
+    axes = {axis.name for own in inputs for axis in own[1:]}
+    axes |= {str(i.upper + 1) for a in body.blocks.rows for i in a.indices}
+    return " + ".join([axis.name for axis in program.axes if axis.name in axes - {body.blocks.axis}] or ["1"])
+
+
+def _rows_arguments(body: Body) -> list[str]:
+    """What the lines for a block of rows use of the rest: inputs, arrays made before, sizes."""
+    assert body.blocks is not None
+    code = "\n".join(body.lines)
+    inputs = [body.names[a.name] for a in body.record.program.inputs]
+    made = [body.names[a.name] for a in body.blocks.before]
+    sizes = [axis.name for axis in body.record.program.axes]
+    found = [name for name in (*inputs, *made) if occurs(name, code)]
+    if occurs(body.count, code) and not any(body.is_rowwise(_array_name(body, name)) for name in found):
+        found.insert(0, next(n for n in inputs if body.is_rowwise(_array_name(body, n))))
+    return found + [name for name in sizes if occurs(name, code)]
+
+
+def _rows_function(body: Body) -> str:
+    """The function that evaluates a block of rows."""
+    blocks = body.blocks
+    assert blocks is not None
+    args = _rows_arguments(body)
+    lines = list(body.lines)
+    if occurs(body.count, "\n".join(lines)):
+        first = next(name for name in args if body.is_rowwise(_array_name(body, name)))
+        lines.insert(0, f"{body.count} = {first}.shape[0]")
+    what = "Sums over" if not blocks.stacked else "Sums and results for"
+    total = f", of {blocks.axis} in all" if blocks.axis in args else ""
+    doc = f'"""{what} some of the rows{total}; the arrays here have a column for each row."""'
+    result = f"return {_target([body.row_results[name] for name in (*blocks.sums, *blocks.stacked)])}"
+    shown = "\n".join((INDENT + part).rstrip() for line in [doc, *lines, result] for part in line.split("\n"))
+    return f"{called(f'def {ROWS}', args, '', ':')}\n{shown}"
+
+
+def called(head: str, args: Sequence[str], indent: str, tail: str = "", before: str = "") -> str:
+    """``before head(args)tail``, broken over lines as formatters do where it would be too long at ``indent``."""
     flat = ", ".join(args)
-    if len(f"{indent}{head}({flat}){tail}") <= WIDTH:
-        return f"{head}({flat}){tail}"
+    if len(f"{indent}{before}{head}({flat}){tail}") <= WIDTH:
+        return f"{before}{head}({flat}){tail}"
     if len(f"{indent}{INDENT}{flat}") <= WIDTH:
-        return f"{head}(\n{INDENT}{flat}\n){tail}"
-    return f"{head}(\n" + "".join(f"{INDENT}{arg},\n" for arg in args) + f"){tail}"
+        return f"{before}{head}(\n{INDENT}{flat}\n){tail}"
+    return f"{before}{head}(\n" + "".join(f"{INDENT}{arg},\n" for arg in args) + f"){tail}"
 
 
-def _described(array: Array, labels: Sequence[str]) -> str:
+def described(array: Array, labels: Sequence[str]) -> str:
+    """What an input may be."""
     if not array.axes:
         return "a number"
     shape = ", ".join(a.name for a in array.axes)
@@ -193,7 +285,7 @@ def _described(array: Array, labels: Sequence[str]) -> str:
     return text
 
 
-def _docstring(lines: Sequence[str], indent: str) -> str:
+def docstring(lines: Sequence[str], indent: str) -> str:
     """A docstring of these lines; quotes and backslashes in them do no harm."""
     clean = [line.replace('"""', "'''").rstrip() for line in lines]
     opening = 'r"""' if any("\\" in line for line in clean) else '"""'
@@ -203,36 +295,3 @@ def _docstring(lines: Sequence[str], indent: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def takes_labels(record: Record, array: Array) -> bool:
-    """Whether an input of two axes may be given as one integer label per row.
-
-    It may if the program assumes that its rows sum to one; or if no gradient with respect to it is asked for
-    and no line mixes its columns with another input while the rows stay apart, as a matrix of features would
-    be.
-    """
-    if len(array.axes) != 2:
-        return False
-    if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
-        return True
-    if array.name in record.wrt:
-        return False
-    others = {a.name for a in record.program.inputs if a.axes} - {array.name}
-    sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
-    return not any(_mixes_columns(total, array, others) for total in sums)
-
-
-def _is_row_sum(lhs: Expr, array: Array) -> bool:
-    if not isinstance(lhs, Sum) or not isinstance(lhs.function, Indexed):
-        return False
-    return bool(lhs.function.base.name == array.name and bound_indices(lhs) == lhs.function.indices[1:])
-
-
-def _mixes_columns(total: Sum, array: Array, others: set[str]) -> bool:
-    bound = set(bound_indices(total))
-    factors: list[Basic] = list(Mul.make_args(total.function))
-    entries = [f for f in factors if isinstance(f, Indexed)]
-    own = [e for e in entries if e.base.name == array.name]
-    mixed = any(e.indices[1] in bound and e.indices[0] not in bound for e in own)
-    return mixed and any(e.base.name in others for e in entries)

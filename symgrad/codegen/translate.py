@@ -16,8 +16,20 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.contraction import Group, contracted
 from symgrad.codegen.factors import flattened, is_plain, turned_brackets
+from symgrad.codegen.kernels import weighted
 from symgrad.codegen.numpy_names import ARRAY_FUNCTIONS, NUMBER_FUNCTIONS
-from symgrad.codegen.values import Value, added, call, elementwise, number, power, reading_order
+from symgrad.codegen.values import (
+    Strength,
+    Value,
+    added,
+    call,
+    common_layout,
+    elementwise,
+    number,
+    power,
+    reading_order,
+    total,
+)
 from symgrad.errors import UnsupportedError
 from symgrad.notation import axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.sums import contract, has_delta
@@ -32,22 +44,37 @@ class Translator:
 
     ``hoist(value)`` is asked to give a line of its own to a part of an expression that would become too long,
     and returns its name.
+
+    ``letters`` are the indices of each array in the order of its axes, which need not be that of the layout.
+    While ``rows`` names an axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes
+    last in every layout.
     """
 
     def __init__(self, arrays: Mapping[str, Value], axes: Sequence[str], hoist: Callable[[Value], Value]) -> None:
         self.arrays = arrays
         self.axes = list(axes)
         self.hoist = hoist
+        self.letters = {name: value.indices for name, value in arrays.items()}
+        self.rows = ""
+        self.count = ""
 
     def translate(self, expr: Expr, order: Sequence[Idx]) -> Value:
         """The value of ``expr``, whose axes are over free indices of it; ``order`` breaks ties among layouts.
 
         Raises ``UnsupportedError`` for a function that NumPy lacks.
         """
-        for axis in sorted({axis_name(i) for total in expr.atoms(Sum) for i in bound_indices(total)}):
+        for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
                 expr = contract(expr, axis)
-        return self._value(freshen(expr), tuple(order))
+        return self._value(freshen(expr), self.layout(order))
+
+    def layout(self, indices: Iterable[Idx]) -> tuple[Idx, ...]:
+        """The indices in the order in which the axes of an array are laid out."""
+        return tuple(sorted(indices, key=lambda i: axis_name(i) == self.rows))
+
+    def extent(self, index: Idx) -> Expr:
+        """The number of entries that an index runs over at hand."""
+        return Symbol(self.count, integer=True) if axis_name(index) == self.rows else index.upper + 1
 
     def _value(self, expr: Basic, order: tuple[Idx, ...]) -> Value:
         if is_plain(expr):
@@ -56,13 +83,15 @@ class Translator:
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
             row, column = expr.args[:2]
-            return Value(f"np.eye({axis_name(row)}, dtype=dtype)", number("").strength, (row, column))
+            return Value(f"np.eye({self.extent(row)}, dtype=dtype)", number("").strength, (row, column))
         if isinstance(expr, Add):
             return self._sum_of_terms(expr, order)
         if isinstance(expr, (Mul, Sum)) or _is_quotient(expr):
             return self._product(expr, order)
         if isinstance(expr, Pow):
             return self._power(expr, order)
+        if isinstance(expr, weighted):
+            return self._weighted(expr, order, False)
         if expr.func in ARRAY_FUNCTIONS:
             return self._call(ARRAY_FUNCTIONS[expr.func], [self._value(arg, order) for arg in expr.args], order)
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
@@ -123,7 +152,7 @@ class Translator:
         if len(set(entry.indices)) < len(entry.indices):
             diagonal = f"np.diagonal({value.code})"
             return Value(diagonal, number("").strength, entry.indices[:1], rank=value.rank)
-        return value.with_letters(dict(zip(value.indices, entry.indices, strict=True)))
+        return value.with_letters(dict(zip(self.letters[entry.base.name], entry.indices, strict=True)))
 
     def _power(self, expr: Pow, order: tuple[Idx, ...]) -> Value:
         base = self._value(expr.base, order)
@@ -134,15 +163,19 @@ class Translator:
     def _product(self, expr: Expr, order: tuple[Idx, ...]) -> Value:
         """A product under sums: the coefficient apart, the rest contracted index by index."""
         coefficient, factors, summed = flattened(expr)
+        if len(factors) == 1 and isinstance(factors[0], weighted) and set(summed) == free_indices(factors[0]):
+            negative, above, below = self._coefficient(coefficient)
+            value = self._weighted(factors[0], (*order, *summed), True)
+            return elementwise([*above, replace(value, negative=value.negative != negative)], below, order)
         wide = next((f for f in factors if isinstance(f, Add) and len(free_indices(f)) > 2), None)
         if wide is not None and summed:
             rest = Mul(coefficient, *(f for f in factors if f is not wide))
             return self._value(Add(*(sum_over(rest * term, summed) for term in wide.args)), order)
         unused = {i for i in summed if not any(i in free_indices(f) for f in factors)}
-        coefficient = Mul(coefficient, *(i.upper + 1 for i in unused))
+        coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = turned_brackets(coefficient, factors, self.arrays)
         groups = self._groups(factors, order)
-        parts = contracted(groups, set(summed) - unused, order)
+        parts = contracted(groups, set(summed) - unused, order, self.rows)
         negative, above, below = self._coefficient(coefficient)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         under = [v for g in parts for v in g.below]
@@ -150,6 +183,19 @@ class Translator:
             above, below = [elementwise(above, below)], []
         value = self._fitting([*above, *over, *below, *under], _quotient(len(above) + len(over), order))
         return replace(value, negative=value.negative != negative)
+
+    def _weighted(self, expr: Expr, order: tuple[Idx, ...], is_summed: bool) -> Value:
+        """A weighted logarithm entry by entry, or summed over all of its axes."""
+        parts = [self._value(arg, order) for arg in expr.args]
+        layout = common_layout(parts, self.layout(order))
+        left, right = (p.absolute().over(layout) for p in parts)
+        negative = parts[0].negative != parts[1].negative
+        rank = max(left.rank, right.rank)
+        given = f"({left.code}, {right.code})"
+        if is_summed and set(parts[0].indices) == set(parts[1].indices):
+            return Value(f"_dot{given}", Strength.CALL, (), negative, rank=rank)
+        value = Value(f"_weighted{given}", Strength.CALL, layout, negative, rank=rank)
+        return total(value, layout) if is_summed else value
 
     def _groups(self, factors: Iterable[Expr], order: tuple[Idx, ...]) -> list[Group]:
         made = []

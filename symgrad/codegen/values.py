@@ -11,6 +11,8 @@ from enum import IntEnum
 
 from sympy.tensor.indexed import Idx
 
+from symgrad.notation import axis_name
+
 Layout = tuple[Idx, ...]
 
 
@@ -151,44 +153,47 @@ def power(base: Value, exponent: Value) -> Value:
     )
 
 
-def total(value: Value, summed: Iterable[Idx], method: str = "sum") -> Value:
-    """``value`` reduced over its axes ``summed`` by ``sum`` (or ``max``)."""
-    if method != "sum":
+def total(value: Value, summed: Iterable[Idx], ufunc: str = "add") -> Value:
+    """``value`` reduced over its axes ``summed`` by ``np.add`` (or ``np.maximum``)."""
+    if ufunc != "add":
         value = value.settled()
     gone = set(summed)
     axes = [str(place) for place, i in enumerate(value.indices) if i in gone]
     left = tuple(i for i in value.indices if i not in gone)
-    if value.strength >= Strength.CALL:
-        head, inside = f"{value.code}.{method}(", []
-    else:
-        head, inside = f"np.{method}(", [value.code]
-    if left:
+    inside = [value.code]
+    if not left:
+        inside += ["axis=None"] if len(axes) > 1 else []
+    elif axes != ["0"]:
         inside.append(f"axis={axes[0]}" if len(axes) == 1 else f"axis=({', '.join(axes)})")
     return Value(
-        f"{head}{', '.join(inside)})",
+        f"np.{ufunc}.reduce({', '.join(inside)})",
         Strength.CALL,
         left,
         value.negative,
         rank=value.rank,
-        kept=f"{head}{', '.join([*inside, 'keepdims=True'])})",
+        kept=f"np.{ufunc}.reduce({', '.join([*inside, 'keepdims=True'])})",
         kept_over=value.indices,
     )
 
 
-def matmul(left: Value, right: Value, index: Idx) -> Value:
-    """The matrix product that sums over ``index``, which both have; their other indices differ."""
+def matmul(left: Value, right: Value, index: Idx, rows: str = "") -> Value:
+    """The matrix product that sums over ``index``, which both have; their other indices differ.
+
+    ``rows`` names the axis of which there is a block at hand, if any: products over it, or with it as a
+    result, are left to functions of their own.
+    """
     if len(left.indices) == 1 and len(right.indices) == 2 and right.indices[1] == index:
         left, right = right, left
     if len(left.indices) == 2 and left.indices[1] != index:
         left = left.transpose
     if len(right.indices) == 2 and right.indices[0] != index:
         right = right.transpose
-    code = _times(left, right)
+    code, strength = _times(left, right, index, rows)
     indices = tuple(i for v in (left, right) for i in v.indices if i != index)
-    turned = _times(right.transpose, left.transpose) if len(indices) == 2 else ""
+    turned = _times(right.transpose, left.transpose, index, rows)[0] if len(indices) == 2 else ""
     return Value(
         code,
-        Strength.PRODUCT,
+        strength,
         indices,
         left.negative != right.negative,
         rank=max(left.rank, right.rank),
@@ -196,14 +201,39 @@ def matmul(left: Value, right: Value, index: Idx) -> Value:
     )
 
 
-def _times(left: Value, right: Value) -> str:
+def _times(left: Value, right: Value, index: Idx, rows: str) -> tuple[str, Strength]:
+    if rows and len(left.indices) == len(right.indices) == 2:
+        row, column = left.indices[0], right.indices[1]
+        if axis_name(index) == rows:
+            return f"{left.within(Strength.CALL)}.dot({right.code})", Strength.CALL
+        if axis_name(column) == rows:
+            return f"_columns({left.code}, {right.code})", Strength.CALL
+        if axis_name(row) == rows:
+            return f"_columns({right.transpose.code}, {left.transpose.code}).T", Strength.CALL
     is_chain = "@" in left.code and "*" not in left.code and "/" not in left.code
     first = left.code if is_chain and left.strength == Strength.PRODUCT else left.within(Strength.POWER)
-    return f"{first} @ {right.within(Strength.POWER)}"
+    return f"{first} @ {right.within(Strength.POWER)}", Strength.PRODUCT
+
+
+def _squared(values: Sequence[Value]) -> list[Value]:
+    """The values, those that are written alike as a power, so that they are computed once."""
+    alike: dict[tuple[str, Layout, bool], int] = {}
+    found: list[Value] = []
+    for value in values:
+        key = value.code, value.indices, value.negative
+        if key not in alike:
+            found.append(value)
+        alike[key] = alike.get(key, 0) + 1
+    times = [alike[v.code, v.indices, v.negative] for v in found]
+    return [
+        v if count == 1 else replace(power(v.absolute(), number(str(count))), negative=v.negative and count % 2 == 1)
+        for v, count in zip(found, times, strict=True)
+    ]
 
 
 def elementwise(above: Sequence[Value], below: Sequence[Value], order: Sequence[Idx] = ()) -> Value:
     """The product of ``above`` divided by the product of ``below``, entry by entry."""
+    above, below = _squared(above), _squared(below)
     layout = common_layout([*above, *below], order)
     negative = sum(v.negative for v in (*above, *below)) % 2 == 1
     upper = [v.over(layout) for v in above]
@@ -250,4 +280,4 @@ def added(terms: Sequence[Value], order: Sequence[Idx] = ()) -> Value:
 
 def reading_order(value: Value) -> tuple[bool, bool, bool, int]:
     """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
-    return bool(value.indices), value.strength < Strength.NAME, "sum(" in value.code, value.rank
+    return bool(value.indices), value.strength < Strength.NAME, "add.reduce(" in value.code, value.rank

@@ -23,7 +23,10 @@ _AXES = {
     "b": ("C",),
     "Y": ("N", "C"),
 }
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _LABELS = {"Y"}
+# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache.
+_BLOCK = 2**22
 
 
 def softmax_mse(X, W, b, Y):
@@ -36,36 +39,74 @@ def softmax_mse(X, W, b, Y):
 
     ValueError is raised for inputs that do not fit; they are never modified.
     """
-    X, W, b, Y = _checked(X=X, W=W, b=b, Y=Y).values()
+    if not _ready(X, W, b, Y):
+        X, W, b, Y = _checked(X, W, b, Y)
     N = X.shape[0]
+    D = X.shape[1]
     C = W.shape[1]
+    rows = max(1, _BLOCK // (D + C))
+    if rows >= N:
+        L, dW, db = _rows(X, W, b, Y, N, C)
+    else:
 
-    Z = X @ W + b
-    E = np.exp(Z - Z.max(axis=1, keepdims=True))
-    S = E.sum(axis=1)
-    P = E / S[:, None]
-    R = P - Y
-    L = np.sum(R**2) / (N * C)
+        def block(start):
+            return _rows(X[start : start + rows], W, b, Y[start : start + rows], N, C)
 
-    G = 2 / (N * C) * P * (R - np.sum(P * R, axis=1, keepdims=True))
-    dW = X.T @ G
-    db = G.sum(axis=0)
+        L, dW, db = _summed(map(block, range(0, N, rows)))
     return L, Gradients(W=dW, b=db)
 
 
-def _checked(**given):
-    """The inputs as floating arrays of one dtype; ValueError names the one that does not fit."""
-    arrays = {name: _real(name, value) for name, value in given.items()}
-    floating = [a.dtype for name, a in arrays.items() if _AXES[name] and a.dtype.kind == "f"]
+def _rows(X, W, b, Y, N, C):
+    """Sums over some of the rows, of N in all; the arrays here have a column for each row."""
+    Y = Y.T if Y.ndim == 2 else _one_hot(Y, C, X.dtype)
+
+    Z = _columns(W.T, X.T) + b[:, None]
+    E = np.exp(Z - np.maximum.reduce(Z))
+    S = np.add.reduce(E)
+    P = E / S
+    R = P - Y
+    L = np.add.reduce(R**2, axis=None) / (N * C)
+
+    G = 2 / (N * C) * P * (R - np.add.reduce(P * R))
+    dW = X.T.dot(G.T)
+    db = np.add.reduce(G, axis=1)
+    return L, dW, db
+
+
+def _ready(X, W, b, Y):
+    """Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."""
+    return (
+        type(X) is type(W) is type(b) is type(Y) is np.ndarray
+        and X.dtype is W.dtype is b.dtype is Y.dtype
+        and X.dtype in _FLOATS
+        and b.ndim == 1
+        and X.ndim == W.ndim == Y.ndim == 2
+        and X.shape[0] == Y.shape[0] > 0
+        and X.shape[1] == W.shape[0] > 0
+        and W.shape[1] == b.shape[0] == Y.shape[1] > 0
+    )
+
+
+def _checked(*given):
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+    arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
+    floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes = {}
-    for name, array in arrays.items():
-        if not _is_labels(name, array):
-            _fit(name, array.shape, _AXES[name], sizes)
-            arrays[name] = array.astype(dtype, copy=False)[()]
-    for name, array in arrays.items():
-        if _is_labels(name, array):
-            arrays[name] = _one_hot(name, array, _AXES[name], sizes, dtype)
+    sizes, labels = {}, []
+    for place, (name, axes) in enumerate(_AXES.items()):
+        if name in _LABELS and arrays[place].ndim == 1 and arrays[place].dtype.kind in "iu":
+            labels.append(place)
+        else:
+            _fit(name, arrays[place].shape, axes, sizes)
+            arrays[place] = arrays[place].astype(dtype, copy=False)[()]
+    for place in labels:
+        name = list(_AXES)[place]
+        rows, columns = _AXES[name]
+        _fit(name, arrays[place].shape, (rows,), sizes)
+        lowest, highest = arrays[place].min(), arrays[place].max()
+        if columns not in sizes or lowest < 0 or highest >= sizes[columns]:
+            expected = f"labels 0..{columns}-1 with {columns} = {sizes.get(columns)}"
+            raise ValueError(f"{name}: expected {expected}, got {lowest}..{highest}")
     return arrays
 
 
@@ -90,18 +131,24 @@ def _fit(name, shape, axes, sizes):
     sizes.update(zip(axes, shape, strict=True))
 
 
-def _is_labels(name, array):
-    """Whether an array of two axes is given as one integer label per row."""
-    return name in _LABELS and array.ndim == 1 and array.dtype.kind in "iu"
+def _one_hot(labels, count, dtype):
+    """Labels 0, 1, ... as columns with a one at the label."""
+    return np.equal(np.arange(count)[:, None], labels).astype(dtype)
 
 
-def _one_hot(name, labels, axes, sizes, dtype):
-    """Labels 0, 1, ... as rows with a one at the label."""
-    _fit(name, labels.shape, axes[:1], sizes)
-    count = sizes.get(axes[1])
-    if count is None or labels.min() < 0 or labels.max() >= count:
-        found = f"{labels.min()}..{labels.max()}"
-        raise ValueError(f"{name}: expected labels 0..{axes[1]}-1 with {axes[1]} = {count}, got {found}")
-    rows = np.zeros((labels.size, count), dtype)
-    rows[np.arange(labels.size), labels] = 1
-    return rows
+def _columns(left, right):
+    """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
+    if right.shape[1] < 256:
+        return left.dot(right)
+    product = right.T.dot(left.T)  # this way round BLAS is faster: its threads wait less for each other
+    return product.T if left.shape[0] > 64 else product.T.copy()
+
+
+def _summed(parts):
+    """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
+    first = next(parts)
+    sums = [part if np.ndim(part) else float(part) for part in first]
+    for part in parts:
+        for place, value in enumerate(part):
+            sums[place] += value
+    return [part if np.ndim(part) else one.dtype.type(part) for part, one in zip(sums, first, strict=True)]

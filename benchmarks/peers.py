@@ -1,0 +1,88 @@
+"""The same functions by other libraries, those that are installed: name -> function of X, W, b, Y for each loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]
+
+
+def peers(loss: str, arrays: list[Any]) -> dict[str, Function]:
+    """The peers that are installed, prepared for arguments like ``arrays``; each returns when its result is there."""
+    makers = {"jax": _jax, "autograd": _autograd, "torch": _torch, "sklearn": _sklearn}
+    found = {}
+    for name, make in makers.items():
+        if find_spec(name) is not None and (function := make(loss, arrays)) is not None:
+            found[name] = function
+    return found
+
+
+def _jax(loss: str, arrays: list[Any]) -> Function:
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def entropy(W: Any, b: Any, X: Any, Y: Any) -> Any:
+        return -jnp.sum(Y * jax.nn.log_softmax(X @ W + b)) / X.shape[0]
+
+    def square(W: Any, b: Any, X: Any, Y: Any) -> Any:
+        return jnp.mean((jax.nn.softmax(X @ W + b) - Y) ** 2)
+
+    compiled = jax.jit(jax.value_and_grad(entropy if loss == "softmax_cross_entropy" else square, (0, 1)))
+    X, W, b, Y = map(jnp.asarray, arrays)
+    return lambda *_: jax.block_until_ready(compiled(W, b, X, Y))
+
+
+def _autograd(loss: str, arrays: list[Any]) -> Function:
+    import autograd.numpy as anp
+    from autograd import value_and_grad
+
+    def entropy(parameters: Any, X: Any, Y: Any) -> Any:
+        W, b = parameters
+        Z = anp.dot(X, W) + b
+        Z = Z - anp.max(Z, axis=1, keepdims=True)
+        return -anp.sum(Y * (Z - anp.log(anp.sum(anp.exp(Z), axis=1, keepdims=True)))) / X.shape[0]
+
+    def square(parameters: Any, X: Any, Y: Any) -> Any:
+        W, b = parameters
+        Z = anp.dot(X, W) + b
+        E = anp.exp(Z - anp.max(Z, axis=1, keepdims=True))
+        return anp.mean((E / anp.sum(E, axis=1, keepdims=True) - Y) ** 2)
+
+    f = value_and_grad(entropy if loss == "softmax_cross_entropy" else square)
+    return lambda X, W, b, Y: f((W, b), X, Y)
+
+
+def _torch(loss: str, arrays: list[Any]) -> Function:
+    import torch
+
+    X, W, b, Y = (torch.from_numpy(a) for a in arrays)
+    W.requires_grad_()
+    b.requires_grad_()
+
+    def entropy() -> Any:
+        return torch.nn.functional.cross_entropy(X @ W + b, Y)
+
+    def square() -> Any:
+        return torch.mean((torch.softmax(X @ W + b, 1) - Y) ** 2)
+
+    value = entropy if loss == "softmax_cross_entropy" else square
+    return lambda *_: torch.autograd.grad(value(), (W, b))
+
+
+def _sklearn(loss: str, arrays: list[Any]) -> Function | None:
+    if loss != "softmax_cross_entropy" or arrays[1].shape[1] < 3:
+        return None
+    from sklearn._loss import HalfMultinomialLoss
+    from sklearn.linear_model._linear_loss import LinearModelLoss
+
+    X, W, b, Y = arrays
+    model = LinearModelLoss(HalfMultinomialLoss(n_classes=W.shape[1]), fit_intercept=True)
+    coefficients = np.asfortranarray(np.column_stack([W.T, b]))
+    labels = Y.argmax(axis=1).astype(X.dtype)
+    return lambda *_: model.loss_gradient(coefficients, X, labels)

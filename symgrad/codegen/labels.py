@@ -1,0 +1,41 @@
+"""Which inputs may be given as one integer label per row."""
+
+from __future__ import annotations
+
+from sympy import Expr, Indexed, Mul, Sum
+from sympy.core.basic import Basic
+
+from symgrad.notation import Array, bound_indices
+from symgrad.steps import Record
+
+
+def takes_labels(record: Record, array: Array) -> bool:
+    """Whether an input of two axes may be given as one integer label per row.
+
+    It may if the program assumes that its rows sum to one; or if no gradient with respect to it is asked for
+    and no sum multiplies it by another input, as a matrix of features or of weights would be.
+    """
+    if len(array.axes) != 2:
+        return False
+    if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
+        return True
+    if array.name in record.wrt:
+        return False
+    others = {a.name for a in record.program.inputs if a.axes} - {array.name}
+    sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
+    return not any(_meets_others(total, array, others) for total in sums)
+
+
+def _is_row_sum(lhs: Expr, array: Array) -> bool:
+    if not isinstance(lhs, Sum) or not isinstance(lhs.function, Indexed):
+        return False
+    return bool(lhs.function.base.name == array.name and bound_indices(lhs) == lhs.function.indices[1:])
+
+
+def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:
+    bound = set(bound_indices(total))
+    factors: list[Basic] = list(Mul.make_args(total.function))
+    entries = [f for f in factors if isinstance(f, Indexed)]
+    own = [e for e in entries if e.base.name == array.name]
+    mixed = any(set(e.indices) & bound for e in own)
+    return mixed and any(e.base.name in others for e in entries)

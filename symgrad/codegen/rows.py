@@ -1,0 +1,152 @@
+"""Programs whose rows stay apart: which equations concern one row alone, and which are sums over rows.
+
+This is read off the indices.  An array that has the axis of the rows depends on one row if its equation mentions that
+axis by its own index only; an array without the axis is a sum over rows if it is linear in sums whose bodies
+do so.  Where every equation is one or the other, or free of rows, and no row needs a sum over rows, the whole
+can be evaluated a block of rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.schedule import Assignment, entry_of
+from symgrad.notation import array_names, axis_name, bound_indices
+from symgrad.program import Assumption, Program
+from symgrad.sums import contract, has_delta
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Equations sorted by when they are evaluated: ``before`` all rows, for a block of ``rows``, and ``after``.
+
+    ``axis`` is that of the rows.  ``sums`` are the arrays to be added up over the blocks, ``stacked`` the
+    outputs that have an entry for each row.
+    """
+
+    axis: str
+    before: tuple[Assignment, ...]
+    rows: tuple[Assignment, ...]
+    after: tuple[Assignment, ...]
+    sums: tuple[str, ...]
+    stacked: tuple[str, ...]
+
+
+def blocks_of(
+    program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
+) -> Blocks | None:
+    """The equations in blocks of rows, or None where rows do not stay apart.
+
+    ``checked`` are assumptions about inputs that are to be tested in each block; new arrays get names that
+    are not among ``taken``.
+    """
+    for axis in program.axes:
+        owners = [a for a in program.inputs if axis.name in (own.name for own in a.axes)]
+        if not owners or any([own.name for own in a.axes].index(axis.name) != 0 for a in owners):
+            continue
+        if any([own.name for own in a.axes].count(axis.name) > 1 for a in owners):
+            continue
+        if all(_concerns_one_row(a.lhs, axis.name) for a in checked):
+            found = _sorted(axis.name, {a.name for a in owners}, assignments, taken)
+            if found is not None:
+                return found
+    return None
+
+
+def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:
+    rowwise, late = set(inputs), set[str]()
+    before: list[Assignment] = []
+    rows: list[Assignment] = []
+    after: list[Assignment] = []
+    sums: list[str] = []
+    for given in assignments:
+        rhs = contract(given.rhs, axis) if has_delta(given.rhs, axis) else given.rhs
+        a = replace(given, rhs=rhs)
+        names = array_names(rhs)
+        if any(axis_name(i) == axis for i in a.indices):
+            if names & late or not _is_row(a, axis):
+                return None
+            rowwise.add(a.name)
+            rows.append(a)
+        elif not names & rowwise:
+            (after if names & late else before).append(a)
+            if names & late:
+                late.add(a.name)
+        else:
+            terms = _terms(rhs, rowwise)
+            summed = [t for t in terms if array_names(t) & rowwise]
+            rest = [t for t in terms if not array_names(t) & rowwise]
+            if a.over or any(array_names(t) & late or not _is_sum_over_rows(t, axis, rowwise) for t in summed):
+                return None
+            late.add(a.name)
+            if rest:
+                part = _fresh(f"{a.name}_rows", taken)
+                entry = entry_of(part, a.indices)
+                rows.append(Assignment(entry, Add(*summed)))
+                after.append(replace(a, rhs=Add(entry, *rest)))
+                sums.append(part)
+            else:
+                rows.append(a)
+                sums.append(a.name)
+    stacked = tuple(a.name for a in rows if a.is_output and a.name not in sums)
+    return Blocks(axis, tuple(before), tuple(rows), tuple(after), tuple(sums), stacked)
+
+
+def _is_row(a: Assignment, axis: str) -> bool:
+    """Whether an equation with an index over ``axis`` mentions the axis by that index alone."""
+    own = [i for i in a.indices if axis_name(i) == axis]
+    return len(own) == 1 and _indices_over(a.rhs, axis) <= set(own) and not set(own) & set(a.over)
+
+
+def _concerns_one_row(expr: Expr, axis: str) -> bool:
+    return len(_indices_over(expr, axis)) <= 1 and not _binds(expr, axis)
+
+
+def _is_sum_over_rows(expr: Basic, axis: str, rowwise: set[str]) -> bool:
+    """Whether an expression is linear in sums over ``axis``, each of whose summands concerns one row."""
+    if isinstance(expr, Add):
+        return all(_is_sum_over_rows(term, axis, rowwise) for term in expr.args)
+    if isinstance(expr, Mul):
+        concerned = [f for f in expr.args if array_names(f) & rowwise]
+        return len(concerned) == 1 and _is_sum_over_rows(concerned[0], axis, rowwise)
+    if not isinstance(expr, Sum):
+        return False
+    own = {i for i in bound_indices(expr) if axis_name(i) == axis}
+    if not own:
+        return _is_sum_over_rows(expr.function, axis, rowwise)
+    return len(own) == 1 and _indices_over(expr.function, axis) <= own and not _binds(expr.function, axis)
+
+
+def _indices_over(expr: Basic, axis: str) -> set[Idx]:
+    """The indices over ``axis`` at which entries, or deltas, stand; and those that are bound."""
+    found = {i for e in expr.atoms(Indexed) for i in e.indices if axis_name(i) == axis}
+    found |= {i for delta in expr.atoms(KroneckerDelta) for i in delta.args[:2] if axis_name(i) == axis}
+    return found | {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+
+
+def _binds(expr: Basic, axis: str) -> bool:
+    return any(axis_name(i) == axis for total in expr.atoms(Sum) for i in bound_indices(total))
+
+
+def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:
+    """The terms of a sum, brackets multiplied out where only some of their terms concern rows."""
+    if isinstance(expr, Add):
+        return [t for term in expr.args for t in _terms(term, rowwise)]
+    if isinstance(expr, Mul):
+        for factor in expr.args:
+            if isinstance(factor, Add) and len({bool(array_names(t) & rowwise) for t in factor.args}) == 2:
+                others = Mul(*(f for f in expr.args if f is not factor))
+                return [t for term in factor.args for t in _terms(others * term, rowwise)]
+    return [expr]
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
