@@ -1,4 +1,5 @@
-"""What a line claims: the meaning of its subject as an index expression, by SymPy's derivative of index expressions.
+"""What a line claims: the meaning of its subject as an index expression.  Sums and constant factors are passed through
+here; SymPy differentiates what is left.
 
 The claim of a line is ``meaning(subject) == after`` wherever the program is defined, every name having its
 forward value. This module is the first witness of the meaning; ``instantiate`` differentiates entry by entry and
