@@ -147,7 +147,7 @@ def in_blocks(name: str, entries: int) -> Callable[..., Any]:
     """The function with blocks of so many entries."""
     f = to_numpy(record(name))
     if "_BLOCK" in f.__globals__:
-        f.__globals__["_BLOCK"] = entries
+        f.__globals__.update(_BLOCK=entries, _SHORTEST=1)
     return f
 
 

@@ -10,8 +10,9 @@ from symgrad.codegen.body import INDENT, ROWS, WIDTH, Body, occurs
 from symgrad.notation import Array
 from symgrad.steps import Record
 
-BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache.
-_BLOCK = 2**22"""
+BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
+# are read twice; but in shorter blocks the other factors of the products would be read too often.
+_BLOCK, _SHORTEST = 2**19, 512"""
 
 
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
@@ -186,7 +187,7 @@ def _evaluation(body: Body) -> list[str]:
     sums = [body.names[name] for name in blocks.sums]
     count = blocks.axis
     lines = [
-        f"rows = max(1, _BLOCK // ({_width(body)}))",
+        f"rows = max(_SHORTEST, _BLOCK // ({_width(body)}))",
         f"if rows >= {count}:",
         *_indented([called(ROWS, args, INDENT * 2, before=f"{_target(names)} = ")]),
         "else:",

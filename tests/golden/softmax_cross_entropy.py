@@ -26,8 +26,9 @@ _AXES = {
 }
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _LABELS = {"Y"}
-# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache.
-_BLOCK = 2**22
+# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
+# are read twice; but in shorter blocks the other factors of the products would be read too often.
+_BLOCK, _SHORTEST = 2**19, 512
 
 
 def softmax_cross_entropy(X, W, b, Y):
@@ -45,7 +46,7 @@ def softmax_cross_entropy(X, W, b, Y):
     N = X.shape[0]
     D = X.shape[1]
     C = W.shape[1]
-    rows = max(1, _BLOCK // (D + C))
+    rows = max(_SHORTEST, _BLOCK // (D + C))
     if rows >= N:
         L, dW, db = _rows(X, W, b, Y, N, C)
     else:
