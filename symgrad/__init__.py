@@ -1,6 +1,6 @@
 """symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
 
-from symgrad.api import ClosedForm, Derivation, derive
+from symgrad.api import ClosedForm, Derivation, Evaluation, derive
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
@@ -17,6 +17,7 @@ __all__ = [
     "Axis",
     "ClosedForm",
     "Derivation",
+    "Evaluation",
     "InputError",
     "Program",
     "ProgramError",

@@ -88,6 +88,30 @@ class ClosedForm:
         return closed.expanded(self.record, self.array.name)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
+
+    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
+    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
+    """
+
+    record: Record
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The lines, numbered on from those of the derivation."""
+        return self.record.steps
+
+    @cached_property
+    def _proof(self) -> ProofReport:
+        return prove(self.record)
+
+    def prove(self) -> ProofReport:
+        """Check every line against the definitions, for any numbers subtracted, and say how each is known."""
+        return self._proof
+
+
 class Derivation:
     """A derivation: its program, its lines, its closed forms; their proof; and what can be made of them."""
 
@@ -125,28 +149,51 @@ class Derivation:
         """Check every line against the definition that it differentiates, and say how each is known."""
         return self._proof
 
-    def _marks(self) -> dict[int, str]:
-        marks = self.prove().marks
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The stable forms that the generated code evaluates, each a line with its reason."""
+        from symgrad.codegen import evaluation
+
+        return Evaluation(evaluation(self.record))
+
+    def _marks(self, code: bool) -> dict[int, str]:
+        marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
         return {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
 
-    def to_text(self, notation: str = "both") -> str:
+    def _code(self) -> str:
+        from symgrad.codegen import function_source
+
+        return function_source(self.record, self._function_name)
+
+    def to_text(self, notation: str = "both", *, code: bool = False) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
 
-        ``notation`` is "index", "matrix" or "both".
+        ``notation`` is "index", "matrix" or "both".  ``code`` adds how the generated code evaluates it, each line
+        proved too, and the source of the function.
         """
-        return to_text(self.record, self._marks(), notation)
+        if not code:
+            return to_text(self.record, self._marks(code), notation)
+        return to_text(self.record, self._marks(code), notation, self.evaluation.record, self._code())
 
-    def to_latex(self, notation: str = "both", *, standalone: bool = False) -> str:
-        """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles."""
+    def to_latex(self, notation: str = "both", *, standalone: bool = False, code: bool = False) -> str:
+        """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles.
+
+        ``code`` adds what it adds to the text, the source verbatim.
+        """
         from symgrad.render.latex import to_latex
 
-        return to_latex(self.record, self._marks(), notation, standalone=standalone)
+        if not code:
+            return to_latex(self.record, self._marks(code), notation, standalone)
+        return to_latex(self.record, self._marks(code), notation, standalone, self.evaluation.record, self._code())
 
-    def to_mathml(self, notation: str = "both") -> str:
-        """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML."""
+    def to_mathml(self, notation: str = "both", *, code: bool = False) -> str:
+        """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
+
+        ``code`` adds the lines on how the generated code evaluates it.
+        """
         from symgrad.render.mathml import to_mathml
 
-        return to_mathml(self.record, self._marks(), notation)
+        return to_mathml(self.record, self._marks(code), notation, self.evaluation.record if code else None)
 
     def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
         """The derivation at given sizes, ``explicit(N=2, D=4, C=3)``: SymPy matrices, entry by entry.
@@ -171,8 +218,11 @@ class Derivation:
         """
         from symgrad.codegen import to_source
 
-        name = name or f"{self.program.name}_gradient"
-        return to_source(self.record, name, self.closed_form_words(), target=target, sizes=sizes)
+        return to_source(self.record, name or self._function_name, self.closed_form_words(), target=target, sizes=sizes)
+
+    @property
+    def _function_name(self) -> str:
+        return f"{self.program.name}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""

@@ -29,6 +29,7 @@ examples:
   symgrad derive softmax_cross_entropy
   symgrad derive softmax_mse --reduction sum --notation matrix
   symgrad derive softmax_cross_entropy --wrt W --format latex --standalone -o derivation.tex
+  symgrad derive softmax_cross_entropy --code
   symgrad derive softmax_mse --shape 2,4,3
 """
 GENERATE_EXAMPLES = """\
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
     show.add_argument("--format", choices=("text", "latex", "mathml"), default="text")
     show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")
+    show.add_argument("--code", action="store_true", help="add how the generated code evaluates it, line by line")
     show.add_argument(
         "--shape", metavar="N,D,C", help="print the matrices and each gradient entry at these sizes instead"
     )
@@ -137,15 +139,17 @@ def _losses(_: argparse.Namespace) -> int:
 def _derive(options: argparse.Namespace) -> int:
     if options.standalone and (options.format != "latex" or options.shape):
         raise InputError("--standalone goes with --format latex, and not with --shape")
+    if options.code and options.shape:
+        raise InputError("--code goes without --shape")
     derivation = _derivation(options)
     if options.shape:
         text = _explicit(derivation, options)
     elif options.format == "latex":
-        text = derivation.to_latex(options.notation, standalone=options.standalone)
+        text = derivation.to_latex(options.notation, standalone=options.standalone, code=options.code)
     elif options.format == "mathml":
-        text = derivation.to_mathml(options.notation)
+        text = derivation.to_mathml(options.notation, code=options.code)
     else:
-        text = derivation.to_text(options.notation)
+        text = derivation.to_text(options.notation, code=options.code)
     _deliver(text, options)
     return 0
 

@@ -16,6 +16,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.api import Derivation, derive
 from symgrad.check.endtoend import check_end_to_end
+from symgrad.check.marks import ProofReport
 from symgrad.check.published import Published, probabilities_possible, read_published, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
@@ -116,10 +117,8 @@ def _section(name: str, published: Published | None) -> Section:
 
 
 def _proof(derivation: Derivation) -> list[Item]:
-    report = derivation.prove()
-    counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
-    items = [Item("proof of every line", report.ok, f"{len(report.marks)} lines: {counts}")]
-    items += [Item(f"line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
+    items = _lines("proof of every line", derivation.prove())
+    items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
     found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
@@ -127,6 +126,12 @@ def _proof(derivation: Derivation) -> list[Item]:
         found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
     items.append(Item(f"brute force at {shape}", end.ok, found))
     return items
+
+
+def _lines(what: str, report: ProofReport) -> list[Item]:
+    counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
+    items = [Item(what, report.ok, f"{len(report.marks)} lines: {counts}")]
+    return items + [Item(f"line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
 
 
 def _recorded(derivation: Derivation) -> list[Item]:

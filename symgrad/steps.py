@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sympy import Expr, Indexed, Symbol
+from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array
 from symgrad.program import Assumption, Program
@@ -53,6 +54,15 @@ Subject = Value | Partial | Total | MatrixValue | MatrixTotal
 
 
 @dataclass(frozen=True)
+class Largest:
+    """The subject of a line that says which number is put for ``entry``, of a free array: the largest value of the
+    line's expression along the indices ``over``.  Lines that hold for any number there hold for this one."""
+
+    entry: Indexed | Symbol
+    over: tuple[Idx, ...]
+
+
+@dataclass(frozen=True)
 class Condition:
     """An expression that a step divides by, or cancels, and why it is not zero."""
 
@@ -70,7 +80,7 @@ class Step:
     """
 
     number: int
-    subject: Subject
+    subject: Subject | Largest
     before: Expr | None
     after: Expr
     rule: str

@@ -226,7 +226,7 @@ def exact_classifier(z: np.ndarray, y: np.ndarray) -> dict[str, tuple[Any, np.nd
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0, 700.0, 1e4])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 40.0, 700.0, 1e4, 1e300])
 def test_logits_of_any_size(name: str, scale: float) -> None:
     rng = np.random.default_rng(1)
     z = scale * rng.uniform(-1, 1, (5, 4))

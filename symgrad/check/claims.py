@@ -13,7 +13,22 @@ from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_o
 from symgrad.check.truth import letters_of
 from symgrad.notation import axis_name, canonical, free_indices, is_matrix
 from symgrad.program import Assumption
-from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+
+
+@dataclass(frozen=True)
+class Senseless:
+    """A line that claims nothing sensible, and what is wrong with it."""
+
+    step: Step
+    why: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A line that claims nothing: it says which number is put where any number would do."""
+
+    step: Step
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,7 @@ class Claim:
 
     record: Record
     step: Step
+    subject: Subject
     letters: tuple[Idx, ...]
     after: Expr
     allowed: tuple[Assumption, ...]
@@ -32,12 +48,12 @@ class Claim:
     @cached_property
     def meaning(self) -> Expr:
         """The meaning of the subject in index notation, adjoints as entries."""
-        return meaning(self.record, self.step.subject)
+        return meaning(self.record, self.subject)
 
     @property
     def wrt(self) -> str | None:
         """The array with respect to whose entry the line differentiates, if it does."""
-        subject = self.step.subject
+        subject = self.subject
         if isinstance(subject, (Partial, Total)):
             return name_of(subject.wrt)
         return subject.array.name if isinstance(subject, MatrixTotal) else None
@@ -45,7 +61,7 @@ class Claim:
     @property
     def adjoint_of(self) -> str | None:
         """The array whose adjoint the line states, if it is about one."""
-        return None if isinstance(self.step.subject, Partial) else self.wrt
+        return None if isinstance(self.subject, Partial) else self.wrt
 
 
 def topic(subject: Subject) -> tuple[str, object]:
@@ -57,31 +73,46 @@ def topic(subject: Subject) -> tuple[str, object]:
     return type(subject).__name__, subject
 
 
-def claims(record: Record) -> list[Claim | tuple[Step, str]]:
-    """The claims of all lines in order; for a line that claims nothing sensible, the line and what is wrong with it."""
+def claims(record: Record) -> list[Claim | Choice | Senseless]:
+    """What all lines claim, in order."""
     arrays = dict(record.program.arrays)
     arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
     reader = Entries(arrays, record.program.axis)
     used: dict[int, tuple[Assumption, ...]] = {}
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
-    found: list[Claim | tuple[Step, str]] = []
+    found: list[Claim | Choice | Senseless] = []
     for step in record.steps:
+        if isinstance(step.subject, Largest):
+            found.append(_choice(record, step, step.subject))
+            continue
         about = topic(step.subject)
         inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
         allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
         used[step.number] = by_topic[about] = allowed
         try:
-            found.append(_claim(record, step, allowed, reader))
+            found.append(_claim(record, step, step.subject, allowed, reader))
         except AxisMismatch as mismatch:
-            found.append((step, str(mismatch)))
+            found.append(Senseless(step, str(mismatch)))
     return found
 
 
-def _claim(record: Record, step: Step, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:
-    letters = letters_of(step.subject)
+def _choice(record: Record, step: Step, subject: Largest) -> Choice | Senseless:
+    """A number may be put for an entry only if the output does not depend on it."""
+    program, name = record.program, name_of(subject.entry)
+    if name in program.definitions or name not in program.arrays:
+        return Senseless(step, f"{name} is not free")
+    if name in program.ancestors[program.output]:
+        return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
+    if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
+        return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
+    return Choice(step)
+
+
+def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:
+    letters = letters_of(subject)
     after = step.after
-    if isinstance(step.subject, (MatrixValue, MatrixTotal)):
-        row, column = (*matrix_letters(step.subject.array), None, None)[:2]
+    if isinstance(subject, (MatrixValue, MatrixTotal)):
+        row, column = (*matrix_letters(subject.array), None, None)[:2]
         after = reader.entry(
             after, row, column, (axis_name(row) if row else None, axis_name(column) if column else None)
         )
@@ -89,12 +120,12 @@ def _claim(record: Record, step: Step, allowed: tuple[Assumption, ...], reader: 
         raise AxisMismatch(f"a matrix stands where an entry is expected: {after}")
     if loose := free_indices(after) - set(letters):
         raise AxisMismatch(f"the index {min(map(str, loose))} is free in the line but not in its subject")
-    return Claim(record, step, letters, after, allowed)
+    return Claim(record, step, subject, letters, after, allowed)
 
 
 def is_definition(claim: Claim) -> bool:
     """Whether a line states a forward equation as the program declares it."""
-    subject = claim.step.subject
+    subject = claim.subject
     if not isinstance(subject, Value):
         return False
     definition = next(

@@ -40,7 +40,7 @@ class ExactLines:
         return self._meaning(claim, place), self._instance.entry(claim.after, at)
 
     def _meaning(self, claim: Claim, place: Place) -> Expr:
-        subject, at = claim.step.subject, dict(zip(claim.letters, place, strict=True))
+        subject, at = claim.subject, dict(zip(claim.letters, place, strict=True))
         if isinstance(subject, Value):
             return self._instance.entry(subject.expr, at)
         if isinstance(subject, MatrixValue):

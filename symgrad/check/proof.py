@@ -9,7 +9,7 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.claims import Claim, claims, is_definition
+from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
@@ -23,7 +23,7 @@ from symgrad.check.truth import Truth
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, canonical, renamed
 from symgrad.program import Assumption
-from symgrad.steps import Gradient, MatrixTotal, Record, Step, Total
+from symgrad.steps import Gradient, MatrixTotal, Record, Total
 
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
@@ -32,14 +32,16 @@ MOST_EXACT = 24
 def prove(record: Record) -> ProofReport:
     """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
     prover = Prover(record)
-    marks = tuple(prover.mark(c) if isinstance(c, Claim) else _senseless(*c) for c in claims(record))
+    marks = tuple(prover.mark(c) if isinstance(c, Claim) else _without_claim(c) for c in claims(record))
     return ProofReport(
         marks, (*_unstated(record, "gradient", record.gradients), *_unstated(record, "adjoint", record.adjoints))
     )
 
 
-def _senseless(step: Step, why: str) -> Mark:
-    return Mark(step.number, Level.WRONG, why)
+def _without_claim(line: Choice | Senseless) -> Mark:
+    if isinstance(line, Choice):
+        return Mark(line.step.number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
+    return Mark(line.step.number, Level.WRONG, line.why)
 
 
 class Prover:
@@ -59,8 +61,8 @@ class Prover:
         """The verdict on one line, on which later lines may rest."""
         mark = self.verdict(claim)
         self._marks[mark.number] = mark
-        if mark.ok and isinstance(claim.step.subject, Total):
-            self._close(claim.step.subject.wrt, claim.after, mark)
+        if mark.ok and isinstance(claim.subject, Total):
+            self._close(claim.subject.wrt, claim.after, mark)
         return mark
 
     def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:
@@ -150,7 +152,7 @@ class Prover:
     ) -> tuple[int, ...] | None:
         """An entry where the two sides differ in one number system, or None."""
         truth = self._truth(shape, assumed, system)
-        left, right = truth.meaning(claim.step.subject, claim.letters), truth.values(claim.after, claim.letters)
+        left, right = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
         unequal = truth.evaluator.numbers.differ(left, right)
         return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
 

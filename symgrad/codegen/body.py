@@ -12,28 +12,16 @@ from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
 from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.rows import blocks_of
-from symgrad.codegen.schedule import Assignment, schedule
-from symgrad.codegen.stable import stabilised
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.stable import evaluated
 from symgrad.codegen.translate import Translator
 from symgrad.codegen.values import Strength, Value, total
 from symgrad.notation import Array, array_names
 from symgrad.program import Assumption
 from symgrad.steps import Record
 
-RESERVED = {
-    "np",
-    "os",
-    "math",
-    "dtype",
-    "gap",
-    "rows",
-    "block",
-    "start",
-    "Gradients",
-    "NamedTuple",
-    "ThreadPoolExecutor",
-}
 INDENT, WIDTH = "    ", 110
 ROWS = "_rows"  # the function that evaluates a block of rows
 
@@ -50,11 +38,11 @@ class Body:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        plan = schedule(record)
-        taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
+        plan = evaluated(record)
+        assignments = plan.assignments
+        taken = {a.name for a in record.program.inputs} | {a.name for a in assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
         checked = assumptions_used(record)
-        assignments = stabilised(plan.assignments, taken)
         self.blocks = blocks_of(record.program, assignments, checked, taken)
         every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]
         self.names = {name: python_name(name) for name in (*record.program.arrays, *(a.name for a in every))}
@@ -74,7 +62,7 @@ class Body:
         else:
             self._write_blocks(checked)
         self.output = self._values[record.program.output].code
-        self.gradients = {name: self._values[plan.gradients[name]].code for name in record.wrt}
+        self.gradients = {name: self._values[plan.schedule.gradients[name]].code for name in record.wrt}
 
     @property
     def code(self) -> str:

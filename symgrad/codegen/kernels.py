@@ -12,8 +12,8 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, l
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment
-from symgrad.notation import array_names, bound_indices, renamed, sum_over
+from symgrad.codegen.schedule import Assignment, indices_of, name_of
+from symgrad.notation import array_names, bound_indices, sum_over
 
 
 class logaddexp(Function):  # type: ignore[misc]
@@ -32,6 +32,20 @@ class weighted(Function):  # type: ignore[misc]
     """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
 
     nargs = 2
+
+
+def meant(expr: Basic) -> Expr:
+    """``expr`` with what these functions mean in their place."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(meant(expr.function), bound_indices(expr))
+    args = [meant(arg) for arg in expr.args]
+    if isinstance(expr, logaddexp):
+        return log(exp(args[0]) + exp(args[1]))
+    if isinstance(expr, sigmoid):
+        return 1 / (1 + exp(-args[0]))
+    return Mul(*args) if isinstance(expr, weighted) else expr.func(*args)
 
 
 def zeros_kept(expr: Basic) -> Expr:
@@ -127,13 +141,11 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
 
 def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
     """``expr`` with arrays that are products of exponentials written out, 1 - sigmoid(u) as sigmoid(-u)."""
-    if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and expr.name in known):
-        definition = known.get(expr.base.name if isinstance(expr, Indexed) else expr.name)
-        if definition is None or definition.over or not _has_exponential_factor(definition.rhs, known):
+    if isinstance(expr, (Indexed, Symbol)) and name_of(expr) in known:
+        definition = known[name_of(expr)]
+        if definition.over or not _has_exponential_factor(definition.rhs, known):
             return expr
-        own = definition.entry.indices if isinstance(definition.entry, Indexed) else ()
-        given = expr.indices if isinstance(expr, Indexed) else ()
-        return _resolved(renamed(definition.rhs, dict(zip(own, given, strict=True))), known)
+        return _resolved(definition.at(indices_of(expr)), known)
     if isinstance(expr, (Mul, Pow)):
         return expr.func(*(_resolved(arg, known) for arg in expr.args))
     if isinstance(expr, Add):
@@ -160,7 +172,7 @@ def _is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
     if isinstance(expr, (exp, sigmoid)) or expr.is_positive:
         return True
     if isinstance(expr, (Indexed, Symbol)):
-        name = expr.base.name if isinstance(expr, Indexed) else expr.name
+        name = name_of(expr)
         return name in known and not known[name].over and _is_positive(known[name].rhs, known)
     if isinstance(expr, Sum):
         return _is_positive(expr.function, known)

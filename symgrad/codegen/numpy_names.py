@@ -1,4 +1,4 @@
-"""What SymPy's functions are called in NumPy, and in Python for numbers made of sizes alone."""
+"""What SymPy's functions are called in NumPy, and in Python for numbers made of sizes alone; names that are in use."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
     sympy.tanh: "np.tanh",
 }
 NUMBER_FUNCTIONS = {sympy.exp: "math.exp", sympy.log: "math.log", sympy.tanh: "math.tanh", sympy.Abs: "abs"}
+
+# Names that mean something else in a generated module.
+RESERVED = {
+    "np",
+    "os",
+    "math",
+    "dtype",
+    "gap",
+    "rows",
+    "block",
+    "start",
+    "Gradients",
+    "NamedTuple",
+    "ThreadPoolExecutor",
+}

@@ -16,8 +16,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, python_name
 from symgrad.codegen.kernels import logaddexp, sigmoid, weighted
-from symgrad.codegen.schedule import Assignment, schedule
-from symgrad.codegen.stable import stabilised
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.stable import evaluated
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices
 from symgrad.program import Assumption
@@ -50,17 +50,16 @@ class Unrolled:
     def __init__(self, record: Record, sizes: Mapping[str, int]) -> None:
         self.sizes = sizes
         self.lines: list[str] = []
-        plan = schedule(record)
-        taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments}
+        plan = evaluated(record)
         self._known: dict[tuple[Basic, tuple[int, ...]], str] = {}
         self._renamed: dict[tuple[str, tuple[int, ...]], str] = {}
         self._parts = 0
         for assumption in assumptions_used(record):
             self._check(assumption)
-        for assignment in stabilised(plan.assignments, taken):
+        for assignment in plan.assignments:
             self._assign(assignment)
         self.output = self.entry(record.program.output, ())
-        self.results = {name: plan.gradients[name] for name in record.wrt}
+        self.results = {name: plan.schedule.gradients[name] for name in record.wrt}
 
     def entry(self, name: str, place: tuple[int, ...]) -> str:
         """The local name of an entry: z_12, or z_1_12 where an axis may have ten entries or more."""
@@ -220,7 +219,8 @@ class Unrolled:
 
 
 def _is_size(factor: Expr) -> bool:
-    return not factor.has(Indexed) and bool(factor.free_symbols) and all(s.is_integer for s in factor.free_symbols)
+    symbols = factor.free_symbols
+    return not factor.has(Indexed, KroneckerDelta) and bool(symbols) and all(s.is_integer for s in symbols)
 
 
 def _is_quotient(expr: Basic) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import Expr, Indexed, IndexedBase, KroneckerDelta, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import array_names
+from symgrad.notation import array_names, renamed
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total
 
@@ -29,11 +30,15 @@ class Assignment:
 
     @property
     def name(self) -> str:
-        return str(self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name)
+        return name_of(self.entry)
 
     @property
     def indices(self) -> tuple[Idx, ...]:
-        return self.entry.indices if isinstance(self.entry, Indexed) else ()
+        return indices_of(self.entry)
+
+    def at(self, indices: Sequence[Idx]) -> Expr:
+        """The right side with the indices of the entry replaced by ``indices``."""
+        return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,16 @@ class Schedule:
     gradients: Mapping[str, str]
 
 
+def name_of(entry: Basic) -> str:
+    """The name of the array of an entry."""
+    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
+
+
+def indices_of(entry: Basic) -> tuple[Idx, ...]:
+    """The indices of an entry; none for an array of no axes."""
+    return entry.indices if isinstance(entry, Indexed) else ()
+
+
 def entry_of(name: str, indices: tuple[Idx, ...], *, positive: bool = False) -> Expr:
     """An entry of a new array."""
     known = {"positive": True} if positive else {"real": True}
@@ -52,12 +67,13 @@ def entry_of(name: str, indices: tuple[Idx, ...], *, positive: bool = False) -> 
     return Indexed(IndexedBase(name, shape=tuple(i.upper + 1 for i in indices), **known), *indices)
 
 
-def entries_in(expr: Basic) -> list[Indexed | Symbol]:
+@lru_cache(maxsize=4096)
+def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
     """The entries of arrays, those of no axes included, that occur in an expression."""
     indexed = sorted(expr.atoms(Indexed), key=str)
     labels = {str(e.base.label) for e in indexed}
     scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
-    return [*indexed, *sorted(scalars, key=str)]
+    return (*indexed, *sorted(scalars, key=str))
 
 
 def schedule(record: Record) -> Schedule:
@@ -72,8 +88,7 @@ def schedule(record: Record) -> Schedule:
         rhs, entry = _through_adjoints(record, record.gradients[name], set(adjoint_of))
         _collect(rhs, record, adjoint_of, wanted)
         names[name] = _fresh(f"d{name}", taken)
-        indices = entry.indices if isinstance(entry, Indexed) else ()
-        results.append(Assignment(entry_of(names[name], indices), rhs, is_output=True))
+        results.append(Assignment(entry_of(names[name], indices_of(entry)), rhs, is_output=True))
     for place, (name, result) in enumerate(zip(record.wrt, list(results), strict=True)):
         own = record.adjoint_arrays.get(name)
         if own is not None and own.name in wanted:
@@ -104,8 +119,7 @@ def _collect(rhs: Expr, record: Record, adjoint_of: Mapping[str, str], wanted: d
         if name not in wanted:
             adjoint = record.adjoints[adjoint_of[name]]
             _collect(adjoint.index, record, adjoint_of, wanted)
-            indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
-            wanted[name] = Assignment(entry_of(name, indices), adjoint.index)
+            wanted[name] = Assignment(entry_of(name, indices_of(adjoint.entry)), adjoint.index)
 
 
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
@@ -114,12 +128,8 @@ def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) ->
     found: tuple[Expr, Expr] | None = None
     own = record.adjoint_arrays[gradient.array.name].name if gradient.array.name in record.adjoint_arrays else ""
     for step in record.steps:
-        if isinstance(step.subject, Total) and _name(step.subject.wrt) == gradient.array.name:
+        if isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
             used = array_names(step.after) & adjoints
             if used and own not in used and not step.after.has(KroneckerDelta):
                 found = (step.after, step.subject.wrt)
     return found or (gradient.index, gradient.entry)
-
-
-def _name(entry: Basic) -> str:
-    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)

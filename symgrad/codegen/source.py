@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import linecache
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from symgrad.codegen.body import Body
+from symgrad.codegen.body import ROWS, Body
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.template import module
 from symgrad.errors import InputError
@@ -51,6 +52,17 @@ def to_source(
     if sizes is None or set(sizes) != set(axes) or not all(size >= 1 for size in sizes.values()):
         raise InputError(f"the target scalar needs a size of at least 1 for each of {', '.join(axes)}")
     return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
+
+
+def function_source(record: Record, name: str) -> str:
+    """Source of the function ``name`` of the module of the target numpy, and of the one that evaluates its rows.
+
+    Raises as ``to_source`` does.
+    """
+    source = to_source(record, name)
+    lines = source.splitlines()
+    found = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name in (name, ROWS)]
+    return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found)
 
 
 def compile_source(source: str, name: str) -> Callable[..., Any]:

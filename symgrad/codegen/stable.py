@@ -1,30 +1,142 @@
-"""Stable forms, derived from the forward equations: no loss, and no array, is known here by name."""
+"""Stable forms, derived from the forward equations: no loss, and no array, is known here by name.
+
+Each equation of the schedule is rewritten on its own, into a form that is exactly equivalent and neither overflows nor
+loses small probabilities.  What was done is kept beside what came of it: the code is written from the one, the
+lines that a reader sees, and that are proved, from the other (``evaluation``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sympy import Dummy, Expr, S, exp, log
+from sympy.core.basic import Basic
 
 from symgrad.codegen.kernels import logs_opened, without_overflow, zeros_kept
-from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import shifted, shifts_of
-from symgrad.notation import array_names
+from symgrad.codegen.numpy_names import RESERVED
+from symgrad.codegen.relative import Relative
+from symgrad.codegen.schedule import Assignment, Schedule, entry_of, schedule
+from symgrad.codegen.shift import Shift, fresh, shift_along, shifts_of, written_out
+from symgrad.notation import array_names, free_indices, replaced
+from symgrad.steps import Record
 
 
-def stabilised(assignments: Sequence[Assignment], taken: Iterable[str]) -> list[Assignment]:
-    """The same equations in forms, exactly equivalent, that neither overflow nor lose small probabilities.
+@dataclass(frozen=True)
+class Rewriting:
+    """What became of one equation: an entry of the array ``given`` is ``scale`` times that of the array ``made``.
 
-    New arrays get names that are not among ``taken``.
+    Where the scale is not 1, ``made`` defines an array of another name.  ``logs`` are the logarithms that were written
+    otherwise, and how.
     """
-    assignments = [replace(a, rhs=zeros_kept(a.rhs)) for a in assignments]
-    shifts = shifts_of(assignments, set(taken) | {a.name for a in assignments})
-    made = shifted(assignments, shifts)
-    known = {a.name: a for a in made}
-    shown = [replace(a, rhs=without_overflow(a.rhs)) for a in made]
-    known = {a.name: a for a in shown}
-    shown = [replace(a, rhs=logs_opened(a.rhs, known)) for a in shown]
-    used = {name for a in shown if not a.is_helper for name in array_names(a.rhs)}
-    for a in reversed(shown):
+
+    given: Assignment
+    made: Assignment
+    scale: Expr
+    logs: tuple[tuple[Expr, Expr], ...]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the code evaluates: shifts and rewritten equations in order, each shift before its first use, and the
+    schedule of which they are made."""
+
+    parts: tuple[Shift | Rewriting, ...]
+    schedule: Schedule
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        """The equations that are needed for the outputs."""
+        made: list[Assignment] = []
+        for part in self.parts:
+            made += part.assignments() if isinstance(part, Shift) else [part.made]
+        return _needed(made)
+
+
+def evaluated(record: Record) -> Evaluated:
+    """The equations of the schedule of ``record`` in stable forms."""
+    plan = schedule(record)
+    taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
+    taken |= {axis.name for axis in record.program.axes}
+    given = _exponentials_written_out(plan.assignments, set(taken))
+    names = set(taken)
+    shifts = shifts_of(given, names)
+    parts, used = _Rewriter(shifts, given, names).run()
+    if used != shifts:  # once more, with those alone that are used, named in the order of their use
+        shifts = [shift_along(shift.exponent, shift.columns, taken) for shift in used]
+        parts, _ = _Rewriter(shifts, given, taken).run()
+    return Evaluated(tuple(parts), plan)
+
+
+def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
+    """The equations with names for exponentials written out where these are to be relative: then each term can have
+    the shift that suits it."""
+    names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
+    if not names:
+        return list(assignments)
+    shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
+    names = {name: a for name, a in names.items() if any(any(s.matches(a.rhs)) for s in shifts)}
+    return _needed([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])
+
+
+def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The equations on which outputs rest."""
+    used = {a.name for a in assignments if a.is_output}
+    for a in reversed(assignments):
         if a.name in used:
             used |= array_names(a.rhs)
-    return [a for a in shown if a.is_output or not a.is_helper or a.name in used]
+    return [a for a in assignments if a.name in used]
+
+
+class _Rewriter:
+    """Rewrites equations one after the other; later ones use what became of earlier ones."""
+
+    def __init__(self, shifts: Sequence[Shift], assignments: Sequence[Assignment], taken: set[str]) -> None:
+        self._assignments = assignments
+        self._relative = Relative(shifts, assignments)
+        self._taken = taken
+        self._known: dict[str, Assignment] = {}
+
+    def run(self) -> tuple[list[Shift | Rewriting], list[Shift]]:
+        """The equations rewritten, with the shifts on which they rest, and these shifts alone."""
+        parts: list[Shift | Rewriting] = []
+        for assignment in self._assignments:
+            before = len(self._relative.used)
+            rewriting = self._rewritten(assignment)
+            parts += [*self._relative.used[before:], rewriting]
+            self._known[rewriting.made.name] = rewriting.made
+        return parts, self._relative.used
+
+    def _rewritten(self, given: Assignment) -> Rewriting:
+        rhs = without_overflow(zeros_kept(given.rhs))
+        logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
+        stand_ins = {old: Dummy(real=True) for old in logs}
+        scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
+        is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
+        is_kept = is_kept and free_indices(scale) <= free_indices(given.entry)
+        entry = given.entry
+        if is_kept:
+            entry = entry_of(fresh(f"{given.name}_shifted", self._taken), given.indices)
+            self._relative.keep(given.entry, scale, entry)
+        rest = self._relative.in_largest(rest if is_kept else scale * rest)
+        made = replaced(rest, {stand_in: logs[old] for old, stand_in in stand_ins.items()})
+        return Rewriting(
+            given,
+            replace(given, entry=entry, rhs=made),
+            self._relative.in_largest(scale) if is_kept else S.One,
+            tuple((old, new) for old, new in logs.items() if old != new),
+        )
+
+    def _logarithm(self, expr: Expr) -> Expr:
+        """A logarithm without large exponentials under it, its scale as a term of its own."""
+        scale, rest = self._relative.taken_out(expr)
+        written = self._relative.in_largest(scale * rest)
+        self._known |= {a.name: a for shift in self._relative.used for a in shift.assignments()}
+        return logs_opened(written, self._known)
+
+
+def _outermost_logs(expr: Basic) -> set[Expr]:
+    """The logarithms in an expression that are in no other."""
+    if isinstance(expr, log):
+        return {expr}
+    return set[Expr]().union(*(_outermost_logs(arg) for arg in expr.args))

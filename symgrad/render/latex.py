@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import CODE, GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import Shape
@@ -40,13 +40,16 @@ def to_latex(
     marks: Mapping[int, str] | None = None,
     notation: str = "both",
     standalone: bool = False,
+    evaluation: Record | None = None,
+    code: str = "",
 ) -> str:
     """The derivation in LaTeX; ``marks`` maps the number of a line to how it is known.
 
-    The fragment needs the packages amsmath and amssymb; ``standalone`` gives a whole document.  Raises
-    ``InputError`` for a ``notation`` other than ``"both"``, ``"index"`` and ``"matrix"``.
+    ``evaluation`` has the lines on what the generated code evaluates, and ``code`` is its source.  The fragment needs
+    the packages amsmath and amssymb; ``standalone`` gives a whole document.  Raises ``InputError`` for a ``notation``
+    other than ``"both"``, ``"index"`` and ``"matrix"``.
     """
-    body = _LatexPage(layout(record, marks, notation), record).page()
+    body = _LatexPage(layout(record, marks, notation, evaluation)).page(code)
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 
@@ -57,14 +60,18 @@ def expression_latex(expr: Basic, source: Record | Program | None = None) -> str
 
 
 class _LatexPage:
-    def __init__(self, page: Page, record: Record) -> None:
+    def __init__(self, page: Page) -> None:
         self.content = page
-        self.names = vocabulary(record)
+        self.names = page.names
         self.printer = LatexPrinter(self.names)
         self.ruler = TextPrinter(self.names)
 
-    def page(self) -> str:
+    def page(self, code: str) -> str:
         parts = [*self._head(), *(self._section(s) for s in self.content.sections), *self._foot()]
+        if self.content.evaluation:
+            parts.append(self._section(self.content.evaluation))
+        if code:
+            parts.append(_heading(CODE) + _verbatim(code))
         return "\\begingroup\\allowdisplaybreaks\n" + "\n\n".join(parts) + "\n\\par\\endgroup\n"
 
     def _head(self) -> Iterator[str]:
@@ -157,6 +164,12 @@ class _LatexPage:
 
 def _heading(words: str) -> str:
     return rf"\subsection*{{{words}}}" + "\n"
+
+
+def _verbatim(code: str) -> str:
+    """Source as it stands; pdflatex sets no other letters there than those of ASCII."""
+    plain = code.encode("ascii", "backslashreplace").decode()
+    return f"{{\\footnotesize\n\\begin{{verbatim}}\n{plain.rstrip()}\n\\end{{verbatim}}\n}}"
 
 
 def _breakable(formula: str, room: float) -> str:

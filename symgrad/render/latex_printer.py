@@ -112,6 +112,9 @@ class LatexPrinter(Printer):
         sums = (rf"\sum_{{{index_letter(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
         return " ".join([*sums, body])
 
+    def maximum(self, indices: Sequence[Idx], body: str) -> str:
+        return " ".join([*(rf"\max_{{{index_letter(i)}}}" for i in indices), body])
+
     def bracket(self, node: Node) -> str:
         return _sized(self.show(node), _is_tall(node))
 

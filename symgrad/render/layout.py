@@ -16,12 +16,14 @@ from symgrad.program import Assumption, Program
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, Shape, products, shape
-from symgrad.render.tree import Leaf, Node, Slope
-from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
+from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 NOTATIONS = ("both", "index", "matrix")
 CONSEQUENCES = "Consequences of the definitions"
 GRADIENTS = "The gradients"
+EVALUATION = "As the code evaluates it"
+CODE = "The code, without the functions that it calls"
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,9 @@ class ConditionRow:
 
 @dataclass(frozen=True)
 class Page:
-    """A derivation as a page."""
+    """A derivation as a page; ``names`` is how it is spelled, ``evaluation`` what the code evaluates."""
 
+    names: Vocabulary
     title: str
     axes: tuple[AxisRow, ...]
     arrays: tuple[ArrayRow, ...]
@@ -110,20 +113,30 @@ class Page:
     sections: tuple[Section, ...]
     closed: tuple[Line, ...]
     conditions: tuple[ConditionRow, ...]
+    evaluation: Section | None
 
 
-def layout(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> Page:
+def layout(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    evaluation: Record | None = None,
+) -> Page:
     """The page of a derivation; ``marks`` maps the number of a line to how it is known.
+
+    ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.
 
     Raises ``InputError`` for another ``notation``, ``SymgradError`` for a matrix form that does not fit.
     """
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
-    program, names = record.program, vocabulary(record)
+    shown = evaluation if evaluation is not None and evaluation.steps else None
+    program, names = record.program, vocabulary(shown or record)
     steps = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
-    writer = _Writer(record, names, marks or {}, {step.number for step in steps})
+    writer = _Writer(record, names, marks or {}, {step.number for step in (*steps, *(shown.steps if shown else ()))})
     rows = tuple(_array_row(a, program) for a in program.arrays.values())
     return Page(
+        names=names,
         title=program.summary or program.name,
         axes=tuple(AxisRow(a.name, a.meaning, tuple(a.conventional)) for a in program.axes),
         arrays=rows,
@@ -133,6 +146,7 @@ def layout(record: Record, marks: Mapping[int, str] | None = None, notation: str
         sections=tuple(writer.sections(steps)),
         closed=tuple(writer.closed(notation)),
         conditions=tuple(writer.conditions(steps if notation == "index" else record.steps)),
+        evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
     )
 
 
@@ -212,12 +226,16 @@ class _Writer:
             aside = isinstance(step.subject, Value) and step.rule != "definition"
             titles.append(following if aside else self._title(step.subject))
         for (title, array), under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
-            groups = groupby((step for _, step in under), key=lambda step: step.subject)
-            yield Section(title, array, tuple(tuple(self._group(list(lines))) for _, lines in groups))
+            yield Section(title, array, tuple(self.groups(step for _, step in under)))
 
-    def _title(self, subject: Subject) -> tuple[str, Node | None]:
+    def groups(self, steps: Iterable[Step]) -> Iterator[tuple[Line, ...]]:
+        """The lines of some steps, those about one subject together."""
+        for _, lines in groupby(steps, key=lambda step: step.subject):
+            yield tuple(self._group(list(lines)))
+
+    def _title(self, subject: Subject | Largest) -> tuple[str, Node | None]:
         match subject:
-            case Value():
+            case Value() | Largest():
                 return "Forward equations", None
             case Partial(_, wrt) | Total(wrt):
                 array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
@@ -234,8 +252,10 @@ class _Writer:
 
     def _line(self, step: Step) -> Line:
         matrix = is_matrix_line(step)
-        definition = step.rule == "definition" or isinstance(step.subject, MatrixValue)
-        right = self.shown(step.after, matrix=matrix, as_written=definition)
+        as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
+        right = self.shown(step.after, matrix=matrix, as_written=as_written)
+        if isinstance(step.subject, Largest):
+            right = MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
         return Line(
             left=self.left(step.subject),
             right=right,
@@ -254,10 +274,10 @@ class _Writer:
         """Those of the lines that are on the page."""
         return tuple(number for number in dict.fromkeys(lines) if number in self.present)
 
-    def left(self, subject: Subject) -> Node:
+    def left(self, subject: Subject | Largest) -> Node:
         """The left side of the lines about a subject."""
         match subject:
-            case Value(expr):
+            case Value(expr) | Largest(expr):
                 return self.shown(expr)
             case Partial(of, wrt):
                 return Slope(self.shown(of), self.shown(wrt))
@@ -268,7 +288,7 @@ class _Writer:
             case MatrixTotal(array):
                 return Slope(self.output, Leaf(array.matrix))
 
-    def _name(self, subject: Subject) -> Node | None:
+    def _name(self, subject: Subject | Largest) -> Node | None:
         """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""
         if not isinstance(subject, MatrixTotal) or subject.array.name not in self.record.adjoint_arrays:
             return None

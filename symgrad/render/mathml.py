@@ -15,7 +15,7 @@ from symgrad.errors import UnsupportedError
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, size_latex
 from symgrad.render.layout import GRADIENTS, Line, Page, layout
-from symgrad.render.names import Vocabulary, vocabulary
+from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.text import cited, columns_words, mark_words, numbers, numpy_shape, reason_words
 from symgrad.render.text_printer import TextPrinter
@@ -56,12 +56,18 @@ class MathLine:
     shapes: tuple[str, ...] = ()
 
 
-def to_mathml(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> str:
+def to_mathml(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    evaluation: Record | None = None,
+) -> str:
     """The derivation as a sequence of ``<math>`` elements, the headings and reasons as ``<mtext>`` in them.
 
-    Raises ``InputError`` for a ``notation`` other than ``"both"``, ``"index"`` and ``"matrix"``.
+    ``evaluation`` has the lines on what the generated code evaluates.  Raises ``InputError`` for a ``notation`` other
+    than ``"both"``, ``"index"`` and ``"matrix"``.
     """
-    writer = _MathPage(layout(record, marks, notation), vocabulary(record))
+    writer = _MathPage(layout(record, marks, notation, evaluation))
     return "\n".join(_parsed(block) for block in writer.blocks()) + "\n"
 
 
@@ -69,7 +75,7 @@ def mathml_lines(
     record: Record, marks: Mapping[int, str] | None = None, notation: str = "both"
 ) -> tuple[MathLine, ...]:
     """The lines of the derivation, then its closed forms, for a page that lays them out itself."""
-    writer = _MathPage(layout(record, marks, notation), vocabulary(record))
+    writer = _MathPage(layout(record, marks, notation))
     return tuple(writer.lines())
 
 
@@ -116,10 +122,10 @@ class _MathPrinter(LatexPrinter):
 
 
 class _MathPage:
-    def __init__(self, page: Page, names: Vocabulary) -> None:
+    def __init__(self, page: Page) -> None:
         self.content = page
-        self.printer = _MathPrinter(names)
-        self.plain = TextPrinter(names)
+        self.printer = _MathPrinter(page.names)
+        self.plain = TextPrinter(page.names)
 
     def lines(self) -> Iterator[MathLine]:
         for title, lines in self._titled():
@@ -178,6 +184,9 @@ class _MathPage:
                     for c in page.conditions
                 ]
             )
+        if page.evaluation:
+            yield _heading(page.evaluation.title)
+            yield _table([self._row(line) for group in page.evaluation.groups for line in group])
 
     def _titled(self) -> Iterator[tuple[str, Sequence[Line]]]:
         for section in self.content.sections:

@@ -22,6 +22,7 @@ from symgrad.render.tree import (
     HadamardRaised,
     Leaf,
     Mapped,
+    MaximumOver,
     Minus,
     Node,
     Plus,
@@ -76,6 +77,8 @@ class Printer(ABC):
                 return self.call(function, args, last)
             case Summed(indices, body):
                 return self.total(indices, self.factor(body, last))
+            case MaximumOver(indices, body):
+                return self.maximum(indices, self.factor(body, last))
             case Chain(factors):
                 return self.product([self._link(f) for f in factors])
             case Hadamard(factors, below):
@@ -170,6 +173,10 @@ class Printer(ABC):
     @abstractmethod
     def total(self, indices: Sequence[Idx], body: str) -> str:
         """A sum over indices."""
+
+    @abstractmethod
+    def maximum(self, indices: Sequence[Idx], body: str) -> str:
+        """The largest value along indices."""
 
     @abstractmethod
     def bracket(self, node: Node) -> str:

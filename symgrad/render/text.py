@@ -10,7 +10,7 @@ from textwrap import wrap
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import CODE, GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import Vocabulary, split_words, vocabulary, word
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes
@@ -27,12 +27,20 @@ CROSSED = ("wrong", "unproved")
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
 
 
-def to_text(record: Record, marks: Mapping[int, str] | None = None, notation: str = "both") -> str:
+def to_text(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    evaluation: Record | None = None,
+    code: str = "",
+) -> str:
     """The derivation as lines of text; ``marks`` maps the number of a line to how it is known.
 
-    ``notation`` is ``"both"``, ``"index"`` or ``"matrix"``.  Raises ``InputError`` for any other word.
+    ``notation`` is ``"both"``, ``"index"`` or ``"matrix"``.  ``evaluation`` has the lines on what the generated code
+    evaluates, and ``code`` is its source.  Raises ``InputError`` for any other notation.
     """
-    return _TextPage(layout(record, marks, notation), TextPrinter(vocabulary(record))).page()
+    page = layout(record, marks, notation, evaluation)
+    return _TextPage(page, TextPrinter(page.names)).page(code)
 
 
 def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
@@ -73,12 +81,20 @@ class _TextPage:
     def __init__(self, page: Page, printer: TextPrinter) -> None:
         self.content = page
         self.printer = printer
-        lines = [line for section in page.sections for group in section.groups for line in group]
-        self.reason_width = min(REASON_WIDTH, max((width(self._reason(line)) for line in lines), default=0))
+        self.reason_width = self._widest_reason(page.sections)
 
-    def page(self) -> str:
-        sections = (self._section(s) for s in self.content.sections)
-        parts = [self._head(), *sections, self._closed(), self._conditions()]
+    def _widest_reason(self, sections: Sequence[Section]) -> int:
+        lines = [line for section in sections for group in section.groups for line in group]
+        return min(REASON_WIDTH, max((width(self._reason(line)) for line in lines), default=0))
+
+    def page(self, code: str) -> str:
+        evaluation = self.content.evaluation
+        parts = [self._head(), *(self._section(s) for s in self.content.sections), self._closed(), self._conditions()]
+        if evaluation:
+            self.reason_width = self._widest_reason([evaluation])
+            parts.append(self._section(evaluation))
+        if code:
+            parts.append(f"{CODE}\n\n{code.rstrip()}")
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _head(self) -> str:

@@ -60,7 +60,8 @@ class TextPrinter(Printer):
         letters = [index_letter(i) for i in indices]
         joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
         shown = self.names.entry_word(name, len(indices))
-        return f"{spelled(Word(shown.letter, shown.greek, shown.accent))}{shown.mark}_{joined}"
+        mark = f"_{shown.mark}" if len(shown.mark) > 1 and not shown.mark.isdigit() else shown.mark
+        return f"{spelled(Word(shown.letter, shown.greek, shown.accent))}{mark}_{joined}"
 
     def delta(self, left: Basic, right: Basic) -> str:
         return f"δ_{index_letter(left)}{index_letter(right)}"
@@ -98,6 +99,9 @@ class TextPrinter(Printer):
 
     def total(self, indices: Sequence[Idx], body: str) -> str:
         return " ".join([*(f"Σ_{index_letter(i)}" for i in indices), body])
+
+    def maximum(self, indices: Sequence[Idx], body: str) -> str:
+        return " ".join([*(f"max_{index_letter(i)}" for i in indices), body])
 
     def bracket(self, node: Node) -> str:
         return f"({self.show(node)})"

@@ -97,6 +97,14 @@ class Summed:
 
 
 @dataclass(frozen=True)
+class MaximumOver:
+    """The largest value of ``body`` along whole axes, the outermost index first."""
+
+    indices: tuple[Idx, ...]
+    body: Node
+
+
+@dataclass(frozen=True)
 class Chain:
     """A matrix product."""
 
@@ -185,6 +193,7 @@ Node = (
     | Root
     | Call
     | Summed
+    | MaximumOver
     | Chain
     | Hadamard
     | HadamardRaised

@@ -68,9 +68,9 @@ def _rows(X, W, b, Y, N, C):
     Z = _columns(W.T, X.T) + b[:, None]
     Z_shifted = Z - np.maximum.reduce(Z)
     E = np.exp(Z_shifted)
-    S = np.add.reduce(E)
-    P = E / S
-    L = -_dot(Y, Z_shifted - np.log(S)) / N
+    S_shifted = np.add.reduce(E)
+    P = E / S_shifted
+    L = -_dot(Y, Z_shifted - np.log(S_shifted)) / N
 
     G = (P - Y) / N
     dW = X.T.dot(G.T)

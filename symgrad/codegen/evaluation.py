@@ -1,0 +1,228 @@
+"""The stable forms as lines of a record: each says that what the code evaluates is what the derivation means.
+
+The lines are read off the very equations from which the code is written (``stable.evaluated``), so the two cannot
+drift.  They are about a program of their own: the forward equations; the adjoints and gradients, each defined by its
+closed form, which the derivation has proved; and the arrays of the shifts.  What a shift subtracts, Z_max, is an
+*input* of that program, any number at all: a line that holds for it holds for the largest logit, which the code takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import replace
+
+from sympy import Expr, S, Sum, exp, log
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.kernels import logaddexp, meant, sigmoid
+from symgrad.codegen.schedule import Assignment, indices_of, name_of
+from symgrad.codegen.shift import Shift
+from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    canonical,
+    free_indices,
+    fresh_letter,
+    lettered,
+    renamed,
+    replaced,
+)
+from symgrad.program import Program, abbreviation, node
+from symgrad.steps import Largest, Record, Step, Total, Value
+
+CHOICE = "any number will do; this keeps exponents ≤ 0"
+MULTIPLIED = "above and below times one exponential; the code takes the side with exponents ≤ 0"
+TAKEN_OUT = "one exponential taken out; the code takes the side with exponents ≤ 0"
+
+
+def evaluation(record: Record) -> Record:
+    """The lines, numbered on from those of ``record``, by which the code's equations are those of the derivation.
+
+    There are none where the code evaluates every equation as it stands.
+    """
+    return _Writer(record, evaluated(record)).written()
+
+
+class _Writer:
+    """Writes the lines of the parts of ``plan`` in order, and what later lines refer to."""
+
+    def __init__(self, record: Record, plan: Evaluated) -> None:
+        self._source = record
+        self._plan = plan
+        self._steps: list[Step] = []
+        self._origins = _origins(record)
+        self._rewritten: dict[str, int] = {}  # by array, the line that says how it is evaluated
+        self._shifts: dict[str, frozenset[str]] = {}  # by array, the names of the numbers its shifts subtract
+        self._introduced: dict[str, int] = {}  # by relative exponential, the line that introduces it
+        self._logs: dict[Expr, int] = {}
+        self._kernels: list[Expr] = []
+        self._free: list[Array] = []
+        self._defined: list[Assignment] = []
+
+    def written(self) -> Record:
+        """The record of all lines."""
+        evaluated_names = {a.name for a in self._plan.assignments}
+        for part in self._plan.parts:
+            if isinstance(part, Shift):
+                self._shift(part)
+            elif part.made.name in evaluated_names:
+                self._rewriting(part)
+        adjoints = dict(self._source.adjoint_arrays)
+        scheduled = {a.name for a in self._plan.schedule.assignments}
+        for name, gradient in self._plan.schedule.gradients.items():
+            if name not in adjoints or adjoints[name].name not in scheduled:
+                adjoints[name] = Array(gradient, self._source.program.arrays[name].axes)
+        return Record(self._program(), self._source.wrt, tuple(self._steps), {}, {}, adjoints)
+
+    def _program(self) -> Program:
+        program = self._source.program
+        derived = [a for a in self._plan.schedule.assignments if a.name not in program.definitions]
+        return replace(
+            program,
+            inputs=(*program.inputs, *self._free),
+            equations=(
+                *program.equations,
+                *(node(a.entry, a.rhs) for a in derived),
+                *(abbreviation(a.entry, a.rhs) for a in self._defined),
+            ),
+            assumptions=(),
+        )
+
+    def _line(self, subject: Value | Largest, after: Expr, rule: str, reason: str, cites: Iterable[int] = ()) -> int:
+        number = len(self._source.steps) + len(self._steps) + 1
+        if isinstance(subject, Largest):
+            shown = self._in_letters(subject.entry, after)
+        else:
+            subject = Value(lettered(subject.expr, self._source.program.axis))
+            shown = self._in_letters(subject.expr, after)
+        self._steps.append(Step(number, subject, None, shown, rule, reason, tuple(sorted(set(cites)))))
+        return number
+
+    def _in_letters(self, left: Expr, right: Expr) -> Expr:
+        return lettered(right, self._source.program.axis, {str(i.label) for i in free_indices(left)})
+
+    def _definition(self, equation: Assignment, reason: str) -> int:
+        rhs = self._in_letters(equation.entry, meant(equation.rhs))
+        self._defined.append(replace(equation, rhs=rhs))
+        return self._line(Value(equation.entry), rhs, "definition", reason)
+
+    def _shift(self, shift: Shift) -> None:
+        shift = _in_conventional_letters(shift, self._source.program)
+        largest, shifted, relative = shift.assignments()
+        axes = tuple(self._source.program.axis[axis_name(i)] for i in shift.rows)
+        self._free.append(Array(largest.name, axes))
+        self._line(Largest(shift.largest, shift.columns), shift.exponent, "choice", CHOICE)
+        cites = [self._definition(shifted, "definition"), self._definition(relative, "definition")]
+        self._introduced[relative.name] = self._line(
+            Value(exp(shift.exponent)),
+            exp(shift.largest) * shift.relative,
+            "evaluation",
+            "the exponential of a sum",
+            cites,
+        )
+        self._shifts[relative.name] = frozenset([largest.name])
+
+    def _rewriting(self, part: Rewriting) -> None:
+        given, made = part.given, part.made
+        for old, new in part.logs:
+            self._logarithm(old, new)
+        self._two_sides(made.rhs)
+        before, after = meant(given.rhs), meant(made.rhs)
+        if part.scale == 1 and canonical(before) == canonical(after):
+            return
+        # The logarithms have lines of their own: what became of the rest?
+        logs = {old: meant(new) for old, new in part.logs}
+        rest = replaced(before, dict.fromkeys(logs, S.Zero))
+        inside = frozenset[str]().union(*(array_names(new) for new in logs.values()))
+        outside = array_names(after) - inside
+        cites = self._rests_on(rest, outside) | {self._logs[old] for old in logs if old in self._logs}
+        cites |= {self._origins[name] for name in [given.name] if name in self._origins}
+        concerned = array_names(rest) | outside
+        numbers = sorted(frozenset[str]().union(*(self._shifts.get(name, ()) for name in concerned)))
+        factors = ", ".join(f"exp({name})" for name in numbers)
+        if part.scale != 1:
+            cites.add(self._definition(made, f"definition: what the code keeps of {given.name}"))
+            self._shifts[given.name] = self._shifts[made.name] = array_names(part.scale)
+            after = part.scale * made.entry
+            reason = f"{factors} taken out of the {'sum' if isinstance(made.rhs, Sum) else 'product'}"
+        elif canonical(replaced(before, logs)) == canonical(after) or (logs and not numbers):
+            reason = "the logarithms in it rewritten"
+        elif outside & set(numbers):
+            reason = f"in relative exponentials; what is left of {factors} is written out"
+        elif numbers:
+            reason = f"{factors} > 0 cancel{'s' if len(numbers) == 1 else ''}"
+        else:
+            reason = "above and below times one exponential"
+        self._rewritten[given.name] = self._line(Value(given.entry), after, "evaluation", reason, cites)
+
+    def _logarithm(self, old: Expr, new: Expr) -> None:
+        self._two_sides(new)
+        after = meant(new)
+        if old in self._logs or canonical(after) == canonical(old):
+            return
+        is_product = any(array.name in array_names(after) for array in self._free)
+        cites = self._rests_on(old.args[0], array_names(after))
+        cites |= {self._origins[name] for name in array_names(old) - self._rewritten.keys() if name in self._origins}
+        reason = f"the logarithm of a {'product' if is_product else 'quotient'}"
+        self._logs[old] = self._line(Value(old), after, "evaluation", reason, cites)
+
+    def _two_sides(self, expr: Expr) -> None:
+        """For each function that chooses between two forms: that these are equal."""
+        for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
+            u = kernel.args[-1]
+            if any(_is_same(kernel, k) or _is_same(kernel, _negated(k)) for k in self._kernels):
+                continue
+            self._kernels.append(kernel)
+            if isinstance(kernel, sigmoid):
+                self._line(Value(meant(kernel)), exp(u) / (1 + exp(u)), "evaluation", MULTIPLIED)
+            else:
+                self._line(Value(meant(kernel)), u + log(1 + exp(-u)), "evaluation", TAKEN_OUT)
+
+    def _rests_on(self, before: Expr, after: Set[str]) -> set[int]:
+        """The lines that rewrite parts of ``before`` into expressions in the arrays ``after``."""
+        names = array_names(before)
+        found = {line for name, line in self._rewritten.items() if name in names}
+        return found | {line for name, line in self._introduced.items() if name in after - names}
+
+
+def _origins(record: Record) -> dict[str, int]:
+    """For each array the line that defines it, or for an adjoint the last line about it."""
+    found: dict[str, int] = {}
+    for step in record.steps:
+        if isinstance(step.subject, Value) and step.rule == "definition":
+            found[name_of(step.subject.expr)] = step.number
+        elif isinstance(step.subject, Total):
+            name = name_of(step.subject.wrt)
+            found[f"d{name}"] = step.number
+            if name in record.adjoint_arrays:
+                found[record.adjoint_arrays[name].name] = step.number
+    return found
+
+
+def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
+    letters: dict[Idx, Idx] = {}
+    for index in dict.fromkeys((*indices_of(shift.shifted), *shift.rows, *shift.columns)):
+        taken = {str(new.label) for new in letters.values()}
+        letters[index] = fresh_letter(program.axis[axis_name(index)], taken)
+    return Shift(
+        renamed(shift.exponent, letters),
+        tuple(letters[i] for i in shift.rows),
+        tuple(letters[i] for i in shift.columns),
+        *(renamed(entry, letters) for entry in (shift.largest, shift.shifted, shift.relative, shift.factor)),
+    )
+
+
+def _negated(kernel: Expr) -> Expr:
+    return kernel.func(*kernel.args[:-1], -kernel.args[-1])
+
+
+def _is_same(one: Expr, other: Expr) -> bool:
+    """Whether two expressions differ in the letters of their free indices alone."""
+    return one.func is other.func and canonical(_anonymous(one)) == canonical(_anonymous(other))
+
+
+def _anonymous(expr: Expr) -> Expr:
+    free = sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i)))
+    return renamed(expr, {i: type(i)(f"_free{place}", i.upper + 1) for place, i in enumerate(free)})

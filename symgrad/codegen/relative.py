@@ -1,0 +1,228 @@
+"""Expressions in relative exponentials: which shift each term takes, and what becomes of the factors exp(M).
+
+Where an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels; where it is
+homogeneous of another degree, what the code keeps of the array is relative too, under a name of its own; log exp(M_n)
+is M_n.  What remains of the factor is written out, so that the value is right in any case.  A term takes the
+shift whose factor cancels in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, exp, log
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.kernels import without_overflow
+from symgrad.codegen.schedule import Assignment, entries_in, indices_of, name_of
+from symgrad.codegen.shift import Shift, written_out
+from symgrad.notation import bound_indices, free_indices, replaced, sum_over
+
+# What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
+# index, where it must be written out, and where the whole array is kept relative to it.
+UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
+# What it costs to leave an exponential as it stands, in a sum and elsewhere; and to take a shift along other indices
+# than the sum's, or one that nothing else needs.
+SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
+ALONG_OTHERS, ANOTHER, ANOTHER_FOR_NOTHING = 1.0, 0.5, 2.0
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept of an array: an ``entry`` of it is ``scale * relative``."""
+
+    entry: Expr
+    scale: Expr
+    relative: Expr
+
+
+class Relative:
+    """Expressions over ``assignments`` in relative exponentials.
+
+    ``used`` are the shifts on which they rest so far, in order of use.
+    """
+
+    def __init__(self, shifts: Sequence[Shift], assignments: Sequence[Assignment]) -> None:
+        self._shifts = tuple(shifts)
+        self._quotients = {a.name: a for a in assignments if any(isinstance(f, exp) for f in Mul.make_args(a.rhs))}
+        self._by_factor: dict[Basic, Shift] = {_base(shift.factor): shift for shift in shifts}
+        self._kept: dict[str, _Kept] = {}
+        self.used: list[Shift] = []
+
+    def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
+        """From now on ``entry`` is written ``scale * relative``."""
+        self._kept[name_of(entry)] = _Kept(entry, scale, relative)
+
+    def taken_out(self, expr: Expr, *, is_output: bool = False) -> tuple[Expr, Expr]:
+        """``expr`` as a product of powers of the factors of shifts and the rest, in relative exponentials.
+
+        For an output the factors will be written out beside the rest.
+        """
+        made, _ = self._best(expr, frozenset(), WRITTEN_OUT if is_output else KEPT_APART)
+        names = {_base(entry) for entry in entries_in(made)}
+        for shift in self._shifts:
+            if shift not in self.used and {_base(shift.factor), _base(shift.relative)} & names:
+                self.used.append(shift)
+        return self._pulled(made)
+
+    def has_factor(self, expr: Basic) -> bool:
+        """Whether the factor of a shift occurs in an expression."""
+        return any(_base(entry) in self._by_factor for entry in entries_in(expr))
+
+    def in_largest(self, expr: Expr) -> Expr:
+        """``expr`` with the factors as exponentials of the largest exponents, their logarithms as these."""
+        replacements: dict[Basic, Basic] = {}
+        for entry in entries_in(expr):
+            shift = self._by_factor.get(_base(entry))
+            if shift is not None:
+                largest = shift.largest.xreplace(dict(zip(shift.rows, indices_of(entry), strict=True)))
+                replacements |= {log(entry): largest, entry: exp(largest)}
+        return replaced(expr, replacements)
+
+    def _in_relative_arrays(self, expr: Expr) -> Expr:
+        replacements: dict[Basic, Basic] = {}
+        for entry in entries_in(expr):
+            if (known := self._kept.get(name_of(entry))) is not None:
+                names = dict(zip(indices_of(known.entry), indices_of(entry), strict=True))
+                replacements[entry] = (known.scale * known.relative).xreplace(names)
+        return replaced(expr, replacements)
+
+    # --- which shift ---------------------------------------------------------------------------------------------
+
+    def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
+        """``expr``, which stands under sums over ``bound``, in relative exponentials, and what is left over."""
+        if isinstance(expr, Add):
+            return self._best_sum(expr, bound, left_over)
+        if isinstance(expr, Sum):
+            body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
+            return sum_over(body, bound_indices(expr)), cost
+        made, cost = self._best_term(self._in_relative_arrays(expr), bound, left_over)
+        # A derivation may name an exponential by the quotient in which it occurs, e^z = S P, although the term belongs
+        # to another sum: then it is better written out.
+        if cost and (plain := without_overflow(written_out(expr, self._quotients))) != expr:
+            opened, lower = self._best_term(self._in_relative_arrays(plain), bound, left_over)
+            if lower < cost:
+                made, cost = opened, lower
+        return made, cost
+
+    def _best_term(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
+        """The same for one term, which is in relative arrays."""
+        if isinstance(expr, (Add, Sum)):
+            return self._best(expr, bound, left_over)
+        kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
+        others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
+        # What is left over of a sum among the factors may cancel here, or may be summed over ``bound`` with the rest.
+        insides = [
+            Mul(*(self._inside(f, around) for f in others)) for around in dict.fromkeys([frozenset[Idx](), bound])
+        ]
+        choices = [self._choices(kernel, bound, left_over) for kernel in kernels]
+        tried = [(Mul(*(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in product(*choices)]
+        terms = [(Mul(inside, written), cost) for inside in insides for written, cost in tried]
+        costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
+        cost = min(costs)
+        made = terms[costs.index(cost)][0]
+        for bracket in (f for f in others if isinstance(f, Add) and kernels and cost and self.has_factor(f)):
+            rest = Mul(*kernels, *(f for f in others if f is not bracket))
+            opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
+            if lower < cost:
+                made, cost = opened, lower
+        return made, cost
+
+    def _best_sum(self, expr: Add, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
+        """A sum of terms: what is left over of them can be kept apart only where all have it in common."""
+        parts = [self._best(term, bound, left_over) for term in expr.args]
+        if left_over < WRITTEN_OUT and len({self._pulled(made)[0] for made, _ in parts}) > 1:
+            parts = [self._best(term, bound, WRITTEN_OUT) for term in expr.args]
+        return Add(*(made for made, _ in parts)), sum(cost for _, cost in parts)
+
+    def _inside(self, factor: Expr, bound: frozenset[Idx]) -> Expr:
+        """A factor that is no exponential, with the exponentials in it relative."""
+        if not factor.has(exp):
+            return factor
+        if isinstance(factor, Pow):
+            return self._best(factor.base, frozenset(), WRITTEN_OUT)[0] ** self._inside(factor.exp, frozenset())
+        if isinstance(factor, Function):
+            return factor.func(*(self._best(arg, frozenset(), WRITTEN_OUT)[0] for arg in factor.args))
+        return self._best(factor, bound, WRITTEN_OUT)[0] if isinstance(factor, (Add, Sum)) else factor
+
+    def _choices(self, kernel: Expr, bound: frozenset[Idx], left_over: float) -> list[tuple[Expr, float]]:
+        """How an exponential may be written, and what speaks against it."""
+        found = self._written(kernel, bound, left_over)
+        if not found and isinstance(kernel.args[0], Add):
+            parts = {exp(term): self._written(exp(term), bound, left_over) for term in kernel.args[0].args}
+            if any(parts.values()):
+                each = product(*(ways or [(part, 0.0)] for part, ways in parts.items()))
+                found = [(Mul(*(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in each]
+        if not found:
+            return [(kernel, 0.0)]
+        return [*found, (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS)]
+
+    def _written(self, kernel: Expr, bound: frozenset[Idx], left_over: float) -> list[tuple[Expr, float]]:
+        found: list[tuple[Expr, float]] = []
+        summed = free_indices(kernel) & bound if isinstance(kernel, exp) else frozenset()
+        for shift in self._shifts if isinstance(kernel, exp) else ():
+            for names, multiple in shift.matches(kernel):
+                columns = {names[i] for i in shift.columns}
+                if multiple < 0 and columns & bound:
+                    continue  # its inverse would be large
+                cost = ALONG_OTHERS if summed and columns != summed else 0.0
+                if shift not in self.used:
+                    cost += ANOTHER_FOR_NOTHING if left_over == WRITTEN_OUT else ANOTHER
+                found.append((((shift.factor * shift.relative) ** multiple).xreplace(names), cost))
+        return found
+
+    def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
+        scale, rest = self._pulled(term)
+        outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
+        inside = [entry for entry in entries_in(rest) if _base(entry) in self._by_factor]
+        return sum(outside) + UNDER_A_SUM * len(inside)
+
+    # --- factors taken out -----------------------------------------------------------------------------------------
+
+    def _pulled(self, expr: Expr) -> tuple[Expr, Expr]:
+        """``expr`` as a product of powers of factors and the rest; logarithms are opened on the way."""
+        if not self.has_factor(expr):
+            return S.One, expr
+        if _base(expr) in self._by_factor:
+            return expr, S.One
+        if isinstance(expr, Mul):
+            parts = [self._pulled(arg) for arg in expr.args]
+            return Mul(*(p[0] for p in parts)), Mul(*(p[1] for p in parts))
+        if isinstance(expr, Pow) and not self.has_factor(expr.exp):
+            scale, rest = self._pulled(expr.base)
+            return Mul(*(_raised(f, expr.exp) for f in Mul.make_args(scale))), rest**expr.exp
+        if isinstance(expr, Sum):
+            scale, rest = self._pulled(expr.function)
+            bound = set(bound_indices(expr))
+            inside = [f for f in Mul.make_args(scale) if free_indices(f) & bound]
+            outside = [f for f in Mul.make_args(scale) if not free_indices(f) & bound]
+            return Mul(*outside), sum_over(Mul(*inside, rest), bound_indices(expr))
+        if isinstance(expr, Add):
+            parts = [self._pulled(arg) for arg in expr.args]
+            common = parts[0][0]
+            if all(scale == common for scale, _ in parts):
+                return common, Add(*(rest for _, rest in parts))
+            return S.One, Add(*(scale * rest for scale, rest in parts))
+        parts = [self._pulled(arg) for arg in expr.args]
+        if isinstance(expr, log):
+            ((scale, rest),) = parts
+            return S.One, Add(log(rest), *(_log_of_power(f) for f in Mul.make_args(scale) if f != 1))
+        return S.One, expr.func(*(scale * rest for scale, rest in parts))
+
+
+def _base(expr: Basic) -> Basic:
+    return expr.base if isinstance(expr, Indexed) else expr
+
+
+def _raised(factor: Expr, exponent: Expr) -> Expr:
+    base, own = factor.as_base_exp()
+    return base ** (own * exponent)
+
+
+def _log_of_power(factor: Expr) -> Expr:
+    """log of a power of a factor, to be written out as the largest exponent."""
+    base, exponent = factor.as_base_exp()
+    return exponent * log(base)
