@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 
 import symgrad
 from benchmarks import handwritten
+from benchmarks.memory import peak, stream
 from benchmarks.peers import peers
 from symgrad.codegen import compile_source
 
@@ -97,9 +96,8 @@ def building() -> None:
 
 
 def memory() -> None:
-    """Print the most memory that a call takes beyond its inputs, in parts of X."""
+    """Print the most memory that a call takes beyond its inputs, and what a call does with less memory than X."""
     for loss in handwritten.FUNCTIONS:
-        for name in ("hand-written", "numpy"):
-            command = [sys.executable, "-m", "benchmarks.memory", loss, name]
-            part = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-            print(f"{loss} 60000x784x10 float32: {name} takes {part} of X")
+        parts = "  ".join(f"{name} {peak(loss, name):.3f}" for name in ("hand-written", "generated"))
+        print(f"{loss} 60000x784x10 float32: memory beyond inputs and outputs, in parts of X: {parts}")
+        print(f"{loss} X a file, 0.75 of its size allowed: {stream(loss, 0.75)}", flush=True)

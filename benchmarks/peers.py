@@ -13,7 +13,15 @@ Function = Callable[..., Any]
 
 def peers(loss: str, arrays: list[Any]) -> dict[str, Function]:
     """The peers that are installed, prepared for arguments like ``arrays``; each returns when its result is there."""
-    makers = {"jax": _jax, "autograd": _autograd, "torch": _torch, "sklearn": _sklearn}
+    makers = {
+        "jax": _jax,
+        "tensorflow": _tensorflow,
+        "torch": _torch,
+        "autograd": _autograd,
+        "pytensor": _pytensor,
+        "casadi": _casadi,
+        "sklearn": _sklearn,
+    }
     found = {}
     for name, make in makers.items():
         if find_spec(name) is not None and (function := make(loss, arrays)) is not None:
@@ -86,3 +94,60 @@ def _sklearn(loss: str, arrays: list[Any]) -> Function | None:
     coefficients = np.asfortranarray(np.column_stack([W.T, b]))
     labels = Y.argmax(axis=1).astype(X.dtype)
     return lambda *_: model.loss_gradient(coefficients, X, labels)
+
+
+def _tensorflow(loss: str, arrays: list[Any]) -> Function:
+    import tensorflow as tf
+
+    X, Y = map(tf.constant, (arrays[0], arrays[3]))
+    W, b = map(tf.Variable, arrays[1:3])
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def evaluated() -> Any:
+        with tf.GradientTape() as tape:
+            Z = X @ W + b
+            if loss == "softmax_cross_entropy":
+                value = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(Y, Z))
+            else:
+                value = tf.reduce_mean((tf.nn.softmax(Z) - Y) ** 2)
+        return value, tape.gradient(value, (W, b))
+
+    return lambda *_: [result.numpy() for result in (evaluated()[1])]
+
+
+def _pytensor(loss: str, arrays: list[Any]) -> Function:
+    import pytensor
+    import pytensor.tensor as pt
+
+    kind = str(arrays[0].dtype)
+    X, W, Y = (pt.matrix(name, dtype=kind) for name in "XWY")
+    b = pt.vector("b", dtype=kind)
+    Z = X @ W + b
+    if loss == "softmax_cross_entropy":
+        value = -pt.sum(Y * pt.special.log_softmax(Z, axis=1)) / X.shape[0]
+    else:
+        value = pt.mean((pt.special.softmax(Z, axis=1) - Y) ** 2)
+    function: Function = pytensor.function([X, W, b, Y], [value, *pytensor.grad(value, [W, b])])
+    return function
+
+
+def _casadi(loss: str, arrays: list[Any]) -> Function | None:
+    import casadi as ca
+
+    if arrays[0].size > 10_000:  # its matrix products are loops of its own: minutes at the larger sizes
+        return None
+    X, W, b, Y = arrays
+    w, c = ca.MX.sym("W", *W.shape), ca.MX.sym("b", 1, b.size)
+    x, y = ca.MX.sym("X", *X.shape), ca.MX.sym("Y", *Y.shape)
+    Z = ca.mtimes(x, w) + ca.repmat(c, X.shape[0], 1)
+    highest = Z[:, 0]
+    for column in range(1, W.shape[1]):
+        highest = ca.fmax(highest, Z[:, column])
+    Z = Z - ca.repmat(highest, 1, W.shape[1])
+    S = ca.repmat(ca.sum2(ca.exp(Z)), 1, W.shape[1])
+    if loss == "softmax_cross_entropy":
+        value = -ca.sum1(ca.sum2(y * (Z - ca.log(S)))) / X.shape[0]
+    else:
+        value = ca.sumsqr(ca.exp(Z) / S - y) / Y.size
+    evaluated = ca.Function("f", [x, w, c, y], [value, ca.gradient(value, w), ca.gradient(value, c)])
+    return lambda X, W, b, Y: evaluated(X, W, b[None, :], Y)

@@ -12,7 +12,7 @@ from symgrad.steps import Record
 
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
-_BLOCK, _SHORTEST = 2**19, 512"""
+_BLOCK, _SHORTEST = 2**19, 1024"""
 
 
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
