@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import math
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ import numpy as np
 import symgrad
 from benchmarks import handwritten
 from benchmarks.memory import peak, stream
-from benchmarks.peers import peers
+from benchmarks.peers import PEERS
+from benchmarks.timing import machine
 from symgrad.codegen import compile_source
 
 SIZES = [
@@ -25,21 +28,28 @@ SIZES = [
     (60000, 784, 10, np.float32),
     (4096, 1024, 1000, np.float32),
 ]
+NAMES = ("numpy", "scalar", "lambdify", *PEERS)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print the tables; an argument such as ``2x4x3`` restricts them to that size."""
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, NumPy {np.__version__}")
-    print("Loss and gradients with respect to W and b: medians of one interleaved run, as ratios to hand-written NumPy")
+    """Print the tables, in Markdown; an argument such as ``2x4x3`` restricts them to that size."""
+    print(f"{machine()}\n")
+    print(
+        "Loss and gradients with respect to W and b: medians of one interleaved run, as ratios to hand-written NumPy.\n"
+    )
+    head = ["size", "loss", "hand-written", *NAMES]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
     for N, D, C, kind in SIZES:
         if arguments and f"{N}x{D}x{C}" not in arguments:
             continue
         for loss in handwritten.FUNCTIONS:
-            times = measured(contestants(loss, N, D, C, kind), inputs(N, D, C, kind))
-            hand = times.pop("hand-written")
-            ratios = "  ".join(f"{name} {value / hand:.2f}" for name, value in times.items())
-            print(f"{N}x{D}x{C} {kind.__name__} {loss}: hand-written {hand * 1e3:.3g} ms  {ratios}", flush=True)
+            times = measured(loss, N, D, C, kind)
+            hand = times["hand-written"]
+            ratios = [f"{times[name] / hand:.2f}" if name in times else "" for name in NAMES]
+            row = [f"{N}x{D}x{C} {kind.__name__}", loss, f"{hand * 1e3:.3g} ms", *ratios]
+            print(f"| {' | '.join(row)} |", flush=True)
     if not arguments:
+        print()
         building()
         memory()
 
@@ -52,35 +62,85 @@ def inputs(N: int, D: int, C: int, kind: Any) -> list[Any]:
     return [X, (rng.standard_normal((D, C)) / D**0.5).astype(kind), rng.standard_normal(C).astype(kind), labels]
 
 
-def contestants(loss: str, N: int, D: int, C: int, kind: Any) -> dict[str, Callable[..., Any]]:
-    """The functions to compare at one size."""
+def contestant(name: str, loss: str, N: int, D: int, C: int, kind: Any) -> Callable[..., Any] | None:
+    """One of the functions to compare at a size, or None where there is none."""
+    sizes = {"N": N, "D": D, "C": C}
+    if name == "hand-written":
+        return handwritten.FUNCTIONS[loss]
+    if name in PEERS:
+        return PEERS[name](loss, inputs(N, D, C, kind)) if find_spec(name) is not None else None
     derivation = symgrad.derive(loss)
-    found: dict[str, Callable[..., Any]] = {"hand-written": handwritten.FUNCTIONS[loss], "numpy": derivation.to_numpy()}
-    if N * D * C <= 100:
-        sizes = {"N": N, "D": D, "C": C}
-        found["scalar"] = compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
-        found["lambdify"] = derivation.explicit(**sizes).lambdify()
-    return found | peers(loss, inputs(N, D, C, kind))
+    if name == "numpy":
+        return derivation.to_numpy()
+    if N * D * C > 100:
+        return None
+    if name == "lambdify":
+        return derivation.explicit(**sizes).lambdify()
+    return compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
 
 
-def measured(functions: dict[str, Callable[..., Any]], arrays: list[Any], seconds: float = 3.0) -> dict[str, float]:
-    """The median time of a call of each, all taking turns."""
-    once = {name: _time(function, arrays, 1) for name, function in functions.items()}
-    once = {name: _time(functions[name], arrays, 1) for name in once}
-    calls = {name: max(1, int(2e-3 / spent)) for name, spent in once.items()}
-    rounds = max(5, min(201, int(seconds / sum(spent * calls[name] for name, spent in once.items()))))
-    taken: dict[str, list[float]] = {name: [] for name in functions}
+def measured(loss: str, N: int, D: int, C: int, kind: Any, seconds: float = 6.0) -> dict[str, float]:
+    """The median time of a call of each, all taking turns.
+
+    Each lives in a process of its own, since the threads of one library wait for work at the cost of the next.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.functions"]
+    size = [str(N), str(D), str(C), kind.__name__]
+    workers = {
+        name: subprocess.Popen(
+            [*command, name, loss, *size],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for name in ("hand-written", *NAMES)
+    }
+    once = {name: _asked(worker, 1) for name, worker in workers.items()}
+    once = {name: spent for name, spent in once.items() if spent is not None}
+    once = {name: _asked(workers[name], 1) or 1.0 for name in once}
+    calls = {name: max(1, int(1e-2 / spent)) for name, spent in once.items()}
+    rounds = max(9, min(51, int(seconds / sum(spent * calls[name] + 0.12 for name, spent in once.items()))))
+    taken: dict[str, list[float]] = {name: [] for name in once}
     for _ in range(rounds):
-        for name, function in functions.items():
-            taken[name].append(_time(function, arrays, calls[name]))
+        for name in once:
+            time.sleep(0.06)  # the threads of the one before wait for work, and keep a core busy, for up to 30 ms
+            taken[name].append(_asked(workers[name], calls[name]) or math.nan)
+    for worker in workers.values():
+        worker.communicate()
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def _time(function: Callable[..., Any], arrays: list[Any], calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        function(*arrays)
-    return (time.perf_counter() - start) / calls
+def _asked(worker: subprocess.Popen[str], calls: int) -> float | None:
+    """Seconds for a call, as a worker measures it; None if it has left."""
+    assert worker.stdin is not None and worker.stdout is not None
+    try:
+        worker.stdin.write(f"{calls}\n")
+        worker.stdin.flush()
+    except BrokenPipeError:
+        return None
+    answer = worker.stdout.readline()
+    return float(answer) if answer else None
+
+
+def work(name: str, loss: str, N: str, D: str, C: str, kind: str) -> None:
+    """Time calls as often as standard input asks, each time after some that are not counted.
+
+    When a process wakes up, the threads of its BLAS may share a core until the scheduler has parted them, and wait
+    for each other by the time slice.
+    """
+    size = int(N), int(D), int(C), getattr(np, kind)
+    function, arrays = contestant(name, loss, *size), inputs(*size)
+    if function is None:
+        return
+    for line in sys.stdin:
+        awake = time.perf_counter()
+        while time.perf_counter() < awake + 0.05:
+            function(*arrays)
+        start = time.perf_counter()
+        for _ in range(int(line)):
+            function(*arrays)
+        print((time.perf_counter() - start) / int(line), flush=True)
 
 
 def building() -> None:
@@ -101,3 +161,7 @@ def memory() -> None:
         parts = "  ".join(f"{name} {peak(loss, name):.3f}" for name in ("hand-written", "generated"))
         print(f"{loss} 60000x784x10 float32: memory beyond inputs and outputs, in parts of X: {parts}")
         print(f"{loss} X a file, 0.75 of its size allowed: {stream(loss, 0.75)}", flush=True)
+
+
+if __name__ == "__main__":
+    work(*sys.argv[1:])

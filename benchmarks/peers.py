@@ -1,32 +1,13 @@
-"""The same functions by other libraries, those that are installed: name -> function of X, W, b, Y for each loss."""
+"""The same functions by other libraries; each returns when its result is there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 Function = Callable[..., Any]
-
-
-def peers(loss: str, arrays: list[Any]) -> dict[str, Function]:
-    """The peers that are installed, prepared for arguments like ``arrays``; each returns when its result is there."""
-    makers = {
-        "jax": _jax,
-        "tensorflow": _tensorflow,
-        "torch": _torch,
-        "autograd": _autograd,
-        "pytensor": _pytensor,
-        "casadi": _casadi,
-        "sklearn": _sklearn,
-    }
-    found = {}
-    for name, make in makers.items():
-        if find_spec(name) is not None and (function := make(loss, arrays)) is not None:
-            found[name] = function
-    return found
 
 
 def _jax(loss: str, arrays: list[Any]) -> Function:
@@ -102,7 +83,7 @@ def _tensorflow(loss: str, arrays: list[Any]) -> Function:
     X, Y = map(tf.constant, (arrays[0], arrays[3]))
     W, b = map(tf.Variable, arrays[1:3])
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def evaluated() -> Any:
         with tf.GradientTape() as tape:
             Z = X @ W + b
@@ -151,3 +132,15 @@ def _casadi(loss: str, arrays: list[Any]) -> Function | None:
         value = ca.sumsqr(ca.exp(Z) / S - y) / Y.size
     evaluated = ca.Function("f", [x, w, c, y], [value, ca.gradient(value, w), ca.gradient(value, c)])
     return lambda X, W, b, Y: evaluated(X, W, b[None, :], Y)
+
+
+PEERS: dict[str, Callable[[str, list[Any]], Function | None]] = {
+    "jax": _jax,
+    "tensorflow": _tensorflow,
+    "torch": _torch,
+    "autograd": _autograd,
+    "pytensor": _pytensor,
+    "casadi": _casadi,
+    "sklearn": _sklearn,
+}
+"""Name of the package -> what prepares its function for a loss and arguments like those given, or None."""

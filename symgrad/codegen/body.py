@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sympy import Indexed, Symbol
+from sympy import Add, Indexed, Symbol
 from sympy.core.basic import Basic
 
 from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.rows import blocks_of
-from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.schedule import Assignment, name_of
 from symgrad.codegen.stable import evaluated
 from symgrad.codegen.translate import Translator
 from symgrad.codegen.values import Strength, Value, total
@@ -53,6 +53,8 @@ class Body:
         self._taken = taken | set(self.names.values())
         self._values = {a.name: self._input(a, place) for place, a in enumerate(record.program.inputs)}
         self._inlined = _used_once(every)
+        self._last_use = {name: a.name for a in every for name in array_names(a.rhs)}
+        self._made: set[str] = set()  # the arrays that a line makes, so that no other array shares their memory
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
         axes = [axis.name for axis in record.program.axes]
@@ -137,9 +139,28 @@ class Body:
         if assignment.is_output and not assignment.is_helper and value.indices and self._may_be_input(value):
             value = replace(value, code=f"{value.code}.copy()", strength=Strength.CALL)  # never an input itself
         if assignment.name not in self._inlined:
-            value = self._named(self.names[assignment.name], value)
+            if value.strength in (Strength.SUM, Strength.PRODUCT):
+                self._made.add(assignment.name)
+            value = self._in_place(assignment, value) or self._named(self.names[assignment.name], value)
         self._values[assignment.name] = value
         self._translator.letters[assignment.name] = assignment.indices
+
+    def _in_place(self, assignment: Assignment, value: Value) -> Value | None:
+        """The line of a shifted array that takes the place of the array shifted, if nothing needs that any more.
+
+        Its memory is what the processor has at hand.  An array of the program keeps its name and its values.
+        """
+        terms = Add.make_args(assignment.rhs)
+        if assignment.name in self.record.program.arrays or len(terms) != 2:
+            return None
+        for term in terms:
+            old = name_of(term) if isinstance(term, Indexed) and term.indices == assignment.indices else ""
+            if old in self._made and self._last_use[old] == assignment.name:
+                own = self._values[old]
+                if value.code.startswith(f"{own.code} - "):
+                    self._here.append(f"{own.code} -= {value.code.removeprefix(f'{own.code} - ')}")
+                    return replace(value, code=own.code, strength=Strength.NAME)
+        return None
 
     def _may_be_input(self, value: Value) -> bool:
         return value.code.removesuffix(".T").isidentifier()

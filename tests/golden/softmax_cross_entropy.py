@@ -67,11 +67,11 @@ def _rows(X, W, b, Y, N, C):
         _hold(gap, "Y: expected that each row of Y sums to one")
 
     Z = _columns(W.T, X.T) + b[:, None]
-    Z_shifted = Z - np.maximum.reduce(Z)
-    E = np.exp(Z_shifted)
+    Z -= np.maximum.reduce(Z)
+    E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = E / S_shifted
-    L = -_dot(Y, Z_shifted - np.log(S_shifted)) / N
+    L = -_dot(Y, Z - np.log(S_shifted)) / N
 
     G = (P - Y) / N
     dW = X.T.dot(G.T)
