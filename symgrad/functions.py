@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, S, Symbol, sympify
+from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, S, Symbol, count_ops, expand, sympify
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
@@ -79,6 +79,11 @@ class signum(_Piecewise):
     nargs = 1
 
 
+def _difference(a: Expr, b: Expr) -> Expr:
+    """a - b, multiplied out where that is shorter."""
+    return min(a - b, expand(a - b), key=count_ops)
+
+
 class maximum(_Piecewise):
     """``maximum(a, b)``: the larger one."""
 
@@ -86,7 +91,7 @@ class maximum(_Piecewise):
 
     def _slopes(self) -> Sequence[Expr]:
         a, b = self.args
-        return [step(a - b, S.Half), step(b - a, S.Half)]
+        return [step(_difference(a, b), S.Half), step(_difference(b, a), S.Half)]
 
 
 class minimum(_Piecewise):
@@ -96,7 +101,7 @@ class minimum(_Piecewise):
 
     def _slopes(self) -> Sequence[Expr]:
         a, b = self.args
-        return [step(b - a, S.Half), step(a - b, S.Half)]
+        return [step(_difference(b, a), S.Half), step(_difference(a, b), S.Half)]
 
 
 class clip(_Piecewise):
@@ -200,7 +205,17 @@ def _step(x: Any, at_zero: Any) -> Any:
 
 
 def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
-    return {0: (">", x, S.Zero), 1: (">=", x, S.Zero)}.get(at_zero)
+    """x > 0 or x >= 0, the subtracted terms on the other side, and what has no entries on the right."""
+    if at_zero not in (0, 1):
+        return None
+    terms = Add.make_args(x)
+    left = Add(*(term for term in terms if not term.could_extract_minus_sign()))
+    right = Add(*(-term for term in terms if term.could_extract_minus_sign()))
+    if right == 0 or left == 0:
+        return ">" if at_zero == 0 else ">=", x, S.Zero
+    if left.has(Indexed):
+        return ">" if at_zero == 0 else ">=", left, right
+    return "<" if at_zero == 0 else "<=", right, left
 
 
 def _share(place: int, *values: Any) -> Fraction:

@@ -26,11 +26,18 @@ REAL_PARTS: dict[str, Callable[..., complex]] = {
     "signum": lambda x: np.sign(x.real),
     "maximum": lambda a, b: a if a.real > b.real else b,
     "minimum": lambda a, b: a if a.real < b.real else b,
-    "clip": lambda x, low, high: low if x.real < low.real else high if x.real > high.real else x,
+    "clip": lambda x, low, high: high if max(x.real, low.real) > high.real else low if x.real < low.real else x,
     "where": lambda c, a, b: a if c.real else b,
     "equal": lambda a, b: a.real == b.real,
 }
-FUNCTIONS: dict[str, Callable[..., complex]] = {"erf": mpmath.erf}
+
+
+def _erf(z: complex) -> complex:
+    with mpmath.workdps(60):  # the imaginary part is that much smaller
+        return complex(mpmath.erf(mpmath.mpc(z)))
+
+
+FUNCTIONS: dict[str, Callable[..., complex]] = {"erf": _erf}
 
 
 def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> complex:

@@ -283,7 +283,7 @@ def elastic_net() -> Program:
 
 def clipped() -> Program:
     """The squared residuals of predictions clipped to two bounds, which are learned."""
-    low, high = Array("l"), Array("u")
+    low, high = Array("low"), Array("high")
     z = Array("z", (N,))
     return Program(
         "clipped",
@@ -346,7 +346,7 @@ ZOO = {
     "huber": (huber, ("w",)),
     "quantile": (quantile, ("w",)),
     "elastic_net": (elastic_net, ("w",)),
-    "clipped": (clipped, ("w", "l", "u")),
+    "clipped": (clipped, ("w", "low", "high")),
     "hinge": (hinge, ("w",)),
     "crammer_singer": (crammer_singer, ("W", "b")),
 }

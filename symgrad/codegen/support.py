@@ -133,15 +133,15 @@ def _equal(a, b):
 
 SELECTION = '''
 def _selection(x, axis):
-    """1 at the largest entry along an axis, 0 at the others; where several are the largest, they share the 1."""
+    """1 at the largest entry along an axis, 0 at the others; several that are the largest share the 1."""
     largest = np.equal(x, np.maximum.reduce(x, axis, keepdims=True)).astype(x.dtype)
     return largest / np.add.reduce(largest, axis, keepdims=True)
 '''
 
 ERF = '''
 def _erf(x):
-    """The error function to some 2 units in the last place: the rational approximation of fdlibm (Sun, 1993) up to
-    0.84375, and beyond it that of W. J. Cody (Mathematics of Computation 23, 1969)."""
+    """The error function, to 2 units in the last place: up to 0.84375 by the rational approximation of fdlibm
+    (Sun Microsystems, 1993), beyond it by that of W. J. Cody (Mathematics of Computation 23, 1969)."""
     y = np.minimum(np.abs(x), 6.0)  # beyond, the value is 1 to the last digit
     square = y * y
     small = y + y * (_polynomial(square, _ERF_SMALL[0]) / _polynomial(square, _ERF_SMALL[1]))
@@ -278,7 +278,7 @@ def _sign(x):
 
 SCALAR_SELECTED = '''
 def _selected(place, *values):
-    """1 if the value at a place is the largest, else 0; where several are the largest, they share the 1."""
+    """1 if the value at a place is the largest, else 0; several that are the largest share the 1."""
     largest = max(values)
     return float(values[place] == largest) / values.count(largest)
 '''

@@ -16,7 +16,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 from symgrad.render.names import Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_entry
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
     Call,
@@ -105,7 +105,7 @@ class LatexPrinter(Printer):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
             return self.bars(first)
-        elif last and function != "exp" and is_entry(args):
+        elif last and function not in CLOSED and is_entry(args):
             return f"{_function(function)}{self.application}{self.show(first)}"
         shown = ", ".join(self.show(a) for a in args)
         return _function(function) + _sized(shown, any(_is_tall(a) for a in args))

@@ -39,6 +39,7 @@ from symgrad.render.tree import (
     Transposed,
 )
 
+CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
 _LOOSE = (Plus, Minus, Cases, Relation)  # never a factor without brackets
 
 
