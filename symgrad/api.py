@@ -20,7 +20,7 @@ from symgrad.losses import LOSSES
 from symgrad.notation import Array
 from symgrad.program import Assumption, Program
 from symgrad.render.text import expression_text, to_text
-from symgrad.steps import Record, Step
+from symgrad.steps import Convention, Record, Step
 
 if TYPE_CHECKING:
     from symgrad.explicit import Explicit
@@ -103,6 +103,11 @@ class Evaluation:
         """The lines, numbered on from those of the derivation."""
         return self.record.steps
 
+    @property
+    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
+        """Which derivative is taken where a function is not smooth, with the lines that take it."""
+        return self.record.conventions
+
     @cached_property
     def _proof(self) -> ProofReport:
         return prove(self.record)
@@ -140,6 +145,11 @@ class Derivation:
     def assumptions(self) -> dict[Assumption, tuple[Step, ...]]:
         """Each assumption that was allowed, with the lines that use it."""
         return {a: tuple(s for s in self.steps if s.assumption == a) for a in self.program.assumptions}
+
+    @property
+    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
+        """Which derivative is taken where a function is not smooth, with the lines that take it."""
+        return self.record.conventions
 
     @cached_property
     def _proof(self) -> ProofReport:

@@ -17,7 +17,7 @@ from symgrad.chain.adjoints import derive_adjoint, write_closed_form
 from symgrad.chain.writer import Writer
 from symgrad.errors import InputError
 from symgrad.notation import Array
-from symgrad.passes.differentiate import check_smooth
+from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
@@ -44,7 +44,7 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
 
 
 def _check(program: Program, wrt: Sequence[str]) -> None:
-    reached = program.ancestors[program.output]
+    used, reached = program.ancestors[program.output], program.varying_ancestors[program.output]
     if not wrt:
         raise InputError(f"{program.name}: no array to differentiate with respect to was given")
     for name in wrt:
@@ -56,20 +56,23 @@ def _check(program: Program, wrt: Sequence[str]) -> None:
             raise InputError(f"{program.name}: {name} is the output itself")
         if name not in program.arrays:
             raise InputError(f"{program.name}: unknown array {name!r}: expected one of {', '.join(program.arrays)}")
-        if name not in reached:
+        if name not in used:
             raise InputError(f"{program.name}: {program.output} does not depend on {name}")
+        if name not in reached:
+            raise InputError(
+                f"{program.name}: {program.output} depends on {name} only through functions that are constant apart "
+                "from jumps, so the gradient is 0 wherever there is one"
+            )
     if len(set(wrt)) < len(wrt):
         raise InputError(f"{program.name}: an array is named twice in {', '.join(wrt)}")
     for definition in program.ordered:
-        check_smooth(definition.rhs, definition.name)
+        check_known(definition.rhs, definition.name)
 
 
 def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
     """The arrays that need an adjoint: those of ``wrt`` and every node between them and the output, latest first."""
-    between = program.ancestors[program.output]
-    nodes = [
-        d.name for d in program.ordered if d.is_node and d.name in between and program.ancestors[d.name] & set(wrt)
-    ]
+    between, varies = program.varying_ancestors[program.output], program.varying_ancestors
+    nodes = [d.name for d in program.ordered if d.is_node and d.name in between and varies[d.name] & set(wrt)]
     inputs = [name for name in wrt if name not in program.definitions]
     nodes += [name for name in wrt if name in program.definitions and name not in nodes]
     return sorted(nodes, key=program.rank.__getitem__, reverse=True) + inputs

@@ -14,9 +14,12 @@ from functools import lru_cache
 from itertools import count, permutations
 from string import ascii_lowercase
 
-from sympy import Dummy, Expr, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
+from sympy import Dummy, Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
+
+from symgrad.errors import UnsupportedError
+from symgrad.functions import selection, varying
 
 # The letters that the field uses for an axis: the running index first, then the index of a derivative's
 # denominator, then spares for further sums.
@@ -125,6 +128,17 @@ def entries(expr: Basic, name: str) -> list[Expr]:
     return sorted(found, key=lambda e: e.sort_key())
 
 
+@lru_cache(maxsize=16384)
+def varying_names(expr: Basic) -> frozenset[str]:
+    """The names of the arrays by which an expression may have a derivative that is not 0: not those that occur only
+    where a function is constant apart from jumps."""
+    if isinstance(expr, Function):
+        return frozenset().union(*map(varying_names, varying(expr)))
+    if isinstance(expr, (Indexed, Symbol)):
+        return array_names(expr)
+    return frozenset().union(*(varying_names(arg) for arg in expr.args if not isinstance(arg, Idx)))
+
+
 # SymPy's own constructors of sums and entries check their arguments at length each time; those made here come from
 # sums and entries that were checked when the program was declared.
 
@@ -159,6 +173,10 @@ def height(expr: Basic) -> int:
     return max((height(arg) for arg in expr.args), default=0)
 
 
+class IndicesCoincide(UnsupportedError):
+    """The index of a selection would become that of the row in which it selects, and the row would be lost."""
+
+
 Naming = Callable[[Sum, tuple[Idx, ...]], Mapping[Idx, Idx]]
 
 
@@ -175,6 +193,10 @@ def _renamed(expr: Basic, known: Mapping[Idx, Idx], name: Naming) -> Basic:
         body = _renamed(expr.function, {**known, **own}, name)
         return sum_over(body, own.values())
     args = tuple(_renamed(arg, known, name) for arg in expr.args)
+    if isinstance(expr, selection):
+        row, index = expr.args
+        if args[1] in {known.get(i, i) for i in free_indices(row) - {index}}:
+            raise IndicesCoincide(f"the index {args[1]} would be both the row and the place in it in {expr}")
     return expr if args == expr.args else expr.func(*args)
 
 

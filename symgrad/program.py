@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
+from symgrad.functions import selection
 from symgrad.notation import (
     Array,
     Axis,
@@ -21,6 +22,7 @@ from symgrad.notation import (
     free_indices,
     renamed,
     replaced,
+    varying_names,
 )
 
 
@@ -171,12 +173,34 @@ class Program:
             found[name] = used.union(*short)
         return found
 
+    def varies_with(self, name: str) -> frozenset[str]:
+        """Those of ``uses(name)`` by which ``name`` may have a derivative that is not 0."""
+        return self._varies_with.get(name, frozenset())
+
+    @cached_property
+    def _varies_with(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for name, definition in self.definitions.items():
+            used = varying_names(definition.rhs)
+            short = [found[n] for n in used if n in found and not self.definitions[n].is_node]
+            found[name] = used.union(*short)
+        return found
+
     @cached_property
     def ancestors(self) -> dict[str, frozenset[str]]:
         """The arrays from which each array is computed."""
+        return self._closure(array_names)
+
+    @cached_property
+    def varying_ancestors(self) -> dict[str, frozenset[str]]:
+        """The arrays by which each array may have a derivative that is not 0: functions that are constant apart from
+        jumps pass none on."""
+        return self._closure(varying_names)
+
+    def _closure(self, names: Callable[[Expr], frozenset[str]]) -> dict[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {array.name: frozenset() for array in self.inputs}
         for name, definition in self.definitions.items():
-            used = array_names(definition.rhs)
+            used = names(definition.rhs)
             found[name] = used.union(*(found[n] for n in used))
         return found
 
@@ -311,6 +335,12 @@ def _validate_side(
             raise ProgramError(f"{program.name}: {where} uses {side.name}, which no input or equation defines")
         if known.get(side.name):
             raise ProgramError(f"{program.name}: in {where}, {side.name} has axes and needs indices")
+        return
+    if isinstance(side, selection):
+        row, i = side.args
+        if not isinstance(i, Idx) or i not in scope or i not in free_indices(row):
+            raise ProgramError(f"{program.name}: in {where}, a selection is along a free index of {row}, not {i}")
+        _validate_side(program, known, where, row, scope)
         return
     for arg in side.args:
         if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):

@@ -33,7 +33,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import array_names, axis_name, canonical, free_indices, height, renamed, replaced
+from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, height, renamed, replaced
 from symgrad.program import Definition, Program
 from symgrad.steps import Condition
 from symgrad.sums import split_sums
@@ -177,7 +177,11 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
     for candidate in sorted(found, key=lambda e: -height(e)):
         free = sorted(free_indices(candidate), key=str)
         for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
-            if (power := _power_of(canonical(candidate), _instance(rule.pattern, rule.indices, choice))) is not None:
+            try:
+                pattern = _instance(rule.pattern, rule.indices, choice)
+            except IndicesCoincide:
+                continue
+            if (power := _power_of(canonical(candidate), pattern)) is not None:
                 yield candidate, _instance(rule.replacement, rule.indices, choice) ** power
                 break
 

@@ -71,12 +71,21 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Convention:
+    """Which derivative is taken where a function is not smooth, in ``words``; ``key`` is what lines cite."""
+
+    key: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One line: ``subject = after``, a consequence of ``before`` (the right side of the line above it about the same
     subject; None where a subject begins) by one rule.
 
     ``rule`` names the rule in a table of the engine, ``reason`` says it in words for this line; ``cites`` are the
-    numbers of other lines used; ``assumption`` is the one used, if any; ``conditions`` are the divisors.
+    numbers of other lines used; ``assumption`` is the one used, if any; ``conditions`` are the divisors;
+    ``conventions`` say of the functions differentiated that are not smooth which derivative was taken.
     """
 
     number: int
@@ -88,6 +97,7 @@ class Step:
     cites: tuple[int, ...] = ()
     assumption: Assumption | None = None
     conditions: tuple[Condition, ...] = ()
+    conventions: tuple[Convention, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,3 +131,9 @@ class Record:
     gradients: dict[str, Gradient]
     adjoints: dict[str, Gradient]
     adjoint_arrays: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
+        """Each convention on which lines rest, with these lines."""
+        cited = dict.fromkeys(c for step in self.steps for c in step.conventions)
+        return {c: tuple(step for step in self.steps if c in step.conventions) for c in cited}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
+from collections.abc import Callable
 
+from sympy import Expr, Rational, Sum, erf, exp, log, sqrt, tanh
+
+from symgrad.functions import absolute, clip, maximum, minimum, relu, selection, step, where
 from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis
 from symgrad.program import Definition, Program, abbreviation, node, rows_sum_to_one
@@ -12,6 +15,7 @@ N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
 H, T = Axis("H", "hidden units"), Axis("T", "tokens")
 h, g = H.index("h"), H.index("g")
+w, y = Array("w", (D,)), Array("y", (N,))
 t, s, u = T.index("t"), T.index("s"), T.index("u")
 
 
@@ -202,6 +206,126 @@ def deep_tanh(layers: int) -> Program:
     return Program("deep_tanh", (N, size), (first, *weights.values(), target), tuple(equations), "L")
 
 
+def _two_layers(name: str, activation: Callable[[Expr], Expr]) -> Program:
+    """A layer with an activation, then softmax cross-entropy."""
+    W1, b1, W2, b2 = Array("W1", (D, H)), Array("b1", (H,)), Array("W2", (H, C)), Array("b2", (C,))
+    A, hidden = Array("A", (N, H)), Array("Hid", (N, H))
+    return Program(
+        name,
+        (N, D, H, C),
+        (X, W1, b1, W2, b2, Y),
+        (
+            node(A[n, h], Sum(X[n, d] * W1[d, h], d) + b1[h]),
+            node(hidden[n, h], activation(A[n, h])),
+            node(Z[n, k], Sum(hidden[n, h] * W2[h, k], h) + b2[k]),
+            cl.normaliser(),
+            abbreviation(P[n, k], exp(Z[n, k]) / S[n]),
+            node(L.base, _nll() / N.size),
+        ),
+        "L",
+        (rows_sum_to_one(Y),),
+    )
+
+
+def relu_network() -> Program:
+    """A layer of rectified linear units, then softmax cross-entropy."""
+    return _two_layers("relu_network", relu)
+
+
+def gelu_network() -> Program:
+    """A layer of Gaussian error linear units, then softmax cross-entropy."""
+    return _two_layers("gelu_network", lambda z: z / 2 * (1 + erf(z / sqrt(2))))
+
+
+def _regression(name: str, loss: Callable[[Expr], Expr], *inputs: Array, penalty: Expr | int = 0) -> Program:
+    """The mean of a function of the residuals of a linear model."""
+    e = Array("e", (N,))
+    return Program(
+        name,
+        (N, D),
+        (X, w, y, *inputs),
+        (
+            node(e[n], Sum(X[n, d] * w[d], d) - y[n]),
+            node(L.base, Sum(loss(e[n]), n) / N.size + penalty),
+        ),
+        "L",
+    )
+
+
+def mae() -> Program:
+    """The mean absolute error."""
+    return _regression("mae", absolute)
+
+
+def huber() -> Program:
+    """The Huber loss: a square up to delta, linear beyond."""
+    delta = Array("delta", (), positive=True)
+
+    def loss(e: Expr) -> Expr:
+        inside = step(delta.base - absolute(e), 1)
+        return where(inside, e**2 / 2, delta.base * (absolute(e) - delta.base / 2))
+
+    return _regression("huber", loss, delta)
+
+
+def quantile() -> Program:
+    """The pinball loss."""
+    q = Array("q")
+    return _regression("quantile", lambda e: maximum(q.base * e, (q.base - 1) * e), q)
+
+
+def elastic_net() -> Program:
+    """Least squares with both an L1 and an L2 penalty."""
+    lam, alpha = Array("lambda_"), Array("alpha")
+    penalty = lam.base * (alpha.base * Sum(absolute(w[d]), d) + (1 - alpha.base) / 2 * Sum(w[d] ** 2, d))
+    return _regression("elastic_net", lambda e: e**2 / 2, lam, alpha, penalty=penalty)
+
+
+def clipped() -> Program:
+    """The squared residuals of predictions clipped to two bounds, which are learned."""
+    low, high = Array("low"), Array("high")
+    z = Array("z", (N,))
+    return Program(
+        "clipped",
+        (N, D),
+        (X, w, y, low, high),
+        (
+            node(z[n], Sum(X[n, d] * w[d], d)),
+            node(L.base, Sum((clip(z[n], low.base, high.base) - minimum(y[n], z[n])) ** 2, n) / N.size),
+        ),
+        "L",
+    )
+
+
+def hinge() -> Program:
+    """The hinge loss of a linear classifier, labels -1 and 1."""
+    z = Array("z", (N,))
+    return Program(
+        "hinge",
+        (N, D),
+        (X, w, y),
+        (
+            node(z[n], Sum(X[n, d] * w[d], d)),
+            node(L.base, Sum(relu(1 - y[n] * z[n]), n) / N.size),
+        ),
+        "L",
+    )
+
+
+def crammer_singer() -> Program:
+    """The multiclass hinge loss of Crammer and Singer: the largest margin violation of each row."""
+    V, M, m, t = Array("V", (N, C)), Array("M", (N, C)), Array("m", (N,)), Array("t", (N,))
+    return _classifier(
+        "crammer_singer",
+        node(t[n], Sum(Y[n, k] * Z[n, k], k)),
+        node(V[n, k], Z[n, k] - t[n] + 1 - Y[n, k]),
+        node(M[n, k], selection(V[n, k], k)),
+        node(m[n], Sum(M[n, k] * V[n, k], k)),
+        node(L.base, Sum(m[n], n) / N.size),
+        softmax=False,
+    )
+
+
 # name -> (program, arrays to differentiate with respect to)
 ZOO = {
     "class_weights": (class_weights, ("W", "b")),
@@ -216,4 +340,13 @@ ZOO = {
     "two_layer_tanh": (two_layer_tanh, ("W1", "b1", "W2", "b2")),
     "layer_norm": (layer_norm, ("X", "gamma", "beta")),
     "attention": (attention, ("X", "Wq", "Wk", "Wv")),
+    "relu_network": (relu_network, ("W1", "b1", "W2", "b2")),
+    "gelu_network": (gelu_network, ("W1", "b1", "W2", "b2")),
+    "mae": (mae, ("w",)),
+    "huber": (huber, ("w",)),
+    "quantile": (quantile, ("w",)),
+    "elastic_net": (elastic_net, ("w",)),
+    "clipped": (clipped, ("w", "low", "high")),
+    "hinge": (hinge, ("w",)),
+    "crammer_singer": (crammer_singer, ("W", "b")),
 }

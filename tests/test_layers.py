@@ -15,6 +15,7 @@ ROOT = Path(symgrad.__file__).parent
 # (losses, chain, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
 LAYERS: list[list[str]] = [
     ["errors"],
+    ["functions"],
     ["notation"],
     ["program"],
     ["losses"],

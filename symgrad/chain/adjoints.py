@@ -21,6 +21,7 @@ from symgrad.notation import (
     replaced,
 )
 from symgrad.passes.assume import use
+from symgrad.passes.differentiate import kinks
 from symgrad.passes.fold import cost, fold
 from symgrad.program import Definition, Program
 from symgrad.rules import Rule
@@ -30,7 +31,7 @@ from symgrad.sums import ordered_sums
 
 def derive_adjoint(writer: Writer, name: str) -> None:
     program = writer.program
-    users = [d for d in program.ordered if d.is_node and name in program.uses(d.name)]
+    users = [d for d in program.ordered if d.is_node and name in program.varies_with(d.name)]
     users = [d for d in users if d.name in writer.adjoint or d.name == program.output]
     entry = _entry_for(program, name, users)
     rules = writer.rules_near([name, *(d.name for d in users)])
@@ -45,7 +46,15 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     reason = "chain rule" if through else f"differentiate {program.output}"
     if not through:
         cites = [writer.origins[program.output], *cites]
-    raw = writer.line(subject, None, Add(*terms), "chain" if through else "differentiate", reason, cites=tuple(cites))
+    raw = writer.line(
+        subject,
+        None,
+        Add(*terms),
+        "chain" if through else "differentiate",
+        reason,
+        cites=tuple(cites),
+        kinks=[kink for user in users if user.name == program.output for kink in kinks(program, user.rhs, name)],
+    )
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)

@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 
 from symgrad.chain.writer import Writer
 from symgrad.notation import array_names, axis_name, bound_indices, replaced, sum_over
-from symgrad.passes.differentiate import differentiate
+from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, spread
 from symgrad.program import Definition, Program
 from symgrad.rules import Rule, nonzero_because
@@ -21,8 +21,8 @@ def _short_names(program: Program, definition: Definition, name: str) -> set[str
     """The abbreviations through which ``definition`` depends on ``name``."""
     return {
         used
-        for used in program.uses(definition.name)
-        if used in program.definitions and not program.definitions[used].is_node and name in program.uses(used)
+        for used in program.varies_with(definition.name)
+        if used in program.definitions and not program.definitions[used].is_node and name in program.varies_with(used)
     }
 
 
@@ -97,10 +97,14 @@ def _partial(
     """The lines of one partial derivative; returns the last right side."""
     raw = value if differentiated else differentiate(value, subject.wrt)
     origin = writer.results.get(Value(subject.of))
+    side = subject.of
     if program_name := _defined(writer.program, subject.of):
         origin = writer.origins[program_name]
+        side = writer.program.definitions[program_name].rhs
     cites = tuple(sorted({*also, *([origin] if origin else [])}))
-    raw = writer.line(subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=cites)
+    (name,) = array_names(subject.wrt)
+    found = kinks(writer.program, side, name)
+    raw = writer.line(subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=cites, kinks=found)
     return simplify(writer, subject, raw, rules)
 
 

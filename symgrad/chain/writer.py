@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Expr
+from sympy import Expr, Function
 
+from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, canonical, free_indices, lettered
 from symgrad.program import Assumption, Definition, Program
 from symgrad.rules import Rule, identities, rules_of
-from symgrad.steps import Condition, Gradient, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+from symgrad.steps import (
+    Condition,
+    Convention,
+    Gradient,
+    MatrixTotal,
+    MatrixValue,
+    Partial,
+    Record,
+    Step,
+    Subject,
+    Value,
+)
 
 
 @dataclass
@@ -25,6 +37,7 @@ class Writer:
     origins: dict[str, int] = field(default_factory=dict)
     rule_lines: dict[Rule, int] = field(default_factory=dict)
     rules: dict[str, list[Rule]] = field(default_factory=dict)
+    conventions: dict[type[Function], Convention] = field(default_factory=dict)
 
     def line(
         self,
@@ -36,8 +49,12 @@ class Writer:
         cites: tuple[int, ...] = (),
         assumption: Assumption | None = None,
         conditions: Sequence[Condition] = (),
+        kinks: Sequence[type[Function]] = (),
     ) -> Expr:
-        """Write one line, unless it says the same as the one before; return its right side."""
+        """Write one line, unless it says the same as the one before; return its right side.
+
+        ``kinks`` are the functions that are not smooth of which the line takes a derivative.
+        """
         if before is not None and canonical(before) == canonical(after):
             return after
         shown = None
@@ -47,10 +64,28 @@ class Writer:
         divisors = tuple(replace(c, nonzero=self.lettered(subject, c.nonzero)) for c in conditions)
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after)
         self.steps.append(
-            Step(number, subject, shown, shown_after, rule, reason, tuple(sorted(set(cites))), assumption, divisors)
+            Step(
+                number,
+                subject,
+                shown,
+                shown_after,
+                rule,
+                reason,
+                tuple(sorted(set(cites))),
+                assumption,
+                divisors,
+                tuple(self._convention(kink) for kink in dict.fromkeys(kinks)),
+            )
         )
         self.results[subject] = len(self.steps)
         return after
+
+    def _convention(self, kink: type[Function]) -> Convention:
+        """The convention about a function, numbered in the order in which lines cite them."""
+        if kink not in self.conventions:
+            key = f"S{len(self.conventions) + 1}"
+            self.conventions[kink] = Convention(key, MEANINGS[kink].convention)
+        return self.conventions[kink]
 
     def amend(self, subject: Subject, after: Expr) -> Expr:
         """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""

@@ -31,10 +31,13 @@ from symgrad.check.atoms import (
     Polynomial,
     add,
     as_monomial,
+    axis_of,
+    chosen,
     delta,
     entry,
     exponential,
     function,
+    height_of_items,
     logarithm,
     number,
     ordered,
@@ -276,7 +279,18 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
         bound, factors = atom.data
         fresh = {i: sums.fresh_index(i) for i in bound}
         return sums.over(rename({factors: Fraction(1)}, {**names, **fresh}), list(fresh.values()))
+    if atom.kind == "selection":
+        along, items, at = atom.data
+        inside = sums.fresh_index(along)
+        return selected(rename(dict(items), {**names, along: inside}), inside, names.get(at, at))
     if atom.kind == "function":
         name, parts = atom.data
         return single(function(name, tuple(rename(dict(p), names) for p in parts)))
     raise NoNormalForm(f"an index of {spell(((atom, 1),))} cannot be renamed")
+
+
+def selected(row: Polynomial, along: Index, at: Index) -> Polynomial:
+    """The entry at the index ``at`` of a selection among the values of ``row`` along an index that occurs nowhere
+    else."""
+    name = f"~{1 + height_of_items(ordered(row))}.0@{axis_of(along)}"
+    return single(chosen(rename(row, {along: name}), name, at))

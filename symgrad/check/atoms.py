@@ -27,6 +27,7 @@ class Atom:
 
     ``entry`` (name, positive, indices); ``size`` (axis,); ``prime`` (p,); ``constant`` (name,); ``delta`` (i, j);
     ``exp`` (monomial,); ``log`` (polynomial items,); ``function`` (name, polynomial items of each argument);
+    ``selection`` (bound index, polynomial items, index): the entry at an index of a selection along the bound one;
     ``root`` (degree, polynomial items): the positive root, or for degree 1 the polynomial itself;
     ``sum`` (bound indices, monomial).
     """
@@ -112,6 +113,15 @@ def function(name: str, arguments: tuple[Polynomial, ...]) -> Atom:
     free = frozenset().union(*(free_of_items(p) for p in parts)) if parts else frozenset()
     key = f"{name}({';'.join(spell_items(p) for p in parts)})"
     return Atom("function", (name, parts), key, free, max((height_of_items(p) for p in parts), default=0), 0)
+
+
+def chosen(row: Polynomial, along: Index, at: Index) -> Atom:
+    """The entry at the index ``at`` of a selection among the values of ``row`` along the index ``along``, which is
+    canonical already."""
+    items = ordered(row)
+    free = (free_of_items(items) - {along}) | {at}
+    key = f"selection[{along}]({spell_items(items)};{at})"
+    return Atom("selection", (along, items, at), key, free, 1 + height_of_items(items), 0)
 
 
 def root(degree: int, radicand: Polynomial) -> Atom:

@@ -35,6 +35,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance, name_of
 from symgrad.check.normal import HYPERBOLIC
+from symgrad.functions import selected, selection
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 
@@ -109,6 +110,12 @@ class Evaluator:
             return self._log(expr.args[0])
         if type(expr) in HYPERBOLIC:
             return self(HYPERBOLIC[type(expr)](*expr.args))
+        if isinstance(expr, selection):
+            return self._selection(*expr.args)
+        if isinstance(expr, selected):
+            labels, values = self._aligned([self(arg) for arg in expr.args[1:]])
+            chosen = self.numbers.select(np.stack(np.broadcast_arrays(*values), axis=1), 1)
+            return Labelled(labels, chosen[:, int(expr.args[0])])
         if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise)):
             labels, data = self._aligned([self(arg) for arg in expr.args])
             return Labelled(labels, self.numbers.apply(expr.func, data))
@@ -147,6 +154,12 @@ class Evaluator:
                 size = self.sizes[axis_name(index)]
                 result = Labelled(result.labels, self.numbers.reduce(result.data * size))
         return result
+
+    def _selection(self, row: Basic, index: Idx) -> Labelled:
+        value = self(row)
+        if index not in value.labels:
+            raise OutsideField(f"the index {index} of a selection does not occur in {row}")
+        return Labelled(value.labels, self.numbers.select(value.data, 1 + value.labels.index(index)))
 
     def _delta(self, i: Idx, j: Idx) -> Labelled:
         one, zero = self.numbers.constant(Integer(1)), self.numbers.constant(Integer(0))

@@ -130,8 +130,9 @@ class Field:
         if type(expr) in HYPERBOLIC:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if isinstance(expr, Function) and not isinstance(expr, log):
-            self.complete = False
-            return self._generator(expr)
+            self.complete = False  # functions may obey relations that are not known here
+            arguments = [self._combined(self(arg)) for arg in expr.args]
+            return self._generator((expr.func, *((tuple(sorted(poly.items())), below) for poly, below in arguments)))
         raise NotExact(f"no exact value for {type(expr).__name__}: {expr}")
 
     def _generator(self, key: object) -> Value:

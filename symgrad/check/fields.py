@@ -5,7 +5,8 @@ of order p_1 modulo p_0, ``exp(a) = g**(a mod p_1)`` modulo p_0, and likewise on
 that exp(z/tau), exp(-z) and exp(2z) obey their relations; each exponential uses up one level.  All p_i are 7 mod
 8 and have the small primes as squares, so that a square root, where there is one, has exactly one value that is a
 square itself, taking it is multiplicative, and ``sqrt(exp(a)) = exp(a/2)``.  The tanh of a number is that of its
-exponentials.  A logarithm that does not come apart is a random number keyed by its argument.  An identity between
+exponentials.  A logarithm that does not come apart is a random number keyed by its argument, and so is the value of
+any other function: nothing is known of it but that equal arguments give equal values.  An identity between
 such expressions over the rationals holds in the tower; one that fails in the tower is no identity of this kind.
 
 Arrays are numpy object arrays whose first axis counts the levels (one level for reals).
@@ -20,9 +21,10 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from sympy import Float, Rational, isprime
+from sympy import Float, NumberSymbol, Rational, isprime
 
 from symgrad.errors import SymgradError
+from symgrad.functions import MEANINGS
 
 Array = np.ndarray[Any, Any]
 BITS = 61
@@ -82,6 +84,9 @@ class Field:
 
     def constant(self, value: Rational) -> Array:
         """A rational number at every level."""
+        if isinstance(value, NumberSymbol):  # a square, since it is positive
+            drawn = zip(self._drawn(str(value)), self.primes, strict=True)
+            return np.array([a * a % p for a, p in drawn], dtype=object)
         if not value.is_Rational:
             raise OutsideField(f"{value} is not rational")
         return np.array([int(value.p) * pow(int(value.q), -1, p) % p for p in self.primes], dtype=object)
@@ -131,8 +136,24 @@ class Field:
         return result
 
     def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
-        """No other function has values modulo a prime."""
-        raise OutsideField(f"{getattr(function, '__name__', function)} has no values modulo a prime")
+        """A random number for each tuple of arguments."""
+        spread = np.broadcast_arrays(*(value[0] for value in values))
+        result = np.empty((len(self.primes), *spread[0].shape), dtype=object)
+        for place in np.ndindex(spread[0].shape):
+            result[(slice(None), *place)] = self._drawn(function.__name__, *(value[place] for value in spread))
+        return result
+
+    def select(self, value: Array, axis: int) -> Array:
+        """A random number for each row along an axis and each place in it."""
+        rows = np.moveaxis(value[0], axis - 1, -1)
+        result = np.empty((len(self.primes), *rows.shape), dtype=object)
+        for place in np.ndindex(rows.shape):
+            result[(slice(None), *place)] = self._drawn("selection", place[-1], *rows[place[:-1]])
+        return np.moveaxis(result, -1, axis)
+
+    def _drawn(self, name: str, *arguments: object) -> list[int]:
+        drawn = random.Random(f"{self._seed}:{name}:{arguments}")
+        return [drawn.randrange(p) for p in self.primes]
 
     def differ(self, left: Array, right: Array) -> Array:
         """Where two arrays differ."""
@@ -208,14 +229,26 @@ class Reals:
         return self._map(self._context.log, value)
 
     def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
-        """Any function that SymPy can evaluate."""
+        """Any function of the table, and any that SymPy can evaluate."""
         shape = np.broadcast_shapes(*(v.shape for v in values))
         spread = [np.broadcast_to(v, shape) for v in values]
         result = np.empty(shape, dtype=object)
+        known = MEANINGS[function].number if function in MEANINGS else None
         for place in np.ndindex(shape):
+            if known is not None:
+                result[place] = self._context.mpf(known(*(v[place] for v in spread)))
+                continue
             arguments = [Float(self._context.nstr(v[place], DIGITS + 5), DIGITS + 5) for v in spread]
             result[place] = self._number(function(*arguments))
         return result
+
+    def select(self, value: Array, axis: int) -> Array:
+        """Of 1, what each entry along an axis has: the largest share it."""
+        largest = value == value.max(axis=axis, keepdims=True)
+        counts = largest.sum(axis=axis, keepdims=True)
+        one = self._context.mpf(1)
+        shares: Array = np.where(largest, one, 0 * one) / counts
+        return shares
 
     def differ(self, left: Array, right: Array) -> Array:
         """Where two arrays differ by more than rounding, relative to their entries and to 1e-10."""

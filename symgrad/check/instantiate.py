@@ -17,6 +17,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations, name_of
+from symgrad.functions import selected, selection
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Assumption, Definition, Program
 
@@ -69,6 +70,11 @@ class Instance:
             indices = bound_indices(expr)
             places = self.places(indices)
             return Add(*(self.entry(expr.function, {**values, **dict(zip(indices, at, strict=True))}) for at in places))
+        if isinstance(expr, selection):
+            row, index = expr.args
+            size = self.sizes[axis_name(index)]
+            written = (self.entry(row, {**values, index: place}) for place in range(size))
+            return selected(Integer(values[index]), *written)
         return expr.func(*(self.entry(arg, values) for arg in expr.args)) if expr.args else expr
 
     def definition(self, definition: Definition, place: Place) -> Expr:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from sympy import (
-    Abs,
     Add,
     E,
     Expr,
@@ -58,6 +57,7 @@ from symgrad.check.atoms import (
     single,
     size,
 )
+from symgrad.functions import absolute, selection
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Assumption, Program
 
@@ -146,8 +146,13 @@ class Normaliser:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:
             return algebra.exp_of(number(1))
-        if isinstance(expr, Abs) and sign_of(inside := self(expr.args[0])):
+        if isinstance(expr, absolute) and sign_of(inside := self(expr.args[0])):
             return inside
+        if isinstance(expr, selection):
+            row, index = expr.args
+            own = sums.fresh_index(index_text(index))
+            renamed = algebra.rename(self(row), {index_text(index): own})
+            return algebra.selected(renamed, own, index_text(index))
         if isinstance(expr, NumberSymbol):
             return single(constant(str(expr)))
         if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise, Derivative)):

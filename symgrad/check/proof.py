@@ -6,7 +6,7 @@ from itertools import combinations
 from math import prod
 
 import numpy as np
-from sympy import Expr
+from sympy import Expr, Function
 
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition
@@ -21,6 +21,7 @@ from symgrad.check.meaning import adjoint_array, name_of
 from symgrad.check.shapes import standard_shapes
 from symgrad.check.truth import Truth
 from symgrad.errors import UnsupportedError
+from symgrad.functions import MEANINGS
 from symgrad.notation import array_names, canonical, renamed
 from symgrad.program import Assumption
 from symgrad.steps import Gradient, MatrixTotal, Record, Total
@@ -56,6 +57,7 @@ class Prover:
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
+        self._has_kinks = any(has_kink(definition.rhs) for definition in record.program.ordered)
 
     def mark(self, claim: Claim) -> Mark:
         """The verdict on one line, on which later lines may rest."""
@@ -185,6 +187,8 @@ class Prover:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
         if systems == {Field}:
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, self._shapes, None, keys)
+        if self._has_kinks or has_kink(claim.after):
+            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", self._shapes)
         return Mark(number, Level.NUMERICAL, Reals.words, self._shapes, None, keys)
 
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
@@ -198,6 +202,11 @@ class Refuted(Exception):
         at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=False))
         super().__init__(why or f"refuted at {shown(shape)}" + (f", entry {at}" if at else ""))
         self.shape = shape
+
+
+def has_kink(expr: Expr) -> bool:
+    """Whether an expression has a function that is not smooth, so that its values at random points do not tell all."""
+    return any(call.func in MEANINGS and MEANINGS[call.func].convention for call in expr.atoms(Function))
 
 
 def _is_small(shape: Sizes) -> bool:

@@ -1,4 +1,4 @@
-"""Sigmoids and logarithms in forms that neither overflow nor lose small probabilities.
+"""Sigmoids, logarithms and exponentials in forms that neither overflow nor lose small numbers.
 
 A logarithm of a product of positive factors, exponentials among them, is a sum; log(1 + exp(u)) is
 ``logaddexp``; 1/(1 + exp(-u)) is ``sigmoid``.  A logarithm weighted with zero is zero.
@@ -28,6 +28,18 @@ class sigmoid(Function):  # type: ignore[misc]
     nargs = 1
 
 
+class log1p(Function):  # type: ignore[misc]
+    """log(1 + u)."""
+
+    nargs = 1
+
+
+class expm1(Function):  # type: ignore[misc]
+    """exp(u) - 1."""
+
+    nargs = 1
+
+
 class weighted(Function):  # type: ignore[misc]
     """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
 
@@ -45,6 +57,10 @@ def meant(expr: Basic) -> Expr:
         return log(exp(args[0]) + exp(args[1]))
     if isinstance(expr, sigmoid):
         return 1 / (1 + exp(-args[0]))
+    if isinstance(expr, log1p):
+        return log(1 + args[0])
+    if isinstance(expr, expm1):
+        return exp(args[0]) - 1
     return Mul(*args) if isinstance(expr, weighted) else expr.func(*args)
 
 
@@ -101,6 +117,24 @@ def _sigmoid_products(expr: Mul) -> Expr:
             if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
                 return expr / factor / other * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
     return expr
+
+
+def small_kept(expr: Basic) -> Expr:
+    """``expr`` with log(1 + u) as log1p(u), and exp(u) - 1 as expm1(u), which are accurate for small u."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(small_kept(expr.function), bound_indices(expr))
+    args = [small_kept(arg) for arg in expr.args]
+    if isinstance(expr, log) and isinstance(args[0], Add) and S.One in args[0].args:
+        return log1p(args[0] - 1)
+    if isinstance(expr, Add):
+        for one in {S.One, S.NegativeOne} & set(args):
+            for term in args:
+                if isinstance(kernel := -one * term, exp):
+                    rest = [arg for arg in args if arg not in (one, term)]
+                    return Add(-one * expm1(kernel.args[0]), *rest)
+    return expr.func(*args)
 
 
 def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:

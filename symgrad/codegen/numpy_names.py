@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import sympy
 
-from symgrad.codegen.kernels import logaddexp, sigmoid
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid
+from symgrad.functions import MEANINGS
 
+# Calls, with {} for each argument.
 ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
-    sympy.Abs: "np.abs",
-    sympy.Max: "np.maximum",
-    sympy.Min: "np.minimum",
-    sympy.acos: "np.arccos",
-    sympy.asin: "np.arcsin",
-    sympy.asinh: "np.arcsinh",
-    sympy.atan: "np.arctan",
-    sympy.cos: "np.cos",
-    sympy.cosh: "np.cosh",
-    sympy.exp: "np.exp",
-    sympy.log: "np.log",
-    logaddexp: "np.logaddexp",
-    sigmoid: "_sigmoid",
-    sympy.sign: "np.sign",
-    sympy.sin: "np.sin",
-    sympy.sinh: "np.sinh",
-    sympy.tan: "np.tan",
-    sympy.tanh: "np.tanh",
+    **{function: meaning.numpy for function, meaning in MEANINGS.items()},
+    expm1: "np.expm1({})",
+    log1p: "np.log1p({})",
+    logaddexp: "np.logaddexp({}, {})",
+    sigmoid: "_sigmoid({})",
 }
-NUMBER_FUNCTIONS = {sympy.exp: "math.exp", sympy.log: "math.log", sympy.tanh: "math.tanh", sympy.Abs: "abs"}
+NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
+    function: meaning.python for function, meaning in MEANINGS.items() if not meaning.python.startswith("_")
+}
 
 # Names that mean something else in a generated module.
 RESERVED = {

@@ -16,6 +16,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment, entry_of
+from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.program import Assumption, Program
 from symgrad.sums import contract, has_delta
@@ -100,7 +101,8 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
 def _is_row(a: Assignment, axis: str) -> bool:
     """Whether an equation with an index over ``axis`` mentions the axis by that index alone."""
     own = [i for i in a.indices if axis_name(i) == axis]
-    return len(own) == 1 and _indices_over(a.rhs, axis) <= set(own) and not set(own) & set(a.over)
+    alone = _indices_over(a.rhs, axis) <= set(own) and not _selects(a.rhs, axis)
+    return len(own) == 1 and alone and not set(own) & set(a.over)
 
 
 def _concerns_one_row(expr: Expr, axis: str) -> bool:
@@ -130,7 +132,13 @@ def _indices_over(expr: Basic, axis: str) -> set[Idx]:
 
 
 def _binds(expr: Basic, axis: str) -> bool:
-    return any(axis_name(i) == axis for total in expr.atoms(Sum) for i in bound_indices(total))
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total)}
+    return any(axis_name(i) == axis for i in bound) or _selects(expr, axis)
+
+
+def _selects(expr: Basic, axis: str) -> bool:
+    """Whether an entry along the axis is compared with the others."""
+    return any(axis_name(choice.args[1]) == axis for choice in expr.atoms(selection))
 
 
 def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:

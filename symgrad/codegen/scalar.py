@@ -15,27 +15,25 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, python_name
-from symgrad.codegen.kernels import logaddexp, sigmoid, weighted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import UnsupportedError
+from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices
 from symgrad.program import Assumption
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 
+# Calls, with {} for each argument.
 FUNCTIONS: dict[type[sympy.Function], str] = {
-    sympy.Abs: "abs",
-    sympy.Max: "max",
-    sympy.Min: "min",
-    sympy.exp: "_exp",
-    sympy.log: "_log",
-    logaddexp: "_logaddexp",
-    sigmoid: "_sigmoid",
-    **{
-        getattr(sympy, name): f"math.{name}"
-        for name in ("acos", "asin", "asinh", "atan", "cos", "cosh", "sin", "sinh", "tan", "tanh")
-    },
+    **{function: meaning.python for function, meaning in MEANINGS.items()},
+    sympy.exp: "_exp({})",
+    sympy.log: "_log({})",
+    expm1: "_expm1({})",
+    log1p: "_log1p({})",
+    logaddexp: "_logaddexp({}, {})",
+    sigmoid: "_sigmoid({})",
 }
 Place = Mapping[Idx, int]
 
@@ -214,8 +212,14 @@ class Unrolled:
     def _call(self, expr: Expr, at: Place) -> str:
         if expr.func not in FUNCTIONS:
             raise UnsupportedError(f"no Python function of a number is known for {expr.func.__name__} in {expr}")
-        args = [" ".join(_joined(self._terms(arg, at))) for arg in expr.args]
-        return f"{FUNCTIONS[expr.func]}({', '.join(args)})"
+        if isinstance(expr, selection):
+            row, index = expr.args
+            values = [self._argument(row, {**at, index: place}) for (place,) in self._places([index])]
+            return FUNCTIONS[selection].format(at[index], ", ".join(values))
+        return FUNCTIONS[expr.func].format(*(self._argument(arg, at) for arg in expr.args))
+
+    def _argument(self, expr: Basic, at: Place) -> str:
+        return " ".join(_joined(self._terms(expr, at)))
 
 
 def _is_size(factor: Expr) -> bool:

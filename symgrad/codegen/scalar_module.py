@@ -21,6 +21,11 @@ CALLS = {
     "_log(": support.SCALAR_LOG,
     "_logaddexp(": support.SCALAR_LOGADDEXP,
     "_sigmoid(": support.SCALAR_SIGMOID,
+    "_log1p(": support.SCALAR_LOG1P,
+    "_expm1(": support.SCALAR_EXPM1,
+    "_step(": support.SCALAR_STEP,
+    "_sign(": support.SCALAR_SIGN,
+    "_selected(": support.SCALAR_SELECTED,
     "_checked(": support.CHECKED,
     "_real(": support.REAL,
 }

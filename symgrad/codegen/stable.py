@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from sympy import Dummy, Expr, S, exp, log
 from sympy.core.basic import Basic
 
-from symgrad.codegen.kernels import logs_opened, without_overflow, zeros_kept
+from symgrad.codegen.kernels import logs_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, entry_of, schedule
@@ -122,7 +122,7 @@ class _Rewriter:
         made = replaced(rest, {stand_in: logs[old] for old, stand_in in stand_ins.items()})
         return Rewriting(
             given,
-            replace(given, entry=entry, rhs=made),
+            replace(given, entry=entry, rhs=small_kept(made)),
             self._relative.in_largest(scale) if is_kept else S.One,
             tuple((old, new) for old, new in logs.items() if old != new),
         )

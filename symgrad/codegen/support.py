@@ -116,6 +116,91 @@ def _sigmoid(x):
     return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
 '''
 
+STEP = '''
+def _step(x, at_zero):
+    """0 below zero, 1 above, at_zero at zero, in the dtype of x."""
+    x = np.asarray(x)
+    if at_zero in (0, 1):
+        return (x >= 0 if at_zero else x > 0).astype(x.dtype)[()]
+    return np.heaviside(x, x.dtype.type(at_zero))
+'''
+
+EQUAL = '''
+def _equal(a, b):
+    """1 where a equals b, else 0, in their dtype."""
+    return np.equal(a, b).astype(np.result_type(a, b))
+'''
+
+SELECTION = '''
+def _selection(x, axis):
+    """1 at the largest entry along an axis, 0 at the others; several that are the largest share the 1."""
+    largest = np.equal(x, np.maximum.reduce(x, axis, keepdims=True)).astype(x.dtype)
+    return largest / np.add.reduce(largest, axis, keepdims=True)
+'''
+
+ERF = '''
+def _erf(x):
+    """The error function, to 2 units in the last place: up to 0.84375 by the rational approximation of fdlibm
+    (Sun Microsystems, 1993), beyond it by that of W. J. Cody (Mathematics of Computation 23, 1969)."""
+    y = np.minimum(np.abs(x), 6.0)  # beyond, the value is 1 to the last digit
+    square = y * y
+    small = y + y * (_polynomial(square, _ERF_SMALL[0]) / _polynomial(square, _ERF_SMALL[1]))
+    large = 1 - np.exp(-square) * (_polynomial(y, _ERF_LARGE[0]) / _polynomial(y, _ERF_LARGE[1]))
+    return np.copysign(np.where(y <= 0.84375, small, large), x)
+
+
+def _polynomial(x, coefficients):
+    """A polynomial, the coefficient of its highest power first."""
+    value = coefficients[0] * x + coefficients[1]
+    for coefficient in coefficients[2:]:
+        value *= x
+        value += coefficient
+    return value
+
+
+_ERF_SMALL = (
+    (
+        -2.37630166566501626084e-05,
+        -5.77027029648944159157e-03,
+        -2.84817495755985104766e-02,
+        -3.25042107247001499370e-01,
+        1.28379167095512558561e-01,
+    ),
+    (
+        -3.96022827877536812320e-06,
+        1.32494738004321644526e-04,
+        5.08130628187576562776e-03,
+        6.50222499887672944485e-02,
+        3.97917223959155352819e-01,
+        1.0,
+    ),
+)
+_ERF_LARGE = (
+    (
+        2.15311535474403846e-8,
+        5.64188496988670089e-1,
+        8.88314979438837594e0,
+        6.61191906371416295e1,
+        2.98635138197400131e2,
+        8.81952221241769090e2,
+        1.71204761263407058e3,
+        2.05107837782607147e3,
+        1.23033935479799725e3,
+    ),
+    (
+        1.0,
+        1.57449261107098347e1,
+        1.17693950891312499e2,
+        5.37181101862009858e2,
+        1.62138957456669019e3,
+        3.29079923573345963e3,
+        4.36261909014324716e3,
+        3.43936767414372164e3,
+        1.23033935480374942e3,
+    ),
+)
+'''
+
 COLUMNS = '''
 def _columns(left, right):
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
@@ -162,4 +247,38 @@ def _sigmoid(x):
     """1 / (1 + exp(-x)) without overflow."""
     small = math.exp(-abs(x))
     return (1 if x >= 0 else small) / (1 + small)
+'''
+
+SCALAR_LOG1P = '''
+def _log1p(x):
+    """log(1 + x), minus infinity at -1 and NaN below."""
+    return math.log1p(x) if x > -1 else -math.inf if x == -1 else math.nan
+'''
+
+SCALAR_EXPM1 = '''
+def _expm1(x):
+    """exp(x) - 1, infinite where it overflows."""
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return math.inf
+'''
+
+SCALAR_STEP = '''
+def _step(x, at_zero):
+    """0 below zero, 1 above, at_zero at zero."""
+    return 1.0 if x > 0 else at_zero if x == 0 else 0.0
+'''
+
+SCALAR_SIGN = '''
+def _sign(x):
+    """-1, 0 or 1."""
+    return float((x > 0) - (x < 0))
+'''
+
+SCALAR_SELECTED = '''
+def _selected(place, *values):
+    """1 if the value at a place is the largest, else 0; several that are the largest share the 1."""
+    largest = max(values)
+    return float(values[place] == largest) / values.count(largest)
 '''

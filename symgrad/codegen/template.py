@@ -38,6 +38,10 @@ def _helpers(body: Body, code: str) -> list[str]:
         "_dot(": support.DOT,
         "_weighted(": support.WEIGHTED,
         "_sigmoid(": support.SIGMOID,
+        "_step(": support.STEP,
+        "_equal(": support.EQUAL,
+        "_selection(": support.SELECTION,
+        "_erf(": support.ERF,
         "_columns(": support.COLUMNS,
         "_summed(": support.SUMMED,
     }

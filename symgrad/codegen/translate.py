@@ -31,6 +31,7 @@ from symgrad.codegen.values import (
     total,
 )
 from symgrad.errors import UnsupportedError
+from symgrad.functions import selection, where
 from symgrad.notation import axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.sums import contract, has_delta
 
@@ -92,14 +93,24 @@ class Translator:
             return self._power(expr, order)
         if isinstance(expr, weighted):
             return self._weighted(expr, order, False)
+        if isinstance(expr, selection):
+            return self._selection(expr, order)
+        if isinstance(expr, where) and all(map(is_plain, expr.args[1:])):
+            condition, one, other = expr.args  # a choice between two numbers would not have the dtype of the inputs
+            return self._value(other + (one - other) * condition, order)
         if expr.func in ARRAY_FUNCTIONS:
             return self._call(ARRAY_FUNCTIONS[expr.func], [self._value(arg, order) for arg in expr.args], order)
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
 
     def _call(self, name: str, args: list[Value], order: tuple[Idx, ...]) -> Value:
-        """A function entry by entry, two arguments at a time."""
-        value = self._fitting(args[:2], lambda given: call(name, given, order))
-        return value if len(args) <= 2 else self._call(name, [value, *args[2:]], order)
+        """A function entry by entry."""
+        return self._fitting(args, lambda given: call(name, given, order))
+
+    def _selection(self, expr: selection, order: tuple[Idx, ...]) -> Value:
+        row, index = expr.args
+        value = self._value(row, order).settled()
+        code = ARRAY_FUNCTIONS[selection].format(value.code, value.indices.index(index))
+        return Value(code, Strength.CALL, value.indices, rank=value.rank)
 
     def _sum_of_terms(self, expr: Add, order: tuple[Idx, ...]) -> Value:
         """A sum entry by entry, a number that all terms have in common in front."""
@@ -157,7 +168,7 @@ class Translator:
     def _power(self, expr: Pow, order: tuple[Idx, ...]) -> Value:
         base = self._value(expr.base, order)
         if expr.exp == Rational(1, 2):
-            return call("np.sqrt", [base])
+            return call("np.sqrt({})", [base])
         return power(base, self._value(expr.exp, order))
 
     def _product(self, expr: Expr, order: tuple[Idx, ...]) -> Value:

@@ -126,9 +126,9 @@ def common_layout(values: Iterable[Value], order: Sequence[Idx] = ()) -> Layout:
 
 
 def call(function: str, args: Sequence[Value], order: Sequence[Idx] = ()) -> Value:
-    """A function applied entry by entry."""
+    """A function applied entry by entry: its call, with {} for each argument."""
     layout = common_layout(args, order)
-    code = f"{function}({', '.join(a.settled().over(layout).code for a in args)})"
+    code = function.format(*(a.settled().over(layout).code for a in args))
     return Value(
         code,
         Strength.CALL,

@@ -13,6 +13,7 @@ from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
+from symgrad.functions import selected, selection
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
 from symgrad.program import Assumption, evaluation_order
 from symgrad.steps import Gradient, Record
@@ -78,6 +79,8 @@ class Table:
             return lambda at: Integer(at[row] == at[column])
         if isinstance(expr, Sum):
             return _remembered(self._sum(expr, letters), expr, letters)
+        if isinstance(expr, selection):
+            return _remembered(self._selection(expr, letters), expr, letters)
         if expr.args:
             makers = [self._maker(arg, letters) for arg in expr.args]
             join = _product if isinstance(expr, Mul) else _total if isinstance(expr, Add) else None
@@ -97,6 +100,14 @@ class Table:
         make = self._maker(expr.function, inside + indices)
         ranges = list(product(*(range(self.sizes[axis_name(i)]) for i in indices)))
         return lambda at: _total([make((*(at[i] for i in kept), *p)) for p in ranges])
+
+    def _selection(self, expr: selection, letters: tuple[Idx, ...]) -> Maker:
+        row, index = expr.args
+        place, make = letters.index(index), self._maker(row, letters)
+        places = range(self.sizes[axis_name(index)])
+        return lambda at: selected(
+            Integer(at[place]), *(make((*at[:place], other, *at[place + 1 :])) for other in places)
+        )
 
     def matrix(self, array: Array, entries: Sequence[Expr]) -> Expr:
         """The entries of ``array`` as a matrix, a column for one axis, the entry itself for none."""

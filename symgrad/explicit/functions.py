@@ -13,9 +13,11 @@ from sympy import Add, Dummy, Expr, KroneckerDelta, Max, Mul, Symbol, exp, lambd
 from sympy.printing.pycode import PythonCodePrinter
 
 from symgrad.explicit.entries import Group, Table, definitions, group, indices_of, used_assumptions
+from symgrad.functions import MEANINGS
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Gradient, Record, Total
 
+NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number}
 TOLERANCE = 1e-5  # how far inputs may be from an assumption that the derivation used
 
 
@@ -45,7 +47,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     compiled = lambdify(
         arguments,
         [*outputs, *gaps],
-        modules=[{"exp": _exp, "log": _log}, "math"],
+        modules=[{"exp": _exp, "log": _log, **NUMBERS}, "math"],
         printer=_Printer({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
         cse=lambda expressions: (shifter.lines, expressions),
     )

@@ -6,50 +6,49 @@ derivative of each function is SymPy's own (``fdiff``).
 
 from __future__ import annotations
 
-from sympy import (
-    Add,
-    Derivative,
-    Expr,
-    Function,
-    Indexed,
-    Integer,
-    KroneckerDelta,
-    Mul,
-    Pow,
-    Subs,
-    Sum,
-    Symbol,
-    acos,
-    asin,
-    asinh,
-    atan,
-    cos,
-    cosh,
-    erf,
-    exp,
-    log,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
+from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Subs, Sum, Symbol, log
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
+from symgrad.functions import MEANINGS, is_flat, is_indicator, where
 from symgrad.notation import array_names, bound_indices, canonical, freshen, sum_over
+from symgrad.program import Program
 
-# The functions whose derivatives SymPy knows in closed form and that are smooth wherever they are defined.
-SMOOTH = (exp, log, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, erf)
+KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)
 
 
-def check_smooth(expr: Basic, where: str) -> None:
+def check_known(expr: Basic, where_from: str) -> None:
     """Raise ``UnsupportedError``, naming the expression, unless ``expr`` is made of what has a rule."""
-    if isinstance(expr, (Indexed, Symbol, KroneckerDelta)) or expr.is_number:
+    if isinstance(expr, (Indexed, Symbol, KroneckerDelta, Idx)) or expr.is_number:
         return
-    if not isinstance(expr, (Add, Mul, Pow, Sum, *SMOOTH)):
-        raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where}")
+    if not isinstance(expr, KNOWN):
+        raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where_from}")
+    if isinstance(expr, where) and not is_indicator(expr.args[0]):
+        raise UnsupportedError(f"the condition {expr.args[0]} in the equation of {where_from} is not one of 0 and 1")
     for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
-        check_smooth(arg, where)
+        check_known(arg, where_from)
+
+
+def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
+    """The functions that are not smooth and that the derivative of ``expr`` by entries of ``name`` has to do with,
+    abbreviations written out: those that it differentiates, and those that stop it since they are constant
+    apart from jumps, be it in the equation of another array."""
+    varies, before = program.varying_ancestors, program.ancestors
+
+    def is_held(used: str) -> bool:
+        return used in program.definitions and program.definitions[used].is_node and name in varies[used]
+
+    found: list[type[Function]] = []
+    for call in sorted(expr.atoms(Function), key=lambda call: call.sort_key()):
+        depends = {used for used in array_names(call) if used == name or name in before[used]}
+        is_smooth = call.func not in MEANINGS or not MEANINGS[call.func].convention
+        if not is_smooth and any(is_flat(call) or not is_held(used) for used in depends):
+            found.append(call.func)
+    for used in sorted(array_names(expr) & program.definitions.keys(), key=program.rank.__getitem__):
+        if name in before[used] and used != name and not is_held(used):
+            found += kinks(program, program.definitions[used].rhs, name)
+    return list(dict.fromkeys(found))
 
 
 def differentiate(expr: Expr, entry: Indexed | Symbol) -> Expr:

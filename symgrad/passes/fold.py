@@ -158,7 +158,7 @@ def _signed(expr: Expr) -> Expr:
 
 def spread(expr: Expr) -> Expr:
     """``expr`` with signs, numbers and sizes of axes multiplied into brackets: equal for lines that read alike."""
-    if not expr.args or isinstance(expr, (Indexed, KroneckerDelta)):
+    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
         return expr
     if isinstance(expr, Sum):
         return canonical(sum_over(spread(expr.function), bound_indices(expr)))

@@ -97,10 +97,12 @@ def _plan(expr: Expr, context: _Context) -> Factor:
     if isinstance(expr, Pow) and expr.exp.is_number:
         base = _plan(expr.base, context)
         return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
-    if isinstance(expr, Function) and len(expr.args) == 1:
-        call = expr.func
+    if isinstance(expr, Function) and all(arg.is_number for arg in expr.args[1:]):
+        call, rest = expr.func, expr.args[1:]
         return _each(
-            _plan(expr.args[0], context), lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY)), m), call
+            _plan(expr.args[0], context),
+            lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY, *rest)), m),
+            lambda s: call(s, *rest),
         )
     raise NoMatrixFormError
 

@@ -18,9 +18,11 @@ from symgrad.notation import axis_name
 from symgrad.render.names import Vocabulary, leaf_indices, leaf_name
 from symgrad.render.shapes import contracts
 from symgrad.render.tree import (
+    Bars,
     Call,
     Chain,
     Delta,
+    Indicator,
     Leaf,
     Minus,
     Node,
@@ -28,6 +30,7 @@ from symgrad.render.tree import (
     Raised,
     Ratio,
     Root,
+    Share,
     Slope,
     Summed,
     Times,
@@ -98,7 +101,7 @@ class Keys:
                 return BRACKET if any(_indices(leaf) for leaf in leaves(node)) else SCALAR
             case Raised(base, _):
                 return self.kind(base)
-            case Root() | Call("exp"):
+            case Root() | Call("exp") | Bars() | Indicator() | Share():
                 return FUNCTION
             case Call():
                 return OPERATOR

@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import CODE, GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import Shape
@@ -132,8 +132,8 @@ class _LatexPage:
     def _reason(self, line: Line) -> str:
         divisors = [rf"\([{self.printer.show(node)} \ne 0]\)" for node in line.nonzero]
         cites = [f"({numbers(line.cites)})"] if line.cites else []
-        key = [f"[{escaped(line.assumption)}]"] if line.assumption else []
-        parts = [" ".join([self._words(line.reason), *cites, *key, *divisors]).strip()]
+        keys = [f"[{escaped(key)}]" for key in line.keys]
+        parts = [" ".join([self._words(line.reason), *cites, *keys, *divisors]).strip()]
         parts += [self._product(p.factors, p.result) for p in line.products]
         if line.shape and not line.products:
             parts.append(rf"\({size_latex(line.shape)}\)")
@@ -154,6 +154,10 @@ class _LatexPage:
                 for c in self.content.conditions
             ]
             yield _heading("Divisors") + " \\\\\n".join(rows)
+        if self.content.conventions:
+            rows = [f"[{escaped(c.key)}] {escaped(c.words)}{cited(c.lines)}." for c in self.content.conventions]
+            # A row may not begin with a bracket after the sign for a new line: TeX would take it for a length.
+            yield _heading(CONVENTIONS) + "\n\n".join(rows)
 
     def _math(self, node: Node) -> str:
         return rf"\({self.printer.show(node)}\)"

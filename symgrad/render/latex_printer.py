@@ -13,9 +13,10 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 from symgrad.render.names import Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_entry
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
     Call,
@@ -24,14 +25,15 @@ from symgrad.render.tree import (
     Leaf,
     Node,
     Ratio,
+    Relation,
     Slope,
     Summed,
     contains,
 )
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
-MACROS = frozenset(["exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh"])
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
+NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
 ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
@@ -102,11 +104,21 @@ class LatexPrinter(Printer):
             if not contains(first, (Summed, Ratio, Slope, Cases)):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
-            return rf"\left| {self.show(first)} \right|"
-        elif last and function != "exp" and is_entry(args):
+            return self.bars(first)
+        elif last and function not in CLOSED and is_entry(args):
             return f"{_function(function)}{self.application}{self.show(first)}"
         shown = ", ".join(self.show(a) for a in args)
         return _function(function) + _sized(shown, any(_is_tall(a) for a in args))
+
+    def bars(self, body: Node) -> str:
+        return rf"\left| {self.show(body)} \right|"
+
+    def indicator(self, relation: Relation) -> str:
+        return _sized(self.show(relation), _is_tall(relation), "[]")
+
+    def share(self, index: Basic, entries: Sequence[Node]) -> str:
+        shown = _sized(", ".join(map(self.show, entries)), any(map(_is_tall, entries)))
+        return rf"{MEANINGS[selection].latex}_{{{index_letter(index)}}}{shown}"
 
     def total(self, indices: Sequence[Idx], body: str) -> str:
         sums = (rf"\sum_{{{index_letter(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
@@ -175,7 +187,7 @@ def _mark(name: Word) -> str:
 
 
 def _function(name: str) -> str:
-    return rf"\{name}" if name in MACROS else NAMED.get(name, rf"\operatorname{{{name}}}")
+    return NAMED.get(name, rf"\operatorname{{{name}}}")
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
@@ -194,12 +206,13 @@ def _is_tall(node: Node) -> bool:
     return contains(node, (Summed, Ratio, Slope, Cases, Grid))
 
 
-def _sized(shown: str, tall: bool) -> str:
+def _sized(shown: str, tall: bool, brackets: str = "()") -> str:
     r"""Brackets of a fixed size: between ``\left`` and ``\right`` a long line could not be broken."""
-    if tall or r"\bigl(" in shown:
-        return rf"\Bigl( {shown} \Bigr)"
-    nested = "(" in shown.replace("^{(", "")  # the mark of an entry is no bracket
-    return rf"\bigl( {shown} \bigr)" if nested else f"({shown})"
+    opening, closing = brackets[0], brackets[1]
+    if tall or r"\bigl" in shown:
+        return rf"\Bigl{opening} {shown} \Bigr{closing}"
+    nested = "(" in shown.replace("^{(", "") or "[" in shown  # the mark of an entry is no bracket
+    return rf"\bigl{opening} {shown} \bigr{closing}" if nested else f"{opening}{shown}{closing}"
 
 
 def size_latex(size: Shape) -> str:

@@ -22,6 +22,7 @@ from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, 
 NOTATIONS = ("both", "index", "matrix")
 CONSEQUENCES = "Consequences of the definitions"
 GRADIENTS = "The gradients"
+CONVENTIONS = "Where a function is not smooth"
 EVALUATION = "As the code evaluates it"
 CODE = "The code, without the functions that it calls"
 
@@ -31,9 +32,9 @@ class Line:
     """An equation with its reason.
 
     ``left`` is None where the line goes on from the one above; ``name`` is what the left side is called
-    elsewhere (``G`` for a derivative).  ``assumption`` is the key of the one used; ``cites`` the lines used
-    besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the shapes of
-    the matrix products, and ``shape`` that of the whole, None for a scalar.
+    elsewhere (``G`` for a derivative).  ``keys`` are those of the assumption and the conventions used; ``cites``
+    the lines used besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the
+    shapes of the matrix products, and ``shape`` that of the whole, None for a scalar.
     """
 
     left: Node | None
@@ -41,7 +42,7 @@ class Line:
     number: int | None = None
     name: Node | None = None
     reason: str = ""
-    assumption: str = ""
+    keys: tuple[str, ...] = ()
     cites: tuple[int, ...] = ()
     nonzero: tuple[Node, ...] = ()
     mark: str = ""
@@ -91,6 +92,15 @@ class AssumptionRow:
 
 
 @dataclass(frozen=True)
+class ConventionRow:
+    """Which derivative is taken where a function is not smooth, and the lines on the page that rest on it."""
+
+    key: str
+    words: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ConditionRow:
     """What the derivation divides by, why it is not zero, and the lines on the page that rest on it."""
 
@@ -113,6 +123,7 @@ class Page:
     sections: tuple[Section, ...]
     closed: tuple[Line, ...]
     conditions: tuple[ConditionRow, ...]
+    conventions: tuple[ConventionRow, ...]
     evaluation: Section | None
 
 
@@ -146,6 +157,7 @@ def layout(
         sections=tuple(writer.sections(steps)),
         closed=tuple(writer.closed(notation)),
         conditions=tuple(writer.conditions(steps if notation == "index" else record.steps)),
+        conventions=tuple(writer.conventions()),
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
     )
 
@@ -262,7 +274,7 @@ class _Writer:
             number=step.number,
             name=self._name(step.subject),
             reason=step.reason,
-            assumption=step.assumption.key if step.assumption else "",
+            keys=tuple(used.key for used in (step.assumption, *step.conventions) if used),
             cites=self._cited(step.cites),
             nonzero=tuple(dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
             mark=self.marks.get(step.number, ""),
@@ -314,6 +326,11 @@ class _Writer:
                 found.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
         for (nonzero, reason), lines in found.items():
             yield ConditionRow(nonzero, reason, self._cited(lines))
+
+    def conventions(self) -> Iterator[ConventionRow]:
+        """Every convention with the lines on the page that rest on it."""
+        for convention, steps in self.record.conventions.items():
+            yield ConventionRow(convention.key, convention.words, self._cited(s.number for s in steps))
 
     def closed(self, notation: str) -> Iterator[Line]:
         """The gradients asked for, after the adjoints that they are written in."""

@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 from symgrad.errors import UnsupportedError
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, size_latex
-from symgrad.render.layout import GRADIENTS, Line, Page, layout
+from symgrad.render.layout import CONVENTIONS, GRADIENTS, Line, Page, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.text import cited, columns_words, mark_words, numbers, numpy_shape, reason_words
@@ -184,6 +184,9 @@ class _MathPage:
                     for c in page.conditions
                 ]
             )
+        if page.conventions:
+            yield _heading(CONVENTIONS)
+            yield _table([(_text(f"[{c.key}] {c.words}{cited(c.lines)}"),) for c in page.conventions])
         if page.evaluation:
             yield _heading(page.evaluation.title)
             yield _table([self._row(line) for group in page.evaluation.groups for line in group])

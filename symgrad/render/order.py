@@ -52,12 +52,14 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
+from symgrad.functions import MEANINGS, absolute, selected, selection
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
 from symgrad.render.names import Vocabulary
 from symgrad.render.shapes import contracts
 from symgrad.render.tree import (
+    Bars,
     Call,
     Case,
     Cases,
@@ -66,6 +68,7 @@ from symgrad.render.tree import (
     Grid,
     Hadamard,
     HadamardRaised,
+    Indicator,
     Leaf,
     Mapped,
     Minus,
@@ -74,6 +77,7 @@ from symgrad.render.tree import (
     Relation,
     Root,
     Row,
+    Share,
     Slope,
     Summed,
     Transposed,
@@ -132,9 +136,21 @@ class _Orderer:
         """A function of one variable applied to every entry of ``argument``: calls inside calls as such."""
         if body == variable:
             return argument
-        if isinstance(body, Function) and len(body.args) == 1:
-            return Call(type(body).__name__, (self.mapped(variable, body.args[0], argument),))
+        if isinstance(body, Function) and not any(arg.has(variable) for arg in body.args[1:]):
+            return self.called(
+                body, lambda part: self.mapped(variable, part, argument) if part.has(variable) else self.top(part)
+            )
         return Mapped(Leaf(variable), self.top(body), argument)
+
+    def called(self, expr: Function, show: Callable[[Basic], Node]) -> Node:
+        """A function, its arguments as ``show`` gives them."""
+        meaning, args = MEANINGS.get(expr.func), expr.args
+        if meaning and meaning.relation and (relation := meaning.relation(*args)):
+            sign, left, right = relation
+            return Indicator(Relation(sign, show(left), show(right)))
+        if isinstance(expr, absolute):
+            return Bars(show(args[0]))
+        return Call(type(expr).__name__, tuple(map(show, args[: meaning.shown if meaning else None])))
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts that are not matrices."""
@@ -204,7 +220,17 @@ def _sum(self: _Orderer, expr: Any) -> Factors:
 
 
 def _call(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(Call(type(expr).__name__, tuple(self.top(arg) for arg in expr.args)),))
+    return Factors(above=(self.called(expr, self.top),))
+
+
+def _selection(self: _Orderer, expr: Any) -> Factors:
+    row, index = expr.args
+    return Factors(above=(Share(index, (self.top(row),)),))
+
+
+def _selected(self: _Orderer, expr: Any) -> Factors:
+    place, *entries = expr.args
+    return Factors(above=(Share(place + 1, tuple(map(self.top, entries))),))
 
 
 def _extreme(self: _Orderer, expr: Any) -> Factors:
@@ -346,5 +372,7 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (Piecewise, _cases),
     (MinMaxBase, _extreme),
     (Relational, _relation),
+    (selection, _selection),
+    (selected, _selected),
     (Function, _call),
 )

@@ -13,6 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.errors import UnsupportedError
 from symgrad.render.names import Vocabulary, leaf_indices
 from symgrad.render.tree import (
+    Bars,
     Call,
     Cases,
     Chain,
@@ -20,6 +21,7 @@ from symgrad.render.tree import (
     Grid,
     Hadamard,
     HadamardRaised,
+    Indicator,
     Leaf,
     Mapped,
     MaximumOver,
@@ -30,12 +32,14 @@ from symgrad.render.tree import (
     Ratio,
     Relation,
     Root,
+    Share,
     Slope,
     Summed,
     Times,
     Transposed,
 )
 
+CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
 _LOOSE = (Plus, Minus, Cases, Relation)  # never a factor without brackets
 
 
@@ -75,6 +79,12 @@ class Printer(ABC):
                 return self.root(body)
             case Call(function, args):
                 return self.call(function, args, last)
+            case Bars(body):
+                return self.bars(body)
+            case Indicator(relation):
+                return self.indicator(relation)
+            case Share(index, entries):
+                return self.share(index, entries)
             case Summed(indices, body):
                 return self.total(indices, self.factor(body, last))
             case MaximumOver(indices, body):
@@ -169,6 +179,18 @@ class Printer(ABC):
     @abstractmethod
     def call(self, function: str, args: Sequence[Node], last: bool) -> str:
         """A function of arguments."""
+
+    @abstractmethod
+    def bars(self, body: Node) -> str:
+        """An absolute value."""
+
+    @abstractmethod
+    def indicator(self, relation: Relation) -> str:
+        """A relation in square brackets: 1 where it holds, else 0."""
+
+    @abstractmethod
+    def share(self, index: Basic, entries: Sequence[Node]) -> str:
+        """What the entry at an index has of the 1 that the largest share."""
 
     @abstractmethod
     def total(self, indices: Sequence[Idx], body: str) -> str:

@@ -16,17 +16,20 @@ from sympy import MatrixExpr, MatrixSymbol
 from symgrad.errors import SymgradError
 from symgrad.notation import Array
 from symgrad.render.tree import (
+    Bars,
     Call,
     Chain,
     Grid,
     Hadamard,
     HadamardRaised,
+    Indicator,
     Leaf,
     Mapped,
     Minus,
     Node,
     Plus,
     Ratio,
+    Relation,
     Root,
     Times,
     Transposed,
@@ -71,8 +74,10 @@ def shape(node: Node, arrays: Mapping[str, Array]) -> Shape | None:
         case Plus(terms):
             found = [shape(t, arrays) for t in terms]
             return _common([s for s in found if s]) if any(found) else None
-        case Minus(body) | Root(body) | HadamardRaised(body, _) | Mapped(_, _, body):
+        case Minus(body) | Root(body) | Bars(body) | HadamardRaised(body, _) | Mapped(_, _, body):
             return shape(body, arrays)
+        case Indicator(Relation(_, left, _)):
+            return shape(left, arrays)
         case Times(factors):
             return shape(factors[-1], arrays)
         case Ratio(above, _):

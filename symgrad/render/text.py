@@ -10,7 +10,7 @@ from textwrap import wrap
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import CODE, GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section, layout
 from symgrad.render.names import Vocabulary, split_words, vocabulary, word
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes
@@ -56,10 +56,9 @@ def sentence(text: str, names: Vocabulary) -> str:
 
 
 def reason_words(line: Line, names: Vocabulary) -> str:
-    """The reason of a line, the lines that it rests on, and the assumption that it uses."""
+    """The reason of a line, the lines that it rests on, and the assumption and conventions that it uses."""
     cites = [f"({numbers(line.cites)})"] if line.cites else []
-    key = [f"[{line.assumption}]"] if line.assumption else []
-    return " ".join([sentence(line.reason, names), *cites, *key]).strip()
+    return " ".join([sentence(line.reason, names), *cites, *(f"[{key}]" for key in line.keys)]).strip()
 
 
 def mark_sign(mark: str) -> str:
@@ -89,7 +88,8 @@ class _TextPage:
 
     def page(self, code: str) -> str:
         evaluation = self.content.evaluation
-        parts = [self._head(), *(self._section(s) for s in self.content.sections), self._closed(), self._conditions()]
+        parts = [self._head(), *(self._section(s) for s in self.content.sections), self._closed()]
+        parts += [self._conditions(), self._conventions()]
         if evaluation:
             self.reason_width = self._widest_reason([evaluation])
             parts.append(self._section(evaluation))
@@ -162,6 +162,15 @@ class _TextPage:
         show = self.printer.show
         shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason}{cited(c.lines)}" for c in self.content.conditions]
         return "\n".join(["Divisors", *shown]) if shown else ""
+
+    def _conventions(self) -> str:
+        lines = []
+        for c in self.content.conventions:
+            key = f"  [{c.key}] "
+            lines += wrap(
+                f"{c.words}{cited(c.lines)}", PAGE_WIDTH, initial_indent=key, subsequent_indent=" " * len(key)
+            )
+        return "\n".join([CONVENTIONS, *lines]) if lines else ""
 
 
 def broken(text: str, limit: int) -> list[str]:

@@ -10,18 +10,22 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.functions import MEANINGS, selection
 from symgrad.render.names import ACCENTS, GREEK, Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_entry
 from symgrad.render.tree import (
+    Bars,
     Call,
     Cases,
     Delta,
     Grid,
+    Indicator,
     Leaf,
     Node,
     Plus,
     Raised,
     Ratio,
+    Relation,
     Root,
     Slope,
     Summed,
@@ -31,6 +35,7 @@ from symgrad.render.tree import (
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}
 FUNCTIONS = {"Abs": "abs", "Max": "max", "Min": "min", "Heaviside": "step"}
+FUNCTIONS |= {function.__name__: meaning.text for function, meaning in MEANINGS.items()}
 
 
 class TextPrinter(Printer):
@@ -75,7 +80,7 @@ class TextPrinter(Printer):
         return " ".join(parts)
 
     def ratio(self, above: Node, below: Node) -> str:
-        closed = (Leaf, Delta, Raised, Root, Call)
+        closed = (Leaf, Delta, Raised, Root, Call, Bars, Indicator)
         loose = (Summed, Slope)
         factors = above.factors if isinstance(above, Times) else ()
         heavy = isinstance(above, (*loose, Plus, Ratio)) or any(isinstance(f, loose) for f in factors)
@@ -93,9 +98,18 @@ class TextPrinter(Printer):
 
     def call(self, function: str, args: Sequence[Node], last: bool) -> str:
         name = FUNCTIONS.get(function, function)
-        if last and function != "exp" and is_entry(args):
+        if last and function not in CLOSED and is_entry(args):
             return f"{name} {self.show(args[0])}"
         return f"{name}({', '.join(self.show(a) for a in args)})"
+
+    def bars(self, body: Node) -> str:
+        return f"|{self.show(body)}|"
+
+    def indicator(self, relation: Relation) -> str:
+        return f"[{self.show(relation)}]"
+
+    def share(self, index: Basic, entries: Sequence[Node]) -> str:
+        return f"{MEANINGS[selection].text}_{index_letter(index)}({', '.join(map(self.show, entries))})"
 
     def total(self, indices: Sequence[Idx], body: str) -> str:
         return " ".join([*(f"Σ_{index_letter(i)}" for i in indices), body])

@@ -89,6 +89,29 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """The absolute value of ``body``."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """1 where ``relation`` holds, else 0."""
+
+    relation: Relation
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the entry at ``index`` has of the 1 that the largest entries share: those of one row that runs over the
+    index, or several entries of which it is the number."""
+
+    index: Basic
+    entries: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
 class Summed:
     """The sum of ``body`` over whole axes, the outermost index first."""
 
@@ -192,6 +215,9 @@ Node = (
     | Raised
     | Root
     | Call
+    | Bars
+    | Indicator
+    | Share
     | Summed
     | MaximumOver
     | Chain
