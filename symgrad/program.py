@@ -224,8 +224,6 @@ def _validate(program: Program) -> None:
         _check_name(program, array.name)
         if missing := [a.name for a in array.axes if a.name not in axis]:
             raise ProgramError(f"{program.name}: {array.name} has the axis {missing[0]}, which is not among the axes")
-        if len(array.axes) > 2:
-            raise ProgramError(f"{program.name}: {array.name} has {len(array.axes)} axes; at most 2 are supported")
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
             raise ProgramError(
@@ -247,8 +245,6 @@ def _validate(program: Program) -> None:
             raise ProgramError(f"{program.name}: the left side {e.entry} does not fit the declared axes ({declared})")
         if len(set(e.indices)) < len(e.indices):
             raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
-        if len(e.indices) > 2:
-            raise ProgramError(f"{program.name}: {e.name} has {len(e.indices)} axes; at most 2 are supported")
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
     for e in program.equations:
         _validate_side(program, known, e.name, e.rhs, set(e.indices))

@@ -202,6 +202,77 @@ def deep_tanh(layers: int) -> Program:
     return Program("deep_tanh", (N, size), (first, *weights.values(), target), tuple(equations), "L")
 
 
+def heads() -> Program:
+    """Batched attention with several heads: projections, softmax over the keys, output projection, squared error."""
+    B, M = Axis("B", "sequences", "bn"), Axis("D", "features of a token", "dm")
+    E, G, T = Axis("E", "features of a head", "ef"), Axis("H", "heads", "hg"), Axis("T", "tokens", "tsur")
+    i, m, e, a = B.index("b"), M.index("d"), E.index("e"), G.index("h")
+    t, s, u = T.index("t"), T.index("s"), T.index("u")
+    tokens, (Wq, Wk, Wv, Wo) = Array("X", (B, T, M)), (Array(f"W{x}", (G, E, M)) for x in "qkvo")
+    Q, K, V, O = (Array(x, (B, G, T, E)) for x in "QKVO")
+    scores, total, A = Array("Z", (B, G, T, T)), Array("C", (B, G, T)), Array("A", (B, G, T, T))
+    out, target = Array("P", (B, T, M)), Array("Y", (B, T, M))
+    return Program(
+        "heads",
+        (B, T, G, E, M),
+        (tokens, Wq, Wk, Wv, Wo, target),
+        (
+            node(Q[i, a, t, e], Sum(tokens[i, t, m] * Wq[a, e, m], m)),
+            node(K[i, a, t, e], Sum(tokens[i, t, m] * Wk[a, e, m], m)),
+            node(V[i, a, t, e], Sum(tokens[i, t, m] * Wv[a, e, m], m)),
+            node(scores[i, a, t, s], Sum(Q[i, a, t, e] * K[i, a, s, e], e) / sqrt(E.size)),
+            abbreviation(total[i, a, t], Sum(exp(scores[i, a, t, u]), u)),
+            node(A[i, a, t, s], exp(scores[i, a, t, s]) / total[i, a, t]),
+            node(O[i, a, t, e], Sum(A[i, a, t, s] * V[i, a, s, e], s)),
+            node(out[i, t, m], Sum(O[i, a, t, e] * Wo[a, e, m], a, e)),
+            node(L.base, Sum((out[i, t, m] - target[i, t, m]) ** 2, i, t, m) / B.size),
+        ),
+        "L",
+    )
+
+
+def tensor_form() -> Program:
+    """A three-way form x_i T_ijk y_j z_k for each row, and its squared error."""
+    I, J, K = Axis("I", "first features", "ip"), Axis("J", "second features", "jq"), Axis("K", "third features", "kr")
+    i, l, m = I.index("i"), J.index("j"), K.index("k")
+    x, y, z, core = Array("X", (N, I)), Array("V", (N, J)), Array("Z", (N, K)), Array("T", (I, J, K))
+    f, target = Array("f", (N,)), Array("u", (N,))
+    return Program(
+        "tensor_form",
+        (N, I, J, K),
+        (x, y, z, core, target),
+        (
+            node(f[n], Sum(x[n, i] * core[i, l, m] * y[n, l] * z[n, m], i, l, m)),
+            node(L.base, Sum((f[n] - target[n]) ** 2, n) / N.size),
+        ),
+        "L",
+    )
+
+
+def factorisations() -> Program:
+    """A batch of matrix factorisations U V^T of the slices of R, with a penalty on the factors."""
+    B, I, J, R = (
+        Axis("B", "matrices", "bc"),
+        Axis("I", "rows", "ip"),
+        Axis("J", "columns", "jq"),
+        Axis("R", "rank", "rs"),
+    )
+    i, p, q, r = B.index("b"), I.index("i"), J.index("j"), R.index("r")
+    left, right, target, lam = Array("U", (B, I, R)), Array("V", (B, J, R)), Array("X", (B, I, J)), Array("lambda_")
+    error = Array("E", (B, I, J))
+    penalty = Sum(left[i, p, r] ** 2, i, p, r) + Sum(right[i, q, r] ** 2, i, q, r)
+    return Program(
+        "factorisations",
+        (B, I, J, R),
+        (left, right, target, lam),
+        (
+            node(error[i, p, q], Sum(left[i, p, r] * right[i, q, r], r) - target[i, p, q]),
+            node(L.base, Rational(1, 2) * Sum(error[i, p, q] ** 2, i, p, q) + lam.base * penalty),
+        ),
+        "L",
+    )
+
+
 # name -> (program, arrays to differentiate with respect to)
 ZOO = {
     "class_weights": (class_weights, ("W", "b")),
@@ -216,4 +287,7 @@ ZOO = {
     "two_layer_tanh": (two_layer_tanh, ("W1", "b1", "W2", "b2")),
     "layer_norm": (layer_norm, ("X", "gamma", "beta")),
     "attention": (attention, ("X", "Wq", "Wk", "Wv")),
+    "heads": (heads, ("X", "Wq", "Wk", "Wv", "Wo")),
+    "tensor_form": (tensor_form, ("X", "V", "Z", "T")),
+    "factorisations": (factorisations, ("U", "V")),
 }
