@@ -8,6 +8,7 @@ from string import ascii_lowercase
 
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.stacks import paired
 from symgrad.codegen.values import Strength, Value, elementwise, matmul, reading_order, total
 
 
@@ -41,18 +42,12 @@ def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], 
         index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
         using = [g for g in left if index in g.indices]
         rest = [g for g in left if index not in g.indices]
-        if len(using) > 1 and not _is_matmul(using, index):
-            using = _absorbed(using)
-        if len(using) == 1:
-            gone = {i for i in waiting if i in using[0].indices and not any(i in g.indices for g in rest)}
-            made = _summed_group(using[0], gone, order)
-        elif _is_matmul(using, index):
+        gone = {i for i in waiting if not any(i in g.indices for g in rest) and any(i in g.indices for g in using)}
+        if _is_matmul(using, index):
             gone = {index}
-            made = matmul(using[0].value(order), using[1].value(order), index, rows)
-            made = _in_order(made, order)
+            made = _in_order(matmul(using[0].value(order), using[1].value(order), index, rows), order)
         else:
-            gone = {i for i in waiting if not any(i in g.indices for g in rest)}
-            made = _einsum([v for g in using for v in (g.value(order),)], gone, order)
+            made = _combined(using, gone, order)
         left = _merged([*rest, Group((made,), ())])
         waiting -= gone
     return left
@@ -85,6 +80,20 @@ def _is_matmul(using: Sequence[Group], index: Idx) -> bool:
     return one & other == {index} and len(one) <= 2 and len(other) <= 2
 
 
+def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx]) -> Value:
+    """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
+    if len(using) == 2 and using[0].indices & using[1].indices == gone:
+        product = paired(using[0].value(order), using[1].value(order), gone, order)
+        if product is not None:
+            return product
+    using = _absorbed(using)
+    if len(using) == 1:
+        return _summed_group(using[0], gone, order)
+    values = [g.value(order) for g in using]
+    product = paired(*values, gone, order) if len(values) == 2 else None
+    return _einsum(values, gone, order) if product is None else product
+
+
 def _absorbed(using: Sequence[Group]) -> list[Group]:
     """The groups after each is multiplied into the narrowest other one that has all of its indices."""
     left = sorted(using, key=lambda g: len(g.indices))
@@ -114,7 +123,7 @@ def _in_order(value: Value, order: Sequence[Idx]) -> Value:
 
 
 def _einsum(values: Sequence[Value], gone: set[Idx], order: Sequence[Idx]) -> Value:
-    """What no tidier plan fits."""
+    """What no tidier plan fits; with more than two arrays, in an order that NumPy chooses."""
     every = list(dict.fromkeys(i for v in values for i in v.indices))
     letters: dict[Idx, str] = {}
     for index in every:
@@ -124,9 +133,9 @@ def _einsum(values: Sequence[Value], gone: set[Idx], order: Sequence[Idx]) -> Va
     left += [i for i in every if i not in gone and i not in left]
     spelled = ",".join("".join(letters[i] for i in v.indices) for v in values)
     result = "".join(letters[i] for i in left)
-    given = ", ".join(v.code for v in values)
+    given = ", ".join([*(v.code for v in values), *(["optimize=True"] if len(values) > 2 else [])])
     return Value(
-        f'np.einsum("{spelled}->{result}", {given}, optimize=True)',
+        f'np.einsum("{spelled}->{result}", {given})',
         Strength.CALL,
         tuple(left),
         sum(v.negative for v in values) % 2 == 1,

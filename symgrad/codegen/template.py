@@ -102,9 +102,9 @@ def _ready(record: Record, body: Body) -> str:
         tests += _chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
         tests += _chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
         tests.append(f"{own[0]}.dtype in _FLOATS")
-        for count in (1, 2):
-            if alike := [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]:
-                tests += _chained([*alike, str(count)], "==")
+        for count in sorted({len(a.axes) for a in arrays}):
+            alike = [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]
+            tests += _chained([*alike, str(count)], "==")
         for axis in record.program.axes:
             places = [(a, p) for a in arrays for p, other in enumerate(a.axes) if other.name == axis.name]
             if places:
