@@ -204,12 +204,12 @@ def deep_tanh(layers: int) -> Program:
 
 def heads() -> Program:
     """Batched attention with several heads: projections, softmax over the keys, output projection, squared error."""
-    B, M = Axis("B", "sequences", "bn"), Axis("D", "features of a token", "dm")
-    E, G, T = Axis("E", "features of a head", "ef"), Axis("H", "heads", "hg"), Axis("T", "tokens", "tsur")
-    i, m, e, a = B.index("b"), M.index("d"), E.index("e"), G.index("h")
+    B, M = Axis("B", "sequences", "bn"), Axis("M", "features of a token", "md")
+    E, G, T = Axis("E", "features of a head", "ef"), Axis("G", "heads", "hg"), Axis("T", "tokens", "tsur")
+    i, m, e, a = B.index("b"), M.index("m"), E.index("e"), G.index("h")
     t, s, u = T.index("t"), T.index("s"), T.index("u")
     tokens, (Wq, Wk, Wv, Wo) = Array("X", (B, T, M)), (Array(f"W{x}", (G, E, M)) for x in "qkvo")
-    Q, K, V, O = (Array(x, (B, G, T, E)) for x in "QKVO")
+    Q, K, V, mixed = (Array(x, (B, G, T, E)) for x in "QKVO")
     scores, total, A = Array("Z", (B, G, T, T)), Array("C", (B, G, T)), Array("A", (B, G, T, T))
     out, target = Array("P", (B, T, M)), Array("Y", (B, T, M))
     return Program(
@@ -223,8 +223,8 @@ def heads() -> Program:
             node(scores[i, a, t, s], Sum(Q[i, a, t, e] * K[i, a, s, e], e) / sqrt(E.size)),
             abbreviation(total[i, a, t], Sum(exp(scores[i, a, t, u]), u)),
             node(A[i, a, t, s], exp(scores[i, a, t, s]) / total[i, a, t]),
-            node(O[i, a, t, e], Sum(A[i, a, t, s] * V[i, a, s, e], s)),
-            node(out[i, t, m], Sum(O[i, a, t, e] * Wo[a, e, m], a, e)),
+            node(mixed[i, a, t, e], Sum(A[i, a, t, s] * V[i, a, s, e], s)),
+            node(out[i, t, m], Sum(mixed[i, a, t, e] * Wo[a, e, m], a, e)),
             node(L.base, Sum((out[i, t, m] - target[i, t, m]) ** 2, i, t, m) / B.size),
         ),
         "L",
@@ -233,16 +233,16 @@ def heads() -> Program:
 
 def tensor_form() -> Program:
     """A three-way form x_i T_ijk y_j z_k for each row, and its squared error."""
-    I, J, K = Axis("I", "first features", "ip"), Axis("J", "second features", "jq"), Axis("K", "third features", "kr")
-    i, l, m = I.index("i"), J.index("j"), K.index("k")
-    x, y, z, core = Array("X", (N, I)), Array("V", (N, J)), Array("Z", (N, K)), Array("T", (I, J, K))
+    F, J, K = Axis("I", "first features", "ip"), Axis("J", "second features", "jq"), Axis("K", "third features", "kr")
+    i, q, m = F.index("i"), J.index("j"), K.index("k")
+    x, y, z, core = Array("X", (N, F)), Array("V", (N, J)), Array("Z", (N, K)), Array("T", (F, J, K))
     f, target = Array("f", (N,)), Array("u", (N,))
     return Program(
         "tensor_form",
-        (N, I, J, K),
+        (N, F, J, K),
         (x, y, z, core, target),
         (
-            node(f[n], Sum(x[n, i] * core[i, l, m] * y[n, l] * z[n, m], i, l, m)),
+            node(f[n], Sum(x[n, i] * core[i, q, m] * y[n, q] * z[n, m], i, q, m)),
             node(L.base, Sum((f[n] - target[n]) ** 2, n) / N.size),
         ),
         "L",
@@ -251,19 +251,19 @@ def tensor_form() -> Program:
 
 def factorisations() -> Program:
     """A batch of matrix factorisations U V^T of the slices of R, with a penalty on the factors."""
-    B, I, J, R = (
+    B, F, J, R = (
         Axis("B", "matrices", "bc"),
         Axis("I", "rows", "ip"),
         Axis("J", "columns", "jq"),
         Axis("R", "rank", "rs"),
     )
-    i, p, q, r = B.index("b"), I.index("i"), J.index("j"), R.index("r")
-    left, right, target, lam = Array("U", (B, I, R)), Array("V", (B, J, R)), Array("X", (B, I, J)), Array("lambda_")
-    error = Array("E", (B, I, J))
+    i, p, q, r = B.index("b"), F.index("i"), J.index("j"), R.index("r")
+    left, right, target, lam = Array("U", (B, F, R)), Array("V", (B, J, R)), Array("X", (B, F, J)), Array("lambda_")
+    error = Array("E", (B, F, J))
     penalty = Sum(left[i, p, r] ** 2, i, p, r) + Sum(right[i, q, r] ** 2, i, q, r)
     return Program(
         "factorisations",
-        (B, I, J, R),
+        (B, F, J, R),
         (left, right, target, lam),
         (
             node(error[i, p, q], Sum(left[i, p, r] * right[i, q, r], r) - target[i, p, q]),

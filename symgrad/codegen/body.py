@@ -23,6 +23,7 @@ from symgrad.program import Assumption
 from symgrad.steps import Record
 
 INDENT, WIDTH = "    ", 110
+VIEW = re.compile(r"(np\.(transpose|diagonal|einsum)\((\"[a-z]+->[a-z]+\", )?)?\w+(\.T)?(, \([\d, ]+\))?\)?")
 ROWS = "_rows"  # the function that evaluates a block of rows
 
 
@@ -142,7 +143,8 @@ class Body:
         self._translator.letters[assignment.name] = assignment.indices
 
     def _may_be_input(self, value: Value) -> bool:
-        return value.code.removesuffix(".T").isidentifier()
+        """Whether a value is a name or a view of what a name stands for."""
+        return VIEW.fullmatch(value.code) is not None
 
     def _conforming(self, value: Value, assignment: Assignment) -> Value:
         """The value over exactly the axes of the array to which it is assigned."""

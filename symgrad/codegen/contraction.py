@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.stacks import paired
+from symgrad.codegen.stacks import is_pair, paired
 from symgrad.codegen.values import Strength, Value, elementwise, matmul, reading_order, total
+
+Fit = Callable[[Sequence[Value], Callable[[Sequence[Value]], Value]], Value]
+"""What is made of values, the longest of which get lines of their own until it fits on one."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,21 @@ class Group:
     def joined(self, other: Group) -> Group:
         return Group(self.above + other.above, self.below + other.below)
 
-    def value(self, order: Sequence[Idx]) -> Value:
-        """The group as one array."""
-        return elementwise(sorted(self.above, key=reading_order), self.below, order)
+    def value(self, order: Sequence[Idx], fit: Fit, summed: Iterable[Idx] = ()) -> Value:
+        """The group as one array, summed over its axes ``summed``."""
+        above = sorted(self.above, key=reading_order)
+        summed = set(summed)
+
+        def made(values: Sequence[Value]) -> Value:
+            product = elementwise(values[: len(above)], values[len(above) :], order)
+            return total(product, summed) if summed else product
+
+        return fit([*above, *self.below], made)
 
 
-def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], rows: str = "") -> list[Group]:
+def contracted(
+    groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], fit: Fit, rows: str = ""
+) -> list[Group]:
     """The groups after every index of ``summed`` is summed away; their product is the result.
 
     ``rows`` is the axis of the block of rows at hand, if any (see ``matmul``).
@@ -45,9 +57,10 @@ def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], 
         gone = {i for i in waiting if not any(i in g.indices for g in rest) and any(i in g.indices for g in using)}
         if _is_matmul(using, index):
             gone = {index}
-            made = _in_order(matmul(using[0].value(order), using[1].value(order), index, rows), order)
+            one, other = (g.value(order, fit) for g in using)
+            made = _in_order(matmul(one, other, index, rows), order)
         else:
-            made = _combined(using, gone, order)
+            made = _combined(using, gone, order, fit)
         left = _merged([*rest, Group((made,), ())])
         waiting -= gone
     return left
@@ -80,18 +93,16 @@ def _is_matmul(using: Sequence[Group], index: Idx) -> bool:
     return one & other == {index} and len(one) <= 2 and len(other) <= 2
 
 
-def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx]) -> Value:
+def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
     """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
-    if len(using) == 2 and using[0].indices & using[1].indices == gone:
-        product = paired(using[0].value(order), using[1].value(order), gone, order)
-        if product is not None:
-            return product
-    using = _absorbed(using)
+    if not (len(using) == 2 and using[0].indices & using[1].indices == gone):
+        using = _absorbed(using)
     if len(using) == 1:
-        return _summed_group(using[0], gone, order)
-    values = [g.value(order) for g in using]
-    product = paired(*values, gone, order) if len(values) == 2 else None
-    return _einsum(values, gone, order) if product is None else product
+        return _summed_group(using[0], gone, order, fit)
+    values = [g.value(order, fit) for g in using]
+    if len(values) == 2 and is_pair(values[0], values[1], gone):
+        return fit(values, lambda pair: paired(pair[0], pair[1], gone, order))
+    return fit(values, lambda given: _einsum(given, gone, order))
 
 
 def _absorbed(using: Sequence[Group]) -> list[Group]:
@@ -108,12 +119,12 @@ def _absorbed(using: Sequence[Group]) -> list[Group]:
     return made
 
 
-def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx]) -> Value:
+def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
     """One group summed over axes of its own; two vectors make an inner product."""
     if len(group.above) == 2 and not group.below and len(group.indices) == len(gone) == 1:
         one, other = group.above
         return matmul(one, other, *gone)
-    return total(group.value([*order, *sorted(gone, key=str)]), gone)
+    return group.value([*order, *sorted(gone, key=str)], fit, gone)
 
 
 def _in_order(value: Value, order: Sequence[Idx]) -> Value:

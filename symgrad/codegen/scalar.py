@@ -84,7 +84,8 @@ class Unrolled:
                     self._code(assignment.rhs, {**at, **dict(zip(assignment.over, more, strict=True))})
                     for more in self._places(assignment.over)
                 ]
-                terms = [f"max({', '.join(values)})" if len(values) > 1 else values[0]]
+                self._write_largest(self.entry(assignment.name, place), values)
+                continue
             elif assignment.is_helper and isinstance(assignment.rhs, sympy.exp):
                 terms = [f"math.exp({self._code(assignment.rhs.args[0], at)})"]  # of at most 0: it cannot overflow
             else:
@@ -94,6 +95,16 @@ class Unrolled:
                 self._renamed[assignment.name, place] = terms[0]
             else:
                 self._write(name, terms)
+
+    def _write_largest(self, name: str, values: Sequence[str]) -> None:
+        """``name = max(values)``, on as many lines as it takes."""
+        given = list(values)
+        while len(given) > 1:
+            count = next(c for c in range(len(given), 1, -1) if c == 2 or _largest_fits(name, given[:c]))
+            self.lines.append(f"{name} = max({', '.join(given[:count])})")
+            given = [name, *given[count:]] if given[count:] else []
+        if given:
+            self.lines.append(f"{name} = {given[0]}")
 
     def _write(self, name: str, terms: Sequence[str]) -> None:
         """``name = terms``, a sum, on as many lines as it takes."""
@@ -236,3 +247,7 @@ def _joined(terms: Sequence[str]) -> list[str]:
     for term in terms[1:]:
         line = _plus(line, term)
     return [line]
+
+
+def _largest_fits(name: str, values: Sequence[str]) -> bool:
+    return len(f"{INDENT}{name} = max({', '.join(values)})") <= WIDTH

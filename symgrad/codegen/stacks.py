@@ -10,21 +10,24 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.values import Layout, Strength, Value
 
 
-def paired(left: Value, right: Value, gone: Collection[Idx], order: Sequence[Idx]) -> Value | None:
-    """The product summed over the indices ``gone``, or None where neither ``@`` nor ``tensordot`` gives it.
+def is_pair(left: Value, right: Value, gone: Collection[Idx]) -> bool:
+    """Whether ``@`` or ``tensordot`` gives the product summed over the indices ``gone``: both have all of these, and
+    where they share more, the indices of a stack, each has two besides."""
+    both = set(left.indices) & set(right.indices)
+    if both == set(gone):
+        return True
+    return set(gone) < both and len(gone) == 1 and all(len(v.indices) == len(both) + 1 for v in (left, right))
 
-    Indices that both have and that stay are those of a stack.  ``order`` says which operand comes first.
-    """
+
+def paired(left: Value, right: Value, gone: Collection[Idx], order: Sequence[Idx]) -> Value:
+    """The product of a pair summed over the indices ``gone``; ``order`` says which operand comes first."""
     both = [i for i in left.indices if i in right.indices]
-    if not set(gone) <= set(both):
-        return None
     stack = sorted((i for i in both if i not in gone), key=lambda i: _place(i, order))
     if not stack:
-        return _unstacked(*sorted((left, right), key=lambda v: _first(v, gone, order)), gone)
+        first, second = sorted((left, right), key=lambda v: _first(v, gone, order))
+        return _unstacked(first, second, gone)
     rows = [i for i in left.indices if i not in both]
     columns = [i for i in right.indices if i not in both]
-    if not len(gone) == len(rows) == len(columns) == 1:
-        return None
     if _first(right, both, order) < _first(left, both, order):
         left, right, rows, columns = right, left, columns, rows
     code = " @ ".join(

@@ -62,7 +62,8 @@ def header(record: Record, closed_form: Sequence[str]) -> str:
 
 def _imports(body: Body, code: str) -> str:
     lines = ["import math"] if "math." in code else []
-    noqa = "# ruff: noqa: E741\n\n" if set(body.names.values()) & {"l", "I", "O"} else ""
+    named = {*body.names.values(), *(axis.name for axis in body.record.program.axes)}
+    noqa = "# ruff: noqa: E741\n\n" if named & {"l", "I", "O"} else ""
     return noqa + "\n".join([*lines, "from typing import NamedTuple", "", "import numpy as np"])
 
 

@@ -176,7 +176,7 @@ class Translator:
         coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = turned_brackets(coefficient, factors, self.arrays)
         groups = self._groups(factors, order)
-        parts = contracted(groups, set(summed) - unused, order, self.rows)
+        parts = contracted(groups, set(summed) - unused, order, self._fitting, self.rows)
         negative, above, below = self._coefficient(coefficient)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         under = [v for g in parts for v in g.below]
