@@ -6,7 +6,7 @@ from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
 
 from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis
-from symgrad.program import Definition, Program, abbreviation, node, rows_sum_to_one
+from symgrad.program import Definition, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 
 N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
@@ -273,6 +273,68 @@ def factorisations() -> Program:
     )
 
 
+def quadratic_form() -> Program:
+    """Half of x^T A x minus b^T x, A symmetric."""
+    x, b0, A = Array("x", (D,)), Array("b", (D,)), Array("A", (D, D))
+    e = D.index("e")
+    loss = Rational(1, 2) * Sum(x[d] * A[d, e] * x[e], d, e) - Sum(b0[d] * x[d], d)
+    return Program("quadratic_form", (D,), (x, A, b0), (node(L.base, loss),), "L", (symmetric(A, "A1"),))
+
+
+def whitened_residuals() -> Program:
+    """Squared errors of a linear model, weighted by a symmetric matrix between the outputs."""
+    A, R, l_ = Array("A", (C, C)), Array("R", (N, C)), C.index("l")
+    return Program(
+        "whitened_residuals",
+        (N, D, C),
+        (X, W, Y, A),
+        (
+            node(R[n, k], Sum(X[n, d] * W[d, k], d) - Y[n, k]),
+            node(L.base, Sum(R[n, k] * A[k, l_] * R[n, l_], n, k, l_) / N.size),
+        ),
+        "L",
+        (symmetric(A, "A1"),),
+    )
+
+
+def brier_one_hot() -> Program:
+    """The probability missing from the labelled class, squared, with one-hot labels, and the margin of the logits."""
+    q = Array("Q", (N,))
+    return Program(
+        "brier_one_hot",
+        (N, D, C),
+        (X, W, b, Y),
+        (
+            cl.logits(),
+            cl.normaliser(),
+            abbreviation(P[n, k], exp(Z[n, k]) / S[n]),
+            node(q[n], Sum(Y[n, k] * P[n, k], k)),
+            node(L.base, Sum(Y[n, k] ** 2 * (1 - q[n]) ** 2, n, k) / N.size),
+        ),
+        "L",
+        one_hot(Y),
+    )
+
+
+def squared_labels() -> Program:
+    """Squared errors in which the labels occur squared: one-hot labels take the squares away."""
+    return Program(
+        "squared_labels",
+        (N, D, C),
+        (X, W, b, Y),
+        (
+            cl.logits(),
+            node(
+                L.base,
+                Sum(Y[n, k] ** 2 * (Z[n, k] - Sum(Y[n, j] * Z[n, j], j)) ** 2, n, k)
+                + Sum(Y[n, k] ** 3 * Z[n, k], n, k),
+            ),
+        ),
+        "L",
+        one_hot(Y),
+    )
+
+
 # name -> (program, arrays to differentiate with respect to)
 ZOO = {
     "class_weights": (class_weights, ("W", "b")),
@@ -290,4 +352,8 @@ ZOO = {
     "heads": (heads, ("X", "Wq", "Wk", "Wv", "Wo")),
     "tensor_form": (tensor_form, ("X", "V", "Z", "T")),
     "factorisations": (factorisations, ("U", "V")),
+    "quadratic_form": (quadratic_form, ("x",)),
+    "whitened_residuals": (whitened_residuals, ("W", "A")),
+    "brier_one_hot": (brier_one_hot, ("W", "b")),
+    "squared_labels": (squared_labels, ("W", "b")),
 }
