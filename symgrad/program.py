@@ -96,7 +96,7 @@ def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
     *rows, k = _letters(array)
     j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
     one, other = array[(*rows, k)], array[(*rows, j)]
-    words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
+    words = f"each row of {array.name} is one-hot"
     return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
 
 

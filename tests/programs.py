@@ -297,11 +297,11 @@ def whitened_residuals() -> Program:
     )
 
 
-def brier_one_hot() -> Program:
-    """The probability missing from the labelled class, squared, with one-hot labels, and the margin of the logits."""
+def missing_probability() -> Program:
+    """The probability that the labelled class lacks, squared, for one-hot labels."""
     q = Array("Q", (N,))
     return Program(
-        "brier_one_hot",
+        "missing_probability",
         (N, D, C),
         (X, W, b, Y),
         (
@@ -316,20 +316,14 @@ def brier_one_hot() -> Program:
     )
 
 
-def squared_labels() -> Program:
-    """Squared errors in which the labels occur squared: one-hot labels take the squares away."""
+def labelled_logits() -> Program:
+    """The logit of the labelled class, squared, less its exponential; the labels stand in powers."""
+    own = Sum(Y[n, k] * Z[n, k], k)
     return Program(
-        "squared_labels",
+        "labelled_logits",
         (N, D, C),
         (X, W, b, Y),
-        (
-            cl.logits(),
-            node(
-                L.base,
-                Sum(Y[n, k] ** 2 * (Z[n, k] - Sum(Y[n, j] * Z[n, j], j)) ** 2, n, k)
-                + Sum(Y[n, k] ** 3 * Z[n, k], n, k),
-            ),
-        ),
+        (cl.logits(), node(L.base, Sum(own**2, n) - Sum(Y[n, k] ** 3 * exp(Z[n, k]), n, k))),
         "L",
         one_hot(Y),
     )
@@ -354,6 +348,6 @@ ZOO = {
     "factorisations": (factorisations, ("U", "V")),
     "quadratic_form": (quadratic_form, ("x",)),
     "whitened_residuals": (whitened_residuals, ("W", "A")),
-    "brier_one_hot": (brier_one_hot, ("W", "b")),
-    "squared_labels": (squared_labels, ("W", "b")),
+    "missing_probability": (missing_probability, ("W", "b")),
+    "labelled_logits": (labelled_logits, ("W", "b")),
 }

@@ -1,7 +1,8 @@
 """The relations between entries of one-hot rows in the checker's normal form.
 
 In a row of which one entry at most is 1 and the others are 0, ``y_k y_j = delta(k, j) y_k``; so a square is the entry,
-and ``y_k sum_j y_j f_j = y_k f_k``.  Where exactly one entry is 1, ``sum_k y_k = 1``, whatever else the sum is over.
+``y_k sum_j y_j f_j = y_k f_k``, and a product of two such sums is one sum.  Where exactly one entry is 1,
+``sum_k y_k = 1``, whatever else the sum is over.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ def picked(exponents: dict[Atom, Exponent]) -> Polynomial | None:
 
     Powers become first powers in ``exponents`` itself.
     """
-    hot = [a for a, e in exponents.items() if _is_hot(a) and isinstance(e, int) and e > 0]
-    if not hot:
-        return None
+    factors = [a for a, e in exponents.items() if isinstance(e, int) and e > 0]
+    hot = [a for a in factors if _is_hot(a)]
     exponents.update(dict.fromkeys(hot, 1))
     for one, other in combinations(hot, 2):
         if _row(one) == _row(other):
             rest = algebra.product((a, e) for a, e in exponents.items() if a != other)
             return algebra.multiply(rest, single(delta(_last(one), _last(other))))
-    for one in hot:
-        for total, exponent in exponents.items():
-            if total.kind == "sum" and isinstance(exponent, int) and exponent > 0 and _meets(one, total):
+    seen = {_row(one) for one in hot}
+    for total in factors:
+        if total.kind == "sum" and (rows := _rows(total)):
+            if rows & seen or exponents[total] > 1:
                 return _written_out(exponents, total)
+            seen |= rows
     return None
 
 
@@ -47,10 +49,10 @@ def _last(atom: Atom) -> Index:
     return index
 
 
-def _meets(one: Atom, total: Atom) -> bool:
-    """Whether a sum is over entries of the same row."""
+def _rows(total: Atom) -> set[tuple[str, tuple[Index, ...]]]:
+    """The rows over whose entries a sum runs."""
     bound, factors = total.data
-    return any(_is_hot(a) and _row(a) == _row(one) and _last(a) in bound for a, _ in factors)
+    return {_row(a) for a, _ in factors if _is_hot(a) and _last(a) in bound and not set(_row(a)[1]) & set(bound)}
 
 
 def _written_out(exponents: Mapping[Atom, Exponent], total: Atom) -> Polynomial:

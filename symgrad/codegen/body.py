@@ -11,7 +11,7 @@ from dataclasses import replace
 from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
@@ -180,14 +180,15 @@ class Body:
 
     def _check(self, assumption: Assumption) -> None:
         """Lines that raise where the inputs do not satisfy an assumption that the derivation used."""
-        value = self._translator.translate(assumption.lhs - assumption.rhs, ()).settled()
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
-        square = "gap.dot(gap)" if len(value.indices) == 1 else "np.vdot(gap, gap)"
-        self._here += [
-            f"gap = {value.code}",
-            f"if not {square} < 1e-10:",
-            f'{INDENT}_hold(gap, "{arrays}: expected that {assumption.words}")',
-        ]
+        for gap in gaps(assumption):
+            value = self._translator.translate(gap, ()).settled()
+            square = "gap.dot(gap)" if len(value.indices) == 1 else "np.vdot(gap, gap)"
+            self._here += [
+                f"gap = {value.code}",
+                f"if not {square} < 1e-10:",
+                f'{INDENT}_hold(gap, "{arrays}: expected that {assumption.words}")',
+            ]
 
     def sizes(self, code: str) -> list[str]:
         """Lines for the sizes of axes that ``code`` uses, from arrays that cannot be labels where there are such."""

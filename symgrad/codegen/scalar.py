@@ -16,6 +16,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, python_name
 from symgrad.codegen.kernels import logaddexp, sigmoid, weighted
+from symgrad.codegen.labels import gaps
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import UnsupportedError
@@ -118,13 +119,13 @@ class Unrolled:
         self.lines.append(line)
 
     def _check(self, assumption: Assumption) -> None:
-        indices = tuple(free_indices(assumption.lhs))
-        gap = assumption.lhs - assumption.rhs
-        names = []
-        for number, place in enumerate(self._places(indices), 1):
-            name = f"gap_{number}"
-            self._write(name, self._terms(gap, dict(zip(indices, place, strict=True))))
-            names.append(name)
+        names: list[str] = []
+        for gap in gaps(assumption):
+            indices = tuple(free_indices(gap))
+            for place in self._places(indices):
+                name = f"gap_{len(names) + 1}"
+                self._write(name, self._terms(gap, dict(zip(indices, place, strict=True))))
+                names.append(name)
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
         words = f"{arrays}: expected that {assumption.words}"
         for name in names:

@@ -65,7 +65,7 @@ class Explicit:
         for assumption in used_assumptions(self.record):
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
-            made[assumption] = tuple(zip(*sides, strict=True))
+            made[assumption] = tuple((left, right) for left, right in zip(*sides, strict=True) if left != right)
         return made
 
     def with_shared_sums(self) -> Explicit:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
-from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -24,12 +25,15 @@ from symgrad.sums import contract, ordered_sums, split_sums
 MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round
 
 
-def use(program: Program, expr: Expr, assumption: Assumption) -> Expr:
-    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round."""
+def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> Expr:
+    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round.
+
+    ``order`` has the free indices of the line as its left side has them.
+    """
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
     if isinstance(assumption.lhs, Indexed):
-        return _turned(expr, assumption.lhs.base.name)
+        return _turned(expr, assumption.lhs.base.name, order)
     return _picked(expr, assumption)
 
 
@@ -65,18 +69,19 @@ def _value(program: Program, total: Sum, lhs: Expr, rhs: Expr) -> Expr | None:
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
 
 
-def _turned(expr: Expr, name: str) -> Expr:
-    """``expr`` with the entries of a symmetric matrix turned: a free index stands first, and like terms merge."""
+def _turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
+    """``expr`` with the entries of a symmetric matrix turned, so that like terms merge: the index of a row of the left
+    side stands first, that of a column last, as in a product of matrices."""
     free = free_indices(expr)
 
-    def first(index: Idx) -> tuple[bool, str]:
-        return index not in free, str(index)
+    def place(index: Idx) -> float:
+        return order.index(index) if index in free else 0.5
 
     entries = {e for e in expr.atoms(Indexed) if e.base.name == name and set(e.indices) & free}
-    late = {e for e in entries if first(e.indices[1]) < first(e.indices[0])}
+    late = {e for e in entries if place(e.indices[1]) < place(e.indices[0])}
     made = replaced(expr, {e: _transpose(e) for e in late})
     made = ordered_sums(replaced(made, {total: _least(total, name, free) for total in _outermost(made)}))
-    led = any(e.indices[0] not in free for e in late)
+    led = any(not set(e.indices) <= free for e in late)
     return made if led or made.count_ops() < expr.count_ops() else expr
 
 
@@ -131,9 +136,16 @@ def _product(expr: Mul, name: str) -> Expr:
         for factor in expr.args:
             if factor != entry and _is_entry(factor, name) and list(factor.indices[:-1]) == row:
                 return _with_products_replaced(expr / factor * KroneckerDelta(k, factor.indices[-1]), name)
+            if isinstance(factor, Add) and (bracket := _beside(factor, entry)) != factor:
+                return _with_products_replaced(expr / factor * bracket, name)
             if isinstance(factor, Sum) and (summand := _term_at(factor, entry)) is not None:
                 return _with_products_replaced(expr / factor * summand, name)
     return expr
+
+
+def _beside(bracket: Add, entry: Indexed) -> Expr:
+    """A sum of terms as it may stand beside ``entry``, which picks in each of them."""
+    return Add(*(_with_products_replaced(entry * term, entry.base.name) / entry for term in bracket.args))
 
 
 def _term_at(total: Sum, entry: Indexed) -> Expr | None:

@@ -261,7 +261,9 @@ def _matmul(left: Factor, right: Factor) -> Factor:
     for matrix in (left.matrix, right.matrix):
         parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
     made = Factor(MatMul(*parts), left.row, right.column)
-    return _turned(made) if made.row is None and made.column is not None else made
+    if not made.indices:  # a number: of the two ways round, that with fewer transposes
+        return min(made, _turned(made), key=lambda factor: len(factor.matrix.atoms(Transpose)))
+    return _turned(made) if made.row is None else made
 
 
 def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
