@@ -6,7 +6,7 @@ from symgrad.check.witness import find_witness
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
-from symgrad.program import Assumption, Program, abbreviation, node, rows_sum_to_one
+from symgrad.program import Assumption, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,8 @@ __all__ = [
     "derive",
     "find_witness",
     "node",
+    "one_hot",
     "read_published",
     "rows_sum_to_one",
+    "symmetric",
 ]

@@ -63,7 +63,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Array:
-    """A named real array with 0, 1 or 2 axes.  ``positive=True`` states that every entry is positive."""
+    """A named real array with any number of axes.  ``positive=True`` states that every entry is positive."""
 
     name: str
     axes: tuple[Axis, ...] = ()
@@ -83,8 +83,18 @@ class Array:
         return self.base if not self.axes and not given else Indexed(self.base, *given)
 
     @property
+    def has_matrix(self) -> bool:
+        """Whether the array has a matrix form: whether it has at most two axes."""
+        return len(self.axes) <= 2
+
+    @property
     def matrix(self) -> Expr:
-        """The array as SymPy's matrix calculus sees it: a vector is a column, an array of no axes a symbol."""
+        """The array as SymPy's matrix calculus sees it: a vector is a column, an array of no axes a symbol.
+
+        Raises ``UnsupportedError`` for more than two axes: see ``has_matrix``.
+        """
+        if not self.has_matrix:
+            raise UnsupportedError(f"{self.name} has {len(self.axes)} axes: it has no matrix form")
         if not self.axes:
             return self.base
         return MatrixSymbol(self.name, self.axes[0].size, self.axes[1].size if len(self.axes) == 2 else 1)

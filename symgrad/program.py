@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Float, Indexed, Mul, Rational, Sum, Symbol, sympify
+from sympy import Add, Expr, Float, Indexed, KroneckerDelta, Mul, Rational, Sum, Symbol, sympify
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -20,6 +20,7 @@ from symgrad.notation import (
     bound_indices,
     entries,
     free_indices,
+    fresh_letter,
     renamed,
     replaced,
     varying_names,
@@ -80,9 +81,46 @@ class Assumption:
 
 
 def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that every row of ``array`` (two axes) sums to one, as rows of one-hot or soft labels do."""
-    row, column = (axis.index(axis.conventional[0]) for axis in array.axes)
-    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[row, column], column), sympify(1))
+    """The assumption that every row of ``array`` (its last axis) sums to one, as rows of one-hot or soft labels do.
+
+    Raises ``ProgramError`` for an array of no axes.
+    """
+    *rows, column = _letters(array)
+    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[(*rows, column)], column), sympify(1))
+
+
+def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
+    """The assumption that every row of ``array`` (its last axis) is one-hot, in two: no two entries of a row are 1
+    (``y_nk y_nj = delta_kj y_nk``, so that every entry is 0 or 1), and each row sums to one.
+
+    Their keys are ``key`` with ``a`` and ``b``.  Raises ``ProgramError`` for an array of no axes.
+    """
+    *rows, k = _letters(array)
+    j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
+    one, other = array[(*rows, k)], array[(*rows, j)]
+    words = f"each row of {array.name} is one-hot"
+    return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
+
+
+def symmetric(array: Array, key: str) -> Assumption:
+    """The assumption that ``array`` equals its transpose.
+
+    Raises ``ProgramError`` for an array that has not twice the same axis.
+    """
+    if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
+        raise ProgramError(f"{array.name} cannot be symmetric: it has not twice the same axis")
+    i, j = _letters(array)
+    return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
+
+
+def _letters(array: Array) -> list[Idx]:
+    """An index for each axis of an array that has rows."""
+    if not array.axes:
+        raise ProgramError(f"{array.name} has no rows: it has no axes")
+    chosen: list[Idx] = []
+    for axis in array.axes:
+        chosen.append(fresh_letter(axis, {str(i.label) for i in chosen}, bound=True))
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -248,8 +286,6 @@ def _validate(program: Program) -> None:
         _check_name(program, array.name)
         if missing := [a.name for a in array.axes if a.name not in axis]:
             raise ProgramError(f"{program.name}: {array.name} has the axis {missing[0]}, which is not among the axes")
-        if len(array.axes) > 2:
-            raise ProgramError(f"{program.name}: {array.name} has {len(array.axes)} axes; at most 2 are supported")
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
             raise ProgramError(
@@ -271,14 +307,13 @@ def _validate(program: Program) -> None:
             raise ProgramError(f"{program.name}: the left side {e.entry} does not fit the declared axes ({declared})")
         if len(set(e.indices)) < len(e.indices):
             raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
-        if len(e.indices) > 2:
-            raise ProgramError(f"{program.name}: {e.name} has {len(e.indices)} axes; at most 2 are supported")
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
     for e in program.equations:
         _validate_side(program, known, e.name, e.rhs, set(e.indices))
     _validate_order(program)
     for a in program.assumptions:
-        _validate_side(program, known, f"assumption {a.key}", a.lhs, free_indices(a.lhs))
+        for side in (a.lhs, a.rhs):
+            _validate_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))
     if program.output not in {e.name for e in program.equations}:
         raise ProgramError(f"{program.name}: the output {program.output} is not defined by an equation")
     if known[program.output]:

@@ -106,7 +106,8 @@ def complex_step(program: Program, name: str, arrays: Mapping[str, np.ndarray], 
 
 
 def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> dict[str, np.ndarray]:
-    """Standard normal inputs; positive where declared so, and rows of probabilities where those are assumed."""
+    """Standard normal inputs; positive where declared so; rows of probabilities, one-hot rows and symmetric matrices
+    where those are assumed."""
     rng = np.random.default_rng(seed)
     found = {}
     for array in program.inputs:
@@ -114,5 +115,11 @@ def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> 
         found[array.name] = np.abs(drawn) + 0.1 if array.positive else drawn
     for assumption in program.assumptions:
         (name,) = {e.base.name for e in assumption.lhs.atoms(Indexed)}
-        found[name] = rng.dirichlet(np.ones(found[name].shape[1]), size=found[name].shape[0])
+        *rows, size = found[name].shape
+        if isinstance(assumption.lhs, Mul):
+            found[name] = np.eye(size)[rng.integers(0, size, rows)]
+        elif isinstance(assumption.lhs, Indexed):
+            found[name] = (found[name] + found[name].T) / 2
+        elif not np.allclose(found[name].sum(axis=-1), 1):
+            found[name] = rng.dirichlet(np.ones(size), size=rows)
     return found

@@ -9,7 +9,7 @@ from sympy import Expr, Rational, Sum, erf, exp, log, sqrt, tanh
 from symgrad.functions import absolute, clip, maximum, minimum, relu, selection, step, where
 from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis
-from symgrad.program import Definition, Program, abbreviation, node, rows_sum_to_one
+from symgrad.program import Definition, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 
 N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
@@ -326,6 +326,133 @@ def crammer_singer() -> Program:
     )
 
 
+def heads() -> Program:
+    """Batched attention with several heads: projections, softmax over the keys, output projection, squared error."""
+    B, M = Axis("B", "sequences", "bn"), Axis("M", "features of a token", "md")
+    E, G, T = Axis("E", "features of a head", "ef"), Axis("G", "heads", "hg"), Axis("T", "tokens", "tsur")
+    i, m, e, a = B.index("b"), M.index("m"), E.index("e"), G.index("h")
+    t, s, u = T.index("t"), T.index("s"), T.index("u")
+    tokens, (Wq, Wk, Wv, Wo) = Array("X", (B, T, M)), (Array(f"W{x}", (G, E, M)) for x in "qkvo")
+    Q, K, V, mixed = (Array(x, (B, G, T, E)) for x in "QKVO")
+    scores, total, A = Array("Z", (B, G, T, T)), Array("C", (B, G, T)), Array("A", (B, G, T, T))
+    out, target = Array("P", (B, T, M)), Array("Y", (B, T, M))
+    return Program(
+        "heads",
+        (B, T, G, E, M),
+        (tokens, Wq, Wk, Wv, Wo, target),
+        (
+            node(Q[i, a, t, e], Sum(tokens[i, t, m] * Wq[a, e, m], m)),
+            node(K[i, a, t, e], Sum(tokens[i, t, m] * Wk[a, e, m], m)),
+            node(V[i, a, t, e], Sum(tokens[i, t, m] * Wv[a, e, m], m)),
+            node(scores[i, a, t, s], Sum(Q[i, a, t, e] * K[i, a, s, e], e) / sqrt(E.size)),
+            abbreviation(total[i, a, t], Sum(exp(scores[i, a, t, u]), u)),
+            node(A[i, a, t, s], exp(scores[i, a, t, s]) / total[i, a, t]),
+            node(mixed[i, a, t, e], Sum(A[i, a, t, s] * V[i, a, s, e], s)),
+            node(out[i, t, m], Sum(mixed[i, a, t, e] * Wo[a, e, m], a, e)),
+            node(L.base, Sum((out[i, t, m] - target[i, t, m]) ** 2, i, t, m) / B.size),
+        ),
+        "L",
+    )
+
+
+def tensor_form() -> Program:
+    """A three-way form x_i T_ijk y_j z_k for each row, and its squared error."""
+    F, J, K = Axis("I", "first features", "ip"), Axis("J", "second features", "jq"), Axis("K", "third features", "kr")
+    i, q, m = F.index("i"), J.index("j"), K.index("k")
+    x, y, z, core = Array("X", (N, F)), Array("V", (N, J)), Array("Z", (N, K)), Array("T", (F, J, K))
+    f, target = Array("f", (N,)), Array("u", (N,))
+    return Program(
+        "tensor_form",
+        (N, F, J, K),
+        (x, y, z, core, target),
+        (
+            node(f[n], Sum(x[n, i] * core[i, q, m] * y[n, q] * z[n, m], i, q, m)),
+            node(L.base, Sum((f[n] - target[n]) ** 2, n) / N.size),
+        ),
+        "L",
+    )
+
+
+def factorisations() -> Program:
+    """A batch of matrix factorisations U V^T of the slices of R, with a penalty on the factors."""
+    B, F, J, R = (
+        Axis("B", "matrices", "bc"),
+        Axis("I", "rows", "ip"),
+        Axis("J", "columns", "jq"),
+        Axis("R", "rank", "rs"),
+    )
+    i, p, q, r = B.index("b"), F.index("i"), J.index("j"), R.index("r")
+    left, right, target, lam = Array("U", (B, F, R)), Array("V", (B, J, R)), Array("X", (B, F, J)), Array("lambda_")
+    error = Array("E", (B, F, J))
+    penalty = Sum(left[i, p, r] ** 2, i, p, r) + Sum(right[i, q, r] ** 2, i, q, r)
+    return Program(
+        "factorisations",
+        (B, F, J, R),
+        (left, right, target, lam),
+        (
+            node(error[i, p, q], Sum(left[i, p, r] * right[i, q, r], r) - target[i, p, q]),
+            node(L.base, Rational(1, 2) * Sum(error[i, p, q] ** 2, i, p, q) + lam.base * penalty),
+        ),
+        "L",
+    )
+
+
+def quadratic_form() -> Program:
+    """Half of x^T A x minus b^T x, A symmetric."""
+    x, b0, A = Array("x", (D,)), Array("b", (D,)), Array("A", (D, D))
+    e = D.index("e")
+    loss = Rational(1, 2) * Sum(x[d] * A[d, e] * x[e], d, e) - Sum(b0[d] * x[d], d)
+    return Program("quadratic_form", (D,), (x, A, b0), (node(L.base, loss),), "L", (symmetric(A, "A1"),))
+
+
+def whitened_residuals() -> Program:
+    """Squared errors of a linear model, weighted by a symmetric matrix between the outputs."""
+    A, R, l_ = Array("A", (C, C)), Array("R", (N, C)), C.index("l")
+    return Program(
+        "whitened_residuals",
+        (N, D, C),
+        (X, W, Y, A),
+        (
+            node(R[n, k], Sum(X[n, d] * W[d, k], d) - Y[n, k]),
+            node(L.base, Sum(R[n, k] * A[k, l_] * R[n, l_], n, k, l_) / N.size),
+        ),
+        "L",
+        (symmetric(A, "A1"),),
+    )
+
+
+def missing_probability() -> Program:
+    """The probability that the labelled class lacks, squared, for one-hot labels."""
+    q = Array("Q", (N,))
+    return Program(
+        "missing_probability",
+        (N, D, C),
+        (X, W, b, Y),
+        (
+            cl.logits(),
+            cl.normaliser(),
+            abbreviation(P[n, k], exp(Z[n, k]) / S[n]),
+            node(q[n], Sum(Y[n, k] * P[n, k], k)),
+            node(L.base, Sum(Y[n, k] ** 2 * (1 - q[n]) ** 2, n, k) / N.size),
+        ),
+        "L",
+        one_hot(Y),
+    )
+
+
+def labelled_logits() -> Program:
+    """The logit of the labelled class, squared, less its exponential; the labels stand in powers."""
+    own = Sum(Y[n, k] * Z[n, k], k)
+    return Program(
+        "labelled_logits",
+        (N, D, C),
+        (X, W, b, Y),
+        (cl.logits(), node(L.base, Sum(own**2, n) - Sum(Y[n, k] ** 3 * exp(Z[n, k]), n, k))),
+        "L",
+        one_hot(Y),
+    )
+
+
 # name -> (program, arrays to differentiate with respect to)
 ZOO = {
     "class_weights": (class_weights, ("W", "b")),
@@ -349,4 +476,11 @@ ZOO = {
     "clipped": (clipped, ("w", "low", "high")),
     "hinge": (hinge, ("w",)),
     "crammer_singer": (crammer_singer, ("W", "b")),
+    "heads": (heads, ("X", "Wq", "Wk", "Wv", "Wo")),
+    "tensor_form": (tensor_form, ("X", "V", "Z", "T")),
+    "factorisations": (factorisations, ("U", "V")),
+    "quadratic_form": (quadratic_form, ("x",)),
+    "whitened_residuals": (whitened_residuals, ("W", "A")),
+    "missing_probability": (missing_probability, ("W", "b")),
+    "labelled_logits": (labelled_logits, ("W", "b")),
 }

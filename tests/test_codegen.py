@@ -26,10 +26,11 @@ from symgrad.notation import Array
 from symgrad.program import Definition, Program, abbreviation, node
 from symgrad.steps import Record
 
-SIZES = {"N": 3, "D": 4, "C": 2, "H": 5, "T": 3}
+SIZES = {"N": 3, "D": 4, "C": 2, "H": 5, "T": 3, "B": 2, "G": 2, "E": 4, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}
 N, D, C, X, W, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
 m, i, a = N.index("m"), C.index("i"), D.index("a")
+stack, turned, square = Array("A", (N, D, C)), Array("R", (C, N, D)), Array("Q", (N, N, C))
 q, U, num, lam = Array("q", (C,)), Array("U", (N,)), Array("num", (N,)), Array("lambda")
 
 
@@ -71,6 +72,17 @@ FORMS = {
     "both softmaxes": total(
         "f", (Z,), Sum(log(S[n]), n) + Sum(log(q[k]), k), normaliser, abbreviation(q[k], Sum(exp(Z[n, k]), n))
     ),
+    "gradient that is a view of an input": total("f", (stack, turned), Sum(stack[n, d, k] * turned[k, n, d], n, d, k)),
+    "diagonal of a stack": total("f", (square, q), Sum(square[n, n, k] ** 2 * q[k], n, k)),
+    "gradient that is a diagonal": total("f", (square, Z), Sum(square[n, n, k] * Z[n, k], n, k)),
+    "stacks of vectors": total("f", (stack, turned), Sum(Sum(stack[n, d, k] * turned[k, n, d], d) ** 2, n, k)),
+    "stack and matrices": total("f", (stack, X, W), Sum(tanh(Sum(stack[n, d, k] * W[d, k], d)) * X[n, a], n, k, a)),
+    "stack and a vector": total("f", (stack, q), Sum(exp(Sum(stack[n, d, k] * q[k], k)), n, d)),
+    "two sums over stacks": total("f", (stack, turned), Sum(Sum(stack[n, d, k] * turned[i, n, d], n, d) ** 2, k, i)),
+    "stacks over three axes": total(
+        "f", (stack, turned, W), Sum(Sum(stack[n, d, k] * turned[i, n, a], n) ** 2 * W[d, i], d, k, i, a)
+    ),
+    "pairs in a stack": total("f", (stack,), Sum((stack[n, d, k] - stack[m, d, k]) ** 2, n, m, d, k)),
     "gram": total("f", (X, W), Sum(X[n, d] * W[d, k] * X[m, d] * W[d, i], n, m, d, k, i)),
 }
 EVERY: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {

@@ -20,7 +20,7 @@ from symgrad.losses import classifier as cl
 from symgrad.notation import canonical
 from symgrad.steps import Partial, Record, Step, Total, Value
 
-SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3}
+SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3, "B": 2, "G": 2, "E": 2, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}
 ALL = {name: (make, ("W", "b")) for name, make in LOSSES.items()} | ZOO
 
 X, W, b, Y, Z, S, P, L = cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L

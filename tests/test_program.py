@@ -7,13 +7,14 @@ from collections.abc import Callable
 import pytest
 from sympy import Sum, exp, log
 
-from symgrad import Array, Axis, Program, ProgramError, abbreviation, node, rows_sum_to_one
+from symgrad import Array, Axis, Program, ProgramError, UnsupportedError, abbreviation, node, rows_sum_to_one
 from symgrad.program import Definition
 
 N, D, C = Axis("N"), Axis("D"), Axis("C")
 X, W, Y, Z, L = Array("X", (N, D)), Array("W", (D, C)), Array("Y", (N, C)), Array("Z", (N, C)), Array("L")
 n, d, k, j = N.index("n"), D.index("d"), C.index("k"), C.index("j")
 LOGITS = node(Z[n, k], Sum(X[n, d] * W[d, k], d))
+LOSS_OF_STACK = node(L.base, Sum(Array("Z", (N, C, D))[n, k, d] ** 2, n, k, d))
 LOSS = node(L.base, Sum((Z[n, k] - Y[n, k]) ** 2, n, k))
 
 
@@ -86,3 +87,12 @@ def test_the_assumption_is_an_equation() -> None:
     assumption = rows_sum_to_one(Y)
     assert assumption.rhs == 1
     assert assumption.words == "each row of Y sums to one"
+
+
+def test_arrays_may_have_any_number_of_axes_but_a_matrix_form_only_up_to_two() -> None:
+    stack = Array("A", (N, D, C))
+    of = program(node(Array("Z", (N, C, D))[n, k, d], stack[n, d, k]), LOSS_OF_STACK, inputs=(stack,))
+    assert [axis.name for axis in of.arrays["Z"].axes] == ["N", "C", "D"]
+    assert not stack.has_matrix and X.has_matrix
+    with pytest.raises(UnsupportedError, match="A has 3 axes"):
+        _ = stack.matrix

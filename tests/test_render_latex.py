@@ -200,3 +200,8 @@ def test_hostile_words_compile(tmp_path: Path) -> None:
     program = replace(RECORD.program, summary="100% of #1 & $x_1$ \\ { 中 “δ”")
     steps = (replace(RECORD.steps[0], reason="by_user's <rule> & 50% ~ ^ x²"), *RECORD.steps[1:])
     assert "Overfull" not in compiled(replace(RECORD, program=program, steps=steps), tmp_path)
+
+
+def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
+    page = to_latex(derive_record(ZOO["tensor_form"][0](), ("T",)))
+    assert r"\(T\) has three axes: index notation only." in page and r"t_{ijk}" in page

@@ -116,3 +116,7 @@ def test_notations(notation: str) -> None:
 def test_other_programs_are_xml(name: str) -> None:
     program, wrt = ZOO[name]
     assert elements(to_mathml(derive_record(program(), wrt)))
+
+
+def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
+    assert "T has three axes: index notation only." in to_mathml(derive_record(ZOO["tensor_form"][0](), ("T",)))

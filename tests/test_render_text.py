@@ -335,3 +335,14 @@ def test_derivations_of_other_programs_print(name: str) -> None:
     program, wrt = ZOO[name]
     page = to_text(derive_record(program(), wrt))
     assert all(letter not in page for letter in "{}*")
+
+
+def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
+    of = derive_record(ZOO["tensor_form"][0](), ("X", "T"))
+    page = to_text(of)
+    assert "T has three axes: index notation only." in page
+    assert "T   (I, J, K)   t_ijk" in page and "∂L/∂t_ijk = (2/N) Σ_n x_ni v_nj z_nk (f_n − u_n)" in page
+    assert page.count("∂L/∂t_ijk = (2/N)") == 1  # the gradient of T stands once, that of X also as what has no form
+    assert "∂L/∂T" not in page and "index notation only" not in to_text(of, notation="index")
+    both = to_text(derive_record(ZOO["heads"][0](), ("X",)))
+    assert "have three axes and Q, K, V, Z, A and O have four axes: index" in both

@@ -124,7 +124,7 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     for assumption in writer.program.assumptions:
-        used = use(writer.program, value, assumption)
+        used = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
         value = writer.line(
             subject,
             value,

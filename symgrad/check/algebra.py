@@ -8,6 +8,7 @@ expressions reach the same polynomial, they are equal at every shape.  The rules
 * ``exp`` of a sum is a product, rational multiples of an exponent are powers, ``exp(log x) = x``;
 * ``log`` of a product of factors known to be positive is a sum, ``log(x**k) = k log x`` for odd ``k`` (the left side is
   real only for x > 0) or positive x;
+* entries of one-hot rows obey theirs (``onehot``);
 * roots and divisors obey their one relation (``roots``).
 
 Sums over indices are in ``sums``; ``rename`` needs them because renaming may make two indices coincide.
@@ -21,7 +22,7 @@ from math import gcd, lcm
 
 from sympy import factorint
 
-from symgrad.check import roots, sums
+from symgrad.check import onehot, roots, sums
 from symgrad.check.atoms import (
     Atom,
     Exponent,
@@ -84,6 +85,8 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
             return multiply(renamed, {_deltas(stand_in): Fraction(1)})
         exponents = rest | dict(_deltas(stand_in))
+    if (picked := onehot.picked(exponents)) is not None:
+        return picked
     coefficient = Fraction(1)
     for atom, exponent in list(exponents.items()):
         if atom.kind == "prime":
@@ -263,8 +266,8 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
     if not atom.free & names.keys():
         return single(atom)
     if atom.kind == "entry":
-        name, positive, indices = atom.data
-        return single(entry(name, tuple(names.get(i, i) for i in indices), positive))
+        name, positive, indices, row = atom.data
+        return single(entry(name, tuple(names.get(i, i) for i in indices), positive, row))
     if atom.kind == "delta":
         i, j = (names.get(i, i) for i in atom.data)
         return number(1) if i == j else single(delta(i, j))

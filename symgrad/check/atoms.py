@@ -25,7 +25,8 @@ class NoNormalForm(SymgradError):
 class Atom:
     """One quantity.  ``kind`` says which, ``data`` holds its parts:
 
-    ``entry`` (name, positive, indices); ``size`` (axis,); ``prime`` (p,); ``constant`` (name,); ``delta`` (i, j);
+    ``entry`` (name, positive, indices, relations of its row); ``size`` (axis,); ``prime`` (p,);
+    ``constant`` (name,); ``delta`` (i, j);
     ``exp`` (monomial,); ``log`` (polynomial items,); ``function`` (name, polynomial items of each argument);
     ``selection`` (bound index, polynomial items, index): the entry at an index of a selection along the bound one;
     ``root`` (degree, polynomial items): the positive root, or for degree 1 the polynomial itself;
@@ -62,17 +63,19 @@ Items = tuple[tuple[Monomial, Fraction], ...]
 
 ONE: Monomial = ()
 
+FREE, AT_MOST_ONE, EXACTLY_ONE = 0, 1, 2
+"""The relations of a row of entries: none; at most one is 1 and the others are 0; exactly one is."""
+
 
 def axis_of(index: Index) -> str:
     """The axis over which an index runs."""
     return index.rpartition("@")[2]
 
 
-def entry(name: str, indices: tuple[Index, ...], positive: bool) -> Atom:
-    """The entry of an array, or a scalar."""
-    return Atom(
-        "entry", (name, positive, indices), f"{name}[{','.join(indices)}]", frozenset(indices), 0, int(positive)
-    )
+def entry(name: str, indices: tuple[Index, ...], positive: bool, row: int = FREE) -> Atom:
+    """The entry of an array, or a scalar; ``row`` says which relations the entries of its row obey."""
+    key = f"{name}[{','.join(indices)}]{'!' * row}"
+    return Atom("entry", (name, positive, indices, row), key, frozenset(indices), 0, int(positive))
 
 
 def size(axis: str) -> Atom:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
-from sympy import Expr, Symbol
+from sympy import Expr, Integer, Symbol
 
+from symgrad.check.assumed import OneHot, Projection, constraints, labelings
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place, differentiated
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
-from symgrad.check.normal import constrained
 from symgrad.errors import InputError
 from symgrad.program import Assumption
 from symgrad.steps import Gradient, Record
+
+Labels = dict[tuple[str, Place], int]
+"""The entries of one-hot rows."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
     """Compare every entry of every gradient with SymPy's gradient of the loss written in the inputs alone.
 
     ``sizes`` are those of the program's axes, in their order or by name.  Where a line used an assumption, the last
-    entry that it is about is written in the others (y_C = 1 - the sum of the others).
+    entry that it is about is written in the others (y_C = 1 - the sum of the others; a_ji = a_ij); where one used that
+    rows are one-hot, every choice of labels is compared.
     """
     program = record.program
     names = [axis.name for axis in program.axes]
@@ -49,8 +54,8 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
     wrong: list[str] = []
     undecided: list[str] = []
     compared = 0
-    for gradient in record.gradients.values():
-        comparison = _Comparison(record, given, gradient)
+    for gradient, labels in product(record.gradients.values(), _labels(record, given)):
+        comparison = _Comparison(record, given, gradient, labels)
         for place in comparison.places:
             compared += 1
             entry = f"{gradient.array.name}[{','.join(map(str, place))}]"
@@ -64,14 +69,29 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
     return EndToEnd(shape, compared, tuple(wrong), tuple(undecided), keys)
 
 
+def _labels(record: Record, sizes: Mapping[str, int]) -> list[Labels]:
+    """Every choice of the one-hot rows that the derivation assumes."""
+    found: list[Labels] = [{}]
+    for name, constraint in constraints(_assumed(record), record.program).items():
+        if isinstance(constraint, OneHot):
+            shape = [sizes[axis.name] for axis in record.program.arrays[name].axes]
+            choices = labelings(shape, constraint.is_complete)
+            named = [{(name, place): value for place, value in choice.items()} for choice in choices]
+            found = [{**one, **other} for one, other in product(found, named)]
+    return found
+
+
 def _assumed(record: Record) -> tuple[Assumption, ...]:
     return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption))
 
 
 class _Comparison:
-    """One gradient at a shape.  The loss is written in the inputs, and in the array itself where that is none."""
+    """One gradient at a shape, with zeros and ones for the entries that ``labels`` has.
 
-    def __init__(self, record: Record, sizes: Mapping[str, int], gradient: Gradient) -> None:
+    The loss is written in the inputs, and in the array itself where that is none.
+    """
+
+    def __init__(self, record: Record, sizes: Mapping[str, int], gradient: Gradient, labels: Labels) -> None:
         self._record = record
         self._gradient = gradient
         program = record.program
@@ -79,7 +99,9 @@ class _Comparison:
         self._loss = self._whole.definition(program.definitions[program.output], ())
         self._forms = Instance(program, sizes, ())
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
-        self._fixing = {constrained(a, program)[0]: a for a in _assumed(record)}
+        self._labels = labels
+        known = constraints(_assumed(record), program)
+        self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
         self.field = Field(self._resolve)
         self._indices = tuple(gradient.entry.indices) if gradient.entry.is_Indexed else ()
         self.places = list(self._forms.places(self._indices))
@@ -100,6 +122,8 @@ class _Comparison:
             closed = self._record.adjoints[self._adjoints[name]]
             indices = tuple(closed.entry.indices) if closed.entry.is_Indexed else ()
             return self._forms.entry(closed.index, dict(zip(indices, place, strict=True)))
+        if (name, place) in self._labels:
+            return Integer(self._labels[name, place])
         if name in self._fixing:
             return self._forms.fixed_by(self._fixing[name], self._forms.symbol(name, place))
         return None

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from symgrad.check.assumed import Written
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
 from symgrad.check.meaning import abbreviations, adjoint_array
-from symgrad.check.normal import Normaliser, Written
+from symgrad.check.normal import Normaliser
 from symgrad.notation import array_names
 from symgrad.program import Assumption, Program
 from symgrad.steps import Record

@@ -6,26 +6,27 @@ from itertools import product
 
 from sympy import Add, Expr, Symbol
 
+from symgrad.check.assumed import Projection, constraints
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
 from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
-from symgrad.check.normal import constrained
 from symgrad.notation import axis_name
 from symgrad.program import Assumption
 from symgrad.steps import MatrixValue, Partial, Record, Total, Value
 
 
 class ExactLines:
-    """Decides lines of one record at one shape under some assumptions."""
+    """Decides lines of one record at one shape under some assumptions, none of them about one-hot rows."""
 
     def __init__(self, record: Record, instance: Instance, assumed: tuple[Assumption, ...]) -> None:
         self._record = record
         self._instance = instance
         self._field = Field(self._resolve)
         self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
-        self._fixing = {constrained(a, record.program)[0]: a for a in assumed}
+        known = constraints(assumed, record.program)
+        self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
 
     def holds(self, claim: Claim) -> bool:
         """Whether every entry of the line is exactly right; False also where exact arithmetic cannot tell."""

@@ -101,8 +101,14 @@ class Instance:
         return self._derivatives[key]
 
     def fixed_by(self, assumption: Assumption, symbol: Symbol) -> Expr | None:
-        """What ``Sum(y[..., k, ...], k) = r`` makes of an entry of y: the last along k in the others, else None."""
-        values = dict(zip(assumption.lhs.function.indices, self.scalars[symbol][1], strict=True))
+        """What an assumption makes of an entry, in the others, else None.
+
+        ``Sum(y[..., k, ...], k) = r`` gives the last along k, ``a[i, j] = a[j, i]`` what is below the diagonal.
+        """
+        name, place = self.scalars[symbol]
+        if isinstance(assumption.lhs, Indexed):
+            return self.symbol(name, place[::-1]) if place > place[::-1] else None
+        values = dict(zip(assumption.lhs.function.indices, place, strict=True))
         (index,) = bound_indices(assumption.lhs)
         if values[index] != self.sizes[axis_name(index)] - 1:
             return None

@@ -3,9 +3,10 @@
 Both sides of a line are translated into polynomials in atoms (``atoms``, ``algebra``, ``sums``).  The translation
 preserves the value at every shape: names in ``written_out`` are replaced by their forward definitions, which hold
 for all forward values; adjoint entries in ``closed`` by closed forms that lines proved earlier state; and an
-assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, which maps all of space onto the arrays
-that satisfy it and leaves those as they are, so that an equality afterwards is an equality wherever the
-assumption holds. Every other name is an atom, as if it were independent: what holds for independent atoms holds
+assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry by ``a_ij -> (a_ij + a_ji)/2``, which
+map all of space onto the arrays that satisfy them and leave those as they are, so that an equality afterwards is an
+equality wherever the assumption holds; entries of one-hot rows are rewritten by their relations, which hold there.
+Every other name is an atom, as if it were independent: what holds for independent atoms holds
 for the values that the program gives them.  So equal polynomials prove a line at every shape.  Unequal ones prove
 nothing.
 """
@@ -42,7 +43,9 @@ from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
 from symgrad.check import algebra, sums
+from symgrad.check.assumed import Projection, Written, constraints
 from symgrad.check.atoms import (
+    FREE,
     Index,
     NoNormalForm,
     Polynomial,
@@ -68,22 +71,6 @@ HYPERBOLIC = {
 }
 """The hyperbolic functions in exponentials."""
 
-Written = tuple[Expr, Expr]
-"""An entry of an array and the expression that stands for it, in the entry's letters."""
-
-
-def constrained(assumption: Assumption, program: Program) -> tuple[str, Written]:
-    """An assumption on the sum of an input's entries as (the input's name, what to write for its entry).
-
-    Raises ``NoNormalForm`` where the assumption is not of the form ``Sum(y[..., k, ...], k) = r``.
-    """
-    left = assumption.lhs
-    named = isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1
-    if not named or left.function.base.name not in {a.name for a in program.inputs}:
-        raise NoNormalForm(f"the assumption {assumption.key} is not about a sum of the entries of an input")
-    (index,) = bound_indices(left)
-    return left.function.base.name, (left.function, left.function + (assumption.rhs - left) / (index.upper + 1))
-
 
 class Normaliser:
     """Translates expressions over one program, with a fixed choice of what is written out."""
@@ -100,7 +87,7 @@ class Normaliser:
             name: (program.definitions[name].entry, program.definitions[name].rhs) for name in written_out
         }
         self._rules |= closed or {}
-        self._constraints = dict(constrained(a, program) for a in assumed)
+        self._constraints = constraints(assumed, program)
         self._memo: dict[Basic, Polynomial] = {}
         self._definitions: dict[str, Polynomial] = {}
 
@@ -173,10 +160,12 @@ class Normaliser:
             return single(size(name))
         if name in self._rules:
             return self._written(name, self._rules[name], indices, self)
-        if name in self._constraints:
-            return self._written(name, self._constraints[name], indices, self._unconstrained)
+        constraint = self._constraints.get(name)
+        if isinstance(constraint, Projection):
+            return self._written(name, constraint.written, indices, self._unconstrained)
         array = self._program.arrays.get(name)
-        return single(entry(name, indices, bool(array and array.positive)))
+        rows = constraint.relations if constraint else FREE
+        return single(entry(name, indices, bool(array and array.positive), rows))
 
     def _written(
         self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]

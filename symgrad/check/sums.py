@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import count, permutations, product
 from math import factorial, prod
 
-from symgrad.check import algebra
+from symgrad.check import algebra, onehot
 from symgrad.check.atoms import (
     Atom,
     Exponent,
@@ -58,6 +58,9 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
         if atom.kind == "delta" and set(atom.data) & bound:
             i, j = atom.data if atom.data[0] in bound else reversed(atom.data)
             return over(algebra.rename({monomial: Fraction(1)}, {i: j}), sorted(bound - {i}))
+    if (summed := onehot.without_row(monomial, bound)) is not None:
+        rest, index = summed
+        return over({rest: Fraction(1)}, sorted(bound - {index}))
     if (cancelled := _cancelled(monomial, bound)) is not None:
         return over(*cancelled)
     result = number(1)

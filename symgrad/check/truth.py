@@ -6,6 +6,7 @@ definitions, so they rest on no line of the derivation.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -13,11 +14,11 @@ from sympy import Expr, Integer, cosh, exp, sinh, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.check.assumed import OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
-from symgrad.check.normal import constrained
 from symgrad.notation import array_names, axis_name, free_indices
 from symgrad.program import Assumption, Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
@@ -73,7 +74,11 @@ class Truth:
         values: dict[str, Array] = {
             a.name: numbers.sample(tuple(sizes[axis.name] for axis in a.axes), a.positive) for a in program.inputs
         }
-        for name, (entry, written) in (constrained(a, program) for a in assumed):
+        for name, constraint in constraints(assumed, program).items():
+            if isinstance(constraint, OneHot):
+                values[name] = _labels(numbers, values[name].shape, constraint.is_complete)
+                continue
+            entry, written = constraint.written
             free = Evaluator(numbers, program, sizes, dict(values), {})
             values[name] = free.over(written, entry.indices)
         evaluator = Evaluator(numbers, program, sizes, values, self._instance.scalars)
@@ -143,6 +148,18 @@ class Truth:
         entries = [value(place) for place in np.ndindex(shape)]
         levels = min(len(e) for e in entries)
         return np.stack([e[:levels] for e in entries], axis=1).reshape((levels, *shape))
+
+
+def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) -> Array:
+    """Random one-hot rows; where they need not be complete, the first is all zeros."""
+    chosen = random.Random(str(shape))
+    zero, one = numbers.constant(Integer(0)), numbers.constant(Integer(1))
+    result = np.empty(shape, dtype=object)
+    result[:] = zero.reshape(-1, *(1 for _ in shape[1:]))
+    for count, row in enumerate(np.ndindex(shape[1:-1])):
+        if is_complete or count:
+            result[(slice(None), *row, chosen.randrange(shape[-1]))] = one
+    return result
 
 
 def letters_of(subject: Subject) -> tuple[Idx, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from sympy import Add, Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment, name_of
@@ -23,6 +23,7 @@ from symgrad.program import Assumption
 from symgrad.steps import Record
 
 INDENT, WIDTH = "    ", 110
+VIEW = re.compile(r"(np\.(transpose|diagonal|einsum)\((\"[a-z]+->[a-z]+\", )?)?\w+(\.T)?(, \([\d, ]+\))?\)?")
 ROWS = "_rows"  # the function that evaluates a block of rows
 
 
@@ -163,7 +164,8 @@ class Body:
         return None
 
     def _may_be_input(self, value: Value) -> bool:
-        return value.code.removesuffix(".T").isidentifier()
+        """Whether a value is a name or a view of what a name stands for."""
+        return VIEW.fullmatch(value.code) is not None
 
     def _conforming(self, value: Value, assignment: Assignment) -> Value:
         """The value over exactly the axes of the array to which it is assigned."""
@@ -199,14 +201,15 @@ class Body:
 
     def _check(self, assumption: Assumption) -> None:
         """Lines that raise where the inputs do not satisfy an assumption that the derivation used."""
-        value = self._translator.translate(assumption.lhs - assumption.rhs, ()).settled()
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
-        square = "gap.dot(gap)" if len(value.indices) == 1 else "np.vdot(gap, gap)"
-        self._here += [
-            f"gap = {value.code}",
-            f"if not {square} < 1e-10:",
-            f'{INDENT}_hold(gap, "{arrays}: expected that {assumption.words}")',
-        ]
+        for gap in gaps(assumption):
+            value = self._translator.translate(gap, ()).settled()
+            square = "gap.dot(gap)" if len(value.indices) == 1 else "np.vdot(gap, gap)"
+            self._here += [
+                f"gap = {value.code}",
+                f"if not {square} < 1e-10:",
+                f'{INDENT}_hold(gap, "{arrays}: expected that {assumption.words}")',
+            ]
 
     def sizes(self, code: str) -> list[str]:
         """Lines for the sizes of axes that ``code`` uses, from arrays that cannot be labels where there are such."""

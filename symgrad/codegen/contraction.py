@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.stacks import is_pair, paired
 from symgrad.codegen.values import Strength, Value, elementwise, matmul, reading_order, total
+
+Fit = Callable[[Sequence[Value], Callable[[Sequence[Value]], Value]], Value]
+"""What is made of values, the longest of which get lines of their own until it fits on one."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,21 @@ class Group:
     def joined(self, other: Group) -> Group:
         return Group(self.above + other.above, self.below + other.below)
 
-    def value(self, order: Sequence[Idx]) -> Value:
-        """The group as one array."""
-        return elementwise(sorted(self.above, key=reading_order), self.below, order)
+    def value(self, order: Sequence[Idx], fit: Fit, summed: Iterable[Idx] = ()) -> Value:
+        """The group as one array, summed over its axes ``summed``."""
+        above = sorted(self.above, key=reading_order)
+        summed = set(summed)
+
+        def made(values: Sequence[Value]) -> Value:
+            product = elementwise(values[: len(above)], values[len(above) :], order)
+            return total(product, summed) if summed else product
+
+        return fit([*above, *self.below], made)
 
 
-def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], rows: str = "") -> list[Group]:
+def contracted(
+    groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], fit: Fit, rows: str = ""
+) -> list[Group]:
     """The groups after every index of ``summed`` is summed away; their product is the result.
 
     ``rows`` is the axis of the block of rows at hand, if any (see ``matmul``).
@@ -41,18 +54,13 @@ def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], 
         index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
         using = [g for g in left if index in g.indices]
         rest = [g for g in left if index not in g.indices]
-        if len(using) > 1 and not _is_matmul(using, index):
-            using = _absorbed(using)
-        if len(using) == 1:
-            gone = {i for i in waiting if i in using[0].indices and not any(i in g.indices for g in rest)}
-            made = _summed_group(using[0], gone, order)
-        elif _is_matmul(using, index):
+        gone = {i for i in waiting if not any(i in g.indices for g in rest) and any(i in g.indices for g in using)}
+        if _is_matmul(using, index):
             gone = {index}
-            made = matmul(using[0].value(order), using[1].value(order), index, rows)
-            made = _in_order(made, order)
+            one, other = (g.value(order, fit) for g in using)
+            made = _in_order(matmul(one, other, index, rows), order)
         else:
-            gone = {i for i in waiting if not any(i in g.indices for g in rest)}
-            made = _einsum([v for g in using for v in (g.value(order),)], gone, order)
+            made = _combined(using, gone, order, fit)
         left = _merged([*rest, Group((made,), ())])
         waiting -= gone
     return left
@@ -85,6 +93,18 @@ def _is_matmul(using: Sequence[Group], index: Idx) -> bool:
     return one & other == {index} and len(one) <= 2 and len(other) <= 2
 
 
+def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
+    """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
+    if not (len(using) == 2 and using[0].indices & using[1].indices == gone):
+        using = _absorbed(using)
+    if len(using) == 1:
+        return _summed_group(using[0], gone, order, fit)
+    values = [g.value(order, fit) for g in using]
+    if len(values) == 2 and is_pair(values[0], values[1], gone):
+        return fit(values, lambda pair: paired(pair[0], pair[1], gone, order))
+    return fit(values, lambda given: _einsum(given, gone, order))
+
+
 def _absorbed(using: Sequence[Group]) -> list[Group]:
     """The groups after each is multiplied into the narrowest other one that has all of its indices."""
     left = sorted(using, key=lambda g: len(g.indices))
@@ -99,12 +119,12 @@ def _absorbed(using: Sequence[Group]) -> list[Group]:
     return made
 
 
-def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx]) -> Value:
+def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
     """One group summed over axes of its own; two vectors make an inner product."""
     if len(group.above) == 2 and not group.below and len(group.indices) == len(gone) == 1:
         one, other = group.above
         return matmul(one, other, *gone)
-    return total(group.value([*order, *sorted(gone, key=str)]), gone)
+    return group.value([*order, *sorted(gone, key=str)], fit, gone)
 
 
 def _in_order(value: Value, order: Sequence[Idx]) -> Value:
@@ -114,7 +134,7 @@ def _in_order(value: Value, order: Sequence[Idx]) -> Value:
 
 
 def _einsum(values: Sequence[Value], gone: set[Idx], order: Sequence[Idx]) -> Value:
-    """What no tidier plan fits."""
+    """What no tidier plan fits; with more than two arrays, in an order that NumPy chooses."""
     every = list(dict.fromkeys(i for v in values for i in v.indices))
     letters: dict[Idx, str] = {}
     for index in every:
@@ -124,9 +144,9 @@ def _einsum(values: Sequence[Value], gone: set[Idx], order: Sequence[Idx]) -> Va
     left += [i for i in every if i not in gone and i not in left]
     spelled = ",".join("".join(letters[i] for i in v.indices) for v in values)
     result = "".join(letters[i] for i in left)
-    given = ", ".join(v.code for v in values)
+    given = ", ".join([*(v.code for v in values), *(["optimize=True"] if len(values) > 2 else [])])
     return Value(
-        f'np.einsum("{spelled}->{result}", {given}, optimize=True)',
+        f'np.einsum("{spelled}->{result}", {given})',
         Strength.CALL,
         tuple(left),
         sum(v.negative for v in values) % 2 == 1,

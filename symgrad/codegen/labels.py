@@ -1,4 +1,4 @@
-"""Which inputs may be given as one integer label per row."""
+"""Which inputs may be given as one integer label per row, and what is checked of inputs that are assumed about."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sympy import Expr, Indexed, Mul, Sum
 from sympy.core.basic import Basic
 
 from symgrad.notation import Array, bound_indices
+from symgrad.program import Assumption
 from symgrad.steps import Record
 
 
@@ -39,3 +40,17 @@ def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:
     own = [e for e in entries if e.base.name == array.name]
     mixed = any(set(e.indices) & bound for e in own)
     return mixed and any(e.base.name in others for e in entries)
+
+
+def gaps(assumption: Assumption) -> list[Expr]:
+    """Expressions that are zero just where an assumption holds, none of more axes than its array.
+
+    That the product of any two entries of a row is zero, and each entry 0 or 1, is said by the entries and their sum:
+    this, too, is then 0 or 1.
+    """
+    left = assumption.lhs
+    if not isinstance(left, Mul):
+        return [left - assumption.rhs]
+    one, other = left.args
+    total = Sum(one, *(i for i in one.indices if i not in other.indices))
+    return [one**2 - one, total**2 - total]

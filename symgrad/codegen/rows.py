@@ -41,12 +41,17 @@ class Blocks:
 def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks | None:
-    """The equations in blocks of rows, or None where rows do not stay apart.
+    """The equations in blocks of rows, or None where rows do not stay apart, or are those of stacks of matrices.
 
+    A block has its rows last, where a matrix product of stacks would have to copy them.
     ``checked`` are assumptions about inputs that are to be tested in each block; new arrays get names that
     are not among ``taken``.
     """
+    stacks = {axis_name(i) for a in assignments if len(a.indices) > 2 for i in a.indices}
+    stacks |= {axis.name for a in program.inputs if len(a.axes) > 2 for axis in a.axes}
     for axis in program.axes:
+        if axis.name in stacks:
+            continue
         owners = [a for a in program.inputs if axis.name in (own.name for own in a.axes)]
         if not owners or any([own.name for own in a.axes].index(axis.name) != 0 for a in owners):
             continue

@@ -16,6 +16,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, python_name
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.labels import gaps
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import UnsupportedError
@@ -82,7 +83,8 @@ class Unrolled:
                     self._code(assignment.rhs, {**at, **dict(zip(assignment.over, more, strict=True))})
                     for more in self._places(assignment.over)
                 ]
-                terms = [f"max({', '.join(values)})" if len(values) > 1 else values[0]]
+                self._write_largest(self.entry(assignment.name, place), values)
+                continue
             elif assignment.is_helper and isinstance(assignment.rhs, sympy.exp):
                 terms = [f"math.exp({self._code(assignment.rhs.args[0], at)})"]  # of at most 0: it cannot overflow
             else:
@@ -92,6 +94,16 @@ class Unrolled:
                 self._renamed[assignment.name, place] = terms[0]
             else:
                 self._write(name, terms)
+
+    def _write_largest(self, name: str, values: Sequence[str]) -> None:
+        """``name = max(values)``, on as many lines as it takes."""
+        given = list(values)
+        while len(given) > 1:
+            count = next(c for c in range(len(given), 1, -1) if c == 2 or _largest_fits(name, given[:c]))
+            self.lines.append(f"{name} = max({', '.join(given[:count])})")
+            given = [name, *given[count:]] if given[count:] else []
+        if given:
+            self.lines.append(f"{name} = {given[0]}")
 
     def _write(self, name: str, terms: Sequence[str]) -> None:
         """``name = terms``, a sum, on as many lines as it takes."""
@@ -105,13 +117,13 @@ class Unrolled:
         self.lines.append(line)
 
     def _check(self, assumption: Assumption) -> None:
-        indices = tuple(free_indices(assumption.lhs))
-        gap = assumption.lhs - assumption.rhs
-        names = []
-        for number, place in enumerate(self._places(indices), 1):
-            name = f"gap_{number}"
-            self._write(name, self._terms(gap, dict(zip(indices, place, strict=True))))
-            names.append(name)
+        names: list[str] = []
+        for gap in gaps(assumption):
+            indices = tuple(free_indices(gap))
+            for place in self._places(indices):
+                name = f"gap_{len(names) + 1}"
+                self._write(name, self._terms(gap, dict(zip(indices, place, strict=True))))
+                names.append(name)
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
         words = f"{arrays}: expected that {assumption.words}"
         for name in names:
@@ -240,3 +252,7 @@ def _joined(terms: Sequence[str]) -> list[str]:
     for term in terms[1:]:
         line = _plus(line, term)
     return [line]
+
+
+def _largest_fits(name: str, values: Sequence[str]) -> bool:
+    return len(f"{INDENT}{name} = max({', '.join(values)})") <= WIDTH

@@ -90,7 +90,7 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
     lines.append(f"dtype = {dtype}")
     for a in arrays:
         entries = [body.entry(a.name, p) for p in product(*(range(sizes[axis.name]) for axis in a.axes))]
-        lines += _unpacked(entries, names[a.name] + (".ravel().tolist()" if len(a.axes) == 2 else ".tolist()"))
+        lines += _unpacked(entries, names[a.name] + (".ravel().tolist()" if len(a.axes) > 1 else ".tolist()"))
     lines += [f"{body.entry(a.name, ())} = float({names[a.name]})" for a in inputs if not a.axes]
     lines += ["", *body.lines, ""]
     results = []
@@ -101,7 +101,7 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
         if not array.axes:
             results.append(f"{names[wrt]}=dtype.type({entries[0]})")
             continue
-        shape = f".reshape{_shape(array, sizes)}" if len(array.axes) == 2 else ""
+        shape = f".reshape{_shape(array, sizes)}" if len(array.axes) > 1 else ""
         made = called("np.array", [f"[{', '.join(entries)}]", "dtype"], INDENT, before=f"d{names[wrt]} = ", tail=shape)
         if max(len(INDENT + line) for line in made.split("\n")) > WIDTH:
             inner = "".join(f"{INDENT * 2}{entry},\n" for entry in entries)

@@ -66,7 +66,8 @@ def header(record: Record, closed_form: Sequence[str]) -> str:
 
 def _imports(body: Body, code: str) -> str:
     lines = ["import math"] if "math." in code else []
-    noqa = "# ruff: noqa: E741\n\n" if set(body.names.values()) & {"l", "I", "O"} else ""
+    named = {*body.names.values(), *(axis.name for axis in body.record.program.axes)}
+    noqa = "# ruff: noqa: E741\n\n" if named & {"l", "I", "O"} else ""
     return noqa + "\n".join([*lines, "from typing import NamedTuple", "", "import numpy as np"])
 
 
@@ -106,9 +107,9 @@ def _ready(record: Record, body: Body) -> str:
         tests += _chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
         tests += _chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
         tests.append(f"{own[0]}.dtype in _FLOATS")
-        for count in (1, 2):
-            if alike := [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]:
-                tests += _chained([*alike, str(count)], "==")
+        for count in sorted({len(a.axes) for a in arrays}):
+            alike = [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]
+            tests += _chained([*alike, str(count)], "==")
         for axis in record.program.axes:
             places = [(a, p) for a in arrays for p, other in enumerate(a.axes) if other.name == axis.name]
             if places:

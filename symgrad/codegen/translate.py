@@ -18,6 +18,7 @@ from symgrad.codegen.contraction import Group, contracted
 from symgrad.codegen.factors import flattened, is_plain, turned_brackets
 from symgrad.codegen.kernels import weighted
 from symgrad.codegen.numpy_names import ARRAY_FUNCTIONS, NUMBER_FUNCTIONS
+from symgrad.codegen.stacks import diagonal
 from symgrad.codegen.values import (
     Strength,
     Value,
@@ -160,10 +161,10 @@ class Translator:
         if isinstance(entry, Symbol):
             return self.arrays[entry.name]
         value = self.arrays[entry.base.name]
+        letters = dict(zip(self.letters[entry.base.name], entry.indices, strict=True))
         if len(set(entry.indices)) < len(entry.indices):
-            diagonal = f"np.diagonal({value.code})"
-            return Value(diagonal, number("").strength, entry.indices[:1], rank=value.rank)
-        return value.with_letters(dict(zip(self.letters[entry.base.name], entry.indices, strict=True)))
+            return diagonal(value, [letters[i] for i in value.indices])
+        return value.with_letters(letters)
 
     def _power(self, expr: Pow, order: tuple[Idx, ...]) -> Value:
         base = self._value(expr.base, order)
@@ -178,7 +179,7 @@ class Translator:
             negative, above, below = self._coefficient(coefficient)
             value = self._weighted(factors[0], (*order, *summed), True)
             return elementwise([*above, replace(value, negative=value.negative != negative)], below, order)
-        wide = next((f for f in factors if isinstance(f, Add) and len(free_indices(f)) > 2), None)
+        wide = next((f for f in factors if isinstance(f, Add) and _is_spread(f)), None)
         if wide is not None and summed:
             rest = Mul(coefficient, *(f for f in factors if f is not wide))
             return self._value(Add(*(sum_over(rest * term, summed) for term in wide.args)), order)
@@ -186,7 +187,7 @@ class Translator:
         coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = turned_brackets(coefficient, factors, self.arrays)
         groups = self._groups(factors, order)
-        parts = contracted(groups, set(summed) - unused, order, self.rows)
+        parts = contracted(groups, set(summed) - unused, order, self._fitting, self.rows)
         negative, above, below = self._coefficient(coefficient)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         under = [v for g in parts for v in g.below]
@@ -226,6 +227,12 @@ class Translator:
             parts[place] = self.hoist(parts[place])
             made = build(parts)
         return made
+
+
+def _is_spread(bracket: Add) -> bool:
+    """Whether a sum has more than two axes, and more than any of its terms."""
+    wide = free_indices(bracket)
+    return len(wide) > 2 and all(free_indices(term) < wide for term in bracket.args)
 
 
 def _is_quotient(expr: Basic) -> bool:

@@ -65,7 +65,7 @@ class Explicit:
         for assumption in used_assumptions(self.record):
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
-            made[assumption] = tuple(zip(*sides, strict=True))
+            made[assumption] = tuple((left, right) for left, right in zip(*sides, strict=True) if left != right)
         return made
 
     def with_shared_sums(self) -> Explicit:
@@ -104,9 +104,12 @@ def explicit(
     """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
 
     ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
-    are then 0 and 1.  Raises ``InputError`` naming an axis without a size or with a size that is not a
-    positive integer, or labels that do not fit.
+    are then 0 and 1.  Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an
+    axis without a size or with a size that is not a positive integer; or labels that do not fit.
     """
+    if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
+        words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
+        raise InputError(f"{record.program.name}: {words}")
     _check_sizes(record, sizes)
     table = Table(record, sizes, _label_entries(record, sizes, labels))
     program = record.program

@@ -59,11 +59,13 @@ class Factor:
 
 
 def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
-    """``expr``, whose free indices are among ``indices`` (row, then column; at most two), as a matrix expression.
+    """``expr``, whose free indices are among ``indices`` (row, then column), as a matrix expression.
 
     With one index the result is a column, with none a product of shape 1 x 1 or a scalar.  ``arrays`` gives the
-    arrays that may occur, by name.  Returns None where no matrix form exists.
+    arrays that may occur, by name.  Returns None where no matrix form exists, as of more than two indices.
     """
+    if len(indices) > 2:
+        return None
     try:
         made = _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
     except NoMatrixFormError:
@@ -108,7 +110,7 @@ def _plan(expr: Expr, context: _Context) -> Factor:
 
 
 def _entry(entry: Indexed, array: Array) -> Factor:
-    if len(set(entry.indices)) < len(entry.indices):
+    if len(set(entry.indices)) < len(entry.indices) or not array.has_matrix:
         raise NoMatrixFormError
     return Factor(array.matrix, *entry.indices)
 
@@ -261,7 +263,9 @@ def _matmul(left: Factor, right: Factor) -> Factor:
     for matrix in (left.matrix, right.matrix):
         parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
     made = Factor(MatMul(*parts), left.row, right.column)
-    return _turned(made) if made.row is None and made.column is not None else made
+    if not made.indices:  # a number: of the two ways round, that with fewer transposes
+        return min(made, _turned(made), key=lambda factor: len(factor.matrix.atoms(Transpose)))
+    return _turned(made) if made.row is None else made
 
 
 def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:

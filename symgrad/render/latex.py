@@ -13,7 +13,7 @@ from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Sect
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import Shape
-from symgrad.render.text import cited, columns_words, mark_sign, numbers
+from symgrad.render.text import cited, columns_words, index_only_words, mark_sign, numbers
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.steps import Record
@@ -87,6 +87,8 @@ class _LatexPage:
         if page.columns:
             vectors = [(self._math(r.matrix), rf"\({letters(r.axes[0])}\)") for r in page.columns]
             yield columns_words(vectors, r"\(\,\times\,\)")
+        if page.index_only:
+            yield index_only_words([(self._math(r.matrix), len(r.axes)) for r in page.index_only])
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         for place, a in enumerate(page.assumptions):

@@ -61,7 +61,8 @@ class Section:
 
 @dataclass(frozen=True)
 class ArrayRow:
-    """One row of the table of shapes: the array as a matrix and as an entry, its axes, and what it is."""
+    """One row of the table of shapes: the array (as a matrix, with at most two axes) and its entry, its axes, and what
+    it is."""
 
     name: str
     matrix: Node
@@ -111,13 +112,17 @@ class ConditionRow:
 
 @dataclass(frozen=True)
 class Page:
-    """A derivation as a page; ``names`` is how it is spelled, ``evaluation`` what the code evaluates."""
+    """A derivation as a page; ``names`` is how it is spelled, ``evaluation`` what the code evaluates.
+
+    ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, where one is asked for.
+    """
 
     names: Vocabulary
     title: str
     axes: tuple[AxisRow, ...]
     arrays: tuple[ArrayRow, ...]
     columns: tuple[ArrayRow, ...]
+    index_only: tuple[ArrayRow, ...]
     reduction: str
     assumptions: tuple[AssumptionRow, ...]
     sections: tuple[Section, ...]
@@ -152,6 +157,7 @@ def layout(
         axes=tuple(AxisRow(a.name, a.meaning, tuple(a.conventional)) for a in program.axes),
         arrays=rows,
         columns=tuple(row for row in rows if len(row.axes) == 1),
+        index_only=tuple(row for row in rows if len(row.axes) > 2) if notation != "index" else (),
         reduction=reduction_words(program),
         assumptions=tuple(writer.assumption(a) for a in program.assumptions),
         sections=tuple(writer.sections(steps)),
@@ -197,7 +203,12 @@ def _array_row(array: Array, program: Program) -> ArrayRow:
     definition = program.definitions.get(array.name)
     role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
     role = "output" if array.name == program.output else role
-    return ArrayRow(array.name, Leaf(array.matrix), Leaf(entry), tuple(axis.name for axis in array.axes), role)
+    return ArrayRow(array.name, _whole(array), Leaf(entry), tuple(axis.name for axis in array.axes), role)
+
+
+def _whole(array: Array) -> Node:
+    """An array by its name alone, as a matrix where it has such a form."""
+    return Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
 
 
 def _table_indices(array: Array) -> Iterator[Basic]:
@@ -251,7 +262,7 @@ class _Writer:
                 return "Forward equations", None
             case Partial(_, wrt) | Total(wrt):
                 array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
-                return "Derivatives with respect to", Leaf(array.matrix)
+                return "Derivatives with respect to", _whole(array)
             case MatrixValue():
                 return "Forward equations in matrix form", None
         return "Derivatives in matrix form", None
@@ -339,7 +350,8 @@ class _Writer:
             for g in gradients:
                 yield Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
         if notation != "index":
-            yield from (self._closed_matrix(g) for g in gradients)
+            shown = [g for g in gradients if notation == "matrix" or g.array.has_matrix]  # others stand above already
+            yield from (self._closed_matrix(g) for g in shown)
 
     def _closed_matrix(self, gradient: Gradient) -> Line:
         subject = MatrixTotal(gradient.array)

@@ -17,7 +17,7 @@ from symgrad.render.latex_printer import LatexPrinter, size_latex
 from symgrad.render.layout import CONVENTIONS, GRADIENTS, Line, Page, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.text import cited, columns_words, mark_words, numbers, numpy_shape, reason_words
+from symgrad.render.text import cited, columns_words, index_only_words, mark_words, numbers, numpy_shape, reason_words
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
@@ -156,6 +156,8 @@ class _MathPage:
         yield _table(arrays)
         if page.columns:
             yield _math(_text(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns])))
+        if page.index_only:
+            yield _math(_text(index_only_words([(self.plain.show(r.matrix), len(r.axes)) for r in page.index_only])))
         if page.reduction:
             yield _math(_text(f"Reduction: {page.reduction}"))
         if page.assumptions:

@@ -89,9 +89,9 @@ class Vocabulary:
         return list(self.letters).index(name) if name in self.letters else len(self.letters)
 
     def entry_word(self, name: str, axes: int) -> Word:
-        """The word for an entry: in lower case for two axes, unless the name is one of ``capital``."""
+        """The word for an entry: in lower case for two axes or more, unless the name is one of ``capital``."""
         found = word(name)
-        return found.lower() if axes == 2 and name not in self.capital else found
+        return found.lower() if axes >= 2 and name not in self.capital else found
 
     def index_place(self, index: Basic) -> tuple[int, str]:
         """Orders the indices of one axis: running letters first, that of a derivative's denominator last."""
@@ -110,8 +110,8 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         return Vocabulary()
     program = source.program if isinstance(source, Record) else source
     named = {} if isinstance(source, Program) else source.adjoint_arrays
-    two_axes = [name for name, array in program.arrays.items() if len(array.axes) == 2]
-    lowered = [word(name).lower() for name in two_axes]
+    lower = [name for name, array in program.arrays.items() if len(array.axes) >= 2]
+    lowered = [word(name).lower() for name in lower]
     output = program.arrays[program.output].base
     assert isinstance(output, Symbol)
     return Vocabulary(
@@ -119,7 +119,7 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         letters={axis.name: axis.conventional for axis in program.axes},
         adjoints={adjoint.name: program.arrays[name] for name, adjoint in named.items()},
         output=output,
-        capital=frozenset(n for n in two_axes if lowered.count(word(n).lower()) > 1),
+        capital=frozenset(n for n in lower if lowered.count(word(n).lower()) > 1),
         inputs=frozenset(array.name for array in program.inputs),
         arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in named.values()}},
     )

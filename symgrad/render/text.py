@@ -22,6 +22,7 @@ EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so 
 REASON_WIDTH = 44
 PAGE_WIDTH = 100  # of prose, and of an equation before it is broken
 LINE_WIDTH = 140  # of a whole line: a mark that does not fit beside its reason stands below it
+COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
@@ -113,6 +114,9 @@ class _TextPage:
         ]
         if page.columns:
             remark = columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])
+            lines += ["", *wrap(remark, PAGE_WIDTH)]
+        if page.index_only:
+            remark = index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
             lines += ["", *wrap(remark, PAGE_WIDTH)]
         if page.reduction:
             lines += ["", f"Reduction: {page.reduction}"]
@@ -223,6 +227,20 @@ def columns_words(vectors: Sequence[tuple[str, str]], times: str = "×") -> str:
         for axis, names in by_axis.items()
     ]
     return f"In matrix notation a vector is a column: {'; '.join(shown)}."
+
+
+def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
+    """The one remark on arrays (name and number of axes of each) that have no matrix form."""
+    shown = []
+    for count in sorted({count for _, count in arrays}):
+        names = [name for name, other in arrays if other == count]
+        shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
+    return f"{listed(shown)}: index notation only."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def numpy_shape(axes: Sequence[str]) -> str:

@@ -1,0 +1,99 @@
+"""What assumptions say of an input, as the checker uses them.
+
+A sum of entries, or symmetry, is a projection: an expression in free entries that maps all of space onto the arrays
+that satisfy the assumption, and leaves those as they are.  One-hot rows are no such image; their entries obey
+relations (see ``algebra`` and ``sums``), and values of them are chosen, not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from sympy import Expr, Indexed, KroneckerDelta, Mul, Sum
+
+from symgrad.check.atoms import AT_MOST_ONE, EXACTLY_ONE, NoNormalForm
+from symgrad.notation import array_names, bound_indices
+from symgrad.program import Assumption, Program
+
+Written = tuple[Expr, Expr]
+"""An entry of an array and the expression that stands for it, in the entry's letters."""
+Place = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """``written``: an entry, and what to write for it so that the array satisfies ``assumption``."""
+
+    assumption: Assumption
+    written: Written
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """One entry at most in each row (the last axis) is 1, the others are 0; ``is_complete`` if one is."""
+
+    is_complete: bool
+
+    @property
+    def relations(self) -> int:
+        """The relations that its entries obey in the normal form."""
+        return EXACTLY_ONE if self.is_complete else AT_MOST_ONE
+
+
+def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Projection | OneHot]:
+    """What the assumptions say, by the name of the input.
+
+    Raises ``NoNormalForm`` for an assumption of another kind, or for two that are not known together.
+    """
+    by_array: dict[str, list[Assumption]] = {}
+    for assumption in assumed:
+        (name,) = array_names(assumption.lhs)
+        if name not in {a.name for a in program.inputs}:
+            raise NoNormalForm(f"the assumption {assumption.key} is not about an input")
+        by_array.setdefault(name, []).append(assumption)
+    return {name: _constraint(given) for name, given in by_array.items()}
+
+
+def is_one_hot(assumption: Assumption) -> bool:
+    """Whether an assumption reads ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
+    entries = Mul.make_args(assumption.lhs)
+    if len(entries) != 2 or not all(isinstance(e, Indexed) for e in entries) or entries[0].base != entries[1].base:
+        return False
+    (*rows, k), (*others, j) = entries[0].indices, entries[1].indices
+    equal = KroneckerDelta(k, j)
+    return rows == others and not {k, j} & set(rows) and assumption.rhs in {equal * entry for entry in entries}
+
+
+def _constraint(given: Sequence[Assumption]) -> Projection | OneHot:
+    others = [a for a in given if not is_one_hot(a)]
+    if len(others) < len(given) and all(_is_row_sum(a) and a.rhs == 1 for a in others):
+        return OneHot(bool(others))
+    if len(given) > 1:
+        raise NoNormalForm(f"the assumptions {' and '.join(a.key for a in given)} are about one array")
+    (assumption,) = given
+    left, right = assumption.lhs, assumption.rhs
+    if _is_sum(left):
+        (index,) = bound_indices(left)
+        return Projection(assumption, (left.function, left.function + (right - left) / (index.upper + 1)))
+    if isinstance(left, Indexed) and isinstance(right, Indexed) and right.indices == left.indices[::-1]:
+        return Projection(assumption, (left, (left + right) / 2))
+    raise NoNormalForm(f"the assumption {assumption.key} is neither a sum of entries, nor symmetry, nor one-hot rows")
+
+
+def _is_sum(left: Expr) -> bool:
+    return isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1
+
+
+def _is_row_sum(assumption: Assumption) -> bool:
+    left = assumption.lhs
+    return _is_sum(left) and bound_indices(left) == left.function.indices[-1:]
+
+
+def labelings(shape: Sequence[int], is_complete: bool) -> Iterator[dict[Place, int]]:
+    """Every array of a shape whose rows are one-hot, entry by entry."""
+    rows = list(product(*map(range, shape[:-1])))
+    hot = range(0 if is_complete else -1, shape[-1])
+    for chosen in product(hot, repeat=len(rows)):
+        yield {(*row, k): int(k == label) for row, label in zip(rows, chosen, strict=True) for k in range(shape[-1])}
