@@ -14,8 +14,10 @@ import sympy as sp
 from sympy import Abs, Expr, Rational, exp, log, sqrt
 
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
+from symgrad.errors import UnsupportedError
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, signum, step, where
 
+MOST_BITS = 4_000  # of a power of numbers
 HALF = Rational(1, 2)
 
 
@@ -34,6 +36,13 @@ def gelu_of(x: Expr) -> Expr:
     return x * HALF * (1 + sp.erf(x / sqrt(2)))
 
 
+def power_of(a: Expr, b: Expr) -> Expr:
+    """a to the power b.  Raises ``UnsupportedError`` where both are numbers and the result has too many digits."""
+    if a.is_Rational and b.is_Rational and max(abs(a.p), a.q).bit_length() * abs(b) > MOST_BITS:
+        raise UnsupportedError("a power of numbers is too large to be written out")
+    return a**b
+
+
 def either(a: Expr, b: Expr) -> Expr:
     """1 where one of two conditions holds."""
     return a + b - a * b
@@ -50,8 +59,8 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.subtract: lambda a, b: a - b,
     np.multiply: lambda a, b: a * b,
     np.divide: lambda a, b: a / b,
-    np.power: lambda a, b: a**b,
-    np.float_power: lambda a, b: a**b,
+    np.power: power_of,
+    np.float_power: power_of,
     np.negative: lambda a: -a,
     np.positive: lambda a: a,
     np.reciprocal: lambda a: 1 / a,

@@ -137,7 +137,9 @@ def leaf(array: Array) -> Node:
 
 def constant(value: Expr | int) -> Node:
     """A number or a size."""
-    return make("number", (), (), lambda *_: value, Kind.CONSTANT, (Integer(value) if isinstance(value, int) else value))
+    return make(
+        "number", (), (), lambda *_: value, Kind.CONSTANT, (Integer(value) if isinstance(value, int) else value)
+    )
 
 
 def size(axis: Dimension) -> Node:
@@ -187,7 +189,9 @@ def place_of(node: Node, axis: object, operation: str) -> int:
     """The place of ``axis=`` counted from 0.  Raises ``ProgramError`` where the array has no such axis."""
     rank = len(node.axes)
     if isinstance(axis, bool) or not isinstance(axis, int) or not -rank <= axis < rank:
-        raise ProgramError(f"{operation}: {shown(node)} has no axis {axis!r}; its axes are counted from 0 to {rank - 1}")
+        raise ProgramError(
+            f"{operation}: {shown(node)} has no axis {axis!r}; its axes are counted from 0 to {rank - 1}"
+        )
     return axis % rank
 
 

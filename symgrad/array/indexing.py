@@ -108,7 +108,9 @@ def squeeze(a: Any, axis: Any = None) -> Node:
     """The dimensions of size one left out: all of them, or those of ``axis``."""
     node = operand(a, "squeeze")
     ones = [place for place, over in enumerate(node.axes) if over is None]
-    gone = ones if axis is None else [place_of(node, a, "squeeze") for a in (axis if isinstance(axis, tuple) else (axis,))]
+    gone = (
+        ones if axis is None else [place_of(node, a, "squeeze") for a in (axis if isinstance(axis, tuple) else (axis,))]
+    )
     if not set(gone) <= set(ones):
         raise ProgramError(f"squeeze of {shown(node)}: axis={axis!r} is not of size one")
 

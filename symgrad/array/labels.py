@@ -22,7 +22,9 @@ LINEAR = {"+", "-", "negative", "positive"}
 def entrywise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: str = "") -> Node:
     """``elementwise``, with what labels pick picked after the function where that is not linear in it."""
     picked = [part for part in parts if picks(part) is not None]
-    alone = operation in LINEAR or (operation == "*" and len(picked) == 1) or (operation == "/" and picked == [parts[0]])
+    alone = (
+        operation in LINEAR or (operation == "*" and len(picked) == 1) or (operation == "/" and picked == [parts[0]])
+    )
     labels = next((picks(part) for part in picked), None)
     if labels is None or alone:
         return elementwise(operation, meaning, *parts, hint=hint)

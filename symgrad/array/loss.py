@@ -43,7 +43,13 @@ class Loss:
     def __init__(
         self, function: Callable[..., Any], shapes: Sequence[Shape], wrt: Sequence[str], name: str, summary: str
     ) -> None:
-        self.function, self.shapes, self.wrt, self.name, self.summary = function, tuple(shapes), tuple(wrt), name, summary
+        self.function, self.shapes, self.wrt, self.name, self.summary = (
+            function,
+            tuple(shapes),
+            tuple(wrt),
+            name,
+            summary,
+        )
         update_wrapper(self, function)
         self._check()
 
@@ -115,7 +121,9 @@ class Loss:
             elif parameter.default is not parameter.empty:
                 value = parameter.default
             else:
-                raise InputError(f"{self.name}: {name} is not in shapes and has no default: declare it, or give {name}=")
+                raise InputError(
+                    f"{self.name}: {name} is not in shapes and has no default: declare it, or give {name}="
+                )
             if parameter.kind is parameter.KEYWORD_ONLY:
                 keywords[name] = value
             else:

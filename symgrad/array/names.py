@@ -114,13 +114,13 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
     for node in nodes:
         if node.operation in NONLINEAR and node.parts and contracts[node.parts[0]]:
             introduce(node.parts[0], "Z")
-        if node.operation == "**" and contracts[node.parts[0]] and node.parts[0].axes:
+        if node.operation in ("**", "square") and _is_residual(node.parts[0], contracts):
             introduce(node.parts[0], "R")
         if node.operation in ("@", "einsum"):
             for part in node.parts:
                 if bends[part]:
                     introduce(part, "H")
-        if node.operation == "/" and _is_root(node.parts[1]):
+        if node.operation == "/" and (_is_root(node.parts[1]) or _is_normaliser(node.parts[1])):
             introduce(node.parts[1], "S")
         for part in node.parts:
             if copies[part] > MOST_COPIES and uses[part] > 1:
@@ -134,6 +134,22 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
         if node.hint or node.kind is Kind.ALWAYS:
             introduce(node, node.hint or "T")
     return found
+
+
+def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:
+    """Whether a value, which is squared, is what a model leaves: of a product, or of a function's values."""
+    core = seen_through(node)
+    return bool(core.axes) and (contracts[node] or (core.operation == "-" and any(map(_bent, core.parts))))
+
+
+def _bent(node: Node) -> bool:
+    return seen_through(node).operation in NONLINEAR
+
+
+def _is_normaliser(node: Node) -> bool:
+    """Whether a value is a sum of exponentials."""
+    core = seen_through(node)
+    return core.operation == "sum" and seen_through(core.parts[0]).operation == "exp"
 
 
 def _is_root(node: Node) -> bool:

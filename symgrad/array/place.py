@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ import numpy
 
 from symgrad.errors import SymgradError
 
-OURS = (str(Path(__file__).parent.parent), str(Path(numpy.__file__).parent), "<__array_function__")
-"""Where the code lies that is no user's: this package, NumPy, and the wrappers that NumPy makes."""
+OURS = (str(Path(__file__).parent.parent), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
+"""Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", 
     node = operand(a, operation)
     places = places_of(node, axis, operation)
     axes: tuple[Dimension, ...] = tuple(
-        None if place in places else axis
-        for place, axis in enumerate(node.axes)
-        if keepdims or place not in places
+        None if place in places else axis for place, axis in enumerate(node.axes) if keepdims or place not in places
     )
 
     def build(entries: Entries, indices: Indices) -> Expr:

@@ -20,9 +20,7 @@ from symgrad.errors import InputError, SymgradError
 _one_at_a_time = RLock()
 
 
-def run(
-    trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]
-) -> Any:
+def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
     try:
         with symbolic_lengths(), names_at_return(trace):
@@ -35,7 +33,9 @@ def run(
             inner = inner.__cause__ or inner.__context__
         if inner is not None:
             raise inner from None
-        message = InputError(f"{name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        message = InputError(
+            f"{name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        )
         raise at_place(message, _raised_at(error.__traceback__)) from error
 
 

@@ -168,21 +168,19 @@ class Symbolic:
     __truediv__, __rtruediv__ = _operator(np.divide), _reflected(np.divide)
     __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
     __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
-    __gt__, __ge__, __lt__, __le__ = (
-        _operator(f) for f in (np.greater, np.greater_equal, np.less, np.less_equal)
-    )
+    __gt__, __ge__, __lt__, __le__ = (_operator(f) for f in (np.greater, np.greater_equal, np.less, np.less_equal))
     __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
     __and__, __rand__ = _operator(np.logical_and), _reflected(np.logical_and)
     __or__, __ror__ = _operator(np.logical_or), _reflected(np.logical_or)
-    __neg__, __pos__, __abs__, __invert__ = (
-        _unary(f) for f in (np.negative, np.positive, np.absolute, np.logical_not)
-    )
+    __neg__, __pos__, __abs__, __invert__ = (_unary(f) for f in (np.negative, np.positive, np.absolute, np.logical_not))
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("a remainder or whole quotient", "write / instead")
 
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        refuse("A[...] = changes an array in place, which a derivation cannot follow: write A = np.where(condition, B, A)")
+        refuse(
+            "A[...] = changes an array in place, which a derivation cannot follow: write A = np.where(condition, B, A)"
+        )
 
     def __getitem__(self, key: Any) -> Symbolic:
         with located():
@@ -193,7 +191,8 @@ class Symbolic:
     # --- what would need a value ----------------------------------------------------------------------------------
 
     __bool__ = _number(
-        "the truth", "which way an if or while goes would depend on the data: write np.where(condition, a, b)",
+        "an if, while or bool()",
+        "which way it goes would depend on the data: write np.where(condition, a, b)",
         bool,
     )
     __float__ = _number("float()", "leave it out: numbers and symbols mix", float)
