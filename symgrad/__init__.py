@@ -1,6 +1,7 @@
 """symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
 
 from symgrad.api import ClosedForm, Derivation, Evaluation, derive
+from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
@@ -19,6 +20,7 @@ __all__ = [
     "Derivation",
     "Evaluation",
     "InputError",
+    "Loss",
     "Program",
     "ProgramError",
     "SymgradError",
@@ -26,6 +28,7 @@ __all__ = [
     "abbreviation",
     "derive",
     "find_witness",
+    "loss",
     "node",
     "one_hot",
     "read_published",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sympy import Expr
 
 from symgrad import closed
+from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
 from symgrad.derive import derive_record
-from symgrad.errors import InputError
+from symgrad.errors import InputError, SymgradError, UnsupportedError
 from symgrad.losses import LOSSES
 from symgrad.notation import Array
+from symgrad.passes.differentiate import check_smooth
 from symgrad.program import Assumption, Program
 from symgrad.render.text import expression_text, to_text
 from symgrad.steps import Convention, Record, Step
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 
 
 def derive(
-    loss: str | Program,
-    wrt: Sequence[str] = ("W", "b"),
+    loss: str | Program | Loss,
+    wrt: Sequence[str] | None = None,
     *,
     assume: Sequence[Assumption] | None = None,
     **parameters: object,
@@ -39,20 +41,38 @@ def derive(
     """The gradient of ``loss`` with respect to the arrays named in ``wrt``, step by step.
 
     ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``), whose function takes ``parameters``, such as
-    ``reduction="sum"``, or a ``Program``.  ``assume`` replaces the program's assumptions: ``assume=()`` gives the
-    general result.
+    ``reduction="sum"``; a loss of one's own (``symgrad.loss``), whose scalars ``parameters`` may fix, such as
+    ``gamma=2``; or a ``Program``.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume`` replaces
+    the program's assumptions: ``assume=()`` gives the general result.
 
-    Raises ``InputError`` for an unknown loss, parameter or array, and ``UnsupportedError``, naming the expression,
-    for one without a derivative.
+    Raises ``InputError`` for an unknown loss, parameter or array, ``ProgramError`` for equations that are ill-formed,
+    and ``UnsupportedError``, naming the expression, for one without a derivative; errors in a loss of one's own point
+    at its line.
     """
-    program = loss if isinstance(loss, Program) else build(loss, parameters)
+    traced = loss.trace(parameters) if isinstance(loss, Loss) else None
+    program = traced.program if traced else loss if isinstance(loss, Program) else build(loss, parameters)
     if isinstance(loss, Program) and parameters:
         raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
     if assume is not None and not all(isinstance(a, Assumption) for a in assume):
         raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
     if assume is not None:
         program = replace(program, assumptions=tuple(assume))
-    return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
+    if wrt is None:
+        wrt = loss.wrt if isinstance(loss, Loss) else ("W", "b")
+    try:
+        return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
+    except UnsupportedError as error:
+        raise _pointing(error, traced) from None
+
+
+def _pointing(error: UnsupportedError, traced: Traced | None) -> SymgradError:
+    """The error with the user's line of the equation that has no derivative, where there is one."""
+    for definition in traced.program.ordered if traced else ():
+        try:
+            check_smooth(definition.rhs, definition.name)
+        except UnsupportedError:
+            return traced.pointing(error, definition.name) if traced else error
+    return error
 
 
 def build(name: str, parameters: Mapping[str, object]) -> Program:

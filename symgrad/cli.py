@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symgrad.api import Derivation, derive
+from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
+from symgrad.sources import find
 
 if TYPE_CHECKING:
     from symgrad.evidence import Report
@@ -31,18 +33,22 @@ examples:
   symgrad derive softmax_cross_entropy --wrt W --format latex --standalone -o derivation.tex
   symgrad derive softmax_cross_entropy --code
   symgrad derive softmax_mse --shape 2,4,3
+  symgrad derive mylosses.py:focal
+  symgrad derive -e "mean((X @ w - y)**2)" --shapes "X: N D, w: D, y: N" --wrt w
 """
 GENERATE_EXAMPLES = """\
 examples:
   symgrad generate softmax_cross_entropy -o gradient.py
   python -c "from gradient import softmax_cross_entropy_gradient"
   symgrad generate softmax_mse --target scalar --shape 2,4,3
+  symgrad generate mylosses.py:focal -o focal.py
 """
 CHECK_EXAMPLES = """\
 examples:
   symgrad check
   symgrad check --json
   symgrad check --published my_values.json
+  symgrad check mylosses.py:focal
 """
 
 
@@ -76,9 +82,17 @@ def _parser() -> argparse.ArgumentParser:
     losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
     losses.set_defaults(run=_losses)
 
-    loss = argparse.ArgumentParser(add_help=False)
-    loss.add_argument("loss", metavar="LOSS", help="the name of a ready-made loss (see `symgrad losses`)")
-    loss.add_argument("--wrt", default="W,b", metavar="NAMES", help="arrays to differentiate by (default: W,b)")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument(
+        "loss",
+        nargs="?",
+        metavar="LOSS",
+        help="a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name",
+    )
+    named.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
+    named.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
+    named.add_argument("--wrt", metavar="NAMES", help="arrays to differentiate by (default: the loss's own, or W b)")
+    loss = argparse.ArgumentParser(add_help=False, parents=[named])
     loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
     loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
@@ -114,9 +128,11 @@ def _parser() -> argparse.ArgumentParser:
 
     checks = commands.add_parser(
         "check",
+        parents=[named],
         help="prove every line and hold the results against published numbers",
         description="Prove every line of both losses, and hold the closed forms against the published numbers and "
-        "against recorded runs. Exit code 0 only if everything holds.",
+        "against recorded runs; of a loss of your own, prove every line and hold the generated function against finite "
+        "differences of the loss itself. Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -162,9 +178,14 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from symgrad.evidence import check  # with all that it needs, only for this command
+    from symgrad.evidence import check, check_loss  # with all that they need, only for this command
 
-    report = check(_read(options.published) if options.published else None)
+    if options.loss or options.expression or options.shapes:
+        if options.published:
+            raise InputError("--published is about the ready-made losses: give no LOSS with it")
+        report = check_loss(_loss(options), _wrt(options))
+    else:
+        report = check(_read(options.published) if options.published else None)
     print(json.dumps(report.as_dict(), indent=1) if options.json else report_text(report))
     if not report.ok:
         print(f"symgrad: check failed: {report.first_failure}", file=sys.stderr)
@@ -176,8 +197,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _derivation(options: argparse.Namespace) -> Derivation:
     parameters = {"reduction": options.reduction} if options.reduction else {}
-    wrt = [name.strip() for name in options.wrt.split(",") if name.strip()]
-    return derive(options.loss, wrt, **parameters)
+    return derive(_loss(options), _wrt(options), **parameters)
+
+
+def _loss(options: argparse.Namespace) -> str | Loss:
+    return find(options.loss, options.expression, options.shapes, options.wrt)
+
+
+def _wrt(options: argparse.Namespace) -> list[str] | None:
+    return options.wrt.replace(",", " ").split() if options.wrt is not None else None
 
 
 def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:

@@ -15,12 +15,14 @@ from sympy import Add, Expr, Mul, Rational, Sum
 from sympy.tensor.indexed import Idx
 
 from symgrad.api import Derivation, derive
+from symgrad.array.loss import Loss
 from symgrad.check.endtoend import check_end_to_end
 from symgrad.check.marks import ProofReport
 from symgrad.check.published import Published, probabilities_possible, read_published, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.codegen import to_numpy
+from symgrad.differences import NoInputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices
@@ -97,6 +99,28 @@ def check(published: str | None = None) -> Report:
         raise InputError(f"published numbers: {error}") from None
     losses = [name for name in LOSSES if name in numbers or published is None]
     return Report(tuple(_section(name, numbers.get(name)) for name in losses))
+
+
+def check_loss(loss: str | Loss, wrt: Sequence[str] | None = None) -> Report:
+    """Prove every line of one loss; of one's own, hold the generated function against the loss itself, too."""
+    derivation = derive(loss, wrt)
+    items = _lines("proof of every line", derivation.prove())
+    items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
+    if isinstance(loss, Loss):
+        items.append(_differences(loss, derivation))
+    return Report((Section(derivation.program.name, tuple(items)),))
+
+
+def _differences(loss: Loss, derivation: Derivation) -> Item:
+    """The generated function against the loss as NumPy runs it, and its gradients against finite differences."""
+    what = "finite differences of the loss itself"
+    try:
+        found = compare_with_differences(loss, derivation.to_numpy(), list(derivation.gradients))
+    except NoInputs as reason:
+        return Item(what, False, str(reason))
+    sizes = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items())
+    words = f"{found.entries} entries at random inputs, {sizes}: largest relative error {found.error:.1e}"
+    return Item(what, found.ok, f"{words} ({found.worst}), allowed {found.allowed:.0e}")
 
 
 def _package_data(name: str) -> str:

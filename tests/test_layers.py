@@ -12,25 +12,26 @@ import symgrad
 ROOT = Path(symgrad.__file__).parent
 
 # From the top down.  The modules of one layer do not import each other, but those of a package that is one layer
-# (losses, chain, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
+# (array, losses, chain, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
 LAYERS: list[list[str]] = [
     ["errors"],
     ["functions"],
     ["notation"],
     ["program"],
+    ["array"],
     ["losses"],
     ["steps"],
     ["sums"],
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "explicit", "check", "render", "codegen", "closed"],
+    ["derive", "explicit", "check", "render", "codegen", "closed", "differences"],
     ["api"],
-    ["evidence"],
+    ["evidence", "sources"],
     ["cli"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"losses", "chain", "explicit", "check", "render", "codegen"}
+TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen"}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 

@@ -1,0 +1,153 @@
+"""Functions of entries: what each means in index notation.
+
+An entry of the table is the function's meaning for single entries; broadcasting is the same for all.  Derivatives are
+SymPy's, and those of the functions that are not smooth stand with them in ``symgrad.functions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from sympy import Abs, Expr, Rational, exp, log, sqrt
+
+from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
+from symgrad.errors import UnsupportedError
+from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, signum, step, where
+
+MOST_BITS = 4_000  # of a power of numbers
+HALF = Rational(1, 2)
+
+
+def sigmoid_of(x: Expr) -> Expr:
+    """1 / (1 + e^-x)."""
+    return 1 / (1 + exp(-x))
+
+
+def softplus_of(x: Expr) -> Expr:
+    """log(1 + e^x)."""
+    return log(1 + exp(x))
+
+
+def gelu_of(x: Expr) -> Expr:
+    """x times the normal distribution's share below x; Hendrycks and Gimpel 2016, the exact form."""
+    return x * HALF * (1 + sp.erf(x / sqrt(2)))
+
+
+def power_of(a: Expr, b: Expr) -> Expr:
+    """a to the power b.  Raises ``UnsupportedError`` where both are numbers and the result has too many digits."""
+    if a.is_Rational and b.is_Rational and max(abs(a.p), a.q).bit_length() * abs(b) > MOST_BITS:
+        raise UnsupportedError("a power of numbers is too large to be written out")
+    return a**b
+
+
+def either(a: Expr, b: Expr) -> Expr:
+    """1 where one of two conditions holds."""
+    return a + b - a * b
+
+
+def opposite(a: Expr) -> Expr:
+    """1 where a condition does not hold."""
+    return 1 - a
+
+
+# NumPy's function -> its meaning for single entries.
+ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
+    np.add: lambda a, b: a + b,
+    np.subtract: lambda a, b: a - b,
+    np.multiply: lambda a, b: a * b,
+    np.divide: lambda a, b: a / b,
+    np.power: power_of,
+    np.float_power: power_of,
+    np.negative: lambda a: -a,
+    np.positive: lambda a: a,
+    np.reciprocal: lambda a: 1 / a,
+    np.square: lambda a: a**2,
+    np.sqrt: sqrt,
+    np.exp: exp,
+    np.expm1: lambda a: exp(a) - 1,
+    np.exp2: lambda a: exp(a * log(2)),
+    np.log: log,
+    np.log1p: lambda a: log(1 + a),
+    np.log2: lambda a: log(a) / log(2),
+    np.log10: lambda a: log(a) / log(10),
+    np.logaddexp: lambda a, b: log(exp(a) + exp(b)),
+    np.hypot: lambda a, b: sqrt(a**2 + b**2),
+    np.sin: sp.sin,
+    np.cos: sp.cos,
+    np.tan: sp.tan,
+    np.arcsin: sp.asin,
+    np.arccos: sp.acos,
+    np.arctan: sp.atan,
+    np.sinh: sp.sinh,
+    np.cosh: sp.cosh,
+    np.tanh: sp.tanh,
+    np.arcsinh: sp.asinh,
+    np.absolute: absolute,
+    np.fabs: absolute,
+    np.sign: signum,
+    np.maximum: maximum,
+    np.minimum: minimum,
+    np.heaviside: step,
+    np.where: where,
+    np.clip: clip,
+    np.greater: lambda a, b: step(a - b, 0),
+    np.greater_equal: lambda a, b: step(a - b, 1),
+    np.less: lambda a, b: step(b - a, 0),
+    np.less_equal: lambda a, b: step(b - a, 1),
+    np.equal: equal,
+    np.not_equal: lambda a, b: 1 - equal(a, b),
+    np.logical_and: lambda a, b: a * b,
+    np.bitwise_and: lambda a, b: a * b,
+    np.logical_or: either,
+    np.bitwise_or: either,
+    np.logical_not: opposite,
+    np.invert: opposite,
+}
+
+# What yields 0 and 1, and may be a condition.
+CONDITIONS = {
+    np.greater,
+    np.greater_equal,
+    np.less,
+    np.less_equal,
+    np.equal,
+    np.not_equal,
+    np.logical_and,
+    np.bitwise_and,
+    np.logical_or,
+    np.bitwise_or,
+    np.logical_not,
+    np.invert,
+}
+SIGNS = {
+    np.add: "+",
+    np.subtract: "-",
+    np.multiply: "*",
+    np.divide: "/",
+    np.power: "**",
+    np.greater: ">",
+    np.greater_equal: ">=",
+    np.less: "<",
+    np.less_equal: "<=",
+    np.equal: "==",
+    np.not_equal: "!=",
+}
+
+
+def real(expr: Expr) -> Expr:
+    """``expr`` with the absolute values that SymPy writes for the roots of squares as those of this package."""
+    return expr.replace(Abs, absolute) if expr.has(Abs) else expr
+
+
+def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: str = "") -> Node:
+    """``meaning`` applied entry by entry to arrays broadcast against each other."""
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        return real(meaning(*(entries(part, aligned(part, indices)) for part in parts)))
+
+    fixed = all(part.kind is Kind.CONSTANT for part in parts)
+    axes = broadcast(operation, parts)
+    return make(operation, parts, axes, build, Kind.CONSTANT if fixed else Kind.PLAIN, meaning, hint, meaning)

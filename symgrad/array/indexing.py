@@ -1,0 +1,146 @@
+"""Subscripts: ``None``, whole slices, ``...``, and integer labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Integer
+
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, place_of, shown
+from symgrad.array.labels import GATHER
+from symgrad.array.numbers import operand
+from symgrad.array.products import contraction
+from symgrad.array.reductions import expanded
+from symgrad.errors import ProgramError, UnsupportedError
+from symgrad.notation import Axis
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Integer labels (N,) of C classes: ``one_hot`` (N, C) has a one at each row's label."""
+
+    name: str
+    one_hot: Node
+
+
+@dataclass(frozen=True)
+class Positions:
+    """``np.arange(len(y))``: the positions along an axis, in order."""
+
+    axis: Axis
+
+
+def subscript(node: Node, key: Any) -> Node:
+    """``node[key]``.  Raises ``UnsupportedError`` for a subscript that picks entries by number."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    if taken > len(node.axes):
+        raise ProgramError(f"{shown(node)} has {len(node.axes)} axes, but {taken} are indexed")
+    gap = [slice(None)] * (len(node.axes) - taken)
+    if any(part is Ellipsis for part in parts):
+        place = next(place for place, part in enumerate(parts) if part is Ellipsis)
+        parts[place : place + 1] = gap
+    else:
+        parts += gap
+    for part in parts:
+        _check(node, part)
+    if any(isinstance(part, Chosen) for part in parts):
+        return _gathered(node, parts)
+    return expanded(node, [place for place, part in enumerate(parts) if part is None])
+
+
+def _check(node: Node, part: Any) -> None:
+    if part is None or isinstance(part, (Chosen, Positions)):
+        return
+    if isinstance(part, slice):
+        if (part.start, part.stop, part.step) in ((None, None, None), (0, None, None), (None, None, 1)):
+            return
+        raise UnsupportedError(
+            f"a slice of {shown(node)}: its axes have symbolic sizes, so that only whole axes (:) can be taken; "
+            "declare the part as an input of its own"
+        )
+    if isinstance(part, (int, np.integer)):
+        raise UnsupportedError(
+            f"entry {part} of {shown(node)}: its axes have symbolic sizes, and every entry along one is treated alike; "
+            "declare the part as an input of its own"
+        )
+    raise UnsupportedError(
+        f"{shown(node)} indexed by a {type(part).__name__}: a subscript is None, a whole slice, ... or labels "
+        "declared as 'y: N labels of C'"
+    )
+
+
+def _gathered(node: Node, parts: list[Any]) -> Node:
+    """``P[np.arange(len(y)), y]`` and ``a[y]``: a sum against the one-hot rows."""
+    if None in parts or sum(isinstance(part, Chosen) for part in parts) > 1:
+        raise UnsupportedError(f"{shown(node)} indexed by labels and something else: index by the labels alone first")
+    place = next(place for place, part in enumerate(parts) if isinstance(part, Chosen))
+    labels: Chosen = parts[place]
+    rows, classes = labels.one_hot.axes
+    if node.axes[place] != classes:
+        raise ProgramError(f"{shown(node)} indexed by {labels.name}: its labels are of {_name(classes)}")
+    paired = [at for at, part in enumerate(parts) if isinstance(part, Positions)]
+    if len(paired) > 1 or (paired and (abs(paired[0] - place) != 1 or node.axes[paired[0]] != rows)):
+        raise ProgramError(f"{shown(node)} indexed by labels: np.arange(len({labels.name})) is for the axis beside")
+    letters = [f"a{at}" for at in range(len(parts))]
+    letters[place] = "class"
+    for at in paired:
+        letters[at] = "row"
+    result = ["row" if letter == "class" else letter for letter in letters if not (letter == "row" and paired)]
+    return contraction(GATHER, [node, labels.one_hot], [tuple(letters), ("row", "class")], tuple(result))
+
+
+def _name(axis: Dimension) -> str:
+    return axis.name if axis else "1"
+
+
+def expand_dims(a: Any, axis: int | tuple[int, ...]) -> Node:
+    """A dimension of size one put in at each place of ``axis``."""
+    node = operand(a, "expand_dims")
+    places = axis if isinstance(axis, tuple) else (axis,)
+    return expanded(node, [place % (len(node.axes) + len(places)) for place in places])
+
+
+def squeeze(a: Any, axis: Any = None) -> Node:
+    """The dimensions of size one left out: all of them, or those of ``axis``."""
+    node = operand(a, "squeeze")
+    ones = [place for place, over in enumerate(node.axes) if over is None]
+    gone = (
+        ones if axis is None else [place_of(node, a, "squeeze") for a in (axis if isinstance(axis, tuple) else (axis,))]
+    )
+    if not set(gone) <= set(ones):
+        raise ProgramError(f"squeeze of {shown(node)}: axis={axis!r} is not of size one")
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        kept = iter(indices)
+        return entries(node, tuple(None if place in gone else next(kept) for place in range(len(node.axes))))
+
+    axes = [over for place, over in enumerate(node.axes) if place not in gone]
+    return make("squeeze", (node,), axes, build, Kind.VIEW, tuple(gone))
+
+
+def like(value: int) -> Callable[..., Node]:
+    """``np.ones_like`` and ``np.zeros_like``."""
+
+    def filled(a: Any) -> Node:
+        node = operand(a, "like")
+        return make("like", (), node.axes, lambda *_: Integer(value), Kind.CONSTANT, (node, value))
+
+    return filled
+
+
+def same(a: Any) -> Node:
+    """``np.copy``, ``np.real`` and the like: the array itself."""
+    return operand(a, "copy")
+
+
+ARRANGEMENTS: dict[Callable[..., Any], Callable[..., Node]] = {
+    np.expand_dims: expand_dims,
+    np.squeeze: squeeze,
+    np.ones_like: like(1),
+    np.zeros_like: like(0),
+    np.copy: same,
+}

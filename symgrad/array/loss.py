@@ -1,0 +1,208 @@
+"""A user's loss: a function that runs on arrays, and is traced on symbols."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
+from symgrad.array.indexing import Chosen
+from symgrad.array.lower import lower
+from symgrad.array.numbers import exact, is_number, operand
+from symgrad.array.place import Spot, at_place
+from symgrad.array.run import run
+from symgrad.array.shapes import Shape, parse_shapes
+from symgrad.array.symbolic import Labels, Symbolic
+from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.notation import Array, Axis
+from symgrad.program import Assumption, Program, one_hot, rows_sum_to_one, symmetric
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The program that a loss is, and where in the user's source each equation was written."""
+
+    program: Program
+    spots: Mapping[str, Spot]
+
+    def pointing(self, error: SymgradError, equation: str) -> SymgradError:
+        """The error with the line of ``equation`` under it."""
+        return at_place(error, self.spots.get(equation))
+
+
+class Loss:
+    """A loss as a function of arrays with declared axes.
+
+    Called with arrays it runs the function as it stands.  ``program()`` runs it once on symbols and returns the
+    forward equations that it is.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], shapes: Sequence[Shape], wrt: Sequence[str], name: str, summary: str
+    ) -> None:
+        self.function, self.shapes, self.wrt, self.name, self.summary = (
+            function,
+            tuple(shapes),
+            tuple(wrt),
+            name,
+            summary,
+        )
+        update_wrapper(self, function)
+        self._check()
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The loss of arrays: the function itself, run by NumPy."""
+        return self.function(*args, **keywords)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{s.name} {shape_text(s.array.axes)}" for s in self.shapes)
+        return f"<loss {self.name}: {inputs}; by {', '.join(self.wrt)}>"
+
+    def _check(self) -> None:
+        known = inspect.signature(self.function).parameters
+        declared = [shape.name for shape in self.shapes]
+        if unknown := [name for name in declared if name not in known]:
+            raise InputError(f"{self.name}: shapes names {unknown[0]}, but the parameters are {', '.join(known)}")
+        if unknown := [name for name in self.wrt if name not in declared]:
+            raise InputError(f"{self.name}: wrt names {unknown[0]}, but shapes declares {', '.join(declared)}")
+
+    def program(self, **fixed: Any) -> Program:
+        """The forward equations; ``fixed`` gives scalars of ``shapes`` a number, and other parameters a value.
+
+        Raises ``ProgramError`` where shapes do not fit, ``UnsupportedError`` for what has no meaning in index notation
+        and ``InputError`` for an argument that is wrong; each points at the user's line.
+        """
+        return self.trace(fixed).program
+
+    def trace(self, fixed: Mapping[str, Any]) -> Traced:
+        """The program, as ``program`` returns it, with where its equations were written."""
+        kept = [shape for shape in self._in_order() if shape.name not in fixed]
+        arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
+        axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
+        with tracing(axes) as trace:
+            given = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
+            args, keywords = self._arguments(given, fixed)
+            output = self._output(run(trace, self.name, self.function, args, keywords))
+            lowered = lower(output, trace.names, tuple(arrays.values()), axes)
+        program = Program(
+            name=self.name,
+            axes=axes,
+            inputs=tuple(arrays.values()),
+            equations=lowered.equations,
+            output=lowered.output,
+            assumptions=_assumptions(kept, arrays),
+            summary=self.summary,
+        )
+        return Traced(program, lowered.spots)
+
+    def _in_order(self) -> list[Shape]:
+        """The declared inputs in the order of the function's parameters."""
+        order = list(inspect.signature(self.function).parameters)
+        return sorted(self.shapes, key=lambda shape: order.index(shape.name))
+
+    def _arguments(self, given: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """What the function is called with: symbols, numbers that are fixed, and defaults."""
+        parameters = inspect.signature(self.function).parameters
+        declared = {shape.name: shape for shape in self.shapes}
+        if unknown := [name for name in fixed if name not in parameters]:
+            raise InputError(f"{self.name} has no parameter {unknown[0]!r}: expected {', '.join(parameters)}")
+        args: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for name, parameter in parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if name in given:
+                value = given[name]
+            elif name in fixed:
+                value = self._fixed(declared[name], fixed[name]) if name in declared else fixed[name]
+            elif parameter.default is not parameter.empty:
+                value = parameter.default
+            else:
+                raise InputError(
+                    f"{self.name}: {name} is not in shapes and has no default: declare it, or give {name}="
+                )
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                keywords[name] = value
+            else:
+                args.append(value)
+        return args, keywords
+
+    def _fixed(self, shape: Shape, value: Any) -> Symbolic:
+        if shape.array.axes or not is_number(value):
+            raise InputError(f"{self.name}: only a scalar can be fixed, at a number; {shape.name} is an input")
+        return Symbolic(constant(exact(value)))
+
+    def _output(self, value: Any) -> Node:
+        if value is None:
+            raise ProgramError(f"{self.name} returns nothing: the loss is what it returns")
+        if is_number(value):
+            raise ProgramError(f"{self.name} returns {value}, which depends on no input")
+        if not isinstance(value, Symbolic):
+            raise ProgramError(f"{self.name} returns a {type(value).__name__}: the loss is one scalar")
+        node = operand(value.node, self.name)
+        if node.real_axes:
+            raise ProgramError(
+                f"{self.name} returns an array {shape_text(node.axes)}: the loss is a scalar; take np.mean or np.sum of it"
+            )
+        return node
+
+
+def _array(shape: Shape, shapes: Sequence[Shape]) -> Array:
+    """The program's array for an input; labels y have one-hot rows Y, where that name is free."""
+    upper = shape.name.upper()
+    taken = {s.name for s in shapes} | {axis.name for s in shapes for axis in s.array.axes}
+    name = upper if shape.labels and upper not in taken else shape.name
+    return Array(name, shape.array.axes, shape.array.positive)
+
+
+def _symbol(shape: Shape, array: Array) -> Symbolic:
+    node = leaf(array)
+    if not shape.labels:
+        return Symbolic(node)
+    rows: tuple[Axis, ...] = array.axes[:1]
+    return Labels(leaf(Array(shape.name, rows)), Chosen(shape.name, node))
+
+
+def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[Assumption, ...]:
+    found: list[Assumption] = []
+    for shape in shapes:
+        key, array = f"A{len(found) + 1}", arrays[shape.name]
+        if "one-hot" in shape.words:
+            found += one_hot(array, key)
+        if "distribution" in shape.words:
+            found.append(rows_sum_to_one(array, key))
+        if "symmetric" in shape.words:
+            found.append(symmetric(array, key))
+    return tuple(found)
+
+
+def loss(
+    shapes: str, wrt: str | Sequence[str] = (), *, name: str | None = None, summary: str | None = None
+) -> Callable[[Callable[..., Any]], Loss]:
+    """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
+
+    ``shapes`` names the axes of each input, or ``scalar``, with ``positive``, ``symmetric``, ``one-hot`` or
+    ``distribution`` (rows that sum to one) after them; ``y: N labels of C`` declares integer labels.  ``wrt`` names the
+    inputs to differentiate by, all that are not labels unless given.  Parameters that ``shapes`` leaves out are
+    ordinary values.  ``name`` and ``summary`` are the function's name and the first line of its docstring.
+
+    Raises ``InputError`` for a mistake in ``shapes`` or ``wrt``.
+    """
+
+    def declare(function: Callable[..., Any]) -> Loss:
+        inputs = parse_shapes(shapes)
+        names = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
+        called = name or getattr(function, "__name__", "")
+        words = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
+        return Loss(
+            function,
+            inputs,
+            names or [shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"}],
+            called if called.isidentifier() else "loss",
+            words if summary is None else summary,
+        )
+
+    return declare

@@ -1,0 +1,145 @@
+"""From a traced graph to a Program: an equation for each value with a name, the others written into their users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.array.graph import Indices, Node
+from symgrad.array.names import names_of, seen_through
+from symgrad.array.place import Spot
+from symgrad.notation import Array, Axis, array_names, entries, free_indices, fresh_letter, lettered
+from symgrad.program import Definition
+
+
+@dataclass
+class Entry:
+    """Entries of nodes: of one with a name, that entry; of another, what it is made of."""
+
+    named: Mapping[Node, Array]
+    serial: count[int] = field(default_factory=count)
+
+    def __call__(self, node: Node, indices: Indices) -> Expr:
+        core = node
+        if core in self.named:
+            kept = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
+            return self.named[core][kept]
+        return node.build(self, indices)
+
+    def fresh(self, axis: Axis) -> Idx:
+        return Idx(f"_t{next(self.serial)}", axis.size)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The equations of a trace, the name of the output, and where each equation was written."""
+
+    equations: tuple[Definition, ...]
+    output: str
+    spots: Mapping[str, Spot]
+
+
+def lower(
+    output: Node, given: Mapping[Node, tuple[int, str]], inputs: Sequence[Array], axes: Sequence[Axis]
+) -> Lowered:
+    """The equations of ``output``, named as ``given`` says, nodes and abbreviations told apart."""
+    output = seen_through(output)
+    names = names_of(output, given, [*(a.name for a in inputs), *(a.name for a in axes)])
+    named = {node: Array(name, node.real_axes) for node, name in names.items()}
+    known = {axis.name: axis for axis in axes}
+    taken = {array.name.lower() for array in (*inputs, *named.values()) if len(array.name) == 1}
+    equations = []
+    for node, array in named.items():
+        indices = _letters(node, taken)
+        entry = array[tuple(i for i in indices if i is not None)]
+        rhs = node.build(Entry(named), indices)
+        own = {str(i.label) for i in indices if i is not None}
+        equations.append(Definition(entry, lettered(rhs, known, taken | own), True))
+    spots = {array.name: node.spot for node, array in named.items() if node.spot is not None}
+    return Lowered(classified(equations), names[output], spots)
+
+
+def _letters(node: Node, taken: set[str]) -> Indices:
+    """The free indices of a node's equation, in the conventional letters of its axes."""
+    chosen: list[Idx | None] = []
+    for axis in node.axes:
+        used = taken | {str(i.label) for i in chosen if i is not None}
+        chosen.append(None if axis is None else fresh_letter(axis, used, bound=True))
+    return tuple(chosen)
+
+
+# --- nodes and abbreviations --------------------------------------------------------------------------------------
+
+
+def classified(equations: Sequence[Definition]) -> tuple[Definition, ...]:
+    """The equations, those whose arrays are only names for their right sides as abbreviations.
+
+    That is a sum of exponentials; a root or a sum that only divides or stands in logarithms; an array that stands in
+    logarithms alone; and a combination of entries with numbers and scalars, entry by entry.
+    """
+    output = equations[-1].name
+    return tuple(Definition(e.entry, e.rhs, e.name == output or not _is_short(e, equations)) for e in equations)
+
+
+def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
+    rhs = equation.rhs
+    if _is_exponential(rhs, equations):
+        return True
+    if _is_combination(rhs):
+        return True
+    stands = {place for other in equations for place in _stands(other.rhs, equation.name, "plain")}
+    if stands == {"log"}:
+        return True
+    is_root = isinstance(rhs, Pow) and not rhs.exp.is_integer
+    return (is_root or isinstance(rhs, Sum)) and bool(stands) and stands <= {"log", "below"}
+
+
+def _is_exponential(rhs: Expr, equations: Sequence[Definition]) -> bool:
+    """Whether a right side is a sum of exponentials, or an exponential that is summed by such an equation."""
+    if isinstance(rhs, Sum):
+        defined = {e.name: e.rhs for e in equations}
+        inner = rhs.function
+        return isinstance(inner, exp) or (isinstance(inner, Indexed) and isinstance(defined.get(inner.base.name), exp))
+    summed = (e.rhs.function for e in equations if isinstance(e.rhs, Sum) and isinstance(e.rhs.function, Indexed))
+    return isinstance(rhs, exp) and any(
+        e.rhs is rhs and e.name == total.base.name for total in summed for e in equations
+    )
+
+
+def _is_combination(rhs: Expr) -> bool:
+    """Whether a right side is a sum of single entries of arrays, times numbers and scalars."""
+    if not isinstance(rhs, (Add, Mul)) or not rhs.has(Indexed):
+        return False
+    for term in Add.make_args(rhs):
+        factors = [f for f in Mul.make_args(term) if f.has(Indexed)]
+        if len(factors) > 1 or not all(isinstance(f, Indexed) for f in factors):
+            return False
+        if any(free_indices(f) or not f.is_Atom and not f.is_Pow for f in Mul.make_args(term) if f not in factors):
+            return False
+    return True
+
+
+def _stands(expr: Basic, name: str, place: str) -> list[str]:
+    """Where the entries of an array stand in an expression: in a logarithm, in a divisor, or plainly."""
+    if name not in array_names(expr):
+        return []
+    if isinstance(expr, (Indexed, Symbol)):
+        return [place]
+    if isinstance(expr, log) and isinstance(expr.args[0], (Indexed, Symbol, Pow)):
+        return _stands(expr.args[0], name, "log")
+    if isinstance(expr, log):
+        return ["log" if place == "plain" else place for place in _stands(expr.args[0], name, "log")]
+    if isinstance(expr, Pow) and name in array_names(expr.base) and expr.exp.is_negative:
+        below = "below" if isinstance(expr.base, (Indexed, Symbol)) else "plain"
+        return _stands(expr.base, name, below)
+    if isinstance(expr, Sum):
+        return _stands(expr.function, name, place)
+    return [found for arg in expr.args for found in _stands(arg, name, place)]
+
+
+__all__ = ["Lowered", "classified", "entries", "lower"]

@@ -1,0 +1,43 @@
+"""Python's and NumPy's numbers as the exact numbers that were meant."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Integer, Rational
+
+from symgrad.array.graph import Node, constant
+from symgrad.errors import UnsupportedError
+
+
+def exact(value: Any) -> Expr:
+    """A number as a fraction: 0.1 is 1/10.  Raises ``UnsupportedError`` for what is not finite or not real."""
+    if isinstance(value, (bool, np.bool_, int, np.integer)):
+        return Integer(int(value))
+    if isinstance(value, (float, np.floating)) and isfinite(value):
+        return Rational(str(value))
+    raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a single number of Python's or NumPy's."""
+    return isinstance(value, (bool, int, float, complex, np.number, np.bool_))
+
+
+def operand(value: Any, operation: str) -> Node:
+    """The node of an operand.  Raises ``UnsupportedError`` for an array of numbers, or what is no number at all."""
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if is_number(value):
+        return constant(exact(value))
+    if isinstance(value, np.ndarray):
+        what = f"an array of numbers of shape {value.shape}"
+    else:
+        what = f"a {type(value).__name__}"
+    raise UnsupportedError(
+        f"{operation} of a symbolic array and {what}: declare it in shapes, as an input of its own, or use a number"
+    )

@@ -1,0 +1,126 @@
+"""Where in the user's source an operation was written, and the line with a caret under it."""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType
+
+import numpy
+
+from symgrad.errors import SymgradError
+
+OURS = (str(Path(__file__).parent.parent), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
+"""Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch of one source line: ``start`` and ``end`` count its characters, ``line`` starts at 1.
+
+    ``text`` is the whole line, or empty where no source is to be had.
+    """
+
+    file: str
+    line: int
+    text: str
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.line}" if self.line else self.file
+        if not self.text.strip():
+            return f"  {where}"
+        indent = len(self.text) - len(self.text.lstrip())
+        caret = " " * max(self.start - indent, 0) + "^" * max(self.end - max(self.start, indent), 1)
+        return f"  {where}:\n    {self.text.strip()}\n    {caret}"
+
+
+Spot = Place | tuple[CodeType, int]
+"""A place, or the code and instruction from which one is found when it is wanted."""
+
+_written: ContextVar[Place | None] = ContextVar("written", default=None)
+
+
+@contextmanager
+def written_at(place: Place) -> Iterator[None]:
+    """What is done inside was written at ``place``: for text that is walked, not run."""
+    token = _written.set(place)
+    try:
+        yield
+    finally:
+        _written.reset(token)
+
+
+@lru_cache(maxsize=1024)
+def is_ours(file: str) -> bool:
+    """Whether a source file belongs to this package or to NumPy."""
+    return file.startswith(OURS)
+
+
+def users_frames() -> list[FrameType]:
+    """The frames of the user's code, innermost first, down to the call that this package made to trace it."""
+    frame: FrameType | None = sys._getframe(1)
+    found = []
+    while frame is not None and frame.f_code.co_name != "run_traced":
+        if not is_ours(frame.f_code.co_filename):
+            found.append(frame)
+        frame = frame.f_back
+    return found
+
+
+def spot() -> Spot | None:
+    """Where the operation under way was written."""
+    if (place := _written.get()) is not None:
+        return place
+    frames = users_frames()
+    return (frames[0].f_code, frames[0].f_lasti) if frames else None
+
+
+def resolved(found: Spot | None) -> Place | None:
+    """The place at a spot, its line read from the file, the notebook or the prompt where that is to be had."""
+    if found is None or isinstance(found, Place):
+        return found
+    code, instruction = found
+    line, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    number = line or code.co_firstlineno
+    text = linecache.getline(code.co_filename, number).rstrip("\n")
+    start, end = _characters(text, start), _characters(text, end)
+    if last != line:
+        end = len(text)
+    return Place(_short(code.co_filename), number, text, start, end)
+
+
+def _characters(text: str, column: int | None) -> int:
+    """A column in bytes as one in characters."""
+    return len(text.encode()[: column or 0].decode(errors="ignore"))
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
+
+
+def at_place(error: SymgradError, found: Spot | None) -> SymgradError:
+    """The error with the user's line under its message; as it is where it has one already."""
+    place = resolved(found)
+    if place is None or "\n" in str(error):
+        return error
+    return type(error)(f"{error}\n{place}")
+
+
+@contextmanager
+def located() -> Iterator[None]:
+    """Errors of this package raised inside point at the user's line."""
+    try:
+        yield
+    except SymgradError as error:
+        raise at_place(error, spot()) from None

@@ -1,0 +1,217 @@
+"""Sums, means, largest entries and norms over axes, in index notation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Integer, Mul, Sum, exp, log, sqrt
+
+from symgrad.array.elementwise import elementwise
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of, size
+from symgrad.array.numbers import operand
+from symgrad.errors import ProgramError, UnsupportedError
+from symgrad.functions import absolute, selection
+from symgrad.notation import array_names, bound_indices, free_indices, sum_over
+
+Axes = int | Sequence[int] | None
+
+
+def summed(body: Expr, indices: Sequence[Any]) -> Expr:
+    """The sum of ``body`` over indices: sums of sums are one, an index that does not occur is counted, and
+    numbers and sizes go out."""
+    factors = Mul.make_args(body)
+    outside = [factor for factor in factors if not array_names(factor) and not free_indices(factor)]
+    inside = Mul(*(factor for factor in factors if factor not in outside))
+    if isinstance(inside, Sum):
+        return Mul(*outside, summed(inside.function, (*indices, *bound_indices(inside))))
+    unused = [index for index in indices if index not in free_indices(inside)]
+    used = [index for index in indices if index not in unused]
+    return Mul(*outside, *(index.upper + 1 for index in unused), sum_over(inside, used))
+
+
+def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", operation: str = "sum") -> Node:
+    """The sum over ``axis`` (all axes for None)."""
+    node = operand(a, operation)
+    places = places_of(node, axis, operation)
+    axes: tuple[Dimension, ...] = tuple(
+        None if place in places else axis for place, axis in enumerate(node.axes) if keepdims or place not in places
+    )
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        outer = iter(indices)
+        inner: list[Any] = []
+        bound = []
+        for place, over in enumerate(node.axes):
+            if place not in places:
+                inner.append(next(outer))
+                continue
+            if keepdims:
+                next(outer)
+            inner.append(entries.fresh(over) if over is not None else None)
+            bound += [inner[-1]] if over is not None else []
+        return summed(entries(node, tuple(inner)), bound) if bound else entries(node, tuple(inner))
+
+    over = [node.axes[place] for place in places if node.axes[place] is not None]
+    if keepdims:
+        return expanded(total(a, places, hint=hint, operation=operation), places)
+    return make(operation, (node,), axes, build, Kind.CONTRACTION if over else Kind.VIEW, places, hint)
+
+
+def expanded(node: Node, places: Sequence[int]) -> Node:
+    """``node`` with dimensions of size one at ``places`` of the result."""
+    axes = list(node.axes)
+    for place in sorted(places):
+        axes.insert(place, None)
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        return entries(node, tuple(i for place, i in enumerate(indices) if place not in places))
+
+    return make("expand_dims", (node,), axes, build, Kind.VIEW, tuple(sorted(places))) if places else node
+
+
+def count(node: Node, places: Sequence[int]) -> Node:
+    """The number of entries over the axes at ``places``."""
+    product: Expr = Integer(1)
+    for place in places:
+        axis = node.axes[place]
+        product *= axis.size if axis is not None else 1
+    return constant(product)
+
+
+def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+    """The mean over ``axis``; one that keeps its dimension, to be subtracted, is conventionally mu."""
+    node = operand(a, "mean")
+    places = places_of(node, axis, "mean")
+    hint = "mu" if keepdims and len(places) < len(node.axes) else ""
+    result = _mean(node, places, hint)
+    return expanded(result, places) if keepdims else result
+
+
+def _mean(node: Node, places: tuple[int, ...], hint: str) -> Node:
+    inner = total(node, places)
+    if inner.kind is Kind.CONSTANT:
+        return node
+    divisor = count(node, places)
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        return inner.build(entries, indices) / divisor.build(entries, ())
+
+    return make("mean", (node,), inner.axes, build, Kind.CONTRACTION, places, hint)
+
+
+def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
+    """The mean square of the distances from the mean; ``ddof`` is taken from the number that it is divided by."""
+    node = operand(a, "var")
+    places = places_of(node, axis, "var")
+    middle = expanded(_mean(node, places, "mu"), places)
+    squares = elementwise("var", lambda x, m: (x - m) ** 2, node, middle)
+    inner = total(squares, places)
+    divisor = elementwise("-", lambda n, k: n - k, count(node, places), operand(ddof, "var"))
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        return inner.build(entries, indices) / divisor.build(entries, ())
+
+    result = make("var", (squares,), inner.axes, build, Kind.CONTRACTION, (places, ddof), "v")
+    return expanded(result, places) if keepdims else result
+
+
+def std(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
+    """The root of the variance."""
+    return elementwise("std", sqrt, var(a, axis, ddof=ddof, keepdims=keepdims), hint="sigma")
+
+
+def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+    """The largest entry along one axis: the entries selected (ties share equally), weighted and summed."""
+    node = operand(a, "max")
+    places = [p for p in places_of(node, axis, "max") if node.axes[p] is not None]
+    if len(places) > 1:
+        raise UnsupportedError("max over several axes has no rule: take it over one axis at a time")
+    if not places:
+        raise ProgramError("max of a scalar: there is no axis to take it over")
+    (place,) = places
+
+    def select(entries: Entries, indices: Indices) -> Expr:
+        return selection(entries(node, indices), indices[place])
+
+    chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "M")
+    weighted = elementwise("max", lambda m, x: m * x, chosen, node)
+    inner = total(weighted, place)
+    result = make("max", (chosen, node), inner.axes, inner.build, Kind.ALWAYS, place, "m")
+    return expanded(result, (place,)) if keepdims else result
+
+
+def smallest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+    """The smallest entry along one axis."""
+    turned = elementwise("-", lambda x: -x, operand(a, "min"))
+    return elementwise("-", lambda x: -x, largest(turned, axis, keepdims=keepdims))
+
+
+def norm(x: Any, ord: object = None, axis: Axes = None, keepdims: bool = False) -> Node:
+    """The root of the sum of squares; ``ord=1`` of a vector, or over one axis, is the sum of absolute values."""
+    node = operand(x, "norm")
+    places = places_of(node, axis, "norm")
+    if ord in (None, "fro") or (ord == 2 and len(places) == 1):
+        squares = total(elementwise("**", lambda a: a**2, node), places, keepdims=keepdims, operation="norm")
+        return elementwise("norm", sqrt, squares)
+    if ord == 1 and len(places) == 1:
+        return total(elementwise("abs", absolute, node), places, keepdims=keepdims)
+    raise UnsupportedError(f"norm with ord={ord!r} over {len(places)} axes has no rule: ord is 2, or 1 over one axis")
+
+
+def normaliser(node: Node, place: int) -> Node:
+    """S, the sum of the exponentials along an axis."""
+    return total(elementwise("exp", exp, node), place, hint="S", operation="normaliser")
+
+
+def logsumexp(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+    """The logarithm of the sum of exponentials."""
+    node = operand(a, "logsumexp")
+    places = places_of(node, axis, "logsumexp")
+    result = elementwise("log", log, total(elementwise("exp", exp, node), places, hint="S", operation="normaliser"))
+    return expanded(result, places) if keepdims else result
+
+
+def softmax(a: Any, axis: int = -1) -> Node:
+    """exp(z) / S along an axis."""
+    node = operand(a, "softmax")
+    place = place_of(node, axis, "softmax")
+    if node.axes[place] is None:
+        raise ProgramError("softmax over a dimension of size one is 1 everywhere")
+    below = expanded(normaliser(node, place), (place,))
+
+    def build(entries: Entries, indices: Indices) -> Expr:
+        return exp(entries(node, indices)) / entries(below, indices)
+
+    return make("softmax", (node, below), node.axes, build, Kind.ALWAYS, place, "P")
+
+
+def log_softmax(a: Any, axis: int = -1) -> Node:
+    """The logarithm of the softmax."""
+    return elementwise("log", log, softmax(a, axis))
+
+
+def average(a: Any, axis: Axes = None, weights: Any = None, *, keepdims: bool = False) -> Node:
+    """The mean, or that weighted by ``weights`` of the same axes."""
+    if weights is None:
+        return mean(a, axis, keepdims=keepdims)
+    values, weight = operand(a, "average"), operand(weights, "average")
+    if len(values.axes) != len(weight.axes):
+        raise UnsupportedError("average takes weights with the axes of the array: write sum(w * x) / sum(w)")
+    above = total(elementwise("*", lambda x, w: x * w, values, weight), axis, keepdims=keepdims)
+    return elementwise("/", lambda x, w: x / w, above, total(weight, axis, keepdims=keepdims))
+
+
+REDUCTIONS: dict[Callable[..., Any], Callable[..., Node]] = {
+    np.sum: total,
+    np.mean: mean,
+    np.var: var,
+    np.std: std,
+    np.max: largest,
+    np.amax: largest,
+    np.min: smallest,
+    np.amin: smallest,
+    np.average: average,
+    np.linalg.norm: norm,
+}

@@ -1,0 +1,96 @@
+"""A user's function run on symbols: names noted as its frames end, errors pointing at its lines."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from symgrad.array.graph import Trace
+from symgrad.array.place import Spot, at_place, is_ours, users_frames
+from symgrad.array.symbolic import Symbolic, note, positions
+from symgrad.errors import InputError, SymgradError
+
+_one_at_a_time = RLock()
+
+
+def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
+    try:
+        with symbolic_lengths(), names_at_return(trace):
+            return run_traced(function, args, keywords)
+    except SymgradError:
+        raise
+    except Exception as error:
+        inner: BaseException | None = error
+        while inner is not None and not isinstance(inner, SymgradError):
+            inner = inner.__cause__ or inner.__context__
+        if inner is not None:
+            raise inner from None
+        message = InputError(
+            f"{name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        )
+        raise at_place(message, _raised_at(error.__traceback__)) from error
+
+
+def run_traced(function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """The call itself: the user's frames are those above one of this name."""
+    return function(*args, **keywords)
+
+
+def _raised_at(trace: TracebackType | None) -> Spot | None:
+    """The innermost line of the user's in a traceback."""
+    found: Spot | None = None
+    while trace is not None:
+        if not is_ours(trace.tb_frame.f_code.co_filename):
+            found = trace.tb_frame.f_code, trace.tb_lasti
+        trace = trace.tb_next
+    return found
+
+
+@contextmanager
+def names_at_return(trace: Trace) -> Iterator[None]:
+    """Note what the user's functions call their values as they return: the last are named after the last operation."""
+    previous = sys.getprofile()
+
+    def event(frame: FrameType, kind: str, _: object) -> None:
+        if kind == "return" and not is_ours(frame.f_code.co_filename):
+            note(trace, frame.f_locals, len(users_frames()) - 1)
+
+    sys.setprofile(event)
+    try:
+        yield
+    finally:
+        sys.setprofile(previous)
+
+
+@contextmanager
+def symbolic_lengths() -> Iterator[None]:
+    """``len`` and ``np.arange`` of symbols.
+
+    Python makes a whole number of whatever ``__len__`` returns, and ``np.arange`` has no protocol, so that both names
+    are bound to wrappers while the function runs; of anything but symbols these do what the originals do.
+    """
+    length, arange = builtins.len, np.arange
+
+    def symbolic_len(value: Any, /) -> Any:
+        return value.length() if isinstance(value, Symbolic) else length(value)
+
+    def symbolic_arange(*args: Any, **keywords: Any) -> Any:
+        stops = [a for a in args if isinstance(a, Symbolic)]
+        if stops and length(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
+            return positions(stops[0])
+        return arange(*args, **keywords)
+
+    with _one_at_a_time:
+        builtins.len, np.arange = symbolic_len, symbolic_arange  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            builtins.len, np.arange = length, arange

@@ -1,0 +1,106 @@
+"""The grammar of ``shapes``: what a loss takes, such as ``"X: N D, W: D C, y: N labels of C, gamma: scalar positive"``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symgrad.errors import InputError
+from symgrad.notation import Array, Axis
+
+# What the field calls an axis of this letter; other axes are shown by their letter alone.
+MEANINGS = {
+    "N": "rows of the batch",
+    "D": "features",
+    "C": "classes",
+    "H": "hidden units",
+    "T": "tokens",
+    "B": "batch",
+}
+WORDS = ("positive", "symmetric", "one-hot", "distribution")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One declared input: its array, the assumptions in ``words``, and whether it holds integer labels.
+
+    The array of labels is that of their one-hot rows: ``y: N labels of C`` is an array (N, C).
+    """
+
+    name: str
+    array: Array
+    words: frozenset[str] = frozenset()
+    labels: bool = False
+
+
+def parse_shapes(text: str) -> tuple[Shape, ...]:
+    """The inputs that ``shapes`` declares.  Raises ``InputError``, naming the place, for what the grammar has not."""
+    if not isinstance(text, str):
+        raise InputError(f"shapes is text such as 'X: N D, W: D C', not a {type(text).__name__}")
+    found: list[Shape] = []
+    for part in text.replace("\n", " ").split(","):
+        if not part.strip():
+            continue
+        shape = _parse_one(part.strip())
+        if shape.name in {known.name for known in found}:
+            raise InputError(f"shapes: {shape.name} is declared twice")
+        found.append(shape)
+    if not found:
+        raise InputError("shapes: no input is declared; expected such as 'X: N D, W: D C, b: C'")
+    axes = {axis.name for shape in found for axis in shape.array.axes}
+    for shape in found:
+        if shape.name in axes:
+            raise InputError(f"shapes: {shape.name} names both an array and an axis")
+    return tuple(found)
+
+
+def _parse_one(part: str) -> Shape:
+    name, colon, rest = (piece.strip() for piece in part.partition(":"))
+    if not colon:
+        raise InputError(f"shapes: {part!r} lacks a colon; expected such as 'X: N D'")
+    if not name.isidentifier() or not name.isascii():
+        raise InputError(f"shapes: {name!r} cannot name an input")
+    pieces = rest.split()
+    if not pieces:
+        raise InputError(f"shapes: {name} has no axes; expected such as '{name}: N D', or '{name}: scalar'")
+    if "labels" in pieces:
+        return _labels(name, part, pieces)
+    words = [piece for piece in pieces if piece in WORDS]
+    letters = [piece for piece in pieces if piece not in WORDS and piece != "scalar"]
+    if "scalar" in pieces and letters:
+        raise InputError(f"shapes: {part!r} is a scalar and has the axis {letters[0]}")
+    if "scalar" not in pieces and not letters:
+        raise InputError(f"shapes: {part!r} names no axis; write 'scalar' for a number")
+    if pieces[: len(letters)] != letters and letters:
+        raise InputError(f"shapes: in {part!r} the axes come first, then words such as {words[0]}")
+    array = Array(name, tuple(_axis(letter, part) for letter in letters), positive="positive" in words)
+    _check_words(part, array, set(words))
+    return Shape(name, array, frozenset(words))
+
+
+def _check_words(part: str, array: Array, words: set[str]) -> None:
+    rank = len(array.axes)
+    if "symmetric" in words and (rank != 2 or array.axes[0] != array.axes[1]):
+        raise InputError(f"shapes: {part!r}: only a square matrix, such as 'A: D D symmetric', is symmetric")
+    for word in words & {"one-hot", "distribution"}:
+        if rank < 2:
+            raise InputError(f"shapes: {part!r}: {word} is about rows, such as those of 'Y: N C {word}'")
+    if "one-hot" in words and "distribution" in words:
+        raise InputError(f"shapes: {part!r}: one-hot rows are distributions already")
+
+
+def _labels(name: str, part: str, pieces: list[str]) -> Shape:
+    if len(pieces) != 4 or pieces[1:3] != ["labels", "of"]:
+        raise InputError(f"shapes: {part!r}: labels are declared as '{name}: N labels of C'")
+    axes = tuple(_axis(letter, part) for letter in (pieces[0], pieces[3]))
+    return Shape(name, Array(name, axes), frozenset({"one-hot"}), True)
+
+
+def _axis(name: str, part: str) -> Axis:
+    if not name.isidentifier() or not name.isascii():
+        near = f"; the words are {', '.join(WORDS)}" if "-" in name else ""
+        raise InputError(f"shapes: in {part!r}, {name!r} is not the name of an axis{near}")
+    if name[0].islower():
+        raise InputError(
+            f"shapes: in {part!r}, {name!r} is neither an axis (a capital letter first) nor one of {', '.join(WORDS)}"
+        )
+    return Axis(name, MEANINGS.get(name, ""))

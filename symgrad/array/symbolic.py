@@ -1,0 +1,258 @@
+"""Symbolic arrays: what a user's function is run on to be traced.  NumPy's functions reach them by its own protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from sympy import Expr
+
+from symgrad.array.graph import Indices, Kind, Node, Trace, current, shown, size
+from symgrad.array.indexing import Chosen, Positions, subscript
+from symgrad.array.place import located, users_frames
+from symgrad.array.table import call
+from symgrad.errors import UnsupportedError
+from symgrad.notation import Axis
+
+
+def look(trace: Trace) -> None:
+    """Note what the user's local variables call the values that they hold, outermost call first."""
+    frames = users_frames()
+    for depth, frame in enumerate(reversed(frames)):
+        note(trace, frame.f_locals, depth)
+
+
+def note(trace: Trace, variables: Mapping[str, Any], depth: int) -> None:
+    """Note the names of one frame's variables."""
+    for name, value in variables.items():
+        if isinstance(value, Symbolic):
+            trace.called(value.node, name, depth)
+
+
+def apply(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Symbolic:
+    """A function on symbols and numbers; errors point at the user's line."""
+    with located():
+        look(current())
+        return Symbolic(call(function, tuple(map(plain, args)), {k: plain(v) for k, v in keywords.items()}))
+
+
+def plain(value: Any) -> Any:
+    """A symbolic array as its node; anything else as it is."""
+    if isinstance(value, Labels):
+        raise UnsupportedError(
+            f"the labels {value.chosen.name} are used as numbers: they serve as a subscript, P[np.arange(len(y)), y], "
+            "or in symgrad.array.one_hot(y, C)"
+        )
+    return value.node if isinstance(value, Symbolic) else value
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise ``UnsupportedError`` at the user's line."""
+    with located():
+        raise UnsupportedError(message)
+
+
+def _operator(function: Callable[..., Any]) -> Any:
+    def forward(self: Symbolic, other: Any) -> Symbolic:
+        return apply(function, (self, other), {})
+
+    return forward
+
+
+def _reflected(function: Callable[..., Any]) -> Any:
+    def backward(self: Symbolic, other: Any) -> Symbolic:
+        return apply(function, (other, self), {})
+
+    return backward
+
+
+def _unary(function: Callable[..., Any]) -> Any:
+    def of(self: Symbolic) -> Symbolic:
+        return apply(function, (self,), {})
+
+    return of
+
+
+def _method(function: Callable[..., Any]) -> Any:
+    def method(self: Symbolic, *args: Any, **keywords: Any) -> Symbolic:
+        return apply(function, (self, *args), keywords)
+
+    return method
+
+
+def _in_place(sign: str) -> Any:
+    def assign(self: Symbolic, other: Any) -> NoReturn:
+        refuse(f"{sign}= changes an array in place, which a derivation cannot follow: write A = A {sign} B")
+
+    return assign
+
+
+def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None) -> Any:
+    """What needs a value: a symbol of a fixed number has one, which ``convert`` takes; others are refused."""
+
+    def converted(self: Symbolic, *_: Any, **__: Any) -> Any:
+        if convert is not None and self.node.kind is Kind.CONSTANT and not self.node.axes:
+            value = self.node.build(_no_entries, ())
+            if value.is_number:
+                return convert(value)
+        refuse(f"{kind} of a symbolic array: it has no value while the loss is derived; {instead}")
+
+    return converted
+
+
+def _no_entries(node: Node, indices: Indices) -> Expr:
+    return node.build(_no_entries, indices)
+
+
+class Symbolic:
+    """An array of symbols.  It stands for every array of its axes; only what holds for all of them can be done."""
+
+    __slots__ = ("node",)
+    __array_priority__ = 1000
+    __hash__ = object.__hash__
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __repr__(self) -> str:
+        return f"<symbolic array {shown(self.node)}>"
+
+    # --- shape ----------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The sizes: a symbol for each axis, 1 for a dimension of size one."""
+        return tuple(1 if axis is None else Symbolic(size(axis)) for axis in self.node.axes)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.node.axes)
+
+    @property
+    def size(self) -> Any:
+        """The number of entries."""
+        product: Any = 1
+        for length in self.shape:
+            product = length * product
+        return product
+
+    def length(self) -> Any:
+        """What ``len`` gives while a loss is traced: the size of the first axis."""
+        if not self.node.axes:
+            refuse("len of a scalar")
+        return self.shape[0]
+
+    # --- NumPy's protocols ----------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *args: Any, **keywords: Any) -> Symbolic:
+        if method != "__call__":
+            refuse(f"{function.__name__}.{method} has no rule: write np.sum, np.max or an expression")
+        return apply(function, args, keywords)
+
+    def __array_function__(
+        self, function: Callable[..., Any], _: Any, args: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Any:
+        if function in SHAPES:
+            return SHAPES[function](args[0])
+        return apply(function, args, keywords)
+
+    __array__ = _number("the numbers", "NumPy's functions take it as it is, in place of an array")
+
+    # --- operators ------------------------------------------------------------------------------------------------
+
+    __add__, __radd__ = _operator(np.add), _reflected(np.add)
+    __sub__, __rsub__ = _operator(np.subtract), _reflected(np.subtract)
+    __mul__, __rmul__ = _operator(np.multiply), _reflected(np.multiply)
+    __truediv__, __rtruediv__ = _operator(np.divide), _reflected(np.divide)
+    __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
+    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __gt__, __ge__, __lt__, __le__ = (_operator(f) for f in (np.greater, np.greater_equal, np.less, np.less_equal))
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
+    __and__, __rand__ = _operator(np.logical_and), _reflected(np.logical_and)
+    __or__, __ror__ = _operator(np.logical_or), _reflected(np.logical_or)
+    __neg__, __pos__, __abs__, __invert__ = (_unary(f) for f in (np.negative, np.positive, np.absolute, np.logical_not))
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("a remainder or whole quotient", "write / instead")
+
+    __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        refuse(
+            "A[...] = changes an array in place, which a derivation cannot follow: write A = np.where(condition, B, A)"
+        )
+
+    def __getitem__(self, key: Any) -> Symbolic:
+        with located():
+            look(current())
+            parts = key if isinstance(key, tuple) else (key,)
+            return Symbolic(subscript(self.node, tuple(p.chosen if isinstance(p, Labels) else p for p in parts)))
+
+    # --- what would need a value ----------------------------------------------------------------------------------
+
+    __bool__ = _number(
+        "an if, while or bool()",
+        "which way it goes would depend on the data: write np.where(condition, a, b)",
+        bool,
+    )
+    __float__ = _number("float()", "leave it out: numbers and symbols mix", float)
+    __int__ = _number("int()", "leave it out: numbers and symbols mix", int)
+    __complex__ = _number("complex()", "leave it out: numbers and symbols mix")
+    __index__ = _number(
+        "a whole number",
+        "instead of a loop over an axis write a sum; np.ones_like, np.zeros_like and symgrad.array.eye take symbols",
+        int,
+    )
+    __iter__ = _number("a loop over an axis", "write a sum, einsum or an operation on whole arrays")
+    __contains__ = _number("in", "write np.where(A == x, ...)")
+    __len__ = _number("len", "write X.shape[0]")
+    __round__ = _number("round()", "it is piecewise constant: no gradient passes it")
+    tolist = item = astype = _number("the numbers", "leave it out: numbers and symbols mix")
+
+    # --- methods --------------------------------------------------------------------------------------------------
+
+    T = property(_unary(np.transpose), doc="The axes reversed.")
+    sum, mean, var, std = (_method(f) for f in (np.sum, np.mean, np.var, np.std))
+    max, min, prod, argmax = (_method(f) for f in (np.max, np.min, np.prod, np.argmax))
+    dot, trace, diagonal, clip = (_method(f) for f in (np.dot, np.trace, np.diagonal, np.clip))
+    squeeze, swapaxes, copy = (_method(f) for f in (np.squeeze, np.swapaxes, np.copy))
+    reshape, ravel, flatten, cumsum = (_method(f) for f in (np.reshape, np.ravel, np.ravel, np.cumsum))
+
+    def transpose(self, *axes: Any) -> Symbolic:
+        """The axes in another order."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return apply(np.transpose, (self, tuple(order) or None), {})
+
+
+class Labels(Symbolic):
+    """Integer labels: they have a length, and serve as a subscript."""
+
+    __slots__ = ("chosen",)
+
+    def __init__(self, node: Node, chosen: Chosen) -> None:
+        super().__init__(node)
+        self.chosen = chosen
+
+    def __getitem__(self, key: Any) -> Symbolic:
+        refuse(f"the labels {self.chosen.name} are not indexed themselves: use them as a subscript")
+
+
+SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
+    np.shape: lambda x: x.shape,
+    np.size: lambda x: x.size,
+    np.ndim: lambda x: x.ndim,
+}
+
+
+def positions(stop: Any) -> Positions:
+    """``np.arange(stop)`` of a symbolic size."""
+    axis = axis_of(stop, "np.arange")
+    return Positions(axis)
+
+
+def axis_of(value: Any, operation: str) -> Axis:
+    """The axis of which ``value``, such as ``len(y)`` or ``P.shape[1]``, is the size."""
+    for axis in current().axes:
+        if isinstance(value, Symbolic) and value.node is size(axis):
+            return axis
+    raise UnsupportedError(f"{operation} takes the size of an axis, such as len(y), here")
