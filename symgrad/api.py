@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,9 @@ from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
 from symgrad.derive import derive_record
 from symgrad.errors import InputError, SymgradError, UnsupportedError
-from symgrad.losses import LOSSES
+from symgrad.losses import ready_made
 from symgrad.notation import Array
-from symgrad.passes.differentiate import check_smooth
+from symgrad.passes.differentiate import check_known
 from symgrad.program import Assumption, Program
 from symgrad.render.text import expression_text, to_text
 from symgrad.steps import Convention, Record, Step
@@ -49,10 +47,12 @@ def derive(
     and ``UnsupportedError``, naming the expression, for one without a derivative; errors in a loss of one's own point
     at its line.
     """
-    traced = loss.trace(parameters) if isinstance(loss, Loss) else None
-    program = traced.program if traced else loss if isinstance(loss, Program) else build(loss, parameters)
+    if isinstance(loss, str):
+        loss = ready_made(loss)
     if isinstance(loss, Program) and parameters:
-        raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+        raise InputError(f"{loss.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+    traced = loss.trace(parameters) if isinstance(loss, Loss) else None
+    program = traced.program if traced else loss
     if assume is not None and not all(isinstance(a, Assumption) for a in assume):
         raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
     if assume is not None:
@@ -69,23 +69,10 @@ def _pointing(error: UnsupportedError, traced: Traced | None) -> SymgradError:
     """The error with the user's line of the equation that has no derivative, where there is one."""
     for definition in traced.program.ordered if traced else ():
         try:
-            check_smooth(definition.rhs, definition.name)
+            check_known(definition.rhs, definition.name)
         except UnsupportedError:
             return traced.pointing(error, definition.name) if traced else error
     return error
-
-
-def build(name: str, parameters: Mapping[str, object]) -> Program:
-    """The ready-made loss ``name`` at the given parameters.  Raises ``InputError`` for a name that is not known."""
-    if name not in LOSSES:
-        close = get_close_matches(name, LOSSES, n=1, cutoff=0.4)
-        hint = f"did you mean {close[0]}?" if close else "known losses:"
-        raise InputError(f"unknown loss {name!r}: {hint} {'' if close else ', '.join(LOSSES)}".rstrip())
-    known = inspect.signature(LOSSES[name]).parameters
-    for given in parameters:
-        if given not in known:
-            raise InputError(f"{name} has no parameter {given!r}: expected {', '.join(known)}")
-    return LOSSES[name](**parameters)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import inspect
 import json
 import os
 import sys
@@ -147,8 +146,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _losses(_: argparse.Namespace) -> int:
     width = max(map(len, LOSSES))
-    for name, make in LOSSES.items():
-        print(f"{name:{width}}  {(inspect.getdoc(make) or '').splitlines()[0]}")
+    for name, loss in LOSSES.items():
+        print(f"{name:{width}}  {loss.summary}")
     return 0
 
 
@@ -200,7 +199,7 @@ def _derivation(options: argparse.Namespace) -> Derivation:
     return derive(_loss(options), _wrt(options), **parameters)
 
 
-def _loss(options: argparse.Namespace) -> str | Loss:
+def _loss(options: argparse.Namespace) -> Loss:
     return find(options.loss, options.expression, options.shapes, options.wrt)
 
 

@@ -123,18 +123,6 @@ def _letters(array: Array) -> list[Idx]:
     return chosen
 
 
-def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, ...]:
-    """The assumption that every row of ``array`` is one-hot (used here: that it sums to one)."""
-    return (rows_sum_to_one(array, key),)
-
-
-def symmetric(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that a square matrix equals its transpose."""
-    axis = array.axes[0]
-    i, j = (axis.index(letter) for letter in (axis.conventional + "ij")[:2])
-    return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
-
-
 @dataclass(frozen=True)
 class Program:
     """Forward equations from input arrays to one scalar, with the assumptions that hold for the inputs.

@@ -12,9 +12,10 @@ from types import ModuleType
 from symgrad.array.expression import parse
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError
+from symgrad.losses import ready_made
 
 
-def find(name: str | None, expression: str | None, shapes: str | None, wrt: str | None) -> str | Loss:
+def find(name: str | None, expression: str | None, shapes: str | None, wrt: str | None) -> Loss:
     """The loss that the arguments of a command name: ``LOSS``, or ``-e EXPRESSION --shapes SHAPES``.
 
     ``LOSS`` is the name of a ready-made loss, ``file.py:name`` or ``package.module:name``.  Raises ``InputError`` where
@@ -30,7 +31,7 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
         raise InputError("--shapes goes with -e; a loss in a file declares its own")
     if name is None:
         raise InputError("name a loss (see `symgrad losses`), file.py:name, or -e EXPRESSION")
-    return _from_module(name) if ":" in name else name
+    return _from_module(name) if ":" in name else ready_made(name)
 
 
 def _from_module(text: str) -> Loss:

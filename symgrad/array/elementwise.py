@@ -15,7 +15,7 @@ from sympy import Abs, Expr, Rational, exp, log, sqrt
 
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
 from symgrad.errors import UnsupportedError
-from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, signum, step, where
+from symgrad.functions import absolute, clip, equal, maximum, minimum, signum, step, where
 
 MOST_BITS = 4_000  # of a power of numbers
 HALF = Rational(1, 2)

@@ -119,7 +119,7 @@ def _is_combination(rhs: Expr) -> bool:
         factors = [f for f in Mul.make_args(term) if f.has(Indexed)]
         if len(factors) > 1 or not all(isinstance(f, Indexed) for f in factors):
             return False
-        if any(free_indices(f) or not f.is_Atom and not f.is_Pow for f in Mul.make_args(term) if f not in factors):
+        if any(free_indices(f) or (not f.is_Atom and not f.is_Pow) for f in Mul.make_args(term) if f not in factors):
             return False
     return True
 

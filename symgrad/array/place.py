@@ -20,6 +20,8 @@ from symgrad.errors import SymgradError
 
 OURS = (str(Path(__file__).parent.parent), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
 """Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
+CATALOGUE = str(Path(__file__).parent.parent / "losses")
+"""But the ready-made losses are written as users write theirs."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def written_at(place: Place) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def is_ours(file: str) -> bool:
-    """Whether a source file belongs to this package or to NumPy."""
-    return file.startswith(OURS)
+    """Whether a source file belongs to this package or to NumPy, and is no loss."""
+    return file.startswith(OURS) and not file.startswith(CATALOGUE)
 
 
 def users_frames() -> list[FrameType]:

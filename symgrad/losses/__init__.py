@@ -1,11 +1,28 @@
-"""Ready-made programs: forward equations, a few lines each.  ``LOSSES`` maps a name to the function that builds it."""
+"""The catalogue: ready-made losses in the language of ``symgrad.array``, a few lines each.
+
+``LOSSES`` maps a name to the loss; the published source of each is in its docstring.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from difflib import get_close_matches
 
-from symgrad.losses.softmax_cross_entropy import softmax_cross_entropy
-from symgrad.losses.softmax_mse import softmax_mse
-from symgrad.program import Program
+from symgrad.array.loss import Loss
+from symgrad.errors import InputError
+from symgrad.losses import classification, contrastive, models, regression
 
-LOSSES: dict[str, Callable[..., Program]] = {build.__name__: build for build in (softmax_mse, softmax_cross_entropy)}
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for module in (classification, regression, contrastive, models)
+    for loss in vars(module).values()
+    if isinstance(loss, Loss)
+}
+
+
+def ready_made(name: str) -> Loss:
+    """The loss of the catalogue with this name.  Raises ``InputError``, with the nearest name, where there is none."""
+    if name not in LOSSES:
+        close = get_close_matches(name, LOSSES, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else f"known losses: {', '.join(LOSSES)}"
+        raise InputError(f"unknown loss {name!r}: {hint}")
+    return LOSSES[name]

@@ -1,0 +1,124 @@
+"""Losses of a linear classifier with C classes: X (N, D), W (D, C), b (C,); labels Y (N, C), one-hot or soft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.array import log_softmax, softmax
+from symgrad.array.loss import loss
+from symgrad.losses.reduction import reduced
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b")
+def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
+    """Softmax cross-entropy from logits.
+
+    The default averages over the N rows, as TensorFlow's ``reduce_mean(losses.categorical_crossentropy(y, logits,
+    from_logits=True))`` and PyTorch's ``cross_entropy`` do.
+    """
+    Z = X @ W + b
+    return reduced(-np.sum(Y * log_softmax(Z, axis=1), axis=1), reduction)
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")
+def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
+    """Mean squared error of softmax probabilities.
+
+    The score of Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950).
+    The default averages over all N C entries, as TensorFlow's ``reduce_mean(losses.MSE(y, softmax(x @ w + b)))`` does.
+    """
+    Z = X @ W + b
+    P = softmax(Z, axis=1)
+    R = P - Y
+    return reduced(R**2, reduction)
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, a: C positive", wrt="W b")
+def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
+    """Softmax cross-entropy with a weight for each class, divided by the weights of the rows' classes.
+
+    King and Zeng, Logistic regression in rare events data, Political Analysis 9 (2001); the mean that PyTorch's
+    ``cross_entropy(..., weight=a)`` takes.
+    """
+    Z = X @ W + b
+    A = np.sum(a * Y)
+    return -np.sum(a * Y * log_softmax(Z, axis=1)) / A
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, alpha: scalar", wrt="W b")
+def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
+    """Softmax cross-entropy against labels mixed with the uniform distribution.
+
+    Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR (2016), section 7.
+    """
+    Z = X @ W + b
+    T = (1 - alpha) * Y + alpha / Y.shape[1]
+    return -np.mean(np.sum(T * log_softmax(Z, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, tau: scalar positive", wrt="W b")
+def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
+    """Cross-entropy of the softmax of Z / tau.
+
+    Guo et al., On calibration of modern neural networks, ICML (2017), section 4.2.
+    """
+    Z = X @ W + b
+    return -np.mean(np.sum(Y * log_softmax(Z / tau, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar", wrt="W b")
+def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
+    """Focal loss of a softmax classifier.
+
+    Lin et al., Focal loss for dense object detection, ICCV (2017), equation 4, for several classes.
+    """
+    Z = X @ W + b
+    P = softmax(Z, axis=1)
+    return -np.mean(np.sum(Y * (1 - P) ** gamma * log_softmax(Z, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, W: D C, b: C, V: N C, tau: scalar positive", wrt="W b")
+def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
+    """Divergence of a student's softmax from that of a teacher's logits V, both at temperature tau.
+
+    Hinton, Vinyals and Dean, Distilling the knowledge in a neural network (2015), section 2: times tau squared.
+    """
+    Z = X @ W + b
+    Q = softmax(V / tau, axis=1)
+    return tau**2 * np.mean(np.sum(Q * (log_softmax(V / tau, axis=1) - log_softmax(Z / tau, axis=1)), axis=1))
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C one-hot", wrt="W b")
+def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
+    """Multiclass hinge loss: by how much the best wrong class comes within a margin of 1.
+
+    Crammer and Singer, On the algorithmic implementation of multiclass kernel-based vector machines, JMLR 2 (2001).
+    """
+    Z = X @ W + b
+    t = np.sum(Y * Z, axis=1, keepdims=True)
+    V = Z - t + 1 - Y
+    return np.mean(np.max(V, axis=1))
+
+
+@loss(shapes="X: N D, W: D C, b: C, Y: N C, eps: scalar positive", wrt="W b")
+def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
+    """Soft Dice loss of softmax probabilities, the mean over classes.
+
+    Milletari, Navab and Ahmadi, V-Net, 3DV (2016), section 3, with the squares in the denominator; smoothed by eps.
+    """
+    P = softmax(X @ W + b, axis=1)
+    T = 2 * np.sum(P * Y, axis=0) + eps
+    U = np.sum(P**2, axis=0) + np.sum(Y**2, axis=0) + eps
+    return 1 - np.mean(T / U)
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
+    """Binary cross-entropy from logits; y is 0 or 1, or a probability.
+
+    Cox, The regression analysis of binary sequences, JRSS B 20 (1958).
+    """
+    z = X @ w + b
+    return np.mean(np.logaddexp(0, z) - y * z)

@@ -1,0 +1,98 @@
+"""Losses of small models: perceptrons, normalisation, attention, factorisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.array import gelu, log_softmax, relu, softmax
+from symgrad.array.loss import loss
+
+
+@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
+    """Perceptron with a layer of tanh units, and softmax cross-entropy.
+
+    Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323 (1986).
+    """
+    A = X @ W1 + b1
+    H1 = np.tanh(A)
+    Z = H1 @ W2 + b2
+    return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
+    """Perceptron with a layer of rectified linear units, and softmax cross-entropy.
+
+    Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, ICML (2010).
+    """
+    A = X @ W1 + b1
+    H1 = relu(A)
+    Z = H1 @ W2 + b2
+    return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
+    """Perceptron with a layer of Gaussian error linear units, and softmax cross-entropy.
+
+    Hendrycks and Gimpel, Gaussian error linear units (2016); the exact form, with erf.
+    """
+    A = X @ W1 + b1
+    H1 = gelu(A)
+    Z = H1 @ W2 + b2
+    return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
+
+
+@loss(shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive", wrt="X gamma beta")
+def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
+    """Squared error of a layer normalisation with gain and bias.
+
+    Ba, Kiros and Hinton, Layer normalization (2016).
+    """
+    mu = np.mean(X, axis=1, keepdims=True)
+    v = np.mean((X - mu) ** 2, axis=1, keepdims=True)
+    S = np.sqrt(v + eps)
+    Xhat = (X - mu) / S
+    O = gamma * Xhat + beta  # noqa: E741
+    return np.sum((O - T) ** 2) / 2
+
+
+@loss(shapes="X: N D, gamma: D, T: N D, eps: scalar positive", wrt="X gamma")
+def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
+    """Squared error of a normalisation by the root mean square, with gain.
+
+    Zhang and Sennrich, Root mean square layer normalization, NeurIPS (2019).
+    """
+    v = np.mean(X**2, axis=1, keepdims=True)
+    S = np.sqrt(v + eps)
+    Xhat = X / S
+    return np.sum((gamma * Xhat - T) ** 2) / 2
+
+
+@loss(shapes="X: T D, Wq: D H, Wk: D H, Wv: D H, Y: T H", wrt="X Wq Wk Wv")
+def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
+    """Squared error of one attention head.
+
+    Vaswani et al., Attention is all you need, NeurIPS (2017), equation 1.
+    """
+    Q = X @ Wq
+    K = X @ Wk
+    V = X @ Wv
+    E = Q @ K.T / np.sqrt(K.shape[1])
+    A = softmax(E, axis=1)
+    O = A @ V  # noqa: E741
+    return np.sum((O - Y) ** 2)
+
+
+@loss(shapes="R: M N, U: M K, V: N K, lambda_: scalar", wrt="U V")
+def matrix_factorisation(R: Any, U: Any, V: Any, lambda_: Any = 0.1) -> Any:
+    """Squared error of a product of two factors, with an L2 penalty on both.
+
+    Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42 (2009), equation 2,
+    every entry of R being known.
+    """
+    E = U @ V.T - R
+    return np.sum(E**2) + lambda_ * (np.sum(U**2) + np.sum(V**2))

@@ -1,0 +1,102 @@
+"""Losses of a linear model: X (N, D), w (D,), targets y (N,); the mean over the N rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgrad.array.loss import loss
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def mse(X: Any, w: Any, b: Any, y: Any) -> Any:
+    """Mean squared error.
+
+    Legendre, Nouvelles méthodes pour la détermination des orbites des comètes (1805), appendix.
+    """
+    e = X @ w + b - y
+    return np.mean(e**2)
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
+    """Mean absolute error.
+
+    Boscovich (1757); Laplace, Mécanique céleste, book 3 (1799), section 40.
+    """
+    e = X @ w + b - y
+    return np.mean(np.abs(e))
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive", wrt="w b")
+def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
+    """Huber loss: a square up to delta, linear beyond.
+
+    Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35 (1964).
+    """
+    e = X @ w + b - y
+    return np.mean(np.where(np.abs(e) <= delta, e**2 / 2, delta * (np.abs(e) - delta / 2)))
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
+    """Mean logarithm of the hyperbolic cosine of the residuals, log cosh e = log(1 + exp(2 e)) - e - log 2.
+
+    Green, Iteratively reweighted least squares for maximum likelihood estimation, JRSS B 46 (1984).
+    """
+    e = X @ w + b - y
+    return np.mean(np.logaddexp(0, 2 * e) - e - np.log(2))
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N, q: scalar", wrt="w b")
+def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
+    """Pinball loss of the quantile q.
+
+    Koenker and Bassett, Regression quantiles, Econometrica 46 (1978).
+    """
+    e = y - X @ w - b
+    return np.mean(np.maximum(q * e, (q - 1) * e))
+
+
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
+    """Negative log-likelihood of Poisson counts y with the rate exp(X w + b), without the constant log y!.
+
+    Nelder and Wedderburn, Generalized linear models, JRSS A 135 (1972).
+    """
+    z = X @ w + b
+    return np.mean(np.exp(z) - y * z)
+
+
+@loss(shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N", wrt="w b v c")
+def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
+    """Negative log-likelihood of normal targets with a learned mean X w + b and a learned log-variance X v + c.
+
+    Nix and Weigend, Estimating the mean and variance of the target probability distribution, ICNN (1994); without the
+    constant log(2 pi) / 2.
+    """
+    e = X @ w + b - y
+    s = X @ v + c
+    return np.mean(e**2 * np.exp(-s) + s) / 2
+
+
+@loss(shapes="X: N D, w: D, y: N, lambda_: scalar", wrt="w")
+def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
+    """Least squares with an L2 penalty.
+
+    Hoerl and Kennard, Ridge regression, Technometrics 12 (1970).
+    """
+    e = X @ w - y
+    return np.mean(e**2) + lambda_ * np.sum(w**2)
+
+
+@loss(shapes="X: N D, w: D, y: N, lambda_: scalar, alpha: scalar", wrt="w")
+def elastic_net(X: Any, w: Any, y: Any, lambda_: Any = 1, alpha: Any = 0.5) -> Any:
+    """Least squares with an L1 and an L2 penalty.
+
+    Zou and Hastie, Regularization and variable selection via the elastic net, JRSS B 67 (2005), as scikit-learn's
+    ``ElasticNet`` weighs them.
+    """
+    e = X @ w - y
+    return np.mean(e**2) / 2 + lambda_ * (alpha * np.sum(np.abs(w)) + (1 - alpha) / 2 * np.sum(w**2))
