@@ -136,10 +136,9 @@ def leaf(array: Array) -> Node:
 
 
 def constant(value: Expr | int) -> Node:
-    """A number or a size."""
-    return make(
-        "number", (), (), lambda *_: value, Kind.CONSTANT, (Integer(value) if isinstance(value, int) else value)
-    )
+    """A number or a size; its ``meaning`` is that."""
+    number = Integer(value) if isinstance(value, int) else value
+    return make("number", (), (), lambda *_: number, Kind.CONSTANT, number, meaning=lambda: number)
 
 
 def size(axis: Dimension) -> Node:

@@ -114,7 +114,7 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
     for node in nodes:
         if node.operation in NONLINEAR and node.parts and contracts[node.parts[0]]:
             introduce(node.parts[0], "Z")
-        if node.operation in ("**", "square") and _is_residual(node.parts[0], contracts):
+        if _is_square(node) and _is_residual(node.parts[0], contracts):
             introduce(node.parts[0], "R")
         if node.operation in ("@", "einsum"):
             for part in node.parts:
@@ -134,6 +134,14 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
         if node.hint or node.kind is Kind.ALWAYS:
             introduce(node, node.hint or "T")
     return found
+
+
+def _is_square(node: Node) -> bool:
+    """Whether a value is the square of its part."""
+    if node.operation != "**" or len(node.parts) < 2:
+        return node.operation in ("square", "**")
+    exponent = node.parts[1]
+    return exponent.kind is Kind.CONSTANT and exponent.meaning is not None and exponent.meaning() == 2
 
 
 def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:

@@ -61,9 +61,7 @@ def names_at_return(trace: Trace) -> Iterator[None]:
 
     def event(frame: FrameType, kind: str, _: object) -> None:
         if kind == "return" and not is_ours(frame.f_code.co_filename):
-            depth, code = len(users_frames()) - 1, frame.f_code
-            passed = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if depth else ()
-            note(trace, {name: value for name, value in frame.f_locals.items() if name not in passed}, depth)
+            note(trace, frame, len(users_frames()) - 1)
 
     sys.setprofile(event)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,13 +21,15 @@ def look(trace: Trace) -> None:
     """Note what the user's local variables call the values that they hold, outermost call first."""
     frames = users_frames()
     for depth, frame in enumerate(reversed(frames)):
-        note(trace, frame.f_locals, depth)
+        note(trace, frame, depth)
 
 
-def note(trace: Trace, variables: Mapping[str, Any], depth: int) -> None:
-    """Note the names of one frame's variables."""
-    for name, value in variables.items():
-        if isinstance(value, Symbolic):
+def note(trace: Trace, frame: FrameType, depth: int) -> None:
+    """Note the names of one frame's variables; what a helper calls its arguments is its own affair."""
+    code = frame.f_code
+    passed = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if depth else ()
+    for name, value in frame.f_locals.items():
+        if isinstance(value, Symbolic) and name not in passed:
             trace.called(value.node, name, depth)
 
 

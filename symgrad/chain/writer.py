@@ -110,10 +110,10 @@ class Writer:
         return self.rules[definition.name]
 
     def rules_near(self, names: Sequence[str]) -> list[Rule]:
-        """The rules of the definitions of ``names`` and of the abbreviations that they use."""
+        """The rules of the definitions of ``names``, of the abbreviations that they use, and of what stays fixed."""
         program = self.program
         near = {used for name in names for used in program.uses(name) | {name} if used in program.definitions}
-        near = {n for n in near if n in names or not program.definitions[n].is_node}
+        near = {n for n in near if n in names or n not in self.adjoint}
         near |= {d.name for d in program.ordered if not d.is_node and _stands_on(program, d) <= set(names) | near}
         definitions = [d for d in program.ordered if d.name in near]
         plain = [rule for d in definitions for rule in self.rules_of(d)]

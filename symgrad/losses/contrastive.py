@@ -27,6 +27,4 @@ def clip_loss(U: Any, V: Any, tau: Any = 0.07) -> Any:
     Radford et al., Learning transferable visual models from natural language supervision, ICML (2021), figure 3.
     """
     Z = U @ V.T / tau
-    rows = np.mean(np.diagonal(log_softmax(Z, axis=1)))
-    columns = np.mean(np.diagonal(log_softmax(Z, axis=0)))
-    return -(rows + columns) / 2
+    return -np.mean(np.diagonal(log_softmax(Z, axis=1)) + np.diagonal(log_softmax(Z, axis=0))) / 2

@@ -9,7 +9,7 @@ from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, S
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import bound_indices, canonical, height, replaced, sum_over
+from symgrad.notation import axis_name, bound_indices, canonical, height, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
 from symgrad.sums import ordered_sums, split_sums
 
@@ -24,7 +24,9 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
 
     Kernels are always replaced; entries and derived identities only where the line becomes cheaper.
     """
+    expr, chosen = _chosen([r for r in rules if r.always], expr, weights)
     expr, used = _apply([r for r in rules if r.always], expr)
+    used = chosen + used
     expr = tidy(expr, weights)
     for rule in (r for r in rules if not r.always):
         chain = [rule] if rule.after is None or rule.after.always else [rule.after, rule]
@@ -39,6 +41,35 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
                     expr, used = shorter, used + applied
                     break
     return expr, tuple(dict.fromkeys(used))
+
+
+def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
+    """``expr`` with the kernels that several rules name replaced, in each product by the rule that makes it cheapest."""
+    several = [r for r in rules if any(r is not other and _same_kernel(r, other) for other in rules)]
+    if not several:
+        return expr, ()
+    if isinstance(expr, Mul):
+        found = [(rule, dict(matches(rule, expr))) for rule in several]
+        made = [(rule, replaced(expr, by)) for rule, by in found if by and not any(isinstance(k, Sum) for k in by)]
+        if made:
+            rule, best = min(made, key=lambda pair: cost(pair[1], weights))
+            return best, (rule,)
+    if isinstance(expr, Sum):
+        body, used = _chosen(several, expr.function, weights)
+        return sum_over(body, bound_indices(expr)), used
+    if not isinstance(expr, (Add, Mul)):
+        return expr, ()
+    parts = [_chosen(several, arg, weights) for arg in expr.args]
+    return expr.func(*(part for part, _ in parts)), tuple(rule for _, used in parts for rule in used)
+
+
+def _same_kernel(one: Rule, other: Rule) -> bool:
+    """Whether two rules are about the same kernel, whatever its letters."""
+    if [axis_name(i) for i in one.indices] != [axis_name(i) for i in other.indices]:
+        return False
+    return canonical(renamed(one.pattern, dict(zip(one.indices, other.indices, strict=True)))) == canonical(
+        other.pattern
+    )
 
 
 def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:

@@ -96,7 +96,7 @@ def _plan(expr: Expr, context: _Context) -> Factor:
         return Factor(expr)
     if isinstance(expr, (Mul, Sum)):
         return _product(expr, context)
-    if isinstance(expr, Pow) and expr.exp.is_number:
+    if isinstance(expr, Pow) and not free_indices(expr.exp) and not expr.exp.has(Sum):
         base = _plan(expr.base, context)
         return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
     if isinstance(expr, Function) and all(arg.is_number for arg in expr.args[1:]):
