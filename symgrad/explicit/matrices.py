@@ -65,7 +65,8 @@ class Explicit:
         for assumption in used_assumptions(self.record):
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
-            made[assumption] = tuple((left, right) for left, right in zip(*sides, strict=True) if left != right)
+            said = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
+            made[assumption] = tuple(said.values())  # each once: a_12 = a_21 is a_21 = a_12
         return made
 
     def with_shared_sums(self) -> Explicit:
