@@ -62,6 +62,21 @@ def test_a_scalar_has_no_rows() -> None:
             assume(Array("s"))
 
 
+def test_assumptions_have_keys_of_their_own() -> None:
+    loss = node(cl.L.base, Sum(Y[n, k] * Z[n, k], n, k))
+    with pytest.raises(ProgramError, match="keys of their own, but these are A1, A1"):
+        Program("twice", (N, C), (Y, Z), (loss,), "L", (rows_sum_to_one(Y), rows_sum_to_one(Z)))
+
+
+def test_an_assumption_of_another_form_is_neither_used_nor_believed() -> None:
+    loss = node(cl.L.base, Sum(Y[n, k] ** 2 * Z[n, k], n, k))
+    other = symgrad.Assumption("A1", "each entry of Y is 1", Y[n, k], sympify(1))
+    of = derive_record(Program("ones", (N, C), (Y, Z), (loss,), "L", (other,)), ("Z",))
+    assert not any(s.assumption for s in of.steps) and prove(of).ok
+    wrong = replace(of.steps[-1], after=Y[m, c], assumption=other)
+    assert not prove(replace(of, steps=(*of.steps[:-1], wrong))).ok
+
+
 # --- what is derived ------------------------------------------------------------------------------------------------
 
 

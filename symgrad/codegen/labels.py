@@ -49,7 +49,7 @@ def gaps(assumption: Assumption) -> list[Expr]:
     this, too, is then 0 or 1.
     """
     left = assumption.lhs
-    if not isinstance(left, Mul):
+    if not assumption.is_one_hot:
         return [left - assumption.rhs]
     one, other = left.args
     total = Sum(one, *(i for i in one.indices if i not in other.indices))
