@@ -231,3 +231,10 @@ def test_explicit_forms_leave_out_what_says_nothing() -> None:
     at = symgrad.derive(quadratic_form(), ("x",)).explicit(D=2)
     (equations,) = at.assumptions.values()
     assert [{str(left), str(right)} for left, right in equations] == [{"a_12", "a_21"}]
+
+
+def test_labels_never_stand_for_a_square_matrix() -> None:
+    of = record("whitened_residuals")
+    assert "integer labels" not in next(line for line in to_source(of).splitlines() if "A: shape (C, C)" in line)
+    at = symgrad.derive(whitened_residuals(), ("W",)).explicit(N=1, D=1, C=2, y=[1])
+    assert list(at.inputs["Y"]) == [0, 1] and at.inputs["A"].free_symbols
