@@ -79,6 +79,23 @@ class Assumption:
     lhs: Expr
     rhs: Expr
 
+    @property
+    def is_symmetry(self) -> bool:
+        """Whether it reads ``a[i, j] = a[j, i]``."""
+        left, right = self.lhs, self.rhs
+        turned = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
+        return bool(turned and left.base == right.base and len(set(left.indices)) == 2)
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether it reads ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
+        entries = Mul.make_args(self.lhs)
+        if len(entries) != 2 or not all(isinstance(e, Indexed) for e in entries) or entries[0].base != entries[1].base:
+            return False
+        (*rows, k), (*others, j) = (e.indices for e in entries)
+        equal = KroneckerDelta(k, j)
+        return rows == others and not {k, j} & set(rows) and self.rhs in {equal * entry for entry in entries}
+
 
 def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
     """The assumption that every row of ``array`` (its last axis) sums to one, as rows of one-hot or soft labels do.
@@ -311,6 +328,9 @@ def _validate(program: Program) -> None:
     for e in program.equations:
         _validate_side(program, known, e.name, e.rhs, set(e.indices))
     _validate_order(program)
+    keys = [a.key for a in program.assumptions]
+    if len(set(keys)) < len(keys):
+        raise ProgramError(f"{program.name}: assumptions need keys of their own, but these are {', '.join(keys)}")
     for a in program.assumptions:
         for side in (a.lhs, a.rhs):
             _validate_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))

@@ -20,6 +20,7 @@ from symgrad.codegen import to_numpy
 from symgrad.derive import derive_record
 from symgrad.errors import InputError
 from symgrad.explicit import Explicit, explicit
+from symgrad.functions import MEANINGS
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program, abbreviation, node
@@ -227,7 +228,9 @@ def at_point(entries: Expr, point: dict[Expr, float]) -> np.ndarray[Any, Any]:
             elif expr.is_Pow:
                 known[expr] = parts[0] ** parts[1]
             else:
-                known[expr] = getattr(math, expr.func.__name__)(*parts) if parts else float(expr)
+                number = MEANINGS[expr.func].number if expr.func in MEANINGS else None
+                call = number or getattr(math, expr.func.__name__, None)
+                known[expr] = call(*parts) if call and parts else float(expr)
         return known[expr]
 
     return np.array([value(e) for e in (entries if isinstance(entries, ImmutableMatrix) else [entries])])

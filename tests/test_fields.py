@@ -7,6 +7,7 @@ import pytest
 from sympy import Integer, Rational, isprime
 
 from symgrad.check.fields import Field, OutsideDomain, OutsideField, tower
+from symgrad.functions import absolute, relu, step
 
 
 def test_each_prime_divides_the_one_above_less_one() -> None:
@@ -47,5 +48,14 @@ def test_what_has_no_value_is_refused() -> None:
         field.power(np.array([0], dtype=object), Integer(-1))
     with pytest.raises(OutsideField):
         field.exp(field.sample((2,), False))
-    with pytest.raises(OutsideField):
-        field.apply(max, [field.sample((2,), False)])
+
+
+def test_of_other_functions_only_that_they_are_functions_is_known() -> None:
+    field = Field(2, 1)
+    a, b = field.sample((3,), False), field.sample((3,), False)
+    assert not field.differ(field.apply(step, [a, b]), field.apply(step, [a.copy(), b.copy()])).any()
+    assert field.differ(field.apply(step, [a, b]), field.apply(step, [b, a])).all()
+    assert field.differ(field.apply(relu, [a]), field.apply(absolute, [a])).all()
+    rows = field.sample((2, 3), False)
+    assert not field.differ(field.select(rows, 2), field.select(rows.copy(), 2)).any()
+    assert field.differ(field.select(rows, 2), field.select(rows, 1)).all()

@@ -20,7 +20,7 @@ from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
 from symgrad.losses import LOSSES
 from symgrad.losses import classifier as cl
-from symgrad.notation import Array, axis_name, free_indices
+from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record, Step
 
@@ -132,7 +132,12 @@ def swapped_indices(after: Expr) -> Iterator[tuple[str, Expr]]:
 
 
 @pytest.mark.parametrize(
-    "name", [*LOSSES, "label_smoothing", "logistic", "layer_norm", "rms_norm", "cosine_similarity"]
+    "name",
+    [
+        *LOSSES,
+        *("label_smoothing", "logistic", "layer_norm", "rms_norm", "cosine_similarity"),
+        "tensor_form",
+    ],
 )
 def test_every_corrupted_line_is_rejected(name: str) -> None:
     record = record_of(name)
@@ -171,13 +176,14 @@ _values: dict[tuple[str, bool], dict[str, np.ndarray]] = {}
 
 
 def true_values(record: Record, assumed: bool) -> dict[str, np.ndarray]:
-    """Forward values and adjoints; labels that satisfy no assumption unless ``assumed``."""
+    """Forward values and adjoints; inputs that satisfy no assumption unless ``assumed``."""
     program = record.program
     if (program.name, assumed) not in _values:
         sizes = {axis.name: size for axis, size in zip(program.axes, (4, 3, 5, 2), strict=False)}
         inputs = literal.random_inputs(program, sizes)
-        if not assumed and "Y" in inputs:
-            inputs["Y"] = np.random.default_rng(1).standard_normal(inputs["Y"].shape)
+        for name in {n for a in program.assumptions for n in array_names(a.lhs)}:
+            if not assumed:
+                inputs[name] = np.random.default_rng(1).standard_normal(inputs[name].shape)
         values = literal.forward(program, inputs, sizes)
         for name, array in record.adjoint_arrays.items():
             values[array.name] = literal.complex_step(program, name, values, sizes)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sympy import Expr, Indexed, KroneckerDelta, Mul, Sum
+from sympy import Expr, Indexed, Sum
 
 from symgrad.check.atoms import AT_MOST_ONE, EXACTLY_ONE, NoNormalForm
 from symgrad.notation import array_names, bound_indices
@@ -49,25 +49,15 @@ def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Pr
     """
     by_array: dict[str, list[Assumption]] = {}
     for assumption in assumed:
-        (name,) = array_names(assumption.lhs)
-        if name not in {a.name for a in program.inputs}:
-            raise NoNormalForm(f"the assumption {assumption.key} is not about an input")
-        by_array.setdefault(name, []).append(assumption)
+        names = array_names(assumption.lhs) | array_names(assumption.rhs)
+        if len(names) != 1 or not names <= {a.name for a in program.inputs}:
+            raise NoNormalForm(f"the assumption {assumption.key} is not about one input")
+        by_array.setdefault(min(names), []).append(assumption)
     return {name: _constraint(given) for name, given in by_array.items()}
 
 
-def is_one_hot(assumption: Assumption) -> bool:
-    """Whether an assumption reads ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
-    entries = Mul.make_args(assumption.lhs)
-    if len(entries) != 2 or not all(isinstance(e, Indexed) for e in entries) or entries[0].base != entries[1].base:
-        return False
-    (*rows, k), (*others, j) = entries[0].indices, entries[1].indices
-    equal = KroneckerDelta(k, j)
-    return rows == others and not {k, j} & set(rows) and assumption.rhs in {equal * entry for entry in entries}
-
-
 def _constraint(given: Sequence[Assumption]) -> Projection | OneHot:
-    others = [a for a in given if not is_one_hot(a)]
+    others = [a for a in given if not a.is_one_hot]
     if len(others) < len(given) and all(_is_row_sum(a) and a.rhs == 1 for a in others):
         return OneHot(bool(others))
     if len(given) > 1:
@@ -77,7 +67,7 @@ def _constraint(given: Sequence[Assumption]) -> Projection | OneHot:
     if _is_sum(left):
         (index,) = bound_indices(left)
         return Projection(assumption, (left.function, left.function + (right - left) / (index.upper + 1)))
-    if isinstance(left, Indexed) and isinstance(right, Indexed) and right.indices == left.indices[::-1]:
+    if assumption.is_symmetry:
         return Projection(assumption, (left, (left + right) / 2))
     raise NoNormalForm(f"the assumption {assumption.key} is neither a sum of entries, nor symmetry, nor one-hot rows")
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from sympy import (
+    Abs,
     Add,
     E,
     Expr,
@@ -133,7 +134,7 @@ class Normaliser:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:
             return algebra.exp_of(number(1))
-        if isinstance(expr, absolute) and sign_of(inside := self(expr.args[0])):
+        if isinstance(expr, (Abs, absolute)) and sign_of(inside := self(expr.args[0])):
             return inside
         if isinstance(expr, selection):
             row, index = expr.args

@@ -8,7 +8,6 @@ from math import prod
 import numpy as np
 from sympy import Expr, Function
 
-from symgrad.check.assumed import is_one_hot
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition
 from symgrad.check.divisors import Divisors
@@ -91,7 +90,7 @@ class Prover:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
-        for given in dict.fromkeys((assumed, claim.allowed) if any(map(is_one_hot, assumed)) else (assumed,)):
+        for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_one_hot for a in assumed) else (assumed,)):
             keys = tuple(a.key for a in given)
             if (proof := self._by_normal_form.prove(claim, self._usable(keys), given)) is None:
                 continue
@@ -182,7 +181,7 @@ class Prover:
             systems.add(used)
             if place is not None:
                 return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
-        if any(map(is_one_hot, assumed)):
+        if any(a.is_one_hot for a in assumed):
             return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
         if not assumed and (grid := holds_on_grid(claim)) is not None:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())

@@ -181,7 +181,8 @@ class Body:
     def _named(self, name: str, value: Value) -> Value:
         line = f"{name} = {value.code}"
         if len(INDENT + line) > WIDTH:
-            line = f"{name} = (\n{INDENT}{value.code}\n)"
+            head, inside = _whole_call(value.code)
+            line = f"{name} = {head}(\n{INDENT}{inside}\n)"
         self._here.append(line)
         return Value(name, Strength.NAME, value.indices, rank=len(self._values))
 
@@ -229,6 +230,19 @@ def _used_once(assignments: Iterable[Assignment]) -> set[str]:
     assignments = list(assignments)
     uses = Counter(name for assignment in assignments for name in _mentions(assignment.rhs))
     return {a.name for a in assignments if a.is_helper and (a.is_output or uses[a.name] == 1)}
+
+
+def _whole_call(code: str) -> tuple[str, str]:
+    """The name and the arguments of a single call; no name, and the code, for anything else."""
+    head, opening, rest = code.partition("(")
+    if not opening or not code.endswith(")") or not head.replace(".", "").isidentifier():
+        return "", code
+    depth = 1
+    for place, character in enumerate(rest):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0:
+            return (head, rest[:-1]) if place == len(rest) - 1 else ("", code)
+    return "", code
 
 
 def _mentions(expr: Basic) -> Iterator[str]:

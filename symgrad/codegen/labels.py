@@ -11,12 +11,12 @@ from symgrad.steps import Record
 
 
 def takes_labels(record: Record, array: Array) -> bool:
-    """Whether an input of two axes may be given as one integer label per row.
+    """Whether an input of two different axes may be given as one integer label per row.
 
     It may if the program assumes that its rows sum to one; or if no gradient with respect to it is asked for
     and no sum multiplies it by another input, as a matrix of features or of weights would be.
     """
-    if len(array.axes) != 2:
+    if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
         return False
     if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
         return True
@@ -49,7 +49,7 @@ def gaps(assumption: Assumption) -> list[Expr]:
     this, too, is then 0 or 1.
     """
     left = assumption.lhs
-    if not isinstance(left, Mul):
+    if not assumption.is_one_hot:
         return [left - assumption.rhs]
     one, other = left.args
     total = Sum(one, *(i for i in one.indices if i not in other.indices))

@@ -19,6 +19,7 @@ from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.labels import gaps
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
+from symgrad.codegen.values import negated
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices
@@ -208,7 +209,7 @@ class Unrolled:
         code = " * ".join(over) or "1"
         if under:
             code += f" / {under[0]}" if len(under) == 1 else f" / ({' * '.join(under)})"
-        return f"-{code}" if negative else code
+        return negated(code) if negative else code
 
     def _power(self, expr: Pow, at: Place) -> str:
         if _is_quotient(expr):

@@ -64,7 +64,7 @@ class Value:
     @property
     def signed(self) -> str:
         """The code with its sign."""
-        return f"-{self.within(Strength.PRODUCT)}" if self.negative else self.code
+        return negated(self.within(Strength.PRODUCT)) if self.negative else self.code
 
     def absolute(self) -> Value:
         """The value without its sign."""
@@ -107,6 +107,30 @@ class Value:
         places = ", ".join(str(self.indices.index(i)) for i in order)
         code = f"np.transpose({self.code}, ({places}))"
         return replace(self, code=code, strength=Strength.CALL, indices=order)
+
+
+def negated(code: str) -> str:
+    """Minus a product in source; a power that it begins with stands in brackets, as formatters have it."""
+    depth, spaces = 0, 0
+    for place, character in enumerate(code):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and code[place : place + 4] == " ** ":
+            spaces = 2  # those of the operator belong to the power
+        if depth == 0 and character == " ":
+            if spaces == 0:
+                return f"-({code[:place]}){code[place:]}" if "**" in _outside(code[:place]) else f"-{code}"
+            spaces -= 1
+    return f"-({code})" if "**" in _outside(code) else f"-{code}"
+
+
+def _outside(code: str) -> str:
+    """What stands outside of all brackets."""
+    depth, found = 0, ""
+    for character in code:
+        depth += character in "(["
+        found += character if depth == 0 else ""
+        depth -= character in ")]"
+    return found
 
 
 def number(code: str) -> Value:
@@ -268,7 +292,7 @@ def added(terms: Sequence[Value], order: Sequence[Idx] = ()) -> Value:
     for term in ordered[1:]:
         code += f" {'-' if term.negative else '+'} {term.over(layout).within(Strength.PRODUCT)}"
     if negative:
-        code = f"-{code}"
+        code = negated(code)
     return Value(
         code,
         Strength.SUM,

@@ -65,7 +65,8 @@ class Explicit:
         for assumption in used_assumptions(self.record):
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
-            made[assumption] = tuple((left, right) for left, right in zip(*sides, strict=True) if left != right)
+            said = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
+            made[assumption] = tuple(said.values())  # each once: a_12 = a_21 is a_21 = a_12
         return made
 
     def with_shared_sums(self) -> Explicit:
@@ -174,7 +175,7 @@ def _label_entries(
 def _labelled(record: Record) -> str:
     """The array to which labels belong: one whose rows are assumed to sum to one, or the last that is not
     differentiated."""
-    matrices = [a.name for a in record.program.inputs if len(a.axes) == 2]
+    matrices = [a.name for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
     assumed = [name for a in record.program.assumptions for name in matrices if name in array_names(a.lhs)]
     plain = [name for name in matrices if name not in record.wrt]
     if not assumed and not plain:

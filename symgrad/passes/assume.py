@@ -26,15 +26,16 @@ MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both 
 
 
 def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> Expr:
-    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round.
+    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round; as it
+    is for an assumption of another form.
 
     ``order`` has the free indices of the line as its left side has them.
     """
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
-    if isinstance(assumption.lhs, Indexed):
+    if assumption.is_symmetry:
         return _turned(expr, assumption.lhs.base.name, order)
-    return _picked(expr, assumption)
+    return _picked(expr, assumption) if assumption.is_one_hot else expr
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------

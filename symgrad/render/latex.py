@@ -149,7 +149,8 @@ class _LatexPage:
 
     def _foot(self) -> Iterator[str]:
         if self.content.closed:
-            yield _heading(GRADIENTS) + self._block(self.content.closed, EQUATION + REASON)
+            room = EQUATION if any(line.reason for line in self.content.closed) else EQUATION + REASON
+            yield _heading(GRADIENTS) + self._block(self.content.closed, room)
         if self.content.conditions:
             rows = [
                 rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{cited(c.lines)}"
