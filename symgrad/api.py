@@ -50,9 +50,12 @@ def derive(
     at its line.
     """
     traced = loss.trace(parameters) if isinstance(loss, Loss) else None
-    program = traced.program if traced else loss if isinstance(loss, Program) else build(loss, parameters)
-    if isinstance(loss, Program) and parameters:
-        raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+    if isinstance(loss, Program):
+        program = loss
+        if parameters:
+            raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+    else:
+        program = traced.program if traced else build(str(loss), parameters)
     if assume is not None and not all(isinstance(a, Assumption) for a in assume):
         raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
     if assume is not None:

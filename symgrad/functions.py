@@ -1,125 +1,344 @@
-"""Functions that are not smooth, as SymPy functions of our own: evaluated nowhere but at numbers."""
+"""The functions that may stand in a program, and one table of what has to be known of each.
+
+Those that are smooth are SymPy's.  Those that are not are classes of our own, since SymPy's differentiate into
+distributions: here a derivative is a function with a value everywhere, at a kink the value that is stated.  A
+derivative is ``fdiff`` of the class, and nothing else.  Nothing is evaluated of itself but numbers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
-from sympy import Expr, Function, Integer, Rational
+import sympy
+from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, S, Symbol, count_ops, expand, sympify
+from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
 
-class _Real(Function):
-    """A function with real values whose derivatives are ``slopes`` of its arguments; 0 where none is given."""
-
-    is_extended_real = True
-    is_real = True
-
-    def fdiff(self, argindex: int = 1) -> Expr:
-        if not 1 <= argindex <= len(self.args):
-            raise ArgumentIndexError(self, argindex)
-        slopes = self.slopes()
-        return slopes[argindex - 1] if slopes else Integer(0)
-
-    def slopes(self) -> tuple[Expr, ...]:
-        """The derivative by each argument, or nothing for a function that is constant but for jumps."""
-        return ()
-
-
-class step(_Real):
-    """0 for x < 0, 1 for x > 0, ``at_zero`` for x = 0."""
-
-    nargs = 2
+class _Piecewise(Function):  # type: ignore[misc]
+    """A real function of real arguments that is evaluated where all of them are numbers."""
 
     @classmethod
-    def eval(cls, x: Any, at_zero: Any) -> Expr | None:
-        if x.is_number and x.is_comparable:
-            return at_zero if x == 0 else Integer(int(x > 0))
+    def eval(cls, *args: Basic) -> Expr | None:
+        """The value at numbers; None leaves the expression as it is."""
+        if all(arg.is_comparable for arg in args):
+            number = MEANINGS[cls].number
+            return None if number is None else sympify(number(*args))
         return None
 
+    def _eval_is_real(self) -> bool | None:
+        return True if all(arg.is_real for arg in self.args) else None
 
-class relu(_Real):
-    """max(x, 0)."""
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The derivative with respect to one argument, at a kink the one that the table states."""
+        if not 1 <= argindex <= len(self.args):
+            raise ArgumentIndexError(self, argindex)
+        return self._slopes()[argindex - 1]
 
-    nargs = 1
-
-    @classmethod
-    def eval(cls, x: Any) -> Expr | None:
-        return (x if x > 0 else Integer(0)) if x.is_number and x.is_comparable else None
-
-    def slopes(self) -> tuple[Expr, ...]:
-        return (step(self.args[0], 0),)
-
-
-class signum(_Real):
-    """-1, 0 or 1."""
-
-    nargs = 1
-
-    @classmethod
-    def eval(cls, x: Any) -> Expr | None:
-        return Integer(int(x > 0) - int(x < 0)) if x.is_number and x.is_comparable else None
+    def _slopes(self) -> Sequence[Expr]:
+        """The derivatives with respect to all arguments: 0, for a function that is constant apart from its jumps."""
+        return [S.Zero] * len(self.args)
 
 
-class absolute(_Real):
-    """|x|."""
-
-    nargs = 1
-
-    @classmethod
-    def eval(cls, x: Any) -> Expr | None:
-        return abs(x) if x.is_number else None
-
-    def slopes(self) -> tuple[Expr, ...]:
-        return (signum(self.args[0]),)
-
-
-class maximum(_Real):
-    """The larger of two."""
+class step(_Piecewise):
+    """``step(x, at_zero)``: 0 for x < 0, 1 for x > 0, and ``at_zero`` (0, 1/2 or 1) at x = 0."""
 
     nargs = 2
 
-    def slopes(self) -> tuple[Expr, ...]:
-        a, b = self.args
-        return step(a - b, Rational(1, 2)), step(b - a, Rational(1, 2))
+
+class relu(_Piecewise):
+    """``relu(x)``: the larger of x and 0."""
+
+    nargs = 1
+
+    def _slopes(self) -> Sequence[Expr]:
+        return [step(self.args[0], 0)]
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self.args[0].is_real or None
 
 
-class minimum(_Real):
-    """The smaller of two."""
+class absolute(_Piecewise):
+    """``absolute(x)``: the absolute value of x."""
+
+    nargs = 1
+
+    def _slopes(self) -> Sequence[Expr]:
+        return [signum(self.args[0])]
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self.args[0].is_real or None
+
+
+class signum(_Piecewise):
+    """``signum(x)``: -1 for x < 0, 1 for x > 0, and 0 at x = 0."""
+
+    nargs = 1
+
+
+def _difference(a: Expr, b: Expr) -> Expr:
+    """a - b, multiplied out where that is shorter."""
+    return min(a - b, expand(a - b), key=count_ops)
+
+
+class maximum(_Piecewise):
+    """``maximum(a, b)``: the larger one."""
 
     nargs = 2
 
-    def slopes(self) -> tuple[Expr, ...]:
+    def _slopes(self) -> Sequence[Expr]:
         a, b = self.args
-        return step(b - a, Rational(1, 2)), step(a - b, Rational(1, 2))
+        return [step(_difference(a, b), S.Half), step(_difference(b, a), S.Half)]
 
 
-class clip(_Real):
-    """x, but no less than lo and no more than hi."""
+class minimum(_Piecewise):
+    """``minimum(a, b)``: the smaller one."""
+
+    nargs = 2
+
+    def _slopes(self) -> Sequence[Expr]:
+        a, b = self.args
+        return [step(_difference(b, a), S.Half), step(_difference(a, b), S.Half)]
+
+
+class clip(_Piecewise):
+    """``clip(x, low, high)``: x where it lies between the bounds, else the nearer bound; ``high`` if low > high."""
 
     nargs = 3
 
-    def slopes(self) -> tuple[Expr, ...]:
-        x, lo, hi = self.args
-        inside = step(x - lo, 1) * step(hi - x, 1)
-        return inside, 1 - step(x - lo, 1), 1 - step(hi - x, 1)
+    def _slopes(self) -> Sequence[Expr]:
+        x, low, high = self.args
+        # Where the bounds cross, the value is the upper one, whatever x and the lower one are.
+        in_order = step(high - low, 1)
+        return [
+            step(x - low, 1) * step(high - x, 1),
+            step(low - x, 0) * in_order,
+            1 - step(high - x, 1) * in_order,
+        ]
 
 
-class where(_Real):
-    """a where c = 1, b where c = 0."""
+class where(_Piecewise):
+    """``where(c, a, b)``: a where c is 1, b where c is 0; c has no other values (see ``is_indicator``)."""
 
     nargs = 3
 
-    def slopes(self) -> tuple[Expr, ...]:
-        return Integer(0), self.args[0], 1 - self.args[0]
+    def _slopes(self) -> Sequence[Expr]:
+        return [S.Zero, self.args[0], 1 - self.args[0]]
 
 
-class equal(_Real):
-    """1 where a = b, else 0."""
+class equal(_Piecewise):
+    """``equal(a, b)``: 1 where a = b, else 0."""
+
+    nargs = 2
+
+
+class selection(_Piecewise):
+    """``selection(x, i)``, for an expression x in the free index i: 1/t for the t entries that are largest along i, 0
+    for the others.  The index stays free, so the largest entry itself is ``Sum(selection(x, i) * x, i)``."""
 
     nargs = 2
 
+    @classmethod
+    def eval(cls, *args: Basic) -> Expr | None:
+        """An index has no value here, so nothing is evaluated."""
+        return None
 
-class selection(_Real):
-    """1/t for the t entries of x that are largest along the index i, which stays free; 0 for the others."""
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self.args[0].is_real or None
 
-    nargs = 2
+
+class selected(_Piecewise):
+    """``selected(place, *values)``: the entry of a selection at one place, counted from 0, the values written out."""
+
+
+def is_indicator(expr: Basic) -> bool:
+    """Whether an expression is known to have the values 0 and 1 alone; an array is taken to be what is said of it."""
+    if isinstance(expr, (Indexed, Symbol, equal, KroneckerDelta)) or expr in (0, 1):
+        return True
+    if isinstance(expr, step):
+        return expr.args[1] in (0, 1)
+    if isinstance(expr, Mul):
+        return all(map(is_indicator, expr.args))
+    return isinstance(expr, Add) and is_indicator(1 - expr) and not isinstance(1 - expr, Add)
+
+
+Relation = tuple[str, Basic, Basic]
+"""A sign of SymPy's (``>``, ``>=``, ``==``) and its two sides."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one function is called, is worth, and how it is differentiated where it is not smooth.
+
+    ``numpy`` and ``python`` are its calls for arrays and for single numbers, ``{}`` standing for each argument; a name
+    with an underscore is a function of ``codegen.support``.  ``text`` and ``latex`` are its names.  ``number``
+    gives its value at numbers of any ordered type, None where SymPy has it.  ``convention`` says, where the function is
+    not smooth, which derivative is taken at the kink, and whose choice that is.  ``relation`` gives, for arguments
+    that allow it, the relation that holds where the function is 1, and fails where it is 0; otherwise the
+    first ``shown`` arguments are shown.
+    """
+
+    numpy: str
+    python: str
+    text: str
+    latex: str
+    number: Callable[..., Any] | None = None
+    convention: str = ""
+    relation: Callable[..., Relation | None] | None = None
+    shown: int | None = None
+
+
+def _smooth(function: str, numpy: str = "", latex: str = "") -> Meaning:
+    shown = latex or rf"\{function}"
+    return Meaning(numpy or f"np.{function}({{}})", f"math.{function}({{}})", function, shown)
+
+
+def _operator(name: str) -> str:
+    return rf"\operatorname{{{name}}}"
+
+
+def _step(x: Any, at_zero: Any) -> Any:
+    return 1 if x > 0 else 0 if x < 0 else at_zero
+
+
+def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
+    """x > 0 or x >= 0, the subtracted terms on the other side, and what has no entries on the right."""
+    if at_zero not in (0, 1):
+        return None
+    terms = Add.make_args(x)
+    left = Add(*(term for term in terms if not term.could_extract_minus_sign()))
+    right = Add(*(-term for term in terms if term.could_extract_minus_sign()))
+    if right == 0 or left == 0:
+        return ">" if at_zero == 0 else ">=", x, S.Zero
+    if left.has(Indexed):
+        return ">" if at_zero == 0 else ">=", left, right
+    return "<" if at_zero == 0 else "<=", right, left
+
+
+def _share(place: int, *values: Any) -> Fraction:
+    """What the entry at a place has of the 1 that the largest ones share."""
+    largest = max(values)
+    return Fraction(int(values[int(place)] == largest), sum(bool(value == largest) for value in values))
+
+
+BOTH = "as in PyTorch and TensorFlow"
+JUMP = "its jump counts for nothing"
+
+MEANINGS: dict[type[Function], Meaning] = {
+    sympy.exp: _smooth("exp"),
+    sympy.log: _smooth("log"),
+    sympy.sin: _smooth("sin"),
+    sympy.cos: _smooth("cos"),
+    sympy.tan: _smooth("tan"),
+    sympy.asin: _smooth("asin", "np.arcsin({})", _operator("asin")),
+    sympy.acos: _smooth("acos", "np.arccos({})", _operator("acos")),
+    sympy.atan: _smooth("atan", "np.arctan({})", _operator("atan")),
+    sympy.sinh: _smooth("sinh"),
+    sympy.cosh: _smooth("cosh"),
+    sympy.tanh: _smooth("tanh"),
+    sympy.asinh: _smooth("asinh", "np.arcsinh({})", _operator("asinh")),
+    sympy.erf: _smooth("erf", "_erf({})", _operator("erf")),
+    relu: Meaning(
+        "np.maximum({}, 0)",
+        "max({}, 0.0)",
+        "relu",
+        _operator("relu"),
+        lambda x: max(x, 0),
+        f"relu'(x) = [x > 0], which is 0 at x = 0, {BOTH}",
+    ),
+    absolute: Meaning(
+        "np.abs({})",
+        "abs({})",
+        "abs",
+        _operator("abs"),
+        lambda x: -x if x < 0 else x,
+        f"|x|' = sign x, which is 0 at x = 0, {BOTH}",
+    ),
+    maximum: Meaning(
+        "np.maximum({}, {})",
+        "max({}, {})",
+        "max",
+        r"\max",
+        lambda a, b: max(a, b),
+        "max(a, b) has the derivatives H(a − b) and H(b − a) with H(0) = 1/2, so half each where a = b, as in PyTorch "
+        "(TensorFlow gives a the whole)",
+    ),
+    minimum: Meaning(
+        "np.minimum({}, {})",
+        "min({}, {})",
+        "min",
+        r"\min",
+        lambda a, b: min(a, b),
+        "min(a, b) has the derivatives H(b − a) and H(a − b) with H(0) = 1/2, so half each where a = b, as in PyTorch "
+        "(TensorFlow gives a the whole)",
+    ),
+    clip: Meaning(
+        "np.clip({}, {}, {})",
+        "min(max({}, {}), {})",
+        "clip",
+        _operator("clip"),
+        lambda x, low, high: min(max(x, low), high),
+        f"clip(x, a, b) has the derivative 1 for a ≤ x ≤ b, the bounds included, {BOTH}",
+    ),
+    where: Meaning(
+        "np.where({}, {}, {})",
+        "({1} if {0} else {2})",
+        "where",
+        _operator("where"),
+        lambda c, a, b: a if c else b,
+        f"where(c, a, b) has the derivative of that one of a and b which it takes, {BOTH}",
+    ),
+    step: Meaning(
+        "_step({}, {})",
+        "_step({}, {})",
+        "H",
+        "H",
+        _step,
+        f"the step [x > 0] has the derivative 0: {JUMP}, {BOTH}",
+        _step_relation,
+        1,
+    ),
+    signum: Meaning(
+        "np.sign({})",
+        "_sign({})",
+        "sign",
+        _operator("sign"),
+        lambda x: 1 if x > 0 else -1 if x < 0 else 0,
+        f"sign x has the derivative 0: {JUMP}, {BOTH}",
+    ),
+    equal: Meaning(
+        "_equal({}, {})",
+        "float({} == {})",
+        "equal",
+        _operator("equal"),
+        lambda a, b: int(bool(a == b)),
+        f"[a = b] has the derivative 0: {JUMP}, {BOTH}",
+        lambda a, b: ("==", a, b),
+    ),
+    selection: Meaning(
+        "_selection({}, {})",
+        "_selected({}, {})",
+        "largest",
+        _operator("largest"),
+        None,
+        "a maximum over an index passes its derivative to the largest entries, in equal shares (largest_k is 1/t at "
+        "each of the t largest along k, else 0; its own derivative is 0), as amax of PyTorch and reduce_max of "
+        "TensorFlow do",
+    ),
+    selected: Meaning("", "_selected({}, {})", "largest", _operator("largest"), _share),
+}
+
+
+def is_flat(expr: Basic) -> bool:
+    """Whether an expression is a function that is constant apart from jumps, so that its derivative is 0."""
+    return isinstance(expr, _Piecewise) and not any(varying(expr))
+
+
+def varying(expr: Function) -> list[Basic]:
+    """The arguments of a function by which its derivative is not 0 everywhere; all of those of one that is unknown."""
+    if not isinstance(expr, _Piecewise):
+        return list(expr.args)
+    return [arg for place, arg in enumerate(expr.args, 1) if expr.fdiff(place) != 0]

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Float, Indexed, Mul, Rational, Sum, Symbol, sympify
+from sympy import Add, Expr, Float, Indexed, KroneckerDelta, Mul, Rational, Sum, Symbol, sympify
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
+from symgrad.functions import selection
 from symgrad.notation import (
     Array,
     Axis,
@@ -19,6 +20,7 @@ from symgrad.notation import (
     bound_indices,
     entries,
     free_indices,
+    fresh_letter,
     renamed,
     replaced,
 )
@@ -78,21 +80,46 @@ class Assumption:
 
 
 def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that every row of ``array`` (two axes) sums to one, as rows of one-hot or soft labels do."""
-    row, column = (axis.index(axis.conventional[0]) for axis in array.axes)
-    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[row, column], column), sympify(1))
+    """The assumption that every row of ``array`` (its last axis) sums to one, as rows of one-hot or soft labels do.
+
+    Raises ``ProgramError`` for an array of no axes.
+    """
+    *rows, column = _letters(array)
+    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[(*rows, column)], column), sympify(1))
 
 
-def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, ...]:
-    """The assumption that every row of ``array`` is one-hot (used here: that it sums to one)."""
-    return (rows_sum_to_one(array, key),)
+def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
+    """The assumption that every row of ``array`` (its last axis) is one-hot, in two: no two entries of a row are 1
+    (``y_nk y_nj = delta_kj y_nk``, so that every entry is 0 or 1), and each row sums to one.
+
+    Their keys are ``key`` with ``a`` and ``b``.  Raises ``ProgramError`` for an array of no axes.
+    """
+    *rows, k = _letters(array)
+    j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
+    one, other = array[(*rows, k)], array[(*rows, j)]
+    words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
+    return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
 
 
-def symmetric(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that a square matrix equals its transpose."""
-    axis = array.axes[0]
-    i, j = (axis.index(letter) for letter in (axis.conventional + "ij")[:2])
+def symmetric(array: Array, key: str) -> Assumption:
+    """The assumption that ``array`` equals its transpose.
+
+    Raises ``ProgramError`` for an array that has not twice the same axis.
+    """
+    if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
+        raise ProgramError(f"{array.name} cannot be symmetric: it has not twice the same axis")
+    i, j = _letters(array)
     return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
+
+
+def _letters(array: Array) -> list[Idx]:
+    """An index for each axis of an array that has rows."""
+    if not array.axes:
+        raise ProgramError(f"{array.name} has no rows: it has no axes")
+    chosen: list[Idx] = []
+    for axis in array.axes:
+        chosen.append(fresh_letter(axis, {str(i.label) for i in chosen}, bound=True))
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -324,8 +351,14 @@ def _validate_side(
         if known.get(side.name):
             raise ProgramError(f"{program.name}: in {where}, {side.name} has axes and needs indices")
         return
+    if isinstance(side, selection):
+        row, i = side.args
+        if not isinstance(i, Idx) or i not in scope or i not in free_indices(row):
+            raise ProgramError(f"{program.name}: in {where}, a selection is along a free index of {row}, not {i}")
+        _validate_side(program, known, where, row, scope)
+        return
     for arg in side.args:
-        if not (isinstance(arg, Idx) and side.func.__name__ in ("KroneckerDelta", "selection")):
+        if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):
             _validate_side(program, known, where, arg, scope)
 
 

@@ -4,16 +4,40 @@ derivatives by the complex step."""
 from __future__ import annotations
 
 import cmath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
+import mpmath
 import numpy as np
 from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.tensor.indexed import Idx
 
+from symgrad.functions import selection
 from symgrad.program import Program
 
 STEP = 1e-30
+
+# Functions that are not smooth, continued off the real line by what the real part decides: apart from their kinks they
+# are linear there, so the complex step differentiates them.
+REAL_PARTS: dict[str, Callable[..., complex]] = {
+    "step": lambda x, at_zero: 1 if x.real > 0 else 0 if x.real < 0 else at_zero,
+    "relu": lambda x: x if x.real > 0 else 0,
+    "absolute": lambda x: x if x.real > 0 else -x,
+    "signum": lambda x: np.sign(x.real),
+    "maximum": lambda a, b: a if a.real > b.real else b,
+    "minimum": lambda a, b: a if a.real < b.real else b,
+    "clip": lambda x, low, high: high if max(x.real, low.real) > high.real else low if x.real < low.real else x,
+    "where": lambda c, a, b: a if c.real else b,
+    "equal": lambda a, b: a.real == b.real,
+}
+
+
+def _erf(z: complex) -> complex:
+    with mpmath.workdps(60):  # the imaginary part is that much smaller
+        return complex(mpmath.erf(mpmath.mpc(z)))
+
+
+FUNCTIONS: dict[str, Callable[..., complex]] = {"erf": _erf}
 
 
 def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> complex:
@@ -36,6 +60,10 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
             ),
             0j,
         )
+    if isinstance(expr, selection):
+        row, index = expr.args
+        entries = [value(row, arrays, sizes, {**at, index: place}).real for place in range(sizes[str(index.upper + 1)])]
+        return complex((entries[at[index]] == max(entries)) / entries.count(max(entries)))
     parts = [value(arg, arrays, sizes, at) for arg in expr.args]
     if isinstance(expr, Add):
         return sum(parts, 0j)
@@ -44,7 +72,8 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
     if isinstance(expr, Pow):
         return parts[0] ** parts[1]
     if isinstance(expr, Function):
-        return complex(getattr(cmath, expr.func.__name__)(*parts))
+        name = expr.func.__name__
+        return complex((REAL_PARTS.get(name) or FUNCTIONS.get(name) or getattr(cmath, name))(*parts))
     raise TypeError(f"no literal value for {expr}")
 
 

@@ -15,7 +15,7 @@ from sympy import Abs, Expr, Rational, exp, log, sqrt
 
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
 from symgrad.errors import UnsupportedError
-from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, signum, step, where
+from symgrad.functions import absolute, clip, equal, maximum, minimum, signum, step, where
 
 MOST_BITS = 4_000  # of a power of numbers
 HALF = Rational(1, 2)
@@ -108,7 +108,7 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
 }
 
 # What yields 0 and 1, and may be a condition.
-CONDITIONS = {
+CONDITIONS: set[Callable[..., Any]] = {
     np.greater,
     np.greater_equal,
     np.less,
@@ -122,7 +122,7 @@ CONDITIONS = {
     np.logical_not,
     np.invert,
 }
-SIGNS = {
+SIGNS: dict[Callable[..., Any], str] = {
     np.add: "+",
     np.subtract: "-",
     np.multiply: "*",

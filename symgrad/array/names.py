@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from symgrad.array.entry import Entry
 from symgrad.array.graph import Kind, Node
 
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
@@ -114,7 +115,7 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
     for node in nodes:
         if node.operation in NONLINEAR and node.parts and contracts[node.parts[0]]:
             introduce(node.parts[0], "Z")
-        if node.operation in ("**", "square") and _is_residual(node.parts[0], contracts):
+        if _is_square(node) and _is_residual(node.parts[0], contracts):
             introduce(node.parts[0], "R")
         if node.operation in ("@", "einsum"):
             for part in node.parts:
@@ -136,10 +137,17 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
     return found
 
 
+def _is_square(node: Node) -> bool:
+    if node.operation == "**" and node.parts[1].kind is Kind.CONSTANT and not node.parts[1].axes:
+        return bool(Entry({})(node.parts[1], ()) == 2)
+    return node.operation == "square"
+
+
 def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:
     """Whether a value, which is squared, is what a model leaves: of a product, or of a function's values."""
     core = seen_through(node)
-    return bool(core.axes) and (contracts[node] or (core.operation == "-" and any(map(_bent, core.parts))))
+    difference = core.operation == "-" and not any(part.kind is Kind.CONSTANT for part in core.parts)
+    return bool(core.axes) and (contracts[node] or (difference and any(map(_bent, core.parts))))
 
 
 def _bent(node: Node) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from sympy import Expr, Integer, Mul, Sum, exp, log, sqrt
 
 from symgrad.array.elementwise import elementwise
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of, size
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of
 from symgrad.array.numbers import operand
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection

@@ -89,7 +89,7 @@ def symbolic_lengths() -> Iterator[None]:
         return arange(*args, **keywords)
 
     with _one_at_a_time:
-        builtins.len, np.arange = symbolic_len, symbolic_arange  # type: ignore[assignment]
+        builtins.len, np.arange = symbolic_len, symbolic_arange
         try:
             yield
         finally:
