@@ -115,7 +115,7 @@ def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
     *rows, k = _letters(array)
     j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
     one, other = array[(*rows, k)], array[(*rows, j)]
-    words = f"each row of {array.name} is one-hot"
+    words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
     return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
 
 
@@ -398,7 +398,7 @@ def _validate_side(
         _validate_side(program, known, where, row, scope)
         return
     for arg in side.args:
-        if not (isinstance(arg, Idx) and side.func.__name__ in ("KroneckerDelta", "selection")):
+        if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):
             _validate_side(program, known, where, arg, scope)
 
 

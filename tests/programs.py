@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import classifier as cl
 from sympy import Expr, Rational, Sum, erf, exp, log, sqrt, tanh
 
 from symgrad.functions import absolute, clip, maximum, minimum, relu, selection, step, where
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis
 from symgrad.program import Definition, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import classifier as cl
+from classifier import LOSSES, R
 from sympy import (
     Expr,
     HadamardProduct,
@@ -19,9 +21,6 @@ from sympy import (
     log,
 )
 
-from symgrad.losses import LOSSES
-from symgrad.losses import classifier as cl
-from symgrad.losses.softmax_mse import R
 from symgrad.notation import Array
 from symgrad.steps import (
     Condition,

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import classifier as cl
 import mpmath
 import numpy as np
 import pytest
+from classifier import LOSSES
 from sympy import Sum, log
 
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
-from symgrad.losses import LOSSES
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array
 from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+import classifier as cl
 import numpy as np
 import pytest
 from literal import random_inputs
@@ -19,7 +20,6 @@ from symgrad.check.marks import Level
 from symgrad.check.normal import Normaliser
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
-from symgrad.losses import classifier as cl
 from symgrad.notation import canonical
 from symgrad.steps import Record, Total
 

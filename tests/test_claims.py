@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import classifier as cl
 import pytest
+from classifier import softmax_cross_entropy
 from sympy import Sum
 
 from symgrad.check import Level, prove
 from symgrad.derive import derive_record
-from symgrad.losses import classifier as cl
-from symgrad.losses import softmax_cross_entropy
 from symgrad.steps import Record, Step, Total, Value
 
 

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import classifier as cl
 import numpy as np
 import pytest
+from classifier import LOSSES
 from literal import complex_step, forward, random_inputs
 from programs import ZOO, deep_tanh, logistic, ridge
 from sympy import Function, Sum, exp, log, tanh
@@ -20,8 +22,6 @@ import symgrad
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
 from symgrad.errors import InputError, UnsupportedError
-from symgrad.losses import LOSSES
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array
 from symgrad.program import Definition, Program, abbreviation, node
 from symgrad.steps import Record

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import permutations
 
+import classifier as cl
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs, value
@@ -16,7 +17,6 @@ from sympy import Expr, Function, Indexed, KroneckerDelta, Max, Sum, Symbol, exp
 import symgrad
 from symgrad import LOSSES, Array, InputError, Program, UnsupportedError, node
 from symgrad.derive import derive_record
-from symgrad.losses import classifier as cl
 from symgrad.notation import canonical
 from symgrad.steps import Partial, Record, Step, Total, Value
 

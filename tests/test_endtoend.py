@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from classifier import LOSSES
 from sympy import Indexed
 
 from symgrad.check import check_end_to_end
 from symgrad.derive import derive_record
 from symgrad.errors import InputError
-from symgrad.losses import LOSSES
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
+import classifier as cl
 import mpmath
 import numpy as np
 import pytest
+from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import attention, label_smoothing, logistic, ridge, temperature
 from sympy import Expr, Indexed, Integer, Sum, exp, log
@@ -22,8 +24,6 @@ from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.stable import evaluated
 from symgrad.derive import derive_record
 from symgrad.errors import InputError
-from symgrad.losses import LOSSES
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array, array_names, bound_indices, sum_over
 from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Largest, Record, Step, Value

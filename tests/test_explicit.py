@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from classifier import LOSSES
 from literal import complex_step, forward, random_inputs
 from programs import ZOO
 from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqrt
@@ -21,7 +22,6 @@ from symgrad.derive import derive_record
 from symgrad.errors import InputError
 from symgrad.explicit import Explicit, explicit
 from symgrad.functions import MEANINGS
-from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import classifier as cl
 import pytest
+from classifier import softmax_cross_entropy
 from sympy import Expr, KroneckerDelta, Sum, exp
 
 from symgrad.check.claims import Claim, claims
 from symgrad.check.grid import NotCovered, count, holds_on_grid
-from symgrad.losses import classifier as cl
-from symgrad.losses import softmax_cross_entropy
 from symgrad.steps import Record, Step, Value
 
 N, C, Y, Z, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.n, cl.k, cl.j

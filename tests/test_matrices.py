@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import classifier as cl
 import pytest
+from classifier import softmax_cross_entropy
 from sympy import HadamardProduct, Identity, MatAdd, MatMul, MatrixSymbol, OneMatrix, Sum, exp
 
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.normal import Normaliser
-from symgrad.losses import classifier as cl
-from symgrad.losses import softmax_cross_entropy
 
 N, D, C, X, W, b, Y, Z, n, k, d = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.n, cl.k, cl.d
 PROGRAM = softmax_cross_entropy()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 
+import classifier as cl
 import pytest
+from classifier import softmax_cross_entropy
 from sympy import Expr, KroneckerDelta, Sum, cosh, exp, log, sinh, sqrt, sympify, tanh
 
 from symgrad.check.normal import Normaliser
-from symgrad.losses import classifier as cl
-from symgrad.losses import softmax_cross_entropy
 from symgrad.notation import Array, canonical, freshen
 
 N, C, X, W, Y, Z, S, P, n, k, j, d = cl.N, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j, cl.d

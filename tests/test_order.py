@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from classifier import logits, normaliser
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from records import C, D, L, N, P, S, W, X, Y, Z, b, c, cross_entropy, d, j, k, m, n
@@ -43,7 +44,6 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.losses.classifier import logits, normaliser
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.program import Program, abbreviation, node
 from symgrad.render import tree

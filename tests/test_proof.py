@@ -7,9 +7,11 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 
+import classifier as cl
 import literal
 import numpy as np
 import pytest
+from classifier import LOSSES
 from programs import ZOO
 from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol, Sum, sqrt
 
@@ -18,8 +20,6 @@ from symgrad.check.claims import Claim, claims
 from symgrad.check.marks import Level, Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
-from symgrad.losses import LOSSES
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program, abbreviation, node
 from symgrad.steps import Record, Step

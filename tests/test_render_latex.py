@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from classifier import LOSSES
 from programs import ZOO
 from records import (
     LONG,
@@ -52,7 +53,6 @@ from sympy import (
 )
 
 from symgrad.derive import derive_record
-from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.latex_words import escaped, sentence

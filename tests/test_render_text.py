@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from classifier import LOSSES
 from programs import ZOO
 from records import (
     LONG,
@@ -61,7 +62,6 @@ from sympy import (
 
 from symgrad.derive import derive_record
 from symgrad.errors import InputError, SymgradError
-from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program, node
 from symgrad.render import layout as layout_module

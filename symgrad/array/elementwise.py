@@ -108,7 +108,7 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
 }
 
 # What yields 0 and 1, and may be a condition.
-CONDITIONS = {
+CONDITIONS: set[Callable[..., Any]] = {
     np.greater,
     np.greater_equal,
     np.less,
@@ -122,7 +122,7 @@ CONDITIONS = {
     np.logical_not,
     np.invert,
 }
-SIGNS = {
+SIGNS: dict[Callable[..., Any], str] = {
     np.add: "+",
     np.subtract: "-",
     np.multiply: "*",

@@ -73,6 +73,7 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     the language and subscripts, and for what is too deep, too long or too large.
     """
     inputs = parse_shapes(shapes)
+    text = " ".join(text.splitlines()).strip()
     tree = _parsed(text)
     _check(tree, text, {shape.name for shape in inputs})
     expression = Expression(text, tree)
@@ -91,6 +92,8 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
 
 
 def _parsed(text: str) -> ast.expr:
+    if not text.isprintable():
+        raise InputError("the expression has characters that cannot be printed")
     if len(text) > MOST_LETTERS:
         raise InputError(f"the expression has {len(text)} letters; at most {MOST_LETTERS} are read")
     depth = deepest = 0
@@ -100,22 +103,22 @@ def _parsed(text: str) -> ast.expr:
     if deepest > MOST_DEPTH:
         raise InputError(f"the expression is nested more than {MOST_DEPTH} deep")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        column = min((error.offset or len(text) + 1) - 1, len(text.strip()))
+        column = min((error.offset or len(text) + 1) - 1, len(text))
         message = InputError(f"the expression is not well-formed at column {column + 1}: {error.msg}")
-        raise at_place(message, Place("expression", 0, text.strip(), column, column + 1)) from None
+        raise at_place(message, Place("expression", 0, text, column, column + 1)) from None
     except (ValueError, RecursionError, MemoryError):
-        raise InputError("the expression cannot be read: it is too long, nested too deep, or no text") from None
+        raise InputError("the expression cannot be read: it is too long or nested too deep, or no text") from None
 
 
 def _place(node: ast.AST, text: str) -> Place:
     start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", 1)
-    encoded = text.strip().encode()
+    encoded = text.encode()
     return Place(
         "expression",
         0,
-        text.strip(),
+        text,
         len(encoded[:start].decode(errors="ignore")),
         len(encoded[:end].decode(errors="ignore")),
     )

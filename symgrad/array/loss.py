@@ -14,7 +14,7 @@ from symgrad.array.lower import lower
 from symgrad.array.numbers import exact, is_number, operand
 from symgrad.array.place import Spot, at_place
 from symgrad.array.run import run
-from symgrad.array.shapes import Shape, parse_shapes
+from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.symbolic import Labels, Symbolic
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.notation import Array, Axis
@@ -145,7 +145,7 @@ class Loss:
         node = operand(value.node, self.name)
         if node.real_axes:
             raise ProgramError(
-                f"{self.name} returns an array {shape_text(node.axes)}: the loss is a scalar; take np.mean or np.sum of it"
+                f"{self.name} returns an array {shape_text(node.axes)}: a loss is a scalar, such as its np.mean"
             )
         return node
 
@@ -168,8 +168,9 @@ def _symbol(shape: Shape, array: Array) -> Symbolic:
 
 def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[Assumption, ...]:
     found: list[Assumption] = []
-    for shape in shapes:
-        key, array = f"A{len(found) + 1}", arrays[shape.name]
+    declared = [shape for shape in shapes if shape.words & ASSUMPTIONS]
+    for place, shape in enumerate(declared, 1):
+        key, array = f"A{place}", arrays[shape.name]
         if "one-hot" in shape.words:
             found += one_hot(array, key)
         if "distribution" in shape.words:
@@ -195,8 +196,8 @@ def loss(
     def declare(function: Callable[..., Any]) -> Loss:
         inputs = parse_shapes(shapes)
         names = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
-        called = name or getattr(function, "__name__", "")
-        words = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
+        called = str(name or getattr(function, "__name__", ""))
+        words: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         return Loss(
             function,
             inputs,

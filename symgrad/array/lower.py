@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
 from symgrad.array.place import Spot
-from symgrad.notation import Array, Axis, array_names, entries, free_indices, fresh_letter, lettered
+from symgrad.notation import Array, Axis, array_names, free_indices, fresh_letter, lettered
 from symgrad.program import Definition
-
-
-@dataclass
-class Entry:
-    """Entries of nodes: of one with a name, that entry; of another, what it is made of."""
-
-    named: Mapping[Node, Array]
-    serial: count[int] = field(default_factory=count)
-
-    def __call__(self, node: Node, indices: Indices) -> Expr:
-        core = node
-        if core in self.named:
-            kept = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
-            return self.named[core][kept]
-        return node.build(self, indices)
-
-    def fresh(self, axis: Axis) -> Idx:
-        return Idx(f"_t{next(self.serial)}", axis.size)
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def _is_combination(rhs: Expr) -> bool:
         factors = [f for f in Mul.make_args(term) if f.has(Indexed)]
         if len(factors) > 1 or not all(isinstance(f, Indexed) for f in factors):
             return False
-        if any(free_indices(f) or (not f.is_Atom and not f.is_Pow) for f in Mul.make_args(term) if f not in factors):
+        if any(free_indices(f) or f.has(Sum) for f in Mul.make_args(term) if f not in factors):
             return False
     return True
 
@@ -140,6 +122,3 @@ def _stands(expr: Basic, name: str, place: str) -> list[str]:
     if isinstance(expr, Sum):
         return _stands(expr.function, name, place)
     return [found for arg in expr.args for found in _stands(arg, name, place)]
-
-
-__all__ = ["Lowered", "classified", "entries", "lower"]

@@ -147,7 +147,8 @@ def _is_square(node: Node) -> bool:
 def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:
     """Whether a value, which is squared, is what a model leaves: of a product, or of a function's values."""
     core = seen_through(node)
-    return bool(core.axes) and (contracts[node] or (core.operation == "-" and any(map(_bent, core.parts))))
+    difference = core.operation == "-" and not any(part.kind is Kind.CONSTANT for part in core.parts)
+    return bool(core.axes) and (contracts[node] or (difference and any(map(_bent, core.parts))))
 
 
 def _bent(node: Node) -> bool:

@@ -153,7 +153,7 @@ def norm(x: Any, ord: object = None, axis: Axes = None, keepdims: bool = False) 
     node = operand(x, "norm")
     places = places_of(node, axis, "norm")
     if ord in (None, "fro") or (ord == 2 and len(places) == 1):
-        squares = total(elementwise("**", lambda a: a**2, node), places, keepdims=keepdims, operation="norm")
+        squares = total(elementwise("square", lambda a: a**2, node), places, keepdims=keepdims, operation="norm")
         return elementwise("norm", sqrt, squares)
     if ord == 1 and len(places) == 1:
         return total(elementwise("abs", absolute, node), places, keepdims=keepdims)

@@ -77,19 +77,19 @@ def symbolic_lengths() -> Iterator[None]:
     Python makes a whole number of whatever ``__len__`` returns, and ``np.arange`` has no protocol, so that both names
     are bound to wrappers while the function runs; of anything but symbols these do what the originals do.
     """
-    length, arange = builtins.len, np.arange
-
-    def symbolic_len(value: Any, /) -> Any:
-        return value.length() if isinstance(value, Symbolic) else length(value)
-
-    def symbolic_arange(*args: Any, **keywords: Any) -> Any:
-        stops = [a for a in args if isinstance(a, Symbolic)]
-        if stops and length(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
-            return positions(stops[0])
-        return arange(*args, **keywords)
-
     with _one_at_a_time:
-        builtins.len, np.arange = symbolic_len, symbolic_arange  # type: ignore[assignment]
+        length, arange = builtins.len, np.arange
+
+        def symbolic_len(value: Any, /) -> Any:
+            return value.length() if isinstance(value, Symbolic) else length(value)
+
+        def symbolic_arange(*args: Any, **keywords: Any) -> Any:
+            stops = [a for a in args if isinstance(a, Symbolic)]
+            if stops and length(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
+                return positions(stops[0])
+            return arange(*args, **keywords)
+
+        builtins.len, np.arange = symbolic_len, symbolic_arange
         try:
             yield
         finally:

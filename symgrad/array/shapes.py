@@ -1,4 +1,4 @@
-"""The grammar of ``shapes``: what a loss takes, such as ``"X: N D, W: D C, y: N labels of C, gamma: scalar positive"``."""
+"""The grammar of ``shapes``: what a loss takes, such as ``"X: N D, W: D C, y: N labels of C, t: scalar positive"``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ MEANINGS = {
     "T": "tokens",
     "B": "batch",
 }
+ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
 WORDS = ("positive", "symmetric", "one-hot", "distribution")
 
 

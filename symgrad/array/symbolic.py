@@ -1,4 +1,4 @@
-"""Symbolic arrays: what a user's function is run on to be traced.  NumPy's functions reach them by its own protocols."""
+"""Symbolic arrays, on which a function is run to be traced; those of NumPy reach them by its own protocols."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
-from sympy import Expr
 
-from symgrad.array.graph import Indices, Kind, Node, Trace, current, shown, size
+from symgrad.array.entry import Entry
+from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import Chosen, Positions, subscript
 from symgrad.array.place import located, users_frames
 from symgrad.array.table import call
@@ -96,16 +96,12 @@ def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None
 
     def converted(self: Symbolic, *_: Any, **__: Any) -> Any:
         if convert is not None and self.node.kind is Kind.CONSTANT and not self.node.axes:
-            value = self.node.build(_no_entries, ())
+            value = Entry({})(self.node, ())
             if value.is_number:
                 return convert(value)
         refuse(f"{kind} of a symbolic array: it has no value while the loss is derived; {instead}")
 
     return converted
-
-
-def _no_entries(node: Node, indices: Indices) -> Expr:
-    return node.build(_no_entries, indices)
 
 
 class Symbolic:

@@ -29,9 +29,14 @@ def name_of(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", str(function))
 
 
+def sign_of(function: Callable[..., Any]) -> str:
+    """The operator that a function is written as, or its name."""
+    return SIGNS.get(function, name_of(function))
+
+
 def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Handler:
     """The handler of a function of entries: as many operands as its meaning takes, and nothing else."""
-    operation = SIGNS.get(function, name_of(function))
+    operation = sign_of(function)
     takes = function.nin if isinstance(function, np.ufunc) else len(inspect.signature(meaning).parameters)
 
     def handler(*operands: Any) -> Node:
@@ -42,7 +47,7 @@ def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Ha
     return handler
 
 
-CONDITION_NAMES = {SIGNS.get(function, name_of(function)) for function in CONDITIONS}
+CONDITION_NAMES = {sign_of(function) for function in CONDITIONS}
 
 
 def chosen(condition: Any, x: Any, y: Any) -> Node:

@@ -1,0 +1,212 @@
+"""What a mistake in a loss gets: one line that names the thing, and the user's line with a caret under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+
+import symgrad
+from symgrad.array import elementwise, eye, one_hot, softmax, table
+from symgrad.array.shapes import parse_shapes
+
+Arrays = Any
+SHAPES = "X: N D, W: D C, V: C D, y: N labels of C, a: C"
+
+
+def message(body: Callable[..., Any], shapes: str = SHAPES) -> list[str]:
+    with pytest.raises(symgrad.SymgradError) as caught:
+        symgrad.derive(symgrad.loss(shapes=shapes)(body))
+    return str(caught.value).splitlines()
+
+
+def pointed(lines: list[str]) -> str:
+    """The text over the carets."""
+    start = lines[3].index("^")
+    return lines[2][start : start + lines[3].count("^")]
+
+
+def test_a_shape_error_names_both_operands_and_points_at_them() -> None:
+    def body(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+        H = np.tanh(X @ W)
+        return np.sum(H + X @ V)
+
+    lines = message(body)
+    assert lines[0] == "X (N, D) @ V (C, D): D does not match C"
+    assert lines[1].startswith("  tests/test_array_errors.py, line ") or lines[1].endswith(":")
+    assert pointed(lines) == "X @ V" and len(lines) == 4
+
+
+def test_named_intermediates_are_named_in_errors() -> None:
+    def body(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+        hidden = X @ W
+        return np.sum(hidden + X)
+
+    lines = message(body)
+    assert lines[0] == "hidden (N, C) + X (N, D): C does not match D"
+    assert pointed(lines) == "hidden + X"
+
+
+def _reassigned(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+    X -= X.mean()
+    return X.sum()
+
+
+def _stored(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+    X[X < 0] = 0
+    return X.sum()
+
+
+def _branch(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+    if X.sum() > 0:
+        return X.sum()
+    return W.sum()
+
+
+def _loop(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+    return sum(row.sum() for row in X)
+
+
+def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
+    return sum(X[i].sum() for i in range(len(X)))
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "under"),
+    [
+        (_reassigned, ["-= changes an array in place", "write A = A - B"], "X -= X.mean()"),
+        (_stored, ["in place", "np.where(condition, B, A)"], "X[X < 0]"),
+        (_branch, ["an if, while or bool()", "depend on the data", "np.where(condition, a, b)"], "X.sum() > 0"),
+        (_loop, ["a loop over an axis", "write a sum"], ""),
+        (_range, ["a whole number", "write a sum"], "range(len(X))"),
+        (lambda X, W, V, y, a: float(X.sum()), ["float()", "leave it out"], "float(X.sum())"),
+        (lambda X, W, V, y, a: np.asarray(X).sum(), ["the numbers", "as it is"], "np.asarray(X)"),
+        (lambda X, W, V, y, a: X[1:].sum(), ["a slice of X (N, D)", "only whole axes"], "X[1:]"),
+        (lambda X, W, V, y, a: X[0].sum(), ["entry 0 of X (N, D)", "an input of its own"], "X[0]"),
+        (lambda X, W, V, y, a: np.cumprod(X).sum(), ["cumprod has no rule"], "np.cumprod(X)"),
+        (lambda X, W, V, y, a: np.nansum(X), ["nansum has no rule; the nearest that have: sum"], "np.nansum(X)"),
+        (lambda X, W, V, y, a: X.reshape(-1).sum(), ["reshape has no rule", "einsum"], "X.reshape(-1)"),
+        (lambda X, W, V, y, a: np.stack([X, X]).sum(), ["stack has no rule"], "np.stack([X, X])"),
+        (lambda X, W, V, y, a: np.zeros(len(X)).sum(), ["a whole number", "np.zeros_like"], "np.zeros(len(X))"),
+        (lambda X, W, V, y, a: np.sum(X, dtype=float), ["sum with these arguments"], "np.sum(X, dtype=float)"),
+        (
+            lambda X, W, V, y, a: np.sum(X * np.ones(3)),
+            ["an array of numbers of shape (3,)", "declare it"],
+            "X * np.ones(3)",
+        ),
+        (lambda X, W, V, y, a: np.sum(X * [1, 2]), ["a list", "declare it"], "X * [1, 2]"),
+        (lambda X, W, V, y, a: np.sum(X * np.inf), ["inf cannot stand"], "X * np.inf"),
+        (lambda X, W, V, y, a: np.sum(y * 2), ["the labels y are used as numbers"], "y * 2"),
+        (lambda X, W, V, y, a: np.sum(X[np.arange(len(y)), y]), ["labels are of C"], "X[np.arange(len(y)), y]"),
+        (lambda X, W, V, y, a: np.sum(one_hot(y, X.shape[1])), ["of another axis"], "one_hot(y, X.shape[1])"),
+        (lambda X, W, V, y, a: np.sum(eye(X)), ["eye takes the size of an axis"], "eye(X)"),
+        (lambda X, W, V, y, a: np.sum(np.where(X, 1, 0)), ["where takes a comparison"], "np.where(X, 1, 0)"),
+        (lambda X, W, V, y, a: np.max(X), ["one axis at a time"], "np.max(X)"),
+        (lambda X, W, V, y, a: softmax(X, axis=2).sum(), ["softmax: X (N, D) has no axis 2"], "softmax(X, axis=2)"),
+        (lambda X, W, V, y, a: np.add.reduce(X, axis=0).sum(), ["add.reduce has no rule"], "np.add.reduce(X, axis=0)"),
+        (lambda X, W, V, y, a: np.sum(X // 2), ["remainder or whole quotient"], "X // 2"),
+        (lambda X, W, V, y, a: {}["missing"], ["raised KeyError"], '{}["missing"]'),
+    ],
+)
+def test_what_is_refused_says_why_and_where(body: Callable[..., Any], words: list[str], under: str) -> None:
+    lines = message(body)
+    assert all(word in lines[0] for word in words), lines[0]
+    assert len(lines) == 4
+    if under:
+        assert pointed(lines) == under
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (lambda X, W, V, y, a: X, "returns an array (N, D)"),
+        (lambda X, W, V, y, a: None, "returns nothing"),
+        (lambda X, W, V, y, a: 3.0, "depends on no input"),
+        (lambda X, W, V, y, a: (X.sum(), 1), "returns a tuple"),
+    ],
+)
+def test_what_is_returned_is_one_scalar(body: Callable[..., Any], words: str) -> None:
+    assert words in message(body)[0]
+
+
+def test_an_error_at_derivation_time_points_at_the_users_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(x: Arrays) -> Arrays:
+        scaled = 2 * x
+        angle = np.arccos(scaled)
+        return np.sum(angle)
+
+    handler = partial(elementwise.elementwise, "arccos", sympy.zeta)  # a function without a derivative
+    monkeypatch.setitem(table.FUNCTIONS, np.arccos, handler)
+    lines = message(body, "x: N")
+    assert "no rule to differentiate zeta" in lines[0] and "angle" in lines[0]
+    assert pointed(lines) == "np.arccos(scaled)"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        ("X N D", "lacks a colon"),
+        ("", "no input is declared"),
+        ("X:", "has no axes"),
+        ("X: N D, X: N", "declared twice"),
+        ("X: N d", "'d' is neither an axis"),
+        ("X: N D one-hott", "the words are"),
+        ("A: N D symmetric", "only a square matrix"),
+        ("y: N one-hot", "about rows"),
+        ("y: N labels of", "labels are declared as 'y: N labels of C'"),
+        ("s: scalar N", "is a scalar and has the axis N"),
+        ("N: N D", "names both an array and an axis"),
+        ("X: positive N", "the axes come first"),
+        ("1x: N", "cannot name an input"),
+    ],
+)
+def test_the_grammar_of_shapes_says_what_is_wrong(shapes: str, words: str) -> None:
+    with pytest.raises(symgrad.InputError, match=words.replace("(", r"\(")):
+        parse_shapes(shapes)
+
+
+def test_the_grammar_of_shapes() -> None:
+    X, A, y, s, Y = parse_shapes(
+        "X: N D positive, A: D D symmetric,\n y: N labels of C, s: scalar positive, Y: N C distribution"
+    )
+    assert [a.name for a in X.array.axes] == ["N", "D"] and X.array.positive
+    assert A.words == {"symmetric"} and y.labels and not s.array.axes and s.array.positive
+    assert Y.words == {"distribution"}
+
+
+def test_the_decorator_checks_names() -> None:
+    with pytest.raises(symgrad.InputError, match="shapes names Q"):
+        symgrad.loss(shapes="Q: N")(lambda X: X)
+    with pytest.raises(symgrad.InputError, match="wrt names Q"):
+        symgrad.loss(shapes="X: N", wrt="Q")(lambda X: X)
+    loss = symgrad.loss(shapes="X: N")(lambda X, other: np.sum(X * other))
+    with pytest.raises(symgrad.InputError, match="other is not in shapes and has no default"):
+        loss.program()
+    with pytest.raises(symgrad.InputError, match="no parameter 'foo'"):
+        loss.program(foo=1)
+    with pytest.raises(symgrad.InputError, match="only a scalar can be fixed"):
+        loss.program(X=1, other=2)
+
+
+def test_assumptions_come_from_the_words() -> None:
+    def body(Y: Arrays, P: Arrays, A: Arrays) -> Arrays:
+        return np.sum(Y * P) + np.sum(A)
+
+    program = symgrad.loss(shapes="Y: N C distribution, P: N C one-hot, A: C C symmetric")(body).program()
+    words = {a.words for a in program.assumptions}
+    assert {"each row of Y sums to one", "each row of P sums to one", "A is symmetric"} <= words
+    assert len({a.key for a in program.assumptions}) == len(program.assumptions)
+
+
+def test_a_fixed_number_decides_a_branch() -> None:
+    def body(x: Arrays, power: Arrays) -> Arrays:
+        return np.sum(x**2) if power == 2 else np.sum(np.abs(x) ** power)
+
+    loss = symgrad.loss(shapes="x: N, power: scalar")(body)
+    assert "absolute" not in str(loss.program(power=2).equations)
+    with pytest.raises(symgrad.UnsupportedError):
+        loss.program()

@@ -1,0 +1,219 @@
+"""Losses in the user's language trace to the programs that a careful person would write by hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import programs
+import pytest
+from classifier import LOSSES
+
+import symgrad
+from symgrad.array import log_softmax, sigmoid, softmax
+from symgrad.array.loss import Loss
+from symgrad.notation import axis_name, canonical, renamed
+from symgrad.program import Program
+from symgrad.sums import split_sums
+
+CLASSIFIER = "X: N D, W: D C, b: C, Y: N C distribution"
+Arrays = Any
+
+
+@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")
+def softmax_mse(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+    """Mean squared error of softmax probabilities."""
+    return np.mean((softmax(X @ W + b, axis=1) - Y) ** 2)
+
+
+@symgrad.loss(shapes=CLASSIFIER, wrt="W b")
+def with_log_softmax(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+    """Softmax cross-entropy from logits."""
+    return -np.mean(np.sum(Y * log_softmax(X @ W + b, axis=1), axis=1))
+
+
+@symgrad.loss(shapes=CLASSIFIER, wrt="W b")
+def with_log(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+    Z = X @ W + b
+    P = softmax(Z, axis=1)
+    return np.sum(Y * -np.log(P)) / len(X)
+
+
+@symgrad.loss(shapes=CLASSIFIER, wrt="W b")
+def by_hand(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+    Z = X @ W + b
+    P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    return -(Y * np.log(P)).sum(axis=1).mean()
+
+
+@symgrad.loss(shapes="X: N D, W: D C, b: C, y: N labels of C", wrt="W b")
+def with_labels(X: Arrays, W: Arrays, b: Arrays, y: Arrays) -> Arrays:
+    P = softmax(X @ W + b, axis=1)
+    return -np.log(P[np.arange(len(y)), y]).mean()
+
+
+@symgrad.loss(shapes="X: N D, w: D, y: N, lambda_: scalar", wrt="w")
+def ridge(X: Arrays, w: Arrays, y: Arrays, lambda_: Arrays) -> Arrays:
+    e = X @ w - y
+    return np.mean(e**2) + lambda_ * np.sum(w**2)
+
+
+@symgrad.loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+def logistic(X: Arrays, w: Arrays, b: Arrays, y: Arrays) -> Arrays:
+    p = sigmoid(X @ w + b)
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+@symgrad.loss(shapes="X: N D, gamma: D, beta: D, eps: scalar positive, U: N D", wrt="X gamma beta")
+def layer_norm(X: Arrays, gamma: Arrays, beta: Arrays, eps: Arrays, U: Arrays) -> Arrays:
+    mu = X.mean(axis=1, keepdims=True)
+    v = X.var(axis=1, keepdims=True)
+    Xhat = (X - mu) / np.sqrt(v + eps)
+    O = gamma * Xhat + beta  # noqa: E741
+    return 0.5 * np.sum((O - U) ** 2)
+
+
+@symgrad.loss(shapes="X: T D, Wq: D H, Wk: D H, Wv: D H, Y: T H", wrt="X Wq Wk Wv")
+def attention(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y: Arrays) -> Arrays:
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    E = Q @ K.T / np.sqrt(Wq.shape[1])
+    A = softmax(E, axis=1)
+    O = A @ V  # noqa: E741
+    return np.sum((O - Y) ** 2)
+
+
+@symgrad.loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+def two_layer_tanh(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Arrays, Y: Arrays) -> Arrays:
+    A = X @ W1 + b1
+    Hid = np.tanh(A)
+    return -np.mean(np.sum(Y * log_softmax(Hid @ W2 + b2, axis=1), axis=1))
+
+
+@symgrad.loss(shapes=f"{CLASSIFIER}, alpha: scalar", wrt="W b")
+def label_smoothing(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, alpha: Arrays = 0.1) -> Arrays:
+    T = (1 - alpha) * Y + alpha / Y.shape[1]
+    return -np.mean(np.sum(T * log_softmax(X @ W + b), axis=1))
+
+
+@symgrad.loss(shapes=f"{CLASSIFIER}, tau: scalar positive", wrt="W b")
+def temperature(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, tau: Arrays) -> Arrays:
+    Z = X @ W + b
+    return -np.sum(Y * np.log(softmax(Z / tau, axis=1))) / X.shape[0]
+
+
+@symgrad.loss(shapes=f"{CLASSIFIER}, a: C positive", wrt="W b")
+def class_weights(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) -> Arrays:
+    return -np.sum(a * Y * log_softmax(X @ W + b)) / len(X)
+
+
+@symgrad.loss(shapes=f"{CLASSIFIER}, a: C positive", wrt="W b")
+def class_weights_normalised(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) -> Arrays:
+    A = np.sum(a * Y)
+    return -np.sum(a * Y * log_softmax(X @ W + b)) / A
+
+
+PAIRS: list[tuple[Loss, Callable[[], Program]]] = [
+    (softmax_mse, LOSSES["softmax_mse"]),
+    (with_log_softmax, LOSSES["softmax_cross_entropy"]),
+    (with_log, LOSSES["softmax_cross_entropy"]),
+    (by_hand, LOSSES["softmax_cross_entropy"]),
+    (with_labels, LOSSES["softmax_cross_entropy"]),
+    (ridge, programs.ridge),
+    (logistic, lambda: programs.logistic()),
+    (layer_norm, programs.layer_norm),
+    (attention, programs.attention),
+    (two_layer_tanh, programs.two_layer_tanh),
+    (label_smoothing, programs.label_smoothing),
+    (temperature, programs.temperature),
+    (class_weights, programs.class_weights),
+    (class_weights_normalised, programs.class_weights_normalised),
+]
+
+
+def written(program: Program) -> dict[str, tuple[bool, object]]:
+    """The equations by name, in one spelling: the free indices named by their place, sums split."""
+    found = {}
+    for e in program.equations:
+        names = {i: program.axis[axis_name(i)].index(f"free{place}") for place, i in enumerate(e.indices)}
+        found[e.name] = e.is_node, canonical(split_sums(canonical(renamed(e.rhs, names)).expand()))
+    return found
+
+
+def axes_of(program: Program) -> dict[str, list[str]]:
+    return {array.name: [axis.name for axis in array.axes] for array in program.inputs}
+
+
+@pytest.mark.parametrize(("loss", "by_hand"), PAIRS, ids=[loss.name for loss, _ in PAIRS])
+def test_a_loss_traces_to_the_program_written_by_hand(loss: Loss, by_hand: Callable[[], Program]) -> None:
+    program, expected = loss.program(), by_hand()
+    assert axes_of(program) == axes_of(expected)
+    assert {a.name for a in program.inputs if a.positive} == {a.name for a in expected.inputs if a.positive}
+    assert written(program) == written(expected)
+    assert program.output == expected.output
+    assert [a.name for a in program.axes] == [a.name for a in expected.axes]
+
+
+@pytest.mark.parametrize("loss", [with_labels, with_log_softmax])
+def test_the_derivation_is_the_one_of_the_program(loss: Loss) -> None:
+    gradient = symgrad.derive(loss).gradients["W"].matrix
+    assert gradient == symgrad.derive("softmax_cross_entropy").gradients["W"].matrix
+
+
+def test_a_scalar_is_symbolic_unless_fixed() -> None:
+    focal = symgrad.loss(shapes="P: N positive, gamma: scalar", wrt="P")(
+        lambda P, gamma=2: -np.mean((1 - P) ** gamma * np.log(P))
+    )
+    assert "gamma" in focal.program().arrays
+    assert "gamma" not in focal.program(gamma=0.5).arrays
+    assert "sqrt(1 - P[n])" in str(focal.program(gamma=0.5).equations[-1].rhs)
+    assert focal(np.array([0.5])) == pytest.approx(0.25 * np.log(2))
+    assert symgrad.derive(focal, gamma=2).gradients["P"].index is not None
+
+
+def test_other_parameters_are_ordinary_values() -> None:
+    @symgrad.loss(shapes="x: N", wrt="x")
+    def square(x: Arrays, reduction: str = "mean") -> Arrays:
+        return np.mean(x**2) if reduction == "mean" else np.sum(x**2)
+
+    assert str(square.program().equations[-1].rhs).endswith("/N")
+    assert "/N" not in str(square.program(reduction="sum").equations[-1].rhs).replace("N - 1", "")
+
+
+def test_tracing_takes_less_than_20_ms() -> None:
+    @symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar", wrt="W b")
+    def focal(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, gamma: Arrays = 2) -> Arrays:
+        Z = X @ W + b
+        P = softmax(Z, axis=1)
+        return -np.mean(np.sum(Y * (1 - P) ** gamma * log_softmax(Z, axis=1), axis=1))
+
+    def once() -> float:
+        start = time.perf_counter()
+        focal.program()
+        return time.perf_counter() - start
+
+    assert min(once() for _ in range(5)) <= 0.02
+    assert {e.name: e.is_node for e in focal.program().equations} == {"Z": True, "S": False, "P": True, "L": True}
+
+
+def test_a_long_chain_is_not_written_out() -> None:
+    """Each value is used twice by the next: written out, the last would have a million terms."""
+    space: dict[str, Any] = {"np": np}
+    exec(LOOP, space)
+    assert len(symgrad.loss(shapes="x: N")(space["f"]).program().equations) >= 20
+    deep = "x"
+    for _ in range(12):
+        deep = f"(lambda v: v * np.exp(v))({deep})"
+    unnamed = symgrad.loss(shapes="x: N")(eval(f"lambda x: np.sum({deep})", {"np": np}))
+    assert max(len(str(e.rhs)) for e in unnamed.program().equations) < 2_000
+
+
+LOOP = """
+def twice(x):
+    return x * np.exp(x)
+def f(x):
+    for _ in range(20):
+        x = twice(x)
+    return np.sum(x)
+"""
