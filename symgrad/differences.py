@@ -77,7 +77,7 @@ def _relative(found: np.ndarray, expected: np.ndarray) -> float:
 def _finite(loss: Loss, sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[Arrays, float]:
     """Random inputs at which the loss is finite: normal ones, then, for logarithms and roots, ones between 0 and 1."""
     for attempt in range(ATTEMPTS):
-        inputs = {shape.name: _drawn(shape, sizes, rng, attempt % 2 == 1) for shape in loss.shapes}
+        inputs = {shape.name: drawn(shape, sizes, rng, attempt % 2 == 1) for shape in loss.shapes}
         with np.errstate(all="ignore"):
             value = loss(**inputs)
         if np.all(np.isfinite(value)):
@@ -85,7 +85,7 @@ def _finite(loss: Loss, sizes: Mapping[str, int], rng: np.random.Generator) -> t
     raise NoInputs("the loss is not finite at random inputs, normal or between 0 and 1: declare what is positive")
 
 
-def _drawn(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, small: bool) -> Any:
+def drawn(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, small: bool) -> Any:
     """One input that satisfies what is declared of it."""
     over = tuple(sizes[axis.name] for axis in shape.array.axes)
     if shape.labels:

@@ -15,8 +15,9 @@ from symgrad.losses.reduction import reduced
 def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     """Softmax cross-entropy from logits.
 
-    The default averages over the N rows, as TensorFlow's ``reduce_mean(losses.categorical_crossentropy(y, logits,
-    from_logits=True))`` and PyTorch's ``cross_entropy`` do.
+    Bridle, Probabilistic interpretation of feedforward classification network outputs, Neurocomputing (1990).  The
+    default averages over the N rows, as PyTorch's ``cross_entropy`` and TensorFlow's
+    ``reduce_mean(losses.categorical_crossentropy(y, logits, from_logits=True))`` do.
     """
     Z = X @ W + b
     return reduced(-np.sum(Y * log_softmax(Z, axis=1), axis=1), reduction)

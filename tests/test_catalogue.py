@@ -1,0 +1,119 @@
+"""Every ready-made loss: derived, proved, generated, and held against differences of itself and against ``jax.grad``.
+
+A loss is a NumPy function, so that JAX differentiates the very same one, its module's NumPy exchanged for JAX's.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad import Derivation
+from symgrad.array import public
+from symgrad.codegen import compile_source
+from symgrad.differences import SIZES, compare_with_differences, drawn
+from symgrad.losses import LOSSES
+
+NAMES = list(LOSSES)
+
+
+@cache
+def derived(name: str) -> Derivation:
+    return symgrad.derive(name)
+
+
+def sizes_of(name: str) -> dict[str, int]:
+    axes = [axis.name for axis in derived(name).program.axes]
+    return {axis: SIZES[place % len(SIZES)] for place, axis in enumerate(axes)}
+
+
+def inputs_of(name: str, seed: int = 3) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {shape.name: drawn(shape, sizes_of(name), rng, False) for shape in LOSSES[name].shapes}
+
+
+def in_order(name: str, inputs: dict[str, Any]) -> list[Any]:
+    return [inputs[array.name] for array in derived(name).program.inputs]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_is_proved_at_every_shape(name: str) -> None:
+    for report in (derived(name).prove(), derived(name).evaluation.prove()):
+        assert set(report.counts) <= {"definition", "every shape"}, report.counts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_gradient_has_both_notations(name: str) -> None:
+    derivation = derived(name)
+    assert list(derivation.gradients) == list(LOSSES[name].wrt)
+    assert all(g.matrix is not None for g in derivation.gradients.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_generated_function_is_the_loss_and_its_differences(name: str) -> None:
+    found = compare_with_differences(LOSSES[name], derived(name).to_numpy(), LOSSES[name].wrt)
+    assert found.ok, found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scalar_target_agrees(name: str) -> None:
+    source = derived(name).to_source("f", target="scalar", sizes=sizes_of(name))
+    given = in_order(name, inputs_of(name))
+    value, grads = derived(name).to_numpy()(*given)
+    unrolled, slopes = compile_source(source, "f")(*given)
+    assert unrolled == pytest.approx(value, rel=1e-12)
+    for one, other in zip(slopes, grads, strict=True):
+        assert np.allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_source_is_named(name: str) -> None:
+    words = inspect.getdoc(LOSSES[name].function) or ""
+    assert re.search(r"\(1[789]\d\d\)|\(20\d\d\)", words), "the publication, with its year"
+    assert LOSSES[name].summary == words.split("\n")[0].rstrip(".")
+
+
+# --- JAX ----------------------------------------------------------------------------------------------------------
+
+
+def in_jax(name: str) -> Callable[..., Any]:
+    """The loss as JAX runs it: the same function, with JAX's NumPy and JAX's softmax, relu and so on."""
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    function = LOSSES[name].function
+    theirs = {"logsumexp": jax.scipy.special.logsumexp, "erf": jax.scipy.special.erf}
+    exchanged: dict[str, Any] = {}
+    for key, value in function.__globals__.items():
+        if value is np:
+            exchanged[key] = jax.numpy
+        elif getattr(public, key, None) is value and value is not None:
+            own = theirs.get(key) or getattr(jax.nn, key, None)
+            exchanged[key] = (lambda x: jax.nn.gelu(x, approximate=False)) if key == "gelu" else own
+        else:
+            exchanged[key] = value
+    if "reduced" in exchanged:
+        helper = exchanged["reduced"]
+        exchanged["reduced"] = types.FunctionType(helper.__code__, {**helper.__globals__, "np": jax.numpy})
+    return types.FunctionType(function.__code__, exchanged, name, function.__defaults__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_agrees_with_jax(name: str) -> None:
+    jax = pytest.importorskip("jax")
+    inputs = inputs_of(name, seed=11)
+    function = in_jax(name)
+    value, grads = derived(name).to_numpy()(*in_order(name, inputs))
+    order = [p for p in inspect.signature(LOSSES[name].function).parameters if p in inputs]
+    places = tuple(order.index(w) for w in LOSSES[name].wrt)
+    expected, slopes = jax.value_and_grad(function, places)(*(jax.numpy.asarray(inputs[key]) for key in order))
+    assert value == pytest.approx(float(expected), rel=1e-12)
+    for gradient, slope in zip(grads, slopes, strict=True):
+        assert np.allclose(gradient, slope, rtol=1e-10, atol=1e-12 * max(1.0, np.abs(slope).max()))
