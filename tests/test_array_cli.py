@@ -1,4 +1,4 @@
-"""Losses of one's own on the command line: from a file, from a module, in one line; and one message for each mistake."""
+"""Losses of one's own on the command line: from a file, a module, or one line; one message for each mistake."""
 
 from __future__ import annotations
 

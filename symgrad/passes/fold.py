@@ -44,7 +44,7 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
 
 
 def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
-    """``expr`` with the kernels that several rules name replaced, in each product by the rule that is cheapest there."""
+    """``expr`` with the kernels that several rules name replaced, in each product by the cheapest there."""
     several = [r for r in rules if any(r is not other and _same_kernel(r, other) for other in rules)]
     if not several:
         return expr, ()
