@@ -132,7 +132,19 @@ def swapped_indices(after: Expr) -> Iterator[tuple[str, Expr]]:
 
 
 @pytest.mark.parametrize(
-    "name", [*LOSSES, "label_smoothing", "logistic", "layer_norm", "rms_norm", "cosine_similarity"]
+    "name",
+    [
+        *LOSSES,
+        "label_smoothing",
+        "logistic",
+        "layer_norm",
+        "rms_norm",
+        "cosine_similarity",
+        "relu_network",
+        "huber",
+        "clipped",
+        "crammer_singer",
+    ],
 )
 def test_every_corrupted_line_is_rejected(name: str) -> None:
     record = record_of(name)
