@@ -162,7 +162,7 @@ def is_indicator(expr: Basic) -> bool:
         return expr.args[1] in (0, 1)
     if isinstance(expr, Mul):
         return all(map(is_indicator, expr.args))
-    return isinstance(expr, Add) and is_indicator(1 - expr) and not isinstance(1 - expr, Add)
+    return isinstance(expr, Add) and not isinstance(1 - expr, Add) and is_indicator(1 - expr)
 
 
 Relation = tuple[str, Basic, Basic]

@@ -33,6 +33,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, height, renamed, replaced
 from symgrad.program import Definition, Program
 from symgrad.steps import Condition
@@ -45,7 +46,8 @@ class Rule:
 
     ``always`` tells that the rule is applied wherever it matches (a kernel); otherwise only where the line becomes
     shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a
-    derived identity, and ``after`` the rule that has to be applied before it can match.
+    derived identity, and ``after`` the rule that has to be applied before it can match.  ``reason`` says why it holds
+    where it is no definition solved.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     derived_from: str | None = None
     after: Rule | None = None
+    reason: str = ""
 
 
 def kernels(expr: Basic) -> list[Expr]:
@@ -168,6 +171,16 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
                     )
                 )
     return found
+
+
+def shares(definition: Definition) -> list[Rule]:
+    """The rule that the entries of a selection add up to 1, for a definition that is one."""
+    if not isinstance(definition.rhs, selection):
+        return []
+    along = definition.rhs.args[1]
+    rows = tuple(i for i in definition.indices if i != along)
+    total = Sum(definition.entry, along)
+    return [Rule(definition.name, total, Integer(1), rows, False, reason="the shares of the largest add up to 1")]
 
 
 def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:

@@ -135,7 +135,15 @@ def swapped_indices(after: Expr) -> Iterator[tuple[str, Expr]]:
     "name",
     [
         *LOSSES,
-        *("label_smoothing", "logistic", "layer_norm", "rms_norm", "cosine_similarity"),
+        "label_smoothing",
+        "logistic",
+        "layer_norm",
+        "rms_norm",
+        "cosine_similarity",
+        "relu_network",
+        "huber",
+        "clipped",
+        "crammer_singer",
         "tensor_form",
     ],
 )

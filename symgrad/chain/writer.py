@@ -10,7 +10,7 @@ from sympy import Expr, Function
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, canonical, free_indices, lettered
 from symgrad.program import Assumption, Definition, Program
-from symgrad.rules import Rule, identities, rules_of
+from symgrad.rules import Rule, identities, rules_of, shares
 from symgrad.steps import (
     Condition,
     Convention,
@@ -117,7 +117,7 @@ class Writer:
         near |= {d.name for d in program.ordered if not d.is_node and _stands_on(program, d) <= set(names) | near}
         definitions = [d for d in program.ordered if d.name in near]
         plain = [rule for d in definitions for rule in self.rules_of(d)]
-        return plain + identities(program, definitions, plain)
+        return plain + identities(program, definitions, plain) + [r for d in program.ordered for r in shares(d)]
 
     def cite(self, rules: Sequence[Rule]) -> tuple[int, ...]:
         """The lines that state ``rules``; a rule that no line states yet gets one."""
@@ -130,10 +130,11 @@ class Writer:
         """The number of the line that states ``rule``: its definition, or a new line where that had to be solved."""
         origin = self.origins[rule.source]
         as_defined = not rule.always or rule.pattern == self.program.definitions[rule.source].rhs
-        if as_defined and rule.derived_from is None:
+        if as_defined and rule.derived_from is None and not rule.reason:
             return origin
         cites = {origin, self.origins[rule.derived_from or rule.source]}
-        reason = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
+        solved = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
+        reason = rule.reason or solved
         self.line(
             Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters)),
             None,

@@ -144,12 +144,13 @@ class Field:
         return result
 
     def select(self, value: Array, axis: int) -> Array:
-        """A random number for each row along an axis and each place in it."""
+        """A random number for each row along an axis and each place in it; those of a row add up to 1."""
         rows = np.moveaxis(value[0], axis - 1, -1)
         result = np.empty((len(self.primes), *rows.shape), dtype=object)
         for place in np.ndindex(rows.shape):
             result[(slice(None), *place)] = self._drawn("selection", place[-1], *rows[place[:-1]])
-        return np.moveaxis(result, -1, axis)
+        result[..., -1] = 1 - result[..., :-1].sum(axis=-1)
+        return self.reduce(np.moveaxis(result, -1, axis))
 
     def _drawn(self, name: str, *arguments: object) -> list[int]:
         drawn = random.Random(f"{self._seed}:{name}:{arguments}")

@@ -1,11 +1,12 @@
 """Sums over whole axes in the checker's normal form.
 
-The rules, each of which preserves the value at every shape: a delta that ties a summed index to another one picks that
-term; a factor without the index comes out of the sum; a sum over an index that nothing bears is the size of its axis;
-factors that share no summed index part into sums of their own; a positive power of a sum inside a sum is written
-out with indices of its own (``(sum_j a_j)**2 = sum_ij a_i a_j``); factors that make up a sum by which the same term
-is divided cancel with it.  What is left is an atom, its indices named by axis, height and the order of the
-key, so that sums which differ in the names of their indices are the same atom.
+The rules, each of which preserves the value at every shape: a delta that ties a summed index to another one picks
+that term; a factor without the index comes out of the sum; a sum over an index that nothing bears is the size of its
+axis; factors that share no summed index part into sums of their own; the shares of a selection add up to 1; a
+positive power of a sum inside a sum is written out with indices of its own (``(sum_j a_j)**2 = sum_ij a_i a_j``);
+factors that make up a sum by which the same term is divided cancel with it.  What is left is an atom, its indices
+named by axis, height and the order of the key, so that sums which differ in the names of their indices are the same
+atom.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from symgrad.check.atoms import (
     Polynomial,
     add,
     axis_of,
+    free_of_items,
     height_of,
     number,
     scale,
@@ -61,6 +63,9 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     if (summed := onehot.without_row(monomial, bound)) is not None:
         rest, index = summed
         return over({rest: Fraction(1)}, sorted(bound - {index}))
+    for atom, exponent in monomial:
+        if atom.kind == "selection" and exponent == 1 and _is_alone(atom, monomial, bound):
+            return over({tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}, sorted(bound - {atom.data[2]}))
     if (cancelled := _cancelled(monomial, bound)) is not None:
         return over(*cancelled)
     result = number(1)
@@ -71,6 +76,13 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
     for factor in loose:
         result = algebra.multiply(result, {(factor,): Fraction(1)})
     return result
+
+
+def _is_alone(selected: Atom, monomial: Monomial, bound: set[Index]) -> bool:
+    """Whether a whole selection is summed, row by row, so that its shares add up to 1."""
+    _, row, at = selected.data
+    others = [a.free for a, _ in monomial if a != selected]
+    return at in bound and at not in free_of_items(row) and not any(at in free for free in others)
 
 
 def _flattened(monomial: Monomial, atom: Atom, exponent: int, bound: set[Index]) -> Polynomial:
