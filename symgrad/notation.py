@@ -24,8 +24,10 @@ from symgrad.errors import UnsupportedError
 # denominator, then spares for further sums.
 CONVENTIONAL_LETTERS = {
     "N": "nmi",
+    "B": "bpq",
     "M": "mlr",
     "D": "dea",
+    "E": "efg",
     "C": "kcjl",
     "K": "klm",
     "H": "hgfe",
