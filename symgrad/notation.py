@@ -25,8 +25,10 @@ from symgrad.functions import selection, varying
 # denominator, then spares for further sums.
 CONVENTIONAL_LETTERS = {
     "N": "nmi",
+    "B": "bpq",
     "M": "mlr",
     "D": "dea",
+    "E": "efg",
     "C": "kcjl",
     "K": "klm",
     "H": "hgfe",

@@ -346,3 +346,12 @@ def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
     assert "∂L/∂T" not in page and "index notation only" not in to_text(of, notation="index")
     both = to_text(derive_record(ZOO["heads"][0](), ("X",)))
     assert "have three axes and Q, K, V, Z, A and O have four axes: index" in both
+
+
+def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
+    axes = tuple(Axis(name) for name in "CKDDE")  # all but one share letters with others
+    a = Array("a", axes)
+    letters = [axis.index(letter) for axis, letter in zip(axes, "klpqr", strict=True)]
+    loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
+    page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
+    assert "a   (C, K, D, D, E)   a_kldef   input" in page

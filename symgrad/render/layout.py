@@ -11,7 +11,7 @@ from sympy import Indexed, MatrixSymbol, Mul, Sum, Symbol, fraction
 from sympy.core.basic import Basic
 
 from symgrad.errors import InputError
-from symgrad.notation import Array, array_names, axis_name, bound_indices
+from symgrad.notation import Array, array_names, axis_name, bound_indices, fresh_letter
 from symgrad.program import Assumption, Program
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
@@ -212,10 +212,12 @@ def _whole(array: Array) -> Node:
 
 
 def _table_indices(array: Array) -> Iterator[Basic]:
-    """An index letter for every axis of an array; a repeated axis takes its second letter."""
-    for place, axis in enumerate(array.axes):
-        letters = axis.conventional + axis.conventional[0]
-        yield axis.index(letters[array.axes[:place].count(axis)])
+    """An index letter for every axis of an array, all different; a repeated axis takes its second letter."""
+    taken: set[str] = set()
+    for axis in array.axes:
+        index = fresh_letter(axis, taken)
+        taken.add(str(index.label))
+        yield index
 
 
 def _matrix_names(expr: Basic | None) -> frozenset[str]:
