@@ -15,7 +15,8 @@ ROOT = Path(symgrad.__file__).parent
 # (array, losses, chain, explicit, check, render, codegen) may import within it; those of ``passes`` may not.
 LAYERS: list[list[str]] = [
     ["errors"],
-    ["notation", "functions"],
+    ["functions"],
+    ["notation"],
     ["program"],
     ["array"],
     ["losses"],
