@@ -1,4 +1,4 @@
-"""Losses of one's own on the command line: from a file, a module, or one line; one message for each mistake."""
+"""Losses of one's own on the command line: from a file, a module or one line; and one message for each mistake."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_derive_from_a_module(losses: str, capsys: pytest.CaptureFixture[str], m
 def test_derive_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "derive", *LINE)
     assert code == 0
-    assert "∂L/∂z_mc = (2/(N C)) p_mc (r_mc − Σ_k p_mk r_mk)" in out
+    assert "(2/(N C)) p_mc (r_mc − Σ_k p_mk r_mk)" in out
 
 
 def test_generate_writes_a_module_that_needs_numpy_alone(

@@ -44,7 +44,8 @@ def with_log(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
 @symgrad.loss(shapes=CLASSIFIER, wrt="W b")
 def by_hand(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
     Z = X @ W + b
-    P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    E = np.exp(Z)
+    P = E / E.sum(axis=1, keepdims=True)
     return -(Y * np.log(P)).sum(axis=1).mean()
 
 

@@ -45,7 +45,7 @@ def power_of(a: Expr, b: Expr) -> Expr:
 
 def either(a: Expr, b: Expr) -> Expr:
     """1 where one of two conditions holds."""
-    return a + b - a * b
+    return 1 - (1 - a) * (1 - b)
 
 
 def opposite(a: Expr) -> Expr:

@@ -109,7 +109,7 @@ def _parsed(text: str) -> ast.expr:
         message = InputError(f"the expression is not well-formed at column {column + 1}: {error.msg}")
         raise at_place(message, Place("expression", 0, text, column, column + 1)) from None
     except (ValueError, RecursionError, MemoryError):
-        raise InputError("the expression cannot be read: it is too long or nested too deep, or no text") from None
+        raise InputError("the expression cannot be read: it is too long or nested too deep") from None
 
 
 def _place(node: ast.AST, text: str) -> Place:

@@ -70,7 +70,7 @@ def classified(equations: Sequence[Definition]) -> tuple[Definition, ...]:
 
 def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
     rhs = equation.rhs
-    if _is_exponential(rhs, equations):
+    if isinstance(rhs, Sum) and isinstance(rhs.function, exp):
         return True
     if _is_combination(rhs):
         return True
@@ -79,18 +79,6 @@ def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
         return True
     is_root = isinstance(rhs, Pow) and not rhs.exp.is_integer
     return (is_root or isinstance(rhs, Sum)) and bool(stands) and stands <= {"log", "below"}
-
-
-def _is_exponential(rhs: Expr, equations: Sequence[Definition]) -> bool:
-    """Whether a right side is a sum of exponentials, or an exponential that is summed by such an equation."""
-    if isinstance(rhs, Sum):
-        defined = {e.name: e.rhs for e in equations}
-        inner = rhs.function
-        return isinstance(inner, exp) or (isinstance(inner, Indexed) and isinstance(defined.get(inner.base.name), exp))
-    summed = (e.rhs.function for e in equations if isinstance(e.rhs, Sum) and isinstance(e.rhs.function, Indexed))
-    return isinstance(rhs, exp) and any(
-        e.rhs is rhs and e.name == total.base.name for total in summed for e in equations
-    )
 
 
 def _is_combination(rhs: Expr) -> bool:

@@ -48,10 +48,12 @@ def names_of(output: Node, given: Mapping[Node, tuple[int, str]], taken: Iterabl
     ``given`` has what the user calls values, ``taken`` the names of inputs and axes.
     """
     nodes = in_order(output)
+    # Exponentials that are summed are written out, whatever their name: S = sum exp(z) reads better than S = sum e.
+    summed = {seen_through(node.parts[0]) for node in nodes if _is_normaliser(node)}
     wanted: dict[Node, str] = {}
     for node, (_, name) in given.items():
         core = seen_through(node)
-        if core.kind not in (Kind.INPUT, Kind.CONSTANT) and (clean := sanitised(name)):
+        if core.kind not in (Kind.INPUT, Kind.CONSTANT) and core not in summed and (clean := sanitised(name)):
             wanted.setdefault(core, clean)
     for node, hint in conventional(nodes, wanted).items():
         wanted.setdefault(node, hint)
@@ -122,6 +124,8 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
                     introduce(part, "H")
         if node.operation == "/" and (_is_root(node.parts[1]) or _is_normaliser(node.parts[1])):
             introduce(node.parts[1], "S")
+        if node.operation == "log" and _is_normaliser(node.parts[0]):
+            introduce(node.parts[0], "S")
         for part in node.parts:
             if copies[part] > MOST_COPIES and uses[part] > 1:
                 introduce(part, "T")

@@ -135,7 +135,7 @@ def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     def select(entries: Entries, indices: Indices) -> Expr:
         return selection(entries(node, indices), indices[place])
 
-    chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "M")
+    chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "Q")
     weighted = elementwise("max", lambda m, x: m * x, chosen, node)
     inner = total(weighted, place)
     result = make("max", (chosen, node), inner.axes, inner.build, Kind.ALWAYS, place, "m")
