@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +15,7 @@ from benchmarks import handwritten
 from benchmarks.memory import peak, stream
 from benchmarks.peers import PEERS
 from benchmarks.timing import machine
+from benchmarks.turns import in_turns, serve
 from symgrad.codegen import compile_source
 
 SIZES = [
@@ -43,7 +41,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         if arguments and f"{N}x{D}x{C}" not in arguments:
             continue
         for loss in handwritten.FUNCTIONS:
-            times = measured(loss, N, D, C, kind)
+            given = ["-m", "benchmarks.functions"], [loss, str(N), str(D), str(C), kind.__name__]
+            times = in_turns({name: [*given[0], name, *given[1]] for name in ("hand-written", *NAMES)})
             hand = times["hand-written"]
             ratios = [f"{times[name] / hand:.2f}" if name in times else "" for name in NAMES]
             row = [f"{N}x{D}x{C} {kind.__name__}", loss, f"{hand * 1e3:.3g} ms", *ratios]
@@ -79,68 +78,12 @@ def contestant(name: str, loss: str, N: int, D: int, C: int, kind: Any) -> Calla
     return compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
 
 
-def measured(loss: str, N: int, D: int, C: int, kind: Any, seconds: float = 6.0) -> dict[str, float]:
-    """The median time of a call of each, all taking turns.
-
-    Each lives in a process of its own, since the threads of one library wait for work at the cost of the next.
-    """
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.functions"]
-    size = [str(N), str(D), str(C), kind.__name__]
-    workers = {
-        name: subprocess.Popen(
-            [*command, name, loss, *size],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for name in ("hand-written", *NAMES)
-    }
-    once = {name: _asked(worker, 1) for name, worker in workers.items()}
-    once = {name: spent for name, spent in once.items() if spent is not None}
-    once = {name: _asked(workers[name], 1) or 1.0 for name in once}
-    calls = {name: max(1, int(1e-2 / spent)) for name, spent in once.items()}
-    rounds = max(9, min(51, int(seconds / sum(spent * calls[name] + 0.12 for name, spent in once.items()))))
-    taken: dict[str, list[float]] = {name: [] for name in once}
-    for _ in range(rounds):
-        for name in once:
-            time.sleep(0.06)  # the threads of the one before wait for work, and keep a core busy, for up to 30 ms
-            taken[name].append(_asked(workers[name], calls[name]) or math.nan)
-    for worker in workers.values():
-        worker.communicate()
-    return {name: statistics.median(values) for name, values in taken.items()}
-
-
-def _asked(worker: subprocess.Popen[str], calls: int) -> float | None:
-    """Seconds for a call, as a worker measures it; None if it has left."""
-    assert worker.stdin is not None and worker.stdout is not None
-    try:
-        worker.stdin.write(f"{calls}\n")
-        worker.stdin.flush()
-    except BrokenPipeError:
-        return None
-    answer = worker.stdout.readline()
-    return float(answer) if answer else None
-
-
 def work(name: str, loss: str, N: str, D: str, C: str, kind: str) -> None:
-    """Time calls as often as standard input asks, each time after some that are not counted.
-
-    When a process wakes up, the threads of its BLAS may share a core until the scheduler has parted them, and wait
-    for each other by the time slice.
-    """
+    """What the process of one contestant does."""
     size = int(N), int(D), int(C), getattr(np, kind)
-    function, arrays = contestant(name, loss, *size), inputs(*size)
-    if function is None:
-        return
-    for line in sys.stdin:
-        awake = time.perf_counter()
-        while time.perf_counter() < awake + 0.05:
-            function(*arrays)
-        start = time.perf_counter()
-        for _ in range(int(line)):
-            function(*arrays)
-        print((time.perf_counter() - start) / int(line), flush=True)
+    function = contestant(name, loss, *size)
+    if function is not None:
+        serve(function, inputs(*size))
 
 
 def building() -> None:
