@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,3 +220,26 @@ def f(x):
         x = twice(x)
     return np.sum(x)
 """
+
+
+def test_equal_values_are_one_value() -> None:
+    def loss(X: Arrays) -> Arrays:
+        first = (X - X.max(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+        second = (X - X.max(axis=1)[:, None]) / np.sqrt(np.var(X, axis=1))[:, None]
+        return np.sum(first * second**3)
+
+    names = [e.name for e in symgrad.loss(shapes="X: N D")(loss).program().equations]
+    assert sorted(names) == sorted(["Q", "m", "mu", "v", "S", "sigma", "first", "second", "L"])
+
+
+def blocks(page: str) -> list[str]:
+    text = (Path(__file__).parent.parent / page).read_text(encoding="utf-8")
+    return [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "symgrad.loss" in block]
+
+
+@pytest.mark.parametrize("block", [*blocks("README.md"), *blocks("docs/writing-a-loss.md")])
+def test_the_losses_of_the_documentation_derive(block: str) -> None:
+    space: dict[str, Any] = {}
+    exec(block, space)
+    losses = [value for value in space.values() if isinstance(value, Loss)]
+    assert losses and all(symgrad.derive(loss).prove().ok for loss in losses)
