@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import programs
 import pytest
+from sympy import Indexed
 
 import symgrad
 from symgrad.array import log_softmax, sigmoid, softmax
@@ -243,3 +244,24 @@ def test_the_losses_of_the_documentation_derive(block: str) -> None:
     exec(block, space)
     losses = [value for value in space.values() if isinstance(value, Loss)]
     assert losses and all(symgrad.derive(loss).prove().ok for loss in losses)
+
+
+def test_the_shift_by_the_largest_entry_is_seen_to_cancel() -> None:
+    """The adjoint of the shift is 0, by the rules that derive everything else."""
+
+    @symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b")
+    def shifted(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+        Z = X @ W + b
+        Z = Z - Z.max(axis=1, keepdims=True)
+        E = np.exp(Z)
+        P = E / E.sum(axis=1, keepdims=True)
+        return -(Y * np.log(P)).sum() / len(X)
+
+    assert [e.name for e in shifted.program().equations] == ["Z", "Q", "m", "Z1", "S", "P", "L"]
+    try:
+        derivation = symgrad.derive(shifted)
+    except symgrad.UnsupportedError as error:
+        pytest.skip(str(error))
+    assert derivation.record.adjoints["m"].index == 0
+    assert derivation.prove().ok
+    assert {e.base.name for e in derivation.gradients["W"].index.atoms(Indexed)} == {"X", "P", "Y"}
