@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-BENCHMARKS = {"derivations": "benchmarks.derivations", "functions": "benchmarks.functions"}
+BENCHMARKS = {
+    "derivations": "benchmarks.derivations",
+    "functions": "benchmarks.functions",
+    "catalogue": "benchmarks.catalogue",
+}
 """Name -> module with a function ``main()`` that measures and prints."""
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import programs
 import pytest
 from classifier import LOSSES
+from sympy import Indexed
 
 import symgrad
 from symgrad.array import log_softmax, sigmoid, softmax
@@ -218,3 +221,47 @@ def f(x):
         x = twice(x)
     return np.sum(x)
 """
+
+
+def test_equal_values_are_one_value() -> None:
+    def loss(X: Arrays) -> Arrays:
+        first = (X - X.max(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+        second = (X - X.max(axis=1)[:, None]) / np.sqrt(np.var(X, axis=1))[:, None]
+        return np.sum(first * second**3)
+
+    names = [e.name for e in symgrad.loss(shapes="X: N D")(loss).program().equations]
+    assert sorted(names) == sorted(["Q", "m", "mu", "v", "S", "sigma", "first", "second", "L"])
+
+
+def blocks(page: str) -> list[str]:
+    text = (Path(__file__).parent.parent / page).read_text(encoding="utf-8")
+    return [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "symgrad.loss" in block]
+
+
+@pytest.mark.parametrize("block", [*blocks("README.md"), *blocks("docs/writing-a-loss.md")])
+def test_the_losses_of_the_documentation_derive(block: str) -> None:
+    space: dict[str, Any] = {}
+    exec(block, space)
+    losses = [value for value in space.values() if isinstance(value, Loss)]
+    assert losses and all(symgrad.derive(loss).prove().ok for loss in losses)
+
+
+def test_the_shift_by_the_largest_entry_is_seen_to_cancel() -> None:
+    """The adjoint of the shift is 0, by the rules that derive everything else."""
+
+    @symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b")
+    def shifted(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Arrays:
+        Z = X @ W + b
+        Z = Z - Z.max(axis=1, keepdims=True)
+        E = np.exp(Z)
+        P = E / E.sum(axis=1, keepdims=True)
+        return -(Y * np.log(P)).sum() / len(X)
+
+    assert [e.name for e in shifted.program().equations] == ["Z", "Q", "m", "Z1", "S", "P", "L"]
+    try:
+        derivation = symgrad.derive(shifted)
+    except symgrad.UnsupportedError as error:
+        pytest.skip(str(error))
+    assert derivation.record.adjoints["m"].index == 0
+    assert derivation.prove().ok
+    assert {e.base.name for e in derivation.gradients["W"].index.atoms(Indexed)} == {"X", "P", "Y"}

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -17,7 +15,6 @@ import pytest
 
 import symgrad
 from symgrad import Derivation
-from symgrad.array import public
 from symgrad.codegen import compile_source
 from symgrad.differences import SIZES, compare_with_differences, drawn
 from symgrad.losses import LOSSES
@@ -84,36 +81,15 @@ def test_the_source_is_named(name: str) -> None:
 # --- JAX ----------------------------------------------------------------------------------------------------------
 
 
-def in_jax(name: str) -> Callable[..., Any]:
-    """The loss as JAX runs it: the same function, with JAX's NumPy and JAX's softmax, relu and so on."""
-    jax = pytest.importorskip("jax")
-    jax.config.update("jax_enable_x64", True)
-    function = LOSSES[name].function
-    theirs = {"logsumexp": jax.scipy.special.logsumexp, "erf": jax.scipy.special.erf}
-    exchanged: dict[str, Any] = {}
-    for key, value in function.__globals__.items():
-        if value is np:
-            exchanged[key] = jax.numpy
-        elif getattr(public, key, None) is value and value is not None:
-            own = theirs.get(key) or getattr(jax.nn, key, None)
-            exchanged[key] = (lambda x: jax.nn.gelu(x, approximate=False)) if key == "gelu" else own
-        else:
-            exchanged[key] = value
-    if "reduced" in exchanged:
-        helper = exchanged["reduced"]
-        exchanged["reduced"] = types.FunctionType(helper.__code__, {**helper.__globals__, "np": jax.numpy})
-    return types.FunctionType(function.__code__, exchanged, name, function.__defaults__)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_jax(name: str) -> None:
-    jax = pytest.importorskip("jax")
+    pytest.importorskip("jax")
+    from benchmarks.jaxed import value_and_grad
+
     inputs = inputs_of(name, seed=11)
-    function = in_jax(name)
     value, grads = derived(name).to_numpy()(*in_order(name, inputs))
-    order = [p for p in inspect.signature(LOSSES[name].function).parameters if p in inputs]
-    places = tuple(order.index(w) for w in LOSSES[name].wrt)
-    expected, slopes = jax.value_and_grad(function, places)(*(jax.numpy.asarray(inputs[key]) for key in order))
+    function, order = value_and_grad(LOSSES[name])
+    expected, slopes = function(*(inputs[key] for key in order))
     assert value == pytest.approx(float(expected), rel=1e-12)
     for gradient, slope in zip(grads, slopes, strict=True):
         assert np.allclose(gradient, slope, rtol=1e-10, atol=1e-12 * max(1.0, np.abs(slope).max()))

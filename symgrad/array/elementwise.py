@@ -48,6 +48,46 @@ def either(a: Expr, b: Expr) -> Expr:
     return 1 - (1 - a) * (1 - b)
 
 
+def product_of(a: Expr, b: Expr) -> Expr:
+    """a b."""
+    return a * b
+
+
+def quotient_of(a: Expr, b: Expr) -> Expr:
+    """a / b."""
+    return a / b
+
+
+def difference_of(a: Expr, b: Expr) -> Expr:
+    """a - b."""
+    return a - b
+
+
+def opposite_of(a: Expr) -> Expr:
+    """-a."""
+    return -a
+
+
+def square_of(a: Expr) -> Expr:
+    """a squared."""
+    return a**2
+
+
+def distance_of(a: Expr, b: Expr) -> Expr:
+    """The square of a - b."""
+    return (a - b) ** 2
+
+
+def at_least(x: Expr, low: Expr) -> Expr:
+    """x, but no less than ``low``; the derivative passes at the bound, as in ``clip``."""
+    return where(step(x - low, 1), x, low)
+
+
+def at_most(x: Expr, high: Expr) -> Expr:
+    """x, but no more than ``high``."""
+    return where(step(high - x, 1), x, high)
+
+
 def opposite(a: Expr) -> Expr:
     """1 where a condition does not hold."""
     return 1 - a
@@ -56,15 +96,15 @@ def opposite(a: Expr) -> Expr:
 # NumPy's function -> its meaning for single entries.
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.add: lambda a, b: a + b,
-    np.subtract: lambda a, b: a - b,
-    np.multiply: lambda a, b: a * b,
-    np.divide: lambda a, b: a / b,
+    np.subtract: difference_of,
+    np.multiply: product_of,
+    np.divide: quotient_of,
     np.power: power_of,
     np.float_power: power_of,
-    np.negative: lambda a: -a,
+    np.negative: opposite_of,
     np.positive: lambda a: a,
     np.reciprocal: lambda a: 1 / a,
-    np.square: lambda a: a**2,
+    np.square: square_of,
     np.sqrt: sqrt,
     np.exp: exp,
     np.expm1: lambda a: exp(a) - 1,
@@ -99,8 +139,8 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.less_equal: lambda a, b: step(b - a, 1),
     np.equal: equal,
     np.not_equal: lambda a, b: 1 - equal(a, b),
-    np.logical_and: lambda a, b: a * b,
-    np.bitwise_and: lambda a, b: a * b,
+    np.logical_and: product_of,
+    np.bitwise_and: product_of,
     np.logical_or: either,
     np.bitwise_or: either,
     np.logical_not: opposite,

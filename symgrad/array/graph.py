@@ -74,11 +74,16 @@ class Node:
 
 @dataclass
 class Trace:
-    """One run of a function on symbols: the values made so far, and what the user calls them."""
+    """One run of a function on symbols: the values made so far, and what the user calls them.
+
+    ``picked`` and ``sources`` remember what ``labels`` has found out of each value.
+    """
 
     axes: tuple[Axis, ...] = ()
     known: dict[Hashable, Node] = field(default_factory=dict)
     names: dict[Node, tuple[int, str]] = field(default_factory=dict)
+    picked: dict[Node, Node | None] = field(default_factory=dict)
+    sources: dict[tuple[Node, Node], Node | None] = field(default_factory=dict)
 
     def called(self, node: Node, name: str, depth: int) -> None:
         """Note that the user calls a value ``name``, ``depth`` calls deep; the outermost name stays, then the first."""

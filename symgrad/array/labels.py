@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sympy import Expr
 
 from symgrad.array.elementwise import elementwise
-from symgrad.array.graph import Kind, Node
+from symgrad.array.graph import Kind, Node, current
 from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 
@@ -38,15 +38,25 @@ def entrywise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: 
 
 def picks(node: Node) -> Node | None:
     """The one-hot rows by which a vector, or one of those that it is made of entry by entry, is picked."""
-    if node.operation == GATHER and len(node.axes) == 1:
-        return node.parts[1]
-    if node.kind is Kind.PLAIN and node.meaning is not None and len(node.axes) == 1:
-        return next((found for part in node.parts if (found := picks(part)) is not None), None)
-    return None
+    known = current().picked
+    if node not in known:
+        known[node] = None
+        if node.operation == GATHER and len(node.axes) == 1:
+            known[node] = node.parts[1]
+        elif node.kind is Kind.PLAIN and node.meaning is not None and len(node.axes) == 1:
+            known[node] = next((found for part in node.parts if (found := picks(part)) is not None), None)
+    return known[node]
 
 
 def before(node: Node, labels: Node) -> Node | None:
     """What a vector over the rows is picked from, (N, C) or (C,); None for one picked in another way."""
+    known = current().sources
+    if (node, labels) not in known:
+        known[node, labels] = _before(node, labels)
+    return known[node, labels]
+
+
+def _before(node: Node, labels: Node) -> Node | None:
     rows, classes = labels.axes
     if not node.axes:
         return node

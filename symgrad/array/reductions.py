@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Integer, Mul, Sum, exp, log, sqrt
 
-from symgrad.array.elementwise import elementwise
+from symgrad.array.elementwise import (
+    difference_of,
+    distance_of,
+    elementwise,
+    opposite_of,
+    product_of,
+    quotient_of,
+    square_of,
+)
 from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of
 from symgrad.array.numbers import operand
 from symgrad.errors import ProgramError, UnsupportedError
@@ -106,9 +114,9 @@ def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> 
     node = operand(a, "var")
     places = places_of(node, axis, "var")
     middle = expanded(_mean(node, places, "mu"), places)
-    squares = elementwise("var", lambda x, m: (x - m) ** 2, node, middle)
+    squares = elementwise("var", distance_of, node, middle)
     inner = total(squares, places)
-    divisor = elementwise("-", lambda n, k: n - k, count(node, places), operand(ddof, "var"))
+    divisor = elementwise("-", difference_of, count(node, places), operand(ddof, "var"))
 
     def build(entries: Entries, indices: Indices) -> Expr:
         return inner.build(entries, indices) / divisor.build(entries, ())
@@ -136,7 +144,7 @@ def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
         return selection(entries(node, indices), indices[place])
 
     chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "Q")
-    weighted = elementwise("max", lambda m, x: m * x, chosen, node)
+    weighted = elementwise("max", product_of, chosen, node)
     inner = total(weighted, place)
     result = make("max", (chosen, node), inner.axes, inner.build, Kind.ALWAYS, place, "m")
     return expanded(result, (place,)) if keepdims else result
@@ -144,8 +152,8 @@ def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
 
 def smallest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     """The smallest entry along one axis."""
-    turned = elementwise("-", lambda x: -x, operand(a, "min"))
-    return elementwise("-", lambda x: -x, largest(turned, axis, keepdims=keepdims))
+    turned = elementwise("negative", opposite_of, operand(a, "min"))
+    return elementwise("negative", opposite_of, largest(turned, axis, keepdims=keepdims))
 
 
 def norm(x: Any, ord: object = None, axis: Axes = None, keepdims: bool = False) -> Node:
@@ -153,7 +161,7 @@ def norm(x: Any, ord: object = None, axis: Axes = None, keepdims: bool = False) 
     node = operand(x, "norm")
     places = places_of(node, axis, "norm")
     if ord in (None, "fro") or (ord == 2 and len(places) == 1):
-        squares = total(elementwise("square", lambda a: a**2, node), places, keepdims=keepdims, operation="norm")
+        squares = total(elementwise("square", square_of, node), places, keepdims=keepdims, operation="norm")
         return elementwise("norm", sqrt, squares)
     if ord == 1 and len(places) == 1:
         return total(elementwise("abs", absolute, node), places, keepdims=keepdims)
@@ -199,8 +207,8 @@ def average(a: Any, axis: Axes = None, weights: Any = None, *, keepdims: bool = 
     values, weight = operand(a, "average"), operand(weights, "average")
     if len(values.axes) != len(weight.axes):
         raise UnsupportedError("average takes weights with the axes of the array: write sum(w * x) / sum(w)")
-    above = total(elementwise("*", lambda x, w: x * w, values, weight), axis, keepdims=keepdims)
-    return elementwise("/", lambda x, w: x / w, above, total(weight, axis, keepdims=keepdims))
+    above = total(elementwise("*", product_of, values, weight), axis, keepdims=keepdims)
+    return elementwise("/", quotient_of, above, total(weight, axis, keepdims=keepdims))
 
 
 REDUCTIONS: dict[Callable[..., Any], Callable[..., Node]] = {

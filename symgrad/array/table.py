@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.elementwise import CONDITIONS, ELEMENTWISE, SIGNS, elementwise
+from symgrad.array.elementwise import CONDITIONS, ELEMENTWISE, SIGNS, at_least, at_most, elementwise
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.indexing import ARRANGEMENTS
 from symgrad.array.labels import entrywise
@@ -19,7 +19,7 @@ from symgrad.array.numbers import operand
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
 from symgrad.errors import UnsupportedError
-from symgrad.functions import step, where
+from symgrad.functions import where
 
 Handler = Callable[..., Node]
 
@@ -66,9 +66,9 @@ def clipped(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, ma
     if low is not None and high is not None:
         return elementwise("clip", ELEMENTWISE[np.clip], x, operand(low, "clip"), operand(high, "clip"))
     if low is not None:
-        return elementwise("clip", lambda x, lo: where(step(x - lo, 1), x, lo), x, operand(low, "clip"))
+        return elementwise("clip", at_least, x, operand(low, "clip"))
     if high is not None:
-        return elementwise("clip", lambda x, hi: where(step(hi - x, 1), x, hi), x, operand(high, "clip"))
+        return elementwise("clip", at_most, x, operand(high, "clip"))
     return x
 
 
