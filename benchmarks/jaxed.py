@@ -30,7 +30,7 @@ def in_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
             exchanged[key] = jax.numpy
         elif key in language.__all__:
             exchanged[key] = THEIRS.get(key) or getattr(jax.nn, key)
-        elif inspect.isfunction(value) and value.__module__.startswith("symgrad.losses"):
+        elif inspect.isfunction(value) and value.__module__.startswith("symgrad.losses") and value is not function:
             exchanged[key] = in_jax_numpy(value)
         else:
             exchanged[key] = value
