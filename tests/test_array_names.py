@@ -5,6 +5,7 @@ from __future__ import annotations
 import code
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,10 @@ def test_traces_in_threads_do_not_meet() -> None:
         thread.join()
     assert found == [["A", "B", "L"]] * 8
     assert len([1, 2]) == 2 and len.__module__ == "builtins"
+
+
+def test_the_losses_of_the_package_are_written_as_a_users_are() -> None:
+    space: dict[str, Any] = {"np": np}
+    file = Path(symgrad.__file__).parent / "losses" / "not_there.py"
+    exec(compile(SOURCE, str(file), "exec"), space)
+    assert names(space["loss"], "X: N D, W: D C") == ["Z", "hidden", "score", "L"]

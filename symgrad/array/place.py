@@ -18,10 +18,11 @@ import numpy
 
 from symgrad.errors import SymgradError
 
-OURS = (str(Path(__file__).parent.parent), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
+PACKAGE = Path(__file__).parent.parent
+OURS = (str(PACKAGE), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
 """Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
-CATALOGUE = str(Path(__file__).parent.parent / "losses")
-"""But the ready-made losses are written as users write theirs."""
+LOSSES = str(PACKAGE / "losses")
+"""The ready-made losses are written as a user's are."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def written_at(place: Place) -> Iterator[None]:
 @lru_cache(maxsize=1024)
 def is_ours(file: str) -> bool:
     """Whether a source file belongs to this package or to NumPy, and is no loss."""
-    return file.startswith(OURS) and not file.startswith(CATALOGUE)
+    return file.startswith(OURS) and not file.startswith(LOSSES)
 
 
 def users_frames() -> list[FrameType]:
