@@ -17,6 +17,7 @@ from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf,
 import symgrad
 from symgrad.check import prove
 from symgrad.check.claims import claims
+from symgrad.check.endtoend import check_end_to_end
 from symgrad.check.marks import Level
 from symgrad.check.proof import Prover
 from symgrad.codegen import compile_source, to_numpy, to_source
@@ -326,6 +327,12 @@ def test_shares_add_up_to_one_at_every_shape() -> None:
     for wrong in (S.Zero, Integer(2), 1 / C.size):
         steps = (*of.steps[:place], replace(line, after=wrong))
         assert Prover(of).verdict(claims(replace(of, steps=steps))[-1]).level == Level.WRONG  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["relu_network", "mae", "hinge", "crammer_singer"])
+def test_end_to_end(name: str) -> None:
+    build, wrt = ZOO[name]
+    assert check_end_to_end(derive_record(build(), wrt), {"N": 2, "D": 2, "H": 2, "C": 3}).ok
 
 
 # --- the code -----------------------------------------------------------------------------------------------------

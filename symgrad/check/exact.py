@@ -18,6 +18,7 @@ from sympy.core.basic import Basic
 
 from symgrad.check.normal import HYPERBOLIC
 from symgrad.errors import SymgradError
+from symgrad.functions import selected
 
 WIDTH = 16
 MOST_TERMS = 60_000
@@ -129,6 +130,8 @@ class Field:
             return self._power(*expr.args)
         if type(expr) in HYPERBOLIC:
             return self(HYPERBOLIC[type(expr)](*expr.args))
+        if isinstance(expr, selected) and expr.args[0] == len(expr.args) - 2:  # the shares add up to 1
+            return self(1 - Add(*(selected(place, *expr.args[1:]) for place in range(len(expr.args) - 2))))
         if isinstance(expr, Function) and not isinstance(expr, log):
             self.complete = False  # functions may obey relations that are not known here
             arguments = [self._combined(self(arg)) for arg in expr.args]
