@@ -38,27 +38,30 @@ def derive(
 ) -> Derivation:
     """The gradient of ``loss`` with respect to the arrays named in ``wrt``, step by step.
 
-    ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``), whose function takes ``parameters``, such as
-    ``reduction="sum"``; a loss of one's own (``symgrad.loss``), whose scalars ``parameters`` may fix, such as
-    ``gamma=2``; or a ``Program``.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume`` replaces
+    ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``); a loss of one's own (``symgrad.loss``); or a
+    ``Program``.  The function of a loss takes ``parameters``, such as ``reduction="sum"``, and ``gamma=2`` fixes a
+    scalar that is an input otherwise.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume`` replaces
     the program's assumptions: ``assume=()`` gives the general result.
 
     Raises ``InputError`` for an unknown loss, parameter or array, ``ProgramError`` for equations that are ill-formed,
     and ``UnsupportedError``, naming the expression, for one without a derivative; errors in a loss of one's own point
     at its line.
     """
-    if isinstance(loss, str):
-        loss = ready_made(loss)
-    if isinstance(loss, Program) and parameters:
-        raise InputError(f"{loss.name}: a program takes no parameters, but {', '.join(parameters)} was given")
-    traced = loss.trace(parameters) if isinstance(loss, Loss) else None
-    program = traced.program if traced else loss
+    given = ready_made(loss) if isinstance(loss, str) else loss
+    traced = None
+    if isinstance(given, Loss):
+        traced = given.trace(parameters)
+        program = traced.program
+    else:
+        program = given
+        if parameters:
+            raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
     if assume is not None and not all(isinstance(a, Assumption) for a in assume):
         raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
     if assume is not None:
         program = replace(program, assumptions=tuple(assume))
     if wrt is None:
-        wrt = loss.wrt if isinstance(loss, Loss) else ("W", "b")
+        wrt = given.wrt if isinstance(given, Loss) else ("W", "b")
     try:
         return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
     except UnsupportedError as error:

@@ -67,9 +67,8 @@ def _same_kernel(one: Rule, other: Rule) -> bool:
     """Whether two rules are about the same kernel, whatever its letters."""
     if [axis_name(i) for i in one.indices] != [axis_name(i) for i in other.indices]:
         return False
-    return canonical(renamed(one.pattern, dict(zip(one.indices, other.indices, strict=True)))) == canonical(
-        other.pattern
-    )
+    pattern = renamed(one.pattern, dict(zip(one.indices, other.indices, strict=True)))
+    return bool(canonical(pattern) == canonical(other.pattern))
 
 
 def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
