@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -210,3 +211,15 @@ def test_a_fixed_number_decides_a_branch() -> None:
     assert "absolute" not in str(loss.program(power=2).equations)
     with pytest.raises(symgrad.UnsupportedError):
         loss.program()
+
+
+def test_a_notebooks_cell_is_quoted_and_code_without_source_is_not() -> None:
+    """Notebooks and recent prompts register their text with ``linecache``; ``exec`` does not."""
+    text = "def cell(X, W, V, y, a):\n    return np.sum(W @ X)\n"
+    linecache.cache["<cell 1>"] = (len(text), None, text.splitlines(keepends=True), "<cell 1>")
+    for file, lines in (("<cell 1>", 4), ("<nowhere>", 2)):
+        space: dict[str, Any] = {"np": np}
+        exec(compile(text, file, "exec"), space)
+        said = message(space["cell"])
+        assert said[0] == "W (D, C) @ X (N, D): C does not match N"
+        assert said[1].startswith(f"  {file}, line 2") and len(said) == lines
