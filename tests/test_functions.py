@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import classifier as cl
 import mpmath
 import numpy as np
 import pytest
@@ -38,7 +39,6 @@ from symgrad.functions import (
     step,
     where,
 )
-from symgrad.losses import classifier as cl
 from symgrad.notation import Array, Axis, IndicesCoincide, renamed
 from symgrad.program import Definition, Program, abbreviation, node
 from symgrad.render.latex import expression_latex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -95,7 +95,7 @@ def _is_combination(rhs: Expr) -> bool:
 
 
 def _stands(expr: Basic, name: str, place: str) -> list[str]:
-    """Where the entries of an array stand in an expression: in a logarithm, in a divisor, or plainly."""
+    """Where the entries of an array stand in an expression: in a logarithm, in a divisor, in a function, or plainly."""
     if name not in array_names(expr):
         return []
     if isinstance(expr, (Indexed, Symbol)):
@@ -109,4 +109,6 @@ def _stands(expr: Basic, name: str, place: str) -> list[str]:
         return _stands(expr.base, name, below)
     if isinstance(expr, Sum):
         return _stands(expr.function, name, place)
+    if isinstance(expr, Function):
+        return ["function"]
     return [found for arg in expr.args for found in _stands(arg, name, place)]

@@ -6,18 +6,32 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Integer, Rational
+from sympy import E, Expr, Integer, Rational, log, pi, sqrt
 
 from symgrad.array.graph import Node, constant
 from symgrad.errors import UnsupportedError
 
 
+def _named() -> dict[float, Expr]:
+    """Numbers that have a name, by their nearest floats: nobody means the fraction that ``np.log(2)`` is."""
+    found = [pi, E, 2 * pi, pi / 2, sqrt(pi), sqrt(2 * pi), sqrt(2 / pi), log(2 * pi)]
+    for base in range(2, 21):
+        found += [log(base), sqrt(base), 1 / sqrt(base)]
+    return {float(number): number for number in found if not number.is_rational}
+
+
+NAMED = _named()
+
+
 def exact(value: Any) -> Expr:
-    """A number as a fraction: 0.1 is 1/10.  Raises ``UnsupportedError`` for what is not finite or not real."""
+    """A number as a fraction: 0.1 is 1/10; the nearest float to pi, log(2), sqrt(2) and their like is that number.
+
+    Raises ``UnsupportedError`` for what is not finite or not real.
+    """
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return Integer(int(value))
     if isinstance(value, (float, np.floating)) and isfinite(value):
-        return Rational(str(value))
+        return NAMED.get(float(value), Rational(str(value)))
     raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
 
 

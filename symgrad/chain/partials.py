@@ -8,9 +8,9 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Pow, Sum, Symbol, exp
 from sympy.core.basic import Basic
 
 from symgrad.chain.writer import Writer
-from symgrad.notation import array_names, axis_name, bound_indices, replaced, sum_over
+from symgrad.notation import array_names, axis_name, bound_indices, canonical, replaced, sum_over
 from symgrad.passes.differentiate import differentiate, kinks
-from symgrad.passes.fold import fold, fold_sums, spread
+from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Definition, Program
 from symgrad.rules import Rule, nonzero_because
 from symgrad.steps import Condition, Partial, Subject, Value
@@ -121,6 +121,8 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
             value = contract(value, axis.name)
             reason = _delta_reason(writer.lettered(subject, before), axis.name)
             writer.line(subject, before, value, "contract", reason)
+    named = canonical(quotients_named(value))
+    value = writer.line(subject, value, named, "quotient", "the quotient of two functions named")
     before = value
     value, used = fold(value, rules, writer.weights())
     cites = writer.cite(used)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -160,6 +160,8 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
         base, power = factor.as_base_exp() if not isinstance(factor, exp) else (factor, S.One)
         if isinstance(base, exp):
             terms.append(power * base.args[0])
+        elif isinstance(base, cosh):
+            terms.append(power * (base.args[0] + logaddexp(0, -2 * base.args[0]) - log(2)))
         elif isinstance(base, sigmoid):
             terms.append(-power * logaddexp(0, -base.args[0]))
         elif (u := _softplus_argument(base)) is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import log_softmax, softmax
+from symgrad.array import log_softmax, sigmoid, softmax
 from symgrad.array.loss import loss
 from symgrad.losses.reduction import reduced
 
@@ -119,7 +119,8 @@ def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
 def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Binary cross-entropy from logits; y is 0 or 1, or a probability.
 
-    Cox, The regression analysis of binary sequences, JRSS B 20 (1958).
+    Cox, The regression analysis of binary sequences, JRSS B 20 (1958).  The generated code needs no logarithm of p.
     """
     z = X @ w + b
-    return np.mean(np.logaddexp(0, z) - y * z)
+    p = sigmoid(z)
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))

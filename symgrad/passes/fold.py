@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, cancel, factor, factor_terms
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    cancel,
+    cos,
+    cosh,
+    factor,
+    factor_terms,
+    sin,
+    sinh,
+    tan,
+    tanh,
+)
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -126,6 +145,24 @@ def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
     return canonical(_tidy_atoms(_tidy_sums(expr, weights), weights))
 
 
+QUOTIENTS = {(sinh, cosh): tanh, (sin, cos): tan}
+"""Functions above and below a fraction, of one argument -> the function that their quotient is."""
+
+
+def quotients_named(expr: Basic) -> Expr:
+    """``expr`` with quotients of functions as the function that they are: sinh u / cosh u = tanh u."""
+    if not expr.args or isinstance(expr, (Indexed, Idx)):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(quotients_named(expr.function), bound_indices(expr))
+    made = expr.func(*(quotients_named(arg) for arg in expr.args))
+    for (above, below), named in QUOTIENTS.items():
+        for top in Mul.make_args(made):
+            if isinstance(top, above) and 1 / below(top.args[0]) in Mul.make_args(made):
+                made = made / top * below(top.args[0]) * named(top.args[0])
+    return made
+
+
 def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
     if not height(expr):
         return expr
@@ -191,7 +228,8 @@ def spread(expr: Expr) -> Expr:
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
         return expr
     if isinstance(expr, Sum):
-        return canonical(sum_over(spread(expr.function), bound_indices(expr)))
+        number, rest = spread(expr.function).as_coeff_Mul()
+        return number * canonical(sum_over(rest, bound_indices(expr)))
     made = expr.func(*(spread(arg) for arg in expr.args))
     brackets = [arg for arg in Mul.make_args(made) if isinstance(arg, Add)]
     if isinstance(made, Mul) and brackets:

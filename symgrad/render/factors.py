@@ -171,7 +171,10 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
     rest = [t.divided(content) for t in terms]
     mixed = len({bool(t.number.is_negative) for t in rest}) > 1
     shown = [(compose(replace(t, number=abs(t.number)), keys), bool(t.number.is_negative)) for t in rest]
-    shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
+    if as_written and mixed:  # as one writes a definition: what is subtracted last, sums of what is added first
+        shown.sort(key=lambda pair: (pair[1], keys.term(pair[0], not pair[1])))
+    else:
+        shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
     plain = mixed and (as_written or (top and content.number == 1 and not content.constants))
     turned = shown[0][1] and not plain
     if turned:
