@@ -4,10 +4,11 @@ from symgrad.api import ClosedForm, Derivation, Evaluation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
+from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
-from symgrad.program import Assumption, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.program import Program
 
 __version__ = "0.1.0"
 

@@ -14,11 +14,12 @@ from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
 from symgrad.derive import derive_record
+from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError
 from symgrad.losses import ready_made
 from symgrad.notation import Array
 from symgrad.passes.differentiate import check_known
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.render.text import expression_text, to_text
 from symgrad.steps import Convention, Record, Step
 
@@ -40,8 +41,8 @@ def derive(
 
     ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``); a loss of one's own (``symgrad.loss``); or a
     ``Program``.  The function of a loss takes ``parameters``, such as ``reduction="sum"``, and ``gamma=2`` fixes a
-    scalar that is an input otherwise.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume`` replaces
-    the program's assumptions: ``assume=()`` gives the general result.
+    scalar that is an input otherwise.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume``
+    replaces the program's assumptions: ``assume=()`` gives the general result.
 
     Raises ``InputError`` for an unknown loss, parameter or array, ``ProgramError`` for equations that are ill-formed,
     and ``UnsupportedError``, naming the expression, for one without a derivative; errors in a loss of one's own point

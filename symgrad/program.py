@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Float, Indexed, KroneckerDelta, Mul, Rational, Sum, Symbol, sympify
+from sympy import Add, Expr, Indexed, Mul, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import Assumption, Definition
 from symgrad.errors import ProgramError
 from symgrad.functions import selection
 from symgrad.notation import (
@@ -20,124 +21,9 @@ from symgrad.notation import (
     bound_indices,
     entries,
     free_indices,
-    fresh_letter,
-    renamed,
     replaced,
     varying_names,
 )
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A forward equation ``entry = rhs``.
-
-    A *node* gets an adjoint and lines of its own in a derivation.  An *abbreviation*, such as the normaliser of
-    a softmax, is only a name: it is written out before differentiating, and folded back afterwards.
-    """
-
-    entry: Expr
-    rhs: Expr
-    is_node: bool
-
-    @property
-    def name(self) -> str:
-        """The name of the array that the equation defines."""
-        return str(self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name)
-
-    @property
-    def indices(self) -> tuple[Idx, ...]:
-        """The free indices of the equation, in the order of the array's axes."""
-        return self.entry.indices if isinstance(self.entry, Indexed) else ()
-
-    def at(self, indices: Sequence[Idx]) -> Expr:
-        """The right side with the equation's free indices replaced by ``indices``."""
-        return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
-
-
-def node(entry: Expr, rhs: Expr | float) -> Definition:
-    """The equation ``entry = rhs`` of an array that gets an adjoint (a gradient line of its own)."""
-    return Definition(entry, _exact(rhs), True)
-
-
-def abbreviation(entry: Expr, rhs: Expr | float) -> Definition:
-    """The equation ``entry = rhs`` of an array that is only a name for its right side."""
-    return Definition(entry, _exact(rhs), False)
-
-
-def _exact(rhs: Expr | float) -> Expr:
-    """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10."""
-    side = sympify(rhs)
-    return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """An equation ``lhs = rhs`` that holds for the inputs, said in ``words``; its free indices run over their axes."""
-
-    key: str
-    words: str
-    lhs: Expr
-    rhs: Expr
-
-    @property
-    def is_symmetry(self) -> bool:
-        """Whether it reads ``a[i, j] = a[j, i]``."""
-        left, right = self.lhs, self.rhs
-        turned = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
-        return bool(turned and left.base == right.base and len(set(left.indices)) == 2)
-
-    @property
-    def is_one_hot(self) -> bool:
-        """Whether it reads ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
-        entries = Mul.make_args(self.lhs)
-        if len(entries) != 2 or not all(isinstance(e, Indexed) for e in entries) or entries[0].base != entries[1].base:
-            return False
-        (*rows, k), (*others, j) = (e.indices for e in entries)
-        equal = KroneckerDelta(k, j)
-        return rows == others and not {k, j} & set(rows) and self.rhs in {equal * entry for entry in entries}
-
-
-def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that every row of ``array`` (its last axis) sums to one, as rows of one-hot or soft labels do.
-
-    Raises ``ProgramError`` for an array of no axes.
-    """
-    *rows, column = _letters(array)
-    return Assumption(key, f"each row of {array.name} sums to one", Sum(array[(*rows, column)], column), sympify(1))
-
-
-def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
-    """The assumption that every row of ``array`` (its last axis) is one-hot, in two: no two entries of a row are 1
-    (``y_nk y_nj = delta_kj y_nk``, so that every entry is 0 or 1), and each row sums to one.
-
-    Their keys are ``key`` with ``a`` and ``b``.  Raises ``ProgramError`` for an array of no axes.
-    """
-    *rows, k = _letters(array)
-    j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
-    one, other = array[(*rows, k)], array[(*rows, j)]
-    words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
-    return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
-
-
-def symmetric(array: Array, key: str) -> Assumption:
-    """The assumption that ``array`` equals its transpose.
-
-    Raises ``ProgramError`` for an array that has not twice the same axis.
-    """
-    if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
-        raise ProgramError(f"{array.name} cannot be symmetric: it has not twice the same axis")
-    i, j = _letters(array)
-    return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
-
-
-def _letters(array: Array) -> list[Idx]:
-    """An index for each axis of an array that has rows."""
-    if not array.axes:
-        raise ProgramError(f"{array.name} has no rows: it has no axes")
-    chosen: list[Idx] = []
-    for axis in array.axes:
-        chosen.append(fresh_letter(axis, {str(i.label) for i in chosen}, bound=True))
-    return chosen
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import Definition
 from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, height, renamed, replaced
-from symgrad.program import Definition, Program
+from symgrad.program import Program
 from symgrad.steps import Condition
 from symgrad.sums import split_sums
 

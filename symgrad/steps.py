@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import Assumption
 from symgrad.notation import Array
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from sympy import Expr, Sum, exp, log
 
+from symgrad.equations import Definition, abbreviation, node, rows_sum_to_one
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
-from symgrad.program import Definition, Program, abbreviation, node, rows_sum_to_one
+from symgrad.program import Program
 
 N = Axis("N", "rows of the batch")
 D = Axis("D", "features")

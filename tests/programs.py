@@ -7,9 +7,10 @@ from collections.abc import Callable
 import classifier as cl
 from sympy import Expr, Rational, Sum, erf, exp, log, sqrt, tanh
 
+from symgrad.equations import Definition, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, clip, maximum, minimum, relu, selection, step, where
 from symgrad.notation import Array, Axis
-from symgrad.program import Definition, Program, abbreviation, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.program import Program
 
 N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j

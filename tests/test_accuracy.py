@@ -19,8 +19,9 @@ from sympy import Sum, log
 
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
+from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Record
 
 N, C, Z, Y, P, L, n, k = cl.N, cl.C, cl.Z, cl.Y, cl.P, cl.L, cl.n, cl.k

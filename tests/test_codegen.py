@@ -21,9 +21,10 @@ from sympy import Function, Sum, exp, log, tanh
 import symgrad
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
+from symgrad.equations import Definition, abbreviation, node
 from symgrad.errors import InputError, UnsupportedError
 from symgrad.notation import Array
-from symgrad.program import Definition, Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Record
 
 SIZES = {"N": 3, "D": 4, "C": 2, "H": 5, "T": 3, "B": 2, "G": 2, "E": 4, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}

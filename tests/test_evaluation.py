@@ -23,9 +23,10 @@ from symgrad.check.proof import prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.stable import evaluated
 from symgrad.derive import derive_record
+from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, bound_indices, sum_over
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Value
 
 SIZES = {"N": 3, "D": 4, "C": 3, "H": 2, "T": 3}

@@ -19,11 +19,12 @@ from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqr
 
 from symgrad.codegen import to_numpy
 from symgrad.derive import derive_record
+from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.explicit import Explicit, explicit
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, Axis
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Record
 
 BLOG = {"N": 2, "D": 4, "C": 3}

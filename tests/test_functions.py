@@ -23,6 +23,7 @@ from symgrad.check.marks import Level
 from symgrad.check.proof import Prover
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.derive import derive_record
+from symgrad.equations import Definition, abbreviation, node
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import (
     MEANINGS,
@@ -40,7 +41,7 @@ from symgrad.functions import (
     where,
 )
 from symgrad.notation import Array, Axis, IndicesCoincide, renamed
-from symgrad.program import Definition, Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.render.latex import expression_latex
 from symgrad.render.mathml import expression_mathml
 from symgrad.render.text import expression_text

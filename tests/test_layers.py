@@ -17,6 +17,7 @@ LAYERS: list[list[str]] = [
     ["errors"],
     ["functions"],
     ["notation"],
+    ["equations"],
     ["program"],
     ["array"],
     ["losses"],

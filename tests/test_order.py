@@ -43,9 +43,10 @@ from sympy.core.basic import Basic
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import abbreviation, node
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Array, axis_name, bound_indices
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.render import tree
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered

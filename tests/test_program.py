@@ -8,7 +8,7 @@ import pytest
 from sympy import Sum, exp, log
 
 from symgrad import Array, Axis, Program, ProgramError, UnsupportedError, abbreviation, node, rows_sum_to_one
-from symgrad.program import Definition
+from symgrad.equations import Definition
 
 N, D, C = Axis("N"), Axis("D"), Axis("C")
 X, W, Y, Z, L = Array("X", (N, D)), Array("W", (D, C)), Array("Y", (N, C)), Array("Z", (N, C)), Array("L")

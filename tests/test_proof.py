@@ -20,8 +20,9 @@ from symgrad.check.claims import Claim, claims
 from symgrad.check.marks import Level, Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
+from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, array_names, axis_name, free_indices
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Record, Step
 
 n, d = cl.n, cl.d

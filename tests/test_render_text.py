@@ -61,9 +61,10 @@ from sympy import (
 )
 
 from symgrad.derive import derive_record
+from symgrad.equations import node
 from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
-from symgrad.program import Program, node
+from symgrad.program import Program
 from symgrad.render import layout as layout_module
 from symgrad.render.layout import reduction_words
 from symgrad.render.names import vocabulary

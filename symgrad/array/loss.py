@@ -16,9 +16,10 @@ from symgrad.array.place import Spot, at_place
 from symgrad.array.run import run
 from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.symbolic import Labels, Symbolic
+from symgrad.equations import Assumption, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.notation import Array, Axis
-from symgrad.program import Assumption, Program, one_hot, rows_sum_to_one, symmetric
+from symgrad.program import Program
 
 
 @dataclass(frozen=True)

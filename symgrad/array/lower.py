@@ -13,8 +13,8 @@ from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
 from symgrad.array.place import Spot
+from symgrad.equations import Definition
 from symgrad.notation import Array, Axis, array_names, free_indices, fresh_letter, lettered
-from symgrad.program import Definition
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
 
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
@@ -47,11 +49,31 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
         found.append(shape)
     if not found:
         raise InputError("shapes: no input is declared; expected such as 'X: N D, W: D C, b: C'")
-    axes = {axis.name for shape in found for axis in shape.array.axes}
+    axes = _lettered({axis.name: axis for shape in found for axis in shape.array.axes})
     for shape in found:
         if shape.name in axes:
             raise InputError(f"shapes: {shape.name} names both an array and an axis")
-    return tuple(found)
+    return tuple(
+        replace(shape, array=replace(shape.array, axes=tuple(axes[axis.name] for axis in shape.array.axes)))
+        for shape in found
+    )
+
+
+def _lettered(axes: Mapping[str, Axis]) -> dict[str, Axis]:
+    """The axes with index letters of which none is another's, as far as the conventional ones are."""
+    chosen: dict[str, str] = dict.fromkeys(axes, "")
+    for place in range(max(len(axis.conventional) for axis in axes.values()) if axes else 0):
+        for name, axis in axes.items():
+            taken = set("".join(chosen.values()))
+            wanted = [letter for letter in axis.conventional if letter not in taken]
+            if place < 2:  # the running index and that of a derivative's denominator; the others are spares
+                wanted += [letter for letter in ascii_lowercase if letter not in taken]
+            if place < len(axis.conventional) or place < 2:
+                chosen[name] += "".join(wanted[:1])
+    return {
+        name: axis if chosen[name] == axis.conventional else replace(axis, letters=chosen[name])
+        for name, axis in axes.items()
+    }
 
 
 def _parse_one(part: str) -> Shape:

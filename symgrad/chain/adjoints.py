@@ -10,6 +10,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.chain.partials import cancelled, contribution, simplify, units
 from symgrad.chain.writer import Writer
+from symgrad.equations import Definition
 from symgrad.notation import (
     Array,
     array_names,
@@ -23,7 +24,7 @@ from symgrad.notation import (
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import kinks
 from symgrad.passes.fold import cost, fold
-from symgrad.program import Definition, Program
+from symgrad.program import Program
 from symgrad.rules import Rule
 from symgrad.steps import Gradient, Total
 from symgrad.sums import ordered_sums

@@ -8,10 +8,11 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Pow, Sum, Symbol, exp
 from sympy.core.basic import Basic
 
 from symgrad.chain.writer import Writer
+from symgrad.equations import Definition
 from symgrad.notation import array_names, axis_name, bound_indices, canonical, replaced, sum_over
 from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
-from symgrad.program import Definition, Program
+from symgrad.program import Program
 from symgrad.rules import Rule, nonzero_because
 from symgrad.steps import Condition, Partial, Subject, Value
 from symgrad.sums import contract, has_delta

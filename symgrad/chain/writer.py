@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Function
 
+from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, canonical, free_indices, lettered
-from symgrad.program import Assumption, Definition, Program
+from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares
 from symgrad.steps import (
     Condition,

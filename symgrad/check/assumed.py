@@ -14,8 +14,9 @@ from itertools import product
 from sympy import Expr, Indexed, Sum
 
 from symgrad.check.atoms import AT_MOST_ONE, EXACTLY_ONE, NoNormalForm
+from symgrad.equations import Assumption
 from symgrad.notation import array_names, bound_indices
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 
 Written = tuple[Expr, Expr]
 """An entry of an array and the expression that stands for it, in the entry's letters."""

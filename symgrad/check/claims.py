@@ -11,8 +11,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
 from symgrad.check.truth import letters_of
+from symgrad.equations import Assumption
 from symgrad.notation import axis_name, canonical, free_indices, is_matrix
-from symgrad.program import Assumption
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 

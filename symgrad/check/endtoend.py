@@ -14,8 +14,8 @@ from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place, differentiated
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
+from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.program import Assumption
 from symgrad.steps import Gradient, Record
 
 Labels = dict[tuple[str, Place], int]

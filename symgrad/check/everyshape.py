@@ -13,8 +13,9 @@ from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
 from symgrad.check.meaning import abbreviations, adjoint_array
 from symgrad.check.normal import Normaliser
+from symgrad.equations import Assumption
 from symgrad.notation import array_names
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.steps import Record
 
 

@@ -12,8 +12,8 @@ from symgrad.check.claims import Claim
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
 from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.equations import Assumption
 from symgrad.notation import axis_name
-from symgrad.program import Assumption
 from symgrad.steps import MatrixValue, Partial, Record, Total, Value
 
 

@@ -17,9 +17,10 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations, name_of
+from symgrad.equations import Assumption, Definition
 from symgrad.functions import selected, selection
 from symgrad.notation import axis_name, bound_indices
-from symgrad.program import Assumption, Definition, Program
+from symgrad.program import Program
 
 Place = tuple[int, ...]
 

@@ -14,6 +14,7 @@ from sympy import Add, Derivative, Expr, Indexed, Mul, Subs, Sum, Symbol, sympif
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import NoNormalForm
+from symgrad.equations import Definition
 from symgrad.notation import (
     Array,
     array_names,
@@ -25,7 +26,7 @@ from symgrad.notation import (
     renamed,
     sum_over,
 )
-from symgrad.program import Definition, Program
+from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 
 

@@ -61,9 +61,10 @@ from symgrad.check.atoms import (
     single,
     size,
 )
+from symgrad.equations import Assumption
 from symgrad.functions import absolute, selection
 from symgrad.notation import axis_name, bound_indices
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 
 HYPERBOLIC = {
     tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),

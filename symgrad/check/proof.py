@@ -20,10 +20,10 @@ from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array, name_of
 from symgrad.check.shapes import standard_shapes
 from symgrad.check.truth import Truth
+from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS
 from symgrad.notation import array_names, canonical, renamed
-from symgrad.program import Assumption
 from symgrad.steps import Gradient, MatrixTotal, Record, Total
 
 MOST_EXACT = 24

@@ -19,8 +19,9 @@ from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.equations import Assumption
 from symgrad.notation import array_names, axis_name, free_indices
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 
 ATTEMPTS = 60

@@ -18,8 +18,8 @@ from symgrad.codegen.schedule import Assignment, name_of
 from symgrad.codegen.stable import evaluated
 from symgrad.codegen.translate import Translator
 from symgrad.codegen.values import Strength, Value, total
+from symgrad.equations import Assumption
 from symgrad.notation import Array, array_names
-from symgrad.program import Assumption
 from symgrad.steps import Record
 
 INDENT, WIDTH = "    ", 110

@@ -18,6 +18,7 @@ from symgrad.codegen.kernels import logaddexp, meant, sigmoid
 from symgrad.codegen.schedule import Assignment, indices_of, name_of
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
+from symgrad.equations import abbreviation, node
 from symgrad.notation import (
     Array,
     array_names,
@@ -29,7 +30,7 @@ from symgrad.notation import (
     renamed,
     replaced,
 )
-from symgrad.program import Program, abbreviation, node
+from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
 
 CHOICE = "any number will do; this keeps exponents ≤ 0"

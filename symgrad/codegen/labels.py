@@ -5,8 +5,8 @@ from __future__ import annotations
 from sympy import Expr, Indexed, Mul, Sum
 from sympy.core.basic import Basic
 
+from symgrad.equations import Assumption
 from symgrad.notation import Array, bound_indices
-from symgrad.program import Assumption
 from symgrad.steps import Record
 
 

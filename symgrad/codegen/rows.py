@@ -16,9 +16,10 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment, entry_of
+from symgrad.equations import Assumption
 from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.sums import contract, has_delta
 
 

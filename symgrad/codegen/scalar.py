@@ -20,10 +20,10 @@ from symgrad.codegen.labels import gaps
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.codegen.values import negated
+from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices
-from symgrad.program import Assumption
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 

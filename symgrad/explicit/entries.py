@@ -13,9 +13,10 @@ from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import Assumption
 from symgrad.functions import selected, selection
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
-from symgrad.program import Assumption, evaluation_order
+from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Integer, Symbol
 
+from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.explicit.entries import Group, Place, Table, definitions, group, indices_of, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.notation import array_names, free_indices
-from symgrad.program import Assumption
 from symgrad.steps import Record
 
 

@@ -9,6 +9,7 @@ from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.equations import Assumption
 from symgrad.notation import (
     array_names,
     axis_name,
@@ -19,7 +20,7 @@ from symgrad.notation import (
     replaced,
     sum_over,
 )
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.sums import contract, ordered_sums, split_sums
 
 MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round

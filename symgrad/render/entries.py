@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sympy import Expr, MatrixBase, Symbol
 
-from symgrad.program import Assumption
+from symgrad.equations import Assumption
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.latex_words import escaped
 from symgrad.render.latex_words import sentence as latex_sentence

@@ -10,9 +10,10 @@ from itertools import groupby
 from sympy import Indexed, MatrixSymbol, Mul, Sum, Symbol, fraction
 from sympy.core.basic import Basic
 
+from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, fresh_letter
-from symgrad.program import Assumption, Program
+from symgrad.program import Program
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, Shape, products, shape
