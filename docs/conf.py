@@ -4,6 +4,7 @@ does not prove stops the build."""
 from __future__ import annotations
 
 import html
+import inspect
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -29,6 +30,10 @@ PAGE = """\
 
 {doc}
 
+```python
+{definition}
+```
+
 ```{{raw}} html
 <div class="derivation">
 {mathml}
@@ -53,7 +58,7 @@ def write_losses(app: Sphinx) -> None:
     """One page a loss, made from its derivation."""
     folder = Path(app.srcdir) / "losses"
     folder.mkdir(exist_ok=True)
-    for name, make in symgrad.LOSSES.items():
+    for name, loss in symgrad.LOSSES.items():
         derivation = symgrad.derive(name)
         report = derivation.prove()
         if not report.ok:
@@ -61,7 +66,8 @@ def write_losses(app: Sphinx) -> None:
             raise ExtensionError(f"{name}: lines that do not prove: {wrong}")
         page = PAGE.format(
             title=derivation.program.summary,
-            doc=html.escape((make.__doc__ or "").split("\n\n")[0]),
+            doc=html.escape(inspect.getdoc(loss.function) or ""),
+            definition=inspect.getsource(loss.function),
             mathml=derivation.to_mathml(),
             text=derivation.to_text(),
             source=derivation.to_source(),

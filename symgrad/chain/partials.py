@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sympy import Expr, Function, Integer, KroneckerDelta, Pow, Sum, Symbol, expand_log, log, together
+from sympy import (
+    Expr,
+    Function,
+    Indexed,
+    IndexedBase,
+    Integer,
+    KroneckerDelta,
+    Pow,
+    Sum,
+    Symbol,
+    expand_log,
+    log,
+    together,
+)
 from sympy.core.basic import Basic
 
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
-from symgrad.notation import array_names, axis_name, bound_indices, canonical, replaced, sum_over
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    canonical,
+    entries,
+    free_indices,
+    renamed,
+    replaced,
+    sum_over,
+)
 from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Program
@@ -81,10 +104,28 @@ def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slope
     moved = replaced(rhs, {unit: unit + t * rates[unit] for unit in slopes})
     known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
     known = replaced(known, {rates[unit]: slope for unit, slope in slopes.items()})
-    still = {unit: Symbol(f"still{place}", real=True) for place, unit in enumerate(slopes)}
-    rest = program.written_out(replaced(rhs, still), short)
-    rest = replaced(differentiate(rest, entry), {symbol: unit for unit, symbol in still.items()})
+    still = {unit: _standing_for(unit, f"still{place}") for place, unit in enumerate(slopes)}
+    rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
+    for unit, standing in still.items():
+        rest = replaced(rest, {e: _moved(unit, standing, e) for e in entries(rest, _name(standing))})
     return known + rest
+
+
+def _standing_for(unit: Expr, name: str) -> Expr:
+    """An entry that stands for ``unit``, at the same indices."""
+    letters = sorted(free_indices(unit), key=str)
+    return Indexed(IndexedBase(name, real=True), *letters) if letters else Symbol(name, real=True)
+
+
+def _name(standing: Expr) -> str:
+    return str(standing.base.name if isinstance(standing, Indexed) else standing.name)
+
+
+def _moved(unit: Expr, standing: Expr, entry: Expr) -> Expr:
+    """``unit`` at the indices of ``entry``, as it is at those of ``standing``."""
+    if not isinstance(standing, Indexed):
+        return unit
+    return renamed(unit, dict(zip(standing.indices, entry.indices, strict=True)))
 
 
 def _partial(

@@ -13,6 +13,7 @@ from sympy.core.basic import Basic
 
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
+from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment, name_of
 from symgrad.codegen.stable import evaluated
@@ -40,9 +41,9 @@ class Body:
     def __init__(self, record: Record) -> None:
         self.record = record
         plan = evaluated(record)
-        assignments = plan.assignments
-        taken = {a.name for a in record.program.inputs} | {a.name for a in assignments} | RESERVED
+        taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
+        assignments = repeats_named(plan.assignments, taken)
         checked = assumptions_used(record)
         self.blocks = blocks_of(record.program, assignments, checked, taken)
         every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]

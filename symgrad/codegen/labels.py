@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Indexed, Mul, Sum
+from sympy import Expr, Indexed, Mul, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array, bound_indices
+from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.steps import Record
 
 
 def takes_labels(record: Record, array: Array) -> bool:
     """Whether an input of two different axes may be given as one integer label per row.
 
-    It may if the program assumes that its rows sum to one; or if no gradient with respect to it is asked for
-    and no sum multiplies it by another input, as a matrix of features or of weights would be.
+    It may if the program assumes that its rows sum to one; or if the program has probabilities over the same axes
+    (quotients of exponentials), no gradient with respect to it is asked for, and no sum multiplies it by another input,
+    as a matrix of features or of weights would be.
     """
     if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
         return False
     if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
         return True
-    if array.name in record.wrt:
+    shape = [axis.name for axis in array.axes]
+    alike = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
+    if array.name in record.wrt or not any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)):
         return False
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
     sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]

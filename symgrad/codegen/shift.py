@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sympy import Add, Expr, Indexed, Mul, Sum, exp
+from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment, entries_in, entry_of, indices_of, name_of
-from symgrad.notation import axis_name, bound_indices, canonical, free_indices, renamed, replaced
+from symgrad.notation import array_names, axis_name, bound_indices, canonical, free_indices, renamed, replaced
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,35 @@ def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Sh
 
 
 def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]:
-    """One shift for every family of exponentials and the indices along which it is summed somewhere."""
+    """One shift for every family of exponentials and the indices along which it is summed somewhere, where the sum
+    divides or stands in a logarithm: elsewhere what a shift takes out would only be multiplied in again."""
     found: list[Shift] = []
+    inside = _divides_or_in_logarithms(assignments)
     for assignment in assignments:
-        for total in sorted(assignment.rhs.atoms(Sum), key=str):
+        totals = assignment.rhs.atoms(Sum) if assignment.name in inside else _inside(assignment.rhs, Sum)
+        for total in sorted(totals, key=str):
             bound = set(bound_indices(total))
             for kernel in _factors_of_kind(total.function):
                 columns = tuple(sorted(free_indices(kernel) & bound, key=str))
                 if columns and not any(_sums_alike(shift, kernel, set(columns)) for shift in found):
                     found.append(shift_along(kernel.args[0], columns, taken))
     return found
+
+
+def _divides_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
+    """The arrays that divide, or stand in logarithms, somewhere; and those of which they are made."""
+    found = {name_of(e) for a in assignments for e in _inside(a.rhs, Indexed) | _inside(a.rhs, Symbol)}
+    for assignment in reversed(assignments):
+        if assignment.name in found:
+            found |= array_names(assignment.rhs)
+    return found
+
+
+def _inside(expr: Expr, kind: type[Expr]) -> set[Expr]:
+    """The parts of a kind that stand in divisors and logarithms of an expression."""
+    logs = [call.args[0] for call in expr.atoms(log)]
+    divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
+    return set().union(*(part.atoms(kind) for part in (*logs, *divisors)))
 
 
 def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:

@@ -18,4 +18,4 @@ def reduced(terms: Any, reduction: str) -> Any:
         return np.sum(terms)
     if reduction == "batch_mean":
         return np.sum(terms) / len(terms)
-    raise InputError(f"unknown reduction {reduction!r}: expected one of mean, sum, batch_mean")
+    raise InputError(f"unknown reduction {reduction!r}: expected one of mean, batch_mean, sum")

@@ -1,0 +1,111 @@
+"""Subexpressions that cost something and occur more than once: each gets an equation, before its first use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.kernels import weighted
+from symgrad.codegen.schedule import Assignment, entries_in, entry_of, indices_of, name_of
+from symgrad.notation import array_names, bound_indices, replaced, sum_over
+
+Key = tuple[Expr, tuple[Idx, ...]]
+"""A subexpression with its indices numbered; and these in order."""
+NUMBERED = "_index"
+
+
+def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
+    """The equations, with those of subexpressions that occur more than once, the largest first.
+
+    New arrays get names that are not among ``taken``, which grows.
+    """
+    found, made = list(assignments), set[str]()
+    while (repeated := _largest_repeated(found)) is not None:
+        pattern, indices = repeated
+        name = f"_repeated{len(made)}"
+        made.add(name)
+        part = Assignment(entry_of(name, indices), pattern, is_helper=True)
+        changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in found]
+        first = next(place for place, a in enumerate(changed) if a.rhs != found[place].rhs)
+        found = [*changed[:first], part, *changed[first:]]
+    names = {a.name: _fresh(taken) for a in found if a.name in made}  # numbered in the order of the lines
+    return [replace(a, entry=_with_names(a.entry, names), rhs=_with_names(a.rhs, names)) for a in found]
+
+
+def _with_names(expr: Expr, names: Mapping[str, str]) -> Expr:
+    known = [e for e in entries_in(expr) if name_of(e) in names]
+    return replaced(expr, {e: entry_of(names[name_of(e)], indices_of(e)) for e in known})
+
+
+def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
+    counts = Counter(_key(part)[0] for a in assignments for part in _costly(a.rhs) if part != a.rhs)
+    whole = {_key(a.rhs)[0] for a in assignments if not a.over}
+    several = [e for e, count in counts.items() if count > 1 and e not in whole]
+    if not several:
+        return None
+    largest = max(several, key=lambda e: (e.count_ops(), str(e)))
+    return largest, tuple(sorted(set(_in_order(largest)), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+
+
+def _costly(expr: Basic) -> Iterator[Expr]:
+    """The subexpressions of arrays that hold a function, a power that is none of a whole number, or a sum of entries;
+    outside first."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return
+    if isinstance(expr, (Add, Mul, Pow, Function)) and not isinstance(expr, weighted) and _costs(expr):
+        yield expr
+    for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
+        yield from _costly(arg)
+
+
+def _costs(expr: Expr) -> bool:
+    if not expr.has(Indexed) or expr.has(Sum):
+        return False
+    called = any(array_names(call) for call in expr.atoms(Function) if not isinstance(call, Indexed))
+    raised = any(not power.exp.is_Integer and array_names(power.base) for power in expr.atoms(Pow))
+    return called or raised or (isinstance(expr, Add) and len(expr.atoms(Indexed)) > 1)
+
+
+def _letters(expr: Expr) -> tuple[Idx, ...]:
+    """The indices of an expression: those of the entry with the most, in its order, then the others as they occur."""
+    widest = max(sorted(expr.atoms(Indexed), key=str), key=lambda entry: len(entry.indices))
+    return tuple(dict.fromkeys([*widest.indices, *_in_order(expr)]))
+
+
+def _in_order(expr: Basic) -> Iterator[Idx]:
+    if isinstance(expr, Idx):
+        yield expr
+    else:
+        for arg in expr.indices if isinstance(expr, Indexed) else expr.args:
+            yield from _in_order(arg)
+
+
+def _key(expr: Expr) -> Key:
+    letters = _letters(expr)
+    return expr.xreplace({i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters
+
+
+def _named(expr: Basic, pattern: Expr, name: str) -> Expr:
+    """``expr`` with entries of the array ``name`` where it has the subexpression ``pattern``."""
+    if isinstance(expr, (Indexed, Idx)) or not expr.args:
+        return expr
+    if isinstance(expr, (Add, Mul, Pow, Function)) and _costs(expr):
+        found, letters = _key(expr)
+        if found == pattern:
+            return entry_of(name, letters)
+    if isinstance(expr, Sum):
+        return sum_over(_named(expr.function, pattern, name), bound_indices(expr))
+    return expr.func(*(_named(arg, pattern, name) for arg in expr.args))
+
+
+def _fresh(taken: set[str]) -> str:
+    place = 1
+    while (name := f"part{place}") in taken:
+        place += 1
+    taken.add(name)
+    return name
