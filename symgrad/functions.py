@@ -285,7 +285,7 @@ MEANINGS: dict[type[Function], Meaning] = {
     ),
     where: Meaning(
         "np.where({}, {}, {})",
-        "({1} if {0} else {2})",
+        "{1} if {0} else {2}",
         "where",
         _operator("where"),
         lambda c, a, b: a if c else b,

@@ -89,7 +89,7 @@ PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
     "logistic": (logistic, ("w", "b")),
     "log_sum_exp": (lambda: total("log_sum_exp", Sum(log(S[n]), n), normaliser), ("Z",)),
     "softplus": (lambda: total("softplus", Sum(log(1 + exp(Z[n, k])), n, k)), ("Z",)),
-    "a factor remains": (lambda: total("squares", Sum(S[n] ** 2, n), normaliser), ("Z",)),
+    "a factor remains": (lambda: total("entropy", Sum(S[n] * log(S[n]), n), normaliser), ("Z",)),
     "clip": (clip, ("Z",)),
     "two_axes": (two_axes, ("Z",)),
     "named exponentials": (named_exponentials, ("Z",)),
@@ -338,7 +338,7 @@ def test_the_section_in_each_format(name: str) -> None:
     section, code = text.split("As the code evaluates it\n")[1].split("\n\nThe code, ")
     assert "Z_max_n = max_k z_nk" in section and "p_nk = e_nk/S_shifted_n" in section
     assert section.count("✓ every shape") == derivation.evaluation.prove().counts["every shape"]
-    assert f"def {name}_gradient(X, W, b, Y):" in code and "    P = E / S_shifted" in code
+    assert f"def {name}_gradient(X, W, b, Y):" in code and "    P = np.divide(E, S_shifted, out=E)" in code
     latex = derivation.to_latex(code=True)
     assert r"Z^{(\mathrm{max})}_{n} &= \max_{k} z_{nk}" in latex and r"\begin{verbatim}" in latex
     mathml = derivation.to_mathml(code=True)

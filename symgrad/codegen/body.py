@@ -11,16 +11,17 @@ from dataclasses import replace
 from sympy import Add, Indexed, Symbol
 from sympy.core.basic import Basic
 
+from symgrad.codegen.inplace import is_made, last_uses, operation
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
-from symgrad.codegen.schedule import Assignment, name_of
+from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.codegen.translate import Translator
 from symgrad.codegen.values import Strength, Value, total
 from symgrad.equations import Assumption
-from symgrad.notation import Array, array_names
+from symgrad.notation import Array, array_names, axis_name
 from symgrad.steps import Record
 
 INDENT, WIDTH = "    ", 110
@@ -55,7 +56,7 @@ class Body:
         self._taken = taken | set(self.names.values())
         self._values = {a.name: self._input(a, place) for place, a in enumerate(record.program.inputs)}
         self._inlined = _used_once(every)
-        self._last_use = {name: a.name for a in every for name in array_names(a.rhs)}
+        self._last_use = last_uses(every, self._inlined)
         self._made: set[str] = set()  # the arrays that a line makes, so that no other array shares their memory
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
@@ -141,28 +142,36 @@ class Body:
         if assignment.is_output and not assignment.is_helper and value.indices and self._may_be_input(value):
             value = replace(value, code=f"{value.code}.copy()", strength=Strength.CALL)  # never an input itself
         if assignment.name not in self._inlined:
-            if value.strength in (Strength.SUM, Strength.PRODUCT):
-                self._made.add(assignment.name)
+            made = is_made(value.code)
             value = self._in_place(assignment, value) or self._named(self.names[assignment.name], value)
+            if made:
+                self._made.add(assignment.name)
         self._values[assignment.name] = value
         self._translator.letters[assignment.name] = assignment.indices
 
     def _in_place(self, assignment: Assignment, value: Value) -> Value | None:
-        """The line of a shifted array that takes the place of the array shifted, if nothing needs that any more.
+        """The line of an array of several axes that takes the place of another, if nothing needs that any more.
 
-        Its memory is what the processor has at hand.  An array of the program keeps its name and its values.
+        That memory is what the processor has at hand.  A shifted array keeps the name of the array shifted.
         """
-        terms = Add.make_args(assignment.rhs)
-        if assignment.name in self.record.program.arrays or len(terms) != 2:
+        parts = operation(value.code) if len(value.indices) > 1 else None
+        if parts is None:
             return None
-        for term in terms:
-            old = name_of(term) if isinstance(term, Indexed) and term.indices == assignment.indices else ""
-            if old in self._made and self._last_use[old] == assignment.name:
-                own = self._values[old]
-                if value.code.startswith(f"{own.code} - "):
-                    self._here.append(f"{own.code} -= {value.code.removeprefix(f'{own.code} - ')}")
-                    return replace(value, code=own.code, strength=Strength.NAME)
-        return None
+        place, sign, ufunc, right = parts
+        old = next((n for n in self._made if self._values[n].code == place), "")
+        if self._last_use.get(old) != assignment.name or _axes(self._values[old]) != _axes(value):
+            return None
+        if not self._keeps_name(assignment):
+            made = f"{ufunc}({place}, {right}, out={place})"
+            return self._named(self.names[assignment.name], replace(value, code=made, strength=Strength.CALL))
+        self._here.append(f"{place} {sign}= {right}")
+        return replace(value, code=place, strength=Strength.NAME)
+
+    def _keeps_name(self, assignment: Assignment) -> bool:
+        """Whether an array is another, less something, and no array of the program."""
+        terms = Add.make_args(assignment.rhs)
+        shifted = any(isinstance(term, Indexed) and term.indices == assignment.indices for term in terms)
+        return shifted and len(terms) == 2 and assignment.is_helper
 
     def _may_be_input(self, value: Value) -> bool:
         """Whether a value is a name or a view of what a name stands for."""
@@ -224,6 +233,11 @@ class Body:
         if occurs("dtype", code):
             lines.append(f"dtype = {self.dtype}")
         return lines
+
+
+def _axes(value: Value) -> list[str]:
+    """The axes of a value in the order in which it is laid out."""
+    return [axis_name(i) for i in value.indices]
 
 
 def _used_once(assignments: Iterable[Assignment]) -> set[str]:

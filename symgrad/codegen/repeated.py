@@ -73,8 +73,9 @@ def _costs(expr: Expr) -> bool:
 
 def _letters(expr: Expr) -> tuple[Idx, ...]:
     """The indices of an expression: those of the entry with the most, in its order, then the others as they occur."""
-    widest = max(sorted(expr.atoms(Indexed), key=str), key=lambda entry: len(entry.indices))
-    return tuple(dict.fromkeys([*widest.indices, *_in_order(expr)]))
+    entries = sorted(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
+    widest = entries[0].indices if entries else ()
+    return tuple(dict.fromkeys([*widest, *_in_order(expr)]))
 
 
 def _in_order(expr: Basic) -> Iterator[Idx]:

@@ -70,7 +70,7 @@ def _rows(X, W, b, Y, N, C):
     Z -= np.maximum.reduce(Z)
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
-    P = E / S_shifted
+    P = np.divide(E, S_shifted, out=E)
     L = -_dot(Y, Z - np.log(S_shifted)) / N
 
     G = (P - Y) / N

@@ -105,10 +105,10 @@ def softmax_cross_entropy(X, W, b, Y):
     part_6 = Z_shifted_21 - part_7
     part_8 = Z_shifted_22 - part_7
     part_9 = Z_shifted_23 - part_7
-    part_1 = -(Y_11 * part_2 if Y_11 else 0.0) - (Y_12 * part_4 if Y_12 else 0.0)
-    part_1 += -(Y_13 * part_5 if Y_13 else 0.0) - (Y_21 * part_6 if Y_21 else 0.0)
-    part_1 += -(Y_22 * part_8 if Y_22 else 0.0) - (Y_23 * part_9 if Y_23 else 0.0)
-    L = part_1 / 2
+    part_1 = (Y_11 * part_2 if Y_11 else 0.0) + (Y_12 * part_4 if Y_12 else 0.0)
+    part_1 += (Y_13 * part_5 if Y_13 else 0.0) + (Y_21 * part_6 if Y_21 else 0.0)
+    part_1 += (Y_22 * part_8 if Y_22 else 0.0) + (Y_23 * part_9 if Y_23 else 0.0)
+    L = -part_1 / 2
     part_10 = P_11 - Y_11
     G_11 = part_10 / 2
     part_11 = P_12 - Y_12

@@ -65,7 +65,7 @@ def _rows(X, W, b, Y, N, C):
     Z = _columns(W.T, X.T) + b[:, None]
     E = np.exp(Z - np.maximum.reduce(Z))
     S_shifted = np.add.reduce(E)
-    P = E / S_shifted
+    P = np.divide(E, S_shifted, out=E)
     R = P - Y
     L = np.add.reduce(R**2, axis=None) / (N * C)
 
