@@ -150,7 +150,7 @@ class Unrolled:
         if key not in self._known:
             self._parts += 1
             name = f"part_{self._parts}"
-            terms = self._terms(expr, at) if isinstance(expr, (Sum, Add)) else [self._call(expr, at)]
+            terms = [self._call(expr, at)] if isinstance(expr, sympy.Function) else self._terms(expr, at)
             self._write(name, terms)
             self._known[key] = name
         return self._known[key]
@@ -176,6 +176,8 @@ class Unrolled:
 
     def _weighted(self, expr: Expr, at: Place) -> str:
         weight, log = (self._operand(arg, at) for arg in expr.args)
+        if not weight.isidentifier():
+            weight = self._part(expr.args[0], at)
         return f"({weight} * {log} if {weight} else 0.0)"
 
     def _operand(self, expr: Expr, at: Place) -> str:
@@ -220,7 +222,8 @@ class Unrolled:
         if expr.exp == 2:
             return f"{base} * {base}"
         power = self._operand(expr.exp, at)
-        return f"{base}**{power}" if base.isidentifier() and power.isalnum() else f"{base} ** {power}"
+        simple = base.isidentifier() and (power.isidentifier() or power.isalnum())
+        return f"{base}**{power}" if simple else f"{base} ** {power}"
 
     def _call(self, expr: Expr, at: Place) -> str:
         if expr.func not in FUNCTIONS:
