@@ -81,12 +81,12 @@ def l2_penalty() -> Program:
     return _classifier("l2_penalty", node(L.base, _nll() / N.size + lam.base * Sum(W[d, k] ** 2, d, k)), inputs=(lam,))
 
 
-def focal_abbreviated() -> Program:
-    """The focal loss with P as an abbreviation, which stands in a logarithm and beside it."""
+def in_and_beside_a_logarithm() -> Program:
+    """Cross-entropy weighted by a power of 1 + p: the abbreviation P stands in a logarithm and beside it."""
     gamma = Array("gamma")
     return _classifier(
-        "focal_abbreviated",
-        node(L.base, -Sum(Y[n, k] * (1 - P[n, k]) ** gamma.base * log(P[n, k]), n, k) / N.size),
+        "in_and_beside_a_logarithm",
+        node(L.base, -Sum(Y[n, k] * (1 + P[n, k]) ** gamma.base * log(P[n, k]), n, k) / N.size),
         inputs=(gamma,),
     )
 
@@ -471,7 +471,7 @@ ZOO = {
     "temperature": (temperature, ("W", "b")),
     "label_smoothing": (label_smoothing, ("W", "b")),
     "l2_penalty": (l2_penalty, ("W", "b")),
-    "focal_abbreviated": (focal_abbreviated, ("W", "b")),
+    "in_and_beside_a_logarithm": (in_and_beside_a_logarithm, ("W", "b")),
     "sum_reduction": (sum_reduction, ("W", "b", "X", "Z")),
     "probabilities_as_node": (probabilities_as_node, ("W", "P", "Z")),
     "ridge": (ridge, ("w",)),

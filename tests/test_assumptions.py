@@ -200,8 +200,8 @@ def test_gradients_are_those_of_the_brute_force_at_every_choice_of_labels(name: 
 SIZES = {"N": 3, "D": 4, "C": 5}
 BROKEN = {
     "whitened_residuals": ("A", lambda a: a + np.triu(np.ones_like(a)), "A is symmetric"),
-    "missing_probability": ("Y", lambda y: np.full_like(y, 1 / y.shape[1]), "each row of Y is one-hot"),
-    "labelled_logits": ("Y", lambda y: np.ones_like(y), "each row of Y is one-hot"),
+    "missing_probability": ("Y", lambda y: np.full_like(y, 1 / y.shape[1]), "each entry of Y is 0 or 1"),
+    "labelled_logits": ("Y", lambda y: np.ones_like(y), "each entry of Y is 0 or 1"),
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import symgrad
 from symgrad.cli import main
 
 BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
@@ -25,7 +26,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def test_losses_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "losses")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["softmax_mse", "softmax_cross_entropy"]
+    names = [line.split()[0] for line in out.splitlines()]
+    assert names == list(symgrad.LOSSES) and {"softmax_mse", "softmax_cross_entropy", "focal"} < set(names)
 
 
 def test_derive_prints_the_derivation_with_its_marks(capsys: pytest.CaptureFixture[str]) -> None:

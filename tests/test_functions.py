@@ -279,7 +279,7 @@ def test_printing(expr: Expr, text: str, latex: str | None) -> None:
 
 
 def cl_program() -> Program:
-    return symgrad.LOSSES["softmax_mse"]()
+    return cl.LOSSES["softmax_mse"]()
 
 
 # --- the proof ----------------------------------------------------------------------------------------------------
