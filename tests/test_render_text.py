@@ -111,7 +111,7 @@ ones = OneMatrix(C.size, 1)
         (-Y[m, c] / (N.size * P[m, c]), "−(1/N) y_mc/p_mc"),
         (-Y[m, c] * KroneckerDelta(k, c) / (N.size * P[m, c]), "−(1/N) (y_mc/p_mc) δ_kc"),
         (exp(-Y[m, c] / P[m, c]) / (N.size * S[n]), "(1/N) exp(−y_mc/p_mc)/S_n"),
-        (Piecewise((X[n, d], X[n, d] > 0), (0, True)), "{x_nd if x_nd > 0, 0 otherwise}"),
+        (Piecewise((X[n, d], X[n, d] > 0), (0, True)), "x_nd if x_nd > 0, else 0"),
         (Sum(0, k), "Σ_k 0"),
         (Integer(-1), "−1"),
         (mse_entry(), "(2/(N C)) p_mc (r_mc − Σ_k p_mk r_mk)"),

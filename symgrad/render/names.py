@@ -161,6 +161,8 @@ def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
     for match in re.finditer(r"(?<![\w'’])[^\W\d]\w*(?!['’\w])", text):
         name, before, after = match.group(), text[: match.start()], text[match.end() :]
         formula = before.endswith("= ") or after.startswith((" =", " picks"))
+        if name in ("delta", "deltas") and before.endswith("the ") and after.startswith(" in "):
+            continue  # Kronecker's, whatever the program calls delta
         if (formula and len(name) == 1) or (name in known and (formula or name not in ("a", "A", "I"))):
             yield text[end : match.start()], name
             end = match.end()

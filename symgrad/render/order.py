@@ -52,7 +52,7 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, absolute, selected, selection
+from symgrad.functions import MEANINGS, absolute, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
@@ -243,6 +243,15 @@ def _cases(self: _Orderer, expr: Any) -> Factors:
     return Factors(above=(Cases(tuple(cases)),))
 
 
+def _where(self: _Orderer, expr: Any) -> Factors:
+    """A choice by a comparison as cases, by anything else as a call."""
+    condition, yes, no = expr.args
+    shown = self.called(condition, self.top) if isinstance(condition, Function) else None
+    if not isinstance(shown, Indicator):
+        return _call(self, expr)
+    return Factors(above=(Cases((Case(self.top(yes), shown.relation), Case(self.top(no), None))),))
+
+
 def _relation(self: _Orderer, expr: Any) -> Factors:
     return Factors(above=(Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
 
@@ -374,5 +383,6 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (Relational, _relation),
     (selection, _selection),
     (selected, _selected),
+    (where, _where),
     (Function, _call),
 )

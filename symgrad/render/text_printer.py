@@ -130,8 +130,8 @@ class TextPrinter(Printer):
         return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
 
     def by_cases(self, node: Cases) -> str:
-        conditions = (f"if {self.show(c.condition)}" if c.condition else "otherwise" for c in node.cases)
-        return "{" + ", ".join(f"{self.show(c.value)} {w}" for c, w in zip(node.cases, conditions, strict=True)) + "}"
+        values = ((self.show(c.value), self.show(c.condition) if c.condition else "") for c in node.cases)
+        return ", ".join(f"{value} if {condition}" if condition else f"else {value}" for value, condition in values)
 
     def grid(self, node: Grid) -> str:
         return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
