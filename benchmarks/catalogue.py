@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import symgrad
-from benchmarks.jaxed import in_jax
+from benchmarks.jaxed import in_jax, on_device
 from benchmarks.timing import machine
 from benchmarks.turns import in_turns, serve
 from symgrad.differences import drawn
@@ -85,6 +85,7 @@ def work(name: str, size: str, library: str) -> None:
         order = [array.name for array in LOSSES[name].program().inputs]
     else:
         function, order = in_jax(LOSSES[name])
+        given = {key: on_device(value) for key, value in given.items()}
     serve(function, [given[key] for key in order])
 
 

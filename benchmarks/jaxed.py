@@ -43,6 +43,11 @@ def value_and_grad(loss: Loss) -> tuple[Callable[..., Any], list[str]]:
     return jax.value_and_grad(in_jax_numpy(loss.function), tuple(order.index(name) for name in loss.wrt)), order
 
 
+def on_device(array: Any) -> Any:
+    """The array as JAX holds it, so that no call has to copy it."""
+    return jax.numpy.asarray(array)
+
+
 def in_jax(loss: Loss) -> tuple[Callable[..., Any], list[str]]:
     """``value_and_grad`` compiled; it returns when the result is there."""
     function, order = value_and_grad(loss)

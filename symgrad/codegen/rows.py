@@ -2,25 +2,26 @@
 
 This is read off the indices.  An array that has the axis of the rows depends on one row if its equation mentions that
 axis by its own index only; an array without the axis is a sum over rows if it is linear in sums whose bodies
-do so.  Where every equation is one or the other, or free of rows, and no row needs a sum over rows, the whole
-can be evaluated a block of rows at a time.
+do so.  A scalar that is known only after all rows, such as the sum of weights that divides a mean, is taken out of
+both.  Where every equation is one or the other, or free of rows, and no row needs a sum over rows, the whole can be
+evaluated a block of rows at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment, entry_of
+from symgrad.codegen.schedule import Assignment, entries_in, entry_of, name_of
 from symgrad.equations import Assumption
 from symgrad.functions import selection
-from symgrad.notation import array_names, axis_name, bound_indices
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, replaced
 from symgrad.program import Program
-from symgrad.sums import contract, has_delta
+from symgrad.sums import contract, has_delta, ordered_sums
 
 
 @dataclass(frozen=True)
@@ -67,41 +68,62 @@ def blocks_of(
 
 def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:
     rowwise, late = set(inputs), set[str]()
+    scales: dict[str, Expr] = {}
     before: list[Assignment] = []
     rows: list[Assignment] = []
     after: list[Assignment] = []
     sums: list[str] = []
     for given in assignments:
         rhs = contract(given.rhs, axis) if has_delta(given.rhs, axis) else given.rhs
-        a = replace(given, rhs=rhs)
-        names = array_names(rhs)
+        a = replace(given, rhs=_with_scales(rhs, scales))
+        names = array_names(a.rhs)
         if any(axis_name(i) == axis for i in a.indices):
-            if names & late or not _is_row(a, axis):
+            scale, rest = _taken_out(a.rhs, late)
+            if array_names(rest) & late or not _is_row(replace(a, rhs=rest), axis) or (scale != 1 and a.is_output):
                 return None
+            if scale != 1:
+                scales[a.name] = scale
             rowwise.add(a.name)
-            rows.append(a)
+            rows.append(replace(a, rhs=rest))
         elif not names & rowwise:
             (after if names & late else before).append(a)
             if names & late:
                 late.add(a.name)
         else:
-            terms = _terms(rhs, rowwise)
-            summed = [t for t in terms if array_names(t) & rowwise]
+            terms = _terms(a.rhs, rowwise)
+            summed = [_taken_out(t, late) for t in terms if array_names(t) & rowwise]
             rest = [t for t in terms if not array_names(t) & rowwise]
-            if a.over or any(array_names(t) & late or not _is_sum_over_rows(t, axis, rowwise) for t in summed):
+            found = {scale for scale, _ in summed}
+            if a.over or len(found) > 1 or any(array_names(t) & late for _, t in summed):
+                return None
+            if not all(_is_sum_over_rows(t, axis, rowwise) for _, t in summed):
                 return None
             late.add(a.name)
-            if rest:
+            (scale,) = found
+            if rest or scale != 1:
                 part = _fresh(f"{a.name}_rows", taken)
                 entry = entry_of(part, a.indices)
-                rows.append(Assignment(entry, Add(*summed)))
-                after.append(replace(a, rhs=Add(entry, *rest)))
+                rows.append(Assignment(entry, Add(*(t for _, t in summed))))
+                after.append(replace(a, rhs=Add(scale * entry, *rest)))
                 sums.append(part)
             else:
                 rows.append(a)
                 sums.append(a.name)
     stacked = tuple(a.name for a in rows if a.is_output and a.name not in sums)
     return Blocks(axis, tuple(before), tuple(rows), tuple(after), tuple(sums), stacked)
+
+
+def _with_scales(rhs: Expr, scales: Mapping[str, Expr]) -> Expr:
+    """A right side in which arrays that are kept without a scalar factor have it again, outside of sums."""
+    found = {e: scales[name_of(e)] * e for e in entries_in(rhs) if name_of(e) in scales}
+    return ordered_sums(replaced(rhs, found)) if found else rhs
+
+
+def _taken_out(term: Expr, late: set[str]) -> tuple[Expr, Expr]:
+    """The factors of a term that are known only after all rows, and have no axes; and the rest."""
+    known = [f for f in Mul.make_args(term) if array_names(f) and array_names(f) <= late and not free_indices(f)]
+    known = [f for f in known if not f.has(Sum)]
+    return Mul(*known), Mul(*(f for f in Mul.make_args(term) if f not in known))
 
 
 def _is_row(a: Assignment, axis: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
@@ -13,6 +14,11 @@ from symgrad.steps import Record
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
 _BLOCK, _SHORTEST = 2**19, 1024"""
+SMALL_BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core from line
+# to line.
+_BLOCK, _SHORTEST = 2**14, 1"""
+PRODUCT = re.compile(r"_columns\(| @ |(?<!gap)\.dot\(")
+"""What multiplies matrices in lines for rows."""
 
 
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
@@ -86,7 +92,9 @@ def _tables(body: Body, code: str) -> str:
     if body.labels:
         shown = ", ".join(f'"{body.names[name]}"' for name in body.labels)
         lines.append(f"_LABELS = {{{shown}}}")
-    return "\n".join([*lines, BLOCK] if "_BLOCK" in code else lines)
+    if "_BLOCK" in code:
+        lines.append(BLOCK if any(PRODUCT.search(line) for line in body.lines) else SMALL_BLOCK)
+    return "\n".join(lines)
 
 
 def axes_of(array: Array) -> str:
