@@ -80,7 +80,14 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
         return "a number" if expr.is_zero is False else None
     if expr.is_nonzero or expr.is_positive:
         return "positive" if expr.is_positive else "nonzero"
-    written = together(program.written_out(expr, program.definitions))
+    for names in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
+        if reason := _sign_of(together(program.written_out(expr, names & program.definitions.keys()))):
+            return reason
+    return None
+
+
+def _sign_of(written: Expr) -> str | None:
+    """Which sign an expression has that is written out, in words."""
     if written.is_positive or all(_is_positive(part) for part in fraction(written)):
         return "positive by its definition"
     if _is_positive(-written):

@@ -15,9 +15,13 @@ from sympy.tensor.indexed import Idx, Indexed
 from symgrad.notation import axis_name, bound_indices, canonical, free_indices, freshen, height, reindexed, sum_over
 
 
-def contract(expr: Expr, axis: str) -> Expr:
-    """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums in order."""
-    return canonical(_rebuild(freshen(expr), axis))
+def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
+    """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums in order.
+
+    With ``opened=False`` a bracket such as (1 - delta), which leaves an entry out of a sum, stays closed: numbers lose
+    digits when the entry is first added and then subtracted.
+    """
+    return canonical(_rebuild(freshen(expr), axis, opened))
 
 
 def ordered_sums(expr: Expr) -> Expr:
@@ -47,35 +51,36 @@ def has_delta(expr: Basic, axis: str) -> bool:
     return any(set(delta.args[:2]) & bound for delta in expr.atoms(KroneckerDelta))
 
 
-def _rebuild(expr: Basic, axis: str | None) -> Expr:
+def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
     if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not height(expr):
         return expr
     if isinstance(expr, Sum):
-        return _summed(_rebuild(expr.function, axis), set(bound_indices(expr)), axis)
-    return expr.func(*(_rebuild(arg, axis) for arg in expr.args))
+        return _summed(_rebuild(expr.function, axis, opened), set(bound_indices(expr)), axis, opened)
+    return expr.func(*(_rebuild(arg, axis, opened) for arg in expr.args))
 
 
-def _summed(body: Expr, indices: set[Idx], axis: str | None) -> Expr:
+def _summed(body: Expr, indices: set[Idx], axis: str | None, opened: bool = True) -> Expr:
     """The sum of ``body`` over ``indices``, in order."""
     if not body.has(KroneckerDelta) or axis is None:
         return _sum_of_product(body, indices)
     waiting = {i for i in indices if axis_name(i) == axis}
-    terms = _multiplied_out(body, waiting)
+    terms = _multiplied_out(body, waiting, opened)
     return Add(*(_sum_of_product(*_picked(term, indices, waiting)) for term in terms))
 
 
-def _multiplied_out(body: Expr, waiting: set[Idx]) -> list[Expr]:
-    """The terms of ``body`` after brackets with a delta in a ``waiting`` index are multiplied out."""
+def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
+    """The terms of ``body`` after brackets with a delta in a ``waiting`` index are multiplied out; unless ``opened``,
+    only those that have one in each term."""
     if isinstance(body, Add):
         if not _waits(body, waiting):
             return [body]
         plain = [term for term in body.args if not _waits(term, waiting)]
-        rest = [t for term in body.args if _waits(term, waiting) for t in _multiplied_out(term, waiting)]
+        rest = [t for term in body.args if _waits(term, waiting) for t in _multiplied_out(term, waiting, opened)]
         return rest + ([Add(*plain)] if plain else [])
     for factor in Mul.make_args(body):
-        if isinstance(factor, Add) and _waits(factor, waiting):
+        if isinstance(factor, Add) and (any if opened else all)(_waits(term, waiting) for term in factor.args):
             others = body / factor
-            return [t for term in factor.args for t in _multiplied_out(others * term, waiting)]
+            return [t for term in factor.args for t in _multiplied_out(others * term, waiting, opened)]
     return [body]
 
 

@@ -124,6 +124,8 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
                     introduce(part, "H")
         if node.operation == "/" and (_is_root(node.parts[1]) or _is_normaliser(node.parts[1])):
             introduce(node.parts[1], "S")
+        if node.operation == "log" and seen_through(node.parts[0]).operation == "sum":
+            introduce(node.parts[0], "S")
         if node.operation == "log" and _is_normaliser(node.parts[0]):
             introduce(node.parts[0], "S")
         for part in node.parts:

@@ -45,7 +45,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     subject = Total(entry)
     through = len(users) > 1 or users[0].name != program.output
     reason = "chain rule" if through else f"differentiate {program.output}"
-    if not through:
+    if any(user.name == program.output for user in users):
         cites = [writer.origins[program.output], *cites]
     raw = writer.line(
         subject,

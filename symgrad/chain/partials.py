@@ -71,7 +71,9 @@ def contribution(
     cites: list[int] = []
     for unit in calls:
         written = _rewritten(writer, unit, short, rules)
-        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules)
+        stated = Value(unit) in writer.results
+        also = () if stated else sorted(writer.origins[n] for n in array_names(unit) & short)
+        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=also)
         cites.append(writer.results[Partial(unit, entry)])
     if user.name == program.output and not calls:
         return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), written_out
@@ -93,7 +95,8 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
     opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
     named = fold_sums(opened, rules)
     cites = tuple(sorted(writer.origins[n] for n in array_names(unit) & short))
-    writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
+    if named != unit:
+        writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
     return opened
 
 
@@ -162,7 +165,8 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
             before = value
             value = contract(value, axis.name)
             reason = _delta_reason(writer.lettered(subject, before), axis.name)
-            writer.line(subject, before, value, "contract", reason)
+            conditions = cancelled(writer.program, before, value)
+            writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))
     value = writer.line(subject, value, named, "quotient", "the quotient of two functions named")
     before = value

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Function
+from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS
-from symgrad.notation import Array, array_names, canonical, free_indices, lettered
+from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, fresh_letter, lettered, renamed
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares
 from symgrad.steps import (
@@ -62,7 +63,7 @@ class Writer:
         if before is not None:
             last = self.steps[-1]
             shown = last.after if last.subject == subject else self.lettered(subject, before)
-        divisors = tuple(replace(c, nonzero=self.lettered(subject, c.nonzero)) for c in conditions)
+        divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after)
         self.steps.append(
             Step(
@@ -80,6 +81,15 @@ class Writer:
         )
         self.results[subject] = len(self.steps)
         return after
+
+    def _opened(self, divisor: Expr) -> Expr:
+        """A divisor that stands under sums, with conventional letters for their indices, which are free in it."""
+        letters: dict[Idx, Idx] = {}
+        for index in sorted(free_indices(divisor), key=str):
+            if str(index.label).startswith("_"):
+                taken = self.program.entry_letters | {str(i.label) for i in letters.values()}
+                letters[index] = fresh_letter(self.program.axis[axis_name(index)], taken, bound=True)
+        return renamed(divisor, letters) if letters else divisor
 
     def _convention(self, kink: type[Function]) -> Convention:
         """The convention about a function, numbered in the order in which lines cite them."""

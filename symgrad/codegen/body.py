@@ -14,6 +14,7 @@ from sympy.core.basic import Basic
 from symgrad.codegen.inplace import is_made, last_uses, operation
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
+from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
@@ -44,7 +45,7 @@ class Body:
         plan = evaluated(record)
         taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
-        assignments = repeats_named(plan.assignments, taken)
+        assignments = repeats_named(poles_cancelled(plan.assignments, taken), taken)
         checked = assumptions_used(record)
         self.blocks = blocks_of(record.program, assignments, checked, taken)
         every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]

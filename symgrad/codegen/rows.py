@@ -74,7 +74,7 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
     after: list[Assignment] = []
     sums: list[str] = []
     for given in assignments:
-        rhs = contract(given.rhs, axis) if has_delta(given.rhs, axis) else given.rhs
+        rhs = contract(given.rhs, axis, opened=False) if has_delta(given.rhs, axis) else given.rhs
         a = replace(given, rhs=_with_scales(rhs, scales))
         names = array_names(a.rhs)
         if any(axis_name(i) == axis for i in a.indices):

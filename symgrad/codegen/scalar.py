@@ -75,7 +75,7 @@ class Unrolled:
         """A line for each entry; an entry that equals another is another name for it."""
         rhs = assignment.rhs
         for axis in sorted({axis_name(i) for part in rhs.atoms(Sum) for i in bound_indices(part)}):
-            rhs = contract(rhs, axis) if has_delta(rhs, axis) else rhs
+            rhs = contract(rhs, axis, opened=False) if has_delta(rhs, axis) else rhs
         assignment = replace(assignment, rhs=rhs)
         for place in self._places(assignment.indices):
             at = dict(zip(assignment.indices, place, strict=True))

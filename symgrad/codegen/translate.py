@@ -67,7 +67,7 @@ class Translator:
         """
         for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
-                expr = contract(expr, axis)
+                expr = contract(expr, axis, opened=False)
         return self._value(freshen(expr), self.layout(order))
 
     def layout(self, indices: Iterable[Idx]) -> tuple[Idx, ...]:
