@@ -1,4 +1,4 @@
-"""Ten losses that are not in the catalogue, as first written: derived, proved, generated, and held against differences."""
+"""Ten losses that are not in the catalogue, as first written: derived, proved, held against differences."""
 
 from __future__ import annotations
 

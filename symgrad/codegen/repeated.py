@@ -66,6 +66,8 @@ def _costly(expr: Basic) -> Iterator[Expr]:
 def _costs(expr: Expr) -> bool:
     if not expr.has(Indexed) or expr.has(Sum):
         return False
+    if len(set(_in_order(expr))) > max(len(entry.indices) for entry in expr.atoms(Indexed)):
+        return False  # larger than all of which it is made: a product of matrices may never need it
     called = any(array_names(call) for call in expr.atoms(Function) if not isinstance(call, Indexed))
     raised = any(not power.exp.is_Integer and array_names(power.base) for power in expr.atoms(Pow))
     return called or raised or (isinstance(expr, Add) and len(expr.atoms(Indexed)) > 1)

@@ -230,9 +230,9 @@ class Translator:
 
 
 def _is_spread(bracket: Add) -> bool:
-    """Whether a sum has more than two axes, and more than any of its terms."""
+    """Whether a sum has more than two axes, and more than any array in it."""
     wide = free_indices(bracket)
-    return len(wide) > 2 and all(free_indices(term) < wide for term in bracket.args)
+    return len(wide) > 2 and all(len(set(entry.indices)) < len(wide) for entry in bracket.atoms(Indexed))
 
 
 def _is_quotient(expr: Basic) -> bool:
