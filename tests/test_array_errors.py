@@ -13,6 +13,7 @@ import sympy
 
 import symgrad
 from symgrad.array import elementwise, eye, one_hot, softmax, table
+from symgrad.array.numbers import exact
 from symgrad.array.shapes import parse_shapes
 
 Arrays = Any
@@ -177,6 +178,40 @@ def test_the_grammar_of_shapes() -> None:
     assert [a.name for a in X.array.axes] == ["N", "D"] and X.array.positive
     assert A.words == {"symmetric"} and y.labels and not s.array.axes and s.array.positive
     assert Y.words == {"distribution"}
+
+
+@pytest.mark.parametrize(
+    "shapes", ["X: M K, V: K N, U: N Q R", "k: C, N1: N, n: M", "b: B, p: B Q, q: Q, m: M", "X: C K D E H T B M"]
+)
+def test_every_axis_has_three_letters_of_its_own(shapes: str) -> None:
+    found = parse_shapes(shapes)
+    axes = {axis for shape in found for axis in shape.array.axes}
+    letters = [letter for axis in axes for letter in axis.conventional]
+    assert len(letters) == len(set(letters)) and all(len(axis.conventional) >= 3 for axis in axes)
+    assert not {shape.name.lower() for shape in found} & set(letters)
+
+
+def test_letters_that_run_out() -> None:
+    (X,) = parse_shapes("X: " + " ".join(f"Q{place}" for place in range(30)))
+    assert len({axis.conventional for axis in X.array.axes[:25]}) == 25
+    assert all(axis.conventional for axis in X.array.axes)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (0.5 * np.log(2 * np.pi), sympy.log(2 * sympy.pi) / 2),
+        (np.log(np.sqrt(2 * np.pi)), sympy.log(2 * sympy.pi) / 2),
+        (np.log(2 * np.pi), sympy.log(2 * sympy.pi)),
+        (np.log(np.pi), sympy.log(sympy.pi)),
+        (np.log(np.pi) / 2, sympy.log(sympy.pi) / 2),
+        (np.log(2) / 2, sympy.log(2) / 2),
+        (1 / np.sqrt(7), 1 / sympy.sqrt(7)),
+        (0.1, sympy.Rational(1, 10)),
+    ],
+)
+def test_numbers_are_what_was_meant(value: float, meant: sympy.Expr) -> None:
+    assert exact(value) == meant
 
 
 def test_the_decorator_checks_names() -> None:

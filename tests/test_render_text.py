@@ -67,7 +67,7 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import layout as layout_module
-from symgrad.render.latex import to_latex
+from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.layout import reduction_words
 from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
@@ -153,6 +153,9 @@ def test_matrices(expr: Expr, shown: str) -> None:
 
 
 def test_names() -> None:
+    assert [expression_text(Symbol(name)) for name in ("lam", "lambda_", "lam2")] == ["λ", "λ", "λ2"]
+    assert expression_latex(Symbol("lam")) == expression_latex(Symbol("lambda_")) == r"\lambda"
+    assert expression_latex(Symbol("Lam")) == r"\Lambda"
     axis = Axis("D")
     i = axis.index("d")
     square = (axis, axis)
