@@ -105,6 +105,21 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
         (lambda X, W, V, y, a: np.sum(y * 2), ["the labels y are used as numbers"], "y * 2"),
         (lambda X, W, V, y, a: np.sum(X[np.arange(len(y)), y]), ["labels are of C"], "X[np.arange(len(y)), y]"),
         (lambda X, W, V, y, a: np.sum(one_hot(y, X.shape[1])), ["of another axis"], "one_hot(y, X.shape[1])"),
+        (
+            lambda X, W, V, y, a: np.sum(X @ np.eye(X.shape[1])),
+            ["np.eye needs a number of its own: write symgrad.array.eye"],
+            "np.eye(X.shape[1])",
+        ),
+        (
+            lambda X, W, V, y, a: np.sum(np.identity(len(X))),
+            ["np.identity needs a number of its own"],
+            "np.identity(len(X))",
+        ),
+        (lambda X, W, V, y, a: np.sum(X / 0), ["division by zero"], "X / 0"),
+        (lambda X, W, V, y, a: np.sum(X * 0**-1), ["division by zero"], "0**-1"),
+        (lambda X, W, V, y, a: np.sum(X / np.zeros_like(X)), ["division by zero"], "X / np.zeros_like(X)"),
+        (lambda X, W, V, y, a: np.sum(np.zeros_like(X) ** -1), ["division by zero"], "np.zeros_like(X) ** -1"),
+        (lambda X, W, V, y, a: np.sum(np.reciprocal(0 * len(X))), ["division by zero"], ""),
         (lambda X, W, V, y, a: np.sum(eye(X)), ["eye takes the size of an axis"], "eye(X)"),
         (lambda X, W, V, y, a: np.sum(np.where(X, 1, 0)), ["where takes a comparison"], "np.where(X, 1, 0)"),
         (lambda X, W, V, y, a: np.max(X), ["one axis at a time"], "np.max(X)"),
@@ -164,6 +179,9 @@ def test_an_error_at_derivation_time_points_at_the_users_line(monkeypatch: pytes
         ("N: N D", "names both an array and an axis"),
         ("X: positive N", "the axes come first"),
         ("1x: N", "cannot name an input"),
+        ("X: (N, D)", "axes are names separated by spaces, inputs by commas"),
+        ("X: N D; W: D C", "'D;' is not the name of an axis: axes are names separated by spaces"),
+        ("X: 3", "axes are names separated by spaces, inputs by commas"),
     ],
 )
 def test_the_grammar_of_shapes_says_what_is_wrong(shapes: str, words: str) -> None:
@@ -219,6 +237,15 @@ def test_the_decorator_checks_names() -> None:
         symgrad.loss(shapes="Q: N")(lambda X: X)
     with pytest.raises(symgrad.InputError, match="wrt names Q"):
         symgrad.loss(shapes="X: N", wrt="Q")(lambda X: X)
+    with pytest.raises(symgrad.InputError) as caught:
+
+        @symgrad.loss(shapes="X: N d")
+        def mistaken(X: Arrays) -> Arrays:
+            return np.sum(X)
+
+    first, where, text, _ = str(caught.value).splitlines()
+    assert first.startswith("mistaken: shapes: in 'X: N d'") and "test_array_errors.py, line" in where
+    assert text.strip() == '@symgrad.loss(shapes="X: N d")'
     loss = symgrad.loss(shapes="X: N")(lambda X, other: np.sum(X * other))
     with pytest.raises(symgrad.InputError, match="other is not in shapes and has no default"):
         loss.program()

@@ -127,7 +127,8 @@ def _labels(name: str, part: str, pieces: list[str]) -> Shape:
 
 def _axis(name: str, part: str) -> Axis:
     if not name.isidentifier() or not name.isascii():
-        near = f"; the words are {', '.join(WORDS)}" if "-" in name else ""
+        near = "axes are names separated by spaces, inputs by commas"
+        near = f"; the words are {', '.join(WORDS)}" if "-" in name else f": {near}"
         raise InputError(f"shapes: in {part!r}, {name!r} is not the name of an axis{near}")
     if name[0].islower():
         raise InputError(

@@ -14,8 +14,8 @@ from symgrad.steps import Record
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
 _BLOCK, _SHORTEST = 2**19, 1024"""
-SMALL_BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core from one
-# line to the next.
+SMALL_BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core
+# from line to line.
 _BLOCK, _SHORTEST = 2**14, 1"""
 PRODUCT = re.compile(r"_columns\(| @ |(?<!gap)\.dot\(")
 """What multiplies matrices in lines for rows."""
