@@ -90,7 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     named.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
     named.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
-    named.add_argument("--wrt", metavar="NAMES", help="arrays to differentiate by (default: the loss's own, or W b)")
+    named.add_argument(
+        "--wrt",
+        metavar="NAMES",
+        help="arrays to differentiate by (default: those that the loss declares; with -e, all in TEXT but labels and "
+        "distributions)",
+    )
     loss = argparse.ArgumentParser(add_help=False, parents=[named])
     loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")

@@ -57,7 +57,7 @@ def _check(program: Program, wrt: Sequence[str]) -> None:
         if name not in program.arrays:
             raise InputError(f"{program.name}: unknown array {name!r}: expected one of {', '.join(program.arrays)}")
         if name not in used:
-            raise InputError(f"{program.name}: {program.output} does not depend on {name}")
+            raise InputError(f"{program.name}: {program.output} does not depend on {name}: leave {name} out of wrt")
         if name not in reached:
             raise InputError(
                 f"{program.name}: {program.output} depends on {name} only through functions that are constant apart "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,8 @@ from symgrad.array.expression import parse
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError
 from symgrad.losses import ready_made
+
+MOST_LISTED = 12  # losses of a file that a message names
 
 
 def find(name: str | None, expression: str | None, shapes: str | None, wrt: str | None) -> Loss:
@@ -31,19 +34,43 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
         raise InputError("--shapes goes with -e; a loss in a file declares its own")
     if name is None:
         raise InputError("name a loss (see `symgrad losses`), file.py:name, or -e EXPRESSION")
+    if name.endswith(".py"):
+        raise InputError(f"{name} is a file: write {name}:NAME{_names_in(Path(name))}")
     return _from_module(name) if ":" in name else ready_made(name)
+
+
+def _names_in(path: Path) -> str:
+    """The losses of a file that can be loaded, as a message lists them."""
+    try:
+        losses = _losses(_file(path))
+    except SymgradError:
+        return ""
+    return f", NAME being {_listed(list(losses))}" if losses else ""
+
+
+def _losses(module: ModuleType) -> dict[str, Loss]:
+    return {key: value for key, value in vars(module).items() if isinstance(value, Loss)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
 
 
 def _from_module(text: str) -> Loss:
     where, _, name = text.rpartition(":")
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
-    losses = {key: value for key, value in vars(module).items() if isinstance(value, Loss)}
+    losses = _losses(module)
     if name in losses:
         return losses[name]
     if hasattr(module, name):
         raise InputError(f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...)")
-    near = get_close_matches(name, losses, n=1, cutoff=0.4) or list(losses)
-    raise InputError(f"{where} has no loss {name!r}{': expected ' + ' or '.join(near) if near else ''}")
+    if not losses:
+        raise InputError(f"{where} has no losses; declare one with @symgrad.loss(shapes=...)")
+    near = get_close_matches(name, losses, n=1, cutoff=0.4)
+    if len(losses) > MOST_LISTED:
+        expected = f"{near[0]}, of the {len(losses)} that it has" if near else f"one of the {len(losses)} that it has"
+        raise InputError(f"{where} has no loss {name!r}: expected {expected}")
+    raise InputError(f"{where} has no loss {name!r}: expected {_listed(near + [n for n in losses if n not in near])}")
 
 
 def _file(path: Path) -> ModuleType:

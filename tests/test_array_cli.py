@@ -133,7 +133,13 @@ def test_check_says_that_the_loss_is_nowhere_finite(losses: str, capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["derive", "{file}:focl"], "has no loss 'focl': expected focal"),
+        (["derive", "{file}:focl"], "has no loss 'focl': expected one of focal, labelled, undefined, broken"),
+        (["derive", "{file}"], ".py:NAME, NAME being one of focal, labelled, undefined, broken"),
+        (["derive", "nofile.py"], "nofile.py is a file: write nofile.py:NAME"),
+        (
+            ["derive", "-e", "sum(X)", "--shapes", "X: N, b: C", "--wrt", "X b"],
+            "L does not depend on b: leave b out of wrt",
+        ),
         (["derive", "{file}:number"], "number is not a loss"),
         (["derive", "{file}:focal", "--wrt", "Q"], "unknown array 'Q'"),
         (["derive", "nofile.py:focal"], "there is no such file"),
@@ -165,6 +171,25 @@ def test_a_file_that_cannot_be_imported(
     path.write_text(text)
     code, out, err = run(capsys, "derive", f"{path}:loss")
     assert code == 2 and out == "" and words in err and err.count("\n") == 1
+
+
+def test_a_file_with_many_losses_or_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "many.py"
+    declared = "\n".join(f"{name} = symgrad.loss(shapes='x: N')(np.sum)" for name in [f"loss{n}" for n in range(20)])
+    path.write_text(f"import numpy as np\nimport symgrad\n{declared}\n".replace("(np.sum)", "(lambda x: np.sum(x))"))
+    assert "expected loss19, of the 20 that it has" in run(capsys, "derive", f"{path}:los19")[2]
+    assert "expected one of the 20 that it has" in run(capsys, "derive", f"{path}:q")[2]
+    path.write_text("")
+    assert "has no losses; declare one with @symgrad.loss" in run(capsys, "derive", f"{path}:q")[2]
+
+
+def test_a_mistake_in_a_declaration_names_the_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(FILE.format(extra="").replace('shapes="x: N", wrt="x"', 'shapes="x: N", wrt="q"'))
+    code, _, err = run(capsys, "derive", f"{path}:focal")
+    lines = err.splitlines()
+    assert code == 2 and lines[0].endswith("bad.py: undefined: wrt names q, but shapes declares x")
+    assert lines[1].endswith("line 20:") and lines[2].strip() == '@symgrad.loss(shapes="x: N", wrt="q")'
 
 
 def test_a_mistake_in_a_loss_points_at_its_line_and_writes_nothing(

@@ -13,6 +13,7 @@ import sympy
 
 import symgrad
 from symgrad.array import elementwise, eye, one_hot, softmax, table
+from symgrad.array.numbers import exact
 from symgrad.array.shapes import parse_shapes
 
 Arrays = Any
@@ -104,6 +105,21 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
         (lambda X, W, V, y, a: np.sum(y * 2), ["the labels y are used as numbers"], "y * 2"),
         (lambda X, W, V, y, a: np.sum(X[np.arange(len(y)), y]), ["labels are of C"], "X[np.arange(len(y)), y]"),
         (lambda X, W, V, y, a: np.sum(one_hot(y, X.shape[1])), ["of another axis"], "one_hot(y, X.shape[1])"),
+        (
+            lambda X, W, V, y, a: np.sum(X @ np.eye(X.shape[1])),
+            ["np.eye needs a number of its own: write symgrad.array.eye"],
+            "np.eye(X.shape[1])",
+        ),
+        (
+            lambda X, W, V, y, a: np.sum(np.identity(len(X))),
+            ["np.identity needs a number of its own"],
+            "np.identity(len(X))",
+        ),
+        (lambda X, W, V, y, a: np.sum(X / 0), ["division by zero"], "X / 0"),
+        (lambda X, W, V, y, a: np.sum(X * 0**-1), ["division by zero"], "0**-1"),
+        (lambda X, W, V, y, a: np.sum(X / np.zeros_like(X)), ["division by zero"], "X / np.zeros_like(X)"),
+        (lambda X, W, V, y, a: np.sum(np.zeros_like(X) ** -1), ["division by zero"], "np.zeros_like(X) ** -1"),
+        (lambda X, W, V, y, a: np.sum(np.reciprocal(0 * len(X))), ["division by zero"], ""),
         (lambda X, W, V, y, a: np.sum(eye(X)), ["eye takes the size of an axis"], "eye(X)"),
         (lambda X, W, V, y, a: np.sum(np.where(X, 1, 0)), ["where takes a comparison"], "np.where(X, 1, 0)"),
         (lambda X, W, V, y, a: np.max(X), ["one axis at a time"], "np.max(X)"),
@@ -163,6 +179,9 @@ def test_an_error_at_derivation_time_points_at_the_users_line(monkeypatch: pytes
         ("N: N D", "names both an array and an axis"),
         ("X: positive N", "the axes come first"),
         ("1x: N", "cannot name an input"),
+        ("X: (N, D)", "axes are names separated by spaces, inputs by commas"),
+        ("X: N D; W: D C", "'D;' is not the name of an axis: axes are names separated by spaces"),
+        ("X: 3", "axes are names separated by spaces, inputs by commas"),
     ],
 )
 def test_the_grammar_of_shapes_says_what_is_wrong(shapes: str, words: str) -> None:
@@ -179,11 +198,54 @@ def test_the_grammar_of_shapes() -> None:
     assert Y.words == {"distribution"}
 
 
+@pytest.mark.parametrize(
+    "shapes", ["X: M K, V: K N, U: N Q R", "k: C, N1: N, n: M", "b: B, p: B Q, q: Q, m: M", "X: C K D E H T B M"]
+)
+def test_every_axis_has_three_letters_of_its_own(shapes: str) -> None:
+    found = parse_shapes(shapes)
+    axes = {axis for shape in found for axis in shape.array.axes}
+    letters = [letter for axis in axes for letter in axis.conventional]
+    assert len(letters) == len(set(letters)) and all(len(axis.conventional) >= 3 for axis in axes)
+    assert not {shape.name.lower() for shape in found} & set(letters)
+
+
+def test_letters_that_run_out() -> None:
+    (X,) = parse_shapes("X: " + " ".join(f"Q{place}" for place in range(30)))
+    assert len({axis.conventional for axis in X.array.axes[:25]}) == 25
+    assert all(axis.conventional for axis in X.array.axes)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (0.5 * np.log(2 * np.pi), sympy.log(2 * sympy.pi) / 2),
+        (np.log(np.sqrt(2 * np.pi)), sympy.log(2 * sympy.pi) / 2),
+        (np.log(2 * np.pi), sympy.log(2 * sympy.pi)),
+        (np.log(np.pi), sympy.log(sympy.pi)),
+        (np.log(np.pi) / 2, sympy.log(sympy.pi) / 2),
+        (np.log(2) / 2, sympy.log(2) / 2),
+        (1 / np.sqrt(7), 1 / sympy.sqrt(7)),
+        (0.1, sympy.Rational(1, 10)),
+    ],
+)
+def test_numbers_are_what_was_meant(value: float, meant: sympy.Expr) -> None:
+    assert exact(value) == meant
+
+
 def test_the_decorator_checks_names() -> None:
     with pytest.raises(symgrad.InputError, match="shapes names Q"):
         symgrad.loss(shapes="Q: N")(lambda X: X)
     with pytest.raises(symgrad.InputError, match="wrt names Q"):
         symgrad.loss(shapes="X: N", wrt="Q")(lambda X: X)
+    with pytest.raises(symgrad.InputError) as caught:
+
+        @symgrad.loss(shapes="X: N d")
+        def mistaken(X: Arrays) -> Arrays:
+            return np.sum(X)
+
+    first, where, text, _ = str(caught.value).splitlines()
+    assert first.startswith("mistaken: shapes: in 'X: N d'") and "test_array_errors.py, line" in where
+    assert text.strip() == '@symgrad.loss(shapes="X: N d")'
     loss = symgrad.loss(shapes="X: N")(lambda X, other: np.sum(X * other))
     with pytest.raises(symgrad.InputError, match="other is not in shapes and has no default"):
         loss.program()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -66,7 +67,9 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import layout as layout_module
+from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.layout import reduction_words
+from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import products
@@ -150,6 +153,9 @@ def test_matrices(expr: Expr, shown: str) -> None:
 
 
 def test_names() -> None:
+    assert [expression_text(Symbol(name)) for name in ("lam", "lambda_", "lam2")] == ["λ", "λ", "λ2"]
+    assert expression_latex(Symbol("lam")) == expression_latex(Symbol("lambda_")) == r"\lambda"
+    assert expression_latex(Symbol("Lam")) == r"\Lambda"
     axis = Axis("D")
     i = axis.index("d")
     square = (axis, axis)
@@ -303,10 +309,30 @@ def test_matrix_notation_alone_cites_no_line_that_it_does_not_show() -> None:
 def test_what_a_gradient_names_is_listed() -> None:
     adjoint = replace(RECORD.adjoints["Z"], matrix=None)
     page = to_text(replace(RECORD, adjoints={"Z": adjoint}), notation="matrix").split("The gradients\n")[1]
-    reason = " ".join(page.split("∂L/∂W")[0].split())
-    assert "∂L/∂z_mc = (1/N) (p_mc − y_mc)" in page
-    assert reason.endswith("the entries of G, which has no matrix form: entry by entry")
-    assert "∂L/∂W = Xᵀ G" in page
+    assert page.count("∂L/∂z_mc = (1/N) (p_mc − y_mc)\n") == 1
+    assert "∂L/∂W = Xᵀ G" in page and "\n      G has no matrix form.\n" in page
+
+
+@pytest.mark.parametrize("write", [to_text, to_latex, to_mathml])
+def test_a_gradient_without_a_matrix_form_is_printed_once(write: Callable[..., str]) -> None:
+    """That it has none is said once, in words."""
+    stands = write(RECORD).split("The gradients")[1].count("G")
+    record = replace(RECORD, gradients={n: replace(g, matrix=None) for n, g in RECORD.gradients.items()})
+    page = write(record).split("The gradients")[1]
+    assert stands > 0 and page.count("no matrix form") == 1 and "have no matrix form." in page
+    assert "no matrix form" not in write(record, notation="index")
+    if write is to_text:
+        assert len(re.findall("∂L/∂w_dc =", page)) == 1 and "∂L/∂W =" not in page
+        assert "      ∂L/∂W and ∂L/∂b have no matrix form.\n" in page
+
+
+def test_the_axes_list_the_letters_that_lines_use() -> None:
+    rows = {row.name: row.letters for row in layout_module.layout(RECORD).axes}
+    assert rows == {"N": ("n", "m"), "D": ("d",), "C": ("k", "j", "c")}
+    page = to_text(RECORD)
+    assert "  D   features            indices d\n" in page
+    for letters in rows.values():
+        assert all(re.search(rf"[_\w]{letter}\b", page) for letter in letters)
 
 
 def test_the_names_in_matrix_lines_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:

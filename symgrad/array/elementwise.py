@@ -13,8 +13,9 @@ import numpy as np
 import sympy as sp
 from sympy import Abs, Expr, Rational, exp, log, sqrt
 
+from symgrad.array.entry import Entry
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
-from symgrad.errors import UnsupportedError
+from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, clip, equal, maximum, minimum, signum, step, where
 
 MOST_BITS = 4_000  # of a power of numbers
@@ -56,6 +57,11 @@ def product_of(a: Expr, b: Expr) -> Expr:
 def quotient_of(a: Expr, b: Expr) -> Expr:
     """a / b."""
     return a / b
+
+
+def reciprocal_of(a: Expr) -> Expr:
+    """1 / a."""
+    return 1 / a
 
 
 def difference_of(a: Expr, b: Expr) -> Expr:
@@ -103,7 +109,7 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.float_power: power_of,
     np.negative: opposite_of,
     np.positive: lambda a: a,
-    np.reciprocal: lambda a: 1 / a,
+    np.reciprocal: reciprocal_of,
     np.square: square_of,
     np.sqrt: sqrt,
     np.exp: exp,
@@ -182,6 +188,17 @@ def real(expr: Expr) -> Expr:
     return expr.replace(Abs, absolute) if expr.has(Abs) else expr
 
 
+def value_of(node: Node) -> Expr:
+    """The entry of a constant."""
+    entry = Entry({})
+    return entry(node, tuple(axis and entry.fresh(axis) for axis in node.axes))
+
+
+def _is_zero(node: Node) -> bool:
+    """Whether a value is the constant 0."""
+    return node.kind is Kind.CONSTANT and value_of(node) == 0
+
+
 def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: str = "") -> Node:
     """``meaning`` applied entry by entry to arrays broadcast against each other."""
 
@@ -190,4 +207,8 @@ def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint
 
     fixed = all(part.kind is Kind.CONSTANT for part in parts)
     axes = broadcast(operation, parts)
+    if meaning in (quotient_of, reciprocal_of) and _is_zero(parts[-1]):
+        raise ProgramError("division by zero")
+    if meaning is power_of and fixed and _is_zero(parts[0]) and value_of(parts[1]).is_negative:
+        raise ProgramError("division by zero")
     return make(operation, parts, axes, build, Kind.CONSTANT if fixed else Kind.PLAIN, meaning, hint, meaning)

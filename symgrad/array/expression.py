@@ -17,7 +17,7 @@ from symgrad.array.numbers import is_number
 from symgrad.array.place import Place, at_place, written_at
 from symgrad.array.shapes import parse_shapes
 from symgrad.array.table import FUNCTIONS, REFUSED, name_of
-from symgrad.errors import InputError, SymgradError
+from symgrad.errors import InputError, ProgramError, SymgradError
 
 MOST_LETTERS = 10_000
 MOST_DEPTH = 50
@@ -42,6 +42,38 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
 }
+SIGNS: dict[type[ast.AST], str] = {
+    ast.Mod: "%",
+    ast.FloorDiv: "//",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.Invert: "~",
+    ast.Not: "not",
+}
+"""Python's operators that are not in the language."""
+KINDS: dict[type[ast.AST], str] = {
+    ast.BoolOp: "'and' or 'or'",
+    ast.NamedExpr: "an assignment with :=",
+    ast.Lambda: "a lambda",
+    ast.IfExp: "a conditional (where(...) says it)",
+    ast.List: "a list",
+    ast.Tuple: "a tuple",
+    ast.Set: "a set",
+    ast.Dict: "a dictionary",
+    ast.ListComp: "a list comprehension",
+    ast.SetComp: "a set comprehension",
+    ast.DictComp: "a dictionary comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.JoinedStr: "an f-string",
+    ast.Starred: "a starred argument",
+    ast.Await: "an await",
+    ast.Yield: "a yield",
+    ast.YieldFrom: "a yield",
+}
+"""What else Python has and the language has not, in words."""
 KEYWORDS = {"axis", "keepdims", "ord", "ddof", "weights"}
 
 # The functions of the language by name: NumPy's, by their own names and some that are said, and those of this package.
@@ -157,7 +189,7 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return []
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
         if type(node.op) not in OPERATORS:
-            _refuse(node, text, f"the operator {type(node.op).__name__} is not in the language")
+            _refuse(node, text, f"the operator {SIGNS.get(type(node.op), '')} is not in the language")
         return [node.left, node.right] if isinstance(node, ast.BinOp) else [node.operand]
     if isinstance(node, ast.Compare):
         if len(node.ops) > 1 or type(node.ops[0]) not in OPERATORS:
@@ -165,9 +197,8 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return [node.left, node.comparators[0]]
     if isinstance(node, ast.Attribute):
         if node.attr != "T":
-            _refuse(
-                node, text, f"the attribute {node.attr!r} is not in the language: only .T is; write {node.attr}(...)"
-            )
+            instead = f"; write {node.attr}(...)" if node.attr in NAMES else ""
+            _refuse(node, text, f"the attribute {node.attr!r} is not in the language: only .T is{instead}")
         return [node.value]
     if isinstance(node, ast.Subscript):
         keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -176,7 +207,7 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return _allowed_call(node, text)
     if isinstance(node, ast.Slice):
         _refuse(node, text, "only whole axes (:) can be taken, not a slice")
-    _refuse(node, text, f"a {_kind(node)} is not in the language")
+    _refuse(node, text, f"{KINDS.get(type(node), 'this')} is not in the language")
 
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
@@ -237,17 +268,6 @@ def _unknown(name: str, inputs: set[str]) -> str:
     return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(sorted(inputs))}"
 
 
-def _kind(node: ast.AST) -> str:
-    """What a node is called in words: list comprehension, for ListComp."""
-    words = {
-        "ListComp": "list comprehension",
-        "GeneratorExp": "comprehension",
-        "IfExp": "conditional (where(...) says it)",
-    }
-    name = type(node).__name__
-    return words.get(name, "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip())
-
-
 # --- what it says -------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +287,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
             return _applied(node, parts, inputs, text)
         except SymgradError:
             raise
+        except ZeroDivisionError:
+            raise ProgramError(f"division by zero at column {_place(node, text).start + 1}") from None
         except (ArithmeticError, ValueError, TypeError, IndexError) as error:
             _refuse(node, text, f"{type(error).__name__} ({error})")
 

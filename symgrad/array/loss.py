@@ -12,7 +12,7 @@ from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
 from symgrad.array.indexing import Chosen
 from symgrad.array.lower import lower
 from symgrad.array.numbers import exact, is_number, operand
-from symgrad.array.place import Spot, at_place
+from symgrad.array.place import Spot, at_place, defined_at
 from symgrad.array.run import run
 from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.symbolic import Labels, Symbolic
@@ -66,9 +66,9 @@ class Loss:
         known = inspect.signature(self.function).parameters
         declared = [shape.name for shape in self.shapes]
         if unknown := [name for name in declared if name not in known]:
-            raise InputError(f"{self.name}: shapes names {unknown[0]}, but the parameters are {', '.join(known)}")
+            raise InputError(f"shapes names {unknown[0]}, but the parameters are {', '.join(known)}")
         if unknown := [name for name in self.wrt if name not in declared]:
-            raise InputError(f"{self.name}: wrt names {unknown[0]}, but shapes declares {', '.join(declared)}")
+            raise InputError(f"wrt names {unknown[0]}, but shapes declares {', '.join(declared)}")
 
     def program(self, **fixed: Any) -> Program:
         """The forward equations; ``fixed`` gives scalars of ``shapes`` a number, and other parameters a value.
@@ -191,20 +191,19 @@ def loss(
     inputs to differentiate by, all that are not labels unless given.  Parameters that ``shapes`` leaves out are
     ordinary values.  ``name`` and ``summary`` are the function's name and the first line of its docstring.
 
-    Raises ``InputError`` for a mistake in ``shapes`` or ``wrt``.
+    Raises ``InputError``, naming the function and its line, for a mistake in ``shapes`` or ``wrt``.
     """
 
     def declare(function: Callable[..., Any]) -> Loss:
-        inputs = parse_shapes(shapes)
         names = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
         called = str(name or getattr(function, "__name__", ""))
+        called = called if called.isidentifier() else "loss"
         words: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
-        return Loss(
-            function,
-            inputs,
-            names or [shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"}],
-            called if called.isidentifier() else "loss",
-            words if summary is None else summary,
-        )
+        try:
+            inputs = parse_shapes(shapes)
+            by = names or [shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"}]
+            return Loss(function, inputs, by, called, words if summary is None else summary)
+        except InputError as error:
+            raise at_place(InputError(f"{called}: {error}"), defined_at(function)) from None
 
     return declare

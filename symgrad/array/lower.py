@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log, nan, oo, zoo
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
-from symgrad.array.place import Spot
+from symgrad.array.place import Spot, at_place
 from symgrad.equations import Definition
+from symgrad.errors import ProgramError
 from symgrad.notation import Array, Axis, array_names, free_indices, fresh_letter, lettered
 
 
@@ -40,6 +41,10 @@ def lower(
         indices = _letters(node, taken)
         entry = array[tuple(i for i in indices if i is not None)]
         rhs = node.build(Entry(named), indices)
+        if rhs.has(zoo, nan, oo):
+            raise at_place(
+                ProgramError(f"{array.name} is not finite: division by zero, or a logarithm of 0"), node.spot
+            )
         own = {str(i.label) for i in indices if i is not None}
         equations.append(Definition(entry, lettered(rhs, known, taken | own), True))
     spots = {array.name: node.spot for node, array in named.items() if node.spot is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+import math
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,38 @@ from sympy import E, Expr, Integer, Rational, log, pi, sqrt
 from symgrad.array.graph import Node, constant
 from symgrad.errors import UnsupportedError
 
+# Numbers that have a name, each with what arithmetic on floats makes of it: that may be the neighbour of its nearest
+# float, as for log(2 pi).
+WRITTEN: list[tuple[float, Expr]] = [
+    (math.pi, pi),
+    (math.e, E),
+    (2 * math.pi, 2 * pi),
+    (math.pi / 2, pi / 2),
+    (math.sqrt(math.pi), sqrt(pi)),
+    (math.sqrt(2 * math.pi), sqrt(2 * pi)),
+    (math.sqrt(2 / math.pi), sqrt(2 / pi)),
+    (math.log(math.pi), log(pi)),
+    (math.log(math.pi) / 2, log(pi) / 2),
+    (math.log(math.sqrt(math.pi)), log(pi) / 2),
+    (math.log(2 * math.pi), log(2 * pi)),
+    (math.log(2 * math.pi) / 2, log(2 * pi) / 2),
+    (math.log(math.sqrt(2 * math.pi)), log(2 * pi) / 2),
+    (math.log(2) / 2, log(2) / 2),
+    (math.log(math.sqrt(2)), log(2) / 2),
+]
+
 
 def _named() -> dict[float, Expr]:
-    """Numbers that have a name, by their nearest floats: nobody means the fraction that ``np.log(2)`` is."""
-    found = [pi, E, 2 * pi, pi / 2, sqrt(pi), sqrt(2 * pi), sqrt(2 / pi), log(2 * pi)]
+    """Numbers that have a name, by their nearest floats and as written: nobody means the fraction that ``np.log(2)``
+    is."""
+    found = list(WRITTEN)
     for base in range(2, 21):
-        found += [log(base), sqrt(base), 1 / sqrt(base)]
-    return {float(number): number for number in found if not number.is_rational}
+        found += [(math.log(base), log(base)), (math.sqrt(base), sqrt(base)), (1 / math.sqrt(base), 1 / sqrt(base))]
+    irrational = [(written, number) for written, number in found if not number.is_rational]
+    return {
+        **{written: number for written, number in irrational},
+        **{float(number): number for _, number in irrational},
+    }
 
 
 NAMED = _named()
@@ -30,7 +55,7 @@ def exact(value: Any) -> Expr:
     """
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return Integer(int(value))
-    if isinstance(value, (float, np.floating)) and isfinite(value):
+    if isinstance(value, (float, np.floating)) and math.isfinite(value):
         return NAMED.get(float(value), Rational(str(value)))
     raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
 

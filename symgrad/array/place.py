@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import linecache
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ import numpy
 from symgrad.errors import SymgradError
 
 PACKAGE = Path(__file__).parent.parent
-OURS = (str(PACKAGE), str(Path(numpy.__file__).parent), contextlib.__file__, "<__array_function__")
+NUMPY = str(Path(numpy.__file__).parent)
+OURS = (str(PACKAGE), NUMPY, contextlib.__file__, "<__array_function__")
 """Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
 LOSSES = str(PACKAGE / "losses")
 """The ready-made losses are written as a user's are."""
@@ -80,6 +82,17 @@ def users_frames() -> list[FrameType]:
     return found
 
 
+def numpys_function() -> str:
+    """The function of NumPy's, of those written in Python, that the user's line has called; or nothing."""
+    frame: FrameType | None = sys._getframe(1)
+    found = ""
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(NUMPY):
+            found = frame.f_code.co_name
+        frame = frame.f_back
+    return found
+
+
 def spot() -> Spot | None:
     """Where the operation under way was written."""
     if (place := _written.get()) is not None:
@@ -110,6 +123,15 @@ def _characters(text: str, column: int | None) -> int:
 def _short(file: str) -> str:
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
+
+
+def defined_at(function: object) -> Place | None:
+    """The line on which a function of Python's is declared: that of its first decorator."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    if code is None:
+        return None
+    text = linecache.getline(code.co_filename, code.co_firstlineno).rstrip()
+    return Place(_short(code.co_filename), code.co_firstlineno, text, len(text) - len(text.lstrip()), len(text))
 
 
 def at_place(error: SymgradError, found: Spot | None) -> SymgradError:

@@ -15,7 +15,7 @@ import numpy as np
 from symgrad.array.graph import Trace
 from symgrad.array.place import Spot, at_place, is_ours, users_frames
 from symgrad.array.symbolic import Symbolic, note, positions
-from symgrad.errors import InputError, SymgradError
+from symgrad.errors import InputError, ProgramError, SymgradError
 
 _one_at_a_time = RLock()
 
@@ -33,9 +33,10 @@ def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[An
             inner = inner.__cause__ or inner.__context__
         if inner is not None:
             raise inner from None
-        message = InputError(
-            f"{name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
+        words = str(error).splitlines()[0] if str(error) else ""
+        message: SymgradError = InputError(f"{name} raised {type(error).__name__}: {words}")
+        if isinstance(error, ZeroDivisionError):
+            message = ProgramError("division by zero")
         raise at_place(message, _raised_at(error.__traceback__)) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
@@ -19,6 +19,7 @@ MEANINGS = {
     "B": "batch",
 }
 ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
+LETTERS = 3  # that every axis has at the least
 WORDS = ("positive", "symmetric", "one-hot", "distribution")
 
 
@@ -49,7 +50,7 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
         found.append(shape)
     if not found:
         raise InputError("shapes: no input is declared; expected such as 'X: N D, W: D C, b: C'")
-    axes = _lettered({axis.name: axis for shape in found for axis in shape.array.axes})
+    axes = _lettered({axis.name: axis for shape in found for axis in shape.array.axes}, (shape.name for shape in found))
     for shape in found:
         if shape.name in axes:
             raise InputError(f"shapes: {shape.name} names both an array and an axis")
@@ -59,19 +60,25 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
     )
 
 
-def _lettered(axes: Mapping[str, Axis]) -> dict[str, Axis]:
-    """The axes with index letters of which none is another's, as far as the conventional ones are."""
+def _lettered(axes: Mapping[str, Axis], inputs: Iterable[str]) -> dict[str, Axis]:
+    """The axes with at least three index letters each: the running index, that of a derivative's denominator, spares.
+
+    None is another axis's, nor the lower-case name of one of ``inputs``, in which its entries are written, as far as
+    the alphabet goes; the conventional ones come first.
+    """
+    entries = {name.lower() for name in inputs if len(name) == 1}
+    free = [letter for letter in ascii_lowercase if letter not in entries]
     chosen: dict[str, str] = dict.fromkeys(axes, "")
-    for place in range(max(len(axis.conventional) for axis in axes.values()) if axes else 0):
+    for place in range(max((LETTERS, *(len(axis.conventional) for axis in axes.values())))):
         for name, axis in axes.items():
-            taken = set("".join(chosen.values()))
+            taken = {*"".join(chosen.values()), *entries}
             wanted = [letter for letter in axis.conventional if letter not in taken]
-            if place < 2:  # the running index and that of a derivative's denominator; the others are spares
-                wanted += [letter for letter in ascii_lowercase if letter not in taken]
-            if place < len(axis.conventional) or place < 2:
+            if place < LETTERS:
+                wanted += [letter for letter in free if letter not in taken]
+            if place < max(LETTERS, len(axis.conventional)):
                 chosen[name] += "".join(wanted[:1])
     return {
-        name: axis if chosen[name] == axis.conventional else replace(axis, letters=chosen[name])
+        name: axis if chosen[name] in ("", axis.conventional) else replace(axis, letters=chosen[name])
         for name, axis in axes.items()
     }
 
@@ -120,7 +127,8 @@ def _labels(name: str, part: str, pieces: list[str]) -> Shape:
 
 def _axis(name: str, part: str) -> Axis:
     if not name.isidentifier() or not name.isascii():
-        near = f"; the words are {', '.join(WORDS)}" if "-" in name else ""
+        near = "axes are names separated by spaces, inputs by commas"
+        near = f"; the words are {', '.join(WORDS)}" if "-" in name else f": {near}"
         raise InputError(f"shapes: in {part!r}, {name!r} is not the name of an axis{near}")
     if name[0].islower():
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.array.entry import Entry
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import Chosen, Positions, subscript
-from symgrad.array.place import located, users_frames
+from symgrad.array.place import located, numpys_function, users_frames
 from symgrad.array.table import call
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Axis
@@ -102,6 +102,13 @@ def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None
         refuse(f"{kind} of a symbolic array: it has no value while the loss is derived; {instead}")
 
     return converted
+
+
+_whole = _number(
+    "a whole number",
+    "instead of a loop over an axis write a sum; np.ones_like, np.zeros_like and symgrad.array.eye take symbols",
+    int,
+)
 
 
 class Symbolic:
@@ -197,11 +204,12 @@ class Symbolic:
     __float__ = _number("float()", "leave it out: numbers and symbols mix", float)
     __int__ = _number("int()", "leave it out: numbers and symbols mix", int)
     __complex__ = _number("complex()", "leave it out: numbers and symbols mix")
-    __index__ = _number(
-        "a whole number",
-        "instead of a loop over an axis write a sum; np.ones_like, np.zeros_like and symgrad.array.eye take symbols",
-        int,
-    )
+
+    def __index__(self) -> int:
+        if (name := numpys_function()) in ("eye", "identity"):
+            refuse(f"np.{name} needs a number of its own: write symgrad.array.eye(...), which takes an axis's size too")
+        return int(_whole(self))
+
     __iter__ = _number("a loop over an axis", "write a sum, einsum or an operation on whole arrays")
     __contains__ = _number("in", "write np.where(A == x, ...)")
     __len__ = _number("len", "write X.shape[0]")

@@ -13,7 +13,7 @@ from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Sect
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import Shape
-from symgrad.render.text import cited, columns_words, index_only_words, mark_sign, numbers
+from symgrad.render.text import cited, columns_words, index_only_words, mark_sign, no_matrix_words, numbers
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.steps import Record
@@ -149,8 +149,9 @@ class _LatexPage:
 
     def _foot(self) -> Iterator[str]:
         if self.content.closed:
-            room = EQUATION if any(line.reason for line in self.content.closed) else EQUATION + REASON
-            yield _heading(GRADIENTS) + self._block(self.content.closed, room)
+            yield _heading(GRADIENTS) + self._block(self.content.closed, EQUATION + REASON)
+        if self.content.no_matrix:
+            yield no_matrix_words([self._math(node) for node in self.content.no_matrix])
         if self.content.conditions:
             rows = [
                 rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{cited(c.lines)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 
 from sympy import Indexed, MatrixSymbol, Mul, Sum, Symbol, fraction
@@ -12,8 +13,9 @@ from sympy.core.basic import Basic
 
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.notation import Array, array_names, axis_name, bound_indices, fresh_letter
+from symgrad.notation import Array, array_names, axis_name, bound_indices
 from symgrad.program import Program
+from symgrad.render.letters import AxisRow, axis_rows, table_indices
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, Shape, products, shape
@@ -73,15 +75,6 @@ class ArrayRow:
 
 
 @dataclass(frozen=True)
-class AxisRow:
-    """One axis: its name, what it counts, and the letters of its indices."""
-
-    name: str
-    meaning: str
-    letters: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class AssumptionRow:
     """An assumption, whether it is used, and the lines on the page that use it."""
 
@@ -115,7 +108,8 @@ class ConditionRow:
 class Page:
     """A derivation as a page; ``names`` is how it is spelled, ``evaluation`` what the code evaluates.
 
-    ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, where one is asked for.
+    ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, and ``no_matrix`` the
+    other derivatives among the closed forms that have none, where one is asked for.
     """
 
     names: Vocabulary
@@ -128,6 +122,7 @@ class Page:
     assumptions: tuple[AssumptionRow, ...]
     sections: tuple[Section, ...]
     closed: tuple[Line, ...]
+    no_matrix: tuple[Node, ...]
     conditions: tuple[ConditionRow, ...]
     conventions: tuple[ConventionRow, ...]
     evaluation: Section | None
@@ -155,7 +150,7 @@ def layout(
     return Page(
         names=names,
         title=program.summary or program.name,
-        axes=tuple(AxisRow(a.name, a.meaning, tuple(a.conventional)) for a in program.axes),
+        axes=axis_rows(record, shown, names),
         arrays=rows,
         columns=tuple(row for row in rows if len(row.axes) == 1),
         index_only=tuple(row for row in rows if len(row.axes) > 2) if notation != "index" else (),
@@ -163,6 +158,7 @@ def layout(
         assumptions=tuple(writer.assumption(a) for a in program.assumptions),
         sections=tuple(writer.sections(steps)),
         closed=tuple(writer.closed(notation)),
+        no_matrix=tuple(writer.without_matrix()) if notation != "index" else (),
         conditions=tuple(writer.conditions(steps if notation == "index" else record.steps)),
         conventions=tuple(writer.conventions()),
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
@@ -200,7 +196,7 @@ def _times(count: int) -> str:
 
 
 def _array_row(array: Array, program: Program) -> ArrayRow:
-    entry = array[tuple(index for index in _table_indices(array))]
+    entry = array[tuple(table_indices(array))]
     definition = program.definitions.get(array.name)
     role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
     role = "output" if array.name == program.output else role
@@ -210,15 +206,6 @@ def _array_row(array: Array, program: Program) -> ArrayRow:
 def _whole(array: Array) -> Node:
     """An array by its name alone, as a matrix where it has such a form."""
     return Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
-
-
-def _table_indices(array: Array) -> Iterator[Basic]:
-    """An index letter for every axis of an array, all different; a repeated axis takes its second letter."""
-    taken: set[str] = set()
-    for axis in array.axes:
-        index = fresh_letter(axis, taken)
-        taken.add(str(index.label))
-        yield index
 
 
 def _matrix_names(expr: Basic | None) -> frozenset[str]:
@@ -347,25 +334,35 @@ class _Writer:
             yield ConventionRow(convention.key, convention.words, self._cited(s.number for s in steps))
 
     def closed(self, notation: str) -> Iterator[Line]:
-        """The gradients asked for, after the adjoints that they are written in."""
-        gradients = [self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names()]
-        if notation != "matrix":
-            for g in gradients:
-                yield Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
-        if notation != "index":
-            shown = [g for g in gradients if notation == "matrix" or g.array.has_matrix]  # others stand above already
-            yield from (self._closed_matrix(g) for g in shown)
+        """The gradients asked for, after the adjoints that they are written in.
 
-    def _closed_matrix(self, gradient: Gradient) -> Line:
-        subject = MatrixTotal(gradient.array)
-        if gradient.matrix is None:
-            left = Slope(self.output, self.shown(gradient.entry))
-            name = self._name(subject)
-            reason = "no matrix form: entry by entry"
-            if isinstance(name, Leaf):
-                reason = f"the entries of {name.expr}, which has {reason}"
-            return Line(left, self.shown(gradient.index), reason=reason)
-        return Line(self.left(subject), self.shown(gradient.matrix, matrix=True), name=self._name(subject))
+        What has no matrix form is given entry by entry, once.
+        """
+        gradients = self._closed_gradients
+        if notation != "matrix":
+            yield from map(self._closed_entry, gradients)
+        if notation != "index":
+            for g in gradients:
+                if g.matrix is not None:
+                    right = self.shown(g.matrix, matrix=True)
+                    yield Line(self.left(MatrixTotal(g.array)), right, name=self._name(MatrixTotal(g.array)))
+                elif notation == "matrix":
+                    yield self._closed_entry(g)
+
+    def _closed_entry(self, gradient: Gradient) -> Line:
+        return Line(Slope(self.output, self.shown(gradient.entry)), self.shown(gradient.index))
+
+    def without_matrix(self) -> Iterator[Node]:
+        """The derivatives among the closed forms that have no matrix form though their arrays have: each by its name
+        where lines use that."""
+        for g in self._closed_gradients:
+            if g.matrix is None and g.array.has_matrix:
+                subject = MatrixTotal(g.array)
+                yield self._name(subject) or self.left(subject)
+
+    @cached_property
+    def _closed_gradients(self) -> tuple[Gradient, ...]:
+        return tuple(self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names())
 
     def _closed_names(self) -> list[str]:
         by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}

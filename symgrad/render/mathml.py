@@ -17,7 +17,16 @@ from symgrad.render.latex_printer import LatexPrinter, size_latex
 from symgrad.render.layout import CONVENTIONS, GRADIENTS, Line, Page, layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.text import cited, columns_words, index_only_words, mark_words, numbers, numpy_shape, reason_words
+from symgrad.render.text import (
+    cited,
+    columns_words,
+    index_only_words,
+    mark_words,
+    no_matrix_words,
+    numbers,
+    numpy_shape,
+    reason_words,
+)
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
@@ -175,6 +184,8 @@ class _MathPage:
         for title, lines in self._titled():
             yield _heading(title)
             yield _table([self._row(line) for line in lines])
+        if page.no_matrix:
+            yield _math(_text(no_matrix_words([self.plain.show(node) for node in page.no_matrix])))
         if page.conditions:
             yield _heading("Divisors")
             yield _table(

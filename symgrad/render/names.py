@@ -22,6 +22,7 @@ GREEK = {
     "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
 }
 # fmt: on
+SHORT = {"lam": "lambda", "Lam": "Lambda"}  # as in Python, where lambda is a keyword
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
 
@@ -50,6 +51,7 @@ def word(name: str) -> Word:
         stem, mark = digits.groups()
     accent = next((a for a in ACCENTS if stem.endswith(a) and len(stem) > len(a)), "")
     letter = stem.removesuffix(accent) if accent else stem
+    letter = SHORT.get(letter, letter)
     if not mark and re.fullmatch(r"[A-Z][A-Za-z]", letter):
         letter, mark = letter[0], letter[1]
     if len(letter) > 1 and letter.lower() not in GREEK and accent:

@@ -160,7 +160,13 @@ class _TextPage:
             yield f"  {'×'.join(line.shape)}"
 
     def _closed(self) -> str:
-        return f"{GRADIENTS}\n" + "\n".join(self._group(self.content.closed)) if self.content.closed else ""
+        if not self.content.closed:
+            return ""
+        lines = [GRADIENTS, *self._group(self.content.closed)]
+        if self.content.no_matrix:
+            remark = no_matrix_words([self.printer.show(node) for node in self.content.no_matrix])
+            lines += wrap(remark, PAGE_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        return "\n".join(lines)
 
     def _conditions(self) -> str:
         show = self.printer.show
@@ -236,6 +242,11 @@ def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
         names = [name for name, other in arrays if other == count]
         shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
     return f"{listed(shown)}: index notation only."
+
+
+def no_matrix_words(derivatives: Sequence[str]) -> str:
+    """The one remark on derivatives for which no matrix form was found."""
+    return f"{listed(derivatives)} {'has' if len(derivatives) == 1 else 'have'} no matrix form."
 
 
 def listed(names: Sequence[str]) -> str:
