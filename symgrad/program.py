@@ -31,9 +31,11 @@ class Program:
     """Forward equations from input arrays to one scalar, with the assumptions that hold for the inputs.
 
     Parameters: ``axes`` in the order in which the shape table shows them; ``inputs``; ``equations`` in any order
-    that is not circular; ``output``, the name of the scalar; ``assumptions``.  Raises ``ProgramError`` where an
-    array is undefined or defined twice, equations are circular, an index runs over the wrong axis, is unbound or
-    is bound twice, or the output is not a scalar.
+    that is not circular; ``output``, the name of the scalar; ``assumptions``; ``defaults``, numbers by the names of
+    scalar inputs, which generated functions take where a call leaves these out (the derivation is for any number).
+    Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
+    the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is no number for a scalar
+    input.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Program:
     output: str
     assumptions: tuple[Assumption, ...] = ()
     summary: str = ""
+    defaults: tuple[tuple[str, Expr], ...] = ()
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -225,6 +228,21 @@ def _validate(program: Program) -> None:
     if known[program.output]:
         named = ", ".join(a.name for a in known[program.output])
         raise ProgramError(f"{program.name}: the output {program.output} must be a scalar, but it has the axes {named}")
+    _validate_defaults(program)
+
+
+def _validate_defaults(program: Program) -> None:
+    scalars = {array.name: array for array in program.inputs if not array.axes}
+    names = [name for name, _ in program.defaults]
+    if len(set(names)) < len(names):
+        raise ProgramError(f"{program.name}: an input has two defaults among {_names(names)}")
+    for name, value in program.defaults:
+        if name not in scalars:
+            raise ProgramError(f"{program.name}: {name} has a default, but is no scalar among the inputs")
+        if not (isinstance(value, Expr) and value.is_number and value.is_real and value.is_finite):
+            raise ProgramError(f"{program.name}: the default of {name} must be a real number of SymPy's, not {value!r}")
+        if scalars[name].positive and not value.is_positive:
+            raise ProgramError(f"{program.name}: {name} is positive, but its default is {value}")
 
 
 def _short(entry: object) -> str:

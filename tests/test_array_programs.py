@@ -12,11 +12,12 @@ import numpy as np
 import programs
 import pytest
 from classifier import LOSSES
-from sympy import Indexed
+from sympy import Indexed, Integer, Rational
 
 import symgrad
 from symgrad.array import log_softmax, sigmoid, softmax
 from symgrad.array.loss import Loss
+from symgrad.codegen import compile_source
 from symgrad.notation import axis_name, canonical, renamed
 from symgrad.program import Program
 from symgrad.sums import split_sums
@@ -265,3 +266,33 @@ def test_the_shift_by_the_largest_entry_is_seen_to_cancel() -> None:
     assert derivation.record.adjoints["m"].index == 0
     assert derivation.prove().ok
     assert {e.base.name for e in derivation.gradients["W"].index.atoms(Indexed)} == {"X", "P", "Y"}
+
+
+@symgrad.loss(shapes="x: N, y: N, s: scalar, gamma: scalar, t: scalar positive", wrt="x")
+def powers(x: Arrays, y: Arrays, s: Any = None, gamma: Any = 2, t: Any = 0.1) -> Arrays:
+    return np.sum(np.exp(gamma * x * y) + s * t * x)
+
+
+def test_a_default_of_a_scalar_is_the_generated_functions() -> None:
+    derivation = symgrad.derive(powers)
+    assert derivation.program.defaults == (("gamma", Integer(2)), ("t", Rational(1, 10)))
+    x, y = np.array([0.3, -0.2]), np.array([1.0, 2.0])
+    scalar = compile_source(derivation.to_source("f", target="scalar", sizes={"N": 2}), "f")
+    whole = compile_source(derivation.to_source("f"), "f")
+    assert "def f(x, y, s, gamma=2.0, t=0.1):" in derivation.to_source("f")
+    for function in (derivation.to_numpy(), whole, scalar):
+        value, grads = function(x, y, 3.0)
+        again, same = function(x, y, 3.0, 2.0, 0.1)
+        assert value == again == pytest.approx(powers(x, y, 3.0))
+        assert np.array_equal(grads.x, same.x)
+        assert function(x, y, 3.0, gamma=1.0)[0] == pytest.approx(powers(x, y, 3.0, gamma=1.0))
+
+
+def test_a_default_before_an_input_without_one_is_not_kept() -> None:
+    def body(x: Arrays, *, gamma: Any = 2, s: Any) -> Arrays:
+        return np.sum(x**2) * gamma + s
+
+    derivation = symgrad.derive(symgrad.loss(shapes="x: N, gamma: scalar, s: scalar", wrt="x")(body))
+    assert "def f(x, gamma, s):" in derivation.to_source("f")
+    fixed = symgrad.derive(symgrad.loss(shapes="x: N, gamma: scalar, s: scalar", wrt="x")(body), gamma=3)
+    assert fixed.program.defaults == ()

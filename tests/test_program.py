@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sympy import Sum, exp, log
+from sympy import Expr, Float, Integer, Sum, exp, log, oo
 
 from symgrad import Array, Axis, Program, ProgramError, UnsupportedError, abbreviation, node, rows_sum_to_one
 from symgrad.equations import Definition
@@ -96,3 +96,24 @@ def test_arrays_may_have_any_number_of_axes_but_a_matrix_form_only_up_to_two() -
     assert not stack.has_matrix and X.has_matrix
     with pytest.raises(UnsupportedError, match="A has 3 axes"):
         _ = stack.matrix
+
+
+S, POSITIVE = Array("s"), Array("t", positive=True)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "words"),
+    [
+        ((("X", Integer(1)),), "X has a default, but is no scalar"),
+        ((("Q", Integer(1)),), "Q has a default, but is no scalar"),
+        ((("s", Integer(1)), ("s", Integer(2))), "two defaults"),
+        ((("s", oo),), "the default of s must be a real number"),
+        ((("s", 2),), "the default of s must be a real number"),
+        ((("t", Integer(0)),), "t is positive, but its default is 0"),
+    ],
+)
+def test_defaults_are_numbers_for_scalar_inputs(defaults: tuple[tuple[str, Expr], ...], words: str) -> None:
+    inputs, equations = (X, W, Y, S, POSITIVE), (LOGITS, LOSS)
+    Program("test", (N, D, C), inputs, equations, "L", defaults=(("s", Float(0.5)), ("t", Integer(1))))
+    with pytest.raises(ProgramError, match=words):
+        Program("test", (N, D, C), inputs, equations, "L", defaults=defaults)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 
+import numpy as np
+from sympy import Expr
+
 from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
 from symgrad.array.indexing import Chosen
 from symgrad.array.lower import lower
@@ -96,8 +99,15 @@ class Loss:
             output=lowered.output,
             assumptions=_assumptions(kept, arrays),
             summary=self.summary,
+            defaults=self._defaults(kept),
         )
         return Traced(program, lowered.spots)
+
+    def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
+        """The numbers that scalars among the inputs are unless given."""
+        parameters = inspect.signature(self.function).parameters
+        found = {s.name: parameters[s.name].default for s in kept if not s.array.axes}
+        return tuple((n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(value))
 
     def _in_order(self) -> list[Shape]:
         """The declared inputs in the order of the function's parameters."""

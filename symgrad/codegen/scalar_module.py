@@ -9,7 +9,7 @@ from symgrad.codegen import support
 from symgrad.codegen.body import INDENT, WIDTH, python_name
 from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.scalar import Unrolled
-from symgrad.codegen.template import axes_of, called, described, docstring, gradients_class, header
+from symgrad.codegen.template import axes_of, called, described, docstring, gradients_class, header, parameters
 from symgrad.notation import Array
 from symgrad.steps import Record
 
@@ -110,7 +110,7 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
         results.append(f"{names[wrt]}=d{names[wrt]}")
     lines += called(f"return dtype.type({body.output}), Gradients", results, INDENT).split("\n")
     shown = "\n".join((INDENT + line).rstrip() for line in lines)
-    return f"{called(f'def {name}', own, '', ':')}\n{docstring(doc, INDENT)}\n{shown}"
+    return f"{called(f'def {name}', parameters(record, names), '', ':')}\n{docstring(doc, INDENT)}\n{shown}"
 
 
 def _unpacked(entries: Sequence[str], source: str) -> list[str]:

@@ -98,6 +98,17 @@ def _tables(body: Body, code: str) -> str:
     return "\n".join(lines)
 
 
+def parameters(record: Record, names: Mapping[str, str]) -> list[str]:
+    """The parameters of the function: the inputs, those at the end with the defaults that they have."""
+    defaults = dict(record.program.defaults)
+    found: list[str] = []
+    for array in reversed(record.program.inputs):
+        given = array.name in defaults and all("=" in later for later in found)
+        shown = f"{names[array.name]}={float(defaults[array.name])!r}" if given else names[array.name]
+        found.insert(0, shown)
+    return found
+
+
 def axes_of(array: Array) -> str:
     """The names of the axes of an array, as a tuple in source."""
     names = ", ".join(f'"{axis.name}"' for axis in array.axes)
@@ -178,7 +189,8 @@ def _function(record: Record, name: str, body: Body) -> str:
     lines += [*body.sizes("\n".join([*own, *body.before, *body.after, last])), *body.before, *own, *body.after, last]
     lines = [line for text in lines for line in text.split("\n")]
     shown = "\n".join((INDENT + line).rstrip() for line in lines)
-    return f"{called(f'def {name}', inputs, '', ':')}\n{docstring(doc, INDENT)}\n{shown}"
+    head = called(f"def {name}", parameters(record, body.names), "", ":")
+    return f"{head}\n{docstring(doc, INDENT)}\n{shown}"
 
 
 def _labels_as_rows(body: Body) -> list[str]:
