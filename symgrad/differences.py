@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ SIZES = (4, 3, 5, 2)  # of the axes in order, again and again: no two that meet 
 STEP = 1e-5  # the error of a central difference is about the square of it
 ALLOWED = 1e-6
 ATTEMPTS = 20
-LARGE = ((np.dtype(np.float64), 1e3), (np.dtype(np.float32), 40.0))  # exponentials of these overflow
+LARGE: Sequence[tuple[np.dtype[Any], float]] = ((np.dtype(np.float64), 1e3), (np.dtype(np.float32), 40.0))
+"""The dtypes, each with the factor by which inputs are made so large that their exponentials overflow."""
 DRAWS = 4  # of large inputs: by turns of either sign, and positive
 
 
@@ -81,27 +83,30 @@ class LargeInputs:
 def compare_at_large_inputs(loss: Loss, function: Callable[..., Any], seed: int = 0) -> LargeInputs:
     """``function`` (``value, grads = f(*inputs)``) where exponentials overflow: a finite loss has finite gradients, and
     in float64 it is the loss as NumPy runs it, where that is finite."""
-    by_name, sizes = _by_array(loss), _sizes(loss)
-    rng = np.random.default_rng(seed)
+    sizes, rng = _sizes(loss), np.random.default_rng(seed)
+    order = [shape.name for shape in _by_array(loss).values()]
     overflows, worst, wrong = 0, 0.0, ""
-    for dtype, factor in LARGE:
-        for draw in range(DRAWS):
-            inputs = {shape.name: _enlarged(shape, sizes, rng, draw % 2 == 1, factor) for shape in loss.shapes}
-            where = f"at inputs {factor:g} times as large, in {dtype.name}"
-            given = [_as(inputs[shape.name], dtype) for shape in by_name.values()]
-            value, grads = _quietly(partial(function, *given), (np.inf, ()))
-            finite = bool(np.isfinite(value))
-            overflows += not finite
-            for name, gradient in zip(getattr(grads, "_fields", ()), grads, strict=True):
-                if finite and not np.all(np.isfinite(gradient)):
-                    wrong = wrong or f"the gradient by {name} is not finite {where}, though the loss is {value:.3g}"
-            expected = _quietly(partial(loss, **inputs), np.inf)
-            if dtype == np.float64 and np.isfinite(expected):
-                error = _relative(np.asarray(value), np.asarray(expected))
-                worst = max(worst, error)
-                if error > ALLOWED:
-                    wrong = wrong or f"the loss is {value:.6g} {where}, but {expected:.6g} as NumPy runs it"
+    for (dtype, factor), draw in product(LARGE, range(DRAWS)):
+        inputs = {shape.name: _enlarged(shape, sizes, rng, draw % 2 == 1, factor) for shape in loss.shapes}
+        where = f"at inputs {factor:g} times as large, in {dtype.name}"
+        value, gradients = _values(function, [_as(inputs[name], dtype) for name in order])
+        overflows += not np.isfinite(value)
+        infinite = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
+        if infinite and np.isfinite(value):
+            wrong = wrong or f"the gradient by {infinite[0]} is not finite {where}, though the loss is {value:.3g}"
+        expected = _quietly(partial(loss, **inputs), np.inf)
+        if dtype == np.float64 and np.isfinite(expected):
+            error = _relative(np.asarray(value), np.asarray(expected))
+            worst = max(worst, error)
+            if error > ALLOWED:
+                wrong = wrong or f"the loss is {value:.6g} {where}, but {expected:.6g} as NumPy runs it"
     return LargeInputs(len(LARGE) * DRAWS, overflows, worst, wrong)
+
+
+def _values(function: Callable[..., Any], given: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """The loss, infinite where it overflows, and its gradients by name."""
+    found = _quietly(partial(function, *given), None)
+    return (np.inf, {}) if found is None else (found[0], found[1]._asdict())
 
 
 def _enlarged(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, small: bool, factor: float) -> Any:
