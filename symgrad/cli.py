@@ -135,8 +135,9 @@ def _parser() -> argparse.ArgumentParser:
         parents=[named],
         help="prove every line and hold the results against published numbers",
         description="Prove every line of both losses, and hold the closed forms against the published numbers and "
-        "against recorded runs; of a loss of your own, prove every line and hold the generated function against finite "
-        "differences of the loss itself. Exit code 0 only if everything holds.",
+        "against recorded runs; of a loss of your own, prove every line and hold the generated function against the "
+        "loss itself: its gradients against finite differences, and at large inputs its value, with finite gradients. "
+        "Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

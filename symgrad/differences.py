@@ -1,9 +1,11 @@
-"""A generated function held against the loss that a user wrote, run by NumPy at random inputs."""
+"""A generated function held against the loss that a user wrote, run by NumPy at random inputs, and at large ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ SIZES = (4, 3, 5, 2)  # of the axes in order, again and again: no two that meet 
 STEP = 1e-5  # the error of a central difference is about the square of it
 ALLOWED = 1e-6
 ATTEMPTS = 20
+LARGE: Sequence[tuple[np.dtype[Any], float]] = ((np.dtype(np.float64), 1e3), (np.dtype(np.float32), 40.0))
+"""The dtypes, each with the factor by which inputs are made so large that their exponentials overflow."""
+DRAWS = 4  # of large inputs: by turns of either sign, and positive
 
 
 class NoInputs(ValueError):
@@ -46,12 +51,9 @@ def compare_with_differences(
 
     Raises ``NoInputs`` where none are found at which the loss is finite.
     """
-    order = [array.name for array in loss.program().inputs]
-    by_name = {name.upper() if shape.labels and name.upper() in order else name: shape for name, shape in _shapes(loss)}
-    axes = dict.fromkeys(axis.name for shape in loss.shapes for axis in shape.array.axes)
-    sizes = {name: SIZES[place % len(SIZES)] for place, name in enumerate(axes)}
+    by_name, sizes = _by_array(loss), _sizes(loss)
     inputs, value = _finite(loss, sizes, np.random.default_rng(seed))
-    got, grads = function(*(inputs[by_name[name].name] for name in order))
+    got, grads = function(*(inputs[shape.name] for shape in by_name.values()))
     errors = {"loss": _relative(np.asarray(got), np.asarray(value))}
     entries = 1
     for name in (name for name in wrt if name in by_name):
@@ -62,8 +64,83 @@ def compare_with_differences(
     return Differences(sizes, entries, errors[worst], worst)
 
 
-def _shapes(loss: Loss) -> list[tuple[str, Shape]]:
-    return [(shape.name, shape) for shape in loss.shapes]
+@dataclass(frozen=True)
+class LargeInputs:
+    """What was found at large inputs: at how many of the ``draws`` the generated loss is not finite; the largest
+    relative error of the loss in float64 where NumPy's is finite; and what does not hold, in words, or nothing."""
+
+    draws: int
+    overflows: int
+    error: float
+    wrong: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return not self.wrong
+
+
+def compare_at_large_inputs(loss: Loss, function: Callable[..., Any], seed: int = 0) -> LargeInputs:
+    """``function`` (``value, grads = f(*inputs)``) where exponentials overflow: a finite loss has finite gradients, and
+    in float64 it is the loss as NumPy runs it, where that is finite."""
+    sizes, rng = _sizes(loss), np.random.default_rng(seed)
+    order = [shape.name for shape in _by_array(loss).values()]
+    overflows, worst, wrong = 0, 0.0, ""
+    for (dtype, factor), draw in product(LARGE, range(DRAWS)):
+        inputs = {shape.name: _enlarged(shape, sizes, rng, draw % 2 == 1, factor) for shape in loss.shapes}
+        where = f"at inputs {factor:g} times as large, in {dtype.name}"
+        value, gradients = _values(function, [_as(inputs[name], dtype) for name in order])
+        overflows += not np.isfinite(value)
+        infinite = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
+        if infinite and np.isfinite(value):
+            wrong = wrong or f"the gradient by {infinite[0]} is not finite {where}, though the loss is {value:.3g}"
+        expected = _quietly(partial(loss, **inputs), np.inf)
+        if dtype == np.float64 and np.isfinite(expected):
+            error = _relative(np.asarray(value), np.asarray(expected))
+            worst = max(worst, error)
+            if error > ALLOWED:
+                wrong = wrong or f"the loss is {value:.6g} {where}, but {expected:.6g} as NumPy runs it"
+    return LargeInputs(len(LARGE) * DRAWS, overflows, worst, wrong)
+
+
+def _values(function: Callable[..., Any], given: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+    """The loss, infinite where it overflows, and its gradients by name."""
+    found = _quietly(partial(function, *given), None)
+    return (np.inf, {}) if found is None else (found[0], found[1]._asdict())
+
+
+def _enlarged(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, small: bool, factor: float) -> Any:
+    """One input that satisfies what is declared of it, ``factor`` times as large where that leaves it free."""
+    found = drawn(shape, sizes, rng, small)
+    bounded = shape.labels or shape.array.positive or shape.words & {"one-hot", "distribution"}
+    return found if bounded else found * factor
+
+
+def _as(value: Any, dtype: np.dtype[Any]) -> Any:
+    """An array of real numbers in another dtype; labels and numbers as they are."""
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+def _quietly(evaluate: Callable[[], Any], overflown: Any) -> Any:
+    """What ``evaluate`` returns, without warnings; ``overflown`` where numbers of Python's overflow."""
+    with np.errstate(all="ignore"):
+        try:
+            return evaluate()
+        except OverflowError:
+            return overflown
+
+
+def _by_array(loss: Loss) -> dict[str, Shape]:
+    """What is declared of each input of the program, in its order: labels y stand there as their one-hot rows Y."""
+    order = [array.name for array in loss.program().inputs]
+    known = {shape.name: shape for shape in loss.shapes}
+    labels = {name.upper(): shape for name, shape in known.items() if shape.labels}
+    return {name: known[name] if name in known else labels[name] for name in order}
+
+
+def _sizes(loss: Loss) -> dict[str, int]:
+    axes = dict.fromkeys(axis.name for shape in loss.shapes for axis in shape.array.axes)
+    return {name: SIZES[place % len(SIZES)] for place, name in enumerate(axes)}
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:

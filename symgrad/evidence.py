@@ -22,7 +22,7 @@ from symgrad.check.published import Published, probabilities_possible, read_publ
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.codegen import to_numpy
-from symgrad.differences import NoInputs, compare_with_differences
+from symgrad.differences import LARGE, NoInputs, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text
@@ -106,20 +106,33 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None) -> Report:
     derivation = derive(loss, wrt)
     items = _lines("proof of every line", derivation.prove())
     items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
-    items.append(_differences(loss, derivation))
+    function = derivation.to_numpy()
+    items += [_differences(loss, function, list(derivation.gradients)), _large(loss, function)]
     return Report((Section(derivation.program.name, tuple(items)),))
 
 
-def _differences(loss: Loss, derivation: Derivation) -> Item:
+def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -> Item:
     """The generated function against the loss as NumPy runs it, and its gradients against finite differences."""
     what = "finite differences of the loss itself"
     try:
-        found = compare_with_differences(loss, derivation.to_numpy(), list(derivation.gradients))
+        found = compare_with_differences(loss, function, wrt)
     except NoInputs as reason:
         return Item(what, False, str(reason))
     sizes = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items())
     words = f"{found.entries} entries at random inputs, {sizes}: largest relative error {found.error:.1e}"
     return Item(what, found.ok, f"{words} ({found.worst}), allowed {found.allowed:.0e}")
+
+
+def _large(loss: Loss, function: Callable[..., Any]) -> Item:
+    """The generated function where exponentials overflow."""
+    found = compare_at_large_inputs(loss, function)
+    words = found.wrong or (
+        f"{found.draws} draws, up to {max(factor for _, factor in LARGE):g} times as large: every gradient is finite "
+        f"where the loss is, the loss within {found.error:.1e} of NumPy's where that is finite"
+    )
+    if found.overflows:
+        words += f"; the loss itself overflows at {found.overflows} of {found.draws}"
+    return Item("large inputs", found.ok, words)
 
 
 def _package_data(name: str) -> str:

@@ -275,6 +275,11 @@ def test_a_fixed_number_decides_a_branch() -> None:
         loss.program()
 
 
+def test_a_fixed_number_is_a_size_for_numpy() -> None:
+    loss = symgrad.loss(shapes="x: N, size: scalar")(lambda x, size: np.sum(x) * float(np.trace(np.eye(size))))
+    assert loss.program(size=3).equations[-1].rhs.has(sympy.Integer(3))
+
+
 def test_a_notebooks_cell_is_quoted_and_code_without_source_is_not() -> None:
     """Notebooks and recent prompts register their text with ``linecache``; ``exec`` does not."""
     text = "def cell(X, W, V, y, a):\n    return np.sum(W @ X)\n"

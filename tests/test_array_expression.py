@@ -123,6 +123,14 @@ def test_the_caret_stands_under_the_mistake() -> None:
     assert lines[1:] == ["  expression:", "    mean(exp(X) + foo(X))", "                  ^^^"]
 
 
+@pytest.mark.parametrize(("text", "under"), [("sum(X / 0)", "X / 0"), ("sum(X * 0**-1)", "0**-1")])
+def test_a_division_by_zero_is_pointed_at(text: str, under: str) -> None:
+    with pytest.raises(symgrad.ProgramError) as caught:
+        parse(text, SHAPES).program()
+    _, _, shown, carets = str(caught.value).splitlines()
+    assert shown[carets.index("^") : len(carets)] == under
+
+
 def test_nothing_is_evaluated() -> None:
     """No call of eval, exec or compile, and of ``ast`` only ``parse``."""
     tree = ast.parse(Path(expression.__file__).read_text(encoding="utf-8"))

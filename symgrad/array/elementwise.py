@@ -200,7 +200,10 @@ def _is_zero(node: Node) -> bool:
 
 
 def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: str = "") -> Node:
-    """``meaning`` applied entry by entry to arrays broadcast against each other."""
+    """``meaning`` applied entry by entry to arrays broadcast against each other.
+
+    Raises ``ProgramError`` where axes clash, and where the constant 0 divides.
+    """
 
     def build(entries: Entries, indices: Indices) -> Expr:
         return real(meaning(*(entries(part, aligned(part, indices)) for part in parts)))

@@ -288,7 +288,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
         except SymgradError:
             raise
         except ZeroDivisionError:
-            raise ProgramError(f"division by zero at column {_place(node, text).start + 1}") from None
+            place = _place(node, text)
+            raise at_place(ProgramError(f"division by zero at column {place.start + 1}"), place) from None
         except (ArithmeticError, ValueError, TypeError, IndexError) as error:
             _refuse(node, text, f"{type(error).__name__} ({error})")
 

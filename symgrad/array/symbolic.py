@@ -206,9 +206,12 @@ class Symbolic:
     __complex__ = _number("complex()", "leave it out: numbers and symbols mix")
 
     def __index__(self) -> int:
-        if (name := numpys_function()) in ("eye", "identity"):
-            refuse(f"np.{name} needs a number of its own: write symgrad.array.eye(...), which takes an axis's size too")
-        return int(_whole(self))
+        try:
+            return int(_whole(self))
+        except UnsupportedError:
+            if (name := numpys_function()) not in ("eye", "identity"):
+                raise
+        refuse(f"np.{name} needs a number of its own: write symgrad.array.eye(...), which takes an axis's size too")
 
     __iter__ = _number("a loop over an axis", "write a sum, einsum or an operation on whole arrays")
     __contains__ = _number("in", "write np.where(A == x, ...)")

@@ -1,0 +1,85 @@
+"""Generated functions at large inputs: what overflows is found and named, what does not is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.array import log_softmax, softmax
+from symgrad.differences import compare_at_large_inputs
+from symgrad.evidence import check_loss
+
+Arrays = Any
+
+
+class Gradients(NamedTuple):
+    W: np.ndarray
+
+
+@symgrad.loss(shapes="X: N D, W: D C, y: N labels of C", wrt="W")
+def cross_entropy(X: Arrays, W: Arrays, y: Arrays) -> Arrays:
+    return -np.mean(log_softmax(X @ W, axis=1)[np.arange(len(y)), y])
+
+
+@symgrad.loss(shapes="X: N D, W: D C, Y: N C distribution", wrt="W")
+def brier(X: Arrays, W: Arrays, Y: Arrays) -> Arrays:
+    return np.mean((softmax(X @ W, axis=1) - Y) ** 2)
+
+
+@symgrad.loss(shapes="x: N, w: N", wrt="w")
+def exponential(x: Arrays, w: Arrays) -> Arrays:
+    return np.sum(np.exp(x * w + 1000))
+
+
+def naive(X: np.ndarray, W: np.ndarray, Y: np.ndarray) -> tuple[Any, Gradients]:
+    """Cross-entropy with a stable value, and a gradient that overflows."""
+    Y = np.eye(W.shape[1])[Y]
+    E = np.exp(X @ W)
+    value = -np.mean(np.sum(Y * log_softmax(X @ W, axis=1), axis=1))
+    return value, Gradients(X.T @ (E / E.sum(axis=1, keepdims=True) - Y) / len(X))
+
+
+def stable(X: np.ndarray, W: np.ndarray, y: np.ndarray) -> tuple[Any, Gradients]:
+    Y = np.eye(W.shape[1])[y]
+    return cross_entropy(X, W, y), Gradients(X.T @ (softmax(X @ W, axis=1) - Y) / len(X))
+
+
+def test_a_gradient_that_overflows_is_named() -> None:
+    found = compare_at_large_inputs(cross_entropy, naive)
+    assert not found.ok and found.overflows == 0
+    assert found.wrong.startswith("the gradient by W is not finite at inputs 1000 times as large, in float64")
+
+
+def test_a_gradient_that_overflows_in_float32_alone() -> None:
+    def single(X: np.ndarray, W: np.ndarray, y: np.ndarray) -> tuple[Any, Gradients]:
+        return (naive if X.dtype == np.float32 else stable)(X, W, y)
+
+    assert compare_at_large_inputs(cross_entropy, stable).ok
+    assert "40 times as large, in float32" in compare_at_large_inputs(cross_entropy, single).wrong
+
+
+@pytest.mark.parametrize(
+    "change", [lambda value: value * (1 + 1e-5), lambda value: np.float64("nan"), lambda value: np.inf]
+)
+def test_a_loss_that_is_not_numpys_is_found(change: Callable[[Any], Any]) -> None:
+    def wrong(X: np.ndarray, W: np.ndarray, y: np.ndarray) -> tuple[Any, Gradients]:
+        value, grads = stable(X, W, y)
+        return change(value), grads
+
+    assert "as NumPy runs it" in compare_at_large_inputs(cross_entropy, wrong).wrong
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, brier])
+def test_generated_functions_hold_at_large_inputs(loss: Any) -> None:
+    found = compare_at_large_inputs(loss, symgrad.derive(loss).to_numpy())
+    assert found.ok and found.overflows == 0 and found.error < 1e-12, found
+
+
+def test_a_loss_that_overflows_is_said_to() -> None:
+    (section,) = check_loss(exponential).sections
+    (item,) = (item for item in section.items if item.what == "large inputs")
+    assert item.ok and "the loss itself overflows at " in item.found and item.found.endswith(" of 8")
