@@ -204,9 +204,9 @@ _ERF_LARGE = (
 COLUMNS = '''
 def _columns(left, right):
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
-    if right.shape[1] < 256:
+    if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
-    product = right.T.dot(left.T)  # this way round BLAS is faster: its threads wait less for each other
+    product = right.T.dot(left.T)  # this way round BLAS is faster in single precision, and for many columns
     return product.T if left.shape[0] > 64 else product.T.copy()
 '''
 

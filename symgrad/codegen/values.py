@@ -229,6 +229,9 @@ def _times(left: Value, right: Value, index: Idx, rows: str) -> tuple[str, Stren
     if rows and len(left.indices) == len(right.indices) == 2:
         row, column = left.indices[0], right.indices[1]
         if axis_name(index) == rows:
+            if left.code.endswith(".T") and right.code.endswith(".T"):  # the same product, from operands as they lie
+                turned = right.transpose, left.transpose
+                return f"{turned[0].within(Strength.CALL)}.dot({turned[1].code}).T", Strength.CALL
             return f"{left.within(Strength.CALL)}.dot({right.code})", Strength.CALL
         if axis_name(column) == rows:
             return f"_columns({left.code}, {right.code})", Strength.CALL

@@ -70,7 +70,7 @@ def _rows(X, W, b, Y, N, C):
     L = np.add.reduce(R**2, axis=None) / (N * C)
 
     G = 2 / (N * C) * P * (R - np.add.reduce(P * R))
-    dW = X.T.dot(G.T)
+    dW = G.dot(X).T
     db = np.add.reduce(G, axis=1)
     return L, dW, db
 
@@ -140,9 +140,9 @@ def _one_hot(labels, count, dtype):
 
 def _columns(left, right):
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
-    if right.shape[1] < 256:
+    if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
-    product = right.T.dot(left.T)  # this way round BLAS is faster: its threads wait less for each other
+    product = right.T.dot(left.T)  # this way round BLAS is faster in single precision, and for many columns
     return product.T if left.shape[0] > 64 else product.T.copy()
 
 
