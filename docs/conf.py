@@ -3,7 +3,6 @@ does not prove stops the build."""
 
 from __future__ import annotations
 
-import html
 import inspect
 from pathlib import Path
 
@@ -27,8 +26,6 @@ autodoc_member_order = "bysource"
 
 PAGE = """\
 # {title}
-
-{doc}
 
 ```python
 {definition}
@@ -66,7 +63,6 @@ def write_losses(app: Sphinx) -> None:
             raise ExtensionError(f"{name}: lines that do not prove: {wrong}")
         page = PAGE.format(
             title=derivation.program.summary,
-            doc=html.escape(inspect.getdoc(loss.function) or ""),
             definition=inspect.getsource(loss.function),
             mathml=derivation.to_mathml(),
             text=derivation.to_text(),
