@@ -18,37 +18,24 @@ from typing import Any
 from sympy import (
     Add,
     Function,
-    HadamardPower,
-    HadamardProduct,
-    Identity,
     Indexed,
     Integer,
     KroneckerDelta,
     MatAdd,
-    MatMul,
     MatrixExpr,
-    MatrixSymbol,
     Mul,
     Number,
     NumberSymbol,
-    OneMatrix,
     Piecewise,
     Pow,
     Rational,
     S,
     Sum,
     Symbol,
-    Trace,
-    Transpose,
-    ZeroMatrix,
 )
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 from sympy.functions.elementary.miscellaneous import MinMaxBase
-from sympy.matrices import MatrixBase
-from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
-from sympy.matrices.expressions.diagonal import DiagMatrix
-from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
@@ -56,18 +43,14 @@ from symgrad.functions import MEANINGS, absolute, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
+from symgrad.render.matrix_order import MATRICES
 from symgrad.render.names import Vocabulary
-from symgrad.render.shapes import contracts
 from symgrad.render.tree import (
     Bars,
     Call,
     Case,
     Cases,
-    Chain,
     Delta,
-    Grid,
-    Hadamard,
-    HadamardRaised,
     Indicator,
     Leaf,
     Mapped,
@@ -75,12 +58,9 @@ from symgrad.render.tree import (
     Node,
     Raised,
     Relation,
-    Root,
-    Row,
     Share,
     Slope,
     Summed,
-    Transposed,
 )
 
 
@@ -256,119 +236,10 @@ def _relation(self: _Orderer, expr: Any) -> Factors:
     return Factors(above=(Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
 
 
-# --- matrices --------------------------------------------------------------------------------------------
-
-
-def _matrix_leaf(_: _Orderer, expr: Any) -> Factors:
-    return Factors(matrix=Leaf(expr))
-
-
-def _matrix_product(self: _Orderer, expr: Any) -> Factors:
-    parts = [self.factors(arg) for arg in expr.args]
-    chain: list[Node] = []
-    for part in parts:
-        if part.matrix is not None:
-            chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
-    matrix = chain[0] if len(chain) == 1 else Chain(tuple(chain))
-    return self.merged(parts) * Factors(matrix=matrix)
-
-
-def _hadamard(self: _Orderer, expr: Any) -> Factors:
-    parts = [self.factors(arg) for arg in expr.args]
-    above: list[Node] = []
-    below: list[Node] = []
-    for node in (part.matrix for part in parts if part.matrix is not None):
-        if (divisor := _divisor(node)) is not None:
-            below.append(divisor)
-        elif isinstance(node, Hadamard):
-            above += node.factors
-            below += node.below
-        else:
-            above.append(node)
-    if not above:
-        above.append(Leaf(OneMatrix(*expr.shape)))
-    above.sort(key=self.keys.spelled)
-    below.sort(key=self.keys.spelled)
-    return self.merged(parts) * Factors(matrix=Hadamard(tuple(above), tuple(below)))
-
-
-def _divisor(node: Node) -> Node | None:
-    """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
-    match node:
-        case Hadamard((Leaf(OneMatrix()),), (base,)):
-            return base
-        case Transposed(body):
-            divisor = _divisor(body)
-            return divisor and Transposed(divisor)
-        case Chain((inner, Leaf(OneMatrix()) as ones)) if not contracts(node):
-            divisor = _divisor(inner)
-            return divisor and Chain((divisor, ones))
-        case Chain((Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
-            divisor = _divisor(inner)
-            return divisor and Chain((ones, divisor))
-    return None
-
-
-def _hadamard_power(self: _Orderer, expr: Any) -> Factors:
-    base, exponent = expr.args
-    node = self.top(base)
-    if exponent.is_negative:
-        divisor = node if exponent == -1 else HadamardRaised(node, self.top(-exponent))
-        return Factors(matrix=Hadamard((Leaf(OneMatrix(*expr.shape)),), (divisor,)))
-    if exponent == 2 and isinstance(node, Leaf):
-        return Factors(matrix=Hadamard((node, node)))
-    if exponent == S.Half:
-        return Factors(matrix=Root(node))
-    return Factors(matrix=HadamardRaised(node, self.top(exponent)))
-
-
-def _transpose(self: _Orderer, expr: Any) -> Factors:
-    inner = self.factors(expr.arg)
-    return self.merged([inner]) * Factors(matrix=Transposed(inner.matrix) if inner.matrix else None)
-
-
-def _entrywise(self: _Orderer, expr: Any) -> Factors:
-    (variable,) = expr.function.variables
-    body = expr.function.expr
-    if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
-        return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
-    return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
-
-
-def _diagonal(self: _Orderer, expr: Any) -> Factors:
-    return Factors(matrix=Call("diag", (self.top(expr.arg),)))
-
-
-def _trace(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(Call("tr", (self.top(expr.arg),)),))
-
-
-def _element(self: _Orderer, expr: Any) -> Factors:
-    """The one entry of a 1 x 1 product is that product; any other entry of a matrix symbol is a leaf."""
-    if expr.parent.shape == (1, 1):
-        inner = self.factors(expr.parent)
-        return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())
-    return Factors(above=(Leaf(expr),))
-
-
-def _explicit(self: _Orderer, expr: Any) -> Factors:
-    rows = [Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
-    return Factors(matrix=Grid(tuple(rows)))
-
-
 _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]], ...] = (
     # SymPy's MatMul is a Mul and its MatAdd an Add: the matrix classes come first.
-    ((MatrixSymbol, OneMatrix, ZeroMatrix, Identity), _matrix_leaf),
     (MatAdd, _add),
-    (MatMul, _matrix_product),
-    (HadamardProduct, _hadamard),
-    (HadamardPower, _hadamard_power),
-    (Transpose, _transpose),
-    (ElementwiseApplyFunction, _entrywise),
-    (DiagMatrix, _diagonal),
-    (Trace, _trace),
-    (MatrixElement, _element),
-    (MatrixBase, _explicit),
+    *MATRICES,
     (Number, _number),
     (Symbol, _symbol),
     (NumberSymbol, lambda _, expr: Factors(constants={expr: S.One})),

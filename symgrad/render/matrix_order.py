@@ -1,0 +1,160 @@
+"""The matrix classes of SymPy in reading order: from matrix expressions to factors of a ``tree``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from sympy import (
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    MatMul,
+    MatrixSymbol,
+    OneMatrix,
+    Pow,
+    S,
+    Trace,
+    Transpose,
+    ZeroMatrix,
+)
+from sympy.core.basic import Basic
+from sympy.matrices import MatrixBase
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.matexpr import MatrixElement
+
+from symgrad.render.factors import Factors
+from symgrad.render.keys import Keys
+from symgrad.render.shapes import contracts
+from symgrad.render.tree import Call, Chain, Grid, Hadamard, HadamardRaised, Leaf, Node, Root, Row, Transposed
+
+
+class Orderer(Protocol):
+    """What takes expressions apart into factors (``order``)."""
+
+    keys: Keys
+
+    def top(self, expr: Basic) -> Node:
+        """A whole side of an equation, or the argument of a function."""
+
+    def factors(self, expr: Basic) -> Factors:
+        """The factors of an expression."""
+
+    def merged(self, parts: Sequence[Factors]) -> Factors:
+        """The product of the factors of the parts that are not matrices."""
+
+    def mapped(self, variable: Basic, body: Basic, argument: Node) -> Node:
+        """A function of one variable, entry by entry."""
+
+
+def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
+    return Factors(matrix=Leaf(expr))
+
+
+def _matrix_product(self: Orderer, expr: Any) -> Factors:
+    parts = [self.factors(arg) for arg in expr.args]
+    chain: list[Node] = []
+    for part in parts:
+        if part.matrix is not None:
+            chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
+    matrix = chain[0] if len(chain) == 1 else Chain(tuple(chain))
+    return self.merged(parts) * Factors(matrix=matrix)
+
+
+def _hadamard(self: Orderer, expr: Any) -> Factors:
+    parts = [self.factors(arg) for arg in expr.args]
+    above: list[Node] = []
+    below: list[Node] = []
+    for node in (part.matrix for part in parts if part.matrix is not None):
+        if (divisor := _divisor(node)) is not None:
+            below.append(divisor)
+        elif isinstance(node, Hadamard):
+            above += node.factors
+            below += node.below
+        else:
+            above.append(node)
+    if not above:
+        above.append(Leaf(OneMatrix(*expr.shape)))
+    above.sort(key=self.keys.spelled)
+    below.sort(key=self.keys.spelled)
+    return self.merged(parts) * Factors(matrix=Hadamard(tuple(above), tuple(below)))
+
+
+def _divisor(node: Node) -> Node | None:
+    """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
+    match node:
+        case Hadamard((Leaf(OneMatrix()),), (base,)):
+            return base
+        case Transposed(body):
+            divisor = _divisor(body)
+            return divisor and Transposed(divisor)
+        case Chain((inner, Leaf(OneMatrix()) as ones)) if not contracts(node):
+            divisor = _divisor(inner)
+            return divisor and Chain((divisor, ones))
+        case Chain((Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
+            divisor = _divisor(inner)
+            return divisor and Chain((ones, divisor))
+    return None
+
+
+def _hadamard_power(self: Orderer, expr: Any) -> Factors:
+    base, exponent = expr.args
+    node = self.top(base)
+    if exponent.is_negative:
+        divisor = node if exponent == -1 else HadamardRaised(node, self.top(-exponent))
+        return Factors(matrix=Hadamard((Leaf(OneMatrix(*expr.shape)),), (divisor,)))
+    if exponent == 2 and isinstance(node, Leaf):
+        return Factors(matrix=Hadamard((node, node)))
+    if exponent == S.Half:
+        return Factors(matrix=Root(node))
+    return Factors(matrix=HadamardRaised(node, self.top(exponent)))
+
+
+def _transpose(self: Orderer, expr: Any) -> Factors:
+    inner = self.factors(expr.arg)
+    return self.merged([inner]) * Factors(matrix=Transposed(inner.matrix) if inner.matrix else None)
+
+
+def _entrywise(self: Orderer, expr: Any) -> Factors:
+    (variable,) = expr.function.variables
+    body = expr.function.expr
+    if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
+        return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
+
+
+def _diagonal(self: Orderer, expr: Any) -> Factors:
+    return Factors(matrix=Call("diag", (self.top(expr.arg),)))
+
+
+def _trace(self: Orderer, expr: Any) -> Factors:
+    return Factors(above=(Call("tr", (self.top(expr.arg),)),))
+
+
+def _element(self: Orderer, expr: Any) -> Factors:
+    """The one entry of a 1 x 1 product is that product; any other entry of a matrix symbol is a leaf."""
+    if expr.parent.shape == (1, 1):
+        inner = self.factors(expr.parent)
+        return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())
+    return Factors(above=(Leaf(expr),))
+
+
+def _explicit(self: Orderer, expr: Any) -> Factors:
+    rows = [Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
+    return Factors(matrix=Grid(tuple(rows)))
+
+
+MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]], ...] = (
+    ((MatrixSymbol, OneMatrix, ZeroMatrix, Identity), _matrix_leaf),
+    (MatMul, _matrix_product),
+    (HadamardProduct, _hadamard),
+    (HadamardPower, _hadamard_power),
+    (Transpose, _transpose),
+    (ElementwiseApplyFunction, _entrywise),
+    (DiagMatrix, _diagonal),
+    (Trace, _trace),
+    (MatrixElement, _element),
+    (MatrixBase, _explicit),
+)
+"""Class -> what makes factors of it."""
