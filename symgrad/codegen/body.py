@@ -58,7 +58,7 @@ class Body:
         self._values = {a.name: self._input(a, place) for place, a in enumerate(record.program.inputs)}
         self._inlined = _used_once(every)
         self._last_use = last_uses(every, self._inlined)
-        self._made: set[str] = set()  # the arrays that a line makes, so that no other array shares their memory
+        self._made: dict[str, None] = {}  # the arrays that a line makes, so that no other array shares their memory
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
         axes = [axis.name for axis in record.program.axes]
@@ -146,7 +146,7 @@ class Body:
             made = is_made(value.code)
             value = self._in_place(assignment, value) or self._named(self.names[assignment.name], value)
             if made:
-                self._made.add(assignment.name)
+                self._made[assignment.name] = None
         self._values[assignment.name] = value
         self._translator.letters[assignment.name] = assignment.indices
 
@@ -162,6 +162,7 @@ class Body:
         old = next((n for n in self._made if self._values[n].code == place), "")
         if self._last_use.get(old) != assignment.name or _axes(self._values[old]) != _axes(value):
             return None
+        del self._made[old]  # its memory is another's from here on
         if not self._keeps_name(assignment):
             made = f"{ufunc}({place}, {right}, out={place})"
             return self._named(self.names[assignment.name], replace(value, code=made, strength=Strength.CALL))
