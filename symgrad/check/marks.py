@@ -75,7 +75,6 @@ class Mark:
         shown = ", ".join("(" + ", ".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
         return f"{self.level.words} {shown}{error}"
 
-
     @property
     def explanation(self) -> str:
         """How the verdict was reached, in words: the mechanism and all that it used."""
@@ -87,7 +86,9 @@ class Mark:
         if self.assumptions:
             parts.append(f"under {', '.join(self.assumptions)}")
         if len(self.shapes) > 1:
-            parts.append("at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes))
+            parts.append(
+                "at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes)
+            )
         if self.error_bound:
             parts.append(f"a wrong line passes with a probability below {self.error_bound:.1g}")
         return "; ".join(parts)
