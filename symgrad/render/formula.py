@@ -87,7 +87,8 @@ def _compact(part: Element) -> None:
     """The same formula in fewer elements.
 
     The letters of an upright word become a word; an mrow around one child goes, and so does one that is all that a row
-    holds; a bold digit is bold by itself, since browsers ignore the attribute.
+    holds; a bold digit is bold by itself, since browsers ignore the attribute; the name of a function is no operator,
+    around which browsers leave room, but where it has a script (a maximum over an index).
     """
     if len(part) > 1 and all(child.tag == "mi" and child.get("mathvariant") == "normal" for child in part):
         word = Element("mi")
@@ -97,6 +98,8 @@ def _compact(part: Element) -> None:
         del part.attrib["mathvariant"]
         part.text = chr(BOLD_ZERO + int(part.text or ""))
     for child in part:
+        if child.tag == "mo" and len(child.text or "") > 1 and part.tag in ROWS:
+            child.tag = "mi"
         _compact(child)
     part[:] = [child[0] if len(child) == 1 and _is_plain_row(child) else child for child in part]
     while part.tag in ROWS and len(part) == 1 and _is_plain_row(part[0]):
