@@ -10,9 +10,10 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
-from symgrad.render.layout import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page, layout
+from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
+from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
 from symgrad.render.shapes import Shape
 from symgrad.render.text import (
     cited,
@@ -190,7 +191,7 @@ class _MathPage:
             title = f"{section.title} {self.plain.show(section.array)}" if section.array else section.title
             yield title, [line for group in section.groups for line in group]
         if self.content.closed:
-            yield GRADIENTS, self.content.closed
+            yield GRADIENTS, self.content.closed_lines
 
     def _assumption(self, row: AssumptionRow) -> tuple[Piece, ...]:
         used = f"used by {numbers(row.lines)}" if row.lines else "" if row.used else "not used"
