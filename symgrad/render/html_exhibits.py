@@ -57,7 +57,7 @@ def values_latex(values: np.ndarray) -> str:
     if values.ndim == 0:
         return number_latex(float(values))
     if values.ndim == 1:
-        return "(" + r", \; ".join(number_latex(float(v)) for v in values) + ")"
+        return "(" + r", \; ".join(f"{{{number_latex(float(v))}}}" for v in values) + ")"  # a sign there is no operator
     rows = (" & ".join(number_latex(float(v)) for v in row) for row in values)
     return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 
