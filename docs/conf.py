@@ -4,6 +4,7 @@ does not prove stops the build."""
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -11,16 +12,23 @@ from sphinx.errors import ExtensionError
 
 import symgrad
 
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "symgrad"
 author = "the symgrad developers"
 version = release = symgrad.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "mathml_math"]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "symgrad"
 html_static_path = ["_static"]
 html_css_files = ["derivation.css"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "auto"  # a text notebook is run whenever its page is read
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
