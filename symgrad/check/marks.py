@@ -44,7 +44,8 @@ class Mark:
 
     ``detail`` says by what mechanism, or what is wrong; ``shapes`` are those at which the line was evaluated;
     ``error_bound`` bounds the probability that a wrong line passed a randomised test; ``assumptions`` are the keys of
-    those without which the line was not proved; ``rests_on`` numbers the lines whose closed forms were used.
+    those without which the line was not proved; ``rests_on`` numbers the lines whose closed forms were used, and
+    ``written_out`` names the arrays whose definitions were.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Mark:
     error_bound: float | None = None
     assumptions: tuple[str, ...] = ()
     rests_on: tuple[int, ...] = ()
+    written_out: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -72,6 +74,23 @@ class Mark:
             return f"{self.level.words}{error}"
         shown = ", ".join("(" + ", ".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
         return f"{self.level.words} {shown}{error}"
+
+
+    @property
+    def explanation(self) -> str:
+        """How the verdict was reached, in words: the mechanism and all that it used."""
+        parts = [self.detail]
+        if self.written_out:
+            parts.append(f"with the definition of {', '.join(self.written_out)} written out")
+        if self.rests_on:
+            parts.append(f"by the closed form of line {', '.join(map(str, self.rests_on))}")
+        if self.assumptions:
+            parts.append(f"under {', '.join(self.assumptions)}")
+        if len(self.shapes) > 1:
+            parts.append("at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes))
+        if self.error_bound:
+            parts.append(f"a wrong line passes with a probability below {self.error_bound:.1g}")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,8 @@ class Prover:
                 continue
             level, shapes = self._weakest(Level.EVERY_SHAPE, proof.lines)
             detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
-            return Mark(number, level, detail, shapes or self._shapes[:1], None, keys, proof.lines)
+            written = tuple(name for name in self._record.program.rank if name in proof.names)
+            return Mark(number, level, detail, shapes or self._shapes[:1], None, keys, proof.lines, written)
         return self._at_shapes(claim, assumed, system)
 
     def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:

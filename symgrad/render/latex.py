@@ -9,9 +9,10 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import Shape
 from symgrad.render.text import cited, columns_words, index_only_words, mark_sign, no_matrix_words, numbers
 from symgrad.render.text_printer import TextPrinter, width
@@ -42,14 +43,15 @@ def to_latex(
     standalone: bool = False,
     evaluation: Record | None = None,
     code: str = "",
+    steps: str = "all",
 ) -> str:
     """The derivation in LaTeX; ``marks`` maps the number of a line to how it is known.
 
     ``evaluation`` has the lines on what the generated code evaluates, and ``code`` is its source.  The fragment needs
-    the packages amsmath and amssymb; ``standalone`` gives a whole document.  Raises ``InputError`` for a ``notation``
-    other than ``"both"``, ``"index"`` and ``"matrix"``.
+    the packages amsmath and amssymb; ``standalone`` gives a whole document.  ``notation`` and ``steps`` are those of
+    ``layout``.  Raises ``InputError`` for another notation or lines that are not there.
     """
-    body = _LatexPage(layout(record, marks, notation, evaluation)).page(code)
+    body = _LatexPage(layout(record, marks, notation, evaluation, steps)).page(code)
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 
@@ -81,9 +83,11 @@ class _LatexPage:
             [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(a.letters)}\)"]
             for a in page.axes
         ]
-        yield _heading("Axes") + _table(axes)
+        if axes:
+            yield _heading("Axes") + _table(axes)
         arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
-        yield _heading("Arrays") + _table(arrays) + "\\medskip"
+        if arrays:
+            yield _heading("Arrays") + _table(arrays) + "\\medskip"
         if page.columns:
             vectors = [(self._math(r.matrix), rf"\({letters(r.axes[0])}\)") for r in page.columns]
             yield columns_words(vectors, r"\(\,\times\,\)")
@@ -149,7 +153,7 @@ class _LatexPage:
 
     def _foot(self) -> Iterator[str]:
         if self.content.closed:
-            yield _heading(GRADIENTS) + self._block(self.content.closed, EQUATION + REASON)
+            yield _heading(GRADIENTS) + self._block(self.content.closed_lines, EQUATION + REASON)
         if self.content.no_matrix:
             yield no_matrix_words([self._math(node) for node in self.content.no_matrix])
         if self.content.conditions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 
@@ -15,117 +15,26 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, axis_name, bound_indices
 from symgrad.program import Program
-from symgrad.render.letters import AxisRow, axis_rows, table_indices
+from symgrad.render.letters import axis_rows, table_indices
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.shapes import ProductShapes, Shape, products, shape
+from symgrad.render.page import (
+    EVALUATION,
+    ArrayRow,
+    AssumptionRow,
+    ClosedForm,
+    ConditionRow,
+    ConventionRow,
+    Line,
+    Page,
+    Section,
+)
+from symgrad.render.shapes import products, shape
 from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 NOTATIONS = ("both", "index", "matrix")
 CONSEQUENCES = "Consequences of the definitions"
-GRADIENTS = "The gradients"
-CONVENTIONS = "Where a function is not smooth"
-EVALUATION = "As the code evaluates it"
-CODE = "The code, without the functions that it calls"
-
-
-@dataclass(frozen=True)
-class Line:
-    """An equation with its reason.
-
-    ``left`` is None where the line goes on from the one above; ``name`` is what the left side is called
-    elsewhere (``G`` for a derivative).  ``keys`` are those of the assumption and the conventions used; ``cites``
-    the lines used besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the
-    shapes of the matrix products, and ``shape`` that of the whole, None for a scalar.
-    """
-
-    left: Node | None
-    right: Node
-    number: int | None = None
-    name: Node | None = None
-    reason: str = ""
-    keys: tuple[str, ...] = ()
-    cites: tuple[int, ...] = ()
-    nonzero: tuple[Node, ...] = ()
-    mark: str = ""
-    products: tuple[ProductShapes, ...] = ()
-    shape: Shape | None = None
-
-
-@dataclass(frozen=True)
-class Section:
-    """Lines under one heading, which may end in the name of an array; each group is about one subject."""
-
-    title: str
-    array: Node | None
-    groups: tuple[tuple[Line, ...], ...]
-
-
-@dataclass(frozen=True)
-class ArrayRow:
-    """One row of the table of shapes: the array (as a matrix, with at most two axes) and its entry, its axes, and what
-    it is."""
-
-    name: str
-    matrix: Node
-    entry: Node
-    axes: tuple[str, ...]
-    role: str
-
-
-@dataclass(frozen=True)
-class AssumptionRow:
-    """An assumption, whether it is used, and the lines on the page that use it."""
-
-    key: str
-    words: str
-    left: Node
-    right: Node
-    lines: tuple[int, ...]
-    used: bool
-
-
-@dataclass(frozen=True)
-class ConventionRow:
-    """Which derivative is taken where a function is not smooth, and the lines on the page that rest on it."""
-
-    key: str
-    words: str
-    lines: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ConditionRow:
-    """What the derivation divides by, why it is not zero, and the lines on the page that rest on it."""
-
-    nonzero: Node
-    reason: str
-    lines: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A derivation as a page; ``names`` is how it is spelled, ``evaluation`` what the code evaluates.
-
-    ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, and ``no_matrix`` the
-    other derivatives among the closed forms that have none, where one is asked for.
-    """
-
-    names: Vocabulary
-    title: str
-    axes: tuple[AxisRow, ...]
-    arrays: tuple[ArrayRow, ...]
-    columns: tuple[ArrayRow, ...]
-    index_only: tuple[ArrayRow, ...]
-    reduction: str
-    assumptions: tuple[AssumptionRow, ...]
-    sections: tuple[Section, ...]
-    closed: tuple[Line, ...]
-    no_matrix: tuple[Node, ...]
-    conditions: tuple[ConditionRow, ...]
-    conventions: tuple[ConventionRow, ...]
-    evaluation: Section | None
 
 
 def layout(
@@ -133,36 +42,65 @@ def layout(
     marks: Mapping[int, str] | None = None,
     notation: str = "both",
     evaluation: Record | None = None,
+    steps: str = "all",
 ) -> Page:
     """The page of a derivation; ``marks`` maps the number of a line to how it is known.
 
-    ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.
+    ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
+    "none" (the closed forms alone) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
+    of axes and arrays, with the assumptions that they use.
 
-    Raises ``InputError`` for another ``notation``, ``SymgradError`` for a matrix form that does not fit.
+    Raises ``InputError`` for another ``notation`` and for lines that are not there, ``SymgradError`` for a matrix form
+    that does not fit.
     """
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
     shown = evaluation if evaluation is not None and evaluation.steps else None
-    program, names = record.program, vocabulary(shown or record)
-    steps = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
-    writer = _Writer(record, names, marks or {}, {step.number for step in (*steps, *(shown.steps if shown else ()))})
-    rows = tuple(_array_row(a, program) for a in program.arrays.values())
+    program, names, chosen = record.program, vocabulary(shown or record), chosen_lines(steps, len(record.steps))
+    lines = [
+        s
+        for s in record.steps
+        if s.number in chosen and (notation == "both" or is_matrix_line(s) == (notation == "matrix"))
+    ]
+    writer = _Writer(record, names, marks or {}, {step.number for step in (*lines, *(shown.steps if shown else ()))})
+    whole = steps == "all"
+    rows = tuple(_array_row(a, program) for a in program.arrays.values()) if whole else ()
+    assumptions = tuple(writer.assumption(a) for a in program.assumptions)
     return Page(
         names=names,
         title=program.summary or program.name,
-        axes=axis_rows(record, shown, names),
+        axes=axis_rows(record, shown, names) if whole else (),
         arrays=rows,
         columns=tuple(row for row in rows if len(row.axes) == 1),
         index_only=tuple(row for row in rows if len(row.axes) > 2) if notation != "index" else (),
-        reduction=reduction_words(program),
-        assumptions=tuple(writer.assumption(a) for a in program.assumptions),
-        sections=tuple(writer.sections(steps)),
+        reduction=reduction_words(program) if whole else "",
+        assumptions=assumptions if whole else tuple(a for a in assumptions if a.lines),
+        sections=tuple(writer.sections(lines)),
         closed=tuple(writer.closed(notation)),
         no_matrix=tuple(writer.without_matrix()) if notation != "index" else (),
-        conditions=tuple(writer.conditions(steps if notation == "index" else record.steps)),
-        conventions=tuple(writer.conventions()),
+        conditions=tuple(writer.conditions(lines if notation == "index" or not whole else record.steps)),
+        conventions=tuple(c for c in writer.conventions() if whole or c.lines),
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
     )
+
+
+def chosen_lines(steps: str, last: int) -> Collection[int]:
+    """The numbers of the lines that ``steps`` asks for, of ``last`` in all.
+
+    Raises ``InputError`` for anything but "all", "none" and numbers of lines.
+    """
+    if steps in ("all", "none"):
+        return range(1, last + 1) if steps == "all" else ()
+    found: set[int] = set()
+    for part in steps.split(","):
+        ends = [end.strip() for end in part.split("-")]
+        if len(ends) > 2 or not all(end.isdecimal() for end in ends):
+            raise InputError(f"unknown steps {steps!r}: expected all, none, or numbers of lines such as 5-13")
+        first, final = int(ends[0]), int(ends[-1])
+        if not 1 <= first <= final <= last:
+            raise InputError(f"steps {part.strip()}: the derivation has lines 1 to {last}")
+        found.update(range(first, final + 1))
+    return found
 
 
 def is_matrix_line(step: Step) -> bool:
@@ -333,24 +271,18 @@ class _Writer:
         for convention, steps in self.record.conventions.items():
             yield ConventionRow(convention.key, convention.words, self._cited(s.number for s in steps))
 
-    def closed(self, notation: str) -> Iterator[Line]:
+    def closed(self, notation: str) -> Iterator[ClosedForm]:
         """The gradients asked for, after the adjoints that they are written in.
 
-        What has no matrix form is given entry by entry, once.
+        What has no matrix form is given entry by entry.
         """
-        gradients = self._closed_gradients
-        if notation != "matrix":
-            yield from map(self._closed_entry, gradients)
-        if notation != "index":
-            for g in gradients:
-                if g.matrix is not None:
-                    right = self.shown(g.matrix, matrix=True)
-                    yield Line(self.left(MatrixTotal(g.array)), right, name=self._name(MatrixTotal(g.array)))
-                elif notation == "matrix":
-                    yield self._closed_entry(g)
-
-    def _closed_entry(self, gradient: Gradient) -> Line:
-        return Line(Slope(self.output, self.shown(gradient.entry)), self.shown(gradient.index))
+        for g in self._closed_gradients:
+            index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
+            matrix = None
+            if g.matrix is not None and notation != "index":
+                subject = MatrixTotal(g.array)
+                matrix = Line(self.left(subject), self.shown(g.matrix, matrix=True), name=self._name(subject))
+            yield ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def without_matrix(self) -> Iterator[Node]:
         """The derivatives among the closed forms that have no matrix form though their arrays have: each by its name

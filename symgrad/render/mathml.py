@@ -14,9 +14,10 @@ from sympy.core.basic import Basic
 from symgrad.errors import UnsupportedError
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, size_latex
-from symgrad.render.layout import CONVENTIONS, GRADIENTS, Line, Page, layout
+from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
+from symgrad.render.page import CONVENTIONS, GRADIENTS, Line, Page
 from symgrad.render.text import (
     cited,
     columns_words,
@@ -209,7 +210,7 @@ class _MathPage:
             title = f"{section.title} {self.plain.show(section.array)}" if section.array else section.title
             yield title, [line for group in section.groups for line in group]
         if self.content.closed:
-            yield GRADIENTS, self.content.closed
+            yield GRADIENTS, self.content.closed_lines
 
     def _row(self, line: Line) -> tuple[str, ...]:
         """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""

@@ -10,9 +10,10 @@ from textwrap import wrap
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section, layout
+from symgrad.render.layout import layout
 from symgrad.render.names import Vocabulary, split_words, vocabulary, word
 from symgrad.render.order import ordered
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import ProductShapes
 from symgrad.render.text_printer import TextPrinter, spelled, width
 from symgrad.render.tree import Node
@@ -34,13 +35,14 @@ def to_text(
     notation: str = "both",
     evaluation: Record | None = None,
     code: str = "",
+    steps: str = "all",
 ) -> str:
     """The derivation as lines of text; ``marks`` maps the number of a line to how it is known.
 
-    ``notation`` is ``"both"``, ``"index"`` or ``"matrix"``.  ``evaluation`` has the lines on what the generated code
-    evaluates, and ``code`` is its source.  Raises ``InputError`` for any other notation.
+    ``notation`` and ``steps`` are those of ``layout``.  ``evaluation`` has the lines on what the generated code
+    evaluates, and ``code`` is its source.  Raises ``InputError`` for another notation or lines that are not there.
     """
-    page = layout(record, marks, notation, evaluation)
+    page = layout(record, marks, notation, evaluation, steps)
     return _TextPage(page, TextPrinter(page.names)).page(code)
 
 
@@ -102,16 +104,11 @@ class _TextPage:
         page, show = self.content, self.printer.show
         axes = [[a.name, a.meaning, "indices " + ", ".join(a.letters)] for a in page.axes]
         arrays = [[show(r.matrix), numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
-        lines = [
-            page.title,
-            "=" * width(page.title),
-            "",
-            "Axes",
-            *_table(axes),
-            "",
-            "Arrays",
-            *_table(arrays),
-        ]
+        lines = [page.title, "=" * width(page.title)]
+        if axes:
+            lines += ["", "Axes", *_table(axes)]
+        if arrays:
+            lines += ["", "Arrays", *_table(arrays)]
         if page.columns:
             remark = columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])
             lines += ["", *wrap(remark, PAGE_WIDTH)]
@@ -162,7 +159,7 @@ class _TextPage:
     def _closed(self) -> str:
         if not self.content.closed:
             return ""
-        lines = [GRADIENTS, *self._group(self.content.closed)]
+        lines = [GRADIENTS, *self._group(self.content.closed_lines)]
         if self.content.no_matrix:
             remark = no_matrix_words([self.printer.show(node) for node in self.content.no_matrix])
             lines += wrap(remark, PAGE_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)

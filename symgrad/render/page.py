@@ -1,0 +1,128 @@
+"""What a page of a derivation contains, before any notation.  Data only: ``layout`` makes it, the renderers read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symgrad.render.letters import AxisRow
+from symgrad.render.names import Vocabulary
+from symgrad.render.shapes import ProductShapes, Shape
+from symgrad.render.tree import Node
+
+GRADIENTS = "The gradients"
+CONVENTIONS = "Where a function is not smooth"
+EVALUATION = "As the code evaluates it"
+CODE = "The code, without the functions that it calls"
+
+
+@dataclass(frozen=True)
+class Line:
+    """An equation with its reason.
+
+    ``left`` is None where the line goes on from the one above; ``name`` is what the left side is called
+    elsewhere (``G`` for a derivative).  ``keys`` are those of the assumption and the conventions used; ``cites``
+    the lines used besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the
+    shapes of the matrix products, and ``shape`` that of the whole, None for a scalar.
+    """
+
+    left: Node | None
+    right: Node
+    number: int | None = None
+    name: Node | None = None
+    reason: str = ""
+    keys: tuple[str, ...] = ()
+    cites: tuple[int, ...] = ()
+    nonzero: tuple[Node, ...] = ()
+    mark: str = ""
+    products: tuple[ProductShapes, ...] = ()
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines under one heading, which may end in the name of an array; each group is about one subject."""
+
+    title: str
+    array: Node | None
+    groups: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True)
+class ArrayRow:
+    """One row of the table of shapes: the array (as a matrix, with at most two axes) and its entry, its axes, and what
+    it is."""
+
+    name: str
+    matrix: Node
+    entry: Node
+    axes: tuple[str, ...]
+    role: str
+
+
+@dataclass(frozen=True)
+class AssumptionRow:
+    """An assumption, whether it is used, and the lines on the page that use it."""
+
+    key: str
+    words: str
+    left: Node
+    right: Node
+    lines: tuple[int, ...]
+    used: bool
+
+
+@dataclass(frozen=True)
+class ConventionRow:
+    """Which derivative is taken where a function is not smooth, and the lines on the page that rest on it."""
+
+    key: str
+    words: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    """What the derivation divides by, why it is not zero, and the lines on the page that rest on it."""
+
+    nonzero: Node
+    reason: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """A derivative among the closed forms: entry by entry, and in matrix notation; one of them may be absent."""
+
+    index: Line | None
+    matrix: Line | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A derivation as a page, or some of its lines; ``names`` is how it is spelled, ``evaluation`` what the code
+    evaluates.  The tables are empty where only some lines were asked for.
+
+    ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, and ``no_matrix`` the
+    other derivatives among the closed forms that have none, where one is asked for.
+    """
+
+    names: Vocabulary
+    title: str
+    axes: tuple[AxisRow, ...]
+    arrays: tuple[ArrayRow, ...]
+    columns: tuple[ArrayRow, ...]
+    index_only: tuple[ArrayRow, ...]
+    reduction: str
+    assumptions: tuple[AssumptionRow, ...]
+    sections: tuple[Section, ...]
+    closed: tuple[ClosedForm, ...]
+    no_matrix: tuple[Node, ...]
+    conditions: tuple[ConditionRow, ...]
+    conventions: tuple[ConventionRow, ...]
+    evaluation: Section | None
+
+    @property
+    def closed_lines(self) -> tuple[Line, ...]:
+        """The closed forms, those in index notation first."""
+        index = [form.index for form in self.closed if form.index]
+        return (*index, *(form.matrix for form in self.closed if form.matrix))
