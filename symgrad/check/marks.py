@@ -75,19 +75,20 @@ class Mark:
         shown = ", ".join("(" + ", ".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
         return f"{self.level.words} {shown}{error}"
 
-
     @property
     def explanation(self) -> str:
         """How the verdict was reached, in words: the mechanism and all that it used."""
         parts = [self.detail]
         if self.written_out:
-            parts.append(f"with the definition of {', '.join(self.written_out)} written out")
+            parts.append(f"written out: {', '.join(self.written_out)}")
         if self.rests_on:
-            parts.append(f"by the closed form of line {', '.join(map(str, self.rests_on))}")
+            parts.append(f"closed forms used: {', '.join(f'({number})' for number in self.rests_on)}")
         if self.assumptions:
             parts.append(f"under {', '.join(self.assumptions)}")
         if len(self.shapes) > 1:
-            parts.append("at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes))
+            parts.append(
+                "at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes)
+            )
         if self.error_bound:
             parts.append(f"a wrong line passes with a probability below {self.error_bound:.1g}")
         return "; ".join(parts)

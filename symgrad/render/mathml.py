@@ -92,16 +92,17 @@ def mathml_lines(
 def expression_mathml(expr: Basic, source: Record | Program | None = None, display: str = "block") -> str:
     """One expression as a ``<math>`` element; ``display`` is ``"block"`` or ``"inline"``."""
     names = vocabulary(source)
-    return latex_to_mathml(_MathPrinter(names).show(ordered(expr, names)), display)
+    return latex_to_mathml(MathPrinter(names).show(ordered(expr, names)), display)
 
 
-def latex_to_mathml(latex: str, display: str = "block") -> str:
+def latex_to_mathml(latex: str, display: str = "block", alttext: str = "") -> str:
     """A formula of the dialect as a ``<math>`` element that is well-formed XML.
 
     Raises ``UnsupportedError`` where latex2mathml writes none, or passes a macro through as text.
     """
     try:
-        return _parsed(_bold_digits(convert(latex, display=display)))
+        xml = _bold_digits(convert(latex, display=display))
+        return _parsed(xml.replace("<math ", f'<math alttext="{html.escape(alttext or latex)}" ', 1))
     except ElementTree.ParseError as error:
         raise UnsupportedError(f"latex2mathml writes no well-formed XML for {latex}") from error
 
@@ -119,7 +120,7 @@ def _parsed(xml: str) -> str:
     return xml
 
 
-class _MathPrinter(LatexPrinter):
+class MathPrinter(LatexPrinter):
     """The same dialect, with what TeX does by itself and latex2mathml does not: room around the name of a
     function, and a superscript that holds on to all of a bracket and not to its closing sign alone.
     """
@@ -134,7 +135,7 @@ class _MathPrinter(LatexPrinter):
 class _MathPage:
     def __init__(self, page: Page) -> None:
         self.content = page
-        self.printer = _MathPrinter(page.names)
+        self.printer = MathPrinter(page.names)
         self.plain = TextPrinter(page.names)
 
     def lines(self) -> Iterator[MathLine]:
