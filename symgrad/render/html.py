@@ -9,8 +9,7 @@ from html import escape
 
 from symgrad.exhibits import Example, Fact
 from symgrad.render.html_exhibits import example_html, facts_html
-from symgrad.render.html_words import Spelling
-from symgrad.render.latex_printer import size_latex
+from symgrad.render.html_words import Spelling, size_words
 from symgrad.render.layout import layout
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Line, Page, Section
 from symgrad.render.shapes import products, shape
@@ -158,8 +157,8 @@ class _HtmlPage:
         paired = any(self._partner(line) for group in section.groups for line in group)
         kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
         rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
-        body = f'<tbody role="rowgroup">{"".join(rows)}</tbody>'
-        return f'<h3>{escape(section.title)}{array}</h3>\n<table class="{kind}" role="table">{head}{body}</table>'
+        body = f"<tbody>{''.join(rows)}</tbody>"
+        return f'<h3>{escape(section.title)}{array}</h3>\n<table class="{kind}">{head}{body}</table>'
 
     def _partner(self, line: Line) -> Line | None:
         """The line in index notation that a line in matrix notation writes."""
@@ -173,8 +172,8 @@ class _HtmlPage:
         cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
         cells.append(("m", self._mark(line)))
         cells += [("s", shapes) for shapes in [self._shapes(line)] if shapes]
-        shown = "".join(f'<td role="cell" class="{kind}">{cell}</td>' for kind, cell in cells)
-        return f'<tr role="row"{_class(" ".join(kinds))} id="{self.anchor}-{line.number}">{shown}</tr>\n'
+        shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
+        return f'<tr{_class(" ".join(kinds))} id="{self.anchor}-{line.number}">{shown}</tr>\n'
 
     def _number(self, line: Line) -> str:
         return f'<a href="#{self.anchor}-{line.number}">{line.number}</a>'
@@ -214,7 +213,7 @@ class _HtmlPage:
     def _shapes(self, line: Line) -> str:
         shown = [self.spelling.product(product) for product in line.products]
         if line.shape and not line.products:
-            shown.append(self.spelling.formula(size_latex(line.shape), " × ".join(line.shape)))
+            shown.append(size_words(line.shape))
         return "; ".join(shown)
 
     # --- below the lines ----------------------------------------------------------------------------------------------
@@ -257,13 +256,13 @@ class _HtmlPage:
             cells = [("l", self._left(first)), ("r", self.spelling.relation(first.right))]
             if index and matrix and matrix.left:
                 cells.append(("i", self.spelling.equation(matrix.left, matrix.right, matrix.name)))
-            shown = "".join(f'<td role="cell" class="{kind}">{cell}</td>' for kind, cell in cells)
-            rows.append(f'<tr role="row">{shown}</tr>')
+            shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
+            rows.append(f"<tr>{shown}</tr>")
         remark = ""
         if self.content.no_matrix:
             nodes = [self.spelling.text(node) for node in self.content.no_matrix]
             remark = f'<p class="soft">{escape(no_matrix_words(nodes))}</p>'
-        table = f'<table class="lines plain" role="table"><tbody role="rowgroup">{"".join(rows)}</tbody></table>'
+        table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
         return f'<div class="closed">{table}</div>{remark}'
 
     def proof(self, problems: Sequence[str]) -> str:
@@ -292,7 +291,7 @@ class _HtmlPage:
             if result is None or matrix.left is None:
                 continue
             found = [self.spelling.product(p) for p in dict.fromkeys(products(matrix.right, names))]
-            whole = found or [self.spelling.formula(size_latex(result), " × ".join(result))]
+            whole = found or [size_words(result)]
             rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
         if rows:
             yield f'<h4>Shapes</h4>\n<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
@@ -300,8 +299,8 @@ class _HtmlPage:
 
 def _heads(heads: Mapping[str, str]) -> str:
     """The heads of the columns of lines."""
-    cells = "".join(f'<th role="columnheader" class="{kind}">{words}</th>' for kind, words in heads.items())
-    return f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>'
+    cells = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads.items())
+    return f"<thead><tr>{cells}</tr></thead>"
 
 
 def _with_left(group: Sequence[Line]) -> Iterator[Line]:

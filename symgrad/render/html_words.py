@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from symgrad.render.formula import NAMESPACE, latex_to_mathml
 from symgrad.render.latex_printer import letters as letters_latex
-from symgrad.render.latex_printer import size_latex
-from symgrad.render.mathml import MathPrinter, latex_to_mathml
+from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, split_words, word
 from symgrad.render.page import Line
-from symgrad.render.shapes import ProductShapes
+from symgrad.render.shapes import ProductShapes, Shape
 from symgrad.render.text_printer import TextPrinter, spelled
 from symgrad.render.tree import Node
 
@@ -33,8 +33,8 @@ class Spelling:
 
     def formula(self, latex: str, text: str) -> str:
         """A formula of the dialect, in the line, with its text form; the style sheet says whether it is displayed,
-        so that limits may stand above and below a sum."""
-        return latex_to_mathml(latex, "block", text).replace(' display="block"', "", 1)
+        so that limits may stand above and below a sum.  HTML knows the namespace by itself."""
+        return latex_to_mathml(latex, "block", text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
 
     def text(self, node: Node) -> str:
         """A formula in Unicode, not escaped."""
@@ -64,8 +64,8 @@ class Spelling:
 
     def product(self, product: ProductShapes) -> str:
         """The shapes of the factors of a matrix product, and of the product."""
-        factors = [f"{self.math(node)}: {_size(size)}" for node, size in product.factors]
-        return f"{', '.join(factors)} → {_size(product.result)}"
+        factors = [f"{self.math(node)}: {size_words(size)}" for node, size in product.factors]
+        return f"{', '.join(factors)} → {size_words(product.result)}"
 
     def letters(self, names: Iterable[str]) -> str:
         """Letters of axes or indices, in one formula."""
@@ -98,5 +98,6 @@ class Spelling:
         return f'<a href="#{escape(self.keys[key])}">{shown}</a>' if key in self.keys else shown
 
 
-def _size(size: tuple[str, str]) -> str:
-    return latex_to_mathml(size_latex(size), "inline", f"{size[0]} × {size[1]}")
+def size_words(size: Shape) -> str:
+    """A shape, its axes set as variables."""
+    return " × ".join(f"<var>{escape(part)}</var>" for part in size)
