@@ -268,7 +268,8 @@ def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
     shown, source = node["html"], node["source"].rstrip()
     if source:
         plain = f"<pre><code>{escape(source, quote=False)}</code></pre>"
-        shown = shown.replace(plain, translator.highlighter.highlight_block(source, "python"))
+        code = translator.highlighter.highlight_block(source, "python")
+        shown = shown.replace(plain, f'<div class="highlight-python notranslate">{code}</div>')
     translator.body.append(shown)
     raise nodes.SkipNode
 
