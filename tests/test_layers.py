@@ -68,6 +68,13 @@ def test_imports_point_up(path: Path) -> None:
             assert PLACE[other] < PLACE[own], f"{path.name} imports {module}, which stands below it"
 
 
+def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
+    """It cannot share the mistakes of what it does not import."""
+    common = {"check", "errors", "functions", "notation", "equations", "program", "steps"}
+    for path in (ROOT / "check").rglob("*.py"):
+        assert {module.split(".")[1] for module in imports(path)} <= common, path.name
+
+
 def test_every_module_has_a_layer() -> None:
     assert {part_of(path) for path in modules()} <= PLACE.keys()
 
