@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -248,7 +249,7 @@ def test_every_page_says_the_conventions() -> None:
     derivation = symgrad.derive(relu_network(), wrt=("W1",))
     (convention,) = derivation.conventions
     text, latex, mathml = derivation.to_text(), derivation.to_latex(), derivation.to_mathml()
-    for page in (text, latex, mathml):
+    for page in (text, latex, re.sub('alttext="[^"]*"', "", mathml)):
         assert "[S1]" in page and "Where a function is not smooth" in page and page.count("[S1]") == 2
     assert convention.words in " ".join(text.split())
     assert "Where a function is not smooth" not in symgrad.derive("softmax_mse").to_text()

@@ -56,6 +56,41 @@ def test_a_bold_digit_is_bold_by_itself() -> None:
     assert "\N{MATHEMATICAL BOLD DIGIT ONE}" in latex_to_mathml(r"\mathbf{1}_{N}")
 
 
+def test_the_words_for_readers_without_mathml() -> None:
+    expr = (P[m, c] - Y[m, c]) / N.size
+    assert ElementTree.fromstring(expression_mathml(expr, RECORD)).get("alttext") == "(1/N) (p_mc − y_mc)"
+    assert ElementTree.fromstring(latex_to_mathml('x < "y"')).get("alttext") == 'x < "y"'
+    blocks = to_mathml(RECORD, MARKS).splitlines()
+    said = [ElementTree.fromstring(block).get("alttext") or "" for block in blocks]
+    assert all(said)
+    assert any(words.startswith("16 G = ∂L/∂Z = (1/N) (P − Y) in matrix notation (11); N×C; 17 ") for words in said)
+    for line in mathml_lines(RECORD, MARKS):
+        for part in (line.equation, *line.nonzero, *line.shapes):
+            assert ElementTree.fromstring(part).get("alttext")
+
+
+@pytest.mark.parametrize("latex", [r"x \nobreak y", "x & y", "x_2}", "^{2} x", "# x", r"\text{<b/>}", "{", "a^"])
+def test_what_is_left_of_tex_is_refused(latex: str) -> None:
+    with pytest.raises(UnsupportedError):
+        latex_to_mathml(latex)
+
+
+@pytest.mark.parametrize(
+    ("latex", "inside"),
+    [
+        (r"\mathrm{probs}_{d}", "<msub><mi>probs</mi><mi>d</mi></msub>"),
+        (r"\mathrm{ab} \mathrm{cd}", "<mi>ab</mi><mi>cd</mi>"),
+        (r"{x}^{\top} = y", "<msup><mi>x</mi><mo>⊤</mo></msup><mo>=</mo><mi>y</mi>"),
+        (
+            r"{(x)}^{2}",
+            '<msup><mrow><mo stretchy="false">(</mo><mi>x</mi><mo stretchy="false">)</mo></mrow><mn>2</mn></msup>',
+        ),
+    ],
+)
+def test_the_markup_is_compact(latex: str, inside: str) -> None:
+    assert latex_to_mathml(latex).split(">", 1)[1] == f"{inside}</math>"
+
+
 def test_an_unknown_macro_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="nosuchmacro"):
         latex_to_mathml(r"\nosuchmacro{x}")
@@ -80,7 +115,7 @@ def test_headings_marks_and_conditions() -> None:
     for expected in ("Axes", "Arrays", "Assumptions", "✗ unproved", f"✓ {LONG}", "definition"):
         assert expected in shown
     assert "[Sn≠0]" in "".join("".join(e.itertext()) for e in ElementTree.fromstring(f"<p>{page}</p>"))
-    assert f'<mtr><mtd columnalign="left" style="text-align: left"><mrow><mtext>✓ {LONG}' in page  # a row of its own
+    assert f'<mtr><mtd style="text-align: left"><mtext>✓ {LONG}' in page  # a row of its own
     assert 'style="margin: 0.6em 0"' in page
 
 

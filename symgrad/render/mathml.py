@@ -1,23 +1,20 @@
-"""A derivation in MathML: our LaTeX dialect through latex2mathml, every string parsed as XML."""
+"""A derivation in MathML: ``<math>`` elements, each with its text form for readers that do not know MathML."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
-from latex2mathml.converter import convert
 from sympy.core.basic import Basic
 
-from symgrad.errors import UnsupportedError
 from symgrad.program import Program
-from symgrad.render.latex_printer import LatexPrinter, size_latex
+from symgrad.render.formula import element, escaped, latex_to_mathml, markup
+from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.page import CONVENTIONS, GRADIENTS, Line, Page
+from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
+from symgrad.render.shapes import Shape
 from symgrad.render.text import (
     cited,
     columns_words,
@@ -32,21 +29,38 @@ from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
 
-BOLD_ZERO = ord("\N{MATHEMATICAL BOLD DIGIT ZERO}")
-NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 MARK_WIDTH = 24  # a longer mark stands beneath the reason
 
-# How a cell is aligned: the attribute of MathML 3 for some readers, the property for others; Chromium lets
-# a cell end at the right only by its own word for it.
-_LEFT = 'columnalign="left" style="text-align: left"'
-_RIGHT = 'columnalign="right" style="text-align: right; text-align: -webkit-right{}"'
-LINE_STYLES = (
-    _RIGHT.format(""),
-    _RIGHT.format("; padding-right: 0"),
-    'columnalign="left" style="text-align: left; padding-left: 0.3em"',
-    _LEFT,
-    _LEFT,
-)
+# How a cell is aligned: the word of MathML 3 for some readers, the property for others; Chromium lets a cell end at the
+# right only by its own word for it.
+_LEFT = "text-align: left"
+_RIGHT = "text-align: right; text-align: -webkit-right"
+LINE_STYLES = (_RIGHT, f"{_RIGHT}; padding-right: 0", f"{_LEFT}; padding-left: 0.3em", _LEFT, _LEFT)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula in the dialect, and in Unicode for readers that do not know MathML."""
+
+    latex: str
+    words: str
+
+    def __add__(self, other: Formula) -> Formula:
+        return Formula(self.latex + other.latex, self.words + other.words)
+
+
+NOTHING = Formula("", "")
+EQUALS = Formula(" = ", " = ")
+NOT_ZERO = Formula(r" \ne 0", " ≠ 0")
+TO = Formula(r" \to ", " → ")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Markup that stands within a ``<math>`` element, and the same in words."""
+
+    markup: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,7 @@ def to_mathml(
     than ``"both"``, ``"index"`` and ``"matrix"``.
     """
     writer = _MathPage(layout(record, marks, notation, evaluation))
-    return "\n".join(_parsed(block) for block in writer.blocks()) + "\n"
+    return "\n".join(writer.blocks()) + "\n"
 
 
 def mathml_lines(
@@ -92,34 +106,11 @@ def mathml_lines(
 def expression_mathml(expr: Basic, source: Record | Program | None = None, display: str = "block") -> str:
     """One expression as a ``<math>`` element; ``display`` is ``"block"`` or ``"inline"``."""
     names = vocabulary(source)
-    return latex_to_mathml(_MathPrinter(names).show(ordered(expr, names)), display)
+    tree = ordered(expr, names)
+    return latex_to_mathml(MathPrinter(names).show(tree), display, TextPrinter(names).show(tree))
 
 
-def latex_to_mathml(latex: str, display: str = "block") -> str:
-    """A formula of the dialect as a ``<math>`` element that is well-formed XML.
-
-    Raises ``UnsupportedError`` where latex2mathml writes none, or passes a macro through as text.
-    """
-    try:
-        return _parsed(_bold_digits(convert(latex, display=display)))
-    except ElementTree.ParseError as error:
-        raise UnsupportedError(f"latex2mathml writes no well-formed XML for {latex}") from error
-
-
-def _bold_digits(xml: str) -> str:
-    """Digits that are bold by themselves: browsers ignore the attribute that asks for it."""
-    return re.sub(r'<mn mathvariant="bold">(\d)</mn>', lambda m: f"<mn>{chr(BOLD_ZERO + int(m[1]))}</mn>", xml)
-
-
-def _parsed(xml: str) -> str:
-    """The same string, once it is known to be XML without a macro left in it."""
-    for element in ElementTree.fromstring(xml).iter():
-        if "\\" in (element.text or "") and not element.tag.endswith("mtext"):
-            raise UnsupportedError(f"latex2mathml does not know the macro {element.text}")
-    return xml
-
-
-class _MathPrinter(LatexPrinter):
+class MathPrinter(LatexPrinter):
     """The same dialect, with what TeX does by itself and latex2mathml does not: room around the name of a
     function, and a superscript that holds on to all of a bracket and not to its closing sign alone.
     """
@@ -134,67 +125,57 @@ class _MathPrinter(LatexPrinter):
 class _MathPage:
     def __init__(self, page: Page) -> None:
         self.content = page
-        self.printer = _MathPrinter(page.names)
+        self.printer = MathPrinter(page.names)
         self.plain = TextPrinter(page.names)
 
     def lines(self) -> Iterator[MathLine]:
         for title, lines in self._titled():
             for line in lines:
+                left, right = self._left(line), self._show(line.right)
                 yield MathLine(
                     section=title,
                     number=line.number,
-                    equation=latex_to_mathml(
-                        " = ".join(part for part in (self._left(line), self._right(line)) if part)
-                    ),
+                    equation=_formula(left + EQUALS + right if left.latex else right),
                     reason=reason_words(line, self.plain.names),
                     mark=line.mark,
-                    nonzero=tuple(latex_to_mathml(rf"{self._show(node)} \ne 0", "inline") for node in line.nonzero),
-                    shapes=tuple(_math(cell) for cell in self._shapes(line)),
+                    nonzero=tuple(_formula(self._show(node) + NOT_ZERO, "inline") for node in line.nonzero),
+                    shapes=tuple(_math(_piece(shape)) for shape in self._shapes(line)),
                 )
 
     def blocks(self) -> Iterator[str]:
         """The page as ``<math>`` elements."""
-        page = self.content
+        page, show = self.content, self.plain.show
         yield _heading(page.title)
-        axes = [(self._inner(a.name), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
         yield _heading("Axes")
-        yield _table(axes)
-        arrays = [
-            (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role)) for r in page.arrays
-        ]
+        yield _table(
+            [(_piece(_axis(a.name)), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
+        )
         yield _heading("Arrays")
-        yield _table(arrays)
+        yield _table(
+            [
+                (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role))
+                for r in page.arrays
+            ]
+        )
         if page.columns:
-            yield _math(_text(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns])))
+            yield _math(_text(columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])))
         if page.index_only:
-            yield _math(_text(index_only_words([(self.plain.show(r.matrix), len(r.axes)) for r in page.index_only])))
+            yield _math(_text(index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])))
         if page.reduction:
             yield _math(_text(f"Reduction: {page.reduction}"))
         if page.assumptions:
             yield _heading("Assumptions")
-            yield _table(
-                [
-                    (
-                        _text(f"[{a.key}] {a.words}:"),
-                        self._inner(rf"{self._show(a.left)} = {self._show(a.right)}"),
-                        _text(f"used by {numbers(a.lines)}" if a.lines else "" if a.used else "not used"),
-                    )
-                    for a in page.assumptions
-                ]
-            )
+            yield _table([self._assumption(a) for a in page.assumptions])
         for title, lines in self._titled():
             yield _heading(title)
             yield _table([self._row(line) for line in lines])
         if page.no_matrix:
-            yield _math(_text(no_matrix_words([self.plain.show(node) for node in page.no_matrix])))
+            yield _math(_text(no_matrix_words([show(node) for node in page.no_matrix])))
         if page.conditions:
             yield _heading("Divisors")
             yield _table(
                 [
-                    (
-                        self._inner(rf"{self._show(c.nonzero)} \ne 0"),
-                        _text(f"{c.reason}{cited(c.lines)}"),
-                    )
+                    (_piece(self._show(c.nonzero) + NOT_ZERO), _text(f"{c.reason}{cited(c.lines)}"))
                     for c in page.conditions
                 ]
             )
@@ -212,74 +193,93 @@ class _MathPage:
         if self.content.closed:
             yield GRADIENTS, self.content.closed_lines
 
-    def _row(self, line: Line) -> tuple[str, ...]:
+    def _assumption(self, row: AssumptionRow) -> tuple[Piece, ...]:
+        used = f"used by {numbers(row.lines)}" if row.lines else "" if row.used else "not used"
+        equation = self._show(row.left) + EQUALS + self._show(row.right)
+        return _text(f"[{row.key}] {row.words}:"), _piece(equation), _text(used)
+
+    def _row(self, line: Line) -> tuple[Piece, ...]:
         """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""
         number = _text("" if line.number is None else str(line.number))
-        reason = [_text(reason_words(line, self.plain.names))]
-        reason += [self._inner(rf"\quad [{self._show(node)} \ne 0]") for node in line.nonzero]
-        beneath = [_row((shape,)) for shape in self._shapes(line)]
+        reason = _beside([_text(reason_words(line, self.plain.names)), *map(self._divisor, line.nonzero)])
+        beneath = [_piece(shape) for shape in self._shapes(line)]
         mark = _text(mark_words(line.mark))
         if len(line.mark) > MARK_WIDTH:
-            beneath.append(_row((mark,)))
+            beneath.append(mark)
             mark = _text("")
         if beneath:
-            reason = [f"<mtable>{_row((''.join(reason),))}{''.join(beneath)}</mtable>"]
-        return (
-            number,
-            self._inner(self._left(line)),
-            self._inner(f"= {self._right(line)}"),
-            "".join(reason),
-            mark,
-        )
+            reason = _grid([(reason,), *((piece,) for piece in beneath)])
+        return number, _piece(self._left(line)), _piece(Formula("= ", "= ") + self._show(line.right)), reason, mark
 
-    def _left(self, line: Line) -> str:
+    def _divisor(self, node: Node) -> Piece:
+        return _piece(Formula(r"\quad [", "[") + self._show(node) + NOT_ZERO + Formula("]", "]"))
+
+    def _left(self, line: Line) -> Formula:
         if line.left is None:
-            return ""
-        return f"{self._show(line.name)} = {self._show(line.left)}" if line.name else self._show(line.left)
+            return NOTHING
+        left = self._show(line.left)
+        return self._show(line.name) + EQUALS + left if line.name else left
 
-    def _right(self, line: Line) -> str:
-        return self._show(line.right)
-
-    def _shapes(self, line: Line) -> Iterator[str]:
+    def _shapes(self, line: Line) -> Iterator[Formula]:
         for product in line.products:
-            factors = r", \; ".join(rf"{self._show(node)}: \; {size_latex(size)}" for node, size in product.factors)
-            yield self._inner(rf"{factors} \to {size_latex(product.result)}")
+            parts = (self._show(node) + Formula(r": \; ", ": ") + _size(size) for node, size in product.factors)
+            first, *others = parts
+            yield sum((Formula(r", \; ", ", ") + other for other in others), first) + TO + _size(product.result)
         if line.shape and not line.products:
-            yield self._inner(size_latex(line.shape))
+            yield _size(line.shape)
 
-    def _show(self, node: Node) -> str:
-        return self.printer.show(node)
+    def _show(self, node: Node) -> Formula:
+        return Formula(self.printer.show(node), self.plain.show(node))
 
-    def _cell(self, node: Node) -> str:
-        return self._inner(self._show(node))
-
-    def _inner(self, latex: str) -> str:
-        """The content of the ``<math>`` element of a formula; latex2mathml does not take an empty one."""
-        if not latex:
-            return ""
-        xml = latex_to_mathml(latex)
-        return xml[xml.index(">") + 1 : xml.rindex("<")]
+    def _cell(self, node: Node) -> Piece:
+        return _piece(self._show(node))
 
 
-def _text(words: str) -> str:
-    return f"<mtext>{html.escape(words, quote=False)}</mtext>"
+def _formula(formula: Formula, display: str = "block") -> str:
+    return latex_to_mathml(formula.latex, display, formula.words)
 
 
-def _math(inner: str) -> str:
-    return f'<math xmlns="{NAMESPACE}" display="block" style="margin: 0.6em 0">{inner}</math>'
+def _size(size: Shape) -> Formula:
+    return Formula(size_latex(size), "×".join(size))
+
+
+def _axis(name: str) -> Formula:
+    return Formula(letters(name), name)
+
+
+def _piece(formula: Formula) -> Piece:
+    return Piece(markup(formula.latex), formula.words)
+
+
+def _text(words: str) -> Piece:
+    return Piece(f"<mtext>{escaped(words)}</mtext>", words) if words else Piece("", "")
+
+
+def _beside(pieces: Sequence[Piece]) -> Piece:
+    return Piece("".join(p.markup for p in pieces), " ".join(p.words for p in pieces if p.words))
+
+
+def _math(inside: Piece) -> str:
+    return element(inside.markup, inside.words, style="margin: 0.6em 0")
 
 
 def _heading(words: str) -> str:
-    bold = f'<mtext style="font-weight: bold">{html.escape(words, quote=False)}</mtext>'
-    return f'<math xmlns="{NAMESPACE}" display="block" style="margin: 1.2em 0 0.4em">{bold}</math>'
+    return element(f'<mtext style="font-weight: bold">{escaped(words)}</mtext>', words, style="margin: 1.2em 0 0.4em")
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[Piece]]) -> str:
+    return _math(_grid(rows, ' displaystyle="true"'))
+
+
+def _grid(rows: Sequence[Sequence[Piece]], attributes: str = "") -> Piece:
     """Cells in columns; where there are five, they are those of a line of the derivation."""
-    return _math(f'<mtable displaystyle="true">{"".join(_row(row) for row in rows)}</mtable>')
+    styles = LINE_STYLES if len(rows[0]) == len(LINE_STYLES) else (_LEFT,) * len(rows[0])
+    columns = " ".join("right" if "right;" in style else "left" for style in styles)
+    shown = "".join(f"<mtr>{''.join(map(_cell, row, styles))}</mtr>" for row in rows)
+    return Piece(
+        f'<mtable{attributes} columnalign="{columns}">{shown}</mtable>', "; ".join(_beside(row).words for row in rows)
+    )
 
 
-def _row(cells: Sequence[str]) -> str:
-    styles = LINE_STYLES if len(cells) == len(LINE_STYLES) else (_LEFT,) * len(cells)
-    shown = (f"<mtd {style}><mrow>{cell}</mrow></mtd>" for style, cell in zip(styles, cells, strict=True))
-    return f"<mtr>{''.join(shown)}</mtr>"
+def _cell(inside: Piece, style: str) -> str:
+    return f'<mtd style="{style}">{inside.markup}</mtd>'

@@ -1,0 +1,110 @@
+"""One formula in MathML: our LaTeX dialect through latex2mathml, checked, and written in few characters.
+
+What latex2mathml knows it writes as elements and numeric entities; what it does not know it passes through as text.
+So a character that means something to TeX, and stands in its output as itself, is TeX that was left over.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from latex2mathml.converter import convert
+
+from symgrad.errors import UnsupportedError
+
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+BOLD_ZERO = ord("\N{MATHEMATICAL BOLD DIGIT ZERO}")
+NOT_TEXT = re.compile("<[^>]*>|&(?:#x[0-9A-F]+|amp|lt|gt);")
+LEFTOVER = re.compile(r"\\[A-Za-z]*|[&^_{}~$#%]")
+NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The elements that lay their children out as an mrow does.
+ROWS = frozenset(["math", "mrow", "mtd", "msqrt", "mstyle", "mpadded", "mphantom", "menclose"])
+# fmt: off
+ELEMENTS = ROWS | {
+    "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mroot",
+    "mtable", "mtr",
+}
+# fmt: on
+
+
+def latex_to_mathml(latex: str, display: str = "block", alttext: str = "") -> str:
+    """A formula of the dialect as a ``<math>`` element that is well-formed XML; ``display`` is ``"block"`` or
+    ``"inline"``.
+
+    ``alttext`` is the formula in words or in Unicode, for readers that do not know MathML; without it, the LaTeX.
+    Raises ``UnsupportedError`` where latex2mathml writes no XML, or leaves TeX in it.
+    """
+    return element(markup(latex, display), alttext or latex, display)
+
+
+def element(inside: str, alttext: str, display: str = "block", style: str = "") -> str:
+    """A ``<math>`` element around markup, ``alttext`` and ``style`` not escaped; raises ``UnsupportedError`` where that
+    is no XML."""
+    styled = f' style="{escaped(style)}"' if style else ""
+    xml = f'<math xmlns="{NAMESPACE}" display="{display}" alttext="{escaped(alttext)}"{styled}>{inside}</math>'
+    _tree(xml, alttext)
+    return xml
+
+
+def escaped(words: str) -> str:
+    """Words as they stand in the text, or between double quotes in an attribute, of XML and of HTML; a character that
+    XML cannot hold is named by its code point."""
+    named = NO_XML.sub(lambda match: f"[U+{ord(match[0]):04X}]", words)
+    return html.escape(named, quote=False).replace('"', "&quot;")
+
+
+@lru_cache(maxsize=4096)
+def markup(latex: str, display: str = "block") -> str:
+    """What stands in the ``<math>`` element of a formula; nothing for an empty one.  Raises ``UnsupportedError``."""
+    if not latex:
+        return ""
+    try:
+        xml = convert(latex, display=display).replace(f' xmlns="{NAMESPACE}"', "", 1)
+    except Exception as error:  # latex2mathml's own errors have no common class, and some are IndexError
+        raise UnsupportedError(f"latex2mathml does not take {latex}: {error}") from error
+    root = _tree(xml, latex)
+    if left := LEFTOVER.search(NOT_TEXT.sub(" ", xml)):
+        raise UnsupportedError(f"latex2mathml does not know {left[0]} in {latex}")
+    for part in root.iter():
+        if part.tag not in ELEMENTS or (part.tag == "mi" and not part.text):
+            raise UnsupportedError(f"latex2mathml writes no formula for {latex}")
+    _compact(root)
+    return "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
+
+
+def _tree(xml: str, latex: str) -> Element:
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise UnsupportedError(f"no well-formed XML for {latex}") from error
+
+
+def _compact(part: Element) -> None:
+    """The same formula in fewer elements.
+
+    The letters of an upright word become a word; an mrow around one child goes, and so does one that is all that a row
+    holds; a bold digit is bold by itself, since browsers ignore the attribute; the name of a function is no operator,
+    around which browsers leave room, but where it has a script (a maximum over an index).
+    """
+    if len(part) > 1 and all(child.tag == "mi" and child.get("mathvariant") == "normal" for child in part):
+        word = Element("mi")
+        word.text = "".join(child.text or "" for child in part)
+        part[:] = [word]
+    if part.get("mathvariant") == "bold" and re.fullmatch("[0-9]", part.text or ""):
+        del part.attrib["mathvariant"]
+        part.text = chr(BOLD_ZERO + int(part.text or ""))
+    for child in part:
+        if child.tag == "mo" and len(child.text or "") > 1 and part.tag in ROWS:
+            child.tag = "mi"
+        _compact(child)
+    part[:] = [child[0] if len(child) == 1 and _is_plain_row(child) else child for child in part]
+    while part.tag in ROWS and len(part) == 1 and _is_plain_row(part[0]):
+        part[:] = part[0][:]
+
+
+def _is_plain_row(part: Element) -> bool:
+    return part.tag == "mrow" and not part.attrib
