@@ -84,9 +84,14 @@ class _Cut:
         return program.written_out(program.definitions[program.output].rhs, others)
 
     @cached_property
-    def traits(self) -> _Traits:
-        """The traits of the output."""
-        return _traits(self.output)
+    def functions(self) -> str:
+        """The names of the functions in the output."""
+        return " ".join(sorted({f.func.__name__ for f in self.output.atoms(Function)}))
+
+    @cached_property
+    def inside(self) -> frozenset[str]:
+        """The arrays of the output that stand in an argument of a function."""
+        return _inside(self.output)
 
 
 def _cuts(program: Program) -> Iterator[_Cut]:
@@ -118,7 +123,7 @@ def _played(known: Known, cuts: Sequence[_Cut]) -> Iterator[Players]:
     for shapes in known.shapes:
         for cut in cuts:
             if sorted(len(array.axes) for array in cut.leaves) == _ranks(shapes):
-                for definition in known.definitions:
+                for definition in known.definitions if cut.functions == known.functions else ():
                     yield from _matches(_form(definition, shapes), cut)
 
 
@@ -133,7 +138,7 @@ class _Form:
 
     program: Program
     output: Expr
-    traits: _Traits
+    inside: frozenset[str]
     normaliser: Normaliser
 
 
@@ -141,27 +146,17 @@ class _Form:
 def _form(definition: Written, shapes: str) -> _Form:
     program = loss(shapes)(definition).program()
     output = program.written_out(program.definitions[program.output].rhs, program.definitions.keys())
-    return _Form(program, output, _traits(output), Normaliser(program, frozenset()))
+    return _Form(program, output, _inside(output), Normaliser(program, frozenset()))
 
 
-@dataclass(frozen=True)
-class _Traits:
-    """Which functions an expression has, and which arrays stand inside of one: soon compared."""
-
-    functions: frozenset[type[Function]]
-    inside: frozenset[str]
-
-
-def _traits(expr: Expr) -> _Traits:
-    found = expr.atoms(Function)
-    return _Traits(frozenset(f.func for f in found), frozenset().union(*(array_names(f) for f in found)))
+def _inside(expr: Expr) -> frozenset[str]:
+    """The arrays that stand in an argument of a function."""
+    return frozenset().union(*map(array_names, expr.atoms(Function)))
 
 
 def _matches(form: _Form, cut: _Cut) -> Iterator[Players]:
-    if cut.traits.functions != form.traits.functions:
-        return
     for players, axes in _assignments(form.program.inputs, cut.leaves, {}, {}):
-        if any((name in form.traits.inside) != (leaf in cut.traits.inside) for name, (leaf, _) in players.items()):
+        if any((name in form.inside) != (leaf in cut.inside) for name, (leaf, _) in players.items()):
             continue
         arrays = {leaf: (form.program.arrays[name], turned) for name, (leaf, turned) in players.items()}
         carried = _carried(cut.output, arrays, axes)

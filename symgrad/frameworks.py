@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sympy import Expr, Indexed, Mul, Sum, Symbol, fraction
+from sympy import Indexed, Mul, Sum, Symbol, fraction
 
 from symgrad.calls import calls
 from symgrad.exhibits import Fact
@@ -55,18 +55,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _logits(own: Probabilities, program: Program) -> Fact:
-    """What goes into a softmax or logistic function, in the names of whole arrays where their entries stand."""
     function = "sigmoid" if own.over is None else "softmax"
-    inside = _whole(own.exponent, program, own.name)
-    return Fact(
-        "Logits", f"{inside} goes in as logits: {program.output} itself applies {own.name} = {function}({inside})"
-    )
-
-
-def _whole(expr: Expr, program: Program, name: str) -> str:
-    indices = program.definitions[name].indices
-    entries = {e: Symbol(e.base.name) for e in expr.atoms(Indexed) if e.indices == indices}
-    return expression_text(expr.xreplace(entries), program)
+    return Fact("Logits", f"{_inside(own, program)} goes in as logits: {program.output} applies the {function} itself")
 
 
 def _axis(own: Probabilities, program: Program) -> Fact | None:
@@ -75,7 +65,15 @@ def _axis(own: Probabilities, program: Program) -> Fact | None:
     indices = program.definitions[own.name].indices
     place = indices.index(own.over)
     lines = {(1, 2): "each row of it", (0, 2): "each column of it"}.get((place, len(indices)), "it")
-    return Fact("Axis", f"{own.name} is normalised along axis {place}, {axis_name(own.over)}: {lines} sums to one")
+    applied = f"{own.name} = softmax({_inside(own, program)})"
+    return Fact("Axis", f"{applied} runs along axis {place}, {axis_name(own.over)}: {lines} sums to one")
+
+
+def _inside(own: Probabilities, program: Program) -> str:
+    """The logits, in the names of whole arrays where their entries stand."""
+    indices = program.definitions[own.name].indices
+    entries = {e: Symbol(e.base.name) for e in own.exponent.atoms(Indexed) if e.indices == indices}
+    return expression_text(own.exponent.xreplace(entries), program)
 
 
 def _labels(program: Program) -> Fact | None:

@@ -112,7 +112,7 @@ def test_it_is_the_same_each_time() -> None:
 def test_a_second_row_where_one_shows_nothing() -> None:
     example = example_of(symgrad.derive("info_nce"))
     assert example.sizes["N"] == 2
-    assert example.remark == "At N = 1, D = 2 the gradient by U would be 0, or nearly so."
+    assert example.remark == "The gradient by U would be 0, or nearly so, at N = 1, D = 2."
 
 
 def test_logits_of_another_name_and_shape() -> None:

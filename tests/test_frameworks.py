@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import unseen
 from literal import forward, random_inputs
 from programs import ZOO
+from sympy import Function
 
 import symgrad
 from symgrad import Loss
@@ -92,6 +94,15 @@ def test_definitions_are_what_the_frameworks_computed(known: Known) -> None:
                 assert float(definition(*given.values())) == pytest.approx(
                     run["value"], rel=ALLOWED.get(call, 1e-12)
                 ), call
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda k: k.torch or k.keras)
+def test_definitions_have_the_functions_that_are_said(known: Known) -> None:
+    """A program without them is not compared."""
+    for shapes, definition in product(known.shapes, known.definitions):
+        program = symgrad.loss(shapes)(definition).program()
+        found = {f.func.__name__ for d in program.ordered for f in d.rhs.atoms(Function)}
+        assert " ".join(sorted(found)) == known.functions
 
 
 def test_the_versions_are_said() -> None:
@@ -215,8 +226,8 @@ def test_a_scale_that_may_be_negative_has_no_call() -> None:
 
 def test_the_facts_of_the_softmax_classifiers() -> None:
     logits = [
-        ("Logits", "Z goes in as logits: L itself applies P = softmax(Z)"),
-        ("Axis", "P is normalised along axis 1, C: each row of it sums to one"),
+        ("Logits", "Z goes in as logits: L applies the softmax itself"),
+        ("Axis", "P = softmax(Z) runs along axis 1, C: each row of it sums to one"),
     ]
     assert words(symgrad.LOSSES["softmax_cross_entropy"].program()) == [
         ("Mean", "L is the sum over N and C, divided by N: the mean over N of sums over C"),
@@ -239,10 +250,10 @@ def test_facts_of_others() -> None:
     assert words(symgrad.LOSSES["weighted_cross_entropy"].program())[0] == (
         ("Mean", "L is the sum over N and C, divided by A")
     )
-    assert ("Axis", "P1 is normalised along axis 0, N: each column of it sums to one") in words(
+    assert ("Axis", "P1 = softmax(Z) runs along axis 0, N: each column of it sums to one") in words(
         symgrad.LOSSES["clip_loss"].program()
     )
     assert words(symgrad.LOSSES["logistic"].program())[1:] == [
-        ("Logits", "z goes in as logits: L itself applies p = sigmoid(z)")
+        ("Logits", "z goes in as logits: L applies the sigmoid itself")
     ]
     assert words(symgrad.LOSSES["ridge"].program()) == [], "a sum of two sums has no one mean"

@@ -27,7 +27,7 @@ LAYERS: list[list[str]] = [
     ["passes"],
     ["chain"],
     ["derive", "explicit", "check", "render", "codegen", "closed", "differences"],
-    ["calls"],
+    ["calls", "points"],
     ["example", "frameworks"],
     ["results"],
     ["api"],

@@ -83,6 +83,8 @@ def main() -> None:
         for shapes in known.shapes if template else ():
             given = arguments(shapes, known.words, seed)
             call = template.format(**{name: name for name in given})
+            if any((case["call"], case["shapes"]) == (call, shapes) for case in cases):
+                continue
             cases.append({"call": call, "shapes": shapes, "arguments": given, "value": value(call, given)})
     file = json.loads(options.output.read_text()) if options.output.exists() else {}
     file[options.framework] = {

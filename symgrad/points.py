@@ -1,0 +1,212 @@
+"""Inputs for a small example, chosen by what the equations say and never by the name of a loss: few rows, round
+numbers, probabilities that anybody can check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, cycle, islice, repeat
+from math import prod
+
+import numpy as np
+from sympy import Add, Expr, Indexed, Rational, Symbol
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.evaluate import Evaluator
+from symgrad.check.fields import OutsideDomain, OutsideField, Reals
+from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.schedule import name_of
+from symgrad.notation import Array, array_names, axis_name
+from symgrad.probabilities import Probabilities, probabilities
+from symgrad.program import Program, evaluation_order
+from symgrad.steps import Record
+
+NUMBERS = (2, 1, 0.5, -0.5, 1, -1, 1, -2, 3, -1.5, 2)
+"""Entries of the inputs, again and again.  The first eight are a row X and weights W with X W = 0: where these come
+first, the logits are the biases."""
+TURNS: Sequence[Callable[[float], float]] = (lambda x: x, abs, lambda x: abs(x) / 4)
+"""What is made of these numbers, until it suits: logarithms and roots need positive ones, or ones below 1."""
+SIZES = ((1, 2), (1, 3, 2), (2, 3, 2))
+"""Sizes of the axes in order, the last one again and again: one row; three features, since two that are normalised are
+1 and -1 whatever they were; two rows, since a contrastive loss of one is 0.  An only axis gets the second size."""
+CLASSES = 3
+ODDS = {True: (2, 3, 5), False: (5, 3, 2)}
+"""What a softmax over the classes is proportional to, if it varies with what is differentiated by, and if not."""
+CHANCE = 0.8
+"""What a logistic function is."""
+CLOSE, DUST = 1e-9, 1e-14
+
+
+@dataclass(frozen=True)
+class Point:
+    """Inputs of a program at given sizes, and what was ``chosen`` about them, in words."""
+
+    program: Program
+    sizes: Mapping[str, int]
+    inputs: dict[str, np.ndarray]
+    chosen: tuple[str, ...] = ()
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Evaluates expressions in the arrays of the program.  Raises ``OutsideDomain`` where one is not real."""
+        return self.up_to(tuple(self.program.definitions))
+
+    def up_to(self, names: Sequence[str]) -> Evaluator:
+        """The same for the arrays ``names``, and those from which they are computed."""
+        numbers = Reals(1, 0)
+        values = {name: _exactly(numbers, array) for name, array in self.inputs.items()}
+        evaluator = Evaluator(numbers, self.program, self.sizes, values, {})
+        for definition in evaluation_order(self.program, names):
+            values[definition.name] = evaluator.over(definition.rhs, definition.indices)
+        return evaluator
+
+
+def _exactly(numbers: Reals, array: np.ndarray) -> np.ndarray:
+    found = np.empty((1, *array.shape), dtype=object)
+    for place in np.ndindex(*array.shape):
+        found[(0, *place)] = numbers.constant(Rational(float(array[place])))[0]
+    return found
+
+
+def floats(values: np.ndarray) -> np.ndarray:
+    """The evaluator's numbers in double precision."""
+    return clean(np.asarray(values[0], dtype=float))
+
+
+def clean(values: np.ndarray) -> np.ndarray:
+    """Numbers with those put to 0, without a sign, that are but what rounding left beside the largest."""
+    dust = DUST * np.abs(values).max(initial=0.0)
+    return np.where(np.abs(values) <= dust, 0.0, values)
+
+
+def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float]) -> Point:
+    """Inputs made of the numbers of the table that satisfy what is assumed, and such that probabilities are simple."""
+    program = record.program
+    own = probabilities(program)
+    labels = [a for a in program.inputs if a.axes and _is_labels(a, record, own)]
+    classes = _classes(labels, own, program)
+    given = chain(sizes if len(program.axes) > 1 else sizes[1:], repeat(sizes[-1]))
+    over = {axis.name: CLASSES if axis.name in classes else next(given) for axis in program.axes}
+    words = [f"{a.name} {_label_words(over, a)}" for a in labels]
+    point = Point(program, over, _numbers(program, over, turn, [a.name for a in labels]), tuple(words))
+    for p in own:
+        point = _with_simple(p, point, record)
+    return point
+
+
+def _is_labels(array: Array, record: Record, own: Sequence[Probabilities]) -> bool:
+    """Whether rows of an input are classes: it is assumed, or probabilities that do not depend on it allow it."""
+    program = record.program
+    if any(array_names(a.lhs) == {array.name} and not a.is_symmetry for a in program.assumptions):
+        return True
+    alike = [p.name for p in own if program.definitions[p.name].indices[-1:] == (p.over,)]
+    alike = [name for name in alike if program.arrays[name].axes == array.axes]
+    return bool(alike) and takes_labels(record, array) and all(array.name not in program.ancestors[p] for p in alike)
+
+
+def _classes(labels: Sequence[Array], own: Sequence[Probabilities], program: Program) -> set[str]:
+    """The axes of classes: the last ones of labels, and those along which probabilities add up to one, unless they are
+    those of the rows as well."""
+    found = {array.axes[-1].name for array in labels}
+    for p in own:
+        over = [axis_name(i) for i in program.definitions[p.name].indices]
+        found |= {axis_name(i) for i in (p.over,) if i is not None and over.count(axis_name(i)) == 1}
+    return found
+
+
+def _label(place: int, classes: int) -> int:
+    """The label of a row: the last class first, so that one of three is label 2."""
+    return (classes - 1 - 2 * place) % classes
+
+
+def _label_words(sizes: Mapping[str, int], array: Array) -> str:
+    *rows, classes = (sizes[axis.name] for axis in array.axes)
+    chosen = [str(_label(place, classes)) for place in range(prod(rows))]
+    return f"{'is label' if len(chosen) == 1 else 'has the labels'} {', '.join(chosen)} of 0..{classes - 1}"
+
+
+def _numbers(
+    program: Program, sizes: Mapping[str, int], turn: Callable[[float], float], labels: Sequence[str]
+) -> dict[str, np.ndarray]:
+    numbers = map(turn, cycle(NUMBERS))
+    defaults = {name: float(value) for name, value in program.defaults}
+    fractions = _fractions(program)
+    symmetric = {name for a in program.assumptions if a.is_symmetry for name in array_names(a.lhs)}
+    found: dict[str, np.ndarray] = {}
+    for array in program.inputs:
+        shape = tuple(sizes[axis.name] for axis in array.axes)
+        if not shape:
+            found[array.name] = np.array(defaults.get(array.name, 0.5 if array.name in fractions else 1.0))
+            continue
+        count = prod(shape)
+        if array.name in labels:
+            chosen = [_label(place, shape[-1]) for place in range(count // shape[-1])]
+            found[array.name] = np.eye(shape[-1])[chosen].reshape(shape)
+        elif array.name in fractions:
+            found[array.name] = np.resize([turn(1.0), 0.0], count).reshape(shape)
+        else:
+            made = np.array(list(islice(numbers, count)), dtype=float).reshape(shape)
+            made = np.triu(made) + np.triu(made, 1).T if array.name in symmetric else made
+            found[array.name] = np.abs(made) if array.positive else made
+    return found
+
+
+def _fractions(program: Program) -> set[str]:
+    """The inputs that are meant to lie between 0 and 1: those of which the equations take the complement, 1 - y."""
+    inputs = {array.name for array in program.inputs}
+    sums = (total for definition in program.ordered for total in definition.rhs.atoms(Add))
+    pairs = (total.as_coeff_Add() for total in sums)
+    others = [-rest / one for one, rest in pairs if one != 0]
+    return {name_of(other) for other in others if isinstance(other, (Indexed, Symbol))} & inputs
+
+
+def _with_simple(own: Probabilities, point: Point, record: Record) -> Point:
+    """The point with an input moved so that the probabilities ``own`` are simple, where there is one that does it: an
+    input with an entry for each logit, in which the logits are linear."""
+    program, sizes = point.program, point.sizes
+    indices = program.definitions[own.name].indices
+    if own.over is None:
+        odds, words = np.array(CHANCE / (1 - CHANCE)), f"{CHANCE}"
+    elif sizes[axis_name(own.over)] == CLASSES:
+        chosen = ODDS[bool(program.varying_ancestors[own.name] & set(record.wrt))]
+        odds = np.expand_dims(chosen, [place for place, i in enumerate(indices) if i != own.over])
+        words = f"({', '.join(str(odd / sum(chosen)) for odd in chosen)})"
+    else:
+        return point
+    logits = np.broadcast_to(np.log(odds), [sizes[axis_name(i)] for i in indices])
+    settled = {*dict(program.defaults), *(name for a in program.assumptions for name in array_names(a.lhs))}
+    for array in program.inputs:
+        if array.name in program.ancestors[own.name] - settled:
+            moved = _moved(array, own.exponent, indices, logits, point)
+            if moved is not None:
+                remark = f"{array.name} is chosen so that {own.name} is {words}"
+                return replace(point, inputs=point.inputs | {array.name: moved}, chosen=(remark, *point.chosen))
+    return point
+
+
+def _moved(array: Array, exponent: Expr, indices: Sequence[Idx], wanted: np.ndarray, point: Point) -> np.ndarray | None:
+    """The values of an input at which ``exponent`` has the values ``wanted`` over ``indices``; None if it has not an
+    entry for each of them, or if they are not linear in it."""
+    program, sizes = point.program, point.sizes
+    over, own = [axis_name(i) for i in indices], [axis.name for axis in array.axes]
+    short = {name for name in over if sizes[name] == 1}
+    if array.positive or len(set(over)) < len(over) or not set(over) - short <= set(own) <= set(over):
+        return None
+    needed = sorted(array_names(exponent) & program.definitions.keys())
+
+    def at(values: np.ndarray) -> np.ndarray:
+        moved = replace(point, inputs=point.inputs | {array.name: values})
+        return floats(moved.up_to(needed).over(exponent, tuple(indices)))
+
+    shape = point.inputs[array.name].shape
+    try:
+        start = at(np.zeros(shape))
+        slope = at(np.ones(shape)) - start
+        if np.abs(slope).min() < CLOSE:
+            return None
+        order = sorted(range(len(over)), key=lambda place: own.index(over[place]) if over[place] in own else -1)
+        solved = ((wanted - start) / slope).transpose(order).reshape(shape)
+        return solved if np.allclose(at(solved), wanted, rtol=CLOSE, atol=CLOSE) else None
+    except (OutsideDomain, OutsideField):
+        return None
