@@ -1,78 +1,93 @@
-"""Sphinx configuration.  The pages of the losses are written here, from the derivations, before each build: a line that
-does not prove stops the build."""
+"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the definition
+and the directive, which derives and proves the rest."""
 
 from __future__ import annotations
 
 import inspect
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 import symgrad
 
 project = "symgrad"
 author = "the symgrad developers"
 version = release = symgrad.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext", "mathml_math"]
+html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
 html_theme = "furo"
 html_title = "symgrad"
 html_static_path = ["_static"]
-html_css_files = ["derivation.css"]
+html_css_files = ["docs.css"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "auto"  # the tutorial is run whenever its page is read
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
-PAGE = """\
+GROUP = """\
 # {title}
 
-```python
-{definition}
+{words}
+
+```{{toctree}}
+:maxdepth: 1
+
+{names}
+```
+"""
+
+LOSS = """\
+# {title}
+
+{words}```{{literalinclude}} ../../symgrad/losses/{module}.py
+:pyobject: {function}
 ```
 
-```{{raw}} html
-<div class="derivation">
-{mathml}
-</div>
-```
-
-## As text
-
-```text
-{text}
-```
-
-## As NumPy
-
-```python
-{source}
+```{{symgrad}} {name}
+:code:
 ```
 """
 
 
-def write_losses(app: Sphinx) -> None:
-    """One page a loss, made from its derivation."""
-    folder = Path(app.srcdir) / "losses"
+def catalogue() -> Iterator[tuple[str, str]]:
+    """The pages of the catalogue, by name: one for each loss, one for each group of them."""
+    groups: dict[str, list[symgrad.Loss]] = {}
+    for loss in symgrad.LOSSES.values():
+        groups.setdefault(loss.function.__module__, []).append(loss)
+    for module, losses in groups.items():
+        group = module.rpartition(".")[2]
+        words = inspect.getdoc(sys.modules[module])
+        names = "\n".join(loss.name for loss in losses)
+        yield group, GROUP.format(title=group.capitalize(), words=words, names=names)
+        for loss in losses:
+            title = re.split("[:;,]", loss.summary)[0]
+            words = "" if title == loss.summary else f"{loss.summary}.\n\n"
+            yield (
+                loss.name,
+                LOSS.format(title=title, words=words, module=group, function=loss.function.__name__, name=loss.name),
+            )
+
+
+def write_catalogue(app: Sphinx) -> None:
+    """Write the pages that changed, and remove those that are no longer of the catalogue."""
+    folder = Path(app.srcdir, "losses")
     folder.mkdir(exist_ok=True)
-    for name, loss in symgrad.LOSSES.items():
-        derivation = symgrad.derive(name)
-        report = derivation.prove()
-        if not report.ok:
-            wrong = [mark.words for mark in report.marks if not mark.ok]
-            raise ExtensionError(f"{name}: lines that do not prove: {wrong}")
-        page = PAGE.format(
-            title=derivation.program.summary,
-            definition=inspect.getsource(loss.function),
-            mathml=derivation.to_mathml(),
-            text=derivation.to_text(),
-            source=derivation.to_source(),
-        )
-        path = folder / f"{name}.md"
+    pages = {folder / f"{name}.md": page for name, page in catalogue()}
+    for path in set(folder.iterdir()) - pages.keys():
+        path.unlink()
+    for path, page in pages.items():
         if not path.exists() or path.read_text(encoding="utf-8") != page:
             path.write_text(page, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     """Connect the writer."""
-    app.connect("builder-inited", write_losses)
+    app.connect("builder-inited", write_catalogue)

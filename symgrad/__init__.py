@@ -1,6 +1,6 @@
 """symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
 
-from symgrad.api import ClosedForm, Derivation, Evaluation, derive
+from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
@@ -9,6 +9,8 @@ from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedEr
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
+from symgrad.render.style import stylesheet
+from symgrad.results import ClosedForm, Evaluation, Proof
 
 __version__ = "0.1.0"
 
@@ -24,6 +26,7 @@ __all__ = [
     "Loss",
     "Program",
     "ProgramError",
+    "Proof",
     "SymgradError",
     "UnsupportedError",
     "abbreviation",
@@ -34,5 +37,6 @@ __all__ = [
     "one_hot",
     "read_published",
     "rows_sum_to_one",
+    "stylesheet",
     "symmetric",
 ]

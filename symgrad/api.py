@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sympy import Expr
-
-from symgrad import closed
 from symgrad.array.loss import Loss, Traced
-from symgrad.check.marks import Level, ProofReport
-from symgrad.check.proof import prove
+from symgrad.check.marks import Level
 from symgrad.derive import derive_record
+from symgrad.display import Displayed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError
 from symgrad.losses import ready_made
-from symgrad.notation import Array
 from symgrad.passes.differentiate import check_known
 from symgrad.program import Program
 from symgrad.render.text import expression_text, to_text
+from symgrad.results import ClosedForm, Evaluation, Proof
 from symgrad.steps import Convention, Record, Step
 
 if TYPE_CHECKING:
+    from symgrad.exhibits import Example, Fact
     from symgrad.explicit import Explicit
 
 # What only some methods need (LaTeX, MathML, generated code, explicit matrices) is imported when they are called:
@@ -79,56 +77,7 @@ def _pointing(error: UnsupportedError, traced: Traced | None) -> SymgradError:
     return error
 
 
-@dataclass(frozen=True)
-class ClosedForm:
-    """The gradient with respect to ``array``.
-
-    ``entry`` is the entry of the array that ``index`` differentiates by; ``index`` is a SymPy expression in indexed
-    entries, ``matrix`` a SymPy matrix expression in named arrays (a vector is a column), or None where no matrix form
-    exists.
-    """
-
-    array: Array
-    entry: Expr
-    index: Expr
-    matrix: Expr | None
-    record: Record
-
-    def expanded(self) -> Expr | None:
-        """``matrix`` with every named array but the inputs written out."""
-        return closed.expanded(self.record, self.array.name)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
-
-    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
-    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
-    """
-
-    record: Record
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The lines, numbered on from those of the derivation."""
-        return self.record.steps
-
-    @property
-    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
-        """Which derivative is taken where a function is not smooth, with the lines that take it."""
-        return self.record.conventions
-
-    @cached_property
-    def _proof(self) -> ProofReport:
-        return prove(self.record)
-
-    def prove(self) -> ProofReport:
-        """Check every line against the definitions, for any numbers subtracted, and say how each is known."""
-        return self._proof
-
-
-class Derivation:
+class Derivation(Displayed):
     """A derivation: its program, its lines, its closed forms; their proof; and what can be made of them."""
 
     def __init__(self, record: Record) -> None:
@@ -163,10 +112,10 @@ class Derivation:
         return self.record.conventions
 
     @cached_property
-    def _proof(self) -> ProofReport:
-        return prove(self.record)
+    def _proof(self) -> Proof:
+        return Proof.of(self.record)
 
-    def prove(self) -> ProofReport:
+    def prove(self) -> Proof:
         """Check every line against the definition that it differentiates, and say how each is known."""
         return self._proof
 
@@ -181,31 +130,81 @@ class Derivation:
         marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
         return {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
 
+    def _details(self, code: bool) -> dict[int, str]:
+        """How the mark of each line was reached."""
+        marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
+        return {mark.number: mark.explanation for mark in marks}
+
     def _code(self) -> str:
         from symgrad.codegen import function_source
 
         return function_source(self.record, self._function_name)
 
-    def to_text(self, notation: str = "both", *, code: bool = False) -> str:
+    def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
 
-        ``notation`` is "index", "matrix" or "both".  ``code`` adds how the generated code evaluates it, each line
-        proved too, and the source of the function.
+        ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (the closed forms alone) or the numbers
+        of some lines, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates it, each line proved
+        too, and the source of the function.  Raises ``InputError`` for another notation and for lines that
+        are not there.
         """
-        if not code:
-            return to_text(self.record, self._marks(code), notation)
-        return to_text(self.record, self._marks(code), notation, self.evaluation.record, self._code())
+        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        return to_text(self.record, self._marks(code), notation, evaluation, source, steps)
 
-    def to_latex(self, notation: str = "both", *, standalone: bool = False, code: bool = False) -> str:
+    def to_latex(
+        self, notation: str = "both", *, steps: str = "all", standalone: bool = False, code: bool = False
+    ) -> str:
         """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles.
 
-        ``code`` adds what it adds to the text, the source verbatim.
+        ``notation``, ``steps`` and ``code`` are those of ``to_text``, the source verbatim.
         """
         from symgrad.render.latex import to_latex
 
-        if not code:
-            return to_latex(self.record, self._marks(code), notation, standalone)
-        return to_latex(self.record, self._marks(code), notation, standalone, self.evaluation.record, self._code())
+        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps)
+
+    def to_html(
+        self,
+        notation: str = "both",
+        *,
+        fragment: bool = False,
+        steps: str = "all",
+        code: bool = True,
+        title: bool = True,
+    ) -> str:
+        """The derivation as a self-contained HTML page: formulas in MathML, no script, nothing from elsewhere.
+
+        Each line has its proof mark, the detail on demand; below the closed forms stand their shapes, a small numeric
+        example, what frameworks call the same thing, and with ``code`` how the generated code evaluates it and its
+        source.  ``notation`` and ``steps`` are those of ``to_text``; where these are not "all", lines and closed forms
+        stand alone.  ``fragment`` gives a ``<section class="symgrad">`` with its style; without ``title`` it has
+        neither title nor style, for a page that has its own (``symgrad.stylesheet()``).
+        """
+        from symgrad.render.html import Beside, to_html
+
+        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        whole = steps == "all"
+        beside = Beside(
+            details=self._details(code),
+            counts=self.prove().counts,
+            example=self.example if whole else None,
+            facts=self.frameworks if whole else (),
+            code=source,
+        )
+        marks = self._marks(code)
+        return to_html(
+            self.record, marks, notation, evaluation, steps, beside, fragment=fragment, title=title or not fragment
+        )
+
+    def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False) -> str:
+        """The derivation in Markdown, with LaTeX between dollar signs.
+
+        ``notation``, ``steps`` and ``code`` are those of ``to_text``.
+        """
+        from symgrad.render.markdown import to_markdown
+
+        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps)
 
     def to_mathml(self, notation: str = "both", *, code: bool = False) -> str:
         """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
@@ -215,6 +214,28 @@ class Derivation:
         from symgrad.render.mathml import to_mathml
 
         return to_mathml(self.record, self._marks(code), notation, self.evaluation.record if code else None)
+
+    @cached_property
+    def example(self) -> Example | None:
+        """A small numeric example, computed by the generated function; None where no inputs give finite numbers."""
+        from symgrad.example import worked_example
+
+        return worked_example(self.record)
+
+    @cached_property
+    def frameworks(self) -> tuple[Fact, ...]:
+        """The conventions that tie the loss to those of the frameworks, and the calls that compute the same."""
+        from symgrad.frameworks import conventions
+
+        return conventions(self.program)
+
+    def _repr_html_(self) -> str:
+        return self.to_html(fragment=True, code=False)
+
+    def _repr_latex_(self) -> str:
+        from symgrad.render.latex import closed_forms_latex
+
+        return f"$${closed_forms_latex(self.record)}$$"
 
     def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
         """The derivation at given sizes, ``explicit(N=2, D=4, C=3)``: SymPy matrices, entry by entry.

@@ -30,6 +30,7 @@ examples:
   symgrad derive softmax_cross_entropy
   symgrad derive softmax_mse --reduction sum --notation matrix
   symgrad derive softmax_cross_entropy --wrt W --format latex --standalone -o derivation.tex
+  symgrad derive softmax_cross_entropy --format html -o derivation.html
   symgrad derive softmax_cross_entropy --code
   symgrad derive softmax_mse --shape 2,4,3
   symgrad derive mylosses.py:focal
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
-    show.add_argument("--format", choices=("text", "latex", "mathml"), default="text")
+    show.add_argument("--format", choices=("text", "latex", "mathml", "html", "markdown"), default="text")
     show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")
     show.add_argument("--code", action="store_true", help="add how the generated code evaluates it, line by line")
     show.add_argument(
@@ -167,10 +168,9 @@ def _derive(options: argparse.Namespace) -> int:
         text = _explicit(derivation, options)
     elif options.format == "latex":
         text = derivation.to_latex(options.notation, standalone=options.standalone, code=options.code)
-    elif options.format == "mathml":
-        text = derivation.to_mathml(options.notation, code=options.code)
     else:
-        text = derivation.to_text(options.notation, code=options.code)
+        shown = getattr(derivation, f"to_{options.format}")
+        text = shown(options.notation, code=options.code or options.format == "html")
     _deliver(text, options)
     return 0
 
@@ -223,7 +223,7 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
 
 
 def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
-    if options.format == "mathml":
+    if options.format not in ("text", "latex"):
         raise InputError("--shape goes with --format text or latex")
     from symgrad.render.entries import entries_to_latex, entries_to_text
 

@@ -80,9 +80,9 @@ class Mark:
         """How the verdict was reached, in words: the mechanism and all that it used."""
         parts = [self.detail]
         if self.written_out:
-            parts.append(f"with the definition of {', '.join(self.written_out)} written out")
+            parts.append(f"written out: {', '.join(self.written_out)}")
         if self.rests_on:
-            parts.append(f"by the closed form of line {', '.join(map(str, self.rests_on))}")
+            parts.append(f"closed forms used: {', '.join(f'({number})' for number in self.rests_on)}")
         if self.assumptions:
             parts.append(f"under {', '.join(self.assumptions)}")
         if len(self.shapes) > 1:

@@ -61,6 +61,23 @@ def expression_latex(expr: Basic, source: Record | Program | None = None) -> str
     return LatexPrinter(names).show(ordered(expr, names))
 
 
+def closed_forms_latex(record: Record) -> str:
+    """The closed forms in one display that TeX and MathJax both take."""
+    page = layout(record, steps="none")
+    printer = LatexPrinter(page.names)
+    rows = []
+    for line in page.closed_lines:
+        left = " = ".join(printer.show(side) for side in (line.name, line.left) if side)
+        rows.append(f"{left} &= {printer.show(line.right)}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+def proof_latex(marks: Mapping[int, str]) -> str:
+    """The marks of lines in one display that TeX and MathJax both take."""
+    rows = " \\\\\n".join(rf"{number} & \text{{{escaped(mark)}}}" for number, mark in marks.items())
+    return f"\\begin{{array}}{{rl}}\n{rows}\n\\end{{array}}"
+
+
 class _LatexPage:
     def __init__(self, page: Page) -> None:
         self.content = page

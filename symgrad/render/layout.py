@@ -219,6 +219,7 @@ class _Writer:
             mark=self.marks.get(step.number, ""),
             products=tuple(dict.fromkeys(products(right, self.names.arrays))) if matrix else (),
             shape=shape(right, self.names.arrays) if matrix else None,
+            matrix=matrix,
         )
 
     def _cited(self, lines: Iterable[int]) -> tuple[int, ...]:
@@ -281,7 +282,8 @@ class _Writer:
             matrix = None
             if g.matrix is not None and notation != "index":
                 subject = MatrixTotal(g.array)
-                matrix = Line(self.left(subject), self.shown(g.matrix, matrix=True), name=self._name(subject))
+                right = self.shown(g.matrix, matrix=True)
+                matrix = Line(self.left(subject), right, name=self._name(subject), matrix=True)
             yield ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def without_matrix(self) -> Iterator[Node]:

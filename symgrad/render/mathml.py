@@ -107,10 +107,10 @@ def expression_mathml(expr: Basic, source: Record | Program | None = None, displ
     """One expression as a ``<math>`` element; ``display`` is ``"block"`` or ``"inline"``."""
     names = vocabulary(source)
     tree = ordered(expr, names)
-    return latex_to_mathml(_MathPrinter(names).show(tree), display, TextPrinter(names).show(tree))
+    return latex_to_mathml(MathPrinter(names).show(tree), display, TextPrinter(names).show(tree))
 
 
-class _MathPrinter(LatexPrinter):
+class MathPrinter(LatexPrinter):
     """The same dialect, with what TeX does by itself and latex2mathml does not: room around the name of a
     function, and a superscript that holds on to all of a bracket and not to its closing sign alone.
     """
@@ -125,7 +125,7 @@ class _MathPrinter(LatexPrinter):
 class _MathPage:
     def __init__(self, page: Page) -> None:
         self.content = page
-        self.printer = _MathPrinter(page.names)
+        self.printer = MathPrinter(page.names)
         self.plain = TextPrinter(page.names)
 
     def lines(self) -> Iterator[MathLine]:

@@ -22,7 +22,8 @@ class Line:
     ``left`` is None where the line goes on from the one above; ``name`` is what the left side is called
     elsewhere (``G`` for a derivative).  ``keys`` are those of the assumption and the conventions used; ``cites``
     the lines used besides the one above; ``nonzero`` the divisors; ``mark`` how the line is known; ``products`` the
-    shapes of the matrix products, and ``shape`` that of the whole, None for a scalar.
+    shapes of the matrix products, and ``shape`` that of the whole, None for a scalar; ``matrix`` tells that the line is
+    in matrix notation.
     """
 
     left: Node | None
@@ -36,6 +37,7 @@ class Line:
     mark: str = ""
     products: tuple[ProductShapes, ...] = ()
     shape: Shape | None = None
+    matrix: bool = False
 
 
 @dataclass(frozen=True)

@@ -275,7 +275,7 @@ def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) 
     if width(final) > EQUATION_WIDTH and (reason or mark):
         yield final
         final = ""
-    notes = wrap(reason, reason_width)
+    notes = wrap(reason, reason_width) if reason else []
     if EQUATION_WIDTH + reason_width + 4 + width(mark) > LINE_WIDTH:
         notes += wrap(mark, LINE_WIDTH - EQUATION_WIDTH - 2)
         mark = ""

@@ -1,0 +1,78 @@
+"""One equation of a derivation, for a sentence: the closed form of a gradient, or a line by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from symgrad.errors import InputError
+from symgrad.render.latex_printer import LatexPrinter
+from symgrad.render.layout import layout
+from symgrad.render.mathml import MathPrinter, latex_to_mathml
+from symgrad.render.names import Vocabulary, leaf_name
+from symgrad.render.page import Line, Page
+from symgrad.render.printer import Printer
+from symgrad.render.text_printer import TextPrinter
+from symgrad.render.tree import Leaf, Node, Slope
+from symgrad.steps import Record
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Sides that are equal, two or more; ``names`` is how the names in them are spelled."""
+
+    sides: tuple[Node, ...]
+    names: Vocabulary
+
+    def text(self) -> str:
+        """The equation in Unicode, on one line."""
+        return self._shown(TextPrinter(self.names))
+
+    def latex(self) -> str:
+        """The equation in LaTeX, for math mode."""
+        return self._shown(LatexPrinter(self.names))
+
+    def mathml(self) -> str:
+        """The equation as a ``<math>`` element within a line."""
+        return latex_to_mathml(self._shown(MathPrinter(self.names)), "inline", self.text())
+
+    def _shown(self, printer: Printer) -> str:
+        return " = ".join(map(printer.show, self.sides))
+
+
+def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation | None:
+    """The derivative with respect to the array ``name``, with what it is called where the closed forms use that.
+
+    ``notation`` is "index" or "matrix"; what has no matrix form is given entry by entry.  None for an array that is
+    neither one of those that the derivation is by nor one whose derivative their closed forms use.
+    """
+    page = layout(record, notation=notation, steps="none")
+    for line in page.closed_lines:
+        match line.left:
+            case Slope(_, Leaf(entry)) if leaf_name(entry) == name:
+                return _equation(line, page.names)
+    return None
+
+
+def numbered(record: Record, number: int, evaluation: Record | None = None) -> Equation:
+    """The line with a number, its left side written out; ``evaluation`` has the lines on what the code evaluates.
+
+    Raises ``InputError`` where there is no such line.
+    """
+    page = layout(record, evaluation=evaluation)
+    lines = {line.number: line for line in _lines(page)}
+    if number not in lines:
+        raise InputError(f"there is no line {number}: the derivation has lines 1 to {len(lines)}")
+    return _equation(lines[number], page.names)
+
+
+def _equation(line: Line, names: Vocabulary) -> Equation:
+    return Equation(tuple(side for side in (line.name, line.left, line.right) if side), names)
+
+
+def _lines(page: Page) -> Iterator[Line]:
+    """The lines of a page, those that go on from the one above with its left side again."""
+    for section in (*page.sections, *([page.evaluation] if page.evaluation else [])):
+        for group in section.groups:
+            for line in group:
+                yield replace(line, left=line.left or group[0].left)

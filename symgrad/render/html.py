@@ -1,0 +1,220 @@
+"""A derivation as a page of HTML, or a section of one: MathML, no script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from symgrad.exhibits import Example, Fact
+from symgrad.render.formula import escaped
+from symgrad.render.html_exhibits import example_html, facts_html
+from symgrad.render.html_lines import Lines
+from symgrad.render.html_words import Spelling, size_words
+from symgrad.render.layout import layout
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
+from symgrad.render.shapes import products, shape
+from symgrad.render.style import stylesheet
+from symgrad.render.text import columns_words, index_only_words, mark_sign, no_matrix_words, numpy_shape
+from symgrad.steps import Record
+
+PAGE_STYLE = """\
+:root { color-scheme: light dark }
+body { margin: 0; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif }
+main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
+pre, code { font-family: ui-monospace, monospace }
+@media print { body { font-size: 10pt } main { max-width: none; padding: 0 } }
+"""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a page shows beside the lines, all of it given by others: of each line how its mark was reached
+    (``details``), how many lines bear each mark, a worked example, conventions of frameworks, the code."""
+
+    details: Mapping[int, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    example: Example | None = None
+    facts: tuple[Fact, ...] = ()
+    code: str = ""
+
+
+def to_html(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    evaluation: Record | None = None,
+    steps: str = "all",
+    beside: Beside | None = None,
+    *,
+    fragment: bool = False,
+    title: bool = True,
+) -> str:
+    """The derivation as a self-contained page, or with ``fragment`` as a ``<section class="symgrad">``.
+
+    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``.  Without ``title`` a section has
+    neither its title nor its style: both are those of the page around it.  Raises ``InputError`` for another notation
+    or lines that are not there, ``UnsupportedError`` for a formula that latex2mathml cannot write.
+    """
+    page = layout(record, marks, notation, evaluation, steps)
+    section = _HtmlPage(page, _anchor(record, steps), beside or Beside()).section(title)
+    if fragment:
+        return f"<style>\n{stylesheet()}</style>\n{section}" if title else section
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escaped(page.title)}</title>\n<style>\n{PAGE_STYLE}{stylesheet()}</style>\n</head>\n"
+        f"<body>\n<main>\n{section}</main>\n</body>\n</html>\n"
+    )
+
+
+def _anchor(record: Record, steps: str) -> str:
+    """What the anchors of a section begin with: another for another loss, for other gradients and for other lines."""
+    parts = [record.program.name, *record.wrt, *([] if steps == "all" else [steps])]
+    return "-".join(re.sub(r"\W+", "-", part) for part in parts)
+
+
+def closed_forms_html(record: Record) -> str:
+    """The closed forms alone, in their box, with the style."""
+    page = _HtmlPage(layout(record, steps="none"), _anchor(record, "none"), Beside())
+    return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{page.closed()}\n</section>\n'
+
+
+def proof_html(record: Record, marks: Mapping[int, str], beside: Beside, problems: Sequence[str]) -> str:
+    """The marks of all lines, each with how it was reached, with the style."""
+    page = _HtmlPage(layout(record, marks), _anchor(record, "proof"), beside)
+    return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{page.proof(problems)}\n</section>\n'
+
+
+class _HtmlPage:
+    def __init__(self, page: Page, anchor: str, beside: Beside) -> None:
+        self.content = page
+        self.beside = beside
+        self.anchor = anchor
+        keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
+        self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor)
+        evaluation = [page.evaluation] if page.evaluation else []
+        self.lines = Lines([*page.sections, *evaluation], self.spelling, self.beside.details)
+
+    def section(self, title: bool) -> str:
+        parts = [*self._head(title), *map(self.lines.section, self.content.sections), *self._foot()]
+        return f'<section class="symgrad" id="{self.anchor}">\n' + "\n".join(parts) + "\n</section>\n"
+
+    # --- above the lines ----------------------------------------------------------------------------------------------
+
+    def _head(self, title: bool) -> Iterator[str]:
+        page, words = self.content, self.spelling.words
+        if title:
+            yield f"<h2>{escaped(page.title)}</h2>"
+        if self.beside.counts and page.arrays:
+            yield self._counts()
+        if page.axes:
+            yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
+        if page.columns:
+            yield f'<p class="soft">{escaped(columns_words([(r.name, r.axes[0]) for r in page.columns]))}</p>'
+        if page.index_only:
+            yield f'<p class="soft">{escaped(index_only_words([(r.name, len(r.axes)) for r in page.index_only]))}</p>'
+        if page.reduction:
+            yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
+        if page.assumptions:
+            yield "<h3>Assumptions</h3>"
+        for a in page.assumptions:
+            used = f" (used by {self.spelling.links(a.lines)})" if a.lines else "" if a.used else " (not used)"
+            equation = self.spelling.equation(a.left, a.right)
+            yield f'<p id="{self.anchor}-{escaped(a.key)}">[{escaped(a.key)}] {words(a.words)}: {equation}{used}</p>'
+
+    def _counts(self) -> str:
+        """How many lines bear each mark."""
+        counts = [_counted(level, count) for level, count in self.beside.counts.items()]
+        return f'<p class="soft">{sum(self.beside.counts.values())} lines: {", ".join(counts)}.</p>'
+
+    def _axes(self) -> str:
+        rows = [
+            f"<tr><td>{self.spelling.letters([a.name])}</td><td>{escaped(a.meaning)}</td>"
+            f"<td>{self.spelling.letters(a.letters)}</td></tr>"
+            for a in self.content.axes
+        ]
+        head = "<thead><tr><th>axis</th><th></th><th>indices</th></tr></thead>"
+        return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
+
+    def _arrays(self, rows: Sequence[ArrayRow]) -> str:
+        shown = [
+            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escaped(numpy_shape(r.axes))}</td>"
+            f"<td>{self.spelling.math(r.entry)}</td><td>{r.role}</td></tr>"
+            for r in rows
+        ]
+        head = "<thead><tr><th>array</th><th>shape</th><th>entry</th><th></th></tr></thead>"
+        return f"<table>{head}<tbody>{''.join(shown)}</tbody></table>"
+
+    # --- below the lines ----------------------------------------------------------------------------------------------
+
+    def _foot(self) -> Iterator[str]:
+        page = self.content
+        if page.closed:
+            yield f"<h3>{GRADIENTS}</h3>\n{self.closed()}"
+            yield from self._shape_check()
+        if page.conditions:
+            rows = [
+                f"<li>{self.spelling.nonzero(c.nonzero)}: {self.spelling.words(c.reason)} "
+                f"{self.spelling.cited(c.lines) if c.lines else ''}</li>"
+                for c in page.conditions
+            ]
+            yield f"<h3>Divisors</h3>\n<ul>{''.join(rows)}</ul>"
+        if page.conventions:
+            rows = [
+                f'<p id="{self.anchor}-{escaped(c.key)}">[{escaped(c.key)}] {escaped(c.words)} '
+                f"{self.spelling.cited(c.lines) if c.lines else ''}</p>"
+                for c in page.conventions
+            ]
+            yield f"<h3>{CONVENTIONS}</h3>\n{''.join(rows)}"
+        if self.beside.example:
+            yield example_html(self.beside.example, self.spelling)
+        if self.beside.facts:
+            yield facts_html(self.beside.facts, self.spelling)
+        if page.evaluation:
+            yield self.lines.section(page.evaluation)
+        if self.beside.code:
+            yield f"<h3>{CODE}</h3>\n<pre><code>{escaped(self.beside.code.rstrip())}</code></pre>"
+
+    def closed(self) -> str:
+        """The closed forms, and which have no matrix form."""
+        if not self.content.no_matrix:
+            return self.lines.closed(self.content.closed)
+        remark = no_matrix_words([self.spelling.text(node) for node in self.content.no_matrix])
+        return f'{self.lines.closed(self.content.closed)}<p class="soft">{escaped(remark)}</p>'
+
+    def proof(self, problems: Sequence[str]) -> str:
+        """Each line with its mark and how that was reached; then what is not about a line."""
+        rows = []
+        for line in self.lines.all:
+            assert line.left is not None
+            mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
+            sign = mark_sign(mark)
+            rows.append(
+                f"<tr><td>{line.number}</td><td>{self.spelling.equation(line.left, line.right)}</td>"
+                f"<td>{sign} {escaped(mark)}</td><td>{self.spelling.words(detail)}</td></tr>"
+            )
+        head = "<thead><tr><th></th><th>line</th><th>known to hold</th><th>how</th></tr></thead>"
+        wrong = "".join(f'<p class="bad">✗ {escaped(problem)}</p>' for problem in problems)
+        table = f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+        return f"{self._counts()}{wrong}{table}"
+
+    def _shape_check(self) -> Iterator[str]:
+        """The shapes of the products in each closed form: its own shape is that of its array."""
+        names = self.content.names.arrays
+        rows = []
+        for matrix in (form.matrix for form in self.content.closed if form.matrix):
+            result = shape(matrix.right, names)
+            if result is None or matrix.left is None:
+                continue
+            found = [self.spelling.product(p) for p in dict.fromkeys(products(matrix.right, names))]
+            whole = found or [size_words(result)]
+            rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
+        if rows:
+            yield f'<h4>Shapes</h4>\n<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _counted(level: str, count: int) -> str:
+    """How many lines bear a mark."""
+    sign = mark_sign(level)
+    return f"{count} {sign} {escaped(level)}" if sign else f"{count} {escaped(level)}{'s' * (count != 1)}"

@@ -1,0 +1,162 @@
+"""A derivation in Markdown with LaTeX between dollar signs, for notebooks, pandoc, MyST and GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
+from symgrad.render.layout import layout
+from symgrad.render.names import split_words
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
+from symgrad.render.text import (
+    cited,
+    columns_words,
+    index_only_words,
+    mark_words,
+    no_matrix_words,
+    numbers,
+    numpy_shape,
+)
+from symgrad.render.text_printer import TextPrinter
+from symgrad.render.tree import Node
+from symgrad.steps import Record
+
+SPECIAL = str.maketrans({character: "\\" + character for character in "\\`*_{}[]<>#|$~&"})
+
+NOT_ZERO = r" \ne 0"
+BAR = r"\vert "
+
+
+def to_markdown(
+    record: Record,
+    marks: Mapping[int, str] | None = None,
+    notation: str = "both",
+    evaluation: Record | None = None,
+    code: str = "",
+    steps: str = "all",
+) -> str:
+    """The derivation in Markdown: tables, with formulas between dollar signs.
+
+    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``; ``code`` is the source of the
+    generated function.  Raises ``InputError`` for another notation or lines that are not there.
+    """
+    parts = _MarkdownPage(layout(record, marks, notation, evaluation, steps)).parts(code)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    return " ".join(text.translate(SPECIAL).split())
+
+
+class _MarkdownPage:
+    def __init__(self, page: Page) -> None:
+        self.content = page
+        self.printer = LatexPrinter(page.names)
+        self.plain = TextPrinter(page.names)
+
+    def parts(self, code: str) -> Iterator[str]:
+        page = self.content
+        yield f"# {escaped(page.title)}"
+        yield from self._head()
+        for section in (*page.sections, *([page.evaluation] if page.evaluation else ())):
+            yield self._section(section)
+        yield from self._foot()
+        if code:
+            yield f"## {CODE}\n\n```python\n{code.rstrip()}\n```"
+
+    def _head(self) -> Iterator[str]:
+        page = self.content
+        if page.axes:
+            rows = [(_math(letters(a.name)), escaped(a.meaning), _math(", ".join(a.letters))) for a in page.axes]
+            yield _table(("axis", "", "indices"), rows)
+        if page.arrays:
+            arrays = [(self._math(r.matrix), numpy_shape(r.axes), self._math(r.entry), r.role) for r in page.arrays]
+            yield _table(("array", "shape", "entry", ""), arrays)
+        if page.columns:
+            yield escaped(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns]))
+        if page.index_only:
+            yield escaped(index_only_words([(self.plain.show(r.matrix), len(r.axes)) for r in page.index_only]))
+        if page.reduction:
+            yield f"Reduction: {self._words(page.reduction)}."
+        if page.assumptions:
+            yield "## Assumptions"
+        for a in page.assumptions:
+            used = f" (used by {numbers(a.lines)})" if a.lines else "" if a.used else " (not used)"
+            equation = _math(f"{self.printer.show(a.left)} = {self.printer.show(a.right)}")
+            yield f"{escaped(f'[{a.key}]')} {self._words(a.words)}: {equation}{used}"
+
+    def _section(self, section: Section) -> str:
+        array = f" {self._math(section.array)}" if section.array else ""
+        rows = [self._row(line) for group in section.groups for line in group]
+        table = _table(("", "", "", "reason", "proof"), rows, "rrlll")
+        return f"## {self._words(section.title)}{array}\n\n{table}"
+
+    def _row(self, line: Line) -> tuple[str, ...]:
+        number = "" if line.number is None else str(line.number)
+        return number, self._left(line), self._right(line), self._reason(line), escaped(mark_words(line.mark))
+
+    def _left(self, line: Line) -> str:
+        sides = [side for side in (line.name, line.left) if side and line.left]
+        return _displayed(" = ".join(map(self.printer.show, sides))) if sides else ""
+
+    def _right(self, line: Line) -> str:
+        return _displayed(f"= {self.printer.show(line.right)}")
+
+    def _reason(self, line: Line) -> str:
+        parts = [self._words(line.reason)]
+        parts += [f"({numbers(line.cites)})"] if line.cites else []
+        parts += [escaped(f"[{key}]") for key in line.keys]
+        parts += [_math(f"[{self.printer.show(node)}{NOT_ZERO}]") for node in line.nonzero]
+        for product in line.products:
+            factors = ", ".join(
+                rf"{self.printer.show(node)}\colon {size_latex(size)}" for node, size in product.factors
+            )
+            parts.append(_math(rf"{factors} \to {size_latex(product.result)}"))
+        if line.shape and not line.products:
+            parts.append(_math(size_latex(line.shape)))
+        return " ".join(part for part in parts if part)
+
+    def _foot(self) -> Iterator[str]:
+        page = self.content
+        if page.closed:
+            rows = [(self._left(line), self._right(line)) for line in page.closed_lines]
+            yield f"## {GRADIENTS}\n\n{_table(('', ''), rows, 'rl')}"
+        if page.no_matrix:
+            yield escaped(no_matrix_words([self.plain.show(node) for node in page.no_matrix]))
+        if page.conditions:
+            shown = [
+                f"- {_math(self.printer.show(c.nonzero) + NOT_ZERO)}: {self._words(c.reason)}{cited(c.lines)}"
+                for c in page.conditions
+            ]
+            yield "## Divisors\n\n" + "\n".join(shown)
+        if page.conventions:
+            shown = [f"{escaped(f'[{c.key}] {c.words}')}{cited(c.lines)}" for c in page.conventions]
+            yield f"## {CONVENTIONS}\n\n" + "\n\n".join(shown)
+
+    def _math(self, node: Node) -> str:
+        return _math(self.printer.show(node))
+
+    def _words(self, text: str) -> str:
+        """A sentence with the names of the program in it set as mathematics."""
+        parts = []
+        for words, name in split_words(text, self.content.names):
+            parts.append(words.translate(SPECIAL))
+            if name:
+                parts.append(f"*{escaped(name)}*")
+        return "".join(parts)
+
+
+def _math(latex: str) -> str:
+    r"""A formula in a line; a bar would end the cell of a table."""
+    return "$" + latex.replace("|", BAR) + "$"
+
+
+def _displayed(latex: str) -> str:
+    """A formula in the size of one that stands alone."""
+    return _math(rf"\displaystyle {latex}")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
+    rules = [{"r": "--:", "l": ":--"}[side] for side in align or "l" * len(head)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rules, *rows))

@@ -1,0 +1,110 @@
+"""What a derivation gives besides its lines: closed forms, proofs, and how the generated code evaluates it.
+
+What only a notebook needs (HTML, LaTeX) is imported when it asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from sympy import Expr
+
+from symgrad import closed
+from symgrad.check.marks import ProofReport
+from symgrad.check.proof import prove
+from symgrad.display import Displayed
+from symgrad.notation import Array
+from symgrad.steps import Convention, Record, Step
+
+
+@dataclass(frozen=True)
+class ClosedForm(Displayed):
+    """The gradient with respect to ``array``.
+
+    ``entry`` is the entry of the array that ``index`` differentiates by; ``index`` is a SymPy expression in indexed
+    entries, ``matrix`` a SymPy matrix expression in named arrays (a vector is a column), or None where no matrix form
+    exists.
+    """
+
+    array: Array
+    entry: Expr
+    index: Expr
+    matrix: Expr | None
+    record: Record
+
+    def expanded(self) -> Expr | None:
+        """``matrix`` with every named array but the inputs written out."""
+        return closed.expanded(self.record, self.array.name)
+
+    @property
+    def _alone(self) -> Record:
+        """The record with this gradient alone."""
+        return replace(self.record, gradients={self.array.name: self.record.gradients[self.array.name]})
+
+    def _repr_html_(self) -> str:
+        from symgrad.render.html import closed_forms_html
+
+        return closed_forms_html(self._alone)
+
+    def _repr_latex_(self) -> str:
+        from symgrad.render.latex import closed_forms_latex
+
+        return f"$${closed_forms_latex(self._alone)}$$"
+
+
+@dataclass(frozen=True, repr=False)
+class Proof(ProofReport, Displayed):
+    """The marks of all lines of ``record``, and ``problems`` that are not those of a line."""
+
+    record: Record = field(kw_only=True)
+
+    @classmethod
+    def of(cls, record: Record) -> Proof:
+        """Check every line of a record."""
+        report = prove(record)
+        return cls(report.marks, report.problems, record=record)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
+        return f"<proof of {self.record.program.name}: {len(self.marks)} lines: {counts}>"
+
+    def _repr_html_(self) -> str:
+        from symgrad.render.html import Beside, proof_html
+
+        beside = Beside({mark.number: mark.explanation for mark in self.marks}, self.counts)
+        return proof_html(self.record, {mark.number: mark.words for mark in self.marks}, beside, self.problems)
+
+    def _repr_latex_(self) -> str:
+        from symgrad.render.latex import proof_latex
+
+        return f"$${proof_latex({mark.number: mark.words for mark in self.marks})}$$"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
+
+    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
+    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
+    """
+
+    record: Record
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The lines, numbered on from those of the derivation."""
+        return self.record.steps
+
+    @property
+    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
+        """Which derivative is taken where a function is not smooth, with the lines that take it."""
+        return self.record.conventions
+
+    @cached_property
+    def _proof(self) -> Proof:
+        return Proof.of(self.record)
+
+    def prove(self) -> Proof:
+        """Check every line against the definitions, for any numbers subtracted, and say how each is known."""
+        return self._proof

@@ -1,0 +1,342 @@
+"""The Sphinx extension: ``extensions = ["symgrad.sphinx_ext"]``.
+
+The directive ``.. symgrad:: LOSS`` shows a derivation, and the role ``:symgrad:`LOSS ARRAY``` one formula of it: MathML
+for HTML, LaTeX for LaTeX, Unicode for anything else.  Both prove what they show, and all that it follows from: a line
+that does not prove fails the build, with the file and line of the directive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import SphinxError
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.typing import ExtensionMetadata
+from sphinx.writers.html5 import HTML5Translator
+from sphinx.writers.latex import LaTeXTranslator
+
+import symgrad
+from symgrad.api import Derivation, derive
+from symgrad.array.loss import Loss
+from symgrad.check.marks import Level, Mark
+from symgrad.codegen import function_source
+from symgrad.errors import InputError, SymgradError
+from symgrad.render.equation import Equation, closed_form, numbered
+from symgrad.sources import find
+
+STYLE = "symgrad.css"
+FINGERPRINT = "symgrad"  # what a page keeps in its metadata: with which symgrad it was made
+FAILURES = "symgrad_failures"
+VALUES = {"notation": "both", "steps": "all", "wrt": "", "reduction": ""}
+FLAGS = ("code", "allow-numeric")
+INDEX = "index"
+
+logger = logging.getLogger(__name__)
+
+
+class DerivationError(SphinxError):
+    """A derivation that cannot be shown: it does not prove, or was asked for wrongly.  The build has failed."""
+
+    category = "symgrad error"
+
+
+# --- derivations ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Which derivation: a loss as ``sources.find`` takes it, a file by its whole path."""
+
+    loss: str
+    wrt: tuple[str, ...] = ()
+    reduction: str = ""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A derivation, and the files in which its loss is written."""
+
+    derivation: Derivation
+    written_in: tuple[str, ...]
+
+
+@cache
+def _found(request: _Request) -> _Found:
+    """Derived once in a build (in each process of a parallel one), however often a page shows it."""
+    loss = find(request.loss, None, None, None)
+    parameters: dict[str, Any] = {"reduction": request.reduction} if request.reduction else {}
+    return _Found(derive(loss, request.wrt or None, **parameters), tuple(_written_in(request.loss, loss)))
+
+
+def _written_in(name: str, loss: Loss) -> Iterator[str]:
+    """The files of a loss of one's own: its module, and what is loaded of the same package or from beside its file."""
+    where, _, _ = name.rpartition(":")
+    if not where:
+        return
+    modules = {key: Path(file) for key, m in list(sys.modules.items()) if (file := getattr(m, "__file__", None))}
+    own = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
+    if where.endswith(".py"):
+        folder = Path(where).resolve().parent
+        own |= {key for key, file in modules.items() if "." not in key and folder in (file.parent, _above(file))}
+    yield from (str(file) for key, file in modules.items() if key.partition(".")[0] in own)
+
+
+def _above(file: Path) -> Path | None:
+    """The folder that a package is in, by the file of the package."""
+    return file.parent.parent if file.name == "__init__.py" else None
+
+
+def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
+    """Raises ``SymgradError``, naming the first line that does not prove, or is only checked numerically."""
+    reports = [derivation.prove(), *([derivation.evaluation.prove()] if code else [])]
+    for report in reports:
+        for mark in report.marks:
+            if not mark.ok or (mark.level == Level.NUMERICAL and not allow_numeric):
+                raise SymgradError(_verdict(derivation, mark))
+        if report.problems:
+            raise SymgradError(f"{derivation.program.name}: {report.problems[0]}")
+
+
+def _verdict(derivation: Derivation, mark: Mark) -> str:
+    evaluation = derivation.evaluation.record if mark.number > len(derivation.steps) else None
+    formula = numbered(derivation.record, mark.number, evaluation).text()
+    why = f": {mark.detail}" if mark.detail else ""
+    what = "is only checked numerically" if mark.level == Level.NUMERICAL else f"is {mark.level.words}{why}"
+    hint = "; :allow-numeric: shows it all the same" if mark.level == Level.NUMERICAL else ""
+    return f"{derivation.program.name}: line {mark.number}, {formula}, {what}{hint}"
+
+
+# --- what the directive and the role share --------------------------------------------------------------------------
+
+
+class derivation_node(nodes.container):
+    """A whole derivation: ``html``, ``latex``, and as its child, for all other writers, a literal block of text."""
+
+
+class formula_node(nodes.inline):
+    """A formula in a sentence: ``html``, ``latex``, and as its child, for all other writers, its text."""
+
+
+def _request(loss: str, env: BuildEnvironment, wrt: tuple[str, ...] = (), reduction: str = "") -> _Request:
+    """A file is relative to the document, or with a slash before it to the folder of the sources."""
+    where, colon, name = loss.rpartition(":")
+    if where.endswith(".py"):
+        loss = f"{env.relfn2path(where)[1]}{colon}{name}"
+    return _Request(loss, wrt, reduction)
+
+
+def _noted(request: _Request, env: BuildEnvironment) -> Derivation:
+    """The derivation; the page is read again when its loss, or symgrad, has changed."""
+    env.metadata[env.docname][FINGERPRINT] = _fingerprint()
+    found = _found(request)
+    for file in found.written_in:
+        env.note_dependency(file)
+    return found.derivation
+
+
+def _fail(error: SymgradError, location: str, env: BuildEnvironment) -> None:
+    """Report an error where it is; the build stops once all pages are read, so that it tells of all errors."""
+    logger.error("%s", error, location=location)
+    env.metadata[env.docname].setdefault(FAILURES, []).append(f"{location}: {error}")
+
+
+class _AnyOption(dict[str, Callable[[str | None], str]]):
+    """Any option is taken as it is: docutils would drop one that it does not know from a page and go on."""
+
+    def __missing__(self, _: str) -> Callable[[str | None], str]:
+        return _plain
+
+
+def _plain(value: str | None) -> str:
+    return (value or "").strip()
+
+
+# --- the directive --------------------------------------------------------------------------------------------------
+
+
+class DerivationDirective(SphinxDirective):
+    """``.. symgrad:: LOSS``, with the options of ``VALUES`` and ``FLAGS``."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+    has_content = True  # so that content, like a missing loss, is an error here
+    option_spec: ClassVar[_AnyOption] = _AnyOption(dict.fromkeys([*VALUES, *FLAGS], _plain))
+
+    def run(self) -> list[nodes.Node]:
+        """The node of the derivation; none where it failed."""
+        try:
+            return [self._node()]
+        except SymgradError as error:
+            _fail(error, self.get_location(), self.env)
+            return []
+
+    def _node(self) -> derivation_node:
+        self._check()
+        options = VALUES | self.options
+        code, notation, steps = "code" in options, options["notation"], options["steps"]
+        wrt = tuple(options["wrt"].replace(",", " ").split())
+        derivation = _noted(_request(self.arguments[0], self.env, wrt, options["reduction"]), self.env)
+        _prove(derivation, code=code, allow_numeric="allow-numeric" in options)
+        text = derivation.to_text(notation, steps=steps, code=code)
+        node = derivation_node(
+            "",
+            nodes.literal_block(text, text, language="text"),
+            html=derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False),
+            latex=derivation.to_latex(notation, steps=steps, code=code),
+            source=function_source(derivation.record, f"{derivation.program.name}_gradient") if code else "",
+        )
+        self.set_source_info(node)
+        return node
+
+    def _check(self) -> None:
+        """Raises ``InputError`` for options and content that do not apply."""
+        if not self.arguments:
+            raise InputError("name a loss: one of the catalogue, package.module:name, or file.py:name")
+        if self.content:
+            raise InputError(f"the directive has no content, but {self.content[0]!r} stands in it")
+        for name, value in self.options.items():
+            if name not in (*VALUES, *FLAGS):
+                raise InputError(f"unknown option {name!r}: expected one of {', '.join((*VALUES, *FLAGS))}")
+            if name in VALUES and not value:
+                raise InputError(f"the option {name} needs a value")
+            if name in FLAGS and value:
+                raise InputError(f"the option {name} takes no value, but {value!r} was given")
+
+
+# --- the role -------------------------------------------------------------------------------------------------------
+
+
+class FormulaRole(SphinxRole):
+    """``LOSS ARRAY``, a derivative (with ``index`` after it entry by entry), or ``LOSS NUMBER``, a line."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The node of the formula; none where it failed."""
+        try:
+            equation = self._equation()
+        except SymgradError as error:
+            _fail(error, self.get_location(), self.env)
+            return [], []
+        node = formula_node("", equation.text(), html=equation.mathml(), latex=equation.latex())
+        self.set_source_info(node)
+        return [node], []
+
+    def _equation(self) -> Equation:
+        loss, what, notation = _parts(self.text)
+        derivation = _noted(_request(loss, self.env), self.env)
+        if what.isdecimal():
+            _prove(derivation)
+            return numbered(derivation.record, int(what))
+        found = closed_form(derivation.record, what, notation)
+        if found is None:
+            derivation = _noted(_request(loss, self.env, (what,)), self.env)
+            found = closed_form(derivation.record, what, notation)
+            assert found is not None
+        _prove(derivation)
+        return found
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """The loss, the array or number, and the notation that a role asks for."""
+    words = text.split()
+    notation = INDEX if len(words) > 2 and words[-1] == INDEX and not words[-2].isdecimal() else "matrix"
+    if notation == INDEX:
+        words.pop()
+    if len(words) < 2:
+        raise InputError(
+            f"{text!r}: expected a loss and an array (softmax_mse W), or a loss and a line (softmax_mse 13)"
+        )
+    return " ".join(words[:-1]), words[-1], notation
+
+
+# --- writers --------------------------------------------------------------------------------------------------------
+
+
+def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
+    shown, source = node["html"], node["source"].rstrip()
+    if source:
+        plain = f"<pre><code>{escape(source, quote=False)}</code></pre>"
+        code = translator.highlighter.highlight_block(source, "python")
+        shown = shown.replace(plain, f'<div class="highlight-python notranslate">{code}</div>')
+    translator.body.append(shown)
+    raise nodes.SkipNode
+
+
+def _formula_html(translator: HTML5Translator, node: nodes.Element) -> None:
+    translator.body.append(node["html"])
+    raise nodes.SkipNode
+
+
+def _derivation_latex(translator: LaTeXTranslator, node: nodes.Element) -> None:
+    translator.body.append(f"\n{node['latex']}\n")
+    raise nodes.SkipNode
+
+
+def _formula_latex(translator: LaTeXTranslator, node: nodes.Element) -> None:
+    translator.body.append(rf"\({node['latex']}\)")
+    raise nodes.SkipNode
+
+
+# --- the build ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _fingerprint() -> str:
+    """What the pages depend on besides their sources: symgrad's own, and the versions of what it writes with."""
+    found = hashlib.sha256()
+    for library in ("sympy", "latex2mathml", "numpy"):
+        found.update(f"{library} {version(library)}\n".encode())
+    root = Path(symgrad.__file__).parent
+    for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".json")):
+        found.update(f"{path.relative_to(root)}\n".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _begin(app: Sphinx) -> None:
+    """A build begins: nothing is known of its losses, and its pages have a style."""
+    _found.cache_clear()
+    if app.builder.format == "html":
+        path = Path(app.outdir, "_static", STYLE)
+        style = files("symgrad.render").joinpath("derivation.css").read_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(style)
+
+
+def _outdated(_: Sphinx, env: BuildEnvironment, *__: set[str]) -> list[str]:
+    """The pages that another symgrad made."""
+    return [page for page, data in env.metadata.items() if data.get(FINGERPRINT, _fingerprint()) != _fingerprint()]
+
+
+def _stop(_: Sphinx, env: BuildEnvironment) -> None:
+    """Fail before anything is written or kept, so that the next build reads the same pages again."""
+    failures = [failure for data in env.metadata.values() for failure in data.get(FAILURES, ())]
+    if failures:
+        raise DerivationError("\n".join(failures))
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """What Sphinx calls."""
+    app.add_directive("symgrad", DerivationDirective)
+    app.add_role("symgrad", FormulaRole())
+    app.add_node(derivation_node, html=(_derivation_html, None), latex=(_derivation_latex, None))
+    app.add_node(formula_node, html=(_formula_html, None), latex=(_formula_latex, None))
+    for package in ("amsmath", "amssymb"):
+        app.add_latex_package(package)
+    app.add_css_file(STYLE)
+    app.connect("builder-inited", _begin)
+    app.connect("env-get-outdated", _outdated)
+    app.connect("env-updated", _stop)
+    return {"version": symgrad.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
