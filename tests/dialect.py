@@ -19,7 +19,7 @@ from symgrad.render.names import ACCENTS, GREEK, Word
 
 PACKAGE = Path(symgrad.__file__).parent
 RENDER = PACKAGE / "render"
-MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s])")
+MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s`])")  # an escaped backtick is Markdown's
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}")
 CAPTION = re.compile(r"\\text\{([^}]*)\}")
 
@@ -78,6 +78,8 @@ PAGE_ENVIRONMENTS = {
     "document": "",
     "flalign*": r"\begin{flalign*} a &= b && \parbox[t]{3cm}{c} \tag{1} \\[3pt] &= d && \end{flalign*}",
     "tabular": r"\begin{tabular}{@{}ll@{}} a & b \\ c & d \end{tabular}",
+    "aligned": r"\[\begin{aligned} a &= b \\ c &= d \end{aligned}\]",
+    "array": r"\[\begin{array}{rl} a & b \\ c & d \end{array}\]",
     "verbatim": "\\begin{verbatim}\na & b_1\n\\end{verbatim}",
 }
 
@@ -114,7 +116,7 @@ def written(paths: Iterable[Path]) -> str:
 
 
 # What goes through latex2mathml: the printer, and whatever calls for the conversion.
-CALLERS = [p for p in sorted(PACKAGE.rglob("*.py")) if "latex_to_mathml" in p.read_text(encoding="utf-8")]
+CALLERS = [p for p in sorted(PACKAGE.rglob("*.py")) if "render.formula import" in p.read_text(encoding="utf-8")]
 FORMULAS = written([RENDER / "latex_printer.py", *CALLERS])
 SIGNS = [escaped(chr(code)) for code in range(0x20, 0x2300)]  # every character that is a sign in a sentence
 PAGES = written(sorted(RENDER.glob("*.py"))) + "\n".join(SIGNS)

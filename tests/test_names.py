@@ -76,6 +76,14 @@ def derived(of: Program) -> symgrad.Derivation:
     return symgrad.derive(of, wrt=weights)
 
 
+# fmt: off
+HTML_ELEMENTS = {
+    "section", "h2", "h3", "h4", "p", "div", "table", "thead", "tbody", "tr", "th", "td", "a", "details", "summary",
+    "pre",
+    "code",     "span", "ul", "ol", "li", "figure", "figcaption", "strong", "em", "var", "sub", "sup", "dl", "dt", "dd",
+}
+# fmt: on
+
 few = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
@@ -87,6 +95,16 @@ def test_mathml_is_well_formed(of: Program) -> None:
     page = ElementTree.fromstring(f"<page>{derived(of).to_mathml()}</page>")
     for part in page.iter():
         assert part.tag == "page" or part.tag.removeprefix("{http://www.w3.org/1998/Math/MathML}") in ELEMENTS
+
+
+@settings(few, max_examples=12)
+@given(programs())
+def test_html_has_our_elements_alone(of: Program) -> None:
+    page = derived(of).to_html(fragment=True, title=False)
+    for part in ElementTree.fromstring(page).iter():
+        assert part.tag in ELEMENTS | HTML_ELEMENTS
+        assert not any(name.startswith("on") for name in part.attrib)
+        assert (part.get("href") or "#").startswith("#")
 
 
 @few
