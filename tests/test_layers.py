@@ -22,7 +22,7 @@ LAYERS: list[list[str]] = [
     ["array"],
     ["losses"],
     ["steps", "exhibits"],
-    ["sums"],
+    ["sums", "probabilities"],
     ["rules"],
     ["passes"],
     ["chain"],
