@@ -1,5 +1,5 @@
-"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the definition
-and the directive, which derives and proves the rest."""
+"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the
+definition and the directive, which derives and proves the rest."""
 
 from __future__ import annotations
 

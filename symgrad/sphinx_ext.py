@@ -35,6 +35,7 @@ from symgrad.check.marks import Level, Mark
 from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.render.equation import Equation, closed_form, numbered
+from symgrad.render.formula import NAMESPACE
 from symgrad.sources import find
 
 STYLE = "symgrad.css"
@@ -266,6 +267,8 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
     shown, source = node["html"], node["source"].rstrip()
+    if translator.builder.out_suffix == ".xhtml":  # HTML knows the namespace of a formula by itself, XML does not
+        shown = shown.replace("<math ", f'<math xmlns="{NAMESPACE}" ')
     if source:
         plain = f"<pre><code>{escape(source, quote=False)}</code></pre>"
         code = translator.highlighter.highlight_block(source, "python")
