@@ -16,13 +16,19 @@ import symgrad
 project = "symgrad"
 author = "the symgrad developers"
 version = release = symgrad.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext", "mathml_math"]
+html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
 html_theme = "furo"
 html_title = "symgrad"
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "auto"  # the tutorial is run whenever its page is read
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 

@@ -57,7 +57,7 @@ def compare_with_differences(
     errors = {"loss": _relative(np.asarray(got), np.asarray(value))}
     entries = 1
     for name in (name for name in wrt if name in by_name):
-        expected = _central(loss, inputs, by_name[name].name)
+        expected = central_differences(loss, inputs, by_name[name].name)
         errors[name] = _relative(np.asarray(getattr(grads, name)), expected)
         entries += expected.size
     worst = max(errors, key=lambda name: errors[name])
@@ -178,7 +178,7 @@ def drawn(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, smal
     return drawn if shape.array.axes else float(drawn)
 
 
-def _central(loss: Loss, inputs: Arrays, name: str) -> np.ndarray:
+def central_differences(loss: Loss, inputs: Arrays, name: str) -> np.ndarray:
     """The central differences of the loss by every entry of one input."""
     start = np.asarray(inputs[name], dtype=float)
     found = np.empty(start.shape)

@@ -22,7 +22,7 @@ LAYERS: list[list[str]] = [
     ["array"],
     ["losses"],
     ["steps", "exhibits"],
-    ["sums"],
+    ["sums", "probabilities"],
     ["rules"],
     ["passes"],
     ["chain"],
@@ -66,6 +66,13 @@ def test_imports_point_up(path: Path) -> None:
             assert own in TOGETHER, f"{path.name} imports {module}: modules of {own} do not import each other"
         elif own not in ("__init__", "__main__"):
             assert PLACE[other] < PLACE[own], f"{path.name} imports {module}, which stands below it"
+
+
+def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
+    """It cannot share the mistakes of what it does not import."""
+    common = {"check", "errors", "functions", "notation", "equations", "program", "steps"}
+    for path in (ROOT / "check").rglob("*.py"):
+        assert {module.split(".")[1] for module in imports(path)} <= common, path.name
 
 
 def test_every_module_has_a_layer() -> None:

@@ -19,16 +19,22 @@ VIEWS = {"diagonal", "transpose", "swapaxes", "broadcast_to", "reshape"}
 
 
 def last_uses(assignments: Iterable[Assignment], inlined: Collection[str]) -> dict[str, str]:
-    """The assignment that reads each array last; what is written into its one user is read there."""
+    """The assignment that reads each array last; what is written into its one user is read there.
+
+    What is returned has no last use: neither an output nor an array that an output is another name for.
+    """
     within: dict[str, set[str]] = {}
     found: dict[str, str] = {}
+    returned: set[str] = set()
     for a in assignments:
         read = set[str]().union(*(within.get(name, {name}) for name in array_names(a.rhs)))
         if a.name in inlined:
             within[a.name] = read
         else:
             found |= dict.fromkeys(read, a.name)
-    return found
+        if a.is_output:
+            returned |= {a.name} | (read if a.name in inlined else set())
+    return {name: user for name, user in found.items() if name not in returned}
 
 
 def is_made(code: str) -> bool:

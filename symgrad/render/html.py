@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from html import escape
+from dataclasses import dataclass, field
 
 from symgrad.exhibits import Example, Fact
+from symgrad.render.formula import escaped
 from symgrad.render.html_exhibits import example_html, facts_html
+from symgrad.render.html_lines import Lines
 from symgrad.render.html_words import Spelling, size_words
 from symgrad.render.layout import layout
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Line, Page, Section
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
 from symgrad.render.shapes import products, shape
 from symgrad.render.style import stylesheet
 from symgrad.render.text import columns_words, index_only_words, mark_sign, no_matrix_words, numpy_shape
-from symgrad.render.text_printer import width
-from symgrad.render.tree import Node
 from symgrad.steps import Record
 
-WIDTHS = {"wide": 76, "long": 48}  # in columns of the text form: such a right side may need the place of its reason
-PAIRS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}  # the columns of lines in matrix notation
 PAGE_STYLE = """\
 :root { color-scheme: light dark }
 body { margin: 0; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif }
@@ -66,7 +63,7 @@ def to_html(
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(page.title)}</title>\n<style>\n{PAGE_STYLE}{stylesheet()}</style>\n</head>\n"
+        f"<title>{escaped(page.title)}</title>\n<style>\n{PAGE_STYLE}{stylesheet()}</style>\n</head>\n"
         f"<body>\n<main>\n{section}</main>\n</body>\n</html>\n"
     )
 
@@ -96,12 +93,11 @@ class _HtmlPage:
         self.anchor = anchor
         keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
         self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor)
-        lines = [line for section in page.sections for group in section.groups for line in _with_left(group)]
-        self.index = {line.number: line for line in lines if not line.matrix}
-        self.matrix = {line.cites[0]: line for line in lines if line.matrix and line.cites}
+        evaluation = [page.evaluation] if page.evaluation else []
+        self.lines = Lines([*page.sections, *evaluation], self.spelling, self.beside.details)
 
     def section(self, title: bool) -> str:
-        parts = [*self._head(title), *map(self._section, self.content.sections), *self._foot()]
+        parts = [*self._head(title), *map(self.lines.section, self.content.sections), *self._foot()]
         return f'<section class="symgrad" id="{self.anchor}">\n' + "\n".join(parts) + "\n</section>\n"
 
     # --- above the lines ----------------------------------------------------------------------------------------------
@@ -109,15 +105,15 @@ class _HtmlPage:
     def _head(self, title: bool) -> Iterator[str]:
         page, words = self.content, self.spelling.words
         if title:
-            yield f"<h2>{escape(page.title)}</h2>"
+            yield f"<h2>{escaped(page.title)}</h2>"
         if self.beside.counts and page.arrays:
             yield self._counts()
         if page.axes:
             yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
         if page.columns:
-            yield f'<p class="soft">{escape(columns_words([(r.name, r.axes[0]) for r in page.columns]))}</p>'
+            yield f'<p class="soft">{escaped(columns_words([(r.name, r.axes[0]) for r in page.columns]))}</p>'
         if page.index_only:
-            yield f'<p class="soft">{escape(index_only_words([(r.name, len(r.axes)) for r in page.index_only]))}</p>'
+            yield f'<p class="soft">{escaped(index_only_words([(r.name, len(r.axes)) for r in page.index_only]))}</p>'
         if page.reduction:
             yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
         if page.assumptions:
@@ -125,7 +121,7 @@ class _HtmlPage:
         for a in page.assumptions:
             used = f" (used by {self.spelling.links(a.lines)})" if a.lines else "" if a.used else " (not used)"
             equation = self.spelling.equation(a.left, a.right)
-            yield f'<p id="{self.anchor}-{escape(a.key)}">[{escape(a.key)}] {words(a.words)}: {equation}{used}</p>'
+            yield f'<p id="{self.anchor}-{escaped(a.key)}">[{escaped(a.key)}] {words(a.words)}: {equation}{used}</p>'
 
     def _counts(self) -> str:
         """How many lines bear each mark."""
@@ -134,7 +130,7 @@ class _HtmlPage:
 
     def _axes(self) -> str:
         rows = [
-            f"<tr><td>{self.spelling.letters([a.name])}</td><td>{escape(a.meaning)}</td>"
+            f"<tr><td>{self.spelling.letters([a.name])}</td><td>{escaped(a.meaning)}</td>"
             f"<td>{self.spelling.letters(a.letters)}</td></tr>"
             for a in self.content.axes
         ]
@@ -143,78 +139,12 @@ class _HtmlPage:
 
     def _arrays(self, rows: Sequence[ArrayRow]) -> str:
         shown = [
-            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escape(numpy_shape(r.axes))}</td>"
+            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escaped(numpy_shape(r.axes))}</td>"
             f"<td>{self.spelling.math(r.entry)}</td><td>{r.role}</td></tr>"
             for r in rows
         ]
         head = "<thead><tr><th>array</th><th>shape</th><th>entry</th><th></th></tr></thead>"
         return f"<table>{head}<tbody>{''.join(shown)}</tbody></table>"
-
-    # --- the lines ----------------------------------------------------------------------------------------------------
-
-    def _section(self, section: Section) -> str:
-        array = f" {self.spelling.math(section.array)}" if section.array else ""
-        paired = any(self._partner(line) for group in section.groups for line in group)
-        kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
-        rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
-        body = f"<tbody>{''.join(rows)}</tbody>"
-        return f'<h3>{escape(section.title)}{array}</h3>\n<table class="{kind}">{head}{body}</table>'
-
-    def _partner(self, line: Line) -> Line | None:
-        """The line in index notation that a line in matrix notation writes."""
-        return self.index.get(line.cites[0]) if line.matrix and line.cites else None
-
-    def _row(self, line: Line, first: bool, paired: bool) -> str:
-        right = self.spelling.relation(line.right)
-        columns = 0 if paired else width(self.spelling.text(line.right))
-        kinds = [*(["first"] if first else []), *(kind for kind, least in WIDTHS.items() if columns > least)]
-        cells = [("n", self._number(line)), ("l", self._left(line)), ("r", right)]
-        cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
-        cells.append(("m", self._mark(line)))
-        cells += [("s", shapes) for shapes in [self._shapes(line)] if shapes]
-        shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
-        return f'<tr{_class(" ".join(kinds))} id="{self.anchor}-{line.number}">{shown}</tr>\n'
-
-    def _number(self, line: Line) -> str:
-        return f'<a href="#{self.anchor}-{line.number}">{line.number}</a>'
-
-    def _left(self, line: Line) -> str:
-        return self.spelling.left(line) if line.left else ""
-
-    def _beside(self, line: Line) -> str:
-        """What a line in matrix notation says, in index notation."""
-        partner = self._partner(line)
-        if partner is None or partner.left is None:
-            return self._reason(line)
-        return f"{self.spelling.equation(partner.left, partner.right)} {self.spelling.cited(line.cites)}"
-
-    def _reason(self, line: Line) -> str:
-        parts = [self.spelling.words(line.reason)]
-        parts += [self.spelling.cited(line.cites)] if line.cites else []
-        parts += [self.spelling.key(key) for key in line.keys]
-        parts += [f"[{self.spelling.nonzero(node)}]" for node in line.nonzero]
-        if not line.matrix and (matrix := self.matrix.get(line.number or 0)):
-            link = f'<a href="#{self.anchor}-{matrix.number}" title="in matrix form">matrix: {matrix.number}</a>'
-            parts.append(f'<span class="soft">{link}</span>')
-        return " ".join(parts)
-
-    def _mark(self, line: Line) -> str:
-        """How a line is known, the detail on demand."""
-        if not line.mark:
-            return ""
-        sign = mark_sign(line.mark)
-        kind = _class("bad" if sign == "✗" else "")
-        shown = f"{sign} {escape(line.mark)}".strip()
-        detail = self.beside.details.get(line.number or 0, "")
-        if not detail:
-            return f"<span{kind}>{shown}</span>"
-        return f"<details><summary{kind}>{shown}</summary><p>{self.spelling.words(detail)}</p></details>"
-
-    def _shapes(self, line: Line) -> str:
-        shown = [self.spelling.product(product) for product in line.products]
-        if line.shape and not line.products:
-            shown.append(size_words(line.shape))
-        return "; ".join(shown)
 
     # --- below the lines ----------------------------------------------------------------------------------------------
 
@@ -232,7 +162,7 @@ class _HtmlPage:
             yield f"<h3>Divisors</h3>\n<ul>{''.join(rows)}</ul>"
         if page.conventions:
             rows = [
-                f'<p id="{self.anchor}-{escape(c.key)}">[{escape(c.key)}] {escape(c.words)} '
+                f'<p id="{self.anchor}-{escaped(c.key)}">[{escaped(c.key)}] {escaped(c.words)} '
                 f"{self.spelling.cited(c.lines) if c.lines else ''}</p>"
                 for c in page.conventions
             ]
@@ -242,43 +172,30 @@ class _HtmlPage:
         if self.beside.facts:
             yield facts_html(self.beside.facts, self.spelling)
         if page.evaluation:
-            yield self._section(page.evaluation)
+            yield self.lines.section(page.evaluation)
         if self.beside.code:
-            yield f"<h3>{CODE}</h3>\n<pre><code>{escape(self.beside.code.rstrip(), quote=False)}</code></pre>"
+            yield f"<h3>{CODE}</h3>\n<pre><code>{escaped(self.beside.code.rstrip())}</code></pre>"
 
     def closed(self) -> str:
-        """The closed forms in a box, in both notations side by side."""
-        rows = []
-        for form in self.content.closed:
-            index, matrix = form.index, form.matrix
-            first = index or matrix
-            assert first is not None
-            cells = [("l", self._left(first)), ("r", self.spelling.relation(first.right))]
-            if index and matrix and matrix.left:
-                cells.append(("i", self.spelling.equation(matrix.left, matrix.right, matrix.name)))
-            shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
-            rows.append(f"<tr>{shown}</tr>")
-        remark = ""
-        if self.content.no_matrix:
-            nodes = [self.spelling.text(node) for node in self.content.no_matrix]
-            remark = f'<p class="soft">{escape(no_matrix_words(nodes))}</p>'
-        table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
-        return f'<div class="closed">{table}</div>{remark}'
+        """The closed forms, and which have no matrix form."""
+        if not self.content.no_matrix:
+            return self.lines.closed(self.content.closed)
+        remark = no_matrix_words([self.spelling.text(node) for node in self.content.no_matrix])
+        return f'{self.lines.closed(self.content.closed)}<p class="soft">{escaped(remark)}</p>'
 
     def proof(self, problems: Sequence[str]) -> str:
         """Each line with its mark and how that was reached; then what is not about a line."""
-        lines = [line for section in self.content.sections for group in section.groups for line in _with_left(group)]
         rows = []
-        for line in lines:
+        for line in self.lines.all:
             assert line.left is not None
             mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
             sign = mark_sign(mark)
             rows.append(
                 f"<tr><td>{line.number}</td><td>{self.spelling.equation(line.left, line.right)}</td>"
-                f"<td>{sign} {escape(mark)}</td><td>{self.spelling.words(detail)}</td></tr>"
+                f"<td>{sign} {escaped(mark)}</td><td>{self.spelling.words(detail)}</td></tr>"
             )
         head = "<thead><tr><th></th><th>line</th><th>known to hold</th><th>how</th></tr></thead>"
-        wrong = "".join(f'<p class="bad">✗ {escape(problem)}</p>' for problem in problems)
+        wrong = "".join(f'<p class="bad">✗ {escaped(problem)}</p>' for problem in problems)
         table = f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
         return f"{self._counts()}{wrong}{table}"
 
@@ -297,25 +214,7 @@ class _HtmlPage:
             yield f'<h4>Shapes</h4>\n<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
 
 
-def _heads(heads: Mapping[str, str]) -> str:
-    """The heads of the columns of lines."""
-    cells = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads.items())
-    return f"<thead><tr>{cells}</tr></thead>"
-
-
-def _with_left(group: Sequence[Line]) -> Iterator[Line]:
-    """Lines that go on from the one above, with its left side again."""
-    left: Node | None = None
-    for line in group:
-        left = line.left or left
-        yield replace(line, left=left)
-
-
 def _counted(level: str, count: int) -> str:
     """How many lines bear a mark."""
     sign = mark_sign(level)
-    return f"{count} {sign} {escape(level)}" if sign else f"{count} {escape(level)}{'s' * (count != 1)}"
-
-
-def _class(kinds: str) -> str:
-    return f' class="{kinds}"' if kinds else ""
+    return f"{count} {sign} {escaped(level)}" if sign else f"{count} {escaped(level)}{'s' * (count != 1)}"

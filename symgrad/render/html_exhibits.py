@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from sympy import Symbol
 
 from symgrad.exhibits import Example, Fact, Quantity
 from symgrad.notation import Array
+from symgrad.render.formula import escaped
 from symgrad.render.html_words import Spelling
 from symgrad.render.tree import Leaf, Slope
 
@@ -34,8 +34,8 @@ def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:
     """The conventions, a term each."""
     rows = []
     for fact in facts:
-        call = f" <code>{escape(fact.call)}</code>" if fact.call else ""
-        rows.append(f"<dt>{escape(fact.topic)}</dt><dd>{spelling.words(fact.words)}{call}</dd>")
+        call = f" <code>{escaped(fact.call)}</code>" if fact.call else ""
+        rows.append(f"<dt>{escaped(fact.topic)}</dt><dd>{spelling.words(fact.words)}{call}</dd>")
     return f"<h3>In the frameworks</h3>\n<dl>{''.join(rows)}</dl>"
 
 
@@ -48,7 +48,7 @@ def _value(spelling: Spelling, left: Leaf | Slope, quantity: Quantity) -> str:
 
 
 def _equal(spelling: Spelling, latex: str, text: str, values: np.ndarray) -> str:
-    formula = spelling.formula(f"{latex} = {values_latex(values)}", f"{text} = {values.round(DIGITS).tolist()}")
+    formula = spelling.formula(f"{latex} = {values_latex(values)}", f"{text} = {values_text(values)}")
     return f"<span>{formula}</span>"
 
 
@@ -57,9 +57,14 @@ def values_latex(values: np.ndarray) -> str:
     if values.ndim == 0:
         return number_latex(float(values))
     if values.ndim == 1:
-        return "(" + r", \; ".join(number_latex(float(v)) for v in values) + ")"
+        return "(" + r", \; ".join(f"{{{number_latex(float(v))}}}" for v in values) + ")"  # a sign there is no operator
     rows = (" & ".join(number_latex(float(v)) for v in row) for row in values)
     return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
+
+
+def values_text(values: np.ndarray) -> str:
+    """An array of numbers as NumPy's ``tolist`` prints it."""
+    return str(np.vectorize(lambda value: float(f"{value:.{DIGITS}g}"), otypes=[float])(values).tolist())
 
 
 def number_latex(value: float) -> str:

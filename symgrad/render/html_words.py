@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 
-from symgrad.render.formula import NAMESPACE, latex_to_mathml
+from symgrad.render.formula import NAMESPACE, escaped, latex_to_mathml
 from symgrad.render.latex_printer import letters as letters_latex
 from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, split_words, word
@@ -78,10 +77,10 @@ class Spelling:
         """A sentence with the names of the program in it set as variables."""
         parts = []
         for words, name in split_words(text, self.names):
-            parts.append(escape(words, quote=False))
+            parts.append(escaped(words))
             if name:
                 shown = spelled(word(name)) if name in self.names.arrays else name
-                parts.append(f"<var>{escape(shown)}</var>")
+                parts.append(f"<var>{escaped(shown)}</var>")
         return "".join(parts)
 
     def cited(self, lines: Sequence[int]) -> str:
@@ -94,10 +93,10 @@ class Spelling:
 
     def key(self, key: str) -> str:
         """The key of an assumption or convention, a link where it is on the page."""
-        shown = f"[{escape(key)}]"
-        return f'<a href="#{escape(self.keys[key])}">{shown}</a>' if key in self.keys else shown
+        shown = f"[{escaped(key)}]"
+        return f'<a href="#{escaped(self.keys[key])}">{shown}</a>' if key in self.keys else shown
 
 
 def size_words(size: Shape) -> str:
     """A shape, its axes set as variables."""
-    return " × ".join(f"<var>{escape(part)}</var>" for part in size)
+    return " × ".join(part if part.isdigit() else f"<var>{escaped(part)}</var>" for part in size)

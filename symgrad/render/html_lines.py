@@ -1,0 +1,137 @@
+"""The lines of a page in HTML: tables whose two sides meet at the relation, and the box of the closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from symgrad.render.formula import escaped
+from symgrad.render.html_words import Spelling, size_words
+from symgrad.render.page import ClosedForm, Line, Section
+from symgrad.render.text import mark_sign
+from symgrad.render.text_printer import width
+from symgrad.render.tree import Node
+
+WIDTHS = {"wide": 76, "long": 48}  # in columns of the text form: such a right side may need the place of its reason
+PAIRS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}  # the columns of lines in matrix notation
+Cells = Sequence[tuple[str, str]]
+
+
+class Lines:
+    """Writes the lines of some sections, which may link to each other.
+
+    ``details`` has of each line how its mark was reached.
+    """
+
+    def __init__(self, sections: Sequence[Section], spelling: Spelling, details: Mapping[int, str]) -> None:
+        self.spelling = spelling
+        self.anchor = spelling.anchor
+        self.details = details
+        self.all = [line for section in sections for group in section.groups for line in _with_left(group)]
+        self.index = {line.number: line for line in self.all if not line.matrix}
+        self.matrix = {line.cites[0]: line for line in self.all if line.matrix and line.cites}
+
+    def section(self, section: Section) -> str:
+        """A heading and its lines; those in matrix notation beside what they say in index notation."""
+        array = f" {self.spelling.math(section.array)}" if section.array else ""
+        paired = any(self._partner(line) for group in section.groups for line in group)
+        kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
+        rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
+        body = f"<tbody>{''.join(rows)}</tbody>"
+        return f'<h3>{escaped(section.title)}{array}</h3>\n<table class="{kind}">{head}{body}</table>'
+
+    def _partner(self, line: Line) -> Line | None:
+        """The line in index notation that a line in matrix notation writes."""
+        return self.index.get(line.cites[0]) if line.matrix and line.cites else None
+
+    def _row(self, line: Line, first: bool, paired: bool) -> str:
+        right = self.spelling.relation(line.right)
+        columns = 0 if paired else width(self.spelling.text(line.right))
+        kinds = [*(["first"] if first else []), *(kind for kind, least in WIDTHS.items() if columns > least)]
+        cells = [("n", self._number(line)), ("l", self.left(line)), ("r", right)]
+        cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
+        cells.append(("m", self._mark(line)))
+        cells += [("s", shapes) for shapes in [self._shapes(line)] if shapes]
+        return _row(cells, kinds, f"{self.anchor}-{line.number}")
+
+    def _number(self, line: Line) -> str:
+        return f'<a href="#{self.anchor}-{line.number}">{line.number}</a>'
+
+    def left(self, line: Line) -> str:
+        """The left side of a line, where it has one of its own."""
+        return self.spelling.left(line) if line.left else ""
+
+    def _beside(self, line: Line) -> str:
+        """What a line in matrix notation says, in index notation."""
+        partner = self._partner(line)
+        if partner is None or partner.left is None:
+            return self._reason(line)
+        return f"{self.spelling.equation(partner.left, partner.right)} {self.spelling.cited(line.cites)}"
+
+    def _reason(self, line: Line) -> str:
+        parts = [self.spelling.words(line.reason)]
+        parts += [self.spelling.cited(line.cites)] if line.cites else []
+        parts += [self.spelling.key(key) for key in line.keys]
+        parts += [f"[{self.spelling.nonzero(node)}]" for node in line.nonzero]
+        if not line.matrix and (matrix := self.matrix.get(line.number or 0)):
+            link = f'<a href="#{self.anchor}-{matrix.number}" title="in matrix form">matrix: {matrix.number}</a>'
+            parts.append(f'<span class="soft">{link}</span>')
+        return " ".join(parts)
+
+    def _mark(self, line: Line) -> str:
+        """How a line is known, the detail on demand."""
+        if not line.mark:
+            return ""
+        sign = mark_sign(line.mark)
+        kind = _class("bad" if sign == "✗" else "")
+        shown = f"{sign} {escaped(line.mark)}".strip()
+        detail = self.details.get(line.number or 0, "")
+        if not detail:
+            return f"<span{kind}>{shown}</span>"
+        return f"<details><summary{kind}>{shown}</summary><p>{self.spelling.words(detail)}</p></details>"
+
+    def _shapes(self, line: Line) -> str:
+        shown = [self.spelling.product(product) for product in line.products]
+        if line.shape and not line.products:
+            shown.append(size_words(line.shape))
+        return "; ".join(shown)
+
+    def closed(self, forms: Sequence[ClosedForm]) -> str:
+        """The closed forms in a box, in both notations side by side."""
+        rows = []
+        for form in forms:
+            index, matrix = form.index, form.matrix
+            first = index or matrix
+            assert first is not None
+            cells = [("l", self.left(first)), ("r", self.spelling.relation(first.right))]
+            if index and matrix and matrix.left:
+                cells.append(("i", self.spelling.equation(matrix.left, matrix.right, matrix.name)))
+            columns = max(width(self.spelling.text(line.right)) for line in (index, matrix) if line)
+            rows.append(_row(cells, ["wide"] if columns > WIDTHS["long"] else []))
+        table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
+        return f'<div class="closed">{table}</div>'
+
+
+def _heads(heads: Mapping[str, str]) -> str:
+    """The heads of the columns of lines."""
+    cells = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads.items())
+    return f"<thead><tr>{cells}</tr></thead>"
+
+
+def _with_left(group: Sequence[Line]) -> Iterator[Line]:
+    """Lines that go on from the one above, with its left side again."""
+    left: Node | None = None
+    for line in group:
+        left = line.left or left
+        yield replace(line, left=left)
+
+
+def _row(cells: Cells, kinds: Sequence[str], anchor: str = "") -> str:
+    """One row; ``kinds`` are its classes, ``anchor`` what links to it name."""
+    shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
+    named = f' id="{anchor}"' if anchor else ""
+    return f"<tr{_class(' '.join(kinds))}{named}>{shown}</tr>\n"
+
+
+def _class(kinds: str) -> str:
+    return f' class="{kinds}"' if kinds else ""

@@ -1,0 +1,147 @@
+"""The worked example: the one of lecture notes to the letter, and for any loss one that is right and can be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import unseen
+from literal import complex_step, forward
+from programs import ZOO
+
+import symgrad
+from symgrad import Derivation, Loss
+from symgrad.array import softmax
+from symgrad.differences import central_differences
+from symgrad.example import LARGE, MOST_ENTRIES, worked_example
+from symgrad.exhibits import Example
+
+OWN = {name: loss for name, loss in vars(unseen).items() if isinstance(loss, Loss)}
+LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}
+
+
+def example_of(derivation: Derivation) -> Example:
+    found = worked_example(derivation.record)
+    assert found is not None
+    return found
+
+
+def values(quantities: Any) -> dict[str, np.ndarray]:
+    return {quantity.array.name: quantity.values for quantity in quantities}
+
+
+def test_the_softmax_classifier_of_lecture_notes() -> None:
+    """One row with the probabilities (.2, .3, .5) and label 2 of 0..2: the gradient is (.2, .3, -.5)."""
+    example = example_of(symgrad.derive("softmax_cross_entropy"))
+    assert dict(example.sizes) == {"N": 1, "D": 2, "C": 3}
+    assert "Y is label 2 of 0..2." in example.remark and "P is (0.2, 0.3, 0.5)" in example.remark
+    inputs, defined, gradients = map(values, (example.inputs, example.defined, example.gradients))
+    assert list(inputs) == ["X", "W", "b", "Y"] and inputs["Y"].tolist() == [[0, 0, 1]]
+    assert list(defined) == ["Z", "S", "P"]
+    assert defined["P"] == pytest.approx(np.array([[0.2, 0.3, 0.5]]), rel=1e-15)
+    assert defined["S"] == pytest.approx(np.array([10.0]), rel=1e-15)
+    assert example.loss == pytest.approx(np.log(2), rel=1e-15)
+    assert list(gradients) == ["Z", "W", "b"]
+    for name in ("Z", "b"):
+        assert gradients[name].ravel() == pytest.approx([0.2, 0.3, -0.5], rel=1e-14)
+    assert gradients["W"] == pytest.approx(np.outer(inputs["X"], [0.2, 0.3, -0.5]), rel=1e-14)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_has_an_example_that_is_right(name: str) -> None:
+    loss = LOSSES[name]
+    derivation = symgrad.derive(loss)
+    example = example_of(derivation)
+    given = {name: a if a.ndim else float(a) for name, a in values(example.inputs).items()}
+    for shape in (s for s in loss.shapes if s.labels):
+        given[shape.name] = given.pop(shape.name.upper()).argmax(axis=1)
+    assert example.loss == pytest.approx(float(loss(**given)), rel=1e-12)
+    gradients = values(example.gradients)
+    assert list(gradients)[-len(loss.wrt) :] == list(loss.wrt)
+    for wrt in loss.wrt:
+        expected = central_differences(loss, given, wrt)
+        assert gradients[wrt] == pytest.approx(expected, rel=1e-6, abs=1e-6), wrt
+        assert np.abs(gradients[wrt]).max() > 1e-2, f"nothing is seen of the gradient by {wrt}"
+    for _, array in [*values(example.defined).items(), *gradients.items()]:
+        assert array.ndim <= 2 and np.abs(array).max() < LARGE
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_program_has_an_example_that_is_right(name: str) -> None:
+    """Against an evaluation of its equations entry by entry, and against the complex step."""
+    build, wrt = ZOO[name]
+    program = build()
+    example = example_of(symgrad.derive(program, wrt=wrt))
+    arrays = forward(program, values(example.inputs), example.sizes)
+    assert example.loss == pytest.approx(arrays[program.output].real, rel=1e-12)
+    for quantity in example.defined:
+        assert quantity.values == pytest.approx(arrays[quantity.array.name].real, rel=1e-12, abs=1e-12)
+        assert quantity.values.size <= MOST_ENTRIES and quantity.array.name != program.output
+    gradients = values(example.gradients)
+    assert set(wrt) <= gradients.keys()
+    if name == "clipped":  # both of its bounds are 1, where the derivative is a convention
+        return
+    for array, gradient in gradients.items():
+        expected = complex_step(program, array, arrays, example.sizes)
+        assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-9), array
+
+
+@pytest.mark.parametrize("name", [*LOSSES, *ZOO])
+def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
+    derivation = symgrad.derive(LOSSES[name]) if name in LOSSES else symgrad.derive(ZOO[name][0](), wrt=ZOO[name][1])
+    program, example = derivation.program, example_of(derivation)
+    inputs = values(example.inputs)
+    assert all((inputs[array.name] > 0).all() for array in program.inputs if array.positive)
+    assert all(inputs[scalar] == float(default) for scalar, default in program.defaults)
+    for assumption in program.assumptions:
+        (array,) = (a for a in program.inputs if assumption.lhs.has(a.base))
+        if assumption.is_symmetry:
+            assert (inputs[array.name] == inputs[array.name].T).all()
+        else:
+            assert (np.sort(inputs[array.name])[..., -1] == 1).all() and (inputs[array.name].sum(axis=-1) == 1).all()
+
+
+def test_it_is_the_same_each_time() -> None:
+    one, other = (example_of(symgrad.derive("attention_head")) for _ in range(2))
+    assert one.remark == other.remark
+    for a, b in zip((*one.inputs, *one.gradients), (*other.inputs, *other.gradients), strict=True):
+        assert (a.values == b.values).all()
+
+
+def test_a_second_row_where_one_shows_nothing() -> None:
+    example = example_of(symgrad.derive("info_nce"))
+    assert example.sizes["N"] == 2
+    assert example.remark == "At N = 1, D = 2 the gradient by U would be 0, or nearly so."
+
+
+def test_logits_of_another_name_and_shape() -> None:
+    """A softmax is known by its equations: classes first, and the logits an input."""
+
+    @symgrad.loss(shapes="scores: K M, T: K M", wrt="scores")
+    def transposed(scores: Any, T: Any) -> Any:
+        Q = softmax(scores, axis=0)
+        return -np.sum(T * np.log(Q))
+
+    example = example_of(symgrad.derive(transposed))
+    assert dict(example.sizes) == {"K": 3, "M": 1}
+    assert values(example.defined)["Q"].ravel() == pytest.approx([0.2, 0.3, 0.5])
+
+
+def test_no_example_where_nothing_is_finite() -> None:
+    @symgrad.loss(shapes="x: N", wrt="x")
+    def nowhere(x: Any) -> Any:
+        return np.sum(np.log(-1 - x**2))
+
+    assert worked_example(symgrad.derive(nowhere).record) is None
+
+
+def test_a_kink_is_avoided() -> None:
+    """The first numbers are 2 and 1, where this has kinks."""
+
+    @symgrad.loss(shapes="x: N D", wrt="x")
+    def kinked(x: Any) -> Any:
+        return np.sum(np.abs(x - 2) + np.maximum(x, 1) ** 2)
+
+    example = example_of(symgrad.derive(kinked))
+    assert not np.isin(values(example.inputs)["x"], (1, 2)).any()

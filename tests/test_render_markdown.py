@@ -1,0 +1,64 @@
+"""Markdown: tables whose cells hold, formulas between dollar signs, words that are no markup."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from markdown_it import MarkdownIt
+from programs import ZOO
+from records import MARKS, cross_entropy
+
+import symgrad
+from symgrad import derive
+from symgrad.derive import derive_record
+from symgrad.render.markdown import to_markdown
+
+RECORD = cross_entropy()
+
+
+def tables(page: str) -> list[list[str]]:
+    """The rows of all tables, as Markdown reads them, a list of cells each."""
+    rows: list[list[str]] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(page):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows and token.level > 2:
+            rows[-1].append(token.content)
+    return rows
+
+
+def test_a_line() -> None:
+    lines = {row[0]: row for row in tables(derive("softmax_cross_entropy").to_markdown()) if row[0].isdigit()}
+    assert lines["13"] == [
+        "13",
+        "",
+        r"$\displaystyle = \frac{1}{N} \, (p_{mc} - y_{mc})$",
+        r"each row of *Y* sums to one \[A1\]",
+        "✓ every shape",
+    ]
+    assert lines["27"][1] == r"$\displaystyle G = \frac{\partial L}{\partial Z}$"
+
+
+@pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
+def test_no_formula_ends_a_cell(name: str) -> None:
+    record = derive(name).record if name in symgrad.LOSSES else derive_record(ZOO[name][0](), ZOO[name][1])
+    rows = [row for row in tables(to_markdown(record)) if row[0].isdigit()]
+    assert len(rows) == len(record.steps)
+    assert all(len(row) == 5 for row in rows)
+    assert all(cell.count("$") % 2 == 0 for row in rows for cell in row)
+
+
+def test_words_of_users_are_no_markup() -> None:
+    program = replace(RECORD.program, summary="*a* <script> [b](c) | $d$ `e`\n# f")
+    page = to_markdown(replace(RECORD, program=program), MARKS)
+    html = MarkdownIt("commonmark").render(page.split("\n\n")[0])
+    assert html == "<h1>*a* &lt;script&gt; [b](c) | $d$ `e` # f</h1>\n"
+
+
+def test_some_lines_and_the_code() -> None:
+    page = derive("softmax_cross_entropy").to_markdown(steps="13", code=True)
+    numbers = [row[0] for row in tables(page) if row[0].isdigit()]
+    assert numbers[0] == "13"
+    assert all(int(number) > 31 for number in numbers[1:])
+    assert "```python\ndef softmax_cross_entropy_gradient(" in page
