@@ -8,6 +8,7 @@ that does not prove fails the build, with the file and line of the directive.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -173,12 +174,18 @@ class DerivationDirective(SphinxDirective):
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),
-            html=derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False),
+            html=self._anchored(derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False)),
             latex=derivation.to_latex(notation, steps=steps, code=code),
             source=function_source(derivation.record, f"{derivation.program.name}_gradient") if code else "",
         )
         self.set_source_info(node)
         return node
+
+    def _anchored(self, section: str) -> str:
+        """A section whose anchors the page already has (the same lines with another reduction, say) gets its own."""
+        anchor = section.partition(' id="')[2].partition('"')[0]
+        number = self.env.new_serialno(f"symgrad {anchor}")
+        return re.sub(rf'( id="| href="#){re.escape(anchor)}', rf"\g<0>_{number}", section) if number else section
 
     def _check(self) -> None:
         """Raises ``InputError`` for options and content that do not apply."""

@@ -184,6 +184,21 @@ def test_markdown(project: Path) -> None:
     assert "∂L/∂w = (2/N) Xᵀ r" in formulas(page)
 
 
+def test_no_anchor_stands_twice_on_a_page(tmp_path: Path) -> None:
+    options = ("", "   :notation: index\n", "   :reduction: sum\n", "   :steps: 5-13\n")
+    text = "Page\n====\n\n" + "\n".join(f".. symgrad:: softmax_mse\n{option}" for option in options)
+    write(tmp_path, {"conf.py": CONF, "index.rst": text})
+    build = run(tmp_path)
+    assert build.returncode == 0, build.stderr
+    page = output(tmp_path, "html", "index.html")
+    sections = re.findall(r'<section class="symgrad".*?</section>', page, re.DOTALL)
+    assert len(sections) == len(options)
+    ids = [re.findall(r' id="([^"]*)"', section) for section in sections]
+    assert len(set().union(*ids)) == sum(map(len, ids))
+    for section, own in zip(sections, ids, strict=True):
+        assert set(re.findall(r' href="#([^"]*)"', section)) <= set(own)
+
+
 def test_names_of_users_are_shown_and_not_run(project: Path) -> None:
     page = output(project, "html", "losses/own.html")
     assert formulas(page)
