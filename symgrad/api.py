@@ -248,7 +248,12 @@ class Derivation(Displayed):
         return explicit(self.record, sizes, y)
 
     def to_numpy(self) -> Callable[..., Any]:
-        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size."""
+        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
+
+        ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  Rows of labels may
+        be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
+        input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
+        """
         from symgrad.codegen import to_numpy
 
         return to_numpy(self.record)

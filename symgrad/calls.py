@@ -1,0 +1,291 @@
+"""Which calls of PyTorch and Keras compute what a program does.
+
+A call does where its definition and the program's output have the same normal form, the arrays on the way being written
+out down to some that play the arguments of the definition.  So equal forms are a proof, as they are for lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from itertools import chain, combinations
+
+from sympy import Add, Expr, Function, Indexed, Mul, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.array.loss import loss
+from symgrad.array.shapes import parse_shapes
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.normal import Normaliser
+from symgrad.equations import Definition
+from symgrad.known_losses import FRAMEWORKS, KNOWN, Known
+from symgrad.known_losses import Definition as Written
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, sum_over
+from symgrad.program import Program
+
+MOST_CUTS = 2
+"""How many of the defined arrays may play arguments."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of ``framework`` in the names of a program; ``words`` say what else has to be known of it."""
+
+    framework: str
+    call: str
+    words: str
+
+
+def calls(program: Program) -> tuple[Call, ...]:
+    """For each framework the first call of the table that computes the output of the program."""
+    extended, texts = _with_predictions(program)
+    cuts = tuple(_cuts(extended))
+    found: dict[str, Call] = {}
+    for known in KNOWN:
+        missing = [framework for framework in known.calls if framework not in found]
+        played = next(_played(known, cuts), None) if missing else None
+        if played is not None:
+            shown = {name: texts.get(leaf, leaf) + (".T" if turned else "") for name, (leaf, turned) in played.items()}
+            for framework in missing:
+                call = _filled(known.calls[framework], shown)
+                found[framework] = Call(framework, call, known.words.format(**shown))
+    return tuple(found[framework] for framework in FRAMEWORKS if framework in found)
+
+
+def _filled(template: str, arguments: Mapping[str, str]) -> str:
+    """The call with its arguments, bracketed where an operator stands beside one that is no name."""
+
+    def argument(match: re.Match[str]) -> str:
+        text = arguments[match.group(1)]
+        alone = template[: match.start()].endswith(("(", ", ", "=")) and template[match.end() :].startswith((",", ")"))
+        return text if alone or text.isidentifier() else f"({text})"
+
+    return re.sub(r"\{(\w+)\}", argument, template)
+
+
+# What plays the arguments
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The output of a program in the arrays ``leaves``, the latest first, everything else being written out."""
+
+    program: Program
+    leaves: tuple[Array, ...]
+
+    @cached_property
+    def output(self) -> Expr:
+        """The right side of the output's equation in the leaves alone."""
+        program = self.program
+        others = program.definitions.keys() - {array.name for array in self.leaves} - {program.output}
+        return program.written_out(program.definitions[program.output].rhs, others)
+
+    @cached_property
+    def traits(self) -> _Traits:
+        """The traits of the output."""
+        return _traits(self.output)
+
+
+def _cuts(program: Program) -> Iterator[_Cut]:
+    names = [name for name in program.definitions if name != program.output]
+    for kept in chain.from_iterable(combinations(names, count) for count in range(MOST_CUTS + 1)):
+        leaves = _leaves(program, frozenset(kept))
+        if leaves >= set(kept):
+            yield _Cut(program, tuple(program.arrays[name] for name in reversed(program.arrays) if name in leaves))
+
+
+def _leaves(program: Program, kept: frozenset[str]) -> set[str]:
+    """The inputs, and those arrays of ``kept``, in which the output is written when all others are written out."""
+    found: set[str] = set()
+    waiting = set(array_names(program.definitions[program.output].rhs))
+    while waiting:
+        name = waiting.pop()
+        if name in kept or name not in program.definitions:
+            found.add(name)
+        else:
+            waiting |= array_names(program.definitions[name].rhs)
+    return found
+
+
+Players = dict[str, tuple[str, bool]]
+"""For each argument of a definition the array that plays it, and whether it does so transposed."""
+
+
+def _played(known: Known, cuts: Sequence[_Cut]) -> Iterator[Players]:
+    for shapes in known.shapes:
+        for cut in cuts:
+            if sorted(len(array.axes) for array in cut.leaves) == _ranks(shapes):
+                for definition in known.definitions:
+                    yield from _matches(_form(definition, shapes), cut)
+
+
+@cache
+def _ranks(shapes: str) -> list[int]:
+    return sorted(len(shape.array.axes) for shape in parse_shapes(shapes))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A definition as a program, and its output written out."""
+
+    program: Program
+    output: Expr
+    traits: _Traits
+    normaliser: Normaliser
+
+
+@cache
+def _form(definition: Written, shapes: str) -> _Form:
+    program = loss(shapes)(definition).program()
+    output = program.written_out(program.definitions[program.output].rhs, program.definitions.keys())
+    return _Form(program, output, _traits(output), Normaliser(program, frozenset()))
+
+
+@dataclass(frozen=True)
+class _Traits:
+    """Which functions an expression has, and which arrays stand inside of one: soon compared."""
+
+    functions: frozenset[type[Function]]
+    inside: frozenset[str]
+
+
+def _traits(expr: Expr) -> _Traits:
+    found = expr.atoms(Function)
+    return _Traits(frozenset(f.func for f in found), frozenset().union(*(array_names(f) for f in found)))
+
+
+def _matches(form: _Form, cut: _Cut) -> Iterator[Players]:
+    if cut.traits.functions != form.traits.functions:
+        return
+    for players, axes in _assignments(form.program.inputs, cut.leaves, {}, {}):
+        if any((name in form.traits.inside) != (leaf in cut.traits.inside) for name, (leaf, _) in players.items()):
+            continue
+        arrays = {leaf: (form.program.arrays[name], turned) for name, (leaf, turned) in players.items()}
+        carried = _carried(cut.output, arrays, axes)
+        try:
+            if carried is not None and form.normaliser.equal(carried, form.output):
+                yield players
+        except NoNormalForm:
+            continue
+
+
+def _assignments(
+    arguments: Sequence[Array], leaves: Sequence[Array], players: Players, axes: Mapping[str, Axis]
+) -> Iterator[tuple[Players, Mapping[str, Axis]]]:
+    """Every way in which the leaves can play the arguments, with the axis of the definition for each of theirs."""
+    if not arguments:
+        yield players, axes
+        return
+    argument, *others = arguments
+    for leaf in leaves:
+        if len(leaf.axes) != len(argument.axes) or (argument.positive and not leaf.positive):
+            continue
+        left = [other for other in leaves if other is not leaf]
+        for turned in (False, True) if len(leaf.axes) == 2 else (False,):
+            own = leaf.axes[::-1] if turned else leaf.axes
+            known = _joined(axes, [(axis.name, to) for axis, to in zip(own, argument.axes, strict=True)])
+            if known is not None:
+                yield from _assignments(others, left, players | {argument.name: (leaf.name, turned)}, known)
+
+
+def _joined(axes: Mapping[str, Axis], pairs: Sequence[tuple[str, Axis]]) -> Mapping[str, Axis] | None:
+    """The axes with more of them, one for one; None where that contradicts what is known."""
+    joined = {**axes, **dict(pairs)}
+    agrees = all(joined[name] == axis for name, axis in (*axes.items(), *pairs))
+    return joined if agrees and len(set(joined.values())) == len(joined) else None
+
+
+def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mapping[str, Axis]) -> Expr | None:
+    """An expression over the arrays and axes of a definition; None if it has others besides."""
+
+    def index(i: Idx) -> Idx:
+        return axes[axis_name(i)].index(str(i.label))
+
+    def carried(part: Basic) -> Basic:
+        if isinstance(part, Idx):
+            return index(part)
+        if isinstance(part, Indexed):
+            array, turned = arrays[part.base.name]
+            indices = tuple(index(i) for i in part.indices)
+            return array[indices[::-1] if turned else indices]
+        if isinstance(part, Symbol):
+            return axes[part.name].size if part.is_integer else arrays[part.name][0].base
+        if isinstance(part, Sum):
+            return sum_over(carried(part.function), [index(i) for i in bound_indices(part)])
+        return part.func(*map(carried, part.args)) if part.args else part
+
+    try:
+        return carried(expr)
+    except KeyError:
+        return None
+
+
+# Predictions without a name of their own
+
+
+def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
+    """The program in which every residual, an array less an input, is a prediction less that input; and in Python what
+    each prediction is."""
+    equations, texts = [], dict[str, str]()
+    for definition in program.ordered:
+        parted = _residual(definition, program)
+        if parted is None:
+            equations.append(definition)
+            continue
+        sign, target, predicted = parted
+        array = Array(f"prediction_of_{definition.name}_", program.arrays[definition.name].axes)
+        entry = array[definition.indices]
+        equations += [
+            replace(definition, rhs=sign * (entry - target)),
+            Definition(entry, predicted, is_node=False),
+        ]
+        summed = f"{_name(target)} {'+' if sign > 0 else '-'} {definition.name}"
+        texts[array.name] = _python(predicted, definition.indices) or summed
+    return (replace(program, equations=tuple(equations)), texts) if texts else (program, {})
+
+
+def _residual(definition: Definition, program: Program) -> tuple[int, Expr, Expr] | None:
+    """``sign, y, z`` with the right side ``sign * (z - y)``, for an input y and a z that is no array itself."""
+    inputs = {array.name for array in program.inputs}
+    for term in Add.make_args(definition.rhs) if definition.indices else ():
+        sign = -1 if term.could_extract_minus_sign() else 1
+        target = sign * term
+        if isinstance(target, Indexed) and target.indices == definition.indices and target.base.name in inputs:
+            predicted = -sign * (definition.rhs - term)
+            if isinstance(predicted, Add) or predicted.has(Sum):
+                return -sign, target, predicted
+    return None
+
+
+def _name(entry: Expr) -> str:
+    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
+
+
+def _python(expr: Expr, indices: tuple[Idx, ...]) -> str:
+    """Python for a sum of arrays and products of two; empty for anything else."""
+    terms = sorted(Add.make_args(expr), key=lambda term: not term.has(Sum))
+    texts = [_term(term, indices) for term in terms]
+    return " + ".join(texts) if all(texts) else ""
+
+
+def _term(term: Expr, indices: tuple[Idx, ...]) -> str:
+    if isinstance(term, (Indexed, Symbol)):
+        own = term.indices if isinstance(term, Indexed) else ()
+        return _name(term) if own == indices[len(indices) - len(own) :] else ""
+    if not isinstance(term, Sum) or len(bound_indices(term)) != 1:
+        return ""
+    (over,) = bound_indices(term)
+    factors = Mul.make_args(term.function)
+    if len(factors) != 2 or not all(isinstance(f, Indexed) and len(f.indices) <= 2 for f in factors):
+        return ""
+    for left, right in (factors, factors[::-1]):
+        rows = tuple(i for i in left.indices if i != over)
+        columns = tuple(i for i in right.indices if i != over)
+        if rows and rows + columns == indices:
+            one = f"{_name(left)}.T" if left.indices[0] == over else _name(left)
+            other = f"{_name(right)}.T" if columns and right.indices[1] == over else _name(right)
+            return f"{one} @ {other}"
+    return ""
