@@ -211,7 +211,8 @@ class _HtmlPage:
             whole = found or [size_words(result)]
             rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
         if rows:
-            yield f'<h4>Shapes</h4>\n<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+            table = f'<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+            yield f'<h4>Shapes</h4>\n<div class="scroll">{table}</div>'
 
 
 def _counted(level: str, count: int) -> str:
