@@ -1,5 +1,5 @@
-"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the definition
-and the directive, which derives and proves the rest."""
+"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the
+definition and the directive, which derives and proves the rest."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import symgrad
+from symgrad.figure import saturation, to_svg
 
 project = "symgrad"
 author = "the symgrad developers"
@@ -21,15 +22,16 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sp
 html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
 html_theme = "furo"
 html_title = "symgrad"
+html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 2
 nb_execution_mode = "auto"  # the tutorial is run whenever its page is read
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
-autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 
 GROUP = """\
@@ -88,6 +90,14 @@ def write_catalogue(app: Sphinx) -> None:
             path.write_text(page, encoding="utf-8")
 
 
+def write_figure(app: Sphinx) -> None:
+    """Draw the figure of the first page, if it has changed."""
+    path, drawn = Path(app.srcdir, "saturation.svg"), to_svg(saturation())
+    if not path.exists() or path.read_text(encoding="utf-8") != drawn:
+        path.write_text(drawn, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the writer."""
+    """Connect the writers."""
     app.connect("builder-inited", write_catalogue)
+    app.connect("builder-inited", write_figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -247,7 +248,12 @@ class Derivation(Displayed):
         return explicit(self.record, sizes, y)
 
     def to_numpy(self) -> Callable[..., Any]:
-        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size."""
+        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
+
+        ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  Rows of labels may
+        be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
+        input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
+        """
         from symgrad.codegen import to_numpy
 
         return to_numpy(self.record)
@@ -264,7 +270,9 @@ class Derivation(Displayed):
 
     @property
     def _function_name(self) -> str:
-        return f"{self.program.name}_gradient"
+        """What the function is called: after the program, whose name may be any text."""
+        name = re.sub(r"\W+", "_", self.program.name)
+        return f"{name if name.isidentifier() else f'loss_{name}'}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""

@@ -1,4 +1,5 @@
-"""Where a loss that is named on the command line comes from: the ready-made ones, a file, a module, or one line."""
+"""Where a loss that is named on the command line or on a page comes from: the ready-made ones, a file, a module, or one
+line."""
 
 from __future__ import annotations
 
@@ -37,6 +38,25 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
     if name.endswith(".py"):
         raise InputError(f"{name} is a file: write {name}:NAME{_names_in(Path(name))}")
     return _from_module(name) if ":" in name else ready_made(name)
+
+
+def written_in(name: str, loss: Loss) -> tuple[Path, ...]:
+    """The files that say what the loss with this name is: its module, and what is loaded of the same package or from
+    beside its file.  None for a ready-made loss."""
+    where, _, _ = name.rpartition(":")
+    if not where:
+        return ()
+    files = {key: Path(file) for key, m in list(sys.modules.items()) if (file := getattr(m, "__file__", None))}
+    own = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
+    if where.endswith(".py"):
+        folder = Path(where).resolve().parent
+        own |= {key for key, file in files.items() if "." not in key and folder == _root(file)}
+    return tuple(file for key, file in files.items() if key.partition(".")[0] in own)
+
+
+def _root(file: Path) -> Path:
+    """The folder that a module or package is imported from, by its file."""
+    return file.parent.parent if file.name == "__init__.py" else file.parent
 
 
 def _names_in(path: Path) -> str:

@@ -8,11 +8,10 @@ that does not prove fails the build, with the file and line of the directive.
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -28,14 +27,13 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 from sphinx.writers.latex import LaTeXTranslator
 
-import symgrad
 from symgrad.api import Derivation, derive
-from symgrad.array.loss import Loss
 from symgrad.check.marks import Level, Mark
 from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.render.equation import Equation, closed_form, numbered
-from symgrad.sources import find
+from symgrad.render.formula import NAMESPACE
+from symgrad.sources import find, written_in
 
 STYLE = "symgrad.css"
 FINGERPRINT = "symgrad"  # what a page keeps in its metadata: with which symgrad it was made
@@ -70,7 +68,7 @@ class _Found:
     """A derivation, and the files in which its loss is written."""
 
     derivation: Derivation
-    written_in: tuple[str, ...]
+    files: tuple[Path, ...]
 
 
 @cache
@@ -78,25 +76,7 @@ def _found(request: _Request) -> _Found:
     """Derived once in a build (in each process of a parallel one), however often a page shows it."""
     loss = find(request.loss, None, None, None)
     parameters: dict[str, Any] = {"reduction": request.reduction} if request.reduction else {}
-    return _Found(derive(loss, request.wrt or None, **parameters), tuple(_written_in(request.loss, loss)))
-
-
-def _written_in(name: str, loss: Loss) -> Iterator[str]:
-    """The files of a loss of one's own: its module, and what is loaded of the same package or from beside its file."""
-    where, _, _ = name.rpartition(":")
-    if not where:
-        return
-    modules = {key: Path(file) for key, m in list(sys.modules.items()) if (file := getattr(m, "__file__", None))}
-    own = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
-    if where.endswith(".py"):
-        folder = Path(where).resolve().parent
-        own |= {key for key, file in modules.items() if "." not in key and folder in (file.parent, _above(file))}
-    yield from (str(file) for key, file in modules.items() if key.partition(".")[0] in own)
-
-
-def _above(file: Path) -> Path | None:
-    """The folder that a package is in, by the file of the package."""
-    return file.parent.parent if file.name == "__init__.py" else None
+    return _Found(derive(loss, request.wrt or None, **parameters), written_in(request.loss, loss))
 
 
 def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
@@ -142,7 +122,7 @@ def _noted(request: _Request, env: BuildEnvironment) -> Derivation:
     """The derivation; the page is read again when its loss, or symgrad, has changed."""
     env.metadata[env.docname][FINGERPRINT] = _fingerprint()
     found = _found(request)
-    for file in found.written_in:
+    for file in found.files:
         env.note_dependency(file)
     return found.derivation
 
@@ -194,12 +174,18 @@ class DerivationDirective(SphinxDirective):
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),
-            html=derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False),
+            html=self._anchored(derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False)),
             latex=derivation.to_latex(notation, steps=steps, code=code),
             source=function_source(derivation.record, f"{derivation.program.name}_gradient") if code else "",
         )
         self.set_source_info(node)
         return node
+
+    def _anchored(self, section: str) -> str:
+        """A section whose anchors the page already has (the same lines with another reduction, say) gets its own."""
+        anchor = section.partition(' id="')[2].partition('"')[0]
+        number = self.env.new_serialno(f"symgrad {anchor}")
+        return re.sub(rf'( id="| href="#){re.escape(anchor)}', rf"\g<0>_{number}", section) if number else section
 
     def _check(self) -> None:
         """Raises ``InputError`` for options and content that do not apply."""
@@ -266,10 +252,13 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
     shown, source = node["html"], node["source"].rstrip()
+    if translator.builder.out_suffix == ".xhtml":  # HTML knows the namespace of a formula by itself, XML does not
+        shown = shown.replace("<math ", f'<math xmlns="{NAMESPACE}" ')
     if source:
-        plain = f"<pre><code>{escape(source, quote=False)}</code></pre>"
         code = translator.highlighter.highlight_block(source, "python")
-        shown = shown.replace(plain, f'<div class="highlight-python notranslate">{code}</div>')
+        above, _, rest = shown.partition("<pre><code>")  # as the renderer shows it, without colours
+        below = rest.partition("</code></pre>")[2]
+        shown = f'{above}<div class="highlight-python notranslate">{code}</div>{below}'
     translator.body.append(shown)
     raise nodes.SkipNode
 
@@ -298,7 +287,7 @@ def _fingerprint() -> str:
     found = hashlib.sha256()
     for library in ("sympy", "latex2mathml", "numpy"):
         found.update(f"{library} {version(library)}\n".encode())
-    root = Path(symgrad.__file__).parent
+    root = Path(__file__).parent
     for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".json")):
         found.update(f"{path.relative_to(root)}\n".encode())
         found.update(path.read_bytes())
@@ -339,4 +328,4 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", _begin)
     app.connect("env-get-outdated", _outdated)
     app.connect("env-updated", _stop)
-    return {"version": symgrad.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

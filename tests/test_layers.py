@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
     common = {"check", "errors", "functions", "notation", "equations", "program", "steps"}
     for path in (ROOT / "check").rglob("*.py"):
         assert {module.split(".")[1] for module in imports(path)} <= common, path.name
+
+
+def test_the_documentation_lists_the_layers() -> None:
+    page = (ROOT.parent / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    house = page[page.index("## The house") :]
+    rows = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in house.splitlines() if row.startswith("| `")]
+    assert [name for row in rows for name in row] == [name for layer in LAYERS[:-1] for name in layer]
 
 
 def test_every_module_has_a_layer() -> None:

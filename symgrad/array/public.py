@@ -34,21 +34,24 @@ def _entrywise(name: str, meaning: Callable[..., Any], hint: str = "") -> Meanin
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along one axis: positive numbers that sum to one."""
+    """exp(x) / sum(exp(x)) along one axis, of the shape of ``x``: positive numbers that sum to one."""
     if isinstance(x, Symbolic):
         return _symbolic(reductions.softmax, x, axis)
     return np.exp(log_softmax(x, axis))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """The logarithm of the softmax along one axis."""
+    """The logarithm of the softmax along one axis, of the shape of ``x``; finite wherever ``x`` is."""
     if isinstance(x, Symbolic):
         return _symbolic(reductions.log_softmax, x, axis)
     return np.asarray(x) - logsumexp(x, axis, keepdims=True)
 
 
 def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over an axis, or over all."""
+    """log(sum(exp(x))) over an axis, several or all, which the result lacks unless ``keepdims``.
+
+    Finite wherever ``x`` is.
+    """
     if isinstance(x, Symbolic):
         return _symbolic(reductions.logsumexp, x, axis, keepdims=keepdims)
     values = np.asarray(x, dtype=float)
@@ -58,35 +61,38 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)), entry by entry."""
     if isinstance(x, Symbolic):
         return _symbolic(_entrywise("sigmoid", entry.sigmoid_of, "P"), x)
     return np.exp(-np.logaddexp(0, -np.asarray(x, dtype=float)))
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x))."""
+    """log(1 + exp(x)), entry by entry; finite wherever ``x`` is."""
     if isinstance(x, Symbolic):
         return _symbolic(_entrywise("softplus", entry.softplus_of), x)
     return np.logaddexp(0, np.asarray(x, dtype=float))
 
 
 def relu(x: Any) -> Any:
-    """max(x, 0); its derivative at 0 is taken as 0."""
+    """max(x, 0), entry by entry; its derivative at 0 is taken as 0."""
     if isinstance(x, Symbolic):
         return _symbolic(_entrywise("relu", relu_of), x)
     return np.maximum(np.asarray(x), 0)
 
 
 def erf(x: Any) -> Any:
-    """The error function."""
+    """The error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x, entry by entry."""
     if isinstance(x, Symbolic):
         return _symbolic(_entrywise("erf", sp.erf), x)
     return np.vectorize(scalar_erf, otypes=[float])(x)[()]
 
 
 def gelu(x: Any) -> Any:
-    """x times the normal distribution's share below x (the exact form, not the tanh one)."""
+    """x times the normal distribution's share below x, entry by entry (the exact form, not the tanh one).
+
+    Hendrycks and Gimpel, Gaussian error linear units (2016), arXiv:1606.08415.
+    """
     if isinstance(x, Symbolic):
         return _symbolic(_entrywise("gelu", entry.gelu_of), x)
     values = np.asarray(x, dtype=float)
@@ -94,7 +100,10 @@ def gelu(x: Any) -> Any:
 
 
 def one_hot(y: Any, classes: Any) -> Any:
-    """The rows (N, classes) with a one at each label of ``y`` and zeros elsewhere."""
+    """The rows (N, classes) with a one at each of the N labels ``y``, from 0, and zeros elsewhere.
+
+    Raises ``UnsupportedError`` for a symbolic ``y`` that ``shapes`` does not declare as labels of that axis.
+    """
     if isinstance(y, Labels):
         with located():
             axis = axis_of(classes, "one_hot")
@@ -107,12 +116,12 @@ def one_hot(y: Any, classes: Any) -> Any:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``np.linalg.norm``: the root of the sum of squares."""
+    """``np.linalg.norm``: the root of the sum of squares, over all entries or over an axis."""
     return np.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
 
 
 def eye(size: Any) -> Any:
-    """The identity matrix; of a symbolic size, such as ``X.shape[1]``, too."""
+    """The identity matrix (size, size); of a symbolic size, such as ``X.shape[1]``, too."""
     if isinstance(size, Symbolic):
         with located():
             return Symbolic(eye_of(axis_of(size, "eye")))

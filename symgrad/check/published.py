@@ -101,9 +101,10 @@ def _last_place(number: Decimal) -> int:
 
 
 def read_published(text: str, losses: Collection[str] | None = None) -> dict[str, Published]:
-    """Full name of the loss -> its printed gradients.
+    """Full name of the loss -> its printed gradients, dW (D, C) and db (C,), as numbers with their printed precision.
 
-    ``losses``: the names that are known, if a section must be one of them.
+    ``text`` is JSON in the layout of ``symgrad/data/blog_values.json``, the numbers as strings.  ``losses``: the names
+    that are known, if a section must be one of them.
     Raises ValueError, one line: which array or key, which axis, what was expected and what stands there.
     """
     try:

@@ -62,13 +62,13 @@ class Witness:
     db: Array
     """(C,), computed"""
     error: float
-    """The largest |computed - printed| over all printed numbers."""
+    """The largest difference of a computed from a printed number."""
     relative_error: float
     """The same with each in units of what is allowed for it: at most 1 for a witness."""
 
     @property
     def size(self) -> float:
-        """|X|^2 + |W|^2"""
+        """``|X|^2 + |W|^2``"""
         return float(np.sum(self.X**2) + np.sum(self.W**2))
 
 
@@ -106,9 +106,12 @@ def witness_at(published: Published, gradients: Gradients, X: Array, W: Array) -
 def find_witness(
     published: Published, gradients: Gradients, *, seed: int = 0, starts: int | None = None
 ) -> Witness | None:
-    """The first witness that a start leads to, or None where none does.
+    """Inputs X (N, D) and W (D, C) at which a function returns the printed gradients: the first that a start leads to,
+    or None where none does.
 
-    ``starts``: at most how many, STARTS or STARTS_ROWS if not given.  Another ``seed`` takes other starts.
+    ``gradients(X, W, b, Y)`` returns dL/dW (D, C) and dL/db (C,); it is evaluated at b = 0.  Errors of a ``Witness``
+    are in the unit of the printed numbers.  ``starts``: at most how many, STARTS or STARTS_ROWS if not given.  Another
+    ``seed`` takes other starts.
     """
     found = _nearest(_Problem(published, gradients), _seeds(published, seed, starts))
     return found if found.relative_error <= 1 else None

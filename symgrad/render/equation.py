@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from symgrad.errors import InputError
+from symgrad.render.formula import latex_to_mathml
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
-from symgrad.render.mathml import MathPrinter, latex_to_mathml
+from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, leaf_name
 from symgrad.render.page import Line, Page
 from symgrad.render.printer import Printer
