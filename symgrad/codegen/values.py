@@ -53,7 +53,8 @@ class Value:
         row, column = self.indices
         if self.turned:
             return replace(self, code=self.turned, turned=self.code, indices=(column, row), kept="")
-        code = self.code[:-2] if self.code.endswith(".T") else f"{self.within(Strength.CALL)}.T"
+        is_turned = self.code.endswith(".T") and self.strength >= Strength.CALL  # all of it, not its last factor alone
+        code = self.code[:-2] if is_turned else f"{self.within(Strength.CALL)}.T"
         strength = Strength.NAME if code.removesuffix(".T").isidentifier() else Strength.CALL
         return replace(self, code=code, strength=strength, indices=(column, row), kept="")
 

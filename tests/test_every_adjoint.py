@@ -1,0 +1,34 @@
+"""Gradients by every array on the way at once: results that share memory, layouts and lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from literal import complex_step, forward, random_inputs
+from programs import ZOO
+
+import symgrad
+from symgrad.program import Program
+
+PROGRAMS: dict[str, tuple[Program, tuple[str, ...]]] = {
+    **{name: (loss.program(), loss.wrt) for name, loss in symgrad.LOSSES.items()},
+    **{f"hand-written {name}": (build(), wrt) for name, (build, wrt) in ZOO.items()},
+}
+SIZES = (4, 3, 2, 5)  # of the axes in order: no two that meet are alike
+MANY = (1, 3, 2, 1, 2)  # of more axes
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_by_every_array_at_once(name: str) -> None:
+    program, wrt = PROGRAMS[name]
+    record = symgrad.derive(program, wrt=wrt).record
+    every = tuple({**record.adjoints, **record.gradients})
+    sizes = dict(zip(program.axis, SIZES if len(program.axes) <= len(SIZES) else MANY, strict=False))
+    inputs = random_inputs(program, sizes, seed=3)
+    arrays = forward(program, inputs, sizes)
+    loss, gradients = symgrad.derive(program, wrt=every).to_numpy()(*inputs.values())
+    assert loss == pytest.approx(arrays[program.output].real, rel=1e-10)
+    for array, found in zip(every, gradients, strict=True):
+        expected = complex_step(program, array, arrays, sizes)
+        assert np.shape(found) == expected.shape
+        assert found == pytest.approx(expected, rel=1e-8, abs=1e-8), array
