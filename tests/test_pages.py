@@ -66,8 +66,7 @@ LOOK = """
     const [low, high] = [light(a), light(b)].sort((x, y) => x - y);
     return (high + 0.05) / (low + 0.05);
   };
-  const root = document.querySelector('article') || document.querySelector('main') || document.body;
-  const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const faint = new Map();
   let texts = 0;
   for (let node; (node = walk.nextNode());) {
