@@ -69,8 +69,8 @@ def to_html(
 
 
 def _anchor(record: Record, steps: str) -> str:
-    """What the anchors of a section begin with: another for another loss, for other gradients and for other lines."""
-    parts = [record.program.name, *record.wrt, *([] if steps == "all" else [steps])]
+    """What the anchors of a section begin with: another for another loss, and for some lines of it."""
+    parts = [record.program.name, *([] if steps == "all" else [steps])]
     return "-".join(re.sub(r"\W+", "-", part) for part in parts)
 
 
