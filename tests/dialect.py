@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import symgrad
+import symgrad.render
 from symgrad.functions import MEANINGS
 from symgrad.render import latex_printer
 from symgrad.render.latex_words import escaped
 from symgrad.render.names import ACCENTS, GREEK, Word
 
-PACKAGE = Path(symgrad.__file__).parent
-RENDER = PACKAGE / "render"
+RENDER = Path(symgrad.render.__file__).parent
 MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s`])")  # an escaped backtick is Markdown's
 ENVIRONMENT = re.compile(r"\\begin\{(\w+\*?)\}")
 CAPTION = re.compile(r"\\text\{([^}]*)\}")
@@ -116,7 +115,7 @@ def written(paths: Iterable[Path]) -> str:
 
 
 # What goes through latex2mathml: the printer, and whatever calls for the conversion.
-CALLERS = [p for p in sorted(PACKAGE.rglob("*.py")) if "render.formula import" in p.read_text(encoding="utf-8")]
+CALLERS = [p for p in sorted(RENDER.glob("*.py")) if "render.formula import" in p.read_text(encoding="utf-8")]
 FORMULAS = written([RENDER / "latex_printer.py", *CALLERS])
 SIGNS = [escaped(chr(code)) for code in range(0x20, 0x2300)]  # every character that is a sign in a sentence
 PAGES = written(sorted(RENDER.glob("*.py"))) + "\n".join(SIGNS)

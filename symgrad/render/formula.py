@@ -73,7 +73,8 @@ def markup(latex: str, display: str = "block") -> str:
         if part.tag not in ELEMENTS or (part.tag == "mi" and not part.text):
             raise UnsupportedError(f"latex2mathml writes no formula for {latex}")
     _compact(root)
-    return "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
+    xml = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
+    return xml.replace(" />", "/>").replace('width="0.', 'width=".')
 
 
 def _tree(xml: str, latex: str) -> Element:
