@@ -12,6 +12,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import symgrad
+from symgrad.figure import saturation, to_svg
 
 project = "symgrad"
 author = "the symgrad developers"
@@ -89,6 +90,14 @@ def write_catalogue(app: Sphinx) -> None:
             path.write_text(page, encoding="utf-8")
 
 
+def write_figure(app: Sphinx) -> None:
+    """Draw the figure of the first page, if it has changed."""
+    path, drawn = Path(app.srcdir, "saturation.svg"), to_svg(saturation())
+    if not path.exists() or path.read_text(encoding="utf-8") != drawn:
+        path.write_text(drawn, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the writer."""
+    """Connect the writers."""
     app.connect("builder-inited", write_catalogue)
+    app.connect("builder-inited", write_figure)
