@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -269,7 +270,9 @@ class Derivation(Displayed):
 
     @property
     def _function_name(self) -> str:
-        return f"{self.program.name}_gradient"
+        """What the function is called: after the program, whose name may be any text."""
+        name = re.sub(r"\W+", "_", self.program.name)
+        return f"{name if name.isidentifier() else f'loss_{name}'}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""

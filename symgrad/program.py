@@ -188,6 +188,9 @@ def _validate(program: Program) -> None:
     if len(known) < len(program.inputs):
         raise ProgramError(f"{program.name}: an input is declared twice among {_names(a.name for a in program.inputs)}")
     axis = {a.name: a for a in program.axes}
+    for name, own in axis.items():
+        if not name.isidentifier() or not own.conventional.isalpha():
+            raise ProgramError(f"{program.name}: {name!r} cannot name an axis with the indices {own.conventional!r}")
     for array in program.inputs:
         _check_name(program, array.name)
         if missing := [a.name for a in array.axes if a.name not in axis]:

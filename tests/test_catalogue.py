@@ -7,24 +7,15 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from catalogue import NAMES, derived
 
-import symgrad
-from symgrad import Derivation
 from symgrad.codegen import compile_source
 from symgrad.differences import SIZES, compare_with_differences, drawn
 from symgrad.losses import LOSSES
-
-NAMES = list(LOSSES)
-
-
-@cache
-def derived(name: str) -> Derivation:
-    return symgrad.derive(name)
 
 
 def sizes_of(name: str) -> dict[str, int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from catalogue import NAMES, derived
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -169,14 +172,18 @@ def test_the_adjoint_of_a_scalar() -> None:
     assert expression_latex(matrix, record) == r"G_{\tau} \, X"
 
 
-def compiled(record: Record, where: Path) -> str:
-    """What pdflatex says about the standalone document."""
-    marks = {step.number: "every shape" for step in record.steps}
-    (where / "page.tex").write_text(to_latex(record, marks, standalone=True), encoding="utf-8")
+def compiled(page: str, where: Path) -> str:
+    """What pdflatex says about a standalone document."""
+    where.mkdir(exist_ok=True)
+    (where / "page.tex").write_text(page, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     run = subprocess.run(command, cwd=where, capture_output=True, text=True, errors="replace", check=False)
     assert run.returncode == 0, run.stdout[-2000:]
     return run.stdout
+
+
+def marked(record: Record) -> str:
+    return to_latex(record, {step.number: "every shape" for step in record.steps}, standalone=True)
 
 
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
@@ -185,21 +192,37 @@ needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflate
 @needs_tex
 @pytest.mark.parametrize("name", LOSSES)
 def test_losses_compile(name: str, tmp_path: Path) -> None:
-    assert "Overfull" not in compiled(derive_record(LOSSES[name](), ("W", "b")), tmp_path)
+    assert "Overfull" not in compiled(marked(derive_record(LOSSES[name](), ("W", "b"))), tmp_path)
+
+
+SOME = ("softmax_mse", "huber", "layer_norm", "attention_head")
+
+
+@needs_tex
+def test_the_catalogue_compiles(tmp_path: Path) -> None:
+    """Every loss, some of them in one notation alone and with the code; pdflatex runs twice at a time."""
+    wanted: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in NAMES]
+    wanted += [(name, {"notation": notation}) for name in SOME for notation in ("index", "matrix")]
+    wanted += [(name, {"code": True}) for name in SOME]
+    pages = [derived(name).to_latex(standalone=True, **options) for name, options in wanted]
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(compiled, pages, [tmp_path / str(place) for place in range(len(pages))]))
+    overfull = [what for what, words in zip(wanted, said, strict=True) if "Overfull" in words]
+    assert not overfull
 
 
 @needs_tex
 @pytest.mark.parametrize("name", ZOO)
 def test_other_programs_compile(name: str, tmp_path: Path) -> None:
     program, wrt = ZOO[name]
-    assert "Overfull" not in compiled(derive_record(program(), wrt), tmp_path)
+    assert "Overfull" not in compiled(marked(derive_record(program(), wrt)), tmp_path)
 
 
 @needs_tex
 def test_hostile_words_compile(tmp_path: Path) -> None:
     program = replace(RECORD.program, summary="100% of #1 & $x_1$ \\ { 中 “δ”")
     steps = (replace(RECORD.steps[0], reason="by_user's <rule> & 50% ~ ^ x²"), *RECORD.steps[1:])
-    assert "Overfull" not in compiled(replace(RECORD, program=program, steps=steps), tmp_path)
+    assert "Overfull" not in compiled(marked(replace(RECORD, program=program, steps=steps)), tmp_path)
 
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:

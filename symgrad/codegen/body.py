@@ -278,7 +278,8 @@ def occurs(name: str, code: str) -> bool:
 
 def python_name(name: str) -> str:
     """The name of an array as a Python variable and as a field of a named tuple."""
-    clean = name.lstrip("_") or "array"
+    bare = name.lstrip("_")
+    clean = bare if bare.isidentifier() else f"array{bare}"
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
 
 

@@ -69,8 +69,8 @@ def to_html(
 
 
 def _anchor(record: Record, steps: str) -> str:
-    """What the anchors of a section begin with: another for another loss, for other gradients and for other lines."""
-    parts = [record.program.name, *record.wrt, *([] if steps == "all" else [steps])]
+    """What the anchors of a section begin with: another for another loss, and for some lines of it."""
+    parts = [record.program.name, *([] if steps == "all" else [steps])]
     return "-".join(re.sub(r"\W+", "-", part) for part in parts)
 
 
@@ -211,7 +211,8 @@ class _HtmlPage:
             whole = found or [size_words(result)]
             rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
         if rows:
-            yield f'<h4>Shapes</h4>\n<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+            table = f'<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+            yield f'<h4>Shapes</h4>\n<div class="scroll">{table}</div>'
 
 
 def _counted(level: str, count: int) -> str:

@@ -100,14 +100,17 @@ class Lines:
         """The closed forms in a box, in both notations side by side."""
         rows = []
         for form in forms:
-            index, matrix = form.index, form.matrix
-            first = index or matrix
-            assert first is not None
+            shown = [line for line in (form.index, form.matrix) if line]
+            if any(width(self.spelling.text(line.right)) > WIDTHS["long"] for line in shown):
+                rows += [
+                    _row([("l", self.left(line)), ("r", self.spelling.relation(line.right))], ["wide"])
+                    for line in shown
+                ]
+                continue
+            first, *others = shown
             cells = [("l", self.left(first)), ("r", self.spelling.relation(first.right))]
-            if index and matrix and matrix.left:
-                cells.append(("i", self.spelling.equation(matrix.left, matrix.right, matrix.name)))
-            columns = max(width(self.spelling.text(line.right)) for line in (index, matrix) if line)
-            rows.append(_row(cells, ["wide"] if columns > WIDTHS["long"] else []))
+            cells += [("i", self.spelling.equation(o.left, o.right, o.name)) for o in others if o.left]
+            rows.append(_row(cells, []))
         table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
         return f'<div class="closed">{table}</div>'
 

@@ -97,7 +97,7 @@ class _LatexPage:
         page = self.content
         yield rf"\section*{{{escaped(page.title)}}}"
         axes = [
-            [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(a.letters)}\)"]
+            [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(map(letters, a.letters))}\)"]
             for a in page.axes
         ]
         if axes:

@@ -6,6 +6,7 @@ it does not know through as text: no environment but ``pmatrix`` and ``cases`` i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
-from symgrad.render.names import Word, index_letter, leaf_indices, leaf_name, word
+from symgrad.render.names import GREEK, Word, index_letter, leaf_indices, leaf_name, word
 from symgrad.render.printer import CLOSED, Printer, is_entry
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
@@ -36,6 +37,9 @@ NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
 NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
+ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
+LAST_LATIN = 0x17F  # pdflatex knows the accented Latin letters up to here without a package, but for these
+NOT_SET = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
 ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
 
 
@@ -65,12 +69,12 @@ class LatexPrinter(Printer):
             if name in self.names.arrays or not rest:
                 return matrix_name(name)
             return entry(word(base), rest.replace("_", ","))
-        shown = [index_letter(i) for i in indices]
-        joined = ("" if all(len(letter) == 1 for letter in shown) else ",").join(shown)
+        shown = [_index(i) for i in indices]
+        joined = ("" if all(len(index_letter(i)) == 1 for i in indices) else ",").join(shown)
         return entry(self.names.entry_word(name, len(indices)), joined)
 
     def delta(self, left: Basic, right: Basic) -> str:
-        return rf"\delta_{{{index_letter(left)}{index_letter(right)}}}"
+        return rf"\delta_{{{_index(left)}{_index(right)}}}"
 
     def slope(self, of: Node, wrt: Node) -> str:
         above = self.show(of) if isinstance(of, (Leaf, Call)) else self.bracket(of)
@@ -118,14 +122,14 @@ class LatexPrinter(Printer):
 
     def share(self, index: Basic, entries: Sequence[Node]) -> str:
         shown = _sized(", ".join(map(self.show, entries)), any(map(_is_tall, entries)))
-        return rf"{MEANINGS[selection].latex}_{{{index_letter(index)}}}{shown}"
+        return rf"{MEANINGS[selection].latex}_{{{_index(index)}}}{shown}"
 
     def total(self, indices: Sequence[Idx], body: str) -> str:
-        sums = (rf"\sum_{{{index_letter(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
+        sums = (rf"\sum_{{{_index(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
         return " ".join([*sums, body])
 
     def maximum(self, indices: Sequence[Idx], body: str) -> str:
-        return " ".join([*(rf"\max_{{{index_letter(i)}}}" for i in indices), body])
+        return " ".join([*(rf"\max_{{{_index(i)}}}" for i in indices), body])
 
     def bracket(self, node: Node) -> str:
         return _sized(self.show(node), _is_tall(node))
@@ -150,8 +154,33 @@ class LatexPrinter(Printer):
 
 
 def letters(name: str) -> str:
-    """A name of one letter as it is, a longer one upright; a number as it is."""
-    return name if len(name) == 1 or not name.isidentifier() else rf"\mathrm{{{name}}}".replace("_", r"\_")
+    """A name of one letter as it is, a longer one upright; a number as it is.
+
+    Letters that are neither Latin nor Greek, which pdflatex cannot set, are named by their code points.
+    """
+    if name.isascii():
+        return _upright(name) if name.isidentifier() and (len(name) > 1 or name == "_") else name
+    parts = re.findall("[\0-\x7f]+|[α-ωΑ-Ω]|[^\0-\x7fα-ωΑ-Ω]+", name)
+    return f"{{{''.join(map(_upright, parts))}}}"
+
+
+def _upright(part: str) -> str:
+    """A part of a name: letters and signs of ASCII, one Greek letter, or other letters."""
+    if part.isascii():
+        return rf"\mathrm{{{part}}}".replace("_", r"\_")
+    if part.lower() in ENGLISH:
+        name = ENGLISH[part.lower()]
+        return spelled(Word(name if part.islower() else name.capitalize(), greek=True))
+    return rf"\text{{{''.join(c if is_set(c) else f'U+{ord(c):04X}' for c in part)}}}"
+
+
+def is_set(character: str) -> bool:
+    """Whether pdflatex sets a character without further packages."""
+    return character.isprintable() and ord(character) <= LAST_LATIN and character not in NOT_SET
+
+
+def _index(index: Basic) -> str:
+    return letters(index_letter(index))
 
 
 def spelled(name: Word) -> str:

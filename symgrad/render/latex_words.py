@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symgrad.render.latex_printer import matrix_name
+from symgrad.render.latex_printer import is_set, matrix_name
 from symgrad.render.names import GREEK, Vocabulary, split_words, word
 
 _SIGNS = {
@@ -39,14 +39,11 @@ _SPECIAL = {
     "—": "---",
     "…": r"\dots{}",
 }
-LAST_LATIN = 0x17F  # pdflatex knows the accented Latin letters up to here without a package
 
 
 def escaped(text: str) -> str:
     """Text that TeX sets as it stands; a character that pdflatex cannot set is named by its code point."""
-    return "".join(
-        _SPECIAL.get(c, c if c.isprintable() and ord(c) <= LAST_LATIN else f"[U+{ord(c):04X}]") for c in text
-    )
+    return "".join(_SPECIAL.get(c, c if is_set(c) else f"[U+{ord(c):04X}]") for c in text)
 
 
 def sentence(text: str, names: Vocabulary) -> str:

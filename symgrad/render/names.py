@@ -45,7 +45,9 @@ class Word:
 
 
 def word(name: str) -> Word:
-    """The parts of the name of an array."""
+    """The parts of the name of an array; one that begins with an underscore is a word as it stands."""
+    if name.startswith("_"):
+        return Word(name)
     stem, _, mark = name.rstrip("_").partition("_")
     if not mark and (digits := re.fullmatch(r"(.*\D)(\d+)", stem)):
         stem, mark = digits.groups()
