@@ -17,6 +17,7 @@ from sympy import Indexed, Integer, Rational
 import symgrad
 from symgrad.array import log_softmax, sigmoid, softmax
 from symgrad.array.loss import Loss
+from symgrad.cli import main
 from symgrad.codegen import compile_source
 from symgrad.notation import axis_name, canonical, renamed
 from symgrad.program import Program
@@ -245,6 +246,19 @@ def test_the_losses_of_the_documentation_derive(block: str) -> None:
     exec(block, space)
     losses = [value for value in space.values() if isinstance(value, Loss)]
     assert losses and all(symgrad.derive(loss).prove().ok for loss in losses)
+
+
+def test_the_refusal_of_the_documentation_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "writing-a-loss.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```\n(X \(N, D\).*?)```", page, re.DOTALL)
+    declared = (
+        '@symgrad.loss(shapes="X: N D, V: C D", wrt="V")\ndef wrong(X, V):\n    Z = X @ V\n    return np.mean(Z)\n'
+    )
+    (tmp_path / "mylosses.py").write_text(
+        "import numpy as np\nimport symgrad\n" + 7 * "\n" + declared, encoding="utf-8"
+    )
+    assert main(["derive", f"{tmp_path}/mylosses.py:wrong"]) == 2
+    assert capsys.readouterr().err.replace(f"{tmp_path}/", "") == f"symgrad: {shown}"
 
 
 def test_the_shift_by_the_largest_entry_is_seen_to_cancel() -> None:
