@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from symgrad.render.formula import NAMESPACE, escaped, latex_to_mathml
+from symgrad.render.formula import NAMESPACE, element, escaped, markup
 from symgrad.render.latex_printer import letters as letters_latex
 from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, split_words, word
@@ -12,6 +12,8 @@ from symgrad.render.page import Line
 from symgrad.render.shapes import ProductShapes, Shape
 from symgrad.render.text_printer import TextPrinter, spelled
 from symgrad.render.tree import Node
+
+EQUALS = "<mo>=</mo>"
 
 
 class Spelling:
@@ -33,7 +35,10 @@ class Spelling:
     def formula(self, latex: str, text: str) -> str:
         """A formula of the dialect, in the line, with its text form; the style sheet says whether it is displayed,
         so that limits may stand above and below a sum.  HTML knows the namespace by itself."""
-        return latex_to_mathml(latex, "block", text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
+        return self._inline(markup(latex), text)
+
+    def _inline(self, inside: str, text: str) -> str:
+        return element(inside, text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
 
     def text(self, node: Node) -> str:
         """A formula in Unicode, not escaped."""
@@ -45,17 +50,20 @@ class Spelling:
 
     def equation(self, left: Node, right: Node, name: Node | None = None) -> str:
         """Two sides in one formula, after a name where the left side has one."""
-        sides = [side for side in (name, left, right) if side]
-        return self.formula(" = ".join(map(self.printer.show, sides)), " = ".join(map(self.text, sides)))
+        return self._sides([side for side in (name, left, right) if side])
 
     def relation(self, right: Node) -> str:
         """A right side with the sign before it."""
-        return self.formula(f"= {self.printer.show(right)}", f"= {self.text(right)}")
+        return self._sides([right], EQUALS)
 
     def left(self, line: Line) -> str:
         """The left side of a line that has one, with its name."""
-        sides = [side for side in (line.name, line.left) if side]
-        return self.formula(" = ".join(map(self.printer.show, sides)), " = ".join(map(self.text, sides)))
+        return self._sides([side for side in (line.name, line.left) if side])
+
+    def _sides(self, nodes: Sequence[Node], before: str = "") -> str:
+        """Formulas with an equals sign between them.  Each is converted by itself: most stand on the page twice."""
+        inside = before + EQUALS.join(_side(markup(self.printer.show(node))) for node in nodes)
+        return self._inline(inside, ("= " if before else "") + " = ".join(map(self.text, nodes)))
 
     def nonzero(self, node: Node) -> str:
         """That an expression is not zero."""
@@ -95,6 +103,11 @@ class Spelling:
         """The key of an assumption or convention, a link where it is on the page."""
         shown = f"[{escaped(key)}]"
         return f'<a href="#{escaped(self.keys[key])}">{shown}</a>' if key in self.keys else shown
+
+
+def _side(inside: str) -> str:
+    """One side of an equation; a sign that begins it is no operator between two sides."""
+    return f"<mrow>{inside}</mrow>" if inside.startswith("<mo>−") else inside
 
 
 def size_words(size: Shape) -> str:
