@@ -19,7 +19,7 @@ import symgrad
 from symgrad import Loss
 from symgrad.array import logsumexp, softmax, softplus
 from symgrad.frameworks import conventions
-from symgrad.known_losses import KNOWN, Known
+from symgrad.frameworks.known import KNOWN, Known
 from symgrad.program import Program
 
 ALLOWED = {"keras.losses.LogCosh()(y, z)": 1e-8}

@@ -17,10 +17,10 @@ import numpy as np
 
 from symgrad.check.fields import OutsideDomain, OutsideField
 from symgrad.codegen import to_numpy
+from symgrad.example.points import CLOSE, SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.exhibits import Example, Quantity
 from symgrad.functions import MEANINGS, selection, signum, step
 from symgrad.notation import Array
-from symgrad.points import CLOSE, SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.steps import Record
 
 MOST_ENTRIES = 12

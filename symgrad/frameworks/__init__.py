@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from sympy import Indexed, Mul, Sum, Symbol, fraction
 
-from symgrad.calls import calls
 from symgrad.exhibits import Fact
+from symgrad.frameworks.calls import calls
 from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program

@@ -21,8 +21,8 @@ from symgrad.array.shapes import parse_shapes
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser
 from symgrad.equations import Definition
-from symgrad.known_losses import FRAMEWORKS, KNOWN, Known
-from symgrad.known_losses import Definition as Written
+from symgrad.frameworks.known import FRAMEWORKS, KNOWN, Known
+from symgrad.frameworks.known import Definition as Written
 from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, sum_over
 from symgrad.program import Program
 
