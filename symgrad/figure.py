@@ -31,16 +31,16 @@ LETTERS = 11
 
 
 def slopes(name: str, wrong: np.ndarray) -> np.ndarray:
-    """|dL/dz| of the wrong one of two classes, for one row of which its logit is ``wrong`` and that of the right class
-    0: the generated function's gradient by the bias, at each number."""
+    """``|dL/dz|`` of the wrong one of two classes, for one row of which its logit is ``wrong`` and that of the right
+    class 0: the generated function's gradient by the bias, at each number."""
     function = derive(name, wrt="b").to_numpy()
     row, weights, label = np.ones((1, 1)), np.zeros((1, 2)), np.array([1])
     return np.array([abs(function(row, weights, np.array([z, 0.0]), label)[1].b[0]) for z in wrong])
 
 
 def saturation() -> Figure:
-    """|dL/dz| of both losses as a confidently wrong logit grows: that of cross-entropy tends to 1, that of the squared
-    error of probabilities to 0, so that nothing is learned where most is wrong."""
+    """``|dL/dz|`` of both losses as a confidently wrong logit grows: that of cross-entropy tends to 1, that of the
+    squared error of probabilities to 0, so that nothing is learned where most is wrong."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     for name, (words, colour, (x, y)) in LOSSES.items():

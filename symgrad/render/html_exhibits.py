@@ -26,8 +26,10 @@ def example_html(example: Example, spelling: Spelling) -> str:
         found.append(_equal(spelling, spelling.printer.show(output), spelling.text(output), np.asarray(example.loss)))
         found += [_value(spelling, Slope(output, Leaf(_name(q.array))), q) for q in example.gradients]
     blocks = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in (given, on_the_way, found) if part)
-    remark = f"<p>{spelling.words(example.remark)}</p>\n" if example.remark else ""
-    return f'<h3>A small example</h3>\n{remark}{blocks}\n<p class="soft">Computed by the generated function.</p>'
+    sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
+    remark = spelling.words(f"{sizes}. {example.remark}".strip())
+    source = '<p class="soft">The loss and its gradients are those of the generated function.</p>'
+    return f"<h3>A small example</h3>\n<p>{remark}</p>\n{blocks}\n{source}"
 
 
 def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from symgrad.render.formula import NAMESPACE, element, escaped, markup
 from symgrad.render.latex_printer import letters as letters_latex
+from symgrad.render.latex_printer import matrix_name
 from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, split_words, word
 from symgrad.render.page import Line
@@ -86,7 +87,9 @@ class Spelling:
         parts = []
         for words, name in split_words(text, self.names):
             parts.append(escaped(words))
-            if name:
+            if name in self.names.arrays and word(name).mark:
+                parts.append(self.formula(matrix_name(name), spelled(word(name))))
+            elif name:
                 shown = spelled(word(name)) if name in self.names.arrays else name
                 parts.append(f"<var>{escaped(shown)}</var>")
         return "".join(parts)

@@ -30,6 +30,7 @@ from symgrad.render.page import (
     Section,
 )
 from symgrad.render.shapes import products, shape
+from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
@@ -121,9 +122,8 @@ def reduction_words(program: Program) -> str:
         for axis in program.axes
         if axis.name in over
     )
-    number = below.as_coeff_Mul()[0]
-    sizes = [name for name in program.axis if program.axis[name].size in below.free_symbols]
-    divisor = " ".join([*([str(number)] if number != 1 else []), *sizes])
+    names = vocabulary(program)
+    divisor = TextPrinter(names).show(ordered(below, names)) if below != 1 else ""
     return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
 
 
