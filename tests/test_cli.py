@@ -194,3 +194,20 @@ def test_malformed_published_numbers_are_named(
     path.write_text(json.dumps(values))
     code, out, err = run(capsys, "check", "--published", str(path))
     assert code == 2 and words in err and err.count("\n") == 1 and out == ""
+
+
+def test_html_and_markdown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = tmp_path / "derivation.html"
+    assert run(capsys, "derive", "softmax_mse", "--format", "html", "-o", str(page))[0] == 0
+    written = page.read_text(encoding="utf-8")
+    assert written.startswith("<!doctype html>") and "def softmax_mse_gradient(" in written
+    _, markdown, _ = run(capsys, "derive", "softmax_mse", "--format", "markdown")
+    assert markdown.startswith("# Mean squared error of softmax probabilities\n") and "```python" not in markdown
+    assert "```python" in run(capsys, "derive", "softmax_mse", "--format", "markdown", "--code")[1]
+
+
+@pytest.mark.parametrize("form", ["html", "markdown", "mathml"])
+def test_entries_are_text_or_latex(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    code, out, err = run(capsys, "derive", "softmax_mse", "--shape", "2,4,3", "--format", form)
+    assert (code, out) == (2, "")
+    assert "--shape goes with --format text or latex" in err
