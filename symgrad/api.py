@@ -17,8 +17,8 @@ from symgrad.errors import InputError, SymgradError, UnsupportedError
 from symgrad.losses import ready_made
 from symgrad.passes.differentiate import check_known
 from symgrad.program import Program
-from symgrad.render.text import expression_text, to_text
-from symgrad.results import ClosedForm, Evaluation, Proof
+from symgrad.render.text import to_text
+from symgrad.results import ClosedForm, Evaluation, Proof, closed_form_words
 from symgrad.steps import Convention, Record, Step
 
 if TYPE_CHECKING:
@@ -276,11 +276,7 @@ class Derivation(Displayed):
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""
-        words = []
-        for name, gradient in self.record.gradients.items():
-            form = gradient.index if gradient.matrix is None else gradient.matrix
-            words.append(f"d{self.program.output}/d{name} = {expression_text(form, self.record)}")
-        return tuple(words)
+        return tuple(closed_form_words(self.record, name) for name in self.record.gradients)
 
     def __repr__(self) -> str:
         return f"<derivation of {self.program.name}: {len(self.steps)} lines; {'; '.join(self.closed_form_words())}>"

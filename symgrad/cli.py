@@ -281,16 +281,16 @@ def report_text(report: Report) -> str:
             lines.append(f"  {mark_sign('every shape' if item.ok else 'wrong')} {item.what}: {item.found}")
         if section.rows and section.expected_size:
             mean, deviation = section.expected_size
-            lines += ["", "  What the printed numbers can say: are there inputs at which a formula gives them?"]
+            lines += ["", "  What the printed numbers can say: are inputs found at which a formula gives them?"]
             width = max(len(row.formula) for row in section.rows)
             lines.append(
-                f"    {'formula':{width}}  inputs exist  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
+                f"    {'formula':{width}}  inputs found  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
             )
             for row in section.rows:
                 size = "-" if row.size is None else f"{row.size:.0f}"
                 lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
             lines.append(
-                "  A formula for which inputs exist is not refuted; "
+                "  A formula for which inputs are found is not refuted; "
                 "changes in two entries of a row that cancel cannot be seen."
             )
         lines.append("")

@@ -46,7 +46,7 @@ class Item:
 class Row:
     """What the published numbers can say of one formula, right or wrong.
 
-    ``witness`` tells whether inputs exist at which it gives the printed numbers; ``size`` is the least
+    ``witness`` tells whether inputs were found at which it gives the printed numbers; ``size`` is the least
     |x|^2 + |w|^2 of those found, or None.
     """
 

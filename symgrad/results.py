@@ -15,10 +15,11 @@ from symgrad.check.marks import ProofReport
 from symgrad.check.proof import prove
 from symgrad.display import Displayed
 from symgrad.notation import Array
+from symgrad.render.text import expression_text
 from symgrad.steps import Convention, Record, Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClosedForm(Displayed):
     """The gradient with respect to ``array``.
 
@@ -37,6 +38,9 @@ class ClosedForm(Displayed):
         """``matrix`` with every named array but the inputs written out."""
         return closed.expanded(self.record, self.array.name)
 
+    def __repr__(self) -> str:
+        return f"<{closed_form_words(self.record, self.array.name)}>"
+
     @property
     def _alone(self) -> Record:
         """The record with this gradient alone."""
@@ -51,6 +55,13 @@ class ClosedForm(Displayed):
         from symgrad.render.latex import closed_forms_latex
 
         return f"$${closed_forms_latex(self._alone)}$$"
+
+
+def closed_form_words(record: Record, name: str) -> str:
+    """The gradient by the array ``name`` in a line of text, in matrix notation where it has such a form."""
+    gradient = record.gradients[name]
+    form = gradient.index if gradient.matrix is None else gradient.matrix
+    return f"d{record.program.output}/d{name} = {expression_text(form, record)}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -24,6 +24,10 @@ def test_all_forms(name: str) -> None:
     assert bundle["text/latex"].startswith("$$\\begin{") and bundle["text/latex"].endswith("}$$")
 
 
+def test_a_gradient_is_a_line_in_text() -> None:
+    assert repr(D.gradients["W"]) == "<dL/dW = (1/N) Xᵀ (P − Y)>"
+
+
 def test_forms_asked_for() -> None:
     assert set(D._repr_mimebundle_(include={"text/latex", "text/html"}, exclude={"text/html"})) == {"text/latex"}
 

@@ -102,6 +102,8 @@ def corruptions(step: Step, sizes: dict[str, Expr]) -> Iterator[tuple[str, Expr]
     yield from dropped_terms(after)
     yield from swapped_indices(after)
     if not isinstance(after, MatrixExpr):
+        hidden = (n - 1) * (n - 2) * (n - 3) * (n - 5)
+        yield "a factor that is 1 at every shape of the series", after * (1 + hidden)
         yield "a term that vanishes at N = 1", after + (n - 1) * (n - 2) * (n - 3)
         yield "y squared", after.replace(lambda e: isinstance(e, Indexed) and e.base.name == "Y", lambda e: e**2)
     else:

@@ -310,7 +310,7 @@ from symgrad.check.everyshape import NormalFormProver
 from symgrad.check.exactlines import ExactLines
 
 NormalFormProver.prove = lambda *_: None
-proof.holds_on_grid = lambda _: None
+proof.tried_on_grid = lambda _: None
 ExactLines.holds = lambda *_: False
 """
 

@@ -19,13 +19,13 @@ towards m, and so does each power of a size, the divisors' included.
 
 Each shape is tested at random in a prime field with the entries drawn independently: by the lemma of Schwartz and
 Zippel a difference of degree t that is not zero is found to be zero with probability at most t / 2**61,
-exponentials counting as variables.
+exponentials counting as variables, if the fixed prime does not divide every coefficient of the difference.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
@@ -36,6 +36,7 @@ from symgrad.check.claims import Claim
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.everyshape import descendants
 from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField
+from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, free_indices
@@ -61,10 +62,12 @@ class Count:
 
 @dataclass(frozen=True)
 class Grid:
-    """A line that holds on its grid of shapes: the sizes tried of each axis, and the bound on the error."""
+    """The grid of shapes of a line: the sizes of each axis, the bound on the error of a random test over it, and the
+    first shape at which its sides were found to differ, if any."""
 
     sizes: dict[str, range]
     error_bound: float
+    unequal: Sizes = ()
 
 
 def count(expr: Basic) -> Count:
@@ -148,11 +151,11 @@ def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
     return Grid(sizes, shapes * max(1, both.degree) / 2.0**BITS)
 
 
-def holds_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
-    """The grid, if the lemma covers the line and both sides are equal on it; else None.
+def tried_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
+    """The grid on which both sides were compared; None if the lemma does not cover the line.
 
     Abbreviations and what depends on the differentiated array are written out; all other names, adjoints among
-    them, are independent arrays, which is more than the line claims.
+    them, are independent arrays, which is more than the line claims: sides that differ do not refute it.
     """
     program = claim.record.program
     names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
@@ -170,10 +173,10 @@ def holds_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
     arrays |= {a.name: a for a in (adjoint_array(claim.record, name) for name in program.arrays)}
     used = {name: arrays[name] for name in array_names(left) | array_names(right)}
     try:
-        equal = all(_equal_at(claim, left, right, used, shape, seed) for shape in shapes)
+        unequal = next((shape for shape in shapes if not _equal_at(claim, left, right, used, shape, seed)), {})
     except (OutsideDomain, OutsideField):
         return None
-    return grid if equal else None
+    return replace(grid, unequal=tuple(unequal.items()))
 
 
 def _equal_at(claim: Claim, left: Expr, right: Expr, used: dict[str, Array], sizes: dict[str, int], seed: int) -> bool:

@@ -14,7 +14,7 @@ from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
 from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
-from symgrad.check.grid import holds_on_grid
+from symgrad.check.grid import tried_on_grid
 from symgrad.check.instantiate import Instance
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array, name_of
@@ -51,7 +51,7 @@ class Prover:
     def __init__(self, record: Record) -> None:
         self._record = record
         self._shapes = standard_shapes(record.program)
-        self._instances = {shape: Instance(record.program, dict(shape)) for shape in self._shapes}
+        self._instances: dict[Sizes, Instance] = {}
         self._truths: dict[tuple[object, ...], Truth | None] = {}
         self._closed: dict[str, list[Closed]] = {}
         self._marks: dict[int, Mark] = {}
@@ -165,13 +165,19 @@ class Prover:
         key = (shape, assumed, system)
         if key not in self._truths:
             try:
-                self._truths[key] = Truth(self._record, self._instances[shape], system, assumed)
+                self._truths[key] = Truth(self._record, self._instance(shape), system, assumed)
             except OutsideField:
                 self._truths[key] = None
         truth = self._truths[key]
         if truth is None:
             raise OutsideField("the program has no values in this number system")
         return truth
+
+    def _instance(self, shape: Sizes) -> Instance:
+        """The program at a shape, which lines share."""
+        if shape not in self._instances:
+            self._instances[shape] = Instance(self._record.program, dict(shape))
+        return self._instances[shape]
 
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]) -> Mark:
         """The verdict on a line that no normal form proves."""
@@ -184,7 +190,10 @@ class Prover:
                 return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
         if any(a.is_one_hot for a in assumed):
             return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
-        if not assumed and (grid := holds_on_grid(claim)) is not None:
+        grid = None if assumed else tried_on_grid(claim)
+        if grid and grid.unequal and (place := self._compare(claim, grid.unequal, assumed)[1]) is not None:
+            return Mark(number, Level.WRONG, str(Refuted(grid.unequal, place, claim, "")), (grid.unequal,))
+        if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
             return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", self._shapes, grid.error_bound, keys)
         exact = tuple(shape for shape in self._shapes if _is_small(shape) and self._exact(claim, shape, assumed))
@@ -197,7 +206,7 @@ class Prover:
         return Mark(number, Level.NUMERICAL, Reals.words, self._shapes, None, keys)
 
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
-        return ExactLines(self._record, self._instances[shape], assumed).holds(claim)
+        return ExactLines(self._record, self._instance(shape), assumed).holds(claim)
 
 
 class Refuted(Exception):

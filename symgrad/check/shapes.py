@@ -11,11 +11,12 @@ SERIES = (
     (2, 3, 5, 4, 3, 2),
     (1, 1, 2, 3, 2, 4),
     (5, 3, 4, 2, 6, 3),
+    (4, 5, 6, 3, 2, 5),
 )
 """Sizes for the axes of a program in their order; (2, 4, 3) and so on for the axes N, D and C.
 
-The first is that of the second witness, the others try a line that no normal form proves: the last because a factor
-such as (N-1)(N-2)(N-3) hides from the rest.
+The first is that of the second witness, the others try a line that no normal form proves: the last two because a
+factor such as 1 + (N-1)(N-2)(N-3) hides from the rest.
 """
 
 
