@@ -56,7 +56,7 @@ def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     v = np.mean((X - mu) ** 2, axis=1, keepdims=True)
     S = np.sqrt(v + eps)
     Xhat = (X - mu) / S
-    O = gamma * Xhat + beta  # noqa: E741
+    O = gamma * Xhat + beta
     return np.sum((O - T) ** 2) / 2
 
 
@@ -83,7 +83,7 @@ def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
     V = X @ Wv
     E = Q @ K.T / np.sqrt(K.shape[1])
     A = softmax(E, axis=1)
-    O = A @ V  # noqa: E741
+    O = A @ V
     return np.sum((O - Y) ** 2)
 
 
