@@ -33,6 +33,7 @@ from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.render.equation import Equation, closed_form, numbered
 from symgrad.render.formula import NAMESPACE
+from symgrad.render.html import lowered
 from symgrad.sources import find, written_in
 
 STYLE = "symgrad.css"
@@ -259,7 +260,7 @@ def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
         above, _, rest = shown.partition("<pre><code>")  # as the renderer shows it, without colours
         below = rest.partition("</code></pre>")[2]
         shown = f'{above}<div class="highlight-python notranslate">{code}</div>{below}'
-    translator.body.append(shown)
+    translator.body.append(lowered(shown, max(0, translator.section_level - 1)))
     raise nodes.SkipNode
 
 
