@@ -53,11 +53,11 @@ def to_html(
     """The derivation as a self-contained page, or with ``fragment`` as a ``<section class="symgrad">``.
 
     ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``.  The title of a page is ``<h1>``,
-    that of a section ``<h2>``.  Without ``title`` a section has neither its title nor its style: both are those of the page
-    around it, and its parts begin with ``<h2>``.
+    that of a section ``<h2>``.  Without ``title`` a section has neither its title nor its style: both are those of the
+    page around it, and its parts begin with ``<h2>``.
 
-    Raises ``InputError`` for another notation
-    or lines that are not there, ``UnsupportedError`` for a formula that latex2mathml cannot write.
+    Raises ``InputError`` for another notation or lines that are not there, ``UnsupportedError`` for a formula that
+    latex2mathml cannot write.
     """
     page = layout(record, marks, notation, evaluation, steps)
     section = _HtmlPage(page, _anchor(record, steps), beside or Beside()).section(title)
