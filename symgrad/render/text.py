@@ -243,7 +243,7 @@ def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
 
 def no_matrix_words(derivatives: Sequence[str]) -> str:
     """The one remark on derivatives for which no matrix form was found."""
-    return f"{listed(derivatives)} {'has' if len(derivatives) == 1 else 'have'} no matrix form."
+    return f"No matrix form was found for {listed(derivatives)}."
 
 
 def listed(names: Sequence[str]) -> str:
