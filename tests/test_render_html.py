@@ -99,8 +99,8 @@ def test_the_closed_forms_stand_in_a_box_with_their_shapes() -> None:
     page = derivation()
     box = next(e for e in page.iter("div") if e.get("class") == "closed")
     assert [words(r) for r in box.iter("tr")] == [
-        "∂L/∂w_dc= (1/N) Σ_n x_nd (p_nc − y_nc)∂L/∂W = (1/N) Xᵀ (P − Y)",
-        "∂L/∂b_c= (1/N) Σ_n (p_nc − y_nc)∂L/∂b = (1/N) (P − Y)ᵀ 1_N",
+        "∂L/∂w_dc= (1/N) Σ_n x_nd (p_nc − y_nc)∂L/∂W= (1/N) Xᵀ (P − Y)",
+        "∂L/∂b_c= (1/N) Σ_n (p_nc − y_nc)∂L/∂b= (1/N) (P − Y)ᵀ 1_N",
     ]
     shapes = next(e for e in page.iter("table") if e.get("class") == "shapes")
     assert words(next(shapes.iter("tr"))) == "∂L/∂WXᵀ: D × N, P − Y: N × C → D × C"
@@ -221,6 +221,16 @@ def test_the_example_and_the_frameworks() -> None:
     assert words(page.find(".//pre")) == "a < b & c"
     vector = next(e for e in page.iter("math") if (e.get("alttext") or "").startswith("b ="))
     assert "".join(vector.itertext()).replace(" ", "") == "b=(−1×10−7,0,1.235×104)"
+
+
+def test_an_array_of_three_axes_in_the_example() -> None:
+    @symgrad.loss(shapes="T: N D C, w: C, y: N D", wrt="w")
+    def stacked(T, w, y):  # type: ignore[no-untyped-def]
+        return np.mean((T @ w - y) ** 2)
+
+    page = section(derive(stacked).to_html(fragment=True, title=False))
+    tensor = next(e for e in page.iter("math") if (e.get("alttext") or "").startswith("T = [[["))
+    assert len(list(tensor.iter("mtable"))) == derive(stacked).example.sizes["N"]
 
 
 @pytest.mark.parametrize("notation", ["both", "index", "matrix"])

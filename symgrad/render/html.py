@@ -23,6 +23,7 @@ PAGE_STYLE = """\
 body { margin: 0; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
 pre, code { font-family: ui-monospace, monospace }
+@page { margin: 15mm }
 @media print { body { font-size: 10pt } main { max-width: none; padding: 0 } }
 """
 

@@ -55,11 +55,11 @@ def _equal(spelling: Spelling, latex: str, text: str, values: np.ndarray) -> str
 
 
 def values_latex(values: np.ndarray) -> str:
-    """An array of numbers: a vector in a row, as NumPy prints it, a matrix in brackets."""
+    """An array of numbers: a vector in a row, as NumPy prints it, a matrix in brackets, of more axes a row of those."""
     if values.ndim == 0:
         return number_latex(float(values))
-    if values.ndim == 1:
-        return "(" + r", \; ".join(f"{{{number_latex(float(v))}}}" for v in values) + ")"  # a sign there is no operator
+    if values.ndim != 2:
+        return "(" + r", \; ".join(f"{{{values_latex(v)}}}" for v in values) + ")"  # a sign there is no operator
     rows = (" & ".join(number_latex(float(v)) for v in row) for row in values)
     return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 

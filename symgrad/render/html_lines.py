@@ -115,10 +115,8 @@ class Lines:
                     for line in shown
                 ]
                 continue
-            first, *others = shown
-            cells = [("l", self.left(first)), ("r", self.spelling.relation(first.right))]
-            cells += [("i", self.spelling.equation(o.left, o.right, o.name)) for o in others if o.left]
-            rows.append(_row(cells, []))
+            cells = [c for line in shown for c in (("l", self.left(line)), ("r", self.spelling.relation(line.right)))]
+            rows.append(_row(cells, ["wide"] if len(shown) == 1 else []))
         table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
         return f'<div class="closed">{table}</div>'
 

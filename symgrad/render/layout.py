@@ -84,6 +84,11 @@ def layout(
     )
 
 
+def titled(page: Page, title: bool) -> Page:
+    """The page, without its title where that is not asked for."""
+    return page if title else replace(page, title="")
+
+
 def chosen_lines(steps: str, last: int) -> Collection[int]:
     """The numbers of the lines that ``steps`` asks for, of ``last`` in all.
 
