@@ -41,7 +41,7 @@ class Example:
 class Fact:
     """One of the conventions that a reader of a framework's documentation asks about.
 
-    ``topic`` is what it is about ("Mean", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
+    ``topic`` is what it is about ("Reduction", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
     ``call`` is Python, or empty.
     """
 
