@@ -3,7 +3,7 @@ numbers, probabilities that anybody can check."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, cycle, islice, repeat
@@ -39,6 +39,7 @@ ODDS = {True: (2, 3, 5), False: (5, 3, 2)}
 CHANCE = 0.8
 """What a logistic function is."""
 CLOSE, DUST = 1e-9, 1e-14
+REALS = Reals(1, 0)
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,17 @@ class Point:
 
     def up_to(self, names: Sequence[str]) -> Evaluator:
         """The same for the arrays ``names``, and those from which they are computed."""
-        numbers = Reals(1, 0)
-        values = {name: _exactly(numbers, array) for name, array in self.inputs.items()}
-        evaluator = Evaluator(numbers, self.program, self.sizes, values, {})
+        values = {name: _exactly(array) for name, array in self.inputs.items()}
+        evaluator = Evaluator(REALS, self.program, self.sizes, values, {})
         for definition in evaluation_order(self.program, names):
             values[definition.name] = evaluator.over(definition.rhs, definition.indices)
         return evaluator
 
 
-def _exactly(numbers: Reals, array: np.ndarray) -> np.ndarray:
+def _exactly(array: np.ndarray) -> np.ndarray:
     found = np.empty((1, *array.shape), dtype=object)
     for place in np.ndindex(*array.shape):
-        found[(0, *place)] = numbers.constant(Rational(float(array[place])))[0]
+        found[(0, *place)] = REALS.constant(Rational(float(array[place])))[0]
     return found
 
 
@@ -91,8 +91,10 @@ def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float
     classes = _classes(labels, own, program)
     given = chain(sizes if len(program.axes) > 1 else sizes[1:], repeat(sizes[-1]))
     over = {axis.name: CLASSES if axis.name in classes else next(given) for axis in program.axes}
-    words = [f"{a.name} {_label_words(over, a)}" for a in labels] + _scalar_words(program)
-    point = Point(program, over, _numbers(program, over, turn, [a.name for a in labels]), tuple(words))
+    fractions = _fractions(program)
+    words = [f"{a.name} {_label_words(over, a)}" for a in labels] + _scalar_words(program, fractions)
+    numbers = _numbers(program, over, turn, [a.name for a in labels], fractions)
+    point = Point(program, over, numbers, tuple(words))
     for p in own:
         point = _with_simple(p, point, record)
     return point
@@ -137,8 +139,7 @@ def _scalar(default: float | None, is_fraction: bool) -> float:
     return SHARE if is_fraction else SCALAR
 
 
-def _scalar_words(program: Program) -> list[str]:
-    fractions = _fractions(program)
+def _scalar_words(program: Program, fractions: Set[str]) -> list[str]:
     defaults = {name: float(value) for name, value in program.defaults}
     chosen = {name: _scalar(default, name in fractions) for name, default in defaults.items()}
     return [
@@ -149,11 +150,14 @@ def _scalar_words(program: Program) -> list[str]:
 
 
 def _numbers(
-    program: Program, sizes: Mapping[str, int], turn: Callable[[float], float], labels: Sequence[str]
+    program: Program,
+    sizes: Mapping[str, int],
+    turn: Callable[[float], float],
+    labels: Sequence[str],
+    fractions: Set[str],
 ) -> dict[str, np.ndarray]:
     numbers = map(turn, cycle(NUMBERS))
     defaults = {name: float(value) for name, value in program.defaults}
-    fractions = _fractions(program)
     symmetric = {name for a in program.assumptions if a.is_symmetry for name in array_names(a.lhs)}
     found: dict[str, np.ndarray] = {}
     for array in program.inputs:
