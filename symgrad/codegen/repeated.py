@@ -47,8 +47,9 @@ def _with_names(expr: Expr, names: Mapping[str, str]) -> Expr:
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     counts = Counter(_key(part)[0] for a in assignments for part in _costly(a.rhs) if part != a.rhs)
-    whole = {_key(a.rhs)[0] for a in assignments if not a.over}
-    several = [e for e, count in counts.items() if count > 1 and e not in whole]
+    several = {expr for expr, count in counts.items() if count > 1}
+    if several:
+        several -= {_key(a.rhs)[0] for a in assignments if not a.over}
     if not several:
         return None
     largest = max(several, key=lambda e: (e.count_ops(), str(e)))
