@@ -224,7 +224,8 @@ class Derivation(Displayed):
 
     @cached_property
     def example(self) -> Example | None:
-        """A small numeric example, computed by the generated function; None where no inputs give finite numbers."""
+        """A small numeric example, the loss and the gradients computed by the generated function; None where no inputs
+        give finite numbers."""
         from symgrad.codegen import compile_source
         from symgrad.example import worked_example
 
