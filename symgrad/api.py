@@ -136,10 +136,16 @@ class Derivation(Displayed):
         marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
         return {mark.number: mark.explanation for mark in marks}
 
+    @cached_property
+    def _module(self) -> str:
+        from symgrad.codegen import to_source
+
+        return to_source(self.record, self._function_name)
+
     def _code(self) -> str:
         from symgrad.codegen import function_source
 
-        return function_source(self.record, self._function_name)
+        return function_source(self._module, self._function_name)
 
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
@@ -225,10 +231,12 @@ class Derivation(Displayed):
 
     @cached_property
     def example(self) -> Example | None:
-        """A small numeric example, computed by the generated function; None where no inputs give finite numbers."""
+        """A small numeric example, the loss and the gradients computed by the generated function; None where no inputs
+        give finite numbers."""
+        from symgrad.codegen import compile_source
         from symgrad.example import worked_example
 
-        return worked_example(self.record)
+        return worked_example(self.record, compile_source(self._module, self._function_name))
 
     @cached_property
     def frameworks(self) -> tuple[Fact, ...]:

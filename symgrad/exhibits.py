@@ -22,7 +22,7 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A small numeric example, computed by the generated function.
+    """A small numeric example; the loss and the gradients asked for are computed by the generated function.
 
     ``sizes`` are those of the axes; ``remark`` says in words what was chosen and why; ``inputs`` and ``defined`` (the
     named arrays on the way) stand in the order of the program; ``gradients`` has those of the arrays on the way
@@ -41,7 +41,7 @@ class Example:
 class Fact:
     """One of the conventions that a reader of a framework's documentation asks about.
 
-    ``topic`` is what it is about ("Mean", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
+    ``topic`` is what it is about ("Reduction", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
     ``call`` is Python, or empty.
     """
 

@@ -173,12 +173,13 @@ class DerivationDirective(SphinxDirective):
         derivation = _noted(_request(self.arguments[0], self.env, wrt, options["reduction"]), self.env)
         _prove(derivation, code=code, allow_numeric="allow-numeric" in options)
         text = derivation.to_text(notation, steps=steps, code=code, title=False)
+        name = f"{derivation.program.name}_gradient"
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),
             html=self._anchored(derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False)),
             latex=derivation.to_latex(notation, steps=steps, code=code, title=False),
-            source=function_source(derivation.record, f"{derivation.program.name}_gradient") if code else "",
+            source=function_source(derivation.to_source(name), name) if code else "",
         )
         self.set_source_info(node)
         return node

@@ -14,7 +14,7 @@ import symgrad
 from symgrad import Derivation, Loss
 from symgrad.array import softmax
 from symgrad.differences import central_differences
-from symgrad.example import LARGE, MOST_ENTRIES, worked_example
+from symgrad.example import LARGE, MOST_ENTRIES, TINY, worked_example
 from symgrad.exhibits import Example
 
 OWN = {name: loss for name, loss in vars(unseen).items() if isinstance(loss, Loss)}
@@ -22,7 +22,7 @@ LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}
 
 
 def example_of(derivation: Derivation) -> Example:
-    found = worked_example(derivation.record)
+    found = derivation.example
     assert found is not None
     return found
 
@@ -35,7 +35,9 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     """One row with the probabilities (.2, .3, .5) and label 2 of 0..2: the gradient is (.2, .3, -.5)."""
     example = example_of(symgrad.derive("softmax_cross_entropy"))
     assert dict(example.sizes) == {"N": 1, "D": 2, "C": 3}
-    assert "Y is label 2 of 0..2." in example.remark and "P is (0.2, 0.3, 0.5)" in example.remark
+    assert (
+        "Y is the one-hot row of label 2 (of 0, 1, 2)." in example.remark and "P is (0.2, 0.3, 0.5)" in example.remark
+    )
     inputs, defined, gradients = map(values, (example.inputs, example.defined, example.gradients))
     assert list(inputs) == ["X", "W", "b", "Y"] and inputs["Y"].tolist() == [[0, 0, 1]]
     assert list(defined) == ["Z", "S", "P"]
@@ -93,7 +95,10 @@ def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
     program, example = derivation.program, example_of(derivation)
     inputs = values(example.inputs)
     assert all((inputs[array.name] > 0).all() for array in program.inputs if array.positive)
-    assert all(inputs[scalar] == float(default) for scalar, default in program.defaults)
+    for scalar, default in program.defaults:
+        said = f"{scalar} is {inputs[scalar]:g}, not {float(default):g} as by default."
+        assert (inputs[scalar] != float(default)) == (said in example.remark)
+        assert inputs[scalar] == float(default) or float(default) in (0, 0.5, 1)
     for assumption in program.assumptions:
         (array,) = (a for a in program.inputs if assumption.lhs.has(a.base))
         if assumption.is_symmetry:
@@ -109,10 +114,85 @@ def test_it_is_the_same_each_time() -> None:
         assert (a.values == b.values).all()
 
 
-def test_a_second_row_where_one_shows_nothing() -> None:
-    example = example_of(symgrad.derive("info_nce"))
-    assert example.sizes["N"] == 2
-    assert example.remark == "The gradient by U would be 0, or nearly so, at N = 1, D = 2."
+@pytest.mark.parametrize(
+    ("name", "idle"), [("info_nce", "U"), ("clip_loss", "U"), ("attention_head", "Wq"), ("weighted_cross_entropy", "a")]
+)
+def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
+    example = example_of(symgrad.derive(name))
+    sizes = list(example.sizes.items())
+    assert sizes[0][1] == 2
+    smallest = ", ".join(f"{axis} = {size}" for axis, size in [(sizes[0][0], 1), *sizes[1:]])
+    assert f"At {smallest} nothing would depend on {idle}." in example.remark
+
+
+@pytest.mark.parametrize("name", symgrad.LOSSES)
+def test_something_depends_on_every_input(name: str) -> None:
+    """Each entry of an input is moved by itself; labels cannot be."""
+    derivation = symgrad.derive(name)
+    evaluate, inputs = derivation.to_numpy(), values(example_of(derivation).inputs)
+    assumed = {
+        array.name for array in derivation.program.inputs for a in derivation.assumptions if a.lhs.has(array.base)
+    }
+    before = run(evaluate, inputs)
+    for array in inputs.keys() - assumed:
+        changes = []
+        for place in np.ndindex(inputs[array].shape):
+            moved = np.array(inputs[array])
+            moved[place] += 0.1
+            after = run(evaluate, inputs | {array: moved})
+            changes.append(max(np.abs(a - b).max() for a, b in zip(before, after, strict=True)))
+        assert max(changes) > 1e-3, array
+
+
+def run(evaluate: Any, inputs: dict[str, np.ndarray]) -> list[Any]:
+    loss, gradients = evaluate(*(a if a.ndim else float(a) for a in inputs.values()))
+    return [loss, *gradients]
+
+
+def test_of_several_rows_the_first_has_simple_probabilities() -> None:
+    example = example_of(symgrad.derive("weighted_cross_entropy"))
+    assert values(example.defined)["P"][0] == pytest.approx([0.2, 0.3, 0.5], rel=1e-14)
+    assert "b is chosen so that the first row of P is (0.2, 0.3, 0.5)." in example.remark
+    assert "Y has the one-hot rows of the labels 2, 0 (of 0, 1, 2)." in example.remark
+
+
+@pytest.mark.parametrize(
+    ("name", "scalar", "value"),
+    [("temperature", "tau", 2), ("quantile", "q", 0.75), ("elastic_net", "alpha", 0.75), ("focal", "gamma", 2)],
+)
+def test_a_scalar_at_which_it_says_something(name: str, scalar: str, value: float) -> None:
+    assert values(example_of(symgrad.derive(name)).inputs)[scalar] == value
+
+
+@pytest.mark.parametrize("name", ["huber", "quantile"])
+def test_rows_on_both_sides(name: str) -> None:
+    found = example_of(symgrad.derive(name))
+    e, delta = values(found.defined)["e"], float(values(found.inputs).get("delta", 0))
+    assert min(np.abs(e)) < delta < max(np.abs(e)) or (delta == 0 and min(e) < 0 < max(e))
+    assert "At N = 1, D = 2 only one branch of L would show." in found.remark
+
+
+@pytest.mark.parametrize("name", symgrad.LOSSES)
+def test_no_number_is_tiny(name: str) -> None:
+    found = example_of(symgrad.derive(name))
+    for quantity in (*found.defined, *found.gradients):
+        sizes = np.abs(quantity.values)
+        assert sizes[sizes > 0].min(initial=1) >= TINY, quantity.array.name
+
+
+def test_the_numbers_are_those_of_the_function() -> None:
+    """Another function gives another example; what is on the way comes from the equations."""
+    derivation = symgrad.derive("softmax_cross_entropy")
+    evaluate = derivation.to_numpy()
+
+    def doubled(*given: Any) -> Any:
+        loss, gradients = evaluate(*given)
+        return 2 * loss, [2 * g for g in gradients]
+
+    one, other = example_of(derivation), worked_example(derivation.record, doubled)
+    assert other is not None and other.loss == 2 * one.loss
+    for name, factor in (("W", 2), ("b", 2), ("Z", 1)):
+        assert values(other.gradients)[name] == pytest.approx(factor * values(one.gradients)[name])
 
 
 def test_logits_of_another_name_and_shape() -> None:
@@ -133,7 +213,7 @@ def test_no_example_where_nothing_is_finite() -> None:
     def nowhere(x: Any) -> Any:
         return np.sum(np.log(-1 - x**2))
 
-    assert worked_example(symgrad.derive(nowhere).record) is None
+    assert symgrad.derive(nowhere).example is None
 
 
 def test_a_kink_is_avoided() -> None:

@@ -226,34 +226,65 @@ def test_a_scale_that_may_be_negative_has_no_call() -> None:
 
 def test_the_facts_of_the_softmax_classifiers() -> None:
     logits = [
-        ("Logits", "Z goes in as logits: L applies the softmax itself"),
-        ("Axis", "P = softmax(Z) runs along axis 1, C: each row of it sums to one"),
+        ("Logits", "Z holds the logits: L applies the softmax itself"),
+        ("Axis", "P = softmax(Z) runs along axis 1, C: each row sums to one"),
     ]
     assert words(symgrad.LOSSES["softmax_cross_entropy"].program()) == [
-        ("Mean", "L is the sum over N and C, divided by N: the mean over N of sums over C"),
+        ("Reduction", "L is the sum over N and C, divided by N: the mean over N of sums over C"),
         *logits,
         ("Labels", "each row of Y sums to one: a label k is a row with its 1 in column k"),
     ]
     assert words(symgrad.LOSSES["softmax_mse"].program()) == [
-        ("Mean", "L is the sum over N and C, divided by N C: the mean over N and C"),
+        ("Reduction", "L is the sum over N and C, divided by N C: the mean over N and C"),
         *logits,
     ]
     assert words(symgrad.LOSSES["softmax_mse"].program(reduction="sum"))[0] == (
-        ("Mean", "L is the sum over N and C: a sum, not a mean")
+        ("Reduction", "L is the sum over N and C: a sum, not a mean")
     )
 
 
 def test_facts_of_others() -> None:
     assert words(symgrad.LOSSES["gaussian"].program()) == [
-        ("Mean", "L is the sum over N, divided by 2 N: 1/2 times the mean over N")
+        ("Reduction", "L is the sum over N, divided by 2 N: 1/2 times the mean over N")
     ]
     assert words(symgrad.LOSSES["weighted_cross_entropy"].program())[0] == (
-        ("Mean", "L is the sum over N and C, divided by A")
-    )
-    assert ("Axis", "P1 = softmax(Z) runs along axis 0, N: each column of it sums to one") in words(
-        symgrad.LOSSES["clip_loss"].program()
+        ("Reduction", "L is the sum over N and C, divided by A")
     )
     assert words(symgrad.LOSSES["logistic"].program())[1:] == [
-        ("Logits", "z goes in as logits: L applies the sigmoid itself")
+        ("Logits", "z holds the logits: L applies the sigmoid itself")
     ]
     assert words(symgrad.LOSSES["ridge"].program()) == [], "a sum of two sums has no one mean"
+
+
+def test_two_softmaxes_are_one_fact_each() -> None:
+    distillation, clip = (dict(words(symgrad.LOSSES[name].program())) for name in ("distillation", "clip_loss"))
+    assert distillation["Logits"] == "V/τ and Z/τ hold the logits: L applies the softmax itself"
+    assert distillation["Axis"] == "Q = softmax(V/τ) and P = softmax(Z/τ) run along axis 1, C: each row sums to one"
+    assert clip["Logits"] == "Z holds the logits: L applies the softmax itself"
+    assert clip["Axis"] == (
+        "P = softmax(Z) runs along axis 1, N: each row sums to one; "
+        "P1 = softmax(Z) runs along axis 0, N: each column sums to one"
+    )
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_topic_stands_once(name: str) -> None:
+    topics = [fact.topic for fact in conventions(PROGRAMS[name])]
+    assert len(set(topics)) == len(topics)
+
+
+def test_a_call_says_what_goes_in_where_that_is_no_logits() -> None:
+    def said(program: Program) -> list[str]:
+        return [fact.words for fact in conventions(program) if fact.call]
+
+    assert said(symgrad.LOSSES["softmax_mse"].program()) == ["the probabilities P go in"] * 2
+    assert said(symgrad.LOSSES["softmax_cross_entropy"].program()) == ["", ""]
+    assert said(symgrad.LOSSES["attention_head"].program()) == ["O goes in, computed from the probabilities A"]
+
+    @symgrad.loss(shapes="E: N N, V: N C, Y: N C")
+    def attended(E: Any, V: Any, Y: Any) -> Any:
+        A = softmax(E, axis=1)
+        Z = A @ V
+        return np.mean(np.sum(-Y * np.log(softmax(Z, axis=1)), axis=1))
+
+    assert said(attended.program()) == ["", ""], "logits again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum
 from sympy.core.basic import Basic
@@ -17,6 +18,8 @@ from symgrad.notation import array_names, bound_indices, replaced, sum_over
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""
 NUMBERED = "_index"
+MOST_REMEMBERED = 2**12
+"""Every part is looked at again whenever one got an equation, and most are as they were."""
 
 
 def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
@@ -44,8 +47,9 @@ def _with_names(expr: Expr, names: Mapping[str, str]) -> Expr:
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     counts = Counter(_key(part)[0] for a in assignments for part in _costly(a.rhs) if part != a.rhs)
-    whole = {_key(a.rhs)[0] for a in assignments if not a.over}
-    several = [e for e, count in counts.items() if count > 1 and e not in whole]
+    several = {expr for expr, count in counts.items() if count > 1}
+    if several:
+        several -= {_key(a.rhs)[0] for a in assignments if not a.over}
     if not several:
         return None
     largest = max(several, key=lambda e: (e.count_ops(), str(e)))
@@ -63,14 +67,17 @@ def _costly(expr: Basic) -> Iterator[Expr]:
         yield from _costly(arg)
 
 
+@lru_cache(MOST_REMEMBERED)
 def _costs(expr: Expr) -> bool:
-    if not expr.has(Indexed) or expr.has(Sum):
+    parts = expr.atoms(Indexed, Sum, Function, Pow)
+    entries = [part for part in parts if isinstance(part, Indexed)]
+    if not entries or any(isinstance(part, Sum) for part in parts):
         return False
-    if len(set(_in_order(expr))) > max(len(entry.indices) for entry in expr.atoms(Indexed)):
+    if len(set(_in_order(expr))) > max(len(entry.indices) for entry in entries):
         return False  # larger than all of which it is made: a product of matrices may never need it
-    called = any(array_names(call) for call in expr.atoms(Function) if not isinstance(call, Indexed))
-    raised = any(not power.exp.is_Integer and array_names(power.base) for power in expr.atoms(Pow))
-    return called or raised or (isinstance(expr, Add) and len(expr.atoms(Indexed)) > 1)
+    called = any(array_names(part) for part in parts if isinstance(part, Function))
+    raised = any(not part.exp.is_Integer and array_names(part.base) for part in parts if isinstance(part, Pow))
+    return called or raised or (isinstance(expr, Add) and len(entries) > 1)
 
 
 def _letters(expr: Expr) -> tuple[Idx, ...]:
@@ -88,6 +95,7 @@ def _in_order(expr: Basic) -> Iterator[Idx]:
             yield from _in_order(arg)
 
 
+@lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
     letters = _letters(expr)
     return expr.xreplace({i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters

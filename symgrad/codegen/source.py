@@ -54,12 +54,8 @@ def to_source(
     return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
 
 
-def function_source(record: Record, name: str) -> str:
-    """Source of the function ``name`` of the module of the target numpy, and of the one that evaluates its rows.
-
-    Raises as ``to_source`` does.
-    """
-    source = to_source(record, name)
+def function_source(source: str, name: str) -> str:
+    """Of a module of the target numpy, the source of its function ``name`` and of the one that evaluates its rows."""
     lines = source.splitlines()
     found = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name in (name, ROWS)]
     return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found)

@@ -1,127 +1,181 @@
 """A small numeric example of a derivation, as lecture notes work one: a row, few features, round numbers.
 
-The loss and the gradients are those of the generated function.  The arrays on the way are evaluated from the program's
-equations, by the checker's evaluator.  ``points`` chooses sizes and inputs.
+The loss and the gradients asked for are those of the generated function.  The arrays on the way, and the derivatives by
+them, are evaluated from the program's equations and from their closed forms, by the checker's evaluator.  ``points``
+chooses sizes and inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
+from sympy import Function, Indexed
 
 from symgrad.check.fields import OutsideDomain, OutsideField
-from symgrad.codegen import to_numpy
 from symgrad.example.points import CLOSE, SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.exhibits import Example, Quantity
 from symgrad.functions import MEANINGS, selection, signum, step
 from symgrad.notation import Array
+from symgrad.program import Program
 from symgrad.steps import Record
 
 MOST_ENTRIES = 12
 """An array on the way with more entries is not shown, nor is one of more than two axes."""
-SMALL, LARGE = 1e-2, 1e4
-"""A gradient had better have an entry that is not small, and an array on the way none that is large."""
+SMALL, LARGE, TINY = 1e-2, 1e4, 1e-3
+"""A gradient had better have an entry that is not small, an array on the way none that is large, and neither one that
+is tiny and not 0."""
+SHIFT = 0.25
+"""By how much an input is moved to see whether it matters."""
 _KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.convention)
 
 
-def worked_example(record: Record) -> Example | None:
+def worked_example(record: Record, function: Callable[..., Any]) -> Example | None:
     """The first choice of sizes and inputs of which nothing is wanting (see ``_Fault``); if there is none, the one with
-    the least faults; None where nothing is finite."""
-    wanted = {**record.adjoints, **record.gradients}
-    function = to_numpy(replace(record, wrt=tuple(wanted), gradients=wanted))
-    found: list[tuple[_Fault, Example]] = []
+    the least faults; None where nothing is finite.
+
+    ``function`` is that generated from the record: ``loss, gradients = function(*inputs)``.
+    """
+    found: list[_Trial] = []
     for sizes, turn in product(SIZES, TURNS):
         try:
-            point = point_of(record, sizes, turn)
-            values = _run(function, point, tuple(wanted))
-            if values is None or not _holds(point):
-                continue
-            example = _example(record, point, *values)
-            fault = _fault(point, example, record)
+            trial = _trial(record, function, point_of(record, sizes, turn))
         except (OutsideDomain, OutsideField):
             continue
-        found.append((fault, example))
-        if not fault:
-            break
+        if trial is not None:
+            found.append(trial)
+            if not trial.fault:
+                break
     if not found:
         return None
-    _, chosen = min(found, key=lambda one: one[0])
-    return _with_reason(chosen, *found[0], record)
+    chosen = min(found, key=lambda trial: trial.fault)
+    return _example(record, chosen, _reason(chosen, found))
 
 
 class _Fault(IntFlag):
     """What a choice leaves to be desired, the least first."""
 
     LARGE = 1  # a number has many digits
-    VANISHING = 2  # a gradient asked for is all but 0
-    KINK = 4  # a function has no derivative, or none on which all agree
+    TINY = 2  # a number is so small that nobody sees what it is made of
+    ONE_SIDED = 4  # of a function in pieces there is one piece alone
+    VANISHING = 8  # a gradient asked for is all but 0
+    IDLE = 16  # nothing depends on an input
+    KINK = 32  # a function has no derivative, or none on which all agree
 
 
-def _fault(point: Point, example: Example, record: Record) -> _Fault:
+@dataclass(frozen=True)
+class _Trial:
+    """A choice of inputs with what the function gives and with the arrays on the way; ``faults`` has words for those
+    that larger sizes may mend."""
+
+    point: Point
+    loss: float
+    gradients: Mapping[str, np.ndarray]
+    defined: Mapping[str, np.ndarray]
+    faults: Mapping[_Fault, str]
+
+    @property
+    def fault(self) -> _Fault:
+        """All faults."""
+        return _Fault(sum(self.faults))
+
+
+def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial | None:
+    """None where a number is not finite, and where the inputs do not satisfy the assumptions."""
+    results = _run(function, point)
+    if results is None or not _holds(point):
+        return None
+    arrays = record.program.arrays
+    names = [n for n in record.program.definitions if n != record.program.output and _is_small(arrays[n], point)]
+    defined = {name: floats(point.evaluator.values[name]) for name in names}
+    loss, *gradients = results
+    trial = _Trial(point, float(loss), dict(zip(record.wrt, gradients, strict=True)), defined, {})
+    return replace(trial, faults=_faults(record, function, trial))
+
+
+def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict[_Fault, str]:
+    point, output = trial.point, record.program.output
+    sizes = [np.abs(values) for values in (*trial.defined.values(), *trial.gradients.values())]
+    jumps = _jumps(point)
+    idle, vanishing = _idle(function, trial), _vanishing(trial)
     found = {
-        _Fault.LARGE: any(np.abs(quantity.values).max() > LARGE for quantity in example.defined),
-        _Fault.VANISHING: bool(_vanishing(example, record)),
-        _Fault.KINK: _has_kink(point),
+        _Fault.LARGE: ("", any(np.abs(values).max() > LARGE for values in trial.defined.values())),
+        _Fault.TINY: ("", any(np.any((size > 0) & (size < TINY)) for size in sizes)),
+        _Fault.ONE_SIDED: (f"only one branch of {output} would show", any(map(_is_one_sided, jumps))),
+        _Fault.VANISHING: (f"the gradient by {vanishing} would be 0, or nearly so", bool(vanishing)),
+        _Fault.IDLE: (f"nothing would depend on {idle}", bool(idle)),
+        _Fault.KINK: ("", _has_ties(point) or any(np.abs(jump).min() < CLOSE for jump in jumps)),
     }
-    return _Fault(sum(fault for fault, is_there in found.items() if is_there))
+    return {fault: words for fault, (words, is_there) in found.items() if is_there}
 
 
-def _vanishing(example: Example, record: Record) -> str:
+def _vanishing(trial: _Trial) -> str:
     """The first gradient asked for that is all but 0, or nothing."""
-    gradients = {q.array.name: q.values for q in example.gradients}
-    return next((name for name in record.wrt if np.abs(gradients[name]).max() < SMALL), "")
+    return next((name for name, values in trial.gradients.items() if np.abs(values).max() < SMALL), "")
 
 
-def _with_reason(chosen: Example, fault: _Fault, first: Example, record: Record) -> Example:
-    """The example, its remark saying why the smallest sizes would not do."""
-    if _Fault.VANISHING not in fault or first.sizes == chosen.sizes:
-        return chosen
-    words = f"The gradient by {_vanishing(first, record)} would be 0, or nearly so, at {_listed(first.sizes)}."
-    return replace(chosen, remark=f"{chosen.remark} {words}".strip())
+def _idle(function: Callable[..., Any], trial: _Trial) -> str:
+    """The first input on which neither the loss nor a gradient depends, or nothing; one that cannot be moved counts as
+    one that matters."""
+    for name, values in trial.point.inputs.items():
+        moved = values + SHIFT * (1 + np.indices(values.shape).sum(axis=0))  # symmetric, and uneven
+        others = _run(function, replace(trial.point, inputs=trial.point.inputs | {name: moved}))
+        results = (np.asarray(trial.loss), *trial.gradients.values())
+        if others is not None and all(np.allclose(a, b) for a, b in zip(results, others, strict=True)):
+            return name
+    return ""
 
 
-def _listed(sizes: Mapping[str, int]) -> str:
-    return ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
+def _reason(chosen: _Trial, found: Sequence[_Trial]) -> str:
+    """Why the smallest sizes would not do, where all that was tried there has the same fault."""
+    smallest = found[0].point.sizes
+    common = set.intersection(*(set(trial.faults) for trial in found if trial.point.sizes == smallest))
+    words = [found[0].faults[fault] for fault in sorted(common - set(chosen.faults), reverse=True)]
+    sizes = ", ".join(f"{axis} = {size}" for axis, size in smallest.items())
+    return f"At {sizes} {words[0]}." if words and words[0] else ""
 
 
-def _run(
-    function: Callable[..., Any], point: Point, names: Sequence[str]
-) -> tuple[float, dict[str, np.ndarray]] | None:
-    """The loss and its gradients by name; None where one is not finite, or where the function refuses the inputs."""
+def _run(function: Callable[..., Any], point: Point) -> list[np.ndarray] | None:
+    """The loss and its gradients; None where one is not finite, or where the function refuses the inputs."""
     given = [a if a.ndim else float(a) for a in (point.inputs[array.name] for array in point.program.inputs)]
     with np.errstate(all="ignore"):
         try:
             loss, gradients = function(*given)
         except (ValueError, ArithmeticError):
             return None
-    found = {name: clean(np.asarray(g, dtype=float)) for name, g in zip(names, gradients, strict=True)}
-    return (float(loss), found) if all(np.isfinite(a).all() for a in (loss, *found.values())) else None
+    found = [clean(np.asarray(values, dtype=float)) for values in (loss, *gradients)]
+    return found if all(np.isfinite(values).all() for values in found) else None
 
 
-def _example(record: Record, point: Point, loss: float, gradients: Mapping[str, np.ndarray]) -> Example:
-    arrays = record.program.arrays
-    on_the_way = [n for n in record.program.definitions if n != record.program.output and _is_small(arrays[n], point)]
-    values = {n: floats(point.evaluator.over(arrays[n][_indices(record, n)], _indices(record, n))) for n in on_the_way}
+def _example(record: Record, trial: _Trial, reason: str) -> Example:
+    arrays, point = record.program.arrays, trial.point
+    on_the_way = {name: values for name, values in _adjoints(record, point).items() if _is_small(arrays[name], point)}
+    words = [f"{words}." for words in point.chosen]
     return Example(
         sizes=point.sizes,
-        remark=" ".join(f"{words}." for words in point.chosen),
+        remark=" ".join([*words, reason] if reason else words),
         inputs=tuple(Quantity(a, point.inputs[a.name]) for a in record.program.inputs),
-        defined=tuple(Quantity(arrays[n], values[n]) for n in on_the_way),
-        loss=loss,
-        gradients=tuple(
-            Quantity(arrays[n], g) for n, g in gradients.items() if n in record.wrt or _is_small(arrays[n], point)
-        ),
+        defined=tuple(Quantity(arrays[name], values) for name, values in trial.defined.items()),
+        loss=trial.loss,
+        gradients=tuple(Quantity(arrays[name], values) for name, values in {**on_the_way, **trial.gradients}.items()),
     )
 
 
-def _indices(record: Record, name: str) -> Any:
-    return record.program.definitions[name].indices
+def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
+    """The derivatives by the arrays on the way, from their closed forms: those asked for come from the function."""
+    evaluator, found = point.evaluator, {}
+    for name, adjoint in record.adjoints.items():
+        if name not in record.wrt:
+            indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
+            values = evaluator.over(adjoint.index, indices)
+            evaluator.values[record.adjoint_arrays[name].name] = values
+            found[name] = floats(values)
+    return found
 
 
 def _is_small(array: Array, point: Point) -> bool:
@@ -134,13 +188,26 @@ def _holds(point: Point) -> bool:
     return all(np.abs(floats(point.evaluator(gap).data)).max() < CLOSE for gap in gaps)
 
 
-def _has_kink(point: Point) -> bool:
-    """Whether a function of the equations has no derivative at the point, or none that all would agree on."""
-    functions = {f for definition in point.program.ordered for f in definition.rhs.atoms(*_KINKED)}
-    for chosen in (f for f in functions if isinstance(f, selection)):
-        shares = floats(point.evaluator(chosen).data)
-        if np.any((shares != 0) & (shares != 1)):
-            return True
+def _functions(program: Program) -> set[Function]:
+    """The functions of the equations that are not smooth."""
+    return {f for definition in program.ordered for f in definition.rhs.atoms(*_KINKED)}
+
+
+def _has_ties(point: Point) -> bool:
+    """Whether the largest of some entries are several."""
+    chosen = (f for f in _functions(point.program) if isinstance(f, selection))
+    shares = (floats(point.evaluator(f).data) for f in chosen)
+    return any(np.any((share != 0) & (share != 1)) for share in shares)
+
+
+def _jumps(point: Point) -> list[np.ndarray]:
+    """What decides, by its sign, which piece of a function of the equations is taken, and which of its derivative."""
+    functions = _functions(point.program)
     slopes = (f.fdiff(place) for f in functions for place in range(1, len(f.args) + 1))
     jumps = {jump.args[0] for expr in (*functions, *slopes) for jump in expr.atoms(step, signum)}
-    return any(np.abs(floats(point.evaluator(jump).data)).min() < CLOSE for jump in jumps)
+    return [floats(point.evaluator(jump).data) for jump in jumps]
+
+
+def _is_one_sided(jump: np.ndarray) -> bool:
+    """Whether the sign of an array is everywhere the same; a number has but one."""
+    return jump.ndim > 0 and bool((jump > 0).all() or (jump < 0).all())

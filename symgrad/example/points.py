@@ -3,14 +3,14 @@ numbers, probabilities that anybody can check."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, cycle, islice, repeat
 from math import prod
 
 import numpy as np
-from sympy import Add, Expr, Indexed, Rational, Symbol
+from sympy import Add, Indexed, Rational, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.evaluate import Evaluator
@@ -25,17 +25,21 @@ from symgrad.steps import Record
 NUMBERS = (2, 1, 0.5, -0.5, 1, -1, 1, -2, 3, -1.5, 2)
 """Entries of the inputs, again and again.  The first eight are a row X and weights W with X W = 0: where these come
 first, the logits are the biases."""
-TURNS: Sequence[Callable[[float], float]] = (lambda x: x, abs, lambda x: abs(x) / 4)
-"""What is made of these numbers, until it suits: logarithms and roots need positive ones, or ones below 1."""
-SIZES = ((1, 2), (1, 3, 2), (2, 3, 2))
+TURNS: Sequence[Callable[[float], float]] = (lambda x: x, lambda x: x / 2, abs, lambda x: abs(x) / 4)
+"""What is made of these numbers, until it suits: functions that saturate need small ones, logarithms and roots positive
+ones, or ones below 1."""
+SIZES = ((1, 2), (1, 3, 2), (2, 2), (2, 3, 2))
 """Sizes of the axes in order, the last one again and again: one row; three features, since two that are normalised are
 1 and -1 whatever they were; two rows, since a contrastive loss of one is 0.  An only axis gets the second size."""
+SCALAR, SHARE = 2.0, 0.75
+"""What a number is, and one between 0 and 1: 0 and 1 might drop out, and 1/2 is its own complement."""
 CLASSES = 3
 ODDS = {True: (2, 3, 5), False: (5, 3, 2)}
 """What a softmax over the classes is proportional to, if it varies with what is differentiated by, and if not."""
 CHANCE = 0.8
 """What a logistic function is."""
 CLOSE, DUST = 1e-9, 1e-14
+REALS = Reals(1, 0)
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,17 @@ class Point:
 
     def up_to(self, names: Sequence[str]) -> Evaluator:
         """The same for the arrays ``names``, and those from which they are computed."""
-        numbers = Reals(1, 0)
-        values = {name: _exactly(numbers, array) for name, array in self.inputs.items()}
-        evaluator = Evaluator(numbers, self.program, self.sizes, values, {})
+        values = {name: _exactly(array) for name, array in self.inputs.items()}
+        evaluator = Evaluator(REALS, self.program, self.sizes, values, {})
         for definition in evaluation_order(self.program, names):
             values[definition.name] = evaluator.over(definition.rhs, definition.indices)
         return evaluator
 
 
-def _exactly(numbers: Reals, array: np.ndarray) -> np.ndarray:
+def _exactly(array: np.ndarray) -> np.ndarray:
     found = np.empty((1, *array.shape), dtype=object)
     for place in np.ndindex(*array.shape):
-        found[(0, *place)] = numbers.constant(Rational(float(array[place])))[0]
+        found[(0, *place)] = REALS.constant(Rational(float(array[place])))[0]
     return found
 
 
@@ -88,8 +91,10 @@ def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float
     classes = _classes(labels, own, program)
     given = chain(sizes if len(program.axes) > 1 else sizes[1:], repeat(sizes[-1]))
     over = {axis.name: CLASSES if axis.name in classes else next(given) for axis in program.axes}
-    words = [f"{a.name} {_label_words(over, a)}" for a in labels]
-    point = Point(program, over, _numbers(program, over, turn, [a.name for a in labels]), tuple(words))
+    fractions = _fractions(program)
+    words = [f"{a.name} {_label_words(over, a)}" for a in labels] + _scalar_words(program, fractions)
+    numbers = _numbers(program, over, turn, [a.name for a in labels], fractions)
+    point = Point(program, over, numbers, tuple(words))
     for p in own:
         point = _with_simple(p, point, record)
     return point
@@ -123,21 +128,42 @@ def _label(place: int, classes: int) -> int:
 def _label_words(sizes: Mapping[str, int], array: Array) -> str:
     *rows, classes = (sizes[axis.name] for axis in array.axes)
     chosen = [str(_label(place, classes)) for place in range(prod(rows))]
-    return f"{'is label' if len(chosen) == 1 else 'has the labels'} {', '.join(chosen)} of 0..{classes - 1}"
+    shown = "is the one-hot row of label" if len(chosen) == 1 else "has the one-hot rows of the labels"
+    return f"{shown} {', '.join(chosen)} (of {', '.join(map(str, range(classes)))})"
+
+
+def _scalar(default: float | None, is_fraction: bool) -> float:
+    """What a scalar is: its default, unless that is one at which it says nothing."""
+    if default is not None and default not in ((0, 0.5, 1) if is_fraction else (0, 1)):
+        return default
+    return SHARE if is_fraction else SCALAR
+
+
+def _scalar_words(program: Program, fractions: Set[str]) -> list[str]:
+    defaults = {name: float(value) for name, value in program.defaults}
+    chosen = {name: _scalar(default, name in fractions) for name, default in defaults.items()}
+    return [
+        f"{name} is {chosen[name]:g}, not {default:g} as by default"
+        for name, default in defaults.items()
+        if chosen[name] != default
+    ]
 
 
 def _numbers(
-    program: Program, sizes: Mapping[str, int], turn: Callable[[float], float], labels: Sequence[str]
+    program: Program,
+    sizes: Mapping[str, int],
+    turn: Callable[[float], float],
+    labels: Sequence[str],
+    fractions: Set[str],
 ) -> dict[str, np.ndarray]:
     numbers = map(turn, cycle(NUMBERS))
     defaults = {name: float(value) for name, value in program.defaults}
-    fractions = _fractions(program)
     symmetric = {name for a in program.assumptions if a.is_symmetry for name in array_names(a.lhs)}
     found: dict[str, np.ndarray] = {}
     for array in program.inputs:
         shape = tuple(sizes[axis.name] for axis in array.axes)
         if not shape:
-            found[array.name] = np.array(defaults.get(array.name, 0.5 if array.name in fractions else 1.0))
+            found[array.name] = np.array(_scalar(defaults.get(array.name), array.name in fractions))
             continue
         count = prod(shape)
         if array.name in labels:
@@ -163,7 +189,7 @@ def _fractions(program: Program) -> set[str]:
 
 def _with_simple(own: Probabilities, point: Point, record: Record) -> Point:
     """The point with an input moved so that the probabilities ``own`` are simple, where there is one that does it: an
-    input with an entry for each logit, in which the logits are linear."""
+    input in which the logits are linear."""
     program, sizes = point.program, point.sizes
     indices = program.definitions[own.name].indices
     if own.over is None:
@@ -178,26 +204,46 @@ def _with_simple(own: Probabilities, point: Point, record: Record) -> Point:
     settled = {*dict(program.defaults), *(name for a in program.assumptions for name in array_names(a.lhs))}
     for array in program.inputs:
         if array.name in program.ancestors[own.name] - settled:
-            moved = _moved(array, own.exponent, indices, logits, point)
+            moved = _moved(array, own, indices, logits, point)
             if moved is not None:
-                remark = f"{array.name} is chosen so that {own.name} is {words}"
+                remark = f"{array.name} is chosen so that {_part(array, indices, sizes)}{own.name} is {words}"
                 return replace(point, inputs=point.inputs | {array.name: moved}, chosen=(remark, *point.chosen))
     return point
 
 
-def _moved(array: Array, exponent: Expr, indices: Sequence[Idx], wanted: np.ndarray, point: Point) -> np.ndarray | None:
-    """The values of an input at which ``exponent`` has the values ``wanted`` over ``indices``; None if it has not an
-    entry for each of them, or if they are not linear in it."""
-    program, sizes = point.program, point.sizes
-    over, own = [axis_name(i) for i in indices], [axis.name for axis in array.axes]
-    short = {name for name in over if sizes[name] == 1}
-    if array.positive or len(set(over)) < len(over) or not set(over) - short <= set(own) <= set(over):
+def _part(array: Array, indices: Sequence[Idx], sizes: Mapping[str, int]) -> str:
+    """What of an array over the indices an input settles: all, or the first line where it lacks one of the axes."""
+    lacking = _lacking(array, indices, sizes)
+    line = "entry" if len(indices) == 1 else "column" if lacking == [1] else "row"
+    return f"the first {line} of " if lacking else ""
+
+
+def _lacking(array: Array, indices: Sequence[Idx], sizes: Mapping[str, int]) -> list[int]:
+    """The places of the indices over whose axes, of more than one entry, the array has no entries."""
+    own = [axis.name for axis in array.axes]
+    return [place for place, i in enumerate(indices) if axis_name(i) not in own and sizes[axis_name(i)] > 1]
+
+
+def _moved(
+    array: Array, own: Probabilities, indices: Sequence[Idx], wanted: np.ndarray, point: Point
+) -> np.ndarray | None:
+    """The values of an input at which the logits have the values ``wanted`` over ``indices``, or have them in the first
+    place of axes that it lacks; None if it lacks that of the classes, or if they are not linear in it."""
+    program = point.program
+    over, axes = [axis_name(i) for i in indices], [axis.name for axis in array.axes]
+    if array.positive or len(set(over)) < len(over) or not set(axes) <= set(over):
         return None
-    needed = sorted(array_names(exponent) & program.definitions.keys())
+    if (own.over is not None and axis_name(own.over) not in axes) or (
+        len(over) > 2 and _lacking(array, indices, point.sizes)
+    ):
+        return None
+    needed = sorted(array_names(own.exponent) & program.definitions.keys())
+    first = tuple(0 if name not in axes else slice(None) for name in over)
+    kept = [name for name in over if name in axes]
 
     def at(values: np.ndarray) -> np.ndarray:
         moved = replace(point, inputs=point.inputs | {array.name: values})
-        return floats(moved.up_to(needed).over(exponent, tuple(indices)))
+        return floats(moved.up_to(needed).over(own.exponent, tuple(indices)))[first]
 
     shape = point.inputs[array.name].shape
     try:
@@ -205,8 +251,7 @@ def _moved(array: Array, exponent: Expr, indices: Sequence[Idx], wanted: np.ndar
         slope = at(np.ones(shape)) - start
         if np.abs(slope).min() < CLOSE:
             return None
-        order = sorted(range(len(over)), key=lambda place: own.index(over[place]) if over[place] in own else -1)
-        solved = ((wanted - start) / slope).transpose(order).reshape(shape)
-        return solved if np.allclose(at(solved), wanted, rtol=CLOSE, atol=CLOSE) else None
+        solved = ((wanted[first] - start) / slope).transpose([kept.index(name) for name in axes])
+        return solved if np.allclose(at(solved), wanted[first], rtol=CLOSE, atol=CLOSE) else None
     except (OutsideDomain, OutsideField):
         return None

@@ -4,29 +4,31 @@ logits and what probabilities, along which axis, and the calls that compute the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sympy import Indexed, Mul, Sum, Symbol, fraction
 
 from symgrad.exhibits import Fact
-from symgrad.frameworks.calls import calls
+from symgrad.frameworks.calls import Call, calls
 from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text
 
+SUM_TO_ONE = {(1, 2): "each row sums to one", (0, 2): "each column sums to one", (0, 1): "its entries sum to one"}
+"""What a softmax along an axis does, by the place of the axis and the number of axes."""
+
 
 def conventions(program: Program) -> tuple[Fact, ...]:
-    """The mean that is taken; for each softmax and logistic function what goes in, and along which axis; what rows of
-    labels are; and the call of each framework that computes the same, where there is one."""
-    found = [_mean(program)]
-    for own in probabilities(program):
-        found += [_logits(own, program), _axis(own, program)]
-    found += [_labels(program), *(Fact(c.framework, c.words, c.call) for c in calls(program))]
+    """What is summed and divided by; the logits of softmax and logistic functions, and along which axes these run; what
+    rows of labels are; and the call of each framework that computes the same, where there is one."""
+    own = probabilities(program)
+    found = [_reduction(program), _logits(own, program), _axis(own, program), _labels(program)]
+    found += [Fact(c.framework, _call_words(c, own, program), c.call) for c in calls(program)]
     return tuple(fact for fact in found if fact is not None)
 
 
-def _mean(program: Program) -> Fact | None:
+def _reduction(program: Program) -> Fact | None:
     """What the output sums over and divides by; None where its equation is no single sum."""
     rhs = program.definitions[program.output].rhs
     sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
@@ -47,26 +49,62 @@ def _mean(program: Program) -> Fact | None:
         inner = [name for name in summed if name not in divided]
         words += f": {expression_text(factor, program)} times the" if factor != 1 else ": the"
         words += f" mean over {_listed(divided)}" + (f" of sums over {_listed(inner)}" if inner else "")
-    return Fact("Mean", words)
+    return Fact("Reduction", words)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(names)
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
-def _logits(own: Probabilities, program: Program) -> Fact:
-    function = "sigmoid" if own.over is None else "softmax"
-    return Fact("Logits", f"{_inside(own, program)} goes in as logits: {program.output} applies the {function} itself")
+def _logits(every: Sequence[Probabilities], program: Program) -> Fact | None:
+    found = _grouped(("sigmoid" if own.over is None else "softmax", _inside(own, program)) for own in every)
+    words = [
+        f"{_listed(logits)} {_verb(logits, 'holds', 'hold')} the logits: {program.output} applies the {function} itself"
+        for function, logits in found.items()
+    ]
+    return Fact("Logits", "; ".join(words)) if words else None
 
 
-def _axis(own: Probabilities, program: Program) -> Fact | None:
-    if own.over is None:
-        return None
+def _axis(every: Sequence[Probabilities], program: Program) -> Fact | None:
+    """Along which axes softmaxes run; one clause for those that run along the same."""
+    softmaxes = [own for own in every if own.over is not None]
+    found = _grouped((_run(own, program), f"{own.name} = softmax({_inside(own, program)})") for own in softmaxes)
+    words = [f"{_listed(made)} {_verb(made, 'runs', 'run')} {run}" for run, made in found.items()]
+    return Fact("Axis", "; ".join(words)) if words else None
+
+
+def _run(own: Probabilities, program: Program) -> str:
+    assert own.over is not None
     indices = program.definitions[own.name].indices
     place = indices.index(own.over)
-    lines = {(1, 2): "each row of it", (0, 2): "each column of it"}.get((place, len(indices)), "it")
-    applied = f"{own.name} = softmax({_inside(own, program)})"
-    return Fact("Axis", f"{applied} runs along axis {place}, {axis_name(own.over)}: {lines} sums to one")
+    return f"along axis {place}, {axis_name(own.over)}: {SUM_TO_ONE.get((place, len(indices)), 'it sums to one there')}"
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The second parts by the first, in order, none twice."""
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        if value not in found.setdefault(key, []):
+            found[key].append(value)
+    return found
+
+
+def _verb(subjects: Sequence[str], one: str, several: str) -> str:
+    return one if len(subjects) == 1 else several
+
+
+def _call_words(call: Call, every: Sequence[Probabilities], program: Program) -> str:
+    """What has to be known of a call: above all what goes in where that is no logits but comes after them."""
+    made = {own.name for own in every}
+    logits = {name for own in every for name in array_names(own.exponent)}
+    words = [call.words] if call.words else []
+    for name in (n for n in call.arguments if n not in logits):
+        if name in made:
+            words.append(f"the probabilities {name} go in")
+        elif before := [own.name for own in every if own.name in program.ancestors.get(name, ())]:
+            words.append(f"{name} goes in, computed from the probabilities {_listed(before)}")
+    return "; ".join(words)
 
 
 def _inside(own: Probabilities, program: Program) -> str:

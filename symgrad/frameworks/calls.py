@@ -32,10 +32,12 @@ MOST_CUTS = 2
 
 @dataclass(frozen=True)
 class Call:
-    """A call of ``framework`` in the names of a program; ``words`` say what else has to be known of it."""
+    """A call of ``framework`` in the names of a program, with the arrays that are its ``arguments``; ``words`` say what
+    else has to be known of it."""
 
     framework: str
     call: str
+    arguments: tuple[str, ...]
     words: str
 
 
@@ -51,7 +53,8 @@ def calls(program: Program) -> tuple[Call, ...]:
             shown = {name: texts.get(leaf, leaf) + (".T" if turned else "") for name, (leaf, turned) in played.items()}
             for framework in missing:
                 call = _filled(known.calls[framework], shown)
-                found[framework] = Call(framework, call, known.words.format(**shown))
+                arguments = tuple(leaf for leaf, _ in played.values())
+                found[framework] = Call(framework, call, arguments, known.words.format(**shown))
     return tuple(found[framework] for framework in FRAMEWORKS if framework in found)
 
 

@@ -28,7 +28,7 @@ def example_html(example: Example, spelling: Spelling) -> str:
     blocks = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in (given, on_the_way, found) if part)
     sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
     remark = spelling.words(f"{sizes}. {example.remark}".strip())
-    source = '<p class="soft">The loss and its gradients are those of the generated function.</p>'
+    source = '<p class="soft">The loss and the gradients asked for are those of the generated function.</p>'
     return f"<h2>A small example</h2>\n<p>{remark}</p>\n{blocks}\n{source}"
 
 
