@@ -77,6 +77,9 @@ ones = OneMatrix(C.size, 1)
         (Sum(X[n, d] * G[n, c], n), r"\sum_{n=1}^{N} x_{nd} \, \frac{\partial L}{\partial z_{nc}}"),
         (log(P[n, k]), r"\log p_{nk}"),
         (tanh(Z[n, k]) ** 2, r"(\tanh z_{nk})^{2}"),
+        (log(tanh(Z[n, k])), r"\log \tanh z_{nk}"),
+        (HadamardPower(P.matrix, symbols("gamma") - 1), r"P^{\odot (\gamma - 1)}"),
+        (HadamardPower(P.matrix, symbols("gamma")), r"P^{\odot \gamma}"),
         (
             P[m, c] * (P[m, c] - Sum(P[m, k] * Y[m, k], k)),
             r"p_{mc} \, \Bigl( p_{mc} - \sum_{k=1}^{C} y_{mk} \, p_{mk} \Bigr)",

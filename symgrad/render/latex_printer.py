@@ -17,7 +17,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 from symgrad.render.names import GREEK, Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import CLOSED, Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
     Call,
@@ -109,7 +109,7 @@ class LatexPrinter(Printer):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
             return self.bars(first)
-        elif last and function not in CLOSED and is_entry(args):
+        elif last and function not in CLOSED and is_plain(args):
             return f"{_function(function)}{self.application}{self.show(first)}"
         shown = ", ".join(self.show(a) for a in args)
         return _function(function) + _sized(shown, any(_is_tall(a) for a in args))
@@ -138,7 +138,8 @@ class LatexPrinter(Printer):
         return rf"{body}^{{\top}}"
 
     def hadamard_power(self, base: str, exponent: Node) -> str:
-        return rf"{base}^{{\odot {self._exponent(exponent)}}}"
+        closed = isinstance(exponent, (Leaf, Ratio))
+        return rf"{base}^{{\odot {self._exponent(exponent) if closed else self.bracket(exponent)}}}"
 
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"

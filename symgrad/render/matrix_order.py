@@ -49,6 +49,8 @@ class Orderer(Protocol):
 
 
 def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
+    if isinstance(expr, (OneMatrix, Identity)) and expr.shape == (1, 1):
+        return Factors()  # the number 1, as one writes it beside a product of shape 1 x 1
     return Factors(matrix=Leaf(expr))
 
 
@@ -58,7 +60,7 @@ def _matrix_product(self: Orderer, expr: Any) -> Factors:
     for part in parts:
         if part.matrix is not None:
             chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
-    matrix = chain[0] if len(chain) == 1 else Chain(tuple(chain))
+    matrix = Chain(tuple(chain)) if len(chain) > 1 else chain[0] if chain else None
     return self.merged(parts) * Factors(matrix=matrix)
 
 

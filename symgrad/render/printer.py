@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from sympy import S
+from sympy import MatrixExpr, S
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.render.names import Vocabulary, leaf_indices
+from symgrad.render.names import Vocabulary
 from symgrad.render.tree import (
     Bars,
     Call,
@@ -225,6 +225,12 @@ class Printer(ABC):
         """An explicit matrix."""
 
 
-def is_entry(args: Sequence[Node]) -> bool:
-    """Whether the only argument of a function is an entry of an array, so that it needs no brackets."""
-    return len(args) == 1 and isinstance(args[0], Leaf) and bool(leaf_indices(args[0].expr))
+def is_plain(args: Sequence[Node]) -> bool:
+    """Whether the only argument of a function needs no brackets: an entry, a scalar, a number without a sign, or a
+    function of one (``log cosh x``)."""
+    match args:
+        case [Leaf(expr)]:
+            return not isinstance(expr, MatrixExpr) and (expr.is_number is not True or bool(expr.is_nonnegative))
+        case [Call(function, inner)]:
+            return function not in CLOSED and is_plain(inner)
+    return False
