@@ -51,6 +51,8 @@ from sympy import (
     Transpose,
     exp,
     log,
+    pi,
+    sqrt,
     symbols,
     tanh,
 )
@@ -77,6 +79,10 @@ ones = OneMatrix(C.size, 1)
         (Sum(X[n, d] * G[n, c], n), r"\sum_{n=1}^{N} x_{nd} \, \frac{\partial L}{\partial z_{nc}}"),
         (log(P[n, k]), r"\log p_{nk}"),
         (tanh(Z[n, k]) ** 2, r"(\tanh z_{nk})^{2}"),
+        (
+            sqrt(2) * tanh(Z[n, k] / sqrt(2)) / sqrt(pi),
+            r"\sqrt{\frac{2}{\pi}} \, \tanh\Bigl( \frac{z_{nk}}{\sqrt{2}} \Bigr)",
+        ),
         (log(tanh(Z[n, k])), r"\log \tanh z_{nk}"),
         (HadamardPower(P.matrix, symbols("gamma") - 1), r"P^{\odot (\gamma - 1)}"),
         (HadamardPower(P.matrix, symbols("gamma")), r"P^{\odot \gamma}"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import gcd
+from math import gcd, prod
 
 from sympy import Expr, Integer, Number, Rational, S
 
-from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant
+from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, leaves
 from symgrad.render.tree import (
     Chain,
     Hadamard,
@@ -101,12 +101,22 @@ def compose(factors: Factors, keys: Keys) -> Node:
         return _signed(Ratio(_product([*top, *scalars, factors.matrix]), _product(below)), negative)
     if below:
         ratio, rest = _ratio(top + scalars, bottom, rest, below, keys)
+    elif bottom and not top + scalars and (alone := _under_a_root(rest, factors.matrix, bottom)):
+        return _signed(alone, negative)
     elif bottom:
         ratio = [Ratio(_product(top + scalars), _product(bottom))]
     else:
         ratio = top + scalars
     shown = ratio + rest + ([factors.matrix] if factors.matrix else [])
     return _signed(_product(shown), negative)
+
+
+def _under_a_root(rest: Sequence[Node], matrix: Node | None, bottom: Sequence[Node]) -> Node | None:
+    """``x/sqrt(2)`` for one entry or matrix over the root of a number."""
+    match [*rest, *([matrix] if matrix else [])], bottom:
+        case [[Leaf() as leaf], [Root(body)]] if all(isinstance(n, Leaf) and n.expr.is_number for n in leaves(body)):
+            return Ratio(leaf, Root(body))
+    return None
 
 
 def _signed(node: Node, negative: bool) -> Node:
@@ -129,15 +139,46 @@ def _ratio(
 
 
 def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[Node], list[Node]]:
-    """Number and constants above and below the line, the sizes in the order of the program's axes."""
+    """Number and constants above and below the line, the roots of numbers as one, the sizes in the order of the
+    program's axes."""
+    number, constants = _rooted(number, constants)
     exact = isinstance(number, Rational)
     above = Integer(number.p) if exact else number
     top: list[Node] = [Leaf(above)] if float(above) != 1 else []
     bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
-    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items()}
+    roots = {base: exponent for base, exponent in constants.items() if base.is_number and abs(exponent) == S.Half}
+    if roots:
+        over, under = (_radicand(base for base, e in roots.items() if e == half) for half in (S.Half, -S.Half))
+        root = Root(Ratio(over, under) if over and under else over or under or Leaf(S.One))
+        (top if over else bottom).append(root)
+    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items() if base not in roots}
     for base in sorted(shown, key=lambda b: keys.leaf(Leaf(b))):
         (top if constants[base].is_positive else bottom).append(shown[base])
     return top, bottom
+
+
+def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping[Expr, Expr]]:
+    """The same content as one writes it: 1/sqrt(2) for sqrt(2)/2, sqrt(2)/sqrt(3) for sqrt(6)/3."""
+    found = dict(constants)
+    for base in [b for b in constants if isinstance(b, Integer)]:
+        halved = isinstance(number, Rational) and found.get(base) == S.Half
+        common = gcd(int(base), int(number.q)) if halved else 1
+        if common > 1 and common in (base, number.q):
+            number *= common
+            del found[base]
+            for part, half in ((base / common, S.Half), (Integer(common), -S.Half)):
+                exponent = found.pop(part, S.Zero) + half
+                found |= {part: exponent} if part != 1 and exponent != 0 else {}
+    return number, found
+
+
+def _radicand(bases: Iterable[Expr]) -> Node | None:
+    """The product of numbers, the whole ones as one; None for none."""
+    found = list(bases)
+    whole = prod(int(base) for base in found if isinstance(base, Integer))
+    parts = [Leaf(Integer(whole))] if whole != 1 else []
+    parts += [Leaf(base) for base in found if not isinstance(base, Integer)]
+    return _product(parts) if parts else None
 
 
 def _product(factors: Sequence[Node]) -> Node:

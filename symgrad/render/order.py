@@ -179,7 +179,7 @@ def _power(self: _Orderer, expr: Any) -> Factors:
         node = compose(inner.without_content, self.keys)
         constants = {b: e * exponent for b, e in inner.constants.items()}
         outer = Factors(inner.number**exponent, constants)
-    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, Integer) and base.is_positive):
+    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, (Integer, NumberSymbol)) and base > 0):
         return Factors(constants={base: exponent})
     else:
         node, outer = self.top(base), Factors()
