@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from catalogue import derived
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -306,6 +307,24 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
     ):
         assert line in page
     assert expression_text((mu[n] - v[n]) ** 2, program) == "(v_n − μ_n)²"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
+        ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_n v_nd (p_mn − δ_nm)"),
+        ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + P1 − 2 I_N)ᵀ U"),
+        ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log p1_nn)"),
+        ("poisson", "∂L/∂z_m = (1/N) Σ_n (exp(z_n) δ_nm − y_n δ_nm)"),
+        ("softmax_cross_entropy", "= −(1/N) Σ_k y_mk (δ_kc − p_mc)"),
+        ("matrix_factorisation", "L = Σ_m Σ_n e_mn² + λ (Σ_m Σ_k u_mk² + Σ_n Σ_k v_nk²)"),
+        ("elastic_net", "λ (α 1_Dᵀ |w| + ((1 − α)/2) wᵀ w)"),
+        ("attention_head", "∂L/∂X = G_Q W_qᵀ + G_K W_kᵀ + G_V W_vᵀ"),
+    ],
+)
+def test_signs_and_terms_stand_as_one_writes_them(name: str, line: str) -> None:
+    assert f" {line} " in to_text(derived(name).record).replace("\n", " ")
 
 
 def test_an_axis_that_is_summed_over_twice_is_named_once() -> None:

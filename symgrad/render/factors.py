@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import gcd, prod
+from math import gcd, lcm, prod
 
 from sympy import Expr, Integer, Number, Rational, S
+from sympy.tensor.indexed import Idx
 
-from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, leaves
+from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
 from symgrad.render.tree import (
     Chain,
     Hadamard,
@@ -21,6 +22,7 @@ from symgrad.render.tree import (
     Root,
     Summed,
     Times,
+    Transposed,
 )
 
 
@@ -68,12 +70,14 @@ class Factors:
 def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     """The content that every term has: what is above (or below) the line in all of them, without a sign.
 
-    With ``spread``, a size below the line in more than half of the terms is common as well.
+    With ``spread``, a size below the line in more than half of the terms is common as well, and so are their divisors
+    where more than half have one.
     """
     numbers = [t.number for t in terms]
     number: Number = S.One
     if all(isinstance(n, Rational) and n != 0 for n in numbers):
-        above, below = gcd(*(abs(int(n.p)) for n in numbers)), gcd(*(int(n.q) for n in numbers))
+        above, divisors = gcd(*(abs(int(n.p)) for n in numbers)), [int(n.q) for n in numbers]
+        below = lcm(*divisors) if spread and 2 * sum(d > 1 for d in divisors) > len(terms) else gcd(*divisors)
         number = Rational(above, below)
     elif len({abs(n) for n in numbers}) == 1 and numbers[0] != 0:
         number = abs(numbers[0])
@@ -246,32 +250,44 @@ def positive_first(plus: Plus) -> Plus:
     return Plus((first, *plus.terms[:at], *plus.terms[at + 1 :]))
 
 
-def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool) -> Node | None:
-    """The negative of ``node``, made by turning one of its brackets; None if none may be turned."""
+def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx, ...] = ()) -> Node | None:
+    """The negative of ``node``, which stands under sums over ``summed``, made by turning one of its brackets; None if
+    none may be turned."""
+
+    def absorbed(part: Node, summed: tuple[Idx, ...] = summed) -> Node | None:
+        return absorb_sign(part, keys, inputs_only=inputs_only, summed=summed)
+
+    def one_of(factors: Sequence[Node]) -> tuple[Node, ...] | None:
+        """The factors with the first that can take a minus sign turned."""
+        for place, factor in enumerate(factors):
+            if turned := absorbed(factor):
+                return (*factors[:place], turned, *factors[place + 1 :])
+        return None
+
     match node:
-        case Plus(terms):
-            if not keys.is_turnable(node, inputs_only=inputs_only):
-                return None
-            return positive_first(Plus(tuple(t.body if isinstance(t, Minus) else Minus(t) for t in terms)))
+        case Plus():
+            return _turned(node, keys) if keys.is_turnable(node, inputs_only=inputs_only, summed=summed) else None
         case Times(factors) | Chain(factors):
-            turned = _absorbed_by_one(factors, keys, inputs_only)
+            turned = one_of(factors)
             return type(node)(turned) if turned else None
         case Hadamard(factors, below):
-            turned = _absorbed_by_one(factors, keys, inputs_only)
+            turned = one_of(factors)
             return Hadamard(turned, below) if turned else None
         case Ratio(above, below):
-            numerator = absorb_sign(above, keys, inputs_only=inputs_only)
+            numerator = absorbed(above)
             return Ratio(numerator, below) if numerator else None
+        case Transposed(body):
+            inner = absorbed(body)
+            return Transposed(inner) if inner else None
         case Summed(indices, body):
-            summand = absorb_sign(body, keys, inputs_only=inputs_only)
+            summand = absorbed(body, (*summed, *indices))
             return Summed(indices, summand) if summand else None
     return None
 
 
-def _absorbed_by_one(factors: Sequence[Node], keys: Keys, inputs_only: bool) -> tuple[Node, ...] | None:
-    """The factors with the first that can take a minus sign turned."""
-    for place, factor in enumerate(factors):
-        turned = absorb_sign(factor, keys, inputs_only=inputs_only)
-        if turned:
-            return (*factors[:place], turned, *factors[place + 1 :])
-    return None
+def _turned(plus: Plus, keys: Keys) -> Plus:
+    """The negative of a sum; where it began with a delta, that stands last and the others in the order of a sum."""
+    terms = [t.body if isinstance(t, Minus) else Minus(t) for t in plus.terms]
+    if any(map(is_unit, plus.terms)):
+        return Plus(tuple(sorted(terms, key=lambda t: (isinstance(t, Minus), keys.term(t, True)))))
+    return positive_first(Plus(tuple(terms)))
