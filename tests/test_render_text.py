@@ -424,3 +424,10 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
     loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
     page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
     assert "a   (C, K, D, D, E)   a_kldef   input" in page
+
+
+@pytest.mark.parametrize("name", ["attention_head", "info_nce", "clip_loss", "soft_dice"])
+def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
+    page = layout_module.layout(derived(name).record)
+    defined = {line.left for group in page.sections[0].groups for line in group}
+    assert {row.entry for row in page.arrays if row.role != "input"} <= defined
