@@ -315,6 +315,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
         ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
         ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_n v_nd (p_mn − δ_nm)"),
         ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + P1 − 2 I_N)ᵀ U"),
+        ("huber", "G = ∂L/∂e = (1/N) (e ⊙ [|e| ≤ δ 1_N] + δ sign(e) ⊙ (1_N − [|e| ≤ δ 1_N]))"),
         ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log p1_nn)"),
         ("poisson", "∂L/∂z_m = (1/N) Σ_n (exp(z_n) δ_nm − y_n δ_nm)"),
         ("softmax_cross_entropy", "= −(1/N) Σ_k y_mk (δ_kc − p_mc)"),

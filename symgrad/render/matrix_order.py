@@ -24,10 +24,24 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.functions import relation_of
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts
-from symgrad.render.tree import Call, Chain, Grid, Hadamard, HadamardRaised, Leaf, Node, Root, Row, Transposed
+from symgrad.render.tree import (
+    Call,
+    Chain,
+    Grid,
+    Hadamard,
+    HadamardRaised,
+    Indicator,
+    Leaf,
+    Node,
+    Relation,
+    Root,
+    Row,
+    Transposed,
+)
 
 
 class Orderer(Protocol):
@@ -123,6 +137,9 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
     body = expr.function.expr
     if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
         return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    if body.args and body.args[0] == variable and (relation := relation_of(body.func, expr.expr, *body.args[1:])):
+        sign, left, right = relation
+        return Factors(matrix=Indicator(Relation(sign, self.top(left), self.top(right))))
     return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
 
 

@@ -42,6 +42,7 @@ class TextPrinter(Printer):
     """Spells a tree in Unicode on one line."""
 
     minus = "−"
+    cases_are_open = False
     ratio_is_closed = False
     circle = "⊙"
     over = "⊘"
