@@ -69,8 +69,10 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import layout as layout_module
+from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.layout import reduction_words
+from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
@@ -432,3 +434,12 @@ def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
     page = layout_module.layout(derived(name).record)
     defined = {line.left for group in page.sections[0].groups for line in group}
     assert {row.entry for row in page.arrays if row.role != "input"} <= defined
+
+
+def test_relations_in_brackets_are_explained_where_there_are_any() -> None:
+    remark = "A relation in brackets, such as"
+    for name, shown in (("huber", True), ("mse", False)):
+        record = derived(name).record
+        assert all(
+            (remark in render(record)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html)
+        )
