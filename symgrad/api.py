@@ -141,19 +141,25 @@ class Derivation(Displayed):
 
         return function_source(self.record, self._function_name)
 
-    def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False) -> str:
+    def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
 
         ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (the closed forms alone) or the numbers
-        of some lines, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates it, each line proved
-        too, and the source of the function.  Raises ``InputError`` for another notation and for lines that
-        are not there.
+        of some lines, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates it, each line proved too,
+        and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
+        for lines that are not there.
         """
         evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
-        return to_text(self.record, self._marks(code), notation, evaluation, source, steps)
+        return to_text(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
     def to_latex(
-        self, notation: str = "both", *, steps: str = "all", standalone: bool = False, code: bool = False
+        self,
+        notation: str = "both",
+        *,
+        steps: str = "all",
+        standalone: bool = False,
+        code: bool = False,
+        title: bool = True,
     ) -> str:
         """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles.
 
@@ -162,7 +168,7 @@ class Derivation(Displayed):
         from symgrad.render.latex import to_latex
 
         evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
-        return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps)
+        return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps, title)
 
     def to_html(
         self,
@@ -197,7 +203,7 @@ class Derivation(Displayed):
             self.record, marks, notation, evaluation, steps, beside, fragment=fragment, title=title or not fragment
         )
 
-    def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False) -> str:
+    def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation in Markdown, with LaTeX between dollar signs.
 
         ``notation``, ``steps`` and ``code`` are those of ``to_text``.
@@ -205,16 +211,17 @@ class Derivation(Displayed):
         from symgrad.render.markdown import to_markdown
 
         evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
-        return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps)
+        return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
-    def to_mathml(self, notation: str = "both", *, code: bool = False) -> str:
+    def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
 
-        ``code`` adds the lines on how the generated code evaluates it.
+        ``code`` adds the lines on how the generated code evaluates it; the rest is that of ``to_text``.
         """
         from symgrad.render.mathml import to_mathml
 
-        return to_mathml(self.record, self._marks(code), notation, self.evaluation.record if code else None)
+        evaluation = self.evaluation.record if code else None
+        return to_mathml(self.record, self._marks(code), notation, evaluation, steps, title)
 
     @cached_property
     def example(self) -> Example | None:

@@ -111,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
+    show.add_argument(
+        "--steps", default="all", metavar="LINES", help="all, none (the closed forms alone), or lines such as 5-13"
+    )
     show.add_argument("--format", choices=("text", "latex", "mathml", "html", "markdown"), default="text")
     show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")
     show.add_argument("--code", action="store_true", help="add how the generated code evaluates it, line by line")
@@ -161,16 +164,18 @@ def _losses(_: argparse.Namespace) -> int:
 def _derive(options: argparse.Namespace) -> int:
     if options.standalone and (options.format != "latex" or options.shape):
         raise InputError("--standalone goes with --format latex, and not with --shape")
-    if options.code and options.shape:
-        raise InputError("--code goes without --shape")
+    if options.shape and (options.code or options.steps != "all"):
+        raise InputError("--code and --steps go without --shape")
     derivation = _derivation(options)
     if options.shape:
         text = _explicit(derivation, options)
     elif options.format == "latex":
-        text = derivation.to_latex(options.notation, standalone=options.standalone, code=options.code)
+        text = derivation.to_latex(
+            options.notation, steps=options.steps, standalone=options.standalone, code=options.code
+        )
     else:
         shown = getattr(derivation, f"to_{options.format}")
-        text = shown(options.notation, code=options.code or options.format == "html")
+        text = shown(options.notation, steps=options.steps, code=options.code or options.format == "html")
     _deliver(text, options)
     return 0
 

@@ -89,10 +89,10 @@ class Proof(ProofReport, Displayed):
     def _repr_latex_(self) -> str:
         from symgrad.render.latex import proof_latex
 
-        return f"$${proof_latex({mark.number: mark.words for mark in self.marks})}$$"
+        return f"$${proof_latex(self.counts, {mark.number: mark.words for mark in self.weaker()})}$$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
 
@@ -101,6 +101,9 @@ class Evaluation:
     """
 
     record: Record
+
+    def __repr__(self) -> str:
+        return f"<what the code of {self.record.program.name} evaluates: {len(self.steps)} lines>"
 
     @property
     def steps(self) -> tuple[Step, ...]:

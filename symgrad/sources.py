@@ -37,6 +37,8 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
         raise InputError("name a loss (see `symgrad losses`), file.py:name, or -e EXPRESSION")
     if name.endswith(".py"):
         raise InputError(f"{name} is a file: write {name}:NAME{_names_in(Path(name))}")
+    if "." in name and ":" not in name:
+        raise InputError(f"{name} is a module: write {name}:NAME")
     return _from_module(name) if ":" in name else ready_made(name)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,6 +32,8 @@ from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.render.equation import Equation, closed_form, numbered
 from symgrad.render.formula import NAMESPACE
+from symgrad.render.html import lowered
+from symgrad.render.style import stylesheet
 from symgrad.sources import find, written_in
 
 STYLE = "symgrad.css"
@@ -41,6 +42,7 @@ FAILURES = "symgrad_failures"
 VALUES = {"notation": "both", "steps": "all", "wrt": "", "reduction": ""}
 FLAGS = ("code", "allow-numeric")
 INDEX = "index"
+WORD_JOINER = "\u2060"  # after a formula, so that a full stop does not begin a line
 
 logger = logging.getLogger(__name__)
 
@@ -170,12 +172,12 @@ class DerivationDirective(SphinxDirective):
         wrt = tuple(options["wrt"].replace(",", " ").split())
         derivation = _noted(_request(self.arguments[0], self.env, wrt, options["reduction"]), self.env)
         _prove(derivation, code=code, allow_numeric="allow-numeric" in options)
-        text = derivation.to_text(notation, steps=steps, code=code)
+        text = derivation.to_text(notation, steps=steps, code=code, title=False)
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),
             html=self._anchored(derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False)),
-            latex=derivation.to_latex(notation, steps=steps, code=code),
+            latex=derivation.to_latex(notation, steps=steps, code=code, title=False),
             source=function_source(derivation.record, f"{derivation.program.name}_gradient") if code else "",
         )
         self.set_source_info(node)
@@ -236,15 +238,13 @@ class FormulaRole(SphinxRole):
 
 def _parts(text: str) -> tuple[str, str, str]:
     """The loss, the array or number, and the notation that a role asks for."""
-    words = text.split()
-    notation = INDEX if len(words) > 2 and words[-1] == INDEX and not words[-2].isdecimal() else "matrix"
-    if notation == INDEX:
-        words.pop()
-    if len(words) < 2:
+    loss, what, *notation = [*text.split(), "", ""][: max(3, len(text.split()))]
+    if not what or notation not in ([""], [INDEX]) or (what.isdecimal() and notation == [INDEX]):
         raise InputError(
-            f"{text!r}: expected a loss and an array (softmax_mse W), or a loss and a line (softmax_mse 13)"
+            f"{text!r}: expected a loss and an array (softmax_mse W), with index after it for that form "
+            "(softmax_mse W index), or a loss and a line (softmax_mse 13)"
         )
-    return " ".join(words[:-1]), words[-1], notation
+    return loss, what, notation[0] or "matrix"
 
 
 # --- writers --------------------------------------------------------------------------------------------------------
@@ -259,12 +259,12 @@ def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
         above, _, rest = shown.partition("<pre><code>")  # as the renderer shows it, without colours
         below = rest.partition("</code></pre>")[2]
         shown = f'{above}<div class="highlight-python notranslate">{code}</div>{below}'
-    translator.body.append(shown)
+    translator.body.append(lowered(shown, max(0, translator.section_level - 1)))
     raise nodes.SkipNode
 
 
 def _formula_html(translator: HTML5Translator, node: nodes.Element) -> None:
-    translator.body.append(node["html"])
+    translator.body.append(node["html"] + WORD_JOINER)
     raise nodes.SkipNode
 
 
@@ -299,14 +299,25 @@ def _begin(app: Sphinx) -> None:
     _found.cache_clear()
     if app.builder.format == "html":
         path = Path(app.outdir, "_static", STYLE)
-        style = files("symgrad.render").joinpath("derivation.css").read_bytes()
+        style = stylesheet()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(style)
+        path.write_text(style, encoding="utf-8")
 
 
 def _outdated(_: Sphinx, env: BuildEnvironment, *__: set[str]) -> list[str]:
     """The pages that another symgrad made."""
     return [page for page, data in env.metadata.items() if data.get(FINGERPRINT, _fingerprint()) != _fingerprint()]
+
+
+def _outside_tables(app: Sphinx, doctree: nodes.document) -> None:
+    """A derivation is wider than a cell: TeX refuses it there, and a terminal's text falls apart."""
+    for node in doctree.findall(derivation_node):
+        above = node.parent
+        while above is not None and not isinstance(above, nodes.entry):
+            above = above.parent
+        if above is not None:
+            location = f"{node.source}:{node.line}"
+            _fail(InputError("a derivation does not fit into the cell of a table"), location, app.env)
 
 
 def _stop(_: Sphinx, env: BuildEnvironment) -> None:
@@ -327,5 +338,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_css_file(STYLE)
     app.connect("builder-inited", _begin)
     app.connect("env-get-outdated", _outdated)
+    app.connect("doctree-read", _outside_tables)
     app.connect("env-updated", _stop)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": version("symgrad"), "parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -98,8 +99,8 @@ def test_the_closed_forms_stand_in_a_box_with_their_shapes() -> None:
     page = derivation()
     box = next(e for e in page.iter("div") if e.get("class") == "closed")
     assert [words(r) for r in box.iter("tr")] == [
-        "∂L/∂w_dc= (1/N) Σ_n x_nd (p_nc − y_nc)∂L/∂W = (1/N) Xᵀ (P − Y)",
-        "∂L/∂b_c= (1/N) Σ_n (p_nc − y_nc)∂L/∂b = (1/N) (P − Y)ᵀ 1_N",
+        "∂L/∂w_dc= (1/N) Σ_n x_nd (p_nc − y_nc)∂L/∂W= (1/N) Xᵀ (P − Y)",
+        "∂L/∂b_c= (1/N) Σ_n (p_nc − y_nc)∂L/∂b= (1/N) (P − Y)ᵀ 1_N",
     ]
     shapes = next(e for e in page.iter("table") if e.get("class") == "shapes")
     assert words(next(shapes.iter("tr"))) == "∂L/∂WXᵀ: D × N, P − Y: N × C → D × C"
@@ -143,7 +144,21 @@ def test_a_fragment_brings_its_style_and_a_bare_one_neither_style_nor_title() ->
     assert DERIVATION.to_html(fragment=True).startswith("<style>")
     bare = DERIVATION.to_html(fragment=True, title=False)
     assert bare.startswith('<section class="symgrad"')
-    assert "<h2>" not in bare
+    assert 'class="title"' not in bare
+
+
+def test_headings_go_down_one_level_at_a_time() -> None:
+    def levels(page: str) -> list[int]:
+        return [int(level) for level in re.findall(r"<h([1-6])[ >]", page)]
+
+    for page, top in (
+        (DERIVATION.to_html(), 1),
+        (DERIVATION.to_html(fragment=True), 2),
+        (DERIVATION.to_html(fragment=True, title=False), 2),
+    ):
+        found = levels(page)
+        assert found[0] == min(found) == top
+        assert all(below - above <= 1 for above, below in pairwise(found))
 
 
 def test_names_of_users_are_shown_and_not_run() -> None:
@@ -163,6 +178,14 @@ def test_some_lines_alone(steps: str, numbers: list[int]) -> None:
     assert "Arrays" not in words(page)
     assert ("[A1]" in words(page)) == (13 in numbers)
     assert any(e.get("class") == "closed" for e in page.iter())
+    targets = {e.get("id") for e in page.iter()}
+    assert {(a.get("href") or "")[1:] for a in page.iter("a")} <= targets
+
+
+def test_a_line_that_is_not_shown_is_cited_without_a_link() -> None:
+    reason = cell(row(derivation(steps="9"), 9), "w")
+    assert words(reason) == "in terms of P (8) [S_n ≠ 0]"
+    assert reason is not None and not list(reason.iter("a"))
 
 
 @pytest.mark.parametrize(
@@ -198,6 +221,16 @@ def test_the_example_and_the_frameworks() -> None:
     assert words(page.find(".//pre")) == "a < b & c"
     vector = next(e for e in page.iter("math") if (e.get("alttext") or "").startswith("b ="))
     assert "".join(vector.itertext()).replace(" ", "") == "b=(−1×10−7,0,1.235×104)"
+
+
+def test_an_array_of_three_axes_in_the_example() -> None:
+    @symgrad.loss(shapes="T: N D C, w: C, y: N D", wrt="w")
+    def stacked(T, w, y):  # type: ignore[no-untyped-def]
+        return np.mean((T @ w - y) ** 2)
+
+    page = section(derive(stacked).to_html(fragment=True, title=False))
+    tensor = next(e for e in page.iter("math") if (e.get("alttext") or "").startswith("T = [[["))
+    assert len(list(tensor.iter("mtable"))) == derive(stacked).example.sizes["N"]
 
 
 @pytest.mark.parametrize("notation", ["both", "index", "matrix"])

@@ -3,8 +3,9 @@
 *Lemma.*  Let both sides of a line be built from entries of independent arrays (exp(z_nk) being an entry of its
 own), sizes, Kronecker deltas, sums over whole axes, products and quotients, no divisor containing a summed index.
 Multiply by the divisors: both sides become linear combinations of *index monomials*, sums over full ranges of
-products of entries, whose coefficients are polynomials in the sizes.  Suppose no term has more than m distinct
-letters on an axis, free ones included, and no coefficient a degree above d in its size.  If the two sides are
+products of entries, whose coefficients are polynomials in the sizes.  Suppose that on an axis the free letters of the
+line and the summed letters of any one term are together at most m, and that no coefficient has a degree above d in its
+size.  If the two sides are
 equal at every shape of the grid {m, ..., m + d} on each axis, they are equal at every shape.
 
 *Proof.*  Fix how the free indices coincide; then deltas are gone, each having picked a letter or being 0 or 1,

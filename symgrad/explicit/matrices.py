@@ -22,7 +22,7 @@ from symgrad.notation import array_names, free_indices
 from symgrad.steps import Record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explicit:
     """A derivation at ``sizes``.
 
@@ -39,6 +39,10 @@ class Explicit:
     gradients: Mapping[str, Expr]
     definitions: tuple[tuple[Symbol, Expr], ...]
     _table: Table = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{axis} = {size}" for axis, size in self.sizes.items())
+        return f"<{self.record.program.name} at {sizes}>"
 
     def __getattr__(self, name: str) -> Expr:
         if name in ("inputs", "__setstate__") or name not in self.inputs:

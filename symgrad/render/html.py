@@ -30,6 +30,7 @@ PAGE_STYLE = """\
 body { margin: 0; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
 pre, code { font-family: ui-monospace, monospace }
+@page { margin: 15mm }
 @media print { body { font-size: 10pt } main { max-width: none; padding: 0 } }
 """
 
@@ -59,20 +60,28 @@ def to_html(
 ) -> str:
     """The derivation as a self-contained page, or with ``fragment`` as a ``<section class="symgrad">``.
 
-    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``.  Without ``title`` a section has
-    neither its title nor its style: both are those of the page around it.  Raises ``InputError`` for another notation
-    or lines that are not there, ``UnsupportedError`` for a formula that latex2mathml cannot write.
+    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``.  The title of a page is ``<h1>``,
+    that of a section ``<h2>``.  Without ``title`` a section has neither its title nor its style: both are those of the
+    page around it, and its parts begin with ``<h2>``.
+
+    Raises ``InputError`` for another notation or lines that are not there, ``UnsupportedError`` for a formula that
+    latex2mathml cannot write.
     """
     page = layout(record, marks, notation, evaluation, steps)
     section = _HtmlPage(page, _anchor(record, steps), beside or Beside()).section(title)
     if fragment:
-        return f"<style>\n{stylesheet()}</style>\n{section}" if title else section
+        return f"<style>\n{stylesheet()}</style>\n{lowered(section)}" if title else section
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escaped(page.title)}</title>\n<style>\n{PAGE_STYLE}{stylesheet()}</style>\n</head>\n"
         f"<body>\n<main>\n{section}</main>\n</body>\n</html>\n"
     )
+
+
+def lowered(section: str, levels: int = 1) -> str:
+    """A section whose headings stand some levels lower."""
+    return re.sub(r"(</?h)([1-6])(?=[ >])", lambda m: f"{m[1]}{min(6, int(m[2]) + levels)}", section)
 
 
 def _anchor(record: Record, steps: str) -> str:
@@ -99,9 +108,10 @@ class _HtmlPage:
         self.beside = beside
         self.anchor = anchor
         keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
-        self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor)
-        evaluation = [page.evaluation] if page.evaluation else []
-        self.lines = Lines([*page.sections, *evaluation], self.spelling, self.beside.details)
+        sections = [*page.sections, *([page.evaluation] if page.evaluation else [])]
+        numbers = {line.number for section in sections for group in section.groups for line in group if line.number}
+        self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor, numbers)
+        self.lines = Lines(sections, self.spelling, self.beside.details)
 
     def section(self, title: bool) -> str:
         parts = [*self._head(title), *map(self.lines.section, self.content.sections), *self._foot()]
@@ -112,7 +122,7 @@ class _HtmlPage:
     def _head(self, title: bool) -> Iterator[str]:
         page, words, math = self.content, self.spelling.words, self.spelling.math
         if title:
-            yield f"<h2>{escaped(page.title)}</h2>"
+            yield f'<h1 class="title">{escaped(page.title)}</h1>'
         if self.beside.counts and page.arrays:
             yield self._counts()
         if page.axes:
@@ -126,7 +136,7 @@ class _HtmlPage:
         if page.reduction:
             yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
         if page.assumptions:
-            yield "<h3>Assumptions</h3>"
+            yield "<h2>Assumptions</h2>"
         for a in page.assumptions:
             used = f" (used by {self.spelling.links(a.lines)})" if a.lines else "" if a.used else " (not used)"
             equation = self.spelling.equation(a.left, a.right)
@@ -160,7 +170,7 @@ class _HtmlPage:
     def _foot(self) -> Iterator[str]:
         page = self.content
         if page.closed:
-            yield f"<h3>{GRADIENTS}</h3>\n{self.closed()}"
+            yield f"<h2>{GRADIENTS}</h2>\n{self.closed()}"
             yield from self._shape_check()
         if page.conditions:
             rows = [
@@ -168,14 +178,14 @@ class _HtmlPage:
                 f"{self.spelling.cited(c.lines) if c.lines else ''}</li>"
                 for c in page.conditions
             ]
-            yield f"<h3>Divisors</h3>\n<ul>{''.join(rows)}</ul>"
+            yield f"<h2>Divisors</h2>\n<ul>{''.join(rows)}</ul>"
         if page.conventions:
             rows = [
                 f'<p id="{self.anchor}-{escaped(c.key)}">[{escaped(c.key)}] {escaped(c.words)} '
                 f"{self.spelling.cited(c.lines) if c.lines else ''}</p>"
                 for c in page.conventions
             ]
-            yield f"<h3>{CONVENTIONS}</h3>\n{''.join(rows)}"
+            yield f"<h2>{CONVENTIONS}</h2>\n{''.join(rows)}"
         if self.beside.example:
             yield example_html(self.beside.example, self.spelling)
         if self.beside.facts:
@@ -183,7 +193,7 @@ class _HtmlPage:
         if page.evaluation:
             yield self.lines.section(page.evaluation)
         if self.beside.code:
-            yield f"<h3>{CODE}</h3>\n<pre><code>{escaped(self.beside.code.rstrip())}</code></pre>"
+            yield f"<h2>{CODE}</h2>\n<pre><code>{escaped(self.beside.code.rstrip())}</code></pre>"
 
     def closed(self) -> str:
         """The closed forms, and which have no matrix form."""
@@ -221,7 +231,7 @@ class _HtmlPage:
             rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
         if rows:
             table = f'<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
-            yield f'<h4>Shapes</h4>\n<div class="scroll">{table}</div>'
+            yield f'<h3 class="sub">Shapes</h3>\n<div class="scroll">{table}</div>'
 
 
 def _counted(level: str, count: int) -> str:

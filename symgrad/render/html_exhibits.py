@@ -29,7 +29,7 @@ def example_html(example: Example, spelling: Spelling) -> str:
     sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
     remark = spelling.words(f"{sizes}. {example.remark}".strip())
     source = '<p class="soft">The loss and its gradients are those of the generated function.</p>'
-    return f"<h3>A small example</h3>\n<p>{remark}</p>\n{blocks}\n{source}"
+    return f"<h2>A small example</h2>\n<p>{remark}</p>\n{blocks}\n{source}"
 
 
 def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:
@@ -38,7 +38,7 @@ def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:
     for fact in facts:
         call = f" <code>{escaped(fact.call)}</code>" if fact.call else ""
         rows.append(f"<dt>{escaped(fact.topic)}</dt><dd>{spelling.words(fact.words)}{call}</dd>")
-    return f"<h3>In the frameworks</h3>\n<dl>{''.join(rows)}</dl>"
+    return f"<h2>In the frameworks</h2>\n<dl>{''.join(rows)}</dl>"
 
 
 def _name(array: Array) -> object:
@@ -55,11 +55,11 @@ def _equal(spelling: Spelling, latex: str, text: str, values: np.ndarray) -> str
 
 
 def values_latex(values: np.ndarray) -> str:
-    """An array of numbers: a vector in a row, as NumPy prints it, a matrix in brackets."""
+    """An array of numbers: a vector in a row, as NumPy prints it, a matrix in brackets, of more axes a row of those."""
     if values.ndim == 0:
         return number_latex(float(values))
-    if values.ndim == 1:
-        return "(" + r", \; ".join(f"{{{number_latex(float(v))}}}" for v in values) + ")"  # a sign there is no operator
+    if values.ndim != 2:
+        return "(" + r", \; ".join(f"{{{values_latex(v)}}}" for v in values) + ")"  # a sign there is no operator
     rows = (" & ".join(number_latex(float(v)) for v in row) for row in values)
     return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 

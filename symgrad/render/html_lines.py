@@ -12,7 +12,11 @@ from symgrad.render.text import mark_sign
 from symgrad.render.text_printer import width
 from symgrad.render.tree import Node
 
-WIDTHS = {"wide": 76, "long": 48}  # in columns of the text form: such a right side may need the place of its reason
+# In columns of the text form: such a right side needs the place of its reason on a wide page, or on a less wide one;
+# and so does the longer of two forms that would stand side by side.
+WIDTHS = {"wide": 76, "long": 48}
+PAIR_WIDTHS = {"wide": 58, "long": 40}
+LEFT = 6  # for a left side, most often a fraction, and the sign after it
 PAIRS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}  # the columns of lines in matrix notation
 Cells = Sequence[tuple[str, str]]
 
@@ -38,7 +42,7 @@ class Lines:
         kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
         rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
         body = f"<tbody>{''.join(rows)}</tbody>"
-        return f'<h3>{escaped(section.title)}{array}</h3>\n<table class="{kind}">{head}{body}</table>'
+        return f'<h2>{escaped(section.title)}{array}</h2>\n<table class="{kind}">{head}{body}</table>'
 
     def _partner(self, line: Line) -> Line | None:
         """The line in index notation that a line in matrix notation writes."""
@@ -46,8 +50,12 @@ class Lines:
 
     def _row(self, line: Line, first: bool, paired: bool) -> str:
         right = self.spelling.relation(line.right)
-        columns = 0 if paired else width(self.spelling.text(line.right))
-        kinds = [*(["first"] if first else []), *(kind for kind, least in WIDTHS.items() if columns > least)]
+        columns, limits = width(self.spelling.text(line.right)), WIDTHS
+        if paired:
+            limits = PAIR_WIDTHS
+            partner = self._partner(line)
+            columns = max(columns, width(self.spelling.text(partner.right)) + LEFT if partner else 0)
+        kinds = [*(["first"] if first else []), *(kind for kind, least in limits.items() if columns > least)]
         cells = [("n", self._number(line)), ("l", self.left(line)), ("r", right)]
         cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
         cells.append(("m", self._mark(line)))
@@ -107,10 +115,8 @@ class Lines:
                     for line in shown
                 ]
                 continue
-            first, *others = shown
-            cells = [("l", self.left(first)), ("r", self.spelling.relation(first.right))]
-            cells += [("i", self.spelling.equation(o.left, o.right, o.name)) for o in others if o.left]
-            rows.append(_row(cells, []))
+            cells = [c for line in shown for c in (("l", self.left(line)), ("r", self.spelling.relation(line.right)))]
+            rows.append(_row(cells, ["wide"] if len(shown) == 1 else []))
         table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
         return f'<div class="closed">{table}</div>'
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from symgrad.render.formula import NAMESPACE, element, escaped, markup
 from symgrad.render.latex_printer import letters as letters_latex
@@ -21,13 +21,14 @@ class Spelling:
     """How a page writes formulas and words.
 
     ``keys`` gives the anchor of each assumption and convention on the page; ``anchor`` is what those of lines begin
-    with.
+    with, and ``numbers`` are those of the lines on it.
     """
 
-    def __init__(self, names: Vocabulary, keys: Mapping[str, str], anchor: str) -> None:
+    def __init__(self, names: Vocabulary, keys: Mapping[str, str], anchor: str, numbers: Collection[int]) -> None:
         self.names = names
         self.keys = keys
         self.anchor = anchor
+        self.numbers = numbers
         self.printer = MathPrinter(names)
         self.plain = TextPrinter(names)
 
@@ -99,8 +100,9 @@ class Spelling:
         return f"({self.links(lines)})"
 
     def links(self, lines: Sequence[int]) -> str:
-        """Numbers of lines, each a link."""
-        return ", ".join(f'<a href="#{self.anchor}-{number}">{number}</a>' for number in lines)
+        """Numbers of lines, those on the page as links."""
+        shown = (f'<a href="#{self.anchor}-{n}">{n}</a>' if n in self.numbers else str(n) for n in lines)
+        return ", ".join(shown)
 
     def key(self, key: str) -> str:
         """The key of an assumption or convention, a link where it is on the page."""

@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import layout
+from symgrad.render.layout import layout, titled
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
@@ -52,6 +52,7 @@ def to_latex(
     evaluation: Record | None = None,
     code: str = "",
     steps: str = "all",
+    title: bool = True,
 ) -> str:
     """The derivation in LaTeX; ``marks`` maps the number of a line to how it is known.
 
@@ -59,7 +60,7 @@ def to_latex(
     the packages amsmath and amssymb; ``standalone`` gives a whole document.  ``notation`` and ``steps`` are those of
     ``layout``.  Raises ``InputError`` for another notation or lines that are not there.
     """
-    body = _LatexPage(layout(record, marks, notation, evaluation, steps)).page(code)
+    body = _LatexPage(titled(layout(record, marks, notation, evaluation, steps), title)).page(code)
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 
@@ -80,10 +81,12 @@ def closed_forms_latex(record: Record) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
-def proof_latex(marks: Mapping[int, str]) -> str:
-    """The marks of lines in one display that TeX and MathJax both take."""
-    rows = " \\\\\n".join(rf"{number} & \text{{{escaped(mark)}}}" for number, mark in marks.items())
-    return f"\\begin{{array}}{{rl}}\n{rows}\n\\end{{array}}"
+def proof_latex(counts: Mapping[str, int], weaker: Mapping[int, str]) -> str:
+    """How many lines bear each mark, and the lines that are ``weaker`` than proved at every shape, in one display that
+    TeX and MathJax both take."""
+    rows = [rf"{count} & \text{{{escaped(level)}}}" for level, count in counts.items()]
+    rows += [rf"({number}) & \text{{{escaped(mark)}}}" for number, mark in weaker.items()]
+    return "\\begin{array}{rl}\n" + " \\\\\n".join(rows) + "\n\\end{array}"
 
 
 class _LatexPage:
@@ -103,7 +106,8 @@ class _LatexPage:
 
     def _head(self) -> Iterator[str]:
         page = self.content
-        yield rf"\section*{{{escaped(page.title)}}}"
+        if page.title:
+            yield rf"\section*{{{escaped(page.title)}}}"
         axes = [
             [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(map(letters, a.letters))}\)"]
             for a in page.axes

@@ -58,12 +58,11 @@ def layout(
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
     shown = evaluation if evaluation is not None and evaluation.steps else None
     program, names, chosen = record.program, vocabulary(shown or record), chosen_lines(steps, len(record.steps))
-    lines = [
-        s
-        for s in record.steps
-        if s.number in chosen and (notation == "both" or is_matrix_line(s) == (notation == "matrix"))
-    ]
-    writer = _Writer(record, names, marks or {}, {step.number for step in (*lines, *(shown.steps if shown else ()))})
+    written = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
+    lines = [s for s in written if s.number in chosen]
+    added = shown.steps if shown else ()
+    present, citable = ({step.number for step in (*some, *added)} for some in (lines, written))
+    writer = _Writer(record, names, marks or {}, present, citable)
     whole = steps == "all"
     rows = tuple(_array_row(a, program) for a in program.arrays.values()) if whole else ()
     assumptions = tuple(writer.assumption(a) for a in program.assumptions)
@@ -83,6 +82,11 @@ def layout(
         conventions=tuple(c for c in writer.conventions() if whole or c.lines),
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
     )
+
+
+def titled(page: Page, title: bool) -> Page:
+    """The page, without its title where that is not asked for."""
+    return page if title else replace(page, title="")
 
 
 def chosen_lines(steps: str, last: int) -> Collection[int]:
@@ -155,12 +159,20 @@ def _matrix_names(expr: Basic | None) -> frozenset[str]:
 class _Writer:
     """Turns the parts of one record into lines."""
 
-    def __init__(self, record: Record, names: Vocabulary, marks: Mapping[int, str], present: Collection[int]) -> None:
+    def __init__(
+        self,
+        record: Record,
+        names: Vocabulary,
+        marks: Mapping[int, str],
+        present: Collection[int],
+        citable: Collection[int],
+    ) -> None:
         self.record = record
         self.program = record.program
         self.names = names
         self.marks = marks
         self.present = present  # the numbers of the lines on the page
+        self.citable = citable  # and of those that would be, if not only some were asked for
         self.output = Leaf(record.program.arrays[record.program.output].base)
         written = [step.after for step in record.steps if is_matrix_line(step)]
         written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
@@ -214,7 +226,7 @@ class _Writer:
             name=self._name(step.subject),
             reason=step.reason,
             keys=tuple(used.key for used in (step.assumption, *step.conventions) if used),
-            cites=self._cited(step.cites),
+            cites=tuple(n for n in dict.fromkeys(step.cites) if n in self.citable),
             nonzero=tuple(dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
             mark=self.marks.get(step.number, ""),
             products=tuple(dict.fromkeys(products(right, self.names.arrays))) if matrix else (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from symgrad.render.latex_printer import LatexPrinter, letters, matrix_name, size_latex
-from symgrad.render.layout import layout
+from symgrad.render.layout import layout, titled
 from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.text import (
@@ -35,13 +35,14 @@ def to_markdown(
     evaluation: Record | None = None,
     code: str = "",
     steps: str = "all",
+    title: bool = True,
 ) -> str:
     """The derivation in Markdown: tables, with formulas between dollar signs.
 
     ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``; ``code`` is the source of the
     generated function.  Raises ``InputError`` for another notation or lines that are not there.
     """
-    parts = _MarkdownPage(layout(record, marks, notation, evaluation, steps)).parts(code)
+    parts = _MarkdownPage(titled(layout(record, marks, notation, evaluation, steps), title)).parts(code)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -58,7 +59,8 @@ class _MarkdownPage:
 
     def parts(self, code: str) -> Iterator[str]:
         page = self.content
-        yield f"# {escaped(page.title)}"
+        if page.title:
+            yield f"# {escaped(page.title)}"
         yield from self._head()
         for section in (*page.sections, *([page.evaluation] if page.evaluation else ())):
             yield self._section(section)

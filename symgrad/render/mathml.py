@@ -10,7 +10,7 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
-from symgrad.render.layout import layout
+from symgrad.render.layout import layout, titled
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
@@ -86,13 +86,15 @@ def to_mathml(
     marks: Mapping[int, str] | None = None,
     notation: str = "both",
     evaluation: Record | None = None,
+    steps: str = "all",
+    title: bool = True,
 ) -> str:
     """The derivation as a sequence of ``<math>`` elements, the headings and reasons as ``<mtext>`` in them.
 
-    ``evaluation`` has the lines on what the generated code evaluates.  Raises ``InputError`` for a ``notation`` other
-    than ``"both"``, ``"index"`` and ``"matrix"``.
+    ``evaluation`` has the lines on what the generated code evaluates; ``notation`` and ``steps`` are those of
+    ``layout``; without ``title`` it has none.  Raises ``InputError`` for another notation or lines that are not there.
     """
-    writer = _MathPage(layout(record, marks, notation, evaluation))
+    writer = _MathPage(titled(layout(record, marks, notation, evaluation, steps), title))
     return "\n".join(writer.blocks()) + "\n"
 
 
@@ -146,18 +148,16 @@ class _MathPage:
     def blocks(self) -> Iterator[str]:
         """The page as ``<math>`` elements."""
         page, show = self.content, self.plain.show
-        yield _heading(page.title)
-        yield _heading("Axes")
-        yield _table(
-            [(_piece(_axis(a.name)), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
-        )
-        yield _heading("Arrays")
-        yield _table(
-            [
-                (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role))
-                for r in page.arrays
-            ]
-        )
+        axes = [(_piece(_axis(a.name)), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
+        arrays = [
+            (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role)) for r in page.arrays
+        ]
+        if page.title:
+            yield _heading(page.title)
+        for heading, rows in (("Axes", axes), ("Arrays", arrays)):
+            if rows:
+                yield _heading(heading)
+                yield _table(rows)
         if page.columns:
             yield _math(_text(columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])))
         if page.index_only:

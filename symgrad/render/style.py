@@ -11,8 +11,10 @@ from importlib.resources import files
 def stylesheet() -> str:
     """The style of a section; its colours are those of the text around it.
 
-    Comments and the room between rules are left out: in a notebook every output brings it.
+    Comments and the room between rules are left out: in a notebook every output brings it.  There, and on the pages of
+    others, tables have rules of their own, which an identifier outweighs, though nothing bears it.
     """
     written = files("symgrad.render").joinpath("derivation.css").read_text(encoding="utf-8")
     without_comments = re.sub(r"/\*.*?\*/", "", written, flags=re.DOTALL)
-    return re.sub(r"\s*([{};,:])\s+|\s+([{}])", r"\1\2", without_comments).strip() + "\n"
+    weighty = re.sub(r"\.symgrad(?= )", ":is(.symgrad,#_)", without_comments)
+    return re.sub(r"\s*([{};,:])\s+|\s+([{}])", r"\1\2", weighty).strip() + "\n"

@@ -10,7 +10,7 @@ from textwrap import wrap
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import layout
+from symgrad.render.layout import layout, titled
 from symgrad.render.names import Vocabulary, split_words, vocabulary, word
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
@@ -36,13 +36,15 @@ def to_text(
     evaluation: Record | None = None,
     code: str = "",
     steps: str = "all",
+    title: bool = True,
 ) -> str:
     """The derivation as lines of text; ``marks`` maps the number of a line to how it is known.
 
-    ``notation`` and ``steps`` are those of ``layout``.  ``evaluation`` has the lines on what the generated code
-    evaluates, and ``code`` is its source.  Raises ``InputError`` for another notation or lines that are not there.
+    ``notation`` and ``steps`` are those of ``layout``; without ``title`` it has none.  ``evaluation`` has the lines on
+    what the generated code evaluates, and ``code`` is its source.  Raises ``InputError`` for another notation or lines
+    that are not there.
     """
-    page = layout(record, marks, notation, evaluation, steps)
+    page = titled(layout(record, marks, notation, evaluation, steps), title)
     return _TextPage(page, TextPrinter(page.names)).page(code)
 
 
@@ -104,7 +106,7 @@ class _TextPage:
         page, show = self.content, self.printer.show
         axes = [[a.name, a.meaning, "indices " + ", ".join(a.letters)] for a in page.axes]
         arrays = [[show(r.matrix), numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
-        lines = [page.title, "=" * width(page.title)]
+        lines = [page.title, "=" * width(page.title)] if page.title else []
         if axes:
             lines += ["", "Axes", *_table(axes)]
         if arrays:
@@ -124,7 +126,7 @@ class _TextPage:
         for a in page.assumptions:
             used = f"  (used by {numbers(a.lines)})" if a.lines else "" if a.used else "  (not used)"
             lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
-        return "\n".join(lines)
+        return "\n".join(lines).strip("\n")
 
     def _section(self, section: Section) -> str:
         blocks = ["\n".join(self._group(group)) for group in section.groups]
@@ -250,7 +252,7 @@ def indicator_words(relation: str = "[x > 0]") -> str:
 
 def no_matrix_words(derivatives: Sequence[str]) -> str:
     """The one remark on derivatives for which no matrix form was found."""
-    return f"{listed(derivatives)} {'has' if len(derivatives) == 1 else 'have'} no matrix form."
+    return f"No matrix form was found for {listed(derivatives)}."
 
 
 def listed(names: Sequence[str]) -> str:
