@@ -215,7 +215,7 @@ class _HtmlPage:
             )
         head = "<thead><tr><th></th><th>line</th><th>known to hold</th><th>how</th></tr></thead>"
         wrong = "".join(f'<p class="bad">✗ {escaped(problem)}</p>' for problem in problems)
-        table = f'<div class="scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+        table = f'<div class="scroll"><table class="proof">{head}<tbody>{"".join(rows)}</tbody></table></div>'
         return f"{self._counts()}{wrong}{table}"
 
     def _shape_check(self) -> Iterator[str]:
