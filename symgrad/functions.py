@@ -13,7 +13,22 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, S, Symbol, count_ops, expand, sympify
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Indexed,
+    KroneckerDelta,
+    MatAdd,
+    MatrixExpr,
+    MatrixSymbol,
+    Mul,
+    S,
+    Symbol,
+    count_ops,
+    expand,
+    sympify,
+)
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 
@@ -205,15 +220,17 @@ def _step(x: Any, at_zero: Any) -> Any:
 
 
 def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
-    """x > 0 or x >= 0, the subtracted terms on the other side, and what has no entries on the right."""
+    """x > 0 or x >= 0, of an expression or a matrix of them: the subtracted terms stand on the other side, and what has
+    no entries on the right."""
     if at_zero not in (0, 1):
         return None
-    terms = Add.make_args(x)
-    left = Add(*(term for term in terms if not term.could_extract_minus_sign()))
-    right = Add(*(-term for term in terms if term.could_extract_minus_sign()))
-    if right == 0 or left == 0:
+    total = MatAdd if isinstance(x, MatrixExpr) else Add
+    added = [term for term in total.make_args(x) if not term.could_extract_minus_sign()]
+    subtracted = [-term for term in total.make_args(x) if term.could_extract_minus_sign()]
+    if not added or not subtracted:
         return ">" if at_zero == 0 else ">=", x, S.Zero
-    if left.has(Indexed):
+    left, right = (terms[0] if len(terms) == 1 else total(*terms) for terms in (added, subtracted))
+    if left.has(Indexed, MatrixSymbol):
         return ">" if at_zero == 0 else ">=", left, right
     return "<" if at_zero == 0 else "<=", right, left
 
@@ -330,6 +347,12 @@ MEANINGS: dict[type[Function], Meaning] = {
     ),
     selected: Meaning("", "_selected({}, {})", "largest", _operator("largest"), _share),
 }
+
+
+def relation_of(function: type[Basic], *args: Basic) -> Relation | None:
+    """The relation that holds where a function of the table is 1 and fails where it is 0; None if it has none."""
+    meaning = MEANINGS.get(function)
+    return meaning.relation(*args) if meaning and meaning.relation else None
 
 
 def is_flat(expr: Basic) -> bool:

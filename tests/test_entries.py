@@ -53,7 +53,7 @@ def test_assumptions_that_were_used_are_named() -> None:
 def test_labels_are_printed_as_numbers() -> None:
     page = entries_to_text(derive("softmax_cross_entropy").explicit(N=2, D=1, C=3, y=[2, 0]))
     assert "Y = [ 0  0  1 ]\n    [ 1  0  0 ]" in page
-    assert line(page, "L = ") == "L = −(log(p_13) + log(p_21))/2"
+    assert line(page, "L = ") == "L = −(log p_13 + log p_21)/2"
 
 
 def test_print_stays_quick() -> None:

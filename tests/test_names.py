@@ -21,6 +21,7 @@ from symgrad.program import Program
 from symgrad.render.formula import ELEMENTS
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
+from symgrad.render.names import Vocabulary, split_words
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -132,3 +133,22 @@ def test_tex_sets_them(tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
     assert run.returncode == 0, run.stdout[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "names"),
+    [
+        ("in terms of A", ["A"]),
+        ("the definition of A, solved", ["A"]),
+        ("from the definitions of W and A", ["W", "A"]),
+        ("the definitions of W, A and I", ["W", "A", "I"]),
+        ("the adjoint of a written out", ["a"]),
+        ("in terms of a", ["a"]),
+        ("the mean of a row", []),
+        ("A row of W", ["W"]),
+        ("a bound that I know", []),
+    ],
+)
+def test_a_name_that_is_a_word_is_a_name_where_sentences_have_names(sentence: str, names: list[str]) -> None:
+    arrays = {name: Array(name) for name in ("a", "A", "I", "W")}
+    assert [name for _, name in split_words(sentence, Vocabulary(arrays=arrays)) if name] == names

@@ -236,3 +236,9 @@ def test_an_array_of_three_axes_in_the_example() -> None:
 @pytest.mark.parametrize("notation", ["both", "index", "matrix"])
 def test_notations(notation: str) -> None:
     assert list(section(to_html(mse(), notation=notation, fragment=True, title=False)).iter("math"))
+
+
+def test_the_remarks_spell_names_as_formulas_do() -> None:
+    remark = derive("layer_norm").to_html().partition("a vector is a column: ")[2].partition("</p>")[0]
+    assert "<mi>&#x3B3;</mi>" in remark or "<mi>γ</mi>" in remark
+    assert "gamma" not in re.sub('="[^"]*"', "", remark)

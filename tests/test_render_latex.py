@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,8 @@ from sympy import (
     Transpose,
     exp,
     log,
+    pi,
+    sqrt,
     symbols,
     tanh,
 )
@@ -64,6 +67,8 @@ from symgrad.steps import Record
 
 RECORD = cross_entropy()
 ones = OneMatrix(C.size, 1)
+CHOICE = Piecewise((X[n, d], X[n, d] > 0), (0, True))
+CASES = r"\begin{cases} x_{nd} & \text{if } x_{nd} > 0 \\ 0 & \text{otherwise} \end{cases}"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,16 @@ ones = OneMatrix(C.size, 1)
         (Sum(X[n, d] * G[n, c], n), r"\sum_{n=1}^{N} x_{nd} \, \frac{\partial L}{\partial z_{nc}}"),
         (log(P[n, k]), r"\log p_{nk}"),
         (tanh(Z[n, k]) ** 2, r"(\tanh z_{nk})^{2}"),
+        (
+            sqrt(2) * tanh(Z[n, k] / sqrt(2)) / sqrt(pi),
+            r"\sqrt{\frac{2}{\pi}} \, \tanh\Bigl( \frac{z_{nk}}{\sqrt{2}} \Bigr)",
+        ),
+        (Sum(CHOICE, n), r"\sum_{n=1}^{N} " + CASES),
+        (Sum(CHOICE, n) + b[k], rf"\Bigl( \sum_{{n=1}}^{{N}} {CASES} \Bigr) + b_{{k}}"),
+        (CHOICE * Sum(Y[n, k], k), rf"\Bigl( \sum_{{k=1}}^{{C}} y_{{nk}} \Bigr) \, {CASES}"),
+        (log(tanh(Z[n, k])), r"\log \tanh z_{nk}"),
+        (HadamardPower(P.matrix, symbols("gamma") - 1), r"P^{\odot (\gamma - 1)}"),
+        (HadamardPower(P.matrix, symbols("gamma")), r"P^{\odot \gamma}"),
         (
             P[m, c] * (P[m, c] - Sum(P[m, k] * Y[m, k], k)),
             r"p_{mc} \, \Bigl( p_{mc} - \sum_{k=1}^{C} y_{mk} \, p_{mk} \Bigr)",
@@ -125,6 +140,17 @@ def test_names() -> None:
     known = replace(RECORD, adjoint_arrays={"Z": Array("G_Xhat", square)})
     source = {True: known, False: None}
     assert {x: expression_latex(x, source["G_Xhat" in str(x)]) for x in shown} == shown
+
+
+def test_the_letter_e_has_one_meaning() -> None:
+    e = Array("e", (N,))
+    assert expression_latex(exp(e[n])) == r"\exp(e_{n})"
+    assert expression_latex(exp(-X[n, Axis("D").index("e")]), RECORD) == r"\exp(-x_{ne})"
+    for name in ("attention_head", "gaussian"):  # they have an array E, an array e
+        page = to_latex(derived(name).record, evaluation=derived(name).evaluation.record)
+        assert r"\exp(" in page
+        assert set(re.findall(r"\be\^\{([^}]*)", page)) <= {r"\top", "(2)", r"(\mathrm{shifted"}
+    assert "e^{z_{nk}}" in to_latex(derived("softmax_cross_entropy").record)
 
 
 def test_explicit_matrices() -> None:

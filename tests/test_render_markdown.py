@@ -62,3 +62,9 @@ def test_some_lines_and_the_code() -> None:
     assert numbers[0] == "13"
     assert all(int(number) > 31 for number in numbers[1:])
     assert "```python\ndef softmax_cross_entropy_gradient(" in page
+
+
+def test_names_in_words_are_spelled_as_in_formulas() -> None:
+    page = derive("layer_norm").to_markdown()
+    assert r"in terms of $\hat{X}$" in page
+    assert "Xhat" not in page

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from catalogue import derived
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -56,6 +57,7 @@ from sympy import (
     Transpose,
     exp,
     log,
+    pi,
     sqrt,
     symbols,
     tanh,
@@ -67,8 +69,10 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import layout as layout_module
+from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.layout import reduction_words
+from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
@@ -100,6 +104,20 @@ ones = OneMatrix(C.size, 1)
         (1 / (1 + exp(-Z[n, k])), "1/(1 + exp(−z_nk))"),
         (P[n, k] * (1 - P[n, k]), "p_nk (1 − p_nk)"),
         (1 - tanh(Z[n, k]) ** 2, "1 − (tanh z_nk)²"),
+        (Z[n, k] / sqrt(2), "z_nk/√2"),
+        (Z[n, k] * P[n, k] / sqrt(2), "(1/√2) z_nk p_nk"),
+        (sqrt(2) * Z[n, k] / sqrt(pi), "√(2/π) z_nk"),
+        (exp(-Z[n, k]) / sqrt(2 * pi), "(1/√(2 π)) exp(−z_nk)"),
+        (2 * exp(-Z[n, k]) / sqrt(pi), "(2/√π) exp(−z_nk)"),
+        (sqrt(6) * Z[n, k] / 3, "√(2/3) z_nk"),
+        (sqrt(6) * Z[n, k] / 4, "(√6/4) z_nk"),
+        (sqrt(3) * Z[n, k] / 2, "(√3/2) z_nk"),
+        (sqrt(2) * Z[n, k] / (4 * sqrt(N.size)), "(1/(2 √2 √N)) z_nk"),
+        (exp(-pi * Z[n, k]), "exp(−π z_nk)"),
+        (log(tanh(Z[n, k])) + log(2) * log(LAMBDA), "log tanh z_nk + log(2) log λ"),
+        (log(tanh(Z[n, k])) * Sum(Z[n, k], k), "log(tanh z_nk) Σ_k z_nk"),
+        (tanh(Integer(-2)), "−tanh 2"),
+        (log(exp(Z[n, k]) + 1), "log(1 + exp(z_nk))"),
         (Sum((P[n, k] - Y[n, k]) ** 2, k), "Σ_k (p_nk − y_nk)²"),
         (Sum(X[n, d] ** 2, n, d) * LAMBDA / 2, "(λ/2) Σ_n Σ_d x_nd²"),
         (Sum(P[n, k], k) * Sum(Y[n, k], k), "(Σ_k y_nk) Σ_k p_nk"),
@@ -142,6 +160,10 @@ def test_entries(expr: Expr, shown: str) -> None:
         (HadamardPower(P.matrix - Y.matrix, Integer(2)), "(P − Y)^⊙2"),
         (HadamardPower(P.matrix, Integer(2)), "P ⊙ P"),
         (OneMatrix(N.size, C.size) - P.matrix, "1_(N×C) − P"),
+        (OneMatrix(1, 1) - Transpose(b.matrix) * b.matrix, "1 − bᵀ b"),
+        (Identity(1) - Transpose(b.matrix) * b.matrix, "1 − bᵀ b"),
+        (MatMul(b.matrix, OneMatrix(1, 1)), "b"),
+        (P.matrix.applyfunc(lambda x: log(tanh(x))), "log(tanh(P))"),
         (Identity(N.size) * X.matrix, "X"),
         (Trace(P.matrix * Y.matrix.T), "tr(P Yᵀ)"),
         (mse_matrix(), "(2/(N C)) P ⊙ (R − (P ⊙ R) 1_C 1_Cᵀ)"),
@@ -289,6 +311,25 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
     assert expression_text((mu[n] - v[n]) ** 2, program) == "(v_n − μ_n)²"
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
+        ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_n v_nd (p_mn − δ_nm)"),
+        ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + P1 − 2 I_N)ᵀ U"),
+        ("huber", "G = ∂L/∂e = (1/N) (e ⊙ [|e| ≤ δ 1_N] + δ sign(e) ⊙ (1_N − [|e| ≤ δ 1_N]))"),
+        ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log p1_nn)"),
+        ("poisson", "∂L/∂z_m = (1/N) Σ_n (exp(z_n) δ_nm − y_n δ_nm)"),
+        ("softmax_cross_entropy", "= −(1/N) Σ_k y_mk (δ_kc − p_mc)"),
+        ("matrix_factorisation", "L = Σ_m Σ_n e_mn² + λ (Σ_m Σ_k u_mk² + Σ_n Σ_k v_nk²)"),
+        ("elastic_net", "λ (α 1_Dᵀ |w| + ((1 − α)/2) wᵀ w)"),
+        ("attention_head", "∂L/∂X = G_Q W_qᵀ + G_K W_kᵀ + G_V W_vᵀ"),
+    ],
+)
+def test_signs_and_terms_stand_as_one_writes_them(name: str, line: str) -> None:
+    assert f" {line} " in to_text(derived(name).record).replace("\n", " ")
+
+
 def test_an_axis_that_is_summed_over_twice_is_named_once() -> None:
     e, a = D.index("e"), D.index("a")
     total = Array("L")
@@ -386,3 +427,19 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
     loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
     page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
     assert "a   (C, K, D, D, E)   a_kldef   input" in page
+
+
+@pytest.mark.parametrize("name", ["attention_head", "info_nce", "clip_loss", "soft_dice"])
+def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
+    page = layout_module.layout(derived(name).record)
+    defined = {line.left for group in page.sections[0].groups for line in group}
+    assert {row.entry for row in page.arrays if row.role != "input"} <= defined
+
+
+def test_relations_in_brackets_are_explained_where_there_are_any() -> None:
+    remark = "A relation in brackets, such as"
+    for name, shown in (("huber", True), ("mse", False)):
+        record = derived(name).record
+        assert all(
+            (remark in render(record)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html)
+        )

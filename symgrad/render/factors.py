@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import gcd
+from math import gcd, lcm, prod
 
 from sympy import Expr, Integer, Number, Rational, S
+from sympy.tensor.indexed import Idx
 
-from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant
+from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
 from symgrad.render.tree import (
     Chain,
     Hadamard,
@@ -21,6 +22,7 @@ from symgrad.render.tree import (
     Root,
     Summed,
     Times,
+    Transposed,
 )
 
 
@@ -68,12 +70,14 @@ class Factors:
 def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     """The content that every term has: what is above (or below) the line in all of them, without a sign.
 
-    With ``spread``, a size below the line in more than half of the terms is common as well.
+    With ``spread``, a size below the line in more than half of the terms is common as well, and so are their divisors
+    where more than half have one.
     """
     numbers = [t.number for t in terms]
     number: Number = S.One
     if all(isinstance(n, Rational) and n != 0 for n in numbers):
-        above, below = gcd(*(abs(int(n.p)) for n in numbers)), gcd(*(int(n.q) for n in numbers))
+        above, divisors = gcd(*(abs(int(n.p)) for n in numbers)), [int(n.q) for n in numbers]
+        below = lcm(*divisors) if spread and 2 * sum(d > 1 for d in divisors) > len(terms) else gcd(*divisors)
         number = Rational(above, below)
     elif len({abs(n) for n in numbers}) == 1 and numbers[0] != 0:
         number = abs(numbers[0])
@@ -101,12 +105,22 @@ def compose(factors: Factors, keys: Keys) -> Node:
         return _signed(Ratio(_product([*top, *scalars, factors.matrix]), _product(below)), negative)
     if below:
         ratio, rest = _ratio(top + scalars, bottom, rest, below, keys)
+    elif bottom and not top + scalars and (alone := _under_a_root(rest, factors.matrix, bottom)):
+        return _signed(alone, negative)
     elif bottom:
         ratio = [Ratio(_product(top + scalars), _product(bottom))]
     else:
         ratio = top + scalars
     shown = ratio + rest + ([factors.matrix] if factors.matrix else [])
     return _signed(_product(shown), negative)
+
+
+def _under_a_root(rest: Sequence[Node], matrix: Node | None, bottom: Sequence[Node]) -> Node | None:
+    """``x/sqrt(2)`` for one entry or matrix over the root of a number."""
+    match [*rest, *([matrix] if matrix else [])], bottom:
+        case [[Leaf() as leaf], [Root(body)]] if all(isinstance(n, Leaf) and n.expr.is_number for n in leaves(body)):
+            return Ratio(leaf, Root(body))
+    return None
 
 
 def _signed(node: Node, negative: bool) -> Node:
@@ -129,15 +143,46 @@ def _ratio(
 
 
 def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[Node], list[Node]]:
-    """Number and constants above and below the line, the sizes in the order of the program's axes."""
+    """Number and constants above and below the line, the roots of numbers as one, the sizes in the order of the
+    program's axes."""
+    number, constants = _rooted(number, constants)
     exact = isinstance(number, Rational)
     above = Integer(number.p) if exact else number
     top: list[Node] = [Leaf(above)] if float(above) != 1 else []
     bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
-    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items()}
+    roots = {base: exponent for base, exponent in constants.items() if base.is_number and abs(exponent) == S.Half}
+    if roots:
+        over, under = (_radicand(base for base, e in roots.items() if e == half) for half in (S.Half, -S.Half))
+        root = Root(Ratio(over, under) if over and under else over or under or Leaf(S.One))
+        (top if over else bottom).append(root)
+    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items() if base not in roots}
     for base in sorted(shown, key=lambda b: keys.leaf(Leaf(b))):
         (top if constants[base].is_positive else bottom).append(shown[base])
     return top, bottom
+
+
+def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping[Expr, Expr]]:
+    """The same content as one writes it: 1/sqrt(2) for sqrt(2)/2, sqrt(2)/sqrt(3) for sqrt(6)/3."""
+    found = dict(constants)
+    for base in [b for b in constants if isinstance(b, Integer)]:
+        halved = isinstance(number, Rational) and found.get(base) == S.Half
+        common = gcd(int(base), int(number.q)) if halved else 1
+        if common > 1 and common in (base, number.q):
+            number *= common
+            del found[base]
+            for part, half in ((base / common, S.Half), (Integer(common), -S.Half)):
+                exponent = found.pop(part, S.Zero) + half
+                found |= {part: exponent} if part != 1 and exponent != 0 else {}
+    return number, found
+
+
+def _radicand(bases: Iterable[Expr]) -> Node | None:
+    """The product of numbers, the whole ones as one; None for none."""
+    found = list(bases)
+    whole = prod(int(base) for base in found if isinstance(base, Integer))
+    parts = [Leaf(Integer(whole))] if whole != 1 else []
+    parts += [Leaf(base) for base in found if not isinstance(base, Integer)]
+    return _product(parts) if parts else None
 
 
 def _product(factors: Sequence[Node]) -> Node:
@@ -205,32 +250,44 @@ def positive_first(plus: Plus) -> Plus:
     return Plus((first, *plus.terms[:at], *plus.terms[at + 1 :]))
 
 
-def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool) -> Node | None:
-    """The negative of ``node``, made by turning one of its brackets; None if none may be turned."""
+def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx, ...] = ()) -> Node | None:
+    """The negative of ``node``, which stands under sums over ``summed``, made by turning one of its brackets; None if
+    none may be turned."""
+
+    def absorbed(part: Node, summed: tuple[Idx, ...] = summed) -> Node | None:
+        return absorb_sign(part, keys, inputs_only=inputs_only, summed=summed)
+
+    def one_of(factors: Sequence[Node]) -> tuple[Node, ...] | None:
+        """The factors with the first that can take a minus sign turned."""
+        for place, factor in enumerate(factors):
+            if turned := absorbed(factor):
+                return (*factors[:place], turned, *factors[place + 1 :])
+        return None
+
     match node:
-        case Plus(terms):
-            if not keys.is_turnable(node, inputs_only=inputs_only):
-                return None
-            return positive_first(Plus(tuple(t.body if isinstance(t, Minus) else Minus(t) for t in terms)))
+        case Plus():
+            return _turned(node, keys) if keys.is_turnable(node, inputs_only=inputs_only, summed=summed) else None
         case Times(factors) | Chain(factors):
-            turned = _absorbed_by_one(factors, keys, inputs_only)
+            turned = one_of(factors)
             return type(node)(turned) if turned else None
         case Hadamard(factors, below):
-            turned = _absorbed_by_one(factors, keys, inputs_only)
+            turned = one_of(factors)
             return Hadamard(turned, below) if turned else None
         case Ratio(above, below):
-            numerator = absorb_sign(above, keys, inputs_only=inputs_only)
+            numerator = absorbed(above)
             return Ratio(numerator, below) if numerator else None
+        case Transposed(body):
+            inner = absorbed(body)
+            return Transposed(inner) if inner else None
         case Summed(indices, body):
-            summand = absorb_sign(body, keys, inputs_only=inputs_only)
+            summand = absorbed(body, (*summed, *indices))
             return Summed(indices, summand) if summand else None
     return None
 
 
-def _absorbed_by_one(factors: Sequence[Node], keys: Keys, inputs_only: bool) -> tuple[Node, ...] | None:
-    """The factors with the first that can take a minus sign turned."""
-    for place, factor in enumerate(factors):
-        turned = absorb_sign(factor, keys, inputs_only=inputs_only)
-        if turned:
-            return (*factors[:place], turned, *factors[place + 1 :])
-    return None
+def _turned(plus: Plus, keys: Keys) -> Plus:
+    """The negative of a sum; where it began with a delta, that stands last and the others in the order of a sum."""
+    terms = [t.body if isinstance(t, Minus) else Minus(t) for t in plus.terms]
+    if any(map(is_unit, plus.terms)):
+        return Plus(tuple(sorted(terms, key=lambda t: (isinstance(t, Minus), keys.term(t, True)))))
+    return positive_first(Plus(tuple(terms)))

@@ -20,6 +20,7 @@ NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 BOLD_ZERO = ord("\N{MATHEMATICAL BOLD DIGIT ZERO}")
 NOT_TEXT = re.compile("<[^>]*>|&(?:#x[0-9A-F]+|amp|lt|gt);")
 LEFTOVER = re.compile(r"\\[A-Za-z]*|[&^_{}~$#%]")
+LONE = re.compile(r"\\mathrm\{([A-Za-z])\}")  # for one letter latex2mathml forgets that it is upright
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # The elements that lay their children out as an mrow does.
 ROWS = frozenset(["math", "mrow", "mtd", "msqrt", "mstyle", "mpadded", "mphantom", "menclose"])
@@ -63,7 +64,7 @@ def markup(latex: str, display: str = "block") -> str:
     if not latex:
         return ""
     try:
-        xml = convert(latex, display=display).replace(f' xmlns="{NAMESPACE}"', "", 1)
+        xml = convert(LONE.sub(r"\\text{\1}", latex), display=display).replace(f' xmlns="{NAMESPACE}"', "", 1)
     except Exception as error:  # latex2mathml's own errors have no common class, and some are IndexError
         raise UnsupportedError(f"latex2mathml does not take {latex}: {error}") from error
     root = _tree(xml, latex)

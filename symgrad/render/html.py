@@ -15,7 +15,14 @@ from symgrad.render.layout import layout
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
 from symgrad.render.shapes import products, shape
 from symgrad.render.style import stylesheet
-from symgrad.render.text import columns_words, index_only_words, mark_sign, no_matrix_words, numpy_shape
+from symgrad.render.text import (
+    columns_words,
+    index_only_words,
+    indicator_words,
+    mark_sign,
+    no_matrix_words,
+    numpy_shape,
+)
 from symgrad.steps import Record
 
 PAGE_STYLE = """\
@@ -113,7 +120,7 @@ class _HtmlPage:
     # --- above the lines ----------------------------------------------------------------------------------------------
 
     def _head(self, title: bool) -> Iterator[str]:
-        page, words = self.content, self.spelling.words
+        page, words, math = self.content, self.spelling.words, self.spelling.math
         if title:
             yield f'<h1 class="title">{escaped(page.title)}</h1>'
         if self.beside.counts and page.arrays:
@@ -121,9 +128,11 @@ class _HtmlPage:
         if page.axes:
             yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
         if page.columns:
-            yield f'<p class="soft">{escaped(columns_words([(r.name, r.axes[0]) for r in page.columns]))}</p>'
+            yield f'<p class="soft">{columns_words([(math(r.matrix), words(r.axes[0])) for r in page.columns])}</p>'
         if page.index_only:
-            yield f'<p class="soft">{escaped(index_only_words([(r.name, len(r.axes)) for r in page.index_only]))}</p>'
+            yield f'<p class="soft">{index_only_words([(math(r.matrix), len(r.axes)) for r in page.index_only])}</p>'
+        if page.has_indicator:
+            yield f'<p class="soft">{escaped(indicator_words())}</p>'
         if page.reduction:
             yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
         if page.assumptions:

@@ -5,12 +5,12 @@ Keys are made of ranks, axes and index letters; the name of an array decides onl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sympy import MatrixExpr
+from sympy import Identity, MatrixExpr
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -22,6 +22,7 @@ from symgrad.render.tree import (
     Call,
     Chain,
     Delta,
+    Hadamard,
     Indicator,
     Leaf,
     Minus,
@@ -133,7 +134,8 @@ class Keys:
         return kind, axes, self.spelled(node)
 
     def term(self, node: Node, same_sign: bool) -> Key:
-        """The place of a term: deltas, constants, then by axes and by the latest array outside of sums.
+        """The place of a term: deltas, constants, then by axes and by the latest array outside of sums: that of the
+        latest first where something is subtracted, else that of the earliest.
 
         Where nothing is subtracted, sums come first (``X W + 1 b^T``), then products; else sums come last
         (``r - Sum p r``).
@@ -146,21 +148,40 @@ class Keys:
             return 1, (number,), self.spelled(node)
         leads = same_sign and _is_total(node)
         counted = list(leaves(node)) if leads else own
-        ranks = sorted(-self.names.place(name) for name in _array_names(counted))
+        names = list(_array_names(counted))
+        ranks = tuple(sorted((self.names.place(name) for name in names), reverse=True))
+        if same_sign:  # as the program has its arrays, the penalties on inputs last
+            latest: Key = (all(name in self.names.inputs for name in names), ranks)
+        else:
+            latest = tuple(-rank for rank in ranks)
         extent = max((_extent(leaf) for leaf in counted), default=0)
         single = same_sign and not leads and _count(node) < 2
-        return 2, (not leads, -extent, single, not ranks, tuple(ranks)), self.spelled(node)
+        return 2, (not leads, -extent, single, not ranks, latest), self.spelled(node)
 
-    def is_turnable(self, node: Plus, *, inputs_only: bool) -> bool:
-        """Whether a bracket may be turned to spare a sign: its signs differ, it holds no delta, no constant.
+    def is_turnable(self, node: Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
+        """Whether a bracket under sums may be turned to spare a sign: its signs differ, it holds no constant; and no
+        delta that a sum picks from, unless all of its terms run over what is summed (``I - P`` may be turned).
 
-        ``inputs_only`` asks as well that its latest array is an input, so that no order is customary.
+        ``inputs_only`` asks that its latest array is an input, so that no order is customary, and for no delta at all.
         """
-        own = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
         signs = {isinstance(term, Minus) for term in node.terms}
-        fixed = any(isinstance(leaf, Delta) for leaf in own) or any(is_constant(term) for term in node.terms)
+        units = [term for term in node.terms if is_unit(term)]
+        fixed = any(is_constant(term) for term in node.terms if term not in units)
+        spans = all(set(summed) <= _spanned(term) for term in node.terms)
+        own = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
         latest = max(_array_names(own), key=self.names.place, default="")
-        return len(signs) == 2 and not fixed and (not inputs_only or latest in self.names.inputs)
+        customary = latest not in self.names.inputs or bool(units) if inputs_only else bool(units) and not spans
+        return len(signs) == 2 and not fixed and not customary
+
+
+def is_unit(node: Node) -> bool:
+    """Whether a term has a delta outside of sums, or an identity matrix."""
+    own = leaves(node, beneath_sums=False)
+    return any(isinstance(leaf, Delta) or isinstance(leaf.expr, Identity) for leaf in own)
+
+
+def _spanned(node: Node) -> set[Any]:
+    return {index for leaf in leaves(node) for index in _indices(leaf)}
 
 
 def _extent(leaf: Leaf | Delta) -> int:
@@ -172,9 +193,14 @@ def _extent(leaf: Leaf | Delta) -> int:
 
 def _count(node: Node) -> int:
     """The number of factors of a product that are not constants."""
-    if isinstance(node, Ratio):
-        return _count(node.above)
-    return sum(not is_constant(factor) for factor in node.factors) if isinstance(node, Times) else 1
+    match node:
+        case Ratio(above, _):
+            return _count(above)
+        case Times(factors):
+            return sum(_count(f) if isinstance(f, Hadamard) else not is_constant(f) for f in factors)
+        case Hadamard(factors, below):
+            return len(factors) + len(below)
+    return 1
 
 
 def is_constant(node: Node) -> bool:

@@ -14,7 +14,15 @@ from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import Shape
-from symgrad.render.text import cited, columns_words, index_only_words, mark_sign, no_matrix_words, numbers
+from symgrad.render.text import (
+    cited,
+    columns_words,
+    index_only_words,
+    indicator_words,
+    mark_sign,
+    no_matrix_words,
+    numbers,
+)
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.steps import Record
@@ -114,6 +122,8 @@ class _LatexPage:
             yield columns_words(vectors, r"\(\,\times\,\)")
         if page.index_only:
             yield index_only_words([(self._math(r.matrix), len(r.axes)) for r in page.index_only])
+        if page.has_indicator:
+            yield indicator_words(r"\([x > 0]\)")
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         for place, a in enumerate(page.assumptions):

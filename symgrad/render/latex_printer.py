@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar
 
 from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
@@ -16,8 +17,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
+from symgrad.render.keys import leaves
 from symgrad.render.names import GREEK, Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import CLOSED, Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
     Call,
@@ -47,6 +49,7 @@ class LatexPrinter(Printer):
     """Spells a tree in LaTeX, for math mode."""
 
     minus = "-"
+    cases_are_open = True
     ratio_is_closed = True
     application = " "  # between the name of a function and an argument without brackets: TeX makes room itself
     circle = r"\odot"
@@ -105,14 +108,27 @@ class LatexPrinter(Printer):
     def call(self, function: str, args: Sequence[Node], last: bool) -> str:
         first = args[0]
         if function == "exp" and shape(first, self.names.arrays) is None:
-            if not contains(first, (Summed, Ratio, Slope, Cases)):
+            if not contains(first, (Summed, Ratio, Slope, Cases)) and not self._names_e(first):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
             return self.bars(first)
-        elif last and function not in CLOSED and is_entry(args):
+        elif last and function not in CLOSED and is_plain(args):
             return f"{_function(function)}{self.application}{self.show(first)}"
         shown = ", ".join(self.show(a) for a in args)
         return _function(function) + _sized(shown, any(_is_tall(a) for a in args))
+
+    @cached_property
+    def _e_is_taken(self) -> bool:
+        """Whether entries of an array, or a scalar, are spelled with the letter e."""
+        words = (self.names.entry_word(name, len(array.axes)) for name, array in self.names.arrays.items())
+        return any(found.letter == "e" for found in words)
+
+    def _names_e(self, exponent: Node) -> bool:
+        """Whether the letter e beside an exponent would be taken for a name: that of an array, or of an index."""
+        shown = [leaf for leaf in leaves(exponent) if isinstance(leaf, Leaf)]
+        indices = (index_letter(index) for leaf in shown for index in leaf_indices(leaf.expr))
+        names = (word(leaf_name(leaf.expr) or "").letter for leaf in shown)
+        return self._e_is_taken or "e" in indices or "e" in names
 
     def bars(self, body: Node) -> str:
         return rf"\left| {self.show(body)} \right|"
@@ -138,7 +154,8 @@ class LatexPrinter(Printer):
         return rf"{body}^{{\top}}"
 
     def hadamard_power(self, base: str, exponent: Node) -> str:
-        return rf"{base}^{{\odot {self._exponent(exponent)}}}"
+        closed = isinstance(exponent, (Leaf, Ratio))
+        return rf"{base}^{{\odot {self._exponent(exponent) if closed else self.bracket(exponent)}}}"
 
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"

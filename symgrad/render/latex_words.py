@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symgrad.render.latex_printer import is_set, matrix_name
-from symgrad.render.names import GREEK, Vocabulary, split_words, word
+from symgrad.render.names import GREEK, Vocabulary, is_symbol, split_words
 
 _SIGNS = {
     "<": "<",
@@ -52,5 +52,4 @@ def sentence(text: str, names: Vocabulary) -> str:
 
 
 def _name(name: str) -> str:
-    parts = word(name)
-    return rf"\({matrix_name(name)}\)" if len(parts.letter) == 1 or parts.greek else escaped(name)
+    return rf"\({matrix_name(name)}\)" if is_symbol(name) else escaped(name)

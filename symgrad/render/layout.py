@@ -15,7 +15,7 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, axis_name, bound_indices
 from symgrad.program import Program
-from symgrad.render.letters import axis_rows, table_indices
+from symgrad.render.letters import axis_rows, table_entry
 from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import (
@@ -138,7 +138,7 @@ def _times(count: int) -> str:
 
 
 def _array_row(array: Array, program: Program) -> ArrayRow:
-    entry = array[tuple(table_indices(array))]
+    entry = table_entry(array, program)
     definition = program.definitions.get(array.name)
     role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
     role = "output" if array.name == program.output else role

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sympy import Expr
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array, axis_name, fresh_letter
+from symgrad.program import Program
 from symgrad.render.names import Vocabulary, index_letter
 from symgrad.steps import Largest, Partial, Record, Step, Total, Value
 
@@ -22,13 +23,17 @@ class AxisRow:
     letters: tuple[str, ...]
 
 
-def table_indices(array: Array) -> Iterator[Idx]:
-    """An index letter for every axis of an array, all different; a repeated axis takes its second letter."""
+def table_entry(array: Array, program: Program) -> Expr:
+    """An entry of an array: with the indices of its definition; of an input, with a letter for every axis, all
+    different, a repeated axis taking its second letter."""
+    if array.name in program.definitions:
+        return program.definitions[array.name].entry
     taken: set[str] = set()
+    indices: list[Idx] = []
     for axis in array.axes:
-        index = fresh_letter(axis, taken)
-        taken.add(str(index.label))
-        yield index
+        indices.append(fresh_letter(axis, taken))
+        taken.add(str(indices[-1].label))
+    return array[tuple(indices)]
 
 
 def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> tuple[AxisRow, ...]:
@@ -37,7 +42,7 @@ def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> t
     steps = (*record.steps, *(evaluation.steps if evaluation else ()))
     used: dict[str, dict[str, None]] = {axis.name: {} for axis in program.axes}
     written: list[Basic] = [part for step in steps for part in _expressions(step)]
-    written += [array[tuple(table_indices(array))] for array in program.arrays.values()]
+    written += [table_entry(array, program) for array in program.arrays.values()]
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
     for expr in written:
         for index in sorted(expr.atoms(Idx), key=names.index_place):

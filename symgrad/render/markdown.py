@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
+from symgrad.render.latex_printer import LatexPrinter, letters, matrix_name, size_latex
 from symgrad.render.layout import layout, titled
-from symgrad.render.names import split_words
+from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.text import (
     cited,
     columns_words,
     index_only_words,
+    indicator_words,
     mark_words,
     no_matrix_words,
     numbers,
@@ -79,6 +80,8 @@ class _MarkdownPage:
             yield escaped(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns]))
         if page.index_only:
             yield escaped(index_only_words([(self.plain.show(r.matrix), len(r.axes)) for r in page.index_only]))
+        if page.has_indicator:
+            yield indicator_words(_math("[x > 0]"))
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         if page.assumptions:
@@ -145,7 +148,8 @@ class _MarkdownPage:
         for words, name in split_words(text, self.content.names):
             parts.append(words.translate(SPECIAL))
             if name:
-                parts.append(f"*{escaped(name)}*")
+                spelled = matrix_name(name) if name in self.content.names.arrays and is_symbol(name) else name
+                parts.append(f"*{escaped(name)}*" if spelled == name else _math(spelled))
         return "".join(parts)
 
 

@@ -19,6 +19,7 @@ from symgrad.render.text import (
     cited,
     columns_words,
     index_only_words,
+    indicator_words,
     mark_words,
     no_matrix_words,
     numbers,
@@ -161,6 +162,8 @@ class _MathPage:
             yield _math(_text(columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])))
         if page.index_only:
             yield _math(_text(index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])))
+        if page.has_indicator:
+            yield _math(_text(indicator_words()))
         if page.reduction:
             yield _math(_text(f"Reduction: {page.reduction}"))
         if page.assumptions:

@@ -24,10 +24,24 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.functions import relation_of
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts
-from symgrad.render.tree import Call, Chain, Grid, Hadamard, HadamardRaised, Leaf, Node, Root, Row, Transposed
+from symgrad.render.tree import (
+    Call,
+    Chain,
+    Grid,
+    Hadamard,
+    HadamardRaised,
+    Indicator,
+    Leaf,
+    Node,
+    Relation,
+    Root,
+    Row,
+    Transposed,
+)
 
 
 class Orderer(Protocol):
@@ -49,6 +63,8 @@ class Orderer(Protocol):
 
 
 def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
+    if isinstance(expr, (OneMatrix, Identity)) and expr.shape == (1, 1):
+        return Factors()  # the number 1, as one writes it beside a product of shape 1 x 1
     return Factors(matrix=Leaf(expr))
 
 
@@ -58,7 +74,7 @@ def _matrix_product(self: Orderer, expr: Any) -> Factors:
     for part in parts:
         if part.matrix is not None:
             chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
-    matrix = chain[0] if len(chain) == 1 else Chain(tuple(chain))
+    matrix = Chain(tuple(chain)) if len(chain) > 1 else chain[0] if chain else None
     return self.merged(parts) * Factors(matrix=matrix)
 
 
@@ -121,6 +137,9 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
     body = expr.function.expr
     if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
         return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    if body.args and body.args[0] == variable and (relation := relation_of(body.func, expr.expr, *body.args[1:])):
+        sign, left, right = relation
+        return Factors(matrix=Indicator(Relation(sign, self.top(left), self.top(right))))
     return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
 
 

@@ -24,6 +24,7 @@ GREEK = {
 # fmt: on
 SHORT = {"lam": "lambda", "Lam": "Lambda"}  # as in Python, where lambda is a keyword
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
+WORDS = ("a", "A", "I")  # names that are words of English as well
 UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
 
 
@@ -59,6 +60,12 @@ def word(name: str) -> Word:
     if len(letter) > 1 and letter.lower() not in GREEK and accent:
         return Word(stem, mark=mark)
     return Word(letter, letter.lower() in GREEK, accent, mark)
+
+
+def is_symbol(name: str) -> bool:
+    """Whether a name is a letter, perhaps with an accent and a mark, and no word."""
+    parts = word(name)
+    return len(parts.letter) == 1 or parts.greek
 
 
 @dataclass(frozen=True)
@@ -154,11 +161,17 @@ def leaf_indices(expr: Basic) -> tuple[Basic, ...]:
     return tuple(expr.args) if isinstance(expr, KroneckerDelta) else ()
 
 
+# The end of what a single letter is a name after: "in terms of A", "the definition of W and A".
+NAMED = re.compile(r"\bof (?:\w+(?:, \w+)*,? and |(?:\w+, )+)?$")
+# And what follows it where it might be the article: "the adjoint of a written out", but "the mean of a row".
+NO_ARTICLE = re.compile(r"$|[,;:.)]| and | written | \(| \[")
+
+
 def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
     """A sentence in pieces: ``(words, name)``, where ``name`` is a known name that follows the words, or empty.
 
     Known are the arrays, the axes and the index letters, where they stand alone, and any letter beside an
-    equals sign or in "the delta in a picks": there alone ``a``, ``A`` and ``I`` are no words of English.
+    equals sign or in "the delta in a picks": there, and after "of", ``a``, ``A`` and ``I`` are no words of English.
     """
     known = {*names.arrays, *names.letters, *(letter for axis in names.letters.values() for letter in axis)}
     end = 0
@@ -167,7 +180,8 @@ def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
         formula = before.endswith("= ") or after.startswith((" =", " picks"))
         if name in ("delta", "deltas") and before.endswith("the ") and after.startswith(" in "):
             continue  # Kronecker's, whatever the program calls delta
-        if (formula and len(name) == 1) or (name in known and (formula or name not in ("a", "A", "I"))):
+        named = name not in WORDS or (NAMED.search(before) and (name != "a" or NO_ARTICLE.match(after)))
+        if (formula and len(name) == 1) or (name in known and (formula or named)):
             yield text[end : match.start()], name
             end = match.end()
     yield text[end:], ""

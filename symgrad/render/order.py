@@ -39,7 +39,7 @@ from sympy.functions.elementary.miscellaneous import MinMaxBase
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, absolute, selected, selection, where
+from symgrad.functions import MEANINGS, absolute, relation_of, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
@@ -125,7 +125,7 @@ class _Orderer:
     def called(self, expr: Function, show: Callable[[Basic], Node]) -> Node:
         """A function, its arguments as ``show`` gives them."""
         meaning, args = MEANINGS.get(expr.func), expr.args
-        if meaning and meaning.relation and (relation := meaning.relation(*args)):
+        if relation := relation_of(expr.func, *args):
             sign, left, right = relation
             return Indicator(Relation(sign, show(left), show(right)))
         if isinstance(expr, absolute):
@@ -179,7 +179,7 @@ def _power(self: _Orderer, expr: Any) -> Factors:
         node = compose(inner.without_content, self.keys)
         constants = {b: e * exponent for b, e in inner.constants.items()}
         outer = Factors(inner.number**exponent, constants)
-    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, Integer) and base.is_positive):
+    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, (Integer, NumberSymbol)) and base > 0):
         return Factors(constants={base: exponent})
     else:
         node, outer = self.top(base), Factors()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from symgrad.render.letters import AxisRow
 from symgrad.render.names import Vocabulary
 from symgrad.render.shapes import ProductShapes, Shape
-from symgrad.render.tree import Node
+from symgrad.render.tree import Indicator, Node, contains
 
 GRADIENTS = "The gradients"
 CONVENTIONS = "Where a function is not smooth"
@@ -128,3 +128,10 @@ class Page:
         """The closed forms, those in index notation first."""
         index = [form.index for form in self.closed if form.index]
         return (*index, *(form.matrix for form in self.closed if form.matrix))
+
+    @property
+    def has_indicator(self) -> bool:
+        """Whether a formula has a relation in brackets, which is 1 where it holds."""
+        sections = (*self.sections, *([self.evaluation] if self.evaluation else []))
+        lines = [line for section in sections for group in section.groups for line in group]
+        return any(contains(line.right, Indicator) for line in (*lines, *self.closed_lines))

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from sympy import S
+from sympy import MatrixExpr, S
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.render.names import Vocabulary, leaf_indices
+from symgrad.render.names import Vocabulary
 from symgrad.render.tree import (
     Bars,
     Call,
@@ -50,6 +50,7 @@ class Printer(ABC):
     circle: str  # the sign of the entrywise product
     over: str  # and of the entrywise quotient
     relations: ClassVar[Mapping[str, str]]
+    cases_are_open: bool  # whether cases show by themselves where they begin
     ratio_is_closed: bool  # whether a fraction shows by itself where it begins and ends
 
     def __init__(self, names: Vocabulary) -> None:
@@ -110,6 +111,7 @@ class Printer(ABC):
     def factor(self, node: Node, last: bool) -> str:
         """A node as one factor of a product, or after a sign."""
         loose = isinstance(node, _LOOSE) or (isinstance(node, (Summed, Chain)) and not last)
+        loose = loose and not (last and self.cases_are_open and isinstance(node, Cases))
         return self.bracket(node) if loose else self.show(node, last)
 
     def _side_by_side(self, node: Node, last: bool) -> str:
@@ -129,12 +131,25 @@ class Printer(ABC):
 
     def _plus(self, terms: Sequence[Node]) -> str:
         first, *others = terms
-        shown = self.show(first)
-        for term in others:
+        shown = self.bracket(first) if self._goes_on(first) else self.show(first)
+        for place, term in enumerate(others, 1):
             sign, body = ("-", term.body) if isinstance(term, Minus) else ("+", term)
-            spelled = self.bracket(body) if isinstance(body, _LOOSE) else self.show(body)
+            runs_on = place < len(others) and self._goes_on(body)
+            spelled = self.bracket(body) if isinstance(body, _LOOSE) or runs_on else self.show(body)
             shown += f" {self.minus if sign == '-' else '+'} {spelled}"
         return shown
+
+    def _goes_on(self, node: Node) -> bool:
+        """Whether a term ends in cases that show where they begin alone, so that what follows would be taken for one of
+        them."""
+        match node:
+            case Cases():
+                return self.cases_are_open
+            case Minus(body) | Summed(_, body) | MaximumOver(_, body):
+                return self._goes_on(body)
+            case Times(factors):
+                return self._goes_on(factors[-1])
+        return False
 
     def _link(self, node: Node) -> str:
         """A factor of a matrix product."""
@@ -225,6 +240,12 @@ class Printer(ABC):
         """An explicit matrix."""
 
 
-def is_entry(args: Sequence[Node]) -> bool:
-    """Whether the only argument of a function is an entry of an array, so that it needs no brackets."""
-    return len(args) == 1 and isinstance(args[0], Leaf) and bool(leaf_indices(args[0].expr))
+def is_plain(args: Sequence[Node]) -> bool:
+    """Whether the only argument of a function needs no brackets: an entry, a scalar, a number without a sign, or a
+    function of one (``log cosh x``)."""
+    match args:
+        case [Leaf(expr)]:
+            return not isinstance(expr, MatrixExpr) and (expr.is_number is not True or bool(expr.is_nonnegative))
+        case [Call(function, inner)]:
+            return function not in CLOSED and is_plain(inner)
+    return False

@@ -117,6 +117,8 @@ class _TextPage:
         if page.index_only:
             remark = index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
             lines += ["", *wrap(remark, PAGE_WIDTH)]
+        if page.has_indicator:
+            lines += ["", indicator_words()]
         if page.reduction:
             lines += ["", f"Reduction: {page.reduction}"]
         if page.assumptions:
@@ -241,6 +243,11 @@ def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
         names = [name for name, other in arrays if other == count]
         shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
     return f"{listed(shown)}: index notation only."
+
+
+def indicator_words(relation: str = "[x > 0]") -> str:
+    """The one remark on relations in brackets (``Page.has_indicator``)."""
+    return f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
 
 
 def no_matrix_words(derivatives: Sequence[str]) -> str:

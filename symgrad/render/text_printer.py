@@ -12,7 +12,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.render.names import ACCENTS, GREEK, Word, index_letter, leaf_indices, leaf_name, word
-from symgrad.render.printer import CLOSED, Printer, is_entry
+from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.tree import (
     Bars,
     Call,
@@ -42,6 +42,7 @@ class TextPrinter(Printer):
     """Spells a tree in Unicode on one line."""
 
     minus = "−"
+    cases_are_open = False
     ratio_is_closed = False
     circle = "⊙"
     over = "⊘"
@@ -98,7 +99,7 @@ class TextPrinter(Printer):
 
     def call(self, function: str, args: Sequence[Node], last: bool) -> str:
         name = FUNCTIONS.get(function, function)
-        if last and function not in CLOSED and is_entry(args):
+        if last and function not in CLOSED and is_plain(args):
             return f"{name} {self.show(args[0])}"
         return f"{name}({', '.join(self.show(a) for a in args)})"
 
