@@ -155,6 +155,11 @@ class Program:
             expr = replaced(expr, {e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
         return expr
 
+    def opened(self, expr: Expr, names: Collection[str]) -> frozenset[str]:
+        """Those of the arrays ``names`` that ``written_out`` replaces in ``expr``, one within another."""
+        found = array_names(expr) & set(names)
+        return found.union(*(self.opened(self.definitions[name].rhs, names) for name in found))
+
     def with_nodes(self, names: Iterable[str]) -> Program:
         """The same program in which the abbreviations among ``names`` are nodes."""
         wanted = set(names)

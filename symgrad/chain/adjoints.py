@@ -81,14 +81,17 @@ def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr
 def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
 
-    They are tried one by one, then those of statistics (a mean, a variance) together.
+    They are tried one by one, then those of statistics (a mean, a variance) that are left together.
     """
     program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
     statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
     groups = [*([name] for name in present), statistics] if len(statistics) > 1 else [[name] for name in present]
-    for group in groups:
+    for candidates in groups:
+        group = [name for name in candidates if name in array_names(value)]
+        if not group:
+            continue
         written = value
         for name in group:
             written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
@@ -125,15 +128,12 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     for assumption in writer.program.assumptions:
-        used = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
-        value = writer.line(
-            subject,
-            value,
-            fold(used, rules, writer.weights())[0] if used != value else value,
-            "assume",
-            assumption.words,
-            assumption=assumption,
-        )
+        made, opened = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
+        if made == value:
+            continue
+        folded, used = fold(made, rules, writer.weights())
+        cites = (*(writer.origins[name] for name in opened), *writer.cite(used))
+        value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
     return value
 
 

@@ -66,38 +66,40 @@ def contribution(
     program = writer.program
     short = _short_names(program, user, name)
     calls = units(program, user, name)
-    written_out = [] if calls else sorted(writer.origins[n] for n in short)
     slopes: dict[Expr, Expr] = {}
-    cites: list[int] = []
+    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known", real=True)))
+    cites = _origins(writer, rest, short)
     for unit in calls:
-        written = _rewritten(writer, unit, short, rules)
-        stated = Value(unit) in writer.results
-        also = () if stated else sorted(writer.origins[n] for n in array_names(unit) & short)
-        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=also)
+        written, stated = _rewritten(writer, unit, short, rules)
+        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=_origins(writer, stated, short))
         cites.append(writer.results[Partial(unit, entry)])
-    if user.name == program.output and not calls:
-        return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), written_out
-    if user.name == program.output:
-        return _derivative(program, user.rhs, short, entry, slopes), cites
     derivative = _derivative(program, user.rhs, short, entry, slopes)
-    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, written_out)
-    cites.append(writer.results[Partial(user.entry, entry)])
+    if user.name == program.output:
+        return derivative if calls else fold_sums(derivative, rules), cites
+    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, cites)
+    line = writer.results[Partial(user.entry, entry)]
     if slope == 0:
-        return slope, cites
+        return slope, [line]
     adjoint = writer.adjoint[user.name]
-    return sum_over(adjoint[user.indices] * slope, user.indices), cites
+    return sum_over(adjoint[user.indices] * slope, user.indices), [line]
 
 
-def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> Expr:
-    """A function of an abbreviation, written out; the logarithm of a quotient becomes a difference."""
+def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
+    """The lines that define those of the abbreviations ``names`` that are written out in ``expr``."""
+    return sorted(writer.origins[name] for name in writer.program.opened(expr, names))
+
+
+def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
+    """A function of an abbreviation, written out, the logarithm of a quotient becoming a difference; and the same as
+    lines state it."""
     program = writer.program
     written = program.written_out(unit, short)
     opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
     named = fold_sums(opened, rules)
-    cites = tuple(sorted(writer.origins[n] for n in array_names(unit) & short))
     if named != unit:
+        cites = tuple(_origins(writer, unit, short - array_names(named)))
         writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
-    return opened
+    return opened, named
 
 
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
