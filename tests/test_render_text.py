@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from catalogue import NAMES, derived
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -366,6 +368,15 @@ def test_derivations_of_other_programs_print(name: str) -> None:
     program, wrt = ZOO[name]
     page = to_text(derive_record(program(), wrt))
     assert all(letter not in page for letter in "{}*")
+
+
+@pytest.mark.parametrize("name", [*ZOO, *NAMES])
+def test_no_line_shows_what_the_one_above_shows(name: str) -> None:
+    program, wrt = ZOO.get(name, (None, ()))
+    page = layout_module.layout(derived(name).record if program is None else derive_record(program(), wrt))
+    for group in (group for section in page.sections for group in section.groups):
+        for above, line in pairwise(group):
+            assert line.right != above.right, line.number
 
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
