@@ -370,10 +370,9 @@ def test_derivations_of_other_programs_print(name: str) -> None:
     assert all(letter not in page for letter in "{}*")
 
 
-@pytest.mark.parametrize("name", [*ZOO, *NAMES])
-def test_no_line_shows_what_the_one_above_shows(name: str) -> None:
-    program, wrt = ZOO.get(name, (None, ()))
-    page = layout_module.layout(derived(name).record if program is None else derive_record(program(), wrt))
+@pytest.mark.parametrize("make", [*ZOO.values(), *NAMES], ids=[*ZOO, *(f"ready-made {name}" for name in NAMES)])
+def test_no_line_shows_what_the_one_above_shows(make: str | tuple[Callable[[], Program], tuple[str, ...]]) -> None:
+    page = layout_module.layout(derived(make).record if isinstance(make, str) else derive_record(make[0](), make[1]))
     for group in (group for section in page.sections for group in section.groups):
         for above, line in pairwise(group):
             assert line.right != above.right, line.number
