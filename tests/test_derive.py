@@ -143,6 +143,21 @@ def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
     assert used.cites == (defined(of, "T"),)
 
 
+@pytest.mark.parametrize(
+    ("name", "rule", "reason"),
+    [
+        ("logistic", "collect", "terms cancel"),
+        ("softmax_mse", "collect", "a common factor taken out"),
+        ("clip_loss", "contract", "in each term a delta picks n = i or n = m"),
+        ("softmax_cross_entropy", "close", "the adjoint of Z written out"),
+    ],
+)
+def test_reasons_say_what_happens(name: str, rule: str, reason: str) -> None:
+    reasons = [step.reason for step in derived(name).steps if step.rule == rule]
+    assert reason in reasons
+    assert rule == "contract" or set(reasons) == {reason}
+
+
 def defined(of: Record, name: str) -> int:
     """The number of the line that defines an array."""
     (line,) = (s.number for s in of.steps if s.subject == Value(of.program.definitions[name].entry) and not s.cites)

@@ -100,16 +100,19 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
         shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
         if cost(shorter, weights) < cost(value, weights):
             cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
-            named = " and ".join(nodes[name] for name in group)
             cites += writer.cite(used)
             conditions = tuple(
                 condition
                 for name in group
                 for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
             )
-            reason = f"the adjoint of {named} written out"
+            reason = _written_out_reason([nodes[name] for name in group])
             value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
     return value
+
+
+def _written_out_reason(names: Sequence[str]) -> str:
+    return f"the adjoint{'s' if len(names) > 1 else ''} of {' and '.join(names)} written out"
 
 
 def _axes_of(entry: Expr) -> int:
@@ -141,15 +144,17 @@ def write_closed_form(writer: Writer, name: str) -> None:
     """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     gradient = writer.closed[name]
-    value, cites = gradient.index, []
+    value, cites, named = gradient.index, [], []
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
         if not array_names(closed.index) & set(nodes):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
+            named.append(nodes[used])
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
-        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(cites))
+        reason = _written_out_reason(named)
+        writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
         writer.closed[name] = replace(
             gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters)
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from sympy import (
+    Add,
     Expr,
     Function,
     Indexed,
     IndexedBase,
     Integer,
     KroneckerDelta,
+    Mul,
     Pow,
     Sum,
     Symbol,
@@ -178,10 +181,23 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
     if not used and spread(before) == spread(value):
         return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
-    reason = f"in terms of {names}" if used else "collect common factors"
+    reason = f"in terms of {names}" if used else _collect_reason(before)
     return writer.line(
         subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
     )
+
+
+def _collect_reason(before: Expr) -> str:
+    """What happens to ``before`` where it becomes shorter and no rule is used."""
+    cancel = _products(before) > len(Add.make_args(before.expand()))
+    return "terms cancel" if cancel else "a common factor taken out"
+
+
+def _products(expr: Expr) -> int:
+    """How many products ``expr`` has when its brackets are multiplied out and nothing is merged."""
+    if isinstance(expr, Add):
+        return sum(_products(term) for term in expr.args)
+    return prod(_products(factor) for factor in expr.args) if isinstance(expr, Mul) else 1
 
 
 def _delta_reason(before: Expr, axis: str) -> str:
@@ -195,7 +211,8 @@ def _delta_reason(before: Expr, axis: str) -> str:
                 picked.setdefault(str(gone), set()).add(str(kept))
                 break
     if any(len(kept) > 1 for kept in picked.values()):
-        return "in each term the deltas pick one"
+        pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
+        return f"in each term a delta picks {', '.join(pairs[:-1])} or {pairs[-1]}"
     equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
     if len(picked) == 1:
         return f"the delta in {next(iter(picked))} picks {equalities[0]}"
