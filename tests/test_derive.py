@@ -15,12 +15,13 @@ from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import ZOO, deep_tanh, label_smoothing, layer_norm, logistic
 from sympy import Expr, Function, Indexed, KroneckerDelta, Max, Sum, Symbol, exp, log
+from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, InputError, Program, UnsupportedError, node
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation
-from symgrad.notation import array_names, canonical
+from symgrad.notation import array_names, axis_name, bound_indices, canonical
 from symgrad.steps import Partial, Record, Step, Total, Value
 
 SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3, "B": 2, "G": 2, "E": 2, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}
@@ -156,6 +157,39 @@ def test_reasons_say_what_happens(name: str, rule: str, reason: str) -> None:
     reasons = [step.reason for step in derived(name).steps if step.rule == rule]
     assert reason in reasons
     assert rule == "contract" or set(reasons) == {reason}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sum_keeps_its_letter_when_a_delta_is_summed_away(name: str) -> None:
+    """What is summed after it was summed before it, by the same letter."""
+    for step in derived(name).steps:
+        if step.rule == "contract":
+            assert summed(step.after) <= summed(step.before), step.number
+
+
+def summed(expr: Expr) -> set[tuple[str, int, str]]:
+    """The arrays of which a summed letter is an index, which index, and the letter."""
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total)}
+    places = [(e.base.name, place, i) for e in expr.atoms(Indexed) for place, i in enumerate(e.indices)]
+    return {(name, place, str(i.label)) for name, place, i in places if i in bound}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_letter_is_of_one_axis(name: str) -> None:
+    of = derived(name)
+    axes: dict[str, set[str]] = {}
+    for step in (*of.steps, *of.evaluation.steps):
+        for index in step.after.atoms(Idx):
+            axes.setdefault(str(index.label), set()).add(axis_name(index))
+    assert axes and all(len(some) == 1 for some in axes.values())
+    assert not axes.keys() & of.record.program.entry_letters
+
+
+def test_a_gradient_has_the_letters_of_its_last_line() -> None:
+    of = derived("info_nce").record
+    (last,) = [s for s in of.steps if s.subject == Total(of.gradients["U"].entry)][-1:]
+    assert of.gradients["U"].index == last.after
+    assert {str(i.label) for total in last.after.atoms(Sum) for i in bound_indices(total)} == {"i"}
 
 
 def defined(of: Record, name: str) -> int:

@@ -395,4 +395,4 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
     letters = [axis.index(letter) for axis, letter in zip(axes, "klpqr", strict=True)]
     loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
     page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
-    assert "a   (C, K, D, D, E)   a_kldef   input" in page
+    assert "a   (C, K, D, D, E)   a_kmdef   input" in page

@@ -17,7 +17,6 @@ from symgrad.notation import (
     entries,
     free_indices,
     fresh_letter,
-    lettered,
     renamed,
     replaced,
 )
@@ -59,9 +58,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
-    writer.closed[name] = Gradient(
-        program.arrays[name], entry, lettered(value, program.axis, program.entry_letters), None
-    )
+    writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject, value), None)
 
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
@@ -155,6 +152,4 @@ def write_closed_form(writer: Writer, name: str) -> None:
         value = fold(ordered_sums(value), [], writer.weights())[0]
         reason = _written_out_reason(named)
         writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
-        writer.closed[name] = replace(
-            gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters)
-        )
+        writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry), value))

@@ -169,7 +169,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
-            reason = _delta_reason(writer.lettered(subject, before), axis.name)
+            reason = _delta_reason(writer.shown(subject, before), axis.name)
             conditions = cancelled(writer.program, before, value)
             writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))

@@ -97,13 +97,15 @@ class _Writer:
         if isinstance(subject, Largest):
             shown = self._in_letters(subject.entry, after)
         else:
-            subject = Value(lettered(subject.expr, self._source.program.axis))
+            program = self._source.program
+            subject = Value(lettered(subject.expr, program.axis, program.entry_letters))
             shown = self._in_letters(subject.expr, after)
         self._steps.append(Step(number, subject, None, shown, rule, reason, tuple(sorted(set(cites)))))
         return number
 
     def _in_letters(self, left: Expr, right: Expr) -> Expr:
-        return lettered(right, self._source.program.axis, {str(i.label) for i in free_indices(left)})
+        taken = {str(i.label) for i in free_indices(left)} | self._source.program.entry_letters
+        return lettered(right, self._source.program.axis, taken)
 
     def _definition(self, equation: Assignment, reason: str) -> int:
         rhs = self._in_letters(equation.entry, meant(equation.rhs))
@@ -205,7 +207,7 @@ def _origins(record: Record) -> dict[str, int]:
 def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
     letters: dict[Idx, Idx] = {}
     for index in dict.fromkeys((*indices_of(shift.shifted), *shift.rows, *shift.columns)):
-        taken = {str(new.label) for new in letters.values()}
+        taken = {str(new.label) for new in letters.values()} | program.entry_letters
         letters[index] = fresh_letter(program.axis[axis_name(index)], taken)
     return Shift(
         renamed(shift.exponent, letters),

@@ -134,7 +134,7 @@ def _times(count: int) -> str:
 
 
 def _array_row(array: Array, program: Program) -> ArrayRow:
-    entry = array[tuple(table_indices(array))]
+    entry = array[tuple(table_indices(array, program.entry_letters))]
     definition = program.definitions.get(array.name)
     role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
     role = "output" if array.name == program.output else role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from sympy.core.basic import Basic
@@ -22,9 +22,10 @@ class AxisRow:
     letters: tuple[str, ...]
 
 
-def table_indices(array: Array) -> Iterator[Idx]:
-    """An index letter for every axis of an array, all different; a repeated axis takes its second letter."""
-    taken: set[str] = set()
+def table_indices(array: Array, entry_letters: Set[str]) -> Iterator[Idx]:
+    """An index letter for every axis of an array, all different and none in which entries of the program's arrays are
+    written, as in lines; a repeated axis takes its second letter."""
+    taken = set(entry_letters)
     for axis in array.axes:
         index = fresh_letter(axis, taken)
         taken.add(str(index.label))
@@ -37,7 +38,7 @@ def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> t
     steps = (*record.steps, *(evaluation.steps if evaluation else ()))
     used: dict[str, dict[str, None]] = {axis.name: {} for axis in program.axes}
     written: list[Basic] = [part for step in steps for part in _expressions(step)]
-    written += [array[tuple(table_indices(array))] for array in program.arrays.values()]
+    written += [array[tuple(table_indices(array, program.entry_letters))] for array in program.arrays.values()]
     written += [side for a in program.assumptions for side in (a.lhs, a.rhs)]
     for expr in written:
         for index in sorted(expr.atoms(Idx), key=names.index_place):
