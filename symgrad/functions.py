@@ -281,7 +281,7 @@ MEANINGS: dict[type[Function], Meaning] = {
         r"\max",
         lambda a, b: max(a, b),
         "max(a, b) has the derivatives H(a − b) and H(b − a) with H(0) = 1/2, so half each where a = b, as in PyTorch "
-        "(TensorFlow gives a the whole)",
+        "(TensorFlow gives all of it to the first)",
     ),
     minimum: Meaning(
         "np.minimum({}, {})",
@@ -290,7 +290,7 @@ MEANINGS: dict[type[Function], Meaning] = {
         r"\min",
         lambda a, b: min(a, b),
         "min(a, b) has the derivatives H(b − a) and H(a − b) with H(0) = 1/2, so half each where a = b, as in PyTorch "
-        "(TensorFlow gives a the whole)",
+        "(TensorFlow gives all of it to the first)",
     ),
     clip: Meaning(
         "np.clip({}, {}, {})",

@@ -9,7 +9,7 @@ a finished line they bear the conventional letters of their axis.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count, permutations
 from string import ascii_lowercase
@@ -41,12 +41,14 @@ class Axis:
     """A dimension of symbolic size, such as N (rows of a batch) or C (classes).
 
     ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters: the running
-    index first, the index of a derivative's denominator second.
+    index first, the index of a derivative's denominator second.  ``spares`` are for further sums: letters that no other
+    axis of its program has.
     """
 
     name: str
     meaning: str = ""
     letters: str = ""
+    spares: str = field(default="", compare=False)
 
     @property
     def size(self) -> Symbol:
@@ -295,22 +297,45 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
     preferred = axis.conventional
     if bound:
         preferred = preferred[:1] + preferred[2:] + preferred[1:2]
-    for letter in preferred + ascii_lowercase:
+    for letter in preferred + axis.spares + ascii_lowercase:
         if letter not in taken:
             return axis.index(letter)
     return axis.index(Dummy(axis.conventional[0]).name)  # more than 26 indices at once: not a line for a reader
 
 
-def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = ()) -> Expr:
-    """``expr`` with conventional letters for its bound indices, none that is free in it or in ``taken``."""
+def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
+    """The axes by name, the letters that are neither conventional for one nor ``taken`` shared out as spares."""
+    conventional = {letter for axis in axes for letter in axis.conventional}
+    free = [letter for letter in ascii_lowercase if letter not in conventional and letter not in taken]
+    return {a.name: replace(a, spares="".join(free[place :: len(axes)])) for place, a in enumerate(axes)}
+
+
+def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), above: Expr | None = None) -> Expr:
+    """``expr`` with conventional letters for its bound indices, none that is free in it or in ``taken``.
+
+    Where ``expr`` goes on from a line ``above``, a sum over entries that are summed there keeps its letter.
+    """
     outside = {str(i.label) for i in free_indices(expr)} | set(taken)
     order = list(axes)
+    known_places = {} if above is None else _places(above, {i for s in above.atoms(Sum) for i in bound_indices(s)})
+
+    def letter(index: Idx, body: Basic, used: set[str]) -> Idx:
+        places = _places(body, {index})[index]
+        shared = {
+            old: len(places & found)
+            for old, found in known_places.items()
+            if axis_name(old) == axis_name(index) and str(old.label) not in used
+        }
+        best = max(shared.values(), default=0)
+        kept = sorted((old for old, count in shared.items() if count == best > 0), key=str)
+        usual = fresh_letter(axes[axis_name(index)], used, bound=True)
+        return kept[0] if kept and usual not in kept else usual
 
     def relettered(part: Basic, known: dict[Idx, Idx], used: set[str]) -> Basic:
         if isinstance(part, Sum):
             own: dict[Idx, Idx] = {}
             for index in sorted(bound_indices(part), key=lambda i: order.index(axis_name(i))):
-                own[index] = fresh_letter(axes[axis_name(index)], used, bound=True)
+                own[index] = letter(index, part.function, used)
                 used = used | {str(own[index].label)}
             return sum_over(relettered(part.function, known | own, used), own.values())
         if not height(part):
@@ -318,6 +343,16 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = ()) ->
         return part.func(*(relettered(arg, known, used) for arg in part.args))
 
     return relettered(expr, {}, outside)
+
+
+def _places(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:
+    """For each of ``indices``, the arrays of which it is an index in ``expr``, and which one."""
+    found: dict[Idx, set[tuple[str, int]]] = {index: set() for index in indices}
+    for entry in expr.atoms(Indexed):
+        for place, index in enumerate(entry.indices):
+            if index in found:
+                found[index].add((entry.base.name, place))
+    return found
 
 
 def is_matrix(expr: Basic) -> bool:

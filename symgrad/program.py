@@ -23,6 +23,7 @@ from symgrad.notation import (
     free_indices,
     replaced,
     varying_names,
+    with_spares,
 )
 
 
@@ -52,8 +53,8 @@ class Program:
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
-        """The axes by name."""
-        return {axis.name: axis for axis in self.axes}
+        """The axes by name, with spare letters."""
+        return with_spares(self.axes, self.entry_letters)
 
     @cached_property
     def arrays(self) -> dict[str, Array]:
@@ -82,7 +83,8 @@ class Program:
     @cached_property
     def entry_letters(self) -> set[str]:
         """The letters in which entries of arrays are written; indices had better have others."""
-        return {name.lower() for name in self.arrays if len(name) == 1}
+        names = [*(array.name for array in self.inputs), *(equation.name for equation in self.equations)]
+        return {name.lower() for name in names if len(name) == 1}
 
     @cached_property
     def _structure(self) -> dict[str, tuple[int, str]]:
@@ -154,6 +156,11 @@ class Program:
             latest = max(found, key=self.rank.__getitem__)
             expr = replaced(expr, {e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
         return expr
+
+    def opened(self, expr: Expr, names: Collection[str]) -> frozenset[str]:
+        """Those of the arrays ``names`` that ``written_out`` replaces in ``expr``, one within another."""
+        found = array_names(expr) & set(names)
+        return found.union(*(self.opened(self.definitions[name].rhs, names) for name in found))
 
     def with_nodes(self, names: Iterable[str]) -> Program:
         """The same program in which the abbreviations among ``names`` are nodes."""

@@ -290,3 +290,17 @@ def test_a_notebooks_cell_is_quoted_and_code_without_source_is_not() -> None:
         said = message(space["cell"])
         assert said[0] == "W (D, C) @ X (N, D): C does not match N"
         assert said[1].startswith(f"  {file}, line 2") and len(said) == lines
+
+
+@pytest.mark.parametrize(
+    ("shapes", "meaning"),
+    [
+        ("X: N D, R: N N", "rows of the batch"),
+        ("R: M N, V: N K", ""),
+        ("U: D N", ""),
+        ("X: D, y: N", "rows of the batch"),
+    ],
+)
+def test_an_axis_counts_rows_where_it_comes_first(shapes: str, meaning: str) -> None:
+    axes = {axis.name: axis.meaning for shape in parse_shapes(shapes) for axis in shape.array.axes}
+    assert axes["N"] == meaning and axes.get("D", "features") == "features"

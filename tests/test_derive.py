@@ -10,18 +10,22 @@ from itertools import permutations
 import classifier as cl
 import numpy as np
 import pytest
+from catalogue import NAMES, derived
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import ZOO, deep_tanh, label_smoothing, layer_norm, logistic
 from sympy import Expr, Function, Indexed, KroneckerDelta, Max, Sum, Symbol, exp, log
+from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, InputError, Program, UnsupportedError, node
 from symgrad.derive import derive_record
-from symgrad.notation import canonical
+from symgrad.equations import abbreviation
+from symgrad.notation import array_names, axis_name, bound_indices, canonical
 from symgrad.steps import Partial, Record, Step, Total, Value
 
 SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3, "B": 2, "G": 2, "E": 2, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}
+READY_MADE = {f"ready-made {name}": name for name in NAMES}
 ALL = {name: (make, ("W", "b")) for name, make in LOSSES.items()} | ZOO
 
 X, W, b, Y, Z, S, P, L = cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
@@ -135,7 +139,101 @@ def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
     of = derive_record(label_smoothing(), ("W",))
     mixed = of.program.arrays["T"]
     assert same(of.adjoints["Z"].index, (P[m, c] - mixed[m, c]) / N)
-    assert [s.assumption.key for s in of.steps if s.assumption] == ["A1"]
+    (used,) = (s for s in of.steps if s.assumption)
+    assert used.assumption is not None and used.assumption.key == "A1"
+    assert used.cites == (defined(of, "T"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "reason"),
+    [
+        ("logistic", "collect", "terms cancel"),
+        ("softmax_mse", "collect", "a common factor taken out"),
+        ("clip_loss", "contract", "in each term a delta picks n = i or n = m"),
+        ("softmax_cross_entropy", "close", "the adjoint of Z written out"),
+    ],
+)
+def test_reasons_say_what_happens(name: str, rule: str, reason: str) -> None:
+    reasons = [step.reason for step in derived(name).steps if step.rule == rule]
+    assert reason in reasons
+    assert rule == "contract" or set(reasons) == {reason}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sum_keeps_its_letter_when_a_delta_is_summed_away(name: str) -> None:
+    """What is summed after it was summed before it, by the same letter."""
+    for step in derived(name).steps:
+        if step.rule == "contract":
+            assert summed(step.after) <= summed(step.before), step.number
+
+
+def summed(expr: Expr) -> set[tuple[str, int, str]]:
+    """The arrays of which a summed letter is an index, which index, and the letter."""
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total)}
+    places = [(e.base.name, place, i) for e in expr.atoms(Indexed) for place, i in enumerate(e.indices)]
+    return {(name, place, str(i.label)) for name, place, i in places if i in bound}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_letter_is_of_one_axis(name: str) -> None:
+    of = derived(name)
+    axes: dict[str, set[str]] = {}
+    for step in (*of.steps, *of.evaluation.steps):
+        for index in step.after.atoms(Idx):
+            axes.setdefault(str(index.label), set()).add(axis_name(index))
+    assert axes and all(len(some) == 1 for some in axes.values())
+    assert not axes.keys() & of.record.program.entry_letters
+
+
+def test_a_gradient_has_the_letters_of_its_last_line() -> None:
+    of = derived("info_nce").record
+    (last,) = [s for s in of.steps if s.subject == Total(of.gradients["U"].entry)][-1:]
+    assert of.gradients["U"].index == last.after
+    assert {str(i.label) for total in last.after.atoms(Sum) for i in bound_indices(total)} == {"i"}
+
+
+def defined(of: Record, name: str) -> int:
+    """The number of the line that defines an array."""
+    (line,) = (s.number for s in of.steps if s.subject == Value(of.program.definitions[name].entry) and not s.cites)
+    return line
+
+
+@pytest.mark.parametrize("name", [*ALL, *READY_MADE])
+def test_a_derivative_cites_the_definitions_that_it_writes_out(name: str) -> None:
+    of = record(name) if name in ALL else derived(READY_MADE[name]).record
+    for step in of.steps:
+        if step.rule != "differentiate":
+            continue
+        (wrt,) = array_names(step.subject.wrt)
+        sides = [of.steps[cited - 1].after for cited in step.cites if isinstance(of.steps[cited - 1].subject, Value)]
+        assert sides
+        for side in sides:
+            unknown = {call: Symbol("known", real=True) for call in side.atoms(log)}  # with derivatives of their own
+            side = side.xreplace(unknown) if isinstance(step.subject, Total) else side
+            for used in array_names(side) & of.program.definitions.keys():
+                if not of.program.definitions[used].is_node and wrt in of.program.varies_with(used):
+                    assert defined(of, used) in step.cites, (step.number, used)
+
+
+def test_a_derivative_of_entropy_cites_what_stands_outside_of_the_logarithm() -> None:
+    """P log P: the logarithm is differentiated on a line of its own, P beside it on the line that cites this one."""
+    softmax = abbreviation(P[n, k], exp(Z[n, k]) / S[n])
+    equations = (cl.logits(), cl.normaliser(), softmax, node(L.base, Sum(P[n, k] * log(P[n, k]), n, k)))
+    of = derive_record(Program("entropy", (cl.N, cl.D, cl.C), (X, W, b), equations, "L"), ("Z",))
+    (line,) = (s for s in of.steps if s.subject == Total(Z[m, c]) and s.before is None)
+    slope = max(s.number for s in of.steps if s.subject == Partial(log(P[n, k]), Z[m, c]))
+    assert line.cites == (defined(of, "S"), defined(of, "P"), defined(of, "L"), slope)
+
+
+@pytest.mark.parametrize("name", [*ALL, *READY_MADE])
+def test_only_adjoints_of_the_line_above_are_written_out(name: str) -> None:
+    of = record(name) if name in ALL else derived(READY_MADE[name]).record
+    for step in of.steps:
+        if step.rule in ("substitute", "close"):
+            cited = [of.steps[number - 1].subject for number in step.cites]
+            entries = [name for s in cited if isinstance(s, Total) for name in array_names(s.wrt)]
+            assert entries
+            assert {of.adjoint_arrays[name].name for name in entries} <= array_names(step.before)
 
 
 def test_a_sum_of_squares_around_a_mean_has_a_matrix_form_that_fits() -> None:

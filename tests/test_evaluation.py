@@ -15,12 +15,13 @@ import pytest
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import attention, label_smoothing, logistic, ridge, temperature
-from sympy import Expr, Indexed, Integer, Sum, exp, log
+from sympy import Expr, Indexed, Integer, Sum, cosh, exp, log
 
 import symgrad
 from symgrad.check.marks import Level
 from symgrad.check.proof import prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
+from symgrad.codegen.evaluation import COSH
 from symgrad.codegen.stable import evaluated
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
@@ -185,6 +186,15 @@ def test_log_sum_exp_and_softplus() -> None:
     z, q = Array("z", (N,)), Array("p", (N,))
     assert line(lines("logistic"), 1 / (1 + exp(-z[n]))).after == exp(z[n]) / (1 + exp(z[n]))
     assert line(lines("logistic"), log(1 - q[n])).after == -log(1 + exp(z[n]))
+
+
+def test_a_logarithm_is_opened_for_the_right_reason() -> None:
+    cosine = symgrad.derive("log_cosh").evaluation.steps
+    (opened,) = (step for step in cosine if isinstance(step.subject, Value) and step.subject.expr.has(cosh))
+    assert opened.reason == COSH and not opened.cites  # the residual in it stays as it is
+    assert line(lines("log_sum_exp"), log(S[n])).reason == "the logarithm of a product"
+    quotient = line(lines("logistic"), log(Array("p", (N,))[n]))
+    assert quotient.reason == "the logarithm of a quotient" and quotient.cites == (2,)
 
 
 def test_what_needs_no_shift_has_no_lines() -> None:

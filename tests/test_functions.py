@@ -122,13 +122,13 @@ def test_the_conventions_are_those_recorded(framework: str, name: str) -> None:
     if framework in words_claim(call.func):
         assert found == case["gradients"]
     else:
-        assert found != case["gradients"] == [1, 0], "the words say that a gets the whole"
+        assert found != case["gradients"] == [1, 0], "the words say that the first gets all of it"
 
 
 def words_claim(function: type[Function]) -> set[str]:
     """The frameworks of which the words say that they do the same."""
     words = MEANINGS[function].convention
-    before = words.partition("(TensorFlow gives a")[0]
+    before = words.partition("(TensorFlow gives")[0]
     return {name for name, shown in (("torch", "PyTorch"), ("tensorflow", "TensorFlow")) if shown in before}
 
 

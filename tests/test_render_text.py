@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from catalogue import derived
+from catalogue import NAMES, derived
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -409,6 +410,14 @@ def test_derivations_of_other_programs_print(name: str) -> None:
     assert all(letter not in page for letter in "{}*")
 
 
+@pytest.mark.parametrize("make", [*ZOO.values(), *NAMES], ids=[*ZOO, *(f"ready-made {name}" for name in NAMES)])
+def test_no_line_shows_what_the_one_above_shows(make: str | tuple[Callable[[], Program], tuple[str, ...]]) -> None:
+    page = layout_module.layout(derived(make).record if isinstance(make, str) else derive_record(make[0](), make[1]))
+    for group in (group for section in page.sections for group in section.groups):
+        for above, line in pairwise(group):
+            assert line.right != above.right, line.number
+
+
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
     of = derive_record(ZOO["tensor_form"][0](), ("X", "T"))
     page = to_text(of)
@@ -426,7 +435,7 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
     letters = [axis.index(letter) for axis, letter in zip(axes, "klpqr", strict=True)]
     loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
     page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
-    assert "a   (C, K, D, D, E)   a_kldef   input" in page
+    assert "a   (C, K, D, D, E)   a_kmdef   input" in page
 
 
 @pytest.mark.parametrize("name", ["attention_head", "info_nce", "clip_loss", "soft_dice"])

@@ -18,6 +18,7 @@ MEANINGS = {
     "T": "tokens",
     "B": "batch",
 }
+BATCH = {"N", "B"}  # they count the rows of a batch where they come first, as NumPy has it, in whatever has them
 ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
 LETTERS = 3  # that every axis has at the least
 WORDS = ("positive", "symmetric", "one-hot", "distribution")
@@ -50,7 +51,10 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
         found.append(shape)
     if not found:
         raise InputError("shapes: no input is declared; expected such as 'X: N D, W: D C, b: C'")
-    axes = _lettered({axis.name: axis for shape in found for axis in shape.array.axes}, (shape.name for shape in found))
+    arrays = [shape.array for shape in found]
+    axes = _lettered(
+        {axis.name: _meant(axis, arrays) for array in arrays for axis in array.axes}, (a.name for a in arrays)
+    )
     for shape in found:
         if shape.name in axes:
             raise InputError(f"shapes: {shape.name} names both an array and an axis")
@@ -58,6 +62,12 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
         replace(shape, array=replace(shape.array, axes=tuple(axes[axis.name] for axis in shape.array.axes)))
         for shape in found
     )
+
+
+def _meant(axis: Axis, arrays: Iterable[Array]) -> Axis:
+    """``axis`` without the meaning that its letter has by convention, where its place in an array tells otherwise."""
+    leads = all(array.axes[0] == axis for array in arrays if axis in array.axes)
+    return axis if leads or axis.name not in BATCH else replace(axis, meaning="")
 
 
 def _lettered(axes: Mapping[str, Axis], inputs: Iterable[str]) -> dict[str, Axis]:

@@ -17,7 +17,6 @@ from symgrad.notation import (
     entries,
     free_indices,
     fresh_letter,
-    lettered,
     renamed,
     replaced,
 )
@@ -59,9 +58,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
-    writer.closed[name] = Gradient(
-        program.arrays[name], entry, lettered(value, program.axis, program.entry_letters), None
-    )
+    writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject, value), None)
 
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
@@ -81,14 +78,17 @@ def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr
 def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
 
-    They are tried one by one, then those of statistics (a mean, a variance) together.
+    They are tried one by one, then those of statistics (a mean, a variance) that are left together.
     """
     program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
     statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
     groups = [*([name] for name in present), statistics] if len(statistics) > 1 else [[name] for name in present]
-    for group in groups:
+    for candidates in groups:
+        group = [name for name in candidates if name in array_names(value)]
+        if not group:
+            continue
         written = value
         for name in group:
             written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
@@ -97,16 +97,19 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
         shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
         if cost(shorter, weights) < cost(value, weights):
             cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
-            named = " and ".join(nodes[name] for name in group)
             cites += writer.cite(used)
             conditions = tuple(
                 condition
                 for name in group
                 for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
             )
-            reason = f"the adjoint of {named} written out"
+            reason = _written_out_reason([nodes[name] for name in group])
             value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
     return value
+
+
+def _written_out_reason(names: Sequence[str]) -> str:
+    return f"the adjoint{'s' if len(names) > 1 else ''} of {' and '.join(names)} written out"
 
 
 def _axes_of(entry: Expr) -> int:
@@ -125,15 +128,12 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     for assumption in writer.program.assumptions:
-        used = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
-        value = writer.line(
-            subject,
-            value,
-            fold(used, rules, writer.weights())[0] if used != value else value,
-            "assume",
-            assumption.words,
-            assumption=assumption,
-        )
+        made, opened = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
+        if made == value:
+            continue
+        folded, used = fold(made, rules, writer.weights())
+        cites = (*(writer.origins[name] for name in opened), *writer.cite(used))
+        value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
     return value
 
 
@@ -141,15 +141,15 @@ def write_closed_form(writer: Writer, name: str) -> None:
     """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     gradient = writer.closed[name]
-    value, cites = gradient.index, []
+    value, cites, named = gradient.index, [], []
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
         if not array_names(closed.index) & set(nodes):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
+            named.append(nodes[used])
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
-        writer.line(Total(gradient.entry), gradient.index, value, "close", "closed form", cites=tuple(cites))
-        writer.closed[name] = replace(
-            gradient, index=lettered(value, writer.program.axis, writer.program.entry_letters)
-        )
+        reason = _written_out_reason(named)
+        writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
+        writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry), value))

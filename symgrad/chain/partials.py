@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from sympy import (
+    Add,
     Expr,
     Function,
     Indexed,
     IndexedBase,
     Integer,
     KroneckerDelta,
+    Mul,
     Pow,
     Sum,
     Symbol,
@@ -66,38 +69,40 @@ def contribution(
     program = writer.program
     short = _short_names(program, user, name)
     calls = units(program, user, name)
-    written_out = [] if calls else sorted(writer.origins[n] for n in short)
     slopes: dict[Expr, Expr] = {}
-    cites: list[int] = []
+    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known", real=True)))
+    cites = _origins(writer, rest, short)
     for unit in calls:
-        written = _rewritten(writer, unit, short, rules)
-        stated = Value(unit) in writer.results
-        also = () if stated else sorted(writer.origins[n] for n in array_names(unit) & short)
-        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=also)
+        written, stated = _rewritten(writer, unit, short, rules)
+        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=_origins(writer, stated, short))
         cites.append(writer.results[Partial(unit, entry)])
-    if user.name == program.output and not calls:
-        return fold_sums(_derivative(program, user.rhs, short, entry, {}), rules), written_out
-    if user.name == program.output:
-        return _derivative(program, user.rhs, short, entry, slopes), cites
     derivative = _derivative(program, user.rhs, short, entry, slopes)
-    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, written_out)
-    cites.append(writer.results[Partial(user.entry, entry)])
+    if user.name == program.output:
+        return derivative if calls else fold_sums(derivative, rules), cites
+    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, cites)
+    line = writer.results[Partial(user.entry, entry)]
     if slope == 0:
-        return slope, cites
+        return slope, [line]
     adjoint = writer.adjoint[user.name]
-    return sum_over(adjoint[user.indices] * slope, user.indices), cites
+    return sum_over(adjoint[user.indices] * slope, user.indices), [line]
 
 
-def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> Expr:
-    """A function of an abbreviation, written out; the logarithm of a quotient becomes a difference."""
+def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
+    """The lines that define those of the abbreviations ``names`` that are written out in ``expr``."""
+    return sorted(writer.origins[name] for name in writer.program.opened(expr, names))
+
+
+def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
+    """A function of an abbreviation, written out, the logarithm of a quotient becoming a difference; and the same as
+    lines state it."""
     program = writer.program
     written = program.written_out(unit, short)
     opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
     named = fold_sums(opened, rules)
-    cites = tuple(sorted(writer.origins[n] for n in array_names(unit) & short))
     if named != unit:
+        cites = tuple(_origins(writer, unit, short - array_names(named)))
         writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
-    return opened
+    return opened, named
 
 
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
@@ -164,7 +169,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
-            reason = _delta_reason(writer.lettered(subject, before), axis.name)
+            reason = _delta_reason(writer.shown(subject, before), axis.name)
             conditions = cancelled(writer.program, before, value)
             writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))
@@ -176,10 +181,23 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
     if not used and spread(before) == spread(value):
         return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
-    reason = f"in terms of {names}" if used else "collect common factors"
+    reason = f"in terms of {names}" if used else _collect_reason(before)
     return writer.line(
         subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
     )
+
+
+def _collect_reason(before: Expr) -> str:
+    """What happens to ``before`` where it becomes shorter and no rule is used."""
+    cancel = _products(before) > len(Add.make_args(before.expand()))
+    return "terms cancel" if cancel else "a common factor taken out"
+
+
+def _products(expr: Expr) -> int:
+    """How many products ``expr`` has when its brackets are multiplied out and nothing is merged."""
+    if isinstance(expr, Add):
+        return sum(_products(term) for term in expr.args)
+    return prod(_products(factor) for factor in expr.args) if isinstance(expr, Mul) else 1
 
 
 def _delta_reason(before: Expr, axis: str) -> str:
@@ -193,7 +211,8 @@ def _delta_reason(before: Expr, axis: str) -> str:
                 picked.setdefault(str(gone), set()).add(str(kept))
                 break
     if any(len(kept) > 1 for kept in picked.values()):
-        return "in each term the deltas pick one"
+        pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
+        return f"in each term a delta picks {', '.join(pairs[:-1])} or {pairs[-1]}"
     equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
     if len(picked) == 1:
         return f"the delta in {next(iter(picked))} picks {equalities[0]}"

@@ -59,12 +59,9 @@ class Writer:
         """
         if before is not None and canonical(before) == canonical(after):
             return after
-        shown = None
-        if before is not None:
-            last = self.steps[-1]
-            shown = last.after if last.subject == subject else self.lettered(subject, before)
+        shown = None if before is None else self.shown(subject, before)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
-        number, shown_after = len(self.steps) + 1, self.lettered(subject, after)
+        number, shown_after = len(self.steps) + 1, self.lettered(subject, after, shown)
         self.steps.append(
             Step(
                 number,
@@ -101,18 +98,24 @@ class Writer:
     def amend(self, subject: Subject, after: Expr) -> Expr:
         """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""
         if self.steps[-1].subject == subject:
-            self.steps[-1] = replace(self.steps[-1], after=self.lettered(subject, after))
+            last = self.steps[-1]
+            self.steps[-1] = replace(last, after=self.lettered(subject, after, last.after))
         return after
 
-    def lettered(self, subject: Subject, expr: Expr) -> Expr:
-        """``expr`` as a line about ``subject`` shows it."""
+    def shown(self, subject: Subject, expr: Expr) -> Expr:
+        """``expr`` in the letters of the last line about ``subject``, which it is the right side of."""
+        last = self.steps[self.results[subject] - 1].after if subject in self.results else None
+        return last if last is not None and canonical(last) == canonical(expr) else self.lettered(subject, expr)
+
+    def lettered(self, subject: Subject, expr: Expr, above: Expr | None = None) -> Expr:
+        """``expr`` as a line about ``subject`` shows it that goes on from the line ``above``."""
         if isinstance(subject, (MatrixValue, MatrixTotal)):
             return expr
         own = subject.expr if isinstance(subject, Value) else subject.wrt
         taken = {str(i.label) for i in free_indices(own)}
         if isinstance(subject, Partial):
             taken |= {str(i.label) for i in free_indices(subject.of)}
-        return lettered(expr, self.program.axis, taken | self.program.entry_letters)
+        return lettered(expr, self.program.axis, taken | self.program.entry_letters, above)
 
     def rules_of(self, definition: Definition) -> list[Rule]:
         """The rules that a definition gives, found once."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import replace
 
-from sympy import Expr, S, Sum, exp, log
+from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import logaddexp, meant, sigmoid
@@ -35,6 +35,7 @@ from symgrad.steps import Largest, Record, Step, Total, Value
 
 CHOICE = "any number will do; this keeps exponents ≤ 0"
 MULTIPLIED = "above and below times one exponential; the code takes the side with exponents ≤ 0"
+COSH = "cosh is half the sum of two exponentials, one of which is taken out"
 TAKEN_OUT = "one exponential taken out; the code takes the side with exponents ≤ 0"
 
 
@@ -96,13 +97,15 @@ class _Writer:
         if isinstance(subject, Largest):
             shown = self._in_letters(subject.entry, after)
         else:
-            subject = Value(lettered(subject.expr, self._source.program.axis))
+            program = self._source.program
+            subject = Value(lettered(subject.expr, program.axis, program.entry_letters))
             shown = self._in_letters(subject.expr, after)
         self._steps.append(Step(number, subject, None, shown, rule, reason, tuple(sorted(set(cites)))))
         return number
 
     def _in_letters(self, left: Expr, right: Expr) -> Expr:
-        return lettered(right, self._source.program.axis, {str(i.label) for i in free_indices(left)})
+        taken = {str(i.label) for i in free_indices(left)} | self._source.program.entry_letters
+        return lettered(right, self._source.program.axis, taken)
 
     def _definition(self, equation: Assignment, reason: str) -> int:
         rhs = self._in_letters(equation.entry, meant(equation.rhs))
@@ -163,11 +166,10 @@ class _Writer:
         after = meant(new)
         if old in self._logs or canonical(after) == canonical(old):
             return
-        is_product = any(array.name in array_names(after) for array in self._free)
         cites = self._rests_on(old.args[0], array_names(after))
-        cites |= {self._origins[name] for name in array_names(old) - self._rewritten.keys() if name in self._origins}
-        reason = f"the logarithm of a {'product' if is_product else 'quotient'}"
-        self._logs[old] = self._line(Value(old), after, "evaluation", reason, cites)
+        opened = array_names(old) - array_names(after) - self._rewritten.keys()
+        cites |= {self._origins[name] for name in opened if name in self._origins}
+        self._logs[old] = self._line(Value(old), after, "evaluation", _why_opened(old, after), cites)
 
     def _two_sides(self, expr: Expr) -> None:
         """For each function that chooses between two forms: that these are equal."""
@@ -205,7 +207,7 @@ def _origins(record: Record) -> dict[str, int]:
 def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
     letters: dict[Idx, Idx] = {}
     for index in dict.fromkeys((*indices_of(shift.shifted), *shift.rows, *shift.columns)):
-        taken = {str(new.label) for new in letters.values()}
+        taken = {str(new.label) for new in letters.values()} | program.entry_letters
         letters[index] = fresh_letter(program.axis[axis_name(index)], taken)
     return Shift(
         renamed(shift.exponent, letters),
@@ -213,6 +215,16 @@ def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
         tuple(letters[i] for i in shift.columns),
         *(renamed(entry, letters) for entry in (shift.largest, shift.shifted, shift.relative, shift.factor)),
     )
+
+
+def _why_opened(old: Expr, after: Expr) -> str:
+    """Why the logarithm ``old`` is the sum ``after``."""
+    if old.has(cosh):
+        return COSH
+    logs = [term for term in Add.make_args(after) if term.has(log)]
+    if any(term.could_extract_minus_sign() for term in logs):
+        return "the logarithm of a quotient"
+    return "the logarithm of a product" if logs else "the logarithm of an exponential"
 
 
 def _negated(kernel: Expr) -> Expr:

@@ -26,46 +26,47 @@ from symgrad.sums import contract, ordered_sums, split_sums
 MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round
 
 
-def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> Expr:
+def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> tuple[Expr, frozenset[str]]:
     """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round; as it
-    is for an assumption of another form.
+    is for an assumption of another form.  With it the abbreviations that had to be written out to apply it.
 
     ``order`` has the free indices of the line as its left side has them.
     """
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
     if assumption.is_symmetry:
-        return _turned(expr, assumption.lhs.base.name, order)
-    return _picked(expr, assumption) if assumption.is_one_hot else expr
+        return _turned(expr, assumption.lhs.base.name, order), frozenset()
+    return _picked(expr, assumption) if assumption.is_one_hot else expr, frozenset()
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
 
 
-def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) -> Expr:
-    """``expr`` with every sum in it, or its definition written out, that is the left side replaced."""
+def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) -> tuple[Expr, frozenset[str]]:
+    """``expr`` with every sum in it, or its definition written out, that is the left side replaced; and the
+    abbreviations written out."""
     indices = sorted(free_indices(assumption.lhs), key=str)
+    opened: frozenset[str] = frozenset()
     for total in sorted(expr.atoms(Sum), key=lambda e: e.sort_key()):
         free = sorted(free_indices(total), key=str)
         choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in indices]
         for choice in product(*choices):
             at = dict(zip(indices, choice, strict=True))
-            value = _value(program, total, canonical(renamed(assumption.lhs, at)), renamed(assumption.rhs, at))
-            if value is not None:
-                expr = replaced(expr, {total: value})
+            lhs, rhs = canonical(renamed(assumption.lhs, at)), renamed(assumption.rhs, at)
+            if canonical(total) == lhs:
+                expr = replaced(expr, {total: rhs})
                 break
-    return expr
+            short = program.opened(total, _standing_on(program, lhs))
+            value = replaced(split_sums(program.written_out(total, short)), {lhs: rhs}).expand()
+            if short and not value.has(Sum):
+                expr, opened = replaced(expr, {total: value}), opened | short
+                break
+    return expr, opened
 
 
-def _value(program: Program, total: Sum, lhs: Expr, rhs: Expr) -> Expr | None:
-    """The value of ``total`` where ``lhs = rhs``, if that leaves no sum; abbreviations are written out if need be."""
-    if canonical(total) == lhs:
-        return rhs
-    short = {d.name for d in program.ordered if not d.is_node and array_names(d.rhs) & array_names(lhs)}
-    if not array_names(total) & short:
-        return None
-    written = replaced(split_sums(program.written_out(total, short)), {lhs: rhs}).expand()
-    return None if written.has(Sum) else written
+def _standing_on(program: Program, lhs: Expr) -> set[str]:
+    """The abbreviations whose definitions are in terms of the arrays of ``lhs``."""
+    return {d.name for d in program.ordered if not d.is_node and array_names(d.rhs) & array_names(lhs)}
 
 
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------

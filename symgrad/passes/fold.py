@@ -228,8 +228,9 @@ def spread(expr: Expr) -> Expr:
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
         return expr
     if isinstance(expr, Sum):
-        parts = [factor.primitive() for factor in Mul.make_args(spread(factor_terms(expr.function)))]
-        number = Mul(*(content for content, _ in parts))  # a page shows it in front
+        sign, rest = spread(factor_terms(expr.function)).as_coeff_Mul()
+        parts = [factor.primitive() for factor in Mul.make_args(rest)]
+        number = Mul(sign, *(content for content, _ in parts))  # a page shows it in front
         return number * canonical(sum_over(Mul(*(rest for _, rest in parts)), bound_indices(expr)))
     made = expr.func(*(spread(arg) for arg in expr.args))
     brackets = [arg for arg in Mul.make_args(made) if isinstance(arg, Add)]
