@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from symgrad.render.latex_printer import is_set, matrix_name
-from symgrad.render.names import GREEK, Vocabulary, split_words, word
+from symgrad.render.names import Vocabulary, split_words
+from symgrad.spelling import GREEK, word
 
 _SIGNS = {
     "<": "<",
