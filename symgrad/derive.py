@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 from sympy import Expr, Indexed
 from sympy.core.basic import Basic
@@ -20,6 +21,7 @@ from symgrad.notation import Array
 from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program
+from symgrad.spelling import is_alike
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 
@@ -79,15 +81,19 @@ def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
 
 
 def _adjoint_arrays(program: Program, wrt: Sequence[str]) -> dict[str, Array]:
-    return {
-        name: Array(_unused(program, f"G_{name}"), program.arrays[name].axes) for name in _wanted_nodes(program, wrt)
-    }
+    found: dict[str, Array] = {}
+    used = [*program.arrays, *program.axis]
+    for name in _wanted_nodes(program, wrt):
+        found[name] = Array(_unused(f"G_{name}", used), program.arrays[name].axes)
+        used.append(found[name].name)
+    return found
 
 
-def _unused(program: Program, name: str) -> str:
-    while name in program.arrays or name in program.axis:
-        name += "_"
-    return name
+def _unused(name: str, used: Sequence[str]) -> str:
+    """``name``, or the first of name_2, name_3, ... that is not written like one that is used."""
+    if not is_alike(name, used):
+        return name
+    return next(new for place in count(2) if not is_alike(new := f"{name}_{place}", used))
 
 
 def _write_matrices(writer: Writer) -> None:
@@ -126,7 +132,7 @@ def _with_short_names(record: Record) -> Record:
     for step in record.steps:
         if isinstance(step.subject, MatrixTotal):
             mentioned |= {s.name for s in step.after.free_symbols if getattr(s, "name", None) in names}
-    if len(mentioned) != 1 or "G" in record.program.arrays or "G" in record.program.axis:
+    if len(mentioned) != 1 or is_alike("G", [*record.program.arrays, *record.program.axis]):
         return record
     (node,) = (n for n, a in record.adjoint_arrays.items() if a.name in mentioned)
     old = record.adjoint_arrays[node]

@@ -56,9 +56,11 @@ def compare_with_differences(
     got, grads = function(*(inputs[shape.name] for shape in by_name.values()))
     errors = {"loss": _relative(np.asarray(got), np.asarray(value))}
     entries = 1
-    for name in (name for name in wrt if name in by_name):
+    for name, gradient in zip(wrt, grads, strict=True):
+        if name not in by_name:
+            continue
         expected = central_differences(loss, inputs, by_name[name].name)
-        errors[name] = _relative(np.asarray(getattr(grads, name)), expected)
+        errors[name] = _relative(np.asarray(gradient), expected)
         entries += expected.size
     worst = max(errors, key=lambda name: errors[name])
     return Differences(sizes, entries, errors[worst], worst)

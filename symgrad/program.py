@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from symgrad.notation import (
     varying_names,
     with_spares,
 )
+from symgrad.spelling import entry_look, look
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,7 @@ def _validate(program: Program) -> None:
         if len(set(e.indices)) < len(e.indices):
             raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
+    _validate_looks(program, known)
     for e in program.equations:
         _validate_side(program, known, e.name, e.rhs, set(e.indices))
     _validate_order(program)
@@ -266,6 +268,19 @@ def _short(entry: object) -> str:
 def _check_name(program: Program, name: str) -> None:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
         raise ProgramError(f"{program.name}: {name!r} cannot name an array: use an identifier that is not an axis")
+
+
+def _validate_looks(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> None:
+    """No two names may be written alike: a line about one would be read as a line about the other."""
+    written = [(f"the axis {a.name}", a.name) for a in program.axes]
+    written += [(name, look(name)) for name in known]
+    entries = [(name, entry_look(name)) for name, axes in known.items() if axes]
+    for names in (written, entries):
+        seen: dict[str, str] = {}
+        for name, shown in names:
+            if shown in seen:
+                raise ProgramError(f"{program.name}: {seen[shown]} and {name} are both written {shown}: rename one")
+            seen[shown] = name
 
 
 def _validate_side(

@@ -15,7 +15,7 @@ import symgrad.render
 from symgrad.functions import MEANINGS
 from symgrad.render import latex_printer
 from symgrad.render.latex_words import escaped
-from symgrad.render.names import ACCENTS, GREEK, Word
+from symgrad.spelling import ACCENTS, GREEK, Word
 
 RENDER = Path(symgrad.render.__file__).parent
 MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s`])")  # an escaped backtick is Markdown's

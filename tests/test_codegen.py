@@ -449,12 +449,12 @@ def test_wrong_requests() -> None:
     for more in ({"target": "fortran"}, {"target": "scalar"}, {"sizes": {"N": 2, "D": 2}}):
         with pytest.raises(InputError, match="target"):
             to_source(record("ridge"), **more)
-    odd = Function("odd")
+    odd, extra = Function("odd"), Array("rho")
     of = record("ridge")
-    loss = replace(of.program.definitions["L"], rhs=odd(lam.base))
+    loss = replace(of.program.definitions["L"], rhs=odd(extra.base))
     equations = tuple(loss if e.name == "L" else e for e in of.program.equations)
     with pytest.raises(UnsupportedError, match="no NumPy function is known for odd"):
-        to_source(replace(of, program=replace(of.program, inputs=(*of.program.inputs, lam), equations=equations)))
+        to_source(replace(of, program=replace(of.program, inputs=(*of.program.inputs, extra), equations=equations)))
 
 
 def test_the_generator_knows_no_loss() -> None:

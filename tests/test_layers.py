@@ -16,7 +16,7 @@ ROOT = Path(symgrad.__file__).parent
 # (all but ``passes``) may import within it.
 LAYERS: list[list[str]] = [
     ["errors", "display"],
-    ["functions"],
+    ["functions", "spelling"],
     ["notation"],
     ["equations"],
     ["program"],

@@ -22,6 +22,7 @@ from symgrad.render.formula import ELEMENTS
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
 from symgrad.render.names import Vocabulary, split_words
+from symgrad.spelling import entry_look, look
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -48,7 +49,7 @@ AXES = NAMES.filter(lambda name: name[0].isalpha())
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
     """A least-squares loss, with names and words of a user's."""
-    rows, columns, x, w, e, loss = draw(st.lists(NAMES, min_size=6, max_size=6, unique_by=lambda n: n.strip("_")))
+    rows, columns, x, w, e, loss = draw(st.lists(NAMES, min_size=6, max_size=6, unique_by=(look, entry_look)))
     return program(rows, columns, x, w, e, loss, draw(WORDS), draw(WORDS), draw(WORDS), draw(WORDS))
 
 

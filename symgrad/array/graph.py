@@ -137,7 +137,7 @@ def leaf(array: Array) -> Node:
     def entry(entries: Entries, indices: Indices) -> Expr:
         return array[tuple(i for i in indices if i is not None)]
 
-    return Node(array.name, (), array.axes, entry, Kind.INPUT, array=array)
+    return Node("input", (), array.axes, entry, Kind.INPUT, array=array)
 
 
 def constant(value: Expr | int) -> Node:

@@ -10,8 +10,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import count
 
 from symgrad.array.graph import Kind, Node
+from symgrad.spelling import is_alike
 
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
 """The operations whose argument is worth a name where it is a contraction, and that make a hidden layer of it."""
@@ -63,7 +65,7 @@ def names_of(output: Node, given: Mapping[Node, tuple[int, str]], taken: Iterabl
         if node in wanted and node is not seen_through(output):
             found[node] = free_name(wanted[node], used)
             used.add(found[node])
-    if "L" in taken:
+    if is_alike("L", taken):
         found[output] = free_name("loss", used)
     else:
         found[output] = "L"
@@ -71,12 +73,12 @@ def names_of(output: Node, given: Mapping[Node, tuple[int, str]], taken: Iterabl
 
 
 def free_name(name: str, used: Iterable[str]) -> str:
-    """``name``, with the first number that makes it one that is not used."""
+    """``name``, with the first number that makes it one that is not used, nor written like one that is."""
     used = set(used)
-    if name not in used:
+    if not is_alike(name, used):
         return name
     joined = "_" if name[-1].isdigit() else ""
-    return next(new for place in range(1, len(used) + 2) if (new := f"{name}{joined}{place}") not in used)
+    return next(new for place in count(1) if not is_alike(new := f"{name}{joined}{place}", used))
 
 
 def sanitised(name: str) -> str:

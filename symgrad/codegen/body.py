@@ -28,6 +28,7 @@ from symgrad.steps import Record
 INDENT, WIDTH = "    ", 110
 VIEW = re.compile(r"(np\.(transpose|diagonal|einsum)\((\"[a-z]+->[a-z]+\", )?)?\w+(\.T)?(, \([\d, ]+\))?\)?")
 ROWS = "_rows"  # the function that evaluates a block of rows
+LOCALS = ("count", "gap", "dtype", "rows", "start", "block", "given")  # names of the lines around those of the arrays
 
 
 class Body:
@@ -37,7 +38,7 @@ class Body:
     ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows
     (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array, ``gradients`` the
     expression for each gradient, ``labels`` the inputs that may be given as labels, ``row_results`` what is returned
-    for a block.
+    for a block.  ``local`` names what the lines hold besides the arrays, as no array is named.
     """
 
     def __init__(self, record: Record) -> None:
@@ -49,20 +50,21 @@ class Body:
         checked = assumptions_used(record)
         self.blocks = blocks_of(record.program, assignments, checked, taken)
         every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]
-        self.names = {name: python_name(name) for name in (*record.program.arrays, *(a.name for a in every))}
+        axes = [axis.name for axis in record.program.axes]
+        self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
         self.labels = [a.name for a in record.program.inputs if takes_labels(record, a)]
         self.before: list[str] = []
         self.lines: list[str] = []
         self.after: list[str] = []
         self._taken = taken | set(self.names.values())
+        self.local = {name: self._fresh(name) for name in LOCALS}
         self._values = {a.name: self._input(a, place) for place, a in enumerate(record.program.inputs)}
         self._inlined = _used_once(every)
         self._last_use = last_uses(every, self._inlined)
         self._made: dict[str, None] = {}  # the arrays that a line makes, so that no other array shares their memory
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
-        axes = [axis.name for axis in record.program.axes]
-        self._translator = Translator(self._values, axes, self._hoisted)
+        self._translator = Translator(self._values, axes, self._hoisted, self.local["dtype"])
         if self.blocks is None:
             self._write(assignments, checked)
         else:
@@ -97,7 +99,7 @@ class Body:
         for assignment in self.blocks.before:
             self._assign(assignment)
         self._here = self.lines
-        self._translator.rows, self._translator.count = self.blocks.axis, self._fresh("count")
+        self._translator.rows, self._translator.count = self.blocks.axis, self.local["count"]
         self._open_labels()
         self._write(self.blocks.rows, checked)
         self._translator.rows = ""
@@ -199,10 +201,7 @@ class Body:
         return Value(name, Strength.NAME, value.indices, rank=len(self._values))
 
     def _fresh(self, name: str) -> str:
-        while name in self._taken:
-            name += "_"
-        self._taken.add(name)
-        return name
+        return free(name, self._taken)
 
     def _hoisted(self, value: Value) -> Value:
         """A line of its own for a part of an expression."""
@@ -214,14 +213,14 @@ class Body:
 
     def _check(self, assumption: Assumption) -> None:
         """Lines that raise where the inputs do not satisfy an assumption that the derivation used."""
-        arrays = ", ".join(sorted(array_names(assumption.lhs)))
+        arrays, own = ", ".join(sorted(array_names(assumption.lhs))), self.local["gap"]
         for gap in gaps(assumption):
             value = self._translator.translate(gap, ()).settled()
-            square = "gap.dot(gap)" if len(value.indices) == 1 else "np.vdot(gap, gap)"
+            square = f"{own}.dot({own})" if len(value.indices) == 1 else f"np.vdot({own}, {own})"
             self._here += [
-                f"gap = {value.code}",
+                f"{own} = {value.code}",
                 f"if not {square} < 1e-10:",
-                f'{INDENT}_hold(gap, "{arrays}: expected that {assumption.words}")',
+                f'{INDENT}_hold({own}, "{arrays}: expected that {assumption.words}")',
             ]
 
     def sizes(self, code: str) -> list[str]:
@@ -232,8 +231,8 @@ class Body:
             if occurs(axis.name, code):
                 array, place = next((a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name)
                 lines.append(f"{axis.name} = {self.names[array.name]}.shape[{place}]")
-        if occurs("dtype", code):
-            lines.append(f"dtype = {self.dtype}")
+        if occurs(self.local["dtype"], code):
+            lines.append(f"{self.local['dtype']} = {self.dtype}")
         return lines
 
 
@@ -277,10 +276,27 @@ def occurs(name: str, code: str) -> bool:
 
 
 def python_name(name: str) -> str:
-    """The name of an array as a Python variable and as a field of a named tuple."""
+    """The name of an array as a Python variable and as a field of a named tuple: its own where it can be."""
     bare = name.lstrip("_")
     clean = bare if bare.isidentifier() else f"array{bare}"
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
+
+
+def python_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """The Python names of arrays, all different and none of them ``taken``; those that need no other keep theirs."""
+    found: dict[str, str] = {}
+    used = set(taken)
+    for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
+        found[name] = free(python_name(name), used)
+    return found
+
+
+def free(name: str, used: set[str]) -> str:
+    """``name`` with as many underscores after it as make it one that is not used; it is used from now on."""
+    while name in used:
+        name += "_"
+    used.add(name)
+    return name
 
 
 def assumptions_used(record: Record) -> list[Assumption]:

@@ -19,17 +19,5 @@ NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
     function: meaning.python for function, meaning in MEANINGS.items() if not meaning.python.startswith("_")
 }
 
-# Names that mean something else in a generated module.
-RESERVED = {
-    "np",
-    "os",
-    "math",
-    "dtype",
-    "gap",
-    "rows",
-    "block",
-    "start",
-    "Gradients",
-    "NamedTuple",
-    "ThreadPoolExecutor",
-}
+# What the lines around and of a generated function call: no array can have such a name there.
+RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range"}

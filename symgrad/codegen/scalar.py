@@ -14,7 +14,7 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, S
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, python_name
+from symgrad.codegen.body import INDENT, WIDTH, assumptions_used, free, python_name, python_names
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.labels import gaps
 from symgrad.codegen.schedule import Assignment
@@ -43,8 +43,7 @@ Place = Mapping[Idx, int]
 class Unrolled:
     """The lines, without indentation, that evaluate ``record`` at ``sizes``.
 
-    ``entries`` gives the Python names of the entries of an array, row by row; ``results`` the array that holds
-    each gradient.
+    ``names`` gives the Python name of every array, ``results`` the array that holds each gradient.
     """
 
     def __init__(self, record: Record, sizes: Mapping[str, int]) -> None:
@@ -52,7 +51,9 @@ class Unrolled:
         self.lines: list[str] = []
         plan = evaluated(record)
         self._known: dict[tuple[Basic, tuple[int, ...]], str] = {}
-        self._renamed: dict[tuple[str, tuple[int, ...]], str] = {}
+        self.names = python_names(record.program.arrays)
+        self._taken = set(self.names.values())
+        self._entries: dict[tuple[str, tuple[int, ...]], str] = {}
         self._parts = 0
         for assumption in assumptions_used(record):
             self._check(assumption)
@@ -63,10 +64,20 @@ class Unrolled:
 
     def entry(self, name: str, place: tuple[int, ...]) -> str:
         """The local name of an entry: z_12, or z_1_12 where an axis may have ten entries or more."""
-        if (name, place) in self._renamed:
-            return self._renamed[name, place]
+        if (name, place) not in self._entries:
+            self._entries[name, place] = self._named(name, place)
+        return self._entries[name, place]
+
+    def _named(self, name: str, place: tuple[int, ...]) -> str:
+        own = self.names.get(name) or python_name(name)
+        if not place:
+            return own if name in self.names else self.fresh(own)
         between = "_" if max(self.sizes.values()) > 9 else ""
-        return python_name(f"{python_name(name)}_{between.join(str(i + 1) for i in place)}".rstrip("_"))
+        return self.fresh(f"{own}_{between.join(str(i + 1) for i in place)}")
+
+    def fresh(self, name: str) -> str:
+        """``name``, or one like it that is none of the others."""
+        return free(name, self._taken)
 
     def _places(self, indices: Sequence[Idx]) -> Iterable[tuple[int, ...]]:
         return product(*(range(self.sizes[axis_name(i)]) for i in indices))
@@ -92,7 +103,7 @@ class Unrolled:
                 terms = self._terms(assignment.rhs, at)
             name = self.entry(assignment.name, place)
             if len(terms) == 1 and terms[0].isidentifier():
-                self._renamed[assignment.name, place] = terms[0]
+                self._entries[assignment.name, place] = terms[0]
             else:
                 self._write(name, terms)
 
@@ -122,7 +133,7 @@ class Unrolled:
         for gap in gaps(assumption):
             indices = tuple(free_indices(gap))
             for place in self._places(indices):
-                name = f"gap_{len(names) + 1}"
+                name = self.fresh(f"gap_{len(names) + 1}")
                 self._write(name, self._terms(gap, dict(zip(indices, place, strict=True))))
                 names.append(name)
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
@@ -149,7 +160,7 @@ class Unrolled:
         key = expr, tuple(at[i] for i in free)
         if key not in self._known:
             self._parts += 1
-            name = f"part_{self._parts}"
+            name = self.fresh(f"part_{self._parts}")
             terms = [self._call(expr, at)] if isinstance(expr, sympy.Function) else self._terms(expr, at)
             self._write(name, terms)
             self._known[key] = name

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from symgrad.codegen import support
-from symgrad.codegen.body import INDENT, WIDTH, python_name
+from symgrad.codegen.body import INDENT, WIDTH
 from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.scalar import Unrolled
 from symgrad.codegen.template import axes_of, called, described, docstring, gradients_class, header, parameters
@@ -35,7 +35,7 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     """The source of a module whose function takes arrays of ``sizes`` alone, unrolled."""
     body = Unrolled(record, sizes)
     inputs = record.program.inputs
-    names = {a.name: python_name(a.name) for a in record.program.arrays.values()}
+    names = body.names
     labels = [a for a in inputs if takes_labels(record, a)]
     main = _function(record, name, body, names, labels)
     known = {**CALLS, "_checked(": support.CHECKED_LABELS if labels else support.CHECKED}
@@ -87,7 +87,8 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
             f"{INDENT}{names[a.name]} = _one_hot({names[a.name]}, {sizes[a.axes[1].name]}, {dtype})",
         ]
     lines += [f'_positive("{names[a.name]}", {names[a.name]})' for a in inputs if a.positive]
-    lines.append(f"dtype = {dtype}")
+    own_dtype = body.fresh("dtype")
+    lines.append(f"{own_dtype} = {dtype}")
     for a in arrays:
         entries = [body.entry(a.name, p) for p in product(*(range(sizes[axis.name]) for axis in a.axes))]
         lines += _unpacked(entries, names[a.name] + (".ravel().tolist()" if len(a.axes) > 1 else ".tolist()"))
@@ -99,16 +100,17 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
         gradient = body.results[wrt]
         entries = [body.entry(gradient, p) for p in product(*(range(sizes[axis.name]) for axis in array.axes))]
         if not array.axes:
-            results.append(f"{names[wrt]}=dtype.type({entries[0]})")
+            results.append(f"{names[wrt]}={own_dtype}.type({entries[0]})")
             continue
         shape = f".reshape{_shape(array, sizes)}" if len(array.axes) > 1 else ""
-        made = called("np.array", [f"[{', '.join(entries)}]", "dtype"], INDENT, before=f"d{names[wrt]} = ", tail=shape)
+        own_name = body.fresh(f"d{names[wrt]}")
+        made = called("np.array", [f"[{', '.join(entries)}]", own_dtype], INDENT, before=f"{own_name} = ", tail=shape)
         if max(len(INDENT + line) for line in made.split("\n")) > WIDTH:
             inner = "".join(f"{INDENT * 2}{entry},\n" for entry in entries)
-            made = f"d{names[wrt]} = np.array(\n{INDENT}[\n{inner}{INDENT}],\n{INDENT}dtype,\n){shape}"
+            made = f"{own_name} = np.array(\n{INDENT}[\n{inner}{INDENT}],\n{INDENT}{own_dtype},\n){shape}"
         lines += made.split("\n")
-        results.append(f"{names[wrt]}=d{names[wrt]}")
-    lines += called(f"return dtype.type({body.output}), Gradients", results, INDENT).split("\n")
+        results.append(f"{names[wrt]}={own_name}")
+    lines += called(f"return {own_dtype}.type({body.output}), Gradients", results, INDENT).split("\n")
     shown = "\n".join((INDENT + line).rstrip() for line in lines)
     return f"{called(f'def {name}', parameters(record, names), '', ':')}\n{docstring(doc, INDENT)}\n{shown}"
 

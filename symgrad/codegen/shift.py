@@ -15,6 +15,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment, entries_in, entry_of, indices_of, name_of
 from symgrad.notation import array_names, axis_name, bound_indices, canonical, free_indices, renamed, replaced
+from symgrad.spelling import is_alike
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Shift:
 
 
 def fresh(name: str, taken: set[str]) -> str:
-    """The name, or the first of name2, name3, ... that is not taken; it is taken from now on."""
+    """The name, or the first of name2, name3, ... that is not taken, nor written alike; it is taken from now on."""
     number, found = 1, name
-    while found in taken:
+    while is_alike(found, taken):
         number += 1
         found = f"{name}{number}"
     taken.add(found)

@@ -18,7 +18,7 @@ SMALL_BLOCK = """\
 # About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core from one
 # line to the next.
 _BLOCK, _SHORTEST = 2**14, 1"""
-PRODUCT = re.compile(r"_columns\(| @ |(?<!gap)\.dot\(")
+PRODUCT = re.compile(r"_columns\(| @ |(?<!gap)(?<!gap_)\.dot\(")
 """What multiplies matrices in lines for rows."""
 
 
@@ -176,8 +176,9 @@ def _function(record: Record, name: str, body: Body) -> str:
     target = given if len(inputs) > 1 else f"({given},)"
     call = f"{INDENT}{target} = _checked({given})"
     if len(INDENT + call) > WIDTH:
-        lines += _indented([called("_checked", inputs, INDENT * 2, before="given = ")])
-        lines += [f"{INDENT}{n} = given[{place}]" for place, n in enumerate(inputs)]
+        every = body.local["given"]
+        lines += _indented([called("_checked", inputs, INDENT * 2, before=f"{every} = ")])
+        lines += [f"{INDENT}{n} = {every}[{place}]" for place, n in enumerate(inputs)]
     else:
         lines.append(call)
     lines += [f'_positive("{n}", {n})' for n in (body.names[a.name] for a in record.program.inputs if a.positive)]
@@ -208,25 +209,27 @@ def _evaluation(body: Body) -> list[str]:
     blocks = body.blocks
     assert blocks is not None
     args = _rows_arguments(body)
-    parts = [f"{a}[start : start + rows]" if body.is_rowwise(_array_name(body, a)) else a for a in args]
+    rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
+    part = f"[{start} : {start} + {rows}]"
+    parts = [f"{a}{part}" if body.is_rowwise(_array_name(body, a)) else a for a in args]
     names = [body.names[name] for name in (*blocks.sums, *blocks.stacked)]
     sums = [body.names[name] for name in blocks.sums]
     count = blocks.axis
     lines = [
-        f"rows = max(_SHORTEST, _BLOCK // ({_width(body)}))",
-        f"if rows >= {count}:",
+        f"{rows} = max(_SHORTEST, _BLOCK // ({_width(body)}))",
+        f"if {rows} >= {count}:",
         *_indented([called(ROWS, args, INDENT * 2, before=f"{_target(names)} = ")]),
         "else:",
     ]
     made = [f"{body.names[name]} = np.empty({_shape(body, name)}, {body.dtype})" for name in blocks.stacked]
     if blocks.stacked:
-        slices = [*sums, *(f"{body.names[name]}[start : start + rows]" for name in blocks.stacked)]
+        slices = [*sums, *(f"{body.names[name]}{part}" for name in blocks.stacked)]
         inner = [called(ROWS, parts, INDENT * 3, before=f"{_target(slices)} = "), f"return {_target(sums)}"]
     else:
         inner = [called(ROWS, parts, INDENT * 3, before="return ")]
     lines += [f"{INDENT}{line}" for line in made]
-    lines += ["", f"{INDENT}def block(start):", *_indented(_indented(inner)), ""]
-    lines.append(f"{INDENT}{_target(sums)} = _summed(map(block, range(0, {count}, rows)))")
+    lines += ["", f"{INDENT}def {block}({start}):", *_indented(_indented(inner)), ""]
+    lines.append(f"{INDENT}{_target(sums)} = _summed(map({block}, range(0, {count}, {rows})))")
     return lines
 
 

@@ -45,17 +45,20 @@ class Translator:
     ``axes`` are the names of the axes, in the order in which products of sizes are written.
 
     ``hoist(value)`` is asked to give a line of its own to a part of an expression that would become too long,
-    and returns its name.
+    and returns its name.  ``dtype`` is the name for the data type of the inputs.
 
     ``letters`` are the indices of each array in the order of its axes, which need not be that of the layout.
     While ``rows`` names an axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes
     last in every layout.
     """
 
-    def __init__(self, arrays: Mapping[str, Value], axes: Sequence[str], hoist: Callable[[Value], Value]) -> None:
+    def __init__(
+        self, arrays: Mapping[str, Value], axes: Sequence[str], hoist: Callable[[Value], Value], dtype: str
+    ) -> None:
         self.arrays = arrays
         self.axes = list(axes)
         self.hoist = hoist
+        self.dtype = dtype
         self.letters = {name: value.indices for name, value in arrays.items()}
         self.rows = ""
         self.count = ""
@@ -85,7 +88,7 @@ class Translator:
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
             row, column = expr.args[:2]
-            return Value(f"np.eye({self.extent(row)}, dtype=dtype)", number("").strength, (row, column))
+            return Value(f"np.eye({self.extent(row)}, dtype={self.dtype})", number("").strength, (row, column))
         if isinstance(expr, Add):
             return self._sum_of_terms(expr, order)
         if isinstance(expr, (Mul, Sum)) or _is_quotient(expr):

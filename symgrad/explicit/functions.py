@@ -96,7 +96,7 @@ class _Function:
         self._inputs = [(a.name, tuple(sizes[x.name] for x in a.axes)) for a in record.program.inputs]
         self._compiled, self._shapes, self._count, self._words = compiled, shapes, count, words
         names = [f"{name}_" if keyword.iskeyword(name) else name for name in record.wrt]
-        self._result: Callable[..., Any] = namedtuple("Gradients", names)  # type: ignore[misc]
+        self._result: Callable[..., Any] = namedtuple("Gradients", names, rename=True)  # type: ignore[misc]
 
     def __call__(self, *inputs: Any) -> tuple[Any, Any]:
         if len(inputs) != len(self._inputs):

@@ -18,7 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 from symgrad.render.keys import leaves
-from symgrad.render.names import GREEK, Word, index_letter, leaf_indices, leaf_name, word
+from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
@@ -33,6 +33,7 @@ from symgrad.render.tree import (
     Summed,
     contains,
 )
+from symgrad.spelling import GREEK, LATIN, Word, word
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
@@ -212,7 +213,7 @@ def spelled(name: Word) -> str:
 
 def _capital(greek: str) -> str:
     """A capital Greek letter; TeX has macros for those alone that differ from a Latin one."""
-    return rf"\{greek}" if greek in GREEK_CAPITALS else rf"\mathrm{{{greek[0]}}}"
+    return rf"\{greek}" if greek in GREEK_CAPITALS else rf"\mathrm{{{LATIN[greek]}}}"
 
 
 def matrix_name(name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from symgrad.render.latex_printer import is_set, matrix_name
-from symgrad.render.names import GREEK, Vocabulary, is_symbol, split_words
+from symgrad.render.names import Vocabulary, is_symbol, split_words
+from symgrad.spelling import GREEK
 
 _SIGNS = {
     "<": "<",

@@ -25,7 +25,8 @@ class AxisRow:
 
 def table_entry(array: Array, program: Program) -> Expr:
     """An entry of an array: with the indices of its definition; of an input, with a letter for every axis, all
-    different and none in which entries of the program's arrays are written, a repeated axis taking its second letter."""
+    different and none in which entries of the program's arrays are written, a repeated axis taking its second letter.
+    """
     if array.name in program.definitions:
         return program.definitions[array.name].entry
     taken = set(program.entry_letters)

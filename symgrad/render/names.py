@@ -13,53 +13,11 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
 from symgrad.program import Program
+from symgrad.spelling import Word, look_same_in_lower_case, word
 from symgrad.steps import Record
 
-# fmt: off
-GREEK = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η",
-    "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π",
-    "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
-}
-# fmt: on
-SHORT = {"lam": "lambda", "Lam": "Lambda"}  # as in Python, where lambda is a keyword
-ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 WORDS = ("a", "A", "I")  # names that are words of English as well
 UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
-
-
-@dataclass(frozen=True)
-class Word:
-    """The parts of a name: ``Xhat1`` is the letter X with a hat and the mark 1; ``W_q`` is W with the mark q.
-
-    ``letter`` is one letter, the English name of a Greek one (``greek``), or a whole word.
-    """
-
-    letter: str
-    greek: bool = False
-    accent: str = ""
-    mark: str = ""
-
-    def lower(self) -> Word:
-        """The same word in lower case, as an entry of a matrix is written."""
-        return Word(self.letter.lower(), self.greek, self.accent, self.mark)
-
-
-def word(name: str) -> Word:
-    """The parts of the name of an array; one that begins with an underscore is a word as it stands."""
-    if name.startswith("_"):
-        return Word(name)
-    stem, _, mark = name.rstrip("_").partition("_")
-    if not mark and (digits := re.fullmatch(r"(.*\D)(\d+)", stem)):
-        stem, mark = digits.groups()
-    accent = next((a for a in ACCENTS if stem.endswith(a) and len(stem) > len(a)), "")
-    letter = stem.removesuffix(accent) if accent else stem
-    letter = SHORT.get(letter, letter)
-    if not mark and re.fullmatch(r"[A-Z][A-Za-z]", letter):
-        letter, mark = letter[0], letter[1]
-    if len(letter) > 1 and letter.lower() not in GREEK and accent:
-        return Word(stem, mark=mark)
-    return Word(letter, letter.lower() in GREEK, accent, mark)
 
 
 def is_symbol(name: str) -> bool:
@@ -122,7 +80,6 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
     program = source.program if isinstance(source, Record) else source
     named = {} if isinstance(source, Program) else source.adjoint_arrays
     lower = [name for name, array in program.arrays.items() if len(array.axes) >= 2]
-    lowered = [word(name).lower() for name in lower]
     output = program.arrays[program.output].base
     assert isinstance(output, Symbol)
     return Vocabulary(
@@ -130,7 +87,7 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         letters={axis.name: axis.conventional for axis in program.axes},
         adjoints={adjoint.name: program.arrays[name] for name, adjoint in named.items()},
         output=output,
-        capital=frozenset(n for n in lower if lowered.count(word(n).lower()) > 1),
+        capital=look_same_in_lower_case(lower),
         inputs=frozenset(array.name for array in program.inputs),
         arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in named.values()}},
     )

@@ -11,12 +11,13 @@ from sympy.core.basic import Basic
 
 from symgrad.program import Program
 from symgrad.render.layout import layout, titled
-from symgrad.render.names import Vocabulary, split_words, vocabulary, word
+from symgrad.render.names import Vocabulary, split_words, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import ProductShapes
-from symgrad.render.text_printer import TextPrinter, spelled, width
+from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
+from symgrad.spelling import spelled, word
 from symgrad.steps import Record
 
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place

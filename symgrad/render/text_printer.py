@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
-from unicodedata import combining, normalize
+from unicodedata import combining
 
 from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
-from symgrad.render.names import ACCENTS, GREEK, Word, index_letter, leaf_indices, leaf_name, word
+from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.tree import (
     Bars,
@@ -31,6 +31,7 @@ from symgrad.render.tree import (
     Summed,
     Times,
 )
+from symgrad.spelling import entry_spelled, spelled, word
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}
@@ -65,9 +66,7 @@ class TextPrinter(Printer):
             return spelled(word(name)) if known else f"{spelled(word(base))}_{rest.replace('_', ',')}"
         letters = [index_letter(i) for i in indices]
         joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
-        shown = self.names.entry_word(name, len(indices))
-        mark = f"_{shown.mark}" if len(shown.mark) > 1 and not shown.mark.isdigit() else shown.mark
-        return f"{spelled(Word(shown.letter, shown.greek, shown.accent))}{mark}_{joined}"
+        return f"{entry_spelled(self.names.entry_word(name, len(indices)))}_{joined}"
 
     def delta(self, left: Basic, right: Basic) -> str:
         return f"δ_{index_letter(left)}{index_letter(right)}"
@@ -136,15 +135,6 @@ class TextPrinter(Printer):
 
     def grid(self, node: Grid) -> str:
         return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
-
-
-def spelled(name: Word) -> str:
-    """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is no number."""
-    letter = GREEK[name.letter.lower()] if name.greek else name.letter
-    if name.greek and name.letter[0].isupper():
-        letter = letter.upper()
-    mark = f"_{spelled(word(name.mark))}" if name.mark and not name.mark.isdigit() else name.mark
-    return normalize("NFC", letter + ACCENTS.get(name.accent, "")) + mark
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:

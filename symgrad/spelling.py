@@ -1,0 +1,102 @@
+"""How the name of an array is written: its letter, accent and mark; and which names would look the same in print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from unicodedata import normalize
+
+# fmt: off
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eps": "ε", "zeta": "ζ", "eta": "η",
+    "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "pi": "π",
+    "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
+}
+# fmt: on
+SHORT = {"lam": "lambda", "Lam": "Lambda"}  # as in Python, where lambda is a keyword
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
+# fmt: off
+# The capital Greek letters that look like Latin ones, by their English names.
+LATIN = {
+    "Alpha": "A", "Beta": "B", "Epsilon": "E", "Eps": "E", "Zeta": "Z", "Eta": "H", "Iota": "I",
+    "Kappa": "K", "Mu": "M", "Nu": "N", "Rho": "P", "Tau": "T", "Upsilon": "Y", "Chi": "X",
+}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Word:
+    """The parts of a name: ``Xhat1`` is the letter X with a hat and the mark 1; ``W_q`` is W with the mark q.
+
+    ``letter`` is one letter, the English name of a Greek one (``greek``), or a whole word.
+    """
+
+    letter: str
+    greek: bool = False
+    accent: str = ""
+    mark: str = ""
+
+    def lower(self) -> Word:
+        """The same word in lower case, as an entry of a matrix is written."""
+        return Word(self.letter.lower(), self.greek, self.accent, self.mark)
+
+
+def word(name: str) -> Word:
+    """The parts of the name of an array; one that begins with an underscore is a word as it stands."""
+    if name.startswith("_"):
+        return Word(name)
+    stem, _, mark = name.rstrip("_").partition("_")
+    if not mark and (digits := re.fullmatch(r"(.*\D)(\d+)", stem)):
+        stem, mark = digits.groups()
+    accent = next((a for a in ACCENTS if stem.endswith(a) and len(stem) > len(a)), "")
+    letter = stem.removesuffix(accent) if accent else stem
+    letter = SHORT.get(letter, letter)
+    if not mark and re.fullmatch(r"[A-Z][A-Za-z]", letter):
+        letter, mark = letter[0], letter[1]
+    if len(letter) > 1 and letter.lower() not in GREEK and accent:
+        return Word(stem, mark=mark)
+    return Word(letter, letter.lower() in GREEK, accent, mark)
+
+
+def spelled(name: Word) -> str:
+    """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is no number."""
+    letter = GREEK[name.letter.lower()] if name.greek else name.letter
+    if name.greek and name.letter[0].isupper():
+        letter = letter.upper()
+    mark = f"_{spelled(word(name.mark))}" if name.mark and not name.mark.isdigit() else name.mark
+    return normalize("NFC", letter + ACCENTS.get(name.accent, "")) + mark
+
+
+def entry_spelled(name: Word) -> str:
+    """What stands before the underscore of an entry: a mark of one letter or of digits follows without one."""
+    mark = f"_{name.mark}" if len(name.mark) > 1 and not name.mark.isdigit() else name.mark
+    return f"{spelled(Word(name.letter, name.greek, name.accent))}{mark}"
+
+
+@lru_cache(maxsize=4096)
+def look(name: str) -> str:
+    """How an array looks: equal for names that a reader cannot tell apart."""
+    return spelled(word(name)).translate(_LATIN)
+
+
+@lru_cache(maxsize=4096)
+def entry_look(name: str) -> str:
+    """How the entries of an array look, up to their indices, where they keep the case of its name."""
+    return entry_spelled(word(name)).translate(_LATIN)
+
+
+def is_alike(name: str, others: Iterable[str]) -> bool:
+    """Whether an array, or its entries, would look like one of ``others``."""
+    return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
+
+
+def look_same_in_lower_case(names: Iterable[str]) -> frozenset[str]:
+    """Those of ``names`` whose entries would look like another's in lower case."""
+    lowered = {name: entry_spelled(word(name).lower()) for name in names}
+    every = list(lowered.values())
+    return frozenset(name for name, shown in lowered.items() if every.count(shown) > 1)
+
+
+_LATIN = str.maketrans({GREEK[name.lower()].upper(): letter for name, letter in LATIN.items()})

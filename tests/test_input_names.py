@@ -1,0 +1,112 @@
+"""Generated code is right whatever the inputs are called: like a builtin, a keyword, or a name of the code itself."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from sympy import Sum, exp, log
+
+import symgrad
+from symgrad.array.expression import parse
+from symgrad.codegen import body, compile_source, support
+from symgrad.codegen.numpy_names import RESERVED
+from symgrad.differences import compare_with_differences
+from symgrad.equations import node
+from symgrad.notation import Array, Axis
+from symgrad.program import Program
+from symgrad.spelling import is_alike
+
+N, D = Axis("N"), Axis("D", letters="dea")
+SIZES = {"N": 3, "D": 2}
+GROUP = 8
+NEUTRAL = tuple(f"input{place}" for place in range(GROUP))
+
+
+def program(names: tuple[str, ...]) -> Program:
+    """Log-sum-exp and squares of a linear model, with vectors, a matrix and a scalar of the given names."""
+    i, d = N.index("n"), D.index("d")
+    x, r, loss = Array("X", (N, D)), Array("r", (N,)), Array("L")
+    w, scalar, *vectors = Array(names[0], (D,)), Array(names[1]), *(Array(name, (N,)) for name in names[2:])
+    offset = sum((place * v[i] for place, v in enumerate(vectors, 1)), scalar[()])
+    residual = node(r[i], Sum(x[i, d] * w[d], d) - offset / 8)
+    total = node(loss[()], log(Sum(exp(r[i]), i)) + Sum(r[i] ** 2, i) * scalar[()] / N.size)
+    return Program("names", (N, D), (x, w, scalar, *vectors), (residual, total), "L")
+
+
+@cache
+def derivation(names: tuple[str, ...]) -> symgrad.Derivation:
+    return symgrad.derive(program(names), names)
+
+
+def in_generated_code() -> set[str]:
+    """Every name in the modules and in the texts of which they are made."""
+    sources = [derivation(NEUTRAL).to_source(), derivation(NEUTRAL).to_source(target="scalar", sizes=SIZES)]
+    sources += [text for text in vars(support).values() if isinstance(text, str) and "def " in text]
+    parts = [part for source in sources for part in ast.walk(ast.parse(source))]
+    found = {getattr(part, field, None) for part in parts for field in ("id", "arg", "name")}
+    return {name for name in found if isinstance(name, str) and name.isidentifier()}
+
+
+def groups() -> list[tuple[str, ...]]:
+    names = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *RESERVED, *body.LOCALS, *in_generated_code()}
+    names |= {"gap_1", "part_1", "part1", "dX", "np_", "X_12", "r_1", "r_max", "_"}
+    left = sorted(name for name in names if not is_alike(name, ["X", "r", "L", "G", "N", "D", *NEUTRAL]))
+    found: list[list[str]] = []
+    for name in left:
+        fitting = (group for group in found if len(group) < GROUP and not is_alike(name, group))
+        group = next(fitting, None)
+        if group is None:
+            found.append(group := [])
+        group.append(name)
+    return [(*group, *NEUTRAL[len(group) :]) for group in found]
+
+
+@pytest.mark.parametrize("names", groups(), ids=lambda names: names[0])
+@pytest.mark.parametrize("target", ["numpy", "scalar"])
+def test_any_name_will_do(names: tuple[str, ...], target: str) -> None:
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(3, 2)), rng.normal(size=2), 0.7, *(rng.normal(size=3) for _ in names[2:])]
+    sizes = SIZES if target == "scalar" else None
+    results = []
+    for own in (NEUTRAL, names):
+        source = derivation(own).to_source("f", target=target, sizes=sizes)
+        results.append(compile_source(source, "f")(*given))
+    (value, grads), (found, own_grads) = results
+    assert np.isclose(found, value, rtol=1e-12)
+    for expected, gradient in zip(grads, own_grads, strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("names", [("lambda", "_x", "x_", "type", "max", "_", "__", "def")])
+def test_lambdified_entries_have_a_place_for_every_name(names: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(3, 2)), rng.normal(size=2), 0.7, *(rng.normal(size=3) for _ in names[2:])]
+    (value, grads), (found, own) = (derivation(n).explicit(**SIZES).lambdify()(*given) for n in (NEUTRAL, names))
+    assert value == found and all(np.array_equal(*pair) for pair in zip(grads, own, strict=True))
+
+
+def test_what_the_code_calls_is_reserved() -> None:
+    """Builtins beside the names of inputs; those of the helpers are apart from these."""
+    for loss in symgrad.LOSSES:
+        own = symgrad.derive(loss)
+        for source in (own.to_source(), own.to_source(target="scalar", sizes={a.name: 2 for a in own.program.axes})):
+            functions = [part for part in ast.parse(source).body if isinstance(part, ast.FunctionDef)]
+            shared = [f for f in functions if f.name in (own._function_name, "_rows", "_ready")]
+            used = {n.id for f in shared for n in ast.walk(f) if isinstance(n, ast.Name)}
+            assert used & {*dir(builtins), "np", "math", "Gradients"} <= RESERVED
+
+
+@pytest.mark.parametrize(
+    "name", ["gap", "np", "rows", "dtype", "start", "block", "math", "max", "sum", "labels", "exp"]
+)
+def test_the_names_of_a_users_own_loss(name: str) -> None:
+    loss = parse(f"mean((X @ w - {name})**2)", f"X: N D, w: D, {name}: N", f"w {name}")
+    own = symgrad.derive(loss)
+    assert compare_with_differences(loss, own.to_numpy(), own.record.wrt).ok
+    assert re.search(rf"\b{name}{'_' if name in RESERVED else ''}:", own.to_source())  # it keeps its name where it can
