@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from symgrad.derive import derive_record
 from symgrad.display import Displayed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError
-from symgrad.losses import ready_made
+from symgrad.losses import LOSSES, ready_made
 from symgrad.passes.differentiate import check_known
 from symgrad.program import Program
 from symgrad.render.text import to_text
@@ -48,9 +48,16 @@ def derive(
     at its line.
     """
     given = ready_made(loss) if isinstance(loss, str) else loss
+    if not isinstance(given, (Loss, Program)):
+        instead = ": declare it with @symgrad.loss(shapes=...)" if callable(given) else ""
+        raise InputError(
+            f"a loss is the name of a ready-made one, a function so declared or a program, not {given!r}{instead}"
+        )
+    if wrt is not None and not isinstance(wrt, Iterable):
+        raise InputError(f"wrt names arrays, such as 'W' or ['W', 'b'], and is no {type(wrt).__name__}")
     traced = None
     if isinstance(given, Loss):
-        traced = given.trace(parameters)
+        traced = _traced(given, parameters)
         program = traced.program
     else:
         program = given
@@ -66,6 +73,17 @@ def derive(
         return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
     except UnsupportedError as error:
         raise _pointing(error, traced) from None
+
+
+def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
+    """The program of a loss; what is wrong with a ready-made one is said without a line, which is no user's."""
+    try:
+        return loss.trace(parameters)
+    except SymgradError as error:
+        if loss is not LOSSES.get(loss.name):
+            raise
+        words = str(error).splitlines()[0]
+        raise type(error)(words if words.startswith(loss.name) else f"{loss.name}: {words}") from None
 
 
 def _pointing(error: UnsupportedError, traced: Traced | None) -> SymgradError:

@@ -12,8 +12,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
@@ -72,8 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong in one line, as all errors are said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"symgrad: {message}\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="symgrad",
         description="The gradient of a loss, step by step, every line proved; as text, LaTeX, MathML and NumPy.",
     )
@@ -82,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
     losses.set_defaults(run=_losses)
 
-    named = argparse.ArgumentParser(add_help=False)
+    named = _Parser(add_help=False)
     named.add_argument(
         "loss",
         nargs="?",
@@ -97,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         help="arrays to differentiate by (default: those that the loss declares; with -e, all in TEXT but labels and "
         "distributions)",
     )
-    loss = argparse.ArgumentParser(add_help=False, parents=[named])
+    loss = _Parser(add_help=False, parents=[named])
     loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
     loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
@@ -223,7 +231,9 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
     axes = [axis.name for axis in derivation.program.axes]
     parts = shape.split(",")
     if len(parts) != len(axes) or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"--shape {shape}: expected {len(axes)} whole numbers, {','.join(axes)}, such as 2,4,3")
+        numbers = "a whole number" if len(axes) == 1 else f"{len(axes)} whole numbers"
+        example = ",".join(islice(cycle("243"), len(axes)))
+        raise InputError(f"--shape {shape}: expected {numbers}, {','.join(axes)}, such as {example}")
     return dict(zip(axes, map(int, parts), strict=True))
 
 
@@ -283,7 +293,8 @@ def report_text(report: Report) -> str:
     for section in report.sections:
         lines += [section.loss, "=" * len(section.loss)]
         for item in section.items:
-            lines.append(f"  {mark_sign('every shape' if item.ok else 'wrong')} {item.what}: {item.found}")
+            sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
+            lines.append(f"  {sign} {item.what}: {item.found}")
         if section.rows and section.expected_size:
             mean, deviation = section.expected_size
             lines += ["", "  What the printed numbers can say: are inputs found at which a formula gives them?"]

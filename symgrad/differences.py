@@ -81,6 +81,11 @@ class LargeInputs:
         """Whether everything holds."""
         return not self.wrong
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was a finite loss at all, with gradients to look at."""
+        return self.overflows < self.draws
+
 
 def compare_at_large_inputs(loss: Loss, function: Callable[..., Any], seed: int = 0) -> LargeInputs:
     """``function`` (``value, grads = f(*inputs)``) where exponentials overflow: a finite loss has finite gradients, and

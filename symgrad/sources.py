@@ -88,7 +88,7 @@ def _from_module(text: str) -> Loss:
         raise InputError(f"{where}: {name} is not a loss; declare it with @symgrad.loss(shapes=...)")
     if not losses:
         raise InputError(f"{where} has no losses; declare one with @symgrad.loss(shapes=...)")
-    near = get_close_matches(name, losses, n=1, cutoff=0.4)
+    near = get_close_matches(name, losses, n=1)
     if len(losses) > MOST_LISTED:
         expected = f"{near[0]}, of the {len(losses)} that it has" if near else f"one of the {len(losses)} that it has"
         raise InputError(f"{where} has no loss {name!r}: expected {expected}")

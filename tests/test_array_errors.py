@@ -15,6 +15,7 @@ import symgrad
 from symgrad.array import elementwise, eye, one_hot, softmax, table
 from symgrad.array.numbers import exact
 from symgrad.array.shapes import parse_shapes
+from symgrad.errors import InputError, ProgramError, UnsupportedError
 
 Arrays = Any
 SHAPES = "X: N D, W: D C, V: C D, y: N labels of C, a: C"
@@ -304,3 +305,52 @@ def test_a_notebooks_cell_is_quoted_and_code_without_source_is_not() -> None:
 def test_an_axis_counts_rows_where_it_comes_first(shapes: str, meaning: str) -> None:
     axes = {axis.name: axis.meaning for shape in parse_shapes(shapes) for axis in shape.array.axes}
     assert axes["N"] == meaning and axes.get("D", "features") == "features"
+
+
+@pytest.mark.parametrize("name", ["any", "all"])
+def test_a_branch_on_any_or_all_is_answered_with_where(name: str) -> None:
+    @symgrad.loss(shapes="X: N D, w: D", wrt="w")
+    def loss(X, w):
+        return np.sum(w) if getattr(X @ w > 0, name)() else np.sum(X)
+
+    with pytest.raises(UnsupportedError, match=r"np\.where\(condition, a, b\)"):
+        loss.program()
+
+
+@pytest.mark.parametrize("given", [None, 3, np.sin])
+def test_what_is_no_loss(given: object) -> None:
+    with pytest.raises(InputError, match="a loss is the name of a ready-made one") as error:
+        symgrad.derive(given)  # type: ignore[arg-type]
+    assert ("@symgrad.loss" in str(error.value)) == callable(given) and "\n" not in str(error.value)
+
+
+def test_wrt_of_another_type() -> None:
+    with pytest.raises(InputError, match=r"wrt names arrays, such as 'W' or \['W', 'b'\], and is no int"):
+        symgrad.derive("mse", wrt=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("steps", [[1, 2], 1.5, None])
+def test_steps_of_another_type(steps: object) -> None:
+    with pytest.raises(InputError, match="unknown steps"):
+        symgrad.derive("mse").to_text(steps=steps)  # type: ignore[arg-type]
+
+
+def test_a_ready_made_loss_points_at_no_line_of_its_own() -> None:
+    with pytest.raises(ProgramError, match=r"^temperature: division by zero$"):
+        symgrad.derive("temperature", tau=0)
+
+
+def test_labels_that_are_no_integers() -> None:
+    @symgrad.loss(shapes="Z: N C, y: N labels of C", wrt="Z")
+    def loss(Z, y):
+        return -symgrad.array.log_softmax(Z, axis=1)[np.arange(len(y)), y].mean()
+
+    function = symgrad.derive(loss).to_numpy()
+    assert function(np.zeros((3, 3)), Y=np.array([0, 1, 2]))[0] == pytest.approx(np.log(3))
+    with pytest.raises(ValueError, match="Y: labels are integers, got dtype float64"):
+        function(np.zeros((3, 3)), Y=[0.0, 1.0, 2.0])
+
+
+def test_a_shape_of_one_axis_is_written_as_numpy_does() -> None:
+    with pytest.raises(ValueError, match=r"w: expected shape \(D,\) with D = 2"):
+        symgrad.derive("mse").to_numpy()(np.zeros((3, 2)), np.zeros(3), 0.0, np.zeros(3))

@@ -211,3 +211,35 @@ def test_entries_are_text_or_latex(capsys: pytest.CaptureFixture[str], form: str
     code, out, err = run(capsys, "derive", "softmax_mse", "--shape", "2,4,3", "--format", form)
     assert (code, out) == (2, "")
     assert "--shape goes with --format text or latex" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["derive", "mse", "--format", "pdf"], "argument --format: invalid choice: 'pdf'"),
+        (["derive", "mse", "--shape", "2"], "--shape 2: expected 2 whole numbers, N,D, such as 2,4"),
+        (["derive", "nope"], "unknown loss 'nope': known losses: softmax"),
+        (["derive", "info_nse"], "unknown loss 'info_nse': did you mean info_nce?"),
+        (["derive", "-e", "sum(A_1 - A1)", "--shapes", "A_1: N, A1: N"], "A_1 and A1 are both written A1: rename one"),
+        (["derive", "-e", "sum(θ)", "--shapes", "θ: N"], "use letters a-z, digits and underscores, such as theta"),
+        (["derive", "-e", "sum(é)", "--shapes", "é: N"], "'é' cannot name an input: use letters a-z, digits"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(str(stop.code))
+    out, error = capsys.readouterr()
+    assert code == 2 and not out
+    assert error.startswith("symgrad: ") and error.count("\n") == 1 and words in error
+
+
+def test_where_nothing_is_finite_nothing_is_ticked(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", "-e", "sum(exp(exp(x * x)))", "--shapes", "x: N positive"]
+    assert main(["check", "-e", "sum(exp(x * x * 9))", "--shapes", "x: N"]) == 0
+    large = next(line for line in capsys.readouterr().out.splitlines() if "large inputs" in line)
+    assert large == "  - large inputs: nothing to compare: the loss overflows at all 8 draws"
+    assert main([*arguments, "--json"]) == 0
+    items = json.loads(capsys.readouterr().out)["sections"][0]["items"]
+    assert [item["compared"] for item in items] == [True] * len(items)

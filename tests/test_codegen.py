@@ -318,9 +318,9 @@ def test_labels_may_be_integers(name: str) -> None:
     [
         (0, np.zeros((3, 5)), r"W: expected shape \(D, C\) with D = 5, C >= 1, got shape \(4, 2\)"),
         (1, np.zeros(4), r"W: expected shape \(D, C\) with D = 4, C >= 1, got shape \(4,\)"),
-        (2, np.zeros((2, 1)), r"b: expected shape \(C\) with C = 2, got shape \(2, 1\)"),
+        (2, np.zeros((2, 1)), r"b: expected shape \(C,\) with C = 2, got shape \(2, 1\)"),
         (3, np.zeros((4, 2)), r"Y: expected shape \(N, C\) with N = 3, C = 2, got shape \(4, 2\)"),
-        (3, np.array([0, 1]), r"Y: expected shape \(N\) with N = 3, got shape \(2,\)"),
+        (3, np.array([0, 1]), r"Y: expected shape \(N,\) with N = 3, got shape \(2,\)"),
         (3, np.array([0, 1, 2]), r"Y: expected labels 0\.\.C-1 with C = 2, got 0\.\.2"),
         (3, np.array([0, -1, 1]), r"Y: expected labels 0\.\.C-1 with C = 2, got -1\.\.1"),
         (3, np.full((3, 2), 0.6), r"Y: expected that each row of Y sums to one.*assume=\(\)"),

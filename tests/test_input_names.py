@@ -18,6 +18,7 @@ from symgrad.codegen import body, compile_source, support
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.differences import compare_with_differences
 from symgrad.equations import node
+from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.spelling import is_alike
@@ -110,3 +111,15 @@ def test_the_names_of_a_users_own_loss(name: str) -> None:
     own = symgrad.derive(loss)
     assert compare_with_differences(loss, own.to_numpy(), own.record.wrt).ok
     assert re.search(rf"\b{name}{'_' if name in RESERVED else ''}:", own.to_source())  # it keeps its name where it can
+
+
+@pytest.mark.parametrize("name", ["len", "max", "np", "Gradients", "_checked", "_fit"])
+def test_a_function_is_not_called_like_one_of_its_module(name: str) -> None:
+    with pytest.raises(InputError, match=f"'{name}' cannot name a function: the module"):
+        derivation(NEUTRAL).to_source(name)
+
+
+@pytest.mark.parametrize("axis", ["None", "Gradients"])
+def test_an_axis_is_not_called_like_a_word_of_python(axis: str) -> None:
+    with pytest.raises(InputError, match=f"the axis {axis} means something else in Python: rename it"):
+        symgrad.derive(parse("sum(x**2)", f"x: {axis}")).to_source()

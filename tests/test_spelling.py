@@ -81,3 +81,23 @@ def test_names_that_symgrad_makes_are_none_of_the_users(name: str) -> None:
     rng = np.random.default_rng(0)
     inputs = {array: rng.normal(size=(3, 3)) for array in ("Z", name)}
     assert np.isclose(derivation.to_numpy()(**inputs)[0], loss(**inputs))
+
+
+def test_a_step_is_no_array_called_h() -> None:
+    derivation = symgrad.derive(parse("sum(maximum(H, 0) * x)", "H: N, x: N"))
+    assert derivation.closed_form_words()[0] == "dL/dH = step(H) ⊙ x"
+    assert r"\operatorname{step}(H_{m})" in derivation.to_latex() and "H(H" not in derivation.to_latex()
+    other = symgrad.derive(parse("sum(maximum(x, y))", "x: N, y: N"))
+    assert "H(" in other.to_text() and "step" not in other.to_latex().replace("steps", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "latex"), [("delta", "delta_", r"\mathrm{delta}_"), ("Delta", "Δ_", r"\Delta_")]
+)
+def test_the_entries_of_a_matrix_are_no_kroneckers_deltas(name: str, shown: str, latex: str) -> None:
+    derivation = symgrad.derive(parse(f"sum({name}**2)", f"{name}: N M"))
+    first = next(line for line in derivation.to_text().splitlines() if " definition" in line)
+    assert f"{shown}nm²" in first and "δ" not in first
+    assert latex in derivation.to_latex()
+    assert "δ_nm" in symgrad.derive(parse("sum(x * x)", "x: N")).to_text()  # Kronecker's
+    assert "δ_n²" in symgrad.derive(parse("sum(delta**2)", "delta: N")).to_text()  # a vector's

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
+from symgrad.array.names import sanitised
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
 
@@ -98,7 +99,9 @@ def _parse_one(part: str) -> Shape:
     if not colon:
         raise InputError(f"shapes: {part!r} lacks a colon; expected such as 'X: N D'")
     if not name.isidentifier() or not name.isascii():
-        raise InputError(f"shapes: {name!r} cannot name an input")
+        near = sanitised(name)
+        instead = f", such as {near}" if near else ""
+        raise InputError(f"shapes: {name!r} cannot name an input: use letters a-z, digits and underscores{instead}")
     pieces = rest.split()
     if not pieces:
         raise InputError(f"shapes: {name} has no axes; expected such as '{name}: N D', or '{name}: scalar'")

@@ -213,6 +213,9 @@ class Symbolic:
                 raise
         refuse(f"np.{name} needs a number of its own: write symgrad.array.eye(...), which takes an axis's size too")
 
+    any = all = _number(
+        "any() or all()", "which way an if goes would depend on the data: write np.where(condition, a, b)"
+    )
     __iter__ = _number("a loop over an axis", "write a sum, einsum or an operation on whole arrays")
     __contains__ = _number("in", "write np.where(A == x, ...)")
     __len__ = _number("len", "write X.shape[0]")

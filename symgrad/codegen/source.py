@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import keyword
 import linecache
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from symgrad.codegen.body import ROWS, Body
+from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.template import module
 from symgrad.errors import InputError
@@ -42,6 +44,10 @@ def to_source(
     name = name or record.program.name
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
+    if name.startswith("_") or name in RESERVED or hasattr(builtins, name):
+        raise InputError(f"{name!r} cannot name a function: the module around it has, or may have, one of that name")
+    if wrong := [a.name for a in record.program.axes if keyword.iskeyword(a.name) or a.name in RESERVED]:
+        raise InputError(f"the axis {wrong[0]} means something else in Python: rename it")
     if target not in TARGETS:
         raise InputError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
     if target == "numpy":

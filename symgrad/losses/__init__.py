@@ -22,7 +22,7 @@ LOSSES: dict[str, Loss] = {
 def ready_made(name: str) -> Loss:
     """The loss of the catalogue with this name.  Raises ``InputError``, with the nearest name, where there is none."""
     if name not in LOSSES:
-        close = get_close_matches(name, LOSSES, n=1, cutoff=0.4)
+        close = get_close_matches(name, LOSSES, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known losses: {', '.join(LOSSES)}"
         raise InputError(f"unknown loss {name!r}: {hint}")
     return LOSSES[name]

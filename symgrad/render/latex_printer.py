@@ -114,9 +114,13 @@ class LatexPrinter(Printer):
         elif function == "Abs":
             return self.bars(first)
         elif last and function not in CLOSED and is_plain(args):
-            return f"{_function(function)}{self.application}{self.show(first)}"
+            return f"{self._function(function)}{self.application}{self.show(first)}"
         shown = ", ".join(self.show(a) for a in args)
-        return _function(function) + _sized(shown, any(_is_tall(a) for a in args))
+        return self._function(function) + _sized(shown, any(_is_tall(a) for a in args))
+
+    def _function(self, name: str) -> str:
+        named = NAMED.get(name, rf"\operatorname{{{name}}}")
+        return self.names.function("H", r"\operatorname{step}") if named == "H" else named
 
     @cached_property
     def _e_is_taken(self) -> bool:
@@ -231,10 +235,6 @@ def entry(name: Word, subscript: str) -> str:
 def _mark(name: Word) -> str:
     """The mark of a word, which may be the name of another array."""
     return name.mark if name.mark.isdigit() else matrix_name(name.mark)
-
-
-def _function(name: str) -> str:
-    return NAMED.get(name, rf"\operatorname{{{name}}}")
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:

@@ -97,7 +97,7 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
     if steps in ("all", "none"):
         return range(1, last + 1) if steps == "all" else ()
     found: set[int] = set()
-    for part in steps.split(","):
+    for part in str(steps).split(","):
         ends = [end.strip() for end in part.split("-")]
         if len(ends) > 2 or not all(end.isdecimal() for end in ends):
             raise InputError(f"unknown steps {steps!r}: expected all, none, or numbers of lines such as 5-13")

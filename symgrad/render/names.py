@@ -13,10 +13,11 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
 from symgrad.program import Program
-from symgrad.spelling import Word, look_same_in_lower_case, word
+from symgrad.spelling import Word, look, look_same_in_lower_case, word
 from symgrad.steps import Record
 
 WORDS = ("a", "A", "I")  # names that are words of English as well
+KRONECKER = Word("delta", greek=True)
 UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
 
 
@@ -58,9 +59,19 @@ class Vocabulary:
         return list(self.letters).index(name) if name in self.letters else len(self.letters)
 
     def entry_word(self, name: str, axes: int) -> Word:
-        """The word for an entry: in lower case for two axes or more, unless the name is one of ``capital``."""
+        """The word for an entry: in lower case for two axes or more, unless the name is one of ``capital``.
+
+        The Greek letter delta with two indices is Kronecker's: an entry of a matrix called so is written otherwise.
+        """
         found = word(name)
-        return found.lower() if axes >= 2 and name not in self.capital else found
+        shown = found.lower() if axes >= 2 and name not in self.capital else found
+        if axes >= 2 and shown == KRONECKER:
+            return found if found.letter == "Delta" else Word("delta")
+        return shown
+
+    def function(self, letter: str, instead: str) -> str:
+        """The letter of a function, or what is written ``instead`` where an array has it."""
+        return instead if any(look(name) == letter for name in self.arrays) else letter
 
     def index_place(self, index: Basic) -> tuple[int, str]:
         """Orders the indices of one axis: running letters first, that of a derivative's denominator last."""

@@ -98,6 +98,8 @@ class TextPrinter(Printer):
 
     def call(self, function: str, args: Sequence[Node], last: bool) -> str:
         name = FUNCTIONS.get(function, function)
+        if name == "H":
+            name = self.names.function("H", "step")
         if last and function not in CLOSED and is_plain(args):
             return f"{name} {self.show(args[0])}"
         return f"{name}({', '.join(self.show(a) for a in args)})"

@@ -100,7 +100,9 @@ def _checked(*given):
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
     sizes, labels = {}, []
     for place, (name, axes) in enumerate(_AXES.items()):
-        if name in _LABELS and arrays[place].ndim == 1 and arrays[place].dtype.kind in "iu":
+        if name in _LABELS and arrays[place].ndim == 1:
+            if arrays[place].dtype.kind not in "iu":
+                raise ValueError(f"{name}: labels are integers, got dtype {arrays[place].dtype}")
             labels.append(place)
         else:
             _fit(name, arrays[place].shape, axes, sizes)
@@ -132,7 +134,8 @@ def _fit(name, shape, axes, sizes):
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
         known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
-        wanted = f"shape ({', '.join(axes)}) with {known}" if axes else "a scalar"
+        comma = "," if len(axes) == 1 else ""
+        wanted = f"shape ({', '.join(axes)}{comma}) with {known}" if axes else "a scalar"
         raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
     sizes.update(zip(axes, shape, strict=True))
 
