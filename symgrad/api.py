@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level
@@ -158,12 +158,12 @@ class Derivation(Displayed):
     def _module(self) -> str:
         from symgrad.codegen import to_source
 
-        return to_source(self.record, self._function_name)
+        return to_source(self.record, self.function_name)
 
     def _code(self) -> str:
         from symgrad.codegen import function_source
 
-        return function_source(self._module, self._function_name)
+        return function_source(self._module, self.function_name)
 
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
@@ -254,7 +254,7 @@ class Derivation(Displayed):
         from symgrad.codegen import compile_source
         from symgrad.example import worked_example
 
-        return worked_example(self.record, compile_source(self._module, self._function_name))
+        return worked_example(self.record, compile_source(self._module, self.function_name))
 
     @cached_property
     def frameworks(self) -> tuple[Fact, ...]:
@@ -299,12 +299,13 @@ class Derivation(Displayed):
         """
         from symgrad.codegen import to_source
 
-        return to_source(self.record, name or self._function_name, self.closed_form_words(), target=target, sizes=sizes)
+        return to_source(self.record, name or self.function_name, self.closed_form_words(), target=target, sizes=sizes)
 
     @property
-    def _function_name(self) -> str:
-        """What the function is called: after the program, whose name may be any text."""
-        name = re.sub(r"\W+", "_", self.program.name)
+    def function_name(self) -> str:
+        """What the generated function is called: after the program, whose name may be any text."""
+        plain = normalize("NFKC", self.program.name)  # as Python reads names
+        name = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in plain)
         return f"{name if name.isidentifier() else f'loss_{name}'}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ class DerivationDirective(SphinxDirective):
         derivation = _noted(_request(self.arguments[0], self.env, wrt, options["reduction"]), self.env)
         _prove(derivation, code=code, allow_numeric="allow-numeric" in options)
         text = derivation.to_text(notation, steps=steps, code=code, title=False)
-        name = f"{derivation.program.name}_gradient"
+        name = derivation.function_name
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),

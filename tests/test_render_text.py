@@ -316,7 +316,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
     ("name", "line"),
     [
         ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
-        ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_n v_nd (p_mn − δ_nm)"),
+        ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_i v_id (p_mi − δ_im)"),
         ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + P1 − 2 I_N)ᵀ U"),
         ("huber", "G = ∂L/∂e = (1/N) (e ⊙ [|e| ≤ δ 1_N] + δ sign(e) ⊙ (1_N − [|e| ≤ δ 1_N]))"),
         ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log p1_nn)"),
