@@ -306,7 +306,7 @@ class Derivation(Displayed):
         """What the generated function is called: after the program, whose name may be any text."""
         plain = normalize("NFKC", self.program.name)  # as Python reads names
         name = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in plain)
-        return f"{name if name.isidentifier() else f'loss_{name}'}_gradient"
+        return f"{name if name[:1].isidentifier() and name[0] != '_' else f'loss_{name}'}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:
         """The closed forms, a line each, as text."""
