@@ -98,7 +98,7 @@ def test_what_the_code_calls_is_reserved() -> None:
         own = symgrad.derive(loss)
         for source in (own.to_source(), own.to_source(target="scalar", sizes={a.name: 2 for a in own.program.axes})):
             functions = [part for part in ast.parse(source).body if isinstance(part, ast.FunctionDef)]
-            shared = [f for f in functions if f.name in (own._function_name, "_rows", "_ready")]
+            shared = [f for f in functions if f.name in (own.function_name, "_rows", "_ready")]
             used = {n.id for f in shared for n in ast.walk(f) if isinstance(n, ast.Name)}
             assert used & {*dir(builtins), "np", "math", "Gradients"} <= RESERVED
 

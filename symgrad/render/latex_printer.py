@@ -124,8 +124,9 @@ class LatexPrinter(Printer):
 
     @cached_property
     def _e_is_taken(self) -> bool:
-        """Whether entries of an array, or a scalar, are spelled with the letter e."""
-        words = (self.names.entry_word(name, len(array.axes)) for name, array in self.names.arrays.items())
+        """Whether entries of an array of the program, or a scalar, are spelled with the letter e."""
+        arrays = {name: array for name, array in self.names.arrays.items() if name not in self.names.added}
+        words = (self.names.entry_word(name, len(array.axes)) for name, array in arrays.items())
         return any(found.letter == "e" for found in words)
 
     def _names_e(self, exponent: Node) -> bool:

@@ -57,7 +57,9 @@ def layout(
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
     shown = evaluation if evaluation is not None and evaluation.steps else None
-    program, names, chosen = record.program, vocabulary(shown or record), chosen_lines(steps, len(record.steps))
+    program, chosen = record.program, chosen_lines(steps, len(record.steps))
+    names = vocabulary(shown or record)
+    names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
     written = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
     lines = [s for s in written if s.number in chosen]
     added = shown.steps if shown else ()

@@ -33,7 +33,8 @@ class Vocabulary:
 
     ``rank`` orders the arrays (latest highest); ``letters`` holds the index letters of each axis, in the
     order of the axes; ``adjoints`` maps the name of an adjoint array to the array that it belongs to;
-    ``capital`` names the matrices whose entries keep their case, since two would look the same in lower case.
+    ``capital`` names the matrices whose entries keep their case, since two would look the same in lower case; ``added``
+    the arrays that only the lines on the code have.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Vocabulary:
     capital: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     arrays: dict[str, Array] = field(default_factory=dict)
+    added: frozenset[str] = frozenset()
 
     def place(self, name: str) -> int:
         """The rank of an array; an entry of an explicit matrix (``x_12``) has that of its array."""
