@@ -160,10 +160,13 @@ class Derivation(Displayed):
 
         return to_source(self.record, self.function_name)
 
-    def _code(self) -> str:
+    def _added(self, code: bool) -> tuple[Record | None, str]:
+        """What ``code`` adds: the lines on what the generated code evaluates, and the source of the function."""
+        if not code:
+            return None, ""
         from symgrad.codegen import function_source
 
-        return function_source(self._module, self.function_name)
+        return self.evaluation.record, function_source(self._module, self.function_name)
 
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
@@ -173,7 +176,7 @@ class Derivation(Displayed):
         and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
         for lines that are not there.
         """
-        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        evaluation, source = self._added(code)
         return to_text(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
     def to_latex(
@@ -191,7 +194,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.latex import to_latex
 
-        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        evaluation, source = self._added(code)
         return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps, title)
 
     def to_html(
@@ -213,7 +216,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.html import Beside, to_html
 
-        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        evaluation, source = self._added(code)
         whole = steps == "all"
         beside = Beside(
             details=self._details(code),
@@ -234,7 +237,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.markdown import to_markdown
 
-        evaluation, source = (self.evaluation.record, self._code()) if code else (None, "")
+        evaluation, source = self._added(code)
         return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
     def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sympy import Symbol
 
 from symgrad.exhibits import Example, Fact, Quantity
-from symgrad.notation import Array
 from symgrad.render.formula import escaped
 from symgrad.render.html_words import Spelling
-from symgrad.render.tree import Leaf, Slope
+from symgrad.render.layout import whole_array
+from symgrad.render.tree import Leaf, Node, Slope
 
 DIGITS = 4  # of the numbers of an example
 
@@ -19,12 +18,12 @@ DIGITS = 4  # of the numbers of an example
 def example_html(example: Example, spelling: Spelling) -> str:
     """The worked example: what is given, what is named on the way, the loss and its gradients."""
     output = Leaf(spelling.names.output) if spelling.names.output is not None else None
-    given = [_value(spelling, Leaf(_name(q.array)), q) for q in example.inputs]
-    on_the_way = [_value(spelling, Leaf(_name(q.array)), q) for q in example.defined]
+    given = [_value(spelling, whole_array(q.array), q) for q in example.inputs]
+    on_the_way = [_value(spelling, whole_array(q.array), q) for q in example.defined]
     found = []
     if output:
         found.append(_equal(spelling, spelling.printer.show(output), spelling.text(output), np.asarray(example.loss)))
-        found += [_value(spelling, Slope(output, Leaf(_name(q.array))), q) for q in example.gradients]
+        found += [_value(spelling, Slope(output, whole_array(q.array)), q) for q in example.gradients]
     blocks = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in (given, on_the_way, found) if part)
     sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
     remark = spelling.words(f"{sizes}. {example.remark}".strip())
@@ -41,11 +40,7 @@ def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:
     return f"<h2>In the frameworks</h2>\n<dl>{''.join(rows)}</dl>"
 
 
-def _name(array: Array) -> object:
-    return array.matrix if array.has_matrix else Symbol(array.name, real=True)
-
-
-def _value(spelling: Spelling, left: Leaf | Slope, quantity: Quantity) -> str:
+def _value(spelling: Spelling, left: Node, quantity: Quantity) -> str:
     return _equal(spelling, spelling.printer.show(left), spelling.text(left), np.asarray(quantity.values))
 
 

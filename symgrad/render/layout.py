@@ -144,10 +144,10 @@ def _array_row(array: Array, program: Program) -> ArrayRow:
     definition = program.definitions.get(array.name)
     role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
     role = "output" if array.name == program.output else role
-    return ArrayRow(array.name, _whole(array), Leaf(entry), tuple(axis.name for axis in array.axes), role)
+    return ArrayRow(array.name, whole_array(array), Leaf(entry), tuple(axis.name for axis in array.axes), role)
 
 
-def _whole(array: Array) -> Node:
+def whole_array(array: Array) -> Node:
     """An array by its name alone, as a matrix where it has such a form."""
     return Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
 
@@ -204,7 +204,7 @@ class _Writer:
                 return "Forward equations", None
             case Partial(_, wrt) | Total(wrt):
                 array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
-                return "Derivatives with respect to", _whole(array)
+                return "Derivatives with respect to", whole_array(array)
             case MatrixValue():
                 return "Forward equations in matrix form", None
         return "Derivatives in matrix form", None

@@ -64,23 +64,6 @@ class Piece:
     words: str
 
 
-@dataclass(frozen=True)
-class MathLine:
-    """A line of a derivation.
-
-    ``equation`` is a whole ``<math>`` element, and so is each of ``nonzero`` and of ``shapes``; the rest is
-    plain text, not escaped.  ``number`` is None for a closed form.
-    """
-
-    section: str
-    number: int | None
-    equation: str
-    reason: str = ""
-    mark: str = ""
-    nonzero: tuple[str, ...] = ()
-    shapes: tuple[str, ...] = ()
-
-
 def to_mathml(
     record: Record,
     marks: Mapping[int, str] | None = None,
@@ -96,14 +79,6 @@ def to_mathml(
     """
     writer = _MathPage(titled(layout(record, marks, notation, evaluation, steps), title))
     return "\n".join(writer.blocks()) + "\n"
-
-
-def mathml_lines(
-    record: Record, marks: Mapping[int, str] | None = None, notation: str = "both"
-) -> tuple[MathLine, ...]:
-    """The lines of the derivation, then its closed forms, for a page that lays them out itself."""
-    writer = _MathPage(layout(record, marks, notation))
-    return tuple(writer.lines())
 
 
 def expression_mathml(expr: Basic, source: Record | Program | None = None, display: str = "block") -> str:
@@ -130,20 +105,6 @@ class _MathPage:
         self.content = page
         self.printer = MathPrinter(page.names)
         self.plain = TextPrinter(page.names)
-
-    def lines(self) -> Iterator[MathLine]:
-        for title, lines in self._titled():
-            for line in lines:
-                left, right = self._left(line), self._show(line.right)
-                yield MathLine(
-                    section=title,
-                    number=line.number,
-                    equation=_formula(left + EQUALS + right if left.latex else right),
-                    reason=reason_words(line, self.plain.names),
-                    mark=line.mark,
-                    nonzero=tuple(_formula(self._show(node) + NOT_ZERO, "inline") for node in line.nonzero),
-                    shapes=tuple(_math(_piece(shape)) for shape in self._shapes(line)),
-                )
 
     def blocks(self) -> Iterator[str]:
         """The page as ``<math>`` elements."""
@@ -236,10 +197,6 @@ class _MathPage:
 
     def _cell(self, node: Node) -> Piece:
         return _piece(self._show(node))
-
-
-def _formula(formula: Formula, display: str = "block") -> str:
-    return latex_to_mathml(formula.latex, display, formula.words)
 
 
 def _size(size: Shape) -> Formula:
