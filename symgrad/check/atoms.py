@@ -9,7 +9,7 @@ atoms are equal only if they are the same quantity, up to the names of the indic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 from symgrad.errors import SymgradError
@@ -230,9 +230,3 @@ def add(*polynomials: Polynomial) -> Polynomial:
 def scale(polynomial: Polynomial, factor: Fraction | int) -> Polynomial:
     """A polynomial times a number."""
     return {m: c * factor for m, c in polynomial.items()} if factor else {}
-
-
-def split_off(monomial: Monomial, atoms: Iterable[Atom]) -> dict[Atom, Exponent]:
-    """The exponents of a monomial without those of some atoms."""
-    dropped = set(atoms)
-    return {a: e for a, e in monomial if a not in dropped}
