@@ -1,0 +1,26 @@
+"""``python -m trials NAME [OPTIONS]``: one trial; ``python -m trials NAME --help`` says what it can be told."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+TRIALS = {
+    "fuzz": "trials.fuzz",
+    "corrupted": "trials.corrupted",
+    "mutation": "trials.mutation",
+    "diagnosis": "trials.diagnosis",
+}
+"""Name -> module with a function ``main(arguments)`` that runs, prints, and writes its page."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the trial that is named first, with the arguments after it."""
+    if not arguments or arguments[0] not in TRIALS:
+        print(f"usage: python -m trials NAME [OPTIONS], NAME being one of {', '.join(TRIALS)}", file=sys.stderr)
+        return 2
+    return int(import_module(TRIALS[arguments[0]]).main(arguments[1:]) or 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
