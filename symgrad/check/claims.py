@@ -10,15 +10,25 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
+from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
-from symgrad.notation import axis_name, canonical, free_indices, is_matrix
+from symgrad.errors import UnsupportedError
+from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 
 @dataclass(frozen=True)
 class Senseless:
     """A line that claims nothing sensible, and what is wrong with it."""
+
+    step: Step
+    why: str
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A line in a notation that the checker does not read, and what it does not know of it."""
 
     step: Step
     why: str
@@ -73,14 +83,17 @@ def topic(subject: Subject) -> tuple[str, object]:
     return type(subject).__name__, subject
 
 
-def claims(record: Record) -> list[Claim | Choice | Senseless]:
+Line = Claim | Choice | Senseless | Unread
+
+
+def claims(record: Record) -> list[Line]:
     """What all lines claim, in order."""
     arrays = dict(record.program.arrays)
     arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
-    reader = Entries(arrays, record.program.axis)
+    reader, notation = Entries(arrays, record.program.axis), Notation(record)
     used: dict[int, tuple[Assumption, ...]] = {}
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
-    found: list[Claim | Choice | Senseless] = []
+    found: list[Line] = []
     for step in record.steps:
         if isinstance(step.subject, Largest):
             found.append(_choice(record, step, step.subject))
@@ -90,9 +103,13 @@ def claims(record: Record) -> list[Claim | Choice | Senseless]:
         allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
         used[step.number] = by_topic[about] = allowed
         try:
-            found.append(_claim(record, step, step.subject, allowed, reader))
+            claim = _claim(record, step, step.subject, allowed, reader)
+            fault = notation.fault(claim.subject, claim.after)
+            found.append(Senseless(step, fault) if fault else claim)
         except AxisMismatch as mismatch:
             found.append(Senseless(step, str(mismatch)))
+        except UnsupportedError as unknown:
+            found.append(Unread(step, str(unknown)))
     return found
 
 
@@ -103,6 +120,8 @@ def _choice(record: Record, step: Step, subject: Largest) -> Choice | Senseless:
         return Senseless(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
         return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
+    if circular := [a for a in array_names(step.after) if a == name or name in program.ancestors.get(a, ())]:
+        return Senseless(step, f"{min(circular)} depends on {name}, for which the line puts a number")
     if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
         return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
     return Choice(step)

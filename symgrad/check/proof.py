@@ -9,7 +9,7 @@ import numpy as np
 from sympy import Expr, Function
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition
+from symgrad.check.claims import Choice, Claim, Senseless, Unread, claims, is_definition
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
@@ -39,10 +39,10 @@ def prove(record: Record) -> ProofReport:
     )
 
 
-def _without_claim(line: Choice | Senseless) -> Mark:
+def _without_claim(line: Choice | Senseless | Unread) -> Mark:
     if isinstance(line, Choice):
         return Mark(line.step.number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
-    return Mark(line.step.number, Level.WRONG, line.why)
+    return Mark(line.step.number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
 
 
 class Prover:
@@ -82,8 +82,8 @@ class Prover:
         number = claim.step.number
         if is_definition(claim):
             return Mark(number, Level.DEFINITION, "a forward equation of the program")
-        if (divisor := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
-            return Mark(number, Level.UNPROVED, f"nothing says that {divisor} is not zero, by which the line divides")
+        if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
+            return Mark(number, Level.UNPROVED, unknown)
         try:
             assumed, system = self._needed(claim)
         except Refuted as refuted:
