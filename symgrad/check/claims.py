@@ -8,6 +8,7 @@ from functools import cached_property
 from sympy import Expr
 from sympy.tensor.indexed import Idx
 
+from symgrad.check.kinks import conventions_needed, foreign
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
 from symgrad.check.sense import Notation
@@ -27,8 +28,8 @@ class Senseless:
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A line in a notation that the checker does not read, and what it does not know of it."""
+class Undecided:
+    """A line that is not decided as it stands, and what is missing."""
 
     step: Step
     why: str
@@ -83,7 +84,7 @@ def topic(subject: Subject) -> tuple[str, object]:
     return type(subject).__name__, subject
 
 
-Line = Claim | Choice | Senseless | Unread
+Line = Claim | Choice | Senseless | Undecided
 
 
 def claims(record: Record) -> list[Line]:
@@ -93,6 +94,7 @@ def claims(record: Record) -> list[Line]:
     reader, notation = Entries(arrays, record.program.axis), Notation(record)
     used: dict[int, tuple[Assumption, ...]] = {}
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
+    conventions: dict[int | tuple[str, object], set[str]] = {}
     found: list[Line] = []
     for step in record.steps:
         if isinstance(step.subject, Largest):
@@ -102,14 +104,22 @@ def claims(record: Record) -> list[Line]:
         inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
         allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
         used[step.number] = by_topic[about] = allowed
+        cited = {c.words for c in step.conventions}.union(
+            *(conventions.get(place, ()) for place in (about, *step.cites))
+        )
+        conventions[step.number] = conventions[about] = cited
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
-            fault = notation.fault(claim.subject, claim.after)
-            found.append(Senseless(step, fault) if fault else claim)
+            if fault := notation.fault(claim.subject, claim.after) or foreign(cited):
+                found.append(Senseless(step, fault))
+            elif missing := conventions_needed(record.program, step.subject) - cited:
+                found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))
+            else:
+                found.append(claim)
         except AxisMismatch as mismatch:
             found.append(Senseless(step, str(mismatch)))
         except UnsupportedError as unknown:
-            found.append(Unread(step, str(unknown)))
+            found.append(Undecided(step, str(unknown)))
     return found
 
 

@@ -11,6 +11,7 @@ not defined everywhere may stand in a line only as it stands in an equation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import product
 from math import prod
 
@@ -90,10 +91,10 @@ class Divisors:
         """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
         that might not be defined; None where there is none."""
         for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
-            if not self._is_known(base, lambda form: self._is_nonzero(form)):
+            if not self._is_known(base, self._is_nonzero):
                 return f"nothing says that {base} is not zero, by which the line divides"
         for base, strictly in _positive_parts(expr):
-            if not self._is_known(base, lambda form, strictly=strictly: self._has_root(form, strictly)):
+            if not self._is_known(base, partial(self._has_root, strictly=strictly)):
                 return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
         for call in _partial_calls(expr):
             if not any(_itself(form) <= self._calls.keys(form) for form in self._normal_forms(call)):
