@@ -94,7 +94,7 @@ def claims(record: Record) -> list[Line]:
     reader, notation = Entries(arrays, record.program.axis), Notation(record)
     used: dict[int, tuple[Assumption, ...]] = {}
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
-    conventions: dict[int | tuple[str, object], set[str]] = {}
+    conventions: dict[object, set[str]] = {}
     found: list[Line] = []
     for step in record.steps:
         if isinstance(step.subject, Largest):
@@ -110,7 +110,7 @@ def claims(record: Record) -> list[Line]:
         conventions[step.number] = conventions[about] = cited
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
-            if fault := notation.fault(claim.subject, claim.after) or foreign(cited):
+            if fault := notation.fault(claim.subject, claim.after) or foreign(record.program, cited):
                 found.append(Senseless(step, fault))
             elif missing := conventions_needed(record.program, step.subject) - cited:
                 found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))

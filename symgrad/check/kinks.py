@@ -12,8 +12,6 @@ from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, Partial, Subject, Total
 
-CONVENTIONS = {meaning.convention for meaning in MEANINGS.values()} - {""}
-
 
 def conventions_needed(program: Program, subject: Subject) -> set[str]:
     """The conventions on which the meaning of a subject rests."""
@@ -30,9 +28,13 @@ def conventions_needed(program: Program, subject: Subject) -> set[str]:
     return {words for expr in differentiated for words in _kinks(write_out(expr, program, names), name)}
 
 
-def foreign(cited: Iterable[str]) -> str | None:
-    """What is wrong with conventions that are cited, or None: each must be that of a function."""
-    return next((f"no function is differentiated so: {words}" for words in sorted(set(cited) - CONVENTIONS)), None)
+def foreign(program: Program, cited: Iterable[str]) -> str | None:
+    """What is wrong with conventions that are cited, or None: each must be that of a function of the program."""
+    calls = {call.func for definition in program.ordered for call in definition.rhs.atoms(Function)}
+    known = {MEANINGS[function].convention for function in calls & MEANINGS.keys()}
+    return next(
+        (f"the program has no function of which it is said: {words}" for words in sorted({*cited} - known)), None
+    )
 
 
 def _kinks(expr: Expr, name: str) -> set[str]:

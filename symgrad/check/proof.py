@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.claims import Choice, Claim, Senseless, Undecided, claims, is_definition
+from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_definition
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
@@ -41,14 +41,7 @@ POINTS = 16
 def prove(record: Record) -> ProofReport:
     """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
     prover = Prover(record)
-    marks = tuple(prover.mark(c) if isinstance(c, Claim) else _without_claim(c) for c in claims(record))
-    return ProofReport(marks, problems(record))
-
-
-def _without_claim(line: Choice | Senseless | Undecided) -> Mark:
-    if isinstance(line, Choice):
-        return Mark(line.step.number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
-    return Mark(line.step.number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
+    return ProofReport(tuple(map(prover.mark, claims(record))), problems(record))
 
 
 class Prover:
@@ -68,12 +61,12 @@ class Prover:
         self._is_analytic = all(is_analytic(right, record.program) for right in rights)
         self._has_roots = any(map(has_root, rights))
 
-    def mark(self, claim: Claim) -> Mark:
+    def mark(self, line: Line) -> Mark:
         """The verdict on one line, on which later lines may rest."""
-        mark = self.verdict(claim)
+        mark = self.verdict(line)
         self._marks[mark.number] = mark
-        if mark.ok and isinstance(claim.subject, Total):
-            self._close(claim.subject.wrt, claim.after, mark)
+        if mark.ok and isinstance(line, Claim) and isinstance(line.subject, Total):
+            self._close(line.subject.wrt, line.after, mark)
         return mark
 
     def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:
@@ -88,13 +81,21 @@ class Prover:
             closed = Closed(mark.number, (entry, after), frozenset(mark.assumptions))
             self._closed.setdefault(array.name, []).append(closed)
 
-    def verdict(self, claim: Claim) -> Mark:
+    def verdict(self, line: Line) -> Mark:
         """The verdict on one line, which later lines will not rest on."""
+        number = line.step.number
+        if isinstance(line, Choice):
+            return Mark(number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
+        if not isinstance(line, Claim):
+            return Mark(number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
+        return self._verdict(line)
+
+    def _verdict(self, claim: Claim) -> Mark:
         number = claim.step.number
-        if is_definition(claim):
-            return Mark(number, Level.DEFINITION, "a forward equation of the program")
         if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
             return Mark(number, Level.UNPROVED, unknown)
+        if is_definition(claim):
+            return Mark(number, Level.DEFINITION, "a forward equation of the program")
         try:
             assumed = self._needed(claim)
         except Refuted as refuted:
