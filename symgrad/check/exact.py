@@ -22,7 +22,7 @@ from symgrad.functions import selected
 
 WIDTH = 16
 MOST_TERMS = 60_000
-MOST_EXPONENT = 1000
+MOST_EXPONENT = 300
 MOST_GENERATORS = 4096
 OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATORS))
 """The highest bit of each field: an exponent that reaches it would soon run into the next generator's."""

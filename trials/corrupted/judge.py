@@ -15,7 +15,7 @@ from symgrad.check.proof import Prover
 from symgrad.steps import Record, Step
 from trials.corrupted.lines import Corruption, Line
 from trials.corrupted.matrices import matrices_differ
-from trials.corrupted.values import DIGITS, Undefined, Values, at_random
+from trials.corrupted.values import DIGITS, Undefined, Values, entries_differ
 
 FAR = ((8, 9, 10, 9, 8, 11), (1, 1, 1, 1, 1, 1), (3, 5, 2, 4, 3, 2), (9, 2, 8, 3, 2, 4))
 """Shapes of the trial's own: one beyond all those at which the checker looks, one of ones, and two between."""
@@ -65,9 +65,9 @@ class Judge:
     def _finding(self, line: Line, corruption: Corruption, mark: Mark, is_true: bool, assumed: bool) -> str | None:
         if mark.level == Level.WRONG:
             return "true, and refuted" if is_true and corruption.step.after != line.step.after else None
-        if is_true or not mark.ok:
+        if is_true or not mark.ok or (corruption.is_tiny and mark.level == Level.NUMERICAL):
             return None
-        if mark.level <= Level.EVERY_SHAPE_RANDOMISED:
+        if corruption.is_true is False or mark.level <= Level.EVERY_SHAPE_RANDOMISED:
             return f"false, and marked {mark.words}"
         digits = CLAIMED if mark.level == Level.NUMERICAL else EXACT
         for shape in mark.shapes:
@@ -99,7 +99,7 @@ class Judge:
 def _differ(values: Values, line: Line, right: Expr, wrong: Expr, digits: int) -> bool:
     if line.is_matrix:
         return matrices_differ(values, right, wrong, digits)
-    return at_random(values, line.letters, right, wrong, digits)
+    return entries_differ(values, line.letters, right, wrong, digits)
 
 
 def _is_defined(values: Values, line: Line, right: Expr) -> bool:

@@ -61,12 +61,12 @@ class Line:
     def free(self) -> Expr:
         """An entry of an input that may be any real number, or the sum of all of its entries."""
         program = self.record.program
-        bound = {name for assumption in program.assumptions for name in array_names(assumption.lhs)}
-        for definition in program.ordered:
-            parts = [p.base for p in definition.rhs.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
-            parts += [call.args[0] for call in definition.rhs.atoms(log)]
-            bound |= {name for part in parts for name in array_names(part)}
-        names = [a.name for a in program.inputs if not a.positive and a.name not in bound]
+        assumed = {name for assumption in program.assumptions for name in array_names(assumption.lhs)}
+        inputs = [a.name for a in program.inputs if not a.positive and a.name not in assumed]
+        parts = [p.base for e in program.ordered for p in e.rhs.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
+        parts += [call.args[0] for e in program.ordered for call in e.rhs.atoms(log)]
+        bound = {name for part in parts for name in array_names(part)}
+        names = [name for name in inputs if name not in bound] or inputs
         own = [e for e in self.entries if not isinstance(e, Sum) and array_names(e) & set(names)]
         return own[0] if own else self.whole(names[0])
 
@@ -105,8 +105,10 @@ class Corruption:
     """What is put in place of a line: ``label`` says what was done.
 
     ``is_true`` says whether the line still claims what is true of every shape and all inputs; None where values decide.
+    One that is not may be so little off, ``is_tiny``, that it is right in the digits that *numerically* speaks of.
     """
 
     label: str
     step: Step
     is_true: bool | None = None
+    is_tiny: bool = False

@@ -126,12 +126,13 @@ def largest(line: Line) -> Iterator[Corruption]:
     program, subject = line.record.program, line.step.subject
     if not isinstance(subject, Largest):
         return
-    for name, array in program.arrays.items():
+    for name in program.arrays:
+        array = program.arrays[name]
         if name in program.ancestors[program.output] and array.axes:
             entry = array[line.fresh(name)]
             yield Corruption(f"a number for {name}", replace(line.step, subject=replace(subject, entry=entry)), False)
     name = subject.entry.base.name if subject.entry.is_Indexed else subject.entry.name
-    for other, array in program.arrays.items():
+    for other in program.arrays:
         if name in program.ancestors.get(other, ()):
             yield Corruption("a number of itself", line.with_after(line.whole(other)), False)
 
@@ -146,6 +147,10 @@ def broken(record: Record) -> Iterator[tuple[str, Record]]:
                 f"line {step.number} from elsewhere",
                 replace(record, steps=(*steps[:place], wrong, *steps[place + 1 :])),
             )
+            doubled = replace(steps[place - 1], after=2 * steps[place - 1].after)
+            if steps[place - 1].subject == step.subject:
+                others = (*steps[: place - 1], doubled, *steps[place:])
+                yield f"line {step.number} after another", replace(record, steps=others)
     for name, gradient in record.gradients.items():
         for factor in (2, record.program.axes[0].size / 3):
             scaled = replace(gradient, index=factor * gradient.index)
