@@ -21,7 +21,8 @@ from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines
 from symgrad.diagnosis.match import Matcher
 from symgrad.diagnosis.points import Taken, bench_at, called, parameters, returned
-from symgrad.diagnosis.result import Deviation, Diagnosis
+from symgrad.diagnosis.precision import allowed, extremes, single
+from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.errors import InputError, SymgradError
 from symgrad.steps import Record
 
@@ -47,21 +48,35 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     record = derivation.record
     benches, taken = _benches(record, candidate, seed)
     given = [returned(candidate, taken.given(b.inputs), record.wrt) for b in benches]
-    truths = [b.truth for b in benches]
-    matcher = Matcher(record.program, [b.sizes for b in benches], given, truths)
-    deviations = [d for name in record.wrt if (d := _deviation(name, benches, given, matcher))]
-    found = explanations(record, benches, matcher, _hypotheses(record)) if deviations else ()
-    points = tuple(dict(b.sizes) for b in benches)
-    return Diagnosis(record.program.name, called(candidate), points, tuple(deviations), found, _remarks(taken))
+    truths, sizes = [b.truth for b in benches], [b.sizes for b in benches]
+    proved = derivation.to_numpy()
+    in_single = single(record, proved, benches)
+    rounding = allowed(record, benches, given, in_single)
+    deviations = [d for name in record.wrt if (d := _deviation(name, benches, given, rounding[name]))]
+    remarks = [f"it was given {name} as integer labels" for name in sorted(taken.labels)]
+    found: tuple[Explanation, ...] = ()
+    if deviations:
+        wrong = {d.array for d in deviations}
+        for limits in (rounding, in_single):  # some compute in single precision and return double
+            matcher = Matcher(record.program, sizes, given, truths, limits)
+            found = explanations(record, benches, matcher, _hypotheses(record))
+            if wrong <= {name for explanation in found for name in explanation.arrays}:
+                break
+    elif extreme := extremes(record, proved, candidate, taken, benches, seed):
+        if extreme.wrong:
+            at, there = [extreme.bench], [extreme.given]
+            apart = (_deviation(n, at, there, rounding[n], extreme.expected) for n in extreme.arrays)
+            deviations = [d for d in apart if d]
+            found = (Explanation("precision", extreme.words, extreme.arrays, None, "", "", 1.0),)
+        else:
+            remarks.append(extreme.words)
+    points = tuple(dict(size) for size in sizes)
+    return Diagnosis(record.program.name, called(candidate), points, tuple(deviations), found, tuple(remarks))
 
 
 def _hypotheses(record: Record) -> Iterator[Hypothesis]:
     for maker in MAKERS:
         yield from maker(record)
-
-
-def _remarks(taken: Taken) -> tuple[str, ...]:
-    return tuple(f"it was given {name} as integer labels" for name in sorted(taken.labels))
 
 
 def _benches(record: Record, candidate: Callable[..., Any], seed: int) -> tuple[list[Bench], Taken]:
@@ -97,21 +112,25 @@ def _labelled(bench: Bench, labels: Iterable[str]) -> Bench:
 
 
 def _deviation(
-    name: str, benches: Sequence[Bench], given: Sequence[Mapping[str, np.ndarray]], matcher: Matcher
+    name: str,
+    benches: Sequence[Bench],
+    given: Sequence[Mapping[str, np.ndarray]],
+    allowed: float,
+    instead: Mapping[str, np.ndarray] | None = None,
 ) -> Deviation | None:
-    """Where the gradient by an array differs most from the proved one, if it does."""
+    """Where the gradient by an array differs most from the proved one (or from that ``instead`` of it), if it does."""
     worst: Deviation | None = None
     for bench, found in zip(benches, given, strict=True):
-        expected, value = bench.truth[name], found[name]
+        expected, value = (instead or bench.truth)[name], found[name]
         if value.shape != expected.shape:
-            return Deviation(
-                name, (), np.nan, np.nan, np.inf, f"it has the shape {value.shape}, expected {expected.shape}"
-            )
-        error = np.abs(value - expected)
+            words = f"it has the shape {value.shape}, expected {expected.shape}"
+            return Deviation(name, (), np.nan, np.nan, np.inf, words)
+        with np.errstate(invalid="ignore"):
+            error = np.abs(value - expected)
         error = np.where(np.isfinite(error), error, np.inf)
         place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         size = float(np.abs(expected).max(initial=0.0)) or 1.0
         relative = float(error.max(initial=0.0)) / size
-        if relative > matcher.allowed[name] and (worst is None or relative > worst.error):
+        if relative > allowed and (worst is None or relative > worst.error):
             worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
     return worst

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from sympy import Sum
@@ -46,10 +47,10 @@ def explanations(
     wrong = [n for n in record.wrt if right is None or n not in right.fits or not right.fits[n].is_plain]
     whole = [f for f in found if len(f.fits) == len(record.wrt)]
     if whole:
-        made = [e for f in whole for e in _explained(record, f, list(record.wrt), wrong)]
+        made = [e for f in whole for e in _explained(record, f, list(record.wrt))]
     else:
-        made = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name], [name])]
-    return _distinct(made)
+        made = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name])]
+    return tuple(make() for make in _distinct(made))
 
 
 def _found(hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str]) -> _Found | None:
@@ -86,21 +87,38 @@ def _predicted(hypothesis: Hypothesis, bench: Bench) -> dict[str, np.ndarray] | 
     }
 
 
-def _explained(record: Record, found: _Found, names: Sequence[str], wrong: Sequence[str]) -> Iterable[Explanation]:
+@dataclass(frozen=True)
+class _Draft:
+    """An explanation before its words are made."""
+
+    kind: str
+    arrays: tuple[str, ...]
+    line: int | None
+    cost: float
+    make: Callable[[], Explanation]
+
+
+def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterable[_Draft]:
     """The explanations that a fit comes to: of the hypothesis with the factors and layouts that go with it, or of these
     alone, each for its arrays."""
     hypothesis = found.hypothesis
     extra = {n: found.fits[n] for n in names if not found.fits[n].is_plain}
     cost = hypothesis.cost + sum({fit.factor: fit.cost for fit in extra.values()}.values())
     if hypothesis is RIGHT:
-        yield from _of_fits(record, extra, cost)
-        return
-    if not found.changed & set(names):
-        return
+        for fit, group in _groups(extra):
+            yield _of_fit(record, fit, group, cost)
+    elif found.changed & set(names):
+        arrays = tuple(n for n in names if n in found.changed or n in extra)
+        make = partial(_of_hypothesis, record, hypothesis, extra, arrays, cost)
+        yield _Draft(hypothesis.kind, arrays, hypothesis.line, cost, make)
+
+
+def _of_hypothesis(
+    record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float
+) -> Explanation:
     words = "; and ".join([hypothesis.words(), *_extra_words(record, extra)])
-    arrays = tuple(n for n in names if n in found.changed or n in extra)
-    right = _right(record, hypothesis.line)
-    yield Explanation(hypothesis.kind, words, arrays, hypothesis.line, right, hypothesis.yours(), cost)
+    line = hypothesis.line
+    return Explanation(hypothesis.kind, words, arrays, line, _right(record, line), hypothesis.yours(), cost)
 
 
 def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
@@ -112,18 +130,18 @@ def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
     return [(fits[names[0]], tuple(names)) for names in groups.values()]
 
 
-def _of_fits(record: Record, extra: Mapping[str, Fit], cost: float) -> Iterable[Explanation]:
-    """Factors and layouts alone: one explanation for the arrays that have the same factor."""
-    for fit, names in _groups(extra):
-        factor = fit.factor
+def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> _Draft:
+    """A factor, or another layout, alone."""
+    everywhere = set(names) == set(record.wrt) and fit.layout is AS_IT_IS
+    line = definition_line(record, record.program.output) if everywhere else adjoint_lines(record)[names[0]].number
+    kind = fit.layout.kind or ("sign" if fit.factor == Factor(Fraction(-1)) else "factor")
+
+    def make() -> Explanation:
         words = "; and ".join(_fit_words(record, names, fit))
-        if set(names) == set(record.wrt) and fit.layout is AS_IT_IS:
-            line = definition_line(record, record.program.output)
-        else:
-            line = adjoint_lines(record)[names[0]].number
-        kind = fit.layout.kind or ("sign" if factor.number == -1 and not factor.powers else "factor")
-        yours = "" if line is None or factor.is_one else _times(record, record.steps[line - 1], factor)
-        yield Explanation(kind, words, tuple(names), line, _right(record, line), yours, cost)
+        yours = "" if line is None or fit.factor.is_one else _times(record, record.steps[line - 1], fit.factor)
+        return Explanation(kind, words, names, line, _right(record, line), yours, cost)
+
+    return _Draft(kind, names, line, cost, make)
 
 
 def _times(record: Record, step: Step, factor: Factor) -> str:
@@ -171,9 +189,9 @@ def _right(record: Record, line: int | None) -> str:
     return "" if line is None else step_text(record, line)
 
 
-def _distinct(found: Iterable[Explanation]) -> tuple[Explanation, ...]:
-    """The simplest of each kind for each line and arrays, in order."""
-    kept: dict[tuple[str, tuple[str, ...]], Explanation] = {}
-    for explanation in sorted(found, key=lambda e: (e.cost, e.line or 0)):
-        kept.setdefault((explanation.kind, explanation.arrays), explanation)
-    return tuple(kept.values())
+def _distinct(found: Iterable[_Draft]) -> Iterable[Callable[[], Explanation]]:
+    """The simplest of each kind for the same arrays, in order."""
+    kept: dict[tuple[str, tuple[str, ...]], _Draft] = {}
+    for draft in sorted(found, key=lambda d: (d.cost, d.line or 0)):
+        kept.setdefault((draft.kind, draft.arrays), draft)
+    return [draft.make for draft in kept.values()]

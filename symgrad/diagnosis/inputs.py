@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from sympy import Integer
+from sympy import Expr, Integer
 
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, NotHere, first_use, gradients
 from symgrad.notation import Array, array_names, entries, replaced
 from symgrad.render.text import expression_text, subject_text
-from symgrad.steps import Record, Total
+from symgrad.steps import Record, Step, Total
 
-Turn = Callable[[np.ndarray], np.ndarray]
+Made = Callable[[np.ndarray], np.ndarray]
 
 
 def of_inputs(record: Record) -> Iterator[Hypothesis]:
@@ -23,25 +24,27 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
     for array in record.program.inputs:
         if array.axes and takes_labels(record, array):
             yield from _labels(record, array)
-        for kind, words, cost, turn in _turns(array):
-            forward = _forward(array.name, turn)
-            line, only = first_use(record, array.name), f"{words} in the forward equations"
-            yield Hypothesis(kind, cost, forward, line, partial(str, only))
-            everywhere, yours = _everywhere(array.name, turn), ""
-            if kind == "missing":
-                line, yours = _line_without(record, array)
-            yield Hypothesis(kind, cost + 0.05, everywhere, line, partial(str, words), partial(str, yours))
+        for turn in _turns(array):
+            line = first_use(record, array.name)
+            words = partial(str, f"{turn.words} in the forward equations")
+            yield Hypothesis(turn.kind, turn.cost, _forward(array.name, turn.made), line, words)
+            yours: Callable[[], str] = str
+            if turn.stands is not None and (step := _last_with(record, array)):
+                line, yours = step.number, partial(_with_number, record, step, array, turn.stands)
+            everywhere = _everywhere(array.name, turn.made)
+            yield Hypothesis(turn.kind, turn.cost + 0.05, everywhere, line, partial(str, turn.words), yours)
 
 
-def _line_without(record: Record, array: Array) -> tuple[int | None, str]:
-    """The last line about an adjoint that has an array in it, and what it reads without; else that of its first use."""
-    found = [s for s in adjoint_lines(record).values() if array.name in array_names(s.after)]
-    if not found:
-        return first_use(record, array.name), ""
-    step = found[0]
+def _last_with(record: Record, array: Array) -> Step | None:
+    """The last line about an adjoint that has an array in it."""
+    return next((s for s in adjoint_lines(record).values() if array.name in array_names(s.after)), None)
+
+
+def _with_number(record: Record, step: Step, array: Array, number: Expr) -> str:
+    """What a line reads with a number in the place of every entry of an array."""
     assert isinstance(step.subject, Total)
-    without = replaced(step.after, dict.fromkeys(entries(step.after, array.name), Integer(0)))
-    return step.number, f"{subject_text(step.subject, record)} = {expression_text(without, record)}"
+    after = replaced(step.after, dict.fromkeys(entries(step.after, array.name), number))
+    return f"{subject_text(step.subject, record)} = {expression_text(after, record)}"
 
 
 def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
@@ -56,7 +59,7 @@ def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
     yield Hypothesis("labels", 1.0, _everywhere(array.name, _next_row), line, partial(str, words))
 
 
-def _rolled(shift: int) -> Turn:
+def _rolled(shift: int) -> Made:
     return lambda value: np.roll(value, shift, axis=-1)
 
 
@@ -68,14 +71,29 @@ def _hardened(value: np.ndarray) -> np.ndarray:
     return np.asarray(np.eye(value.shape[-1])[value.argmax(axis=-1)])
 
 
-def _turns(array: Array) -> Iterator[tuple[str, str, float, Turn]]:
-    yield "missing", f"{array.name} is missing", 0.4, np.zeros_like
-    yield "sign", f"{array.name} has the wrong sign", 0.8, np.negative
+@dataclass(frozen=True)
+class _Turn:
+    """What is done to an input: ``made`` of its value; ``stands`` is the number in the place of every entry, if so."""
+
+    kind: str
+    words: str
+    cost: float
+    made: Made
+    stands: Expr | None = None
+
+
+def _turns(array: Array) -> Iterator[_Turn]:
+    missing = f"{array.name} is missing"
+    if not array.positive:
+        yield _Turn("missing", missing, 0.4, np.zeros_like, Integer(0))
+        yield _Turn("sign", f"{array.name} has the wrong sign", 0.8, np.negative)
+    if array.positive or not array.axes:
+        yield _Turn("missing", f"{missing}, as if it were 1", 0.45, np.ones_like, Integer(1))
     if len(array.axes) == 2:
-        yield "transposed", f"{array.name} is transposed", 0.6, np.transpose
+        yield _Turn("transposed", f"{array.name} is transposed", 0.6, np.transpose)
 
 
-def _everywhere(name: str, turn: Turn) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
     """The proved gradient at another input."""
 
     def predict(bench: Bench) -> dict[str, np.ndarray]:
@@ -85,7 +103,7 @@ def _everywhere(name: str, turn: Turn) -> Callable[[Bench], dict[str, np.ndarray
     return predict
 
 
-def _forward(name: str, turn: Turn) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _forward(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
     """The proved lines with the arrays of the forward equations as another input makes them, the input itself being as
     it is."""
 
@@ -96,7 +114,7 @@ def _forward(name: str, turn: Turn) -> Callable[[Bench], dict[str, np.ndarray]]:
     return predict
 
 
-def _turned(bench: Bench, name: str, turn: Turn) -> Bench:
+def _turned(bench: Bench, name: str, turn: Made) -> Bench:
     value = turn(bench.inputs[name])
     if value.shape != bench.inputs[name].shape:
         raise NotHere(name)

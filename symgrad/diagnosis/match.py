@@ -13,12 +13,11 @@ from sympy import Expr, Integer, Rational, Symbol
 
 from symgrad.program import Program
 
-ROUNDING: Mapping[str, float] = {"float64": 1e-7, "float32": 2e-4, "float16": 2e-2}
-"""How far gradients may be from each other to be called equal, relative to their largest entry: what is carried by
-rounding in a computation of that precision is far less, what a mistake does is far more."""
 NUMBERS = (Fraction(1), Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4), Fraction(3), Fraction(1, 3))
 POWERS = (1, -1, 2, -2)
 MOST_AXES = 2
+MOST_DENOMINATOR = 100
+"""Of a factor that is a fraction alone; fewer where rounding leaves it uncertain, so that not every number is one."""
 
 
 def equal(left: np.ndarray, right: np.ndarray, allowed: float) -> bool:
@@ -144,7 +143,10 @@ class Fit:
 
 
 class Matcher:
-    """Matches the gradients that a candidate returned at some points with predicted ones."""
+    """Matches the gradients that a candidate returned at some points with predicted ones.
+
+    ``allowed`` says for each array how far they may be off, relative to the largest entry.
+    """
 
     def __init__(
         self,
@@ -152,10 +154,11 @@ class Matcher:
         sizes: Sequence[Mapping[str, int]],
         given: Sequence[Mapping[str, np.ndarray]],
         expected: Sequence[Mapping[str, np.ndarray]],
+        allowed: Mapping[str, float],
     ) -> None:
         self._sizes, self._given = sizes, given
         self._factors = factors(program)
-        self.allowed = {name: max(ROUNDING.get(str(one[name].dtype), 1e-7) for one in given) for name in given[0]}
+        self.allowed = allowed
         self._layouts = {
             name: [
                 tuple(layouts(name, g[name].shape, e[name].shape, s))
@@ -194,13 +197,13 @@ class Matcher:
         return None
 
     def _factor(self, ratios: Sequence[float], allowed: float) -> Factor | None:
-        """The simplest factor with these values; another number if it is one and the same at every point."""
+        """The simplest factor with these values; another fraction if it is one and the same at every point."""
         for factor in self._factors:
-            if all(abs(r - factor.at(s)) <= 10 * allowed * abs(r) for r, s in zip(ratios, self._sizes, strict=True)):
+            if all(abs(r - factor.at(s)) <= 2 * allowed * abs(r) for r, s in zip(ratios, self._sizes, strict=True)):
                 return factor
-        if all(abs(r - ratios[0]) <= 10 * allowed * abs(r) for r in ratios):
-            return Factor(Fraction(ratios[0]).limit_denominator(10**6))
-        return None
+        number = Fraction(ratios[0]).limit_denominator(int(min(MOST_DENOMINATOR, 0.1 / allowed**0.5)))
+        same = all(abs(r - float(number)) <= 2 * allowed * abs(r) for r in ratios)
+        return Factor(number) if same else None
 
 
 def _ratio(given: np.ndarray, predicted: np.ndarray, allowed: float) -> float | None:

@@ -43,10 +43,10 @@ class Deviation:
         if self.words:
             return f"the gradient by {self.array}: {self.words}"
         at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
-        return (
-            f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}; "
-            f"the largest error is {self.error:.2g} times the largest entry"
-        )
+        both = f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
+        if self.error == float("inf"):
+            return both
+        return f"{both}; the largest error is {self.error:.2g} times the largest entry"
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +68,12 @@ class Diagnosis:
     def ok(self) -> bool:
         """Whether the candidate agrees with the proved gradient."""
         return not self.deviations
+
+    @property
+    def unexplained(self) -> tuple[str, ...]:
+        """The arrays of which the gradient is wrong and nothing explains it."""
+        known = {name for explanation in self.explanations for name in explanation.arrays}
+        return tuple(d.array for d in self.deviations if d.array not in known)
 
     @property
     def summary(self) -> str:
@@ -93,6 +99,8 @@ class Diagnosis:
             lines += ["", "What explains it, the simplest first:" if several else "What explains it:"]
         for place, explanation in enumerate(self.explanations[:MOST_SHOWN], 1):
             lines += self._explained(place, explanation)
+        if self.explanations and self.unexplained:
+            lines.append(f"No single edit of the derivation explains the gradient by {', '.join(self.unexplained)}.")
         if len(self.explanations) > MOST_SHOWN:
             lines.append(f"  and {len(self.explanations) - MOST_SHOWN} less simple ones")
         return lines
