@@ -86,7 +86,7 @@ def clip_from_one_side(U: Arrays, V: Arrays, tau: Arrays) -> Pair:
     "swapped",
     "the weighted losses are divided by the number of rows, not by the weights of their classes",
     github("The class weights implementation is incorrect", "pytorch/pytorch/issues/61309", 2021),
-    also=("factor",),
+    also=("factor", "term"),  # "term" added later: without its weights the sum of labels is the number of rows
 )
 def weighted_over_rows(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) -> Pair:
     T = a * Y

@@ -32,6 +32,13 @@ KINDS: Mapping[str, str] = {
 }
 """The mistakes that the corpus tells apart."""
 
+SAME: Mapping[str, frozenset[str]] = {
+    "term": frozenset({"missing"}),
+    "missing": frozenset({"term"}),
+    "sign": frozenset({"factor"}),
+}
+"""Where these meet: a term that is dropped is missing, and a sign is the factor -1."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,8 +59,8 @@ class Wrong:
     the gradients in the order of ``wrt``.
 
     ``kind`` is the mistake, a key of ``KINDS``, and ``also`` are other kinds under which an explanation would say the
-    same; both were written down before the diagnosis existed.  ``options`` go to ``symgrad.derive``.  ``equal`` are
-    axes that must have the same size, or the candidate raises.
+    same.  Both were written down before the diagnosis existed; where they proved too narrow, the case says so.
+    ``options`` go to ``symgrad.derive``.  ``equal`` are axes that must have the same size, or the candidate raises.
     """
 
     id: str
@@ -69,7 +76,8 @@ class Wrong:
     @property
     def accepted(self) -> frozenset[str]:
         """The kinds of explanation that name this mistake."""
-        return frozenset({self.kind, *self.also})
+        named = frozenset({self.kind, *self.also})
+        return named.union(*(SAME.get(kind, frozenset()) for kind in named))
 
 
 def wrong(
