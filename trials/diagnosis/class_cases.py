@@ -98,7 +98,7 @@ def weighted_over_rows(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) ->
     "weighted_cross_entropy",
     "assumption",
     "softmax minus labels is the gradient only of labels that are probabilities, which weights are not",
-    github("CrossEntropyLoss: correct gradient for non-probability label weights", "kvark/meganeura/pull/102", 2026),
+    github("CrossEntropyLoss: correct gradient for non-probability label weights", "kvark/meganeura/pull/102", None),
     also=("missing", "term"),
 )
 def weighted_as_probabilities(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) -> Pair:

@@ -42,14 +42,14 @@ SAME: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """Where somebody made the mistake: a thread or a bug report, with the year in which it was opened."""
+    """Where somebody made the mistake: a thread or a bug report, with the year in which it was opened, if known."""
 
     title: str
     url: str
-    year: int
+    year: int | None
 
 
-ISSUE = Source("named by the issue that asked for this trial", "", 2026)
+ISSUE = Source("named by the issue that asked for this trial", "", None)
 """For a mistake that was asked for and of which no thread was found."""
 
 
@@ -99,7 +99,7 @@ def wrong(
     return declared
 
 
-def github(title: str, path: str, year: int) -> Source:
+def github(title: str, path: str, year: int | None) -> Source:
     """An issue or pull request of GitHub, ``path`` being such as "owner/name/issues/1"."""
     return Source(f"{path.rsplit('/', 2)[0]}: {title}", f"https://github.com/{path}", year)
 

@@ -249,7 +249,7 @@ def attention_weights_severed(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y: 
 @wrong(
     "attention_head",
     "transposed",
-    "the scores are those of keys against queries, not of queries against keys",
+    "the scores are those of keys against queries, not of queries against keys (suspected, and found not to be so)",
     github("Attention bug - WIP", "karpathy/llm.c/pull/531", 2024),
     also=("swapped",),
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 import symgrad
 from trials import page
-from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
+from trials.diagnosis.corpus import ISSUE, KINDS, Source, Wrong
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.wrong import WRONG
 
@@ -60,10 +60,12 @@ def judge(case: Wrong) -> Judged:
 
 
 def accusation(right: Right) -> str:
-    """What is held against a right gradient; nothing where it is found right."""
+    """What is held against a right gradient; nothing where it is found right, or where a naive one is told that it is
+    wrong at large inputs, which it is."""
     with np.errstate(all="ignore"):
         diagnosis = symgrad.diagnose(derivation_of(right.loss), right.candidate)
-    return "" if diagnosis.ok else str(diagnosis)
+    kinds = {explanation.kind for explanation in diagnosis.explanations}
+    return "" if diagnosis.ok or (right.naive and kinds == {"precision"}) else str(diagnosis)
 
 
 def main(arguments: list[str]) -> int:
@@ -142,15 +144,19 @@ def _table(found: Sequence[Judged]) -> str:
         (
             one.case.loss,
             _cell(f"{one.case.words} (*{one.case.kind}*)"),
-            f"[{_cell(one.case.source.title)}]({one.case.source.url}), {one.case.source.year}"
-            if one.case.source.url
-            else "",
+            _source(one.case.source),
             _cell(f"{one.said} (*{one.kinds[0]}*)") if one.kinds else "",
             one.outcome,
         )
         for one in found
     ]
     return page.table(("loss", "mistake", "source", "symgrad says", ""), rows)
+
+
+def _source(source: Source) -> str:
+    """The source as a link, with its year; nothing for a mistake without a thread."""
+    year = "" if source.year is None else f", {source.year}"
+    return f"[{_cell(source.title)}]({source.url}){year}" if source.url else ""
 
 
 def _cell(text: str) -> str:
