@@ -145,8 +145,8 @@ FAMILY_ATTENTION = Family(
 
 def _pairs(by: Chosen) -> Gradient:
     def gradient(U: Arrays, V: Arrays, tau: Arrays) -> tuple[Arrays, ...]:
-        P = by["softmax"](U @ V.T / tau)
-        return by["ends"](P, U, V, tau)
+        dU, dV = by["ends"](by["softmax"](U @ V.T / tau), U, V, tau)
+        return dU, dV
 
     return gradient
 
