@@ -13,9 +13,19 @@ from sympy import Add, Expr, Function, Indexed, IndexedBase, Integer, KroneckerD
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.diagnosis.bench import LAST
+from symgrad.diagnosis.bench import HARD, LAST
 from symgrad.diagnosis.hypotheses import probability_text
-from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    bound_indices,
+    entries,
+    free_indices,
+    renamed,
+    replaced,
+    sum_over,
+)
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text
@@ -40,7 +50,9 @@ class Change:
     cost: float = 0.0
 
 
-def changes(expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: Record) -> Iterator[Change]:
+def changes(
+    expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: Record, tables: Sequence[Maker]
+) -> Iterator[Change]:
     """Every small change at every place of an expression in the arrays of a record.
 
     ``scope`` are the indices that may occur free in it, ``arrays`` those that may stand in the place of another.
@@ -48,7 +60,7 @@ def changes(expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: R
     show = shown_by(record)
     for part, rebuilt in _places(expr, lambda new: new):
         inside = [*scope, *(i for i in sorted(free_indices(part), key=str) if i not in scope)]
-        for table in TABLE:
+        for table in tables:
             for kind, words, new, cost in table(part, inside, arrays, show):
                 after = rebuilt(new)
                 if after == expr:
@@ -184,4 +196,37 @@ def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
             yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
 
 
-TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _powers, _arrays)
+def _hardened(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """An entry as it would be if soft labels were hard."""
+    if isinstance(part, Indexed) and any(part.base.name == array.name for array in arrays):
+        hard = Indexed(IndexedBase(HARD + part.base.name, real=True), *part.indices)
+        yield "assumption", _said(show, "in {} the labels are taken for one-hot", part), hard, 0.3
+
+
+TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _powers, _arrays, _hardened)
+
+
+def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """Another array of the same axes in the place of one wherever it stands."""
+    if not isinstance(part, (Indexed, Symbol)):
+        for old in arrays:
+            found = entries(part, old.name)
+            for new in arrays if len(found) and old.axes else ():
+                if new != old and new.axes == old.axes:
+                    words = _said(show, "{} stands for {} throughout", new.base, old.base)
+                    yield "swapped", words, part.xreplace({old.base: new.base}), 0.5
+
+
+def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """A term times an entry that does not belong to it."""
+    for term in part.args if isinstance(part, Add) else (part,) if isinstance(part, Mul) else ():
+        for array in arrays:
+            at = [next((i for i in scope if axis_name(i) == axis.name), None) for axis in array.axes]
+            if None not in at and len(set(at)) == len(at):
+                entry = array[tuple(i for i in at if i is not None)]
+                words = _said(show, "the term {} has the factor {} too much", term, entry)
+                yield "term", words, part - term + entry * term, 0.6
+
+
+WIDER: Sequence[Maker] = (_throughout, _inserted)
+"""Changes that are tried where those of the table explain nothing."""

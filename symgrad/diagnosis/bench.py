@@ -12,8 +12,10 @@ from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.evaluate import Evaluator
+from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.numbers import evaluator, forward
 from symgrad.equations import Definition
+from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name
 from symgrad.passes.differentiate import differentiate
 from symgrad.program import Program
@@ -22,7 +24,12 @@ from symgrad.steps import Record, Step, Total
 Arrays = Mapping[str, np.ndarray]
 Edge = tuple[str, str]
 """An equation, by the array that it defines, and an array that it uses."""
-LAST = "_last"
+LAST, HARD = "_last", "_hard"
+
+
+class NotHere(SymgradError):
+    """A hypothesis says nothing at a point: a matrix that is not square is not turned, and what no labels go into is
+    not changed by hard ones."""
 
 
 def adjoint_lines(record: Record) -> dict[str, Step]:
@@ -66,7 +73,16 @@ class Bench:
     @cached_property
     def _known(self) -> Evaluator:
         named = {self.record.adjoint_arrays[name].name: value for name, value in self.adjoints.items()}
-        return evaluator(self.program, self.sizes, {**self.own, **self.values, **named})
+        return evaluator(self.program, self.sizes, {**self.own, **self.hard, **self.values, **named})
+
+    @cached_property
+    def hard(self) -> dict[str, np.ndarray]:
+        """Every array that depends on soft labels, by its name with ``HARD`` before it, as it is at hard ones."""
+        soft = [a.name for a in self.program.inputs if a.axes and takes_labels(self.record, a)]
+        hard = {name: hardened(self.inputs[name]) for name in soft}
+        found = forward(self.program, self.sizes, {**self.inputs, **hard})
+        below = {n for n in self.program.arrays if n in soft or self.program.ancestors[n] & set(soft)}
+        return {HARD + name: found[name] for name in below if name != self.program.output}
 
     @cached_property
     def own(self) -> dict[str, np.ndarray]:
@@ -75,6 +91,8 @@ class Bench:
 
     def known(self, expr: Expr, letters: tuple[Idx, ...]) -> np.ndarray:
         """The value of an expression in arrays and adjoints of the proved derivation."""
+        if missing := array_names(expr) - self._known.values.keys() - self.sizes.keys():
+            raise NotHere(f"{', '.join(missing)} is no array here")
         return np.asarray(self._known.over(expr, letters)[0])
 
     def adjoints_by(self, values: Arrays, given: Arrays | None = None) -> dict[str, np.ndarray]:
@@ -98,6 +116,11 @@ def letters_of(step: Step) -> tuple[Idx, ...]:
     """The indices of the entry that a line about an adjoint differentiates by."""
     assert isinstance(step.subject, Total)
     return step.subject.wrt.indices if isinstance(step.subject.wrt, Indexed) else ()
+
+
+def hardened(value: np.ndarray) -> np.ndarray:
+    """Labels that are 1 at the largest entry of each row and 0 elsewhere."""
+    return np.asarray(np.eye(value.shape[-1])[value.argmax(axis=-1)])
 
 
 class Tape:

@@ -4,7 +4,7 @@ what each hypothesis predicts."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from symgrad.diagnosis.explain import explanations
 from symgrad.diagnosis.hypotheses import Hypothesis
 from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
-from symgrad.diagnosis.lines import of_lines
+from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher
 from symgrad.diagnosis.points import Taken, bench_at, called, parameters, returned
 from symgrad.diagnosis.precision import allowed, extremes, single
@@ -57,9 +57,11 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     found: tuple[Explanation, ...] = ()
     if deviations:
         wrong = {d.array for d in deviations}
-        for limits in (rounding, in_single):  # some compute in single precision and return double
+        # Some compute in single precision and return double; few mistakes need the wider search.
+        for makers, limits in ((MAKERS, rounding), (MAKERS, in_single), ((of_lines_more_widely,), rounding)):
             matcher = Matcher(record.program, sizes, given, truths, limits)
-            found = explanations(record, benches, matcher, _hypotheses(record))
+            hypotheses = chain.from_iterable(maker(record) for maker in makers)
+            found = explanations(record, benches, matcher, hypotheses) or found
             if wrong <= {name for explanation in found for name in explanation.arrays}:
                 break
     elif extreme := extremes(record, proved, candidate, taken, benches, seed):
@@ -72,11 +74,6 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
             remarks.append(extreme.words)
     points = tuple(dict(size) for size in sizes)
     return Diagnosis(record.program.name, called(candidate), points, tuple(deviations), found, tuple(remarks))
-
-
-def _hypotheses(record: Record) -> Iterator[Hypothesis]:
-    for maker in MAKERS:
-        yield from maker(record)
 
 
 def _benches(record: Record, candidate: Callable[..., Any], seed: int) -> tuple[list[Bench], Taken]:

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from sympy import Expr, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.diagnosis.alter import Change, changes
-from symgrad.diagnosis.bench import LAST, Bench, Tape
+from symgrad.diagnosis.alter import TABLE, Change, changes
+from symgrad.diagnosis.bench import Bench, Tape
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, probability_text
 from symgrad.diagnosis.numbers import forward
 from symgrad.equations import Definition
@@ -72,14 +73,14 @@ def _only(edit: Edit, way: str) -> str:
 
 
 def _yours(record: Record, edit: Edit) -> str:
-    if edit.equation is None or any(name.startswith(LAST) for name in array_names(edit.equation.rhs)):
+    if edit.equation is None:
         return ""
     return " = ".join(expression_text(side, record) for side in (edit.equation.entry, edit.equation.rhs))
 
 
 def _everywhere(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
     def predict(bench: Bench) -> dict[str, np.ndarray]:
-        values = forward(edit.program, bench.sizes, {**bench.own, **bench.inputs})
+        values = forward(edit.program, bench.sizes, bench.inputs)
         return gradients(bench, Tape(edit.program, bench.sizes, values).adjoints())
 
     return predict
@@ -87,7 +88,7 @@ def _everywhere(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
 
 def _on_the_way_forward(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
     def predict(bench: Bench) -> dict[str, np.ndarray]:
-        values = forward(edit.program, bench.sizes, {**bench.own, **bench.inputs})
+        values = forward(edit.program, bench.sizes, bench.inputs)
         return gradients(bench, bench.adjoints_by({n: values[edit.read_as.get(n, n)] for n in bench.values}))
 
     return predict
@@ -96,7 +97,7 @@ def _on_the_way_forward(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
 def _on_the_way_back(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
     def predict(bench: Bench) -> dict[str, np.ndarray]:
         own = [edge for edge in bench.tape.edges if edge[0] == edit.name]
-        other = Tape(edit.program, bench.sizes, {**bench.own, **bench.values})
+        other = Tape(edit.program, bench.sizes, bench.values)
         zero = {edge: np.zeros_like(bench.tape.slope(edge)) for edge in own}
         return gradients(bench, bench.tape.adjoints(zero | {e: other.slope(e) for e in own if e in other.edges}))
 
@@ -105,7 +106,7 @@ def _on_the_way_back(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
 
 def edits(program: Program, record: Record) -> Iterator[Edit]:
     """Every edit of a program that leaves it one."""
-    for maker in (_small, _moved_sums, _twice):
+    for maker in (_small, _exchanged, _moved_sums, _twice):
         yield from maker(program, record)
 
 
@@ -126,7 +127,7 @@ def _edited(program: Program, changed: Mapping[str, Definition], added: tuple[De
 def _small(program: Program, record: Record) -> Iterator[Edit]:
     for definition in program.ordered:
         own = [a for n, a in program.arrays.items() if n not in (definition.name, program.output)]
-        for change in changes(definition.rhs, definition.indices, own, record):
+        for change in changes(definition.rhs, definition.indices, own, record, TABLE):
             changed = replace(definition, rhs=change.after)
             edited = _edited(program, {definition.name: changed})
             if edited is None:
@@ -137,6 +138,22 @@ def _small(program: Program, record: Record) -> Iterator[Edit]:
 
 def _in_equation(change: Change, name: str) -> str:
     return f"{change.words()} in the equation of {name_text(name)}"
+
+
+def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
+    """Two arrays of the same axes each in the place of the other."""
+    for definition in program.ordered:
+        for one, other in combinations(sorted(array_names(definition.rhs) & program.arrays.keys()), 2):
+            if program.arrays[one].axes != program.arrays[other].axes or not program.arrays[one].axes:
+                continue
+            bases = {program.arrays[one].base: program.arrays[other].base}
+            bases |= {new: old for old, new in bases.items()}
+            changed = replace(definition, rhs=definition.rhs.xreplace(bases))
+            edited = _edited(program, {definition.name: changed})
+            if edited is not None and changed.rhs != definition.rhs:
+                what = f"{name_text(one)} and {name_text(other)} are exchanged in the equation of"
+                words = partial(str, f"{what} {name_text(definition.name)}")
+                yield Edit("swapped", words, 1.2, definition.name, edited, {}, changed, True)
 
 
 # --- a sum over another axis --------------------------------------------------------------------------------------

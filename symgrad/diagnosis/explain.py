@@ -11,8 +11,8 @@ import numpy as np
 from sympy import Sum
 
 from symgrad.check.fields import OutsideDomain, OutsideField
-from symgrad.diagnosis.bench import Bench, adjoint_lines
-from symgrad.diagnosis.hypotheses import Hypothesis, NotHere, definition_line, gradients
+from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
 from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, equal
 from symgrad.diagnosis.result import Explanation
 from symgrad.notation import axis_name, bound_indices
@@ -117,8 +117,9 @@ def _of_hypothesis(
     record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float
 ) -> Explanation:
     words = "; and ".join([hypothesis.words(), *_extra_words(record, extra)])
-    line = hypothesis.line
-    return Explanation(hypothesis.kind, words, arrays, line, _right(record, line), hypothesis.yours(), cost)
+    right = _right(hypothesis.of or record, hypothesis.line)
+    line = None if hypothesis.of else hypothesis.line
+    return Explanation(hypothesis.kind, words, arrays, line, right, hypothesis.yours(), cost)
 
 
 def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:

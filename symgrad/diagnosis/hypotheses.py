@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from symgrad.diagnosis.bench import Arrays, Bench
-from symgrad.errors import SymgradError
 from symgrad.notation import array_names
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
@@ -17,17 +16,14 @@ from symgrad.render.text import name_text
 from symgrad.steps import Record, Value
 
 
-class NotHere(SymgradError):
-    """A hypothesis says nothing at the sizes of a point: a matrix that is not square is not turned."""
-
-
 @dataclass(frozen=True)
 class Hypothesis:
     """A mistake of a ``kind``; ``cost`` is what ranks it, the simplest being cheapest.
 
     ``predict`` gives the gradients at a point; it raises ``NotHere`` where it cannot be at the sizes of the point.
-    ``line`` is that of the derivation where it departs.  ``words`` say what it is, and ``yours`` what the line would
-    read, where a line can say it: they are made of those few that explain something.
+    ``line`` is that of the derivation where it departs, or of another derivation ``of`` the same gradient.  ``words``
+    say what it is, and ``yours`` what the line would read, where a line can say it: they are made of those few that
+    explain something.
     """
 
     kind: str
@@ -36,6 +32,7 @@ class Hypothesis:
     line: int | None
     words: Callable[[], str]
     yours: Callable[[], str] = str
+    of: Record | None = None
 
 
 def gradients(bench: Bench, adjoints: Arrays) -> dict[str, np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 from sympy import Expr, Integer
 
 from symgrad.codegen.labels import takes_labels
-from symgrad.diagnosis.bench import Bench, adjoint_lines
-from symgrad.diagnosis.hypotheses import Hypothesis, NotHere, first_use, gradients
+from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
+from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
 from symgrad.notation import Array, array_names, entries, replaced
 from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Record, Step, Total
@@ -54,21 +54,18 @@ def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
         said = partial(str, f"the labels {name_text(array.name)} are {words}")
         yield Hypothesis("labels", 0.5, _everywhere(array.name, turn), line, said)
     words = f"{name_text(array.name)} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
-    yield Hypothesis("assumption", 0.5, _everywhere(array.name, _hardened), line, partial(str, words))
-    words = f"the rows of {name_text(array.name)} are those of the rows before"
-    yield Hypothesis("labels", 1.0, _everywhere(array.name, _next_row), line, partial(str, words))
+    yield Hypothesis("assumption", 0.5, _everywhere(array.name, hardened), line, partial(str, words))
+    said = partial(str, f"the rows of {name_text(array.name)} are in another order than those of the other inputs")
+    for turn in (_rows_rolled(1), _rows_rolled(-1), np.flipud):
+        yield Hypothesis("labels", 1.0, _everywhere(array.name, turn), line, said)
 
 
 def _rolled(shift: int) -> Made:
     return lambda value: np.roll(value, shift, axis=-1)
 
 
-def _next_row(value: np.ndarray) -> np.ndarray:
-    return np.roll(value, 1, axis=0)
-
-
-def _hardened(value: np.ndarray) -> np.ndarray:
-    return np.asarray(np.eye(value.shape[-1])[value.argmax(axis=-1)])
+def _rows_rolled(shift: int) -> Made:
+    return lambda value: np.roll(value, shift, axis=0)
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,8 @@ class _Turn:
 
 def _turns(array: Array) -> Iterator[_Turn]:
     missing = f"{name_text(array.name)} is missing"
+    yield _Turn("missing", missing, 0.4, np.zeros_like, Integer(0))
     if not array.positive:
-        yield _Turn("missing", missing, 0.4, np.zeros_like, Integer(0))
         yield _Turn("sign", f"{name_text(array.name)} has the wrong sign", 0.8, np.negative)
     if array.positive or not array.axes:
         yield _Turn("missing", f"{missing}, as if it were 1", 0.45, np.ones_like, Integer(1))

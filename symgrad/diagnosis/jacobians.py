@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import combinations, permutations
 
 import numpy as np
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
 
-from symgrad.diagnosis.bench import Bench, Edge
+from symgrad.diagnosis.bench import Bench, Edge, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.diagnosis.numbers import evaluator
 from symgrad.notation import array_names, axis_name, renamed
@@ -28,6 +29,34 @@ def of_jacobians(record: Record) -> Iterator[Hypothesis]:
                 yield from _of_pair(record, name, used)
     for used in program.arrays:
         yield from _alone(record, used)
+    yield from _passed_on(record)
+    yield from _in_each_others_place(record)
+
+
+def _passed_on(record: Record) -> Iterator[Hypothesis]:
+    """The adjoint of one array returned for that of another of the same axes, from which it is computed."""
+    program = record.program
+    for early, late in permutations(record.adjoints, 2):
+        if early in program.ancestors[late] and _alike(program, early, late) and program.arrays[late].axes:
+            what = f"the derivative of {name_text(late)} by {name_text(early)} is left out"
+            line = adjoint_lines(record)[early].number
+            words = partial(str, f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}")
+            yield Hypothesis("jacobian", 0.85, _standing_for(early, late), line, words)
+
+
+def _standing_for(early: str, late: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+    return lambda bench: gradients(bench, bench.adjoints_by(bench.values, {early: bench.adjoints[late]}))
+
+
+def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
+    for one, other in combinations(record.wrt, 2):
+        if _alike(record.program, one, other):
+            what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
+            yield Hypothesis("swapped", 0.3, _exchanged(one, other), None, partial(str, what))
+
+
+def _exchanged(one: str, other: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+    return lambda bench: {**bench.truth, one: bench.truth[other], other: bench.truth[one]}
 
 
 def _alone(record: Record, used: str) -> Iterator[Hypothesis]:

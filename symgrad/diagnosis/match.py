@@ -16,6 +16,7 @@ from symgrad.program import Program
 NUMBERS = (Fraction(1), Fraction(2), Fraction(1, 2), Fraction(4), Fraction(1, 4), Fraction(3), Fraction(1, 3))
 POWERS = (1, -1, 2, -2)
 MOST_AXES = 2
+DUST = 1e-13  # of what was summed: terms that cancel leave rounding, which is 0
 MOST_DENOMINATOR = 100
 """Of a factor that is a fraction alone; fewer where rounding leaves it uncertain, so that not every number is one."""
 
@@ -121,7 +122,11 @@ def _axis(size: int, sizes: Mapping[str, int]) -> str:
 
 
 def _summed(axes: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda value: np.asarray(value.sum(axis=axes))
+    def summed(value: np.ndarray) -> np.ndarray:
+        total, size = np.asarray(value.sum(axis=axes)), np.abs(value).sum(axis=axes)
+        return np.where(np.abs(total) <= DUST * size, 0.0, total)
+
+    return summed
 
 
 @dataclass(frozen=True)
@@ -215,6 +220,6 @@ def _ratio(given: np.ndarray, predicted: np.ndarray, allowed: float) -> float | 
     if not np.isfinite(square) or not np.all(np.isfinite(given)):
         return None
     if square == 0:
-        return 1.0 if not np.any(given) else None
+        return 1.0 if np.abs(given).max(initial=0.0) <= DUST else None
     ratio = float(np.sum(given * predicted)) / square
     return ratio if ratio and equal(given, ratio * predicted, allowed) else None

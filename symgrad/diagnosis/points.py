@@ -35,7 +35,7 @@ def bench_at(record: Record, point: int, seed: int, square: tuple[str, str] | No
         sizes[square[1]] = sizes[square[0]]
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng((seed, point, attempt))
-        bench = Bench(record, sizes, random_inputs(record, sizes, rng, attempt % 2 == 1))
+        bench = Bench(record, sizes, random_inputs(record, sizes, rng, attempt % 2 == 1, point == 1))
         with np.errstate(all="ignore"):
             try:
                 values = [bench.values[record.program.output], *bench.truth.values()]
@@ -47,10 +47,10 @@ def bench_at(record: Record, point: int, seed: int, square: tuple[str, str] | No
 
 
 def random_inputs(
-    record: Record, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False, scale: float = 1.0
+    record: Record, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False, any_sum: bool = False
 ) -> dict[str, np.ndarray]:
-    """Inputs that meet the assumptions: normal ones times ``scale``; between 0 and 1 where they are to be ``small``;
-    rows of probabilities, soft wherever nothing says that they are one-hot, for labels."""
+    """Inputs that meet the assumptions: normal ones; between 0 and 1 where they are to be ``small``; for labels rows of
+    probabilities, soft wherever nothing says that they are one-hot, of ``any_sum`` where nothing says that it is 1."""
     program = record.program
     found = {}
     for array in program.inputs:
@@ -64,8 +64,10 @@ def random_inputs(
             value = np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
         elif "rows" in kinds or takes_labels(record, array):
             value = rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
+            if "rows" not in kinds and any_sum:
+                value = rng.uniform(LEAST, 1 - LEAST, shape)
         else:
-            value = (rng.uniform(LEAST, 1 - LEAST, shape) if small else rng.standard_normal(shape)) * scale
+            value = rng.uniform(LEAST, 1 - LEAST, shape) if small else rng.standard_normal(shape)
             value = np.abs(value) + LEAST if array.positive else value
             value = (value + value.T) / 2 if "symmetric" in kinds else value
         found[array.name] = np.asarray(value)
@@ -130,6 +132,8 @@ def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> 
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
     if len(parts) == 2 and len(wrt) > 0 and isinstance(parts[1], (tuple, list)) and np.ndim(parts[0]) == 0:
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
+    if len(wrt) == 1 and len(parts) != 1:
+        parts = [value]  # one gradient, as a list of numbers
     if len(parts) != len(wrt):
         returns = "one array" if len(parts) == 1 else f"{len(parts)} values"
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from symgrad.diagnosis.numbers import evaluator, forward
 from symgrad.diagnosis.points import SIZES, Candidate, Taken, random_inputs, returned
 from symgrad.errors import InputError
 from symgrad.notation import array_names, free_indices
+from symgrad.render.text import name_text
 from symgrad.steps import Record
 
 DOUBLE, HALF = 1e-7, 2e-2
@@ -27,7 +29,9 @@ LARGE, HUGE = 150.0, 1500.0
 ones, where double precision does."""
 SCALES = tuple(float(s) for s in np.geomspace(1, 1e4, 41))
 PLAIN_SCALE = 30.0  # of inputs where no exponential says what is large
-OFFSET = 300.0  # of all numbers: differences between them are small beside them
+OFFSET, QUARTERS = 2.0**19, 4
+"""What is added to an input rounded to quarters, so that differences are small beside it: sums of a few products with
+such numbers are exact in single precision, and what is lost then is lost by the way of computing."""
 FINITE = 1e-2
 """A finite gradient at large inputs is called wrong if it is off by more than this, relative to the gradient's usual
 size there, and by more than rounding does to the proved function."""
@@ -100,39 +104,58 @@ class Extreme:
 def extremes(
     record: Record, proved: Candidate, candidate: Candidate, taken: Taken, benches: Sequence[Bench], seed: int
 ) -> Extreme | None:
-    """The first kind of large inputs at which a candidate that is right at ordinary ones is not, if any.
+    """The first kind of large inputs at which a candidate that is right at ordinary ones is wrong, if any; else the
+    first that deserves a remark.
 
     ``proved`` is the generated function, which holds there.
     """
+    usual = {name: float(np.abs(benches[0].truth[name]).max(initial=0.0)) for name in record.wrt}
+    remark = None
     for words, bench, is_ordinary in _points(record, taken, seed):
         expected = _gradients(record, proved, bench.inputs, np.float64)
-        if not all(np.all(np.isfinite(value)) for value in expected.values()):
+        if not _is_finite(expected):
             continue
-        try:
-            given = returned(candidate, taken.given(bench.inputs), record.wrt)
-        except (ArithmeticError, ValueError, InputError):
-            given = {name: np.full(value.shape, np.nan) for name, value in expected.items()}
-        precision = np.float32 if _is_single(given) else np.float64
-        rounded = _gradients(record, proved, bench.inputs, precision)
-        if not all(np.all(np.isfinite(value)) for value in rounded.values()):
+        given = _given(record, candidate, taken, bench, expected)
+        rounded = _gradients(record, proved, bench.inputs, np.float32 if _is_single(given) else np.float64)
+        if not _is_finite(rounded):
             continue  # the gradient itself is too large for that precision
-        infinite, false = [], []
-        for name in record.wrt:
-            size = float(np.abs(benches[0].truth[name]).max(initial=0.0))
-            if not np.all(np.isfinite(given[name])):
-                infinite.append(name)
-            elif _error(given[name], expected[name], size) > max(
-                FINITE, OFTEN * _error(rounded[name], expected[name], size)
-            ):
-                false.append(name)
-        if infinite or false:
-            names = infinite or false
-            whose = (
-                f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
-            )
-            said = f"right at ordinary inputs, but {whose} {'not finite' if infinite else 'wrong'} {words}"
-            return Extreme(said, tuple(infinite or false), bool(false) or is_ordinary, bench, given, expected)
-    return None
+        infinite = tuple(n for n in record.wrt if not np.all(np.isfinite(given[n])))
+        false = tuple(
+            n for n in record.wrt if n not in infinite and _is_off(given[n], expected[n], rounded[n], usual[n])
+        )
+        if not infinite and not false:
+            continue
+        said = (
+            f"right at ordinary inputs, but {_whose(infinite or false)} {'not finite' if infinite else 'wrong'} {words}"
+        )
+        found = Extreme(said, infinite or false, bool(false) or is_ordinary, bench, given, expected)
+        if found.wrong:
+            return found
+        remark = remark or found
+    return remark
+
+
+def _given(
+    record: Record, candidate: Candidate, taken: Taken, bench: Bench, expected: Arrays
+) -> Mapping[str, np.ndarray]:
+    """What a candidate returns; nothing finite where it raises."""
+    try:
+        return returned(candidate, taken.given(bench.inputs), record.wrt)
+    except (ArithmeticError, ValueError, InputError):
+        return {name: np.full(value.shape, np.nan) for name, value in expected.items()}
+
+
+def _is_finite(values: Arrays) -> bool:
+    return all(np.all(np.isfinite(value)) for value in values.values())
+
+
+def _is_off(given: np.ndarray, expected: np.ndarray, rounded: np.ndarray, usual: float) -> bool:
+    """Whether a gradient is off by more than rounding does to the proved function, for what is usual there."""
+    return _error(given, expected, usual) > max(FINITE, OFTEN * _error(rounded, expected, usual))
+
+
+def _whose(names: Sequence[str]) -> str:
+    return f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
 
 
 def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype: Any) -> dict[str, np.ndarray]:
@@ -150,18 +173,28 @@ def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench, b
     base = {**base, **hard, **usual}
     found = []
     largest = {scale: _largest_exponent(record, _scaled(record, base, scale)) for scale in SCALES}
-    if any(largest.values()):
-        for aim, ordinary in ((LARGE, True), (HUGE, False)):
-            reached = [scale for scale, size in largest.items() if size >= aim]
-            if reached:
-                bench = _scaled(record, base, reached[0])
-                words = f"where arguments of exponentials reach {largest[reached[0]]:.0f}"
-                found.append((words, bench, ordinary))
-    else:
+    for aim, ordinary in ((LARGE, True), (HUGE, False)) if any(largest.values()) else ():
+        reached = [scale for scale, size in largest.items() if size >= aim]
+        if reached:
+            words = f"where arguments of exponentials reach {largest[reached[0]]:.0f}"
+            found.append((words, _scaled(record, base, reached[0]), ordinary))
+            unlike = {n: _unlike_rows(v, reached[0]) if n in _free(record) else v for n, v in base.items()}
+            words = f"{words} in some rows and are small in others"
+            found.append((words, Bench(record, sizes, unlike), ordinary))
+    if not any(largest.values()):
         found.append((f"where inputs are {PLAIN_SCALE:.0f} times as large", _scaled(record, base, PLAIN_SCALE), True))
-    moved = {n: base[n] + OFFSET if n in _free(record) else value for n, value in base.items()}
-    found.append((f"where {OFFSET:.0f} is added to all inputs", Bench(record, sizes, moved), False))
+    whole = {n: np.round(QUARTERS * v) / QUARTERS if n in _free(record) else v for n, v in base.items()}
+    for name, sign in product(sorted(_free(record)), (1, -1)):
+        moved = {**whole, name: whole[name] + sign * OFFSET}
+        words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
+        found.append((words, Bench(record, sizes, moved), False))
     return found
+
+
+def _unlike_rows(value: np.ndarray, scale: float) -> np.ndarray:
+    """The first row times ``scale``, the last one as it is, those between between."""
+    factors = np.linspace(scale, 1.0, len(value))
+    return value * factors.reshape(-1, *(1,) * (value.ndim - 1))
 
 
 def _free(record: Record) -> set[str]:

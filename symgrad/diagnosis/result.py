@@ -13,7 +13,7 @@ class Explanation:
     """A mistake that explains the gradients by ``arrays``.
 
     ``kind`` is a key such as "diagonal" or "factor", ``words`` say it in a sentence.  ``line`` is the line of the
-    derivation at which the candidate leaves it, None for a mistake that is not about a line; ``right`` is what
+    derivation at which the candidate leaves it, None for a mistake that is not about one of them; ``right`` is what
     the line says, and ``yours`` what it would have to say for the candidate to be right.  ``cost`` ranks it, the
     simplest first.
     """
@@ -107,12 +107,13 @@ class Diagnosis:
 
     def _explained(self, place: int, explanation: Explanation) -> list[str]:
         found = [f"  {place}. {explanation.words}"]
-        if explanation.line is None:
+        if not explanation.right:
             return found
-        before = (
-            f"It agrees with the derivation up to line {explanation.line - 1}; line" if explanation.line > 1 else "Line"
-        )
-        found.append(f"     {before} {explanation.line} is")
+        if explanation.line is None:
+            found.append("     In the derivation that goes through every array, a line is")
+        else:
+            before = f"It agrees with the derivation up to line {explanation.line - 1}; line"
+            found.append(f"     {before if explanation.line > 1 else 'Line'} {explanation.line} is")
         found.append(f"         {explanation.right}")
         if explanation.yours:
             found += ["     and yours is", f"         {explanation.yours}"]
