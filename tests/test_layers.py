@@ -27,7 +27,7 @@ LAYERS: list[list[str]] = [
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "explicit", "check", "render", "codegen", "closed", "differences"],
+    ["derive", "explicit", "check", "render", "codegen", "closed", "differences", "gradcheck"],
     ["example", "frameworks"],
     ["results"],
     ["api"],
@@ -35,7 +35,8 @@ LAYERS: list[list[str]] = [
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "example", "frameworks", "diagnosis"}
+TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck", "example", "frameworks"}
+TOGETHER |= {"evidence", "diagnosis"}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 
