@@ -182,28 +182,39 @@ class Prover:
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]) -> Mark:
         """The verdict on a line that no normal form proves."""
         keys, number = tuple(a.key for a in assumed), claim.step.number
-        systems = {system}
+        systems, shapes = {system}, self._shapes[:1]
         for shape in self._shapes[1:]:
-            used, place = self._compare(claim, shape, assumed)
+            try:
+                used, place = self._compare(claim, shape, assumed)
+            except OutsideField:  # the program has no values there, as that of a deviation of a single row
+                continue
             systems.add(used)
+            shapes = (*shapes, shape)
             if place is not None:
                 return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
         if any(a.is_one_hot for a in assumed):
             return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
         grid = None if assumed else tried_on_grid(claim)
-        if grid and grid.unequal and (place := self._compare(claim, grid.unequal, assumed)[1]) is not None:
+        if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:
             return Mark(number, Level.WRONG, str(Refuted(grid.unequal, place, claim, "")), (grid.unequal,))
         if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
-            return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", self._shapes, grid.error_bound, keys)
-        exact = tuple(shape for shape in self._shapes if _is_small(shape) and self._exact(claim, shape, assumed))
+            return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound, keys)
+        exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
         if exact:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
         if systems == {Field}:
-            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, self._shapes, None, keys)
+            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
         if self._has_kinks or has_kink(claim.after):
-            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", self._shapes)
-        return Mark(number, Level.NUMERICAL, Reals.words, self._shapes, None, keys)
+            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", shapes)
+        return Mark(number, Level.NUMERICAL, Reals.words, shapes, None, keys)
+
+    def _place_on_grid(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> tuple[int, ...] | None:
+        """An entry where the line fails at a shape of the grid; None also where the program has no values there."""
+        try:
+            return self._compare(claim, shape, assumed)[1]
+        except OutsideField:
+            return None
 
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
         return ExactLines(self._record, self._instance(shape), assumed).holds(claim)

@@ -1,0 +1,1 @@
+"""Differential fuzzing: random programs, derived and proved, against witnesses that share nothing with symgrad."""
