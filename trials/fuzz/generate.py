@@ -19,7 +19,7 @@ SCALARS = ("gamma", "tau", "lambda_", "alpha", "c", "t", "e")
 DEFINED = ("U", "V", "Hid", "O", "Xhat", "q", "r", "p1", "p2", "s", "y_hat", "beta", "J", "mid", "f", "g", "G_Z")
 NUMBERS = ("2", "0.5", "3", "0.1", "1", "-1", "1.5", "10")
 LETTERS = "nmikjlcdehgftsuabpqrvwxyz"
-MOST = 24
+MOST = 14
 """Operations in one statement, names apart."""
 SMOOTH = ("tanh", "exp", "square", "sigmoid", "softplus", "sin", "negative", "cube", "cos", "arctan", "expm1", "erf")
 RARE = ("gelu", "sinh", "cosh", "arcsinh")
@@ -100,13 +100,13 @@ class Maker:
         remaining = list(AXES)
         while len(self.axes) < count:
             self.axes += (remaining.pop(self.integer(0, len(remaining) - 1)),)
-        for _ in range(self.weighted({2: 5, 1: 3, 3: 4, 4: 1})):
+        for _ in range(self.weighted({2: 10, 1: 8, 3: 5, 4: 1})):
             self._declare_one()
         if not any(given.word not in ("labels", "one-hot") for given in self.inputs):
             self._declare_one(plain=True)
 
     def _declare_one(self, plain: bool = False) -> None:
-        rank = self.weighted({2: 9, 1: 7, 0: 0 if plain else 3, 3: 1})
+        rank = self.weighted({2: 18, 1: 16, 0: 0 if plain else 6, 3: 1})
         axes = tuple(self.choice(self.axes) for _ in range(rank))
         if len(set(axes)) < len(axes) and self.chance(60) and len(self.axes) >= rank:
             axes = tuple(self.axes[:rank])
@@ -297,7 +297,7 @@ class Maker:
     def statement(self) -> None:
         """One statement more."""
         value = self.leaf()
-        for _ in range(self.weighted({1: 4, 2: 4, 3: 2, 4: 1})):
+        for _ in range(self.weighted({1: 12, 2: 7, 3: 1})):
             value = self.grown(value)
         name = self.name(DEFINED)
         self.statements.append(Statement(name, value, not self.chance(35)))
@@ -307,7 +307,7 @@ class Maker:
 
     def scalar(self, value: Value) -> Value:
         """A value summed up."""
-        if self.chance(35) and value.axes:
+        if self.chance(20) and value.axes:
             value = self.grown(value)
         places = tuple(range(len(value.axes)))
         if not places:
@@ -323,14 +323,18 @@ class Maker:
         if kind == "log":
             positive = self.made_positive(value) or value
             return Value("mean", (Value("log", (positive,), value.axes),), (), (places, False))
-        return Value("norm", (value,), (), (places, False)) if len(places) < 3 else Value("sum", (value,), (), (places, False))
+        return (
+            Value("norm", (value,), (), (places, False))
+            if len(places) < 3
+            else Value("sum", (value,), (), (places, False))
+        )
 
     def result(self) -> Value:
         """The loss: the last value, and others that nothing has used, summed up."""
         used = {name for statement in self.statements for name in statement.value.names()}
         loose = [v for v in self.pool if v.op == "name" and v.data[0] not in used]
         total = self.scalar(self.pool[-1])
-        for value in loose[:-1][: self.weighted({1: 3, 0: 2, 2: 2})]:
+        for value in loose[:-1][: self.weighted({1: 3, 0: 3, 2: 1})]:
             other = self.scalar(value)
             name = self.weighted({"add": 8, "multiply": 2, "divide": 1, "subtract": 1})
             if name == "divide":
@@ -373,7 +377,7 @@ def draft(integer: Integer) -> Draft:
     """A draft by the numbers that ``integer`` draws."""
     maker = Maker(integer)
     maker.declare()
-    for _ in range(maker.weighted({2: 4, 1: 3, 3: 4, 4: 2, 5: 1})):
+    for _ in range(maker.weighted({2: 16, 1: 24, 3: 6, 4: 2, 5: 1})):
         maker.statement()
     result = maker.result()
     by_hand = maker.chance(35) and not any(given.word == "labels" for given in maker.inputs)

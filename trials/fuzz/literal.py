@@ -220,7 +220,9 @@ class Literal:
         return np.broadcast_to(found.reshape(-1), inner.size).reshape(inner.shape)
 
 
-def forward(program: Program, inputs: Mapping[str, Any], sizes: Mapping[str, int], kinks: Kinks) -> dict[str, np.ndarray]:
+def forward(
+    program: Program, inputs: Mapping[str, Any], sizes: Mapping[str, int], kinks: Kinks
+) -> dict[str, np.ndarray]:
     """Every array of a program by its equations, as one variant."""
     literal = Literal({name: np.asarray(x, dtype=float)[None] for name, x in inputs.items()}, sizes, kinks)
     for definition in program.ordered:
@@ -229,7 +231,12 @@ def forward(program: Program, inputs: Mapping[str, Any], sizes: Mapping[str, int
 
 
 def moved(
-    program: Program, name: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], kinks: Kinks, only: set[str]
+    program: Program,
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
+    kinks: Kinks,
+    only: set[str],
 ) -> Literal:
     """The arrays in variants, one for each entry of the array ``name``, which is a step off the real line there.
 
@@ -239,6 +246,10 @@ def moved(
     steps = (1j * STEP * np.eye(start.size)).reshape((start.size, *start.shape))
     literal = Literal({**arrays, name: start[None] + steps}, sizes, kinks)
     for definition in program.ordered:
-        if definition.name in only and definition.name != name and program.rank[definition.name] > program.rank.get(name, -1):
+        if (
+            definition.name in only
+            and definition.name != name
+            and program.rank[definition.name] > program.rank.get(name, -1)
+        ):
             literal.arrays[definition.name] = literal.over(definition.rhs, definition.indices)
     return literal

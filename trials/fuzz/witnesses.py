@@ -84,9 +84,7 @@ class Kinks:
 
     def clip(self, x: Any, low: Any, high: Any) -> Any:
         """x between bounds, which belong to it."""
-        return np.where(
-            self.watch.gap(high, x) < 0, high, np.where(self.watch.gap(x, low) < 0, low, x)
-        )
+        return np.where(self.watch.gap(high, x) < 0, high, np.where(self.watch.gap(x, low) < 0, low, x))
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """a or b."""
