@@ -9,7 +9,6 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def _examined(seed: int, numbers: Iterable[int]) -> Iterator[Entry]:
     for count, number in enumerate(numbers, 1):
         draft = from_seed(seed, number)
         outcome = examine(draft, number, number % THOROUGH == 0)
-        yield {"number": number, **asdict(outcome)}
+        yield {"number": number, **vars(outcome)}
         if count % CACHED == 0:
             clear_cache()
 

@@ -14,6 +14,9 @@ from symgrad.equations import Assumption, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import selection
 from trials.fuzz.syntax import ELEMENTWISE, ONE, Draft, Value
 
+LAST_FIRST = "nmikjlcdehgf"
+"""Drafts whose first letter is one of these are written with the last equation first: the order says nothing."""
+
 Indices = Sequence[Idx | None]
 """An index for each dimension; None for one of size one."""
 
@@ -48,6 +51,8 @@ class _Writer:
         taken = {*self._arrays, *self._axes}
         output = Array("L" if "L" not in taken else "Loss")
         equations.append(node(output[()], self.entry(self._draft.result, [None] * len(self._draft.result.axes))))
+        if self._draft.letters[0] in LAST_FIRST:
+            equations.reverse()
         return Program("by_hand", tuple(self._axes.values()), inputs, tuple(equations), output.name, self._assumed())
 
     def _assumed(self) -> tuple[Assumption, ...]:

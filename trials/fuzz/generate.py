@@ -365,7 +365,7 @@ def _turned(value: Value) -> Value:
 
 def _product_axes(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...] | None:
     """The axes of ``left @ right``; None where they do not fit."""
-    if not left or not right or len(left) > 2 and len(right) == 3 and left[0] != right[0]:
+    if not left or not right or (len(left) > 2 and len(right) == 3 and left[0] != right[0]):
         return None
     if left[-1] != right[max(len(right) - 2, 0)] or left[-1] == ONE:
         return None
