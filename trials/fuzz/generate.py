@@ -19,6 +19,7 @@ SCALARS = ("gamma", "tau", "lambda_", "alpha", "c", "t", "e")
 DEFINED = ("U", "V", "Hid", "O", "Xhat", "q", "r", "p1", "p2", "s", "y_hat", "beta", "J", "mid", "f", "g", "G_Z")
 NUMBERS = ("2", "0.5", "3", "0.1", "1", "-1", "1.5", "10")
 LETTERS = "nmikjlcdehgftsuabpqrvwxyz"
+LABELS = ("labels", "one-hot", "distribution")
 MOST = 14
 """Operations in one statement, names apart."""
 SMOOTH = ("tanh", "exp", "square", "sigmoid", "softplus", "sin", "negative", "cube", "cos", "arctan", "expm1", "erf")
@@ -147,7 +148,7 @@ class Maker:
             self._matmul: 6 if value.axes else 0,
             self._einsum: 2 if value.axes else 0,
             self._arranged: 3 if value.axes else 0,
-            self._labelled: 2 if value.axes else 0,
+            self._labelled: 4 if any(given.word in LABELS for given in self.inputs) else 0,
             self._sized: 2,
         }
         made = self.weighted(kinds)(value)
@@ -273,14 +274,18 @@ class Maker:
 
     def _labelled(self, value: Value) -> Value | None:
         """A value's entries at labels, or against labels and distributions."""
+        found = []
         for given in self.inputs:
-            if given.word == "labels" and value.axes == given.axes:
-                return Value("gather", (value,), given.axes[:1], (given.name,))
-            if given.word == "labels" and value.axes == given.axes[1:]:
-                return Value("pick", (value,), given.axes[:1], (given.name,))
-            if given.word in ("distribution", "one-hot") and value.axes == given.axes:
-                return Value("multiply", (Value("name", (), given.axes, (given.name,)), value), value.axes)
-        return None
+            for part in (value, *self.pool):
+                if part.op == "name" and part.data[0] == given.name:
+                    continue
+                if given.word == "labels" and part.axes == given.axes:
+                    found.append(Value("gather", (part,), given.axes[:1], (given.name,)))
+                if given.word == "labels" and part.axes == given.axes[1:]:
+                    found.append(Value("pick", (part,), given.axes[:1], (given.name,)))
+                if given.word in ("distribution", "one-hot") and part.axes == given.axes:
+                    found.append(Value("multiply", (Value("name", (), given.axes, (given.name,)), part), part.axes))
+        return self.choice(found) if found else None
 
     def _sized(self, value: Value) -> Value | None:
         """A value with the size of an axis as a factor."""
