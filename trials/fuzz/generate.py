@@ -115,14 +115,15 @@ class Maker:
         if rank == 2 and axes[0] == axes[1]:
             words["symmetric"] = 4
         if rank >= 2 and not plain:
-            words |= {"distribution": 2, "one-hot": 2} | ({"labels": 2} if rank == 2 and axes[0] != axes[1] else {})
+            words |= {"distribution": 3, "one-hot": 3} | ({"labels": 5} if rank == 2 and axes[0] != axes[1] else {})
         word = "" if plain else self.weighted(words)
         if word == "labels":
             self.inputs.append(Input(self.name(("y", "t", "labels")), axes, word))
             self.pool.append(Value("one_hot", (), axes, (self.inputs[-1].name, axes[1])))
             if not any(axes[1] in i.axes for i in self.inputs[:-1]):  # what tells the number of classes
-                self.inputs.append(Input(self.name(NAMES), axes[1:]))
-                self.pool.append(Value("name", (), axes[1:], (self.inputs[-1].name,)))
+                axes = axes if self.chance(70) else axes[1:]
+                self.inputs.append(Input(self.name(NAMES), axes))
+                self.pool.append(Value("name", (), axes, (self.inputs[-1].name,)))
             return
         name = self.name(SCALARS if not rank else NAMES)
         self.inputs.append(Input(name, axes, word))
@@ -312,6 +313,8 @@ class Maker:
 
     def scalar(self, value: Value) -> Value:
         """A value summed up."""
+        if self.chance(50):
+            value = self._labelled(value) or value
         if self.chance(20) and value.axes:
             value = self.grown(value)
         places = tuple(range(len(value.axes)))
