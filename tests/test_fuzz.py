@@ -49,8 +49,24 @@ def test_drafts_are_various() -> None:
     """What the trial claims to try, it tries."""
     found = [draft for _, draft in numbered(600)]
     operations = {part.op for draft in found for value in values(draft) for part in parts(value)}
-    assert operations >= {"matmul", "einsum", "softmax", "log_softmax", "max", "trace", "diag", "gather", "where", "size"}
-    assert {given.word for draft in found for given in draft.inputs} >= {"labels", "one-hot", "distribution", "symmetric"}
+    assert operations >= {
+        "matmul",
+        "einsum",
+        "softmax",
+        "log_softmax",
+        "max",
+        "trace",
+        "diag",
+        "gather",
+        "where",
+        "size",
+    }
+    assert {given.word for draft in found for given in draft.inputs} >= {
+        "labels",
+        "one-hot",
+        "distribution",
+        "symmetric",
+    }
     assert 0.2 < sum(draft.by_hand for draft in found) / len(found) < 0.5
     assert {len(given.axes) for draft in found for given in draft.inputs} == {0, 1, 2, 3}
 
