@@ -16,7 +16,6 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, Derivation, Program, node
-from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import write_out
 from symgrad.check.normal import Normaliser
 from symgrad.errors import SymgradError
@@ -87,22 +86,14 @@ def in_inputs(record: Record, name: str) -> Expr:
 
 
 def same_forms(one: Derivation, other: Derivation) -> None:
-    """The same closed forms, up to normal form; where these decide nothing, by value."""
+    """The same closed forms, up to normal form."""
     for name, gradient in one.record.gradients.items():
         left, right = in_inputs(one.record, name), in_inputs(other.record, name)
         theirs = other.record.gradients[name].entry
         if isinstance(theirs, Indexed):
             right = renamed(right, dict(zip(theirs.indices, gradient.entry.indices, strict=True)))
         assumed = tuple(dict.fromkeys(s.assumption for d in (one, other) for s in d.steps if s.assumption))
-        try:
-            equal = Normaliser(one.program, frozenset(), {}, assumed).equal(left, right)
-        except NoNormalForm:
-            equal = False
-        DECIDED.append(equal)
-
-
-DECIDED: list[bool] = []
-"""Of every comparison, whether normal forms were equal."""
+        assert Normaliser(one.program, frozenset(), {}, assumed).equal(left, right), name
 
 
 def sizes_of(program: Program) -> dict[str, int]:
@@ -305,8 +296,3 @@ def across(program: Program, wrt: tuple[str, ...], name: str, inputs: Mapping[st
 
 def values_of(program: Program, name: str, inputs: Mapping[str, Any]) -> np.ndarray:
     return np.real(forward(program, inputs, sizes_of(program))[name])
-
-
-def test_most_closed_forms_were_decided() -> None:
-    """By the normal forms of the tests above: what they do not decide, values alone are witnesses of."""
-    assert len(DECIDED) > 100 and sum(DECIDED) / len(DECIDED) > 0.9, (len(DECIDED), sum(DECIDED))
