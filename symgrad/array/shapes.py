@@ -143,6 +143,8 @@ def _labels(name: str, part: str, pieces: list[str]) -> Shape:
     if len(pieces) != 4 or pieces[1:3] != ["labels", "of"]:
         raise InputError(f"shapes: {part!r}: labels are declared as '{name}: N labels of C'")
     axes = tuple(_axis(letter, part) for letter in (pieces[0], pieces[3]))
+    if axes[0] == axes[1]:
+        raise InputError(f"shapes: {part!r}: the labels and what they are labels of need axes of two names")
     return Shape(name, Array(name, axes), frozenset({"one-hot"}), True)
 
 
