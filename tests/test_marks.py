@@ -16,7 +16,10 @@ SHAPES = ((("N", 2), ("C", 3)), (("N", 3), ("C", 1)))
         (Mark(1, Level.EVERY_SHAPE, "normal forms", SHAPES[:1]), "every shape"),
         (Mark(1, Level.EVERY_SHAPE_RANDOMISED, "a grid", SHAPES, 2.0**-50), "every shape, randomised (error < 2^-49)"),
         (Mark(1, Level.EXACT_AT_SHAPES, "exact", SHAPES), "exactly at shapes (2, 3), (3, 1)"),
-        (Mark(1, Level.RANDOMISED_AT_SHAPES, "primes", SHAPES, 0.3), "randomised at shapes (2, 3), (3, 1) (error < 2^-1)"),
+        (
+            Mark(1, Level.RANDOMISED_AT_SHAPES, "primes", SHAPES, 0.3),
+            "randomised at shapes (2, 3), (3, 1) (error < 2^-1)",
+        ),
         (Mark(1, Level.NUMERICAL, "digits", SHAPES), "numerically (50 digits)"),
         (Mark(1, Level.UNPROVED, "no", SHAPES, 0.5), "unproved"),
         (Mark(1, Level.WRONG, "no", SHAPES, 0.5), "wrong"),
