@@ -1,4 +1,4 @@
-"""Lines written to be read: what they cost, the cheapest of equal forms, and the names that stand for what they define."""
+"""Lines written to be read: what they cost, the cheapest of equal forms, and names for what they define."""
 
 from __future__ import annotations
 

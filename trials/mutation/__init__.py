@@ -20,10 +20,37 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
 TARGETS = ("symgrad/rules.py", "symgrad/passes", "symgrad/check")
 TESTS = (
-    "assumptions assume atoms claims cli derive differentiate display divisors endtoend equation"
-    " evaluation every_adjoint everyshape exact exactlines explicit fields fold functions grid instantiate marks matrices"
-    " matrix meaning normal order proof published rules some_lines sums truth witness"
-).split()
+    "algebra",
+    "assumptions",
+    "assume",
+    "claims",
+    "derive",
+    "differentiate",
+    "endtoend",
+    "equation",
+    "evaluation",
+    "every_adjoint",
+    "exact",
+    "explicit",
+    "fields",
+    "fold",
+    "functions",
+    "grid",
+    "instantiate",
+    "marks",
+    "matrices",
+    "matrix",
+    "meaning",
+    "normal",
+    "order",
+    "proof",
+    "published",
+    "rules",
+    "shapes",
+    "some_lines",
+    "truth",
+    "witness",
+)
 """The tests that take part, ``tests/test_*.py``: those of the engine, and not of its pages, its code or its speed."""
 
 

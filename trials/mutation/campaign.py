@@ -14,8 +14,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import coverage
 import pytest
@@ -81,23 +83,25 @@ class Campaign:
     # --- tests by themselves -----------------------------------------------------------------------------------------
 
     def _measured(self, items: dict[str, pytest.Item]) -> dict[str, Timing]:
+        """What each test needs: from the notes where neither its file nor a mutated module has changed since."""
+        stamps = {str(path): _stamp(path) for path in {item.path for item in items.values()}}
+        sources = {name: _stamp(Path(path)) for path, name in self._sources.items()}
         known = json.loads(self._notes.read_text()) if self._notes.exists() else {}
-        stamps = {str(path): path.stat().st_mtime_ns for path in {item.path for item in items.values()}}
-        kept = {
-            name: t
-            for name, t in known.get("tests", {}).items()
-            if known["stamps"].get(t["file"]) == stamps.get(t["file"])
-        }
-        for name, item in items.items():
+        kept: dict[str, Any] = {}
+        if known.get("sources") == sources:
+            kept = {
+                name: t for name, t in known["tests"].items() if known["stamps"][t["file"]] == stamps.get(t["file"])
+            }
+        for place, (name, item) in enumerate(items.items(), 1):
             if name not in kept:
-                kept[name] = {"file": str(item.path), **(self._alone(item) or {"seconds": 1e9, "lines": {}})}
-                if kept[name]["seconds"] > SLOWEST:
-                    print(f"{kept[name]['seconds']:7.1f} s {name}", file=sys.__stderr__)
-        self._notes.write_text(json.dumps({"stamps": stamps, "tests": kept}))
+                kept[name] = {"file": str(item.path), **self._alone(item)}
+            if place % 100 == 0 or place == len(items):
+                self._notes.write_text(json.dumps({"stamps": stamps, "sources": sources, "tests": kept}))
+                print(f"measured {place} of {len(items)} tests", file=sys.__stderr__)
         return {name: Timing(kept[name]["seconds"], kept[name]["lines"]) for name in items}
 
-    def _alone(self, item: pytest.Item) -> dict[str, object] | None:
-        """What one test needs in a child of its own; None where it fails or takes far too long."""
+    def _alone(self, item: pytest.Item) -> dict[str, Any]:
+        """What one test needs in a child of its own; more than anything where it fails or takes far too long."""
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -110,8 +114,8 @@ class Campaign:
         with os.fdopen(reading) as pipe:
             text = pipe.read()
         os.waitpid(child, 0)
-        found: dict[str, object] | None = json.loads(text) if text else None
-        return found
+        found: dict[str, Any] | None = json.loads(text) if text else None
+        return found or {"seconds": 2 * SLOWEST, "lines": {}}
 
     def _watched(self, item: pytest.Item) -> dict[str, object] | None:
         signal.setitimer(signal.ITIMER_PROF, 2 * SLOWEST)
@@ -176,6 +180,10 @@ class Campaign:
             os._exit(0)
         except BaseException:
             os._exit(2)
+
+
+def _stamp(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _quiet() -> None:

@@ -73,16 +73,17 @@ def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
     )
     interval = "" if whole else f" (95 % interval: {_interval(noticed, total)})"
     seconds = sum(result.seconds for _, result in results)
-    return (
-        f"The functions and constants of the rules, the passes and the checker, changed by the operators of mutmut"
-        f" {version('mutmut')}, one change at a time. {which} Each met the tests that reach its statement, fastest first,"
-        f" until one failed or {BUDGET:g} seconds were used up; {seconds / 60:.0f} minutes of one processor in all.\n\n"
-        f"**{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond"
-        f" its time; {count[SURVIVED]} passed the tests that were run, {count[UNREACHED]} no test reaches. Of these"
-        f" {explained + unexplained}, {explained} have a reason below why they are harmless, {unexplained} have none.\n\n"
-        "Not mutated are types, decorators, imports, texts of errors, fields that a class declares, and the arguments of"
-        " `len` and `isinstance`."
-    )
+    return f"""\
+The functions and constants of the rules, the passes and the checker are changed by the operators of mutmut
+{version("mutmut")}, one change at a time. {which} Each met the tests that reach its statement, fastest first, until
+one failed or {BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one processor in all.
+
+**{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
+time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
+{explained + unexplained}, {explained} are harmless for a reason given below, {unexplained} have none.
+
+Not mutated are types, decorators, imports, texts of errors, fields that a class declares, and the arguments of
+`len` and `isinstance`."""
 
 
 def _interval(noticed: int, total: int) -> str:
