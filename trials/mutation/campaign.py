@@ -24,7 +24,7 @@ import pytest
 
 from trials.mutation.mutants import Mutant, install
 
-SLOWEST = 4.0
+SLOWEST = 3.0
 """Seconds of the processor, as all times here: a test that takes longer by itself takes no part."""
 BUDGET = 5.0
 """Seconds of tests that a mutant must survive."""
