@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Sum, cos, exp, sin, sqrt
@@ -13,9 +15,9 @@ from symgrad.check.proof import has_kink, shown
 from symgrad.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
 from symgrad.functions import relu, step
-from symgrad.notation import Array
+from symgrad.notation import Array, renamed
 from symgrad.program import Program
-from symgrad.steps import Record, Step, Value
+from symgrad.steps import MatrixTotal, Record, Step, Value
 
 N, C, Y, Z, L, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.L, cl.n, cl.k, cl.j
 a = Array("a", (), positive=True)
@@ -158,3 +160,47 @@ def test_a_line_that_rests_on_others_is_no_stronger_than_they_are() -> None:
 
 def test_shapes_are_printed_by_name() -> None:
     assert shown(SHAPES[0]) == "(N=2, C=4)"
+
+
+USED = {  # of the derivation of the squared error: by which earlier closed forms, and writing out which names
+    8: ((), ("S", "R", "L")),
+    12: ((), ("Z", "S", "P", "R")),
+    13: ((), ("S", "P", "R", "L")),
+    17: ((), ("S", "P", "R", "L")),
+    18: ((9,), ("S", "P", "R", "L")),
+    22: ((), ("Z", "S", "P", "R", "L")),
+    23: ((18,), ("Z", "S", "P", "R", "L")),
+    27: ((18,), ("Z", "S", "P", "R", "L")),
+    28: ((), ("Z", "S", "R")),
+    31: ((), ("S", "R")),
+    36: ((18,), ("Z", "S", "P", "R", "L")),
+}
+
+
+def test_a_proof_writes_out_what_it_needs_and_uses_the_closed_forms_that_a_line_is_in() -> None:
+    report = prove(derive_record(cl.softmax_mse(), ("W", "b")))
+    found = {number: (report.mark(number).rests_on, report.mark(number).written_out) for number in USED}
+    assert found == USED
+
+
+def test_closed_forms_must_be_those_of_the_last_line_in_both_notations() -> None:
+    record = derive_record(cl.softmax_mse(), ("Z", "b"))
+    assert prove(record).problems == ()
+    z, b = record.gradients["Z"], record.gradients["b"]
+    other = (N.index("i"), C.index("l"))
+    letters = replace(z, entry=Z[other], index=renamed(z.index, dict(zip(z.entry.indices, other, strict=True))))
+    assert prove(replace(record, gradients={"Z": letters, "b": b})).problems == ()
+    for wrong, form in [
+        (replace(z, index=2 * z.index), "index"),
+        (replace(z, entry=Z[other]), "index"),
+        (replace(b, matrix=2 * b.matrix), "matrix"),
+    ]:
+        name = wrong.array.name
+        expected = f"the {form} form of the gradient of {name} is not what the last line about it states"
+        assert prove(replace(record, gradients={**record.gradients, name: wrong})).problems == (expected,)
+    unstated = replace(record, steps=tuple(s for s in record.steps if not isinstance(s.subject, MatrixTotal)))
+    assert {problem.split(" is not")[0] for problem in prove(unstated).problems} >= {
+        "the matrix form of the gradient of b",
+        "the matrix form of the adjoint of P",
+    }
+    assert prove(replace(record, gradients={"b": replace(b, matrix=None)})).problems == ()
