@@ -1,0 +1,135 @@
+"""The two losses of the blog: proved, and held against the gradients that it printed and against recorded runs.
+
+The parts that decide stand in ``symgrad.check``; here they are given derivations and generated functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sympy import Rational
+
+from symgrad.api import Derivation, derive
+from symgrad.check.endtoend import check_end_to_end
+from symgrad.check.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
+from symgrad.check.recorded import BOUND, compare, recorded_cases
+from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
+from symgrad.evidence.report import Item, Row, Section, proof_items
+from symgrad.evidence.variants import with_gradient, without_terms
+
+PUBLISHED = ("softmax_mse", "softmax_cross_entropy")  # the losses whose printed gradients and runs are known
+END_TO_END = {"N": 2, "D": 4, "C": 3}
+WITNESS = 5e-8  # the largest error allowed at a witness; a finder that accepts what float32 can do allows more
+STARTS = 4  # of the search for each formula: four in five of its starts lead to a witness where there is one
+
+
+def section(name: str, published: Published | None) -> Section:
+    """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are any."""
+    derivation = derive(name)
+    items = [*_proof(derivation), *_recorded(derivation)]
+    if published is None:
+        return Section(name, tuple(items))
+    rows = tuple(
+        Row(row.name, row.witness is not None, row.witness.size if row.witness else None)
+        for row in evidence(published, variants(derivation, published), starts=STARTS)
+    )
+    items += _published(derivation, published, rows[0].size)
+    return Section(name, tuple(items), rows, expected_size(published))
+
+
+def _proof(derivation: Derivation) -> list[Item]:
+    items = proof_items(derivation)
+    end = check_end_to_end(derivation.record, END_TO_END)
+    shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
+    found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
+    if not end.ok:
+        found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
+    items.append(Item(f"brute force at {shape}", end.ok, found))
+    return items
+
+
+def _recorded(derivation: Derivation) -> list[Item]:
+    function = derivation.to_numpy()
+    found = [compare(function, case) for case in recorded_cases() if case["loss"] == derivation.program.name]
+    worst = max(found, key=lambda c: c.error)
+    words = (
+        f"{len(found)} runs in TensorFlow, largest relative error {worst.error:.1e} ({worst.id}), allowed {BOUND:.0e}"
+    )
+    return [Item("recorded runs", bool(found) and all(c.ok for c in found), words)]
+
+
+def _published(derivation: Derivation, published: Published, size: float | None) -> list[Item]:
+    """Invariants and witness; ``size`` is the least found for the formula as derived."""
+    function = _gradients(derivation.to_numpy())
+    at_zero = function(*(np.zeros(shape) for shape in _shapes(published)), published.Y)
+    invariants = [shapes_agree(published, at_zero[0].shape, at_zero[1].shape), rows_sum_to_zero(published)]
+    scale = _scale_of_probabilities(derivation, published)
+    if scale is not None:
+        invariants.append(probabilities_possible(published, scale))
+    items = [Item(f"published: {i.name}", i.holds, i.detail) for i in invariants]
+    witness = find_witness(published, function)
+    if witness is None:
+        return [*items, Item("published: witness", False, "no inputs found at which the printed numbers come out")]
+    mean, deviation = expected_size(published)
+    least = witness.size if size is None else size
+    words = (
+        f"largest error {witness.error:.1e} over the {published.values.size} printed numbers; "
+        f"least |x|^2 + |w|^2 found {least:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
+    )
+    items.append(Item("published: witness, generated function", _close(witness, published), words))
+    sizes = {"N": published.N, "D": published.D, "C": published.C}
+    explicit = witness_at(published, _gradients(derivation.explicit(y=None, **sizes).lambdify()), witness.X, witness.W)
+    words = f"largest error {explicit.error:.1e} at the same inputs"
+    return [*items, Item("published: witness, lambdified entries", _close(explicit, published), words)]
+
+
+def _close(witness: Witness, published: Published) -> bool:
+    """Whether every printed number is reproduced, as far as its printing goes."""
+    errors = np.abs(np.vstack([witness.dW, witness.db]) - published.values)
+    return bool(np.all(errors <= np.maximum(WITNESS, published.resolution)))
+
+
+def _shapes(published: Published) -> tuple[tuple[int, ...], ...]:
+    return (published.N, published.D), (published.D, published.C), (published.C,)
+
+
+def _gradients(function: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    def gradients(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        _, found = function(X, W, b, Y)
+        return found.W, found.b
+
+    return gradients
+
+
+def _scale_of_probabilities(derivation: Derivation, published: Published) -> float | None:
+    """The s for which s dL/dZ = P - Y, if the derived closed form says so; then s db + column sums of Y are sums of
+    probabilities."""
+    adjoint = derivation.record.adjoints["Z"]
+    arrays = derivation.program.arrays
+    residual = arrays["P"][adjoint.entry.indices] - arrays["Y"][adjoint.entry.indices]
+    ratio = (residual / adjoint.index).cancel()
+    sizes = {"N": published.N, "D": published.D, "C": published.C}
+    value = ratio.subs({axis.size: sizes[axis.name] for axis in derivation.program.axes})
+    return float(value) if value.is_number else None
+
+
+def variants(derivation: Derivation, published: Published) -> dict[str, Variant]:
+    """The derived formula and wrong ones made from it: other factors, other labels, each sum in dL/dZ left out
+    or cut to its diagonal term (the sigmoid's form)."""
+    N, C = published.N, published.C
+    factors = {"sign flipped": -1, "extra 1/C": Rational(1, C), "1/N missing": N, "half of it": Rational(1, 2)}
+    found = {"as derived": Variant(_gradients(derivation.to_numpy()))}
+    record, adjoint = derivation.record, derivation.record.adjoints["Z"]
+    for words, factor in factors.items():
+        found[words] = Variant(_gradients(with_gradient(record, "Z", adjoint.index * factor)))
+    found[f"labels {_shifted(published)}"] = Variant(found["as derived"].gradients, _shifted(published))
+    for term, change, index in without_terms(adjoint, record):
+        words = {"left out": f"{term} left out of dL/dZ", "diagonal": f"only the diagonal term of {term}"}[change]
+        found[words] = Variant(_gradients(with_gradient(record, "Z", index)))
+    return found
+
+
+def _shifted(published: Published) -> tuple[int, ...]:
+    return tuple((label + 1) % published.C for label in published.labels)
