@@ -4,6 +4,7 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
+from symgrad.diagnosis import Diagnosis, diagnose
 from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
 from symgrad.losses import LOSSES
@@ -21,6 +22,7 @@ __all__ = [
     "Axis",
     "ClosedForm",
     "Derivation",
+    "Diagnosis",
     "Evaluation",
     "InputError",
     "Loss",
@@ -31,6 +33,7 @@ __all__ = [
     "UnsupportedError",
     "abbreviation",
     "derive",
+    "diagnose",
     "find_witness",
     "loss",
     "node",

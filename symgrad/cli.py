@@ -1,4 +1,4 @@
-"""The command line: ``symgrad losses | derive | generate | check``.
+"""The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
 Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input (one line on standard error).
 """
@@ -21,11 +21,16 @@ from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
-from symgrad.sources import find
+from symgrad.sources import candidate, find
 
 if TYPE_CHECKING:
     from symgrad.evidence import Report
 
+LOSS = "a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name"
+CANDIDATE = (
+    "the function to look at, file.py:name or package.module:name; it takes the inputs of the loss as NumPy arrays, in "
+    "their order, and returns the gradients in the order of --wrt"
+)
 DERIVE_EXAMPLES = """\
 examples:
   symgrad derive softmax_cross_entropy
@@ -50,6 +55,13 @@ examples:
   symgrad check --json
   symgrad check --published my_values.json
   symgrad check mylosses.py:focal
+"""
+
+DIAGNOSE_EXAMPLES = """\
+examples:
+  symgrad diagnose softmax_cross_entropy mine.py:gradient
+  symgrad diagnose mylosses.py:focal mine.py:focal_gradient --wrt W
+  symgrad diagnose -e "mean((X @ w - y)**2)" --shapes "X: N D, w: D, y: N" --wrt w mine.py:gradient
 """
 
 
@@ -90,23 +102,20 @@ def _parser() -> _Parser:
     losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
     losses.set_defaults(run=_losses)
 
-    named = _Parser(add_help=False)
-    named.add_argument(
-        "loss",
-        nargs="?",
-        metavar="LOSS",
-        help="a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name",
-    )
-    named.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
-    named.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
-    named.add_argument(
+    given = _Parser(add_help=False)
+    given.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
+    given.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
+    given.add_argument(
         "--wrt",
         metavar="NAMES",
         help="arrays to differentiate by (default: those that the loss declares; with -e, all in TEXT but labels and "
         "distributions)",
     )
-    loss = _Parser(add_help=False, parents=[named])
-    loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    named = _Parser(add_help=False, parents=[given])
+    named.add_argument("loss", nargs="?", metavar="LOSS", help=LOSS)
+    reduced = _Parser(add_help=False)
+    reduced.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    loss = _Parser(add_help=False, parents=[named, reduced])
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
     loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
 
@@ -156,6 +165,19 @@ def _parser() -> _Parser:
     checks.add_argument("--published", type=Path, metavar="FILE", help="somebody else's printed gradients (JSON)")
     checks.add_argument("--json", action="store_true", help="print the report as JSON")
     checks.set_defaults(run=_check)
+
+    diagnosis = commands.add_parser(
+        "diagnose",
+        parents=[given, reduced],
+        usage="symgrad diagnose [OPTIONS] LOSS CANDIDATE",
+        help="name the mistake in a gradient that somebody wrote",
+        description="Hold a gradient function against the proved gradient at random inputs, and where it differs name "
+        "the mistake and the line of the derivation at which it departs. Exit code 0 only if it agrees.",
+        epilog=DIAGNOSE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    diagnosis.add_argument("names", nargs="+", metavar="LOSS CANDIDATE", help=f"{LOSS}; then {CANDIDATE}")
+    diagnosis.set_defaults(run=_diagnose)
     return parser
 
 
@@ -208,6 +230,20 @@ def _check(options: argparse.Namespace) -> int:
     if not report.ok:
         print(f"symgrad: check failed: {report.first_failure}", file=sys.stderr)
     return 0 if report.ok else 1
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    from symgrad.diagnosis import diagnose
+
+    *losses, name = options.names
+    if len(losses) > 1:
+        raise InputError(f"unexpected {losses[1]}: give a loss and one candidate")
+    if not losses and options.expression is None:
+        raise InputError(f"give a loss and a candidate; {name} alone was given")
+    options.loss = losses[0] if losses else None
+    found = diagnose(_derivation(options), candidate(name))
+    print(found)
+    return 0 if found.ok else 1
 
 
 # --- what they share ----------------------------------------------------------------------------------------------

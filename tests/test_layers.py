@@ -31,11 +31,11 @@ LAYERS: list[list[str]] = [
     ["example", "frameworks"],
     ["results"],
     ["api"],
-    ["evidence", "sources", "figure"],
+    ["evidence", "sources", "figure", "diagnosis"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "example", "frameworks"}
+TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "example", "frameworks", "diagnosis"}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 

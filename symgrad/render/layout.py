@@ -158,6 +158,22 @@ def _matrix_names(expr: Basic | None) -> frozenset[str]:
     return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
 
 
+def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> Node:
+    """The left side of the lines about a subject."""
+    output = Leaf(program.arrays[program.output].base)
+    match subject:
+        case Value(expr) | Largest(expr):
+            return ordered(expr, names)
+        case Partial(of, wrt):
+            return Slope(ordered(of, names), ordered(wrt, names))
+        case Total(wrt):
+            return Slope(output, ordered(wrt, names))
+        case MatrixValue(array):
+            return Leaf(array.matrix)
+        case MatrixTotal(array):
+            return Slope(output, Leaf(array.matrix))
+
+
 class _Writer:
     """Turns the parts of one record into lines."""
 
@@ -242,17 +258,7 @@ class _Writer:
 
     def left(self, subject: Subject | Largest) -> Node:
         """The left side of the lines about a subject."""
-        match subject:
-            case Value(expr) | Largest(expr):
-                return self.shown(expr)
-            case Partial(of, wrt):
-                return Slope(self.shown(of), self.shown(wrt))
-            case Total(wrt):
-                return Slope(self.output, self.shown(wrt))
-            case MatrixValue(array):
-                return Leaf(array.matrix)
-            case MatrixTotal(array):
-                return Slope(self.output, Leaf(array.matrix))
+        return left_side(subject, self.program, self.names)
 
     def _name(self, subject: Subject | Largest) -> Node | None:
         """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""

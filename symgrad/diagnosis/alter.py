@@ -1,0 +1,165 @@
+"""Small changes of an expression, each with what it is in words: a term left out, a sign turned, a sum cut short.
+
+These are the mistakes that a formula can have, whatever it is about; where one is made says what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sympy import Add, Expr, Function, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.diagnosis.bench import LAST
+from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, renamed, sum_over
+from symgrad.probabilities import probabilities
+from symgrad.program import Program
+from symgrad.render.text import expression_text
+from symgrad.steps import Record
+
+Show = Callable[[Basic], str]
+
+
+def shown_by(record: Record) -> Show:
+    """How expressions of a record are shown in words."""
+    return lambda part: expression_text(part, record)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One expression in place of another: the ``kind`` of mistake, and what was done in ``words``."""
+
+    kind: str
+    words: Callable[[], str]
+    after: Expr
+    part: Expr
+    cost: float = 0.0
+
+
+def changes(expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: Record) -> Iterator[Change]:
+    """Every small change at every place of an expression in the arrays of a record.
+
+    ``scope`` are the indices that may occur free in it, ``arrays`` those that may stand in the place of another.
+    """
+    show = shown_by(record)
+    for part, rebuilt in _places(expr, lambda new: new):
+        inside = [*scope, *(i for i in sorted(free_indices(part), key=str) if i not in scope)]
+        for table in TABLE:
+            for kind, words, new, cost in table(part, inside, arrays, show):
+                after = rebuilt(new)
+                if after == expr:
+                    continue
+                if kind == "swapped" and _skipped(record.program, part, new):
+                    kind, words = "skipped", partial(_skipping, record, part, new, words)
+                yield Change(kind, words, after, part, cost)
+
+
+def _skipping(record: Record, part: Expr, new: Expr, words: Callable[[], str]) -> str:
+    return f"the {_skipped(record.program, part, new)} is left out: {words()}"
+
+
+def _skipped(program: Program, part: Expr, new: Expr) -> str:
+    """What is left out if logits stand for their probabilities; nothing for any other two arrays."""
+    for p in probabilities(program):
+        if array_names(part) == {p.name} and array_names(new) <= array_names(p.exponent):
+            return f"{'softmax' if p.over is not None else 'logistic function'} {p.name}"
+    return ""
+
+
+def _places(expr: Expr, rebuilt: Callable[[Expr], Expr]) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
+    """Every part of an expression, with how the whole is made when something else stands there."""
+    yield expr, rebuilt
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)):
+        return
+    if isinstance(expr, Sum):
+        bound = bound_indices(expr)
+        yield from _places(expr.function, lambda new: rebuilt(sum_over(new, bound)))
+        return
+    for place, arg in enumerate(expr.args):
+        if not isinstance(arg, Idx) and not arg.is_number:
+            yield from _places(arg, _inside(expr, place, rebuilt))
+
+
+def _inside(expr: Expr, place: int, rebuilt: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    return lambda new: rebuilt(expr.func(*expr.args[:place], new, *expr.args[place + 1 :]))
+
+
+Made = tuple[str, Callable[[], str], Expr, float]
+Maker = Callable[[Expr, Sequence[Idx], Sequence[Array], Show], Iterator[Made]]
+
+
+def _said(show: Show, words: str, *parts: Basic) -> Callable[[], str]:
+    """Words with expressions in them, which are shown only when somebody reads them."""
+    return lambda: words.format(*(str(part) if isinstance(part, Idx) else show(part) for part in parts))
+
+
+def _terms(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Add):
+        return
+    for term in part.args:
+        rest = part - term
+        yield "missing" if not rest.is_number else "term", _said(show, "the term {} is missing", term), rest, 0
+        yield "sign", _said(show, "the term {} has the wrong sign", term), rest - term, 0.2
+        yield "factor", _said(show, "the term {} is doubled", term), rest + 2 * term, 0.2
+        yield "factor", _said(show, "the term {} is halved", term), rest + term / 2, 0.2
+
+
+def _factors(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Mul):
+        return
+    for factor in part.args:
+        rest = Mul(*(arg for arg in part.args if arg is not factor))
+        kind = "factor" if not array_names(factor) or not free_indices(factor) else "term"
+        yield kind, _said(show, "the factor {} is missing", factor), rest, 0.1
+
+
+def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Sum):
+        return
+    for index in bound_indices(part):
+        others = [i for i in bound_indices(part) if i != index]
+        for free in scope:
+            if axis_name(free) == axis_name(index) and free not in others and free != index:
+                cut = sum_over(renamed(part.function, {index: free}), others)
+                yield (
+                    "diagonal",
+                    _said(show, "only the term {} = {} of the sum over {} is there", index, free, index),
+                    cut,
+                    0,
+                )
+        last = Indexed(IndexedBase(LAST + axis_name(index), real=True), index)
+        only = sum_over(last * part.function, bound_indices(part))
+        yield (
+            "unsummed",
+            _said(show, "only the last term of the sum over {} is there, as if each overwrote the one before", index),
+            only,
+            0.2,
+        )
+
+
+def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if isinstance(part, Pow) and array_names(part.base) and part.exp != -1:
+        yield "term", _said(show, "{} stands for {}", part.base, part), part.base, 0.2
+        if part.exp.is_number:
+            lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
+            yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
+    if isinstance(part, Function) and len(part.args) == 1:
+        yield "skipped", _said(show, "{} stands for {}", part.args[0], part), part.args[0], 0.2
+
+
+def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """Another array of the same axes in the place of one."""
+    if not isinstance(part, (Indexed, Symbol)) or part.is_integer:
+        return
+    indices = part.indices if isinstance(part, Indexed) else ()
+    for array in arrays:
+        if [axis.name for axis in array.axes] == [axis_name(i) for i in indices] and not array_names(part) & {
+            array.name
+        }:
+            yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
+
+
+TABLE: Sequence[Maker] = (_terms, _factors, _sums, _powers, _arrays)
