@@ -327,7 +327,7 @@ def report_text(report: Report) -> str:
     """The report of ``symgrad check`` for a terminal."""
     lines = []
     for section in report.sections:
-        lines += [section.loss, "=" * len(section.loss)]
+        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
         for item in section.items:
             sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
             lines.append(f"  {sign} {item.what}: {item.found}")

@@ -31,13 +31,18 @@ Result = tuple[Any, list[Any]]
 
 SIZES = {"N": 5, "D": 3, "C": 4, "H": 2, "T": 4}
 DTYPES = ("float32", "float64")
-KINDS: dict[str, tuple[float | None, tuple[int, ...]]] = {"plain": (None, (0, 1, 2)), "1e2": (1e2, (3,)), "1e4": (1e4, (4, 5))}
+KINDS: dict[str, tuple[float | None, tuple[int, ...]]] = {
+    "plain": (None, (0, 1, 2)),
+    "1e2": (1e2, (3,)),
+    "1e4": (1e4, (4, 5)),
+}
 """Kind -> the largest logit or prediction, where it is made large; the seeds."""
 
 # Loss -> how PyTorch and TensorFlow (Keras) write it; "" where they have no such loss.
 LOGITS = "X @ W + b"
 PERCEPTRON = "{act}(X @ W1 + b1) @ W2 + b2"
 CROSS_ENTROPY = "keras.losses.CategoricalCrossentropy(from_logits=True)(Y, {Z})"
+PAIRS = "keras.losses.SparseCategoricalCrossentropy(from_logits=True)(tf.range(len(U)), {Z} / tau)"
 CALLS: dict[str, tuple[str, str]] = {
     "softmax_cross_entropy": ("F.cross_entropy(X @ W + b, Y)", CROSS_ENTROPY.format(Z=LOGITS)),
     "softmax_mse": (
@@ -85,15 +90,11 @@ CALLS: dict[str, tuple[str, str]] = {
         "keras.losses.MeanSquaredError()(y, tf.linalg.matvec(X, w)) / 2 + "
         "keras.regularizers.L1L2(lambda_ * alpha, lambda_ * (1 - alpha) / 2)(w)",
     ),
-    "info_nce": (
-        "F.cross_entropy(U @ V.T / tau, torch.arange(len(U)))",
-        "keras.losses.SparseCategoricalCrossentropy(from_logits=True)(tf.range(len(U)), U @ tf.transpose(V) / tau)",
-    ),
+    "info_nce": ("F.cross_entropy(U @ V.T / tau, torch.arange(len(U)))", PAIRS.format(Z="U @ tf.transpose(V)")),
     "clip_loss": (
         "(F.cross_entropy(U @ V.T / tau, torch.arange(len(U))) + "
         "F.cross_entropy(V @ U.T / tau, torch.arange(len(U)))) / 2",
-        "(keras.losses.SparseCategoricalCrossentropy(from_logits=True)(tf.range(len(U)), U @ tf.transpose(V) / tau) + "
-        "keras.losses.SparseCategoricalCrossentropy(from_logits=True)(tf.range(len(U)), V @ tf.transpose(U) / tau)) / 2",
+        f"({PAIRS.format(Z='U @ tf.transpose(V)')} + {PAIRS.format(Z='V @ tf.transpose(U)')}) / 2",
     ),
     "tanh_perceptron": (
         f"F.cross_entropy({PERCEPTRON.format(act='torch.tanh')}, Y)",
@@ -146,7 +147,9 @@ LIMITED = {
 def inputs_of(loss: Loss, kind: str, seed: int) -> Inputs:
     """The inputs of one case, every number exact in float32."""
     rng = np.random.default_rng([seed, list(LOSSES).index(loss.name)])
-    given = {shape.name: drawn(shape, rng, soft=seed == 1 and loss.name != "weighted_cross_entropy") for shape in loss.shapes}
+    given = {
+        shape.name: drawn(shape, rng, soft=seed == 1 and loss.name != "weighted_cross_entropy") for shape in loss.shapes
+    }
     limit, _ = KINDS[kind]
     if limit is not None:
         limit = min(limit, LIMITED.get(loss.name, (limit,))[0] or limit)
@@ -166,7 +169,7 @@ def drawn(shape: Shape, rng: np.random.Generator, soft: bool) -> Any:
         return counts if soft and "one-hot" not in shape.words else hard
     if name == "alpha":
         return rng.uniform(0.1, 0.4)
-    if not size and name != "b" and name != "c" or name == "a":
+    if (not size and name != "b" and name != "c") or name == "a":
         return rng.uniform(0.5, 1.5, size)
     return rng.standard_normal(size)
 
@@ -251,7 +254,9 @@ def merged(file: dict[str, Any], framework: str, new: list[dict[str, Any]]) -> l
         case["results"].pop(framework, None)
     for case in new:
         key = (case["loss"], case["kind"], case["seed"])
-        kept = known.setdefault(key, {**dict(zip(("loss", "kind", "seed"), key, strict=True)), "inputs": case["inputs"], "results": {}})
+        kept = known.setdefault(
+            key, {**dict(zip(("loss", "kind", "seed"), key, strict=True)), "inputs": case["inputs"], "results": {}}
+        )
         if kept["inputs"] != case["inputs"]:
             raise SystemExit(f"{key}: other inputs than those that are recorded; record both frameworks anew")
         kept["results"][framework] = {dtype: case[dtype] for dtype in DTYPES}

@@ -5,19 +5,23 @@ The parts that decide stand in ``symgrad.check``; here they are given derivation
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sympy import Rational
+from sympy import Add, Expr, Mul, Rational, Sum
+from sympy.tensor.indexed import Idx
 
 from symgrad.api import Derivation, derive
 from symgrad.check.endtoend import check_end_to_end
 from symgrad.check.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
+from symgrad.codegen import to_numpy
 from symgrad.evidence.report import Item, Row, Section, proof_items
-from symgrad.evidence.variants import with_gradient, without_terms
+from symgrad.notation import axis_name, bound_indices
+from symgrad.render.text import expression_text
 
 PUBLISHED = ("softmax_mse", "softmax_cross_entropy")  # the losses whose printed gradients and runs are known
 END_TO_END = {"N": 2, "D": 4, "C": 3}
@@ -26,7 +30,7 @@ STARTS = 4  # of the search for each formula: four in five of its starts lead to
 
 
 def section(name: str, published: Published | None) -> Section:
-    """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are any."""
+    """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are."""
     derivation = derive(name)
     items = [*_proof(derivation), *_recorded(derivation)]
     if published is None:
@@ -121,15 +125,35 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
     N, C = published.N, published.C
     factors = {"sign flipped": -1, "extra 1/C": Rational(1, C), "1/N missing": N, "half of it": Rational(1, 2)}
     found = {"as derived": Variant(_gradients(derivation.to_numpy()))}
-    record, adjoint = derivation.record, derivation.record.adjoints["Z"]
+    adjoint = derivation.record.adjoints["Z"].index
     for words, factor in factors.items():
-        found[words] = Variant(_gradients(with_gradient(record, "Z", adjoint.index * factor)))
+        found[words] = Variant(_with_adjoint(derivation, adjoint * factor))
     found[f"labels {_shifted(published)}"] = Variant(found["as derived"].gradients, _shifted(published))
-    for term, change, index in without_terms(adjoint, record):
-        words = {"left out": f"{term} left out of dL/dZ", "diagonal": f"only the diagonal term of {term}"}[change]
-        found[words] = Variant(_gradients(with_gradient(record, "Z", index)))
+    for bracket in (part for part in Mul.make_args(adjoint) if isinstance(part, Add)):
+        for term in sorted(bracket.args, key=str):
+            if isinstance(term, Sum) or term.has(Sum):
+                words = f"{expression_text(term, derivation.record)} left out of dL/dZ"
+                found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace({bracket: bracket - term})))
+                diagonal = {
+                    total: _at(total, derivation.record.adjoints["Z"].entry.indices) for total in term.atoms(Sum)
+                }
+                words = f"only the diagonal term of {expression_text(term, derivation.record)}"
+                found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace(diagonal)))
     return found
+
+
+def _at(total: Sum, indices: Sequence[Idx]) -> Expr:
+    """The one term of a sum at which its index equals the free index over the same axis."""
+    free = {axis_name(i): i for i in indices}
+    return total.function.xreplace({i: free[axis_name(i)] for i in bound_indices(total)})
 
 
 def _shifted(published: Published) -> tuple[int, ...]:
     return tuple((label + 1) % published.C for label in published.labels)
+
+
+def _with_adjoint(derivation: Derivation, index: Expr) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """The gradient function of a derivation in which dL/dZ is something else."""
+    record = derivation.record
+    adjoints: Mapping[str, Any] = record.adjoints | {"Z": replace(record.adjoints["Z"], index=index)}
+    return _gradients(to_numpy(replace(record, adjoints=dict(adjoints))))

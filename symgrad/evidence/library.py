@@ -66,7 +66,8 @@ class Numbers:
 class Formula:
     """A gradient by the array ``by`` as it was printed, in the one-line language, with the definitions ``where``.
 
-    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the term that makes it so.
+    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the diagnosis, that is the mistake
+    in words and the line of the derivation as it would have to be.
     """
 
     what: str
@@ -127,7 +128,7 @@ def _item(entry: Any, place: str) -> Numbers | Formula:
     for name in (shape.name for shape in loss.shapes):
         _expect(name in item.inputs, place, f"inputs: {name} is missing")
     for name, printed in item.printed.items():
-        _expect(name == "loss" and not item.step or name in loss.wrt, place, f"printed: unknown {name}")
+        _expect((name == "loss" and not item.step) or name in loss.wrt, place, f"printed: unknown {name}")
         for number in entries(printed):
             _expect(number is None or is_number(number), place, f"printed: {number!r} is no number in a string")
     _expect(any(n is not None for p in item.printed.values() for n in entries(p)), place, "nothing was printed")

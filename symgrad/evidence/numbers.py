@@ -64,7 +64,7 @@ def _explained(item: Numbers, wrong: Wrong) -> tuple[bool, str]:
 def compared(
     item: Numbers, loss: str | None = None, inputs: Mapping[str, Any] | None = None, times: float = 1.0
 ) -> list[Pair]:
-    """Each printed number beside what the item's loss, or another, gives at its inputs, or at others, ``times`` over."""
+    """Each printed number beside ``times`` what the item's loss, or another, gives at its inputs, or at others."""
     own = KNOWN[loss or item.loss]
     at = given(own, inputs or item.inputs)
     values = computed(own, at)
@@ -78,10 +78,9 @@ def compared(
 
 
 def _pairs(printed: Any, found: Any, item: Numbers) -> list[Pair]:
-    texts = list(entries(printed))
-    numbers = np.ravel(found)
-    if np.shape(_shape_of(printed)) != np.shape(found):
-        raise ValueError(f"{item.what}: printed with shape {np.shape(_shape_of(printed))}, computed {np.shape(found)}")
+    texts, numbers, shape = list(entries(printed)), np.ravel(found), np.shape(_zeros(printed))
+    if shape != np.shape(found):
+        raise ValueError(f"published.json: {item.what}: printed with shape {shape}, computed with {np.shape(found)}")
     largest = max(abs(_value(text)) for text in texts if text is not None)
     rounding = (FLOAT32_EPSILON if item.float32 else FLOAT64) * largest
     return [
@@ -117,6 +116,6 @@ def _digits(text: str) -> int:
     return len(Decimal(text.removesuffix("...")).as_tuple().digits)
 
 
-def _shape_of(printed: Any) -> Any:
+def _zeros(printed: Any) -> Any:
     """The same nested lists with zeros, for their shape."""
-    return [_shape_of(part) for part in printed] if isinstance(printed, list) else 0
+    return [_zeros(part) for part in printed] if isinstance(printed, list) else 0

@@ -37,12 +37,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """What was checked of one loss, of what one source printed, or of the recorded runs: ``title`` says which."""
+    """What was checked of one loss, of what one source printed, or of the recorded runs: ``title`` says which;
+    ``where`` is where the source is found."""
 
     title: str
     items: tuple[Item, ...]
     rows: tuple[Row, ...] = ()
     expected_size: tuple[float, float] | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True)
