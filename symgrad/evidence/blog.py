@@ -13,13 +13,15 @@ import numpy as np
 from sympy import Add, Expr, Mul, Rational, Sum
 from sympy.tensor.indexed import Idx
 
-from symgrad.api import Derivation, derive
+from symgrad.api import Derivation
 from symgrad.check.endtoend import check_end_to_end
 from symgrad.check.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.codegen import to_numpy
 from symgrad.evidence.report import Item, Row, Section, proof_items
+from symgrad.evidence.values import derived
+from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text
 
@@ -31,7 +33,7 @@ STARTS = 4  # of the search for each formula: four in five of its starts lead to
 
 def section(name: str, published: Published | None) -> Section:
     """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are."""
-    derivation = derive(name)
+    derivation = derived(LOSSES[name], LOSSES[name].wrt)
     items = [*_proof(derivation), *_recorded(derivation)]
     if published is None:
         return Section(name, tuple(items))

@@ -66,8 +66,8 @@ class Numbers:
 class Formula:
     """A gradient by the array ``by`` as it was printed, in the one-line language, with the definitions ``where``.
 
-    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the diagnosis, that is the mistake
-    in words and the line of the derivation as it would have to be.
+    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the diagnosis, that is the
+    mistake in words and the line of the derivation as it would have to be.
     """
 
     what: str
