@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sympy import Add, Expr, Function, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy import Add, Expr, Function, Indexed, IndexedBase, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.bench import LAST
-from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, renamed, sum_over
+from symgrad.diagnosis.hypotheses import probability_text
+from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text
@@ -52,21 +53,20 @@ def changes(expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: R
                 after = rebuilt(new)
                 if after == expr:
                     continue
-                if kind == "swapped" and _skipped(record.program, part, new):
-                    kind, words = "skipped", partial(_skipping, record, part, new, words)
+                if kind == "swapped" and _skips(record.program, part, new):
+                    kind, words = "skipped", partial(_skipping, record, part, words)
                 yield Change(kind, words, after, part, cost)
 
 
-def _skipping(record: Record, part: Expr, new: Expr, words: Callable[[], str]) -> str:
-    return f"the {_skipped(record.program, part, new)} is left out: {words()}"
+def _skips(program: Program, part: Expr, new: Expr) -> bool:
+    """Whether logits stand for their probabilities."""
+    found = (p for p in probabilities(program) if array_names(part) == {p.name})
+    return any(array_names(new) <= array_names(p.exponent) for p in found)
 
 
-def _skipped(program: Program, part: Expr, new: Expr) -> str:
-    """What is left out if logits stand for their probabilities; nothing for any other two arrays."""
-    for p in probabilities(program):
-        if array_names(part) == {p.name} and array_names(new) <= array_names(p.exponent):
-            return f"{'softmax' if p.over is not None else 'logistic function'} {p.name}"
-    return ""
+def _skipping(record: Record, part: Expr, words: Callable[[], str]) -> str:
+    (name,) = array_names(part)
+    return f"{probability_text(record.program, name)} is left out: {words()}"
 
 
 def _places(expr: Expr, rebuilt: Callable[[Expr], Expr]) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
@@ -105,15 +105,35 @@ def _terms(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show
         yield "sign", _said(show, "the term {} has the wrong sign", term), rest - term, 0.2
         yield "factor", _said(show, "the term {} is doubled", term), rest + 2 * term, 0.2
         yield "factor", _said(show, "the term {} is halved", term), rest + term / 2, 0.2
+        for size in _sizes_of(arrays):
+            yield "factor", _said(show, "the term {} is divided by {}", term, size), rest + term / size, 0.3
+
+
+def _sizes_of(arrays: Sequence[Array]) -> list[Symbol]:
+    return sorted({axis.size for array in arrays for axis in array.axes}, key=str)
 
 
 def _factors(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
     if not isinstance(part, Mul):
         return
     for factor in part.args:
-        rest = Mul(*(arg for arg in part.args if arg is not factor))
-        kind = "factor" if not array_names(factor) or not free_indices(factor) else "term"
-        yield kind, _said(show, "the factor {} is missing", factor), rest, 0.1
+        if factor != -1:
+            rest = Mul(*(arg for arg in part.args if arg is not factor))
+            kind = "factor" if not array_names(factor) or not free_indices(factor) else "term"
+            yield kind, _said(show, "the factor {} is missing", factor), rest, 0.1
+
+
+def _sizes(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """A size left out wherever it stands, or taken for one less."""
+    sizes = _sizes_of(arrays)
+    if isinstance(part, Pow) and part.base in sizes:
+        less = (part.base - 1) ** part.exp
+        yield "factor", _said(show, "{} stands for {}", less, part), less, 0.2
+    elif not isinstance(part, (Symbol, Indexed)):
+        for size in sizes:
+            if sum(size in arg.free_symbols for arg in part.args) > 1:
+                without = replaced(part, {size: Integer(1)})
+                yield "factor", _said(show, "{} is missing throughout", size), without, 0.3
 
 
 def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -146,6 +166,8 @@ def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
         if part.exp.is_number:
             lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
             yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
+    if isinstance(part, Pow) and array_names(part.base) and part.exp == -1:
+        yield "term", _said(show, "{} stands for {}", part.base**-2, part), part.base**-2, 0.3
     if isinstance(part, Function) and len(part.args) == 1:
         yield "skipped", _said(show, "{} stands for {}", part.args[0], part), part.args[0], 0.2
 
@@ -162,4 +184,4 @@ def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
             yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
 
 
-TABLE: Sequence[Maker] = (_terms, _factors, _sums, _powers, _arrays)
+TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _powers, _arrays)

@@ -19,14 +19,14 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.alter import Change, changes
 from symgrad.diagnosis.bench import LAST, Bench, Tape
-from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, probability_text
 from symgrad.diagnosis.numbers import forward
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
-from symgrad.render.text import expression_text
+from symgrad.render.text import expression_text, name_text
 from symgrad.steps import Record
 
 AGAIN = "_again"
@@ -136,7 +136,7 @@ def _small(program: Program, record: Record) -> Iterator[Edit]:
 
 
 def _in_equation(change: Change, name: str) -> str:
-    return f"{change.words()} in the equation of {name}"
+    return f"{change.words()} in the equation of {name_text(name)}"
 
 
 # --- a sum over another axis --------------------------------------------------------------------------------------
@@ -167,8 +167,9 @@ def _moved_sums(program: Program, record: Record) -> Iterator[Edit]:
 
 def _summed(program: Program, name: str) -> str:
     """What an array that is a sum does, in words."""
-    soft = [p.name for p in probabilities(program) if name in array_names(program.definitions[p.name].rhs)]
-    return f"the softmax {soft[0]} is taken" if soft else f"{name} is summed"
+    soft = (p.name for p in probabilities(program) if name in array_names(program.definitions[p.name].rhs))
+    found = next(soft, None)
+    return f"{probability_text(program, found)} is taken" if found else f"{name_text(name)} is summed"
 
 
 def _one_sum(rhs: Expr) -> Sum | None:
@@ -214,7 +215,6 @@ def _scope_of(user: Definition, entry: Basic) -> list[Idx]:
 
 def _twice(program: Program, record: Record) -> Iterator[Edit]:
     """B = f(A), of the same axes: f(f(A)) in the place of B."""
-    logits = {p.name for p in probabilities(program)}
     for name, definition in program.definitions.items():
         axes = [a.name for a in program.arrays[name].axes]
         for used in sorted(program.uses(name)):
@@ -224,7 +224,8 @@ def _twice(program: Program, record: Record) -> Iterator[Edit]:
             edited = _applied_again(program, definition, used)
             if edited is None:
                 continue
-            what = f"the softmax {name}" if name in logits else f"the function that makes {name} of {used}"
+            what = f"the function that makes {name_text(name)} of {name_text(used)}"
+            what = probability_text(program, name) or what
             yield Edit("twice", partial(str, f"{what} is applied twice"), 0.8, name, edited, {name: name + AGAIN})
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from symgrad.diagnosis.bench import Arrays, Bench
 from symgrad.errors import SymgradError
 from symgrad.notation import array_names
+from symgrad.probabilities import probabilities
+from symgrad.program import Program
+from symgrad.render.text import name_text
 from symgrad.steps import Record, Value
 
 
@@ -50,3 +53,11 @@ def definition_line(record: Record, name: str) -> int | None:
 def first_use(record: Record, name: str) -> int | None:
     """The number of the first line that has an array on its right side."""
     return next((s.number for s in record.steps if name in array_names(s.after)), None)
+
+
+def probability_text(program: Program, name: str) -> str:
+    """What an array is, if it is made of logits: "the softmax P"; nothing for any other."""
+    for p in probabilities(program):
+        if p.name == name:
+            return f"the {'softmax' if p.over is not None else 'logistic function'} {name_text(name)}"
+    return ""

@@ -13,7 +13,7 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, NotHere, first_use, gradients
 from symgrad.notation import Array, array_names, entries, replaced
-from symgrad.render.text import expression_text, subject_text
+from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Record, Step, Total
 
 Made = Callable[[np.ndarray], np.ndarray]
@@ -51,11 +51,11 @@ def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
     line = first_use(record, array.name)
     for shift, words in ((1, "one too high"), (-1, "one too low")):
         turn = _rolled(shift)
-        said = partial(str, f"the labels {array.name} are {words}")
+        said = partial(str, f"the labels {name_text(array.name)} are {words}")
         yield Hypothesis("labels", 0.5, _everywhere(array.name, turn), line, said)
-    words = f"{array.name} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
+    words = f"{name_text(array.name)} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
     yield Hypothesis("assumption", 0.5, _everywhere(array.name, _hardened), line, partial(str, words))
-    words = f"the rows of {array.name} are those of the rows before"
+    words = f"the rows of {name_text(array.name)} are those of the rows before"
     yield Hypothesis("labels", 1.0, _everywhere(array.name, _next_row), line, partial(str, words))
 
 
@@ -83,14 +83,14 @@ class _Turn:
 
 
 def _turns(array: Array) -> Iterator[_Turn]:
-    missing = f"{array.name} is missing"
+    missing = f"{name_text(array.name)} is missing"
     if not array.positive:
         yield _Turn("missing", missing, 0.4, np.zeros_like, Integer(0))
-        yield _Turn("sign", f"{array.name} has the wrong sign", 0.8, np.negative)
+        yield _Turn("sign", f"{name_text(array.name)} has the wrong sign", 0.8, np.negative)
     if array.positive or not array.axes:
         yield _Turn("missing", f"{missing}, as if it were 1", 0.45, np.ones_like, Integer(1))
     if len(array.axes) == 2:
-        yield _Turn("transposed", f"{array.name} is transposed", 0.6, np.transpose)
+        yield _Turn("transposed", f"{name_text(array.name)} is transposed", 0.6, np.transpose)
 
 
 def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:

@@ -9,12 +9,11 @@ import numpy as np
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
 
 from symgrad.diagnosis.bench import Bench, Edge
-from symgrad.diagnosis.hypotheses import Hypothesis, gradients
+from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.diagnosis.numbers import evaluator
 from symgrad.notation import array_names, axis_name, renamed
-from symgrad.probabilities import probabilities
 from symgrad.program import Program
-from symgrad.render.text import expression_text, subject_text
+from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Partial, Record, Step, Total
 
 Instead = Callable[[Bench], Mapping[Edge, np.ndarray]]
@@ -27,15 +26,33 @@ def of_jacobians(record: Record) -> Iterator[Hypothesis]:
         for used in sorted(program.varies_with(name)):
             if used in record.adjoints or used in program.definitions:
                 yield from _of_pair(record, name, used)
+    for used in program.arrays:
+        yield from _alone(record, used)
+
+
+def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
+    """Of three ways or more in which the loss depends on an array, one alone."""
+    program = record.program
+    users = [
+        d.name for d in program.ordered if used in array_names(d.rhs) and d.name in program.ancestors[program.output]
+    ]
+    for kept in users if len(users) > 2 else ():
+        words = partial(str, f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account")
+        cut = [(user, used) for user in users if user != kept]
+        line = _step(record, kept, used)
+        yield Hypothesis("path", 1.1, _with(_all_cut(cut)), line.number if line else None, words)
+
+
+def _all_cut(edges: list[Edge]) -> Instead:
+    return lambda bench: {edge: np.zeros_like(bench.tape.slope(edge)) for edge in edges}
 
 
 def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
     program = record.program
     step = _step(record, name, used)
-    what = f"the derivative of {name} by {used}"
-    soft = name in {p.name for p in probabilities(program)}
+    what = f"the derivative of {name_text(name)} by {name_text(used)}"
     if _alike(program, name, used) and program.arrays[name].axes:
-        jacobian = f"the Jacobian of the softmax {name}" if soft else what
+        jacobian = f"the Jacobian of {function}" if (function := probability_text(program, name)) else what
         unit, diagonal = _deltas(step)
         line = step.number if step else None
 
@@ -44,10 +61,14 @@ def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
         yield Hypothesis("jacobian", 0.8, _with(_identity(name, used)), line, partial(str, out), yours)
         yours = partial(_yours, record, step, diagonal)
         yield Hypothesis("diagonal", 0.6, _with(_diagonal(name, used)), line, partial(str, cut), yours)
-        words = partial(str, f"{what} is evaluated at {name} instead of {used}")
+        words = partial(str, f"{what} is evaluated at {name_text(name)} instead of {name_text(used)}")
         yield Hypothesis("swapped", 1.2, _with(_at_output(name, used)), line, words)
+        again = f"{jacobian} is multiplied in once more"
+        yield Hypothesis("twice", 0.9, _with(_squared(name, used)), line, partial(str, again))
+        words = partial(str, f"{again}, its diagonal alone")
+        yield Hypothesis("twice", 0.95, _with(_times_diagonal(name, used)), line, words)
     if (name, used) in _edges(program):
-        words = partial(str, f"{used} is held fixed in the equation of {name}")
+        words = partial(str, f"{name_text(used)} is held fixed in the equation of {name_text(name)}")
         yield Hypothesis("path", 1.0, _with(_cut(name, used)), step.number if step else None, words)
 
 
@@ -84,12 +105,15 @@ def _alike(program: Program, name: str, used: str) -> bool:
 
 
 def _step(record: Record, name: str, used: str) -> Step | None:
-    """The last line about the derivative of ``name``, or of something with it, by ``used``; else the first about the
-    adjoint of ``used``."""
+    """The last line about the derivative of ``name``, or of something with it, by ``used`` or by what that abbreviates;
+    else the first about the adjoint of ``used``."""
+    program = record.program
+    short = used in program.definitions and not program.definitions[used].is_node
+    wanted = {used, *(program.uses(used) if short else ())}
     found = None
     for step in record.steps:
         subject = step.subject
-        if isinstance(subject, (Partial, Total)) and array_names(subject.wrt) == {used}:
+        if isinstance(subject, (Partial, Total)) and array_names(subject.wrt) <= wanted:
             if isinstance(subject, Partial) and name in array_names(subject.of):
                 found = step
             elif found is None and isinstance(subject, Total):
@@ -104,7 +128,7 @@ def _with(instead: Instead) -> Callable[[Bench], dict[str, np.ndarray]]:
 def _between(program: Program, name: str, used: str) -> list[str]:
     """The abbreviations through which an equation depends on an array."""
     direct = array_names(program.definitions[name].rhs) & program.definitions.keys()
-    return [n for n in direct if not program.definitions[n].is_node and used in program.ancestors[n] and n != used]
+    return [n for n in direct if not program.definitions[n].is_node and used in program.uses(n) and n != used]
 
 
 def _whole(bench: Bench, name: str, used: str) -> np.ndarray:
@@ -135,6 +159,22 @@ def _identity(name: str, used: str) -> Instead:
 
 def _diagonal(name: str, used: str) -> Instead:
     return lambda bench: _only(bench, name, used, _unit(bench, name) * _whole(bench, name, used))
+
+
+def _squared(name: str, used: str) -> Instead:
+    def instead(bench: Bench) -> dict[Edge, np.ndarray]:
+        whole = _whole(bench, name, used)
+        return _only(bench, name, used, np.tensordot(whole, whole, axes=np.ndim(bench.values[used])))
+
+    return instead
+
+
+def _times_diagonal(name: str, used: str) -> Instead:
+    def instead(bench: Bench) -> dict[Edge, np.ndarray]:
+        whole, rank = _whole(bench, name, used), np.ndim(bench.values[used])
+        return _only(bench, name, used, np.tensordot(whole, _unit(bench, used) * whole, axes=rank))
+
+    return instead
 
 
 def _cut(name: str, used: str) -> Instead:

@@ -12,7 +12,7 @@ from symgrad.diagnosis.alter import Change, changes
 from symgrad.diagnosis.bench import LAST, Bench, letters_of
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients
 from symgrad.notation import array_names
-from symgrad.render.text import expression_text, subject_text
+from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Record, Step, Total
 
 
@@ -41,7 +41,7 @@ def _of_line(record: Record, step: Step) -> Iterator[Hypothesis]:
 
 
 def _words(change: Change, line: int, name: str) -> str:
-    return f"{change.words()}, in line {line} about the gradient by {name}"
+    return f"{change.words()}, in line {line} about the gradient by {name_text(name)}"
 
 
 def _yours(record: Record, step: Step, after: Expr) -> str:

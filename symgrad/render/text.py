@@ -67,6 +67,11 @@ def step_text(record: Record, number: int) -> str:
     return f"{subject_text(step.subject, record)} = {expression_text(step.after, record)}"
 
 
+def name_text(name: str) -> str:
+    """The name of an array as formulas spell it."""
+    return spelled(word(name))
+
+
 def sentence(text: str, names: Vocabulary) -> str:
     """Words with the names of the program's arrays in them as formulas spell them (``Xhat`` with its hat)."""
     known = names.arrays
