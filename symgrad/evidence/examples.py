@@ -51,6 +51,13 @@ def sigmoid_network(x: Any, W1: Any, b1: Any, W2: Any, b2: Any, t: Any) -> Any:
     return np.sum((t - o) ** 2) / 2
 
 
+@loss(shapes="x: D, W1: H D, w2: H, y: scalar", wrt="W1 w2")
+def binary_network(x: Any, W1: Any, w2: Any, y: Any) -> Any:
+    """Binary cross-entropy of a network with two sigmoid units and one at its end, without biases."""
+    p = sigmoid(np.sum(w2 * sigmoid(W1 @ x)))
+    return -(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
 @loss(shapes="a: scalar, b: scalar", wrt="a b")
 def micrograd(a: Any, b: Any) -> Any:
     """The example of micrograd: sums, products, powers and rectified linear units of two numbers."""
@@ -142,6 +149,12 @@ def softmax_squared_error(Z: Any, Y: Any) -> Any:
 def log_likelihood(Z: Any, Y: Any) -> Any:
     """Negative log-likelihood of a softmax, not averaged."""
     return -np.sum(Y * log_softmax(Z, axis=1))
+
+
+@loss(shapes="X: N D, W: D C, Y: N C distribution", wrt="W")
+def multiclass_error(X: Any, W: Any, Y: Any) -> Any:
+    """Cross-entropy of a softmax classifier without a bias, not averaged."""
+    return -np.sum(Y * log_softmax(X @ W, axis=1))
 
 
 @loss(shapes="Z: N C, V: N C, tau: scalar positive", wrt="Z")
