@@ -155,10 +155,10 @@ def _parser() -> _Parser:
         "check",
         parents=[named],
         help="prove every line and hold the results against what was published and recorded",
-        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and hold "
-        "the closed forms against these; of one loss, prove every line and hold the generated function against the "
-        "loss itself: its gradients against finite differences, and at large inputs its value, with finite gradients. "
-        "Exit code 0 only if everything holds.",
+        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and "
+        "hold the closed forms against these; of one loss, prove every line and hold the generated function against "
+        "the loss itself: its gradients against finite differences, and at large inputs its value, with finite "
+        "gradients. Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
