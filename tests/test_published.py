@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symgrad import LOSSES
+from symgrad import LOSSES, Derivation, derive
 from symgrad.evidence import check_loss
 from symgrad.evidence.formulas import check_formula
 from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers, compared
+from symgrad.evidence.report import joint_proof
 from symgrad.evidence.runs import INACCURATE, cases_of, losses_with_runs, recorded, run_items
 from symgrad.evidence.runs import compared as compared_runs
 from symgrad.evidence.values import computed, derived, evaluated, given
@@ -272,6 +273,18 @@ def test_a_loss_of_ones_own_is_not_taken_for_one_of_the_catalogue() -> None:
 
 def replace_name(loss: Any, name: str) -> Any:
     return type(loss)(loss.function, loss.shapes, loss.wrt, name, loss.summary)
+
+
+def test_a_line_that_does_not_prove_fails_the_joint_proof() -> None:
+    right, record = derive("mse"), derive("mae").record
+    assert [item.ok for item in joint_proof([right])] == [True]
+    last = record.steps[-1]
+    wrong = Derivation(replace(record, steps=(*record.steps[:-1], replace(last, after=2 * last.after))))
+    items = joint_proof([right, wrong])
+    assert not items[-1].ok and next(i for i in items if not i.ok).what.startswith("mae: ")
+    gradients = {name: replace(g, index=2 * g.index) for name, g in record.gradients.items()}
+    items = joint_proof([Derivation(replace(record, gradients=gradients))])
+    assert not items[-1].ok and items[0].what == "mae: proof"
 
 
 def test_derivations_are_made_once() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 
-from symgrad.api import Derivation, derive
+from symgrad.api import derive
 from symgrad.array.loss import Loss
 from symgrad.check.published import read_published
 from symgrad.differences import LARGE, NoInputs, compare_at_large_inputs, compare_with_differences
@@ -16,7 +15,7 @@ from symgrad.evidence.blog import PUBLISHED, section
 from symgrad.evidence.formulas import check_formula
 from symgrad.evidence.library import KNOWN, Formula, Numbers, Source, sources
 from symgrad.evidence.numbers import check_numbers
-from symgrad.evidence.report import Item, Report, Section, proof_items
+from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_items
 from symgrad.evidence.runs import losses_with_runs, run_items
 from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
@@ -94,9 +93,9 @@ def _large(loss: Loss, function: Callable[..., Any]) -> Item:
 def _published(library: Sequence[Source]) -> list[Section]:
     """A section for each source, after one with the proofs of what its items are held against."""
     items = [item for source in library for item in source.items]
-    own = [item for item in items if item.loss not in LOSSES]
-    used = dict.fromkeys((KNOWN[i.loss], (i.by,) if isinstance(i, Formula) else KNOWN[i.loss].wrt) for i in own)
-    proofs = _proofs(derived(loss, by) for loss, by in used)
+    used = dict.fromkeys((KNOWN[i.loss], (i.by,) if isinstance(i, Formula) else KNOWN[i.loss].wrt) for i in items)
+    others = [(loss, by) for loss, by in used if loss not in losses_with_runs() or by != loss.wrt]
+    proofs = joint_proof(derived(loss, by) for loss, by in others)
     return [
         Section("Published: the losses of the examples", tuple(proofs)),
         *(Section(f"Published: {s.name}", tuple(map(_checked, s.items)), where=s.where) for s in library),
@@ -107,7 +106,7 @@ def _recorded() -> Section:
     """The proofs of the losses that were recorded, and the comparison of each with its runs."""
     losses = losses_with_runs()
     runs = [item for loss in losses for item in run_items(loss)]
-    return Section("Recorded runs of the catalogue", (*_proofs(derived(loss, loss.wrt) for loss in losses), *runs))
+    return Section("Recorded runs of the catalogue", (*joint_proof(derived(loss, loss.wrt) for loss in losses), *runs))
 
 
 def _checked(item: Numbers | Formula) -> Item:
@@ -117,20 +116,3 @@ def _checked(item: Numbers | Formula) -> Item:
 def _with_source(item: Numbers | Formula, source: Source) -> Item:
     found = _checked(item)
     return Item(f"{source.name}: {found.what}", found.ok, found.found)
-
-
-def _proofs(derivations: Iterable[Derivation]) -> list[Item]:
-    """The proofs of several derivations in one item, after items of those that are not proved, each with its loss."""
-    names, counts, weaker = [], Counter[str](), []
-    for derivation in derivations:
-        names.append(derivation.program.name)
-        for report in (derivation.prove(), derivation.evaluation.prove()):
-            counts.update(report.counts)
-        weaker += [
-            Item(f"{names[-1]}: {i.what}", i.ok, i.found)
-            for i in proof_items(derivation)
-            if not i.what.startswith("proof")
-        ]
-    words = ", ".join(f"{count} {level}" for level, count in counts.items())
-    total = f"{counts.total()} lines of {len(set(names))} losses and of the code that they evaluate: {words}"
-    return [*weaker, Item("proof of every line", all(item.ok for item in weaker), total)]

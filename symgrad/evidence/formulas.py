@@ -26,9 +26,8 @@ def check_formula(item: Formula) -> Item:
     why = found.explanations[0]
     named = f"{why.words}: {why.yours}" if why.line is not None else why.words
     words += f"; line {why.line}, {why.right}, is not used as it stands" if why.line is not None else ""
-    return Item(
-        item.what, bool(item.wrong) and named == item.wrong, f"{'wrong: ' if item.wrong else ''}{words}; {named}"
-    )
+    words = f"{'wrong: ' if item.wrong else ''}{words}; {named}"
+    return Item(item.what, bool(item.wrong) and named == item.wrong, words)
 
 
 def printed(item: Formula, inputs: tuple[Any, ...]) -> Any:

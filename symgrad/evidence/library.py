@@ -22,7 +22,6 @@ KNOWN: Mapping[str, Loss] = {**LOSSES, **EXAMPLES}
 """The losses that items are about: those of the catalogue, and those of ``examples``."""
 
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e-?\d+)?(\.\.\.)?")
-EXPRESSION = "expression"
 
 Made = TypeVar("Made")
 

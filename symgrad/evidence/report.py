@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,6 +77,29 @@ def proof_items(derivation: Derivation) -> list[Item]:
 
 
 def _lines(what: str, report: ProofReport) -> list[Item]:
-    counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
-    items = [Item(what, report.ok, f"{len(report.marks)} lines: {counts}")]
-    return items + [Item(f"line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
+    words = f"{len(report.marks)} lines: {_counted(report.counts)}"
+    return [Item(what, report.ok, "; ".join([words, *report.problems])), *_weaker(report)]
+
+
+def _weaker(report: ProofReport, of: str = "") -> list[Item]:
+    """An item for each line that is weaker than *every shape*."""
+    return [Item(f"{of}line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
+
+
+def joint_proof(derivations: Iterable[Derivation]) -> list[Item]:
+    """The proofs of several derivations in one item; each line that is weaker, and each proof that fails, has an item
+    with the name of its loss."""
+    names, counts, items = set[str](), Counter[str](), list[Item]()
+    for derivation in derivations:
+        name = derivation.program.name
+        names.add(name)
+        for report in (derivation.prove(), derivation.evaluation.prove()):
+            counts.update(report.counts)
+            items += _weaker(report, f"{name}: ")
+            items += [Item(f"{name}: proof", False, problem) for problem in report.problems]
+    total = f"{counts.total()} lines of {len(names)} losses and of the code that they evaluate: {_counted(counts)}"
+    return [*items, Item("proof of every line", all(item.ok for item in items), total)]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {words}" for words, count in counts.items())
