@@ -155,11 +155,11 @@ def _parser() -> _Parser:
     checks = commands.add_parser(
         "check",
         parents=[named],
-        help="prove every line and hold the results against published numbers",
-        description="Prove every line of both losses, and hold the closed forms against the published numbers and "
-        "against recorded runs; of a loss of your own, prove every line and hold the generated function against the "
-        "loss itself: its gradients against finite differences, and at large inputs its value, with finite gradients. "
-        "Exit code 0 only if everything holds.",
+        help="prove every line and hold the results against what was published and recorded",
+        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and "
+        "hold the closed forms against these; of one loss, prove every line and hold the generated function against "
+        "the loss itself: its gradients against finite differences, and at large inputs its value, with finite "
+        "gradients. Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -332,7 +332,7 @@ def report_text(report: Report) -> str:
     """The report of ``symgrad check`` for a terminal."""
     lines = []
     for section in report.sections:
-        lines += [section.loss, "=" * len(section.loss)]
+        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
         for item in section.items:
             sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
             lines.append(f"  {sign} {item.what}: {item.found}")

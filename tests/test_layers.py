@@ -31,12 +31,15 @@ LAYERS: list[list[str]] = [
     ["example", "frameworks"],
     ["results"],
     ["api"],
-    ["evidence", "sources", "figure", "diagnosis"],
+    ["diagnosis"],
+    ["evidence", "sources", "figure"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck", "example", "frameworks"}
-TOGETHER |= {"evidence", "diagnosis"}
+TOGETHER = {
+    *("array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck"),
+    *("example", "frameworks", "diagnosis", "evidence"),
+}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 
