@@ -214,8 +214,8 @@ class Reals:
                 result[place] = function(value[place])
             except (ZeroDivisionError, ValueError):
                 raise OutsideDomain("a function outside its domain") from None
-            if isinstance(result[place], self._context.mpc):
-                raise OutsideDomain("a value that is not real")
+            if isinstance(result[place], self._context.mpc) or not self._context.isfinite(result[place]):
+                raise OutsideDomain("a value that is not a real number")
         return result
 
     def power(self, value: Array, exponent: Rational) -> Array:

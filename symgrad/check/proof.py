@@ -207,11 +207,11 @@ class Prover:
         """The verdict on a line that no normal form proves."""
         keys, number = tuple(a.key for a in assumed), claim.step.number
         try:
-            systems = self._evaluated(claim, assumed)
+            systems, shapes = self._evaluated(claim, assumed)
             if any(a.is_one_hot for a in assumed):
                 return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
             grid = None if assumed else tried_on_grid(claim)
-            if grid and grid.unequal and (place := self._compare(claim, grid.unequal, assumed)[1]) is not None:
+            if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:
                 raise Refuted(grid.unequal, place, claim, "")
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
@@ -219,25 +219,41 @@ class Prover:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
-            return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", self._shapes, grid.error_bound, keys)
-        exact = tuple(shape for shape in self._shapes if _is_small(shape) and self._exact(claim, shape, assumed))
+            return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound, keys)
+        exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
         if exact:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
         if systems == {Field} and self._holds_elsewhere(claim, assumed):
-            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, self._shapes, None, keys)
+            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
         if not self._is_analytic or not is_analytic(claim.after, self._record.program):
-            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", self._shapes)
-        return Mark(number, Level.NUMERICAL, Reals.words, self._shapes, None, keys)
+            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", shapes)
+        return Mark(number, Level.NUMERICAL, Reals.words, shapes, None, keys)
 
-    def _evaluated(self, claim: Claim, assumed: tuple[Assumption, ...]) -> set[type[Field] | type[Reals]]:
-        """The systems in which the line holds at all shapes.  Raises ``Refuted``."""
+    def _place_on_grid(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> tuple[int, ...] | None:
+        """An entry where the line fails at a shape of the grid; None also where the program has no values there."""
+        try:
+            return self._compare(claim, shape, assumed)[1]
+        except OutsideField:
+            return None
+
+    def _evaluated(
+        self, claim: Claim, assumed: tuple[Assumption, ...]
+    ) -> tuple[set[type[Field] | type[Reals]], tuple[Sizes, ...]]:
+        """The systems in which the line holds, and the shapes at which the program has values.  Raises ``Refuted``."""
         systems: set[type[Field] | type[Reals]] = set()
+        shapes: list[Sizes] = []
         for shape in self._shapes:
-            used, place = self._compare(claim, shape, assumed, roots=self._chooses_roots(claim))
+            try:
+                used, place = self._compare(claim, shape, assumed, roots=self._chooses_roots(claim))
+            except OutsideField:  # there are none, as of a deviation of a single row
+                if not shapes:
+                    raise
+                continue
             systems.add(used)
+            shapes.append(shape)
             if place is not None:
                 raise Refuted(shape, place, claim, "")
-        return systems
+        return systems, tuple(shapes)
 
     def _chooses_roots(self, claim: Claim) -> bool:
         return self._has_roots or has_root(claim.after) or has_root(claim.meaning)
