@@ -22,7 +22,7 @@ def problems(record: Record) -> tuple[str, ...]:
 
 def _missing(record: Record) -> tuple[str, ...]:
     """A record of lines alone states no gradients; one that states some states those that were asked for."""
-    asked = record.wrt if record.gradients else ()
+    asked = record.wrt if record.gradients or record.adjoints else ()
     return tuple(f"there is no gradient of {name}" for name in asked if name not in record.gradients)
 
 
