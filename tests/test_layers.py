@@ -31,7 +31,7 @@ LAYERS: list[list[str]] = [
     ["example", "frameworks"],
     ["results"],
     ["api"],
-    ["evidence", "sources", "figure"],
+    ["evidence", "sources", "figure", "files"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Record
+
+MOST_ENTRIES = 10_000
+"""Of all arrays together: each is an expression of its own, and nobody reads as many."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -110,7 +114,8 @@ def explicit(
 
     ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
     are then 0 and 1.  Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an
-    axis without a size or with a size that is not a positive integer; or labels that do not fit.
+    axis without a size or with a size that is not a positive integer, or all of them too large; or labels that do not
+    fit.
     """
     if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
         words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
@@ -154,6 +159,10 @@ def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
                 f"{record.program.name}: size of the axis {name}: expected a whole number, at least 1, "
                 f"got {sizes[name]!r}"
             )
+    entries = sum(prod(int(sizes[axis.name]) for axis in a.axes) for a in record.program.arrays.values())
+    if entries > MOST_ENTRIES:
+        words = f"{entries} entries at these sizes are too many; at most {MOST_ENTRIES} are written out"
+        raise InputError(f"{record.program.name}: {words}")
 
 
 def _label_entries(
