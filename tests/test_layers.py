@@ -22,7 +22,7 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps", "exhibits"],
+    ["steps", "exhibits", "extent"],
     ["sums", "probabilities"],
     ["rules"],
     ["passes"],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,9 @@ from symgrad.errors import InputError
 from symgrad.explicit.entries import Group, Place, Table, definitions, group, indices_of, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
+from symgrad.extent import check_extent
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Record
-
-MOST_ENTRIES = 10_000
-"""Of all arrays together: each is an expression of its own, and nobody reads as many."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,10 +156,7 @@ def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
                 f"{record.program.name}: size of the axis {name}: expected a whole number, at least 1, "
                 f"got {sizes[name]!r}"
             )
-    entries = sum(prod(int(sizes[axis.name]) for axis in a.axes) for a in record.program.arrays.values())
-    if entries > MOST_ENTRIES:
-        words = f"{entries} entries at these sizes are too many; at most {MOST_ENTRIES} are written out"
-        raise InputError(f"{record.program.name}: {words}")
+    check_extent(record.program, sizes)
 
 
 def _label_entries(
