@@ -86,7 +86,7 @@ def test_what_is_in_the_language(text: str) -> None:
         ("sum(0 < X < 1)", "a comparison is one of"),
         ("sum(X is X)", "a comparison is one of"),
         ("sum(X", "not well-formed"),
-        ("", "not well-formed"),
+        ("", "the expression is empty"),
         ("X = 1", "not well-formed"),
         ("sum(X @ Y)", "X (N, D) @ Y (N, C): D does not match N"),
         ("1 / 0", "division by zero at column 1"),
