@@ -273,7 +273,7 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
         (_set("mse", "dW", 1, value=["0.1", "0.2"]), "mse.dW[1]: expected C = 3 entries, got 2"),
         (_set("mse", "dW", 1, 2, value=0.1), "mse.dW[1][2]: expected a number as printed"),
         (_set("mse", "dW", 1, 2, value="nan"), "mse.dW[1][2]: expected a number as printed"),
-        (_set("mse", "dW", 1, 2, value="1e999"), "mse.dW[1][2]: expected a number as printed"),
+        (_set("mse", "dW", 1, 2, value="1e999"), "mse.dW[1][2]: 1e999 has digits beyond 1e+-300"),
         (_set("mse", "db", value=None), "mse.db: expected a list along axis C, of length 3; missing"),
         (_set("mse", "dw", value=[]), "mse.dw: unknown; expected dW, db and at most program"),
         (_set("mse", value=[]), "mse: expected an object with dW (D x C) and db (C), got []"),
