@@ -71,94 +71,97 @@ MOST_RENAMINGS = 4096
 """A known expression that can be written in the letters of a line in more ways is not looked for."""
 
 
+STAGES = 3
+"""What is written out before an expression is recognised: abbreviations; the nodes that it mentions as well; all."""
+
+
 class Divisors:
     """What may be divided by, or have a logarithm or a root, in one program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._normalisers: dict[frozenset[str], Normaliser] = {}
-        self._nonzero, self._positive, self._calls = _Known(_inverted), _Known(_radicands), _Known(_itself)
+        self._nonzero = _Known(_inverted, self._normal_form)
+        self._positive = _Known(_radicands, self._normal_form)
+        self._calls = _Known(_itself, self._normal_form)
         for definition in program.ordered:
             positive = [base for base, _ in _positive_parts(definition.rhs)]
-            for base in [*_divisors(definition.rhs), *positive]:
-                self._nonzero.add(self._normal_forms(base))
-            for base in positive:
-                self._positive.add(self._normal_forms(base))
-            for call in _partial_calls(definition.rhs):
-                self._calls.add(self._normal_forms(call))
+            self._nonzero.bases += [*_divisors(definition.rhs), *positive]
+            self._positive.bases += positive
+            self._calls.bases += _partial_calls(definition.rhs)
 
     def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> str | None:
         """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
         that might not be defined; None where there is none."""
         for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
-            if not self._is_known(base, self._is_nonzero):
+            if not (base.is_positive or self._is_known(base, self._is_nonzero)):
                 return f"nothing says that {base} is not zero, by which the line divides"
         for base, strictly in _positive_parts(expr):
-            if not self._is_known(base, partial(self._has_root, strictly=strictly)):
+            if not (base.is_positive or self._is_known(base, partial(self._has_root, strictly=strictly))):
                 return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
         for call in _partial_calls(expr):
-            if not any(_itself(form) <= self._calls.keys(form) for form in self._normal_forms(call)):
+            if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
                 return f"nothing says that {call} is defined"
         return None
 
-    def _is_known(self, base: Basic, test: Callable[[Polynomial], bool]) -> bool:
-        return bool(base.is_positive) or any(map(test, self._normal_forms(base)))
+    def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
+        forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))
+        return any(form is not None and test(form, stage) for form, stage in forms)
 
-    def _is_nonzero(self, form: Polynomial) -> bool:
+    def _is_nonzero(self, form: Polynomial, stage: int) -> bool:
         """Whether a normal form is known not to be zero."""
         try:
             atoms = _inverse(form)
         except NoNormalForm:
             return False
-        known = self._nonzero.keys(form)
+        known = self._nonzero.keys(form, stage)
         return all(a.key in known or _is_positive_atom(a, known) for a in atoms)
 
-    def _has_root(self, form: Polynomial, strictly: bool) -> bool:
+    def _has_root(self, form: Polynomial, stage: int, strictly: bool) -> bool:
         """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
         try:
             factor, coefficient, rest = algebra.content(form, positive=True)
         except NoNormalForm:
             return False
-        known = self._nonzero.keys(form)
+        known = self._nonzero.keys(form, stage)
         if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
             return False
         rest = _odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})
-        if spell_items(ordered(rest)) in self._positive.keys(form):
+        if spell_items(ordered(rest)) in self._positive.keys(form, stage):
             return True
         return _is_positive(rest, known) if strictly else is_nonnegative(rest)
 
-    def _normal_forms(self, base: Basic) -> list[Polynomial]:
-        """The normal forms of an expression: abbreviations written out; then the nodes that are mentioned as well."""
-        short = frozenset(abbreviations(self._program))
-        forms = []
-        for names in dict.fromkeys([short, short | (array_names(base) & self._program.definitions.keys())]):
-            if names not in self._normalisers:
-                self._normalisers[names] = Normaliser(self._program, names)
-            try:
-                forms.append(self._normalisers[names](base))
-            except NoNormalForm:
-                continue
-        return forms
+    def _normal_form(self, base: Basic, stage: int) -> Polynomial | None:
+        """The normal form of an expression with so much written out; None where there is none."""
+        everything, short = frozenset(self._program.definitions), frozenset(abbreviations(self._program))
+        names = (short, short | (array_names(base) & everything), everything)[stage]
+        if names not in self._normalisers:
+            self._normalisers[names] = Normaliser(self._program, names)
+        try:
+            return self._normalisers[names](base)
+        except NoNormalForm:
+            return None
 
 
 class _Known:
-    """Normal forms of which something is known for all values of their free indices; ``reading`` spells out what."""
+    """Expressions ``bases`` of which something is known for all values of their free indices; ``reading`` spells out
+    what, from their normal forms."""
 
-    def __init__(self, reading: Callable[[Polynomial], set[str]]) -> None:
+    def __init__(
+        self, reading: Callable[[Polynomial], set[str]], normal_form: Callable[[Basic, int], Polynomial | None]
+    ) -> None:
+        self.bases: list[Basic] = []
         self._reading = reading
-        self._forms: list[Polynomial] = []
-        self._keys: dict[frozenset[Index], set[str]] = {}
+        self._normal_form = normal_form
+        self._keys: dict[tuple[frozenset[Index], int], set[str]] = {}
 
-    def add(self, forms: Iterable[Polynomial]) -> None:
-        """Something is known of each of these."""
-        self._forms += forms
-
-    def keys(self, form: Polynomial) -> set[str]:
-        """What is known, spelled in the free indices of another normal form."""
+    def keys(self, form: Polynomial, stage: int) -> set[str]:
+        """What is known, spelled in the free indices of another normal form, where no more than that is written out."""
         letters = free_of_items(ordered(form))
-        if letters not in self._keys:
-            self._keys[letters] = {key for known in self._forms for key in self._in_letters(known, letters)}
-        return self._keys[letters]
+        if (letters, stage) not in self._keys:
+            known = [self._normal_form(base, below) for base in self.bases for below in range(stage + 1)]
+            self._keys[letters, stage] = {key for k in known if k is not None for key in self._in_letters(k, letters)}
+        return self._keys[letters, stage]
 
     def _in_letters(self, form: Polynomial, letters: frozenset[Index]) -> Iterator[str]:
         free = sorted(free_of_items(ordered(form)))

@@ -176,11 +176,12 @@ class Reals:
     """Real arithmetic with 50 digits."""
 
     words = f"with {DIGITS} digits"
+    carried = DIGITS + GUARD
 
     def __init__(self, levels: int, seed: int) -> None:
         self._random = random.Random(seed)
         self._context = mpmath.mp.clone()
-        self._context.dps = DIGITS + GUARD
+        self._context.dps = self.carried
         self._narrow = seed % 2 == 1
 
     def constant(self, value: Any) -> Array:
@@ -191,7 +192,7 @@ class Reals:
         if getattr(value, "is_Rational", False):
             return self._context.mpf(int(value.p)) / int(value.q)
         try:
-            return self._context.mpf(str(value.evalf(DIGITS + GUARD)))
+            return self._context.mpf(str(value.evalf(self.carried)))
         except (ValueError, TypeError, AttributeError):
             raise OutsideDomain(f"{value} is not a real number") from None
 
@@ -241,7 +242,7 @@ class Reals:
             if known is not None:
                 result[place] = self._context.mpf(known(*(v[place] for v in spread)))
                 continue
-            digits = DIGITS + GUARD + 5
+            digits = self.carried + 5
             arguments = [Float(self._context.nstr(v[place], digits), digits) for v in spread]
             result[place] = self._number(function(*arguments))
         return result
@@ -263,6 +264,12 @@ class Reals:
             result[place] = abs(left[place] - right[place]) > scale * self._context.mpf(10) ** -DIGITS
         unequal: Array = np.any(result, axis=0)
         return unequal
+
+
+class FineReals(Reals):
+    """The same numbers with many more digits carried: what differs here as well is no error of rounding."""
+
+    carried = 6 * DIGITS
 
 
 NumberSystem = Field | Reals

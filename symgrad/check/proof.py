@@ -15,7 +15,7 @@ from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_defi
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
-from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
+from symgrad.check.fields import Field, FineReals, OutsideDomain, OutsideField, Reals
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
@@ -175,7 +175,10 @@ class Prover:
             return Field, None
         # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
         try:
-            return Field if equal_in_field else Reals, self._differing(claim, shape, assumed, Reals)
+            place = self._differing(claim, shape, assumed, Reals)
+            if place is not None:
+                place = self._differing(claim, shape, assumed, FineReals)
+            return Field if equal_in_field else Reals, place
         except OutsideDomain as why:
             raise Refuted(shape, (), claim, f"not defined where the program is, at {shown(shape)}: {why}") from None
 

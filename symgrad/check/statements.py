@@ -15,9 +15,15 @@ def problems(record: Record) -> tuple[str, ...]:
     return (
         *_unstated(record, "gradient", record.gradients),
         *_unstated(record, "adjoint", record.adjoints),
-        *(f"there is no gradient of {name}" for name in record.wrt if name not in record.gradients),
+        *_missing(record),
         *_broken(record),
     )
+
+
+def _missing(record: Record) -> tuple[str, ...]:
+    """A record of lines alone states no gradients; one that states some states those that were asked for."""
+    asked = record.wrt if record.gradients or record.adjoints else ()
+    return tuple(f"there is no gradient of {name}" for name in asked if name not in record.gradients)
 
 
 def _broken(record: Record) -> tuple[str, ...]:

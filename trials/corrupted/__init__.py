@@ -34,7 +34,7 @@ MATRIX_KINDS = {
     "matrix products": others.matrices,
     CONTROLS: others.matrix_controls,
 }
-LINES = 6000
+LINES = 4000
 """Corrupted lines in a run, about."""
 
 

@@ -49,9 +49,9 @@ def matrix(values: Values, expr: Basic) -> Matrix:
         scalars = [scalar(values, f) for f in expr.args if not isinstance(f, MatrixExpr)]
         return reduce(lambda a, b: a * b, scalars, reduce(np.dot, factors))
     if isinstance(expr, MatAdd):
-        return reduce(lambda a, b: a + b, (matrix(values, term) for term in expr.args))
+        return reduce(lambda a, b: a + b, _alike(values, expr))
     if isinstance(expr, HadamardProduct):
-        return reduce(lambda a, b: a * b, (matrix(values, f) for f in expr.args))
+        return reduce(lambda a, b: a * b, _alike(values, expr))
     if isinstance(expr, HadamardPower):
         return np.asarray(matrix(values, expr.base) ** scalar(values, expr.exp), dtype=object)
     if isinstance(expr, ElementwiseApplyFunction):
@@ -64,6 +64,14 @@ def matrix(values: Values, expr: Basic) -> Matrix:
         size = len(column)
         return np.array([[column[i] if i == j else CONTEXT.mpf(0) for j in range(size)] for i in range(size)], object)
     return np.array([[scalar(values, expr)]], dtype=object)
+
+
+def _alike(values: Values, expr: MatrixExpr) -> list[Matrix]:
+    """The values of terms or of factors, which must have one shape: nothing is spread out."""
+    parts = [matrix(values, part) for part in expr.args]
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError(f"{expr} joins matrices of different shapes")
+    return parts
 
 
 def scalar(values: Values, expr: Basic) -> Any:
