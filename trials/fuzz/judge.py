@@ -60,7 +60,7 @@ def limited(seconds: float) -> Iterator[None]:
         raise TooLong
 
     previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1)  # again: what runs in a callback of C is passed over
     try:
         yield
     finally:
