@@ -43,6 +43,13 @@ def test_a_line_with_a_normal_form_holds_at_every_shape() -> None:
     assert mark == Mark(1, Level.EVERY_SHAPE, "equal normal forms; a second witness at (N=2, C=4)", SHAPES[:1])
 
 
+def test_a_line_with_the_number_e_is_evaluated_like_any_other() -> None:
+    by_e = Program("e", (N, C), (Y,), (node(L.base, Sum(exp(1) * Y[n, k] ** 2, n, k)),), "L")
+    record = derive_record(by_e, ("Y",))
+    assert prove(record).ok and not prove(record).weaker()
+    assert mark_of(exp(1) * Y[n, k], 3 * Y[n, k], by_e).level == Level.WRONG
+
+
 @pytest.mark.usefixtures("without_normal_forms")
 def test_a_line_of_counted_sums_is_tried_on_its_grid() -> None:
     mark = mark_of(Sum(Y[n, k], k) ** 2, Sum(Y[n, k] * Y[n, j], k, j))

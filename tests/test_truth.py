@@ -49,6 +49,7 @@ def loss(expr: object) -> Definition:
         ((node(Z[n, k], exp(Y[n, k])), loss(exp(Z[n, k]))), 2),
         ((node(Z[n, k], exp(Y[n, k])), node(P[n, k], exp(Z[n, k])), loss(Y[n, k] * exp(Y[n, k]) * P[n, k])), 2),
         ((loss(tanh(sinh(cosh(Y[n, k])))),), 3),
+        ((loss(exp(1) * Y[n, k]),), 1),
     ],
 )
 def test_exponentials_are_counted_through_the_equations(equations: tuple[Definition, ...], depth: int) -> None:

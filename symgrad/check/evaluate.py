@@ -92,6 +92,8 @@ class Evaluator:
     def _evaluate(self, expr: Basic) -> Labelled:
         if isinstance(expr, (Number, NumberSymbol)) and expr != E:
             return Labelled((), self.numbers.constant(expr))
+        if expr == E:
+            return self._map(self.numbers.exp, Integer(1))
         if isinstance(expr, Indexed):
             return self._indexed(expr)
         if isinstance(expr, Symbol):

@@ -27,6 +27,7 @@ TESTS = (
     "derive",
     "differentiate",
     "endtoend",
+    "evaluate",
     "exact",
     "fields",
     "fold",
@@ -79,7 +80,7 @@ def main(arguments: list[str]) -> int:
             file.flush()
 
         files = [name for test in TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
-        run(sources, wanted, files, WORK / "tests.json", record)
+        run(sources, mutants, wanted, files, WORK / "tests.json", record)
     results = [(mutant, known[_line(mutant)]) for mutant in mutants if _line(mutant) in known]
     page.write("mutation", report(mutants, results, reasons_in(Path(__file__).with_name("harmless.toml"))))
     return 0
