@@ -222,9 +222,8 @@ def run(
     record: Callable[[Mutant, Result], None],
 ) -> None:
     """Hold the wanted ones of all mutants against the tests of some files; each result is recorded as it comes."""
-    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=", "-s"]
-    if (
-        pytest.main([*options, *tests], plugins=[Campaign(sources, mutants, wanted, notes, record)])
-        != pytest.ExitCode.OK
-    ):
+    plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "faulthandler")]
+    options = [*plugins, "-o", "addopts=", "-s", "--assert=plain"]
+    campaign = Campaign(sources, mutants, wanted, notes, record)
+    if pytest.main([*options, *tests], plugins=[campaign]) != pytest.ExitCode.OK:
         raise SystemExit("pytest did not come to its end")
