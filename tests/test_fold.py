@@ -30,6 +30,7 @@ COSTS: dict[str, tuple[Expr, int]] = {
     "a square": (y**2, 2 + 1),
     "an inverse": (1 / y, 2 + 1),
     "a cube": (y**3, 2 + 2 + 1),
+    "a symbolic power": (y**v, 2 + 2 + 5),
     "a function": (log(y), 2 + 2),
     "a number in front": (y / 2, 2 + 1),
     "a minus": (-y, 2 + 1),

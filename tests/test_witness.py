@@ -212,8 +212,23 @@ def test_invariants_of_the_blog(loss: str) -> None:
     assert np.abs(published.values.sum(axis=1)).max() <= 4.3e-8
     assert shapes_agree(published, (4, 3), (3,)).holds
     assert not shapes_agree(published, (3, 4), (3,)).holds
+    assert not shapes_agree(published, (4, 3), (4,)).holds
     with pytest.raises(ValueError, match="shapes: printed"):
         find_witness(published, lambda X, W, b, Y: (np.zeros((3, 4)), np.zeros(3)))
+
+
+def test_invariants_say_what_they_found() -> None:
+    of = from_printed((0,), [["0.5", "-0.5"], ["0.3", "0.1"]], ["0.4", "-0.1"])
+    rows = rows_sum_to_zero(of)
+    assert not rows.holds and rows.detail.startswith("dW[1] sums to 4.0e-01; printing allows 1.0e-01")
+    worst = rows_sum_to_zero(replace(of, dW=np.zeros((2, 2))))
+    assert not worst.holds and worst.detail.startswith("db sums to 3.0e-01")
+    assert rows_sum_to_zero(replace(of, dW=np.zeros((2, 2)), db=np.zeros(2))).holds
+    shapes = shapes_agree(of, (2, 3), (2,))
+    assert (shapes.name, shapes.detail) == ("shapes", "printed (2, 2) and (2,), computed (2, 3) and (2,)")
+    possible = probabilities_possible(of, scale=-1.0)
+    assert possible.detail == "column sums of P would be 0.6000, 0.1000; each must be in (0, 1), together 1"
+    assert not probabilities_possible(replace(of, db=np.array([0.5, -0.5])), scale=1.0).holds  # more than all
 
 
 def test_probabilities_of_the_cross_entropy() -> None:
