@@ -6,6 +6,7 @@ import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
 
+from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, canonical, sum_over
 from symgrad.passes.fold import cost, fold, fold_sums, quotients_named, spread, tidy
@@ -91,6 +92,7 @@ def test_lines_that_read_alike_are_spread_alike() -> None:
     ]
     for one, other in alike:
         assert spread(one) == spread(other)
+        assert Normaliser(PROGRAM, frozenset()).equal(spread(one), one)
     for one, other in [(y * (p + z), y * p + y * z), (p - y, y - p), (2 * y, y)]:
         assert spread(one) != spread(other)
 

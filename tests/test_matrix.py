@@ -97,6 +97,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
         (ones(1, C.size) * bias) * (ones(1, N.size) * u.matrix),
     ),
     "a quadratic form": (Sum(b[k] * A[k, j] * v[j], k, j), "", bias.T * a * v.matrix),
+    "a scalar for each of an axis": (Sum(tau, k), "", C.size * tau),
     "a size": (N.size * C.size, "", N.size * C.size),
 }
 LETTERS = {str(i): i for i in (n, k, d, j, m, c, e)}

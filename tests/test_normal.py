@@ -36,9 +36,10 @@ from sympy import (
 from symgrad.check.assumed import OneHot, Projection, constraints, labelings
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser, index_text
-from symgrad.equations import Assumption, one_hot, rows_sum_to_one
+from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, relu, selection, step
 from symgrad.notation import Array, canonical, freshen
+from symgrad.program import Program
 
 N, C, X, W, Y, Z, S, P, n, k, j, d = cl.N, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j, cl.d
 m, c = N.index("m"), C.index("c")
@@ -170,6 +171,21 @@ def test_what_assumptions_say_of_an_input() -> None:
     assert isinstance(found, Projection)
     entry, written = found.written
     assert Normaliser(PROGRAM, frozenset()).equal(Sum(written, entry.indices[1]), Integer(1))
+
+
+def test_a_projection_leaves_what_satisfies_the_assumption_as_it_is() -> None:
+    A = Array("A", (C, C))
+    square = Program("square", (C,), (A,), (node(cl.L.base, Sum(A[k, j], k, j)),), "L")
+    found = constraints((symmetric(A, "A1"),), square)["A"]
+    assert isinstance(found, Projection)
+    entry, written = found.written
+    turned = entry.base[entry.indices[::-1]]
+    assert written.xreplace({turned: entry}) == entry and written.has(turned)
+    rows = constraints((rows_sum_to_one(Y),), PROGRAM)["Y"]
+    assert isinstance(rows, Projection)
+    entry, written = rows.written
+    (total,) = written.atoms(Sum)
+    assert written.xreplace({total: Integer(1)}) == entry
 
 
 def refused() -> dict[str, tuple[Assumption, ...]]:
