@@ -59,6 +59,16 @@ def test_an_adjoint_of_a_node_is_compared_as_well() -> None:
     assert check_end_to_end(record, (2, 1, 2)).entries == 8 and check_end_to_end(record, (2, 1, 2)).ok
 
 
+def test_a_gradient_by_a_scalar_is_one_entry() -> None:
+    C = Axis("C")
+    x, scale, k = Array("x", (C,)), Array("s"), C.index("k")
+    of = Program("scaled", (C,), (x, scale), (node(Array("L").base, Sum(scale.base**2 * x[k] ** 2, k)),), "L")
+    record = derive_record(of, ("s",))
+    assert check_end_to_end(record, (2,)).ok and check_end_to_end(record, (2,)).entries == 1
+    doubled = replace(record.gradients["s"], index=2 * record.gradients["s"].index)
+    assert check_end_to_end(replace(record, gradients={"s": doubled}), (2,)).wrong == ("s[]",)
+
+
 def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:
     C = Axis("C")
     x, k = Array("x", (C,), positive=True), C.index("k")
