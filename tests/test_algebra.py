@@ -162,6 +162,7 @@ def test_not_equal(case: str) -> None:
 def test_what_has_no_value_is_refused() -> None:
     for refused in (
         lambda: power({}, -1),
+        lambda: power({}, 0),
         lambda: power({}, -half),
         lambda: power(d(k, j), -1),
         lambda: power(add(d(k, j), number(1)), -1),

@@ -43,6 +43,7 @@ def test_sizes_may_be_given_by_name() -> None:
     named = check_end_to_end(record, {"C": 3, "N": 1, "D": 2})
     assert named.sizes == (("N", 1), ("D", 2), ("C", 3)) and named.entries == 3 and named.assumptions == ()
     assert named == check_end_to_end(record, (1, 2, 3))
+    assert check_end_to_end(record).sizes == (("N", 2), ("D", 4), ("C", 3))
 
 
 def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:

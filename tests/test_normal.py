@@ -77,6 +77,17 @@ EQUAL = {
     "a root of pi": (sqrt(pi) ** 2, pi),
     "a symbolic exponent": (S[n] ** tau * S[n] ** (1 - tau), S[n]),
     "a decimal": (Float("0.5") * Y[n, k], Y[n, k] / 2),
+    "a fraction in a sum": (Sum(e / (1 + e), k), C.size - Sum(1 / (1 + e), k)),
+    "a fraction of a square in a sum": (Sum(e**2 / (1 + e), k), Sum(e, k) - C.size + Sum(1 / (1 + e), k)),
+    "an inverse exponential in a sum": (Sum(1 / (e * (1 + e)), k), Sum(1 / e, k) - Sum(1 / (1 + e), k)),
+    "a root in a sum": (
+        Sum(Y[n, k] / sqrt(Y[n, k] + eps), k),
+        Sum(sqrt(Y[n, k] + eps), k) - eps * Sum(1 / sqrt(Y[n, k] + eps), k),
+    ),
+    "a root of sizes in a sum": (
+        Sum(Y[n, k] / (Y[n, k] + C.size), k),
+        C.size - C.size * Sum(1 / (Y[n, k] + C.size), k),
+    ),
     "an absolute value of what is positive": (Abs(S[n]) + absolute(e), S[n] + e),
     "a function of equals": (sin(Y[n, k] + Z[n, k] - Y[n, k]), sin(Z[n, k])),
     "shares": (Sum(selection(Z[n, k], k), k), 1),
