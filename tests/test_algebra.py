@@ -172,7 +172,7 @@ def test_what_has_no_value_is_refused() -> None:
     ):
         with pytest.raises(NoNormalForm):
             refused()
-    assert power({}, 2) == {} and power({}, half) == {} and power(y(k), 0) == number(1)
+    assert power({}, 2) == {} and power({}, half) == {} and power(y(k), 0) == power(d(k, j), 0) == number(1)
 
 
 def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    Transpose,
     exp,
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
@@ -139,6 +140,15 @@ def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
     shape: tuple[str | None, str | None] = axes_of(letters)  # type: ignore[assignment]
     read = Entries(ARRAYS, axes).entry(found, row, column, shape)
     assert Normaliser(cl.softmax_cross_entropy(), frozenset()).equal(read, expr)
+
+
+def test_nothing_is_transposed_without_need() -> None:
+    found = to_matrix(KroneckerDelta(k, j) - A[k, j], (j, k), ARRAYS)
+    assert found is not None and found.atoms(Transpose) == {a.T}
+    found = to_matrix(u[n] * Sum(A[k, j] * v[j], j), (n, k), ARRAYS)
+    assert found is not None and found.atoms(Transpose) == {v.matrix.T, a.T}
+    found = to_matrix(Sum(X[n, d] * W[d, k] * Z[n, k], n, d, k), (), ARRAYS)
+    assert found is not None and len(found.atoms(Transpose)) <= 1
 
 
 NONE: dict[str, tuple[Expr, str]] = {

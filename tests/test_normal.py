@@ -80,10 +80,7 @@ EQUAL = {
     "a fraction in a sum": (Sum(e / (1 + e), k), C.size - Sum(1 / (1 + e), k)),
     "a fraction of a square in a sum": (Sum(e**2 / (1 + e), k), Sum(e, k) - C.size + Sum(1 / (1 + e), k)),
     "an inverse exponential in a sum": (Sum(1 / (e * (1 + e)), k), Sum(1 / e, k) - Sum(1 / (1 + e), k)),
-    "a root in a sum": (
-        Sum(Y[n, k] / sqrt(Y[n, k] + eps), k),
-        Sum(sqrt(Y[n, k] + eps), k) - eps * Sum(1 / sqrt(Y[n, k] + eps), k),
-    ),
+    "a root in a sum": (Sum(e / sqrt(1 + e), k), Sum(sqrt(1 + e), k) - Sum(1 / sqrt(1 + e), k)),
     "a root of sizes in a sum": (
         Sum(Y[n, k] / (Y[n, k] + C.size), k),
         C.size - C.size * Sum(1 / (Y[n, k] + C.size), k),

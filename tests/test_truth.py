@@ -145,6 +145,13 @@ def test_inputs_satisfy_what_is_assumed(system: type[Field] | type[Reals]) -> No
         assert ((hot == 0) | (hot == 1)).all() and list(rows) == ([1, 1] if sums in given else [0, 1])
 
 
+def test_labels_are_the_same_every_time() -> None:
+    of = program(loss(Y[n, k] * 2))
+    sizes = {"N": 20, "D": 1, "C": 4}
+    one, other = (Truth(record(of), Instance(of, sizes), Reals, one_hot(Y)).evaluator.values["Y"] for _ in range(2))
+    assert (one == other).all() and len({tuple(row) for row in one[0]}) > 1
+
+
 def test_another_seed_has_other_inputs() -> None:
     first, again, other = (truth(softmax_cross_entropy(), seed=seed).evaluator.values["X"] for seed in (0, 0, 1))
     assert (first == again).all() and (first != other).all()
