@@ -225,5 +225,5 @@ def run(
     plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "faulthandler")]
     options = [*plugins, "-o", "addopts=", "-s", "--assert=plain"]
     campaign = Campaign(sources, mutants, wanted, notes, record)
-    if pytest.main([*options, *tests], plugins=[campaign]) != pytest.ExitCode.OK:
+    if pytest.main([*options, *tests], plugins=[campaign]) not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
         raise SystemExit("pytest did not come to its end")
