@@ -4,8 +4,10 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
+from symgrad.diagnosis import Diagnosis, diagnose
 from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
+from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -21,6 +23,7 @@ __all__ = [
     "Axis",
     "ClosedForm",
     "Derivation",
+    "Diagnosis",
     "Evaluation",
     "InputError",
     "Loss",
@@ -30,7 +33,9 @@ __all__ = [
     "SymgradError",
     "UnsupportedError",
     "abbreviation",
+    "check_grad",
     "derive",
+    "diagnose",
     "find_witness",
     "loss",
     "node",
