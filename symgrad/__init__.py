@@ -7,6 +7,7 @@ from symgrad.check.witness import find_witness
 from symgrad.diagnosis import Diagnosis, diagnose
 from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
+from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -32,6 +33,7 @@ __all__ = [
     "SymgradError",
     "UnsupportedError",
     "abbreviation",
+    "check_grad",
     "derive",
     "diagnose",
     "find_witness",

@@ -9,6 +9,7 @@ import argparse
 import gc
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
-from symgrad.errors import InputError, SymgradError
+from symgrad.errors import InputError, SymgradError, shown
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
 from symgrad.sources import candidate, find
@@ -89,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
     """One that says what is wrong in one line, as all errors are said."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"symgrad: {message}\n")
+        self.exit(2, f"symgrad: {shown(message)}\n")
 
 
 def _parser() -> _Parser:
@@ -154,11 +155,11 @@ def _parser() -> _Parser:
     checks = commands.add_parser(
         "check",
         parents=[named],
-        help="prove every line and hold the results against published numbers",
-        description="Prove every line of both losses, and hold the closed forms against the published numbers and "
-        "against recorded runs; of a loss of your own, prove every line and hold the generated function against the "
-        "loss itself: its gradients against finite differences, and at large inputs its value, with finite gradients. "
-        "Exit code 0 only if everything holds.",
+        help="prove every line and hold the results against what was published and recorded",
+        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and "
+        "hold the closed forms against these; of one loss, prove every line and hold the generated function against "
+        "the loss itself: its gradients against finite differences, and at large inputs its value, with finite "
+        "gradients. Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -266,7 +267,7 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
     """The sizes by axis that ``--shape`` gives."""
     axes = [axis.name for axis in derivation.program.axes]
     parts = shape.split(",")
-    if len(parts) != len(axes) or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) != len(axes) or not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in parts):
         numbers = "a whole number" if len(axes) == 1 else f"{len(axes)} whole numbers"
         example = ",".join(islice(cycle("243"), len(axes)))
         raise InputError(f"--shape {shape}: expected {numbers}, {','.join(axes)}, such as {example}")
@@ -284,9 +285,13 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
 
 
 def _read(path: Path) -> str:
+    """The text of a file, up to a letter more than is read of it: some files have no end."""
+    from symgrad.check.published import MOST_LETTERS
+
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MOST_LETTERS + 1)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(f"cannot read {path}: {reason}") from None
 
@@ -327,7 +332,7 @@ def report_text(report: Report) -> str:
     """The report of ``symgrad check`` for a terminal."""
     lines = []
     for section in report.sections:
-        lines += [section.loss, "=" * len(section.loss)]
+        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
         for item in section.items:
             sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
             lines.append(f"  {sign} {item.what}: {item.found}")

@@ -9,6 +9,7 @@ from sympy import Expr, Float, Indexed, KroneckerDelta, Mul, Rational, Sum, symp
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
+from symgrad.functions import real
 from symgrad.notation import Array, fresh_letter, renamed
 
 
@@ -50,8 +51,8 @@ def abbreviation(entry: Expr, rhs: Expr | float) -> Definition:
 
 
 def _exact(rhs: Expr | float) -> Expr:
-    """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10."""
-    side = sympify(rhs)
+    """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10; absolute values as ours."""
+    side = real(sympify(rhs))
     return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy
 from sympy import (
+    Abs,
     Add,
     Expr,
     Function,
@@ -27,6 +28,7 @@ from sympy import (
     Symbol,
     count_ops,
     expand,
+    sign,
     sympify,
 )
 from sympy.core.basic import Basic
@@ -178,6 +180,11 @@ def is_indicator(expr: Basic) -> bool:
     if isinstance(expr, Mul):
         return all(map(is_indicator, expr.args))
     return isinstance(expr, Add) and not isinstance(1 - expr, Add) and is_indicator(1 - expr)
+
+
+def real(expr: Basic) -> Any:
+    """``expr`` with the absolute values that SymPy writes for the roots of squares as those of this module."""
+    return expr.replace(Abs, absolute).replace(sign, signum) if expr.has(Abs, sign) else expr
 
 
 Relation = tuple[str, Basic, Basic]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Indexed, Mul, Sum, Symbol
+from sympy import Add, Expr, Indexed, Mul, Sum, Symbol, nan, oo, zoo
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -227,6 +227,8 @@ def _validate(program: Program) -> None:
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
     _validate_looks(program, known)
     for e in program.equations:
+        if e.rhs.has(zoo, nan, oo):
+            raise ProgramError(f"{program.name}: {e.name} is not finite: division by zero, or a logarithm of 0")
         _validate_side(program, known, e.name, e.rhs, set(e.indices))
     _validate_order(program)
     keys = [a.key for a in program.assumptions]

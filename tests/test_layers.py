@@ -27,15 +27,19 @@ LAYERS: list[list[str]] = [
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "explicit", "check", "render", "codegen", "closed", "differences"],
+    ["derive", "explicit", "check", "render", "codegen", "closed", "differences", "gradcheck"],
     ["example", "frameworks"],
     ["results"],
     ["api"],
-    ["evidence", "sources", "figure", "diagnosis"],
+    ["diagnosis"],
+    ["evidence", "sources", "figure"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "example", "frameworks", "diagnosis"}
+TOGETHER = {
+    *("array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck"),
+    *("example", "frameworks", "diagnosis", "evidence"),
+}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 

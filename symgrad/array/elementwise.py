@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-from sympy import Abs, Expr, Rational, exp, log, sqrt
+from sympy import Expr, Rational, exp, log, sqrt
 
 from symgrad.array.entry import Entry
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
 from symgrad.errors import ProgramError, UnsupportedError
-from symgrad.functions import absolute, clip, equal, maximum, minimum, signum, step, where
+from symgrad.functions import absolute, clip, equal, maximum, minimum, real, signum, step, where
 
 MOST_BITS = 4_000  # of a power of numbers
 HALF = Rational(1, 2)
@@ -181,11 +181,6 @@ SIGNS: dict[Callable[..., Any], str] = {
     np.equal: "==",
     np.not_equal: "!=",
 }
-
-
-def real(expr: Expr) -> Expr:
-    """``expr`` with the absolute values that SymPy writes for the roots of squares as those of this package."""
-    return expr.replace(Abs, absolute) if expr.has(Abs) else expr
 
 
 def value_of(node: Node) -> Expr:

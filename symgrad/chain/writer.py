@@ -9,7 +9,7 @@ from sympy import Expr, Function
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption, Definition
-from symgrad.functions import MEANINGS
+from symgrad.functions import MEANINGS, real
 from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, fresh_letter, lettered, renamed
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares
@@ -57,6 +57,7 @@ class Writer:
 
         ``kinks`` are the functions that are not smooth of which the line takes a derivative.
         """
+        after = real(after)  # SymPy takes squares out of roots whenever it meets them
         if before is not None and canonical(before) == canonical(after):
             return after
         shown = None if before is None else self.shown(subject, before)

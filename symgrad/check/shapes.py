@@ -21,7 +21,8 @@ factor such as 1 + (N-1)(N-2)(N-3) hides from the rest.
 
 
 def standard_shapes(program: Program) -> tuple[Sizes, ...]:
-    """The shapes for a program; axes beyond the sixth begin again from the first."""
-    return tuple(
+    """The shapes for a program, each once; axes beyond the sixth begin again from the first."""
+    shapes = (
         tuple((axis.name, series[place % len(series)]) for place, axis in enumerate(program.axes)) for series in SERIES
     )
+    return tuple(dict.fromkeys(shapes))

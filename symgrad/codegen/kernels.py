@@ -77,7 +77,7 @@ def zeros_kept(expr: Basic) -> Expr:
             return Add(*(sum_over(term, bound_indices(expr)) for term in body.args))
         return sum_over(body, bound_indices(expr))
     if isinstance(expr, Mul):
-        logs = [f for f in expr.args if isinstance(f, log)]
+        logs = [f for f in expr.args if isinstance(f, log) and array_names(f)]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]

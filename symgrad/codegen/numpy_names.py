@@ -5,11 +5,12 @@ from __future__ import annotations
 import sympy
 
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid
-from symgrad.functions import MEANINGS
+from symgrad.functions import MEANINGS, absolute
 
 # Calls, with {} for each argument.
 ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
     **{function: meaning.numpy for function, meaning in MEANINGS.items()},
+    sympy.Abs: MEANINGS[absolute].numpy,  # SymPy takes squares out of roots whenever it meets them
     expm1: "np.expm1({})",
     log1p: "np.log1p({})",
     logaddexp: "np.logaddexp({}, {})",

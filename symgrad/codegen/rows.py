@@ -61,7 +61,7 @@ def blocks_of(
             continue
         if all(_concerns_one_row(a.lhs, axis.name) for a in checked):
             found = _sorted(axis.name, {a.name for a in owners}, assignments, taken)
-            if found is not None:
+            if found is not None and found.sums:  # else nothing concerns the rows of this axis
                 return found
     return None
 

@@ -22,7 +22,7 @@ from symgrad.codegen.stable import evaluated
 from symgrad.codegen.values import negated
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, selection
+from symgrad.functions import MEANINGS, absolute, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
@@ -30,6 +30,7 @@ from symgrad.sums import contract, has_delta
 # Calls, with {} for each argument.
 FUNCTIONS: dict[type[sympy.Function], str] = {
     **{function: meaning.python for function, meaning in MEANINGS.items()},
+    sympy.Abs: MEANINGS[absolute].python,
     sympy.exp: "_exp({})",
     sympy.log: "_log({})",
     expm1: "_expm1({})",

@@ -116,7 +116,7 @@ SIGMOID = '''
 def _sigmoid(x):
     """1 / (1 + exp(-x)) without overflow."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, x.dtype.type(1), small) / (1 + small)
+    return np.where(x >= 0, small.dtype.type(1), small) / (1 + small)
 '''
 
 STEP = '''

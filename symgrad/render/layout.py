@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -101,7 +102,7 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
     found: set[int] = set()
     for part in str(steps).split(","):
         ends = [end.strip() for end in part.split("-")]
-        if len(ends) > 2 or not all(end.isdecimal() for end in ends):
+        if len(ends) > 2 or not all(re.fullmatch("[0-9]{1,9}", end) for end in ends):
             raise InputError(f"unknown steps {steps!r}: expected all, none, or numbers of lines such as 5-13")
         first, final = int(ends[0]), int(ends[-1])
         if not 1 <= first <= final <= last:
