@@ -123,8 +123,8 @@ def _page(
             _counted("more for mistakes of which no thread was found", asked),
             f"Of {len(rights)} right gradients, {sum(not diagnosis.ok for diagnosis in said)} are accused."
             f" {sum(right.single for right in rights)} of them compute in float32."
-            f" {sum(right.naive for right in rights)} have a step that overflows at large inputs, or divides by what has"
-            f" become 0 there; a note says so of {notes[True]} of them, and of {notes[False]} others.",
+            f" {sum(right.naive for right in rights)} have a step that overflows at large inputs, or divides by what is"
+            f" 0 there; a note says so of {notes[True]} of them, and of {notes[False]} others.",
             f"The wrong ones took {seconds[0]:.0f} s, the right ones {seconds[1]:.0f} s.",
             _table(threads),
             "No thread was found of these:",
