@@ -66,7 +66,7 @@ class Published:
     @property
     def Y(self) -> Array:
         """(N, C), one-hot."""
-        return (np.arange(self.C) == np.array(self.labels)[:, None]).astype(np.float64)
+        return np.asarray(np.arange(self.C) == np.array(self.labels)[:, None], dtype=np.float64)
 
     @property
     def values(self) -> Array:

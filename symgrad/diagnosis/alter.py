@@ -28,7 +28,7 @@ from symgrad.notation import (
 )
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
-from symgrad.render.text import expression_text
+from symgrad.render.text import expression_text, name_text
 from symgrad.steps import Record
 
 Show = Callable[[Basic], str]
@@ -103,9 +103,9 @@ Made = tuple[str, Callable[[], str], Expr, float]
 Maker = Callable[[Expr, Sequence[Idx], Sequence[Array], Show], Iterator[Made]]
 
 
-def _said(show: Show, words: str, *parts: Basic) -> Callable[[], str]:
+def _said(show: Show, words: str, *parts: Basic | str) -> Callable[[], str]:
     """Words with expressions in them, which are shown only when somebody reads them."""
-    return lambda: words.format(*(str(part) if isinstance(part, Idx) else show(part) for part in parts))
+    return lambda: words.format(*(str(part) if isinstance(part, (Idx, str)) else show(part) for part in parts))
 
 
 def _terms(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -213,7 +213,7 @@ def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show:
             found = entries(part, old.name)
             for new in arrays if len(found) and old.axes else ():
                 if new != old and new.axes == old.axes:
-                    words = _said(show, "{} stands for {} throughout", new.base, old.base)
+                    words = _said(show, "{} stands for {} throughout", name_text(new.name), name_text(old.name))
                     yield "swapped", words, part.xreplace({old.base: new.base}), 0.5
 
 

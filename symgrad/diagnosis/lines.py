@@ -20,11 +20,11 @@ from symgrad.steps import Record, Step, Total
 FIRST = ("diagonal", "missing", "jacobian")  # of two changes: what somebody does who then makes a second mistake
 
 
-def of_lines(record: Record, tables: Sequence[Maker] = TABLE) -> Iterator[Hypothesis]:
-    """Every hypothesis about a line that gives an adjoint."""
+def of_lines(record: Record, tables: Sequence[Maker] = TABLE, line: str = "") -> Iterator[Hypothesis]:
+    """Every hypothesis about a line that gives an adjoint; ``line`` is what it is called, unless by its number."""
     for step in _adjoint_steps(record):
         for change in changes(step.after, letters_of(step), _arrays(record), record, tables):
-            yield _hypothesis(record, step, change)
+            yield _hypothesis(record, step, change, line)
 
 
 def of_lines_more_widely(record: Record) -> Iterator[Hypothesis]:
@@ -35,7 +35,7 @@ def of_lines_more_widely(record: Record) -> Iterator[Hypothesis]:
     if program != record.program:
         whole = derive_record(program, record.wrt)
         for tables in (TABLE, WIDER):
-            yield from (_elsewhere(whole, h) for h in of_lines(whole, tables))
+            yield from (_elsewhere(whole, h) for h in of_lines(whole, tables, "a line"))
     for step in adjoint_lines(record).values():
         yield from (_hypothesis(record, step, change) for change in _two_changes(step, record))
 
@@ -72,7 +72,8 @@ def _arrays(record: Record) -> list[Array]:
     return [a for n, a in record.program.arrays.items() if n in present]
 
 
-def _hypothesis(record: Record, step: Step, change: Change) -> Hypothesis:
+def _hypothesis(record: Record, step: Step, change: Change, line: str = "") -> Hypothesis:
+    line = line or f"line {step.number}"
     assert isinstance(step.subject, Total)
     (name,) = array_names(step.subject.wrt)
     return Hypothesis(
@@ -80,13 +81,13 @@ def _hypothesis(record: Record, step: Step, change: Change) -> Hypothesis:
         1.3 + change.cost,
         _with_line(name, step, change.after),
         step.number,
-        partial(_words, change, name),
+        partial(_words, change, line, name),
         partial(_yours, record, step, change.after),
     )
 
 
-def _words(change: Change, name: str) -> str:
-    return f"{change.words()}, in a line about the gradient by {name_text(name)}"
+def _words(change: Change, line: str, name: str) -> str:
+    return f"{change.words()}, in {line} about the gradient by {name_text(name)}"
 
 
 def _yours(record: Record, step: Step, after: Expr) -> str:
