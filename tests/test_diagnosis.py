@@ -396,6 +396,29 @@ def test_integer_labels() -> None:
     assert found.ok and found.remarks == ("it was given Y as integer labels",)
 
 
+def test_a_candidate_that_runs_at_square_shapes_alone_is_wrong() -> None:
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        W + W.T
+        G = (softmax(X @ W + b) - Y) / len(X)
+        return X.T @ G, G.sum(axis=0)
+
+    found = symgrad.diagnose(CROSS_ENTROPY, candidate)
+    assert not found.ok and found.explanations[0].kind == "shape"
+    assert "raises ValueError" in found.summary and "unless D = C" in found.summary
+
+
+def test_a_loss_without_axes() -> None:
+    square = symgrad.derive(symgrad.loss(shapes="x: scalar, y: scalar", wrt="x")(lambda x, y: (x - y) ** 2))
+    assert symgrad.diagnose(square, lambda x, y: 2 * (x - y)).ok
+    found = symgrad.diagnose(square, lambda x, y: x - y)
+    assert found.explanations[0].kind == "factor" and "random inputs.\n" in repr(found)
+
+
+def test_what_is_no_derivation() -> None:
+    with pytest.raises(InputError, match=r"takes a derivation, such as symgrad.derive\('softmax_mse'\), not 'ridge'"):
+        symgrad.diagnose("ridge", lambda X: X)  # type: ignore[arg-type]
+
+
 def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
     def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
         P = softmax(X @ W + b)
@@ -415,7 +438,8 @@ def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
         (lambda X, W, b, Y: (X, W, b), "returns 3 values, expected the gradients by W, b, in this order"),
         (lambda X, W, b, Y: X, "returns one array, expected the gradients by W, b, in this order"),
         (lambda X, W, b, Y: (["a"], b), "the gradient by W is an array of <U1, expected numbers"),
-        (lambda X, W, b, Y: 1 / 0, "raised ZeroDivisionError: division by zero"),
+        (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
+        (3, "a candidate is a function, not a int"),
     ],
 )
 def test_bad_candidates(candidate: Candidate, message: str) -> None:

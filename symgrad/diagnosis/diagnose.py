@@ -3,7 +3,8 @@ what each hypothesis predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from symgrad.api import Derivation
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.assumed import of_assumptions
-from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.bench import Bench, hardened
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
 from symgrad.diagnosis.hypotheses import Hypothesis
@@ -20,10 +21,10 @@ from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher
-from symgrad.diagnosis.points import Taken, bench_at, called, parameters, returned
-from symgrad.diagnosis.precision import allowed, extremes, single
+from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
+from symgrad.diagnosis.precision import Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
-from symgrad.errors import InputError, SymgradError
+from symgrad.errors import InputError
 from symgrad.steps import Record
 
 MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
@@ -33,6 +34,7 @@ MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
     of_assumptions,
     of_lines,
 )
+WIDER = (of_lines_more_widely,)
 
 
 def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int = 0) -> Diagnosis:
@@ -43,68 +45,99 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     returns the gradients in the order of ``wrt``, or the one alone.  It is called at random inputs of a few sizes that
     meet what the loss assumes, and at large ones.
 
-    Raises ``InputError`` where it cannot be called so, or does not return that many arrays.
+    Raises ``InputError`` where it cannot be called so, raises itself, or does not return that many arrays.
     """
-    record = derivation.record
-    benches, taken = _benches(record, candidate, seed)
-    given = [returned(candidate, taken.given(b.inputs), record.wrt) for b in benches]
-    truths, sizes = [b.truth for b in benches], [b.sizes for b in benches]
-    proved = derivation.to_numpy()
-    in_single = single(record, proved, benches)
-    rounding = allowed(record, benches, given, in_single)
-    deviations = [d for name in record.wrt if (d := _deviation(name, benches, given, rounding[name]))]
-    remarks = [f"it was given {name} as integer labels" for name in sorted(taken.labels)]
+    if not isinstance(derivation, Derivation):
+        raise InputError(f"diagnose takes a derivation, such as symgrad.derive('softmax_mse'), not {derivation!r}")
+    if not callable(candidate):
+        raise InputError(f"a candidate is a function, not a {type(candidate).__name__}")
+    record, name = derivation.record, called(candidate)
+    tried = _tried(record, candidate, seed)
+    benches = tried.benches
+    given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    rounding = Rounding.of(record, derivation.to_numpy(), benches, given)
+    deviations = [d for array in record.wrt if (d := _deviation(array, benches, given, rounding.allowed[array]))]
+    remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
     found: tuple[Explanation, ...] = ()
     if deviations:
-        wrong = {d.array for d in deviations}
-        # Some compute in single precision and return double; few mistakes need the wider search.
-        for makers, limits in ((MAKERS, rounding), (MAKERS, in_single), ((of_lines_more_widely,), rounding)):
-            matcher = Matcher(record.program, sizes, given, truths, limits)
-            hypotheses = chain.from_iterable(maker(record) for maker in makers)
-            found = explanations(record, benches, matcher, hypotheses) or found
-            if wrong <= {name for explanation in found for name in explanation.arrays}:
-                break
-    elif extreme := extremes(record, proved, candidate, taken, benches, seed):
+        found = _explained(record, benches, given, rounding, {d.array for d in deviations})
+    elif extreme := extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed):
         if extreme.wrong:
             at, there = [extreme.bench], [extreme.given]
-            apart = (_deviation(n, at, there, rounding[n], extreme.expected) for n in extreme.arrays)
+            apart = (_deviation(n, at, there, rounding.allowed[n], extreme.expected) for n in extreme.arrays)
             deviations = [d for d in apart if d]
             found = (Explanation("precision", extreme.words, extreme.arrays, None, "", "", 1.0),)
         else:
             remarks.append(extreme.words)
-    points = tuple(dict(size) for size in sizes)
-    return Diagnosis(record.program.name, called(candidate), points, tuple(deviations), found, tuple(remarks))
+    if tried.failure and not deviations:
+        deviations = [Deviation(array, (), np.nan, np.nan, np.inf, tried.failure) for array in record.wrt]
+        found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
+    elif tried.failure:
+        remarks.append(tried.failure)
+    points = tuple(dict(bench.sizes) for bench in benches)
+    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks))
 
 
-def _benches(record: Record, candidate: Callable[..., Any], seed: int) -> tuple[list[Bench], Taken]:
-    """Points of sizes at which the candidate runs, and how it takes its arguments."""
+def _explained(
+    record: Record,
+    benches: Sequence[Bench],
+    given: Sequence[Mapping[str, np.ndarray]],
+    rounding: Rounding,
+    wrong: Set[str],
+) -> tuple[Explanation, ...]:
+    """What explains the gradients by the arrays ``wrong``."""
+    sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
+    found: tuple[Explanation, ...] = ()
+    # Some compute in single precision and return double; few mistakes need the wider search.
+    for makers, limits in ((MAKERS, rounding.allowed), (MAKERS, rounding.single), (WIDER, rounding.allowed)):
+        matcher = Matcher(record.program, sizes, given, truths, limits)
+        hypotheses = chain.from_iterable(maker(record) for maker in makers)
+        found = explanations(record, benches, matcher, hypotheses) or found
+        if wrong <= {name for explanation in found for name in explanation.arrays}:
+            break
+    return found
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The points at which a candidate was called, how it took its arguments, and where it raised, in words."""
+
+    benches: list[Bench]
+    taken: Taken
+    failure: str
+
+
+def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
+    """Points of sizes at which the candidate runs: of two axes that are equal, if it runs at no others.
+
+    Raises ``InputError`` where it runs at none.
+    """
     names = parameters(record, candidate)
-    arrays = record.program.arrays
-    labels = frozenset(n for n in names if takes_labels(record, arrays[n]))
-    first: Exception | None = None
+    labels = frozenset(n for n in names if takes_labels(record, record.program.arrays[n]))
+    failure = ""
     axes = [axis.name for axis in record.program.axes]
     for square in (None, *combinations(axes, 2)):
         for taken in dict.fromkeys((Taken(names, frozenset()), Taken(names, labels))):
-            benches = [bench_at(record, point, seed, square) for point in (0, 1)]
-            if taken.labels:
-                benches = [_labelled(b, taken.labels) for b in benches]
+            benches = [_labelled(bench_at(record, point, seed, square), taken.labels) for point in (0, 1)]
             try:
                 for bench in benches:
                     candidate(*taken.given(bench.inputs))
             except Exception as error:
-                first = first or error
+                failure = failure or _raised(error)
                 continue
-            return benches, taken
-    assert first is not None
-    if isinstance(first, SymgradError):
-        raise first
-    words = str(first).splitlines()[0] if str(first) else "no words"
-    raise InputError(f"{called(candidate)} raised {type(first).__name__}: {words}") from first
+            words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
+            return _Tried(benches, taken, words and f"it {words}")
+    raise InputError(f"{called(candidate)} {failure}")
+
+
+def _raised(error: Exception) -> str:
+    words = str(error).splitlines()[0] if str(error) else "no words"
+    return f"raises {type(error).__name__}: {words}"
 
 
 def _labelled(bench: Bench, labels: Iterable[str]) -> Bench:
     """The bench with one-hot rows for the arrays that are given as labels."""
-    hard = {n: np.eye(bench.inputs[n].shape[-1])[bench.inputs[n].argmax(axis=-1)] for n in labels}
+    hard = {n: hardened(bench.inputs[n]) for n in labels}
     return Bench(bench.record, bench.sizes, {**bench.inputs, **hard})
 
 

@@ -19,8 +19,6 @@ from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text, step_text, subject_text
 from symgrad.steps import Largest, Record, Step
 
-SAME = 1e-9
-
 RIGHT = Hypothesis("", 0.0, lambda bench: gradients(bench, bench.adjoints), None, str)
 
 
@@ -61,10 +59,10 @@ def _found(hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, w
     near = [name for name in wrt if matcher.close(name, 0, first[name])]
     if not near:
         return None
-    changed = frozenset(n for n in wrt if not equal(first[n], benches[0].truth[n], SAME))
+    changed = frozenset(n for n in wrt if not equal(first[n], benches[0].truth[n], matcher.allowed[n]))
     if hypothesis is not RIGHT and not changed & set(near):
         return None
-    is_multiple = all(matcher.is_multiple(first[n], benches[0].truth[n]) for n in near)
+    is_multiple = all(matcher.is_multiple(n, first[n], benches[0].truth[n]) for n in near)
     others = [_predicted(hypothesis, bench) for bench in benches[1:]]
     known = [first, *(p for p in others if p is not None)]
     if len(known) < len(benches):
@@ -119,7 +117,8 @@ def _of_hypothesis(
     words = "; and ".join([hypothesis.words(), *_extra_words(record, extra)])
     right = _right(hypothesis.of or record, hypothesis.line)
     line = None if hypothesis.of else hypothesis.line
-    return Explanation(hypothesis.kind, words, arrays, line, right, hypothesis.yours(), cost)
+    yours = hypothesis.yours()
+    return Explanation(hypothesis.kind, words, arrays, line, right, yours if yours != right else "", cost)
 
 
 def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:

@@ -180,9 +180,9 @@ class Matcher:
             for layout in self._layouts[name][point]
         )
 
-    def is_multiple(self, predicted: np.ndarray, right: np.ndarray) -> bool:
-        """Whether a predicted gradient is a multiple of the right one."""
-        return _ratio(predicted, right, 1e-9) is not None
+    def is_multiple(self, name: str, predicted: np.ndarray, right: np.ndarray) -> bool:
+        """Whether a predicted gradient is a multiple of the right one, as far as can be told."""
+        return _ratio(predicted, right, self.allowed[name]) is not None
 
     def fit(self, name: str, predicted: Sequence[np.ndarray]) -> Fit | None:
         """How the gradients by an array are the predicted ones at every point, if they are."""
@@ -193,26 +193,26 @@ class Matcher:
                 _ratio(layout.given(given[name]), layout.expected(p), self.allowed[name])
                 for layout, given, p in zip(layouts_here, self._given, predicted, strict=True)
             ]
-            known = [r for r in ratios if r is not None]
-            if len(known) < len(ratios):
+            if None in ratios:
                 continue
+            known = [(r, s) for r, s in zip(ratios, self._sizes, strict=True) if r is not None and not np.isnan(r)]
             factor = self._factor(known, self.allowed[name])
             if factor is not None:
                 return Fit(layouts_here[0], factor)
         return None
 
-    def _factor(self, ratios: Sequence[float], allowed: float) -> Factor | None:
-        """The simplest factor with these values; another fraction if it is one and the same at every point."""
+    def _factor(self, ratios: Sequence[tuple[float, Mapping[str, int]]], allowed: float) -> Factor | None:
+        """The simplest factor with these values at these sizes; else another fraction that is the same at all."""
         for factor in self._factors:
-            if all(abs(r - factor.at(s)) <= 2 * allowed * abs(r) for r, s in zip(ratios, self._sizes, strict=True)):
+            if all(abs(r - factor.at(s)) <= 2 * allowed * abs(r) for r, s in ratios):
                 return factor
-        number = Fraction(ratios[0]).limit_denominator(int(min(MOST_DENOMINATOR, 0.1 / allowed**0.5)))
-        same = all(abs(r - float(number)) <= 2 * allowed * abs(r) for r in ratios)
+        number = Fraction(ratios[0][0]).limit_denominator(int(min(MOST_DENOMINATOR, 0.1 / allowed**0.5)))
+        same = all(abs(r - float(number)) <= 2 * allowed * abs(r) for r, _ in ratios)
         return Factor(number) if same else None
 
 
 def _ratio(given: np.ndarray, predicted: np.ndarray, allowed: float) -> float | None:
-    """The factor by which a gradient is a predicted one; None if there is none."""
+    """The factor by which a gradient is a predicted one; None if there is none, not a number if any will do."""
     if given.shape != predicted.shape:
         return None
     given = given.astype(float)
@@ -220,6 +220,6 @@ def _ratio(given: np.ndarray, predicted: np.ndarray, allowed: float) -> float | 
     if not np.isfinite(square) or not np.all(np.isfinite(given)):
         return None
     if square == 0:
-        return 1.0 if np.abs(given).max(initial=0.0) <= DUST else None
+        return np.nan if np.abs(given).max(initial=0.0) <= DUST else None
     ratio = float(np.sum(given * predicted)) / square
     return ratio if ratio and equal(given, ratio * predicted, allowed) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from symgrad.check.fields import Array, Reals
 from symgrad.functions import MEANINGS
 from symgrad.program import Program
 
-UFUNCS: Mapping[Any, Callable[..., Any]] = {
-    sympy.asin: np.arcsin,
-    sympy.acos: np.arccos,
-    sympy.atan: np.arctan,
-    sympy.asinh: np.arcsinh,
-    sympy.erf: np.vectorize(math.erf, otypes=[float]),
-}
-"""What NumPy calls otherwise than SymPy, or lacks."""
+ERF = np.vectorize(math.erf, otypes=[float])
+
+
+@cache
+def _ufunc(function: Any, arguments: int) -> Callable[..., Any]:
+    """NumPy's own version of a smooth function."""
+    if function is sympy.erf:
+        return ERF
+    symbols = sympy.symbols(f"x:{arguments}", real=True)
+    return sympy.lambdify(symbols, function(*symbols), "numpy")  # type: ignore[no-any-return]
 
 
 class Doubles(Reals):
@@ -31,8 +34,8 @@ class Doubles(Reals):
     words = "in double precision"
 
     def constant(self, value: Any) -> Array:
-        """A number."""
-        return np.array([float(value)])
+        """A number; one that is not real is none."""
+        return np.array([float(value) if value.is_real else np.nan])
 
     def power(self, value: Array, exponent: Rational) -> Array:
         """A power."""
@@ -54,8 +57,7 @@ class Doubles(Reals):
         number = MEANINGS[function].number if function in MEANINGS else None
         if number is not None:
             return np.asarray(np.frompyfunc(number, len(values), 1)(*values), dtype=float)
-        ufunc = UFUNCS[function] if function in UFUNCS else getattr(np, function.__name__)
-        return np.asarray(ufunc(*values))
+        return np.asarray(_ufunc(function, len(values))(*values), dtype=float)
 
     def select(self, value: Array, axis: int) -> Array:
         """Of 1, what each entry along an axis has: the largest share it."""

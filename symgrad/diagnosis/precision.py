@@ -37,35 +37,32 @@ FINITE = 1e-2
 size there, and by more than rounding does to the proved function."""
 
 
-def single(record: Record, proved: Candidate, benches: Sequence[Bench]) -> dict[str, float]:
-    """How far a gradient may be off that is computed in single precision, by what the proved function loses in it."""
-    found = {}
-    for name in record.wrt:
-        errors = []
-        for bench in benches:
-            rounded = _gradients(record, proved, bench.inputs, np.float32)
-            errors.append(_error(rounded[name], bench.truth[name]))
-        found[name] = float(np.clip(OFTEN * max(errors), LEAST_SINGLE, MOST_SINGLE))
-    return found
+@dataclass(frozen=True)
+class Rounding:
+    """How far the gradient by each array may be off: in the precision in which it seems to be computed (``allowed``),
+    and in ``single`` precision, by what the proved function loses in it."""
 
+    allowed: Mapping[str, float]
+    single: Mapping[str, float]
 
-def allowed(
-    record: Record, benches: Sequence[Bench], given: Sequence[Arrays], in_single: Mapping[str, float]
-) -> dict[str, float]:
-    """How far the gradient by each array may be from the proved one, in the precision in which it was computed.
+    @classmethod
+    def of(cls, record: Record, proved: Candidate, benches: Sequence[Bench], given: Sequence[Arrays]) -> Rounding:
+        """What is allowed of the gradients that a candidate returned at some points.
 
-    That is single precision where all that is returned is in it, whatever the type; and where it differs from the
-    proved gradient by no more than single precision explains.
-    """
-    found = {}
-    for name in record.wrt:
-        if any(g[name].dtype == np.float16 for g in given):
-            found[name] = HALF
-            continue
-        errors = [_error(g[name], b.truth[name]) for g, b in zip(given, benches, strict=True)]
-        rounds = max(errors) <= in_single[name] or all(_is_single(g) for g in given)
-        found[name] = in_single[name] if rounds else DOUBLE
-    return found
+        That is what single precision does where all that is returned is in it, whatever the type; and where it differs
+        from the proved gradient by no more than that.
+        """
+        single = {}
+        for name in record.wrt:
+            lost = [_error(_gradients(record, proved, b.inputs, np.float32)[name], b.truth[name]) for b in benches]
+            single[name] = float(np.clip(OFTEN * max(lost), LEAST_SINGLE, MOST_SINGLE))
+        allowed = {}
+        for name in record.wrt:
+            error = max(_error(g[name], b.truth[name]) for g, b in zip(given, benches, strict=True))
+            is_single = error <= single[name] or all(_is_single(g) for g in given)
+            is_half = any(g[name].dtype == np.float16 for g in given)
+            allowed[name] = HALF if is_half else single[name] if is_single else DOUBLE
+        return cls(allowed, single)
 
 
 def _is_single(given: Arrays) -> bool:

@@ -90,8 +90,9 @@ class Diagnosis:
         return "\n".join(self._lines())
 
     def _lines(self) -> list[str]:
-        sizes = " and ".join(" x ".join(f"{a} = {n}" for a, n in point.items()) for point in self.points)
-        lines = [f"{self.summary}.", f"Compared at random inputs, {sizes}."]
+        shapes = [" x ".join(f"{axis} = {n}" for axis, n in point.items()) for point in self.points]
+        at = f", {' and '.join(shapes)}" if all(shapes) else ""
+        lines = [f"{self.summary}.", f"Compared at random inputs{at}."]
         lines += [f"  {deviation}" for deviation in self.deviations]
         lines += [f"Note: {remark}" for remark in self.remarks]
         if self.explanations:
