@@ -137,8 +137,8 @@ def _counted_right(said: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
     others = [diagnosis for right, diagnosis in said if not right.naive]
     return (
         f"Of {len(said)} right gradients, {sum(right.single for right, _ in said)} of which compute in float32,"
-        f" {sum(accused(*one) for one in said)} are accused. {len(naive)} have a step that overflows at large inputs, or"
-        f" divides by what is 0 there: {sum(bool(noted(one)) for one in naive)} have a note that says so, and"
+        f" {sum(accused(*one) for one in said)} are accused. {len(naive)} have a step that overflows at large inputs,"
+        f" or divides by what is 0 there: {sum(bool(noted(one)) for one in naive)} have a note that says so, and"
         f" {sum(not one.ok for one in naive)} are called right at ordinary inputs and wrong there. Of the others,"
         f" {sum(bool(noted(one)) for one in others)} have such a note."
     )
