@@ -1,6 +1,7 @@
 """The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
-Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input (one line on standard error).
+Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input or where the output cannot be written (one line on
+standard error), 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError, shown
+from symgrad.files import write_whole
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
 from symgrad.sources import candidate, find
@@ -72,10 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # where that fails, it can still be said
+        return code
     except SymgradError as error:
         print(f"symgrad: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("symgrad: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
         return 0
@@ -270,7 +276,7 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
     if len(parts) != len(axes) or not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in parts):
         numbers = "a whole number" if len(axes) == 1 else f"{len(axes)} whole numbers"
         example = ",".join(islice(cycle("243"), len(axes)))
-        raise InputError(f"--shape {shape}: expected {numbers}, {','.join(axes)}, such as {example}")
+        raise InputError(f"--shape {shown(shape)}: expected {numbers}, {','.join(axes)}, such as {example}")
     return dict(zip(axes, map(int, parts), strict=True))
 
 
@@ -293,7 +299,7 @@ def _read(path: Path) -> str:
             return file.read(MOST_LETTERS + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"cannot read {path}: {reason}") from None
+        raise InputError(f"cannot read {shown(str(path))}: {reason}") from None
 
 
 def _deliver(text: str, options: argparse.Namespace) -> None:
@@ -304,28 +310,15 @@ def _deliver(text: str, options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file")
-    if path.exists() and not options.force:
-        raise InputError(f"{path} exists: give another name, or --force to overwrite it")
     try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(part, 0o666 & ~_umask())
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if path.is_dir():
+            raise InputError(f"{shown(str(path))} is a folder: give the name of a file")
+        if path.is_file() and not options.force:
+            raise InputError(f"{shown(str(path))} exists: give another name, or --force to overwrite it")
+        write_whole(path, text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot write {shown(str(path))}: {reason}") from None
 
 
 def report_text(report: Report) -> str:

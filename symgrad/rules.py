@@ -127,7 +127,7 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     below = fraction(solution)[1]
     conditions = []
     for divided in Mul.make_args(below):
-        if not divided.is_number and not divided.is_integer:
+        if not divided.is_number and not (divided.is_integer and divided.is_nonzero):  # the size of an axis is not 0
             if not (reason := nonzero_because(program, divided)):
                 return None
             conditions.append(Condition(divided, reason))

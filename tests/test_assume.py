@@ -67,6 +67,7 @@ TURNED: dict[str, tuple[Expr, tuple[object, ...], Expr]] = {
     "two free indices in their order": (A[e, a] + A[a, e], (a, e), 2 * A[a, e]),
     "the second index of the line stands last": (Sum(x[d] * A[e, d], d) * x[a], (a, e), Sum(x[d] * A[d, e], d) * x[a]),
     "both summed": (Sum(A[d, e] * x[d], d, e) - Sum(A[e, d] * x[d], d, e), (), Integer(0)),
+    "where nothing merges": (A[e, a] * x[a], (a, e), A[e, a] * x[a]),
     "another matrix": (Z[n, k], (n, k), Z[n, k]),
 }
 

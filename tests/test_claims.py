@@ -211,3 +211,7 @@ def test_a_divisor_of_the_program_is_known_for_all_its_letters() -> None:
     assert Divisors(rooted).unknown(1 / (Y[m, c] + 2), ()) is None
     squared = Program("square", (N, C), (Y, Z), (node(L.base, Sum((Y[n, k] + 2) ** 2, n, k)),), "L")
     assert Divisors(squared).unknown(1 / (Y[m, c] + 2), ()) is not None
+
+
+def test_a_line_may_cite_one_that_is_not_there() -> None:
+    assert isinstance(line(Value(S[n]), S[n], cites=(7,)), Claim)

@@ -16,7 +16,7 @@ from symgrad.losses import LOSSES
 from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
 from trials.diagnosis.points import inputs_of
 from trials.diagnosis.right import COUNT, Right, variants
-from trials.diagnosis.table import NONE, RIGHT, Judged, accusation, judge
+from trials.diagnosis.table import NAMED, NONE, Judged, accused, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
 
 DOUBLE, SINGLE = 1e-8, 3e-5  # differences are good to about 1e-10
@@ -116,7 +116,13 @@ def test_only_naive_ones_are_wrong_at_large_inputs(rights: tuple[Right, ...]) ->
 
 
 SAMPLE = 60
-MISSED: Mapping[str, str] = {}
+MISSED: Mapping[str, str] = {
+    "ce-bias-from-weights": "the gradient by one array is made of that by another, which no line does",
+    "huber-without-absolute": "one of two conditions that exclude each other is changed; the lines have one condition",
+    "factorisation-error-times-penalty": "a bracket is closed elsewhere, and so two terms share a factor",
+    "tanh-derivative-at-gradient": "two mistakes in one place: what should be multiplied is the point of a slope",
+    "relu-derivative-of-sigmoid": "the derivative of a function that the loss does not have",
+}
 """Why a wrong gradient has no explanation, by its id."""
 
 
@@ -131,7 +137,7 @@ def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     if case.id in MISSED:
         assert found.outcome == NONE, "found after all: strike it from the table"
     else:
-        assert found.outcome == RIGHT, f"{found.outcome}: {' '.join(found.kinds)}, {found.said}"
+        assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.said}"
 
 
 def test_what_is_missed_is_little() -> None:
@@ -141,4 +147,5 @@ def test_what_is_missed_is_little() -> None:
 
 @pytest.mark.parametrize("right", variants(SAMPLE, seed=1), ids=lambda right: right.id)
 def test_a_right_gradient_is_not_accused(right: Right) -> None:
-    assert accusation(right) == ""
+    diagnosis = diagnosed(right)
+    assert not accused(right, diagnosis), str(diagnosis)

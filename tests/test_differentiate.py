@@ -22,10 +22,12 @@ from sympy import (
     tanh,
 )
 
+from symgrad.equations import abbreviation, node
 from symgrad.errors import UnsupportedError
-from symgrad.functions import absolute, relu, step, where
-from symgrad.notation import canonical
-from symgrad.passes.differentiate import check_known, differentiate
+from symgrad.functions import absolute, maximum, relu, step, where
+from symgrad.notation import Array, canonical
+from symgrad.passes.differentiate import check_known, differentiate, kinks
+from symgrad.program import Program
 
 N, D, C, X, W, Y, Z, n, k, j, d = cl.N, cl.D, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.n, cl.k, cl.j, cl.d
 m, c, e = N.index("m"), C.index("c"), D.index("e")
@@ -84,3 +86,24 @@ def test_what_has_a_rule_is_known_and_what_has_none_is_named() -> None:
             check_known(expr, "L")
     with pytest.raises(UnsupportedError, match="not one of 0 and 1"):
         check_known(sin(where(u + 1, u, v)), "L")
+
+
+def test_kinks_are_those_that_a_derivative_meets_before_it_comes_to_another_node() -> None:
+    H, B = Array("H", (N, C)), Array("B", (N, C))
+    of = Program(
+        "kinks",
+        (N, C),
+        (Y, Z),
+        (
+            node(H[n, k], relu(Z[n, k])),
+            abbreviation(B[n, k], absolute(H[n, k]) + step(Y[n, k], 0)),
+            node(cl.L.base, Sum(B[n, k] * Y[n, k] + maximum(Y[n, k], 0), n, k)),
+        ),
+        "L",
+    )
+    loss, hidden = of.definitions["L"].rhs, of.definitions["H"].rhs
+    assert kinks(of, hidden, "Z") == [relu]
+    assert kinks(of, loss, "H") == [absolute]
+    assert kinks(of, loss, "Z") == []  # H is held
+    assert set(kinks(of, loss, "Y")) == {maximum, step}
+    assert kinks(of, hidden, "Y") == []

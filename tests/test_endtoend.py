@@ -43,6 +43,7 @@ def test_sizes_may_be_given_by_name() -> None:
     named = check_end_to_end(record, {"C": 3, "N": 1, "D": 2})
     assert named.sizes == (("N", 1), ("D", 2), ("C", 3)) and named.entries == 3 and named.assumptions == ()
     assert named == check_end_to_end(record, (1, 2, 3))
+    assert check_end_to_end(record).sizes == (("N", 2), ("D", 4), ("C", 3))
 
 
 def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:
@@ -57,6 +58,16 @@ def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:
 def test_an_adjoint_of_a_node_is_compared_as_well() -> None:
     record = derive_record(LOSSES["softmax_mse"](), ("Z", "P"))
     assert check_end_to_end(record, (2, 1, 2)).entries == 8 and check_end_to_end(record, (2, 1, 2)).ok
+
+
+def test_a_gradient_by_a_scalar_is_one_entry() -> None:
+    C = Axis("C")
+    x, scale, k = Array("x", (C,)), Array("s"), C.index("k")
+    of = Program("scaled", (C,), (x, scale), (node(Array("L").base, Sum(scale.base**2 * x[k] ** 2, k)),), "L")
+    record = derive_record(of, ("s",))
+    assert check_end_to_end(record, (2,)).ok and check_end_to_end(record, (2,)).entries == 1
+    doubled = replace(record.gradients["s"], index=2 * record.gradients["s"].index)
+    assert check_end_to_end(replace(record, gradients={"s": doubled}), (2,)).wrong == ("s[]",)
 
 
 def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:

@@ -66,6 +66,12 @@ def test_what_is_outside_of_the_field_is_refused(expr: Expr) -> None:
         Field(lambda symbol: None)(expr)
 
 
+def test_zero_is_zero() -> None:
+    field = Field(lambda symbol: None)
+    assert field.equal(Integer(0), (x + 1) ** 2 - x**2 - 2 * x - 1) and field.equal(Integer(0), Integer(0))
+    assert not field.equal(Integer(0), x)
+
+
 def test_a_division_by_what_is_zero_is_refused() -> None:
     with pytest.raises(NotExact, match="division by zero"):
         Field(lambda symbol: None)(Pow((x + 1) ** 2 - x**2 - 2 * x - 1, -1))

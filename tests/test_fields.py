@@ -143,6 +143,16 @@ def test_shares_of_a_row_add_up_to_one() -> None:
     assert not field.differ(np.moveaxis(turned, 1, 2), field.select(rows, 2)).any()
 
 
+def test_shares_of_a_row_are_those_of_its_own_entries() -> None:
+    field = Field(1, 1)
+    rows = field.sample((3, 4), False)
+    other = rows.copy()
+    other[0, 1, 2] += 1
+    before, after = field.select(rows, 2), field.select(other, 2)
+    assert list((before != after).any(axis=(0, 2))) == [False, True, False]
+    assert len(set(before[0, :, 0])) == 3
+
+
 def test_what_differs_does_so_at_the_levels_that_both_have() -> None:
     field = Field(2, 1)
     a = field.sample((3,), False)

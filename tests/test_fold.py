@@ -6,8 +6,11 @@ import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
 
+from symgrad.check.normal import Normaliser
+from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, canonical, sum_over
 from symgrad.passes.fold import cost, fold, fold_sums, quotients_named, spread, tidy
+from symgrad.program import Program
 from symgrad.rules import identities, rules_of
 
 N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
@@ -30,6 +33,7 @@ COSTS: dict[str, tuple[Expr, int]] = {
     "a square": (y**2, 2 + 1),
     "an inverse": (1 / y, 2 + 1),
     "a cube": (y**3, 2 + 2 + 1),
+    "a symbolic power": (y**v, 2 + 2 + 5),
     "a function": (log(y), 2 + 2),
     "a number in front": (y / 2, 2 + 1),
     "a minus": (-y, 2 + 1),
@@ -56,6 +60,7 @@ TIDY: dict[str, tuple[Expr, Expr]] = {
     "a quotient of sums": (y / (y + z) + z / (y + z), Integer(1)),
     "a minus into the bracket": (-y * (p - z), y * (z - p)),
     "a delta stays positive": (-y * (KroneckerDelta(k, j) - p), y * (p - KroneckerDelta(k, j))),
+    "a minus into a bracket of numbers": (-(2 - 2 * u) * y / size, (2 * u - 2) * y / size),
     "within a sum": (Sum(y * p - y * z, k), Sum(y * (p - z), k)),
     "a product": (y * p / size, y * p / size),
     "sizes in front": (y * p / size + z * p / size, p * (y + z) / size),
@@ -66,6 +71,7 @@ TIDY: dict[str, tuple[Expr, Expr]] = {
 def test_the_cheapest_of_equal_forms_is_taken(case: str) -> None:
     expr, expected = TIDY[case]
     assert tidy(expr, {}) == canonical(expected)
+    assert Normaliser(PROGRAM, frozenset()).equal(tidy(expr, {}), expr)
 
 
 def test_quotients_of_functions_have_their_name() -> None:
@@ -88,6 +94,7 @@ def test_lines_that_read_alike_are_spread_alike() -> None:
     ]
     for one, other in alike:
         assert spread(one) == spread(other)
+        assert Normaliser(PROGRAM, frozenset()).equal(spread(one), one)
     for one, other in [(y * (p + z), y * p + y * z), (p - y, y - p), (2 * y, y)]:
         assert spread(one) != spread(other)
 
@@ -118,3 +125,34 @@ def test_powers_of_a_kernel_are_found() -> None:
     named, _ = fold(exp(2 * z) / S[n] ** 2 + exp(-z) * S[n], RULES, {})
     assert named == canonical(P[n, k] ** 2 + 1 / P[n, k])
     assert fold(exp(Rational(1, 2) * z), RULES, {})[1] == ()
+
+
+def test_of_several_names_of_one_kernel_each_product_takes_the_cheapest() -> None:
+    """A softmax along the rows and one along the columns: the exponential is part of both."""
+    T, Q = Array("T", (C,)), Array("Q", (N, C))
+    i = N.index("i")
+    of = Program(
+        "both ways",
+        (N, C),
+        (Y, Z),
+        (
+            abbreviation(S[n], Sum(exp(Z[n, j]), j)),
+            abbreviation(P[n, k], exp(z) / S[n]),
+            abbreviation(T[k], Sum(exp(Z[i, k]), i)),
+            abbreviation(Q[n, k], exp(z) / T[k]),
+            node(cl.L.base, Sum(y * (p + Q[n, k]), n, k)),
+        ),
+        "L",
+    )
+    rules = [rule for definition in of.ordered for rule in rules_of(of, definition)]
+    cases: list[tuple[Expr, Expr, set[str]]] = [
+        (exp(z) / S[n], p, {"P"}),
+        (exp(z) / T[k], Q[n, k], {"Q"}),
+        (y * exp(z) / S[n] + exp(z) / T[k], y * p + Q[n, k], {"P", "Q"}),
+        (Sum(y * exp(z) / T[k], k), Sum(y * Q[n, k], k), {"Q"}),
+        (y + log(y**2 + 1), y + log(y**2 + 1), set()),
+    ]
+    for expr, expected, sources in cases:
+        named, used = fold(canonical(expr), rules, {})
+        assert canonical(named - canonical(expected)).expand() == 0
+        assert {rule.source for rule in used} == sources

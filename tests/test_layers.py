@@ -22,7 +22,7 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps", "exhibits"],
+    ["steps", "exhibits", "extent"],
     ["sums", "probabilities"],
     ["rules"],
     ["passes"],
@@ -32,7 +32,7 @@ LAYERS: list[list[str]] = [
     ["results"],
     ["api"],
     ["diagnosis"],
-    ["evidence", "sources", "figure"],
+    ["evidence", "sources", "figure", "files"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]

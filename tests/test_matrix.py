@@ -16,6 +16,7 @@ from sympy import (
     Rational,
     Sum,
     Symbol,
+    Transpose,
     exp,
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
@@ -97,6 +98,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
         (ones(1, C.size) * bias) * (ones(1, N.size) * u.matrix),
     ),
     "a quadratic form": (Sum(b[k] * A[k, j] * v[j], k, j), "", bias.T * a * v.matrix),
+    "a scalar for each of an axis": (Sum(tau, k), "", C.size * tau),
     "a size": (N.size * C.size, "", N.size * C.size),
 }
 LETTERS = {str(i): i for i in (n, k, d, j, m, c, e)}
@@ -114,9 +116,23 @@ def test_the_form_is_the_one_that_a_person_would_write(case: str) -> None:
     assert found is not None and found.doit() == expected.doit()
 
 
-@pytest.mark.parametrize("case", FORMS)
+OTHER_FORMS: dict[str, tuple[Expr, str]] = {
+    "a Hadamard product with a transpose": (A[k, j] * A[j, k], "kj"),
+    "a Hadamard product of three": (A[k, j] * A[j, k] * exp(A[j, k]), "kj"),
+    "a product that is turned and added": (A[k, j] + Sum(A[j, c] * A[c, k], c), "kj"),
+    "rows and columns in one product": (Sum(u[n] * X[n, d] * Z[n, k] * v[k], n), "dk"),
+    "vectors over what is summed": (Sum(u[n] * u[n] * X[n, d], n), "d"),
+    "terms of every kind": (Z[n, k] + u[n] + v[k] + 1 + tau, "nk"),
+    "terms of every kind turned": (Z[n, k] + u[n] + v[k] + 1 + tau, "kn"),
+    "a sum of terms within a product": (Sum((X[n, d] + u[n]) * (W[d, k] + v[k]), d), "nk"),
+    "a delta in a product": (Sum(KroneckerDelta(k, j) * Z[n, j], j) + Z[n, k], "nk"),
+    "a trace of a product": (Sum(A[k, j] * A[j, k], k, j), ""),
+}
+
+
+@pytest.mark.parametrize("case", [*FORMS, *OTHER_FORMS])
 def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
-    expr, letters, _ = FORMS[case]
+    expr, letters, *_ = (FORMS | OTHER_FORMS)[case]
     indices = [LETTERS[letter] for letter in letters]
     found = to_matrix(expr, indices, ARRAYS)
     row, column = (*indices, None, None)[:2]
@@ -124,6 +140,15 @@ def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
     shape: tuple[str | None, str | None] = axes_of(letters)  # type: ignore[assignment]
     read = Entries(ARRAYS, axes).entry(found, row, column, shape)
     assert Normaliser(cl.softmax_cross_entropy(), frozenset()).equal(read, expr)
+
+
+def test_nothing_is_transposed_without_need() -> None:
+    found = to_matrix(KroneckerDelta(k, j) - A[k, j], (j, k), ARRAYS)
+    assert found is not None and found.atoms(Transpose) == {a.T}
+    found = to_matrix(u[n] * Sum(A[k, j] * v[j], j), (n, k), ARRAYS)
+    assert found is not None and found.atoms(Transpose) == {v.matrix.T, a.T}
+    found = to_matrix(Sum(X[n, d] * W[d, k] * Z[n, k], n, d, k), (), ARRAYS)
+    assert found is not None and len(found.atoms(Transpose)) <= 1
 
 
 NONE: dict[str, tuple[Expr, str]] = {

@@ -49,6 +49,7 @@ def loss(expr: object) -> Definition:
         ((node(Z[n, k], exp(Y[n, k])), loss(exp(Z[n, k]))), 2),
         ((node(Z[n, k], exp(Y[n, k])), node(P[n, k], exp(Z[n, k])), loss(Y[n, k] * exp(Y[n, k]) * P[n, k])), 2),
         ((loss(tanh(sinh(cosh(Y[n, k])))),), 3),
+        ((loss(exp(1) * Y[n, k]),), 1),
     ],
 )
 def test_exponentials_are_counted_through_the_equations(equations: tuple[Definition, ...], depth: int) -> None:
@@ -142,6 +143,13 @@ def test_inputs_satisfy_what_is_assumed(system: type[Field] | type[Reals]) -> No
         hot = truth(of, system, assumed=given).evaluator.values["Y"]
         rows = (hot == 1).all(axis=0).sum(axis=1)
         assert ((hot == 0) | (hot == 1)).all() and list(rows) == ([1, 1] if sums in given else [0, 1])
+
+
+def test_labels_are_the_same_every_time() -> None:
+    of = program(loss(Y[n, k] * 2))
+    sizes = {"N": 20, "D": 1, "C": 4}
+    one, other = (Truth(record(of), Instance(of, sizes), Reals, one_hot(Y)).evaluator.values["Y"] for _ in range(2))
+    assert (one == other).all() and len({tuple(row) for row in one[0]}) > 1
 
 
 def test_another_seed_has_other_inputs() -> None:

@@ -127,6 +127,8 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
 
 
 def _parsed(text: str) -> ast.expr:
+    if not text:
+        raise InputError("the expression is empty: expected such as 'mean((X @ w - y)**2)'")
     if len(text) > MOST_LETTERS:
         raise InputError(f"the expression has {len(text)} letters; at most {MOST_LETTERS} are read")
     if foreign := [(column, letter) for column, letter in enumerate(text) if not " " <= letter <= "~"]:

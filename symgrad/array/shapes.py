@@ -22,9 +22,9 @@ MEANINGS = {
 BATCH = {"N", "B"}  # they count the rows of a batch where they come first, as NumPy has it, in whatever has them
 ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
 LETTERS = 3  # that every axis has at the least
-MOST_LETTERS = 2_000
-MOST_IN_NAME = 60
-MOST_AXES = 16
+MOST_LETTERS = 2_000  # of the text
+MOST_IN_NAME = 60  # letters
+MOST_AXES = 32  # as many as every version of NumPy has
 WORDS = ("positive", "symmetric", "one-hot", "distribution")
 
 

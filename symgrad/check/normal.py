@@ -132,8 +132,7 @@ class Normaliser:
                 raise NoNormalForm(f"an index is bound twice: {expr}")
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
-            i, j = map(index_text, expr.args)
-            return number(1) if i == j else single(delta(i, j))
+            return single(delta(*map(index_text, expr.args)))
         if type(expr) in HYPERBOLIC:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:

@@ -69,7 +69,7 @@ def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Sh
     rows = tuple(sorted(free_indices(exponent) - set(columns), key=str))
     every: tuple[Idx, ...] = rows + columns
     prefix = ""
-    if isinstance(exponent, Indexed):
+    if isinstance(exponent, Indexed) and len(set(exponent.indices)) == len(exponent.indices):  # no diagonal
         rows = tuple(i for i in exponent.indices if i in rows)
         every, prefix = exponent.indices, f"{exponent.base.name}_"
     names = (f"{prefix}max" if prefix else "largest", f"{prefix}shifted", "E", "exp_max")

@@ -185,8 +185,7 @@ def _function(record: Record, name: str, body: Body) -> str:
     own = body.lines if body.blocks is None else _evaluation(body)
     result = [f"{body.names[n]}={code}" for n, code in body.gradients.items()]
     last = called(f"return {body.output}, Gradients", result, INDENT)
-    if body.blocks is None:
-        lines += _labels_as_rows(body)
+    lines += _labels_as_rows(body)
     lines += [*body.sizes("\n".join([*own, *body.before, *body.after, last])), *body.before, *own, *body.after, last]
     lines = [line for text in lines for line in text.split("\n")]
     shown = "\n".join((INDENT + line).rstrip() for line in lines)
@@ -195,11 +194,14 @@ def _function(record: Record, name: str, body: Body) -> str:
 
 
 def _labels_as_rows(body: Body) -> list[str]:
-    """Lines that turn labels into rows with a one."""
+    """Lines that turn labels into rows with a one, but for those that are opened a block at a time."""
     lines = []
     for name in body.labels:
+        if body.is_rowwise(name):
+            continue
         own, axis = body.names[name], body.record.program.arrays[name].axes[1].name
-        lines += [f"if {own}.ndim == 1:", f"{INDENT}{own} = _one_hot({own}, {axis}, {body.dtype})"]
+        turned = "" if body.blocks is None else ".T"  # in blocks the labels of rows become columns
+        lines += [f"if {own}.ndim == 1:", f"{INDENT}{own} = _one_hot({own}, {axis}, {body.dtype}){turned}"]
     axes = "\n".join(lines)
     return [*body.sizes(axes), *lines]
 
@@ -274,6 +276,8 @@ def _rows_arguments(body: Body) -> list[str]:
     found = [name for name in (*inputs, *made) if occurs(name, code)]
     if occurs(body.count, code) and not any(body.is_rowwise(_array_name(body, name)) for name in found):
         found.insert(0, next(n for n in inputs if body.is_rowwise(_array_name(body, n))))
+    if occurs(body.local["dtype"], code) and (typed := body.dtype.removesuffix(".dtype")) not in found:
+        found.insert(0, typed)
     return found + [name for name in sizes if occurs(name, code)]
 
 
@@ -286,6 +290,8 @@ def _rows_function(body: Body) -> str:
     if occurs(body.count, "\n".join(lines)):
         first = next(name for name in args if body.is_rowwise(_array_name(body, name)))
         lines.insert(0, f"{body.count} = {first}.shape[0]")
+    if occurs(body.local["dtype"], "\n".join(lines)):
+        lines.insert(0, f"{body.local['dtype']} = {body.dtype}")
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f'"""{what} some of the rows{total}; the arrays here have a column for each row."""'

@@ -207,10 +207,10 @@ class Translator:
         negative = parts[0].negative != parts[1].negative
         rank = max(left.rank, right.rank)
         given = f"({left.code}, {right.code})"
-        if is_summed and set(parts[0].indices) == set(parts[1].indices):
+        if is_summed and layout and set(parts[0].indices) == set(parts[1].indices):
             return Value(f"_dot{given}", Strength.CALL, (), negative, rank=rank)
         value = Value(f"_weighted{given}", Strength.CALL, layout, negative, rank=rank)
-        return total(value, layout) if is_summed else value
+        return total(value, layout) if is_summed and layout else value
 
     def _groups(self, factors: Iterable[Expr], order: tuple[Idx, ...]) -> list[Group]:
         made = []

@@ -71,6 +71,13 @@ class Bench:
         return {name: self.adjoints[name] for name in self.record.wrt}
 
     @cached_property
+    def noise(self) -> dict[str, float]:
+        """By how much the gradients by two ways of computing them differ, the lines and the raw chain rule: what is no
+        larger than that, or not much, may be 0."""
+        raw = self.tape.adjoints()
+        return {n: float(np.abs(value - raw[n]).max(initial=0.0)) for n, value in self.truth.items()}
+
+    @cached_property
     def _known(self) -> Evaluator:
         named = {self.record.adjoint_arrays[name].name: value for name, value in self.adjoints.items()}
         return evaluator(self.program, self.sizes, {**self.own, **self.hard, **self.values, **named})

@@ -22,7 +22,7 @@ from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher
 from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
-from symgrad.diagnosis.precision import Rounding, extremes
+from symgrad.diagnosis.precision import OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.errors import InputError
 from symgrad.steps import Record
@@ -61,13 +61,14 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     found: tuple[Explanation, ...] = ()
     if deviations:
         found = _explained(record, benches, given, rounding, {d.array for d in deviations})
-    elif extreme := extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed):
-        if extreme.wrong:
+    elif not tried.failure:
+        extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
+        if extreme and extreme.wrong:
             at, there = [extreme.bench], [extreme.given]
             apart = (_deviation(n, at, there, rounding.allowed[n], extreme.expected) for n in extreme.arrays)
             deviations = [d for d in apart if d]
             found = (Explanation("precision", extreme.words, extreme.arrays, None, "", "", 1.0),)
-        else:
+        elif extreme:
             remarks.append(extreme.words)
     if tried.failure and not deviations:
         deviations = [Deviation(array, (), np.nan, np.nan, np.inf, tried.failure) for array in record.wrt]
@@ -90,7 +91,7 @@ def _explained(
     found: tuple[Explanation, ...] = ()
     # Some compute in single precision and return double; few mistakes need the wider search.
     for makers, limits in ((MAKERS, rounding.allowed), (MAKERS, rounding.single), (WIDER, rounding.allowed)):
-        matcher = Matcher(record.program, sizes, given, truths, limits)
+        matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
         hypotheses = chain.from_iterable(maker(record) for maker in makers)
         found = explanations(record, benches, matcher, hypotheses) or found
         if wrong <= {name for explanation in found for name in explanation.arrays}:
@@ -161,6 +162,7 @@ def _deviation(
         place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         size = float(np.abs(expected).max(initial=0.0)) or 1.0
         relative = float(error.max(initial=0.0)) / size
-        if relative > allowed and (worst is None or relative > worst.error):
+        beyond = float(error.max(initial=0.0)) > OFTEN * bench.noise[name]
+        if beyond and relative > allowed and (worst is None or relative > worst.error):
             worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
     return worst

@@ -150,7 +150,8 @@ class Fit:
 class Matcher:
     """Matches the gradients that a candidate returned at some points with predicted ones.
 
-    ``allowed`` says for each array how far they may be off, relative to the largest entry.
+    ``allowed`` says for each array how far they may be off, relative to the largest entry; at each point, entries that
+    are all within ``noise`` are 0.
     """
 
     def __init__(
@@ -160,8 +161,10 @@ class Matcher:
         given: Sequence[Mapping[str, np.ndarray]],
         expected: Sequence[Mapping[str, np.ndarray]],
         allowed: Mapping[str, float],
+        noise: Sequence[Mapping[str, float]],
     ) -> None:
-        self._sizes, self._given = sizes, given
+        self._sizes, self._noise = sizes, noise
+        self._given = [{name: self._flat(name, p, value) for name, value in g.items()} for p, g in enumerate(given)]
         self._factors = factors(program)
         self.allowed = allowed
         self._layouts = {
@@ -172,9 +175,13 @@ class Matcher:
             for name in given[0]
         }
 
+    def _flat(self, name: str, point: int, value: np.ndarray) -> np.ndarray:
+        within = np.abs(value).max(initial=0.0) <= self._noise[point][name]
+        return np.zeros_like(value) if within else value
+
     def close(self, name: str, point: int, predicted: np.ndarray) -> bool:
         """Whether at one point the gradient by an array is the predicted one, up to any factor."""
-        given = self._given[point][name]
+        given, predicted = self._given[point][name], self._flat(name, point, predicted)
         return any(
             _ratio(layout.given(given), layout.expected(predicted), self.allowed[name]) is not None
             for layout in self._layouts[name][point]
@@ -186,6 +193,7 @@ class Matcher:
 
     def fit(self, name: str, predicted: Sequence[np.ndarray]) -> Fit | None:
         """How the gradients by an array are the predicted ones at every point, if they are."""
+        predicted = [self._flat(name, point, value) for point, value in enumerate(predicted)]
         for layouts_here in zip(*self._layouts[name], strict=False):
             if len({layout.kind for layout in layouts_here}) > 1:
                 continue

@@ -165,7 +165,7 @@ def _weighted(weights, logs):
     """weights * logs, entry by entry; 0 where a weight is 0, though the logarithm be infinite."""
     shape = np.broadcast_shapes(np.shape(weights), np.shape(logs))
     is_zero = (weights == 0) & np.isinf(logs)
-    return np.multiply(weights, logs, out=np.zeros(shape, logs.dtype), where=~is_zero)
+    return np.multiply(weights, logs, out=np.zeros(shape, np.result_type(weights, logs)), where=~is_zero)
 
 
 def _columns(left, right):

@@ -74,7 +74,7 @@ def info_nce_one_row_less(U: Arrays, V: Arrays, tau: Arrays) -> Pair:
     "term",
     "one direction is taken for both, as if the loss from each side were the same value",
     github("clip multi modal loss - why symmetric loss?", "KeremTurgutlu/self_supervised/issues/30", 2021),
-    also=("missing",),
+    also=("missing", "swapped"),  # "swapped" added later: the rows' normaliser in place of the columns' says it
 )
 def clip_from_one_side(U: Arrays, V: Arrays, tau: Arrays) -> Pair:
     dZ = (softmax(U @ V.T / tau) - np.eye(len(U))) / tau / len(U)

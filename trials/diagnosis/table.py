@@ -18,9 +18,11 @@ from trials.diagnosis.corpus import ISSUE, KINDS, Source, Wrong
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.wrong import WRONG
 
-RIGHT, LATER, OTHER, NONE, UNSEEN = "right", "right, not first", "other", "none", "taken for right"
-"""What became of a wrong gradient: the first explanation is of a kind that names the mistake, or a later one, or none
-of them; there is no explanation; it was not even found to be wrong."""
+RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "taken for right"
+"""What became of a wrong gradient: the first explanation is of a kind that names the mistake; a note says at which
+inputs a gradient that is right otherwise is not finite; a later explanation names it, or none of them does; there is
+no explanation; it was not even found to be wrong."""
+NAMED = frozenset({RIGHT, NOTED})
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def judge(case: Wrong) -> Judged:
     explanations = diagnosis.explanations
     kinds = tuple(explanation.kind for explanation in explanations)
     if diagnosis.ok:
-        return Judged(case, UNSEEN, (), "")
+        note = noted(diagnosis) if case.kind == "precision" else ""
+        return Judged(case, NOTED if note else UNSEEN, (), note)
     if not explanations:
         return Judged(case, NONE, (), "")
     first = explanations[0]
@@ -59,13 +62,21 @@ def judge(case: Wrong) -> Judged:
     return Judged(case, outcome, kinds, f"{first.words}{line}")
 
 
-def accusation(right: Right) -> str:
-    """What is held against a right gradient; nothing where it is found right, or where a naive one is told that it is
-    wrong at large inputs, which it is."""
+def diagnosed(right: Right) -> symgrad.Diagnosis:
+    """What is said of a right gradient."""
     with np.errstate(all="ignore"):
-        diagnosis = symgrad.diagnose(derivation_of(right.loss), right.candidate)
-    kinds = {explanation.kind for explanation in diagnosis.explanations}
-    return "" if diagnosis.ok or (right.naive and kinds == {"precision"}) else str(diagnosis)
+        return symgrad.diagnose(derivation_of(right.loss), right.candidate)
+
+
+def accused(right: Right, diagnosis: symgrad.Diagnosis) -> bool:
+    """Whether a right gradient is called wrong, but for a naive one that is wrong at large inputs and said to be so."""
+    known = right.naive and {explanation.kind for explanation in diagnosis.explanations} == {"precision"}
+    return not diagnosis.ok and not known
+
+
+def noted(diagnosis: symgrad.Diagnosis) -> str:
+    """The note that says at which inputs a gradient is not finite, if there is one."""
+    return " ".join(remark for remark in diagnosis.remarks if "not finite" in remark)
 
 
 def main(arguments: list[str]) -> int:
@@ -84,36 +95,35 @@ def main(arguments: list[str]) -> int:
         return 0
     named_in = time.perf_counter() - started
     rights = variants(given.right)
-    accused = [(right, said) for right in rights if (said := accusation(right))]
-    for right, said in accused:
-        print(f"accused: {right.id}\n{said}", flush=True)
+    said = [(right, diagnosed(right)) for right in rights]
+    wronged = [(right, diagnosis) for right, diagnosis in said if accused(right, diagnosis)]
+    for right, diagnosis in wronged:
+        print(f"accused: {right.id}\n{diagnosis}", flush=True)
     seconds = named_in, time.perf_counter() - started - named_in
-    page.write("diagnosis", _page(judged, rights, [right for right, _ in accused], seconds))
+    page.write("diagnosis", _page(judged, said, seconds))
     counts = Counter(found.outcome for found in judged)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
-    print(f"{len(accused)} of {len(rights)} right ones accused; {seconds[0]:.0f} s and {seconds[1]:.0f} s")
-    return int(bool(accused))
+    print(f"{len(wronged)} of {len(rights)} right ones accused; {seconds[0]:.0f} s and {seconds[1]:.0f} s")
+    return int(bool(wronged))
 
 
 def _told(found: Judged) -> str:
     case = found.case
-    wanted = "" if found.outcome == RIGHT else f"   wanted {' or '.join(sorted(case.accepted))}"
+    wanted = "" if found.outcome in NAMED else f"   wanted {' or '.join(sorted(case.accepted))}"
     return f"{found.outcome:17}{case.loss:24}{case.id:40}{' '.join(found.kinds) or '-'}: {found.said}{wanted}"
 
 
 def _page(
-    judged: Sequence[Judged], rights: Sequence[Right], accused: Sequence[Right], seconds: tuple[float, float]
+    judged: Sequence[Judged], said: Sequence[tuple[Right, symgrad.Diagnosis]], seconds: tuple[float, float]
 ) -> str:
     threads = [found for found in judged if found.case.source is not ISSUE]
     asked = [found for found in judged if found.case.source is ISSUE]
-    naive, single = (sum(getattr(right, name) for right in rights) for name in ("naive", "single"))
     return "\n\n".join(
         (
             _counted("wrong gradients written from threads and bug reports", threads),
             _counted("more for mistakes of which no thread was found", asked),
-            f"Of {len(rights)} right gradients, {naive} of which overflow at large inputs and {single} compute in"
-            f" float32, {len(accused)} are accused. The wrong ones took {seconds[0]:.0f} s, the right ones"
-            f" {seconds[1]:.0f} s.",
+            _counted_right(said),
+            f"The wrong ones took {seconds[0]:.0f} s, the right ones {seconds[1]:.0f} s.",
             _table(threads),
             "No thread was found of these:",
             _table(asked),
@@ -122,11 +132,24 @@ def _page(
     )
 
 
+def _counted_right(said: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
+    naive = [diagnosis for right, diagnosis in said if right.naive]
+    others = [diagnosis for right, diagnosis in said if not right.naive]
+    return (
+        f"Of {len(said)} right gradients, {sum(right.single for right, _ in said)} of which compute in float32,"
+        f" {sum(accused(*one) for one in said)} are accused. {len(naive)} have a step that overflows at large inputs,"
+        f" or divides by what is 0 there: {sum(bool(noted(one)) for one in naive)} have a note that says so, and"
+        f" {sum(not one.ok for one in naive)} are called right at ordinary inputs and wrong there. Of the others,"
+        f" {sum(bool(noted(one)) for one in others)} have such a note."
+    )
+
+
 def _counted(what: str, found: Sequence[Judged]) -> str:
     counts = Counter(one.outcome for one in found)
     losses = len({one.case.loss for one in found})
     said = (
         (RIGHT, "named rightly"),
+        (NOTED, "found right, with a note of the large inputs at which they are not"),
         (LATER, "named rightly, but after another explanation"),
         (OTHER, "named wrongly"),
         (NONE, "without an explanation"),
@@ -145,7 +168,7 @@ def _table(found: Sequence[Judged]) -> str:
             one.case.loss,
             _cell(f"{one.case.words} (*{one.case.kind}*)"),
             _source(one.case.source),
-            _cell(f"{one.said} (*{one.kinds[0]}*)") if one.kinds else "",
+            _cell(f"{one.said} (*{one.kinds[0]}*)" if one.kinds else one.said),
             one.outcome,
         )
         for one in found

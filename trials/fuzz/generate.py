@@ -390,7 +390,11 @@ def draft(integer: Integer) -> Draft:
     result = maker.result()
     by_hand = maker.chance(35) and not any(given.word == "labels" for given in maker.inputs)
     used = _reachable(result, maker.statements)
-    statements = tuple(s for s in maker.statements if s.name in used or maker.chance(10))
+    kept = {s.name for s in maker.statements if s.name in used or maker.chance(10)}
+    for statement in reversed(maker.statements):
+        if statement.name in kept:
+            kept |= set(statement.value.names())
+    statements = tuple(s for s in maker.statements if s.name in kept)
     wrt = _by(maker, result, statements, by_hand)
     start = maker.integer(0, len(LETTERS) - 1) if by_hand else 0
     return Draft(tuple(maker.inputs), statements, result, wrt, by_hand, LETTERS[start:] + LETTERS[:start])

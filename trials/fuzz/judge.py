@@ -39,8 +39,13 @@ class Outcome:
     marks: Counter[str] = field(default_factory=Counter)
     points: int = 0
     ties: int = 0
+    undefined: int = 0
     by_jax: int = 0
     seconds: float = 0.0
+
+
+UNDEFINED = "not defined where the program is"
+"""What symgrad says of a line such as step(x)/sqrt(relu(x)), which is 0/0 wherever x is negative: jax has NaN there."""
 
 
 class TooLong(BaseException):
@@ -55,7 +60,7 @@ def limited(seconds: float) -> Iterator[None]:
         raise TooLong
 
     previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1)  # again: what runs in a callback of C is passed over
     try:
         yield
     finally:
@@ -99,10 +104,12 @@ def _examine(draft: Draft, seed: int, thorough: bool, outcome: Outcome) -> None:
     for proof in proofs:
         outcome.marks.update(proof.counts)
         outcome.findings += [("problem", problem) for problem in proof.problems]
-        outcome.findings += [
-            ("marked wrong", f"line {mark.number}: {mark.detail}") for mark in proof.marks if mark.level == Level.WRONG
-        ]
-    points = list(points_of(draft, seed))
+        for mark in (mark for mark in proof.marks if mark.level == Level.WRONG):
+            if mark.detail.startswith(UNDEFINED):
+                outcome.undefined += 1
+            else:
+                outcome.findings.append(("marked wrong", f"line {mark.number}: {mark.detail}"))
+    points = [at for at in points_of(draft, seed) if _is_defined(derived, at)]
     outcome.points, outcome.ties = len(points), sum(at.tied for at in points)
     for at in points:
         outcome.findings += _gradients(derived, run, at)
@@ -123,6 +130,15 @@ def points_of(draft: Draft, seed: int) -> Iterator[Point]:
         sizes = {axis: series[at % len(series)] for at, axis in enumerate(draft.axes)}
         if (found := witnesses.point(draft, sizes, rng)) is not None:
             yield found
+
+
+def _is_defined(derived: Derivation, at: Point) -> bool:
+    """Whether the equations have a value: a function of what labels pick is, in the equations, one of every class."""
+    if not any(isinstance(given, np.ndarray) and given.dtype.kind == "i" for given in at.inputs.values()):
+        return True
+    with np.errstate(all="ignore"):
+        output = lines_at(derived.record, at).arrays[derived.program.output].reshape(-1)[0]
+    return bool(np.isreal(output) and np.isfinite(output))
 
 
 def _gradients(derived: Derivation, run: Callable[..., Any], at: Point) -> Iterator[tuple[str, str]]:

@@ -114,7 +114,10 @@ def _indices(entry: Expr) -> list[Idx]:
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest error, relative to the largest entry where that is more than a little."""
+    """The largest error, relative to the largest entry where that is more than a little; entries that are not numbers
+    are those of an array that the output does not need, outside of its domain."""
+    found, expected = np.broadcast_arrays(found, expected)
+    found, expected = found[~np.isnan(expected)], expected[~np.isnan(expected)]
     scale = float(np.max(np.abs(expected), initial=0.0))
     return float(np.max(np.abs(found - expected), initial=0.0)) / (scale + 1e-4)
 

@@ -74,6 +74,8 @@ class Kinks:
         """x or -x; at 0 the derivative is 0."""
         return x * np.sign(self.watch.gap(x, 0))
 
+    Abs = absolute
+
     def signum(self, x: Any) -> Any:
         """-1, 0 or 1."""
         return np.sign(self.watch.gap(x, 0)) + 0.0

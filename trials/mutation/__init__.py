@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
+from hashlib import sha256
 from pathlib import Path
 
 from trials import page
@@ -27,6 +27,7 @@ TESTS = (
     "derive",
     "differentiate",
     "endtoend",
+    "evaluate",
     "exact",
     "fields",
     "fold",
@@ -51,7 +52,12 @@ TESTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run all mutants, or those of some modules, or a sample, and write the page."""
+    """Run all mutants, or those of some modules, or a sample, and write the page; an interrupted run writes the page of
+    what is done.
+
+    The mutants are run in an order that their own text and the seed decide, so that what is done at any time is a
+    random sample.
+    """
     parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
     parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
@@ -62,13 +68,14 @@ def main(arguments: list[str]) -> int:
     mutants = [mutant for module, path in sources.items() for mutant in mutants_of(module, path)]
     asked = {_module(ROOT / name) for name in chosen.module or ()}
     wanted = [mutant for mutant in mutants if not asked or mutant.module in asked]
-    random.Random(chosen.seed).shuffle(wanted)  # so that what is done at any time is a sample
+    wanted.sort(key=lambda mutant: sha256(f"{chosen.seed}{mutant.key}".encode()).digest())
     wanted = wanted[: chosen.sample]
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "results.jsonl"
     known = _known(log) if chosen.resume or asked else {}
     if chosen.resume:
         wanted = [m for m in wanted if known.get(_line(m), Result("")).outcome not in (KILLED, TIMED_OUT)]
+        wanted.sort(key=lambda mutant: _line(mutant) not in known)  # first what was not noticed
     if not known:
         log.unlink(missing_ok=True)
     with log.open("a", encoding="utf-8") as file:
@@ -79,7 +86,7 @@ def main(arguments: list[str]) -> int:
             file.flush()
 
         files = [name for test in TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
-        run(sources, wanted, files, WORK / "tests.json", record)
+        run(sources, mutants, wanted, files, WORK / "tests.json", record)
     results = [(mutant, known[_line(mutant)]) for mutant in mutants if _line(mutant) in known]
     page.write("mutation", report(mutants, results, reasons_in(Path(__file__).with_name("harmless.toml"))))
     return 0

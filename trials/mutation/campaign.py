@@ -22,11 +22,11 @@ from typing import Any
 import coverage
 import pytest
 
-from trials.mutation.mutants import Mutant, install
+from trials.mutation.mutants import Mutant, install, spans_of
 
 SLOWEST = 3.0
 """Seconds of the processor, as all times here: a test that takes longer by itself takes no part."""
-BUDGET = 5.0
+BUDGET = 3.0
 """Seconds of tests that a mutant must survive."""
 MEMORY = 6 * 2**30
 
@@ -35,10 +35,22 @@ KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not
 
 @dataclass(frozen=True)
 class Timing:
-    """What a test needs by itself, and the lines that it reaches, by the name of the module."""
+    """What a test needs by itself, and the lines that it reaches of each function, counted from the first of it.
+
+    A function is ``module:name:digest``; one that has changed since was reached as a whole.
+    """
 
     seconds: float
     lines: dict[str, list[int]]
+
+    def reaches(self, mutant: Mutant) -> bool:
+        """Whether the test reaches the statement of a mutant; for a constant, its module."""
+        if mutant.function.isupper():
+            return any(name.startswith(f"{mutant.module}:") for name in self.lines)
+        name = f"{mutant.module}:{mutant.function}:"
+        if (known := self.lines.get(name + mutant.digest)) is not None:
+            return not set(known).isdisjoint(mutant.lines)
+        return any(other.startswith(name) for other in self.lines)
 
 
 @dataclass(frozen=True)
@@ -57,11 +69,20 @@ class Campaign:
         self,
         sources: dict[str, Path],
         mutants: Iterable[Mutant],
+        wanted: Iterable[Mutant],
         notes: Path,
         record: Callable[[Mutant, Result], None],
     ) -> None:
-        self._sources = {str(path.resolve()): name for name, path in sources.items()}
-        self._mutants = mutants
+        digests = {(mutant.module, mutant.function): mutant.digest for mutant in mutants}
+        self._spans = {
+            str(path.resolve()): {
+                f"{module}:{name}:{digests[module, name]}": span
+                for name, span in spans_of(path.read_text(encoding="utf-8")).items()
+                if (module, name) in digests
+            }
+            for module, path in sources.items()
+        }
+        self._wanted = wanted
         self._notes = notes
         self._record = record
         self._failed = False
@@ -76,27 +97,23 @@ class Campaign:
         items = {item.nodeid: item for item in session.items}
         timings = self._measured(items)
         usable = {name: timing for name, timing in timings.items() if timing.seconds <= SLOWEST}
-        for mutant in self._mutants:
+        for mutant in self._wanted:
             self._record(mutant, self._meet(mutant, items, usable))
         return True
 
     # --- tests by themselves -----------------------------------------------------------------------------------------
 
     def _measured(self, items: dict[str, pytest.Item]) -> dict[str, Timing]:
-        """What each test needs: from the notes where neither its file nor a mutated module has changed since."""
+        """What each test needs: from the notes where its file has not changed since."""
         stamps = {str(path): _stamp(path) for path in {item.path for item in items.values()}}
-        sources = {name: _stamp(Path(path)) for path, name in self._sources.items()}
-        known = json.loads(self._notes.read_text()) if self._notes.exists() else {}
-        kept: dict[str, Any] = {}
-        if known.get("sources") == sources:
-            kept = {
-                name: t for name, t in known["tests"].items() if known["stamps"][t["file"]] == stamps.get(t["file"])
-            }
+        known = json.loads(self._notes.read_text()) if self._notes.exists() else {"stamps": {}, "tests": {}}
+        old = known["stamps"]
+        kept = {name: test for name, test in known["tests"].items() if old[test["file"]] == stamps.get(test["file"])}
         for place, (name, item) in enumerate(items.items(), 1):
             if name not in kept:
                 kept[name] = {"file": str(item.path), **self._alone(item)}
             if place % 100 == 0 or place == len(items):
-                self._notes.write_text(json.dumps({"stamps": stamps, "sources": sources, "tests": kept}))
+                self._notes.write_text(json.dumps({"stamps": stamps, "tests": kept}))
                 print(f"measured {place} of {len(items)} tests", file=sys.__stderr__)
         return {name: Timing(kept[name]["seconds"], kept[name]["lines"]) for name in items}
 
@@ -120,7 +137,7 @@ class Campaign:
     def _watched(self, item: pytest.Item) -> dict[str, object] | None:
         signal.setitimer(signal.ITIMER_PROF, 2 * SLOWEST)
         _quiet()
-        watch = coverage.Coverage(include=list(self._sources), data_file=None, config_file=False)
+        watch = coverage.Coverage(include=list(self._spans), data_file=None, config_file=False)
         watch.set_option("run:disable_warnings", ["no-data-collected"])
         start = time.process_time()
         watch.start()
@@ -128,7 +145,12 @@ class Campaign:
         watch.stop()
         seconds = time.process_time() - start
         data = watch.get_data()
-        lines = {self._sources[f]: sorted(data.lines(f) or ()) for f in data.measured_files()}
+        lines: dict[str, list[int]] = {}
+        for file in data.measured_files():
+            reached = set(data.lines(file) or ())
+            for name, span in self._spans[file].items():
+                if own := reached.intersection(span):
+                    lines[name] = sorted(line - span.start for line in own)
         return {"seconds": seconds, "lines": lines} if passed else None
 
     def _passes(self, item: pytest.Item) -> bool:
@@ -139,8 +161,7 @@ class Campaign:
     # --- mutants -----------------------------------------------------------------------------------------------------
 
     def _meet(self, mutant: Mutant, items: dict[str, pytest.Item], timings: dict[str, Timing]) -> Result:
-        wanted = set(mutant.lines)
-        tests = [name for name, t in timings.items() if wanted.intersection(t.lines.get(mutant.module, ()))]
+        tests = [name for name, timing in timings.items() if timing.reaches(mutant)]
         if not tests:
             return Result(UNREACHED)
         killers = self._killers.setdefault((mutant.module, mutant.function), {})
@@ -195,11 +216,14 @@ def _quiet() -> None:
 def run(
     sources: dict[str, Path],
     mutants: Iterable[Mutant],
+    wanted: Iterable[Mutant],
     tests: Iterable[str],
     notes: Path,
     record: Callable[[Mutant, Result], None],
 ) -> None:
-    """Hold mutants against the tests of some files; each result is recorded as it comes."""
-    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-o", "addopts=", "-s"]
-    if pytest.main([*options, *tests], plugins=[Campaign(sources, mutants, notes, record)]) != pytest.ExitCode.OK:
+    """Hold the wanted ones of all mutants against the tests of some files; each result is recorded as it comes."""
+    plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "faulthandler")]
+    options = [*plugins, "-o", "addopts=", "-s", "--assert=plain"]
+    campaign = Campaign(sources, mutants, wanted, notes, record)
+    if pytest.main([*options, *tests], plugins=[campaign]) not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
         raise SystemExit("pytest did not come to its end")

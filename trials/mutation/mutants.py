@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ class Mutant:
 
     ``function`` is the function or method in which it is made, or the constant; ``before`` and ``after`` are the lines
     that differ; ``again`` counts mutants of the same lines; ``digest`` is that of the source of the function, which
-    tells whether a result is of this source; ``lines`` are those of the statement; ``source`` is the mutated function.
+    tells whether a result is of this source; ``lines`` are those of the statement, counted from the first of the
+    function; ``source`` is the mutated function.
     """
 
     module: str
@@ -52,7 +54,9 @@ class Mutant:
 
 def mutants_of(module: str, path: Path) -> Iterator[Mutant]:
     """All mutants of a module, from its source file."""
-    wrapper = MetadataWrapper(cst.parse_module(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    wrapper = MetadataWrapper(cst.parse_module(text))
+    spans = spans_of(text)
     places = _Places()
     wrapper.visit(places)
     seen: Counter[Key] = Counter()
@@ -62,7 +66,20 @@ def mutants_of(module: str, path: Path) -> Iterator[Mutant]:
         seen[module, function, before, after, 0] += 1
         again = seen[module, function, before, after, 0]
         digest = sha256(code.encode()).hexdigest()[:12]
+        first = spans[function].start if function in spans else 0
+        lines = range(lines.start - first, lines.stop - first)
         yield Mutant(module, function, before, after, again, digest, lines, source)
+
+
+def spans_of(text: str) -> dict[str, range]:
+    """The lines of each function and method of a module."""
+    found: dict[str, range] = {}
+    for statement in ast.parse(text).body:
+        prefix = f"{statement.name}." if isinstance(statement, ast.ClassDef) else ""
+        for inner in statement.body if isinstance(statement, ast.ClassDef) else [statement]:
+            if isinstance(inner, ast.FunctionDef):
+                found[prefix + inner.name] = range(inner.lineno, (inner.end_lineno or inner.lineno) + 1)
+    return found
 
 
 def _differing(old: list[str], new: list[str]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -27,16 +28,26 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Reason:
-    """Why the mutant of a function that has the line ``after`` is harmless; ``kind`` is one of ``KINDS``."""
+    """Why a mutant of a function, in which the line ``after`` stands, is harmless; ``kind`` is one of ``KINDS``.
+
+    ``function`` is named with its module, without ``symgrad.``.  A star in either stands for any text.
+    """
 
     function: str
     after: str
     kind: str
     why: str
 
+    def fits(self, mutant: Mutant) -> bool:
+        """Whether it is about a mutant."""
+        return all(
+            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL)
+            for pattern, text in zip((self.function, self.after), _at(mutant), strict=True)
+        )
+
 
 def reasons_in(path: Path) -> list[Reason]:
-    """The table of reasons; functions are named with their module."""
+    """The table of reasons."""
     groups = tomllib.loads(path.read_text(encoding="utf-8"))["reason"]
     return [Reason(g["function"], after, g["kind"], g["why"]) for g in groups for after in g["after"]]
 
@@ -44,9 +55,13 @@ def reasons_in(path: Path) -> list[Reason]:
 def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> str:
     """The page, in Markdown."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
-    known = {(reason.function, reason.after): reason for reason in reasons}
-    explained = [(m, known[_at(m)]) for m, _ in left if _at(m) in known]
-    unexplained = [(m, r) for m, r in left if _at(m) not in known]
+    explained, unexplained = [], []
+    for mutant, result in left:
+        found = next((reason for reason in reasons if reason.fits(mutant)), None)
+        if found:
+            explained.append((mutant, found))
+        else:
+            unexplained.append((mutant, result))
     parts = [
         "# Mutation",
         _summary(mutants, results, len(explained), len(unexplained)),
@@ -54,7 +69,7 @@ def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons:
         _explained(explained),
         "## Survivors without a reason",
         _listed((m, r.outcome) for m, r in unexplained) or "None.",
-        _stale(reasons, mutants, results),
+        _stale(reasons, results),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -123,15 +138,11 @@ def _listed(rows: Iterable[tuple[Mutant, str]]) -> str:
     return "\n".join(lines)
 
 
-def _stale(reasons: list[Reason], mutants: list[Mutant], results: list[tuple[Mutant, Result]]) -> str:
+def _stale(reasons: list[Reason], results: list[tuple[Mutant, Result]]) -> str:
     """The reasons that belong to no survivor: their mutant is gone, or a test notices it now."""
-    made = {_at(mutant) for mutant in mutants}
-    noticed = {_at(m) for m, r in results if r.outcome in (KILLED, TIMED_OUT)}
-    noticed -= {_at(m) for m, r in results if r.outcome in (SURVIVED, UNREACHED)}
-    lines = []
-    for reason in reasons:
-        at = reason.function, reason.after
-        if at not in made or at in noticed:
-            said = "no such mutant" if at not in made else "noticed"
-            lines.append(f"- {said}: `{reason.function}`: `{reason.after}`")
-    return "\n\n".join(["## Reasons that have gone stale", "\n".join(lines)]) if lines else ""
+    left = [mutant for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
+    stale = [reason for reason in reasons if not any(reason.fits(mutant) for mutant in left)]
+    if not stale:
+        return ""
+    lines = [f"- `{reason.function}`: `{reason.after}`" for reason in stale]
+    return "\n".join(["## Reasons that belong to no survivor", "", *lines])

@@ -1,0 +1,190 @@
+"""What random programs found in symgrad: each as small as it came, with what was wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from literal import complex_step, forward, random_inputs
+from sympy import Sum, sqrt, zoo
+
+import symgrad
+from symgrad import Array, Axis, Program, abbreviation, derive, node
+from symgrad.array import logsumexp, softplus
+from symgrad.differences import compare_with_differences
+from symgrad.errors import InputError, ProgramError
+from symgrad.functions import absolute, signum
+
+N, C = Axis("N"), Axis("C")
+n, m, k = N.index("n"), N.index("m"), C.index("k")
+L = Array("L")
+
+
+def agrees(program: Program, wrt: tuple[str, ...], sizes: tuple[int, ...] = (3, 2)) -> None:
+    """Every line is proved, and the generated function is the complex step's."""
+    derivation = derive(program, wrt=wrt)
+    assert set(derivation.prove().counts) <= {"definition", "every shape"}, derivation.to_text()
+    over = {axis.name: size for axis, size in zip(program.axes, sizes, strict=False)}
+    inputs = random_inputs(program, over, seed=1)
+    arrays = forward(program, inputs, over)
+    value, grads = derivation.to_numpy()(*inputs.values())
+    assert value == pytest.approx(arrays[program.output].real, rel=1e-9)
+    for name in wrt:
+        assert getattr(grads, name) == pytest.approx(complex_step(program, name, arrays, over), rel=1e-8, abs=1e-9)
+
+
+def runs(loss: symgrad.Loss) -> None:
+    """The generated function is what NumPy's differences of the loss say."""
+    assert compare_with_differences(loss, derive(loss).to_numpy(), loss.wrt).ok
+
+
+def test_no_division_by_a_size_less_one() -> None:
+    """M = (1 - C) Y was solved for Y by dividing through C - 1: not a number where C is 1, and unproved."""
+    Y, M = Array("Y", (N, C)), Array("M", (N, C))
+    program = Program(
+        "sizes",
+        (N, C),
+        (Y,),
+        (node(M[n, k], (1 - C.size) * Y[n, k]), node(L[()], Sum(M[n, k] ** 2 * Y[n, k], n, k))),
+        "L",
+    )
+    agrees(program, ("Y",))
+    agrees(program, ("Y",), (2, 1))
+
+
+def test_an_axis_that_only_counts() -> None:
+    """The code went over the rows of an axis that no array of any line has."""
+
+    @symgrad.loss(shapes="u: M, A: N", wrt="A")
+    def counted(u: Any, A: Any) -> Any:
+        return (A @ A) * len(u)
+
+    runs(counted)
+
+
+def test_a_sigmoid_of_a_number() -> None:
+    """The helper for sigmoid asked a number of Python's for its dtype."""
+
+    @symgrad.loss(shapes="t: scalar, X: N", wrt="t X")
+    def scalar(t: Any, X: Any) -> Any:
+        return softplus(t) ** 3 * np.sum(X)
+
+    runs(scalar)
+
+
+def test_a_logarithm_of_a_number_is_a_number() -> None:
+    """The derivative of 1.5**x was written as a weighted logarithm, log(3/2) with a dtype."""
+
+    @symgrad.loss(shapes="X: N", wrt="X")
+    def power(X: Any) -> Any:
+        s = np.sum(np.arctan(X))
+        return 1.5**s
+
+    runs(power)
+
+
+def test_a_logarithm_opened_into_numbers() -> None:
+    """log(e^t + e^t) is log(2) + t, which has no dtype."""
+
+    @symgrad.loss(shapes="t: scalar positive", wrt="t")
+    def twice(t: Any) -> Any:
+        return np.where(np.abs(np.logaddexp(t, t)) <= 1, 0.5 * np.logaddexp(t, t) ** 2, np.logaddexp(t, t) - 0.5)
+
+    runs(twice)
+
+
+def test_labels_of_their_own_axis_are_refused() -> None:
+    """They were declared without complaint, and refused by the generated function."""
+    with pytest.raises(InputError, match="axes of two names"):
+        symgrad.loss(shapes="X: N, y: N labels of N", wrt="X")(lambda X, y: np.sum(X))
+
+
+def test_labels_beside_rows_of_another_axis() -> None:
+    """Labels stayed labels in the lines before those for blocks of rows."""
+
+    @symgrad.loss(shapes="y: N labels of C, A: N C, V: B N", wrt="A V")
+    def beside(y: Any, A: Any, V: Any) -> Any:
+        return np.mean(A[np.arange(len(y)), y] @ V.T)
+
+    runs(beside)
+
+
+def test_an_identity_matrix_among_the_lines_for_rows() -> None:
+    """Its dtype was that of an array which these lines were not given."""
+
+    @symgrad.loss(shapes="F: T, X: T T, v: B", wrt="F X v")
+    def traced(F: Any, X: Any, v: Any) -> Any:
+        return np.trace(X) * np.sum(v) + np.mean(F)
+
+    runs(traced)
+
+
+def test_the_exponentials_of_a_diagonal() -> None:
+    """They were shifted as those of a matrix, whose rows and columns had one index."""
+
+    @symgrad.loss(shapes="a: N, H: N N", wrt="a")
+    def diagonal(a: Any, H: Any) -> Any:
+        return np.sum(np.arcsinh(a) ** 2) * logsumexp(np.diagonal(H))
+
+    runs(diagonal)
+
+
+def test_absolute_values_that_sympy_writes() -> None:
+    """sqrt(x**2) of an equation written by hand is SymPy's Abs: nothing differentiates or evaluates that."""
+    x, y = Array("x"), Array("y", (N,))
+    program = Program("roots", (N,), (x, y), (node(L[()], sqrt(x.base**2) * Sum(y[n] ** 2, n)),), "L")
+    assert program.definitions["L"].rhs.has(absolute)
+    agrees(program, ("x", "y"))
+    assert derive(program, wrt="x").gradients["x"].index.has(signum)
+
+
+def test_absolute_values_that_sympy_takes_out_of_roots_in_a_line() -> None:
+    """A line had Abs, which the generated code could not call."""
+    Z, F = Array("Z", (N,)), Array("F", (N,))
+    beta = Array("beta", (N,))
+    mean = Sum(F[m], m) / N.size
+    centred = beta[n] - Sum(beta[m], m) / N.size
+    program = Program(
+        "rooted",
+        (N,),
+        (Z, F),
+        (abbreviation(beta[n], mean * Z[n]), node(L[()], sqrt(Sum(centred**2, n)))),
+        "L",
+    )
+    derivation = derive(program, wrt=("Z", "F"))
+    assert not any("Abs" in str(step.after) for step in derivation.steps)
+    inputs = random_inputs(program, {"N": 3}, seed=1)
+    arrays = forward(program, inputs, {"N": 3})
+    _, grads = derivation.to_numpy()(*inputs.values())
+    assert pytest.approx(complex_step(program, "F", arrays, {"N": 3}), rel=1e-8) == grads.F
+
+
+def test_an_equation_that_is_not_finite_is_refused() -> None:
+    """Division by zero, written by hand, went through to the code, which could not compare it with 0."""
+    x = Array("x")
+    with pytest.raises(ProgramError, match="L is not finite"):
+        Program("infinite", (), (x,), (node(L[()], x.base * zoo),), "L")
+
+
+def test_a_shape_at_which_the_program_has_no_values() -> None:
+    """A deviation of one row is 0, and the program divides by it: the prover stopped there, in place of passing by."""
+
+    @symgrad.loss(shapes="F: N", wrt="F")
+    def deviations(F: Any) -> Any:
+        return np.linalg.norm(np.log1p(np.outer(F / np.std(F), F)) @ F)
+
+    derivation = derive(deviations)
+    report = derivation.prove()
+    assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+    assert all(("N", 1) not in shape for mark in report.weaker() for shape in mark.shapes)
+
+
+def test_a_line_names_each_shape_once() -> None:
+    """The shapes of a program of one axis had (2) twice, and were tried twice."""
+    from symgrad.check.shapes import standard_shapes
+
+    program = Program("one_axis", (N,), (Array("x", (N,)),), (node(L[()], Sum(Array("x", (N,))[n], n)),), "L")
+    shapes = standard_shapes(program)
+    assert len(set(shapes)) == len(shapes)
+    assert len(shapes) == 5
