@@ -16,7 +16,7 @@ from symgrad.losses import LOSSES
 from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
 from trials.diagnosis.points import inputs_of
 from trials.diagnosis.right import COUNT, Right, variants
-from trials.diagnosis.table import NAMED, NONE, Judged, accused, diagnosed, judge
+from trials.diagnosis.table import NAMED, NONE, Judged, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
 
 DOUBLE, SINGLE = 1e-8, 3e-5  # differences are good to about 1e-10
@@ -148,4 +148,4 @@ def test_what_is_missed_is_little() -> None:
 @pytest.mark.parametrize("right", variants(SAMPLE, seed=1), ids=lambda right: right.id)
 def test_a_right_gradient_is_not_accused(right: Right) -> None:
     diagnosis = diagnosed(right)
-    assert not accused(right, diagnosis), str(diagnosis)
+    assert diagnosis.ok, str(diagnosis)

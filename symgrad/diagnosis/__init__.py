@@ -3,7 +3,7 @@ returns."""
 
 from __future__ import annotations
 
-from symgrad.diagnosis.diagnose import diagnose
+from symgrad.diagnosis.driver import diagnose
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 
 __all__ = ["Deviation", "Diagnosis", "Explanation", "diagnose"]
