@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Sum, sqrt, zoo
+from sympy import Sum, exp, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
@@ -17,7 +18,7 @@ from symgrad.errors import InputError, ProgramError
 from symgrad.functions import absolute, signum
 
 N, C = Axis("N"), Axis("C")
-n, m, k = N.index("n"), N.index("m"), C.index("k")
+n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
 L = Array("L")
 
 
@@ -188,3 +189,38 @@ def test_a_line_names_each_shape_once() -> None:
     shapes = standard_shapes(program)
     assert len(set(shapes)) == len(shapes)
     assert len(shapes) == 5
+
+
+def test_a_power_with_a_symbolic_exponent_of_scalars() -> None:
+    """The derivative was a dot product of two numbers, which have no transpose."""
+
+    @symgrad.loss(shapes="e: scalar positive", wrt="e")
+    def tower(e: Any) -> Any:
+        mid = e + 10 * e
+        return (e * e) ** mid
+
+    runs(tower)
+
+
+def test_exact_arithmetic_gives_up_in_time() -> None:
+    """Some lines took most of a minute."""
+    F, v = Array("F", (C,)), Array("v", (C, C))
+    V, G = Array("V", (C, C)), Array("G", (C,))
+    sigmoid = 1 / (1 + exp(-v[k, j] - F[j]))
+    i = C.index("i")
+    mean = Sum(V[i, j], i) / C.size
+    program = Program(
+        "variances",
+        (C,),
+        (F, v),
+        (
+            node(V[k, j], sigmoid),
+            node(G[j], Sum((V[k, j] - mean) ** 2, k) / C.size),
+            node(L[()], Sum(V[k, k] ** 3, k) + Sum(G[j] ** 2, j)),
+        ),
+        "L",
+    )
+    start = time.process_time()
+    report = derive(program, wrt="F").prove()
+    assert time.process_time() - start < 20
+    assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)

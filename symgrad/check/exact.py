@@ -40,12 +40,14 @@ class NotExact(SymgradError):
 class Field:
     """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
 
-    ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
-    which are not equal here are different functions.
+    ``most_products`` bounds the work: ``NotExact`` is raised for more products of two terms.  ``complete`` says whether
+    all generators so far are known to be independent up to their relations, so that values which are not equal here are
+    different functions.
     """
 
-    def __init__(self, resolve: Callable[[Symbol], Expr | None]) -> None:
+    def __init__(self, resolve: Callable[[Symbol], Expr | None], most_products: int | None = None) -> None:
         self._resolve = resolve
+        self._products_left = most_products
         self._generators: dict[object, int] = {}
         self._divisors: list[Poly] = []
         self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
@@ -92,7 +94,7 @@ class Field:
         for divisor, numerator in value.items():
             have = dict(divisor)
             for number, exponent in highest.items():
-                numerator = _times(numerator, self._divisor_power(number, exponent - have.get(number, 0)))
+                numerator = self._times(numerator, self._divisor_power(number, exponent - have.get(number, 0)))
             total = _plus(total, numerator)
         return total, tuple(sorted((number, exponent) for number, exponent in highest.items() if exponent))
 
@@ -100,7 +102,7 @@ class Field:
         key = number, exponent
         if key not in self._powers:
             below: Poly = self._divisor_power(number, exponent - 1) if exponent else {0: 1}
-            self._powers[key] = _times(below, self._divisors[number]) if exponent else below
+            self._powers[key] = self._times(below, self._divisors[number]) if exponent else below
         return self._powers[key]
 
     def __call__(self, expr: Basic) -> Value:
@@ -201,7 +203,7 @@ class Field:
             raise NotExact("a division by zero")
         upper: Poly = {0: 1}
         for number, exponent in divisor:
-            upper = _times(upper, self._divisor_power(number, exponent))
+            upper = self._times(upper, self._divisor_power(number, exponent))
         content, factors = _content(numerator, len(self._generators))
         lower = [(self._divisor({1 << (WIDTH * place): 1}), exponent) for place, exponent in factors.items()]
         monomial = sum(exponent << (WIDTH * place) for place, exponent in factors.items())
@@ -225,12 +227,26 @@ class Field:
                 for number, exponent in e:
                     exponents[number] = exponents.get(number, 0) + exponent
                 divisor = tuple(sorted((number, exponent) for number, exponent in exponents.items() if exponent))
-                result = _add(result, {divisor: _times(n, m)})
+                result = _add(result, {divisor: self._times(n, m)})
         return result
 
     @staticmethod
     def _scaled(value: Value, factor: int) -> Value:
         return {d: {m: c * factor for m, c in n.items()} for d, n in value.items()}
+
+    def _times(self, left: Poly, right: Poly) -> Poly:
+        products = len(left) * len(right)
+        if products > MOST_TERMS:
+            raise NotExact("an exact product is too large")
+        if self._products_left is not None:
+            self._products_left -= products
+            if self._products_left < 0:
+                raise NotExact("exact arithmetic takes too long")
+        result: Poly = {}
+        for m, c in left.items():
+            for n, d in right.items():
+                result[m + n] = result.get(m + n, 0) + c * d
+        return {m: c for m, c in result.items() if c}
 
 
 ONE: Value = {(): {0: 1}}
@@ -259,6 +275,7 @@ def _plus(left: Poly, right: Poly) -> Poly:
     return result
 
 
+<<<<<<< HEAD
 def _times(left: Poly, right: Poly) -> Poly:
     if len(left) * len(right) > MOST_TERMS:
         raise NotExact("an exact product is too large")
@@ -271,6 +288,8 @@ def _times(left: Poly, right: Poly) -> Poly:
     return {m: c for m, c in result.items() if c}
 
 
+=======
+>>>>>>> fuzz
 def _add(left: Value, right: Value) -> Value:
     result = dict(left)
     for divisor, numerator in right.items():

@@ -16,6 +16,9 @@ from symgrad.equations import Assumption
 from symgrad.notation import axis_name
 from symgrad.steps import MatrixValue, Partial, Record, Total, Value
 
+MOST_PRODUCTS = 100_000
+"""Of two terms, for one line at one shape: a fraction of a second.  What is not decided by then gets a weaker mark."""
+
 
 class ExactLines:
     """Decides lines of one record at one shape under some assumptions, none of them about one-hot rows."""
@@ -23,7 +26,7 @@ class ExactLines:
     def __init__(self, record: Record, instance: Instance, assumed: tuple[Assumption, ...]) -> None:
         self._record = record
         self._instance = instance
-        self._field = Field(self._resolve)
+        self._field = Field(self._resolve, MOST_PRODUCTS)
         self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
         known = constraints(assumed, record.program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
