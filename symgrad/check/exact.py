@@ -246,6 +246,8 @@ class Field:
         for m, c in left.items():
             for n, d in right.items():
                 result[m + n] = result.get(m + n, 0) + c * d
+        if any(m & OVERFLOW for m in result):
+            raise NotExact("an exponent is too high")
         return {m: c for m, c in result.items() if c}
 
 
@@ -275,21 +277,6 @@ def _plus(left: Poly, right: Poly) -> Poly:
     return result
 
 
-<<<<<<< HEAD
-def _times(left: Poly, right: Poly) -> Poly:
-    if len(left) * len(right) > MOST_TERMS:
-        raise NotExact("an exact product is too large")
-    result: Poly = {}
-    for m, c in left.items():
-        for n, d in right.items():
-            result[m + n] = result.get(m + n, 0) + c * d
-    if any(m & OVERFLOW for m in result):
-        raise NotExact("an exponent is too high")
-    return {m: c for m, c in result.items() if c}
-
-
-=======
->>>>>>> fuzz
 def _add(left: Value, right: Value) -> Value:
     result = dict(left)
     for divisor, numerator in right.items():

@@ -88,7 +88,7 @@ def _in(value: np.ndarray, dtype: Any) -> Any:
 
 @dataclass(frozen=True)
 class Extreme:
-    """What happens at inputs of one kind, in words: the gradients by ``arrays`` are ``wrong``, or they are not finite."""
+    """What happens at inputs of one kind, in words: the gradients by ``arrays`` are ``wrong``, or not finite."""
 
     words: str
     arrays: tuple[str, ...]
