@@ -177,7 +177,7 @@ def test_a_shape_at_which_the_program_has_no_values() -> None:
 
     derivation = derive(deviations)
     report = derivation.prove()
-    assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+    assert not any(mark.words == "wrong" or "evaluated" in mark.detail for mark in report.marks)
     assert all(("N", 1) not in shape for mark in report.weaker() for shape in mark.shapes)
 
 
