@@ -116,7 +116,7 @@ def _is_nonnegative(expr: Expr) -> bool:
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
     """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear with a divisor known nonzero."""
-    atom = Symbol("kernel", real=True)
+    atom = Symbol("kernel ", real=True)  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = (lhs * denominator - numerator).expand()
     divisor = equation.coeff(atom, 1)

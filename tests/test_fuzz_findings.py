@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Sum, exp, sqrt, zoo
+from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
@@ -224,3 +224,21 @@ def test_exact_arithmetic_gives_up_in_time() -> None:
     report = derive(program, wrt="F").prove()
     assert time.process_time() - start < 20
     assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+
+
+@pytest.mark.parametrize("name", ["t", "rate0", "still0", "known", "kernel", "entry"])
+def test_an_array_may_have_any_name(name: str) -> None:
+    """Placeholders of the engine's had names that a scalar may have: d(log S + t)/dy was 1 + p, a wrong gradient."""
+    w, y, S, x = Array("w", (C,)), Array("y", (C,)), Array("S"), Array(name)
+    program = Program(
+        "named",
+        (C,),
+        (w, x),
+        (
+            node(y[k], exp(w[k]) * x.base - 1),
+            abbreviation(S[()], Sum(exp(y[k]), k)),
+            node(L[()], log(S.base) + x.base + Sum(exp(-x.base * w[k]), k)),
+        ),
+        "L",
+    )
+    agrees(program, ("w", name), (3,))

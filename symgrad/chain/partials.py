@@ -70,7 +70,7 @@ def contribution(
     short = _short_names(program, user, name)
     calls = units(program, user, name)
     slopes: dict[Expr, Expr] = {}
-    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known", real=True)))
+    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ", real=True)))
     cites = _origins(writer, rest, short)
     for unit in calls:
         written, stated = _rewritten(writer, unit, short, rules)
@@ -107,12 +107,13 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
 
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
     """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
-    rates = {unit: Symbol(f"rate{place}", real=True) for place, unit in enumerate(slopes)}
-    t = Symbol("t", real=True)
+    # Names with a space in them are those of no array.
+    rates = {unit: Symbol(f"rate {place}", real=True) for place, unit in enumerate(slopes)}
+    t = Symbol("t ", real=True)
     moved = replaced(rhs, {unit: unit + t * rates[unit] for unit in slopes})
     known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
     known = replaced(known, {rates[unit]: slope for unit, slope in slopes.items()})
-    still = {unit: _standing_for(unit, f"still{place}") for place, unit in enumerate(slopes)}
+    still = {unit: _standing_for(unit, f"still {place}") for place, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
     for unit, standing in still.items():
         rest = replaced(rest, {e: _moved(unit, standing, e) for e in entries(rest, _name(standing))})

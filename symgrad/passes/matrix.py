@@ -38,7 +38,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import Array, bound_indices, free_indices, freshen
 
-ENTRY = Symbol("entry", real=True)  # what an elementwise function is applied to; a dummy would differ each time
+# What an elementwise function is applied to: a dummy would differ each time, and no array has a name with a space.
+ENTRY = Symbol("entry ", real=True)
 
 
 class NoMatrixFormError(Exception):
