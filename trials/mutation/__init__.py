@@ -31,6 +31,7 @@ TESTS = (
     "endtoend",
     "evaluate",
     "exact",
+    "exactlines",
     "fields",
     "fold",
     "functions",
