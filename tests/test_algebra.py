@@ -91,6 +91,10 @@ def equal() -> Pairs:
         "log of a quotient": (log(times(p(k), power(p(j), -1))), less(log(p(k)), log(p(j)))),
         "log of a power": (log(power(p(k), 2)), scale(log(p(k)), 2)),
         "log of an odd power": (log(power(y(k), 3)), scale(log(y(k)), 3)),
+        "log of a multiple of an odd power": (
+            log(scale(power(y(k), 3), 8)),
+            add(scale(log(number(2)), 3), scale(log(y(k)), 3)),
+        ),
         "log of an exponential": (log(times(e(y(k)), p(j))), add(y(k), log(p(j)))),
         "log of a root": (log(power(add(p(k), number(1)), half)), scale(log(add(p(k), number(1))), half)),
         "log of a number": (log(number(12)), add(scale(log(number(2)), 2), log(number(3)))),
@@ -148,6 +152,7 @@ def different() -> Pairs:
         "another order of roots": (power(add(y(k), p(k)), half), power(add(y(k), p(k)), Fraction(1, 3))),
         "exp of a product": (e(times(y(k), p(k))), times(e(y(k)), e(p(k)))),
         "an entry that is positive": (y(k), p(k)),
+        "logarithms of primes": (log(number(2)), log(number(3))),
         "entries of other indices": (y(k), y(j)),
         "a number": (number(1), number(2)),
     }

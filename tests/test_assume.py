@@ -67,6 +67,11 @@ TURNED: dict[str, tuple[Expr, tuple[object, ...], Expr]] = {
     "two free indices in their order": (A[e, a] + A[a, e], (a, e), 2 * A[a, e]),
     "the second index of the line stands last": (Sum(x[d] * A[e, d], d) * x[a], (a, e), Sum(x[d] * A[d, e], d) * x[a]),
     "both summed": (Sum(A[d, e] * x[d], d, e) - Sum(A[e, d] * x[d], d, e), (), Integer(0)),
+    "two entries in a sum": (
+        Sum(A[d, e] * A[e, a] * x[d] ** 2 * x[a], d, e, a) - Sum(A[e, d] * A[a, e] * x[d] ** 2 * x[a], d, e, a),
+        (),
+        Integer(0),
+    ),
     "where nothing merges": (A[e, a] * x[a], (a, e), A[e, a] * x[a]),
     "another matrix": (Z[n, k], (n, k), Z[n, k]),
 }
@@ -88,6 +93,11 @@ PICKED: dict[str, tuple[Expr, Expr]] = {
         Y[n, k] * Z[n, k] * Sum(exp(Z[n, c]), c),
     ),
     "a product of a row": (Sum(Y[n, k] * Y[n, j] * Z[n, k], k), Y[n, j] * Z[n, j]),
+    "three of a row": (Sum(Y[n, k] * Y[n, j] * Y[n, c] * Z[n, k], k, j), Y[n, c] * Z[n, c]),
+    "a bracket and a sum": (
+        Y[n, k] * (Z[n, k] + Y[n, k]) * Sum(Y[n, j] * Z[n, j], j),
+        Y[n, k] * (Z[n, k] + 1) * Z[n, k],
+    ),
     "in a bracket": (Y[n, k] * (Z[n, k] + Y[n, k]) ** 1, Y[n, k] * (Z[n, k] + 1)),
     "under a sum": (Sum(Y[n, k] ** 2 * Z[n, k], n, k), Sum(Y[n, k] * Z[n, k], n, k)),
     "another row": (Y[n, k] * Sum(Y[m, j] * Z[m, j], j), Y[n, k] * Sum(Y[m, j] * Z[m, j], j)),

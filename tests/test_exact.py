@@ -23,6 +23,7 @@ EQUAL = {
     "a factor cancels": ((x**2 - 1) / (x - 1) ** 2, (x + 1) / (x - 1)),
     "a monomial in a divisor": (1 / (x**2 * y + x * y), 1 / (x * y) - 1 / (y * (x + 1))),
     "numbers in a divisor": (x / (2 * x / 3 + 4) + 6 / (x + 6), x / (2 * x / 3 + 4) - (-12) / (2 * x + 12)),
+    "fractions in a divisor": (x / (x / 2 + y / 3), 6 * x / (3 * x + 2 * y)),
     "a negative divisor": (1 / (x - y), -1 / (y - x)),
     "a power of a sum": ((x + y) ** 3, x**3 + 3 * x**2 * y + 3 * x * y**2 + y**3),
     "an inverse power": ((x + y) ** -2 * x, x / (x**2 + 2 * x * y + y**2)),

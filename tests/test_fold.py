@@ -60,7 +60,7 @@ TIDY: dict[str, tuple[Expr, Expr]] = {
     "a quotient of sums": (y / (y + z) + z / (y + z), Integer(1)),
     "a minus into the bracket": (-y * (p - z), y * (z - p)),
     "a delta stays positive": (-y * (KroneckerDelta(k, j) - p), y * (p - KroneckerDelta(k, j))),
-    "a minus into a bracket of numbers": (-(2 - 2 * u) * y / size, (2 * u - 2) * y / size),
+    "a minus into a bracket of numbers": (-((2 - 2 * u) * y) / size, (2 * u - 2) * y / size),
     "within a sum": (Sum(y * p - y * z, k), Sum(y * (p - z), k)),
     "a product": (y * p / size, y * p / size),
     "sizes in front": (y * p / size + z * p / size, p * (y + z) / size),

@@ -70,6 +70,7 @@ COUNTS = {  # summed letters, powers of sizes, degree, divisors: counted by hand
     "a product": (size * Y[n, k] * Sum(Z[n, j], j), {"C": 1}, {"N": 1}, 2, {}),
     "a square of sums": (total**2, {"C": 2}, {}, 2, {}),
     "a sum in a sum": (Sum(Y[n, k] * total, n), {"N": 1, "C": 1}, {}, 2, {}),
+    "a divisor without the summed index": (Sum(Z[n, k] / Y[n, j], k), {"C": 1}, {}, 1, {Y[n, j]: 1}),
     "terms": (size**2 * Y[n, k] + size * total**2, {"C": 2}, {"N": 2}, 2, {}),
     # Over the common divisor y (1 + e)**2 the terms are (1 + e)**2 and y z.
     "fractions": (1 / Y[n, k] + Z[n, k] / (1 + e) ** 2, {}, {}, 2, {Y[n, k]: 1, 1 + e: 2}),

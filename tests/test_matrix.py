@@ -125,6 +125,7 @@ OTHER_FORMS: dict[str, tuple[Expr, str]] = {
     "terms of every kind": (Z[n, k] + u[n] + v[k] + 1 + tau, "nk"),
     "terms of every kind turned": (Z[n, k] + u[n] + v[k] + 1 + tau, "kn"),
     "a sum of terms within a product": (Sum((X[n, d] + u[n]) * (W[d, k] + v[k]), d), "nk"),
+    "a number more than a sum": (1 + Sum(b[k], k), ""),
     "a delta in a product": (Sum(KroneckerDelta(k, j) * Z[n, j], j) + Z[n, k], "nk"),
     "a trace of a product": (Sum(A[k, j] * A[j, k], k, j), ""),
 }
@@ -143,8 +144,9 @@ def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
 
 
 def test_nothing_is_transposed_without_need() -> None:
-    found = to_matrix(KroneckerDelta(k, j) - A[k, j], (j, k), ARRAYS)
-    assert found is not None and found.atoms(Transpose) == {a.T}
+    for order in ((j, k), (k, j)):
+        found = to_matrix(KroneckerDelta(k, j) - A[j, k] - A[k, j], order, ARRAYS)
+        assert found is not None and found.atoms(Transpose) == {a.T}
     found = to_matrix(u[n] * Sum(A[k, j] * v[j], j), (n, k), ARRAYS)
     assert found is not None and found.atoms(Transpose) == {v.matrix.T, a.T}
     found = to_matrix(Sum(X[n, d] * W[d, k] * Z[n, k], n, d, k), (), ARRAYS)

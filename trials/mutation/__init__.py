@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 
 from trials import page
@@ -18,6 +19,7 @@ from trials.mutation.report import reasons_in, report
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
+REASONS = Path(__file__).with_name("harmless.toml")
 TARGETS = ("symgrad/rules.py", "symgrad/passes", "symgrad/check")
 TESTS = (
     "algebra",
@@ -29,6 +31,7 @@ TESTS = (
     "endtoend",
     "evaluate",
     "exact",
+    "exactlines",
     "fields",
     "fold",
     "functions",
@@ -41,10 +44,12 @@ TESTS = (
     "meaning",
     "normal",
     "proof",
+    "published",
     "recorded",
     "rules",
     "shapes",
     "some_lines",
+    "soundness",
     "truth",
     "witness",
 )
@@ -52,7 +57,7 @@ TESTS = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run all mutants, or those of some modules, or a sample, and write the page; an interrupted run writes the page of
+    """Run all mutants or a sample, and write the page, or print it for some modules; an interrupted run has the page of
     what is done.
 
     The mutants are run in an order that their own text and the seed decide, so that what is done at any time is a
@@ -67,15 +72,12 @@ def main(arguments: list[str]) -> int:
     sources = {_module(path): path for path in _targets()}
     mutants = [mutant for module, path in sources.items() for mutant in mutants_of(module, path)]
     asked = {_module(ROOT / name) for name in chosen.module or ()}
-    wanted = [mutant for mutant in mutants if not asked or mutant.module in asked]
-    wanted.sort(key=lambda mutant: sha256(f"{chosen.seed}{mutant.key}".encode()).digest())
-    wanted = wanted[: chosen.sample]
+    order = sorted(mutants, key=lambda mutant: sha256(f"{chosen.seed}{mutant.key}".encode()).digest())
+    sample = [mutant for mutant in order if not asked or mutant.module in asked][: chosen.sample]
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "results.jsonl"
-    known = _known(log) if chosen.resume or asked else {}
-    if chosen.resume:
-        wanted = [m for m in wanted if known.get(_line(m), Result("")).outcome not in (KILLED, TIMED_OUT)]
-        wanted.sort(key=lambda mutant: _line(mutant) not in known)  # first what was not noticed
+    known = _known(log) if chosen.resume else {}
+    wanted = [m for m in sample if known.get(_line(m), Result("")).outcome not in (KILLED, TIMED_OUT)]
     if not known:
         log.unlink(missing_ok=True)
     with log.open("a", encoding="utf-8") as file:
@@ -87,8 +89,14 @@ def main(arguments: list[str]) -> int:
 
         files = [name for test in TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
         run(sources, mutants, wanted, files, WORK / "tests.json", record)
-    results = [(mutant, known[_line(mutant)]) for mutant in mutants if _line(mutant) in known]
-    page.write("mutation", report(mutants, results, reasons_in(Path(__file__).with_name("harmless.toml"))))
+    # An interrupted run has done the sample up to some mutant; what an earlier one noticed beyond it does not count.
+    done = takewhile(lambda mutant: _line(mutant) in known, sample)
+    results = [(mutant, known[_line(mutant)]) for mutant in done]
+    text = report([m for m in mutants if not asked or m.module in asked], results, reasons_in(REASONS))
+    if asked:
+        print(text)
+    else:
+        page.write("mutation", text)
     return 0
 
 
