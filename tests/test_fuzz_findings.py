@@ -12,7 +12,7 @@ from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
-from symgrad.array import logsumexp, softplus
+from symgrad.array import logsumexp, norm, softplus
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError
 from symgrad.functions import absolute, signum
@@ -242,3 +242,17 @@ def test_an_array_may_have_any_name(name: str) -> None:
         "L",
     )
     agrees(program, ("w", name), (3,))
+
+
+def test_no_line_says_the_same_as_the_one_before_it() -> None:
+    """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
+    from what no line states."""
+
+    @symgrad.loss(shapes="n: K K", wrt="n")
+    def deviation(n: Any) -> Any:
+        return -norm(np.diagonal(n) / np.std(np.diagonal(n), axis=0, keepdims=True))
+
+    derivation = derive(deviation)
+    assert not derivation.prove().problems
+    shown = [line.split("  ")[0] for line in derivation.to_text().splitlines() if line.lstrip().startswith("=")]
+    assert len(set(shown)) == len(shown)
