@@ -242,3 +242,29 @@ def test_an_array_may_have_any_name(name: str) -> None:
         "L",
     )
     agrees(program, ("w", name), (3,))
+
+
+def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
+    """(s^(1/4) - s) s, solved for s^(1/4), was put for s^2 in the solution, again and again: derive took all memory."""
+
+    @symgrad.loss(shapes="u: B", wrt="u")
+    def roots(u: Any) -> Any:
+        s = 1 / (u**2 + 1)
+        U = (s**0.25 - s) * s
+        return np.sum(U)
+
+    runs(roots)
+
+
+def test_the_exponential_of_a_sum_stays_one() -> None:
+    """SymPy multiplies exp(sum) out into a product over an index, which had no code and no notation."""
+    Z, v, M = Array("Z", (N, C)), Array("t"), Array("mid", (N, C))
+    product = Sum(M[n, k] * Z[m, k], k)
+    program = Program(
+        "products",
+        (N, C),
+        (v, Z),
+        (node(M[n, k], Z[n, k] + v.base), node(L[()], Sum(log(1 + exp(product)), n, m))),
+        "L",
+    )
+    agrees(program, ("t",))
