@@ -202,9 +202,17 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
                 pattern = _instance(rule.pattern, rule.indices, choice)
             except IndicesCoincide:
                 continue
-            if (power := _power_of(canonical(candidate), pattern)) is not None:
+            power = _power_of(canonical(candidate), pattern)
+            if power is not None and not _is_of_itself(rule, candidate):
                 yield candidate, _instance(rule.replacement, rule.indices, choice) ** power
                 break
+
+
+def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
+    """Whether a whole power, such as s**2, would be replaced by powers of a root of s that is solved in terms of s."""
+    if not (isinstance(rule.pattern, Pow) and not rule.pattern.exp.is_Integer and isinstance(candidate, Pow)):
+        return False
+    return bool(candidate.exp.is_Integer and array_names(rule.replacement) & array_names(rule.pattern))
 
 
 @lru_cache(maxsize=16384)

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sympy import Add, Expr, KroneckerDelta, Mul, Sum
+from sympy import Add, Dummy, Expr, KroneckerDelta, Mul, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
-from symgrad.notation import axis_name, bound_indices, canonical, free_indices, freshen, height, reindexed, sum_over
+from symgrad.notation import (
+    axis_name,
+    bound_indices,
+    canonical,
+    free_indices,
+    freshen,
+    height,
+    reindexed,
+    replaced,
+    sum_over,
+)
 
 
 def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
@@ -34,11 +44,20 @@ def split_sums(expr: Expr) -> Expr:
     return canonical(_split(freshen(expr)))
 
 
+def multiplied_out(expr: Expr) -> Expr:
+    """``expr`` with its brackets multiplied out.  SymPy would make a product over an index of the exponential of a sum,
+    and no part of this package knows what that is."""
+    names: dict[Basic, Basic] = {e: Dummy(positive=True) for e in expr.atoms(exp) if e.args[0].has(Sum)}
+    if not names:
+        return expr.expand()
+    return replaced(replaced(expr, names).expand(), {name: e for e, name in names.items()})
+
+
 def _split(expr: Basic) -> Expr:
     if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not height(expr):
         return expr
     if isinstance(expr, Sum):
-        body = _split(expr.function).expand()
+        body = multiplied_out(_split(expr.function))
         return Add(*(_sum_of_product(term, bound_indices(expr)) for term in Add.make_args(body)))
     return expr.func(*(_split(arg) for arg in expr.args))
 

@@ -290,7 +290,7 @@ def test_a_solution_needs_a_divisor_known_nonzero() -> None:
         assert "1/gamma" not in str(step.after)
 
 
-@pytest.mark.parametrize("call", [Function("mystery"), abs, lambda z: Max(z, 0)])
+@pytest.mark.parametrize("call", [Function("mystery"), lambda z: Max(z, 0)])
 def test_an_unknown_derivative_raises_and_is_named(call: object) -> None:
     program = Program(
         "strange",
@@ -299,7 +299,7 @@ def test_an_unknown_derivative_raises_and_is_named(call: object) -> None:
         (cl.logits(), node(L.base, Sum(call(Z[n, k]), n, k))),  # type: ignore[operator]
         "L",
     )
-    with pytest.raises(UnsupportedError, match=r"(mystery|Abs|Max)\(.*Z\[n, k\]\) in the equation of L"):
+    with pytest.raises(UnsupportedError, match=r"(mystery|Max)\(.*Z\[n, k\]\) in the equation of L"):
         derive_record(program, ("W",))
 
 

@@ -12,9 +12,9 @@ from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
-from symgrad.array import logsumexp, norm, softplus
+from symgrad.array import logsumexp, norm, one_hot, softplus
 from symgrad.differences import compare_with_differences
-from symgrad.errors import InputError, ProgramError
+from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, signum
 
 N, C = Axis("N"), Axis("C")
@@ -256,3 +256,52 @@ def test_no_line_says_the_same_as_the_one_before_it() -> None:
     assert not derivation.prove().problems
     shown = [line.split("  ")[0] for line in derivation.to_text().splitlines() if line.lstrip().startswith("=")]
     assert len(set(shown)) == len(shown)
+
+
+def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
+    """(s^(1/4) - s) s, solved for s^(1/4), was put for s^2 in the solution, again and again: derive took all memory."""
+
+    @symgrad.loss(shapes="u: B", wrt="u")
+    def roots(u: Any) -> Any:
+        s = 1 / (u**2 + 1)
+        U = (s**0.25 - s) * s
+        return np.sum(U)
+
+    runs(roots)
+
+
+def test_the_exponential_of_a_sum_stays_one() -> None:
+    """SymPy multiplies exp(sum) out into a product over an index, which had no code and no notation."""
+    Z, v, M = Array("Z", (N, C)), Array("t"), Array("mid", (N, C))
+    product = Sum(M[n, k] * Z[m, k], k)
+    program = Program(
+        "products",
+        (N, C),
+        (v, Z),
+        (node(M[n, k], Z[n, k] + v.base), node(L[()], Sum(log(1 + exp(product)), n, m))),
+        "L",
+    )
+    agrees(program, ("t",))
+
+
+def test_entries_at_labels_of_what_the_labels_make_infinite() -> None:
+    """1/one_hot(y) is infinite off the label; times the 0 there it had become 1, and the sum over the classes C."""
+
+    @symgrad.loss(shapes="y: N labels of C, x: N", wrt="x")
+    def inverse(y: Any, x: Any) -> Any:
+        return np.sum(x * (1 / one_hot(y, 3 if isinstance(y, np.ndarray) else C))[np.arange(len(y)), y])
+
+    with pytest.raises(UnsupportedError, match="depends on the one-hot rows of y itself"):
+        derive(inverse)
+
+
+def test_an_example_whose_adjoints_are_written_in_one_that_was_asked_for() -> None:
+    """The example looked for the adjoint of an array in ``wrt`` among those on the way."""
+
+    @symgrad.loss(shapes="X: M", wrt="X")
+    def chain(X: Any) -> Any:
+        p = X / len(X)
+        G = np.exp(p) ** 1.5
+        return norm(G)
+
+    assert derive(chain, wrt=["X", "G"]).example is not None

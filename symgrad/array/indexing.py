@@ -17,6 +17,8 @@ from symgrad.array.reductions import expanded
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Axis
 
+POLYNOMIAL = {"+", "-", "*", "negative", "positive", "sum", "mean", "@"}
+
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
@@ -82,6 +84,11 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
     rows, classes = labels.one_hot.axes
     if node.axes[place] != classes:
         raise ProgramError(f"{shown(node)} indexed by {labels.name}: its labels are of {_name(classes)}")
+    if not _is_polynomial(node, labels.one_hot):
+        raise UnsupportedError(
+            f"{shown(node)} indexed by {labels.name}: it depends on the one-hot rows of {labels.name} itself, and may "
+            "be singular where they are 0"
+        )
     paired = [at for at, part in enumerate(parts) if isinstance(part, Positions)]
     if len(paired) > 1 or (paired and (abs(paired[0] - place) != 1 or node.axes[paired[0]] != rows)):
         raise ProgramError(f"{shown(node)} indexed by labels: np.arange(len({labels.name})) is for the axis beside")
@@ -91,6 +98,19 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
         letters[at] = "row"
     result = ["row" if letter == "class" else letter for letter in letters if not (letter == "row" and paired)]
     return contraction(GATHER, [node, labels.one_hot], [tuple(letters), ("row", "class")], tuple(result))
+
+
+def _is_polynomial(node: Node, leaf: Node) -> bool:
+    """Whether a value is known to be a polynomial in the entries of ``leaf``, so that 0 times it is 0."""
+    if node is leaf:
+        return True
+    using = [place for place, part in enumerate(node.parts) if _depends(part, leaf)]
+    known = node.operation in POLYNOMIAL or (node.operation == "/" and using == [0]) or node.operation == GATHER
+    return not using or (known and all(_is_polynomial(part, leaf) for part in node.parts))
+
+
+def _depends(node: Node, leaf: Node) -> bool:
+    return node is leaf or any(_depends(part, leaf) for part in node.parts)
 
 
 def _name(axis: Dimension) -> str:

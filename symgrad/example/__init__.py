@@ -170,10 +170,10 @@ def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
     """The derivatives by the arrays on the way, from their closed forms: those asked for come from the function."""
     evaluator, found = point.evaluator, {}
     for name, adjoint in record.adjoints.items():
+        indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
+        values = evaluator.over(adjoint.index, indices)
+        evaluator.values[record.adjoint_arrays[name].name] = values  # later ones may be written in it
         if name not in record.wrt:
-            indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
-            values = evaluator.over(adjoint.index, indices)
-            evaluator.values[record.adjoint_arrays[name].name] = values
             found[name] = floats(values)
     return found
 

@@ -21,7 +21,7 @@ from symgrad.notation import (
     sum_over,
 )
 from symgrad.program import Program
-from symgrad.sums import contract, ordered_sums, split_sums
+from symgrad.sums import contract, multiplied_out, ordered_sums, split_sums
 
 MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round
 
@@ -57,7 +57,7 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
                 expr = replaced(expr, {total: rhs})
                 break
             short = program.opened(total, _standing_on(program, lhs))
-            value = replaced(split_sums(program.written_out(total, short)), {lhs: rhs}).expand()
+            value = multiplied_out(replaced(split_sums(program.written_out(total, short)), {lhs: rhs}))
             if short and not value.has(Sum):
                 expr, opened = replaced(expr, {total: value}), opened | short
                 break

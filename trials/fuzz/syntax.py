@@ -118,7 +118,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "subtract": Elementwise("({0} - {1})", lambda a, b: a - b),
     "multiply": Elementwise("({0} * {1})", lambda a, b: a * b),
     "divide": Elementwise("({0} / {1})", lambda a, b: a / b, " p"),
-    "symbolic power": Elementwise("({0} ** {1})", lambda a, b: a**b, "p "),
+    "symbolic power": Elementwise("np.power({0}, {1})", lambda a, b: a**b, "p "),
     "negative": Elementwise("(-{0})", lambda a: -a),
     "square": power(2),
     "cube": power(3),

@@ -61,6 +61,11 @@ class Kinks:
         self.watch.near = self.watch.near or bool(np.any(np.abs(x) < NEAR))
         return np.log(x)
 
+    def power(self, a: Any, b: Any) -> Any:
+        """a to the power b, whose logarithm it is made of."""
+        self.log(a)
+        return a**b
+
     def step(self, x: Any, at_zero: Any) -> Any:
         """0, ``at_zero`` or 1."""
         gap = self.watch.gap(x, 0)
@@ -149,6 +154,7 @@ def numpy_language(kinks: Kinks) -> dict[str, Any]:
     numpy = SimpleNamespace(
         **{name: getattr(np, name) for name in PLAIN},
         sqrt=kinks.sqrt,
+        power=kinks.power,
         log=kinks.log,
         log1p=lambda x: kinks.log(1 + x),
         log2=lambda x: kinks.log(x) / np.log(2),
