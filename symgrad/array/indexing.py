@@ -17,7 +17,7 @@ from symgrad.array.reductions import expanded
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Axis
 
-POLYNOMIAL = {"+", "-", "*", "negative", "positive", "sum", "mean", "@"}
+POLYNOMIAL = {"+", "-", "*", "negative", "positive", "sum", "mean", "@", GATHER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +102,18 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
 
 def _is_polynomial(node: Node, leaf: Node) -> bool:
     """Whether a value is known to be a polynomial in the entries of ``leaf``, so that 0 times it is 0."""
-    if node is leaf:
-        return True
-    using = [place for place, part in enumerate(node.parts) if _depends(part, leaf)]
-    known = node.operation in POLYNOMIAL or (node.operation == "/" and using == [0]) or node.operation == GATHER
-    return not using or (known and all(_is_polynomial(part, leaf) for part in node.parts))
+    known: dict[Node, bool | None] = {leaf: True}
 
+    def how(part: Node) -> bool | None:
+        """Whether a part is a polynomial in them; None if they do not occur in it."""
+        if part not in known:
+            found = [how(inner) for inner in part.parts]
+            plain = part.operation in POLYNOMIAL or (part.operation == "/" and found[1] is None)
+            using = [one for one in found if one is not None]
+            known[part] = (plain and all(using)) if using else None
+        return known[part]
 
-def _depends(node: Node, leaf: Node) -> bool:
-    return node is leaf or any(_depends(part, leaf) for part in node.parts)
+    return how(node) is not False
 
 
 def _name(axis: Dimension) -> str:
