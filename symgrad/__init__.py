@@ -1,16 +1,23 @@
 """symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
 from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
+from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render.style import stylesheet
 from symgrad.results import ClosedForm, Evaluation, Proof
+
+if TYPE_CHECKING:
+    from symgrad.diagnosis import Diagnosis, diagnose
 
 __version__ = "0.1.0"
 
@@ -21,6 +28,7 @@ __all__ = [
     "Axis",
     "ClosedForm",
     "Derivation",
+    "Diagnosis",
     "Evaluation",
     "InputError",
     "Loss",
@@ -30,7 +38,9 @@ __all__ = [
     "SymgradError",
     "UnsupportedError",
     "abbreviation",
+    "check_grad",
     "derive",
+    "diagnose",
     "find_witness",
     "loss",
     "node",
@@ -40,3 +50,10 @@ __all__ = [
     "stylesheet",
     "symmetric",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What a derivation alone does not need is imported when it is asked for: it brings the generators of code."""
+    if name in ("Diagnosis", "diagnose"):
+        return getattr(import_module("symgrad.diagnosis"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
-"""The command line: ``symgrad losses | derive | generate | check``.
+"""The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
-Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input (one line on standard error).
+Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input or where the output cannot be written (one line on
+standard error), 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import argparse
 import gc
 import json
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -18,14 +19,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
-from symgrad.errors import InputError, SymgradError
+from symgrad.errors import InputError, SymgradError, shown
+from symgrad.files import write_whole
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
-from symgrad.sources import find
+from symgrad.sources import candidate, find
 
 if TYPE_CHECKING:
     from symgrad.evidence import Report
 
+LOSS = "a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name"
+CANDIDATE = (
+    "the function to look at, file.py:name or package.module:name; it takes the inputs of the loss as NumPy arrays, in "
+    "their order, and returns the gradients in the order of --wrt"
+)
 DERIVE_EXAMPLES = """\
 examples:
   symgrad derive softmax_cross_entropy
@@ -52,6 +59,13 @@ examples:
   symgrad check mylosses.py:focal
 """
 
+DIAGNOSE_EXAMPLES = """\
+examples:
+  symgrad diagnose softmax_cross_entropy mine.py:gradient
+  symgrad diagnose mylosses.py:focal mine.py:focal_gradient --wrt W
+  symgrad diagnose -e "mean((X @ w - y)**2)" --shapes "X: N D, w: D, y: N" --wrt w mine.py:gradient
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -59,10 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # where that fails, it can still be said
+        return code
     except SymgradError as error:
         print(f"symgrad: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("symgrad: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
         return 0
@@ -77,7 +96,7 @@ class _Parser(argparse.ArgumentParser):
     """One that says what is wrong in one line, as all errors are said."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"symgrad: {message}\n")
+        self.exit(2, f"symgrad: {shown(message)}\n")
 
 
 def _parser() -> _Parser:
@@ -90,23 +109,20 @@ def _parser() -> _Parser:
     losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
     losses.set_defaults(run=_losses)
 
-    named = _Parser(add_help=False)
-    named.add_argument(
-        "loss",
-        nargs="?",
-        metavar="LOSS",
-        help="a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name",
-    )
-    named.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
-    named.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
-    named.add_argument(
+    given = _Parser(add_help=False)
+    given.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
+    given.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
+    given.add_argument(
         "--wrt",
         metavar="NAMES",
         help="arrays to differentiate by (default: those that the loss declares; with -e, all in TEXT but labels and "
         "distributions)",
     )
-    loss = _Parser(add_help=False, parents=[named])
-    loss.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    named = _Parser(add_help=False, parents=[given])
+    named.add_argument("loss", nargs="?", metavar="LOSS", help=LOSS)
+    reduced = _Parser(add_help=False)
+    reduced.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    loss = _Parser(add_help=False, parents=[named, reduced])
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
     loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
 
@@ -145,17 +161,30 @@ def _parser() -> _Parser:
     checks = commands.add_parser(
         "check",
         parents=[named],
-        help="prove every line and hold the results against published numbers",
-        description="Prove every line of both losses, and hold the closed forms against the published numbers and "
-        "against recorded runs; of a loss of your own, prove every line and hold the generated function against the "
-        "loss itself: its gradients against finite differences, and at large inputs its value, with finite gradients. "
-        "Exit code 0 only if everything holds.",
+        help="prove every line and hold the results against what was published and recorded",
+        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and "
+        "hold the closed forms against these; of one loss, prove every line and hold the generated function against "
+        "the loss itself: its gradients against finite differences, and at large inputs its value, with finite "
+        "gradients. Exit code 0 only if everything holds.",
         epilog=CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     checks.add_argument("--published", type=Path, metavar="FILE", help="somebody else's printed gradients (JSON)")
     checks.add_argument("--json", action="store_true", help="print the report as JSON")
     checks.set_defaults(run=_check)
+
+    diagnosis = commands.add_parser(
+        "diagnose",
+        parents=[given, reduced],
+        usage="symgrad diagnose [OPTIONS] LOSS CANDIDATE",
+        help="name the mistake in a gradient that somebody wrote",
+        description="Hold a gradient function against the proved gradient at random inputs, and where it differs name "
+        "the mistake and the line of the derivation at which it departs. Exit code 0 only if it agrees.",
+        epilog=DIAGNOSE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    diagnosis.add_argument("names", nargs="+", metavar="LOSS CANDIDATE", help=f"{LOSS}; then {CANDIDATE}")
+    diagnosis.set_defaults(run=_diagnose)
     return parser
 
 
@@ -210,6 +239,20 @@ def _check(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
+def _diagnose(options: argparse.Namespace) -> int:
+    from symgrad.diagnosis import diagnose
+
+    *losses, name = options.names
+    if len(losses) > 1:
+        raise InputError(f"unexpected {losses[1]}: give a loss and one candidate")
+    if not losses and options.expression is None:
+        raise InputError(f"give a loss and a candidate; {name} alone was given")
+    options.loss = losses[0] if losses else None
+    found = diagnose(_derivation(options), candidate(name))
+    print(found)
+    return 0 if found.ok else 1
+
+
 # --- what they share ----------------------------------------------------------------------------------------------
 
 
@@ -230,10 +273,10 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
     """The sizes by axis that ``--shape`` gives."""
     axes = [axis.name for axis in derivation.program.axes]
     parts = shape.split(",")
-    if len(parts) != len(axes) or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) != len(axes) or not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in parts):
         numbers = "a whole number" if len(axes) == 1 else f"{len(axes)} whole numbers"
         example = ",".join(islice(cycle("243"), len(axes)))
-        raise InputError(f"--shape {shape}: expected {numbers}, {','.join(axes)}, such as {example}")
+        raise InputError(f"--shape {shown(shape)}: expected {numbers}, {','.join(axes)}, such as {example}")
     return dict(zip(axes, map(int, parts), strict=True))
 
 
@@ -248,11 +291,15 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
 
 
 def _read(path: Path) -> str:
+    """The text of a file, up to a letter more than is read of it: some files have no end."""
+    from symgrad.check.published import MOST_LETTERS
+
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MOST_LETTERS + 1)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"cannot read {path}: {reason}") from None
+        raise InputError(f"cannot read {shown(str(path))}: {reason}") from None
 
 
 def _deliver(text: str, options: argparse.Namespace) -> None:
@@ -263,35 +310,22 @@ def _deliver(text: str, options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give the name of a file")
-    if path.exists() and not options.force:
-        raise InputError(f"{path} exists: give another name, or --force to overwrite it")
     try:
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(part, 0o666 & ~_umask())
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if path.is_dir():
+            raise InputError(f"{shown(str(path))} is a folder: give the name of a file")
+        if path.is_file() and not options.force:
+            raise InputError(f"{shown(str(path))} exists: give another name, or --force to overwrite it")
+        write_whole(path, text)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot write {shown(str(path))}: {reason}") from None
 
 
 def report_text(report: Report) -> str:
     """The report of ``symgrad check`` for a terminal."""
     lines = []
     for section in report.sections:
-        lines += [section.loss, "=" * len(section.loss)]
+        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
         for item in section.items:
             sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
             lines.append(f"  {sign} {item.what}: {item.found}")

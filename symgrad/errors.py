@@ -1,8 +1,15 @@
 """The error family: every message is one line that names the thing and says what would be right."""
 
+LONGEST_WORD, LONGEST_LINE = 200, 1000
+"""Of a message, in letters: what is longer is told by its two ends."""
+
 
 class SymgradError(Exception):
-    """Whatever symgrad refuses to do; the message is one line meant for the user."""
+    """Whatever symgrad refuses to do; the message is one line meant for the user, with the user's line under it where
+    there is one.  It quotes what it refuses, so what cannot be printed is escaped and what is very long is cut."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(map(shown, message.split("\n"))))
 
 
 class ProgramError(SymgradError):
@@ -15,3 +22,18 @@ class UnsupportedError(SymgradError):
 
 class InputError(SymgradError):
     """An argument is wrong: an unknown loss, a wrong shape, a label out of range, a malformed file."""
+
+
+def shown(text: str) -> str:
+    """A text as one line for a terminal, of bounded length, in which nothing is invisible or drives the terminal."""
+    words = [cut(word, LONGEST_WORD) for word in cut(text, LONGEST_LINE).split(" ")]
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in " ".join(words))
+
+
+def cut(text: str, most: int) -> str:
+    """Both ends of a text that has more than ``most`` letters."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}...{text[-most // 4 :]}"
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

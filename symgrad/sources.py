@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from symgrad.array.expression import parse
 from symgrad.array.loss import Loss
@@ -40,6 +42,23 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
     if "." in name and ":" not in name:
         raise InputError(f"{name} is a module: write {name}:NAME")
     return _from_module(name) if ":" in name else ready_made(name)
+
+
+def candidate(name: str) -> Callable[..., Any]:
+    """The function that ``file.py:name`` or ``package.module:name`` names.
+
+    Raises ``InputError`` where there is none.
+    """
+    where, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise InputError(f"{name!r} names no function: write file.py:name or package.module:name")
+    module = _file(Path(where)) if where.endswith(".py") else _module(where)
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        own = [n for n, value in vars(module).items() if inspect.isfunction(value) and not n.startswith("_")]
+        instead = f": expected {_listed(own[:MOST_LISTED])}" if own else ""
+        raise InputError(f"{where} has no function {attribute!r}{instead}")
+    return found  # type: ignore[no-any-return]
 
 
 def written_in(name: str, loss: Loss) -> tuple[Path, ...]:

@@ -86,7 +86,7 @@ def test_what_is_in_the_language(text: str) -> None:
         ("sum(0 < X < 1)", "a comparison is one of"),
         ("sum(X is X)", "a comparison is one of"),
         ("sum(X", "not well-formed"),
-        ("", "not well-formed"),
+        ("", "the expression is empty"),
         ("X = 1", "not well-formed"),
         ("sum(X @ Y)", "X (N, D) @ Y (N, C): D does not match N"),
         ("1 / 0", "division by zero at column 1"),
@@ -105,7 +105,7 @@ def test_what_is_in_the_language(text: str) -> None:
         ("+".join(["X"] * 5000), "too long"),
         ("exp(X)," * 400, "not in the language"),
         ("X" * 20_000, "20000 letters"),
-        ("sum(X)\0", "cannot be printed"),
+        ("sum(X)\0", "(U+0000) at column 7 is not in the language"),
     ],
 )
 def test_what_is_refused_and_where(text: str, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import code
+import cProfile
 import sys
 import threading
 from pathlib import Path
@@ -157,6 +158,17 @@ def test_the_profiler_and_the_names_of_len_and_arange_are_given_back() -> None:
     with pytest.raises(symgrad.UnsupportedError):
         names(lambda X: float(X), "X: N D")
     assert len is length and np.arange is arange
+
+
+def test_a_loss_is_traced_under_a_profiler_that_python_cannot_call() -> None:
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        before = sys.getprofile()
+        assert names(lambda X: np.sum(X), "X: N D") == ["L"]
+        assert sys.getprofile() is before
+    finally:
+        profile.disable()
 
 
 def test_traces_in_threads_do_not_meet() -> None:

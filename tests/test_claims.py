@@ -7,11 +7,17 @@ from dataclasses import replace
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Sum
+from sympy import Expr, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
 from symgrad.check import Level, prove
+from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition, topic
+from symgrad.check.divisors import Divisors
+from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
-from symgrad.steps import Record, Step, Total, Value
+from symgrad.equations import abbreviation, node
+from symgrad.notation import Array
+from symgrad.program import Program
+from symgrad.steps import Condition, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +70,148 @@ def test_a_line_whose_divisor_is_not_known_is_unproved() -> None:
     step = Step(1, Value(z), None, (z**2 - 1) / (z - 1) - 1, "r", "w")
     (mark,) = prove(Record(softmax_cross_entropy(), ("W",), (step,), {}, {})).marks
     assert mark.level == Level.UNPROVED and "zero" in mark.detail
+
+
+# --- what lines are about -------------------------------------------------------------------------------------------
+
+N, C, Y, Z, S, P, W, b, L, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.W, cl.b, cl.L, cl.n, cl.k, cl.j
+m, c = N.index("m"), C.index("c")
+PROGRAM = softmax_cross_entropy()
+
+
+def line(subject: Subject | Largest, after: Expr, of: Program = PROGRAM, **more: object) -> Claim | Choice | Senseless:
+    step = Step(1, subject, None, after, "rule", "reason", **more)  # type: ignore[arg-type]
+    (found,) = claims(Record(of, ("W",), (step,), {}, {}))
+    return found
+
+
+def test_lines_about_one_adjoint_are_about_the_same_in_either_notation() -> None:
+    assert topic(Total(W[cl.d, c])) == topic(Total(W[cl.d, k])) == topic(MatrixTotal(W))
+    others = [Total(b[c]), Value(W[cl.d, c]), MatrixValue(W), Partial(Z[n, k], W[cl.d, c]), Partial(Z[n, k], b[c])]
+    assert len({topic(subject) for subject in [Total(W[cl.d, c]), *others]}) == 6
+
+
+@pytest.mark.parametrize(
+    ("subject", "wrt", "adjoint"),
+    [
+        (Value(Z[n, k]), None, None),
+        (MatrixValue(Z), None, None),
+        (Partial(Z[n, k], b[c]), "b", None),
+        (Total(b[c]), "b", "b"),
+        (MatrixTotal(b), "b", "b"),
+    ],
+)
+def test_what_a_line_differentiates_by(subject: Subject, wrt: str | None, adjoint: str | None) -> None:
+    found = line(subject, b[k] if not isinstance(subject, (MatrixValue, MatrixTotal)) else subject.array.matrix)
+    if isinstance(found, Senseless):  # an index of the subject is missing in it
+        found = line(subject, b[c])
+    assert isinstance(found, Claim) and (found.wrt, found.adjoint_of) == (wrt, adjoint)
+
+
+SENSELESS: dict[str, tuple[Subject | Largest, Expr, str]] = {
+    "an index that its subject has not": (Value(S[n]), exp(Z[n, k]), "the index k is free"),
+    "a matrix for an entry": (Value(Z[n, k]), Z.matrix, "a matrix stands where an entry is expected"),
+    "axes that do not fit": (MatrixValue(Z), Z.matrix.T, "is C x N, expected N x C"),
+    "a choice for a defined array": (Largest(Z[n, k], (k,)), Y[n, k], "Z is not free"),
+    "a choice for no array": (Largest(Array("Q", (N,))[n], (k,)), Y[n, k], "Q is not free"),
+    "a choice that matters": (Largest(b[k], (n,)), Z[n, k], "L depends on b"),
+}
+
+
+@pytest.mark.parametrize("case", SENSELESS)
+def test_a_line_without_sense_is_wrong_and_says_why(case: str) -> None:
+    subject, after, why = SENSELESS[case]
+    found = line(subject, after)
+    assert isinstance(found, Senseless) and why in found.why
+    (mark,) = prove(Record(PROGRAM, ("W",), (found.step,), {}, {})).marks
+    assert mark.level == Level.WRONG and mark.detail == found.why
+
+
+def test_a_number_of_ones_own_choice() -> None:
+    free = Array("M", (N,))
+    of = Program("chosen", (N, C), (Z, free), (node(L.base, Sum(Z[n, k] ** 2, n, k)),), "L")
+    found = line(Largest(free[n], (k,)), Z[n, k], of)
+    assert isinstance(found, Choice)
+    (mark,) = prove(Record(of, ("Z",), (found.step,), {}, {})).marks
+    assert mark.level == Level.DEFINITION and "choice" in mark.detail
+    loose = line(Largest(free[n], (k,)), Z[n, k] * Z[m, k], of)
+    assert isinstance(loose, Senseless) and "the index m is free" in loose.why
+
+
+DEFINITIONS: dict[str, tuple[Subject, Expr, bool]] = {
+    "as declared": (Value(S[n]), Sum(exp(Z[n, j]), j), True),
+    "in other letters": (Value(S[m]), Sum(exp(Z[m, c]), c), True),
+    "a scalar": (Value(L.base), Sum(-Y[n, k] * log(P[n, k]), n, k) / N.size, True),
+    "turned round": (Value(P[n, k]), exp(Z[n, k]) / S[m], False),
+    "a consequence": (Value(P[n, k]), exp(Z[n, k]) / Sum(exp(Z[n, j]), j), False),
+    "an input": (Value(Y[n, k]), Y[n, k], False),
+    "an expression": (Value(2 * S[n]), 2 * Sum(exp(Z[n, j]), j), False),
+    "a derivative": (Total(b[c]), Sum(Z[n, c], n), False),
+}
+
+
+@pytest.mark.parametrize("case", DEFINITIONS)
+def test_a_line_is_a_definition_if_the_program_states_it(case: str) -> None:
+    subject, after, stated = DEFINITIONS[case]
+    found = line(subject, after)
+    if isinstance(found, Senseless):
+        assert not stated
+    else:
+        assert isinstance(found, Claim) and is_definition(found) is stated
+
+
+def test_an_entry_at_equal_indices_is_no_definition() -> None:
+    A, B = Array("A", (C, C)), Array("B", (C, C))
+    of = Program("square", (C,), (A,), (abbreviation(B[k, j], A[j, k]), node(L.base, Sum(B[k, j], k, j))), "L")
+    diagonal = line(Value(B[k, k]), A[k, k], of)
+    assert isinstance(diagonal, Claim) and not is_definition(diagonal)
+    assert Prover(diagonal.record).verdict(diagonal).level == Level.EVERY_SHAPE
+
+
+# --- divisors -------------------------------------------------------------------------------------------------------
+
+KNOWN: dict[str, Expr] = {
+    "an exponential": 1 / exp(Z[n, k]),
+    "a sum of exponentials": 1 / (1 + Sum(exp(Z[n, j]), j)),
+    "a size": 1 / C.size**2,
+    "an abbreviation": Y[n, k] / S[n],
+    "in a logarithm of the program": 1 / P[m, c],
+    "a square root of it": 1 / sqrt(S[n]),
+    "nothing": log(S[n]) + Y[n, k] ** 2,
+    "a difference of sizes in an exponent": exp(-Z[n, k]),
+}
+UNKNOWN: dict[str, tuple[Expr, Expr]] = {
+    "an entry": (1 / Y[n, k], Y[n, k]),
+    "one less a probability": (1 / (1 - P[n, k]), 1 - P[n, k]),
+    "a delta": (1 / KroneckerDelta(k, j), KroneckerDelta(k, j)),
+    "a sum of entries": (2 / Sum(Z[n, k], k), Sum(Z[n, k], k)),
+    "a root of an entry": (Pow(Z[n, k] + 1, -1), Z[n, k] + 1),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_divisors_that_are_known_not_to_be_zero(case: str) -> None:
+    assert Divisors(PROGRAM).unknown(KNOWN[case], ()) is None
+
+
+@pytest.mark.parametrize("case", UNKNOWN)
+def test_divisors_that_may_be_zero(case: str) -> None:
+    expr, divisor = UNKNOWN[case]
+    divisors = Divisors(PROGRAM)
+    said = f"nothing says that {divisor} is not zero, by which the line divides"
+    assert divisors.unknown(expr, ()) == said
+    assert divisors.unknown(S[n] + 1, [Condition(S[n], "positive"), Condition(divisor, "said to be")]) == said
+
+
+def test_a_divisor_of_the_program_is_known_for_all_its_letters() -> None:
+    of = Program("ratio", (N, C), (Y, Z), (node(L.base, Sum(Y[n, k] / (Z[n, k] + 2), n, k)),), "L")
+    assert Divisors(of).unknown(1 / (Z[m, c] + 2) ** 2, ()) is None
+    assert f"nothing says that {Z[m, c] + 3} is not zero" in str(Divisors(of).unknown(1 / (Z[m, c] + 3), ()))
+    rooted = Program("root", (N, C), (Y, Z), (node(L.base, Sum(sqrt(Y[n, k] + 2), n, k)),), "L")
+    assert Divisors(rooted).unknown(1 / (Y[m, c] + 2), ()) is None
+    squared = Program("square", (N, C), (Y, Z), (node(L.base, Sum((Y[n, k] + 2) ** 2, n, k)),), "L")
+    assert Divisors(squared).unknown(1 / (Y[m, c] + 2), ()) is not None
+
+
+def test_a_line_may_cite_one_that_is_not_there() -> None:
+    assert isinstance(line(Value(S[n]), S[n], cites=(7,)), Claim)

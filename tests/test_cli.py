@@ -132,7 +132,7 @@ def report() -> dict[str, object]:
 
 
 def section(report: dict[str, object], loss: str) -> dict[str, list[dict[str, object]]]:
-    (found,) = [s for s in report["sections"] if s["loss"] == loss]  # type: ignore[attr-defined]
+    (found,) = [s for s in report["sections"] if s["title"] == loss]  # type: ignore[attr-defined]
     return found
 
 

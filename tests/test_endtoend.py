@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 from classifier import LOSSES
-from sympy import Indexed
+from programs import ZOO
+from sympy import Indexed, Sum, sqrt
 
 from symgrad.check import check_end_to_end
 from symgrad.derive import derive_record
+from symgrad.equations import node
 from symgrad.errors import InputError
+from symgrad.notation import Array, Axis
+from symgrad.program import Program
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -32,3 +36,50 @@ def test_wrong_closed_forms_are_named(name: str) -> None:
 def test_too_few_sizes() -> None:
     with pytest.raises(InputError, match="N, D, C"):
         check_end_to_end(derive_record(LOSSES["softmax_mse"](), ("b",)), (2, 4))
+
+
+def test_sizes_may_be_given_by_name() -> None:
+    record = derive_record(LOSSES["softmax_mse"](), ("b",))
+    named = check_end_to_end(record, {"C": 3, "N": 1, "D": 2})
+    assert named.sizes == (("N", 1), ("D", 2), ("C", 3)) and named.entries == 3 and named.assumptions == ()
+    assert named == check_end_to_end(record, (1, 2, 3))
+    assert check_end_to_end(record).sizes == (("N", 2), ("D", 4), ("C", 3))
+
+
+def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:
+    sums = check_end_to_end(derive_record(LOSSES["softmax_cross_entropy"](), ("b",)), (1, 1, 2))
+    assert sums.ok and sums.assumptions == ("A1",) and sums.entries == 2
+    build, _ = ZOO["labelled_logits"]
+    hot = check_end_to_end(derive_record(build(), ("Z",)), {axis.name: 2 for axis in build().axes})
+    assert hot.ok and hot.assumptions == ("A1a",)
+    assert hot.entries == 4 * 3**2  # two rows of two entries, of which one at most is 1
+
+
+def test_an_adjoint_of_a_node_is_compared_as_well() -> None:
+    record = derive_record(LOSSES["softmax_mse"](), ("Z", "P"))
+    assert check_end_to_end(record, (2, 1, 2)).entries == 8 and check_end_to_end(record, (2, 1, 2)).ok
+
+
+def test_a_gradient_by_a_scalar_is_one_entry() -> None:
+    C = Axis("C")
+    x, scale, k = Array("x", (C,)), Array("s"), C.index("k")
+    of = Program("scaled", (C,), (x, scale), (node(Array("L").base, Sum(scale.base**2 * x[k] ** 2, k)),), "L")
+    record = derive_record(of, ("s",))
+    assert check_end_to_end(record, (2,)).ok and check_end_to_end(record, (2,)).entries == 1
+    doubled = replace(record.gradients["s"], index=2 * record.gradients["s"].index)
+    assert check_end_to_end(replace(record, gradients={"s": doubled}), (2,)).wrong == ("s[]",)
+
+
+def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:
+    C = Axis("C")
+    x, k = Array("x", (C,), positive=True), C.index("k")
+    roots = Program("roots", (C,), (x,), (node(Array("L").base, Sum(sqrt(x[k]) * x[k], k)),), "L")
+    record = derive_record(roots, ("x",))
+    assert check_end_to_end(record, (2,)).ok
+    gradient = record.gradients["x"]
+    wrong = replace(record, gradients={"x": replace(gradient, index=2 * gradient.index)})
+    found = check_end_to_end(wrong, (2,))
+    assert found.undecided == ("x[0]", "x[1]") and not found.wrong and not found.ok
+    beyond = replace(record, gradients={"x": replace(gradient, index=gradient.index ** sqrt(2))})
+    assert [text[:6] for text in check_end_to_end(beyond, (2,)).undecided] == ["x[0]: ", "x[1]: "]
+    assert not check_end_to_end(replace(record, gradients={}), (2,)).ok

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sympy import exp, log, sqrt, symbols, tanh
+from sympy import Expr, Float, Function, Integer, Pow, Rational, cosh, exp, log, pi, sin, sinh, sqrt, symbols, tanh
 
+from symgrad.check import exact
 from symgrad.check.exact import Field, NotExact
+from symgrad.functions import selected
 
 x, y, z = symbols("x y z", real=True)
 s = exp(x) + exp(y) + exp(z)
@@ -17,6 +19,25 @@ EQUAL = {
     "temperature": (exp(x / y) * exp(-2 * x / y), exp(-x / y)),
     "partial fractions": (1 / ((1 + x) * (2 + x)), 1 / (1 + x) - 1 / (2 + x)),
     "a root": (x**2 / sqrt(x**2 + 1), sqrt(x**2 + 1) - 1 / sqrt(x**2 + 1)),
+    "a quotient of a quotient": (1 / (1 + 1 / (1 + x)), (1 + x) / (2 + x)),
+    "a factor cancels": ((x**2 - 1) / (x - 1) ** 2, (x + 1) / (x - 1)),
+    "a monomial in a divisor": (1 / (x**2 * y + x * y), 1 / (x * y) - 1 / (y * (x + 1))),
+    "numbers in a divisor": (x / (2 * x / 3 + 4) + 6 / (x + 6), x / (2 * x / 3 + 4) - (-12) / (2 * x + 12)),
+    "fractions in a divisor": (x / (x / 2 + y / 3), 6 * x / (3 * x + 2 * y)),
+    "a negative divisor": (1 / (x - y), -1 / (y - x)),
+    "a power of a sum": ((x + y) ** 3, x**3 + 3 * x**2 * y + 3 * x * y**2 + y**3),
+    "an inverse power": ((x + y) ** -2 * x, x / (x**2 + 2 * x * y + y**2)),
+    "exp of a negative": (exp(-x), 1 / exp(x)),
+    "exp of a fraction": (exp(x / 3) * exp(x / 4), exp(7 * x / 12)),
+    "exp over a divisor": (exp(x / (1 + y)) * exp(-3 * x / (1 + y)), exp(-2 * x / (1 + y))),
+    "e to a power": (Pow(exp(1), 2 * x), exp(x) ** 2),
+    "a power of a root": (sqrt(x) ** 5, x**2 * sqrt(x)),
+    "a root in a root": (sqrt(1 + sqrt(x)) ** 4, 1 + 2 * sqrt(x) + x),
+    "an inverse root": (1 / sqrt(x + y), sqrt(x + y) / (x + y)),
+    "a root of a quotient": (x * sqrt(x / (1 + y)) ** 2, x**2 / (1 + y)),
+    "a function": (sin(x * y + x) ** 2 / sin(x * (y + 1)), sin(x + x * y)),
+    "shares": (selected(0, x, y, z) + selected(1, x, y, z), 1 - selected(2, x, y, z)),
+    "sinh and cosh": (cosh(x) ** 2 - sinh(x) ** 2 + x, 1 + x),
     "tanh": (1 - tanh(x) ** 2, 4 / (exp(x) + exp(-x)) ** 2),
 }
 
@@ -36,3 +57,70 @@ def test_symbols_stand_for_what_they_are_resolved_to() -> None:
 def test_logarithms_are_refused() -> None:
     with pytest.raises(NotExact):
         Field(lambda symbol: None)(log(x))
+
+
+@pytest.mark.parametrize(
+    "expr", [log(x), pi * x, x + Float("0.5"), x ** Rational(1, 3), x**y, exp(x / 7), 1 / (x - x * 1)]
+)
+def test_what_is_outside_of_the_field_is_refused(expr: Expr) -> None:
+    with pytest.raises(NotExact):
+        Field(lambda symbol: None)(expr)
+
+
+def test_zero_is_zero() -> None:
+    field = Field(lambda symbol: None)
+    assert field.equal(Integer(0), (x + 1) ** 2 - x**2 - 2 * x - 1) and field.equal(Integer(0), Integer(0))
+    assert not field.equal(Integer(0), x)
+
+
+def test_a_division_by_what_is_zero_is_refused() -> None:
+    with pytest.raises(NotExact, match="division by zero"):
+        Field(lambda symbol: None)(Pow((x + 1) ** 2 - x**2 - 2 * x - 1, -1))
+
+
+COMPLETE = {
+    "a quotient of exponentials": (exp(x) / s + exp(-y), True),
+    "exp over a symbol": (exp(x / y), True),
+    "a root": (sqrt(x), False),
+    "a function": (sin(x), False),
+    "exp of a fraction": (exp(x / 2), False),
+    "exp of a monomial over a sum": (exp(x / (1 + y)), False),
+    "exp over an exponential": (exp(x / (1 + exp(y))), False),
+}
+
+
+@pytest.mark.parametrize("case", COMPLETE)
+def test_what_may_obey_unknown_relations_is_not_called_complete(case: str) -> None:
+    expr, complete = COMPLETE[case]
+    field = Field(lambda symbol: None)
+    assert not field.equal(expr, expr + 1) and field.complete is complete
+
+
+def test_functions_are_told_apart_by_name_and_by_every_argument() -> None:
+    f, g = Function("f"), Function("g")
+    field = Field(lambda symbol: None)
+    assert field.equal(f(x, 1 / y), f(x + 0 * y, y / y**2))
+    for other in (f(1 / y, x), g(x, 1 / y), f(x, y), f(x, 1 / (1 + y))):
+        assert not field.equal(f(x, 1 / y), other)
+
+
+def test_roots_are_told_apart_by_their_radicands() -> None:
+    field = Field(lambda symbol: None)
+    assert field.equal(sqrt(x / (1 + y)), sqrt(x / (y + 1)))
+    assert not field.equal(sqrt(x / (1 + y)), sqrt(x)) and not field.equal(sqrt(x), sqrt(y))
+
+
+def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "MOST_TERMS", 6)
+    field = Field(lambda symbol: None)
+    assert field.equal((x + y) * (x + y + z), x**2 + 2 * x * y + y**2 + x * z + y * z)  # 2 terms times 3
+    with pytest.raises(NotExact, match="too large"):
+        field((x + y + z) * (x - y + 2 * z))
+
+
+def test_one_field_knows_values_under_all_their_names() -> None:
+    """Symbols that are resolved to expressions, and generators that come later, keep what was computed before."""
+    field = Field(lambda symbol: {y: exp(x), z: 1 / (1 + exp(x))}.get(symbol))
+    assert field.equal(z * (1 + y), Integer(1)) and not field.equal(z, y)
+    w = symbols("w", real=True)
+    assert field.equal(w * z * (1 + y) + exp(w) / y, w + exp(w - x))

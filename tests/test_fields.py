@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from sympy import Integer, Rational, isprime
+from sympy import Function, Integer, Rational, erf, isprime, oo, pi, sqrt, sympify
 
-from symgrad.check.fields import Field, OutsideDomain, OutsideField, tower
+from symgrad.check.fields import SMALL_PRIMES, Field, OutsideDomain, OutsideField, Reals, tower
 from symgrad.functions import absolute, relu, step
 
 
@@ -59,3 +61,180 @@ def test_of_other_functions_only_that_they_are_functions_is_known() -> None:
     rows = field.sample((2, 3), False)
     assert not field.differ(field.select(rows, 2), field.select(rows.copy(), 2)).any()
     assert field.differ(field.select(rows, 2), field.select(rows, 1)).all()
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_primes_are_large_and_have_small_primes_as_squares(levels: int) -> None:
+    primes, generators = tower(levels)
+    assert (len(primes), len(generators)) == (levels, levels - 1) and list(primes) == sorted(primes, reverse=True)
+    assert all(p > 2**61 for p in primes) and primes[-1] < 2**61 + 10**6
+    assert all(pow(square, (p - 1) // 2, p) == 1 for p in primes for square in (2, *SMALL_PRIMES))
+
+
+def test_numbers_are_residues_at_every_level() -> None:
+    field = Field(2, 1)
+    assert list(field.constant(Rational(-2, 3)) * 3 % field.primes) == [p - 2 for p in field.primes]
+    assert field.constant(Rational(1, 2)).shape == (2,)
+    with pytest.raises(OutsideField, match="not rational"):
+        field.constant(sqrt(2))
+
+
+def test_pi_is_one_positive_number() -> None:
+    field = Field(2, 1)
+    value = field.constant(pi)
+    root = field.power(value, Rational(1, 2))  # a square, since it is positive
+    assert (
+        not field.differ(field.reduce(root * root), value).any() and not field.differ(value, field.constant(pi)).any()
+    )
+    assert field.differ(value, Field(2, 2).constant(pi)).any()
+
+
+def test_samples_are_units_and_positive_ones_are_squares() -> None:
+    field = Field(2, 1)
+    for positive in (False, True):
+        drawn = field.sample((3, 4), positive)
+        assert drawn.shape == (2, 3, 4) and len(set(drawn.flat)) == 24
+        for level, p in enumerate(field.primes):
+            assert all(0 < value < p for value in drawn[level].flat)
+            squares = [pow(int(value), (p - 1) // 2, p) == 1 for value in drawn[level].flat]
+            assert all(squares) is positive
+
+
+def test_powers() -> None:
+    field = Field(2, 1)
+    a = field.sample((3,), True)
+    b = field.power(a, Rational(-3, 4))
+    fourth = field.power(b, Integer(4))
+    assert not field.differ(
+        field.reduce(fourth * field.power(a, Integer(3))), field.constant(Integer(1)).reshape(2, 1)
+    ).any()
+    assert not field.power(np.array([[0], [0]], dtype=object), Rational(1, 2)).any()
+    with pytest.raises(OutsideField, match="1/3"):
+        field.power(a, Rational(1, 3))
+    with pytest.raises(OutsideDomain, match="division by zero"):
+        field.power(np.array([[0], [1]], dtype=object), Rational(-1, 2))
+    with pytest.raises(OutsideDomain, match="not a square"):
+        field.power(field.reduce(-a), Rational(1, 2))
+
+
+def test_an_exponential_uses_up_a_level() -> None:
+    field = Field(3, 1)
+    assert field.exp(field.exp(field.sample((2,), False))).shape == (1, 2)
+
+
+def test_logarithms() -> None:
+    field = Field(2, 1)
+    a = field.sample((2, 3), False)
+    assert field.log(a).shape == (2, 2, 3) and len(set(field.log(a)[0].flat)) == 6
+    assert not field.log(np.array([[1], [1]], dtype=object)).any()
+    assert field.differ(field.log(a), Field(2, 2).log(a)).all()
+    with pytest.raises(OutsideDomain, match="logarithm of zero"):
+        field.log(np.array([[1, 0], [1, 0]], dtype=object))
+
+
+def test_shares_of_a_row_add_up_to_one() -> None:
+    field = Field(2, 1)
+    rows = field.sample((3, 4), False)
+    for axis, others in ((1, (2, 4)), (2, (2, 3))):
+        shares = field.select(rows, axis)
+        total = field.reduce(shares.sum(axis=axis))
+        assert shares.shape == rows.shape and total.shape == others and (total == 1).all()
+    turned = field.select(np.moveaxis(rows, 1, 2), 1)
+    assert not field.differ(np.moveaxis(turned, 1, 2), field.select(rows, 2)).any()
+
+
+def test_shares_of_a_row_are_those_of_its_own_entries() -> None:
+    field = Field(1, 1)
+    rows = field.sample((3, 4), False)
+    other = rows.copy()
+    other[0, 1, 2] += 1
+    before, after = field.select(rows, 2), field.select(other, 2)
+    assert list((before != after).any(axis=(0, 2))) == [False, True, False]
+    assert len(set(before[0].flat)) == 12
+
+
+def test_what_differs_does_so_at_the_levels_that_both_have() -> None:
+    field = Field(2, 1)
+    a = field.sample((3,), False)
+    other = a.copy()
+    other[1, 2] += 1
+    assert list(field.differ(a, other)) == [False, False, True]
+    assert list(field.differ(a[:1], other)) == [False] * 3
+    assert list(field.differ(a, a + np.array(field.primes, dtype=object).reshape(2, 1))) == [False] * 3
+
+
+# --- reals ----------------------------------------------------------------------------------------------------------
+
+
+REALS = Reals(1, 0)
+
+
+def real(*values: object) -> np.ndarray:
+    return np.array([[REALS.constant(sympify(value))[0] for value in values]], dtype=object)
+
+
+def test_reals_have_fifty_digits() -> None:
+    reals = REALS
+    third, root = reals.constant(Rational(1, 3)), reals.power(real(2), Rational(1, 2))
+    assert abs(3 * third[0] - 1) < 1e-49 and abs(root[0, 0] ** 2 - 2) < 1e-48
+    assert abs(reals.exp(reals.log(real(7)))[0, 0] - 7) < 1e-48
+    assert abs(reals.constant(pi)[0] - pi.evalf(60)) < 1e-48
+    assert reals.power(real(Rational(1, 2)), Integer(-2))[0, 0] == 4
+
+
+def test_reals_differ_by_more_than_rounding() -> None:
+    reals = REALS
+    tiny, small = Rational(1, 10**53), Rational(1, 10**47)
+    assert list(reals.differ(real(1, 1, 0, 10**6), real(1 + tiny, 1 + small, 0, 10**6 + small))) == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert list(reals.differ(real(0, 0), real(Rational(1, 10**61), Rational(1, 10**55)))) == [False, True]
+    assert list(reals.differ(real(1, 2), real(2))) == [True, False]
+
+
+def test_samples_of_reals() -> None:
+    both, narrow = Reals(1, 0), Reals(1, 1)
+    for reals, positive, low, high in [
+        (both, False, -1.5, 1.5),
+        (both, True, 0.25, 1.25),
+        (narrow, False, 0, 1),
+        (narrow, True, 0, 1),
+    ]:
+        drawn = reals.sample((20, 10), positive)
+        assert drawn.shape == (1, 20, 10)
+        assert low < drawn.min() < low + 0.2 * (high - low) and high - 0.2 * (high - low) < drawn.max() < high
+
+
+BEYOND: list[Callable[[Reals], object]] = [
+    lambda reals: reals.power(real(0), Integer(-1)),
+    lambda reals: reals.power(real(-1), Rational(1, 2)),
+    lambda reals: reals.log(real(0)),
+    lambda reals: reals.log(real(-1)),
+    lambda reals: reals.constant(oo * sqrt(-1)),
+    lambda reals: reals.apply(Function("f"), [real(1)]),
+]
+
+
+@pytest.mark.parametrize("refused", BEYOND)
+def test_what_is_not_real_is_outside_of_the_domain(refused: Callable[[Reals], object]) -> None:
+    with pytest.raises(OutsideDomain):
+        refused(REALS)
+
+
+def test_functions_have_their_values() -> None:
+    reals = REALS
+    assert list(reals.apply(absolute, [real(-2, 3)])[0]) == [2, 3]
+    assert list(reals.apply(relu, [real(-2, 3)])[0]) == [0, 3]
+    assert reals.apply(step, [real(-1, 0, 3), real(0)]).astype(float).tolist() == [[0, 0, 1]]
+    value = reals.apply(erf, [real(Rational(1, 2))])[0, 0]
+    assert abs(value - erf(Rational(1, 2)).evalf(60)) < 1e-45
+
+
+def test_the_largest_of_a_row_share_one() -> None:
+    reals = REALS
+    rows = np.array([[[1, 5, 5], [2, 1, 0]]], dtype=object) * reals.constant(Integer(1))[0]
+    assert reals.select(rows, 2).astype(float).tolist() == [[[0, 0.5, 0.5], [1, 0, 0]]]
+    assert reals.select(rows, 1).astype(float).tolist() == [[[0, 1, 1], [1, 0, 0]]]

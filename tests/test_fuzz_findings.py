@@ -12,7 +12,7 @@ from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
-from symgrad.array import logsumexp, softplus
+from symgrad.array import logsumexp, norm, softplus
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError
 from symgrad.functions import absolute, signum
@@ -177,7 +177,7 @@ def test_a_shape_at_which_the_program_has_no_values() -> None:
 
     derivation = derive(deviations)
     report = derivation.prove()
-    assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+    assert not any(mark.words == "wrong" or "evaluated" in mark.detail for mark in report.marks)
     assert all(("N", 1) not in shape for mark in report.weaker() for shape in mark.shapes)
 
 
@@ -268,3 +268,17 @@ def test_the_exponential_of_a_sum_stays_one() -> None:
         "L",
     )
     agrees(program, ("t",))
+
+
+def test_no_line_says_the_same_as_the_one_before_it() -> None:
+    """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
+    from what no line states."""
+
+    @symgrad.loss(shapes="n: K K", wrt="n")
+    def deviation(n: Any) -> Any:
+        return -norm(np.diagonal(n) / np.std(np.diagonal(n), axis=0, keepdims=True))
+
+    derivation = derive(deviation)
+    assert not derivation.prove().problems
+    shown = [line.split("  ")[0] for line in derivation.to_text().splitlines() if line.lstrip().startswith("=")]
+    assert len(set(shown)) == len(shown)

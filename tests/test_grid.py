@@ -5,10 +5,12 @@ from __future__ import annotations
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Expr, KroneckerDelta, Sum, exp
+from sympy import Expr, KroneckerDelta, Rational, Sum, exp, log, sqrt, sympify
 
+from symgrad.check import grid
 from symgrad.check.claims import Claim, claims
 from symgrad.check.grid import NotCovered, count, tried_on_grid
+from symgrad.notation import Array, canonical
 from symgrad.steps import Record, Step, Value
 
 N, C, Y, Z, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.n, cl.k, cl.j
@@ -50,6 +52,79 @@ def test_right_lines_hold_on_their_grid(case: str) -> None:
 def test_wrong_lines_do_not(case: str) -> None:
     grid = tried_on_grid(claim_of(*WRONG[case]))
     assert grid is not None and grid.unequal
+
+
+e, tau = exp(Z[n, k]), Array("tau").base
+COUNTS = {  # summed letters, powers of sizes, degree, divisors: counted by hand
+    "a number": (Rational(1, 2), {}, {}, 0, {}),
+    "a delta": (KroneckerDelta(k, j), {}, {}, 0, {}),
+    "an entry": (Y[n, k], {}, {}, 1, {}),
+    "a scalar": (tau, {}, {}, 1, {}),
+    "a size": (size, {}, {"N": 1}, 0, {}),
+    "a power of a size": (classes**3, {}, {"C": 3}, 0, {}),
+    "a power": (Y[n, k] ** 3, {}, {}, 3, {}),
+    "a divisor": (1 / Y[n, k] ** 2, {}, {}, 0, {Y[n, k]: 2}),
+    "a product of divisors": (Y[n, k] ** 4 / (size * Z[n, k]), {}, {}, 4, {size: 1, Z[n, k]: 1}),
+    "an exponential": (e * exp(2 * Z[n, j]), {}, {}, 3, {}),
+    "an inverse exponential": (exp(-3 * Z[n, k]), {}, {}, 0, {e: 3}),
+    "a product": (size * Y[n, k] * Sum(Z[n, j], j), {"C": 1}, {"N": 1}, 2, {}),
+    "a square of sums": (total**2, {"C": 2}, {}, 2, {}),
+    "a sum in a sum": (Sum(Y[n, k] * total, n), {"N": 1, "C": 1}, {}, 2, {}),
+    "a divisor without the summed index": (Sum(Z[n, k] / Y[n, j], k), {"C": 1}, {}, 1, {Y[n, j]: 1}),
+    "terms": (size**2 * Y[n, k] + size * total**2, {"C": 2}, {"N": 2}, 2, {}),
+    # Over the common divisor y (1 + e)**2 the terms are (1 + e)**2 and y z.
+    "fractions": (1 / Y[n, k] + Z[n, k] / (1 + e) ** 2, {}, {}, 2, {Y[n, k]: 1, 1 + e: 2}),
+    "fractions of one divisor": (Y[n, k] / (1 + e) + 1 / (1 + e) ** 3, {}, {}, 3, {1 + e: 3}),
+    "a divisor with a sum": (Y[n, k] + 1 / Sum(exp(Z[n, j]), j), {"C": 1}, {}, 2, {canonical(Sum(exp(Z[n, j]), j)): 1}),
+    "a divisor by a size": (1 + Y[n, k] / classes, {}, {"C": 1}, 1, {classes: 1}),
+}
+NOT_COVERED = {
+    "a logarithm": log(Y[n, k]),
+    "a root": sqrt(Y[n, k]),
+    "the exponential of a sum": exp(Y[n, k] + Z[n, k] ** 2),
+    "the exponential of half an entry": exp(Y[n, k] / 2),
+    "the exponential of a scalar": exp(tau),
+    "a summed divisor": Sum(Y[n, k] / (1 + e), k),
+    "a summed divisor within a term": Sum(1 + Sum(Z[n, j] / Y[n, k], j), k),
+    "a quotient in a divisor": 1 / (1 + 1 / (1 + Y[n, k])),
+}
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_bounds_are_those_counted_by_hand(case: str) -> None:
+    expr, letters, powers, degree, divisors = COUNTS[case]
+    found = count(expr)
+    assert (found.letters, found.powers, found.degree, found.divisors) == (letters, powers, degree, divisors)
+
+
+@pytest.mark.parametrize("case", NOT_COVERED)
+def test_what_the_lemma_is_not_about_is_refused(case: str) -> None:
+    with pytest.raises(NotCovered):
+        count(NOT_COVERED[case])
+
+
+def test_the_error_is_the_degree_at_every_shape_of_the_grid() -> None:
+    square, unused = (tried_on_grid(claim_of(*RIGHT[case])) for case in ("square", "unused"))
+    assert square is not None and square.error_bound == 2 * 3 / 2.0**61  # degree 2 at 1 x 3 shapes
+    assert unused is not None and unused.error_bound == 1 * 8 / 2.0**61  # N = 1, 2 and C = 2, ..., 5
+    nothing = tried_on_grid(claim_of(sympify(1) + size - size, size / size))
+    assert nothing is not None and nothing.error_bound == 1 / 2.0**61
+
+
+def test_a_free_letter_of_an_axis_is_counted_with_its_summed_ones() -> None:
+    left, right = Y[n, k] * Sum(Z[n, j], j), Sum(Y[n, k] * Z[n, j], j)
+    found = tried_on_grid(claim_of(left, right))
+    assert found is not None and found.sizes == {"N": range(1, 2), "D": range(1, 2), "C": range(2, 4)}
+
+
+@pytest.mark.parametrize("limit", ["MOST_SHAPES", "MOST_WORK"])
+def test_a_grid_that_is_too_large_is_not_tried(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grid, limit, 2)
+    assert tried_on_grid(claim_of(*RIGHT["square"])) is None
+
+
+def test_what_is_not_covered_is_not_tried() -> None:
+    assert tried_on_grid(claim_of(log(Y[n, k]), log(Y[n, k]) + 0 * size)) is None
 
 
 def test_the_grid_begins_at_the_letters_and_has_a_size_more_than_the_degree() -> None:

@@ -22,20 +22,24 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps", "exhibits"],
+    ["steps", "exhibits", "extent"],
     ["sums", "probabilities"],
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "explicit", "check", "render", "codegen", "closed", "differences"],
+    ["derive", "explicit", "check", "render", "codegen", "closed", "differences", "gradcheck"],
     ["example", "frameworks"],
     ["results"],
     ["api"],
-    ["evidence", "sources", "figure"],
+    ["diagnosis"],
+    ["evidence", "sources", "figure", "files"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
-TOGETHER = {"array", "losses", "chain", "explicit", "check", "render", "codegen", "example", "frameworks"}
+TOGETHER = {
+    *("array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck"),
+    *("example", "frameworks", "diagnosis", "evidence"),
+}
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 
 

@@ -7,10 +7,39 @@ import random
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Expr, KroneckerDelta, Sum, cosh, exp, log, sinh, sqrt, sympify, tanh
+from sympy import (
+    Abs,
+    Derivative,
+    E,
+    Expr,
+    Float,
+    Function,
+    Integer,
+    KroneckerDelta,
+    Piecewise,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cosh,
+    erf,
+    exp,
+    log,
+    pi,
+    sin,
+    sinh,
+    sqrt,
+    sympify,
+    tanh,
+)
 
-from symgrad.check.normal import Normaliser
+from symgrad.check.assumed import OneHot, Projection, constraints, labelings
+from symgrad.check.atoms import NoNormalForm
+from symgrad.check.normal import Normaliser, index_text
+from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.functions import absolute, relu, selection, step
 from symgrad.notation import Array, canonical, freshen
+from symgrad.program import Program
 
 N, C, X, W, Y, Z, S, P, n, k, j, d = cl.N, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j, cl.d
 m, c = N.index("m"), C.index("c")
@@ -42,6 +71,24 @@ EQUAL = {
     "a root": (Y[n, k] / sqrt(Y[n, k] + eps), sqrt(Y[n, k] + eps) - eps / sqrt(Y[n, k] + eps)),
     "roots of sizes": (1 / sqrt(4 * C.size) * sqrt(C.size), sqrt(1) / 2),
     "a root of a power": (sqrt(S[n] ** 2), S[n]),
+    "e": (E ** (2 * Z[n, k]), e**2),
+    "e itself": (exp(1) * E, E**2),
+    "pi": (pi * Y[n, k] - Y[n, k] * pi, Integer(0)),
+    "a root of pi": (sqrt(pi) ** 2, pi),
+    "a symbolic exponent": (S[n] ** tau * S[n] ** (1 - tau), S[n]),
+    "a decimal": (Float("0.5") * Y[n, k], Y[n, k] / 2),
+    "a fraction in a sum": (Sum(e / (1 + e), k), C.size - Sum(1 / (1 + e), k)),
+    "a fraction of a square in a sum": (Sum(e**2 / (1 + e), k), Sum(e, k) - C.size + Sum(1 / (1 + e), k)),
+    "an inverse exponential in a sum": (Sum(1 / (e * (1 + e)), k), Sum(1 / e, k) - Sum(1 / (1 + e), k)),
+    "a root in a sum": (Sum(e / sqrt(1 + e), k), Sum(sqrt(1 + e), k) - Sum(1 / sqrt(1 + e), k)),
+    "a root of sizes in a sum": (
+        Sum(Y[n, k] / (Y[n, k] + C.size), k),
+        C.size - C.size * Sum(1 / (Y[n, k] + C.size), k),
+    ),
+    "an absolute value of what is positive": (Abs(S[n]) + absolute(e), S[n] + e),
+    "a function of equals": (sin(Y[n, k] + Z[n, k] - Y[n, k]), sin(Z[n, k])),
+    "shares": (Sum(selection(Z[n, k], k), k), 1),
+    "a selection in other letters": (Sum(Y[n, k] * selection(Z[n, k], k), k), Sum(Y[n, j] * selection(Z[n, j], j), j)),
 }
 UNEQUAL = {
     "a free index": (Y[n, k], Y[m, k]),
@@ -54,6 +101,13 @@ UNEQUAL = {
     "the log of a square": (log(Y[n, k] ** 2), 2 * log(Y[n, k])),
     "the root of a product": (sqrt(Y[n, k] * Z[n, k]), sqrt(Y[n, k]) * sqrt(Z[n, k])),
     "square of a sum": (Sum(Y[n, k], k) ** 2, Sum(Y[n, k] ** 2, k)),
+    "e and pi": (E, pi),
+    "an absolute value": (Abs(Y[n, k]), Y[n, k]),
+    "another function": (relu(Y[n, k]), absolute(Y[n, k])),
+    "arguments in another order": (step(Y[n, k], Z[n, k]), step(Z[n, k], Y[n, k])),
+    "a selection among others": (selection(Z[n, k], k), selection(Y[n, k], k)),
+    "a selection along the rows": (selection(Z[n, k], n), selection(Z[n, k], k)),
+    "the error function": (erf(Y[n, k]), Y[n, k]),
 }
 
 
@@ -90,3 +144,93 @@ def test_names_of_indices_and_the_order_of_terms_do_not_matter(seed: int) -> Non
     normaliser = Normaliser(PROGRAM, NAMES)
     assert normaliser.equal(left, right)
     assert normaliser.equal(freshen(left), canonical(right))
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        Function("f")(Y[n, k]),
+        Piecewise((Y[n, k], Y[n, k] > 0), (0, True)),
+        Derivative(Y[n, k] ** 2, Symbol("t")),
+        Pow(KroneckerDelta(k, c), -1),
+        log(KroneckerDelta(k, c)),
+    ],
+)
+def test_what_has_no_normal_form_is_refused(expr: Expr) -> None:
+    with pytest.raises(NoNormalForm):
+        Normaliser(PROGRAM, NAMES)(expr)
+
+
+def test_an_index_runs_over_an_axis() -> None:
+    assert index_text(k) == "k@C"
+    with pytest.raises(NoNormalForm, match="not an index over an axis"):
+        index_text(Symbol("k"))
+
+
+# --- assumptions as the normal form has them ------------------------------------------------------------------------
+
+
+def test_what_assumptions_say_of_an_input() -> None:
+    entries, sums = one_hot(Y)
+    assert constraints((), PROGRAM) == {}
+    assert constraints((entries,), PROGRAM) == {"Y": OneHot(False)}
+    assert constraints((sums, entries), PROGRAM) == {"Y": OneHot(True)}
+    found = constraints((rows_sum_to_one(Y),), PROGRAM)["Y"]
+    assert isinstance(found, Projection)
+    entry, written = found.written
+    assert Normaliser(PROGRAM, frozenset()).equal(Sum(written, entry.indices[1]), Integer(1))
+
+
+def test_a_projection_leaves_what_satisfies_the_assumption_as_it_is() -> None:
+    A = Array("A", (C, C))
+    square = Program("square", (C,), (A,), (node(cl.L.base, Sum(A[k, j], k, j)),), "L")
+    found = constraints((symmetric(A, "A1"),), square)["A"]
+    assert isinstance(found, Projection)
+    entry, written = found.written
+    turned = entry.base[entry.indices[::-1]]
+    assert written.xreplace({turned: entry}) == entry and written.has(turned)
+    rows = constraints((rows_sum_to_one(Y),), PROGRAM)["Y"]
+    assert isinstance(rows, Projection)
+    entry, written = rows.written
+    (total,) = written.atoms(Sum)
+    assert written.xreplace({total: Integer(1)}) == entry
+
+
+def refused() -> dict[str, tuple[Assumption, ...]]:
+    rows = rows_sum_to_one(Y)
+    entries, _ = one_hot(Y)
+    columns = Assumption("A3", "columns", Sum(Y[n, k], n), Integer(1))
+    doubled = Assumption("A4", "rows", Sum(Y[n, k], k), Integer(2))
+    return {
+        "two sums": (rows, columns),
+        "one-hot rows and columns": (entries, columns),
+        "one-hot rows of another sum": (entries, doubled),
+        "a defined array": (Assumption("A5", "rows", Sum(P[n, k], k), Integer(1)),),
+        "two arrays": (Assumption("A6", "rows", Sum(Y[n, k], k), X[n, d]),),
+        "another form": (Assumption("A7", "entries", Y[n, k], Integer(1)),),
+        "weights": (Assumption("A8", "weights", Sum(Y[n, k] ** 2, k), Integer(1)),),
+        "the sum of all": (Assumption("A9", "all", Sum(Y[n, k], n, k), Integer(1)),),
+    }
+
+
+@pytest.mark.parametrize("case", refused())
+def test_assumptions_that_are_not_known_together_are_refused(case: str) -> None:
+    with pytest.raises(NoNormalForm):
+        constraints(refused()[case], PROGRAM)
+
+
+def test_columns_that_sum_to_a_number_are_known_too() -> None:
+    columns = Assumption("A3", "columns", Sum(Y[n, k], n), Rational(1, 2))
+    normaliser = Normaliser(PROGRAM, frozenset(), assumed=(columns,))
+    assert normaliser.equal(Sum(Y[m, c], m), Rational(1, 2)) and not normaliser.equal(Sum(Y[n, k], k), Rational(1, 2))
+
+
+def test_every_labelling_is_listed_once() -> None:
+    complete, partial = list(labelings((2, 3), True)), list(labelings((2, 3), False))
+    assert len(complete) == 3**2 and len(partial) == 4**2
+    for found in (complete, partial):
+        assert len({tuple(sorted(one.items())) for one in found}) == len(found)
+        assert all(one.keys() == {(row, place) for row in range(2) for place in range(3)} for one in found)
+        totals = {sum(one[row, place] for place in range(3)) for one in found for row in range(2)}
+        assert totals == ({1} if found is complete else {0, 1})
+    assert list(labelings((2,), True)) == [{(0,): 1, (1,): 0}, {(0,): 0, (1,): 1}]

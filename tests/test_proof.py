@@ -209,7 +209,7 @@ def true_values(record: Record, assumed: bool) -> dict[str, np.ndarray]:
         (Level.EVERY_SHAPE_RANDOMISED, 2.0**-55.5, "every shape, randomised (error < 2^-55)"),
         (Level.EXACT_AT_SHAPES, None, "exactly at shapes (2, 4, 3), (3, 2, 2)"),
         (Level.RANDOMISED_AT_SHAPES, None, "randomised at shapes (2, 4, 3), (3, 2, 2)"),
-        (Level.NUMERICAL, None, "numerically (50 digits)"),
+        (Level.NUMERICAL, None, "numerically (50 digits) at shapes (2, 4, 3), (3, 2, 2)"),
     ],
 )
 def test_a_mark_names_the_shapes_where_it_is_no_more_than_those(level: Level, bound: float | None, words: str) -> None:

@@ -202,6 +202,52 @@ def test_what_the_blog_can_and_cannot_reject(loss: str) -> None:
             assert (row.witness.size > mean + 4 * deviation) == (name == "row term missing"), name
 
 
+# ------------------------------------------------------------------------------------------------- quick ones
+
+
+def halves(X: Any, W: Any, b: Any, Y: Any) -> tuple[Any, Any]:
+    """A function that is linear in W and sees the labels: one step leads to a witness."""
+    return W / 2, (W / 2).sum(axis=0) + Y.sum(axis=0)
+
+
+def never(X: Any, W: Any, b: Any, Y: Any) -> tuple[Any, Any]:
+    return np.zeros_like(W), np.zeros_like(b)
+
+
+EASY = from_printed((1,), [["0.10", "0.20"], ["0.30", "0.60"]], ["0.40", "1.80"])  # of rank one, as N = 1 asks for
+
+
+def test_the_witness_of_a_linear_function_is_found_at_once() -> None:
+    found = find_witness(EASY, halves, starts=1)
+    assert found is not None and found.relative_error <= 1
+    assert np.allclose(found.W, [[0.2, 0.4], [0.6, 1.2]], atol=0.02) and found.X.shape == (1, 2)
+    assert np.allclose(found.dW, found.W / 2) and np.allclose(found.db - found.dW.sum(axis=0), [0, 1])
+    assert found.size == pytest.approx(np.sum(found.X**2) + np.sum(found.W**2))
+    least = smallest_witness(EASY, halves, starts=2)
+    assert least is not None and least.relative_error <= 1 and least.size <= found.size
+
+
+def test_where_there_is_no_witness_the_nearest_miss_is_told() -> None:
+    assert find_witness(EASY, never, starts=2) is None and smallest_witness(EASY, never, starts=2) is None
+    shifted = Variant(halves, (0,))
+    rows = evidence(EASY, {"right": Variant(halves), "never": Variant(never), "shifted": shifted}, starts=1)
+    assert [row.name for row in rows] == ["right", "never", "shifted"]
+    assert [row.witness is not None for row in rows] == [True, False, False]
+    assert rows[0].error <= 0.006 and rows[1].error == pytest.approx(1.8) and rows[2].error > 0.1
+
+
+def test_starts_are_counted_from_the_seed() -> None:
+    first, again, other = (find_witness(EASY, halves, seed=seed, starts=1) for seed in (0, 0, 1))
+    assert first is not None and again is not None and other is not None
+    assert np.array_equal(first.X, again.X) and not np.array_equal(first.X, other.X)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        find_witness(EASY, halves, starts=0)
+
+
+def test_the_size_of_standard_normal_inputs() -> None:
+    assert expected_size(EASY) == (2 * (1 + 2), pytest.approx(np.sqrt(12)))
+
+
 # ------------------------------------------------------------------------------------------------- invariants
 
 
@@ -212,8 +258,23 @@ def test_invariants_of_the_blog(loss: str) -> None:
     assert np.abs(published.values.sum(axis=1)).max() <= 4.3e-8
     assert shapes_agree(published, (4, 3), (3,)).holds
     assert not shapes_agree(published, (3, 4), (3,)).holds
+    assert not shapes_agree(published, (4, 3), (4,)).holds
     with pytest.raises(ValueError, match="shapes: printed"):
         find_witness(published, lambda X, W, b, Y: (np.zeros((3, 4)), np.zeros(3)))
+
+
+def test_invariants_say_what_they_found() -> None:
+    of = from_printed((0,), [["0.5", "-0.5"], ["0.3", "0.1"]], ["0.4", "-0.1"])
+    rows = rows_sum_to_zero(of)
+    assert not rows.holds and rows.detail.startswith("dW[1] sums to 4.0e-01; printing allows 1.0e-01")
+    worst = rows_sum_to_zero(replace(of, dW=np.zeros((2, 2))))
+    assert not worst.holds and worst.detail.startswith("db sums to 3.0e-01")
+    assert rows_sum_to_zero(replace(of, dW=np.zeros((2, 2)), db=np.zeros(2))).holds
+    shapes = shapes_agree(of, (2, 3), (2,))
+    assert (shapes.name, shapes.detail) == ("shapes", "printed (2, 2) and (2,), computed (2, 3) and (2,)")
+    possible = probabilities_possible(of, scale=-1.0)
+    assert possible.detail == "column sums of P would be 0.6000, 0.1000; each must be in (0, 1), together 1"
+    assert not probabilities_possible(replace(of, db=np.array([0.5, -0.5])), scale=1.0).holds  # more than all
 
 
 def test_probabilities_of_the_cross_entropy() -> None:
@@ -273,7 +334,7 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
         (_set("mse", "dW", 1, value=["0.1", "0.2"]), "mse.dW[1]: expected C = 3 entries, got 2"),
         (_set("mse", "dW", 1, 2, value=0.1), "mse.dW[1][2]: expected a number as printed"),
         (_set("mse", "dW", 1, 2, value="nan"), "mse.dW[1][2]: expected a number as printed"),
-        (_set("mse", "dW", 1, 2, value="1e999"), "mse.dW[1][2]: expected a number as printed"),
+        (_set("mse", "dW", 1, 2, value="1e999"), "mse.dW[1][2]: 1e999 has digits beyond 1e+-300"),
         (_set("mse", "db", value=None), "mse.db: expected a list along axis C, of length 3; missing"),
         (_set("mse", "dw", value=[]), "mse.dw: unknown; expected dW, db and at most program"),
         (_set("mse", value=[]), "mse: expected an object with dW (D x C) and db (C), got []"),

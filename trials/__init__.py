@@ -1,1 +1,1 @@
-"""Trials: what tries to catch symgrad out, run at length, and how far it got.  Each writes a page of ``docs/trials``."""
+"""Trials: what tries to catch symgrad out, run at length.  Each writes a page of ``docs/trials``: how far it got."""

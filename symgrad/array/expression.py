@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,6 +25,7 @@ MOST_LETTERS = 10_000
 MOST_DEPTH = 50
 MOST_PARTS = 1_000
 MOST_DIGITS = 30
+LONGEST_RUN = 600  # of digits that is read at all: of more, Python may refuse to make a number
 LARGEST_EXPONENT = 100
 LARGEST_NUMBER = 10**300  # made by operators
 
@@ -124,16 +127,23 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
 
 
 def _parsed(text: str) -> ast.expr:
-    if not text.isprintable():
-        raise InputError("the expression has characters that cannot be printed")
+    if not text:
+        raise InputError("the expression is empty: expected such as 'mean((X @ w - y)**2)'")
     if len(text) > MOST_LETTERS:
         raise InputError(f"the expression has {len(text)} letters; at most {MOST_LETTERS} are read")
+    if foreign := [(column, letter) for column, letter in enumerate(text) if not " " <= letter <= "~"]:
+        column, letter = foreign[0]
+        called = unicodedata.name(letter, f"U+{ord(letter):04X}")
+        message = InputError(f"{letter!r} ({called}) at column {column + 1} is not in the language: write it in ASCII")
+        raise at_place(message, Place("expression", 0, text, column, column + 1))
     depth = deepest = 0
     for letter in text:
         depth += (letter in "([{") - (letter in ")]}")
         deepest = max(deepest, depth)
     if deepest > MOST_DEPTH:
         raise InputError(f"the expression is nested more than {MOST_DEPTH} deep")
+    if re.search(rf"\d{{{LONGEST_RUN}}}", text):
+        raise InputError(f"the expression has a number of more than {MOST_DIGITS} digits")
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError as error:
@@ -145,15 +155,8 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _place(node: ast.AST, text: str) -> Place:
-    start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", 1)
-    encoded = text.encode()
-    return Place(
-        "expression",
-        0,
-        text,
-        len(encoded[:start].decode(errors="ignore")),
-        len(encoded[:end].decode(errors="ignore")),
-    )
+    """Where a node stands: its columns, which Python counts in bytes, are those of an expression in ASCII."""
+    return Place("expression", 0, text, getattr(node, "col_offset", 0), getattr(node, "end_col_offset", 1))
 
 
 def _refuse(node: ast.AST, text: str, what: str) -> NoReturn:
@@ -212,8 +215,8 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
     if not isinstance(node.func, ast.Name):
-        name = ast.unparse(node.func)
-        _refuse(node.func, text, f"the call of {name} is not in the language: write a function by its name alone")
+        called = text[node.func.col_offset : node.func.end_col_offset]
+        _refuse(node.func, text, f"the call of {called} is not in the language: write a function by its name alone")
     if node.func.id not in NAMES:
         _refuse(node.func, text, _unknown_function(node.func.id))
     for keyword in node.keywords:

@@ -23,6 +23,7 @@ PACKAGE = Path(__file__).parent.parent
 NUMPY = str(Path(numpy.__file__).parent)
 OURS = (str(PACKAGE), NUMPY, contextlib.__file__, "<__array_function__")
 """Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
+WIDTH = 120  # of a line that is shown with a caret under it; of a longer one, what surrounds the place
 LOSSES = str(PACKAGE / "losses")
 """The ready-made losses are written as a user's are."""
 
@@ -44,9 +45,14 @@ class Place:
         where = f"{self.file}, line {self.line}" if self.line else self.file
         if not self.text.strip():
             return f"  {where}"
-        indent = len(self.text) - len(self.text.lstrip())
-        caret = " " * max(self.start - indent, 0) + "^" * max(self.end - max(self.start, indent), 1)
-        return f"  {where}:\n    {self.text.strip()}\n    {caret}"
+        text = self.text.rstrip()
+        indent = len(text) - len(text.lstrip())
+        first = indent if len(text) - indent <= WIDTH else max(indent, self.start - WIDTH // 3)
+        last = first + WIDTH
+        before, after = "..." if first > indent else "", "..." if last < len(text) else ""
+        start = max(self.start, first)
+        caret = " " * (len(before) + start - first) + "^" * max(min(self.end, last) - start, 1)
+        return f"  {where}:\n    {before}{text[first:last]}{after}\n    {caret}"
 
 
 Spot = Place | tuple[CodeType, int]

@@ -68,7 +68,10 @@ def names_at_return(trace: Trace) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(previous)
+        if previous is None or callable(previous):
+            sys.setprofile(previous)
+        else:  # cProfile's: an object that Python cannot call, and that takes its place back by itself
+            previous.enable()
 
 
 @contextmanager

@@ -22,6 +22,9 @@ MEANINGS = {
 BATCH = {"N", "B"}  # they count the rows of a batch where they come first, as NumPy has it, in whatever has them
 ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
 LETTERS = 3  # that every axis has at the least
+MOST_LETTERS = 2_000  # of the text
+MOST_IN_NAME = 60  # letters
+MOST_AXES = 32  # as many as every version of NumPy has
 WORDS = ("positive", "symmetric", "one-hot", "distribution")
 
 
@@ -42,6 +45,8 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
     """The inputs that ``shapes`` declares.  Raises ``InputError``, naming the place, for what the grammar has not."""
     if not isinstance(text, str):
         raise InputError(f"shapes is text such as 'X: N D, W: D C', not a {type(text).__name__}")
+    if len(text) > MOST_LETTERS:
+        raise InputError(f"shapes: {len(text)} letters; at most {MOST_LETTERS} are read")
     found: list[Shape] = []
     for part in text.replace("\n", " ").split(","):
         if not part.strip():
@@ -98,6 +103,7 @@ def _parse_one(part: str) -> Shape:
     name, colon, rest = (piece.strip() for piece in part.partition(":"))
     if not colon:
         raise InputError(f"shapes: {part!r} lacks a colon; expected such as 'X: N D'")
+    _check_length(name)
     if not name.isidentifier() or not name.isascii():
         near = sanitised(name)
         instead = f", such as {near}" if near else ""
@@ -115,6 +121,8 @@ def _parse_one(part: str) -> Shape:
         raise InputError(f"shapes: {part!r} names no axis; write 'scalar' for a number")
     if pieces[: len(letters)] != letters and letters:
         raise InputError(f"shapes: in {part!r} the axes come first, then words such as {words[0]}")
+    if len(letters) > MOST_AXES:
+        raise InputError(f"shapes: {name} has {len(letters)} axes; at most {MOST_AXES} are understood")
     array = Array(name, tuple(_axis(letter, part) for letter in letters), positive="positive" in words)
     _check_words(part, array, set(words))
     return Shape(name, array, frozenset(words))
@@ -140,7 +148,13 @@ def _labels(name: str, part: str, pieces: list[str]) -> Shape:
     return Shape(name, Array(name, axes), frozenset({"one-hot"}), True)
 
 
+def _check_length(name: str) -> None:
+    if len(name) > MOST_IN_NAME:
+        raise InputError(f"shapes: the name {name} has {len(name)} letters; at most {MOST_IN_NAME} are read")
+
+
 def _axis(name: str, part: str) -> Axis:
+    _check_length(name)
     if not name.isidentifier() or not name.isascii():
         near = "axes are names separated by spaces, inputs by commas"
         near = f"; the words are {', '.join(WORDS)}" if "-" in name else f": {near}"

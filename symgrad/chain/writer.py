@@ -58,6 +58,7 @@ class Writer:
         ``kinks`` are the functions that are not smooth of which the line takes a derivative.
         """
         after = real(after)  # SymPy takes squares out of roots whenever it meets them
+        before = None if before is None else real(before)
         if before is not None and canonical(before) == canonical(after):
             return after
         shown = None if before is None else self.shown(subject, before)

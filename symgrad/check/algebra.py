@@ -50,6 +50,8 @@ from symgrad.check.atoms import (
     spell,
 )
 
+MOST_EXPONENT = 200
+"""A polynomial of several terms, or with sums, is not raised to a higher power."""
 MOST_TERMS = 4000
 """Polynomials of more terms than this are not worth the wait: the line is proved in another way."""
 
@@ -129,6 +131,8 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
         raise NoNormalForm("a division by zero")
     if isinstance(exponent, Fraction):
         return _root_power(polynomial, exponent)
+    if abs(exponent) > MOST_EXPONENT and (len(polynomial) > 1 or height_of_items(ordered(polynomial))):
+        raise NoNormalForm(f"the power {exponent} is too high")
     if len(polynomial) == 1:
         ((monomial, coefficient),) = polynomial.items()
         if exponent < 0 and any(a.kind == "delta" for a, _ in monomial):

@@ -190,10 +190,13 @@ def height_of_items(items: Items) -> int:
 
 def sign_of(polynomial: Polynomial) -> int:
     """1 if the polynomial is known to be positive, else 0: positive coefficients, no term that may be negative, and
-    one term at least that cannot vanish."""
-    if any(c < 0 or not _is_nonnegative(m) for m, c in polynomial.items()):
-        return 0
-    return int(any(all(a.sign for a, _ in m) for m in polynomial))
+    one term at least that cannot vanish.  A root counts as positive, though it vanishes where its radicand does."""
+    return int(is_nonnegative(polynomial) and any(all(a.sign for a, _ in m) for m in polynomial))
+
+
+def is_nonnegative(polynomial: Polynomial) -> bool:
+    """Whether a polynomial is known not to be negative: positive coefficients, and no term that may be negative."""
+    return all(c > 0 and _is_nonnegative(m) for m, c in polynomial.items())
 
 
 def _is_nonnegative(monomial: Monomial) -> bool:

@@ -8,17 +8,28 @@ from functools import cached_property
 from sympy import Expr
 from sympy.tensor.indexed import Idx
 
+from symgrad.check.kinks import conventions_needed, foreign
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
+from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
-from symgrad.notation import axis_name, canonical, free_indices, is_matrix
+from symgrad.errors import UnsupportedError
+from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 
 @dataclass(frozen=True)
 class Senseless:
     """A line that claims nothing sensible, and what is wrong with it."""
+
+    step: Step
+    why: str
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A line that is not decided as it stands, and what is missing."""
 
     step: Step
     why: str
@@ -73,14 +84,18 @@ def topic(subject: Subject) -> tuple[str, object]:
     return type(subject).__name__, subject
 
 
-def claims(record: Record) -> list[Claim | Choice | Senseless]:
+Line = Claim | Choice | Senseless | Undecided
+
+
+def claims(record: Record) -> list[Line]:
     """What all lines claim, in order."""
     arrays = dict(record.program.arrays)
     arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
-    reader = Entries(arrays, record.program.axis)
+    reader, notation = Entries(arrays, record.program.axis), Notation(record)
     used: dict[int, tuple[Assumption, ...]] = {}
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
-    found: list[Claim | Choice | Senseless] = []
+    conventions: dict[object, set[str]] = {}
+    found: list[Line] = []
     for step in record.steps:
         if isinstance(step.subject, Largest):
             found.append(_choice(record, step, step.subject))
@@ -89,10 +104,22 @@ def claims(record: Record) -> list[Claim | Choice | Senseless]:
         inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
         allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
         used[step.number] = by_topic[about] = allowed
+        cited = {c.words for c in step.conventions}.union(
+            *(conventions.get(place, ()) for place in (about, *step.cites))
+        )
+        conventions[step.number] = conventions[about] = cited
         try:
-            found.append(_claim(record, step, step.subject, allowed, reader))
+            claim = _claim(record, step, step.subject, allowed, reader)
+            if fault := notation.fault(claim.subject, claim.after) or foreign(record.program, cited):
+                found.append(Senseless(step, fault))
+            elif missing := conventions_needed(record.program, step.subject) - cited:
+                found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))
+            else:
+                found.append(claim)
         except AxisMismatch as mismatch:
             found.append(Senseless(step, str(mismatch)))
+        except UnsupportedError as unknown:
+            found.append(Undecided(step, str(unknown)))
     return found
 
 
@@ -103,6 +130,8 @@ def _choice(record: Record, step: Step, subject: Largest) -> Choice | Senseless:
         return Senseless(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
         return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
+    if circular := [a for a in array_names(step.after) if a == name or name in program.ancestors.get(a, ())]:
+        return Senseless(step, f"{min(circular)} depends on {name}, for which the line puts a number")
     if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
         return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
     return Choice(step)

@@ -1,84 +1,247 @@
-"""Whether a line divides only by what is known not to be zero.
+"""Whether a line is defined wherever its program is: by what it divides, of what it takes logarithms and roots.
 
 A divisor is known if it is positive for all values (exponentials, their sums, sizes, positive inputs), or if the
 program's own equations divide by it, take its logarithm or a fractional power of it, so that it cannot vanish where the
-program is defined and differentiable.
+program is defined and differentiable.  The argument of a logarithm or a root is known if it is positive for all values,
+or if the program takes a logarithm or a root of it.  What the equations say holds for all values of their letters, so
+for those of the line, but for no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is
+not defined everywhere may stand in a line only as it stands in an equation.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import product
+from math import prod
 
-from sympy import Expr, Pow, Rational, log
+from sympy import (
+    Abs,
+    Expr,
+    Function,
+    KroneckerDelta,
+    Pow,
+    Rational,
+    asinh,
+    atan,
+    conjugate,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    exp,
+    gamma,
+    log,
+    loggamma,
+    sign,
+    sin,
+    sinh,
+    tanh,
+)
 from sympy.core.basic import Basic
 
 from symgrad.check import algebra
-from symgrad.check.atoms import Atom, NoNormalForm
+from symgrad.check.atoms import (
+    Atom,
+    Index,
+    Items,
+    NoNormalForm,
+    Polynomial,
+    axis_of,
+    free_of_items,
+    is_nonnegative,
+    number,
+    ordered,
+    spell_items,
+)
 from symgrad.check.meaning import abbreviations
 from symgrad.check.normal import Normaliser
+from symgrad.functions import MEANINGS
 from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.steps import Condition
 
+TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta}
+"""Functions of SymPy's that are defined for all real numbers; so are those that are not smooth, of our own."""
+
+OF_POSITIVE = {log, gamma, loggamma}
+"""Functions that are defined for positive numbers."""
+
+MOST_RENAMINGS = 4096
+"""A known expression that can be written in the letters of a line in more ways is not looked for."""
+
+
+STAGES = 3
+"""What is written out before an expression is recognised: abbreviations; the nodes that it mentions as well; all."""
+
 
 class Divisors:
-    """What may be divided by in one program."""
+    """What may be divided by, or have a logarithm or a root, in one program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._known: set[str] = set()
-        self._verdicts: dict[Basic, bool] = {}
         self._normalisers: dict[frozenset[str], Normaliser] = {}
+        self._nonzero = _Known(_inverted, self._normal_form)
+        self._positive = _Known(_radicands, self._normal_form)
+        self._calls = _Known(_itself, self._normal_form)
         for definition in program.ordered:
-            for base in _bases(definition.rhs, domain=True):
-                for names in self._choices(base):
-                    self._known |= {_skeleton(atom) for atom in self._atoms(base, names) or ()}
+            positive = [base for base, _ in _positive_parts(definition.rhs)]
+            self._nonzero.bases += [*_divisors(definition.rhs), *positive]
+            self._positive.bases += positive
+            self._calls.bases += _partial_calls(definition.rhs)
 
-    def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> Expr | None:
-        """A divisor in an expression, or one stated as a condition, that might be zero; None where there is none."""
-        for base in [*_bases(expr), *(c.nonzero for c in conditions)]:
-            if base not in self._verdicts:
-                self._verdicts[base] = self._is_known(base)
-            if not self._verdicts[base]:
-                return base
+    def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> str | None:
+        """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
+        that might not be defined; None where there is none."""
+        for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
+            if not (base.is_positive or self._is_known(base, self._is_nonzero)):
+                return f"nothing says that {base} is not zero, by which the line divides"
+        for base, strictly in _positive_parts(expr):
+            if not (base.is_positive or self._is_known(base, partial(self._has_root, strictly=strictly))):
+                return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
+        for call in _partial_calls(expr):
+            if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
+                return f"nothing says that {call} is defined"
         return None
 
-    def _is_known(self, base: Basic) -> bool:
-        if base.is_positive:
+    def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
+        forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))
+        return any(form is not None and test(form, stage) for form, stage in forms)
+
+    def _is_nonzero(self, form: Polynomial, stage: int) -> bool:
+        """Whether a normal form is known not to be zero."""
+        try:
+            atoms = _inverse(form)
+        except NoNormalForm:
+            return False
+        known = self._nonzero.keys(form, stage)
+        return all(a.key in known or _is_positive_atom(a, known) for a in atoms)
+
+    def _has_root(self, form: Polynomial, stage: int, strictly: bool) -> bool:
+        """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
+        try:
+            factor, coefficient, rest = algebra.content(form, positive=True)
+        except NoNormalForm:
+            return False
+        known = self._nonzero.keys(form, stage)
+        if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
+            return False
+        rest = _odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})
+        if spell_items(ordered(rest)) in self._positive.keys(form, stage):
             return True
-        for names in self._choices(base):
-            atoms = self._atoms(base, names)
-            if atoms is not None and all(a.sign or _skeleton(a) in self._known for a in atoms):
-                return True
-        return False
+        return _is_positive(rest, known) if strictly else is_nonnegative(rest)
 
-    def _choices(self, base: Basic) -> list[frozenset[str]]:
-        """The names to write out: abbreviations; then the nodes that are mentioned as well."""
-        short = frozenset(abbreviations(self._program))
-        return list(dict.fromkeys([short, short | (array_names(base) & self._program.definitions.keys())]))
-
-    def _atoms(self, base: Basic, names: frozenset[str]) -> list[Atom] | None:
-        """The atoms by which a division by ``base`` divides, or None where it has no normal form."""
+    def _normal_form(self, base: Basic, stage: int) -> Polynomial | None:
+        """The normal form of an expression with so much written out; None where there is none."""
+        everything, short = frozenset(self._program.definitions), frozenset(abbreviations(self._program))
+        names = (short, short | (array_names(base) & everything), everything)[stage]
         if names not in self._normalisers:
             self._normalisers[names] = Normaliser(self._program, names)
         try:
-            inverse = algebra.power(self._normalisers[names](base), -1)
+            return self._normalisers[names](base)
         except NoNormalForm:
             return None
-        return [atom for monomial in inverse for atom, exponent in monomial if exponent < 0]
 
 
-def _bases(expr: Basic, domain: bool = False) -> list[Basic]:
-    """The divisors in an expression; with ``domain`` also the arguments of logarithms and fractional powers."""
-    powers = [p for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign() or (domain and not _is_whole(p.exp))]
-    return [p.base for p in powers] + ([call.args[0] for call in expr.atoms(log)] if domain else [])
+class _Known:
+    """Expressions ``bases`` of which something is known for all values of their free indices; ``reading`` spells out
+    what, from their normal forms."""
+
+    def __init__(
+        self, reading: Callable[[Polynomial], set[str]], normal_form: Callable[[Basic, int], Polynomial | None]
+    ) -> None:
+        self.bases: list[Basic] = []
+        self._reading = reading
+        self._normal_form = normal_form
+        self._keys: dict[tuple[frozenset[Index], int], set[str]] = {}
+
+    def keys(self, form: Polynomial, stage: int) -> set[str]:
+        """What is known, spelled in the free indices of another normal form, where no more than that is written out."""
+        letters = free_of_items(ordered(form))
+        if (letters, stage) not in self._keys:
+            known = [self._normal_form(base, below) for base in self.bases for below in range(stage + 1)]
+            self._keys[letters, stage] = {key for k in known if k is not None for key in self._in_letters(k, letters)}
+        return self._keys[letters, stage]
+
+    def _in_letters(self, form: Polynomial, letters: frozenset[Index]) -> Iterator[str]:
+        free = sorted(free_of_items(ordered(form)))
+        choices = [[i for i in sorted(letters) if axis_of(i) == axis_of(old)] for old in free]
+        if prod(map(len, choices)) > MOST_RENAMINGS:
+            return
+        for chosen in product(*choices):
+            try:
+                yield from self._reading(algebra.rename(form, dict(zip(free, chosen, strict=True))))
+            except NoNormalForm:
+                continue
 
 
-def _is_whole(exponent: Basic) -> bool:
-    return isinstance(exponent, Rational) and exponent.q == 1
+def _inverse(form: Polynomial) -> list[Atom]:
+    """The atoms by which a division by a normal form divides."""
+    return [atom for monomial in algebra.power(form, -1) for atom, exponent in monomial if exponent < 0]
 
 
-def _skeleton(atom: Atom) -> str:
-    """The key of an atom without the letters of its indices."""
-    return re.sub(r"[^\[\](),*;+^]*@", "@", atom.key)
+def _inverted(form: Polynomial) -> set[str]:
+    return {atom.key for atom in _inverse(form)}
+
+
+def _radicands(form: Polynomial) -> set[str]:
+    """What is left under a root or in a logarithm of a normal form once the positive factors have come out."""
+    _, coefficient, rest = algebra.content(form, positive=True)
+    return {spell_items(ordered(_odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})))}
+
+
+def _itself(form: Polynomial) -> set[str]:
+    return {spell_items(ordered(form))}
+
+
+def _odd_part(rest: Polynomial) -> Polynomial:
+    """An odd power of one atom as that atom, which is positive where the power is."""
+    if len(rest) == 1:
+        ((monomial, coefficient),) = rest.items()
+        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0][1], int) and monomial[0][1] % 2:
+            return {((monomial[0][0], 1),): coefficient}
+    return rest
+
+
+def _is_positive(form: Polynomial, known: set[str]) -> bool:
+    """Whether a normal form is positive, not only nonnegative: one term at least cannot vanish."""
+    cannot_vanish = (all(_is_positive_atom(a, known) for a, _ in monomial) for monomial in form)
+    return form == number(1) or (is_nonnegative(form) and any(cannot_vanish))
+
+
+def _is_positive_atom(atom: Atom, known: set[str]) -> bool:
+    """Whether an atom is positive, not only nonnegative as a root is: of what is not zero, or of what is ``known``."""
+    if not atom.sign:
+        return False
+    if atom.kind == "root":
+        return _has_no_zero(atom.data[1], known)
+    return atom.kind != "sum" or all(_is_positive_atom(a, known) for a, _ in atom.data[1])
+
+
+def _has_no_zero(radicand: Items, known: set[str]) -> bool:
+    try:
+        atoms = _inverse(dict(radicand))
+    except NoNormalForm:
+        return False
+    return _is_positive(dict(radicand), known) or all(a.key in known for a in atoms)
+
+
+def _divisors(expr: Basic) -> list[Basic]:
+    """The divisors in an expression."""
+    return [p.base for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign()]
+
+
+def _positive_parts(expr: Basic) -> Iterator[tuple[Basic, bool]]:
+    """What must not be negative for an expression to be defined, and whether it must not be zero either."""
+    for part in expr.atoms(Pow):
+        if not (isinstance(part.exp, Rational) and part.exp.q == 1) and not part.base.is_positive:
+            yield part.base, not isinstance(part.exp, Rational) or part.exp < 0
+    for call in expr.atoms(Function):
+        if type(call) in OF_POSITIVE:
+            yield call.args[0], True
+
+
+def _partial_calls(expr: Basic) -> list[Basic]:
+    """The calls of functions that are not known to be defined for all numbers, or for all positive ones."""
+    known = TOTAL | OF_POSITIVE | {function for function, meaning in MEANINGS.items() if meaning.convention}
+    return [call for call in expr.atoms(Function) if type(call) not in known]

@@ -92,6 +92,8 @@ class Evaluator:
     def _evaluate(self, expr: Basic) -> Labelled:
         if isinstance(expr, (Number, NumberSymbol)) and expr != E:
             return Labelled((), self.numbers.constant(expr))
+        if expr == E:
+            return self._map(self.numbers.exp, Integer(1))
         if isinstance(expr, Indexed):
             return self._indexed(expr)
         if isinstance(expr, Symbol):
@@ -163,10 +165,7 @@ class Evaluator:
 
     def _delta(self, i: Idx, j: Idx) -> Labelled:
         one, zero = self.numbers.constant(Integer(1)), self.numbers.constant(Integer(0))
-        if i == j:
-            return Labelled((), one)
-        size = self.sizes[axis_name(i)]
-        same = np.eye(size, self.sizes[axis_name(j)], dtype=bool)
+        same = np.eye(self.sizes[axis_name(i)], self.sizes[axis_name(j)], dtype=bool)
         return Labelled(tuple(sorted((i, j), key=str)), np.where(same, one.reshape(-1, 1, 1), zero.reshape(-1, 1, 1)))
 
     def _indexed(self, expr: Indexed) -> Labelled:

@@ -22,6 +22,10 @@ from symgrad.functions import selected
 
 WIDTH = 16
 MOST_TERMS = 60_000
+MOST_EXPONENT = 300
+MOST_GENERATORS = 4096
+OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATORS))
+"""The highest bit of each field: an exponent that reaches it would soon run into the next generator's."""
 
 Poly = dict[int, Fraction | int]
 Divisor = tuple[tuple[int, int], ...]
@@ -142,6 +146,8 @@ class Field:
 
     def _generator(self, key: object) -> Value:
         place = self._generators.setdefault(key, len(self._generators))
+        if place >= MOST_GENERATORS:
+            raise NotExact("too many generators")
         return {(): {1 << (WIDTH * place): 1}}
 
     def _factored(self, value: Value) -> Value:
@@ -182,6 +188,8 @@ class Field:
         return self._whole_power(root, int(exponent.p))
 
     def _whole_power(self, value: Value, exponent: int) -> Value:
+        if abs(exponent) > MOST_EXPONENT:
+            raise NotExact(f"the power {exponent} is too high")
         if exponent < 0:
             value, exponent = self._inverse(value), -exponent
         result = ONE
@@ -238,6 +246,8 @@ class Field:
         for m, c in left.items():
             for n, d in right.items():
                 result[m + n] = result.get(m + n, 0) + c * d
+        if any(m & OVERFLOW for m in result):
+            raise NotExact("an exponent is too high")
         return {m: c for m, c in result.items() if c}
 
 

@@ -30,6 +30,8 @@ Array = np.ndarray[Any, Any]
 BITS = 61
 SMALL_PRIMES = (3, 5, 7)
 DIGITS = 50
+GUARD = 15
+"""Further digits that rounding may cost."""
 
 
 class OutsideDomain(SymgradError):
@@ -174,11 +176,12 @@ class Reals:
     """Real arithmetic with 50 digits."""
 
     words = f"with {DIGITS} digits"
+    carried = DIGITS + GUARD
 
     def __init__(self, levels: int, seed: int) -> None:
         self._random = random.Random(seed)
         self._context = mpmath.mp.clone()
-        self._context.dps = DIGITS
+        self._context.dps = self.carried
         self._narrow = seed % 2 == 1
 
     def constant(self, value: Any) -> Array:
@@ -189,7 +192,7 @@ class Reals:
         if getattr(value, "is_Rational", False):
             return self._context.mpf(int(value.p)) / int(value.q)
         try:
-            return self._context.mpf(str(value.evalf(DIGITS)))
+            return self._context.mpf(str(value.evalf(self.carried)))
         except (ValueError, TypeError, AttributeError):
             raise OutsideDomain(f"{value} is not a real number") from None
 
@@ -212,8 +215,8 @@ class Reals:
                 result[place] = function(value[place])
             except (ZeroDivisionError, ValueError):
                 raise OutsideDomain("a function outside its domain") from None
-            if isinstance(result[place], self._context.mpc):
-                raise OutsideDomain("a value that is not real")
+            if isinstance(result[place], self._context.mpc) or not self._context.isfinite(result[place]):
+                raise OutsideDomain("a value that is not a real number")
         return result
 
     def power(self, value: Array, exponent: Rational) -> Array:
@@ -239,7 +242,8 @@ class Reals:
             if known is not None:
                 result[place] = self._context.mpf(known(*(v[place] for v in spread)))
                 continue
-            arguments = [Float(self._context.nstr(v[place], DIGITS + 5), DIGITS + 5) for v in spread]
+            digits = self.carried + 5
+            arguments = [Float(self._context.nstr(v[place], digits), digits) for v in spread]
             result[place] = self._number(function(*arguments))
         return result
 
@@ -252,14 +256,20 @@ class Reals:
         return shares
 
     def differ(self, left: Array, right: Array) -> Array:
-        """Where two arrays differ by more than rounding, relative to their entries and to 1e-10."""
+        """Where two arrays differ in the digits that count, relative to their entries and to 1e-10."""
         left, right = np.broadcast_arrays(left, right)
         result = np.empty(left.shape, dtype=bool)
         for place in np.ndindex(left.shape):
             scale = max(abs(left[place]), abs(right[place]), self._context.mpf("1e-10"))
-            result[place] = abs(left[place] - right[place]) > scale * self._context.mpf(10) ** (15 - DIGITS)
+            result[place] = abs(left[place] - right[place]) > scale * self._context.mpf(10) ** -DIGITS
         unequal: Array = np.any(result, axis=0)
         return unequal
+
+
+class FineReals(Reals):
+    """The same numbers with many more digits carried: what differs here as well is no error of rounding."""
+
+    carried = 6 * DIGITS
 
 
 NumberSystem = Field | Reals

@@ -20,15 +20,17 @@ towards m, and so does each power of a size, the divisors' included.
 
 Each shape is tested at random in a prime field with the entries drawn independently: by the lemma of Schwartz and
 Zippel a difference of degree t that is not zero is found to be zero with probability at most t / 2**61,
-exponentials counting as variables, if the fixed prime does not divide every coefficient of the difference.
+exponentials counting as variables.  It is not zero modulo the prime either: the numbers of the line bound those of the
+difference, and a line where these might reach the prime is not covered.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import product
-from math import prod
+from math import log2, prod
 
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol, exp
 from sympy.core.basic import Basic
@@ -36,14 +38,18 @@ from sympy.core.basic import Basic
 from symgrad.check.claims import Claim
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.everyshape import descendants
-from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField
+from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, free_indices
 
+LEVELS = 2
+"""Of the tower of prime fields: one exponential above another."""
 MOST_SHAPES = 250
 MOST_WORK = 60_000
+MOST_EXPONENT = 1000
+MOST_ERROR = 2.0**-20
 """A grid of more shapes, or of more entries of the free indices and sums together, is not tried."""
 
 
@@ -53,12 +59,18 @@ class NotCovered(SymgradError):
 
 @dataclass
 class Count:
-    """Bounds on one expression with its divisors apart: summed letters by axis, powers of sizes, degree, divisors."""
+    """Bounds on one expression with its divisors apart: summed letters by axis, powers of sizes, degree, divisors.
+
+    Of its numbers, written over one denominator: the logarithms (base 2) of the sum of their absolute values, and of
+    the denominator.
+    """
 
     letters: Counter[str] = field(default_factory=Counter)
     powers: Counter[str] = field(default_factory=Counter)
     degree: int = 0
     divisors: dict[Expr, int] = field(default_factory=dict)
+    above: float = 0
+    below: float = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,9 @@ class Grid:
 
 def count(expr: Basic) -> Count:
     """Bounds on an expression.  Raises ``NotCovered``."""
-    if isinstance(expr, (Rational, KroneckerDelta)):
+    if isinstance(expr, Rational):
+        return Count(above=log2(abs(expr.p)) if expr.p else 0, below=log2(expr.q))
+    if isinstance(expr, KroneckerDelta):
         return Count()
     if isinstance(expr, Symbol):
         return Count(powers=Counter({expr.name: 1})) if expr.is_integer else Count(degree=1)
@@ -105,6 +119,8 @@ def _exponential(argument: Expr) -> Count:
 
 
 def _power(base: Expr, exponent: int) -> Count:
+    if abs(exponent) > MOST_EXPONENT:
+        raise NotCovered(f"the power {exponent} is too high")
     if exponent >= 0:
         return _product([count(base)] * exponent)
     if isinstance(base, Mul):
@@ -120,6 +136,8 @@ def _product(parts: list[Count]) -> Count:
         result.letters += part.letters
         result.powers += part.powers
         result.degree += part.degree
+        result.above += part.above
+        result.below += part.below
         for divisor, exponent in part.divisors.items():
             result.divisors[divisor] = result.divisors.get(divisor, 0) + exponent
     return result
@@ -131,17 +149,25 @@ def _sum(parts: list[Count]) -> Count:
     for part in parts:
         for divisor, exponent in part.divisors.items():
             result.divisors[divisor] = max(result.divisors.get(divisor, 0), exponent)
+    result.below = sum(part.below for part in parts)
+    sums = []
     for part in parts:
         lacking = {d: e - part.divisors.get(d, 0) for d, e in result.divisors.items()}
         cleared = _product([part, *(count(d) for d, e in lacking.items() for _ in range(e))])
         result.letters |= cleared.letters
         result.powers |= cleared.powers
         result.degree = max(result.degree, cleared.degree)
+        sums.append(cleared.above + result.below - cleared.below)
+    most = max(sums)
+    result.above = most + log2(sum(2.0 ** (above - most) for above in sums))
     return result
 
 
 def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
-    """The grid on which the lemma needs the two sides to be equal, and the error of a random test over it."""
+    """The grid on which the lemma needs the two sides to be equal, and the error of a random test over it.
+
+    Raises ``NotCovered`` where a number in the difference might be a multiple of the primes, or the error is large.
+    """
     both = _sum([count(left), count(right)])
     free = Counter(axis_name(i) for i in claim.letters)
     sizes = {}
@@ -149,14 +175,21 @@ def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
         letters = max(1, free[axis] + both.letters[axis])
         sizes[axis] = range(letters, letters + both.letters[axis] + both.powers[axis] + 1)
     shapes = prod(len(r) for r in sizes.values())
-    return Grid(sizes, shapes * max(1, both.degree) / 2.0**BITS)
+    error = shapes * max(1, both.degree) / 2.0**BITS
+    # Each coefficient is a sum of numbers, times a size for each power of one and each summed letter that goes.
+    factors = sum((both.letters[a] + both.powers[a]) * log2(r[-1]) for a, r in sizes.items())
+    levels = 1 if left.has(exp) or right.has(exp) else LEVELS
+    if both.above + factors >= log2(prod(tower(LEVELS)[0][:levels])) or error > MOST_ERROR:
+        raise NotCovered("its numbers or its degree are too large for the primes")
+    return Grid(sizes, error)
 
 
-def tried_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
+def tried_on_grid(claim: Claim) -> Grid | None:
     """The grid on which both sides were compared; None if the lemma does not cover the line.
 
     Abbreviations and what depends on the differentiated array are written out; all other names, adjoints among
-    them, are independent arrays, which is more than the line claims: sides that differ do not refute it.
+    them, are independent arrays, which is more than the line claims: sides that differ do not refute it.  The points
+    are drawn for the line, so that none can be made to hold at points that are known beforehand.
     """
     program = claim.record.program
     names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
@@ -172,7 +205,8 @@ def tried_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
         return None
     arrays = dict(program.arrays)
     arrays |= {a.name: a for a in (adjoint_array(claim.record, name) for name in program.arrays)}
-    used = {name: arrays[name] for name in array_names(left) | array_names(right)}
+    used = {name: arrays[name] for name in sorted(array_names(left) | array_names(right))}
+    seed = int.from_bytes(sha256(f"{left} = {right}".encode()).digest()[:8])
     try:
         unequal = next((shape for shape in shapes if not _equal_at(claim, left, right, used, shape, seed)), {})
     except (OutsideDomain, OutsideField):
@@ -181,7 +215,7 @@ def tried_on_grid(claim: Claim, seed: int = 0) -> Grid | None:
 
 
 def _equal_at(claim: Claim, left: Expr, right: Expr, used: dict[str, Array], sizes: dict[str, int], seed: int) -> bool:
-    numbers = Field(2, seed)
+    numbers = Field(LEVELS, seed)
     values = {n: numbers.sample(tuple(sizes[a.name] for a in array.axes), False) for n, array in used.items()}
     evaluator = Evaluator(numbers, claim.record.program, sizes, values, {})
     return not numbers.differ(evaluator.over(left, claim.letters), evaluator.over(right, claim.letters)).any()

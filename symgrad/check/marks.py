@@ -67,12 +67,12 @@ class Mark:
         """The verdict as it is printed beside the line, shapes included where it is no more than those."""
         if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
             return self.level.words
-        if self.level == Level.NUMERICAL:
-            return f"{self.level.words} (50 digits)"
         error = f" (error < 2^{floor(log2(self.error_bound)) + 1})" if self.error_bound else ""
         if self.level == Level.EVERY_SHAPE_RANDOMISED:
             return f"{self.level.words}{error}"
         shown = ", ".join("(" + ", ".join(str(n) for _, n in sizes) + ")" for sizes in self.shapes)
+        if self.level == Level.NUMERICAL:
+            return f"{self.level.words} (50 digits) at shapes {shown}"
         return f"{self.level.words} {shown}{error}"
 
     @property

@@ -28,7 +28,6 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
-from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
@@ -91,11 +90,6 @@ class Entries:
             return self.shape(expr.base)
         if isinstance(expr, ElementwiseApplyFunction):
             return self.shape(expr.expr)
-        if isinstance(expr, DiagMatrix):
-            rows, columns = self.shape(expr.arg)
-            if columns is not None:
-                raise AxisMismatch(f"{expr.arg} is {_shown((rows, columns))}, expected a column")
-            return rows, rows
         raise UnsupportedError(f"the checker has no entries for {type(expr).__name__}: {expr}")
 
     def _joined(self, left: tuple[Shape, Expr], right: tuple[Shape, Expr]) -> tuple[Shape, Expr]:
@@ -131,8 +125,6 @@ class Entries:
             return self._entry(expr.base, row, column) ** self._scalar(expr.exp)
         if isinstance(expr, ElementwiseApplyFunction):
             return expr.function(self._entry(expr.expr, row, column))
-        if isinstance(expr, DiagMatrix):
-            return KroneckerDelta(row, column) * self._entry(expr.arg, row, None)
         return self._product(expr, row, column)
 
     def _product(self, expr: MatMul, row: Idx | None, column: Idx | None) -> Expr:

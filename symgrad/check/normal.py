@@ -108,8 +108,9 @@ class Normaliser:
         return self._memo[expr]
 
     def _translate(self, expr: Basic) -> Polynomial:
-        if isinstance(expr, Number):
-            return number(Fraction(int(expr.p), int(expr.q)) if isinstance(expr, Rational) else Fraction(float(expr)))
+        if isinstance(expr, Number) and expr.is_finite:
+            value = Rational(expr)  # of a decimal number with all of its digits
+            return number(Fraction(int(value.p), int(value.q)))
         if isinstance(expr, (Symbol, Indexed)) and not isinstance(expr, Idx):
             return self._entry(expr)
         if isinstance(expr, Add):
@@ -127,10 +128,11 @@ class Normaliser:
             return algebra.log_of(self(expr.args[0]))
         if isinstance(expr, Sum):
             fresh = {index_text(i): sums.fresh_index(index_text(i)) for i in bound_indices(expr)}
+            if len(fresh) < len(expr.limits):
+                raise NoNormalForm(f"an index is bound twice: {expr}")
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
-            i, j = map(index_text, expr.args)
-            return number(1) if i == j else single(delta(i, j))
+            return single(delta(*map(index_text, expr.args)))
         if type(expr) in HYPERBOLIC:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:

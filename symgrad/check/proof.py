@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from hashlib import sha256
 from itertools import combinations
 from math import prod
 
 import numpy as np
-from sympy import Expr, Function
+from sympy import Expr
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition
+from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_definition
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
-from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
+from symgrad.check.fields import Field, FineReals, OutsideDomain, OutsideField, Reals
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.instantiate import Instance
+from symgrad.check.magnitude import is_modest
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array, name_of
 from symgrad.check.shapes import standard_shapes
+from symgrad.check.sight import Sight
+from symgrad.check.smoothness import has_root, is_analytic
+from symgrad.check.statements import problems
 from symgrad.check.truth import Truth
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS
-from symgrad.notation import array_names, canonical, renamed
-from symgrad.steps import Gradient, MatrixTotal, Record, Total
+from symgrad.notation import array_names
+from symgrad.steps import Record, Total
 
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
+
+POINTS = 16
+"""At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
 
 def prove(record: Record) -> ProofReport:
     """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
     prover = Prover(record)
-    marks = tuple(prover.mark(c) if isinstance(c, Claim) else _without_claim(c) for c in claims(record))
-    return ProofReport(
-        marks, (*_unstated(record, "gradient", record.gradients), *_unstated(record, "adjoint", record.adjoints))
-    )
-
-
-def _without_claim(line: Choice | Senseless) -> Mark:
-    if isinstance(line, Choice):
-        return Mark(line.step.number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
-    return Mark(line.step.number, Level.WRONG, line.why)
+    return ProofReport(tuple(map(prover.mark, claims(record))), problems(record))
 
 
 class Prover:
@@ -57,35 +56,48 @@ class Prover:
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
-        self._has_kinks = any(has_kink(definition.rhs) for definition in record.program.ordered)
+        self._sight = Sight(record)
+        rights = [definition.rhs for definition in record.program.ordered]
+        self._is_analytic = all(is_analytic(right, record.program) for right in rights)
+        self._has_roots = any(map(has_root, rights))
 
-    def mark(self, claim: Claim) -> Mark:
+    def mark(self, line: Line) -> Mark:
         """The verdict on one line, on which later lines may rest."""
-        mark = self.verdict(claim)
+        mark = self.verdict(line)
         self._marks[mark.number] = mark
-        if mark.ok and isinstance(claim.subject, Total):
-            self._close(claim.subject.wrt, claim.after, mark)
+        if mark.ok and isinstance(line, Claim) and isinstance(line.subject, Total):
+            self._close(line.subject.wrt, line.after, mark)
         return mark
 
     def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:
-        """Keep a closed form, if it is in adjoints of later arrays alone: writing adjoints out then comes to an end."""
+        """Keep a closed form, if it is of every entry, and in adjoints of later arrays alone: writing adjoints out then
+        comes to an end."""
         name, rank = name_of(wrt), self._record.program.rank
         earlier = {adjoint_array(self._record, other).name for other in rank if rank[other] <= rank[name]}
-        if not array_names(after) & earlier:
+        indices = wrt.indices if wrt.is_Indexed else ()
+        if len(set(indices)) == len(indices) and not array_names(after) & earlier:
             array = adjoint_array(self._record, name)
             entry = array[wrt.indices] if array.axes else array.base
             closed = Closed(mark.number, (entry, after), frozenset(mark.assumptions))
             self._closed.setdefault(array.name, []).append(closed)
 
-    def verdict(self, claim: Claim) -> Mark:
+    def verdict(self, line: Line) -> Mark:
         """The verdict on one line, which later lines will not rest on."""
+        number = line.step.number
+        if isinstance(line, Choice):
+            return Mark(number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
+        if not isinstance(line, Claim):
+            return Mark(number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
+        return self._verdict(line)
+
+    def _verdict(self, claim: Claim) -> Mark:
         number = claim.step.number
+        if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
+            return Mark(number, Level.UNPROVED, unknown)
         if is_definition(claim):
             return Mark(number, Level.DEFINITION, "a forward equation of the program")
-        if (divisor := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
-            return Mark(number, Level.UNPROVED, f"nothing says that {divisor} is not zero, by which the line divides")
         try:
-            assumed, system = self._needed(claim)
+            assumed = self._needed(claim)
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
@@ -94,11 +106,11 @@ class Prover:
             keys = tuple(a.key for a in given)
             if (proof := self._by_normal_form.prove(claim, self._usable(keys), given)) is None:
                 continue
-            level, shapes = self._weakest(Level.EVERY_SHAPE, proof.lines)
-            detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
             written = tuple(name for name in self._record.program.rank if name in proof.names)
-            return Mark(number, level, detail, shapes or self._shapes[:1], None, keys, proof.lines, written)
-        return self._at_shapes(claim, assumed, system)
+            detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
+            mark = Mark(number, Level.EVERY_SHAPE, detail, self._shapes[:1], None, keys, proof.lines, written)
+            return self._no_stronger(mark)
+        return self._at_shapes(claim, assumed)
 
     def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
         """The latest closed form of each adjoint whose assumptions are among those given."""
@@ -109,16 +121,23 @@ class Prover:
                     found[adjoint] = form
         return found
 
-    def _weakest(self, level: Level, lines: tuple[int, ...]) -> tuple[Level, tuple[Sizes, ...]]:
-        """The level of a proof that rests on lines, and the shapes to which these are confined."""
-        used = [self._marks[number] for number in lines]
-        weakest = max([level, *(mark.level for mark in used)])
-        return weakest, next((mark.shapes for mark in used if mark.level == weakest > level), ())
+    def _no_stronger(self, mark: Mark) -> Mark:
+        """The mark, no stronger than those of the lines on which it rests: at the shapes of all, errors added up."""
+        used = [self._marks[number] for number in mark.rests_on]
+        level = max([mark.level, *(u.level for u in used)])
+        if level == mark.level:
+            return mark
+        bounds = [u.error_bound for u in used if u.error_bound]
+        limited = [u.shapes for u in used if u.level >= Level.EXACT_AT_SHAPES]
+        shapes = tuple(s for s in self._shapes if all(s in found for found in limited)) if limited else mark.shapes
+        if not shapes:
+            return replace(mark, level=Level.UNPROVED, detail="it rests on lines that are known at different shapes")
+        return replace(mark, level=level, shapes=shapes, error_bound=sum(bounds) if bounds else None)
 
     # --- evaluation -------------------------------------------------------------------------------------------
 
-    def _needed(self, claim: Claim) -> tuple[tuple[Assumption, ...], type[Field] | type[Reals]]:
-        """The fewest assumptions under which the line holds at the first shape, and where it was evaluated.
+    def _needed(self, claim: Claim) -> tuple[Assumption, ...]:
+        """The fewest assumptions under which the line holds at the first shape.
 
         Raises ``Refuted`` where there are none.
         """
@@ -126,9 +145,9 @@ class Prover:
         first: Refuted | None = None
         for count in range(len(claim.allowed) + 1):
             for assumed in combinations(claim.allowed, count):
-                system, place = self._compare(claim, shape, assumed)
+                _, place = self._compare(claim, shape, assumed)
                 if place is None:
-                    return assumed, system
+                    return assumed
                 first = first or Refuted(shape, place, claim, "")
         missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
         if missing and self._compare(claim, shape, (*claim.allowed, *missing))[1] is None:
@@ -138,17 +157,28 @@ class Prover:
         raise first
 
     def _compare(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]
+        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False
     ) -> tuple[type[Field] | type[Reals], tuple[int, ...] | None]:
-        """The system that decided whether the line holds at a shape, and an entry where it does not."""
+        """The system that decided whether the line holds at a shape, and an entry where it does not.
+
+        With ``roots``, reals must find the sides equal as well: a prime field may have chosen another root.
+        """
+        equal_in_field = False
         try:
-            if self._differing(claim, shape, assumed, Field) is None:
-                return Field, None
+            place = self._differing(claim, shape, assumed, Field)
+            if place is not None and self._sight.is_whole(claim):
+                return Field, place
+            equal_in_field = place is None and is_modest(claim.meaning, claim.after)
         except (OutsideField, OutsideDomain):
             pass
+        if equal_in_field and not roots:
+            return Field, None
         # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
         try:
-            return Reals, self._differing(claim, shape, assumed, Reals)
+            place = self._differing(claim, shape, assumed, Reals)
+            if place is not None:
+                place = self._differing(claim, shape, assumed, FineReals)
+            return Field if equal_in_field else Reals, place
         except OutsideDomain as why:
             raise Refuted(shape, (), claim, f"not defined where the program is, at {shown(shape)}: {why}") from None
 
@@ -156,10 +186,7 @@ class Prover:
         self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]
     ) -> tuple[int, ...] | None:
         """An entry where the two sides differ in one number system, or None."""
-        truth = self._truth(shape, assumed, system)
-        left, right = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
-        unequal = truth.evaluator.numbers.differ(left, right)
-        return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
+        return _differing_in(self._truth(shape, assumed, system), claim)
 
     def _truth(self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]) -> Truth:
         key = (shape, assumed, system)
@@ -179,33 +206,29 @@ class Prover:
             self._instances[shape] = Instance(self._record.program, dict(shape))
         return self._instances[shape]
 
-    def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]) -> Mark:
+    def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
         """The verdict on a line that no normal form proves."""
         keys, number = tuple(a.key for a in assumed), claim.step.number
-        systems, shapes = {system}, self._shapes[:1]
-        for shape in self._shapes[1:]:
-            try:
-                used, place = self._compare(claim, shape, assumed)
-            except OutsideField:  # the program has no values there, as that of a deviation of a single row
-                continue
-            systems.add(used)
-            shapes = (*shapes, shape)
-            if place is not None:
-                return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
-        if any(a.is_one_hot for a in assumed):
-            return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
-        grid = None if assumed else tried_on_grid(claim)
-        if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:
-            return Mark(number, Level.WRONG, str(Refuted(grid.unequal, place, claim, "")), (grid.unequal,))
+        try:
+            systems, shapes = self._evaluated(claim, assumed)
+            if any(a.is_one_hot for a in assumed):
+                return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
+            grid = None if assumed else tried_on_grid(claim)
+            if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:
+                raise Refuted(grid.unequal, place, claim, "")
+        except Refuted as refuted:
+            return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
+        except OutsideField as why:
+            return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
             return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound, keys)
         exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
         if exact:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
-        if systems == {Field}:
+        if systems == {Field} and self._holds_elsewhere(claim, assumed):
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
-        if self._has_kinks or has_kink(claim.after):
+        if not self._is_analytic or not is_analytic(claim.after, self._record.program):
             return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", shapes)
         return Mark(number, Level.NUMERICAL, Reals.words, shapes, None, keys)
 
@@ -215,6 +238,40 @@ class Prover:
             return self._compare(claim, shape, assumed)[1]
         except OutsideField:
             return None
+
+    def _evaluated(
+        self, claim: Claim, assumed: tuple[Assumption, ...]
+    ) -> tuple[set[type[Field] | type[Reals]], tuple[Sizes, ...]]:
+        """The systems in which the line holds, and the shapes at which the program has values.  Raises ``Refuted``."""
+        systems: set[type[Field] | type[Reals]] = set()
+        shapes: list[Sizes] = []
+        for shape in self._shapes:
+            try:
+                used, place = self._compare(claim, shape, assumed, roots=self._chooses_roots(claim))
+            except OutsideField:  # there are none, as of a deviation of a single row
+                if not shapes:
+                    raise
+                continue
+            systems.add(used)
+            shapes.append(shape)
+            if place is not None:
+                raise Refuted(shape, place, claim, "")
+        return systems, tuple(shapes)
+
+    def _chooses_roots(self, claim: Claim) -> bool:
+        return self._has_roots or has_root(claim.after) or has_root(claim.meaning)
+
+    def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
+        """Whether the line holds in the field at points that were drawn for it; at many, where roots are chosen."""
+        drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
+        for place in range(POINTS if self._chooses_roots(claim) else 1):
+            try:
+                truth = Truth(self._record, self._instance(self._shapes[0]), Field, assumed, drawn + place)
+                if _differing_in(truth, claim) is not None:
+                    return False
+            except (OutsideDomain, OutsideField):
+                return False
+        return True
 
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
         return ExactLines(self._record, self._instance(shape), assumed).holds(claim)
@@ -229,9 +286,10 @@ class Refuted(Exception):
         self.shape = shape
 
 
-def has_kink(expr: Expr) -> bool:
-    """Whether an expression has a function that is not smooth, so that its values at random points do not tell all."""
-    return any(call.func in MEANINGS and MEANINGS[call.func].convention for call in expr.atoms(Function))
+def _differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
+    left, right = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
+    unequal = truth.evaluator.numbers.differ(left, right)
+    return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
 
 
 def _is_small(shape: Sizes) -> bool:
@@ -241,26 +299,3 @@ def _is_small(shape: Sizes) -> bool:
 def shown(shape: Sizes) -> str:
     """A shape as it is printed."""
     return "(" + ", ".join(f"{axis}={size}" for axis, size in shape) + ")"
-
-
-def _unstated(record: Record, kind: str, gradients: dict[str, Gradient]) -> tuple[str, ...]:
-    """What is wrong with closed forms: each must be what the last line about it states."""
-    problems = []
-    # The last line about each array, in either notation.
-    indices = {name_of(s.subject.wrt): (s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)}
-    matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
-    for name, gradient in gradients.items():
-        index, matrix = indices.get(name), matrices.get(name)
-        trivial = name == record.program.output and gradient.index == 1
-        if not trivial and not (index and _same(*index, gradient)):
-            problems.append(f"the index form of the {kind} of {name} is not what the last line about it states")
-        if gradient.matrix is not None and matrix != gradient.matrix:
-            problems.append(f"the matrix form of the {kind} of {name} is not what the last line about it states")
-    return tuple(problems)
-
-
-def _same(wrt: Expr, after: Expr, gradient: Gradient) -> bool:
-    if name_of(wrt) != name_of(gradient.entry):
-        return False
-    names = dict(zip(wrt.indices, gradient.entry.indices, strict=True)) if wrt.is_Indexed else {}
-    return bool(canonical(renamed(after, names)) == canonical(gradient.index))

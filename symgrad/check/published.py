@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from symgrad.errors import shown
+
 Array = npt.NDArray[np.float64]
 
 FLOAT32_EPSILON = 2.0**-23
@@ -23,7 +25,15 @@ FLOAT32_EPSILON = 2.0**-23
 SECTIONS = {"mse": "softmax_mse", "cross_entropy": "softmax_cross_entropy"}
 """Short names of sections; any other section is called by the full name of its loss."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+MOST_LETTERS = 300_000
+"""Of a file; nobody prints more numbers than that."""
+MOST_ENTRIES = 1_000_000
+"""Of the inputs and of the labels' one-hot rows: N (D + C)."""
+MOST_DIGITS = 60
+"""Of a number, with its exponent."""
+LARGEST_EXPONENT = 300
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Published:
     @property
     def Y(self) -> Array:
         """(N, C), one-hot."""
-        return np.eye(self.C)[list(self.labels)]
+        return np.asarray(np.arange(self.C) == np.array(self.labels)[:, None], dtype=np.float64)
 
     @property
     def values(self) -> Array:
@@ -84,10 +94,14 @@ def _resolution(printed: Any) -> Array:
     Printers drop trailing zeros, so a short number is held to the most decimals that any number of the array
     has, but to no more digits than its longest has.
     """
-    numbers = [Decimal(text) for text in np.ravel(printed)]
-    finest = min(_last_place(number) for number in numbers)
+    numbers = [Decimal(text) for text in np.ravel(printed).tolist()]
+    last = [_last_place(number) for number in numbers]
+    finest = min(last)
     digits = max(len(number.as_tuple().digits) for number in numbers)
-    units = [min(_last_place(n), max(finest, n.adjusted() - digits + 1) if n else finest) for n in numbers]
+    units = [
+        min(place, max(finest, n.adjusted() - digits + 1) if n else finest)
+        for n, place in zip(numbers, last, strict=True)
+    ]
     halves = np.array([0.5 * 10.0**unit for unit in units]).reshape(np.shape(printed))
     return halves + FLOAT32_EPSILON * float(max(abs(number) for number in numbers))
 
@@ -108,12 +122,18 @@ def read_published(text: str, losses: Collection[str] | None = None) -> dict[str
     Raises ValueError, one line: which array or key, which axis, what was expected and what stands there.
     """
     try:
-        top = json.loads(text, object_pairs_hook=_without_repeats)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        return _read(text, losses)
+    except ValueError as error:
+        raise ValueError(shown(str(error))) from None
+
+
+def _read(text: str, losses: Collection[str] | None) -> dict[str, Published]:
+    top = _parsed(text)
     if not isinstance(top, dict):
         raise ValueError(f"expected an object with labels, N, D, C and a section per loss, got {_shown(top)}")
     N, D, C = (_size(top, axis, least) for axis, least in (("N", 1), ("D", 1), ("C", 2)))
+    if N * (D + C) > MOST_ENTRIES:
+        raise ValueError(f"N (D + C): {N * (D + C)} entries are too many; at most {MOST_ENTRIES} are compared")
     labels = _labels(top.get("labels"), N, C)
     published: dict[str, Published] = {}
     for key, section in top.items():
@@ -131,6 +151,23 @@ def read_published(text: str, losses: Collection[str] | None = None) -> dict[str
     if not published:
         raise ValueError(f"no section for a loss; expected one such as {', '.join(SECTIONS)}, with dW and db")
     return published
+
+
+def _parsed(text: str) -> Any:
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"more than {MOST_LETTERS} letters")
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError("lists or objects nested too deep") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -172,11 +209,18 @@ def _section(key: str, section: Any, labels: tuple[int, ...], D: int, C: int) ->
 def _numbers(name: str, row: Any, C: int) -> list[str]:
     numbers = []
     for c, number in enumerate(_listed(name, row, "C", C)):
-        if not isinstance(number, str) or not _NUMBER.fullmatch(number) or not np.isfinite(float(number)):
+        if not isinstance(number, str) or len(number) > MOST_DIGITS or not _NUMBER.fullmatch(number):
             expected = 'a number as printed, in a string such as "-0.0236"'
             raise ValueError(f"{name}[{c}]: expected {expected}, got {_shown(number)}")
+        if not _representable(Decimal(number)):
+            raise ValueError(f"{name}[{c}]: {number} has digits beyond 1e+-{LARGEST_EXPONENT}")
         numbers.append(number)
     return numbers
+
+
+def _representable(number: Decimal) -> bool:
+    """Whether the first digit and the last are within what float64 can compare."""
+    return all(abs(place) <= LARGEST_EXPONENT for place in (number.adjusted(), _last_place(number)))
 
 
 def _listed(name: str, value: Any, axis: str, size: int) -> list[Any]:

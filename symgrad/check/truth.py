@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from sympy import Expr, Integer, cosh, exp, sinh, tanh
+from sympy import E, Expr, Integer, cosh, exp, sinh, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -29,13 +29,13 @@ ATTEMPTS = 60
 
 
 def exponential_depth(program: Program) -> int:
-    """How deeply the forward equations nest exponentials."""
+    """How deeply the forward equations nest exponentials, e itself being one."""
     depth = {array.name: 0 for array in program.inputs}
 
     def of(expr: Basic) -> int:
         below = max((of(arg) for arg in expr.args), default=0)
         used = max((depth[name] for name in array_names(expr)), default=0) if not expr.args or expr.is_Indexed else 0
-        return max(below, used) + isinstance(expr, (exp, tanh, sinh, cosh))
+        return max(below, used) + (expr == E or isinstance(expr, (exp, tanh, sinh, cosh)))
 
     for definition in program.ordered:
         depth[definition.name] = of(definition.rhs)

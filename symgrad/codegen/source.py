@@ -15,6 +15,7 @@ from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.template import module
 from symgrad.errors import InputError
+from symgrad.extent import check_extent
 from symgrad.steps import Record
 
 _serial = count()
@@ -57,6 +58,7 @@ def to_source(
     axes = [axis.name for axis in record.program.axes]
     if sizes is None or set(sizes) != set(axes) or not all(size >= 1 for size in sizes.values()):
         raise InputError(f"the target scalar needs a size of at least 1 for each of {', '.join(axes)}")
+    check_extent(record.program, sizes)
     return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
 
 

@@ -18,6 +18,7 @@ from symgrad.errors import InputError
 from symgrad.explicit.entries import Group, Place, Table, definitions, group, indices_of, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
+from symgrad.extent import check_extent
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Record
 
@@ -110,7 +111,8 @@ def explicit(
 
     ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
     are then 0 and 1.  Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an
-    axis without a size or with a size that is not a positive integer; or labels that do not fit.
+    axis without a size or with a size that is not a positive integer, or all of them too large; or labels that do not
+    fit.
     """
     if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
         words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
@@ -154,6 +156,7 @@ def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
                 f"{record.program.name}: size of the axis {name}: expected a whole number, at least 1, "
                 f"got {sizes[name]!r}"
             )
+    check_extent(record.program, sizes)
 
 
 def _label_entries(

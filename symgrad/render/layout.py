@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -101,7 +102,7 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
     found: set[int] = set()
     for part in str(steps).split(","):
         ends = [end.strip() for end in part.split("-")]
-        if len(ends) > 2 or not all(end.isdecimal() for end in ends):
+        if len(ends) > 2 or not all(re.fullmatch("[0-9]{1,9}", end) for end in ends):
             raise InputError(f"unknown steps {steps!r}: expected all, none, or numbers of lines such as 5-13")
         first, final = int(ends[0]), int(ends[-1])
         if not 1 <= first <= final <= last:
@@ -156,6 +157,22 @@ def _matrix_names(expr: Basic | None) -> frozenset[str]:
     """The names of the arrays in an expression in matrix notation; none for None."""
     found = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
     return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
+
+
+def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> Node:
+    """The left side of the lines about a subject."""
+    output = Leaf(program.arrays[program.output].base)
+    match subject:
+        case Value(expr) | Largest(expr):
+            return ordered(expr, names)
+        case Partial(of, wrt):
+            return Slope(ordered(of, names), ordered(wrt, names))
+        case Total(wrt):
+            return Slope(output, ordered(wrt, names))
+        case MatrixValue(array):
+            return Leaf(array.matrix)
+        case MatrixTotal(array):
+            return Slope(output, Leaf(array.matrix))
 
 
 class _Writer:
@@ -242,17 +259,7 @@ class _Writer:
 
     def left(self, subject: Subject | Largest) -> Node:
         """The left side of the lines about a subject."""
-        match subject:
-            case Value(expr) | Largest(expr):
-                return self.shown(expr)
-            case Partial(of, wrt):
-                return Slope(self.shown(of), self.shown(wrt))
-            case Total(wrt):
-                return Slope(self.output, self.shown(wrt))
-            case MatrixValue(array):
-                return Leaf(array.matrix)
-            case MatrixTotal(array):
-                return Slope(self.output, Leaf(array.matrix))
+        return left_side(subject, self.program, self.names)
 
     def _name(self, subject: Subject | Largest) -> Node | None:
         """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""

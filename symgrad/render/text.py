@@ -10,7 +10,7 @@ from textwrap import wrap
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import layout, titled
+from symgrad.render.layout import layout, left_side, titled
 from symgrad.render.names import Vocabulary, split_words, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
@@ -18,7 +18,7 @@ from symgrad.render.shapes import ProductShapes
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.spelling import spelled, word
-from symgrad.steps import Record
+from symgrad.steps import Largest, Record, Subject
 
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
 REASON_WIDTH = 44
@@ -53,6 +53,23 @@ def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
     """One expression as text, ordered as ``source`` says (without it, by names alone)."""
     names = vocabulary(source)
     return TextPrinter(names).show(ordered(expr, names))
+
+
+def subject_text(subject: Subject | Largest, record: Record) -> str:
+    """The left side of the lines about a subject, as text."""
+    names = vocabulary(record)
+    return TextPrinter(names).show(left_side(subject, record.program, names))
+
+
+def step_text(record: Record, number: int) -> str:
+    """The equation of one line as text, with its left side."""
+    step = record.steps[number - 1]
+    return f"{subject_text(step.subject, record)} = {expression_text(step.after, record)}"
+
+
+def name_text(name: str) -> str:
+    """The name of an array as formulas spell it."""
+    return spelled(word(name))
 
 
 def sentence(text: str, names: Vocabulary) -> str:

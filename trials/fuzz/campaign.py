@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     kept.parent.mkdir(exist_ok=True)
     entries = read(kept) if kept.exists() else {}
     again = {number for number, entry in entries.items() if entry["findings"]}
-    left = [n for n in range(options.programs) if n not in entries or n in again]
+    left = [n for n in range(options.first, options.programs) if n not in entries or n in again]
     commit = _commit()
     with kept.open("a", encoding="utf-8") as file:
         for entry in _examined(options.seed, left):
@@ -56,6 +56,7 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trials fuzz", description=__doc__)
     parser.add_argument("--programs", type=int, default=20_000, help="how many, counted from 0")
+    parser.add_argument("--first", type=int, default=0, help="the first of them: several runs share one file")
     parser.add_argument("--seed", type=int, default=0, help="a number and the seed alone decide a program")
     parser.add_argument("--resume", action="store_true", help="go on, and examine anew what had findings")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="examine one program, and show it")

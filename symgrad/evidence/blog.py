@@ -1,4 +1,4 @@
-"""``symgrad check``: every line proved, and the closed forms held against published numbers and recorded runs.
+"""The two losses of the blog: proved, and held against the gradients that it printed and against recorded runs.
 
 The parts that decide stand in ``symgrad.check``; here they are given derivations and generated functions.
 """
@@ -6,24 +6,22 @@ The parts that decide stand in ``symgrad.check``; here they are given derivation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sympy import Add, Expr, Mul, Rational, Sum
 from sympy.tensor.indexed import Idx
 
-from symgrad.api import Derivation, derive
-from symgrad.array.loss import Loss
+from symgrad.api import Derivation
 from symgrad.check.endtoend import check_end_to_end
-from symgrad.check.marks import ProofReport
-from symgrad.check.published import Published, probabilities_possible, read_published, rows_sum_to_zero, shapes_agree
+from symgrad.check.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.check.recorded import BOUND, compare, recorded_cases
 from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.codegen import to_numpy
-from symgrad.differences import LARGE, NoInputs, compare_at_large_inputs, compare_with_differences
-from symgrad.errors import InputError
+from symgrad.evidence.report import Item, Row, Section, proof_items
+from symgrad.evidence.values import derived
+from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text
 
@@ -33,120 +31,9 @@ WITNESS = 5e-8  # the largest error allowed at a witness; a finder that accepts 
 STARTS = 4  # of the search for each formula: four in five of its starts lead to a witness where there is one
 
 
-@dataclass(frozen=True)
-class Item:
-    """One thing checked: whether it holds, and what was found.
-
-    ``compared`` is False where there was nothing to compare: then that it holds says nothing.
-    """
-
-    what: str
-    ok: bool
-    found: str
-    compared: bool = True
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the published numbers can say of one formula, right or wrong.
-
-    ``witness`` tells whether inputs were found at which it gives the printed numbers; ``size`` is the least
-    |x|^2 + |w|^2 of those found, or None.
-    """
-
-    formula: str
-    witness: bool
-    size: float | None
-
-
-@dataclass(frozen=True)
-class Section:
-    """What was checked of one loss."""
-
-    loss: str
-    items: tuple[Item, ...]
-    rows: tuple[Row, ...] = ()
-    expected_size: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that was checked; ``ok`` only if everything holds."""
-
-    sections: tuple[Section, ...]
-
-    @property
-    def ok(self) -> bool:
-        return self.first_failure is None
-
-    @property
-    def first_failure(self) -> str | None:
-        """The first thing that does not hold, in words, or None."""
-        failed = (f"{s.loss}: {i.what}: {i.found}" for s in self.sections for i in s.items if not i.ok)
-        return next(failed, None)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as plain data for JSON."""
-        return {"ok": self.ok, "first_failure": self.first_failure, "sections": [asdict(s) for s in self.sections]}
-
-
-def check(published: str | None = None) -> Report:
-    """Prove both losses and hold them against ``published`` (JSON text in the layout of the blog's numbers; the blog's
-    own unless given) and against the recorded runs.
-
-    Raises ``InputError`` for published numbers that are malformed or of a loss that is not known.
-    """
-    text = published if published is not None else _package_data("blog_values.json")
-    try:
-        numbers = read_published(text, PUBLISHED)
-    except ValueError as error:
-        raise InputError(f"published numbers: {error}") from None
-    losses = [name for name in PUBLISHED if name in numbers or published is None]
-    return Report(tuple(_section(name, numbers.get(name)) for name in losses))
-
-
-def check_loss(loss: Loss, wrt: Sequence[str] | None = None) -> Report:
-    """Prove every line of one loss; and hold the generated function against the loss itself."""
-    derivation = derive(loss, wrt)
-    items = _lines("proof of every line", derivation.prove())
-    items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
-    function = derivation.to_numpy()
-    items += [_differences(loss, function, list(derivation.gradients)), _large(loss, function)]
-    return Report((Section(derivation.program.name, tuple(items)),))
-
-
-def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -> Item:
-    """The generated function against the loss as NumPy runs it, and its gradients against finite differences."""
-    what = "finite differences of the loss itself"
-    try:
-        found = compare_with_differences(loss, function, wrt)
-    except NoInputs as reason:
-        return Item(what, False, str(reason))
-    sizes = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items())
-    words = f"{found.entries} entries at random inputs, {sizes}: largest relative error {found.error:.1e}"
-    return Item(what, found.ok, f"{words} ({found.worst}), allowed {found.allowed:.0e}")
-
-
-def _large(loss: Loss, function: Callable[..., Any]) -> Item:
-    """The generated function where exponentials overflow."""
-    found = compare_at_large_inputs(loss, function)
-    if not found.compared and found.ok:
-        return Item("large inputs", True, f"nothing to compare: the loss overflows at all {found.draws} draws", False)
-    words = found.wrong or (
-        f"{found.draws} draws, up to {max(factor for _, factor in LARGE):g} times as large: every gradient is finite "
-        f"where the loss is, the loss within {found.error:.1e} of NumPy's where that is finite"
-    )
-    if found.overflows:
-        words += f"; the loss itself overflows at {found.overflows} of {found.draws}"
-    return Item("large inputs", found.ok, words)
-
-
-def _package_data(name: str) -> str:
-    return (files("symgrad") / "data" / name).read_text(encoding="utf-8")
-
-
-def _section(name: str, published: Published | None) -> Section:
-    derivation = derive(name)
+def section(name: str, published: Published | None) -> Section:
+    """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are."""
+    derivation = derived(LOSSES[name], LOSSES[name].wrt)
     items = [*_proof(derivation), *_recorded(derivation)]
     if published is None:
         return Section(name, tuple(items))
@@ -159,8 +46,7 @@ def _section(name: str, published: Published | None) -> Section:
 
 
 def _proof(derivation: Derivation) -> list[Item]:
-    items = _lines("proof of every line", derivation.prove())
-    items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
+    items = proof_items(derivation)
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
     found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
@@ -168,12 +54,6 @@ def _proof(derivation: Derivation) -> list[Item]:
         found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
     items.append(Item(f"brute force at {shape}", end.ok, found))
     return items
-
-
-def _lines(what: str, report: ProofReport) -> list[Item]:
-    counts = ", ".join(f"{count} {words}" for words, count in report.counts.items())
-    items = [Item(what, report.ok, f"{len(report.marks)} lines: {counts}")]
-    return items + [Item(f"line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
 
 
 def _recorded(derivation: Derivation) -> list[Item]:

@@ -1,0 +1,43 @@
+"""Which conventions a line must cite: those of the functions that it differentiates and that are not smooth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sympy import Expr, Function, Indexed, Symbol
+
+from symgrad.check.meaning import abbreviations, consumers, name_of, write_out
+from symgrad.functions import MEANINGS, varying
+from symgrad.notation import array_names
+from symgrad.program import Program
+from symgrad.steps import MatrixTotal, Partial, Subject, Total
+
+
+def conventions_needed(program: Program, subject: Subject) -> set[str]:
+    """The conventions on which the meaning of a subject rests."""
+    if isinstance(subject, Partial):
+        of, name = subject.of, name_of(subject.wrt)
+        is_node = isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions
+        differentiated = [program.definitions[name_of(of)].rhs if is_node else of]
+    elif isinstance(subject, (Total, MatrixTotal)):
+        name = name_of(subject.wrt) if isinstance(subject, Total) else subject.array.name
+        differentiated = [definition.rhs for definition in consumers(program, name)]
+    else:
+        return set()
+    names = abbreviations(program) - {name}
+    return {words for expr in differentiated for words in _kinks(write_out(expr, program, names), name)}
+
+
+def foreign(program: Program, cited: Iterable[str]) -> str | None:
+    """What is wrong with conventions that are cited, or None: each must be that of a function of the program."""
+    calls = {call.func for definition in program.ordered for call in definition.rhs.atoms(Function)}
+    known = {MEANINGS[function].convention for function in calls & MEANINGS.keys()}
+    return next(
+        (f"the program has no function of which it is said: {words}" for words in sorted({*cited} - known)), None
+    )
+
+
+def _kinks(expr: Expr, name: str) -> set[str]:
+    """The conventions of the calls in an expression that vary with an array, by an argument in which it stands."""
+    calls = [call for call in expr.atoms(Function) if call.func in MEANINGS and MEANINGS[call.func].convention]
+    return {MEANINGS[c.func].convention for c in calls if any(name in array_names(arg) for arg in varying(c))}

@@ -1,0 +1,61 @@
+"""What is wrong with a record though each of its lines be right: closed forms that no line states, and lines that go on
+from what no line states."""
+
+from __future__ import annotations
+
+from sympy import Expr
+
+from symgrad.check.meaning import name_of
+from symgrad.notation import canonical, renamed
+from symgrad.steps import Gradient, Largest, MatrixTotal, Record, Subject, Total
+
+
+def problems(record: Record) -> tuple[str, ...]:
+    """The problems of a record that are not those of one line."""
+    return (
+        *_unstated(record, "gradient", record.gradients),
+        *_unstated(record, "adjoint", record.adjoints),
+        *_missing(record),
+        *_broken(record),
+    )
+
+
+def _missing(record: Record) -> tuple[str, ...]:
+    """A record of lines alone states no gradients; one that states some states those that were asked for."""
+    asked = record.wrt if record.gradients or record.adjoints else ()
+    return tuple(f"there is no gradient of {name}" for name in asked if name not in record.gradients)
+
+
+def _broken(record: Record) -> tuple[str, ...]:
+    """Each line goes on from the last one about its subject, or begins."""
+    found = []
+    last: dict[Subject | Largest, Expr] = {}
+    for step in record.steps:
+        above = last.get(step.subject)
+        if step.before is not None and (above is None or canonical(step.before) != canonical(above)):
+            found.append(f"line {step.number} goes on from {step.before}, which the line above it does not state")
+        last[step.subject] = step.after
+    return tuple(found)
+
+
+def _unstated(record: Record, kind: str, gradients: dict[str, Gradient]) -> tuple[str, ...]:
+    """What is wrong with closed forms: each must be what the last line about it states."""
+    problems = []
+    # The last line about each array, in either notation.
+    indices = {name_of(s.subject.wrt): (s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)}
+    matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
+    for name, gradient in gradients.items():
+        index, matrix = indices.get(name), matrices.get(name)
+        trivial = name == record.program.output and gradient.index == 1
+        if not trivial and not (index and _same(*index, gradient)):
+            problems.append(f"the index form of the {kind} of {name} is not what the last line about it states")
+        if gradient.matrix is not None and matrix != gradient.matrix:
+            problems.append(f"the matrix form of the {kind} of {name} is not what the last line about it states")
+    return tuple(problems)
+
+
+def _same(wrt: Expr, after: Expr, gradient: Gradient) -> bool:
+    if name_of(wrt) != name_of(gradient.entry):
+        return False
+    names = dict(zip(wrt.indices, gradient.entry.indices, strict=True)) if wrt.is_Indexed else {}
+    return bool(canonical(renamed(after, names)) == canonical(gradient.index))

@@ -1,0 +1,232 @@
+"""Small changes of an expression, each with what it is in words: a term left out, a sign turned, a sum cut short.
+
+These are the mistakes that a formula can have, whatever it is about; where one is made says what it means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sympy import Add, Expr, Function, Indexed, IndexedBase, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.diagnosis.bench import HARD, LAST
+from symgrad.diagnosis.hypotheses import probability_text
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    bound_indices,
+    entries,
+    free_indices,
+    renamed,
+    replaced,
+    sum_over,
+)
+from symgrad.probabilities import probabilities
+from symgrad.program import Program
+from symgrad.render.text import expression_text, name_text
+from symgrad.steps import Record
+
+Show = Callable[[Basic], str]
+
+
+def shown_by(record: Record) -> Show:
+    """How expressions of a record are shown in words."""
+    return lambda part: expression_text(part, record)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One expression in place of another: the ``kind`` of mistake, and what was done in ``words``."""
+
+    kind: str
+    words: Callable[[], str]
+    after: Expr
+    part: Expr
+    cost: float = 0.0
+
+
+def changes(
+    expr: Expr, scope: Sequence[Idx], arrays: Sequence[Array], record: Record, tables: Sequence[Maker]
+) -> Iterator[Change]:
+    """Every small change at every place of an expression in the arrays of a record.
+
+    ``scope`` are the indices that may occur free in it, ``arrays`` those that may stand in the place of another.
+    """
+    show = shown_by(record)
+    for part, rebuilt in _places(expr, lambda new: new):
+        inside = [*scope, *(i for i in sorted(free_indices(part), key=str) if i not in scope)]
+        for table in tables:
+            for kind, words, new, cost in table(part, inside, arrays, show):
+                after = rebuilt(new)
+                if after == expr:
+                    continue
+                if kind == "swapped" and _skips(record.program, part, new):
+                    kind, words = "skipped", partial(_skipping, record, part, words)
+                yield Change(kind, words, after, part, cost)
+
+
+def _skips(program: Program, part: Expr, new: Expr) -> bool:
+    """Whether logits stand for their probabilities."""
+    found = (p for p in probabilities(program) if array_names(part) == {p.name})
+    return any(array_names(new) <= array_names(p.exponent) for p in found)
+
+
+def _skipping(record: Record, part: Expr, words: Callable[[], str]) -> str:
+    (name,) = array_names(part)
+    return f"{probability_text(record.program, name)} is left out: {words()}"
+
+
+def _places(expr: Expr, rebuilt: Callable[[Expr], Expr]) -> Iterator[tuple[Expr, Callable[[Expr], Expr]]]:
+    """Every part of an expression, with how the whole is made when something else stands there."""
+    yield expr, rebuilt
+    if isinstance(expr, (Indexed, Idx, KroneckerDelta)):
+        return
+    if isinstance(expr, Sum):
+        bound = bound_indices(expr)
+        yield from _places(expr.function, lambda new: rebuilt(sum_over(new, bound)))
+        return
+    for place, arg in enumerate(expr.args):
+        if not isinstance(arg, Idx) and not arg.is_number:
+            yield from _places(arg, _inside(expr, place, rebuilt))
+
+
+def _inside(expr: Expr, place: int, rebuilt: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    return lambda new: rebuilt(expr.func(*expr.args[:place], new, *expr.args[place + 1 :]))
+
+
+Made = tuple[str, Callable[[], str], Expr, float]
+Maker = Callable[[Expr, Sequence[Idx], Sequence[Array], Show], Iterator[Made]]
+
+
+def _said(show: Show, words: str, *parts: Basic | str) -> Callable[[], str]:
+    """Words with expressions in them, which are shown only when somebody reads them."""
+    return lambda: words.format(*(str(part) if isinstance(part, (Idx, str)) else show(part) for part in parts))
+
+
+def _terms(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Add):
+        return
+    for term in part.args:
+        rest = part - term
+        yield "missing" if not rest.is_number else "term", _said(show, "the term {} is missing", term), rest, 0
+        yield "sign", _said(show, "the term {} has the wrong sign", term), rest - term, 0.2
+        yield "factor", _said(show, "the term {} is doubled", term), rest + 2 * term, 0.2
+        yield "factor", _said(show, "the term {} is halved", term), rest + term / 2, 0.2
+        for size in _sizes_of(arrays):
+            yield "factor", _said(show, "the term {} is divided by {}", term, size), rest + term / size, 0.3
+
+
+def _sizes_of(arrays: Sequence[Array]) -> list[Symbol]:
+    return sorted({axis.size for array in arrays for axis in array.axes}, key=str)
+
+
+def _factors(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Mul):
+        return
+    for factor in part.args:
+        if factor != -1:
+            rest = Mul(*(arg for arg in part.args if arg is not factor))
+            kind = "factor" if not array_names(factor) or not free_indices(factor) else "term"
+            yield kind, _said(show, "the factor {} is missing", factor), rest, 0.1
+
+
+def _sizes(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """A size left out wherever it stands, or taken for one less."""
+    sizes = _sizes_of(arrays)
+    if isinstance(part, Pow) and part.base in sizes:
+        less = (part.base - 1) ** part.exp
+        yield "factor", _said(show, "{} stands for {}", less, part), less, 0.2
+    elif not isinstance(part, (Symbol, Indexed)):
+        for size in sizes:
+            if sum(size in arg.free_symbols for arg in part.args) > 1:
+                without = replaced(part, {size: Integer(1)})
+                yield "factor", _said(show, "{} is missing throughout", size), without, 0.3
+
+
+def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if not isinstance(part, Sum):
+        return
+    for index in bound_indices(part):
+        others = [i for i in bound_indices(part) if i != index]
+        for free in scope:
+            if axis_name(free) == axis_name(index) and free not in others and free != index:
+                cut = sum_over(renamed(part.function, {index: free}), others)
+                yield (
+                    "diagonal",
+                    _said(show, "only the term {} = {} of the sum over {} is there", index, free, index),
+                    cut,
+                    0,
+                )
+        last = Indexed(IndexedBase(LAST + axis_name(index), real=True), index)
+        only = sum_over(last * part.function, bound_indices(part))
+        yield (
+            "unsummed",
+            _said(show, "only the last term of the sum over {} is there, as if each overwrote the one before", index),
+            only,
+            0.2,
+        )
+
+
+def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    if isinstance(part, Pow) and array_names(part.base) and part.exp != -1:
+        yield "term", _said(show, "{} stands for {}", part.base, part), part.base, 0.2
+        if part.exp.is_number:
+            lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
+            yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
+    if isinstance(part, Pow) and array_names(part.base) and part.exp == -1:
+        yield "term", _said(show, "{} stands for {}", part.base**-2, part), part.base**-2, 0.3
+    if isinstance(part, Function) and len(part.args) == 1:
+        yield "skipped", _said(show, "{} stands for {}", part.args[0], part), part.args[0], 0.2
+
+
+def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """Another array of the same axes in the place of one."""
+    if not isinstance(part, (Indexed, Symbol)) or part.is_integer:
+        return
+    indices = part.indices if isinstance(part, Indexed) else ()
+    for array in arrays:
+        if [axis.name for axis in array.axes] == [axis_name(i) for i in indices] and not array_names(part) & {
+            array.name
+        }:
+            yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
+
+
+def _hardened(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """An entry as it would be if soft labels were hard."""
+    if isinstance(part, Indexed) and any(part.base.name == array.name for array in arrays):
+        hard = Indexed(IndexedBase(HARD + part.base.name, real=True), *part.indices)
+        yield "assumption", _said(show, "in {} the labels are taken for one-hot", part), hard, 0.3
+
+
+TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _powers, _arrays, _hardened)
+
+
+def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """Another array of the same axes in the place of one wherever it stands."""
+    if not isinstance(part, (Indexed, Symbol)):
+        for old in arrays:
+            found = entries(part, old.name)
+            for new in arrays if len(found) and old.axes else ():
+                if new != old and new.axes == old.axes:
+                    words = _said(show, "{} stands for {} throughout", name_text(new.name), name_text(old.name))
+                    yield "swapped", words, part.xreplace({old.base: new.base}), 0.5
+
+
+def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """A term times an entry that does not belong to it."""
+    for term in part.args if isinstance(part, Add) else (part,) if isinstance(part, Mul) else ():
+        for array in arrays:
+            at = [next((i for i in scope if axis_name(i) == axis.name), None) for axis in array.axes]
+            if None not in at and len(set(at)) == len(at):
+                entry = array[tuple(i for i in at if i is not None)]
+                words = _said(show, "the term {} has the factor {} too much", term, entry)
+                yield "term", words, part - term + entry * term, 0.6
+
+
+WIDER: Sequence[Maker] = (_throughout, _inserted)
+"""Changes that are tried where those of the table explain nothing."""

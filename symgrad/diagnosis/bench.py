@@ -1,0 +1,186 @@
+"""One random point at which gradients are compared: the arrays there, the proved gradient, and what it would be if
+a line, an equation or a Jacobian were another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from sympy import Expr, Indexed, Symbol
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.evaluate import Evaluator
+from symgrad.codegen.labels import takes_labels
+from symgrad.diagnosis.numbers import evaluator, forward
+from symgrad.equations import Definition
+from symgrad.errors import SymgradError
+from symgrad.notation import Array, array_names, axis_name
+from symgrad.passes.differentiate import differentiate
+from symgrad.program import Program
+from symgrad.steps import Record, Step, Total
+
+Arrays = Mapping[str, np.ndarray]
+Edge = tuple[str, str]
+"""An equation, by the array that it defines, and an array that it uses."""
+LAST, HARD = "_last", "_hard"
+
+
+class NotHere(SymgradError):
+    """A hypothesis says nothing at a point: a matrix that is not square is not turned, and what no labels go into is
+    not changed by hard ones."""
+
+
+def adjoint_lines(record: Record) -> dict[str, Step]:
+    """For each array on the way, latest first, the line that gives its adjoint in those of the arrays after it."""
+    lines: dict[str, list[Step]] = {name: [] for name in record.adjoints}
+    names = {record.adjoints[name].entry: name for name in record.adjoints}
+    for step in record.steps:
+        if isinstance(step.subject, Total) and step.rule != "close":
+            lines[names[step.subject.wrt]].append(step)
+    return {name: steps[-1] for name, steps in lines.items()}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A record at inputs of given sizes."""
+
+    record: Record
+    sizes: Mapping[str, int]
+    inputs: Arrays
+
+    @property
+    def program(self) -> Program:
+        """The program of the record."""
+        return self.record.program
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Every array by the forward equations."""
+        return forward(self.program, self.sizes, self.inputs)
+
+    @cached_property
+    def adjoints(self) -> dict[str, np.ndarray]:
+        """The proved adjoint of every array on the way, by the lines of the record."""
+        return self.adjoints_by(self.values)
+
+    @property
+    def truth(self) -> dict[str, np.ndarray]:
+        """The proved gradients."""
+        return {name: self.adjoints[name] for name in self.record.wrt}
+
+    @cached_property
+    def noise(self) -> dict[str, float]:
+        """By how much the gradients by two ways of computing them differ, the lines and the raw chain rule: what is no
+        larger than that, or not much, may be 0."""
+        raw = self.tape.adjoints()
+        return {n: float(np.abs(value - raw[n]).max(initial=0.0)) for n, value in self.truth.items()}
+
+    @cached_property
+    def _known(self) -> Evaluator:
+        named = {self.record.adjoint_arrays[name].name: value for name, value in self.adjoints.items()}
+        return evaluator(self.program, self.sizes, {**self.own, **self.hard, **self.values, **named})
+
+    @cached_property
+    def hard(self) -> dict[str, np.ndarray]:
+        """Every array that depends on soft labels, by its name with ``HARD`` before it, as it is at hard ones."""
+        soft = [a.name for a in self.program.inputs if a.axes and takes_labels(self.record, a)]
+        hard = {name: hardened(self.inputs[name]) for name in soft}
+        found = forward(self.program, self.sizes, {**self.inputs, **hard})
+        below = {n for n in self.program.arrays if n in soft or self.program.ancestors[n] & set(soft)}
+        return {HARD + name: found[name] for name in below if name != self.program.output}
+
+    @cached_property
+    def own(self) -> dict[str, np.ndarray]:
+        """For each axis an array that is 1 at its last entry alone: sums times it are their last terms."""
+        return {LAST + axis: np.eye(size)[-1] for axis, size in self.sizes.items()}
+
+    def known(self, expr: Expr, letters: tuple[Idx, ...]) -> np.ndarray:
+        """The value of an expression in arrays and adjoints of the proved derivation."""
+        if missing := array_names(expr) - self._known.values.keys() - self.sizes.keys():
+            raise NotHere(f"{', '.join(missing)} is no array here")
+        return np.asarray(self._known.over(expr, letters)[0])
+
+    def adjoints_by(self, values: Arrays, given: Arrays | None = None) -> dict[str, np.ndarray]:
+        """The adjoints that the lines of the record give for forward ``values``; those in ``given`` are as they are."""
+        given = given or {}
+        found: dict[str, np.ndarray] = {}
+        evaluate = evaluator(self.program, self.sizes, {**self.own, **values})
+        for name, step in adjoint_lines(self.record).items():
+            value = given[name] if name in given else evaluate.over(step.after, letters_of(step))[0]
+            evaluate.values[self.record.adjoint_arrays[name].name] = np.asarray(value, dtype=float)[None]
+            found[name] = value
+        return found
+
+    @cached_property
+    def tape(self) -> Tape:
+        """The derivatives of every equation by every array that it uses."""
+        return Tape(self.program, self.sizes, self.values)
+
+
+def letters_of(step: Step) -> tuple[Idx, ...]:
+    """The indices of the entry that a line about an adjoint differentiates by."""
+    assert isinstance(step.subject, Total)
+    return step.subject.wrt.indices if isinstance(step.subject.wrt, Indexed) else ()
+
+
+def hardened(value: np.ndarray) -> np.ndarray:
+    """Labels that are 1 at the largest entry of each row and 0 elsewhere."""
+    return np.asarray(np.eye(value.shape[-1])[value.argmax(axis=-1)])
+
+
+class Tape:
+    """Reverse mode over all equations of a program, abbreviations being arrays like the others, from their raw
+    derivatives: what a derivation is before anything is simplified."""
+
+    def __init__(self, program: Program, sizes: Mapping[str, int], values: Arrays) -> None:
+        self.program, self.sizes, self.values = program, sizes, values
+        self.edges = {
+            (d.name, used): derivative(d, program.arrays[used])
+            for d in program.ordered
+            for used in sorted(array_names(d.rhs))
+            if used in program.arrays
+        }
+        self._evaluate = evaluator(program, sizes, values)
+        self._slopes: dict[Edge, np.ndarray] = {}
+
+    def slope(self, edge: Edge) -> np.ndarray:
+        """The derivative of an equation by one array: the axes of the equation's array, then those of the other."""
+        if edge not in self._slopes:
+            self._slopes[edge] = self.slope_at(edge, self._evaluate)
+        return self._slopes[edge]
+
+    def slope_at(self, edge: Edge, evaluate: Evaluator) -> np.ndarray:
+        """The same with values of arrays that an evaluator has."""
+        expr, letters = self.edges[edge]
+        return np.asarray(evaluate.over(expr, (*self.program.definitions[edge[0]].indices, *letters))[0])
+
+    def adjoints(self, instead: Mapping[Edge, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The derivative of the output by every array, with other slopes for some edges."""
+        instead = instead or {}
+        found: dict[str, np.ndarray] = {self.program.output: np.array(1.0)}
+        for name in reversed(self.program.arrays):
+            if name == self.program.output:
+                continue
+            shape = tuple(self.sizes[axis.name] for axis in self.program.arrays[name].axes)
+            found[name] = np.zeros(shape)
+            for user, used in self.edges:
+                if used == name and user in found:
+                    slope = instead.get((user, used))
+                    slope = self.slope((user, used)) if slope is None else slope
+                    found[name] = found[name] + np.tensordot(found[user], slope, axes=found[user].ndim)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def derivative(definition: Definition, array: Array) -> tuple[Expr, tuple[Idx, ...]]:
+    """The derivative of an equation by an entry of an array, and the indices of that entry."""
+    letters = tuple(Idx(f"by{place}", axis.size) for place, axis in enumerate(array.axes))
+    entry: Indexed | Symbol = array[letters]
+    return differentiate(definition.rhs, entry), letters
+
+
+def shape_of(indices: tuple[Idx, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of an array over some indices."""
+    return tuple(sizes[axis_name(i)] for i in indices)

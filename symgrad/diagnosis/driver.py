@@ -1,0 +1,168 @@
+"""The driver of a diagnosis: a candidate is called at random points, and held against the proved gradient and against
+what each hypothesis predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import Any
+
+import numpy as np
+
+from symgrad.api import Derivation
+from symgrad.codegen.labels import takes_labels
+from symgrad.diagnosis.assumed import of_assumptions
+from symgrad.diagnosis.bench import Bench, hardened
+from symgrad.diagnosis.equations import of_equations
+from symgrad.diagnosis.explain import explanations
+from symgrad.diagnosis.hypotheses import Hypothesis
+from symgrad.diagnosis.inputs import of_inputs
+from symgrad.diagnosis.jacobians import of_jacobians
+from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
+from symgrad.diagnosis.match import Matcher
+from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
+from symgrad.diagnosis.precision import OFTEN, Rounding, extremes
+from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
+from symgrad.errors import InputError
+from symgrad.steps import Record
+
+MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
+    of_inputs,
+    of_jacobians,
+    of_equations,
+    of_assumptions,
+    of_lines,
+)
+WIDER = (of_lines_more_widely,)
+
+
+def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int = 0) -> Diagnosis:
+    """Whether ``candidate`` is the gradient that ``derivation`` proves, and if not, which mistake gives its numbers.
+
+    ``candidate`` takes the inputs of the loss as NumPy arrays, in the order of ``derivation.program.inputs`` (labels as
+    one-hot or soft rows, or, if it takes no such rows, as integers; numbers with a default may be left out), and
+    returns the gradients in the order of ``wrt``, or the one alone.  It is called at random inputs of a few sizes that
+    meet what the loss assumes, and at large ones.
+
+    Raises ``InputError`` where it cannot be called so, raises itself, or does not return that many arrays.
+    """
+    if not isinstance(derivation, Derivation):
+        raise InputError(f"diagnose takes a derivation, such as symgrad.derive('softmax_mse'), not {derivation!r}")
+    if not callable(candidate):
+        raise InputError(f"a candidate is a function, not a {type(candidate).__name__}")
+    record, name = derivation.record, called(candidate)
+    tried = _tried(record, candidate, seed)
+    benches = tried.benches
+    given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    rounding = Rounding.of(record, derivation.to_numpy(), benches, given)
+    deviations = [d for array in record.wrt if (d := _deviation(array, benches, given, rounding.allowed[array]))]
+    remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
+    found: tuple[Explanation, ...] = ()
+    if deviations:
+        found = _explained(record, benches, given, rounding, {d.array for d in deviations})
+    elif not tried.failure:
+        extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
+        if extreme and extreme.wrong:
+            at, there = [extreme.bench], [extreme.given]
+            apart = (_deviation(n, at, there, rounding.allowed[n], extreme.expected) for n in extreme.arrays)
+            deviations = [d for d in apart if d]
+            found = (Explanation("precision", extreme.words, extreme.arrays, None, "", "", 1.0),)
+        elif extreme:
+            remarks.append(extreme.words)
+    if tried.failure and not deviations:
+        deviations = [Deviation(array, (), np.nan, np.nan, np.inf, tried.failure) for array in record.wrt]
+        found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
+    elif tried.failure:
+        remarks.append(tried.failure)
+    points = tuple(dict(bench.sizes) for bench in benches)
+    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks))
+
+
+def _explained(
+    record: Record,
+    benches: Sequence[Bench],
+    given: Sequence[Mapping[str, np.ndarray]],
+    rounding: Rounding,
+    wrong: Set[str],
+) -> tuple[Explanation, ...]:
+    """What explains the gradients by the arrays ``wrong``."""
+    sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
+    found: tuple[Explanation, ...] = ()
+    # Some compute in single precision and return double; few mistakes need the wider search.
+    for makers, limits in ((MAKERS, rounding.allowed), (MAKERS, rounding.single), (WIDER, rounding.allowed)):
+        matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
+        hypotheses = chain.from_iterable(maker(record) for maker in makers)
+        found = explanations(record, benches, matcher, hypotheses) or found
+        if wrong <= {name for explanation in found for name in explanation.arrays}:
+            break
+    return found
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """The points at which a candidate was called, how it took its arguments, and where it raised, in words."""
+
+    benches: list[Bench]
+    taken: Taken
+    failure: str
+
+
+def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
+    """Points of sizes at which the candidate runs: of two axes that are equal, if it runs at no others.
+
+    Raises ``InputError`` where it runs at none.
+    """
+    names = parameters(record, candidate)
+    labels = frozenset(n for n in names if takes_labels(record, record.program.arrays[n]))
+    failure = ""
+    axes = [axis.name for axis in record.program.axes]
+    for square in (None, *combinations(axes, 2)):
+        for taken in dict.fromkeys((Taken(names, frozenset()), Taken(names, labels))):
+            benches = [_labelled(bench_at(record, point, seed, square), taken.labels) for point in (0, 1)]
+            try:
+                for bench in benches:
+                    candidate(*taken.given(bench.inputs))
+            except Exception as error:
+                failure = failure or _raised(error)
+                continue
+            words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
+            return _Tried(benches, taken, words and f"it {words}")
+    raise InputError(f"{called(candidate)} {failure}")
+
+
+def _raised(error: Exception) -> str:
+    words = str(error).splitlines()[0] if str(error) else "no words"
+    return f"raises {type(error).__name__}: {words}"
+
+
+def _labelled(bench: Bench, labels: Iterable[str]) -> Bench:
+    """The bench with one-hot rows for the arrays that are given as labels."""
+    hard = {n: hardened(bench.inputs[n]) for n in labels}
+    return Bench(bench.record, bench.sizes, {**bench.inputs, **hard})
+
+
+def _deviation(
+    name: str,
+    benches: Sequence[Bench],
+    given: Sequence[Mapping[str, np.ndarray]],
+    allowed: float,
+    instead: Mapping[str, np.ndarray] | None = None,
+) -> Deviation | None:
+    """Where the gradient by an array differs most from the proved one (or from that ``instead`` of it), if it does."""
+    worst: Deviation | None = None
+    for bench, found in zip(benches, given, strict=True):
+        expected, value = (instead or bench.truth)[name], found[name]
+        if value.shape != expected.shape:
+            words = f"it has the shape {value.shape}, expected {expected.shape}"
+            return Deviation(name, (), np.nan, np.nan, np.inf, words)
+        with np.errstate(invalid="ignore"):
+            error = np.abs(value - expected)
+        error = np.where(np.isfinite(error), error, np.inf)
+        place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+        size = float(np.abs(expected).max(initial=0.0)) or 1.0
+        relative = float(error.max(initial=0.0)) / size
+        beyond = float(error.max(initial=0.0)) > OFTEN * bench.noise[name]
+        if beyond and relative > allowed and (worst is None or relative > worst.error):
+            worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
+    return worst

@@ -1,0 +1,270 @@
+"""Mistakes in the forward equations: a term or a factor of one is wrong, a sum runs over another axis, a function is
+applied twice or not at all.
+
+Each is an edit of the program.  Somebody who makes it everywhere gets the gradient of the edited program; somebody who
+makes it on the way forward alone gets the proved lines with the edited program's arrays; somebody who makes it on the
+way back alone has one slope of the edited program in the chain rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+from sympy import Expr, Sum
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.diagnosis.alter import TABLE, Change, changes
+from symgrad.diagnosis.bench import Bench, Tape
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, probability_text
+from symgrad.diagnosis.numbers import forward
+from symgrad.equations import Definition
+from symgrad.errors import ProgramError, UnsupportedError
+from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
+from symgrad.probabilities import probabilities
+from symgrad.program import Program
+from symgrad.render.text import expression_text, name_text
+from symgrad.steps import Record
+
+AGAIN = "_again"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Another program in the place of one, what was done in ``words``, and where: in the equation of ``name``.
+
+    ``read_as`` gives for arrays of the program those of the edited one that stand for them, where names differ;
+    ``equation`` is the edited one, where that says it; a change ``is_small`` if the equation keeps its indices.
+    """
+
+    kind: str
+    words: Callable[[], str]
+    cost: float
+    name: str
+    program: Program
+    read_as: Mapping[str, str]
+    equation: Definition | None = None
+    is_small: bool = False
+
+
+def of_equations(record: Record) -> Iterator[Hypothesis]:
+    """Every hypothesis about an equation of the program."""
+    for edit in edits(record.program, record):
+        yield from _hypotheses(record, edit)
+
+
+def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
+    line = definition_line(record, edit.name)
+    yours = partial(_yours, record, edit)
+    yield Hypothesis(edit.kind, edit.cost, _everywhere(edit), line, edit.words, yours)
+    forward = _on_the_way_forward(edit)
+    yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, partial(_only, edit, "forward"), yours)
+    if edit.is_small:
+        back = _on_the_way_back(edit)
+        yield Hypothesis(edit.kind, edit.cost + 0.2, back, line, partial(_only, edit, "back"), yours)
+
+
+def _only(edit: Edit, way: str) -> str:
+    return f"{edit.words()}, on the way {way} alone"
+
+
+def _yours(record: Record, edit: Edit) -> str:
+    if edit.equation is None:
+        return ""
+    return " = ".join(expression_text(side, record) for side in (edit.equation.entry, edit.equation.rhs))
+
+
+def _everywhere(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        values = forward(edit.program, bench.sizes, bench.inputs)
+        return gradients(bench, Tape(edit.program, bench.sizes, values).adjoints())
+
+    return predict
+
+
+def _on_the_way_forward(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        values = forward(edit.program, bench.sizes, bench.inputs)
+        return gradients(bench, bench.adjoints_by({n: values[edit.read_as.get(n, n)] for n in bench.values}))
+
+    return predict
+
+
+def _on_the_way_back(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        own = [edge for edge in bench.tape.edges if edge[0] == edit.name]
+        other = Tape(edit.program, bench.sizes, bench.values)
+        zero = {edge: np.zeros_like(bench.tape.slope(edge)) for edge in own}
+        return gradients(bench, bench.tape.adjoints(zero | {e: other.slope(e) for e in own if e in other.edges}))
+
+    return predict
+
+
+def edits(program: Program, record: Record) -> Iterator[Edit]:
+    """Every edit of a program that leaves it one."""
+    for maker in (_small, _exchanged, _moved_sums, _twice):
+        yield from maker(program, record)
+
+
+def _edited(program: Program, changed: Mapping[str, Definition], added: tuple[Definition, ...] = ()) -> Program | None:
+    """The program with other equations, if that is one."""
+    equations = tuple(changed.get(e.name, e) for e in program.equations)
+    try:
+        edited = replace(program, equations=equations + added, assumptions=())
+        edited.ordered  # noqa: B018  (circular equations are found here)
+    except (ProgramError, UnsupportedError):
+        return None
+    return edited
+
+
+# --- small changes of one equation --------------------------------------------------------------------------------
+
+
+def _small(program: Program, record: Record) -> Iterator[Edit]:
+    for definition in program.ordered:
+        own = [a for n, a in program.arrays.items() if n not in (definition.name, program.output)]
+        for change in changes(definition.rhs, definition.indices, own, record, TABLE):
+            changed = replace(definition, rhs=change.after)
+            edited = _edited(program, {definition.name: changed})
+            if edited is None:
+                continue
+            words = partial(_in_equation, change, definition.name)
+            yield Edit(change.kind, words, 1 + change.cost, definition.name, edited, {}, changed, True)
+
+
+def _in_equation(change: Change, name: str) -> str:
+    return f"{change.words()} in the equation of {name_text(name)}"
+
+
+def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
+    """Two arrays of the same axes each in the place of the other."""
+    for definition in program.ordered:
+        for one, other in combinations(sorted(array_names(definition.rhs) & program.arrays.keys()), 2):
+            if program.arrays[one].axes != program.arrays[other].axes or not program.arrays[one].axes:
+                continue
+            bases = {program.arrays[one].base: program.arrays[other].base}
+            bases |= {new: old for old, new in bases.items()}
+            changed = replace(definition, rhs=definition.rhs.xreplace(bases))
+            edited = _edited(program, {definition.name: changed})
+            if edited is not None and changed.rhs != definition.rhs:
+                what = f"{name_text(one)} and {name_text(other)} are exchanged in the equation of"
+                words = partial(str, f"{what} {name_text(definition.name)}")
+                yield Edit("swapped", words, 1.2, definition.name, edited, {}, changed, True)
+
+
+# --- a sum over another axis --------------------------------------------------------------------------------------
+
+
+def _moved_sums(program: Program, record: Record) -> Iterator[Edit]:
+    """A reduction such as S_n = Σ_k exp(z_nk) taken over n instead of k, or over both."""
+    for definition in program.ordered:
+        total = _one_sum(definition.rhs)
+        if total is None or not definition.indices:
+            continue
+        (summed,) = bound_indices(total)
+        for kept in definition.indices:
+            if axis_name(kept) == axis_name(summed):
+                continue
+            rest = tuple(i for i in definition.indices if i != kept)
+            for over, indices in (((kept,), (*rest, summed)), ((kept, summed), rest)):
+                edited = _resummed(program, definition, total, over, indices)
+                if edited is None:
+                    continue
+                axes = " and ".join(axis_name(i) for i in over)
+                shown = Array(definition.name, tuple(program.axis[axis_name(i)] for i in indices))[indices]
+                equation = Definition(shown, replaced(definition.rhs, {total: sum_over(total.function, over)}), True)
+                words = f"{_summed(program, definition.name)} over {axes} instead of {axis_name(summed)}"
+                cost = 0.8 if len(over) == 1 else 0.9
+                yield Edit("axis", partial(str, words), cost, definition.name, edited, {}, equation)
+
+
+def _summed(program: Program, name: str) -> str:
+    """What an array that is a sum does, in words."""
+    soft = (p.name for p in probabilities(program) if name in array_names(program.definitions[p.name].rhs))
+    found = next(soft, None)
+    return f"{probability_text(program, found)} is taken" if found else f"{name_text(name)} is summed"
+
+
+def _one_sum(rhs: Expr) -> Sum | None:
+    """The only sum of an equation, over one index."""
+    sums = [total for total in rhs.atoms(Sum)]
+    return sums[0] if len(sums) == 1 and len(bound_indices(sums[0])) == 1 else None
+
+
+def _resummed(
+    program: Program, definition: Definition, total: Sum, over: tuple[Idx, ...], indices: tuple[Idx, ...]
+) -> Program | None:
+    """The program in which an array is a sum over other indices, so that it has others itself; its users take the
+    entry at their own index over the axis."""
+    rhs = replaced(definition.rhs, {total: sum_over(total.function, over)})
+    if free_indices(rhs) != frozenset(indices):
+        return None
+    name = f"{definition.name}_over"
+    array = Array(name, tuple(program.axis[axis_name(i)] for i in indices))
+    moved = Definition(array[indices], rhs, definition.is_node)
+    changed = {}
+    for user in program.ordered:
+        if definition.name not in array_names(user.rhs):
+            continue
+        new = {}
+        for entry in entries(user.rhs, definition.name):
+            at = _scope_of(user, entry)
+            found = [next((i for i in at if axis_name(i) == axis_name(index)), None) for index in indices]
+            if None in found:
+                return None
+            new[entry] = array[tuple(i for i in found if i is not None)]
+        changed[user.name] = replace(user, rhs=replaced(user.rhs, new))
+    return _edited(program, changed, (moved,))
+
+
+def _scope_of(user: Definition, entry: Basic) -> list[Idx]:
+    """The indices that an entry could have where it stands: those of the equation, and of the sums around it."""
+    around = [i for total in user.rhs.atoms(Sum) if total.has(entry) for i in bound_indices(total)]
+    return [*user.indices, *around]
+
+
+# --- a function twice ---------------------------------------------------------------------------------------------
+
+
+def _twice(program: Program, record: Record) -> Iterator[Edit]:
+    """B = f(A), of the same axes: f(f(A)) in the place of B."""
+    for name, definition in program.definitions.items():
+        axes = [a.name for a in program.arrays[name].axes]
+        for used in sorted(program.uses(name)):
+            alike = used in program.arrays and [a.name for a in program.arrays[used].axes] == axes
+            if not alike or used not in program.definitions or not axes:
+                continue
+            edited = _applied_again(program, definition, used)
+            if edited is None:
+                continue
+            what = f"the function that makes {name_text(name)} of {name_text(used)}"
+            what = probability_text(program, name) or what
+            yield Edit("twice", partial(str, f"{what} is applied twice"), 0.8, name, edited, {name: name + AGAIN})
+
+
+def _applied_again(program: Program, definition: Definition, used: str) -> Program | None:
+    own = {definition.name} | {
+        n
+        for n in program.uses(definition.name)
+        if n in program.definitions and n != used and used in program.ancestors[n]
+    }
+    if any(program.definitions[n].is_node for n in own - {definition.name}):
+        return None
+    bases = {program.arrays[n].base: Array(n + AGAIN, program.arrays[n].axes).base for n in own}
+    first = {program.arrays[used].base: program.arrays[definition.name].base}
+    added = []
+    for n in own:
+        old = program.definitions[n]
+        swap: dict[Basic, Basic] = {**{b: new for b, new in bases.items()}, **first}
+        added.append(replace(old, entry=old.entry.xreplace(bases), rhs=old.rhs.xreplace(swap)))
+    again = {program.arrays[definition.name].base: bases[program.arrays[definition.name].base]}
+    changed = {
+        d.name: replace(d, rhs=d.rhs.xreplace(again))
+        for d in program.ordered
+        if d.name not in own and definition.name in array_names(d.rhs)
+    }
+    return _edited(program, changed, tuple(added)) if changed else None

@@ -1,0 +1,197 @@
+"""From hypotheses that predict the numbers of a candidate to explanations, simplest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+from sympy import Sum
+
+from symgrad.check.fields import OutsideDomain, OutsideField
+from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
+from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, equal
+from symgrad.diagnosis.result import Explanation
+from symgrad.notation import axis_name, bound_indices
+from symgrad.render.text import expression_text, step_text, subject_text
+from symgrad.steps import Largest, Record, Step
+
+RIGHT = Hypothesis("", 0.0, lambda bench: gradients(bench, bench.adjoints), None, str)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A hypothesis with how it fits the gradient by each array that it fits, and the arrays for which it predicts
+    another gradient than the proved one."""
+
+    hypothesis: Hypothesis
+    fits: Mapping[str, Fit]
+    changed: frozenset[str]
+
+
+def explanations(
+    record: Record, benches: Sequence[Bench], matcher: Matcher, hypotheses: Iterable[Hypothesis]
+) -> tuple[Explanation, ...]:
+    """What explains the gradients of a candidate, simplest first.
+
+    A hypothesis that explains all of them comes before those that explain one alone; what explains one
+    alone is listed where nothing explains all.
+    """
+    found = [f for h in (RIGHT, *hypotheses) if (f := _found(h, benches, matcher, record.wrt))]
+    right = next((f for f in found if f.hypothesis is RIGHT), None)
+    wrong = [n for n in record.wrt if right is None or n not in right.fits or not right.fits[n].is_plain]
+    whole = [f for f in found if len(f.fits) == len(record.wrt)]
+    if whole:
+        made = [e for f in whole for e in _explained(record, f, list(record.wrt))]
+    else:
+        made = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name])]
+    return tuple(make() for make in _distinct(made))
+
+
+def _found(hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str]) -> _Found | None:
+    """How a hypothesis fits, tried at the first point before the others."""
+    first = _predicted(hypothesis, benches[0])
+    if first is None:
+        return None
+    near = [name for name in wrt if matcher.close(name, 0, first[name])]
+    if not near:
+        return None
+    changed = frozenset(n for n in wrt if not equal(first[n], benches[0].truth[n], matcher.allowed[n]))
+    if hypothesis is not RIGHT and not changed & set(near):
+        return None
+    is_multiple = all(matcher.is_multiple(n, first[n], benches[0].truth[n]) for n in near)
+    others = [_predicted(hypothesis, bench) for bench in benches[1:]]
+    known = [first, *(p for p in others if p is not None)]
+    if len(known) < len(benches):
+        return None
+    fits = {name: fit for name in near if (fit := matcher.fit(name, [p[name] for p in known]))}
+    if hypothesis is not RIGHT and is_multiple and not all(fit.is_plain for fit in fits.values()):
+        return None  # the right gradient with another factor says it more simply
+    return _Found(hypothesis, fits, changed) if fits else None
+
+
+def _predicted(hypothesis: Hypothesis, bench: Bench) -> dict[str, np.ndarray] | None:
+    with np.errstate(all="ignore"):
+        try:
+            found = hypothesis.predict(bench)
+        except (NotHere, OutsideDomain, OutsideField):
+            return None
+    return {
+        name: np.asarray(value, dtype=float) if np.all(np.isfinite(value)) else np.full(np.shape(value), np.nan)
+        for name, value in found.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An explanation before its words are made."""
+
+    kind: str
+    arrays: tuple[str, ...]
+    line: int | None
+    cost: float
+    make: Callable[[], Explanation]
+
+
+def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterable[_Draft]:
+    """The explanations that a fit comes to: of the hypothesis with the factors and layouts that go with it, or of these
+    alone, each for its arrays."""
+    hypothesis = found.hypothesis
+    extra = {n: found.fits[n] for n in names if not found.fits[n].is_plain}
+    cost = hypothesis.cost + sum({fit.factor: fit.cost for fit in extra.values()}.values())
+    if hypothesis is RIGHT:
+        for fit, group in _groups(extra):
+            yield _of_fit(record, fit, group, cost)
+    elif found.changed & set(names):
+        arrays = tuple(n for n in names if n in found.changed or n in extra)
+        make = partial(_of_hypothesis, record, hypothesis, extra, arrays, cost)
+        yield _Draft(hypothesis.kind, arrays, hypothesis.line, cost, make)
+
+
+def _of_hypothesis(
+    record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float
+) -> Explanation:
+    words = "; and ".join([hypothesis.words(), *_extra_words(record, extra)])
+    right = _right(hypothesis.of or record, hypothesis.line)
+    line = None if hypothesis.of else hypothesis.line
+    yours = hypothesis.yours()
+    return Explanation(hypothesis.kind, words, arrays, line, right, yours if yours != right else "", cost)
+
+
+def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
+    """The arrays of which the gradients have the same factor; those laid out in another way each alone."""
+    groups: dict[tuple[str, Factor], list[str]] = {}
+    for name, fit in fits.items():
+        key = name if fit.layout is not AS_IT_IS else ""
+        groups.setdefault((key, fit.factor), []).append(name)
+    return [(fits[names[0]], tuple(names)) for names in groups.values()]
+
+
+def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> _Draft:
+    """A factor, or another layout, alone."""
+    everywhere = set(names) == set(record.wrt) and fit.layout is AS_IT_IS
+    line = definition_line(record, record.program.output) if everywhere else adjoint_lines(record)[names[0]].number
+    kind = fit.layout.kind or ("sign" if fit.factor == Factor(Fraction(-1)) else "factor")
+
+    def make() -> Explanation:
+        words = "; and ".join(_fit_words(record, names, fit))
+        yours = "" if line is None or fit.factor.is_one else _times(record, record.steps[line - 1], fit.factor)
+        return Explanation(kind, words, names, line, _right(record, line), yours, cost)
+
+    return _Draft(kind, names, line, cost, make)
+
+
+def _times(record: Record, step: Step, factor: Factor) -> str:
+    """A line with another factor."""
+    assert not isinstance(step.subject, Largest)
+    return f"{subject_text(step.subject, record)} = {expression_text(factor.expr * step.after, record)}"
+
+
+def _extra_words(record: Record, extra: Mapping[str, Fit]) -> Iterable[str]:
+    for fit, names in _groups(extra):
+        yield from _fit_words(record, names, fit)
+
+
+def _fit_words(record: Record, names: Sequence[str], fit: Fit) -> Iterable[str]:
+    if fit.layout is not AS_IT_IS:
+        yield fit.layout.words
+    if not fit.factor.is_one:
+        yield _factor_words(record, names, fit.factor)
+
+
+def _factor_words(record: Record, names: Sequence[str], factor: Factor) -> str:
+    """Of gradients that have a factor too much, what that is."""
+    whose = f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
+    if factor.number == -1 and not factor.powers:
+        return f"{whose} of the wrong sign"
+    sign = " and of the wrong sign" if factor.number < 0 else ""
+    size = Factor(abs(factor.number), factor.powers)
+    inverse = Factor(1 / size.number, tuple((axis, -power) for axis, power in factor.powers))
+    words = f"{whose} {expression_text(size.expr, record)} times the right {'one' if len(names) == 1 else 'ones'}{sign}"
+    averaged = [axis for axis, power in factor.powers if power == -1 and _is_summed(record, names, axis)]
+    if len(names) == 1 and averaged and size == Factor(Fraction(1), ((averaged[0], -1),)):
+        return f"{words}: averaged over {averaged[0]} instead of summed"
+    is_product = size.number >= 1 and all(power > 0 for _, power in factor.powers)
+    if is_product or (size.number < 1 and not factor.powers):
+        return f"{words}: the factor {expression_text(inverse.expr, record)} is missing"
+    return words
+
+
+def _is_summed(record: Record, names: Sequence[str], axis: str) -> bool:
+    totals = adjoint_lines(record)[names[0]].after.atoms(Sum)
+    return any(axis_name(i) == axis for total in totals for i in bound_indices(total))
+
+
+def _right(record: Record, line: int | None) -> str:
+    return "" if line is None else step_text(record, line)
+
+
+def _distinct(found: Iterable[_Draft]) -> Iterable[Callable[[], Explanation]]:
+    """The simplest of each kind for the same arrays, in order."""
+    kept: dict[tuple[str, tuple[str, ...]], _Draft] = {}
+    for draft in sorted(found, key=lambda d: (d.cost, d.line or 0)):
+        kept.setdefault((draft.kind, draft.arrays), draft)
+    return [draft.make for draft in kept.values()]

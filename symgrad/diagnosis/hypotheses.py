@@ -1,0 +1,60 @@
+"""What may have gone wrong: each hypothesis is an edit of the inputs, of an equation, of a Jacobian or of a line, and
+predicts the gradients that somebody who made that mistake gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from symgrad.diagnosis.bench import Arrays, Bench
+from symgrad.notation import array_names
+from symgrad.probabilities import probabilities
+from symgrad.program import Program
+from symgrad.render.text import name_text
+from symgrad.steps import Record, Value
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A mistake of a ``kind``; ``cost`` is what ranks it, the simplest being cheapest.
+
+    ``predict`` gives the gradients at a point; it raises ``NotHere`` where it cannot be at the sizes of the point.
+    ``line`` is that of the derivation where it departs, or of another derivation ``of`` the same gradient.  ``words``
+    say what it is, and ``yours`` what the line would read, where a line can say it: they are made of those few that
+    explain something.
+    """
+
+    kind: str
+    cost: float
+    predict: Callable[[Bench], Mapping[str, np.ndarray]]
+    line: int | None
+    words: Callable[[], str]
+    yours: Callable[[], str] = str
+    of: Record | None = None
+
+
+def gradients(bench: Bench, adjoints: Arrays) -> dict[str, np.ndarray]:
+    """Those of the arrays asked for."""
+    return {name: np.asarray(adjoints[name]) for name in bench.record.wrt}
+
+
+def definition_line(record: Record, name: str) -> int | None:
+    """The number of the line that states the equation of an array."""
+    entry = record.program.definitions[name].entry
+    found = (s.number for s in record.steps if s.subject == Value(entry) and s.rule == "definition")
+    return next(found, None)
+
+
+def first_use(record: Record, name: str) -> int | None:
+    """The number of the first line that has an array on its right side."""
+    return next((s.number for s in record.steps if name in array_names(s.after)), None)
+
+
+def probability_text(program: Program, name: str) -> str:
+    """What an array is, if it is made of logits: "the softmax P"; nothing for any other."""
+    for p in probabilities(program):
+        if p.name == name:
+            return f"the {'softmax' if p.over is not None else 'logistic function'} {name_text(name)}"
+    return ""

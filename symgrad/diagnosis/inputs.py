@@ -1,0 +1,118 @@
+"""Mistakes about the inputs: labels shifted or made hard, an input left out, a matrix turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from sympy import Expr, Integer
+
+from symgrad.codegen.labels import takes_labels
+from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
+from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
+from symgrad.notation import Array, array_names, entries, replaced
+from symgrad.render.text import expression_text, name_text, subject_text
+from symgrad.steps import Record, Step, Total
+
+Made = Callable[[np.ndarray], np.ndarray]
+
+
+def of_inputs(record: Record) -> Iterator[Hypothesis]:
+    """Every hypothesis about an input of the program."""
+    for array in record.program.inputs:
+        if array.axes and takes_labels(record, array):
+            yield from _labels(record, array)
+        for turn in _turns(array):
+            line = first_use(record, array.name)
+            words = partial(str, f"{turn.words} in the forward equations")
+            yield Hypothesis(turn.kind, turn.cost, _forward(array.name, turn.made), line, words)
+            yours: Callable[[], str] = str
+            if turn.stands is not None and (step := _last_with(record, array)):
+                line, yours = step.number, partial(_with_number, record, step, array, turn.stands)
+            everywhere = _everywhere(array.name, turn.made)
+            yield Hypothesis(turn.kind, turn.cost + 0.05, everywhere, line, partial(str, turn.words), yours)
+
+
+def _last_with(record: Record, array: Array) -> Step | None:
+    """The last line about an adjoint that has an array in it."""
+    return next((s for s in adjoint_lines(record).values() if array.name in array_names(s.after)), None)
+
+
+def _with_number(record: Record, step: Step, array: Array, number: Expr) -> str:
+    """What a line reads with a number in the place of every entry of an array."""
+    assert isinstance(step.subject, Total)
+    after = replaced(step.after, dict.fromkeys(entries(step.after, array.name), number))
+    return f"{subject_text(step.subject, record)} = {expression_text(after, record)}"
+
+
+def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
+    line = first_use(record, array.name)
+    for shift, words in ((1, "one too high"), (-1, "one too low")):
+        turn = _rolled(shift)
+        said = partial(str, f"the labels {name_text(array.name)} are {words}")
+        yield Hypothesis("labels", 0.5, _everywhere(array.name, turn), line, said)
+    words = f"{name_text(array.name)} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
+    yield Hypothesis("assumption", 0.5, _everywhere(array.name, hardened), line, partial(str, words))
+    said = partial(str, f"the rows of {name_text(array.name)} are in another order than those of the other inputs")
+    for turn in (_rows_rolled(1), _rows_rolled(-1), np.flipud):
+        yield Hypothesis("labels", 1.0, _everywhere(array.name, turn), line, said)
+
+
+def _rolled(shift: int) -> Made:
+    return lambda value: np.roll(value, shift, axis=-1)
+
+
+def _rows_rolled(shift: int) -> Made:
+    return lambda value: np.roll(value, shift, axis=0)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What is done to an input: ``made`` of its value; ``stands`` is the number in the place of every entry, if so."""
+
+    kind: str
+    words: str
+    cost: float
+    made: Made
+    stands: Expr | None = None
+
+
+def _turns(array: Array) -> Iterator[_Turn]:
+    missing = f"{name_text(array.name)} is missing"
+    yield _Turn("missing", missing, 0.4, np.zeros_like, Integer(0))
+    if not array.positive:
+        yield _Turn("sign", f"{name_text(array.name)} has the wrong sign", 0.8, np.negative)
+    if array.positive or not array.axes:
+        yield _Turn("missing", f"{missing}, as if it were 1", 0.45, np.ones_like, Integer(1))
+    if len(array.axes) == 2:
+        yield _Turn("transposed", f"{name_text(array.name)} is transposed", 0.6, np.transpose)
+
+
+def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The proved gradient at another input."""
+
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        other = _turned(bench, name, turn)
+        return gradients(bench, other.adjoints)
+
+    return predict
+
+
+def _forward(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The proved lines with the arrays of the forward equations as another input makes them, the input itself being as
+    it is."""
+
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        other = _turned(bench, name, turn)
+        return gradients(bench, bench.adjoints_by({**other.values, name: bench.inputs[name]}))
+
+    return predict
+
+
+def _turned(bench: Bench, name: str, turn: Made) -> Bench:
+    value = turn(bench.inputs[name])
+    if value.shape != bench.inputs[name].shape:
+        raise NotHere(name)
+    return Bench(bench.record, bench.sizes, {**bench.inputs, name: value})

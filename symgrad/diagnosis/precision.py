@@ -1,0 +1,226 @@
+"""What rounding does to a candidate: how far it may be off at ordinary inputs, and whether it holds at large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from sympy import exp
+
+from symgrad.codegen.labels import takes_labels
+from symgrad.diagnosis.bench import Arrays, Bench
+from symgrad.diagnosis.numbers import evaluator, forward
+from symgrad.diagnosis.points import SIZES, Candidate, Taken, random_inputs, returned
+from symgrad.errors import InputError
+from symgrad.notation import array_names, free_indices
+from symgrad.render.text import name_text
+from symgrad.steps import Record
+
+DOUBLE, HALF = 1e-7, 2e-2
+"""Relative to the largest entry: what may be off in double precision, far more than rounding does to so few numbers and
+far less than a mistake does; and in half precision."""
+DOUBLE_LOSES = 1e-10  # at most, of a gradient that is computed in double precision throughout
+LEAST_SINGLE, MOST_SINGLE = 2e-6, 2e-3
+OFTEN = 30  # how many times the rounding error of the proved function may be exceeded
+LARGE, HUGE = 150.0, 1500.0
+"""The largest argument of an exponential at large inputs, where single precision overflows without care; and at huge
+ones, where double precision does."""
+SCALES = tuple(float(s) for s in np.geomspace(1, 1e4, 41))
+PLAIN_SCALE = 30.0  # of inputs where no exponential says what is large
+OFFSET, QUARTERS = 2.0**19, 4
+"""What is added to an input rounded to quarters, so that differences are small beside it: sums of a few products with
+such numbers are exact in single precision, and what is lost then is lost by the way of computing."""
+FINITE = 1e-2
+"""A finite gradient at large inputs is called wrong if it is off by more than this, relative to the gradient's usual
+size there, and by more than rounding does to the proved function."""
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How far the gradient by each array may be off: in the precision in which it seems to be computed (``allowed``),
+    and in ``single`` precision, by what the proved function loses in it."""
+
+    allowed: Mapping[str, float]
+    single: Mapping[str, float]
+
+    @classmethod
+    def of(cls, record: Record, proved: Candidate, benches: Sequence[Bench], given: Sequence[Arrays]) -> Rounding:
+        """What is allowed of the gradients that a candidate returned at some points.
+
+        That is what single precision does where all that is returned is in it, whatever the type; and where it differs
+        from the proved gradient by no more than that.
+        """
+        single = {}
+        for name in record.wrt:
+            lost = [_error(_gradients(record, proved, b.inputs, np.float32)[name], b.truth[name]) for b in benches]
+            single[name] = float(np.clip(OFTEN * max(lost), LEAST_SINGLE, MOST_SINGLE))
+        allowed = {}
+        for name in record.wrt:
+            error = max(_error(g[name], b.truth[name]) for g, b in zip(given, benches, strict=True))
+            is_single = error <= single[name] or all(_is_single(g) for g in given)
+            is_half = any(g[name].dtype == np.float16 for g in given)
+            allowed[name] = HALF if is_half else single[name] if is_single else DOUBLE
+        return cls(allowed, single)
+
+
+def _is_single(given: Arrays) -> bool:
+    """Whether all that is returned at a point is in single precision, be it in arrays of another type."""
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(value, value.astype(np.float32), equal_nan=True) for value in given.values())
+
+
+def _error(given: np.ndarray, expected: np.ndarray, size: float = 0.0) -> float:
+    """The largest error relative to the largest entry, or to ``size`` if that is larger; infinite for another shape and
+    for what is not finite."""
+    if given.shape != expected.shape:
+        return np.inf
+    error = float(np.abs(given - expected).max(initial=0.0))
+    size = max(size, float(np.abs(expected).max(initial=0.0)))
+    return error / (size or 1.0) if np.isfinite(error) else np.inf
+
+
+def _in(value: np.ndarray, dtype: Any) -> Any:
+    return value.astype(dtype) if np.ndim(value) else float(value)
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """What happens at inputs of one kind, in words: the gradients by ``arrays`` are ``wrong``, or not finite."""
+
+    words: str
+    arrays: tuple[str, ...]
+    wrong: bool
+    bench: Bench
+    given: Mapping[str, np.ndarray]
+    expected: Mapping[str, np.ndarray]
+
+
+def extremes(
+    record: Record, proved: Candidate, candidate: Candidate, taken: Taken, benches: Sequence[Bench], seed: int
+) -> Extreme | None:
+    """The first kind of large inputs at which a candidate that is right at ordinary ones is wrong, if any; else the
+    first at which it is not finite.
+
+    ``proved`` is the generated function, which holds there.
+    """
+    usual = {name: float(np.abs(benches[0].truth[name]).max(initial=0.0)) for name in record.wrt}
+    ordinary = [_given(record, candidate, taken, b, b.truth) for b in benches]
+    lost = max(_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in record.wrt)
+    in_single = lost > DOUBLE_LOSES or all(map(_is_single, ordinary))  # some return double for a part in single
+    remark = None
+    for words, bench in _points(record, taken, seed):
+        expected = _gradients(record, proved, bench.inputs, np.float64)
+        if not _is_finite(expected):
+            continue
+        given = _given(record, candidate, taken, bench, expected)
+        rounded = _gradients(record, proved, bench.inputs, np.float32 if in_single else np.float64)
+        if not _is_finite(rounded):
+            continue  # the gradient itself is too large for that precision
+        infinite = tuple(n for n in record.wrt if not np.all(np.isfinite(given[n])))
+        false = tuple(
+            n for n in record.wrt if n not in infinite and _is_off(given[n], expected[n], rounded[n], usual[n])
+        )
+        if not infinite and not false:
+            continue
+        said = f"right at ordinary inputs, but {_whose(false or infinite)} {'wrong' if false else 'not finite'} {words}"
+        found = Extreme(said, false or infinite, bool(false), bench, given, expected)
+        if found.wrong:
+            return found
+        remark = remark or found
+    return remark
+
+
+def _given(
+    record: Record, candidate: Candidate, taken: Taken, bench: Bench, expected: Arrays
+) -> Mapping[str, np.ndarray]:
+    """What a candidate returns; nothing finite where it raises."""
+    try:
+        return returned(candidate, taken.given(bench.inputs), record.wrt)
+    except (ArithmeticError, ValueError, InputError):
+        return {name: np.full(value.shape, np.nan) for name, value in expected.items()}
+
+
+def _is_finite(values: Arrays) -> bool:
+    return all(np.all(np.isfinite(value)) for value in values.values())
+
+
+def _is_off(given: np.ndarray, expected: np.ndarray, rounded: np.ndarray, usual: float) -> bool:
+    """Whether a gradient is off by more than rounding does to the proved function, for what is usual there."""
+    return _error(given, expected, usual) > max(FINITE, OFTEN * _error(rounded, expected, usual))
+
+
+def _whose(names: Sequence[str]) -> str:
+    return f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
+
+
+def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype: Any) -> dict[str, np.ndarray]:
+    with np.errstate(all="ignore"):
+        _, grads = proved(*(_in(inputs[a.name], dtype) for a in record.program.inputs))
+    return {name: np.asarray(value, dtype=float) for name, value in grads._asdict().items()}
+
+
+def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench]]:
+    """Large inputs, with where they are in words."""
+    sizes = {axis.name: SIZES[0][place % len(SIZES[0])] for place, axis in enumerate(record.program.axes)}
+    base = random_inputs(record, sizes, np.random.default_rng((seed, 2)))
+    hard = {n: np.eye(base[n].shape[-1])[base[n].argmax(axis=-1)] for n in taken.labels}
+    usual = {name: np.asarray(float(value)) for name, value in record.program.defaults}
+    base = {**base, **hard, **usual}
+    found = []
+    largest = {scale: _largest_exponent(record, _scaled(record, base, scale)) for scale in SCALES}
+    for aim in (LARGE, HUGE) if any(largest.values()) else ():
+        reached = [scale for scale, size in largest.items() if size >= aim]
+        if reached:
+            words = f"where arguments of exponentials reach {largest[reached[0]]:.0f}"
+            found.append((words, _scaled(record, base, reached[0])))
+            unlike = {n: _unlike_rows(v, reached[0]) if n in _free(record) else v for n, v in base.items()}
+            words = f"{words} in some rows and are small in others"
+            found.append((words, Bench(record, sizes, unlike)))
+    if not any(largest.values()):
+        found.append((f"where inputs are {PLAIN_SCALE:.0f} times as large", _scaled(record, base, PLAIN_SCALE)))
+    whole = {n: np.round(QUARTERS * v) / QUARTERS if n in _free(record) else v for n, v in base.items()}
+    for name, sign in product(sorted(_free(record)), (1, -1)):
+        moved = {**whole, name: whole[name] + sign * OFFSET}
+        words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
+        found.append((words, Bench(record, sizes, moved)))
+    return found
+
+
+def _unlike_rows(value: np.ndarray, scale: float) -> np.ndarray:
+    """The first row times ``scale``, the last one as it is, those between between."""
+    factors = np.linspace(scale, 1.0, len(value))
+    return value * factors.reshape(-1, *(1,) * (value.ndim - 1))
+
+
+def _free(record: Record) -> set[str]:
+    """The inputs of which nothing is assumed: arrays that may be as large as one likes."""
+    assumed = {name for a in record.program.assumptions for name in array_names(a.lhs)}
+    arrays = (a for a in record.program.inputs if a.axes and not a.positive and a.name not in assumed)
+    return {a.name for a in arrays if not takes_labels(record, a)}
+
+
+def _scaled(record: Record, base: Arrays, scale: float) -> Bench:
+    sizes = {
+        axis.name: size
+        for a in record.program.inputs
+        for axis, size in zip(a.axes, np.shape(base[a.name]), strict=True)
+    }
+    free = _free(record)
+    return Bench(record, sizes, {n: value * scale if n in free else value for n, value in base.items()})
+
+
+def _largest_exponent(record: Record, bench: Bench) -> float:
+    """The largest argument of an exponential in the forward equations; 0 if there is none."""
+    with np.errstate(all="ignore"):
+        values = forward(record.program, bench.sizes, bench.inputs)
+        evaluate = evaluator(record.program, bench.sizes, values)
+        found = [
+            np.abs(evaluate.over(call.args[0], tuple(sorted(free_indices(call), key=str)))).max()
+            for definition in record.program.ordered
+            for call in definition.rhs.atoms(exp)
+        ]
+    finite = [float(size) for size in found if np.isfinite(size)]
+    return max(finite, default=0.0)

@@ -1,0 +1,118 @@
+"""The checks of ``symgrad check``: of all that was published and recorded, and of one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from symgrad.api import derive
+from symgrad.array.loss import Loss
+from symgrad.check.published import read_published
+from symgrad.differences import LARGE, NoInputs, compare_at_large_inputs, compare_with_differences
+from symgrad.errors import InputError
+from symgrad.evidence.blog import PUBLISHED, section
+from symgrad.evidence.formulas import check_formula
+from symgrad.evidence.library import KNOWN, Formula, Numbers, Source, sources
+from symgrad.evidence.numbers import check_numbers
+from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_items
+from symgrad.evidence.runs import losses_with_runs, run_items
+from symgrad.evidence.values import derived
+from symgrad.losses import LOSSES
+
+
+def check(published: str | None = None) -> Report:
+    """Prove the losses of everything that was published or recorded, and hold them against it.
+
+    With ``published`` (JSON text in the layout of the blog's numbers) only the losses of the blog, against these
+    numbers and the recorded runs.  Raises ``InputError`` for published numbers that are malformed or of a loss that is
+    not known.
+    """
+    text = published if published is not None else _package_data("blog_values.json")
+    try:
+        numbers = read_published(text, PUBLISHED)
+    except ValueError as error:
+        raise InputError(f"published numbers: {error}") from None
+    losses = [name for name in PUBLISHED if name in numbers or published is None]
+    blog = tuple(section(name, numbers.get(name)) for name in losses)
+    return Report(blog if published is not None else (*blog, *_published(sources()), _recorded()))
+
+
+def check_loss(loss: Loss, wrt: Sequence[str] | None = None) -> Report:
+    """Prove every line of one loss; and hold the generated function against the loss itself.  For a loss of the
+    catalogue also against what was published of it, and against its recorded runs."""
+    derivation = derive(loss, wrt)
+    items = proof_items(derivation)
+    function = derivation.to_numpy()
+    items += [_differences(loss, function, list(derivation.gradients)), _large(loss, function)]
+    found = [Section(derivation.program.name, tuple(items))]
+    if LOSSES.get(loss.name) is loss:
+        items = [_with_source(item, source) for source in sources() for item in source.items if item.loss == loss.name]
+        found += [Section(f"{loss.name}: published", tuple(items))] if items else []
+        items = run_items(loss)
+        found += [Section(f"{loss.name}: recorded runs", tuple(items))] if items else []
+    return Report(tuple(found))
+
+
+def _package_data(name: str) -> str:
+    return (files("symgrad") / "data" / name).read_text(encoding="utf-8")
+
+
+# One loss
+
+
+def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -> Item:
+    """The generated function against the loss as NumPy runs it, and its gradients against finite differences."""
+    what = "finite differences of the loss itself"
+    try:
+        found = compare_with_differences(loss, function, wrt)
+    except NoInputs as reason:
+        return Item(what, False, str(reason))
+    sizes = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items())
+    words = f"{found.entries} entries at random inputs, {sizes}: largest relative error {found.error:.1e}"
+    return Item(what, found.ok, f"{words} ({found.worst}), allowed {found.allowed:.0e}")
+
+
+def _large(loss: Loss, function: Callable[..., Any]) -> Item:
+    """The generated function where exponentials overflow."""
+    found = compare_at_large_inputs(loss, function)
+    if not found.compared and found.ok:
+        return Item("large inputs", True, f"nothing to compare: the loss overflows at all {found.draws} draws", False)
+    words = found.wrong or (
+        f"{found.draws} draws, up to {max(factor for _, factor in LARGE):g} times as large: every gradient is finite "
+        f"where the loss is, the loss within {found.error:.1e} of NumPy's where that is finite"
+    )
+    if found.overflows:
+        words += f"; the loss itself overflows at {found.overflows} of {found.draws}"
+    return Item("large inputs", found.ok, words)
+
+
+# What was published, and recorded
+
+
+def _published(library: Sequence[Source]) -> list[Section]:
+    """A section for each source, after one with the proofs of what its items are held against."""
+    items = [item for source in library for item in source.items]
+    used = dict.fromkeys((KNOWN[i.loss], (i.by,) if isinstance(i, Formula) else KNOWN[i.loss].wrt) for i in items)
+    others = [(loss, by) for loss, by in used if loss not in losses_with_runs() or by != loss.wrt]
+    proofs = joint_proof(derived(loss, by) for loss, by in others)
+    return [
+        Section("Published: the losses of the examples", tuple(proofs)),
+        *(Section(f"Published: {s.name}", tuple(map(_checked, s.items)), where=s.where) for s in library),
+    ]
+
+
+def _recorded() -> Section:
+    """The proofs of the losses that were recorded, and the comparison of each with its runs."""
+    losses = losses_with_runs()
+    runs = [item for loss in losses for item in run_items(loss)]
+    return Section("Recorded runs of the catalogue", (*joint_proof(derived(loss, loss.wrt) for loss in losses), *runs))
+
+
+def _checked(item: Numbers | Formula) -> Item:
+    return check_formula(item) if isinstance(item, Formula) else check_numbers(item)
+
+
+def _with_source(item: Numbers | Formula, source: Source) -> Item:
+    found = _checked(item)
+    return Item(f"{source.name}: {found.what}", found.ok, found.found)

@@ -1,0 +1,171 @@
+"""The library of published numbers and formulas: who printed what, where, and for which inputs.
+
+``data/published.json`` is a list of sources, each with its items.  A number is the string that was printed, since only
+its digits tell how precise it is; null stands for an entry that was not.  Inputs are numbers, or text in the one-line
+language over the inputs before them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from symgrad.array.loss import Loss
+from symgrad.evidence.examples import EXAMPLES
+from symgrad.losses import LOSSES
+
+KNOWN: Mapping[str, Loss] = {**LOSSES, **EXAMPLES}
+"""The losses that items are about: those of the catalogue, and those of ``examples``."""
+
+NUMBER = re.compile(r"-?\d+(\.\d*)?(e-?\d+)?(\.\.\.)?")
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A printed number that is wrong: why, and what then is found instead, in one of three ways.
+
+    ``times``: it is so many times the right one; ``instead``: it is right for these other inputs, or another ``loss``;
+    ``off_by``: it is off by so much, as far as this is printed.
+    """
+
+    because: str
+    times: str = ""
+    instead: Mapping[str, Any] = field(default_factory=dict)
+    off_by: str = ""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers printed for known inputs of a loss: ``printed["loss"]`` its value, all others gradients by name.
+
+    ``exact``: no digit was rounded.  ``float32``: they were computed so.  ``decimals``: the printer dropped zeros after
+    these.  ``scale``: they are so many times the loss and its gradients.  ``step``: they are the inputs after a step of
+    this length down the gradient.
+    """
+
+    what: str
+    loss: str
+    inputs: Mapping[str, Any]
+    printed: Mapping[str, Any]
+    exact: bool = False
+    float32: bool = False
+    decimals: int = 0
+    scale: str = "1"
+    step: str = ""
+    wrong: Wrong | None = None
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A gradient by the array ``by`` as it was printed, in the one-line language, with the definitions ``where``.
+
+    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the diagnosis, that is the
+    mistake in words and the line of the derivation as it would have to be.
+    """
+
+    what: str
+    loss: str
+    by: str
+    formula: str
+    where: Mapping[str, str] = field(default_factory=dict)
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Who printed ``items``, and where; ``year`` is None where it is not known."""
+
+    author: str
+    title: str
+    year: int | None
+    where: str
+    items: tuple[Numbers | Formula, ...]
+
+    @property
+    def name(self) -> str:
+        """Author, title and year, as a heading."""
+        return f"{self.author}: {self.title}" + (f" ({self.year})" if self.year else "")
+
+
+def sources(text: str | None = None) -> tuple[Source, ...]:
+    """The sources of the package, or those of ``text`` (JSON of the same layout).
+
+    Raises ValueError, one line that names the source, the item and the key, for anything that is not as described.
+    """
+    if text is None:
+        text = (files("symgrad") / "data" / "published.json").read_text(encoding="utf-8")
+    read = json.loads(text)
+    if not isinstance(read, list) or not read:
+        raise ValueError("expected a list of sources")
+    return tuple(_source(entry, f"source {place}") for place, entry in enumerate(read, 1))
+
+
+def _source(entry: Any, place: str) -> Source:
+    _expect(isinstance(entry, dict) and isinstance(entry.get("items"), list) and entry["items"], place, "has no items")
+    items = tuple(_item(item, f"{place}, item {number}") for number, item in enumerate(entry["items"], 1))
+    source = _made(Source, {**entry, "items": items}, place)
+    _expect(all(isinstance(t, str) and t for t in (source.author, source.title, source.where)), place, "lacks words")
+    return source
+
+
+def _item(entry: Any, place: str) -> Numbers | Formula:
+    _expect(isinstance(entry, dict), place, "is no object")
+    if "formula" in entry:
+        formula = _made(Formula, entry, place)
+        _expect(formula.loss in KNOWN, place, f"unknown loss {formula.loss!r}")
+        return formula
+    wrong = entry.get("wrong")
+    item = _made(Numbers, {**entry, "wrong": None if wrong is None else _wrong(wrong, place)}, place)
+    _expect(item.loss in KNOWN, place, f"unknown loss {item.loss!r}")
+    loss = KNOWN[item.loss]
+    for name in (shape.name for shape in loss.shapes):
+        _expect(name in item.inputs, place, f"inputs: {name} is missing")
+    for name, printed in item.printed.items():
+        _expect((name == "loss" and not item.step) or name in loss.wrt, place, f"printed: unknown {name}")
+        for number in entries(printed):
+            _expect(number is None or is_number(number), place, f"printed: {number!r} is no number in a string")
+    _expect(any(n is not None for p in item.printed.values() for n in entries(p)), place, "nothing was printed")
+    return item
+
+
+def _wrong(entry: Any, place: str) -> Wrong:
+    wrong = _made(Wrong, entry, place)
+    ways = [bool(wrong.times), bool(wrong.instead), bool(wrong.off_by)]
+    _expect(bool(wrong.because) and sum(ways) == 1, place, "wrong: expected because, and one of times, instead, off_by")
+    return wrong
+
+
+def _made(kind: type[Made], entry: Mapping[str, Any], place: str) -> Made:
+    """An object of a dataclass, from just its fields."""
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    for key in entry:
+        _expect(key in known, place, f"unknown key {key!r}")
+    for name, f in known.items():
+        needed = f.default is MISSING and f.default_factory is MISSING
+        _expect(name in entry or not needed, place, f"{name} is missing")
+    return kind(**entry)
+
+
+def _expect(holds: object, place: str, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(f"published.json: {place}: {otherwise}")
+
+
+def entries(nested: Any) -> Iterator[Any]:
+    """The entries of nested lists, in order."""
+    if isinstance(nested, list):
+        for part in nested:
+            yield from entries(part)
+    else:
+        yield nested
+
+
+def is_number(text: Any) -> bool:
+    """Whether this is a number as it was printed; three dots after its digits say that more were cut off."""
+    return isinstance(text, str) and NUMBER.fullmatch(text) is not None

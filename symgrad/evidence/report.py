@@ -1,0 +1,105 @@
+"""What ``symgrad check`` finds, as data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from symgrad.api import Derivation
+from symgrad.check.marks import ProofReport
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing checked: whether it holds, and what was found.
+
+    ``compared`` is False where there was nothing to compare: then that it holds says nothing.
+    """
+
+    what: str
+    ok: bool
+    found: str
+    compared: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the published numbers can say of one formula, right or wrong.
+
+    ``witness`` tells whether inputs were found at which it gives the printed numbers; ``size`` is the least
+    |x|^2 + |w|^2 of those found, or None.
+    """
+
+    formula: str
+    witness: bool
+    size: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was checked of one loss, of what one source printed, or of the recorded runs: ``title`` says which;
+    ``where`` is where the source is found."""
+
+    title: str
+    items: tuple[Item, ...]
+    rows: tuple[Row, ...] = ()
+    expected_size: tuple[float, float] | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was checked; ``ok`` only if everything holds."""
+
+    sections: tuple[Section, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.first_failure is None
+
+    @property
+    def first_failure(self) -> str | None:
+        """The first thing that does not hold, in words, or None."""
+        failed = (f"{s.title}: {i.what}: {i.found}" for s in self.sections for i in s.items if not i.ok)
+        return next(failed, None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data for JSON."""
+        return {"ok": self.ok, "first_failure": self.first_failure, "sections": [asdict(s) for s in self.sections]}
+
+
+def proof_items(derivation: Derivation) -> list[Item]:
+    """The proof of every line, and of what the generated code evaluates; each line that is weaker has an item."""
+    items = _lines("proof of every line", derivation.prove())
+    return items + _lines("proof of what the code evaluates", derivation.evaluation.prove())
+
+
+def _lines(what: str, report: ProofReport) -> list[Item]:
+    words = f"{len(report.marks)} lines: {_counted(report.counts)}"
+    return [Item(what, report.ok, "; ".join([words, *report.problems])), *_weaker(report)]
+
+
+def _weaker(report: ProofReport, of: str = "") -> list[Item]:
+    """An item for each line that is weaker than *every shape*."""
+    return [Item(f"{of}line {mark.number}", mark.ok, f"{mark.words}: {mark.detail}") for mark in report.weaker()]
+
+
+def joint_proof(derivations: Iterable[Derivation]) -> list[Item]:
+    """The proofs of several derivations in one item; each line that is weaker, and each proof that fails, has an item
+    with the name of its loss."""
+    names, counts, items = set[str](), Counter[str](), list[Item]()
+    for derivation in derivations:
+        name = derivation.program.name
+        names.add(name)
+        for report in (derivation.prove(), derivation.evaluation.prove()):
+            counts.update(report.counts)
+            items += _weaker(report, f"{name}: ")
+            items += [Item(f"{name}: proof", False, problem) for problem in report.problems]
+    total = f"{counts.total()} lines of {len(names)} losses and of the code that they evaluate: {_counted(counts)}"
+    return [*items, Item("proof of every line", all(item.ok for item in items), total)]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {words}" for words, count in counts.items())

@@ -1,0 +1,162 @@
+"""The catalogue against recorded runs of PyTorch and TensorFlow, in float32 and float64.
+
+What is allowed is what the arithmetic carries: TIMES the change of the result when every input moves by one unit of
+rounding, and one rounding of the largest entry.  So large logits, of which a rounding is already a step of 1e-3 in
+float32, are allowed more, and a factor or a sign shows everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from symgrad.array.loss import Loss
+from symgrad.evidence.report import Item
+from symgrad.evidence.values import Arrays, computed
+from symgrad.losses import LOSSES
+
+TIMES = 4
+DRAWS = 8  # of the signs with which the inputs move
+ROUNDING = {"float32": 2.0**-23, "float64": 2.0**-52}
+NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
+SINGLE = ROUNDING["float32"] / ROUNDING["float64"]
+
+
+@dataclass(frozen=True)
+class Inaccurate:
+    """Where a framework loses more than the arithmetic carries: it is allowed ``times`` as much, and ``because`` says
+    why.  ``framework`` is empty where all lose it, the generated code with them."""
+
+    loss: str
+    framework: str
+    dtype: str
+    times: float
+    because: str
+
+
+INACCURATE = (
+    Inaccurate("log_cosh", "tensorflow", "float64", SINGLE, "log 2 has single precision in Keras' LogCosh"),
+    Inaccurate("elastic_net", "tensorflow", "float64", SINGLE, "Keras' L1L2 keeps its factors in single precision"),
+    Inaccurate("gelu_perceptron", "tensorflow", "float64", SINGLE, "the root of 2 in nn.gelu has single precision"),
+    Inaccurate("attention_head", "tensorflow", "float64", SINGLE, "Keras' attention scales in single precision"),
+    Inaccurate(
+        "attention_head", "", "float32", 32, "where a row of A is nearly one-hot, a_k (g_k - sum a_j g_j) cancels"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run of a loss: ``excess`` is its distance from the generated code's result in float64, over what is
+    allowed; ``error`` the same over the largest entry; the worst of loss and gradients.  ``framework`` "" is the
+    generated code itself, in float32."""
+
+    framework: str
+    dtype: str
+    id: str
+    error: float
+    excess: float
+
+    @property
+    def ok(self) -> bool:
+        return self.excess <= 1
+
+
+@cache
+def recorded() -> Mapping[str, Any]:
+    """The recorded runs of the package: a header, and the cases."""
+    text = (files("symgrad") / "data" / "runs.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def cases_of(name: str) -> list[Mapping[str, Any]]:
+    """The recorded cases of a loss, each with the results of one or both frameworks."""
+    return [case for case in recorded()["cases"] if case["loss"] == name]
+
+
+def run_items(loss: Loss) -> list[Item]:
+    """For each framework, and for the generated code in float32, whether the results are those of the generated code in
+    float64."""
+    runs = [run for case in cases_of(loss.name) for run in compared(loss, case)]
+    return [_item(loss, framework, [r for r in runs if r.framework == framework]) for framework in _frameworks(runs)]
+
+
+def _frameworks(runs: Sequence[Run]) -> list[str]:
+    return sorted({run.framework for run in runs}, key=[*NAMES, ""].index)
+
+
+def _item(loss: Loss, framework: str, runs: Sequence[Run]) -> Item:
+    words = []
+    for dtype in sorted({run.dtype for run in runs}):
+        own = [run for run in runs if run.dtype == dtype]
+        error, excess = max(run.error for run in own), max(run.excess for run in own)
+        words.append(f"{len(own)} in {dtype}, relative error {error:.1e} at most, {excess:.2g} of what is allowed")
+    known = [i.because for i in INACCURATE if i.loss == loss.name and i.framework in ("", framework)]
+    what = f"runs in {NAMES[framework]}" if framework else "generated code in float32"
+    found = "; ".join([*words, *known])
+    return Item(f"{loss.name}: {what}", all(run.ok for run in runs), found)
+
+
+def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurate] = INACCURATE) -> list[Run]:
+    """The runs of one case beside what the generated code returns for its inputs in float64."""
+    single = {name: np.array(value, dtype=np.float32) for name, value in case["inputs"].items()}
+    double = {name: value.astype(np.float64) for name, value in single.items()}
+    proved = _results(loss, double)
+    allowed = {dtype: _allowed(loss, double, proved, rounding) for dtype, rounding in ROUNDING.items()}
+    results = {(f, d): found for f, by_dtype in case["results"].items() for d, found in by_dtype.items()}
+    results["", "float32"] = _results(loss, single)
+    name = f"{case['kind']}, seed {case['seed']}"
+    runs = []
+    for (framework, dtype), found in results.items():
+        times = max([1.0, *(i.times for i in inaccurate if _about(i, loss.name, framework, dtype))])
+        distances = {key: float(np.max(np.abs(np.asarray(found[key]) - value))) for key, value in proved.items()}
+        largest = {key: float(np.max(np.abs(value))) or 1.0 for key, value in proved.items()}
+        error = max(distances[key] / largest[key] for key in proved)
+        excess = max(_over(distances[key], times * allowed[dtype][key]) for key in proved)
+        finite = all(np.all(np.isfinite(np.asarray(part))) for part in found.values())
+        runs.append(Run(framework, dtype, name, *((error, excess) if finite else (np.inf, np.inf))))
+    return runs
+
+
+def _over(distance: float, allowed: float) -> float:
+    """Their quotient; where nothing is allowed, an exact 0, infinite for any distance."""
+    return distance / allowed if allowed else 0.0 if distance == 0 else np.inf
+
+
+def _about(known: Inaccurate, loss: str, framework: str, dtype: str) -> bool:
+    return (known.loss, known.dtype) == (loss, dtype) and known.framework in ("", framework)
+
+
+def _results(loss: Loss, inputs: Arrays) -> Arrays:
+    """Loss and gradients by name."""
+    values = computed(loss, inputs)
+    return {"loss": values.loss, **values.gradients}
+
+
+def _allowed(loss: Loss, inputs: Arrays, proved: Arrays, rounding: float) -> dict[str, float]:
+    """For the loss and each gradient: TIMES what its largest change is when the inputs that are no labels move by one
+    rounding each, up or down, and one rounding of its largest entry."""
+    rng = np.random.default_rng(0)
+    labels = {shape.name for shape in loss.shapes if shape.name in ("Y", "y")}
+    largest = {key: 0.0 for key in proved}
+    for _ in range(DRAWS):
+        moved = {
+            name: value if name in labels else value * (1 + rounding * rng.choice([-1.0, 1.0], value.shape))
+            for name, value in inputs.items()
+        }
+        for key, value in _results(loss, moved).items():
+            largest[key] = max(largest[key], float(np.max(np.abs(value - proved[key]))))
+    return {key: TIMES * (change + rounding * float(np.max(np.abs(proved[key])))) for key, change in largest.items()}
+
+
+def losses_with_runs() -> list[Loss]:
+    """The losses of the catalogue that were recorded."""
+    names = {case["loss"] for case in recorded()["cases"]}
+    return [loss for name, loss in LOSSES.items() if name in names]

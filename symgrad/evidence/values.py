@@ -1,0 +1,61 @@
+"""What a generated function returns for the inputs of a published item, and text in the one-line language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from symgrad.api import Derivation, derive
+from symgrad.array.expression import parse
+from symgrad.array.loss import Loss
+
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Values:
+    """The value of a loss and its gradients by name."""
+
+    loss: float
+    gradients: Mapping[str, Any]
+
+
+@cache
+def derived(loss: Loss, by: tuple[str, ...]) -> Derivation:
+    """The derivation of the gradient by the arrays ``by``; each is made once."""
+    return derive(loss, by)
+
+
+@cache
+def _function(loss: Loss, by: tuple[str, ...]) -> Any:
+    return derived(loss, by).to_numpy()
+
+
+def computed(loss: Loss, inputs: Mapping[str, Any], by: Sequence[str] = ()) -> Values:
+    """What the generated function returns at ``inputs``, gradients by ``by`` or by what the loss declares."""
+    order = [name for name in signature(loss.function).parameters if name in inputs]
+    names = tuple(by) or loss.wrt
+    value, gradients = _function(loss, names)(*(inputs[name] for name in order))
+    return Values(float(value), dict(zip(names, gradients, strict=True)))
+
+
+def given(loss: Loss, inputs: Mapping[str, Any]) -> Arrays:
+    """The inputs of a published item as arrays of float64 and of labels; text is evaluated over those before it."""
+    labels = {shape.name for shape in loss.shapes if shape.labels}
+    found: Arrays = {}
+    for name, value in inputs.items():
+        found[name] = evaluated(value, found) if isinstance(value, str) else np.array(value, dtype=np.float64)
+        if name in labels:
+            found[name] = np.array(value, dtype=np.int64)
+    return {shape.name: found[shape.name] for shape in loss.shapes}
+
+
+def evaluated(text: str, names: Mapping[str, Any]) -> Any:
+    """Text in the one-line language with these arrays; nothing in it is run as Python."""
+    declared = ", ".join(f"{name}: scalar" for name in names)
+    return parse(text, declared, next(iter(names))).function(**names)

@@ -1,0 +1,387 @@
+"""The checker's polynomials in atoms: every rule of their arithmetic by itself.
+
+The cases are functions, so that they are computed within the test.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from symgrad.check import algebra, atoms, sums
+from symgrad.check.atoms import (
+    AT_MOST_ONE,
+    EXACTLY_ONE,
+    Atom,
+    NoNormalForm,
+    Polynomial,
+    add,
+    constant,
+    delta,
+    entry,
+    exponential,
+    function,
+    logarithm,
+    number,
+    prime,
+    root,
+    scale,
+    sign_of,
+    single,
+    size,
+    total,
+)
+
+i, j, k, n = "i@C", "j@C", "k@C", "n@N"
+half = Fraction(1, 2)
+Pairs = dict[str, tuple[Polynomial, Polynomial]]
+
+
+def y(*indices: str, row: int = 0) -> Polynomial:
+    return single(entry("y", indices, False, row))
+
+
+def p(*indices: str) -> Polynomial:
+    return single(entry("p", indices, True))
+
+
+def times(*factors: Polynomial) -> Polynomial:
+    result = number(1)
+    for factor in factors:
+        result = algebra.multiply(result, factor)
+    return result
+
+
+def power(base: Polynomial, exponent: int | Fraction) -> Polynomial:
+    return algebra.power(base, exponent)
+
+
+def less(left: Polynomial, right: Polynomial) -> Polynomial:
+    return add(left, scale(right, -1))
+
+
+def d(one: str, other: str) -> Polynomial:
+    return single(delta(one, other))
+
+
+def e(argument: Polynomial) -> Polynomial:
+    return algebra.exp_of(argument)
+
+
+def log(argument: Polynomial) -> Polynomial:
+    return algebra.log_of(argument)
+
+
+def equal() -> Pairs:
+    return {
+        "powers merge": (times(y(k), y(k), power(y(k), -1)), y(k)),
+        "terms cancel": (less(y(k), y(k)), {}),
+        "a product of sums": (times(add(y(k), p(k)), less(y(k), p(k))), less(power(y(k), 2), power(p(k), 2))),
+        "a delta squared": (power(d(k, j), 3), d(k, j)),
+        "a delta renames": (times(d(k, j), y(k)), times(d(k, j), y(j))),
+        "deltas chain": (times(d(k, j), d(j, i)), times(d(i, k), d(k, j))),
+        "a chain renames": (times(d(k, j), d(j, i), y(k), p(j)), times(d(i, j), d(i, k), y(i), p(k))),
+        "a delta that becomes one": (algebra.rename(d(k, j), {k: i, j: i}), number(1)),
+        "exp of a sum": (e(add(y(k), p(k))), times(e(y(k)), e(p(k)))),
+        "exp of a multiple": (e(scale(y(k), Fraction(3, 2))), power(e(scale(y(k), half)), 3)),
+        "exp of a log": (e(scale(log(add(p(k), number(1))), 2)), power(add(p(k), number(1)), 2)),
+        "exp of nothing": (e({}), number(1)),
+        "log of a product": (log(times(p(k), p(j))), add(log(p(k)), log(p(j)))),
+        "log of a quotient": (log(times(p(k), power(p(j), -1))), less(log(p(k)), log(p(j)))),
+        "log of a power": (log(power(p(k), 2)), scale(log(p(k)), 2)),
+        "log of an odd power": (log(power(y(k), 3)), scale(log(y(k)), 3)),
+        "log of a multiple of an odd power": (
+            log(scale(power(y(k), 3), 8)),
+            add(scale(log(number(2)), 3), scale(log(y(k)), 3)),
+        ),
+        "log of an exponential": (log(times(e(y(k)), p(j))), add(y(k), log(p(j)))),
+        "log of a root": (log(power(add(p(k), number(1)), half)), scale(log(add(p(k), number(1))), half)),
+        "log of a number": (log(number(12)), add(scale(log(number(2)), 2), log(number(3)))),
+        "log of a fraction": (log(number(Fraction(2, 3))), less(log(number(2)), log(number(3)))),
+        "log of one": (log(number(1)), {}),
+        "log of a multiple": (log(scale(add(p(k), number(1)), 6)), add(log(number(6)), log(add(p(k), number(1))))),
+        "a root of a square": (power(power(p(k), 2), half), p(k)),
+        "a root of a number": (times(power(number(2), half), power(number(8), half)), number(4)),
+        "an inverse root of a number": (power(number(2), -half), scale(power(number(2), half), half)),
+        "a root of a fraction": (power(number(Fraction(4, 9)), half), number(Fraction(2, 3))),
+        "a cube root": (power(power(add(y(k), p(k)), Fraction(1, 3)), 3), add(y(k), p(k))),
+        "a root twice": (power(power(add(y(k), p(k)), half), 2), add(y(k), p(k))),
+        "a root of a multiple": (
+            power(scale(add(p(k), number(1)), 4), half),
+            scale(power(add(p(k), number(1)), half), 2),
+        ),
+        "a root of a negative": (power(less(y(k), p(k)), half), power(scale(less(p(k), y(k)), -1), half)),
+        "a division": (times(add(y(k), p(k)), power(add(y(k), p(k)), -1)), number(1)),
+        "a division twice": (times(power(add(y(k), p(k)), 2), power(add(y(k), p(k)), -3)), power(add(y(k), p(k)), -1)),
+        "a common factor": (
+            power(add(times(y(k), p(k)), times(y(k), p(j))), -1),
+            times(power(y(k), -1), power(add(p(k), p(j)), -1)),
+        ),
+        "a common number": (
+            power(add(scale(y(k), 4), scale(p(k), 6)), -1),
+            scale(power(add(scale(y(k), 2), scale(p(k), 3)), -1), half),
+        ),
+        "a negative divisor": (power(less(y(k), p(k)), -1), scale(power(less(p(k), y(k)), -1), -1)),
+        "one less a fraction": (
+            less(number(1), power(add(number(1), e(y(k))), -1)),
+            times(e(y(k)), power(add(number(1), e(y(k))), -1)),
+        ),
+        "an inverse exponential": (
+            power(add(number(1), e(scale(y(k), -1))), -1),
+            times(e(y(k)), power(add(number(1), e(y(k))), -1)),
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", equal())
+def test_equal(case: str) -> None:
+    left, right = equal()[case]
+    difference = less(left, right)
+    assert not algebra.cleared(difference)[0]
+
+
+def different() -> Pairs:
+    return {
+        "a delta of others": (times(d(k, j), y(k)), times(d(k, i), y(k))),
+        "a delta beside": (times(d(k, j), y(i)), times(d(k, j), y(k))),
+        "the log of a square of any sign": (log(power(y(k), 2)), scale(log(y(k)), 2)),
+        "the log of a product of any sign": (log(times(y(k), y(j))), add(log(y(k)), log(y(j)))),
+        "the root of a square of any sign": (power(power(y(k), 2), half), y(k)),
+        "another root": (power(p(k), half), power(p(k), Fraction(1, 3))),
+        "another order of roots": (power(add(y(k), p(k)), half), power(add(y(k), p(k)), Fraction(1, 3))),
+        "exp of a product": (e(times(y(k), p(k))), times(e(y(k)), e(p(k)))),
+        "an entry that is positive": (y(k), p(k)),
+        "logarithms of primes": (log(number(2)), log(number(3))),
+        "entries of other indices": (y(k), y(j)),
+        "a number": (number(1), number(2)),
+    }
+
+
+@pytest.mark.parametrize("case", different())
+def test_not_equal(case: str) -> None:
+    left, right = different()[case]
+    assert algebra.cleared(less(left, right))[0]
+
+
+def test_what_has_no_value_is_refused() -> None:
+    for refused in (
+        lambda: power({}, -1),
+        lambda: power({}, 0),
+        lambda: power({}, -half),
+        lambda: power(d(k, j), -1),
+        lambda: power(add(d(k, j), number(1)), -1),
+        lambda: power(add(d(k, j), number(1)), half),
+        lambda: log(d(k, j)),
+        lambda: log({}),
+    ):
+        with pytest.raises(NoNormalForm):
+            refused()
+    assert power({}, 2) == {} and power({}, half) == {} and power(y(k), 0) == power(d(k, j), 0) == number(1)
+
+
+def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(algebra, "MOST_TERMS", 4)
+    assert len(times(add(y(k), p(k)), add(y(j), p(j)))) == 4
+    with pytest.raises(NoNormalForm, match="too large"):
+        times(add(y(k), p(k), number(1)), add(y(j), p(j)))
+
+
+def test_known_signs() -> None:
+    square = power(y(k), 2)
+    positive = [
+        p(k),
+        number(2),
+        add(p(k), square),
+        add(number(1), square),
+        e(y(k)),
+        single(size("C")),
+        single(constant("pi")),
+    ]
+    unknown = [y(k), square, less(p(k), number(1)), add(p(k), y(k)), power(y(k), 3), add(square, power(y(j), 2)), {}]
+    assert [sign_of(polynomial) for polynomial in positive] == [1] * len(positive)
+    assert [sign_of(polynomial) for polynomial in unknown] == [0] * len(unknown)
+    sum_of_squares = single(total(("~1.0@C",), ((entry("y", ("~1.0@C",), False), 2),)))
+    sum_of_entries = single(total(("~1.0@C",), ((entry("y", ("~1.0@C",), False), 1),)))
+    assert sign_of(add(sum_of_squares, p(k))) == 1 and sign_of(sum_of_squares) == 0
+    assert sign_of(add(sum_of_entries, p(k))) == 0
+    assert (
+        total((k,), ((entry("p", (k,), True), 1),)).sign == 1 and total((k,), ((entry("y", (k,), False), 1),)).sign == 0
+    )
+
+
+def test_the_sign_of_an_atom_is_that_of_its_kind() -> None:
+    radicand = add(y(k), p(k))
+    signs = {
+        entry("p", (k,), True): 1,
+        entry("y", (k,), False): 0,
+        prime(2): 1,
+        size("N"): 1,
+        delta(k, j): 0,
+        exponential(((entry("y", (k,), False), 1),)): 1,
+        logarithm(p(k)): 0,
+        function("f", (p(k),)): 0,
+        root(2, radicand): 1,
+        root(4, radicand): 1,
+        root(3, radicand): 0,
+        root(1, radicand): 0,
+        root(3, add(p(k), number(1))): 1,
+        root(1, add(p(k), number(1))): 1,
+    }
+    assert {atom: atom.sign for atom in signs} == signs
+
+
+def test_atoms_know_their_free_indices_and_their_height() -> None:
+    inner = total((k,), ((entry("y", (n, k), False), 1),))
+    outer = total((n,), ((inner, 1), (entry("p", (n, j), True), 2)))
+    chosen = atoms.chosen(y(n, k), k, j)
+    for atom, free, height in [
+        (entry("y", (n, k), False), {n, k}, 0),
+        (delta(k, j), {k, j}, 0),
+        (size("C"), set(), 0),
+        (inner, {n}, 1),
+        (outer, {j}, 2),
+        (exponential(((inner, 1),)), {n}, 1),
+        (logarithm(add(single(inner), y(j))), {n, j}, 1),
+        (root(2, add(single(outer), y(k))), {j, k}, 2),
+        (function("f", (single(inner), y(k))), {n, k}, 1),
+        (function("f", ()), set(), 0),
+        (chosen, {n, j}, 1),
+    ]:
+        assert (atom.free, atom.height) == (free, height), atom
+
+
+def test_atoms_are_equal_if_they_are_the_same_quantity() -> None:
+    assert delta(k, j) == delta(j, k) and hash(delta(k, j)) == hash(delta(j, k))
+    other: list[Atom] = [
+        entry("y", (k,), False),
+        entry("y", (j,), False),
+        entry("y", (k, j), False),
+        entry("y", (j, k), False),
+        entry("y", (k,), False, AT_MOST_ONE),
+        entry("y", (k,), False, EXACTLY_ONE),
+        entry("z", (k,), False),
+        size("y"),
+        constant("y"),
+        exponential(((entry("y", (k,), False), 1),)),
+        exponential(((entry("y", (k,), False), 2),)),
+        logarithm(y(k)),
+        function("y", (y(k),)),
+        function("y", (y(k), y(j))),
+        function("y", (add(y(k), y(j)),)),
+        root(2, y(k)),
+        root(1, y(k)),
+        atoms.chosen(y(k), k, j),
+        atoms.chosen(y(k), k, i),
+    ]
+    assert len(set(other)) == len(other)
+    assert entry("y", (k,), False) != "y[k@C]"
+
+
+def test_renaming_reaches_every_kind_of_atom() -> None:
+    inner = sums.over(times(y(n, k), p(k)), [k])
+    for build in (
+        lambda a: y(n, a),
+        lambda a: times(d(a, i), p(i)),
+        lambda a: e(y(n, a)),
+        lambda a: log(add(p(a), number(1))),
+        lambda a: power(add(y(n, a), p(a)), half),
+        lambda a: power(add(y(n, a), p(a)), -1),
+        lambda a: single(function("f", (y(n, a), inner))),
+        lambda a: sums.over(times(y(a, i), p(i)), [i]),
+        lambda a: algebra.selected(times(y(n, i), p(a)), i, "m@C"),
+        lambda a: algebra.selected(y(n, i), i, a),
+    ):
+        assert algebra.rename(build(k), {k: j}) == build(j)  # type: ignore[no-untyped-call]
+        assert algebra.rename(build(k), {"other@C": j}) == build(k)  # type: ignore[no-untyped-call]
+
+
+def test_names_of_bound_indices_say_nothing_and_are_not_captured() -> None:
+    a, b = sums.fresh_index(k), sums.fresh_index(k)
+    assert a != b and a.endswith("@C")
+    assert sums.over(times(y(n, a), p(a)), [a]) == sums.over(times(y(n, b), p(b)), [b])
+    double = sums.over(times(y(a, b), p(a)), [a, b])
+    assert double == sums.over(times(y(b, a), p(b)), [a, b])
+    assert double != sums.over(times(y(a, b), p(b)), [a, b])
+    assert algebra.selected(y(n, a), a, k) == algebra.selected(y(n, b), b, k)
+
+
+def equal_sums() -> Pairs:
+    return {
+        "a delta picks": (sums.over(times(d(k, j), y(k), p(i)), [k]), times(y(j), p(i))),
+        "a delta of two summed": (sums.over(times(d(k, j), y(k), p(j)), [k, j]), sums.over(times(y(i), p(i)), [i])),
+        "a factor comes out": (sums.over(times(y(k), p(n)), [k]), times(p(n), sums.over(y(i), [i]))),
+        "nothing bears the index": (sums.over(y(j), [k]), times(single(size("C")), y(j))),
+        "a number": (sums.over(number(3), [k, n]), times(number(3), single(size("C")), single(size("N")))),
+        "factors part": (sums.over(times(y(k), p(j)), [k, j]), times(sums.over(y(k), [k]), sums.over(p(j), [j]))),
+        "a square of a sum": (
+            sums.over(times(p(n), power(sums.over(y(n, k), [k]), 2)), [n]),
+            sums.over(times(p(n), y(n, i), y(n, j)), [n, i, j]),
+        ),
+        "a sum divided by itself": (
+            sums.over(times(p(n), y(n, k), power(sums.over(y(n, j), [j]), -1)), [n, k]),
+            sums.over(p(n), [n]),
+        ),
+        "a double sum divided by itself": (
+            sums.over(times(y(n, k), power(sums.over(y("m@N", j), ["m@N", j]), -1), p(i)), [n, k]),
+            p(i),
+        ),
+        "shares": (sums.over(times(algebra.selected(y(n, i), i, k), p(n)), [k]), p(n)),
+        "one-hot: a square": (power(y(n, k, row=AT_MOST_ONE), 3), y(n, k, row=AT_MOST_ONE)),
+        "one-hot: two of a row": (
+            times(y(n, k, row=AT_MOST_ONE), y(n, j, row=AT_MOST_ONE)),
+            times(d(k, j), y(n, k, row=AT_MOST_ONE)),
+        ),
+        "one-hot: a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(n)), [k]), p(n)),
+        "one-hot: an entry picks": (
+            times(y(n, k, row=AT_MOST_ONE), sums.over(times(y(n, j, row=AT_MOST_ONE), p(j)), [j])),
+            times(y(n, k, row=AT_MOST_ONE), p(k)),
+        ),
+        "one-hot: a square of a pick": (
+            power(sums.over(times(y(n, j, row=AT_MOST_ONE), p(j)), [j]), 2),
+            sums.over(times(y(n, j, row=AT_MOST_ONE), power(p(j), 2)), [j]),
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", equal_sums())
+def test_sums(case: str) -> None:
+    left, right = equal_sums()[case]
+    assert left == right
+
+
+def different_sums() -> Pairs:
+    return {
+        "shares with a weight": (sums.over(times(algebra.selected(y(n, i), i, k), p(k)), [k]), p(k)),
+        "shares over the rows": (sums.over(algebra.selected(y(n, i), i, k), [n]), number(1)),
+        "a square of shares": (sums.over(power(algebra.selected(y(n, i), i, k), 2), [k]), number(1)),
+        "a row that may be empty": (sums.over(y(n, k, row=AT_MOST_ONE), [k]), number(1)),
+        "a column": (sums.over(y(n, k, row=EXACTLY_ONE), [n]), number(1)),
+        "weights in a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(k)), [k]), sums.over(p(k), [k])),
+        "another row": (times(y(n, k, row=AT_MOST_ONE), y("m@N", k, row=AT_MOST_ONE)), y(n, k, row=AT_MOST_ONE)),
+        "a sum over rows": (
+            power(sums.over(times(y(n, k, row=AT_MOST_ONE), p(k)), [n, k]), 2),
+            sums.over(times(y(n, k, row=AT_MOST_ONE), power(p(k), 2)), [n, k]),
+        ),
+        "part of a divisor": (
+            sums.over(times(y(n, k), p(k), power(sums.over(y(n, j), [j]), -1)), [k]),
+            sums.over(p(k), [k]),
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", different_sums())
+def test_sums_that_are_not(case: str) -> None:
+    left, right = different_sums()[case]
+    assert left != right
+
+
+def test_indices_that_look_alike_are_tried_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cycle of three: which of the summed indices comes first is told by no factor alone."""
+    a, b, c = (sums.fresh_index(k) for _ in range(3))
+    one = sums.over(times(y(a, b), y(b, c), y(c, a), p(a)), [a, b, c])
+    other = sums.over(times(y(b, c), y(c, a), y(a, b), p(b)), [a, b, c])
+    assert one == other
+    backward = sums.over(times(y(b, a), y(c, b), y(a, c), p(a)), [a, b, c])
+    assert one == backward  # the same cycle, read the other way round by other names
+    assert one != sums.over(times(y(a, b), y(b, c), y(a, c), p(a)), [a, b, c])

@@ -1,0 +1,119 @@
+"""An assumption used: its left side replaced, wherever it stands, and only where that makes the line shorter."""
+
+from __future__ import annotations
+
+import classifier as cl
+import pytest
+from sympy import Expr, Integer, KroneckerDelta, Sum, exp
+
+from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.notation import Array, canonical
+from symgrad.passes.assume import use
+from symgrad.program import Program
+
+N, D, C, Y, Z, L, n, k, j, d = cl.N, cl.D, cl.C, cl.Y, cl.Z, cl.L, cl.n, cl.k, cl.j, cl.d
+m, c, e, a = N.index("m"), C.index("c"), D.index("e"), D.index("a")
+A, x = Array("A", (D, D)), Array("x", (D,))
+T, alpha = Array("T", (N, C)), Array("alpha")
+PROGRAM = Program(
+    "mixed",
+    (N, D, C),
+    (Y, Z, A, x, alpha),
+    (
+        abbreviation(T[n, k], alpha.base * Y[n, k] + (1 - alpha.base) / C.size),
+        node(L.base, Sum(T[n, k] * Z[n, k], n, k) + Sum(A[d, e] * x[d] * x[e], d, e)),
+    ),
+    "L",
+)
+ROWS = rows_sum_to_one(Y)
+HOT, COMPLETE = one_hot(Y)
+SYMMETRIC = symmetric(A, "A1")
+
+
+def used(expr: Expr, assumption: Assumption, *order: object) -> Expr:
+    return use(PROGRAM, expr, assumption, order)[0]  # type: ignore[arg-type]
+
+
+SUMS: dict[str, tuple[Expr, Expr]] = {
+    "a row": (Sum(Y[n, k], k), Integer(1)),
+    "a row in other letters": (Z[m, c] * Sum(Y[m, j], j) - Y[m, c], Z[m, c] - Y[m, c]),
+    "a row in a sum": (Sum(Z[n, c] * Sum(Y[n, j], j), n), Sum(Z[n, c], n)),
+    "a column": (Sum(Y[n, k], n), Sum(Y[n, k], n)),
+    "weights": (Sum(Y[n, k] * Z[n, k], k), Sum(Y[n, k] * Z[n, k], k)),
+    "another array": (Sum(Z[n, k], k), Sum(Z[n, k], k)),
+}
+
+
+@pytest.mark.parametrize("case", SUMS)
+def test_a_sum_is_replaced(case: str) -> None:
+    expr, expected = SUMS[case]
+    assert canonical(used(expr, ROWS)) == canonical(expected)
+
+
+def test_a_sum_is_found_through_the_definition_of_an_abbreviation() -> None:
+    made, opened = use(PROGRAM, Z[m, c] * Sum(T[m, j], j), ROWS, (m, c))
+    assert made == Z[m, c] and opened == {"T"}
+    assert use(PROGRAM, Sum(T[m, j] * Z[m, j], j), ROWS, (m,)) == (Sum(T[m, j] * Z[m, j], j), frozenset())
+    assert use(PROGRAM, Sum(Y[m, j], j), ROWS, (m,))[1] == frozenset()
+
+
+TURNED: dict[str, tuple[Expr, tuple[object, ...], Expr]] = {
+    "a product and its transpose": (
+        Sum(A[e, d] * x[d], d) + Sum(A[d, e] * x[d], d),
+        (e,),
+        2 * Sum(A[e, d] * x[d], d),
+    ),
+    "a free index stands first": (Sum(A[d, e] * x[d], d), (e,), Sum(A[e, d] * x[d], d)),
+    "two free indices in their order": (A[e, a] + A[a, e], (a, e), 2 * A[a, e]),
+    "the second index of the line stands last": (Sum(x[d] * A[e, d], d) * x[a], (a, e), Sum(x[d] * A[d, e], d) * x[a]),
+    "both summed": (Sum(A[d, e] * x[d], d, e) - Sum(A[e, d] * x[d], d, e), (), Integer(0)),
+    "two entries in a sum": (
+        Sum(A[d, e] * A[e, a] * x[d] ** 2 * x[a], d, e, a) - Sum(A[e, d] * A[a, e] * x[d] ** 2 * x[a], d, e, a),
+        (),
+        Integer(0),
+    ),
+    "where nothing merges": (A[e, a] * x[a], (a, e), A[e, a] * x[a]),
+    "another matrix": (Z[n, k], (n, k), Z[n, k]),
+}
+
+
+@pytest.mark.parametrize("case", TURNED)
+def test_entries_of_a_symmetric_matrix_are_turned(case: str) -> None:
+    expr, order, expected = TURNED[case]
+    assert canonical(used(expr, SYMMETRIC, *order)) == canonical(expected)
+
+
+PICKED: dict[str, tuple[Expr, Expr]] = {
+    "a square": (Y[n, k] ** 2 * Z[n, k], Y[n, k] * Z[n, k]),
+    "a cube": (Y[n, k] ** 3 + Z[n, k], Y[n, k] + Z[n, k]),
+    "an inverse square": (Y[n, k] ** -2, Y[n, k] ** -2),
+    "an entry picks": (Y[n, k] * Sum(Y[n, j] * Z[n, j], j), Y[n, k] * Z[n, k]),
+    "an entry picks in a double sum": (
+        Y[n, k] * Sum(Y[n, j] * Z[n, j] * exp(Z[n, c]), j, c),
+        Y[n, k] * Z[n, k] * Sum(exp(Z[n, c]), c),
+    ),
+    "a product of a row": (Sum(Y[n, k] * Y[n, j] * Z[n, k], k), Y[n, j] * Z[n, j]),
+    "three of a row": (Sum(Y[n, k] * Y[n, j] * Y[n, c] * Z[n, k], k, j), Y[n, c] * Z[n, c]),
+    "a bracket and a sum": (
+        Y[n, k] * (Z[n, k] + Y[n, k]) * Sum(Y[n, j] * Z[n, j], j),
+        Y[n, k] * (Z[n, k] + 1) * Z[n, k],
+    ),
+    "in a bracket": (Y[n, k] * (Z[n, k] + Y[n, k]) ** 1, Y[n, k] * (Z[n, k] + 1)),
+    "under a sum": (Sum(Y[n, k] ** 2 * Z[n, k], n, k), Sum(Y[n, k] * Z[n, k], n, k)),
+    "another row": (Y[n, k] * Sum(Y[m, j] * Z[m, j], j), Y[n, k] * Sum(Y[m, j] * Z[m, j], j)),
+    "where it would be longer": (Y[n, k] * Y[n, j], Y[n, k] * Y[n, j]),
+    "another array": (Z[n, k] ** 2, Z[n, k] ** 2),
+}
+
+
+@pytest.mark.parametrize("case", PICKED)
+def test_products_of_entries_of_a_one_hot_row_are_picked(case: str) -> None:
+    expr, expected = PICKED[case]
+    assert (canonical(used(expr, HOT)) - canonical(expected)).expand() == 0
+
+
+def test_an_assumption_of_another_form_is_not_used() -> None:
+    other = Assumption("A9", "each entry is 1", Y[n, k], Integer(1))
+    line = Y[n, k] ** 2 + Sum(Y[n, k], k) + KroneckerDelta(n, m)
+    assert use(PROGRAM, line, other, (n, k)) == (line, frozenset())
+    assert used(Sum(Y[n, k], k), COMPLETE) == 1

@@ -1,0 +1,488 @@
+"""The diagnosis of a wrong gradient: each mistake that the page of the tool promises is named, at its line, and a right
+gradient is never accused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.diagnosis.bench import Tape, adjoint_lines
+from symgrad.diagnosis.points import bench_at
+from symgrad.errors import InputError
+
+Gradients = tuple[np.ndarray, ...]
+Candidate = Callable[..., Any]
+
+CROSS_ENTROPY = symgrad.derive("softmax_cross_entropy")
+MSE = symgrad.derive("softmax_mse")
+
+
+def softmax(Z: np.ndarray, axis: int | None = 1) -> np.ndarray:
+    E = np.exp(Z - Z.max(axis=axis, keepdims=True))
+    return E / E.sum(axis=axis, keepdims=True)
+
+
+def cross_entropy(
+    forward: Callable[..., np.ndarray] = lambda X, W, b: softmax(X @ W + b),
+    residual: Callable[..., np.ndarray] = lambda P, Y: (P - Y) / len(P),
+    gradients: Callable[..., Gradients] = lambda X, G: (X.T @ G, G.sum(axis=0)),
+) -> Candidate:
+    """A gradient of the softmax cross-entropy, one part of which may be wrong."""
+
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        return gradients(X, residual(forward(X, W, b), Y))
+
+    return candidate
+
+
+def squared(back: Callable[..., np.ndarray], forward: Candidate = lambda X, W, b: softmax(X @ W + b)) -> Candidate:
+    """A gradient of the mean squared error of a softmax, the way back being given."""
+
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        P = forward(X, W, b)
+        G = back(P, P - Y)
+        return X.T @ G, G.sum(axis=0)
+
+    return candidate
+
+
+def _jacobian(P: np.ndarray, R: np.ndarray) -> np.ndarray:
+    return 2 / R.size * P * (R - (P * R).sum(axis=1, keepdims=True))
+
+
+def _hard(P: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    return (P - np.eye(P.shape[1])[Y.argmax(axis=1)]) / len(P)
+
+
+OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, int | None]] = {
+    "off-diagonal dropped": (
+        cross_entropy(residual=lambda P, Y: -Y * (1 - P) / len(P)),
+        "diagonal",
+        "only the diagonal of the Jacobian of the softmax P is there",
+        9,
+    ),
+    "Jacobian left out": (
+        cross_entropy(residual=lambda P, Y: -Y / P / len(P)),
+        "jacobian",
+        "the Jacobian of the softmax P is left out",
+        9,
+    ),
+    "applied twice": (
+        cross_entropy(forward=lambda X, W, b: softmax(softmax(X @ W + b))),
+        "twice",
+        "the softmax P is applied twice, on the way forward alone",
+        3,
+    ),
+    "not applied": (
+        cross_entropy(forward=lambda X, W, b: X @ W + b),
+        "skipped",
+        "the softmax P is left out: z_nc stands for p_nc, in line 10 about the gradient by Z",
+        10,
+    ),
+    "its derivative twice": (
+        cross_entropy(residual=lambda P, Y: (P - Y) / len(P) * P * (1 - P)),
+        "twice",
+        "the Jacobian of the softmax P is multiplied in once more, its diagonal alone",
+        9,
+    ),
+    "1/N missing": (
+        cross_entropy(residual=lambda P, Y: P - Y),
+        "factor",
+        "the gradients by W and b are N times the right ones: the factor 1/N is missing",
+        4,
+    ),
+    "1/C too much": (
+        cross_entropy(residual=lambda P, Y: (P - Y) / P.size),
+        "factor",
+        "the gradients by W and b are 1/C times the right ones",
+        4,
+    ),
+    "sign": (
+        cross_entropy(residual=lambda P, Y: (Y - P) / len(P)),
+        "sign",
+        "the gradients by W and b are of the wrong sign",
+        4,
+    ),
+    "wrong axis": (
+        cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, 0)),
+        "axis",
+        "the softmax P is taken over N instead of C, on the way forward alone",
+        2,
+    ),
+    "all axes": (
+        cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, None)),
+        "axis",
+        "the softmax P is taken over N and C instead of C, on the way forward alone",
+        2,
+    ),
+    "bias missing": (
+        cross_entropy(forward=lambda X, W, b: softmax(X @ W)),
+        "missing",
+        "b is missing in the forward equations",
+        1,
+    ),
+    "W turned": (
+        cross_entropy(forward=lambda X, W, b: softmax(X @ W.T + b)),
+        "transposed",
+        "W is transposed in the forward equations",
+        1,
+    ),
+    "gradient turned": (
+        cross_entropy(gradients=lambda X, G: (G.T @ X, G.sum(axis=0))),
+        "transposed",
+        "the gradient by W is transposed",
+        17,
+    ),
+    "not summed": (
+        cross_entropy(gradients=lambda X, G: (X.T @ G, G)),
+        "unsummed",
+        "the gradient by b is not summed over N",
+        21,
+    ),
+    "averaged": (
+        cross_entropy(gradients=lambda X, G: (X.T @ G, G.mean(axis=0))),
+        "factor",
+        "the gradient by b is 1/N times the right one: averaged over N instead of summed",
+        21,
+    ),
+    "overwritten": (
+        cross_entropy(gradients=lambda X, G: (np.outer(X[-1], G[-1]), G[-1])),
+        "unsummed",
+        "only the last term of the sum over n is there, as if each overwrote the one before",
+        10,
+    ),
+    "row kept": (
+        cross_entropy(gradients=lambda X, G: (X.T @ G, G.sum(axis=0, keepdims=True))),
+        "shape",
+        "the gradient by b has the shape (1, 3) where b has (3,): the numbers are right",
+        21,
+    ),
+    "labels shifted": (
+        cross_entropy(residual=lambda P, Y: (P - np.roll(Y, 1, axis=1)) / len(P)),
+        "labels",
+        "the labels Y are one too high",
+        4,
+    ),
+    "labels missing": (cross_entropy(residual=lambda P, Y: P / len(P)), "missing", "Y is missing", 13),
+    "one-hot": (
+        cross_entropy(residual=_hard),
+        "assumption",
+        "Y is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere",
+        4,
+    ),
+    "guarded logarithm": (
+        cross_entropy(residual=lambda P, Y: P * (-Y / (P + 1e-12) + (Y * P / (P + 1e-12)).sum(1)[:, None]) / len(P)),
+        "precision",
+        "right at ordinary inputs, but the gradients by W and b are wrong where arguments of exponentials reach",
+        None,
+    ),
+}
+
+OF_MSE: dict[str, tuple[Candidate, str, str, int | None]] = {
+    "the sigmoid's form": (
+        squared(lambda P, R: 2 / R.size * R * P * (1 - P)),
+        "diagonal",
+        "only the diagonal of the Jacobian of the softmax P is there",
+        13,
+    ),
+    "Jacobian left out": (
+        squared(lambda P, R: 2 / R.size * R),
+        "jacobian",
+        "the Jacobian of the softmax P is left out",
+        13,
+    ),
+    "2 missing": (
+        squared(lambda P, R: _jacobian(P, R) / 2),
+        "factor",
+        "the gradients by W and b are 1/2 times the right ones: the factor 2 is missing",
+        5,
+    ),
+    "1/C missing": (
+        squared(lambda P, R: _jacobian(P, R) * P.shape[1]),
+        "factor",
+        "the gradients by W and b are C times the right ones: the factor 1/C is missing",
+        5,
+    ),
+    "that of the cross-entropy": (
+        squared(lambda P, R: R / len(R)),
+        "jacobian",
+        "the Jacobian of the softmax P is left out; and the gradients by W and b are C/2 times the right ones",
+        13,
+    ),
+    "normaliser held fixed": (
+        squared(lambda P, R: 2 / R.size * R * P),
+        "path",
+        "S is held fixed in the equation of P",
+        13,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_CROSS_ENTROPY)
+def test_mistakes_in_the_cross_entropy(name: str) -> None:
+    _is_named(CROSS_ENTROPY, *OF_CROSS_ENTROPY[name])
+
+
+@pytest.mark.parametrize("name", OF_MSE)
+def test_mistakes_in_the_squared_error(name: str) -> None:
+    _is_named(MSE, *OF_MSE[name])
+
+
+def _is_named(derivation: symgrad.Derivation, candidate: Candidate, kind: str, words: str, line: int | None) -> None:
+    found = symgrad.diagnose(derivation, candidate)
+    assert not found.ok and found.deviations and not found.unexplained
+    first = found.explanations[0]
+    assert (first.kind, first.line) == (kind, line), found
+    assert words in first.words and first.words in found.summary
+    if line is not None:
+        shown = derivation.to_text(steps=str(line), title=False)
+        assert first.right.split(" = ")[1] in shown
+        assert first.yours != first.right
+
+
+RIDGE: dict[str, tuple[Candidate, str, str]] = {
+    "penalty without its 2": (
+        lambda X, w, y, lambda_: 2 / len(X) * X.T @ (X @ w - y) + lambda_ * w,
+        "factor",
+        "the term λ Σ_d w_d² is halved in the equation of L",
+    ),
+    "penalty missing": (lambda X, w, y, lambda_: 2 / len(X) * X.T @ (X @ w - y), "missing", "λ is missing"),
+    "penalty averaged": (
+        lambda X, w, y, lambda_: 2 / len(X) * (X.T @ (X @ w - y) + lambda_ * w),
+        "factor",
+        "the term λ Σ_d w_d² is divided by N in the equation of L",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIDGE)
+def test_mistakes_about_a_penalty(name: str) -> None:
+    candidate, kind, words = RIDGE[name]
+    found = symgrad.diagnose(symgrad.derive("ridge"), candidate)
+    assert (found.explanations[0].kind, found.explanations[0].words) == (kind, words), found
+
+
+def _layer_norm(back: Callable[..., np.ndarray], ddof: int = 0) -> Candidate:
+    def candidate(X: np.ndarray, gamma: np.ndarray, beta: np.ndarray, T: np.ndarray, eps: float) -> Gradients:
+        S = np.sqrt(X.var(axis=1, keepdims=True, ddof=ddof) + eps)
+        Xhat = (X - X.mean(axis=1, keepdims=True)) / S
+        G = gamma * Xhat + beta - T
+        return back(G, gamma, Xhat, S), (G * Xhat).sum(axis=0), G.sum(axis=0)
+
+    return candidate
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    return x.mean(axis=1, keepdims=True)
+
+
+def _right(G: np.ndarray, gamma: np.ndarray, Xhat: np.ndarray, S: np.ndarray) -> np.ndarray:
+    H = G * gamma
+    return (H - _mean(H) - Xhat * _mean(H * Xhat)) / S
+
+
+LAYER_NORM: dict[str, tuple[Candidate, str, str]] = {
+    "statistics held fixed": (
+        _layer_norm(lambda G, gamma, Xhat, S: G * gamma / S),
+        "path",
+        "of all that depends on X, only X̂ is taken into account",
+    ),
+    "mean held fixed": (
+        _layer_norm(lambda G, gamma, Xhat, S: (G * gamma - Xhat * _mean(G * gamma * Xhat)) / S),
+        "path",
+        "μ is held fixed in the equation of X̂",
+    ),
+    "variance held fixed": (
+        _layer_norm(lambda G, gamma, Xhat, S: (G * gamma - _mean(G * gamma)) / S),
+        "path",
+        "S is held fixed in the equation of X̂",
+    ),
+    "gain left out": (
+        _layer_norm(lambda G, gamma, Xhat, S: (G - _mean(G) - Xhat * _mean(G * Xhat)) / S),
+        "jacobian",
+        "the derivative of O by X̂ is left out",
+    ),
+    "variance for deviation": (
+        _layer_norm(lambda G, gamma, Xhat, S: _right(G, gamma, Xhat, S) / S),
+        "term",
+        "1/S_m² stands for 1/S_m",
+    ),
+    "D - 1 for D": (
+        _layer_norm(_right, ddof=1),
+        "factor",
+        "1/(D − 1) stands for 1/D in the equation of v, on the way forward alone",
+    ),
+    "sums for means": (
+        _layer_norm(
+            lambda G, gamma, Xhat, S: (
+                (G * gamma - (G * gamma).sum(1)[:, None] - Xhat * (G * gamma * Xhat).sum(1)[:, None]) / S
+            )
+        ),
+        "factor",
+        "D is missing throughout",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYER_NORM)
+def test_mistakes_in_a_normalisation(name: str) -> None:
+    candidate, kind, words = LAYER_NORM[name]
+    found = symgrad.diagnose(symgrad.derive("layer_norm"), candidate)
+    assert found.explanations[0].kind == kind, found
+    assert words in found.explanations[0].words
+
+
+@pytest.mark.parametrize("loss", symgrad.LOSSES)
+def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
+    derivation = symgrad.derive(loss)
+    function = derivation.to_numpy()
+
+    def single(*given: Any) -> Gradients:
+        return tuple(function(*(np.float32(x) if isinstance(x, np.ndarray) else x for x in given))[1])
+
+    assert symgrad.diagnose(derivation, function).ok
+    assert symgrad.diagnose(derivation, single).ok
+
+
+@pytest.mark.parametrize("loss", symgrad.LOSSES)
+def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
+    derivation = symgrad.derive(loss)
+    function = derivation.to_numpy()
+    found = symgrad.diagnose(derivation, lambda *given: tuple(np.sin(g) + 0.1 * g for g in function(*given)[1]))
+    assert not found.ok and not found.explanations and set(found.unexplained) == {d.array for d in found.deviations}
+    assert "no single edit of the derivation explains it" in found.summary
+
+
+@pytest.mark.parametrize("loss", symgrad.LOSSES)
+def test_lines_and_slopes_give_the_same_gradients(loss: str) -> None:
+    """The two ways in which hypotheses predict gradients agree where nothing is edited."""
+    record = symgrad.derive(loss).record
+    bench = bench_at(record, 0, 0)
+    raw = Tape(bench.program, bench.sizes, bench.values).adjoints()
+    _, proved = symgrad.derive(loss).to_numpy()(*(bench.inputs[a.name] for a in record.program.inputs))
+    assert set(adjoint_lines(record)) == set(record.adjoints)
+    for name in record.wrt:
+        np.testing.assert_allclose(bench.truth[name], raw[name], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(bench.truth[name], getattr(proved, name), rtol=1e-9, atol=1e-12)
+
+
+def test_overflow_alone_is_a_remark() -> None:
+    def naive(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        E = np.exp(X @ W + b)
+        G = (E / E.sum(axis=1, keepdims=True) - Y) / len(X)
+        return X.T @ G, G.sum(axis=0)
+
+    found = symgrad.diagnose(CROSS_ENTROPY, naive)
+    assert found.ok and "not finite where arguments of exponentials reach" in found.remarks[0]
+
+    def single(*given: np.ndarray) -> Gradients:
+        return naive(*(x.astype(np.float32) for x in given))
+
+    found = symgrad.diagnose(CROSS_ENTROPY, single)
+    assert found.ok and "exponentials reach 169" in found.remarks[0]
+
+
+def test_a_double_constant_in_single_precision_is_no_mistake() -> None:
+    def candidate(*given: np.ndarray) -> Gradients:
+        X, W, b, Y = (x.astype(np.float32) for x in given)
+        P = softmax(X @ W + b)
+        G = -np.einsum("nk,nkc->nc", Y, np.eye(P.shape[1]) - P[:, None, :]) / len(X)
+        return X.T @ G, G.sum(axis=0)
+
+    assert symgrad.diagnose(CROSS_ENTROPY, candidate).ok
+
+
+def test_integer_labels() -> None:
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, y: np.ndarray) -> Gradients:
+        G = softmax(X @ W + b)
+        G[np.arange(len(X)), y] -= 1
+        return X.T @ G / len(X), G.sum(axis=0) / len(X)
+
+    found = symgrad.diagnose(CROSS_ENTROPY, candidate)
+    assert found.ok and found.remarks == ("it was given Y as integer labels",)
+
+
+def test_a_candidate_that_runs_at_square_shapes_alone_is_wrong() -> None:
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        W + W.T
+        G = (softmax(X @ W + b) - Y) / len(X)
+        return X.T @ G, G.sum(axis=0)
+
+    found = symgrad.diagnose(CROSS_ENTROPY, candidate)
+    assert not found.ok and found.explanations[0].kind == "shape"
+    assert "raises ValueError" in found.summary and "unless D = C" in found.summary
+
+
+def test_a_loss_without_axes() -> None:
+    square = symgrad.derive(symgrad.loss(shapes="x: scalar, y: scalar", wrt="x")(lambda x, y: (x - y) ** 2))
+    assert symgrad.diagnose(square, lambda x, y: 2 * (x - y)).ok
+    found = symgrad.diagnose(square, lambda x, y: x - y)
+    assert found.explanations[0].kind == "factor" and "random inputs.\n" in repr(found)
+
+
+def test_what_is_no_derivation() -> None:
+    with pytest.raises(InputError, match=r"takes a derivation, such as symgrad.derive\('softmax_mse'\), not 'ridge'"):
+        symgrad.diagnose("ridge", lambda X: X)  # type: ignore[arg-type]
+
+
+def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
+    def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        P = softmax(X @ W + b)
+        P -= Y
+        gradients = X.T @ P / len(X), P.sum(axis=0) / len(X)
+        for array in (X, W, b, Y):
+            array[...] = 0
+        return gradients
+
+    assert symgrad.diagnose(CROSS_ENTROPY, candidate).ok
+
+
+@pytest.mark.parametrize(
+    ("candidate", "message"),
+    [
+        (lambda X, W: X, "takes 2 arguments, expected 4: X, W, b, Y"),
+        (lambda X, W, b, Y: (X, W, b), "returns 3 values, expected the gradients by W, b, in this order"),
+        (lambda X, W, b, Y: X, "returns one array, expected the gradients by W, b, in this order"),
+        (lambda X, W, b, Y: (["a"], b), "the gradient by W is an array of <U1, expected numbers"),
+        (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
+        (3, "a candidate is a function, not a int"),
+    ],
+)
+def test_bad_candidates(candidate: Candidate, message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        symgrad.diagnose(CROSS_ENTROPY, candidate)
+    assert "\n" not in str(raised.value)
+
+
+MINE = """
+import numpy as np
+
+def gradient(X, W, b, Y):
+    E = np.exp(X @ W + b)
+    G = (E / E.sum(axis=1, keepdims=True) - Y) / len(X)
+    return X.T @ G, G.{reduce}(axis=0)
+"""
+
+
+def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from symgrad.cli import main
+
+    path = tmp_path / "mine.py"
+    for reduce, code in (("sum", 0), ("mean", 1)):
+        path.write_text(MINE.format(reduce=reduce))
+        assert main(["diagnose", "softmax_cross_entropy", f"{path}:gradient"]) == code
+        out = capsys.readouterr().out
+        assert ("averaged over N instead of summed" in out) == (code == 1)
+    for arguments, message in (
+        (["softmax_cross_entropy", f"{path}:grad"], "mine.py has no function 'grad': expected gradient"),
+        (["softmax_cross_entropy", str(path)], "names no function: write file.py:name"),
+        ([f"{path}:gradient"], "alone was given"),
+        (["a", "b", "c"], "unexpected b: give a loss and one candidate"),
+    ):
+        assert main(["diagnose", *arguments]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err and captured.err.count("\n") == 1 and not captured.out

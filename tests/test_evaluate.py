@@ -1,0 +1,113 @@
+"""Expressions evaluated modulo primes: logarithms come apart where that is known to hold, and nowhere else."""
+
+from __future__ import annotations
+
+import classifier as cl
+import numpy as np
+import pytest
+from classifier import softmax_cross_entropy
+from sympy import Expr, Integer, Pow, Rational, Sum, Symbol, cosh, exp, log, pi, sinh, sqrt, tanh
+
+from symgrad.check import evaluate
+from symgrad.check.evaluate import Evaluator, at_place
+from symgrad.check.fields import Field, OutsideField, Reals
+from symgrad.check.instantiate import Instance
+from symgrad.check.truth import Truth
+from symgrad.functions import relu, selected, selection
+from symgrad.notation import Array
+from symgrad.steps import Record
+
+N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
+SIZES = {"N": 2, "D": 2, "C": 3}
+PROGRAM = softmax_cross_entropy()
+e, y, z = exp(Z[n, k]), Y[n, k], Z[n, k]
+
+
+def evaluator() -> Evaluator:
+    return Truth(Record(PROGRAM, (), (), {}, {}), Instance(PROGRAM, SIZES), Field).evaluator
+
+
+def equal(left: Expr, right: Expr) -> bool:
+    values = evaluator()
+    return not values.numbers.differ(values.over(left, (n, k, j)), values.over(right, (n, k, j))).any()
+
+
+EQUAL: dict[str, tuple[Expr, Expr]] = {
+    "of an exponential": (log(e, evaluate=False), z),
+    "of a product of what is positive": (log(2 * e * S[n], evaluate=False), log(2) + z + log(S[n])),
+    "of a power": (log(S[n] ** 3, evaluate=False), 3 * log(S[n])),
+    "of a root": (log(sqrt(S[n]), evaluate=False), log(S[n]) / 2),
+    "of an abbreviation": (log(P[n, k]), z - log(S[n])),
+    "of a size": (log(C.size), log(3)),
+    "of a whole number": (log(12), 2 * log(2) + log(3)),
+    "of a fraction": (log(Rational(2, 9), evaluate=False), log(2) - 2 * log(3)),
+    "of an inverse": (log(Rational(1, 5), evaluate=False), -log(5)),
+    "of one": (log(Integer(1), evaluate=False), Integer(0)),
+    "exp of a sum": (exp(z + Z[n, j]), e * exp(Z[n, j])),
+    "e to a power": (Pow(exp(1), 2 * z), e**2),
+    "a symbolic exponent": (S[n] ** y * P[n, k] ** y, exp(y * z)),
+    "hyperbolic functions": (cosh(z) ** 2 - sinh(z) ** 2, Integer(1)),
+    "tanh": (tanh(z), (e**2 - 1) / (e**2 + 1)),
+    "pi": (pi * y / pi, y),
+    "a selection": (Sum(selection(z, k), k), Integer(1)),
+    "what is selected among given values": (selected(0, y, z) + selected(1, y, z), Integer(1)),
+    "a function": (relu(y + z), relu(z + y)),
+}
+UNEQUAL: dict[str, tuple[Expr, Expr]] = {
+    "of a product of any sign": (log(y * z, evaluate=False), log(y) + log(z)),
+    "of a square of any sign": (log(y**2, evaluate=False), 2 * log(y)),
+    "of a sum": (log(e + 1), z + 1),
+    "of another": (log(S[n]), log(y)),
+    "e and another number": (exp(1) * y, 3 * y),
+    "a selection along the rows": (selection(z, n), selection(z, k)),
+    "another place": (selected(0, y, z), selected(1, y, z)),
+    "of numbers": (log(6), log(2) + log(5)),
+}
+
+
+@pytest.mark.parametrize("case", EQUAL)
+def test_equal(case: str) -> None:
+    assert equal(*EQUAL[case])
+
+
+@pytest.mark.parametrize("case", UNEQUAL)
+def test_not_equal(case: str) -> None:
+    assert not equal(*UNEQUAL[case])
+
+
+def test_what_is_known_to_be_positive() -> None:
+    of = evaluator()
+    positive = [
+        e,
+        S[n],
+        P[n, k],
+        C.size,
+        2 * S[n] + e,
+        S[n] * e,
+        S[n] ** 3,
+        sqrt(1 + y),
+        Sum(e, k),
+        Sum(P[n, k], k) ** -2,
+    ]
+    unknown = [y, z, -S[n], S[n] - 1, S[n] * y, S[n] + y, y**3, log(S[n]), Sum(y, k), Symbol("t", real=True)]
+    assert all(map(of.is_positive, positive)) and not any(map(of.is_positive, unknown))
+
+
+def test_what_is_too_large_or_unknown_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = evaluator()
+    with pytest.raises(OutsideField, match="does not occur"):
+        of(selection(z, k).func(y, j))
+    monkeypatch.setattr(evaluate, "MOST_ENTRIES", 6)
+    assert of(y + 2 * z).data.shape[1:] == (3, 2)
+    with pytest.raises(OutsideField, match="too large at this shape"):
+        of(y + 3 * Z[n, j])
+
+
+def test_symbols_are_entries_sizes_or_scalars() -> None:
+    reals = Reals(1, 0)
+    array = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=object) * reals.constant(Integer(1))[0]
+    entry, scalar = Symbol("Y[1,2]", real=True), Array("s").base
+    values = {"Y": array, "s": reals.constant(Integer(9))}
+    of = Evaluator(reals, PROGRAM, SIZES, values, {entry: ("Y", (1, 2))})
+    assert [float(of.over(expr, ())[0]) for expr in (entry, scalar, C.size, entry * scalar)] == [6, 9, 3, 54]
+    assert float(at_place(array, (0, 1))[0]) == 2

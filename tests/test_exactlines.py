@@ -1,0 +1,47 @@
+"""Lines decided exactly at a shape: every right one, and none that is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import classifier as cl
+import pytest
+from sympy import MatMul, Sum
+
+from symgrad.check.claims import Claim, claims
+from symgrad.check.exactlines import ExactLines
+from symgrad.check.instantiate import Instance
+from symgrad.derive import derive_record
+from symgrad.equations import node, symmetric
+from symgrad.notation import Array
+from symgrad.program import Program
+from symgrad.steps import Record, Step, Value
+
+SIZES = {"N": 2, "D": 1, "C": 2}
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return derive_record(cl.softmax_mse(), ("W", "b"))
+
+
+def test_every_line_holds_exactly_and_twice_it_does_not(record: Record) -> None:
+    exact = ExactLines(record, Instance(record.program, SIZES), ())
+    for place, (step, claim) in enumerate(zip(record.steps, claims(record), strict=True)):
+        twice = MatMul(2, step.after) if step.after.is_Matrix else 2 * step.after
+        steps = (*record.steps[:place], replace(step, after=twice), *record.steps[place + 1 :])
+        wrong = claims(replace(record, steps=steps))[place]
+        assert isinstance(claim, Claim) and isinstance(wrong, Claim)
+        assert exact.holds(claim) and not exact.holds(wrong), step
+
+
+def test_what_an_assumption_fixes_is_used() -> None:
+    A, k, j = Array("A", (cl.C, cl.C)), cl.k, cl.j
+    square = symmetric(A, "A1")
+    of = Program("square", (cl.C,), (A,), (node(cl.L.base, Sum(A[k, j], k, j)),), "L", (square,))
+    step = Step(1, Value(A[k, j]), None, A[j, k], "rule", "reason", assumption=square)
+    (claim,) = claims(Record(of, ("A",), (step,), {}, {}))
+    assert isinstance(claim, Claim)
+    at = Instance(of, {"C": 2})
+    assert ExactLines(claim.record, at, (square,)).holds(claim)
+    assert not ExactLines(claim.record, at, ()).holds(claim)

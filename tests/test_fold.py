@@ -1,0 +1,158 @@
+"""Lines written to be read: what they cost, the cheapest of equal forms, and names for what they define."""
+
+from __future__ import annotations
+
+import classifier as cl
+import pytest
+from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
+
+from symgrad.check.normal import Normaliser
+from symgrad.equations import abbreviation, node
+from symgrad.notation import Array, canonical, sum_over
+from symgrad.passes.fold import cost, fold, fold_sums, quotients_named, spread, tidy
+from symgrad.program import Program
+from symgrad.rules import identities, rules_of
+
+N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
+y, z, p = Y[n, k], Z[n, k], P[n, k]
+u, v = Array("u").base, Array("v").base
+size, classes = N.size, C.size
+
+COSTS: dict[str, tuple[Expr, int]] = {
+    "an entry": (y, 2),
+    "an array that weighs": (z, 7),
+    "a scalar": (u, 1),
+    "a scalar that weighs": (v, 5),
+    "a delta": (KroneckerDelta(n, N.index("m")), 2),
+    "a number": (Integer(3), 1),
+    "a product": (y * p, 2 + 2 + 1),
+    "a product of three": (y * p * u, 2 + 2 + 1 + 2),
+    "a sum of terms": (y + p + u, 2 + 2 + 1 + 2),
+    "a sum": (Sum(y, k), 3 + 2),
+    "a sum over two": (Sum(y, n, k), 6 + 2),
+    "a square": (y**2, 2 + 1),
+    "an inverse": (1 / y, 2 + 1),
+    "a cube": (y**3, 2 + 2 + 1),
+    "a symbolic power": (y**v, 2 + 2 + 5),
+    "a function": (log(y), 2 + 2),
+    "a number in front": (y / 2, 2 + 1),
+    "a minus": (-y, 2 + 1),
+    "a negative number in front": (-2 * y, 2 + 2),
+    "a number and a size in front": (2 * y / size, 2 + 1),
+    "a size in front": (y / size, 2),
+    "sizes in front": (y / (size * classes), 2),
+    "a bracket": (Mul(y, p + u, evaluate=False), 2 + (2 + 1 + 1) + 1 + 1),
+    "a bracket and a size": ((p + u) / size, (2 + 1 + 1) + 1),
+    "a divisor that has factors": (1 / (2 * y + 2 * p), 2 * 3 + 1 + 1 + 3),
+    "a divisor that has none": (1 / (y + p), 2 + 2 + 1 + 1),
+}
+
+
+@pytest.mark.parametrize("case", COSTS)
+def test_the_cost_of_a_line(case: str) -> None:
+    expr, expected = COSTS[case]
+    assert cost(expr, {"Z": 7, "v": 5}) == expected
+
+
+TIDY: dict[str, tuple[Expr, Expr]] = {
+    "a common factor": (y * p - y * z, y * (p - z)),
+    "a fraction cancelled": ((y**2 - z**2) / (y - z), y + z),
+    "a quotient of sums": (y / (y + z) + z / (y + z), Integer(1)),
+    "a minus into the bracket": (-y * (p - z), y * (z - p)),
+    "a delta stays positive": (-y * (KroneckerDelta(k, j) - p), y * (p - KroneckerDelta(k, j))),
+    "a minus into a bracket of numbers": (-((2 - 2 * u) * y) / size, (2 * u - 2) * y / size),
+    "within a sum": (Sum(y * p - y * z, k), Sum(y * (p - z), k)),
+    "a product": (y * p / size, y * p / size),
+    "sizes in front": (y * p / size + z * p / size, p * (y + z) / size),
+}
+
+
+@pytest.mark.parametrize("case", TIDY)
+def test_the_cheapest_of_equal_forms_is_taken(case: str) -> None:
+    expr, expected = TIDY[case]
+    assert tidy(expr, {}) == canonical(expected)
+    assert Normaliser(PROGRAM, frozenset()).equal(tidy(expr, {}), expr)
+
+
+def test_quotients_of_functions_have_their_name() -> None:
+    assert quotients_named(sinh(z) / cosh(z)) == tanh(z)
+    assert quotients_named(2 * y * sin(z) / cos(z)) == 2 * y * tan(z)
+    assert quotients_named(Sum(y * sinh(z) / cosh(z), k)) == sum_over(y * tanh(z), (k,))
+    assert quotients_named(exp(sinh(z) / cosh(z)) + 1) == exp(tanh(z)) + 1
+    for other in (sinh(z) / cosh(y), cosh(z) / sinh(z), sinh(z) * cosh(z), sin(z) / cosh(z)):
+        assert quotients_named(other) == other
+
+
+def test_lines_that_read_alike_are_spread_alike() -> None:
+    alike = [
+        (-(p - y) / size, (y - p) / size),
+        (2 * (p - y), 2 * p - 2 * y),
+        (z * (p - y) / size, z * (p / size - y / size)),
+        (Sum(-y * (p - z), k), Sum(y * (z - p), k)),
+        (Sum((2 * p - 2 * y) * z, k), 2 * Sum((p - y) * z, k)),
+        (exp(-(p - y)), exp(y - p)),
+    ]
+    for one, other in alike:
+        assert spread(one) == spread(other)
+        assert Normaliser(PROGRAM, frozenset()).equal(spread(one), one)
+    for one, other in [(y * (p + z), y * p + y * z), (p - y, y - p), (2 * y, y)]:
+        assert spread(one) != spread(other)
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+PROGRAM = cl.softmax_cross_entropy()
+RULES = rules_of(PROGRAM, PROGRAM.definitions["S"]) + rules_of(PROGRAM, PROGRAM.definitions["P"])
+m, c = N.index("m"), C.index("c")
+
+
+def test_kernels_are_replaced_by_what_the_program_calls_them() -> None:
+    named, used = fold(exp(Z[m, c]) / Sum(exp(Z[m, j]), j), RULES, {})
+    assert named == P[m, c] and [rule.source for rule in used] == ["S", "P"]
+    assert fold(y * z, RULES, {}) == (y * z, ())
+    assert fold_sums(exp(z) / Sum(exp(Z[n, j]), j), RULES) == exp(z) / S[n]
+
+
+def test_an_identity_is_used_where_the_line_becomes_shorter() -> None:
+    derived = identities(PROGRAM, [PROGRAM.definitions["S"]], RULES)
+    line = canonical(Y[m, c] * Sum(P[m, j], j))
+    named, used = fold(line, [*RULES, *derived], {})
+    assert named == Y[m, c] and [rule.derived_from for rule in used] == ["S"]
+    assert fold(Y[m, c] * P[m, c], [*RULES, *derived], {})[1] == ()
+
+
+def test_powers_of_a_kernel_are_found() -> None:
+    named, _ = fold(exp(2 * z) / S[n] ** 2 + exp(-z) * S[n], RULES, {})
+    assert named == canonical(P[n, k] ** 2 + 1 / P[n, k])
+    assert fold(exp(Rational(1, 2) * z), RULES, {})[1] == ()
+
+
+def test_of_several_names_of_one_kernel_each_product_takes_the_cheapest() -> None:
+    """A softmax along the rows and one along the columns: the exponential is part of both."""
+    T, Q = Array("T", (C,)), Array("Q", (N, C))
+    i = N.index("i")
+    of = Program(
+        "both ways",
+        (N, C),
+        (Y, Z),
+        (
+            abbreviation(S[n], Sum(exp(Z[n, j]), j)),
+            abbreviation(P[n, k], exp(z) / S[n]),
+            abbreviation(T[k], Sum(exp(Z[i, k]), i)),
+            abbreviation(Q[n, k], exp(z) / T[k]),
+            node(cl.L.base, Sum(y * (p + Q[n, k]), n, k)),
+        ),
+        "L",
+    )
+    rules = [rule for definition in of.ordered for rule in rules_of(of, definition)]
+    cases: list[tuple[Expr, Expr, set[str]]] = [
+        (exp(z) / S[n], p, {"P"}),
+        (exp(z) / T[k], Q[n, k], {"Q"}),
+        (y * exp(z) / S[n] + exp(z) / T[k], y * p + Q[n, k], {"P", "Q"}),
+        (Sum(y * exp(z) / T[k], k), Sum(y * Q[n, k], k), {"Q"}),
+        (y + log(y**2 + 1), y + log(y**2 + 1), set()),
+    ]
+    for expr, expected, sources in cases:
+        named, used = fold(canonical(expr), rules, {})
+        assert canonical(named - canonical(expected)).expand() == 0
+        assert {rule.source for rule in used} == sources

@@ -1,0 +1,229 @@
+"""What is said of lines that no normal form proves: the strongest of what is true of them, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import classifier as cl
+import pytest
+from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, sin, sqrt
+
+from symgrad.check import Level, Mark, proof, prove
+from symgrad.check.everyshape import NormalFormProver
+from symgrad.check.proof import shown
+from symgrad.derive import derive_record
+from symgrad.equations import node, one_hot, rows_sum_to_one
+from symgrad.functions import relu
+from symgrad.notation import Array, renamed
+from symgrad.program import Program
+from symgrad.steps import MatrixTotal, Record, Step, Value
+
+N, C, Y, Z, L, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.L, cl.n, cl.k, cl.j
+a = Array("a", (), positive=True)
+e = exp(Z[n, k])
+ROOTS = sqrt(1 + a.base) + sqrt(2 + a.base)
+PROGRAM = Program("lines", (N, C), (Y, Z, a), (node(L.base, Sum(Y[n, k] * Z[n, k], n, k) * a.base + ROOTS),), "L")
+SHAPES = tuple((("N", one), ("C", other)) for one, other in [(2, 4), (3, 2), (2, 3), (1, 1), (5, 3), (4, 5)])
+
+
+def mark_of(left: Expr, right: Expr, program: Program = PROGRAM, **more: object) -> Mark:
+    step = Step(1, Value(left), None, right, "rule", "reason", **more)  # type: ignore[arg-type]
+    (mark,) = prove(Record(program, ("Y",), (step,), {}, {})).marks
+    return mark
+
+
+@pytest.fixture
+def without_normal_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NormalFormProver, "prove", lambda *_: None)
+
+
+def test_a_line_with_a_normal_form_holds_at_every_shape() -> None:
+    mark = mark_of(Sum(Y[n, k], k) ** 2, Sum(Y[n, k] * Y[n, j], k, j))
+    assert mark == Mark(1, Level.EVERY_SHAPE, "equal normal forms; a second witness at (N=2, C=4)", SHAPES[:1])
+
+
+def test_a_line_with_the_number_e_is_evaluated_like_any_other() -> None:
+    by_e = Program("e", (N, C), (Y,), (node(L.base, Sum(exp(1) * Y[n, k] ** 2, n, k)),), "L")
+    record = derive_record(by_e, ("Y",))
+    assert prove(record).ok and not prove(record).weaker()
+    assert mark_of(exp(1) * Y[n, k], 3 * Y[n, k], by_e).level == Level.WRONG
+
+
+@pytest.mark.usefixtures("without_normal_forms")
+def test_a_line_of_counted_sums_is_tried_on_its_grid() -> None:
+    mark = mark_of(Sum(Y[n, k], k) ** 2, Sum(Y[n, k] * Y[n, j], k, j))
+    bound = 6 / 2.0**61
+    assert mark == Mark(1, Level.EVERY_SHAPE_RANDOMISED, "the grid N = 1..1, C = 2..4", SHAPES, bound)
+
+
+def test_a_sum_of_fractions_is_exact_at_shapes() -> None:
+    """Neither the normal form nor the lemma takes apart divisors that contain a summed index."""
+    mark = mark_of(Sum(1 / ((1 + e) * (2 + e)), k), Sum(1 / (1 + e) - 1 / (2 + e), k))
+    assert mark == Mark(1, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", SHAPES)
+
+
+def test_exact_arithmetic_is_for_small_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "MOST_EXACT", 6)
+    mark = mark_of(Sum(1 / ((1 + e) * (2 + e)), k), Sum(1 / (1 + e) - 1 / (2 + e), k))
+    assert mark.shapes == SHAPES[1:4]
+
+
+def test_roots_are_randomised_at_shapes() -> None:
+    mark = mark_of(sqrt(1 + a.base) * sqrt(2 + a.base), sqrt(a.base**2 + 3 * a.base + 2))
+    assert mark == Mark(1, Level.RANDOMISED_AT_SHAPES, "modulo primes of 61 bits and more", SHAPES)
+
+
+def test_trigonometry_is_numerical() -> None:
+    mark = mark_of(sin(Y[n, k]) ** 2 + cos(Y[n, k]) ** 2, Integer(1))
+    assert mark == Mark(1, Level.NUMERICAL, "with 50 digits", SHAPES)
+
+
+def test_numbers_do_not_tell_of_kinks() -> None:
+    one = sin(Z[n, k]) ** 2 + cos(Z[n, k]) ** 2
+    assert mark_of(one + relu(Y[n, k]), 1 + relu(Y[n, k])).level == Level.UNPROVED
+    kinked = Program("kinked", (N, C), (Y, Z), (node(L.base, Sum(relu(Y[n, k]) * Z[n, k], n, k)),), "L")
+    mark = mark_of(one, Integer(1), kinked)
+    assert mark == Mark(1, Level.UNPROVED, "equal at random points, which do not meet the kinks", SHAPES)
+
+
+WRONG = {
+    "at the first shape": (Sum(Y[n, k], k), 2 * Sum(Y[n, k], k), "refuted at (N=2, C=4), entry n = 0", SHAPES[0]),
+    "at the second": (
+        Sum(Y[n, k], k),
+        Sum(Y[n, k], k) * (1 + (N.size - 2)),
+        "refuted at (N=3, C=2), entry n = 0",
+        SHAPES[1],
+    ),
+    "a number": (Sum(Y[n, k], n, k), 2 * Sum(Y[n, k], n, k), "refuted at (N=2, C=4)", SHAPES[0]),
+    "on its grid": (
+        Sum(Y[n, k], k),
+        Sum(Y[n, k], k) * (1 + (N.size - 1) * (N.size - 2) * (N.size - 3) * (N.size - 4) * (N.size - 5)),
+        "refuted at (N=6, C=1), entry n = 0",
+        (("N", 6), ("C", 1)),
+    ),
+    "a function": (sin(Y[n, k]), cos(Y[n, k]), "refuted at (N=2, C=4), entry k = 0, n = 0", SHAPES[0]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_line_is_refuted_where_it_fails_first(case: str) -> None:
+    left, right, detail, shape = WRONG[case]
+    assert mark_of(left, right) == Mark(1, Level.WRONG, detail, (shape,))
+
+
+def test_the_entry_that_refutes_is_the_first_that_differs() -> None:
+    same = KroneckerDelta(n, N.index("m"))
+    mark = mark_of(same * Y[n, k], same * Y[n, k] + 1 - same)
+    assert mark.detail == "refuted at (N=2, C=4), entry k = 0, m = 0, n = 1"
+
+
+def test_a_line_with_a_part_that_need_not_be_defined_is_unproved() -> None:
+    for part in (sqrt(-1 - e), Function("f")(Y[n, k])):
+        mark = mark_of(Y[n, k], Y[n, k] * part)
+        assert (mark.number, mark.level) == (1, Level.UNPROVED) and mark.detail.startswith("nothing says that")
+
+
+def test_a_divisor_that_may_be_zero_is_named() -> None:
+    mark = mark_of(Y[n, k], Y[n, k] * (Z[n, k] + 1) / (Z[n, k] + 2))
+    detail = f"nothing says that {Z[n, k] + 2} is not zero, by which the line divides"
+    assert mark == Mark(1, Level.UNPROVED, detail)
+
+
+def test_a_forward_equation_is_a_definition() -> None:
+    assert mark_of(L.base, PROGRAM.definitions["L"].rhs) == Mark(
+        1, Level.DEFINITION, "a forward equation of the program"
+    )
+
+
+def test_an_assumption_that_would_do_is_named() -> None:
+    product = node(L.base, Sum(Y[n, k] * Z[n, k], n, k))
+    with_rows = Program("rows", (N, C), (Y, Z), (product,), "L", (rows_sum_to_one(Y),))
+    mark = mark_of(Sum(Y[n, k], k), Integer(1), with_rows)
+    assert mark.level == Level.WRONG and mark.detail.startswith("it holds only under A1")
+    (rows,) = with_rows.assumptions
+    cited = mark_of(Sum(Y[n, k], k), Integer(1), with_rows, assumption=rows)
+    assert (cited.level, cited.assumptions) == (Level.EVERY_SHAPE, ("A1",))
+    needless = mark_of(Sum(Y[n, k] + Y[n, k], k), 2 * Sum(Y[n, k], k), with_rows, assumption=rows)
+    assert (needless.level, needless.assumptions) == (Level.EVERY_SHAPE, ())
+
+
+def test_a_few_labels_prove_nothing() -> None:
+    hot = Program("hot", (N, C), (Y, Z), (node(L.base, Sum(Y[n, k] * Z[n, k], n, k)),), "L", one_hot(Y))
+    entries, _ = hot.assumptions
+    mark = mark_of(sin(Y[n, k] * Z[n, k]), Y[n, k] * sin(Z[n, k]), hot, assumption=entries)
+    assert mark == Mark(1, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
+
+
+WITHOUT = {  # how many lines are on a grid, exact, and randomised: those with a logarithm, which is no exact value
+    "softmax_mse": {"definition": 5, "every shape, randomised": 19, "exactly at shapes": 14},
+    "softmax_cross_entropy": {
+        "definition": 4,
+        "every shape, randomised": 15,
+        "exactly at shapes": 10,
+        "randomised at shapes": 2,
+    },
+}
+
+
+@pytest.mark.usefixtures("without_normal_forms")
+@pytest.mark.parametrize("name", list(cl.LOSSES))
+def test_without_normal_forms_every_line_still_holds_at_shapes(name: str) -> None:
+    report = prove(derive_record(cl.LOSSES[name](), ("W", "b")))
+    assert report.ok and report.counts == WITHOUT[name]
+
+
+def test_a_line_that_rests_on_others_is_no_stronger_than_they_are() -> None:
+    record = derive_record(cl.softmax_cross_entropy(), ("W", "b"))
+    report = prove(record)
+    last = next(mark for mark in reversed(report.marks) if mark.rests_on)
+    assert all(number < last.number for number in last.rests_on)
+    assert last.detail.startswith("equal normal forms") and list(last.rests_on) == sorted(last.rests_on)
+
+
+def test_shapes_are_printed_by_name() -> None:
+    assert shown(SHAPES[0]) == "(N=2, C=4)"
+
+
+USED = {  # of the derivation of the squared error: by which earlier closed forms, and writing out which names
+    8: ((), ("S", "R", "L")),
+    12: ((), ("Z", "S", "P", "R")),
+    13: ((), ("S", "P", "R", "L")),
+    17: ((), ("S", "P", "R", "L")),
+    18: ((9,), ("S", "P", "R", "L")),
+    22: ((), ("Z", "S", "P", "R", "L")),
+    23: ((18,), ("Z", "S", "P", "R", "L")),
+    27: ((18,), ("Z", "S", "P", "R", "L")),
+    28: ((), ("Z", "S", "R")),
+    31: ((), ("S", "R")),
+    36: ((18,), ("Z", "S", "P", "R", "L")),
+}
+
+
+def test_a_proof_writes_out_what_it_needs_and_uses_the_closed_forms_that_a_line_is_in() -> None:
+    report = prove(derive_record(cl.softmax_mse(), ("W", "b")))
+    found = {number: (report.mark(number).rests_on, report.mark(number).written_out) for number in USED}
+    assert found == USED
+
+
+def test_closed_forms_must_be_those_of_the_last_line_in_both_notations() -> None:
+    record = derive_record(cl.softmax_mse(), ("Z", "b"))
+    assert prove(record).problems == ()
+    z, b = record.gradients["Z"], record.gradients["b"]
+    other = (N.index("i"), C.index("l"))
+    letters = replace(z, entry=Z[other], index=renamed(z.index, dict(zip(z.entry.indices, other, strict=True))))
+    assert prove(replace(record, gradients={"Z": letters, "b": b})).problems == ()
+    for wrong, form in [
+        (replace(z, index=2 * z.index), "index"),
+        (replace(z, entry=Z[other]), "index"),
+        (replace(b, matrix=2 * b.matrix), "matrix"),
+    ]:
+        name = wrong.array.name
+        expected = f"the {form} form of the gradient of {name} is not what the last line about it states"
+        assert prove(replace(record, gradients={**record.gradients, name: wrong})).problems == (expected,)
+    unstated = replace(record, steps=tuple(s for s in record.steps if not isinstance(s.subject, MatrixTotal)))
+    assert {problem.split(" is not")[0] for problem in prove(unstated).problems} >= {
+        "the matrix form of the gradient of b",
+        "the matrix form of the adjoint of P",
+    }
+    assert prove(replace(record, gradients={"Z": z, "b": replace(b, matrix=None)})).problems == ()
+    assert prove(replace(record, gradients={"b": b})).problems == ("there is no gradient of Z",)

@@ -1,0 +1,179 @@
+"""Index form to matrix form: the plan that a person would write, and None where there is none."""
+
+from __future__ import annotations
+
+import classifier as cl
+import pytest
+from sympy import (
+    Expr,
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    KroneckerDelta,
+    Lambda,
+    MatMul,
+    OneMatrix,
+    Rational,
+    Sum,
+    Symbol,
+    Transpose,
+    exp,
+)
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+
+from symgrad.check.matrices import Entries
+from symgrad.check.normal import Normaliser
+from symgrad.functions import step
+from symgrad.notation import Array
+from symgrad.passes.matrix import to_matrix
+
+N, D, C, X, W, b, Y, Z, n, k, d, j = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.n, cl.k, cl.d, cl.j
+m, c, e = N.index("m"), C.index("c"), D.index("e")
+A, u, v, T, s = Array("A", (C, C)), Array("u", (N,)), Array("v", (C,)), Array("T", (N, C, D)), Array("s")
+ARRAYS = {a.name: a for a in (X, W, b, Y, Z, A, u, v, T, s)}
+x, w, y, z, a, bias = X.matrix, W.matrix, Y.matrix, Z.matrix, A.matrix, b.matrix
+tau = s.base
+
+
+def ones(rows: object, columns: object = 1) -> OneMatrix:
+    return OneMatrix(rows, columns)
+
+
+def each(function: object, matrix: Expr) -> Expr:
+    entry = Symbol("entry", real=True)
+    return ElementwiseApplyFunction(Lambda(entry, function(entry)), matrix)  # type: ignore[operator]
+
+
+FORMS: dict[str, tuple[Expr, str, Expr]] = {
+    "an array": (Z[n, k], "nk", z),
+    "a transpose": (Z[n, k], "kn", z.T),
+    "a product": (Sum(X[n, d] * W[d, k], d), "nk", x * w),
+    "a product turned": (Sum(X[n, d] * W[d, k], d), "kn", w.T * x.T),
+    "a product with a transpose": (Sum(X[n, d] * Z[n, k], n), "dk", x.T * z),
+    "a product of three": (Sum(X[n, d] * W[d, k] * A[k, j], d, k), "nj", x * w * a),
+    "a Hadamard product": (Y[n, k] * Z[n, k], "nk", HadamardProduct(y, z)),
+    "a number in front": (2 * Z[n, k] / N.size, "nk", MatMul(2 / N.size, z)),
+    "a number in front of a product": (Sum(X[n, d] * W[d, k], d) / N.size, "nk", MatMul(1 / N.size, x, w)),
+    "row sums": (Sum(Z[n, k], k), "n", z * ones(C.size)),
+    "column sums": (Sum(Z[n, k], n), "k", z.T * ones(N.size)),
+    "the sum of all": (Sum(Z[n, k], n, k), "", ones(1, N.size) * z * ones(C.size)),
+    "the sum of a column": (Sum(b[k], k), "", ones(1, C.size) * bias),
+    "a sum of squares": (Sum(b[k] ** 2, k), "", bias.T * bias),
+    "an inner product": (Sum(b[k] * v[k], k), "", bias.T * v.matrix),
+    "an inner product of three": (
+        Sum(b[k] * v[k] * exp(b[k]), k),
+        "",
+        bias.T * HadamardProduct(v.matrix, each(exp, bias)),
+    ),
+    "an unused index": (Sum(Z[n, k], k, j), "n", MatMul(C.size, z, ones(C.size))),
+    "a row for each row": (b[k], "nk", ones(N.size) * bias.T),
+    "a column for each column": (u[n], "nk", u.matrix * ones(1, C.size)),
+    "an outer product": (u[n] * b[k], "nk", u.matrix * bias.T),
+    "a column beside a matrix": (u[n] * Z[n, k], "nk", HadamardProduct(z, u.matrix * ones(1, C.size))),
+    "a row beside a matrix": (b[k] * Z[n, k], "nk", HadamardProduct(z, ones(N.size) * bias.T)),
+    "a sum of terms": (Z[n, k] + b[k], "nk", z + ones(N.size) * bias.T),
+    "terms turned": (A[k, j] - A[j, k], "kj", a - a.T),
+    "a number for each": (Rational(1, 2) + Z[n, k], "nk", z + ones(N.size, C.size) / 2),
+    "one for each": (1 + Z[n, k], "nk", z + ones(N.size, C.size)),
+    "a number for a column": (1 + u[n], "n", u.matrix + ones(N.size)),
+    "a scalar for each": (tau, "nk", MatMul(tau, ones(N.size, C.size))),
+    "a sum for each": (Sum(b[j], j), "nk", ones(N.size) * (ones(1, C.size) * bias) * ones(1, C.size)),
+    "a sum for a column": (Sum(b[j], j), "n", ones(N.size) * (ones(1, C.size) * bias)),
+    "a power": (Z[n, k] ** 3, "nk", HadamardPower(z, 3)),
+    "a power of a number": ((1 + tau) ** 2, "", (1 + tau) ** 2),
+    "a function": (exp(Z[n, k]), "nk", each(exp, z)),
+    "a function of two": (step(Z[n, k], 0), "nk", each(lambda t: step(t, 0), z)),
+    "a delta": (KroneckerDelta(k, j), "kj", Identity(C.size)),
+    "a delta less": (KroneckerDelta(k, j) - A[j, k], "kj", Identity(C.size) - a.T),
+    "a weight on rows": (Sum(u[n] * Z[n, k], n), "k", z.T * u.matrix),
+    "a weight within a product": (
+        Sum(u[n] * X[n, d] * Z[n, k], n),
+        "dk",
+        HadamardProduct(x, u.matrix * ones(1, D.size)).T * z,
+    ),
+    "a column times a number": (u[n] * Sum(b[k], k), "n", u.matrix * (ones(1, C.size) * bias)),
+    "numbers times each other": (
+        Sum(b[k], k) * Sum(u[n], n),
+        "",
+        (ones(1, C.size) * bias) * (ones(1, N.size) * u.matrix),
+    ),
+    "a quadratic form": (Sum(b[k] * A[k, j] * v[j], k, j), "", bias.T * a * v.matrix),
+    "a scalar for each of an axis": (Sum(tau, k), "", C.size * tau),
+    "a size": (N.size * C.size, "", N.size * C.size),
+}
+LETTERS = {str(i): i for i in (n, k, d, j, m, c, e)}
+
+
+def axes_of(letters: str) -> tuple[str | None, ...]:
+    names = [str(LETTERS[letter].upper + 1) for letter in letters]
+    return (*names, None, None)[:2]
+
+
+@pytest.mark.parametrize("case", FORMS)
+def test_the_form_is_the_one_that_a_person_would_write(case: str) -> None:
+    expr, letters, expected = FORMS[case]
+    found = to_matrix(expr, [LETTERS[letter] for letter in letters], ARRAYS)
+    assert found is not None and found.doit() == expected.doit()
+
+
+OTHER_FORMS: dict[str, tuple[Expr, str]] = {
+    "a Hadamard product with a transpose": (A[k, j] * A[j, k], "kj"),
+    "a Hadamard product of three": (A[k, j] * A[j, k] * exp(A[j, k]), "kj"),
+    "a product that is turned and added": (A[k, j] + Sum(A[j, c] * A[c, k], c), "kj"),
+    "rows and columns in one product": (Sum(u[n] * X[n, d] * Z[n, k] * v[k], n), "dk"),
+    "vectors over what is summed": (Sum(u[n] * u[n] * X[n, d], n), "d"),
+    "terms of every kind": (Z[n, k] + u[n] + v[k] + 1 + tau, "nk"),
+    "terms of every kind turned": (Z[n, k] + u[n] + v[k] + 1 + tau, "kn"),
+    "a sum of terms within a product": (Sum((X[n, d] + u[n]) * (W[d, k] + v[k]), d), "nk"),
+    "a number more than a sum": (1 + Sum(b[k], k), ""),
+    "a delta in a product": (Sum(KroneckerDelta(k, j) * Z[n, j], j) + Z[n, k], "nk"),
+    "a trace of a product": (Sum(A[k, j] * A[j, k], k, j), ""),
+}
+
+
+@pytest.mark.parametrize("case", [*FORMS, *OTHER_FORMS])
+def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
+    expr, letters, *_ = (FORMS | OTHER_FORMS)[case]
+    indices = [LETTERS[letter] for letter in letters]
+    found = to_matrix(expr, indices, ARRAYS)
+    row, column = (*indices, None, None)[:2]
+    axes = {axis.name: axis for axis in (N, D, C)}
+    shape: tuple[str | None, str | None] = axes_of(letters)  # type: ignore[assignment]
+    read = Entries(ARRAYS, axes).entry(found, row, column, shape)
+    assert Normaliser(cl.softmax_cross_entropy(), frozenset()).equal(read, expr)
+
+
+def test_nothing_is_transposed_without_need() -> None:
+    for order in ((j, k), (k, j)):
+        found = to_matrix(KroneckerDelta(k, j) - A[j, k] - A[k, j], order, ARRAYS)
+        assert found is not None and found.atoms(Transpose) == {a.T}
+    found = to_matrix(u[n] * Sum(A[k, j] * v[j], j), (n, k), ARRAYS)
+    assert found is not None and found.atoms(Transpose) == {v.matrix.T, a.T}
+    found = to_matrix(Sum(X[n, d] * W[d, k] * Z[n, k], n, d, k), (), ARRAYS)
+    assert found is not None and len(found.atoms(Transpose)) <= 1
+
+
+NONE: dict[str, tuple[Expr, str]] = {
+    "three free indices": (Z[n, k] * A[k, j], "nk"),
+    "an array of three axes": (T[n, k, d], "nk"),
+    "its sum": (Sum(T[n, k, d], d), "nk"),
+    "a diagonal": (A[k, k], "k"),
+    "an unknown array": (Array("Q", (N, C))[n, k], "nk"),
+    "an index that is not wanted": (Z[n, k], "n"),
+    "a matrix for a number": (Z[n, k], ""),
+    "another index": (Z[n, k], "nd"),
+    "three matrices over one index": (Sum(A[k, j] * Z[n, j] * W[d, j], j), "nk"),
+    "a power of a sum of indices": (Z[n, k] ** b[k], "nk"),
+    "a function of two arrays": (step(Z[n, k], b[k]), "nk"),
+    "a sum over a function of three": (Sum(exp(Z[n, k] * A[k, j]), j), "nk"),
+}
+
+
+@pytest.mark.parametrize("case", NONE)
+def test_where_no_plan_fits_there_is_no_form(case: str) -> None:
+    expr, letters = NONE[case]
+    assert to_matrix(expr, [LETTERS[letter] for letter in letters], ARRAYS) is None
+
+
+def test_an_entry_of_three_axes_has_no_form() -> None:
+    assert to_matrix(T[n, k, d], (n, k, d), ARRAYS) is None

@@ -1,0 +1,172 @@
+"""Rules that definitions give: solved for what is not rational, and only where the divisor is known not to be zero."""
+
+from __future__ import annotations
+
+import classifier as cl
+import pytest
+from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
+
+from symgrad.equations import Definition, abbreviation, node
+from symgrad.functions import relu, selection
+from symgrad.notation import Array, canonical
+from symgrad.program import Program
+from symgrad.rules import Rule, identities, kernels, matches, nonzero_because, rules_of, shares, solved
+
+N, D, C, X, Y, Z, S, P, L, n, d, k, j = cl.N, cl.D, cl.C, cl.X, cl.Y, cl.Z, cl.S, cl.P, cl.L, cl.n, cl.d, cl.k, cl.j
+m, c = N.index("m"), C.index("c")
+eps = Array("eps", (), positive=True)
+U = Array("U", (N, C))
+y, z, u = Y[n, k], Z[n, k], U[n, k]
+
+
+def program(*equations: Definition) -> Program:
+    """A program with inputs Y, Z of any sign and eps > 0, and a loss that uses whatever is defined."""
+    used = sum((e.entry for e in equations), Integer(0))
+    loss = node(L.base, Sum(used + Y[n, k] * Z[n, k] * eps.base, n, k))
+    return Program("test", (N, D, C), (Y, Z, X, eps), (*equations, loss), "L")
+
+
+def only(definition: Definition) -> Rule:
+    (rule,) = rules_of(program(definition), definition)
+    return rule
+
+
+def test_kernels_are_the_largest_parts_that_are_not_rational() -> None:
+    total = Sum(exp(Z[n, j]), j)
+    cases: list[tuple[Expr, list[Expr]]] = [
+        (y / (1 + z) ** 2, []),
+        (exp(z) / total, [exp(z), total]),
+        (sqrt(y + exp(z)), [sqrt(y + exp(z))]),
+        (1 / sqrt(y), [1 / sqrt(y)]),
+        (exp(z) / (1 + exp(z)), [exp(z)]),
+        (KroneckerDelta(n, m) * log(y), [log(y)]),
+    ]
+    for expr, expected in cases:
+        assert set(kernels(expr)) == set(expected) and len(kernels(expr)) == len(expected)
+
+
+SOLVED: dict[str, tuple[Expr, Expr, Expr, bool]] = {
+    # the right side of U, what it is solved for, and what that is
+    "softmax": (exp(z) / (1 + exp(Integer(1))), exp(z), u * (1 + exp(Integer(1))), True),
+    "sigmoid": (1 / (1 + exp(-z)), exp(-z), (1 - u) / u, True),
+    "tanh": (tanh(z), tanh(z), u, True),
+    "a root": (sqrt(y**2 + eps.base), sqrt(y**2 + eps.base), u, True),
+    "a logarithm": (2 * log(y**2 + 1) + 3, log(y**2 + 1), (u - 3) / 2, True),
+}
+
+
+@pytest.mark.parametrize("case", SOLVED)
+def test_a_definition_is_solved_for_its_kernel(case: str) -> None:
+    rhs, pattern, replacement, always = SOLVED[case]
+    rule = only(abbreviation(u, rhs))
+    assert (rule.source, rule.pattern, rule.always, rule.indices) == ("U", pattern, always, (n, k))
+    assert (rule.replacement - replacement).together().expand() == 0
+
+
+def test_a_definition_without_a_kernel_is_solved_for_its_entries() -> None:
+    definition = abbreviation(u, y + 2 * z * eps.base)
+    rules = {rule.pattern: rule for rule in rules_of(program(definition), definition)}
+    assert rules.keys() == {y, z} and not any(rule.always for rule in rules.values())
+    assert (rules[z].replacement - (u - y) / (2 * eps.base)).together().expand() == 0
+    assert [(condition.nonzero, condition.reason) for condition in rules[z].conditions] == [(eps.base, "positive")]
+    assert rules[y].conditions == ()
+
+
+NOT_SOLVED = {
+    "two kernels": exp(z) + log(y**2 + 1),
+    "a divisor of any sign": y * exp(z),
+    "a kernel twice": exp(z) / y + exp(z) * (1 + z),
+    "not linear": exp(z) + exp(2 * z),
+}
+
+
+@pytest.mark.parametrize("case", NOT_SOLVED)
+def test_what_cannot_be_solved_gives_no_rule(case: str) -> None:
+    definition = abbreviation(u, NOT_SOLVED[case])
+    assert rules_of(program(definition), definition) == []
+
+
+def test_a_kernel_with_fewer_indices_and_the_output_give_no_rule() -> None:
+    definition = abbreviation(u, y * 0 + Sum(exp(Z[n, j]), j) + 0)
+    assert rules_of(program(definition), definition) == []
+    of = program(abbreviation(u, tanh(z)))
+    assert rules_of(of, of.definitions["L"]) == []
+
+
+def test_solving_needs_a_linear_equation() -> None:
+    of = program(abbreviation(u, tanh(z)))
+    kernel = exp(z)
+    assert solved(of, u, 1 + y, kernel) is None
+    assert solved(of, u, kernel**2, kernel) is None
+    assert solved(of, u, 1 / (1 + kernel) + kernel, kernel) is None
+    found = solved(of, u, kernel / (1 + kernel), kernel)
+    assert found is None  # u / (1 - u): nothing says that u is not 1
+    found = solved(of, u, eps.base * kernel + C.size, kernel)
+    assert found is not None and (found[0] - (u - C.size) / eps.base).together().expand() == 0
+
+
+NONZERO = {
+    "a number": (Integer(2), "a number"),
+    "zero": (Integer(0), None),
+    "positive": (eps.base, "positive"),
+    "a negative": (-eps.base, "nonzero"),
+    "an entry": (y, None),
+    "an exponential": (exp(z), "positive"),
+    "an array that is an exponential": (u, "positive by its definition"),
+    "less it": (-u, "negative by its definition"),
+    "one more than a square": (1 + y**2, "positive"),
+    "a difference": (u - 1, None),
+    "a sum of exponentials": (Sum(exp(Z[n, j]), j), "positive"),
+    "a sum of squares and more": (Sum(Y[n, j] ** 2, j) + eps.base, "positive"),
+    "a sum of squares": (Sum(Y[n, j] ** 2, j), None),
+    "a root of it": (sqrt(Sum(Y[n, j] ** 2, j) + eps.base), "positive"),
+    "a product with an entry": (exp(z) * y, None),
+}
+
+
+@pytest.mark.parametrize("case", NONZERO)
+def test_why_something_is_not_zero(case: str) -> None:
+    expr, reason = NONZERO[case]
+    assert nonzero_because(program(abbreviation(u, exp(z) / 2)), expr) == reason
+
+
+def test_where_a_kernel_is_eliminated_a_sum_has_an_identity() -> None:
+    of = cl.softmax_cross_entropy()
+    total, share = of.definitions["S"], of.definitions["P"]
+    rules = rules_of(of, total) + rules_of(of, share)
+    (found,) = identities(of, [total, share], rules)
+    assert canonical(found.pattern) == canonical(Sum(P[n, j], j)) and found.replacement == 1
+    assert (found.source, found.derived_from, found.always, found.after) == ("P", "S", False, rules[1])
+    assert found.indices == (n,) and found.conditions == ()
+    assert identities(of, [share], rules) == []
+    assert identities(of, [total], rules_of(of, total)) == []
+
+
+def test_shares_of_a_selection_add_up_to_one() -> None:
+    definition = node(u, selection(Z[n, k], k))
+    (rule,) = shares(definition)
+    assert (rule.pattern, rule.replacement, rule.indices) == (Sum(u, k), 1, (n,))
+    assert not rule.always and "add up to 1" in rule.reason and rule.source == "U"
+    assert shares(node(u, relu(Z[n, k]))) == []
+
+
+def test_a_pattern_is_found_at_other_indices_and_in_powers() -> None:
+    rule = only(abbreviation(u, 1 / (1 + exp(-z))))
+    assert dict(matches(rule, exp(-Z[m, c]) + y)) == {exp(-Z[m, c]): (1 - U[m, c]) / U[m, c]}
+    found = dict(matches(rule, exp(3 * Z[m, k])))
+    assert (found[exp(3 * Z[m, k])] - ((1 - U[m, k]) / U[m, k]) ** -3).together() == 0
+    assert dict(matches(rule, exp(-Y[m, c]) + exp(-Z[m, c] / 2) + log(Z[m, c]))) == {}
+    root = only(abbreviation(u, sqrt(y**2 + eps.base)))
+    assert dict(matches(root, (Y[m, c] ** 2 + eps.base) ** Rational(-3, 2))) == {
+        (Y[m, c] ** 2 + eps.base) ** Rational(-3, 2): U[m, c] ** -3
+    }
+    assert dict(matches(root, Pow(Y[m, c] ** 2 + eps.base, Rational(1, 4)))) == {}
+
+
+def test_sums_match_up_to_the_names_of_their_indices() -> None:
+    definition = abbreviation(S[n], Sum(exp(Z[n, j]), j))
+    of = Program("s", (N, C), (Z,), (definition, node(L.base, Sum(S[n] * Z[n, k], n, k))), "L")
+    (rule,) = rules_of(of, definition)
+    total = Sum(exp(Z[m, c]), c)
+    assert dict(matches(rule, y * total)) == {total: S[m]}
+    assert dict(matches(rule, Sum(exp(Z[m, c]), m))) == {}

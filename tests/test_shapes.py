@@ -1,0 +1,39 @@
+"""The shapes at which lines are tried leave wrong lines no relation to hide behind."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from sympy import Integer, Sum
+
+from symgrad.check.shapes import SERIES, standard_shapes
+from symgrad.equations import node
+from symgrad.notation import Array, Axis
+from symgrad.program import Program
+
+
+def shapes_of(count: int) -> list[list[int]]:
+    """The sizes of so many axes, shape by shape."""
+    axes = tuple(Axis(f"A{place}") for place in range(count))
+    arrays = tuple(Array(f"x{place}", (axis,)) for place, axis in enumerate(axes))
+    sums = (Sum(array[i := axis.index("i")], i) for array, axis in zip(arrays, axes, strict=True))
+    program = Program("many", axes, arrays, (node(Array("L").base, sum(sums, Integer(0))),), "L")
+    shapes = standard_shapes(program)
+    assert all([name for name, _ in shape] == [axis.name for axis in axes] for shape in shapes)
+    return [[size for _, size in shape] for shape in shapes]
+
+
+def test_axes_have_their_sizes_in_order_and_begin_again_after_the_last() -> None:
+    assert shapes_of(3) == [list(series[:3]) for series in SERIES]
+    assert shapes_of(8) == [[*series, *series[:2]] for series in SERIES]
+
+
+def test_no_two_axes_have_one_size_at_the_first_shape_nor_one_difference_at_all() -> None:
+    sizes = shapes_of(6)
+    assert len(set(sizes[0])) == 6
+    for one, other in combinations(range(6), 2):
+        assert len({shape[one] - shape[other] for shape in sizes}) >= 3
+
+
+def test_a_polynomial_of_degree_three_in_one_size_cannot_vanish_at_all() -> None:
+    assert all(len(set(column)) >= 4 for column in zip(*shapes_of(6), strict=True))

@@ -1,0 +1,140 @@
+"""Corrupted lines before the checker: each equal to the right one at some shapes, at some points or in some digits.
+
+Whether a corrupted line is true is known from values at shapes of the trial's own (``values``, ``judge``), and none may
+get a mark that says more than that.  Lines that are only written in another way are controls: none may be refuted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import mpmath
+import numpy as np
+import sympy
+
+from symgrad.check.marks import Level
+from symgrad.check.statements import problems
+from symgrad.steps import Largest, Record
+from trials.corrupted import others
+from trials.corrupted.judge import Judge, Verdict, lines_of
+from trials.corrupted.kinds import KINDS, controls
+from trials.corrupted.lines import Corruption, Line
+from trials.corrupted.programs import records
+from trials.page import table, write
+
+CONTROLS = "controls"
+MATRIX_KINDS = {
+    "matrix factors": others.matrix_factors,
+    "matrix products": others.matrices,
+    CONTROLS: others.matrix_controls,
+}
+LINES = 4000
+"""Corrupted lines in a run, about."""
+
+
+@dataclass
+class Tally:
+    """What became of the corruptions of one kind: how many were true after all, and the marks of the others."""
+
+    true: int = 0
+    marks: Counter[Level] = field(default_factory=Counter)
+    refuted_though_true: int = 0
+
+    @property
+    def false(self) -> int:
+        """The lines that are not true of every shape."""
+        return sum(self.marks.values())
+
+
+def kinds_of(line: Line) -> dict[str, Callable[[Line], Iterator[Corruption]]]:
+    """The kinds of corruption of a line, by name."""
+    if isinstance(line.step.subject, Largest):
+        return {"what is put for a shift": others.largest}
+    known = MATRIX_KINDS if line.is_matrix else {**KINDS, CONTROLS: controls}
+    return {**known, "citations": others.citations}
+
+
+def corrupted(name: str, record: Record, share: float, draw: random.Random) -> Iterator[tuple[str, str, Verdict]]:
+    """Verdicts on corruptions of the lines of one record: of each line and kind one or more, ``share`` on average; with
+    the kind, and where the line stands."""
+    judge = Judge(record)
+    for line in lines_of(record):
+        for kind, corrupt in kinds_of(line).items():
+            wanted = int(share) + (draw.random() < share % 1)
+            found = list(corrupt(line)) if wanted else []
+            for corruption in draw.sample(found, min(wanted, len(found))):
+                yield kind, f"{name} ({line.step.number})", judge.verdict(line, corruption)
+        judge.right(line)
+
+
+def unnoticed(name: str, record: Record) -> Iterator[tuple[str, bool]]:
+    """Records that state what no line does, and whether the checker failed to say so."""
+    for label, wrong in others.broken(record):
+        yield f"{name}: {label}", not problems(wrong)
+
+
+def main(arguments: list[str]) -> int:
+    """Corrupt lines of all records, print what passes, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m trials corrupted", description=__doc__)
+    parser.add_argument("--lines", type=int, default=LINES, help="how many lines to corrupt, about")
+    parser.add_argument("--seed", type=int, default=0, help="which corruptions to take")
+    options = parser.parse_args(arguments)
+    start = time.perf_counter()
+    known = list(records())
+    possible = sum(len(kinds_of(line)) for _, record in known for line in lines_of(record))
+    draw, tallies, findings = random.Random(options.seed), defaultdict(Tally), []
+    for name, record in known:
+        for kind, place, verdict in corrupted(name, record, options.lines / possible, draw):
+            _count(tallies[kind], verdict)
+            if verdict.finding:
+                findings.append(f"{place}, {verdict.corruption.label}: {verdict.finding}")
+                print(findings[-1])
+    checked = [result for name, record in known for result in unnoticed(name, record)]
+    findings += [label for label, passed in checked if passed]
+    seconds = time.perf_counter() - start
+    text = _page(dict(tallies), findings, len(checked), seconds, len(known), options.seed)
+    print(text)
+    write("corrupted", text)
+    return int(bool(findings))
+
+
+def _count(tally: Tally, verdict: Verdict) -> None:
+    if verdict.is_true:
+        tally.true += 1
+        tally.refuted_though_true += verdict.mark.level == Level.WRONG
+    else:
+        tally.marks[verdict.mark.level] += 1
+
+
+def _page(
+    tallies: dict[str, Tally], findings: list[str], checked: int, seconds: float, records_read: int, seed: int
+) -> str:
+    control = tallies.pop(CONTROLS, Tally())
+    weaker = (Level.EXACT_AT_SHAPES, Level.RANDOMISED_AT_SHAPES, Level.NUMERICAL, Level.UNPROVED)
+    head = ["corruption", "lines", "true after all", "false", "refuted", *(level.words for level in weaker)]
+    rows = [
+        [kind, t.true + t.false, t.true, t.false, t.marks[Level.WRONG], *(t.marks[level] for level in weaker)]
+        for kind, t in sorted(tallies.items())
+    ]
+    total = ["all", *(sum(int(str(row[place])) for row in rows) for place in range(1, len(head)))]
+    versions = f"Python {platform.python_version()}, SymPy {sympy.__version__}, NumPy {np.__version__}"
+    versions += f", mpmath {mpmath.__version__}"
+    passed = "\n".join(f"- {finding}" for finding in findings)
+    return f"""{table(head, [*rows, total])}
+
+Findings, marks that say more than is true of the line, or refuse what is true: {len(findings)}.
+
+{passed}
+
+Controls, lines written in another way: {control.true}, refuted {control.refuted_though_true}. Records with lines that
+are right and which state what none of them does: {checked}, all noticed unless named above.
+
+Lines of {records_read} records, seed {seed}, in {seconds:.0f} s. {versions}.
+`python -m trials corrupted` writes this page.
+"""

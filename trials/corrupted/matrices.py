@@ -1,0 +1,107 @@
+"""Matrix lines as the trial reads them: whole arrays of numbers, by NumPy's own products."""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import product
+from typing import Any
+
+import numpy as np
+from sympy import (
+    Expr,
+    HadamardPower,
+    HadamardProduct,
+    Identity,
+    MatAdd,
+    MatMul,
+    MatrixExpr,
+    MatrixSymbol,
+    OneMatrix,
+    Trace,
+    Transpose,
+    ZeroMatrix,
+)
+from sympy.core.basic import Basic
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.matexpr import MatrixElement
+
+from trials.corrupted.values import CONTEXT, Undefined, Values, applied, differ
+
+Matrix = np.ndarray[Any, Any]
+
+
+def matrix(values: Values, expr: Basic) -> Matrix:
+    """The value of a matrix expression, 1 x 1 for a scalar."""
+    if isinstance(expr, MatrixSymbol):
+        places = product(*(range(values.sizes[str(size)]) for size in expr.shape if size != 1))
+        entries = [values.entry(expr.name, place) for place in places]
+        return np.array(entries, dtype=object).reshape(_shape(values, expr))
+    if isinstance(expr, Transpose):
+        return matrix(values, expr.arg).T
+    if isinstance(expr, (OneMatrix, ZeroMatrix)):
+        return np.full(_shape(values, expr), CONTEXT.mpf(isinstance(expr, OneMatrix)), dtype=object)
+    if isinstance(expr, Identity):
+        size = _shape(values, expr)[0]
+        return np.array([[CONTEXT.mpf(i == j) for j in range(size)] for i in range(size)], dtype=object)
+    if isinstance(expr, MatMul):
+        factors = [matrix(values, f) for f in expr.args if isinstance(f, MatrixExpr)]
+        scalars = [scalar(values, f) for f in expr.args if not isinstance(f, MatrixExpr)]
+        return reduce(lambda a, b: a * b, scalars, reduce(np.dot, factors))
+    if isinstance(expr, MatAdd):
+        return reduce(lambda a, b: a + b, _alike(values, expr))
+    if isinstance(expr, HadamardProduct):
+        return reduce(lambda a, b: a * b, _alike(values, expr))
+    if isinstance(expr, HadamardPower):
+        return np.asarray(matrix(values, expr.base) ** scalar(values, expr.exp), dtype=object)
+    if isinstance(expr, ElementwiseApplyFunction):
+        inner = matrix(values, expr.expr)
+        (letter,) = expr.function.variables
+        body = expr.function.expr
+        return np.array([[_function(values, body, letter, x) for x in row] for row in inner], dtype=object)
+    if isinstance(expr, DiagMatrix):
+        column = matrix(values, expr.arg)[:, 0]
+        size = len(column)
+        return np.array([[column[i] if i == j else CONTEXT.mpf(0) for j in range(size)] for i in range(size)], object)
+    return np.array([[scalar(values, expr)]], dtype=object)
+
+
+def _alike(values: Values, expr: MatrixExpr) -> list[Matrix]:
+    """The values of terms or of factors, which must have one shape: nothing is spread out."""
+    parts = [matrix(values, part) for part in expr.args]
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError(f"{expr} joins matrices of different shapes")
+    return parts
+
+
+def scalar(values: Values, expr: Basic) -> Any:
+    """The value of a scalar expression with traces and 1 x 1 products in it."""
+    if isinstance(expr, Trace):
+        return np.trace(matrix(values, expr.arg))
+    if isinstance(expr, MatrixElement):
+        return matrix(values, expr.parent)[int(expr.i), int(expr.j)]
+    if not expr.has(MatrixExpr):
+        return values.value(expr, {})
+    return applied(expr, [scalar(values, arg) for arg in expr.args])
+
+
+def matrices_differ(values: Values, right: Expr, wrong: Expr, digits: int) -> bool:
+    """Whether two right sides in matrix notation differ in an entry, or in their shapes."""
+    try:
+        one, other = matrix(values, right), matrix(values, wrong)
+    except ValueError as why:
+        raise Undefined(f"{wrong}: {why}") from None
+    return one.shape != other.shape or any(differ(a, b, digits) for a, b in zip(one.flat, other.flat, strict=True))
+
+
+def _shape(values: Values, expr: MatrixExpr) -> tuple[int, int]:
+    rows, columns = (1 if size == 1 else values.sizes[str(size)] for size in expr.shape)
+    return rows, columns
+
+
+def _function(values: Values, body: Basic, letter: Basic, argument: Any) -> Any:
+    if body == letter:
+        return argument
+    if not body.has(letter):
+        return values.value(body, {})
+    return applied(body, [_function(values, arg, letter, argument) for arg in body.args])

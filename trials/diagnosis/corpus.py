@@ -1,0 +1,120 @@
+"""What a wrong gradient of the corpus is, and what the modules that write them down share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Arrays = Any
+Candidate = Callable[..., Any]
+
+KINDS: Mapping[str, str] = {
+    "factor": "a constant or the size of an axis wrong, a sum for a mean or the reverse",
+    "sign": "the sign of the gradient, or of one of its terms",
+    "diagonal": "the off-diagonal of a Jacobian dropped",
+    "jacobian": "the derivative of a function left out",
+    "twice": "a function, or its derivative, applied once too often",
+    "skipped": "a function not applied forward",
+    "axis": "a reduction over the wrong axis",
+    "transposed": "an array or a gradient transposed",
+    "unsummed": "a gradient not summed over an axis",
+    "missing": "an input or a term left out",
+    "path": "something that depends on the input treated as constant",
+    "term": "a term of a line dropped, or with another coefficient",
+    "labels": "labels shifted, or those of other rows",
+    "assumption": "a property of the labels used where it does not hold",
+    "swapped": "one array used for another",
+    "precision": "right at ordinary inputs, wrong at large ones",
+    "shape": "the right values in the wrong shape",
+}
+"""The mistakes that the corpus tells apart."""
+
+SAME: Mapping[str, frozenset[str]] = {
+    "term": frozenset({"missing"}),
+    "missing": frozenset({"term"}),
+    "sign": frozenset({"factor"}),
+}
+"""Where these meet: a term that is dropped is missing, and a sign is the factor -1."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where somebody made the mistake: a thread or a bug report, with the year in which it was opened, if known."""
+
+    title: str
+    url: str
+    year: int | None
+
+
+ISSUE = Source("named by the issue that asked for this trial", "", None)
+"""For a mistake that was asked for and of which no thread was found."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong gradient of a loss: ``candidate`` takes all inputs of its program in their order, and returns
+    the gradients in the order of ``wrt``.
+
+    ``kind`` is the mistake, a key of ``KINDS``, and ``also`` are other kinds under which an explanation would say the
+    same.  Both were written down before the diagnosis existed; where they proved too narrow, the case says so.
+    ``options`` go to ``symgrad.derive``.  ``equal`` are axes that must have the same size, or the candidate raises.
+    """
+
+    id: str
+    loss: str
+    candidate: Candidate
+    kind: str
+    words: str
+    source: Source
+    also: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    equal: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The kinds of explanation that name this mistake."""
+        named = frozenset({self.kind, *self.also})
+        return named.union(*(SAME.get(kind, frozenset()) for kind in named))
+
+
+def wrong(
+    loss: str,
+    kind: str,
+    words: str,
+    source: Source,
+    also: tuple[str, ...] = (),
+    options: Mapping[str, Any] | None = None,
+    equal: tuple[str, ...] = (),
+) -> Callable[[Candidate], Wrong]:
+    """Decorator: the function as a wrong gradient, with its own name as ``id``."""
+
+    def declared(candidate: Candidate) -> Wrong:
+        return Wrong(
+            candidate.__name__.replace("_", "-"), loss, candidate, kind, words, source, also, options or {}, equal
+        )
+
+    return declared
+
+
+def github(title: str, path: str, year: int | None) -> Source:
+    """An issue or pull request of GitHub, ``path`` being such as "owner/name/issues/1"."""
+    return Source(f"{path.rsplit('/', 2)[0]}: {title}", f"https://github.com/{path}", year)
+
+
+def softmax(Z: Arrays, axis: int = 1) -> Arrays:
+    """Softmax as it should be."""
+    E = np.exp(Z - Z.max(axis=axis, keepdims=True))
+    return E / E.sum(axis=axis, keepdims=True)
+
+
+def through_softmax(P: Arrays, dP: Arrays) -> Arrays:
+    """The gradient by logits (N, C) from that by their softmax P, row by row, as it should be."""
+    return P * (dP - (dP * P).sum(axis=1, keepdims=True))
+
+
+def linear(X: Arrays, dZ: Arrays) -> tuple[Arrays, Arrays]:
+    """The gradients by W and b of Z = X W + b from that by Z, as they should be."""
+    return X.T @ dZ, dZ.sum(axis=0)

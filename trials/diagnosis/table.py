@@ -1,0 +1,178 @@
+"""Every candidate of the corpus diagnosed, and the table of what was said of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import symgrad
+from trials import page
+from trials.diagnosis.corpus import ISSUE, KINDS, Source, Wrong
+from trials.diagnosis.right import COUNT, Right, variants
+from trials.diagnosis.wrong import WRONG
+
+RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "taken for right"
+"""What became of a wrong gradient: the first explanation is of a kind that names the mistake; a note says at which
+inputs a gradient that is right otherwise is not finite; a later explanation names it, or none of them does; there is
+no explanation; it was not even found to be wrong."""
+NAMED = frozenset({RIGHT, NOTED})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A wrong gradient with what the diagnosis said: the kinds of its explanations, and the first one in words."""
+
+    case: Wrong
+    outcome: str
+    kinds: tuple[str, ...]
+    said: str
+
+
+@cache
+def _derived(loss: str, options: tuple[tuple[str, Any], ...]) -> symgrad.Derivation:
+    return symgrad.derive(loss, **dict(options))
+
+
+def derivation_of(loss: str, options: Mapping[str, Any] | None = None) -> symgrad.Derivation:
+    """The derivation, made once, of a loss of the catalogue."""
+    return _derived(loss, tuple((options or {}).items()))
+
+
+def judge(case: Wrong) -> Judged:
+    """Diagnose a wrong gradient, and hold the first explanation against the mistake."""
+    with np.errstate(all="ignore"):
+        diagnosis = symgrad.diagnose(derivation_of(case.loss, case.options), case.candidate)
+    explanations = diagnosis.explanations
+    kinds = tuple(explanation.kind for explanation in explanations)
+    if diagnosis.ok:
+        note = noted(diagnosis) if case.kind == "precision" else ""
+        return Judged(case, NOTED if note else UNSEEN, (), note)
+    if not explanations:
+        return Judged(case, NONE, (), "")
+    first = explanations[0]
+    line = "" if first.line is None else f" (line {first.line})"
+    outcome = RIGHT if kinds[0] in case.accepted else LATER if case.accepted & set(kinds) else OTHER
+    return Judged(case, outcome, kinds, f"{first.words}{line}")
+
+
+def diagnosed(right: Right) -> symgrad.Diagnosis:
+    """What is said of a right gradient."""
+    with np.errstate(all="ignore"):
+        return symgrad.diagnose(derivation_of(right.loss), right.candidate)
+
+
+def noted(diagnosis: symgrad.Diagnosis) -> str:
+    """The note that says at which inputs a gradient is not finite, if there is one."""
+    return " ".join(remark for remark in diagnosis.remarks if "not finite" in remark)
+
+
+def main(arguments: list[str]) -> int:
+    """Diagnose everything, print what was said and write the page; 1 where a right gradient was accused."""
+    parser = argparse.ArgumentParser(prog="python -m trials diagnosis", description=__doc__)
+    parser.add_argument("--right", type=int, default=COUNT, help=f"how many right gradients (default: {COUNT})")
+    parser.add_argument("--only", default="", help="wrong gradients whose id contains this, and no right ones")
+    given = parser.parse_args(arguments)
+    started = time.perf_counter()
+    judged = []
+    for case in WRONG:
+        if given.only in case.id:
+            judged.append(judge(case))
+            print(_told(judged[-1]), flush=True)
+    if given.only:
+        return 0
+    named_in = time.perf_counter() - started
+    rights = variants(given.right)
+    said = [(right, diagnosed(right)) for right in rights]
+    wronged = [(right, diagnosis) for right, diagnosis in said if not diagnosis.ok]
+    for right, diagnosis in wronged:
+        print(f"accused: {right.id}\n{diagnosis}", flush=True)
+    seconds = named_in, time.perf_counter() - started - named_in
+    page.write("diagnosis", _page(judged, said, seconds))
+    counts = Counter(found.outcome for found in judged)
+    print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
+    print(f"{len(wronged)} of {len(rights)} right ones accused; {seconds[0]:.0f} s and {seconds[1]:.0f} s")
+    return int(bool(wronged))
+
+
+def _told(found: Judged) -> str:
+    case = found.case
+    wanted = "" if found.outcome in NAMED else f"   wanted {' or '.join(sorted(case.accepted))}"
+    return f"{found.outcome:17}{case.loss:24}{case.id:40}{' '.join(found.kinds) or '-'}: {found.said}{wanted}"
+
+
+def _page(
+    judged: Sequence[Judged], said: Sequence[tuple[Right, symgrad.Diagnosis]], seconds: tuple[float, float]
+) -> str:
+    threads = [found for found in judged if found.case.source is not ISSUE]
+    asked = [found for found in judged if found.case.source is ISSUE]
+    return "\n\n".join(
+        (
+            _counted("wrong gradients written from threads and bug reports", threads),
+            _counted("more for mistakes of which no thread was found", asked),
+            _counted_right(said),
+            f"The wrong ones took {seconds[0]:.0f} s, the right ones {seconds[1]:.0f} s.",
+            _table(threads),
+            "No thread was found of these:",
+            _table(asked),
+            "The kinds: " + "; ".join(f"*{kind}*, {words}" for kind, words in KINDS.items()) + ".",
+        )
+    )
+
+
+def _counted_right(said: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
+    naive = [diagnosis for right, diagnosis in said if right.naive]
+    return (
+        f"Of {len(said)} right gradients, {sum(right.single for right, _ in said)} of which compute in float32,"
+        f" {sum(not one.ok for _, one in said)} are accused. {len(naive)} have a step that overflows at large inputs,"
+        f" or divides by what is 0 there, of which {sum(bool(noted(one)) for one in naive)} have a note that says so."
+    )
+
+
+def _counted(what: str, found: Sequence[Judged]) -> str:
+    counts = Counter(one.outcome for one in found)
+    losses = len({one.case.loss for one in found})
+    said = (
+        (RIGHT, "named rightly"),
+        (NOTED, "found right, with a note of the large inputs at which they are not"),
+        (LATER, "named rightly, but after another explanation"),
+        (OTHER, "named wrongly"),
+        (NONE, "without an explanation"),
+        (UNSEEN, "taken for right"),
+    )
+    return (
+        f"Of {len(found)} {what}, for {losses} losses: "
+        + ", ".join(f"{counts[key]} {text}" for key, text in said)
+        + "."
+    )
+
+
+def _table(found: Sequence[Judged]) -> str:
+    rows = [
+        (
+            one.case.loss,
+            _cell(f"{one.case.words} (*{one.case.kind}*)"),
+            _source(one.case.source),
+            _cell(f"{one.said} (*{one.kinds[0]}*)" if one.kinds else one.said),
+            one.outcome,
+        )
+        for one in found
+    ]
+    return page.table(("loss", "mistake", "source", "symgrad says", ""), rows)
+
+
+def _source(source: Source) -> str:
+    """The source as a link, with its year; nothing for a mistake without a thread."""
+    year = "" if source.year is None else f", {source.year}"
+    return f"[{_cell(source.title)}]({source.url}){year}" if source.url else ""
+
+
+def _cell(text: str) -> str:
+    """Text as the cell of a table in Markdown."""
+    return " ".join(text.split()).replace("|", r"\|").replace("[", r"\[").replace("]", r"\]")

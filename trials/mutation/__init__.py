@@ -1,0 +1,122 @@
+"""Mutation: the functions of the rules, the passes and the prover are changed in every way that mutmut knows, one
+change at a time, and the tests are to notice.
+
+``harmless.toml`` says of survivors why no test could, or need, tell them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from hashlib import sha256
+from itertools import takewhile
+from pathlib import Path
+
+from trials import page
+from trials.mutation.campaign import KILLED, TIMED_OUT, Result, run
+from trials.mutation.mutants import Mutant, mutants_of
+from trials.mutation.report import reasons_in, report
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / "build" / "mutation"
+REASONS = Path(__file__).with_name("harmless.toml")
+TARGETS = ("symgrad/rules.py", "symgrad/passes", "symgrad/check")
+TESTS = (
+    "algebra",
+    "assumptions",
+    "assume",
+    "claims",
+    "derive",
+    "differentiate",
+    "endtoend",
+    "evaluate",
+    "exact",
+    "exactlines",
+    "fields",
+    "fold",
+    "functions",
+    "grid",
+    "instantiate",
+    "levels",
+    "marks",
+    "matrices",
+    "matrix",
+    "meaning",
+    "normal",
+    "proof",
+    "published",
+    "recorded",
+    "rules",
+    "shapes",
+    "some_lines",
+    "soundness",
+    "truth",
+    "witness",
+)
+"""The tests that take part, ``tests/test_*.py``: those of the engine, and not of its pages, its code or its speed."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run all mutants or a sample, and write the page, or print it for some modules; an interrupted run has the page of
+    what is done.
+
+    The mutants are run in an order that their own text and the seed decide, so that what is done at any time is a
+    random sample.
+    """
+    parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
+    parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
+    parser.add_argument("--seed", type=int, default=0, help="of the order, and so of the sample")
+    parser.add_argument("--resume", action="store_true", help="keep what earlier runs killed; run all others")
+    chosen = parser.parse_args(arguments)
+    sources = {_module(path): path for path in _targets()}
+    mutants = [mutant for module, path in sources.items() for mutant in mutants_of(module, path)]
+    asked = {_module(ROOT / name) for name in chosen.module or ()}
+    order = sorted(mutants, key=lambda mutant: sha256(f"{chosen.seed}{mutant.key}".encode()).digest())
+    sample = [mutant for mutant in order if not asked or mutant.module in asked][: chosen.sample]
+    WORK.mkdir(parents=True, exist_ok=True)
+    log = WORK / "results.jsonl"
+    known = _known(log) if chosen.resume else {}
+    wanted = [m for m in sample if known.get(_line(m), Result("")).outcome not in (KILLED, TIMED_OUT)]
+    if not known:
+        log.unlink(missing_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+
+        def record(mutant: Mutant, result: Result) -> None:
+            known[_line(mutant)] = result
+            file.write(json.dumps([_line(mutant), result.outcome, result.test, result.seconds]) + "\n")
+            file.flush()
+
+        files = [name for test in TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
+        run(sources, mutants, wanted, files, WORK / "tests.json", record)
+    # An interrupted run has done the sample up to some mutant; what an earlier one noticed beyond it does not count.
+    done = takewhile(lambda mutant: _line(mutant) in known, sample)
+    results = [(mutant, known[_line(mutant)]) for mutant in done]
+    text = report([m for m in mutants if not asked or m.module in asked], results, reasons_in(REASONS))
+    if asked:
+        print(text)
+    else:
+        page.write("mutation", text)
+    return 0
+
+
+def _targets() -> list[Path]:
+    found = [
+        path for name in TARGETS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))
+    ]
+    return sorted(found, key=lambda path: (path.parent.name == "check", path.parent.name, path.name))
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _line(mutant: Mutant) -> str:
+    """A mutant in the log, told by its function as it stands."""
+    return json.dumps([*mutant.key, mutant.digest], ensure_ascii=False)
+
+
+def _known(log: Path) -> dict[str, Result]:
+    if not log.exists():
+        return {}
+    return {line: Result(*rest) for line, *rest in map(json.loads, log.read_text(encoding="utf-8").splitlines())}

@@ -1,0 +1,148 @@
+"""The page of the mutation trial: a table of the modules, and what is left, each with its reason."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import sqrt
+from pathlib import Path
+
+from trials import page
+from trials.mutation.campaign import BUDGET, KILLED, SURVIVED, TIMED_OUT, UNREACHED, Result
+from trials.mutation.mutants import Mutant
+
+OUTCOMES = (KILLED, TIMED_OUT, SURVIVED, UNREACHED)
+KINDS = {
+    "equal": "the mutant computes the same",
+    "slower": "the same answer, at another speed or with another use of memory",
+    "limit": "a bound on size or effort, whose exact value is a choice",
+    "words": "the wording of a text",
+    "stricter": "the mutant proves or simplifies less, and nothing wrong",
+}
+"""Why a survivor is harmless, by the names of ``harmless.toml``."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a mutant of a function, in which the line ``after`` stands, is harmless; ``kind`` is one of ``KINDS``.
+
+    ``function`` is named with its module, without ``symgrad.``.  A star in either stands for any text.
+    """
+
+    function: str
+    after: str
+    kind: str
+    why: str
+
+    def fits(self, mutant: Mutant) -> bool:
+        """Whether it is about a mutant."""
+        return all(
+            re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL)
+            for pattern, text in zip((self.function, self.after), _at(mutant), strict=True)
+        )
+
+
+def reasons_in(path: Path) -> list[Reason]:
+    """The table of reasons."""
+    groups = tomllib.loads(path.read_text(encoding="utf-8"))["reason"]
+    return [Reason(g["function"], after, g["kind"], g["why"]) for g in groups for after in g["after"]]
+
+
+def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> str:
+    """The page, in Markdown."""
+    left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
+    explained, unexplained = [], []
+    for mutant, result in left:
+        found = next((reason for reason in reasons if reason.fits(mutant)), None)
+        if found:
+            explained.append((mutant, found))
+        else:
+            unexplained.append((mutant, result))
+    parts = [
+        "# Mutation",
+        _summary(mutants, results, len(explained), len(unexplained)),
+        _modules(mutants, results),
+        _explained(explained),
+        "## Survivors without a reason",
+        _listed((m, r.outcome) for m, r in unexplained) or "None.",
+        _stale(reasons, results),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _at(mutant: Mutant) -> tuple[str, str]:
+    return f"{mutant.module.removeprefix('symgrad.')}.{mutant.function}", mutant.after
+
+
+def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: int, unexplained: int) -> str:
+    count = Counter(result.outcome for _, result in results)
+    total, noticed = len(results), count[KILLED] + count[TIMED_OUT]
+    score = noticed / total if total else 0.0
+    whole = total == len(mutants)
+    which = (
+        f"All {total} mutants were run." if whole else f"Of {len(mutants)} mutants a random sample of {total} was run."
+    )
+    interval = "" if whole else f" (95 % interval: {_interval(noticed, total)})"
+    seconds = sum(result.seconds for _, result in results)
+    return f"""\
+The functions and constants of the rules, the passes and the checker are changed by the operators of mutmut
+{version("mutmut")}, one change at a time. {which} Each met the tests that reach its statement, fastest first, until
+one failed or {BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one processor in all.
+
+**{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
+time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
+{explained + unexplained}, {explained} are harmless for a reason given below, {unexplained} have none.
+
+Not mutated are types, decorators, imports, texts of errors, fields that a class declares, and the arguments of
+`len` and `isinstance`."""
+
+
+def _interval(noticed: int, total: int) -> str:
+    """Wilson's interval for a share."""
+    z, share = 1.96, noticed / total
+    centre = share + z * z / (2 * total)
+    half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    low, high = ((centre + sign * half) / (1 + z * z / total) for sign in (-1, 1))
+    return f"{100 * low:.1f} % to {100 * high:.1f} %"
+
+
+def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]]) -> str:
+    rows = []
+    for module in dict.fromkeys(mutant.module for mutant in mutants):
+        count = Counter(result.outcome for mutant, result in results if mutant.module == module)
+        run, noticed = count.total(), count[KILLED] + count[TIMED_OUT]
+        made = sum(mutant.module == module for mutant in mutants)
+        score = f"{100 * noticed / run:.1f} %" if run else ""
+        rows.append((f"`{module}`", made, run, *(count[outcome] for outcome in OUTCOMES), score))
+    return page.table(("module", "mutants", "run", *OUTCOMES, "score"), rows)
+
+
+def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
+    parts = ["## Survivors that are harmless"]
+    for kind, meaning in KINDS.items():
+        of_kind = [(mutant, reason.why) for mutant, reason in explained if reason.kind == kind]
+        if of_kind:
+            parts += [f"### {meaning[0].upper()}{meaning[1:]}: {len(of_kind)}", _listed(of_kind)]
+    return "\n\n".join(parts)
+
+
+def _listed(rows: Iterable[tuple[Mutant, str]]) -> str:
+    """Mutants, each as its line before and after, with a word on it."""
+    lines = []
+    for mutant, word in sorted(rows, key=lambda row: row[0].key):
+        lines += [f"- `{_at(mutant)[0]}`: {word}", "  ```diff", f"  - {mutant.before}", f"  + {mutant.after}", "  ```"]
+    return "\n".join(lines)
+
+
+def _stale(reasons: list[Reason], results: list[tuple[Mutant, Result]]) -> str:
+    """The reasons that belong to no survivor: their mutant is gone, or a test notices it now."""
+    left = [mutant for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
+    stale = [reason for reason in reasons if not any(reason.fits(mutant) for mutant in left)]
+    if not stale:
+        return ""
+    lines = [f"- `{reason.function}`: `{reason.after}`" for reason in stale]
+    return "\n".join(["## Reasons that belong to no survivor", "", *lines])
