@@ -12,7 +12,7 @@ from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
-from symgrad.array import logsumexp, norm, softplus
+from symgrad.array import logsumexp, norm, one_hot, softplus
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError
 from symgrad.functions import absolute, signum
@@ -282,3 +282,13 @@ def test_no_line_says_the_same_as_the_one_before_it() -> None:
     assert not derivation.prove().problems
     shown = [line.split("  ")[0] for line in derivation.to_text().splitlines() if line.lstrip().startswith("=")]
     assert len(set(shown)) == len(shown)
+
+
+def test_what_labels_pick_of_their_own_rows() -> None:
+    """1/y[y], which is 1, was the sum of y/y over all classes, and that is their number: a wrong value."""
+
+    @symgrad.loss(shapes="y: N labels of C, A: N C", wrt="A")
+    def inverse(y: Any, A: Any) -> Any:
+        return np.sum((1.5 / one_hot(y, A.shape[1])[np.arange(len(y)), y]) @ A**2)
+
+    runs(inverse)
