@@ -24,8 +24,8 @@ NEAR = 1e-7
 
 
 MOST_EXPONENT = 30.0
-"""The witnesses are the definitions as they stand: with larger exponents they lose what is added to an exponential, where
-the generated code does not."""
+"""The witnesses are the definitions as they stand: with larger exponents they lose what is added to an exponential,
+where the generated code does not."""
 
 
 @dataclass
