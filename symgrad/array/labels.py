@@ -12,6 +12,7 @@ from sympy import Expr
 
 from symgrad.array.elementwise import elementwise
 from symgrad.array.graph import Kind, Node, current
+from symgrad.array.names import in_order
 from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 
@@ -29,7 +30,7 @@ def entrywise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: 
     if labels is None or alone:
         return elementwise(operation, meaning, *parts, hint=hint)
     sources = [before(part, labels) for part in parts]
-    if any(source is None for source in sources):
+    if any(source is None or labels in in_order(source) for source in sources):  # y/y is 1 for classes not picked, too
         return elementwise(operation, meaning, *parts, hint=hint)
     inside = elementwise(operation, meaning, *(source for source in sources if source is not None))
     rows = ("row", "class")

@@ -16,7 +16,10 @@ Sums over indices are in ``sums``; ``rename`` needs them because renaming may ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 
@@ -56,10 +59,34 @@ MOST_TERMS = 4000
 """Polynomials of more terms than this are not worth the wait: the line is proved in another way."""
 
 
+@dataclass
+class _Work:
+    """How many products of two terms may still be made."""
+
+    left: int
+
+
+_work: ContextVar[_Work | None] = ContextVar("work", default=None)
+
+
+@contextmanager
+def bounded(products: int) -> Iterator[None]:
+    """Raises ``NoNormalForm`` inside where more products of two terms are made: none alone need be too large."""
+    token = _work.set(_Work(products))
+    try:
+        yield
+    finally:
+        _work.reset(token)
+
+
 def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
     """The product of two polynomials."""
     if len(left) * len(right) > MOST_TERMS:
         raise NoNormalForm(f"a product of {len(left)} and {len(right)} terms is too large")
+    if (work := _work.get()) is not None:
+        work.left -= len(left) * len(right)
+        if work.left < 0:
+            raise NoNormalForm("the normal form takes too long")
     result: Polynomial = {}
     for m, c in left.items():
         for n, d in right.items():
@@ -253,7 +280,7 @@ def _log_of_atom(atom: Atom) -> Polynomial:
 
 def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
     """A polynomial with other names for its free indices, which may coincide."""
-    result: Polynomial = {}
+    terms: list[Polynomial] = []
     for monomial, coefficient in polynomial.items():
         term = number(coefficient)
         untouched = [(a, e) for a, e in monomial if not a.free & names.keys()]
@@ -261,8 +288,8 @@ def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
         for atom, exponent in monomial:
             if atom.free & names.keys():
                 term = multiply(term, power(rename_atom(atom, names), exponent))
-        result = add(result, term)
-    return result
+        terms.append(term)
+    return add(*terms)
 
 
 def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:

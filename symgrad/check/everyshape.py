@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from symgrad.check.algebra import bounded
 from symgrad.check.assumed import Written
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
@@ -17,6 +18,9 @@ from symgrad.equations import Assumption
 from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.steps import Record
+
+MOST_PRODUCTS = 50_000
+"""Of two terms, for one attempt: part of a second.  What has no normal form by then is proved in another way."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,11 @@ class NormalFormProver:
         """
         for adjoints in self._adjoint_choices(claim, closed):
             for names in self._name_choices(claim, adjoints, closed):
+                normaliser = self._normaliser(names, adjoints, closed, assumed)
                 try:
-                    if self._normaliser(names, adjoints, closed, assumed).equal(claim.meaning, claim.after):
-                        return Proof(names, tuple(sorted({closed[a].number for a in adjoints})))
+                    with bounded(MOST_PRODUCTS):
+                        if normaliser.equal(claim.meaning, claim.after):
+                            return Proof(names, tuple(sorted({closed[a].number for a in adjoints})))
                 except NoNormalForm:
                     continue
         return None

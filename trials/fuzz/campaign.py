@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
         kept.unlink(missing_ok=True)
     kept.parent.mkdir(exist_ok=True)
     entries = read(kept) if kept.exists() else {}
-    again = {number for number, entry in entries.items() if entry["findings"]}
-    left = [n for n in range(options.first, options.programs) if n not in entries or n in again]
+    again = [number for number, entry in entries.items() if entry["findings"]]
+    left = again + [n for n in range(options.first, options.programs) if n not in entries]
     commit = _commit()
     with kept.open("a", encoding="utf-8") as file:
         for entry in _examined(options.seed, left):
