@@ -12,11 +12,7 @@ from sympy import Sum, exp, log, sqrt, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
-<<<<<<< HEAD
-from symgrad.array import logsumexp, norm, one_hot, softplus
-=======
 from symgrad.array import logsumexp, norm, one_hot, softmax, softplus
->>>>>>> fuzz
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, signum
@@ -248,7 +244,6 @@ def test_an_array_may_have_any_name(name: str) -> None:
     agrees(program, ("w", name), (3,))
 
 
-<<<<<<< HEAD
 def test_no_line_says_the_same_as_the_one_before_it() -> None:
     """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
     from what no line states."""
@@ -263,8 +258,6 @@ def test_no_line_says_the_same_as_the_one_before_it() -> None:
     assert len(set(shown)) == len(shown)
 
 
-=======
->>>>>>> fuzz
 def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
     """(s^(1/4) - s) s, solved for s^(1/4), was put for s^2 in the solution, again and again: derive took all memory."""
 
@@ -291,7 +284,6 @@ def test_the_exponential_of_a_sum_stays_one() -> None:
     agrees(program, ("t",))
 
 
-<<<<<<< HEAD
 def test_entries_at_labels_of_what_the_labels_make_infinite() -> None:
     """1/one_hot(y) is infinite off the label; times the 0 there it had become 1, and the sum over the classes C."""
 
@@ -313,7 +305,8 @@ def test_an_example_whose_adjoints_are_written_in_one_that_was_asked_for() -> No
         return norm(G)
 
     assert derive(chain, wrt=["X", "G"]).example is not None
-=======
+
+
 def test_no_line_says_the_same_as_the_one_before_it() -> None:
     """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
     from what no line states."""
@@ -353,4 +346,3 @@ def test_normal_forms_give_up_in_time() -> None:
     report = derive(nested).prove()
     assert time.process_time() - start < 30
     assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
->>>>>>> fuzz
