@@ -244,20 +244,6 @@ def test_an_array_may_have_any_name(name: str) -> None:
     agrees(program, ("w", name), (3,))
 
 
-def test_no_line_says_the_same_as_the_one_before_it() -> None:
-    """SymPy's absolute value and ours were two things to the page: a line was written twice, and the second went on
-    from what no line states."""
-
-    @symgrad.loss(shapes="n: K K", wrt="n")
-    def deviation(n: Any) -> Any:
-        return -norm(np.diagonal(n) / np.std(np.diagonal(n), axis=0, keepdims=True))
-
-    derivation = derive(deviation)
-    assert not derivation.prove().problems
-    shown = [line.split("  ")[0] for line in derivation.to_text().splitlines() if line.lstrip().startswith("=")]
-    assert len(set(shown)) == len(shown)
-
-
 def test_a_power_of_an_array_is_not_written_in_a_root_of_itself() -> None:
     """(s^(1/4) - s) s, solved for s^(1/4), was put for s^2 in the solution, again and again: derive took all memory."""
 
