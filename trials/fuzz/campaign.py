@@ -137,8 +137,7 @@ def _page(seed: int, kept: Path, entries: dict[int, Entry]) -> str:
     commits = Counter(entry["commit"] for entry in every)
     return "\n\n".join(
         [
-            "# Differential fuzzing",
-            f"Written by `python -m trials fuzz --programs {max(entries) + 1} --seed {seed}`; "
+            f"Written by `python -m trials fuzz --programs {len(entries)} --seed {seed}`; "
             "`--only NUMBER` shows one program.",
             page.table(("", ""), head),
             "## Findings",

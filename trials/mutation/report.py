@@ -63,7 +63,6 @@ def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons:
         else:
             unexplained.append((mutant, result))
     parts = [
-        "# Mutation",
         _summary(mutants, results, len(explained), len(unexplained)),
         _modules(mutants, results),
         _explained(explained),
