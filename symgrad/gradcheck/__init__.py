@@ -41,6 +41,8 @@ def check_grad(
     Raises ``InputError`` for inputs that are no numbers, another number of gradients, or an ``f`` that returns no real
     number; what ``f`` and ``grad`` raise at the inputs is passed on.
 
+    >>> import numpy as np
+    >>> from symgrad import check_grad
     >>> X, w, y = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([0.5, -1.0]), np.array([1, 0])
     >>> def loss(X, w, y):
     ...     return np.mean((X @ w - y) ** 2)
