@@ -40,7 +40,7 @@ def ones(rows: object, columns: object = 1) -> OneMatrix:
 
 
 def each(function: object, matrix: Expr) -> Expr:
-    entry = Symbol("entry", real=True)
+    entry = Symbol("entry ", real=True)  # a name that no array can have
     return ElementwiseApplyFunction(Lambda(entry, function(entry)), matrix)  # type: ignore[operator]
 
 

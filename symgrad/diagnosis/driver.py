@@ -162,7 +162,7 @@ def _deviation(
         place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         size = float(np.abs(expected).max(initial=0.0)) or 1.0
         relative = float(error.max(initial=0.0)) / size
-        beyond = float(error.max(initial=0.0)) > OFTEN * bench.noise[name]
+        beyond = instead is not None or float(error.max(initial=0.0)) > OFTEN * bench.noise[name]
         if beyond and relative > allowed and (worst is None or relative > worst.error):
             worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
     return worst

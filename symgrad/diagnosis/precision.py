@@ -31,9 +31,10 @@ ones, where double precision does."""
 SCALES = tuple(float(s) for s in np.geomspace(1, 1e4, 41))
 PLAIN_SCALE = 30.0  # of inputs where no exponential says what is large
 OFFSET, QUARTERS = 2.0**19, 4
-"""What is added to an input rounded to quarters, so that differences are small beside it: sums of a few products with
-such numbers are exact in single precision, and what is lost then is lost by the way of computing."""
-FINITE = 1e-2
+"""What is added to an input rounded to quarters, so that differences are small beside it, the others being -1, 0 and 1:
+sums of a few products of such numbers are exact in single precision, and what is lost then is lost by the way of
+computing."""
+FINITE = 2e-3
 """A finite gradient at large inputs is called wrong if it is off by more than this, relative to the gradient's usual
 size there, and by more than rounding does to the proved function."""
 
@@ -181,9 +182,9 @@ def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench]]:
             found.append((words, Bench(record, sizes, unlike)))
     if not any(largest.values()):
         found.append((f"where inputs are {PLAIN_SCALE:.0f} times as large", _scaled(record, base, PLAIN_SCALE)))
-    whole = {n: np.round(QUARTERS * v) / QUARTERS if n in _free(record) else v for n, v in base.items()}
+    whole = {n: np.clip(np.round(v), -1, 1) if n in _free(record) else v for n, v in base.items()}
     for name, sign in product(sorted(_free(record)), (1, -1)):
-        moved = {**whole, name: whole[name] + sign * OFFSET}
+        moved = {**whole, name: np.round(QUARTERS * base[name]) / QUARTERS + sign * OFFSET}
         words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
         found.append((words, Bench(record, sizes, moved)))
     return found
