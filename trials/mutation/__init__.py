@@ -15,7 +15,7 @@ from pathlib import Path
 from trials import page
 from trials.mutation.campaign import KILLED, TIMED_OUT, Result, run
 from trials.mutation.mutants import Mutant, mutants_of
-from trials.mutation.report import reasons_in, report
+from trials.mutation.report import pages, reasons_in
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
@@ -92,11 +92,12 @@ def main(arguments: list[str]) -> int:
     # An interrupted run has done the sample up to some mutant; what an earlier one noticed beyond it does not count.
     done = takewhile(lambda mutant: _line(mutant) in known, sample)
     results = [(mutant, known[_line(mutant)]) for mutant in done]
-    text = report([m for m in mutants if not asked or m.module in asked], results, reasons_in(REASONS))
-    if asked:
-        print(text)
-    else:
-        page.write("mutation", text)
+    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons_in(REASONS))
+    for name, text in found.items():
+        if asked:
+            print(text)
+        else:
+            page.write(name, text)
     return 0
 
 

@@ -52,8 +52,8 @@ def reasons_in(path: Path) -> list[Reason]:
     return [Reason(g["function"], after, g["kind"], g["why"]) for g in groups for after in g["after"]]
 
 
-def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> str:
-    """The page, in Markdown."""
+def pages(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> dict[str, str]:
+    """The figures and the survivors, in Markdown, by the names of their pages."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     explained, unexplained = [], []
     for mutant, result in left:
@@ -62,15 +62,17 @@ def report(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons:
             explained.append((mutant, found))
         else:
             unexplained.append((mutant, result))
-    parts = [
-        _summary(mutants, results, len(explained), len(unexplained)),
-        _modules(mutants, results),
+    figures = [_summary(mutants, results, len(explained), len(unexplained)), _modules(mutants, results)]
+    survivors = [
+        "# Mutants that survive",
+        "Those of the sample of [the evidence](../evidence.md) that no test noticed.",
         _explained(explained),
         "## Survivors without a reason",
         _listed((m, r.outcome) for m, r in unexplained) or "None.",
         _stale(reasons, results),
     ]
-    return "\n\n".join(part for part in parts if part)
+    found = {"mutation": figures, "survivors": survivors}
+    return {name: "\n\n".join(part for part in parts if part) for name, parts in found.items()}
 
 
 def _at(mutant: Mutant) -> tuple[str, str]:
@@ -94,7 +96,8 @@ one failed or {BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one
 
 **{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
 time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
-{explained + unexplained}, {explained} are harmless for a reason given below, {unexplained} have none.
+{explained + unexplained}, {explained} are harmless for [a reason that is given](trials/survivors.md), {unexplained}
+have none.
 
 Not mutated are types, decorators, imports, texts of errors, fields that a class declares, and the arguments of
 `len` and `isinstance`."""
