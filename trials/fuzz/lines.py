@@ -34,6 +34,7 @@ class Lines:
         self.record, self.sizes, self.kinks = record, sizes, Kinks()
         program = record.program
         self.arrays = forward(program, inputs, sizes, self.kinks)
+        self.near = self.kinks.watch.near
         self.adjoints: dict[str, np.ndarray] = {}
         for name, array in record.adjoint_arrays.items():
             self.adjoints[name] = self.adjoint(name)

@@ -28,6 +28,10 @@ MOST_EXPONENT = 30.0
 where the generated code does not."""
 
 
+SQUARED = 1e-30
+"""Real parts that differ by less are equal: the square of a step in the imaginary part is real."""
+
+
 @dataclass
 class Watch:
     """What was seen while a function ran: exact ties at kinks, and kinks so near that rounding decides."""
@@ -38,6 +42,7 @@ class Watch:
     def gap(self, a: Any, b: Any) -> Any:
         """The difference of the real parts."""
         gap = np.real(a) - np.real(b)
+        gap = np.where(np.abs(gap) < SQUARED, 0.0, gap)
         self.tied = self.tied or bool(np.any(gap == 0))
         self.near = self.near or bool(np.any((np.abs(gap) < NEAR) & (gap != 0)))
         return gap
