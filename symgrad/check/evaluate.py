@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -36,7 +36,7 @@ from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance, name_of
 from symgrad.check.normal import HYPERBOLIC
 from symgrad.functions import selected, selection
-from symgrad.notation import axis_name, bound_indices
+from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.program import Program
 
 MOST_ENTRIES = 200_000
@@ -72,6 +72,13 @@ class Evaluator:
         self._program = program
         self._scalars = scalars
         self._memo: dict[Basic, Labelled] = {}
+
+    def without(self, names: Set[str]) -> Evaluator:
+        """An evaluator that has the same values but for some arrays, and remembers what does not depend on them."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        copy = Evaluator(self.numbers, self._program, self.sizes, values, self._scalars)
+        copy._memo = {e: found for e, found in self._memo.items() if not names or not array_names(e) & names}
+        return copy
 
     def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
         """The values of an expression as an array (levels first) over ``letters``, in this order."""
@@ -129,12 +136,16 @@ class Evaluator:
 
     def _aligned(self, parts: list[Labelled]) -> tuple[tuple[Idx, ...], list[Array]]:
         """The parts over the union of their indices, with as many levels as all of them have."""
-        labels = tuple(sorted({i for part in parts for i in part.labels}, key=str))
+        labels = _union([part.labels for part in parts])
         if prod(self.sizes[axis_name(i)] for i in labels) > MOST_ENTRIES:
             raise OutsideField(f"an expression over {', '.join(map(str, labels))} is too large at this shape")
         levels = min(len(part.data) for part in parts)
         return labels, [
-            part.data[:levels].reshape((levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels)))
+            part.data[:levels]
+            if part.labels == labels
+            else part.data[:levels].reshape(
+                (levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels))
+            )
             for part in parts
         ]
 
@@ -166,7 +177,7 @@ class Evaluator:
     def _delta(self, i: Idx, j: Idx) -> Labelled:
         one, zero = self.numbers.constant(Integer(1)), self.numbers.constant(Integer(0))
         same = np.eye(self.sizes[axis_name(i)], self.sizes[axis_name(j)], dtype=bool)
-        return Labelled(tuple(sorted((i, j), key=str)), np.where(same, one.reshape(-1, 1, 1), zero.reshape(-1, 1, 1)))
+        return Labelled(_union([(i,), (j,)]), np.where(same, one.reshape(-1, 1, 1), zero.reshape(-1, 1, 1)))
 
     def _indexed(self, expr: Indexed) -> Labelled:
         data = self.values[expr.base.name]
@@ -177,7 +188,7 @@ class Evaluator:
             second = labels.index(twice, first + 1)
             data = np.diagonal(data, axis1=first + 1, axis2=second + 1)
             labels = [i for place, i in enumerate(labels) if place not in (first, second)] + [twice]
-        order = sorted(range(len(labels)), key=lambda place: str(labels[place]))
+        order = sorted(range(len(labels)), key=lambda place: _letter(labels[place]))
         return Labelled(tuple(labels[p] for p in order), data.transpose([0] + [p + 1 for p in order]))
 
     def _scalar(self, symbol: Symbol) -> Array:
@@ -234,6 +245,19 @@ class Evaluator:
         if isinstance(expr, (Add, Mul)):
             return all(map(self.is_positive, expr.args))
         return isinstance(expr, (Pow, Sum)) and self.is_positive(expr.args[0])
+
+
+def _letter(index: Idx) -> str:
+    # Not str(index), for which SymPy makes a printer: it would be half of what a small evaluation costs.
+    return str(index.label.name if isinstance(index.label, Symbol) else index.label)
+
+
+def _union(labels: list[tuple[Idx, ...]]) -> tuple[Idx, ...]:
+    """The indices of all, sorted by letter."""
+    first = labels[0]
+    if all(other == first for other in labels[1:]):
+        return first
+    return tuple(sorted({i for some in labels for i in some}, key=_letter))
 
 
 def at_place(data: Array, place: tuple[int, ...]) -> Array:

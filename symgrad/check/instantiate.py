@@ -1,4 +1,4 @@
-"""A program at a shape, entry by entry: the second witness of what a line means, by SymPy's ordinary scalar derivative.
+"""A program at a shape, entry by entry: the second witness of what a line means, by ordinary scalar derivatives.
 
 Entries of inputs and nodes are scalar symbols, sums are written term by term and abbreviations written out; a
 definition's derivative is then that of a function of finitely many symbols.  Nothing here knows about indices or
@@ -7,11 +7,25 @@ deltas.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 
-from sympy import Add, Derivative, Expr, Indexed, Integer, KroneckerDelta, Mul, Subs, Sum, Symbol, sympify
+from sympy import (
+    Add,
+    Derivative,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Subs,
+    Sum,
+    Symbol,
+    sympify,
+)
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -127,23 +141,37 @@ class Instance:
 
 
 def differentiated(expr: Expr, wrt: Symbol) -> Expr:
-    """SymPy's scalar derivative, sums term by term and constant factors apart.
+    """The scalar derivative by the rules for sums, products and compositions; of single functions it is SymPy's.
 
-    Raises ``NoNormalForm`` where SymPy leaves it undone.
+    SymPy's own would do all of it, but asks at each step what it knows of every part.  Raises ``NoNormalForm`` where
+    SymPy leaves one undone.
     """
     if wrt not in expr.free_symbols:
         return sympify(0)
     if isinstance(expr, Add):
         return Add(*(differentiated(term, wrt) for term in expr.args))
     if isinstance(expr, Mul):
-        constant = [factor for factor in expr.args if wrt not in factor.free_symbols]
-        if constant:
-            rest = Mul(*(factor for factor in expr.args if wrt in factor.free_symbols))
-            return Mul(*constant, differentiated(rest, wrt))
+        varying = [place for place, factor in enumerate(expr.args) if wrt in factor.free_symbols]
+        return Add(*(_times(expr.args, place, differentiated(expr.args[place], wrt)) for place in varying))
+    if _is_composed(expr) and expr.args[0] != wrt:
+        inner = expr.args[0]
+        letter = _plain(0, inner.is_positive)
+        outer = _sympy_derivative(expr.func(letter, *expr.args[1:]), letter)
+        return outer.xreplace({letter: inner}) * differentiated(inner, wrt)
     others = sorted(expr.free_symbols - {wrt}, key=str)
     plain = {symbol: _plain(place, symbol.is_positive) for place, symbol in enumerate([wrt, *others])}
     derivative = _sympy_derivative(expr.xreplace(plain), plain[wrt])
     return derivative.xreplace({new: old for old, new in plain.items()})
+
+
+def _is_composed(expr: Expr) -> bool:
+    """Whether an expression is a function, or a power that is a number, of one other."""
+    return len(expr.args) == 1 if isinstance(expr, Function) else isinstance(expr, Pow) and expr.exp.is_Number
+
+
+def _times(factors: Sequence[Expr], place: int, slope: Expr) -> Expr:
+    """A product with one of its factors replaced."""
+    return Mul(*factors[:place], slope, *factors[place + 1 :])
 
 
 @lru_cache(maxsize=256)

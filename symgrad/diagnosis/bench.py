@@ -4,7 +4,7 @@ a line, an equation or a Jacobian were another."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -42,13 +42,19 @@ def adjoint_lines(record: Record) -> dict[str, Step]:
     return {name: steps[-1] for name, steps in lines.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bench:
     """A record at inputs of given sizes."""
 
     record: Record
     sizes: Mapping[str, int]
     inputs: Arrays
+    _apart: dict[str, tuple[Evaluator, list[str]]] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def lines(self) -> dict[str, Step]:
+        """For each array on the way, latest first, the line that gives its adjoint."""
+        return adjoint_lines(self.record)
 
     @property
     def program(self) -> Program:
@@ -102,16 +108,36 @@ class Bench:
             raise NotHere(f"{', '.join(missing)} is no array here")
         return np.asarray(self._known.over(expr, letters)[0])
 
-    def adjoints_by(self, values: Arrays, given: Arrays | None = None) -> dict[str, np.ndarray]:
-        """The adjoints that the lines of the record give for forward ``values``; those in ``given`` are as they are."""
-        given = given or {}
-        found: dict[str, np.ndarray] = {}
+    def adjoints_by(self, values: Arrays) -> dict[str, np.ndarray]:
+        """The adjoints that the lines of the record give for forward ``values``."""
         evaluate = evaluator(self.program, self.sizes, {**self.own, **values})
-        for name, step in adjoint_lines(self.record).items():
-            value = given[name] if name in given else evaluate.over(step.after, letters_of(step))[0]
-            evaluate.values[self.record.adjoint_arrays[name].name] = np.asarray(value, dtype=float)[None]
-            found[name] = value
-        return found
+        return {name: self._by_line(name, evaluate) for name in self.lines}
+
+    def adjoints_with(self, name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+        """The adjoints if that of one array were another."""
+        known, later = self._apart_from(name)
+        evaluate = known.without(frozenset())
+        evaluate.values[self.record.adjoint_arrays[name].name] = np.asarray(value, dtype=float)[None]
+        return {**self.adjoints, name: value, **{other: self._by_line(other, evaluate) for other in later}}
+
+    def _by_line(self, name: str, evaluate: Evaluator) -> np.ndarray:
+        """An adjoint by its line, which those after it then use."""
+        step = self.lines[name]
+        value = evaluate.over(step.after, letters_of(step))[0]
+        evaluate.values[self.record.adjoint_arrays[name].name] = np.asarray(value, dtype=float)[None]
+        return np.asarray(value)
+
+    def _apart_from(self, name: str) -> tuple[Evaluator, list[str]]:
+        """What is known without the adjoint of an array, and the adjoints that depend on it."""
+        if name not in self._apart:
+            arrays, later = self.record.adjoint_arrays, []
+            stale = {arrays[name].name}
+            for other, step in self.lines.items():
+                if other != name and array_names(step.after) & stale:
+                    later.append(other)
+                    stale.add(arrays[other].name)
+            self._apart[name] = self._known.without(stale), later
+        return self._apart[name]
 
     @cached_property
     def tape(self) -> Tape:

@@ -45,7 +45,7 @@ def _passed_on(record: Record) -> Iterator[Hypothesis]:
 
 
 def _standing_for(early: str, late: str) -> Callable[[Bench], dict[str, np.ndarray]]:
-    return lambda bench: gradients(bench, bench.adjoints_by(bench.values, {early: bench.adjoints[late]}))
+    return lambda bench: gradients(bench, bench.adjoints_with(early, bench.adjoints[late]))
 
 
 def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from sympy import Expr
@@ -34,8 +34,9 @@ def of_lines_more_widely(record: Record) -> Iterator[Hypothesis]:
     program = record.program.with_nodes(record.program.definitions)
     if program != record.program:
         whole = derive_record(program, record.wrt)
+        there = cache(lambda bench: Bench(whole, bench.sizes, bench.inputs))
         for tables in (TABLE, WIDER):
-            yield from (_elsewhere(whole, h) for h in of_lines(whole, tables, "a line"))
+            yield from (_elsewhere(whole, there, h) for h in of_lines(whole, tables, "a line"))
     for step in adjoint_lines(record).values():
         yield from (_hypothesis(record, step, change) for change in _two_changes(step, record))
 
@@ -52,11 +53,11 @@ def _both(one: Change, two: Change) -> str:
     return f"{one.words()}, and {two.words()}"
 
 
-def _elsewhere(record: Record, hypothesis: Hypothesis) -> Hypothesis:
-    """A hypothesis about another derivation of the same gradient."""
+def _elsewhere(record: Record, there: Callable[[Bench], Bench], hypothesis: Hypothesis) -> Hypothesis:
+    """A hypothesis about another derivation of the same gradient; ``there`` is a point of that one."""
     return replace(
         hypothesis,
-        predict=lambda bench: hypothesis.predict(Bench(record, bench.sizes, bench.inputs)),
+        predict=lambda bench: hypothesis.predict(there(bench)),
         cost=hypothesis.cost + 0.2,
         of=record,
     )
@@ -100,6 +101,6 @@ def _yours(record: Record, step: Step, after: Expr) -> str:
 def _with_line(name: str, step: Step, after: Expr) -> Callable[[Bench], dict[str, np.ndarray]]:
     def predict(bench: Bench) -> dict[str, np.ndarray]:
         value = bench.known(after, letters_of(step))
-        return gradients(bench, bench.adjoints_by(bench.values, {name: value}))
+        return gradients(bench, bench.adjoints_with(name, value))
 
     return predict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import re
@@ -24,8 +25,11 @@ from trials.fuzz.syntax import Draft, source
 ROOT = Path(__file__).resolve().parent.parent.parent
 THOROUGH = 10
 """One draft in so many is held against jax, and printed in every form."""
-CACHED = 200
+CACHED = 100
 """After so many drafts what SymPy remembers is dropped, or memory would fill."""
+COLLECTED = 10
+"""After so many drafts garbage is collected: of itself Python would do it many times in each, over all that SymPy and
+jax remember, which takes longer than the draft."""
 
 Entry = dict[str, Any]
 
@@ -64,12 +68,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _examined(seed: int, numbers: Iterable[int]) -> Iterator[Entry]:
+    gc.disable()
     for count, number in enumerate(numbers, 1):
         draft = from_seed(seed, number)
         outcome = examine(draft, number, number % THOROUGH == 0)
         yield {"number": number, **vars(outcome)}
         if count % CACHED == 0:
             clear_cache()
+        if count % COLLECTED == 0:
+            gc.collect()
+    gc.enable()
 
 
 def read(kept: Path) -> dict[int, Entry]:
