@@ -348,7 +348,7 @@ def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
     assert symgrad.diagnose(derivation, single).ok
 
 
-@pytest.mark.parametrize("loss", symgrad.LOSSES)
+@pytest.mark.parametrize("loss", ["softmax_mse", "ridge", "huber", "attention_head", "clip_loss"])
 def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
     derivation = symgrad.derive(loss)
     function = derivation.to_numpy()

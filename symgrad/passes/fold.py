@@ -104,6 +104,12 @@ def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
     return expr, tuple(used)
 
 
+@lru_cache(maxsize=4096)
+def _has_factor(expr: Expr) -> bool:
+    """Whether a common factor can be taken out of a sum."""
+    return isinstance(factor_terms(expr), Mul)
+
+
 def cost(expr: Basic, weights: dict[str, int]) -> int:
     """What a line costs its reader: entries by the weight of their array (2 unless told), operations, sums.
 
@@ -120,7 +126,7 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
     if isinstance(expr, Function):
         return 2 + sum(cost(arg, weights) for arg in expr.args)
     if isinstance(expr, Pow):
-        unfactored = 3 if expr.exp.is_negative and isinstance(factor_terms(expr.base), Mul) else 0
+        unfactored = 3 if expr.exp.is_negative and _has_factor(expr.base) else 0
         return cost(expr.base, weights) + unfactored + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
     if isinstance(expr, Mul):
         plain = [arg for arg in expr.args if not _is_count(arg)]
