@@ -119,7 +119,7 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     atom = Symbol("kernel ", real=True)  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = (lhs * denominator - numerator).expand()
-    divisor = equation.coeff(atom, 1)
+    divisor = equation.coeff(atom)
     rest = equation - divisor * atom
     if divisor == 0 or rest.expand().has(atom) or divisor.has(atom):
         return None

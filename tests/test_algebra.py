@@ -187,6 +187,24 @@ def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch)
         times(add(y(k), p(k), number(1)), add(y(j), p(j)))
 
 
+def test_a_power_of_one_term_is_none_of_the_large_ones() -> None:
+    high = algebra.MOST_EXPONENT + 1
+    assert power(times(y(k), p(j)), high) == times(power(y(k), high), power(p(j), high))
+    with pytest.raises(NoNormalForm, match="too high"):
+        power(add(y(k), p(j)), high)
+
+
+def test_only_what_is_positive_comes_out_of_a_root() -> None:
+    common = add(times(y(k), p(k)), times(y(k), p(j)))
+    ((outside, _, inside), (positive, _, rest)) = (algebra.content(common), algebra.content(common, positive=True))
+    assert {outside: 1} == y(k) and inside == add(p(k), p(j))
+    assert positive == () and rest == common
+    fraction = add(number(1), power(less(y(k), y(j)), -1))
+    assert algebra.cleared(fraction, positive=True) == (fraction, {})
+    numerator, divisors = algebra.cleared(fraction)
+    assert list(divisors.values()) == [1] and numerator == less(less(y(j), y(k)), number(1))
+
+
 def test_known_signs() -> None:
     square = power(y(k), 2)
     positive = [
@@ -325,6 +343,10 @@ def equal_sums() -> Pairs:
         "a double sum divided by itself": (
             sums.over(times(y(n, k), power(sums.over(y("m@N", j), ["m@N", j]), -1), p(i)), [n, k]),
             p(i),
+        ),
+        "a sum divided by one of two": (
+            sums.over(times(y(j), y(j, i), p(k), power(sums.over(p(i), [i]), -1)), [j, k]),
+            sums.over(times(y(j), y(j, i)), [j]),
         ),
         "shares": (sums.over(times(algebra.selected(y(n, i), i, k), p(n)), [k]), p(n)),
         "one-hot: a square": (power(y(n, k, row=AT_MOST_ONE), 3), y(n, k, row=AT_MOST_ONE)),

@@ -161,6 +161,16 @@ def test_what_has_no_normal_form_is_refused(expr: Expr) -> None:
         Normaliser(PROGRAM, NAMES)(expr)
 
 
+def test_inputs_are_positive_where_they_say_so() -> None:
+    equations = (node(cl.L.base, Sum(Y[n, k], n, k)),)
+    scalars = (Array("tau", (), positive=True), Array("eps", (), positive=True))
+    of = Normaliser(Program("test", (N, C), (Y, *scalars), equations, "L"), frozenset())
+    assert of.equal(log(tau * eps), log(tau) + log(eps))
+    assert not of.equal(log(tau * Y[n, k]), log(tau) + log(Y[n, j]))
+    either = Program("test", (N, C), (Y, Array("tau"), Array("eps")), equations, "L")
+    assert not Normaliser(either, frozenset()).equal(log(tau * eps), log(tau) + log(eps))
+
+
 def test_an_index_runs_over_an_axis() -> None:
     assert index_text(k) == "k@C"
     with pytest.raises(NoNormalForm, match="not an index over an axis"):

@@ -169,6 +169,16 @@ def test_a_difference_is_one_however_small(tiny: Expr) -> None:
     assert verdict(a, a + tiny * b, of).level == Level.WRONG
 
 
+@pytest.mark.parametrize("wrong", [a + 1, a / Add(x, -x, evaluate=False)])
+def test_elsewhere_is_another_point_and_not_where_nothing_has_a_value(wrong: Expr) -> None:
+    def line(after: Expr) -> Record:
+        return Record(program(), ("A",), (Step(1, Value(a), None, after, "claim", "a line of the test"),), {}, {})
+
+    (right,) = claims(line(a * (1 + x) - a * x))
+    assert isinstance(right, Claim) and Prover(line(a))._holds_elsewhere(right, ())
+    assert not Prover(line(a))._holds_elsewhere(replace(right, after=wrong), ())
+
+
 def test_numerically_means_fifty_digits() -> None:
     right, of = 1 - erf(a), program(loss=Sum(erf(a) * b, n, k))
     assert verdict(right, erfc(a), of).words.startswith("numerically (50 digits) at shapes (2, 4), ")

@@ -107,6 +107,17 @@ def test_adjoints_are_the_derivatives_of_the_output() -> None:
     assert np.allclose(numbers(of.values(Array("adjoint_Z", (N, C))[n, k], (n, k))), dz)
 
 
+def test_terms_of_an_adjoint_may_be_known_to_different_depths() -> None:
+    """In a field, an exponential of an exponential is known at fewer levels than what has none."""
+    deep, flat = node(Z[n, k], exp(exp(Y[n, k]))), node(P[n, k], Y[n, k] ** 2)
+    for first, second in ((deep, flat), (flat, deep)):
+        of = program(first, second, loss(Z[n, k] + P[n, k]))
+        field, reals = (truth(of, system) for system in (Field, Reals))
+        assert len(field.adjoint("Y")) < len(field.evaluator.values["Y"])
+        y = numbers(reals.evaluator.values["Y"])
+        assert np.allclose(numbers(reals.adjoint("Y")), np.exp(np.exp(y) + y) + 2 * y)
+
+
 def test_a_partial_derivative_holds_other_nodes_fixed() -> None:
     of = truth(softmax_cross_entropy())
     x, y, p = (numbers(of.evaluator.values[name]) for name in "XYP")

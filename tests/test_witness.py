@@ -275,6 +275,7 @@ def test_invariants_say_what_they_found() -> None:
     possible = probabilities_possible(of, scale=-1.0)
     assert possible.detail == "column sums of P would be 0.6000, 0.1000; each must be in (0, 1), together 1"
     assert not probabilities_possible(replace(of, db=np.array([0.5, -0.5])), scale=1.0).holds  # more than all
+    assert probabilities_possible(replace(of, db=np.zeros(2)), scale=1.0).holds  # all of it, as far as was printed
 
 
 def test_probabilities_of_the_cross_entropy() -> None:

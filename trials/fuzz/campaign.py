@@ -10,12 +10,10 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.cache import clear_cache
 
 from symgrad.check.marks import Level
@@ -69,15 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _remember_free_symbols() -> None:
-    """SymPy looks for the free symbols of a sum whenever it asks whether it is a number: a sixth of a campaign."""
-    found: Any = ExprWithLimits.free_symbols
-    known = lru_cache(maxsize=20_000)(found.fget)
-    ExprWithLimits.free_symbols = property(lambda self: set(known(self)))  # a copy: who asks may change it
-
-
 def _examined(seed: int, numbers: Iterable[int]) -> Iterator[Entry]:
-    _remember_free_symbols()
     gc.disable()
     for count, number in enumerate(numbers, 1):
         draft = from_seed(seed, number)
