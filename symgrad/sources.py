@@ -126,7 +126,7 @@ def _file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))  # so that it finds its neighbours, as when it is run
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(str(path), error) from error
     finally:
         sys.path.pop(0)
@@ -139,13 +139,13 @@ def _module(name: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(name, error) from error
     finally:
         sys.path.pop(0)
 
 
-def _failed(where: str, error: Exception) -> SymgradError:
+def _failed(where: str, error: BaseException) -> SymgradError:
     if isinstance(error, SymgradError):
         return type(error)(f"{where}: {error}")
     what = str(error).splitlines()[0] if str(error) else ""

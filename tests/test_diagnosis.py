@@ -3,6 +3,8 @@ gradient is never accused."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -122,13 +124,13 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, int | None]] = {
     "bias missing": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W)),
         "missing",
-        "b is missing in the forward equations",
+        "b is missing, on the way forward alone",
         1,
     ),
     "W turned": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W.T + b)),
         "transposed",
-        "W is transposed in the forward equations",
+        "W is transposed, on the way forward alone",
         1,
     ),
     "gradient turned": (
@@ -346,6 +348,75 @@ def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
 
     assert symgrad.diagnose(derivation, function).ok
     assert symgrad.diagnose(derivation, single).ok
+
+
+def test_numbers_that_a_candidate_does_not_take_are_at_their_defaults() -> None:
+    ridge = symgrad.derive("ridge")
+    found = symgrad.diagnose(ridge, lambda X, w, y: 2 / len(y) * X.T @ (X @ w - y) + 2 * w)
+    assert found.ok and found.remarks == ("it takes no lambda_, and was compared at lambda_ = 1",)
+    without = symgrad.diagnose(ridge, lambda X, w, y: 2 / len(y) * X.T @ (X @ w - y))
+    assert not without.ok and without.explanations[0].words == "λ is missing"
+
+
+def test_gradients_in_another_order() -> None:
+    def turned(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
+        by_w, by_b = cross_entropy()(X, W, b, Y)
+        return by_b, by_w
+
+    found = symgrad.diagnose(CROSS_ENTROPY, turned)
+    assert [e.kind for e in found.explanations] == ["order"] and not found.unexplained
+    assert found.explanations[0].words == "the gradients are returned in the order b, W, expected W, b"
+    doubled = symgrad.diagnose(CROSS_ENTROPY, lambda *given: tuple(2 * g for g in turned(*given)))
+    assert doubled.explanations[0].words.startswith("the gradients by W and b are 2 times")
+    assert "the gradients are returned in the order b, W, expected W, b" in doubled.remarks
+    pair = symgrad.derive("matrix_factorisation")
+    function = pair.to_numpy()
+    same_axes = symgrad.diagnose(symgrad.derive("info_nce"), lambda *given: _info_nce(*given)[::-1])
+    assert [e.kind for e in same_axes.explanations] == ["order"]
+    assert symgrad.diagnose(pair, lambda *given: tuple(function(*given)[1])).ok
+
+
+def _info_nce(*given: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(symgrad.derive("info_nce").to_numpy()(*given)[1])
+
+
+def test_what_explains_one_gradient_alone_says_so() -> None:
+    def untransposed(U: np.ndarray, V: np.ndarray, tau: float) -> Gradients:
+        Z = U @ V.T / tau
+        G = (softmax(Z) - np.eye(len(U))) / (len(U) * tau)
+        return G @ V, G @ U
+
+    found = symgrad.diagnose(symgrad.derive("info_nce"), untransposed)
+    first = found.explanations[0]
+    assert first.arrays == ("V",) and first.words.endswith(", for the gradient by V alone")
+    assert (first.line, first.right, first.yours) == (None, "", "")
+
+
+def test_on_the_way_back_the_line_is_that_of_the_derivative() -> None:
+    def unscaled(X: np.ndarray, Wq: np.ndarray, Wk: np.ndarray, Wv: np.ndarray, Y: np.ndarray) -> Gradients:
+        Q, K, V = X @ Wq, X @ Wk, X @ Wv
+        A = softmax(Q @ K.T / np.sqrt(K.shape[1]))
+        by_output = 2 * (A @ V - Y)
+        by_scores = _jacobian(A, by_output @ V.T) * A.size / 2  # the factor of the squared error taken back
+        by_q, by_k, by_v = by_scores @ K, by_scores.T @ Q, A.T @ by_output
+        return by_q @ Wq.T + by_k @ Wk.T + by_v @ Wv.T, X.T @ by_q, X.T @ by_k, X.T @ by_v
+
+    found = symgrad.diagnose(symgrad.derive("attention_head"), unscaled)
+    back = next(e for e in found.explanations if "on the way back alone" in e.words)
+    assert back.line is not None and back.right.startswith("∂") and back.yours.startswith("that of ")
+
+
+@pytest.mark.parametrize(
+    ("leave", "words"),
+    [(lambda: sys.exit(0), "raises SystemExit: 0, in line"), (lambda: 1 / 0, "raises ZeroDivisionError: division by")],
+)
+def test_a_candidate_that_ends_the_program_or_raises_is_refused(leave: Callable[[], object], words: str) -> None:
+    def ends(*given: np.ndarray) -> object:
+        return leave()
+
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        symgrad.diagnose(CROSS_ENTROPY, ends)
+    assert str(caught.value).startswith("ends raises")
 
 
 @pytest.mark.parametrize("loss", ["softmax_mse", "ridge", "huber", "attention_head", "clip_loss"])

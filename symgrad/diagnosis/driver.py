@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import chain, combinations
+from functools import partial
+from itertools import chain, combinations, permutations
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -13,16 +15,16 @@ import numpy as np
 from symgrad.api import Derivation
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.assumed import of_assumptions
-from symgrad.diagnosis.bench import Bench, hardened
+from symgrad.diagnosis.bench import Arrays, Bench, hardened
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
 from symgrad.diagnosis.hypotheses import Hypothesis
 from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
-from symgrad.diagnosis.match import Matcher
+from symgrad.diagnosis.match import Matcher, equal
 from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
-from symgrad.diagnosis.precision import OFTEN, Rounding, extremes
+from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.errors import InputError
 from symgrad.steps import Record
@@ -35,6 +37,8 @@ MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
     of_lines,
 )
 WIDER = (of_lines_more_widely,)
+MOST_ORDERED = 5
+"""Gradients that are looked for in another order."""
 
 
 def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int = 0) -> Diagnosis:
@@ -54,13 +58,23 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     record, name = derivation.record, called(candidate)
     tried = _tried(record, candidate, seed)
     benches = tried.benches
-    given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    as_returned = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    order = _order(record, benches, as_returned)
+    given = [{name: g[at] for name, at in zip(record.wrt, order, strict=True)} for g in as_returned]
     rounding = Rounding.of(record, derivation.to_numpy(), benches, given)
     deviations = [d for array in record.wrt if (d := _deviation(array, benches, given, rounding.allowed[array]))]
     remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
+    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in tried.taken.left_out(record).items()]
     found: tuple[Explanation, ...] = ()
+    if order != record.wrt:
+        said = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
+        remarks += [said] if deviations else []
     if deviations:
         found = _explained(record, benches, given, rounding, {d.array for d in deviations})
+    elif order != record.wrt:
+        apart = (_deviation(array, benches, as_returned, rounding.allowed[array]) for array in record.wrt)
+        deviations = [d for d in apart if d]
+        found = (Explanation("order", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
     elif not tried.failure:
         extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
         if extreme and extreme.wrong:
@@ -119,21 +133,42 @@ def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
     axes = [axis.name for axis in record.program.axes]
     for square in (None, *combinations(axes, 2)):
         for taken in dict.fromkeys((Taken(names, frozenset()), Taken(names, labels))):
-            benches = [_labelled(bench_at(record, point, seed, square), taken.labels) for point in (0, 1)]
+            fixed = taken.left_out(record)
+            benches = [_labelled(bench_at(record, point, seed, square, fixed), taken.labels) for point in (0, 1)]
             try:
                 for bench in benches:
                     candidate(*taken.given(bench.inputs))
-            except Exception as error:
-                failure = failure or _raised(error)
+            except (Exception, SystemExit) as error:
+                failure = failure or _raised(candidate, error)
                 continue
             words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
             return _Tried(benches, taken, words and f"it {words}")
     raise InputError(f"{called(candidate)} {failure}")
 
 
-def _raised(error: Exception) -> str:
-    words = str(error).splitlines()[0] if str(error) else "no words"
-    return f"raises {type(error).__name__}: {words}"
+def _order(record: Record, benches: Sequence[Bench], given: Sequence[Arrays]) -> tuple[str, ...]:
+    """For each array, that in whose place its gradient was returned: its own, unless the gradients are right, or have
+    the right shapes at last, in one other order."""
+    if len(record.wrt) > MOST_ORDERED:
+        return record.wrt
+
+    def every(order: tuple[str, ...], test: Callable[[np.ndarray, np.ndarray], bool]) -> bool:
+        of = list(zip(record.wrt, order, strict=True))
+        pairs = ((g[at], b.truth[name]) for g, b in zip(given, benches, strict=True) for name, at in of)
+        return all(test(*pair) for pair in pairs)
+
+    fitting = [o for o in permutations(record.wrt) if every(o, lambda one, other: one.shape == other.shape)]
+    right = next((o for o in fitting if every(o, partial(equal, allowed=MOST_SINGLE))), record.wrt)
+    return fitting[0] if len(fitting) == 1 else right
+
+
+def _raised(candidate: Candidate, error: BaseException) -> str:
+    """What it raises, and in which line of its file."""
+    code = getattr(candidate, "__code__", None)
+    own = [frame for frame in extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    at = f", in line {own[-1].lineno}" if own else ""
+    words = f": {str(error).splitlines()[0]}" if str(error) else ""
+    return f"raises {type(error).__name__}{words}{at}"
 
 
 def _labelled(bench: Bench, labels: Iterable[str]) -> Bench:

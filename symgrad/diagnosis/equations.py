@@ -20,7 +20,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.alter import TABLE, Change, changes
 from symgrad.diagnosis.bench import Bench, Tape
-from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, probability_text
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, derivative_line, gradients, probability_text
 from symgrad.diagnosis.numbers import forward
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
@@ -64,12 +64,18 @@ def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
     forward = _on_the_way_forward(edit)
     yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, partial(_only, edit, "forward"), yours)
     if edit.is_small:
-        back = _on_the_way_back(edit)
+        back, at = _on_the_way_back(edit), derivative_line(record, edit.name)
+        if at is not None:
+            line, yours = at, partial(_derivative, record, edit)
         yield Hypothesis(edit.kind, edit.cost + 0.2, back, line, partial(_only, edit, "back"), yours)
 
 
 def _only(edit: Edit, way: str) -> str:
     return f"{edit.words()}, on the way {way} alone"
+
+
+def _derivative(record: Record, edit: Edit) -> str:
+    return f"that of {_yours(record, edit)}"
 
 
 def _yours(record: Record, edit: Edit) -> str:

@@ -107,14 +107,17 @@ def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterable[
             yield _of_fit(record, fit, group, cost)
     elif found.changed & set(names):
         arrays = tuple(n for n in names if n in found.changed or n in extra)
-        make = partial(_of_hypothesis, record, hypothesis, extra, arrays, cost)
+        alone = f", for the gradient by {' and '.join(names)} alone" if found.changed - set(names) else ""
+        make = partial(_of_hypothesis, record, hypothesis, extra, arrays, cost, alone)
         yield _Draft(hypothesis.kind, arrays, hypothesis.line, cost, make)
 
 
 def _of_hypothesis(
-    record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float
+    record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float, alone: str
 ) -> Explanation:
-    words = "; and ".join([hypothesis.words(), *_extra_words(record, extra)])
+    words = "; and ".join([hypothesis.words() + alone, *_extra_words(record, extra)])
+    if alone:  # its line would be about the others too
+        return Explanation(hypothesis.kind, words, arrays, None, "", "", cost)
     right = _right(hypothesis.of or record, hypothesis.line)
     line = None if hypothesis.of else hypothesis.line
     yours = hypothesis.yours()

@@ -13,7 +13,7 @@ from symgrad.notation import array_names
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import name_text
-from symgrad.steps import Record, Value
+from symgrad.steps import Partial, Record, Value
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,20 @@ def definition_line(record: Record, name: str) -> int | None:
     entry = record.program.definitions[name].entry
     found = (s.number for s in record.steps if s.subject == Value(entry) and s.rule == "definition")
     return next(found, None)
+
+
+def derivative_line(record: Record, name: str) -> int | None:
+    """The number of the first line that differentiates the equation of an array; of an abbreviation, one of what it
+    stands in."""
+    program = record.program
+
+    def holds(other: str) -> bool:
+        return other == name or (not program.definitions[name].is_node and name in program.ancestors.get(other, ()))
+
+    for step in record.steps:
+        if isinstance(step.subject, Partial) and any(map(holds, array_names(step.subject.of))):
+            return step.number
+    return None
 
 
 def first_use(record: Record, name: str) -> int | None:

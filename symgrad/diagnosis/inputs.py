@@ -26,7 +26,7 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
             yield from _labels(record, array)
         for turn in _turns(array):
             line = first_use(record, array.name)
-            words = partial(str, f"{turn.words} in the forward equations")
+            words = partial(str, f"{turn.words}, on the way forward alone")
             yield Hypothesis(turn.kind, turn.cost, _forward(array.name, turn.made), line, words)
             yours: Callable[[], str] = str
             if turn.stands is not None and (step := _last_with(record, array)):

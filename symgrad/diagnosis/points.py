@@ -25,8 +25,14 @@ LEAST = 0.1
 Candidate = Callable[..., Any]
 
 
-def bench_at(record: Record, point: int, seed: int, square: tuple[str, str] | None = None) -> Bench:
-    """The record at random inputs where the loss and its gradients are finite.
+def bench_at(
+    record: Record,
+    point: int,
+    seed: int,
+    square: tuple[str, str] | None = None,
+    fixed: Mapping[str, np.ndarray] | None = None,
+) -> Bench:
+    """The record at random inputs, but for those that are ``fixed``, where the loss and its gradients are finite.
 
     ``square`` names two axes that are to have the same size.  Raises ``InputError`` where no inputs are found.
     """
@@ -35,7 +41,7 @@ def bench_at(record: Record, point: int, seed: int, square: tuple[str, str] | No
         sizes[square[1]] = sizes[square[0]]
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng((seed, point, attempt))
-        bench = Bench(record, sizes, random_inputs(record, sizes, rng, attempt % 2 == 1))
+        bench = Bench(record, sizes, {**random_inputs(record, sizes, rng, attempt % 2 == 1), **(fixed or {})})
         with np.errstate(all="ignore"):
             try:
                 values = [bench.values[record.program.output], *bench.truth.values()]
@@ -85,6 +91,10 @@ class Taken:
     names: tuple[str, ...]
     labels: frozenset[str]
 
+    def left_out(self, record: Record) -> dict[str, np.ndarray]:
+        """The numbers that it is not given, at their defaults, which it must have for its own."""
+        return {n: np.asarray(float(v)) for n, v in record.program.defaults if n not in self.names}
+
     def given(self, inputs: Mapping[str, np.ndarray]) -> list[Any]:
         """The arguments, each a copy, so that nothing that a candidate does to them is seen elsewhere."""
         return [self._one(name, inputs[name]) for name in self.names]
@@ -125,10 +135,14 @@ def called(candidate: Candidate) -> str:
 def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> dict[str, np.ndarray]:
     """The gradients that a candidate returns, by array.
 
-    Raises ``InputError`` where it returns another number of arrays, or something that is no array of numbers.
+    Raises ``InputError`` where it returns another number of arrays, or something that is no array of numbers, and
+    where it ends the program.
     """
     with np.errstate(all="ignore"):
-        value = candidate(*given)
+        try:
+            value = candidate(*given)
+        except SystemExit as end:
+            raise InputError(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
     if len(parts) == 2 and len(wrt) > 0 and isinstance(parts[1], (tuple, list)) and np.ndim(parts[0]) == 0:
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
