@@ -115,7 +115,8 @@ def _is_nonnegative(expr: Expr) -> bool:
 
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
-    """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear with a divisor known nonzero."""
+    """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear, and divided by no more than numbers
+    and ``lhs``, known not to be zero."""
     atom = Symbol("kernel ", real=True)  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = (lhs * denominator - numerator).expand()
@@ -129,6 +130,10 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     for divided in Mul.make_args(below):
         if not divided.is_number and not (divided.is_integer and divided.is_nonzero):  # the size of an axis is not 0
             if not (reason := nonzero_because(program, divided)):
+                return None
+            if array_names(divided) - array_names(
+                lhs
+            ):  # (r + y)/g for a function is no shorter, and lost where g is tiny
                 return None
             conditions.append(Condition(divided, reason))
     return solution, tuple(conditions)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Sum, exp, log, sqrt, zoo
+from sympy import Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node
@@ -33,6 +33,27 @@ def agrees(program: Program, wrt: tuple[str, ...], sizes: tuple[int, ...] = (3, 
     assert value == pytest.approx(arrays[program.output].real, rel=1e-9)
     for name in wrt:
         assert getattr(grads, name) == pytest.approx(complex_step(program, name, arrays, over), rel=1e-8, abs=1e-9)
+
+
+def test_no_function_is_written_by_dividing_by_what_may_be_tiny() -> None:
+    """tanh z was (r + y)/g: right, and lost where the gate g underflows."""
+
+    @symgrad.loss(shapes="X: N D, w: D, v: D, y: N", wrt="w, v")
+    def gated(X: Any, w: Any, v: Any, y: Any) -> Any:
+        """Gated regression."""
+        g = symgrad.array.sigmoid(X @ v)
+        r = g * np.tanh(X @ w) - y
+        return np.mean(r**2)
+
+    derivation = derive(gated)
+    assert derivation.prove().ok and derivation.gradients["w"].index.has(tanh)
+    X, w, v, y = (
+        np.array([[1.0, 2.0], [0.5, -1.0]]),
+        np.array([0.3, 0.2]),
+        np.array([-800.0, 0.0]),
+        np.array([1.0, 2.0]),
+    )
+    assert all(np.all(np.isfinite(grad)) for grad in derivation.to_numpy()(X, w, v, y)[1])
 
 
 def runs(loss: symgrad.Loss) -> None:

@@ -64,12 +64,20 @@ def test_a_definition_is_solved_for_its_kernel(case: str) -> None:
 
 
 def test_a_definition_without_a_kernel_is_solved_for_its_entries() -> None:
-    definition = abbreviation(u, y + 2 * z * eps.base)
+    definition = abbreviation(u, y + 2 * z)
     rules = {rule.pattern: rule for rule in rules_of(program(definition), definition)}
     assert rules.keys() == {y, z} and not any(rule.always for rule in rules.values())
-    assert (rules[z].replacement - (u - y) / (2 * eps.base)).together().expand() == 0
-    assert [(condition.nonzero, condition.reason) for condition in rules[z].conditions] == [(eps.base, "positive")]
-    assert rules[y].conditions == ()
+    assert rules[y].replacement == u - 2 * z and (rules[z].replacement - (u - y) / 2).expand() == 0
+    assert rules[y].conditions == rules[z].conditions == ()
+
+
+def test_nothing_is_solved_by_dividing_by_another_array() -> None:
+    scaled = abbreviation(u, y + 2 * z * eps.base)
+    assert {rule.pattern for rule in rules_of(program(scaled), scaled)} == {y}
+    gated = abbreviation(u, eps.base * tanh(z) - y)
+    assert rules_of(program(gated), gated) == []
+    share = abbreviation(u, 1 / (1 + exp(-z)))
+    assert [c.nonzero for c in only(share).conditions] == [u]
 
 
 NOT_SOLVED = {
@@ -101,8 +109,9 @@ def test_solving_needs_a_linear_equation() -> None:
     assert solved(of, u, 1 / (1 + kernel) + kernel, kernel) is None
     found = solved(of, u, kernel / (1 + kernel), kernel)
     assert found is None  # u / (1 - u): nothing says that u is not 1
-    found = solved(of, u, eps.base * kernel + C.size, kernel)
-    assert found is not None and (found[0] - (u - C.size) / eps.base).together().expand() == 0
+    assert solved(of, u, eps.base * kernel + C.size, kernel) is None
+    found = solved(of, u, 3 * kernel + C.size, kernel)
+    assert found is not None and (found[0] - (u - C.size) / 3).together().expand() == 0
 
 
 NONZERO = {
