@@ -518,6 +518,8 @@ def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
         (lambda X, W: X, "takes 2 arguments, expected 4: X, W, b, Y"),
         (lambda X, W, b, Y: (X, W, b), "returns 3 values, expected the gradients by W, b, in this order"),
         (lambda X, W, b, Y: X, "returns one array, expected the gradients by W, b, in this order"),
+        (lambda X, W, b, Y: None, "returns a NoneType, expected the gradients by W, b, in this order"),
+        (lambda X, W, b, Y: {"W": W}, "returns a dict, expected the gradients by W, b, in this order"),
         (lambda X, W, b, Y: (["a"], b), "the gradient by W is an array of <U1, expected numbers"),
         (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
         (3, "a candidate is a function, not a int"),
@@ -527,6 +529,13 @@ def test_bad_candidates(candidate: Candidate, message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         symgrad.diagnose(CROSS_ENTROPY, candidate)
     assert "\n" not in str(raised.value)
+
+
+def test_two_gradients_where_one_was_asked_for() -> None:
+    alone = symgrad.derive("softmax_cross_entropy", wrt="W")
+    with pytest.raises(InputError, match="returns 2 values, expected the gradient by W alone"):
+        symgrad.diagnose(alone, cross_entropy())
+    assert symgrad.diagnose(alone, lambda *given: cross_entropy()(*given)[0].tolist()).ok
 
 
 MINE = """

@@ -146,13 +146,13 @@ def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> 
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
     if len(parts) == 2 and len(wrt) > 0 and isinstance(parts[1], (tuple, list)) and np.ndim(parts[0]) == 0:
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
-    if len(wrt) == 1 and len(parts) != 1:
-        parts = [value]  # one gradient, as a list of numbers
+    if len(wrt) == 1 and len(parts) != 1 and not (isinstance(value, tuple) and any(map(np.ndim, parts))):
+        parts = [value]  # one gradient, as a list of numbers or rows
     if len(parts) != len(wrt):
-        returns = "one array" if len(parts) == 1 else f"{len(parts)} values"
-        raise InputError(
-            f"{called(candidate)} returns {returns}, expected the gradients by {', '.join(wrt)}, in this order"
-        )
+        one = "one array" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        returns = one if len(parts) == 1 else f"{len(parts)} values"
+        expected = f"gradients by {', '.join(wrt)}, in this order" if len(wrt) > 1 else f"gradient by {wrt[0]} alone"
+        raise InputError(f"{called(candidate)} returns {returns}, expected the {expected}")
     found = {}
     for name, part in zip(wrt, parts, strict=True):
         try:

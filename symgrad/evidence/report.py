@@ -71,9 +71,11 @@ class Report:
 
 
 def proof_items(derivation: Derivation) -> list[Item]:
-    """The proof of every line, and of what the generated code evaluates; each line that is weaker has an item."""
+    """The proof of every line, and of what the generated code evaluates where that is something else; each line that is
+    weaker has an item."""
     items = _lines("proof of every line", derivation.prove())
-    return items + _lines("proof of what the code evaluates", derivation.evaluation.prove())
+    evaluated = derivation.evaluation
+    return items + (_lines("proof of what the code evaluates", evaluated.prove()) if evaluated.steps else [])
 
 
 def _lines(what: str, report: ProofReport) -> list[Item]:

@@ -30,7 +30,8 @@ def check_grad(
 
     ``grad`` returns an array shaped as the input, or a tuple or list of one for each input at the positions ``wrt``, in
     their order.  By default those are the floating-point arrays and numbers; the others, such as labels, are handed on
-    as they are.  It may also return ``(value, gradients)`` as generated functions do, and then its value is compared.
+    as they are.  It may also return ``(value, gradients)`` as generated functions do, ``(value, gradient)`` for one
+    input, and then its value is compared.
 
     A slope is found by a complex step where the function takes complex numbers and differences confirm it, else it is
     extrapolated from differences, in float64; each with a bound of its error.  An entry is right within ``tolerance``
@@ -38,8 +39,8 @@ def check_grad(
     that, at a kink or in noise, is undecided.  Of more than 100 entries, 100 are looked at one by one and the others
     together, in a random direction; an entry that is wrong there is searched for.
 
-    Raises ``InputError`` for inputs that are no numbers, another number of gradients, or an ``f`` that returns no real
-    number; what ``f`` and ``grad`` raise at the inputs is passed on.
+    Raises ``InputError`` for what is no function, inputs that are no numbers, another number of gradients, or an ``f``
+    that returns no real number; what ``f`` and ``grad`` raise at the inputs is passed on.
 
     >>> import numpy as np
     >>> from symgrad import check_grad
@@ -51,11 +52,15 @@ def check_grad(
     >>> check_grad(loss, lambda X, w, y: gradient(X, w, y) * 2 / len(y), X, w, y, wrt=[1]).ok
     True
     """
+    for name, function in (("f", f), ("grad", grad)):
+        if not callable(function):
+            raise InputError(f"{name}: expected a function, not {function!r}")
     places = _places(inputs, wrt)
-    if tolerance is not None and not tolerance > 0:
+    if tolerance is not None and not (kind(tolerance) in REAL and tolerance > 0):
         raise InputError(f"tolerance: expected a number above 0, not {tolerance!r}")
     point = Point(f, inputs, places)
-    value, problems = point.value()
+    value, doubts = point.value()
+    problems = []
     given = copies(inputs)
     returned = grad(*given)
     if not unchanged(given, inputs):
@@ -73,12 +78,14 @@ def check_grad(
         elif math.isfinite(value):
             allowed = precision(gradient, inputs[place]) ** 0.5 if tolerance is None else tolerance
             found.append(Search(point, place, np.asarray(gradient, float), allowed, value).found())
-    return GradientCheck(tuple(found), tuple(problems))
+    return GradientCheck(tuple(found), tuple(problems), tuple(doubts))
 
 
 def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
     """The positions of the inputs to differentiate by."""
     floating = [place for place, value in enumerate(inputs) if kind(value) == "f"]
+    if not (wrt is None or isinstance(wrt, (list, tuple))):
+        raise InputError(f"wrt: expected positions of inputs, such as [0], not {wrt!r}")
     places = floating if wrt is None else list(wrt)
     if not places:
         raise InputError("there is nothing to differentiate by: expected a floating-point array or number")
@@ -93,7 +100,11 @@ def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
 def _gradients(returned: Any, names: Sequence[str]) -> tuple[float | None, list[Any]]:
     """The value, if one is returned, and the gradients by the inputs of these names."""
     value = None
-    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], (tuple, list)):
+    if (
+        isinstance(returned, tuple)
+        and len(returned) == 2
+        and (isinstance(returned[1], (tuple, list)) or len(names) == 1)
+    ):
         first, second = returned
         if kind(first) == "f" and np.ndim(first) == 0:
             value, returned = float(first), second

@@ -94,24 +94,37 @@ class GradientOf:
         return max(self.seen, key=lambda entry: entry.badness, default=None)
 
     def count(self, verdict: Verdict) -> int:
-        """How many of the entries that were looked at have this verdict."""
-        return sum(entry.verdict is verdict for entry in self.seen)
+        """How many of the entries that were looked at one by one have this verdict."""
+        return sum(entry.verdict is verdict for entry in self.seen if entry.index is not None)
+
+    @property
+    def together(self) -> Verdict | None:
+        """What is known of those that were not, together; None where there are none, or where the one that makes them
+        wrong was found."""
+        found = [place for place, entry in enumerate(self.seen) if entry.index is None]
+        is_last = bool(found) and found[0] == len(self.seen) - 1
+        return self.seen[found[0]].verdict if is_last else None
 
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What ``check_grad`` found: the gradient by each input, and ``problems`` that are not those of an entry.
+    """What ``check_grad`` found: the gradient by each input, ``problems`` of it that are not those of an entry, and
+    ``doubts`` that the function itself leaves, which has no value, or more than one.
 
     It is true in a condition where everything is right; its text is a short report.
     """
 
     gradients: tuple[GradientOf, ...]
     problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong if there are problems or an entry is; undecided if an entry is."""
-        return Verdict.WRONG if self.problems else self.worst.verdict if self.worst else Verdict.RIGHT
+        """Wrong if there are problems or an entry is; undecided if an entry is, or there are doubts."""
+        if self.problems:
+            return Verdict.WRONG
+        found = self.worst.verdict if self.worst else Verdict.RIGHT
+        return max(found, Verdict.UNDECIDED) if self.doubts else found
 
     @property
     def ok(self) -> bool:
@@ -129,7 +142,8 @@ class GradientCheck:
 
     def __repr__(self) -> str:
         entries = sum(gradient.entries for gradient in self.gradients)
-        lines = [f"gradient {self.verdict.words}, {entries} {'entry' if entries == 1 else 'entries'}", *self.problems]
+        lines = [f"gradient {self.verdict.words}, {entries} {'entry' if entries == 1 else 'entries'}"]
+        lines += [*self.problems, *self.doubts]
         for gradient in self.gradients:
             lines += _lines_of(gradient)
         return "\n  ".join(lines)
@@ -139,6 +153,9 @@ def _lines_of(gradient: GradientOf) -> list[str]:
     if gradient.worst is None:
         return []
     counts = [f"{count} {verdict.words}" for verdict in reversed(Verdict) if (count := gradient.count(verdict))]
-    alone = sum(entry.index is not None for entry in gradient.seen)
-    looked = f" ({alone} of {gradient.entries} one by one, the others together)" if alone < gradient.entries else ""
-    return [f"{gradient.name}: {', '.join(counts)}{looked}", f"  {gradient.worst}"]
+    others = gradient.entries - sum(entry.index is not None for entry in gradient.seen)
+    if gradient.together is not None:
+        counts.append(f"the {others} others {gradient.together.words} together")
+    elif others:
+        counts.append(f"{others} not looked at one by one")
+    return [f"{gradient.name}: {', '.join(counts)}", f"  {gradient.worst}"]

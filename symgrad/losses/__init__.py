@@ -22,7 +22,8 @@ LOSSES: dict[str, Loss] = {
 def ready_made(name: str) -> Loss:
     """The loss of the catalogue with this name.  Raises ``InputError``, with the nearest name, where there is none."""
     if name not in LOSSES:
-        close = get_close_matches(name, LOSSES, n=1)
+        begun = [known for known in LOSSES if name and known.startswith(name)]
+        close = begun or get_close_matches(name, LOSSES, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known losses: {', '.join(LOSSES)}"
         raise InputError(f"unknown loss {name!r}: {hint}")
     return LOSSES[name]
