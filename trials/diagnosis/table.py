@@ -157,7 +157,7 @@ def _table(found: Sequence[Judged]) -> str:
     rows = [
         (
             one.case.loss,
-            _cell(f"{one.case.words} (*{one.case.kind}*)"),
+            _cell(f"{one.case.words} ({' or '.join(f'*{kind}*' for kind in sorted(one.case.accepted))})"),
             _source(one.case.source),
             _cell(f"{one.said} (*{one.kinds[0]}*)" if one.kinds else one.said),
             one.outcome,

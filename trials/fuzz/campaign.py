@@ -138,7 +138,10 @@ def _page(seed: int, kept: Path, entries: dict[int, Entry]) -> str:
         ("points at which a gradient was compared", f"{sum(e['points'] for e in every):,}"),
         ("of these at a tie of a kink", f"{sum(e['ties'] for e in every):,}"),
         ("programs held against jax", f"{sum(e['by_jax'] for e in every):,}"),
-        ("lines that are marked wrong as not defined where the program is", f"{sum(e['undefined'] for e in every):,}"),
+        (
+            "lines that are rightly marked wrong: they divide by 0 somewhere where the program has a value",
+            f"{sum(e['undefined'] for e in every):,}",
+        ),
         ("seconds of one core", f"{sum(seconds):,.0f}"),
         ("the slowest program, in seconds", f"{max(seconds):.1f}"),
     ]
