@@ -109,13 +109,13 @@ def test_adjoints_are_the_derivatives_of_the_output() -> None:
 
 def test_terms_of_an_adjoint_may_be_known_to_different_depths() -> None:
     """In a field, an exponential of an exponential is known at fewer levels than what has none."""
-    deep, flat = node(Z[n, k], exp(exp(Y[n, k]))), node(P[n, k], Y[n, k] ** 2)
-    for first, second in ((deep, flat), (flat, deep)):
-        of = program(first, second, loss(Z[n, k] + P[n, k]))
-        field, reals = (truth(of, system) for system in (Field, Reals))
-        assert len(field.adjoint("Y")) < len(field.evaluator.values["Y"])
-        y = numbers(reals.evaluator.values["Y"])
-        assert np.allclose(numbers(reals.adjoint("Y")), np.exp(np.exp(y) + y) + 2 * y)
+    Q = Array("Q", (N, C))
+    parts = {Z: exp(exp(Y[n, k])), P: Y[n, k] ** 2, Q: tanh(Y[n, k])}
+    of = program(*(node(a[n, k], part) for a, part in parts.items()), loss(Z[n, k] + P[n, k] + Q[n, k]))
+    field, reals = (truth(of, system) for system in (Field, Reals))
+    assert len(field.adjoint("Y")) == 1 < len(field.evaluator.values["Q"]) < len(field.evaluator.values["Y"])
+    y = numbers(reals.evaluator.values["Y"])
+    assert np.allclose(numbers(reals.adjoint("Y")), np.exp(np.exp(y) + y) + 2 * y + 1 - np.tanh(y) ** 2)
 
 
 def test_a_partial_derivative_holds_other_nodes_fixed() -> None:

@@ -74,7 +74,7 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     elif order != record.wrt:
         apart = (_deviation(array, benches, as_returned, rounding.allowed[array]) for array in record.wrt)
         deviations = [d for d in apart if d]
-        found = (Explanation("order", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
+        found = (Explanation("swapped", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
     elif not tried.failure:
         extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
         if extreme and extreme.wrong:

@@ -132,8 +132,9 @@ Findings, marks that say more than is true of the line, or refuse what is true: 
 
 {passed}
 
-Controls, right lines written in another way: {control.true}, refuted {control.refuted_though_true}. Derivations of right
-lines whose closed form, or condition, is none that a line of them states: {checked}, all noticed unless named above.
+Controls, right lines written in another way: {control.true}, refuted {control.refuted_though_true}. Derivations of
+right lines whose closed form, or condition, is none that a line of them states: {checked}, all
+noticed unless named above.
 
 Lines of {records_read} records, seed {seed}, in {seconds:.0f} s. {versions}.
 `python -m trials corrupted` writes this page.
