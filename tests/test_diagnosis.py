@@ -215,6 +215,18 @@ OF_MSE: dict[str, tuple[Candidate, str, str, int | None]] = {
         "the Jacobian of the softmax P is left out; and the gradients by W and b are C/2 times the right ones",
         13,
     ),
+    "the sum over rows": (
+        squared(lambda P, R: 2 / R.size * P * (R - (P * R).sum(axis=0))),
+        "axis",
+        "the sum over C is taken over N instead, in line 16 about the gradient by Z",
+        16,
+    ),
+    "the sum over everything": (
+        squared(lambda P, R: 2 / R.size * P * (R - (P * R).sum())),
+        "axis",
+        "the sum over C is taken over N as well",
+        16,
+    ),
     "normaliser held fixed": (
         squared(lambda P, R: 2 / R.size * R * P),
         "path",

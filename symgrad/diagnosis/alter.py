@@ -172,6 +172,28 @@ def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show)
         )
 
 
+def _moved(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """A sum taken along another axis of the same arrays, or along both."""
+    if not isinstance(part, Sum) or len(bound_indices(part)) != 1:
+        return
+    (index,) = bound_indices(part)
+    axes = {axis.name: axis for array in arrays for axis in array.axes}
+    letters = {str(i) for i in (*scope, index)}
+    for kept in sorted(free_indices(part) & set(scope), key=str):
+        over = next((letter for letter in axes[axis_name(kept)].spares if letter not in letters), None)
+        if axis_name(kept) == axis_name(index) or over is None:
+            continue
+        new = axes[axis_name(kept)].index(over)
+        both = sum_over(renamed(part.function, {kept: new}), (index, new))
+        words = _said(show, "the sum over {} is taken over {} as well", axis_name(index), axis_name(kept))
+        yield "axis", words, both, 0.2
+        for at in scope:
+            if axis_name(at) == axis_name(index) and at not in free_indices(part):
+                moved = sum_over(renamed(part.function, {kept: new, index: at}), (new,))
+                words = _said(show, "the sum over {} is taken over {} instead", axis_name(index), axis_name(kept))
+                yield "axis", words, moved, 0.1
+
+
 def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
     if isinstance(part, Pow) and array_names(part.base) and part.exp != -1:
         yield "term", _said(show, "{} stands for {}", part.base, part), part.base, 0.2
@@ -203,7 +225,7 @@ def _hardened(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
         yield "assumption", _said(show, "in {} the labels are taken for one-hot", part), hard, 0.3
 
 
-TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _powers, _arrays, _hardened)
+TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _moved, _powers, _arrays, _hardened)
 
 
 def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
