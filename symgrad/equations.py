@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympy import Expr, Float, Indexed, KroneckerDelta, Mul, Rational, Sum, sympify
+from sympy import Expr, Float, I, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, log, nan, oo, sympify, zoo
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
@@ -54,6 +54,18 @@ def _exact(rhs: Expr | float) -> Expr:
     """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10; absolute values as ours."""
     side = real(sympify(rhs))
     return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
+
+
+def why_no_number(rhs: Expr) -> str | None:
+    """Why a right side has no real value anywhere, in words; None where it may have one."""
+    if rhs.has(zoo, nan, oo):
+        return "is not finite: division by zero, or a logarithm of 0"
+    roots = (p for p in rhs.atoms(Pow) if p.base.is_negative and p.exp.is_integer is not True)
+    if (root := next(roots, None)) is not None:
+        return f"is not real: {root.base} is negative, and {root.exp} no whole number"
+    if any(call.args[0].is_negative for call in rhs.atoms(log)) or rhs.has(I):
+        return "is not real: a root or a logarithm of a negative number"
+    return None
 
 
 @dataclass(frozen=True)

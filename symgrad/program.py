@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Indexed, Mul, Sum, Symbol, nan, oo, zoo
+from sympy import Add, Expr, Indexed, Mul, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.equations import Assumption, Definition
+from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError
 from symgrad.functions import selection
 from symgrad.notation import (
@@ -227,8 +227,8 @@ def _validate(program: Program) -> None:
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
     _validate_looks(program, known)
     for e in program.equations:
-        if e.rhs.has(zoo, nan, oo):
-            raise ProgramError(f"{program.name}: {e.name} is not finite: division by zero, or a logarithm of 0")
+        if (why := why_no_number(e.rhs)) is not None:
+            raise ProgramError(f"{program.name}: {e.name} {why}")
         _validate_side(program, known, e.name, e.rhs, set(e.indices))
     _validate_order(program)
     keys = [a.key for a in program.assumptions]

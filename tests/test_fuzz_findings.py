@@ -11,11 +11,11 @@ from literal import complex_step, forward, random_inputs
 from sympy import Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
-from symgrad import Array, Axis, Program, abbreviation, derive, node
+from symgrad import Array, Axis, Program, abbreviation, derive, node, symmetric
 from symgrad.array import logsumexp, norm, one_hot, softmax, softplus
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
-from symgrad.functions import absolute, signum
+from symgrad.functions import absolute, minimum, signum
 
 N, C = Axis("N"), Axis("C")
 n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
@@ -353,3 +353,39 @@ def test_normal_forms_give_up_in_time() -> None:
     report = derive(nested).prove()
     assert time.process_time() - start < 30
     assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+
+
+@pytest.mark.parametrize(
+    "power", [lambda z: np.power(-1, z), lambda z: (-np.exp(z)) ** 0.5, lambda z: np.log(-np.exp(z))]
+)
+def test_an_equation_without_a_real_value_is_refused(power: Any) -> None:
+    @symgrad.loss(shapes="z: N", wrt="z")
+    def unreal(z: Any) -> Any:
+        """Not a number."""
+        return np.sum(power(z))
+
+    with pytest.raises(ProgramError, match="is not real: "):
+        derive(unreal)
+    z = Array("z", (N,))
+    direct = {"a power": (-1) ** z[n], "a root": sqrt(-exp(z[n])), "a number": sqrt(-1) * z[n]}
+    for rhs in direct.values():
+        with pytest.raises(ProgramError, match="L is not real: "):
+            Program("unreal", (N,), (z,), (node(L[()], Sum(rhs, n)),), "L")
+    assert Program("signs", (N,), (z,), (node(L[()], Sum((-1) ** 3 * z[n], n)),), "L")
+
+
+def test_a_line_that_holds_by_chance_without_its_assumption() -> None:
+    """At the first shape every step was 0, whether G is symmetric or not; at another one the line was called wrong."""
+
+    E, K = Axis("E"), Axis("K")
+    y, i, o, p = (K.index(letter) for letter in "ykno")
+    v, G, Hid, V = Array("v", (E,)), Array("G", (K, K)), Array("Hid", (K,)), Array("V", (K,))
+    equations = (
+        node(Hid[y], Sum(G[y, i] ** 2, i)),
+        abbreviation(V[o], sqrt(Sum(minimum(G[i, o], Hid[o]) ** 2, i))),
+        node(L[()], Sum(V[p] ** 2, p)),
+    )
+    capped = Program("capped", (E, K), (v, G), equations, "L", (symmetric(G, "A1"),))
+    report = derive(capped, wrt="G").prove()
+    assert report.ok and set(report.counts) == {"definition", "every shape"}
+    assert any(mark.assumptions == ("A1",) for mark in report.marks)

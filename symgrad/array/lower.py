@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log, nan, oo, zoo
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -13,7 +13,7 @@ from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
 from symgrad.array.place import Spot, at_place
-from symgrad.equations import Definition
+from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
 from symgrad.notation import Array, Axis, array_names, free_indices, fresh_letter, lettered
 
@@ -41,10 +41,8 @@ def lower(
         indices = _letters(node, taken)
         entry = array[tuple(i for i in indices if i is not None)]
         rhs = node.build(Entry(named), indices)
-        if rhs.has(zoo, nan, oo):
-            raise at_place(
-                ProgramError(f"{array.name} is not finite: division by zero, or a logarithm of 0"), node.spot
-            )
+        if (why := why_no_number(rhs)) is not None:
+            raise at_place(ProgramError(f"{array.name} {why}"), node.spot)
         own = {str(i.label) for i in indices if i is not None}
         equations.append(Definition(entry, lettered(rhs, known, taken | own), True))
     spots = {array.name: node.spot for node, array in named.items() if node.spot is not None}

@@ -103,14 +103,22 @@ class Prover:
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_one_hot for a in assumed) else (assumed,)):
-            keys = tuple(a.key for a in given)
-            if (proof := self._by_normal_form.prove(claim, self._usable(keys), given)) is None:
-                continue
-            written = tuple(name for name in self._record.program.rank if name in proof.names)
-            detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
-            mark = Mark(number, Level.EVERY_SHAPE, detail, self._shapes[:1], None, keys, proof.lines, written)
-            return self._no_stronger(mark)
-        return self._at_shapes(claim, assumed)
+            if (mark := self._proved(claim, given)) is not None:
+                return mark
+        mark = self._at_shapes(claim, assumed)
+        if mark.level == Level.WRONG and assumed != claim.allowed:  # without the others it held by chance
+            return self._proved(claim, claim.allowed) or self._at_shapes(claim, claim.allowed)
+        return mark
+
+    def _proved(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark | None:
+        """The mark of a line that its normal form proves under some assumptions."""
+        keys, number = tuple(a.key for a in assumed), claim.step.number
+        if (proof := self._by_normal_form.prove(claim, self._usable(keys), assumed)) is None:
+            return None
+        written = tuple(name for name in self._record.program.rank if name in proof.names)
+        detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
+        mark = Mark(number, Level.EVERY_SHAPE, detail, self._shapes[:1], None, keys, proof.lines, written)
+        return self._no_stronger(mark)
 
     def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
         """The latest closed form of each adjoint whose assumptions are among those given."""
