@@ -98,7 +98,7 @@ class signum(_Piecewise):
 
 def _difference(a: Expr, b: Expr) -> Expr:
     """a - b, multiplied out where that is shorter."""
-    return min(a - b, expand(a - b), key=count_ops)
+    return min(a - b, expand(a - b, power_exp=False), key=count_ops)
 
 
 class maximum(_Piecewise):

@@ -38,7 +38,7 @@ from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, height, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Condition
-from symgrad.sums import split_sums
+from symgrad.sums import multiplied_out, split_sums
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     and ``lhs``, known not to be zero."""
     atom = Symbol("kernel ", real=True)  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
-    equation = (lhs * denominator - numerator).expand()
+    equation = multiplied_out(lhs * denominator - numerator)
     divisor = equation.coeff(atom)
     rest = equation - divisor * atom
-    if divisor == 0 or rest.expand().has(atom) or divisor.has(atom):
+    if divisor == 0 or multiplied_out(rest).has(atom) or divisor.has(atom):
         return None
-    solution = factor_terms(-rest.expand() / divisor)
+    solution = factor_terms(-multiplied_out(rest) / divisor)
     below = fraction(solution)[1]
     conditions = []
     for divided in Mul.make_args(below):

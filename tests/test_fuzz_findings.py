@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Sum, exp, log, sqrt, tanh, zoo
+from sympy import Product, Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, symmetric
@@ -389,3 +389,24 @@ def test_a_line_that_holds_by_chance_without_its_assumption() -> None:
     report = derive(capped, wrt="G").prove()
     assert report.ok and set(report.counts) == {"definition", "every shape"}
     assert any(mark.assumptions == ("A1",) for mark in report.marks)
+
+
+def test_the_exponential_of_a_sum_stays_one_where_an_equation_is_solved() -> None:
+    """Solved for a kernel, by SymPy's expand again, it became a product that nothing could print or compute."""
+    z, h, V = Array("z", (N,)), Array("h", (C, N)), Array("V", (C, N))
+    loss = Sum(h[k, m] * V[k, m], k, m) / log(1 + exp(Sum(z[n], n)))
+    program = Program("total", (N, C), (z, h), (node(V[k, n], -h[k, n]), node(L[()], loss)), "L")
+    agrees(program, ("z",))
+    assert not any(step.after.has(Product) for step in derive(program, wrt="z").steps)
+
+
+def test_an_example_of_logits_from_a_square_matrix() -> None:
+    """The rows of a softmax came from an array with the same axis twice, which the example tried to choose."""
+
+    @symgrad.loss(shapes="F: B B", wrt="F")
+    def means(F: Any) -> Any:
+        """A softmax of means of squares, twice."""
+        return np.sum(softmax(softmax(np.mean(F * F, axis=1), axis=0), axis=0) ** 2)
+
+    derivation = derive(means)
+    assert "<math" in derivation.to_html() and derivation.example is not None

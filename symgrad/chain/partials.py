@@ -41,7 +41,7 @@ from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Program
 from symgrad.rules import Rule, nonzero_because
 from symgrad.steps import Condition, Partial, Subject, Value
-from symgrad.sums import contract, has_delta
+from symgrad.sums import contract, has_delta, multiplied_out
 
 
 def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
@@ -190,7 +190,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 
 def _collect_reason(before: Expr) -> str:
     """What happens to ``before`` where it becomes shorter and no rule is used."""
-    cancel = _products(before) > len(Add.make_args(before.expand()))
+    cancel = _products(before) > len(Add.make_args(multiplied_out(before)))
     return "terms cancel" if cancel else "a common factor taken out"
 
 

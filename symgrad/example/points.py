@@ -231,7 +231,8 @@ def _moved(
     place of axes that it lacks; None if it lacks that of the classes, or if they are not linear in it."""
     program = point.program
     over, axes = [axis_name(i) for i in indices], [axis.name for axis in array.axes]
-    if array.positive or len(set(over)) < len(over) or not set(axes) <= set(over):
+    twice = any(len(set(names)) < len(names) for names in (over, axes))
+    if array.positive or twice or not set(axes) <= set(over):
         return None
     if (own.over is not None and axis_name(own.over) not in axes) or (
         len(over) > 2 and _lacking(array, indices, point.sizes)

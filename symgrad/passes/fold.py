@@ -30,7 +30,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import axis_name, bound_indices, canonical, height, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
-from symgrad.sums import ordered_sums, split_sums
+from symgrad.sums import multiplied_out, ordered_sums, split_sums
 
 
 def fold_sums(expr: Expr, rules: Sequence[Rule]) -> Expr:
@@ -190,7 +190,7 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
         cancelled = cancel(plain)
         forms += [cancelled, factor_terms(cancelled), factor(cancelled)]
     else:
-        forms.append(factor_terms(plain.expand()))
+        forms.append(factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
     shown = [_signed(form.xreplace(back)) for form in forms]
     return min(shown, key=lambda form: cost(form, weights))

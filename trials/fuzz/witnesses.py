@@ -222,7 +222,7 @@ def jax_language() -> dict[str, Any]:
         "logsumexp": nn.logsumexp,
         "log_softmax": nn.log_softmax,
         "softmax": nn.softmax,
-        "sigmoid": nn.sigmoid,
+        "sigmoid": lambda x: nn.sigmoid(1.0 * x),  # jax takes no whole number there
         "softplus": nn.softplus,
         "relu": nn.relu,
         "erf": jax.scipy.special.erf,
