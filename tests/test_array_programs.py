@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,19 +186,13 @@ def test_other_parameters_are_ordinary_values() -> None:
     assert "/N" not in str(square.program(reduction="sum").equations[-1].rhs).replace("N - 1", "")
 
 
-def test_tracing_takes_less_than_20_ms() -> None:
+def test_what_gets_an_adjoint_of_its_own() -> None:
     @symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar", wrt="W b")
     def focal(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, gamma: Arrays = 2) -> Arrays:
         Z = X @ W + b
         P = softmax(Z, axis=1)
         return -np.mean(np.sum(Y * (1 - P) ** gamma * log_softmax(Z, axis=1), axis=1))
 
-    def once() -> float:
-        start = time.perf_counter()
-        focal.program()
-        return time.perf_counter() - start
-
-    assert min(once() for _ in range(5)) <= 0.02
     assert {e.name: e.is_node for e in focal.program().equations} == {"Z": True, "S": False, "P": True, "L": True}
 
 

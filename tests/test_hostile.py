@@ -445,8 +445,9 @@ def test_a_full_disk_leaves_the_old_file(
 
 
 WRITER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has its background jobs ignore
 from symgrad.files import write_whole
 def slow(_):
     print("writing", flush=True)

@@ -171,7 +171,7 @@ def test_another_seed_has_other_inputs() -> None:
 def test_a_program_without_values_is_outside_of_the_field() -> None:
     with pytest.raises(OutsideField):
         truth(program(loss(Y[n, k] ** Rational(1, 3))), Field)
-    never = program(loss((-1 - Y[n, k] ** 2) ** Rational(1, 2)))
+    never = program(loss((-((1 - Y[n, k]) ** 2) - Y[n, k] ** 2) ** Rational(1, 2)))
     with pytest.raises(OutsideField, match="no random inputs"):
         truth(never)
 

@@ -186,7 +186,7 @@ def _moved(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show
         new = axes[axis_name(kept)].index(over)
         both = sum_over(renamed(part.function, {kept: new}), (index, new))
         words = _said(show, "the sum over {} is taken over {} as well", axis_name(index), axis_name(kept))
-        yield "axis", words, both, 0.2
+        yield "axis", words, both, 0.3
         for at in scope:
             if axis_name(at) == axis_name(index) and at not in free_indices(part):
                 moved = sum_over(renamed(part.function, {kept: new, index: at}), (new,))

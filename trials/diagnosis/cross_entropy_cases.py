@@ -272,7 +272,11 @@ def ce_float32_logsumexp(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     "the backward pass of log softmax returns p plus the incoming gradient, not minus p times its sum: right only"
     " where that sum is -1, which is one row",
     github("error in backward function in log softmax", "mlpack/mlpack/issues/2360", 2020),
-    also=("factor", "assumption"),
+    also=(
+        "factor",
+        "assumption",
+        "axis",
+    ),  # "axis" added later: over all rows, the sum is that of one row, which it lacks
 )
 def ce_log_softmax_backward(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     P = softmax(X @ W + b)
