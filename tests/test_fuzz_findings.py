@@ -11,11 +11,11 @@ from literal import complex_step, forward, random_inputs
 from sympy import Product, Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
-from symgrad import Array, Axis, Program, abbreviation, derive, node, symmetric
+from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
 from symgrad.array import logsumexp, norm, one_hot, softmax, softplus
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
-from symgrad.functions import absolute, minimum, signum
+from symgrad.functions import absolute, minimum, selection, signum
 
 N, C = Axis("N"), Axis("C")
 n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
@@ -410,3 +410,14 @@ def test_an_example_of_logits_from_a_square_matrix() -> None:
 
     derivation = derive(means)
     assert "<math" in derivation.to_html() and derivation.example is not None
+
+
+def test_an_assumption_is_not_used_in_what_is_chosen() -> None:
+    """The largest of sums that are all 1 became the largest entry of 1, which has no entries to choose from."""
+
+    P, B = Array("P", (N, C)), Array("B", (N,))
+    total, other = Sum(P[n, k], k), Sum(P[m, k], k)
+    equations = (node(B[n], total - Sum(selection(other, m) * other, m)), node(L[()], Sum(B[n], n)))
+    derivation = derive(Program("gap", (N, C), (P,), equations, "L", (rows_sum_to_one(P, "A1"),)), wrt="P")
+    assert set(derivation.prove().counts) == {"definition", "every shape"}
+    assert derivation.gradients["P"].index.has(selection)

@@ -10,6 +10,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
+from symgrad.functions import selection
 from symgrad.notation import (
     array_names,
     axis_name,
@@ -53,15 +54,20 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
         for choice in product(*choices):
             at = dict(zip(indices, choice, strict=True))
             lhs, rhs = canonical(renamed(assumption.lhs, at)), renamed(assumption.rhs, at)
-            if canonical(total) == lhs:
+            if canonical(total) == lhs and _selects(replaced(expr, {total: rhs})):
                 expr = replaced(expr, {total: rhs})
                 break
             short = program.opened(total, _standing_on(program, lhs))
             value = multiplied_out(replaced(split_sums(program.written_out(total, short)), {lhs: rhs}))
-            if short and not value.has(Sum):
+            if short and not value.has(Sum) and _selects(replaced(expr, {total: value})):
                 expr, opened = replaced(expr, {total: value}), opened | short
                 break
     return expr, opened
+
+
+def _selects(expr: Expr) -> bool:
+    """Whether every selection in ``expr`` has entries to choose from: the largest of equal numbers names none."""
+    return all(index in free_indices(row) for row, index in (call.args for call in expr.atoms(selection)))
 
 
 def _standing_on(program: Program, lhs: Expr) -> set[str]:

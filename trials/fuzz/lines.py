@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Indexed
+from sympy import Expr, Indexed, MatrixSymbol
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import free_indices
+from symgrad.notation import array_names, free_indices
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Total, Value
 from trials.fuzz.literal import Literal, forward, moved
 from trials.fuzz.witnesses import STEP, Kinks, Point
@@ -53,11 +53,19 @@ class Lines:
     def wrong(self, steps: tuple[Step, ...]) -> Iterator[Disagreement]:
         """The lines that do not hold here."""
         for step in steps:
-            if isinstance(step.subject, Largest):
+            if isinstance(step.subject, Largest) or not self._has_values(step):
                 continue
             error = self._error(step)
             if not error < TOLERANCE:
                 yield Disagreement(step.number, self.sizes, error)
+
+    def _has_values(self, step: Step) -> bool:
+        """Whether all arrays in a line have values: an array on which the output does not depend may have none."""
+        subject = {step.subject.array.name} if isinstance(step.subject, (MatrixValue, MatrixTotal)) else set()
+        if isinstance(step.subject, Value):
+            subject = array_names(step.subject.expr)
+        names = subject | array_names(step.after) | {m.name for m in step.after.atoms(MatrixSymbol)}
+        return all(np.all(np.isfinite(self.arrays[name])) for name in names if name in self.arrays)
 
     def _error(self, step: Step) -> float:
         """The largest error of a line, relative to the largest entry of its subject."""
