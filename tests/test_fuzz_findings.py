@@ -421,3 +421,31 @@ def test_an_assumption_is_not_used_in_what_is_chosen() -> None:
     derivation = derive(Program("gap", (N, C), (P,), equations, "L", (rows_sum_to_one(P, "A1"),)), wrt="P")
     assert set(derivation.prove().counts) == {"definition", "every shape"}
     assert derivation.gradients["P"].index.has(selection)
+
+
+def test_what_the_output_does_not_depend_on_is_no_labels() -> None:
+    """Z, used for its shape alone, was taken for labels too, and the number of classes was read off the labels t."""
+
+    @symgrad.loss(shapes="m: M K, t: K labels of C, Z: K C", wrt="m")
+    def shares(m: Any, t: Any, Z: Any) -> Any:
+        """Shares of classes, beside a sum."""
+        return np.mean(softmax(one_hot(t, Z.shape[1]), axis=1)) + np.sum(m)
+
+    m, Z, t = np.ones((2, 3)), np.zeros((3, 4)), np.array([0, 3, 1])
+    value, grads = derive(shares).to_numpy()(m, t, Z)
+    assert value == pytest.approx(6.25) and np.array_equal(grads.m, np.ones((2, 3)))
+
+
+def test_the_number_of_classes_is_read_off_rows_where_others_are_labels() -> None:
+    @symgrad.loss(shapes="m: M, s: K C distribution, t: K C distribution", wrt="m")
+    def both(m: Any, s: Any, t: Any) -> Any:
+        """Two arrays that may be labels, and none beside that knows how many classes there are."""
+        return np.sum(m) * np.mean(s * t)
+
+    run, rows, labels = derive(both).to_numpy(), np.eye(4)[[0, 3, 1]], np.array([0, 1, 1])
+    value, _ = run(np.ones(2), rows, rows)
+    assert value == pytest.approx(2 * 3 / 12)
+    for given in ((labels, rows), (rows, labels)):
+        assert run(np.ones(2), *given)[0] == pytest.approx(2 * 2 / 12)
+    with pytest.raises(ValueError, match="expected labels"):
+        run(np.ones(2), labels, labels)

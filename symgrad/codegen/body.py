@@ -229,8 +229,13 @@ class Body:
         inputs = sorted(self.record.program.inputs, key=lambda a: a.name in self.labels)
         for axis in self.record.program.axes:
             if occurs(axis.name, code):
-                array, place = next((a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name)
-                lines.append(f"{axis.name} = {self.names[array.name]}.shape[{place}]")
+                found = [(a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name]
+                array, place = found[0]
+                code_of_size = f"{self.names[array.name]}.shape[{place}]"
+                if array.name in self.labels and place and len(found) > 1:  # one of them at least has rows
+                    names = ", ".join(self.names[a.name] for a, _ in found)
+                    code_of_size = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
+                lines.append(f"{axis.name} = {code_of_size}")
         if occurs(self.local["dtype"], code):
             lines.append(f"{self.local['dtype']} = {self.dtype}")
         return lines

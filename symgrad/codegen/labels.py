@@ -14,8 +14,8 @@ def takes_labels(record: Record, array: Array) -> bool:
     """Whether an input of two different axes may be given as one integer label per row.
 
     It may if the program assumes that its rows sum to one; or if the program has probabilities over the same axes
-    (quotients of exponentials), no gradient with respect to it is asked for, and no sum multiplies it by another input,
-    as a matrix of features or of weights would be.
+    (quotients of exponentials), the output depends on it, no gradient with respect to it is asked for, and no sum
+    multiplies it by another input, as a matrix of features or of weights would be.
     """
     if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
         return False
@@ -23,7 +23,9 @@ def takes_labels(record: Record, array: Array) -> bool:
         return True
     shape = [axis.name for axis in array.axes]
     alike = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
-    if array.name in record.wrt or not any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)):
+    if array.name in record.wrt or array.name not in record.program.ancestors[record.program.output]:
+        return False
+    if not any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)):
         return False
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
     sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
