@@ -148,8 +148,8 @@ def _page(seed: int, kept: Path, entries: dict[int, Entry]) -> str:
     commits = Counter(entry["commit"] for entry in every)
     return "\n\n".join(
         [
-            f"Written by `python -m trials fuzz --programs {len(entries)} --seed {seed}`; "
-            "`--only NUMBER` shows one program.",
+            f"Written by `python -m trials fuzz --seed {seed}`, of the programs {_ranges(sorted(entries))}; "
+            "`--only NUMBER` shows one.",
             page.table(("", ""), head),
             "## Findings",
             _findings(every),
@@ -169,6 +169,13 @@ def _page(seed: int, kept: Path, entries: dict[int, Entry]) -> str:
             ),
         ]
     )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers in order, those that follow one another as the first and the last of them."""
+    firsts = [n for place, n in enumerate(numbers) if not place or numbers[place - 1] != n - 1]
+    lasts = [n for place, n in enumerate(numbers, 1) if place == len(numbers) or numbers[place] != n + 1]
+    return " and ".join(f"{first:,} to {last:,}" for first, last in zip(firsts, lasts, strict=True))
 
 
 def _findings(entries: Sequence[Entry]) -> str:
