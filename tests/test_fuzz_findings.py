@@ -449,3 +449,15 @@ def test_the_number_of_classes_is_read_off_rows_where_others_are_labels() -> Non
         assert run(np.ones(2), *given)[0] == pytest.approx(2 * 2 / 12)
     with pytest.raises(ValueError, match="expected labels"):
         run(np.ones(2), labels, labels)
+
+
+def test_the_number_of_classes_may_be_that_of_the_rows_of_other_labels() -> None:
+    @symgrad.loss(shapes="m: M, s: K C distribution, t: C B distribution", wrt="m")
+    def chained(m: Any, s: Any, t: Any) -> Any:
+        """The classes of s are the rows of t, which has another number of columns."""
+        return np.sum(m) * np.mean(s @ t)
+
+    s, t = np.eye(4)[[0, 3, 1]], np.eye(2)[[0, 1, 1, 0]]
+    run = derive(chained).to_numpy()
+    assert run(np.ones(2), np.array([0, 3, 1]), t)[0] == pytest.approx(2 * 3 / 6)
+    assert run(np.ones(2), s, t)[0] == pytest.approx(2 * 3 / 6)

@@ -230,6 +230,7 @@ class Body:
         for axis in self.record.program.axes:
             if occurs(axis.name, code):
                 found = [(a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name]
+                found.sort(key=lambda each: each[0].name in self.labels and each[1] > 0)  # labels lack their classes
                 array, place = found[0]
                 code_of_size = f"{self.names[array.name]}.shape[{place}]"
                 if array.name in self.labels and place and len(found) > 1:  # one of them at least has rows
