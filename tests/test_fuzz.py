@@ -181,6 +181,12 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
     assert "| programs | 4 |" in written and "--seed 5" in written and "| wrong gradient | 0 | 0 |" in written
 
 
+def test_several_processes_find_what_one_finds() -> None:
+    one = list(campaign._shared(5, [1, 2], 1))
+    two = sorted(campaign._shared(5, [1, 2], 2), key=lambda entry: entry["number"])
+    assert [{**entry, "seconds": 0} for entry in two] == [{**entry, "seconds": 0} for entry in one]
+
+
 def test_what_had_findings_is_examined_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGES", tmp_path)

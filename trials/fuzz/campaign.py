@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import multiprocessing
 import platform
 import re
 import subprocess
@@ -27,6 +28,9 @@ THOROUGH = 10
 """One draft in so many is held against jax, and printed in every form."""
 CACHED = 100
 """After so many drafts what SymPy remembers is dropped, or memory would fill."""
+PART, PARTS = 50, 10
+"""Where there are several processes each takes so many drafts at a time, and ends after so many times: what SymPy and
+jax remember makes a process that has seen a thousand drafts half as fast."""
 COLLECTED = 10
 """After so many drafts garbage is collected: of itself Python would do it many times in each, over all that SymPy and
 jax remember, which takes longer than the draft."""
@@ -48,7 +52,7 @@ def main(arguments: list[str]) -> int:
     left = again + [n for n in range(options.first, options.programs) if n not in entries]
     commit = _commit()
     with kept.open("a", encoding="utf-8") as file:
-        for entry in _examined(options.seed, left):
+        for entry in _shared(options.seed, left, options.processes):
             print(json.dumps({**entry, "commit": commit}), file=file, flush=True)
             for kind, what in entry["findings"]:
                 print(f"{entry['number']}: {kind}: {what}", flush=True)
@@ -60,11 +64,27 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trials fuzz", description=__doc__)
     parser.add_argument("--programs", type=int, default=20_000, help="how many, counted from 0")
-    parser.add_argument("--first", type=int, default=0, help="the first of them: several runs share one file")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--processes", type=int, default=1, help="how many to run at once")
     parser.add_argument("--seed", type=int, default=0, help="a number and the seed alone decide a program")
     parser.add_argument("--resume", action="store_true", help="go on, and examine anew what had findings")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="examine one program, and show it")
     return parser
+
+
+def _shared(seed: int, numbers: Sequence[int], processes: int) -> Iterator[Entry]:
+    """The same in several processes, in the order in which they finish."""
+    if processes == 1:
+        yield from _examined(seed, numbers)
+        return
+    parts = [(seed, numbers[start : start + PART]) for start in range(0, len(numbers), PART)]
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=PARTS) as pool:
+        for entries in pool.imap_unordered(_part, parts):
+            yield from entries
+
+
+def _part(part: tuple[int, Sequence[int]]) -> list[Entry]:
+    return list(_examined(*part))
 
 
 def _examined(seed: int, numbers: Iterable[int]) -> Iterator[Entry]:
