@@ -6,6 +6,7 @@ tests need is installed.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -19,6 +20,11 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure() -> None:
+    # Every collection walks through all that SymPy remembers: left to itself Python spends a sixth of the time on it.
+    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.hookimpl(wrapper=True)
