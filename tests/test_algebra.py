@@ -411,3 +411,26 @@ def test_indices_that_look_alike_are_tried_in_every_order(monkeypatch: pytest.Mo
     backward = sums.over(times(y(b, a), y(c, b), y(a, c), p(a)), [a, b, c])
     assert one == backward  # the same cycle, read the other way round by other names
     assert one != sums.over(times(y(a, b), y(b, c), y(a, c), p(a)), [a, b, c])
+
+
+def test_nothing_times_one_is_no_term() -> None:
+    assert number(0) == {} and number(Fraction(1, 2)) == {atoms.ONE: half}
+
+
+def test_powers_are_told_apart_by_their_exponents() -> None:
+    x = entry("x", (), positive=False)
+    keys = {function("cos", (algebra.power(single(x), e),)).key for e in (1, 2, 3, half)}
+    assert len(keys) == 4
+
+
+def test_a_selection_is_not_known_to_be_positive() -> None:
+    (((chosen, _),),) = algebra.selected(single(entry("x", (k,), positive=False)), k, i)
+    assert chosen.kind == "selection" and not chosen.sign
+
+
+def test_a_root_of_what_begins_with_a_minus() -> None:
+    x, y = single(entry("x", (), positive=False)), single(entry("y", (), positive=False))
+    difference = add(y, scale(x, -1))
+    squared = algebra.power(algebra.power(difference, half), 2)
+    assert squared == difference
+    assert algebra.power(difference, half) != algebra.power(scale(difference, -1), half)

@@ -53,3 +53,8 @@ def test_unknown(case: str) -> None:
     of, line, words = UNKNOWN[case]
     said = unknown(of, line)
     assert said is not None and words in said
+
+
+def test_the_negative_of_what_is_positive_is_not() -> None:
+    said = unknown(log(u), log(-u))
+    assert said is not None and "is positive" in said

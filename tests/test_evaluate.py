@@ -111,3 +111,17 @@ def test_symbols_are_entries_sizes_or_scalars() -> None:
     of = Evaluator(reals, PROGRAM, SIZES, values, {entry: ("Y", (1, 2))})
     assert [float(of.over(expr, ())[0]) for expr in (entry, scalar, C.size, entry * scalar)] == [6, 9, 3, 54]
     assert float(at_place(array, (0, 1))[0]) == 2
+
+
+def test_what_depends_on_an_array_that_is_left_out_is_not_remembered() -> None:
+    of = softmax_cross_entropy()
+    instance = Instance(of, {"N": 2, "D": 2, "C": 3})
+    first = Truth(Record(of, ("W",), (), {}, {}), instance, Field, ()).evaluator
+    y, x = cl.Y[cl.n, cl.k], cl.X[cl.n, cl.d]
+    letters = (cl.n, cl.k)
+    before, other = first.over(y**2, letters), first.over(x**2, (cl.n, cl.d))
+    second = first.without({"Y"})
+    assert "Y" not in second.values
+    second.values["Y"] = first.values["Y"] + 1
+    assert (second.over(y**2, letters) != before).any() and (second.over(x**2, (cl.n, cl.d)) == other).all()
+    assert (first.over(y**2, letters) == before).all()

@@ -124,3 +124,7 @@ def test_one_field_knows_values_under_all_their_names() -> None:
     assert field.equal(z * (1 + y), Integer(1)) and not field.equal(z, y)
     w = symbols("w", real=True)
     assert field.equal(w * z * (1 + y) + exp(w) / y, w + exp(w - x))
+
+
+def test_the_content_of_fractions_is_a_fraction() -> None:
+    assert exact._content({0: Rational(1, 2), 1: Rational(3, 4)}, 1)[0] == Rational(1, 4)

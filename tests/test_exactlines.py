@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import classifier as cl
 import pytest
-from sympy import MatMul, Sum
+from sympy import HadamardPower, KroneckerDelta, MatMul, Sum
 
 from symgrad.check.claims import Claim, claims
 from symgrad.check.exactlines import ExactLines
@@ -15,7 +15,7 @@ from symgrad.derive import derive_record
 from symgrad.equations import node, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program
-from symgrad.steps import Record, Step, Value
+from symgrad.steps import MatrixTotal, Partial, Record, Step, Total, Value
 
 SIZES = {"N": 2, "D": 1, "C": 2}
 
@@ -45,3 +45,21 @@ def test_what_an_assumption_fixes_is_used() -> None:
     at = Instance(of, {"C": 2})
     assert ExactLines(claim.record, at, (square,)).holds(claim)
     assert not ExactLines(claim.record, at, ()).holds(claim)
+
+
+def test_a_line_of_each_kind_holds_exactly() -> None:
+    A, Z, n, k, m = Array("A", (cl.N, cl.C)), Array("Z", (cl.N, cl.C)), cl.n, cl.k, cl.N.index("m")
+    a, z = A[n, k], Z[n, k]
+    of = Program("squares", (cl.N, cl.C), (A,), (node(z, a**3), node(cl.L.base, Sum(z**2, n, k))), "L")
+    lines = {
+        Value(z): a**3,
+        Partial(z, A[m, cl.j]): 3 * a**2 * KroneckerDelta(n, m) * KroneckerDelta(k, cl.j),
+        Total(a): 6 * a**5,
+        MatrixTotal(A): 6 * HadamardPower(A.matrix, 5),
+    }
+    for subject, after in lines.items():
+        for factor, right in ((1, True), (2, False)):
+            said = MatMul(factor, after) if after.is_Matrix and not right else factor * after
+            (claim,) = claims(Record(of, ("A",), (Step(1, subject, None, said, "rule", "reason"),), {}, {}))
+            assert isinstance(claim, Claim)
+            assert ExactLines(claim.record, Instance(of, {"N": 2, "C": 2}), ()).holds(claim) is right, subject

@@ -121,6 +121,17 @@ def test_an_identity_is_used_where_the_line_becomes_shorter() -> None:
     assert fold(Y[m, c] * P[m, c], [*RULES, *derived], {})[1] == ()
 
 
+def test_an_entry_is_written_by_a_definition_only_where_that_is_shorter() -> None:
+    R = Array("R", (N, C))
+    of = Program(
+        "residuals", (N, C), (Y, Z), (abbreviation(R[n, k], y - z), node(cl.L.base, Sum(R[n, k] ** 2, n, k))), "L"
+    )
+    rules = rules_of(of, of.definitions["R"])
+    assert rules and not any(rule.always for rule in rules)
+    assert fold(y * z, rules, {}) == (y * z, ())
+    assert fold(2 * y - 2 * z, rules, {})[0] == 2 * R[n, k]
+
+
 def test_powers_of_a_kernel_are_found() -> None:
     named, _ = fold(exp(2 * z) / S[n] ** 2 + exp(-z) * S[n], RULES, {})
     assert named == canonical(P[n, k] ** 2 + 1 / P[n, k])

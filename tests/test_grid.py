@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log2
+
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
@@ -137,3 +139,20 @@ def test_the_grid_begins_at_the_letters_and_has_a_size_more_than_the_degree() ->
 def test_a_divisor_that_contains_a_summed_index_is_not_covered() -> None:
     with pytest.raises(NotCovered):
         count(Sum(Y[n, k] / (1 + exp(Z[n, k])), k))
+
+
+def test_a_sum_of_numbers_is_bounded_by_their_sum() -> None:
+    assert grid._sum([count(sympify(4)), count(sympify(1))]).above == pytest.approx(log2(5))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_beside_an_exponential_only_the_first_prime_counts(side: str) -> None:
+    y, z = cl.Y[cl.n, cl.k], cl.Z[cl.n, cl.k]
+    large = 2**70 * y
+    sides = (large, exp(z)) if side == "right" else (exp(z), large)
+    line = Step(1, Value(y), None, z, "claim", "a line of the test")
+    (claim,) = claims(Record(softmax_cross_entropy(), ("Z",), (line,), {}, {}))
+    assert isinstance(claim, Claim)
+    assert grid.grid_of(claim, large, z)
+    with pytest.raises(NotCovered):
+        grid.grid_of(claim, *sides)

@@ -9,8 +9,11 @@ import pytest
 from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, sin, sqrt
 
 from symgrad.check import Level, Mark, proof, prove
+from symgrad.check.claims import Claim, claims
 from symgrad.check.everyshape import NormalFormProver
+from symgrad.check.fields import OutsideField
 from symgrad.check.proof import shown
+from symgrad.check.smoothness import is_analytic
 from symgrad.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
 from symgrad.functions import relu
@@ -227,3 +230,44 @@ def test_closed_forms_must_be_those_of_the_last_line_in_both_notations() -> None
     }
     assert prove(replace(record, gradients={"Z": z, "b": replace(b, matrix=None)})).problems == ()
     assert prove(replace(record, gradients={"b": b})).problems == ("there is no gradient of Z",)
+
+
+def test_a_kink_is_not_analytic() -> None:
+    assert not is_analytic(relu(Y[n, k]), PROGRAM) and is_analytic(sin(Y[n, k]), PROGRAM)
+
+
+def test_a_quotient_by_a_root_is_written_in_the_root() -> None:
+    right = (sqrt(1 + 2 * a.base) - 1 / sqrt(1 + 2 * a.base)) / 2
+    assert mark_of(a.base / sqrt(1 + 2 * a.base), right).level == Level.EVERY_SHAPE
+
+
+def test_large_numbers_that_cancel_need_more_than_fifty_digits() -> None:
+    left = (Y[n, k] + 10**45) ** 2 - 10**90 - 2 * 10**45 * Y[n, k]
+    assert mark_of(left, Y[n, k] ** 2).level == Level.EVERY_SHAPE
+
+
+def test_roots_of_the_program_are_seen_in_lines_that_have_but_their_names() -> None:
+    R = Array("R", ())
+    rooted = Program("rooted", (N, C), (Y, a), (node(R.base, ROOTS), node(L.base, Sum(Y[n, k] * R.base, n, k))), "L")
+    for program, expected in ((rooted, True), (cl.softmax_cross_entropy(), False)):
+        record = Record(program, ("Y",), (Step(1, Value(L.base), None, 2 * L.base, "rule", "reason"),), {}, {})
+        (claim,) = claims(record)
+        assert isinstance(claim, Claim)
+        assert proof.Prover(record)._chooses_roots(claim) is expected
+
+
+def test_a_record_of_lines_alone_has_no_problem_and_one_of_other_gradients_has() -> None:
+    record = derive_record(Program("squares", (N, C), (Y,), (node(L.base, Sum(Y[n, k] ** 2, n, k)),), "L"), ("Y",))
+    assert not prove(record).problems and not prove(replace(record, gradients={}, adjoints={})).problems
+    (said,) = prove(replace(record, gradients={"Y": replace(record.gradients["Y"], index=3 * Y[n, k])})).problems
+    assert said == "the index form of the gradient of Y is not what the last line about it states"
+
+
+def test_what_cannot_be_evaluated_at_later_shapes_is_unproved(
+    without_normal_forms: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outside(*_: object) -> None:
+        raise OutsideField("no value")
+
+    monkeypatch.setattr(proof.Prover, "_evaluated", outside)
+    assert mark_of(Y[n, k], Y[n, k] + 0 * Z[n, k]) == Mark(1, Level.UNPROVED, "it could not be evaluated: no value")

@@ -6,7 +6,7 @@ from itertools import product
 from math import inf, log2
 
 import pytest
-from sympy import Add, Expr, Indexed, Integer, Poly, Rational, Sum, cos, fraction, together
+from sympy import Add, Expr, Indexed, Integer, Poly, Rational, Sum, cos, fraction, sqrt, together
 
 from symgrad.check.magnitude import LARGEST_SIZE, MOST_DEGREE, Magnitude, is_modest, magnitude
 from symgrad.notation import Array, Axis, bound_indices
@@ -71,3 +71,8 @@ def test_what_could_be_a_multiple_of_a_prime_is_not_modest() -> None:
     assert not is_modest(x, x / 2**61)
     assert not is_modest(x, Sum(x / 2**20, n))
     assert not is_modest(x, x**MOST_DEGREE)
+
+
+def test_a_root_has_the_numbers_of_its_radicand() -> None:
+    assert magnitude(sqrt(Integer(2) ** 40 * x + y)).above >= 20
+    assert not is_modest(sqrt(Integer(2) ** 400 * x + y), x)

@@ -116,3 +116,9 @@ def test_descendants_are_those_that_depend_on_an_array_through_others_too() -> N
 def test_adjoints_have_the_names_that_the_record_gives_them() -> None:
     given = Record(MSE, (), (), {}, {}, {"Z": Array("G", (N, C))})
     assert adjoint_array(given, "Z").name == "G" and adjoint_array(given, "P") == G["P"]
+
+
+def test_what_nothing_uses_has_the_derivative_0() -> None:
+    U = Array("U", (cl.N,))
+    of = Program("unused", (cl.N, cl.C), (cl.Y, U), (node(cl.L.base, Sum(cl.Y[cl.n, cl.k] ** 2, cl.n, cl.k)),), "L")
+    assert meaning(Record(of, ("Y",), (), {}, {}), Total(U[cl.n])) is Integer(0)

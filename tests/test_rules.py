@@ -179,3 +179,9 @@ def test_sums_match_up_to_the_names_of_their_indices() -> None:
     total = Sum(exp(Z[m, c]), c)
     assert dict(matches(rule, y * total)) == {total: S[m]}
     assert dict(matches(rule, Sum(exp(Z[m, c]), m))) == {}
+
+
+def test_every_kernel_of_a_line_is_found_at_once() -> None:
+    rule = only(node(u, exp(z)))
+    found = dict(matches(rule, exp(z) + exp(Z[m, k]) + exp(Z[n, c])))
+    assert found == {exp(Z[i]): U[i] for i in ((n, k), (m, k), (n, c))}

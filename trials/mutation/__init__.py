@@ -36,6 +36,7 @@ TESTS = (
     "fields",
     "fold",
     "functions",
+    "fuzz_findings",
     "grid",
     "instantiate",
     "levels",
