@@ -31,7 +31,7 @@ CACHED = 100
 PART, PARTS = 50, 10
 """Where there are several processes each takes so many drafts at a time, and ends after so many times: what SymPy and
 jax remember makes a process that has seen a thousand drafts half as fast."""
-COLLECTED = 10
+COLLECTED = 50
 """After so many drafts garbage is collected: of itself Python would do it many times in each, over all that SymPy and
 jax remember, which takes longer than the draft."""
 
