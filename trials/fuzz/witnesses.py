@@ -305,7 +305,7 @@ def complex_step(run: Callable[..., Any], inputs: Mapping[str, Any], name: str) 
 
 
 def jax_gradients(draft: Draft, at: Point) -> dict[str, np.ndarray]:
-    """The gradients by jax in float64: compiled as a whole, which takes a quarter of the time of its single operations."""
+    """The gradients by jax in float64: compiled as a whole, which takes a quarter of the time of single operations."""
     import jax
 
     run = function(draft, jax_language())
