@@ -60,6 +60,8 @@ def why_no_number(rhs: Expr) -> str | None:
     """Why a right side has no real value anywhere, in words; None where it may have one."""
     if rhs.has(zoo, nan, oo):
         return "is not finite: division by zero, or a logarithm of 0"
+    if any(power.base.is_zero for power in rhs.atoms(Pow)):
+        return "is not finite: 0 to a power that may be negative"
     roots = (p for p in rhs.atoms(Pow) if p.base.is_negative and p.exp.is_integer is not True)
     if (root := next(roots, None)) is not None:
         return f"is not real: {root.base} is negative, and {root.exp} no whole number"

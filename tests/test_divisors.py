@@ -7,6 +7,7 @@ from sympy import Expr, Rational, Sum, atanh, log, sqrt, tan
 
 from symgrad.check.divisors import Divisors
 from symgrad.equations import node
+from symgrad.functions import absolute, relu
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -32,7 +33,19 @@ KNOWN = {
     "a power with an exponent of its own": ((u**2 + v**2 + 1) ** z, (u**2 + v**2 + 1) ** z),
 }
 
+KNOWN |= {
+    "a root of an absolute value": (sqrt(absolute(u)), 1 / absolute(u)),
+    "the logarithm of what may vanish": (log(relu(u)), 1 / relu(u)),
+}
+
 UNKNOWN = {
+    "a root of what vanishes for all negative numbers": (sqrt(relu(u)), 1 / relu(u), "relu(u[n]) is not zero"),
+    "the same, named": (sqrt(relu(u)), F[n] ** -1, "f[n] is not zero"),
+    "a root of a difference of absolute values": (
+        sqrt(absolute(u) - u),
+        1 / (absolute(u) - u),
+        "is not zero",
+    ),
     "a function of another array": (tan(u), tan(v), "nothing says that tan(v[n]) is defined"),
     "another function": (tan(u), atanh(u), "nothing says that atanh(u[n]) is defined"),
     "a factor of a positive product": (log(u * v), log(u), "nothing says that u[n] is positive"),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Product, Sum, exp, log, sqrt, tanh, zoo
+from sympy import Pow, Product, Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
 from symgrad.array import logsumexp, norm, one_hot, softmax, softplus
+from symgrad.array import relu as relu_of
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, minimum, selection, signum
@@ -461,3 +462,30 @@ def test_the_number_of_classes_may_be_that_of_the_rows_of_other_labels() -> None
     run = derive(chained).to_numpy()
     assert run(np.ones(2), np.array([0, 3, 1]), t)[0] == pytest.approx(2 * 3 / 6)
     assert run(np.ones(2), s, t)[0] == pytest.approx(2 * 3 / 6)
+
+
+@pytest.mark.parametrize("shape", ["scalar", "N"])
+def test_a_root_of_what_vanishes_for_all_negative_numbers_is_not_known_to_be_something(shape: str) -> None:
+    """Of one number the random points saw positive values alone, and the lines that divide by its root were proved."""
+
+    @symgrad.loss(shapes=f"x: {shape}", wrt="x")
+    def rooted(x: Any) -> Any:
+        return np.sum(relu_of(x) ** 0.25)
+
+    derivation = derive(rooted)
+    marks = {mark.number: mark for mark in derivation.prove().marks}
+    assert {"every shape"} < {mark.words for mark in marks.values()}
+    for step in derivation.steps:
+        if step.after.has(Pow) and any(power.exp.is_negative for power in step.after.atoms(Pow)):
+            assert marks[step.number].words in {"unproved", "wrong"}, step
+
+
+def test_0_to_a_power_is_refused() -> None:
+    """Its derivative has the logarithm of 0: printing and generating code broke off."""
+
+    @symgrad.loss(shapes="b: C", wrt="b")
+    def powers(b: Any) -> Any:
+        return np.power(-1 + 1, b @ b)
+
+    with pytest.raises(ProgramError, match="0 to a power that may be negative"):
+        derive(powers)

@@ -227,9 +227,19 @@ def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, .
     for divisor in _divisors(before) - _divisors(after):
         if array_names(divisor) <= kept:
             continue
-        reason = nonzero_because(program, divisor) or "it divides in the forward equations"
-        conditions.append(Condition(divisor, reason))
+        conditions.append(Condition(divisor, nonzero_because(program, divisor) or _used(program, divisor)))
     return tuple(sorted(conditions, key=lambda c: str(c.nonzero)))
+
+
+def _used(program: Program, divisor: Expr) -> str:
+    """Why nothing but the forward equations says that a divisor is not zero."""
+    names = array_names(divisor)
+    rooted = {name for d in program.ordered for base in _radicands(d.rhs) for name in array_names(base)}
+    return "a root of it is differentiated" if names <= rooted else "it divides in the forward equations"
+
+
+def _radicands(expr: Basic) -> set[Expr]:
+    return {p.base for p in expr.atoms(Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
 
 
 def _divisors(expr: Basic) -> set[Expr]:

@@ -2,10 +2,13 @@
 
 A divisor is known if it is positive for all values (exponentials, their sums, sizes, positive inputs), or if the
 program's own equations divide by it, take its logarithm or a fractional power of it, so that it cannot vanish where the
-program is defined and differentiable.  The argument of a logarithm or a root is known if it is positive for all values,
-or if the program takes a logarithm or a root of it.  What the equations say holds for all values of their letters, so
-for those of the line, but for no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is
-not defined everywhere may stand in a line only as it stands in an equation.
+program is defined and differentiable.  Of a root that holds only where the radicand vanishes at single points: that of
+relu(x) is 0 for all negative x, where the output may well have a derivative.
+
+The argument of a logarithm or a root is known if it is positive for all values, or if the program takes a logarithm or
+a root of it.  What the equations say holds for all values of their letters, so for those of the line, but for no more:
+that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is not defined everywhere may stand in a line
+only as it stands in an equation.
 """
 
 from __future__ import annotations
@@ -54,9 +57,10 @@ from symgrad.check.atoms import (
     ordered,
     spell_items,
 )
-from symgrad.check.meaning import abbreviations
+from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
-from symgrad.functions import MEANINGS
+from symgrad.check.smoothness import ANALYTIC
+from symgrad.functions import MEANINGS, absolute
 from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.steps import Condition
@@ -85,9 +89,10 @@ class Divisors:
         self._positive = _Known(_radicands, self._normal_form)
         self._calls = _Known(_itself, self._normal_form)
         for definition in program.ordered:
-            positive = [base for base, _ in _positive_parts(definition.rhs)]
-            self._nonzero.bases += [*_divisors(definition.rhs), *positive]
-            self._positive.bases += positive
+            parts = list(_positive_parts(definition.rhs))
+            self._nonzero.bases += _divisors(definition.rhs)
+            self._nonzero.bases += [base for base, strictly in parts if strictly or self._has_single_zeros(base)]
+            self._positive.bases += [base for base, _ in parts]
             self._calls.bases += _partial_calls(definition.rhs)
 
     def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> str | None:
@@ -103,6 +108,12 @@ class Divisors:
             if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
                 return f"nothing says that {call} is defined"
         return None
+
+    def _has_single_zeros(self, base: Basic) -> bool:
+        """Whether an expression that is not negative is known to vanish at single points at most."""
+        written = write_out(base, self._program, set(self._program.definitions))
+        kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
+        return not kinked or (kinked <= {absolute} and written.is_nonnegative is True)
 
     def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
         forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))

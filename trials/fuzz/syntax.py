@@ -109,8 +109,8 @@ class Elementwise:
 
 def power(p: int, q: int = 1) -> Elementwise:
     """x to a rational power."""
-    shown = str(p) if q == 1 else f"({p}/{q})"
-    return Elementwise(f"({{0}} ** {shown})", lambda x: x ** Rational(p, q), "p" if q > 1 or p < 0 else "")
+    text = f"({{0}} ** {p})" if q == 1 else f"np.power({{0}}, {p}/{q})"  # a function can watch for roots of 0
+    return Elementwise(text, lambda x: x ** Rational(p, q), "p" if q > 1 or p < 0 else "")
 
 
 ELEMENTWISE: dict[str, Elementwise] = {
@@ -125,7 +125,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
     "root": Elementwise("np.sqrt({0})", sp.sqrt, "p", True),
     "power 3/2": power(3, 2),
     "power -1/2": power(-1, 2),
-    "power 1/4": Elementwise("({0} ** 0.25)", lambda x: x ** Rational(1, 4), "p", True),
+    "power 1/4": Elementwise("np.power({0}, 0.25)", lambda x: x ** Rational(1, 4), "p", True),
     "power -2": power(-2),
     "reciprocal": Elementwise("(1 / {0})", lambda a: 1 / a, "p"),
     "exp": Elementwise("np.exp({0})", sp.exp, "", True),
