@@ -489,3 +489,18 @@ def test_0_to_a_power_is_refused() -> None:
 
     with pytest.raises(ProgramError, match="0 to a power that may be negative"):
         derive(powers)
+
+
+@pytest.mark.parametrize("view", ["transpose", "diagonal"])
+def test_an_array_of_which_a_view_is_still_needed_is_not_written_over(view: str) -> None:
+    """Its memory was taken for another array, and the transpose, a view of it, changed with it."""
+    S, q, X, U = Array("S", (N,)), Array("q", (N, N)), Array("X", (N, N)), Array("U", (N, N))
+    d = Array("d", (N,))
+    seen, total = (X[n, m], Sum(X[n, m], n, m)) if view == "transpose" else (d[n], Sum(d[n], n))
+    equations = (
+        node(q[n, m], S[n] * S[m]),
+        node(seen, q[m, n] if view == "transpose" else q[n, n]),
+        node(U[n, m], q[n, m] - S[m]),
+        node(L.base, Sum(U[n, m] ** 2, n, m) + total),
+    )
+    agrees(Program("seen", (N,), (S,), equations, "L"), ("S",), sizes=(3,))

@@ -61,7 +61,11 @@ class Body:
         self._values = {a.name: self._input(a, place) for place, a in enumerate(record.program.inputs)}
         self._inlined = _used_once(every)
         self._last_use = last_uses(every, self._inlined)
-        self._made: dict[str, None] = {}  # the arrays that a line makes, so that no other array shares their memory
+        self._made: dict[str, None] = {}  # the arrays that a line makes in memory of their own
+        self._views: dict[
+            str, set[str]
+        ] = {}  # for each array that is another, or a view of it, those that it may be of
+        self._over: set[str] = set()  # what has its last use behind it, once what is in hand is written
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
         self._translator = Translator(self._values, axes, self._hoisted, self.local["dtype"])
@@ -145,10 +149,14 @@ class Body:
         if assignment.is_output and not assignment.is_helper and value.indices and self._may_be_input(value):
             value = replace(value, code=f"{value.code}.copy()", strength=Strength.CALL)  # never an input itself
         if assignment.name not in self._inlined:
-            made = is_made(value.code)
+            self._over |= {name for name, user in self._last_use.items() if user == assignment.name}
+            made = is_made(value.code) and not self._may_be_input(value)
+            shared = set() if made else self._shared(value.code)
             value = self._in_place(assignment, value) or self._named(self.names[assignment.name], value)
             if made:
                 self._made[assignment.name] = None
+            else:
+                self._views[assignment.name] = shared
         self._values[assignment.name] = value
         self._translator.letters[assignment.name] = assignment.indices
 
@@ -164,12 +172,19 @@ class Body:
         old = next((n for n in self._made if self._values[n].code == place), "")
         if self._last_use.get(old) != assignment.name or _axes(self._values[old]) != _axes(value):
             return None
+        if any(old in of and view not in self._over for view, of in self._views.items()):
+            return None  # what is left of the array under another name would change
         del self._made[old]  # its memory is another's from here on
         if not self._keeps_name(assignment):
             made = f"{ufunc}({place}, {right}, out={place})"
             return self._named(self.names[assignment.name], replace(value, code=made, strength=Strength.CALL))
         self._here.append(f"{place} {sign}= {right}")
         return replace(value, code=place, strength=Strength.NAME)
+
+    def _shared(self, code: str) -> set[str]:
+        """The arrays whose memory may be that of a value: those it names, and those whose views these are."""
+        named = {name for name, known in self._values.items() if occurs(known.code, code)}
+        return named.union(*(self._views.get(name, set()) for name in named))
 
     def _keeps_name(self, assignment: Assignment) -> bool:
         """Whether an array is another, less something, and no array of the program."""
