@@ -7,8 +7,9 @@ import pytest
 from sympy import Expr, Integer, KroneckerDelta, Sum, exp
 
 from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.functions import selection
 from symgrad.notation import Array, canonical
-from symgrad.passes.assume import use
+from symgrad.passes.assume import _selects, use
 from symgrad.program import Program
 
 N, D, C, Y, Z, L, n, k, j, d = cl.N, cl.D, cl.C, cl.Y, cl.Z, cl.L, cl.n, cl.k, cl.j, cl.d
@@ -117,3 +118,8 @@ def test_an_assumption_of_another_form_is_not_used() -> None:
     line = Y[n, k] ** 2 + Sum(Y[n, k], k) + KroneckerDelta(n, m)
     assert use(PROGRAM, line, other, (n, k)) == (line, frozenset())
     assert used(Sum(Y[n, k], k), COMPLETE) == 1
+
+
+def test_a_selection_must_have_entries_to_choose_from() -> None:
+    assert _selects(selection(Z[n, k], k) * Y[n, k]) and _selects(Y[n, k])
+    assert not _selects(selection(alpha.base, k) * Y[n, k])

@@ -50,8 +50,12 @@ def test_what_an_assumption_fixes_is_used() -> None:
 def test_a_line_of_each_kind_holds_exactly() -> None:
     A, Z, n, k, m = Array("A", (cl.N, cl.C)), Array("Z", (cl.N, cl.C)), cl.n, cl.k, cl.N.index("m")
     a, z = A[n, k], Z[n, k]
-    of = Program("squares", (cl.N, cl.C), (A,), (node(z, a**3), node(cl.L.base, Sum(z**2, n, k))), "L")
+    t = Array("t").base
+    of = Program(
+        "squares", (cl.N, cl.C), (A, Array("t")), (node(z, a**3), node(cl.L.base, Sum(z**2, n, k) + t**2)), "L"
+    )
     lines = {
+        Partial(cl.L.base, t): 2 * t,
         Value(z): a**3,
         Partial(z, A[m, cl.j]): 3 * a**2 * KroneckerDelta(n, m) * KroneckerDelta(k, cl.j),
         Total(a): 6 * a**5,

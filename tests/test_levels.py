@@ -14,6 +14,7 @@ from symgrad.check.everyshape import NormalFormProver
 from symgrad.check.fields import OutsideField
 from symgrad.check.proof import shown
 from symgrad.check.smoothness import is_analytic
+from symgrad.check.statements import problems
 from symgrad.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
 from symgrad.functions import relu
@@ -254,6 +255,10 @@ def test_roots_of_the_program_are_seen_in_lines_that_have_but_their_names() -> N
         (claim,) = claims(record)
         assert isinstance(claim, Claim)
         assert proof.Prover(record)._chooses_roots(claim) is expected
+
+
+def test_a_record_without_lines_has_no_problem() -> None:
+    assert problems(Record(PROGRAM, ("Y",), (), {}, {})) == ()
 
 
 def test_a_record_of_lines_alone_has_no_problem_and_one_of_other_gradients_has() -> None:

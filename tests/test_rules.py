@@ -185,3 +185,10 @@ def test_every_kernel_of_a_line_is_found_at_once() -> None:
     rule = only(node(u, exp(z)))
     found = dict(matches(rule, exp(z) + exp(Z[m, k]) + exp(Z[n, c])))
     assert found == {exp(Z[i]): U[i] for i in ((n, k), (m, k), (n, c))}
+
+
+def test_a_whole_power_is_not_written_by_a_root_of_itself() -> None:
+    rule = Rule("U", sqrt(y), u * y, (n, k), always=True)
+    assert dict(matches(rule, z * y**2)) == {}
+    assert dict(matches(rule, z * sqrt(y))) == {sqrt(y): u * y}
+    assert dict(matches(Rule("U", sqrt(y), u, (n, k), always=True), z * y**2)) == {y**2: u**4}
