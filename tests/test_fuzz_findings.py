@@ -504,3 +504,13 @@ def test_an_array_of_which_a_view_is_still_needed_is_not_written_over(view: str)
         node(L.base, Sum(U[n, m] ** 2, n, m) + total),
     )
     agrees(Program("seen", (N,), (S,), equations, "L"), ("S",), sizes=(3,))
+
+
+def test_the_softplus_of_a_number_is_a_number() -> None:
+    @symgrad.loss(shapes="z: M, a: scalar", wrt="z")
+    def divided(z: Any, a: Any) -> Any:
+        return norm(z) / softplus(-1) + np.power(softplus(-1), a)
+
+    z = np.array([3.0, 4.0])
+    value, grads = derive(divided).to_numpy()(z, 2.0)
+    assert value == pytest.approx(divided(z, 2.0)) and grads.z == pytest.approx(z / 5 / np.log1p(np.exp(-1)))

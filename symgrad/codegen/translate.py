@@ -16,7 +16,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.contraction import Group, contracted
 from symgrad.codegen.factors import flattened, is_plain, turned_brackets
-from symgrad.codegen.kernels import weighted
+from symgrad.codegen.kernels import meant, weighted
 from symgrad.codegen.numpy_names import ARRAY_FUNCTIONS, NUMBER_FUNCTIONS
 from symgrad.codegen.stacks import diagonal
 from symgrad.codegen.values import (
@@ -129,9 +129,10 @@ class Translator:
         if isinstance(expr, Symbol):
             return number(expr.name)
         if expr.is_number:
-            size = abs(expr)
+            value = meant(expr)
+            size = abs(value)
             shown = number(str(size) if size.is_Integer else repr(float(size)))
-            return replace(shown, negative=bool(expr < 0))
+            return replace(shown, negative=bool(value < 0))
         if isinstance(expr, Add):
             return added([self._plain(term) for term in expr.args])
         if isinstance(expr, Mul) or _is_quotient(expr):
