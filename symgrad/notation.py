@@ -263,23 +263,33 @@ def replaced(expr: Basic, replacements: Mapping[Basic, Basic]) -> Expr:
 def canonical(expr: Expr) -> Expr:
     """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal.
 
-    A name contains the height at which its sum is nested, so an inner sum can never capture an outer index.
+    A name contains the height at which its sum is nested, so an inner sum can never capture an outer index; those of
+    an expression that stands in a sum already are passed over.
     """
-    return _renamed(expr, {}, _by_height)
+    free = {str(i) for i in free_indices(expr)}
 
+    def at_height(axis: str, at: int) -> str:
+        """The name for a sum at a height: the so-manieth of those that are not free."""
+        number = 0
+        while at:
+            number += 1
+            at -= f"_{axis}{number}" not in free
+        return f"_{axis}{number}"
 
-def _by_height(total: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
-    """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
-    below = height(total.function)
-    ordered = sorted(indices, key=axis_name)
+    def by_height(total: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
+        """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
+        below = height(total.function)
+        ordered = sorted(indices, key=axis_name)
 
-    def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
-        return {old: Idx(f"_{axis_name(old)}{below + place}", old.upper + 1) for place, old in enumerate(order, 1)}
+        def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
+            return {i: Idx(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)}
 
-    orders = _orders_within_axes(ordered)
-    if len(orders) == 1:
-        return names(ordered)
-    return names(min(orders, key=lambda order: _renamed(total.function, names(order), _by_height).sort_key()))
+        orders = _orders_within_axes(ordered)
+        if len(orders) == 1:
+            return names(ordered)
+        return names(min(orders, key=lambda order: _renamed(total.function, names(order), by_height).sort_key()))
+
+    return _renamed(expr, {}, by_height)
 
 
 def _orders_within_axes(indices: Sequence[Idx]) -> list[Sequence[Idx]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from literal import complex_step, forward, random_inputs
-from sympy import Pow, Product, Sum, exp, log, sqrt, tanh, zoo
+from sympy import Idx, Indexed, Pow, Product, Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
@@ -17,6 +17,7 @@ from symgrad.array import relu as relu_of
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, minimum, selection, signum
+from symgrad.notation import canonical, free_indices, renamed, sum_over
 
 N, C = Axis("N"), Axis("C")
 n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")
@@ -514,3 +515,15 @@ def test_the_softplus_of_a_number_is_a_number() -> None:
     z = np.array([3.0, 4.0])
     value, grads = derive(divided).to_numpy()(z, 2.0)
     assert value == pytest.approx(divided(z, 2.0)) and grads.z == pytest.approx(z / 5 / np.log1p(np.exp(-1)))
+
+
+def test_a_sum_that_is_put_in_order_inside_another_does_not_capture_its_index() -> None:
+    """Inner sums are named by their heights: one that grew took the name of the sum around it."""
+    q, outer = Array("q", (N, N)), Idx("_N3", N.size)
+    x, y, z = (Idx(f"_N_{place}", N.size) for place in range(3))
+    deep = Sum(q[outer, x] * Sum(exp(Sum(q[outer, z] * q[z, y], z)) * q[x, y], y), x)
+    assert free_indices(canonical(deep)) == {outer}
+    assert not any(entry.indices == (outer, outer) for entry in canonical(deep).atoms(Indexed))
+    turned = renamed(deep, {outer: n})
+    assert canonical(renamed(canonical(deep), {outer: n})) == canonical(turned) == canonical(canonical(turned))
+    assert canonical(sum_over(canonical(deep), (outer,))) == canonical(sum_over(turned, (n,)))
