@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from trials import page
 from trials.mutation.campaign import KILLED, TIMED_OUT, Result, run
 from trials.mutation.mutants import Mutant, mutants_of
-from trials.mutation.report import pages, reasons_in
+from trials.mutation.report import Reason, pages, reasons_in
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the order, and so of the sample")
-    parser.add_argument("--resume", action="store_true", help="keep what earlier runs killed; run all others")
+    parser.add_argument("--resume", action="store_true", help="keep what was killed, or has a reason; run the others")
     chosen = parser.parse_args(arguments)
     sources = {_module(path): path for path in _targets()}
     mutants = [mutant for module, path in sources.items() for mutant in mutants_of(module, path)]
@@ -81,7 +82,8 @@ def main(arguments: list[str]) -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "results.jsonl"
     known = _known(log) if chosen.resume else {}
-    wanted = [m for m in sample if known.get(_line(m), Result("")).outcome not in (KILLED, TIMED_OUT)]
+    reasons = reasons_in(REASONS)
+    wanted = [mutant for mutant in sample if not _is_settled(mutant, known.get(_line(mutant)), reasons)]
     if not known:
         log.unlink(missing_ok=True)
     with log.open("a", encoding="utf-8") as file:
@@ -96,13 +98,20 @@ def main(arguments: list[str]) -> int:
     # An interrupted run has done the sample up to some mutant; what an earlier one noticed beyond it does not count.
     done = takewhile(lambda mutant: _line(mutant) in known, sample)
     results = [(mutant, known[_line(mutant)]) for mutant in done]
-    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons_in(REASONS))
+    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons)
     for name, text in found.items():
         if asked:
             print(text)
         else:
             page.write(name, text)
     return 0
+
+
+def _is_settled(mutant: Mutant, result: Result | None, reasons: Sequence[Reason]) -> bool:
+    """Whether an earlier run is enough: a test failed, or why none does is known."""
+    if result is None:
+        return False
+    return result.outcome in (KILLED, TIMED_OUT) or any(reason.fits(mutant) for reason in reasons)
 
 
 def _targets() -> list[Path]:
