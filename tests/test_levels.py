@@ -10,7 +10,7 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, sin, s
 
 from symgrad.check import Level, Mark, proof, prove
 from symgrad.check.claims import Claim, claims
-from symgrad.check.everyshape import NormalFormProver
+from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.fields import OutsideField
 from symgrad.check.proof import shown
 from symgrad.check.smoothness import is_analytic
@@ -276,3 +276,10 @@ def test_what_cannot_be_evaluated_at_later_shapes_is_unproved(
 
     monkeypatch.setattr(proof.Prover, "_evaluated", outside)
     assert mark_of(Y[n, k], Y[n, k] + 0 * Z[n, k]) == Mark(1, Level.UNPROVED, "it could not be evaluated: no value")
+
+
+def test_closed_forms_are_written_out_through_one_another() -> None:
+    forms = {"A": Z[n, k] + 1, "Z": 2 * Y[n, k], "C": Integer(1)}
+    closed = {name: Closed(1, (Y[n, k], form), frozenset()) for name, form in forms.items()}
+    prover = NormalFormProver(Record(PROGRAM, ("Y",), (), {}, {}))
+    assert prover._reached({"A", "B"}, closed) == {"A", "Z"}
