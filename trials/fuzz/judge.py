@@ -137,8 +137,9 @@ def _is_defined(derived: Derivation, at: Point) -> bool:
     if not any(isinstance(given, np.ndarray) and given.dtype.kind == "i" for given in at.inputs.values()):
         return True
     with np.errstate(all="ignore"):
-        output = lines_at(derived.record, at).arrays[derived.program.output].reshape(-1)[0]
-    return bool(np.isreal(output) and np.isfinite(output))
+        lines = lines_at(derived.record, at)
+    output = lines.arrays[derived.program.output].reshape(-1)[0]
+    return bool(lines.is_real and np.isreal(output) and np.isfinite(output))
 
 
 def _gradients(derived: Derivation, run: Callable[..., Any], at: Point) -> Iterator[tuple[str, str]]:

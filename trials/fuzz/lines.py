@@ -35,6 +35,7 @@ class Lines:
         program = record.program
         self.arrays = forward(program, inputs, sizes, self.kinks)
         self.near = self.kinks.watch.near
+        self.is_real = not self.kinks.watch.negative
         self.adjoints: dict[str, np.ndarray] = {}
         for name, array in record.adjoint_arrays.items():
             self.adjoints[name] = self.adjoint(name)

@@ -131,10 +131,10 @@ class Literal:
         made = SMOOTH[name] if name in SMOOTH else getattr(self._kinks, name)
         return np.asarray(made(*data))
 
-    @staticmethod
-    def _power(exponent: Basic, base: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    def _power(self, exponent: Basic, base: np.ndarray, exponents: np.ndarray) -> np.ndarray:
         if exponent.is_Integer:
             return base ** int(exponent) if exponent > 0 else 1 / base ** int(-exponent)
+        self._kinks.watch.negative |= bool(np.any(np.real(base) < 0))
         with_cut = base if np.iscomplexobj(base) else np.asarray(base, dtype=complex)
         return np.sqrt(with_cut) if str(exponent) == "1/2" else with_cut**exponents
 

@@ -34,10 +34,12 @@ SQUARED = 1e-30
 
 @dataclass
 class Watch:
-    """What was seen while a function ran: exact ties at kinks, and kinks so near that rounding decides."""
+    """What was seen while a function ran: exact ties at kinks, kinks so near that rounding decides, roots of negative
+    numbers."""
 
     tied: bool = False
     near: bool = False
+    negative: bool = False
 
     def gap(self, a: Any, b: Any) -> Any:
         """The difference of the real parts."""
