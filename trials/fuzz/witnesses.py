@@ -79,8 +79,9 @@ class Kinks:
         return np.log(x)
 
     def power(self, a: Any, b: Any) -> Any:
-        """a to the power b, whose logarithm it is made of."""
+        """a to the power b, whose logarithm it is made of: of a negative number it has a value only by chance."""
         self.log(a)
+        self.watch.near = self.watch.near or bool(np.any(np.real(a) < 0))
         return a**b
 
     def step(self, x: Any, at_zero: Any) -> Any:
