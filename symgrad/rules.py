@@ -169,7 +169,9 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
             for old, new in matches(rule, rhs):
                 rhs = split_sums(replaced(rhs, {old: new}))
             totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
-            if len(totals) == 1 and (solution := solved(program, definition.entry, rhs, totals[0])):
+            if len(totals) != 1 or free_indices(totals[0]) != set(definition.indices):
+                continue
+            if solution := solved(program, definition.entry, rhs, totals[0]):
                 conditions = rule.conditions + solution[1]
                 found.append(
                     Rule(

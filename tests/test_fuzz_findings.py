@@ -527,3 +527,17 @@ def test_a_sum_that_is_put_in_order_inside_another_does_not_capture_its_index() 
     turned = renamed(deep, {outer: n})
     assert canonical(renamed(canonical(deep), {outer: n})) == canonical(turned) == canonical(canonical(turned))
     assert canonical(sum_over(canonical(deep), (outer,))) == canonical(sum_over(turned, (n,)))
+
+
+def test_a_sum_is_not_written_by_what_depends_on_more_than_it_does() -> None:
+    """It was the largest of row b, for every a: said of a line about b, and so marked wrong."""
+    m, J, y = Array("m", (C, C)), Array("J", (C, C)), Array("y", (C, C))
+    a, b = C.index("a"), C.index("b")
+    largest = Sum(m[b, k] * selection(m[b, k], k), k)
+    equations = (
+        node(J[a, b], -m[a, b]),
+        node(y[a, b], largest / J[a, b]),
+        node(L.base, Sum(y[a, b], a, b)),
+    )
+    proof = derive(Program("divided", (C,), (m,), equations, "L"), wrt=("m",)).prove()
+    assert all(mark.words != "wrong" for mark in proof.marks)
