@@ -162,7 +162,7 @@ def numpy_language(kinks: Kinks) -> dict[str, Any]:
 
     def log_softmax(x: Any, axis: int) -> Any:
         found = x - logsumexp(x, axis, keepdims=True)
-        kinks.watch.near = kinks.watch.near or bool(np.any(np.abs(found) < SQUARED))  # log 1 up to rounding
+        kinks.watch.near = kinks.watch.near or bool(np.any(np.abs(found) < NEAR**2))  # log 1 up to rounding
         return found
 
     def sigmoid(x: Any) -> Any:
