@@ -62,9 +62,7 @@ class Body:
         self._inlined = _used_once(every)
         self._last_use = last_uses(every, self._inlined)
         self._made: dict[str, None] = {}  # the arrays that a line makes in memory of their own
-        self._views: dict[
-            str, set[str]
-        ] = {}  # for each array that is another, or a view of it, those that it may be of
+        self._views: dict[str, set[str]] = {}  # for each array that may be another's memory, whose
         self._over: set[str] = set()  # what has its last use behind it, once what is in hand is written
         self.row_results: dict[str, str] = {}
         self._here = self.lines  # where lines are being written
