@@ -234,8 +234,10 @@ def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, .
 def _used(program: Program, divisor: Expr) -> str:
     """Why nothing but the forward equations says that a divisor is not zero."""
     names = array_names(divisor)
+    divided = {name for d in program.ordered for base in _divisors(d.rhs) for name in array_names(base)}
     rooted = {name for d in program.ordered for base in _radicands(d.rhs) for name in array_names(base)}
-    return "a root of it is differentiated" if names <= rooted else "it divides in the forward equations"
+    is_root = names <= rooted and not names <= divided
+    return "a root of it is differentiated" if is_root else "it divides in the forward equations"
 
 
 def _radicands(expr: Basic) -> set[Expr]:
