@@ -72,6 +72,7 @@ def test_the_source_is_named(name: str) -> None:
 # --- JAX ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.jax
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_jax(name: str) -> None:
     pytest.importorskip("jax")

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from symgrad.figure import INK, LOSSES, RANGE, saturation, to_svg
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
+pytestmark = pytest.mark.matplotlib
 WHITE, DARK = "#ffffff", "#121212"
 
 
 @pytest.fixture(scope="module")
-def figure() -> Figure:
-    return saturation()
+def module() -> ModuleType:
+    """Imported late, so that these tests can be collected, and deselected, without matplotlib."""
+    return import_module("symgrad.figure")
+
+
+@pytest.fixture(scope="module")
+def figure(module: ModuleType) -> Figure:
+    return module.saturation()
 
 
 def curves(figure: Figure) -> dict[str, np.ndarray]:
     lines = [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
-    assert all((line.get_xdata() == RANGE).all() for line in lines)
     return {line.get_label(): np.asarray(line.get_ydata()) for line in lines}
 
 
-def test_the_curves_are_right_at_both_ends(figure: Figure) -> None:
+def test_the_curves_are_right_at_both_ends(figure: Figure, module: ModuleType) -> None:
     found = curves(figure)
+    lines = [line for line in figure.axes[0].lines if line.get_label() in found]
+    assert all((line.get_xdata() == module.RANGE).all() for line in lines)
     assert list(found) == ["cross-entropy", "mean squared error"]
     entropy, squares = found.values()
     for curve in (entropy, squares):
@@ -35,33 +46,33 @@ def test_the_curves_are_right_at_both_ends(figure: Figure) -> None:
     assert 0.9999 < entropy[-1] < 1 and (np.diff(entropy) > 0).all()
     assert 0 < squares[-1] < 1e-4
     peak = squares.argmax()
-    assert abs(RANGE[peak] - np.log(2)) < 0.1 and squares[peak] == pytest.approx(8 / 27, rel=1e-2)
+    assert abs(module.RANGE[peak] - np.log(2)) < 0.1 and squares[peak] == pytest.approx(8 / 27, rel=1e-2)
     assert (np.diff(squares)[peak:] < 0).all()
 
 
-def test_the_curves_in_the_middle(figure: Figure) -> None:
+def test_the_curves_in_the_middle(figure: Figure, module: ModuleType) -> None:
     """At p = 1/2 by the closed forms: p, and 2 p p (1 - p)."""
-    middle = int(np.abs(RANGE).argmin())
-    assert RANGE[middle] == pytest.approx(0, abs=1e-12)
+    middle = int(np.abs(module.RANGE).argmin())
+    assert module.RANGE[middle] == pytest.approx(0, abs=1e-12)
     assert [curve[middle] for curve in curves(figure).values()] == pytest.approx([1 / 2, 1 / 4])
 
 
-def test_the_svg_is_text_without_a_ground_and_the_same_each_time(figure: Figure) -> None:
-    written = to_svg(figure)
+def test_the_svg_is_text_without_a_ground_and_the_same_each_time(figure: Figure, module: ModuleType) -> None:
+    written = module.to_svg(figure)
     root = ElementTree.fromstring(written)
     texts = {"".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"cross-entropy", "mean squared error", "logit of the wrong class, minus that of the right one"} <= texts
     assert WHITE not in written and "date" not in written.lower()
-    assert to_svg(saturation()) == written
+    assert module.to_svg(module.saturation()) == written
     assert len(written) < 20_000
 
 
-def test_nothing_overlaps(figure: Figure) -> None:
+def test_nothing_overlaps(figure: Figure, module: ModuleType) -> None:
     figure.draw_without_rendering()
     axes = figure.axes[0]
     boxes = [text.get_window_extent() for text in axes.texts]
     for name, values in curves(figure).items():
-        points = axes.transData.transform(np.column_stack([RANGE, values]))
+        points = axes.transData.transform(np.column_stack([module.RANGE, values]))
         for box, text in zip(boxes, axes.texts, strict=True):
             inside = (points > box.min).all(axis=1) & (points < box.max).all(axis=1)
             assert not inside.any(), f"{text.get_text()} lies on the curve of {name}"
@@ -74,9 +85,9 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("ground", [WHITE, DARK])
-def test_colours_stand_out(ground: str) -> None:
+def test_colours_stand_out(ground: str, module: ModuleType) -> None:
     """The contrast of WCAG 2; the ink comes as near to 4.5 on both grounds as any colour can."""
-    for colour, least in [(INK, 4.25), *((c, 3.9) for _, c, _ in LOSSES.values())]:
+    for colour, least in [(module.INK, 4.25), *((c, 3.9) for _, c, _ in module.LOSSES.values())]:
         dark, light = sorted((luminance(colour), luminance(ground)))
         assert (light + 0.05) / (dark + 0.05) >= least, colour
 

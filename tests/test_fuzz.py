@@ -79,6 +79,7 @@ def parts(value: Any) -> list[Any]:
     return [value, *(part for arg in value.args for part in parts(arg))]
 
 
+@pytest.mark.jax
 def test_the_complex_step_agrees_with_jax() -> None:
     pytest.importorskip("jax")
     compared = 0

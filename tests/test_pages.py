@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from catalogue import NAMES, derived
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
 DOCS = Path(__file__).parent.parent / "docs" / "_build" / "html"
 BUILT = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.html"))
@@ -93,6 +92,7 @@ LOOK = """
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
