@@ -1,0 +1,161 @@
+"""Domains of inputs, and mistakes that were not named: cases written down before any of them was tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.array import softmax
+
+
+def checked(loss: Any, *arrays: Any) -> symgrad.Derivation:
+    """The derivation of a loss, proved, its code agreeing with central differences of the function itself."""
+    derivation = symgrad.derive(loss)
+    assert derivation.prove().ok, derivation.to_text()
+    value, gradients = derivation.to_numpy()(*arrays)
+    assert value == pytest.approx(loss(*arrays))
+    rng = np.random.default_rng(1)
+    for name, gradient in zip(derivation.record.wrt, gradients, strict=True):
+        at = [a.name for a in derivation.program.inputs].index(name)
+        direction = rng.standard_normal(np.shape(arrays[at]))
+        ends = [loss(*arrays[:at], arrays[at] + s * 1e-6 * direction, *arrays[at + 1 :]) for s in (1, -1)]
+        assert np.sum(gradient * direction) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+    return derivation
+
+
+def said(loss: Any, candidate: Any) -> tuple[str, str]:
+    """The kind and the words of the first explanation of a wrong gradient."""
+    result = symgrad.diagnose(loss if isinstance(loss, symgrad.Derivation) else symgrad.derive(loss), candidate)
+    assert not result.ok and result.explanations, result
+    return result.explanations[0].kind, result.explanations[0].words
+
+
+X = np.random.default_rng(0).standard_normal((4, 3))
+
+
+def test_the_square_of_a_sign_is_one() -> None:
+    @symgrad.loss(shapes="X: N D, w: D, y: N sign", wrt="w")
+    def margins(X, w, y):
+        return np.mean((1 - y * (X @ w)) ** 2)
+
+    derivation = checked(margins, X, np.ones(3), np.array([1.0, -1.0, 1.0, -1.0]))
+    assert any(step.assumption for step in derivation.steps)
+    assert "each entry of y is -1 or 1" in derivation.to_text()
+    with pytest.raises(ValueError, match="y: entries must be -1 or 1"):
+        derivation.to_numpy()(X, np.ones(3), np.array([1.0, 0.0, 1.0, 1.0]))
+
+
+def test_the_square_of_a_mask_is_the_mask() -> None:
+    @symgrad.loss(shapes="X: N D, T: N D, M: N D binary", wrt="X")
+    def masked(X, T, M):
+        return np.sum((M * (X - T)) ** 2)
+
+    derivation = checked(masked, X, X**2, (X > 0) * 1.0)
+    assert any(step.assumption for step in derivation.steps)
+    with pytest.raises(ValueError, match="M: entries must be 0 or 1"):
+        derivation.to_numpy()(X, X, X)
+
+
+def test_a_nonnegative_weight_is_its_absolute_value() -> None:
+    @symgrad.loss(shapes="X: N D, w: D, a: N nonnegative", wrt="w")
+    def weighted(X, w, a):
+        return np.sum(np.abs(a) * (X @ w) ** 2)
+
+    derivation = checked(weighted, X, np.ones(3), np.array([0.5, 0.0, 2.0, 1.0]))
+    assert any(step.assumption for step in derivation.steps)
+    with pytest.raises(ValueError, match="a: entries must be nonnegative"):
+        derivation.to_numpy()(X, np.ones(3), -np.ones(4))
+
+
+def test_a_scalar_may_have_a_domain() -> None:
+    @symgrad.loss(shapes="r: N, q: scalar probability", wrt="r")
+    def pinball(r, q=0.3):
+        return np.mean(np.maximum(q * r, (q - 1) * r))
+
+    function = checked(pinball, X[0], 0.3).to_numpy()
+    with pytest.raises(ValueError, match="q: entries must be between 0 and 1"):
+        function(X[0], 1.5)
+
+
+def test_labels_of_several_classes_at_once() -> None:
+    @symgrad.loss(shapes="Z: N C, Y: N C probability", wrt="Z")
+    def multi_label(Z, Y):
+        P = 1 / (1 + np.exp(-Z))
+        return -np.mean(Y * np.log(P) + (1 - Y) * np.log(1 - P))
+
+    def by_classes(Z, Y):
+        P = 1 / (1 + np.exp(-Z))
+        return np.where(Y == 1, P - 1, P) / Z.size
+
+    result = symgrad.diagnose(symgrad.derive(multi_label), by_classes)
+    assert result.ok and "agrees for Y in {0, 1}, not for other probabilities" in repr(result)
+
+
+def test_rows_of_a_distribution_taken_for_labels() -> None:
+    def by_labels(X, W, b, Y):
+        P = softmax(X @ W + b, axis=1)
+        P[np.arange(len(X)), Y.argmax(axis=1)] -= 1
+        return X.T @ P / len(X), P.sum(axis=0) / len(X)
+
+    result = symgrad.diagnose(symgrad.derive("softmax_cross_entropy"), by_labels)
+    assert result.ok and "one-hot rows" in repr(result)
+
+
+def test_a_third_power_differentiated_as_a_product() -> None:
+    @symgrad.loss(shapes="r: N, c: N", wrt="r")
+    def cubes(r, c):
+        return np.sum((r - c) ** 3)
+
+    kind, words = said(cubes, lambda r, c: 3 * (r - c))
+    assert kind == "power" and "product" in words
+
+
+def test_a_mean_that_is_not_centred_on_the_way_back() -> None:
+    @symgrad.loss(shapes="X: N D", wrt="X")
+    def fourth_moment(X):
+        c = X - np.mean(X, axis=1, keepdims=True)
+        return np.sum(c**4)
+
+    kind, words = said(fourth_moment, lambda X: 4 * (X - X.mean(axis=1, keepdims=True)) ** 3)
+    assert kind == "path" and "mean" in words
+
+
+def test_one_class_of_two_has_the_wrong_sign() -> None:
+    def second_sign(X, w, b, y):
+        p = 1 / (1 + np.exp(-(X @ w + b)))
+        g = -y * (1 - p) - (1 - y) * p
+        return X.T @ g / len(y), g.mean()
+
+    kind, _ = said(symgrad.derive("logistic"), second_sign)
+    assert kind == "sign"
+
+
+def test_the_probability_of_the_true_class_for_that_of_each() -> None:
+    def true_class(X, W, b, Y):
+        P = softmax(X @ W + b, axis=1)
+        G = ((P * Y).sum(axis=1, keepdims=True) - Y) / len(X)
+        return X.T @ G, G.sum(axis=0)
+
+    kind, words = said(symgrad.derive("softmax_cross_entropy"), true_class)
+    assert kind == "swapped" and "true class" in words
+
+
+def test_the_value_of_one_scalar_for_another() -> None:
+    @symgrad.loss(shapes="r: N, alpha: scalar positive, beta: scalar positive", wrt="r")
+    def two_scales(r, alpha=2.0, beta=0.5):
+        return np.sum(alpha * r**2 + np.exp(beta * r))
+
+    kind, words = said(two_scales, lambda r, alpha, beta: 2 * beta * r + beta * np.exp(beta * r))
+    assert kind == "swapped" and "alpha" in words.replace("α", "alpha")
+
+
+def test_only_one_of_two_gradients_is_zero() -> None:
+    def no_bias(X, W, b, Y):
+        P = softmax(X @ W + b, axis=1)
+        return X.T @ (P - Y) / len(X), np.zeros_like(b)
+
+    kind, words = said(symgrad.derive("softmax_cross_entropy"), no_bias)
+    assert kind == "zero" and "gradient by b is zero" in words
