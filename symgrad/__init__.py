@@ -7,7 +7,7 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
-from symgrad.equations import Assumption, abbreviation, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
 from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
@@ -42,6 +42,7 @@ __all__ = [
     "derive",
     "diagnose",
     "find_witness",
+    "in_domain",
     "loss",
     "node",
     "one_hot",

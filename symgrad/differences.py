@@ -12,6 +12,7 @@ import numpy as np
 
 from symgrad.array.loss import Loss
 from symgrad.array.shapes import Shape
+from symgrad.equations import DOMAINS
 
 Arrays = dict[str, Any]
 
@@ -119,7 +120,7 @@ def _values(function: Callable[..., Any], given: Sequence[Any]) -> tuple[Any, di
 def _enlarged(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, small: bool, factor: float) -> Any:
     """One input that satisfies what is declared of it, ``factor`` times as large where that leaves it free."""
     found = drawn(shape, sizes, rng, small)
-    bounded = shape.labels or shape.array.positive or shape.words & {"one-hot", "distribution"}
+    bounded = shape.labels or shape.array.positive or shape.words & {"one-hot", "distribution", *DOMAINS}
     return found if bounded else found * factor
 
 
@@ -179,8 +180,10 @@ def drawn(shape: Shape, sizes: Mapping[str, int], rng: np.random.Generator, smal
     if "distribution" in shape.words:
         return rng.dirichlet(np.ones(over[-1]), size=over[:-1])
     drawn = rng.uniform(0.1, 0.9, over) if small else rng.standard_normal(over)
+    for word in shape.words & DOMAINS.keys():
+        drawn = DOMAINS[word].draw(over, rng, small)
     if "symmetric" in shape.words:
-        drawn = drawn + drawn.T
+        drawn = np.triu(drawn) + np.triu(drawn, 1).T
     drawn = np.abs(drawn) + 0.1 if shape.array.positive else np.asarray(drawn)
     return drawn if shape.array.axes else float(drawn)
 

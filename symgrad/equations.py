@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sympy import Expr, Float, I, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, log, nan, oo, sympify, zoo
+import numpy as np
+from sympy import Expr, Float, I, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, floor, log, nan, oo, sympify, zoo
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
-from symgrad.functions import real
-from symgrad.notation import Array, fresh_letter, renamed
+from symgrad.functions import absolute, clip, real
+from symgrad.notation import Array, array_names, entries, fresh_letter, renamed
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,51 @@ def why_no_number(rhs: Expr) -> str | None:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """The numbers from ``low`` to ``high``, a multiple of ``step`` above ``low`` unless it is 0; said in ``words``.
+
+    ``equation`` gives the two sides that are equal at an entry just where it lies in the domain.
+    """
+
+    words: str
+    low: float
+    high: float
+    step: int
+    equation: Callable[[Expr], tuple[Expr, Expr]]
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """All of its numbers where they are finitely many; else none."""
+        return tuple(range(int(self.low), int(self.high) + 1, self.step)) if self.step and self.high < np.inf else ()
+
+    def contains(self, array: np.ndarray) -> np.ndarray:
+        """Which entries lie in the domain."""
+        whole = (array - self.low) % self.step == 0 if self.step else True
+        return np.asarray((array >= self.low) & (array <= self.high) & whole)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, small: bool = False) -> np.ndarray:
+        """Random entries; none of them 0 where logarithms and quotients need ``small`` positive ones, if that leaves
+        any choice."""
+        if self.values:
+            return np.asarray(rng.choice(np.array(self.values, float), shape))
+        if self.step:
+            return np.asarray(rng.poisson(2.0, shape) + float(small))
+        return np.asarray(
+            rng.uniform(0.05, 0.95, shape) if small or self.high == 1 else abs(rng.standard_normal(shape))
+        )
+
+
+DOMAINS: Mapping[str, Domain] = {
+    "binary": Domain("0 or 1", 0, 1, 1, lambda y: (y**2, y)),
+    "sign": Domain("-1 or 1", -1, 1, 2, lambda y: (y**2, sympify(1))),
+    "probability": Domain("between 0 and 1", 0, 1, 0, lambda y: (clip(y, 0, 1), y)),
+    "nonnegative": Domain("nonnegative", 0, np.inf, 0, lambda y: (absolute(y), y)),
+    "count": Domain("one of 0, 1, 2, ...", 0, np.inf, 1, lambda y: (floor(absolute(y)), y)),
+}
+"""The domains that an input may be declared to have, by the word that declares it."""
+
+
+@dataclass(frozen=True)
 class Assumption:
     """An equation ``lhs = rhs`` that holds for the inputs, said in ``words``; its free indices run over their axes."""
 
@@ -85,6 +131,19 @@ class Assumption:
         left, right = self.lhs, self.rhs
         turned = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
         return bool(turned and left.base == right.base and len(set(left.indices)) == 2)
+
+    @property
+    def domain(self) -> Domain | None:
+        """The domain in which every entry of the input lies, if that is what it says."""
+        found = [entry for name in array_names(self.lhs) for entry in entries(self.lhs, name)]
+        if len(found) != 1 or len(set(free := getattr(found[0], "indices", ()))) < len(free):
+            return None
+        return next((d for d in DOMAINS.values() if d.equation(found[0]) == (self.lhs, self.rhs)), None)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether it leaves an entry a choice of few numbers."""
+        return self.is_one_hot or bool(self.domain and self.domain.step)
 
     @property
     def is_one_hot(self) -> bool:
@@ -102,7 +161,7 @@ def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
 
     Raises ``ProgramError`` for an array of no axes.
     """
-    *rows, column = _letters(array)
+    *rows, column = _row_letters(array)
     return Assumption(key, f"each row of {array.name} sums to one", Sum(array[(*rows, column)], column), sympify(1))
 
 
@@ -112,11 +171,24 @@ def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
 
     Their keys are ``key`` with ``a`` and ``b``.  Raises ``ProgramError`` for an array of no axes.
     """
-    *rows, k = _letters(array)
+    *rows, k = _row_letters(array)
     j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
     one, other = array[(*rows, k)], array[(*rows, j)]
     words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
     return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
+
+
+def in_domain(array: Array, word: str, key: str = "A1") -> Assumption:
+    """The assumption that every entry of ``array`` lies in a domain: ``word`` is "binary" (0 or 1), "sign" (-1 or 1),
+    "probability" (between 0 and 1), "nonnegative" or "count" (0, 1, 2, ...).
+
+    Raises ``ProgramError`` for another word.
+    """
+    if word not in DOMAINS:
+        raise ProgramError(f"{word!r} is not a domain: expected one of {', '.join(DOMAINS)}")
+    entry = array[tuple(_letters(array))] if array.axes else array.base
+    whose = f"each entry of {array.name}" if array.axes else array.name
+    return Assumption(key, f"{whose} is {DOMAINS[word].words}", *DOMAINS[word].equation(entry))
 
 
 def symmetric(array: Array, key: str) -> Assumption:
@@ -130,10 +202,14 @@ def symmetric(array: Array, key: str) -> Assumption:
     return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
 
 
-def _letters(array: Array) -> list[Idx]:
-    """An index for each axis of an array that has rows."""
+def _row_letters(array: Array) -> list[Idx]:
     if not array.axes:
         raise ProgramError(f"{array.name} has no rows: it has no axes")
+    return _letters(array)
+
+
+def _letters(array: Array) -> list[Idx]:
+    """An index for each axis of an array."""
     chosen: list[Idx] = []
     for axis in array.axes:
         chosen.append(fresh_letter(axis, {str(i.label) for i in chosen}, bound=True))

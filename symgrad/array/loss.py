@@ -19,7 +19,7 @@ from symgrad.array.place import Spot, at_place, defined_at
 from symgrad.array.run import run
 from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.symbolic import Labels, Symbolic
-from symgrad.equations import Assumption, one_hot, rows_sum_to_one, symmetric
+from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -182,12 +182,14 @@ def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[
     declared = [shape for shape in shapes if shape.words & ASSUMPTIONS]
     for place, shape in enumerate(declared, 1):
         key, array = f"A{place}", arrays[shape.name]
+        both = bool(shape.words & DOMAINS.keys() and "symmetric" in shape.words)
+        found += [in_domain(array, word, f"{key}{'a' * both}") for word in DOMAINS if word in shape.words]
         if "one-hot" in shape.words:
             found += one_hot(array, key)
         if "distribution" in shape.words:
             found.append(rows_sum_to_one(array, key))
         if "symmetric" in shape.words:
-            found.append(symmetric(array, key))
+            found.append(symmetric(array, f"{key}{'b' * both}"))
     return tuple(found)
 
 
@@ -196,8 +198,9 @@ def loss(
 ) -> Callable[[Callable[..., Any]], Loss]:
     """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
-    ``shapes`` names the axes of each input, or ``scalar``, with ``positive``, ``symmetric``, ``one-hot`` or
-    ``distribution`` (rows that sum to one) after them; ``y: N labels of C`` declares integer labels.  ``wrt`` names the
+    ``shapes`` names the axes of each input, or ``scalar``, with words after them: ``positive``, ``symmetric``,
+    ``one-hot``, ``distribution`` (rows that sum to one), or a domain, which is ``binary`` (0 or 1), ``sign`` (-1 or 1),
+    ``probability``, ``nonnegative`` or ``count``; ``y: N labels of C`` declares integer labels.  ``wrt`` names the
     inputs to differentiate by, all that are not labels unless given.  Parameters that ``shapes`` leaves out are
     ordinary values.  ``name`` and ``summary`` are the function's name and the first line of its docstring.
 

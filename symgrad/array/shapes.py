@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from symgrad.array.names import sanitised
+from symgrad.equations import DOMAINS
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
 
@@ -20,12 +21,12 @@ MEANINGS = {
     "B": "batch",
 }
 BATCH = {"N", "B"}  # they count the rows of a batch where they come first, as NumPy has it, in whatever has them
-ASSUMPTIONS = {"symmetric", "one-hot", "distribution"}
+ASSUMPTIONS = {"symmetric", "one-hot", "distribution", *DOMAINS}
 LETTERS = 3  # that every axis has at the least
 MOST_LETTERS = 2_000  # of the text
 MOST_IN_NAME = 60  # letters
 MOST_AXES = 32  # as many as every version of NumPy has
-WORDS = ("positive", "symmetric", "one-hot", "distribution")
+WORDS = ("positive", "symmetric", "one-hot", "distribution", *DOMAINS)
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,9 @@ def _check_words(part: str, array: Array, words: set[str]) -> None:
             raise InputError(f"shapes: {part!r}: {word} is about rows, such as those of 'Y: N C {word}'")
     if "one-hot" in words and "distribution" in words:
         raise InputError(f"shapes: {part!r}: one-hot rows are distributions already")
+    clash = [word for word in WORDS if word in words - {"symmetric"}]
+    if len(clash) > 1 and words & {"one-hot", *DOMAINS}:
+        raise InputError(f"shapes: {part!r}: {clash[0]} and {clash[1]} both say what the entries are: give one")
 
 
 def _labels(name: str, part: str, pieces: list[str]) -> Shape:

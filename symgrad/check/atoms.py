@@ -25,7 +25,7 @@ class NoNormalForm(SymgradError):
 class Atom:
     """One quantity.  ``kind`` says which, ``data`` holds its parts:
 
-    ``entry`` (name, positive, indices, relations of its row); ``size`` (axis,); ``prime`` (p,);
+    ``entry`` (name, positive, indices, relations); ``size`` (axis,); ``prime`` (p,);
     ``constant`` (name,); ``delta`` (i, j);
     ``exp`` (monomial,); ``log`` (polynomial items,); ``function`` (name, polynomial items of each argument);
     ``selection`` (bound index, polynomial items, index): the entry at an index of a selection along the bound one;
@@ -63,8 +63,9 @@ Items = tuple[tuple[Monomial, Fraction], ...]
 
 ONE: Monomial = ()
 
-FREE, AT_MOST_ONE, EXACTLY_ONE = 0, 1, 2
-"""The relations of a row of entries: none; at most one is 1 and the others are 0; exactly one is."""
+FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = range(6)
+"""The relations of entries: none; of a row, at most one is 1 and the others are 0; exactly one is; each is 0 or 1; each
+is -1 or 1; none is negative."""
 
 
 def axis_of(index: Index) -> str:
@@ -73,7 +74,7 @@ def axis_of(index: Index) -> str:
 
 
 def entry(name: str, indices: tuple[Index, ...], positive: bool, row: int = FREE) -> Atom:
-    """The entry of an array, or a scalar; ``row`` says which relations the entries of its row obey."""
+    """The entry of an array, or a scalar; ``row`` says which relations it, or the entries of its row, obey."""
     key = f"{name}[{','.join(indices)}]{'!' * row}"
     return Atom("entry", (name, positive, indices, row), key, frozenset(indices), 0, int(positive))
 
@@ -202,7 +203,10 @@ def is_nonnegative(polynomial: Polynomial) -> bool:
 def _is_nonnegative(monomial: Monomial) -> bool:
     """Whether a monomial is known not to be negative: positive atoms, even powers, and sums of such monomials."""
     return all(
-        a.sign or (isinstance(e, int) and e % 2 == 0) or (a.kind == "sum" and _is_nonnegative(a.data[1]))
+        a.sign
+        or (isinstance(e, int) and e % 2 == 0)
+        or (a.kind == "sum" and _is_nonnegative(a.data[1]))
+        or (a.kind == "entry" and a.data[3] not in (FREE, SIGN))
         for a, e in monomial
     )
 

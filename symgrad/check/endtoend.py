@@ -8,7 +8,7 @@ from itertools import product
 
 from sympy import Expr, Integer, Symbol
 
-from symgrad.check.assumed import OneHot, Projection, constraints, labelings
+from symgrad.check.assumed import Projection, choices, constraints
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place, differentiated
@@ -19,7 +19,7 @@ from symgrad.errors import InputError
 from symgrad.steps import Gradient, Record
 
 Labels = dict[tuple[str, Place], int]
-"""The entries of one-hot rows."""
+"""The entries of one-hot rows, and of finite domains."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
 
     ``sizes`` are those of the program's axes, in their order or by name.  Where a line used an assumption, the last
     entry that it is about is written in the others (y_C = 1 - the sum of the others; a_ji = a_ij); where one used that
-    rows are one-hot, every choice of labels is compared.
+    rows are one-hot, or entries lie in a finite domain, every choice of labels is compared.
     """
     program = record.program
     names = [axis.name for axis in program.axes]
@@ -70,14 +70,12 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
 
 
 def _labels(record: Record, sizes: Mapping[str, int]) -> list[Labels]:
-    """Every choice of the one-hot rows that the derivation assumes."""
+    """Every choice of the one-hot rows and of the entries of finite domains that the derivation assumes."""
     found: list[Labels] = [{}]
     for name, constraint in constraints(_assumed(record), record.program).items():
-        if isinstance(constraint, OneHot):
-            shape = [sizes[axis.name] for axis in record.program.arrays[name].axes]
-            choices = labelings(shape, constraint.is_complete)
-            named = [{(name, place): value for place, value in choice.items()} for choice in choices]
-            found = [{**one, **other} for one, other in product(found, named)]
+        shape = [sizes[axis.name] for axis in record.program.arrays[name].axes]
+        named = [{(name, place): value for place, value in one.items()} for one in choices(constraint, shape)]
+        found = [{**one, **other} for one, other in product(found, named)]
     return found
 
 

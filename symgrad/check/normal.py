@@ -5,7 +5,8 @@ preserves the value at every shape: names in ``written_out`` are replaced by the
 for all forward values; adjoint entries in ``closed`` by closed forms that lines proved earlier state; and an
 assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry by ``a_ij -> (a_ij + a_ji)/2``, which
 map all of space onto the arrays that satisfy them and leave those as they are, so that an equality afterwards is an
-equality wherever the assumption holds; entries of one-hot rows are rewritten by their relations, which hold there.
+equality wherever the assumption holds; entries of one-hot rows and of domains are rewritten by their relations, which
+hold there.
 Every other name is an atom, as if it were independent: what holds for independent atoms holds
 for the values that the program gives them.  So equal polynomials prove a line at every shape.  Unequal ones prove
 nothing.
@@ -55,9 +56,9 @@ from symgrad.check.atoms import (
     delta,
     entry,
     function,
+    is_nonnegative,
     number,
     scale,
-    sign_of,
     single,
     size,
 )
@@ -137,7 +138,7 @@ class Normaliser:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:
             return algebra.exp_of(number(1))
-        if isinstance(expr, (Abs, absolute)) and sign_of(inside := self(expr.args[0])):
+        if isinstance(expr, (Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
             return inside
         if isinstance(expr, selection):
             row, index = expr.args

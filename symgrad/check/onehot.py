@@ -1,4 +1,4 @@
-"""The relations between entries of one-hot rows in the checker's normal form.
+"""The relations of entries of one-hot rows, of 0 or 1, and of -1 or 1, in the checker's normal form.
 
 In a row of which one entry at most is 1 and the others are 0, ``y_k y_j = delta(k, j) y_k``; so a square is the entry,
 ``y_k sum_j y_j f_j = y_k f_k``, and a product of two such sums is one sum.  Where exactly one entry is 1,
@@ -12,7 +12,19 @@ from fractions import Fraction
 from itertools import combinations
 
 from symgrad.check import algebra, sums
-from symgrad.check.atoms import EXACTLY_ONE, Atom, Exponent, Index, Monomial, Polynomial, delta, single
+from symgrad.check.atoms import (
+    AT_MOST_ONE,
+    BINARY,
+    EXACTLY_ONE,
+    SIGN,
+    Atom,
+    Exponent,
+    Index,
+    Monomial,
+    Polynomial,
+    delta,
+    single,
+)
 
 
 def picked(exponents: dict[Atom, Exponent]) -> Polynomial | None:
@@ -20,6 +32,9 @@ def picked(exponents: dict[Atom, Exponent]) -> Polynomial | None:
 
     Powers become first powers in ``exponents`` itself.
     """
+    for atom, e in exponents.items():
+        if atom.kind == "entry" and isinstance(e, int):
+            exponents[atom] = e % 2 if atom.data[3] == SIGN else min(e, 1) if atom.data[3] == BINARY else e
     factors = [a for a, e in exponents.items() if isinstance(e, int) and e > 0]
     hot = [a for a in factors if _is_hot(a)]
     exponents.update(dict.fromkeys(hot, 1))
@@ -37,7 +52,7 @@ def picked(exponents: dict[Atom, Exponent]) -> Polynomial | None:
 
 
 def _is_hot(atom: Atom) -> bool:
-    return atom.kind == "entry" and bool(atom.data[3])
+    return atom.kind == "entry" and atom.data[3] in (AT_MOST_ONE, EXACTLY_ONE)
 
 
 def _row(atom: Atom) -> tuple[str, tuple[Index, ...]]:

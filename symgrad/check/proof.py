@@ -102,7 +102,7 @@ class Prover:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
-        for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_one_hot for a in assumed) else (assumed,)):
+        for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_discrete for a in assumed) else (assumed,)):
             if (mark := self._proved(claim, given)) is not None:
                 return mark
         mark = self._at_shapes(claim, assumed)
@@ -219,7 +219,7 @@ class Prover:
         keys, number = tuple(a.key for a in assumed), claim.step.number
         try:
             systems, shapes = self._evaluated(claim, assumed)
-            if any(a.is_one_hot for a in assumed):
+            if any(a.is_discrete for a in assumed):
                 return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
             grid = None if assumed else tried_on_grid(claim)
             if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:

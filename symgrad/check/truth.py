@@ -10,16 +10,16 @@ import random
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from sympy import E, Expr, Integer, cosh, exp, sinh, tanh
+from sympy import E, Expr, Integer, Rational, cosh, exp, sinh, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.assumed import OneHot, constraints
+from symgrad.check.assumed import Entries, OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
-from symgrad.equations import Assumption
+from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, axis_name, free_indices
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
@@ -64,13 +64,13 @@ class Truth:
         levels = 1 + exponential_depth(record.program)
         for attempt in range(ATTEMPTS):
             try:
-                self.evaluator = self._forward(system(levels, 2 * seed + attempt), assumed)
+                self.evaluator = self._forward(system(levels, 2 * seed + attempt), assumed, attempt)
                 return
             except OutsideDomain:
                 continue
         raise OutsideField("no random inputs were found at which the program is defined")
 
-    def _forward(self, numbers: NumberSystem, assumed: tuple[Assumption, ...]) -> Evaluator:
+    def _forward(self, numbers: NumberSystem, assumed: tuple[Assumption, ...], seed: int) -> Evaluator:
         program, sizes = self._record.program, self._instance.sizes
         values: dict[str, Array] = {
             a.name: numbers.sample(tuple(sizes[axis.name] for axis in a.axes), a.positive) for a in program.inputs
@@ -78,6 +78,9 @@ class Truth:
         for name, constraint in constraints(assumed, program).items():
             if isinstance(constraint, OneHot):
                 values[name] = _labels(numbers, values[name].shape, constraint.is_complete)
+                continue
+            if isinstance(constraint, Entries):
+                values[name] = _entries(numbers, values[name].shape[1:], constraint.domain, seed)
                 continue
             entry, written = constraint.written
             free = Evaluator(numbers, program, sizes, dict(values), {})
@@ -161,6 +164,15 @@ def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) ->
         if is_complete or count:
             result[(slice(None), *row, chosen.randrange(shape[-1]))] = one
     return result
+
+
+def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed: int) -> Array:
+    """Random entries in a domain; in a field, for a domain without end, those of positive arrays."""
+    if isinstance(numbers, Field) and not domain.values:
+        return numbers.sample(shape, positive=True)
+    drawn = domain.draw(shape, np.random.default_rng(seed), small=seed % 2 == 1)
+    entries = [numbers.constant(Rational(float(drawn[place]))) for place in np.ndindex(shape)]
+    return np.stack(entries, axis=1).reshape((-1, *shape))
 
 
 def letters_of(subject: Subject) -> tuple[Idx, ...]:

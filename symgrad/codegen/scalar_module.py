@@ -7,7 +7,7 @@ from itertools import product
 
 from symgrad.codegen import support
 from symgrad.codegen.body import INDENT, WIDTH
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import domain_checks, takes_labels
 from symgrad.codegen.scalar import Unrolled
 from symgrad.codegen.template import axes_of, called, described, docstring, gradients_class, header, parameters
 from symgrad.notation import Array
@@ -17,6 +17,7 @@ CALLS = {
     "_hold(": support.HOLD,
     "_one_hot(": support.ONE_HOT_ROWS,
     "_positive(": support.POSITIVE,
+    "_within(": support.WITHIN,
     "_exp(": support.SCALAR_EXP,
     "_log(": support.SCALAR_LOG,
     "_logaddexp(": support.SCALAR_LOGADDEXP,
@@ -86,7 +87,7 @@ def _function(record: Record, name: str, body: Unrolled, names: Mapping[str, str
             f"if {names[a.name]}.ndim == 1:",
             f"{INDENT}{names[a.name]} = _one_hot({names[a.name]}, {sizes[a.axes[1].name]}, {dtype})",
         ]
-    lines += [f'_positive("{names[a.name]}", {names[a.name]})' for a in inputs if a.positive]
+    lines += domain_checks(record, names)
     own_dtype = body.fresh("dtype")
     lines.append(f"{own_dtype} = {dtype}")
     for a in arrays:

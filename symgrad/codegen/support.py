@@ -86,6 +86,16 @@ def _positive(name, array):
         raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
 '''
 
+WITHIN = '''
+def _within(name, array, low, high, step, expected):
+    """ValueError names an array with an entry outside of low..high, or off the multiples of a step above low."""
+    fits = (array >= low) & (array <= high)
+    if step:
+        fits &= (array - low) % step == 0
+    if not np.all(fits):
+        raise ValueError(f"{name}: entries must be {expected}, got {np.extract(~np.asarray(fits), array)[0]}")
+'''
+
 HOLD = '''
 def _hold(gap, words):
     """ValueError says which assumption of the derivation does not hold: the gap is not zero."""

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from symgrad.codegen import support
 from symgrad.codegen.body import INDENT, ROWS, WIDTH, Body, occurs
+from symgrad.codegen.labels import domain_checks
 from symgrad.notation import Array
 from symgrad.steps import Record
 
@@ -43,6 +44,7 @@ def _helpers(body: Body, code: str) -> list[str]:
         "_real(": support.REAL,
         "_one_hot(": one_hot,
         "_positive(": support.POSITIVE,
+        "_within(": support.WITHIN,
         "_hold(": support.HOLD,
         "_dot(": support.DOT,
         "_weighted(": support.WEIGHTED,
@@ -183,7 +185,7 @@ def _function(record: Record, name: str, body: Body) -> str:
         lines += [f"{INDENT}{n} = {every}[{place}]" for place, n in enumerate(inputs)]
     else:
         lines.append(call)
-    lines += [f'_positive("{n}", {n})' for n in (body.names[a.name] for a in record.program.inputs if a.positive)]
+    lines += domain_checks(record, body.names)
     own = body.lines if body.blocks is None else _evaluation(body)
     result = [f"{body.names[n]}={code}" for n, code in body.gradients.items()]
     last = called(f"return {body.output}, Gradients", result, INDENT)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import Indexed
 
 from symgrad.check.fields import OutsideDomain
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.errors import InputError
-from symgrad.notation import Array
+from symgrad.notation import array_names
 from symgrad.steps import Record
 
 SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2))
@@ -61,11 +60,8 @@ def random_inputs(
     found = {}
     for array in program.inputs:
         shape = tuple(sizes[axis.name] for axis in array.axes)
-        kinds = {
-            a.is_one_hot * "one-hot" or a.is_symmetry * "symmetric" or "rows"
-            for a in program.assumptions
-            if _about(a.lhs, array)
-        }
+        about = [a for a in program.assumptions if array_names(a.lhs) == {array.name}]
+        kinds = {a.is_one_hot * "one-hot" or a.is_symmetry * "symmetric" or "rows" for a in about if not a.domain}
         if "one-hot" in kinds:
             value = np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
         elif "rows" in kinds:
@@ -75,13 +71,11 @@ def random_inputs(
         else:
             value = rng.uniform(LEAST, 1 - LEAST, shape) if small else rng.standard_normal(shape)
             value = np.abs(value) + LEAST if array.positive else value
-            value = (value + value.T) / 2 if "symmetric" in kinds else value
+            for domain in (a.domain for a in about if a.domain):
+                value = domain.draw(shape, rng, small)
+            value = np.triu(value) + np.triu(value, 1).T if "symmetric" in kinds else value
         found[array.name] = np.asarray(value)
     return found
-
-
-def _about(expr: Any, array: Array) -> bool:
-    return any(entry.base.name == array.name for entry in expr.atoms(Indexed))
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float
 def _is_labels(array: Array, record: Record, own: Sequence[Probabilities]) -> bool:
     """Whether rows of an input are classes: it is assumed, or probabilities that do not depend on it allow it."""
     program = record.program
-    if any(array_names(a.lhs) == {array.name} and not a.is_symmetry for a in program.assumptions):
+    if any(array_names(a.lhs) == {array.name} and not (a.is_symmetry or a.domain) for a in program.assumptions):
         return True
     alike = [p.name for p in own if program.definitions[p.name].indices[-1:] == (p.over,)]
     alike = [name for name in alike if program.arrays[name].axes == array.axes]

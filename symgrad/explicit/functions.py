@@ -31,7 +31,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     program = record.program
     output = program.definitions[program.output].rhs
     forms = [_through_adjoints(record, record.gradients[name]) for name in record.wrt]
-    used = used_assumptions(record)
+    used = [a for a in used_assumptions(record) if not a.domain]
     groups = definitions(table, record, array_names(output).union(*(array_names(index) for _, index in forms)))
     results = [group(table, program.output, (), output)]
     results += [
@@ -93,6 +93,7 @@ class _Function:
         count: int,
         words: str,
     ) -> None:
+        self._domains = [(min(array_names(a.lhs)), a.domain) for a in record.program.assumptions if a.domain]
         self._inputs = [(a.name, tuple(sizes[x.name] for x in a.axes)) for a in record.program.inputs]
         self._compiled, self._shapes, self._count, self._words = compiled, shapes, count, words
         names = [f"{name}_" if keyword.iskeyword(name) else name for name in record.wrt]
@@ -103,6 +104,9 @@ class _Function:
             expected = ", ".join(name for name, _ in self._inputs)
             raise ValueError(f"expected the {len(self._inputs)} inputs {expected}, got {len(inputs)}")
         arrays = [_fitted(np.asarray(given), *own) for given, own in zip(inputs, self._inputs, strict=True)]
+        for (name, _), array in zip(self._inputs, arrays, strict=True):
+            for words in (d.words for own, d in self._domains if own == name and not np.all(d.contains(array))):
+                raise ValueError(f"{name}: entries must be {words}")
         floating = [a.dtype for a in arrays if a.ndim and a.dtype.kind == "f"]
         dtype = np.result_type(*floating) if floating else np.dtype(float)
         values = self._compiled(*(x for a in arrays for x in a.astype(float).ravel().tolist()))

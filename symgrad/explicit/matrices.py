@@ -183,7 +183,8 @@ def _labelled(record: Record) -> str:
     """The array to which labels belong: one whose rows are assumed to sum to one, or the last that is not
     differentiated."""
     matrices = [a.name for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
-    assumed = [name for a in record.program.assumptions for name in matrices if name in array_names(a.lhs)]
+    rows = [a for a in record.program.assumptions if not (a.is_symmetry or a.domain)]
+    assumed = [name for a in rows for name in matrices if name in array_names(a.lhs)]
     plain = [name for name in matrices if name not in record.wrt]
     if not assumed and not plain:
         raise InputError(f"{record.program.name} has no array that labels could stand for")

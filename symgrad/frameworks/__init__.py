@@ -116,5 +116,5 @@ def _inside(own: Probabilities, program: Program) -> str:
 
 def _labels(program: Program) -> Fact | None:
     """What is assumed of rows of labels."""
-    words = [a.words for a in program.assumptions if not a.is_symmetry]
+    words = [a.words for a in program.assumptions if not (a.is_symmetry or a.domain)]
     return Fact("Labels", f"{'; '.join(words)}: a label k is a row with its 1 in column k") if words else None

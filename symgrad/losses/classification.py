@@ -115,7 +115,7 @@ def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     return 1 - np.mean(T / U)
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N probability", wrt="w b")
 def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Binary cross-entropy from logits; y is 0 or 1, or a probability.
 

@@ -59,7 +59,7 @@ def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
     return np.mean(np.maximum(q * e, (q - 1) * e))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N nonnegative", wrt="w b")
 def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Negative log-likelihood of Poisson counts y with the rate exp(X w + b), without the constant log y!.
 

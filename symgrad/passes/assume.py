@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, product
 
-from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.equations import Assumption
-from symgrad.functions import selection
+from symgrad.equations import Assumption, Domain
+from symgrad.functions import absolute, selection
 from symgrad.notation import (
     array_names,
     axis_name,
@@ -37,7 +37,38 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
         return _with_sums_replaced(program, expr, assumption)
     if assumption.is_symmetry:
         return _turned(expr, assumption.lhs.base.name, order), frozenset()
+    if assumption.domain:
+        (name,) = array_names(assumption.lhs)
+        made = _with_entries_replaced(expr, name, assumption.domain)
+        return made if made.count_ops() < expr.count_ops() else expr, frozenset()
     return _picked(expr, assumption) if assumption.is_one_hot else expr, frozenset()
+
+
+# --- y**2 = y, y**2 = 1, |y| = y ------------------------------------------------------------------------------------
+
+
+def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
+    """``expr`` with powers of an entry lowered, also where a bracket is multiplied by one, and absolute values of
+    entries that are not negative left out."""
+    if not expr.args or isinstance(expr, (Indexed, Idx)) or name not in array_names(expr):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(_with_entries_replaced(expr.function, name, domain), bound_indices(expr))
+    args = [_with_entries_replaced(arg, name, domain) for arg in expr.args]
+    if isinstance(expr, absolute) and domain.low == 0 and _is_entry(args[0], name):
+        return args[0]
+    if isinstance(expr, Pow) and isinstance(args[1], Integer) and args[1] > 1 and _is_entry(args[0], name):
+        return args[0] ** (args[1] % 2 if -1 in domain.values else 1) if domain.values else expr
+    made = expr.func(*args)
+    for factor in made.args if isinstance(made, Mul) and domain.values else ():
+        for bracket in (b for b in made.args if isinstance(b, Add) and _is_entry(factor, name)):
+            terms = [_with_entries_replaced(factor * term, name, domain) for term in bracket.args]
+            rest = made / factor / bracket
+            apart = Add(*(term / factor for term in terms))
+            shorter = min((made, rest * Add(*terms), rest * factor * apart), key=lambda e: e.count_ops())
+            if shorter != made:
+                return _with_entries_replaced(shorter, name, domain)
+    return made
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
@@ -170,4 +201,5 @@ def _term_at(total: Sum, entry: Indexed) -> Expr | None:
 
 
 def _is_entry(expr: Basic, name: str) -> bool:
-    return isinstance(expr, Indexed) and bool(expr.base.name == name)
+    """Whether an expression is an entry of an array, or the scalar, of a name."""
+    return isinstance(expr, (Indexed, Symbol)) and array_names(expr) == {name}
