@@ -8,7 +8,7 @@ from symgrad.array.loss import Loss, loss
 from symgrad.check.published import read_published
 from symgrad.check.witness import find_witness
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
-from symgrad.errors import InputError, ProgramError, SymgradError, UnsupportedError
+from symgrad.errors import InputError, ProgramError, RefutedError, SymgradError, UndefinedWarning, UnsupportedError
 from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
@@ -35,7 +35,9 @@ __all__ = [
     "Program",
     "ProgramError",
     "Proof",
+    "RefutedError",
     "SymgradError",
+    "UndefinedWarning",
     "UnsupportedError",
     "abbreviation",
     "check_grad",

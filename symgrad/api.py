@@ -145,6 +145,17 @@ class Derivation(Displayed):
 
         return Evaluation(evaluation(self.record))
 
+    def _refuse(self) -> tuple[str, ...]:
+        """What a generated module says of lines that are not known to hold.
+
+        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation or of what its code evaluates;
+        warns with ``UndefinedWarning`` of lines that are undefined somewhere.
+        """
+        remarks: list[str] = []
+        for part in (self, self.evaluation):
+            remarks += part.prove().refuse()
+        return tuple(remarks)
+
     def _marks(self, code: bool) -> dict[int, str]:
         marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
         return {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
@@ -161,9 +172,12 @@ class Derivation(Displayed):
         return to_source(self.record, self.function_name)
 
     def _added(self, code: bool) -> tuple[Record | None, str]:
-        """What ``code`` adds: the lines on what the generated code evaluates, and the source of the function."""
-        if not code:
+        """What ``code`` adds: the lines on what the generated code evaluates, and the source of the function; where a
+        line is wrong there is none."""
+        if not code or self.prove().faults:
             return None, ""
+        if self.evaluation.prove().faults:
+            return self.evaluation.record, ""
         from symgrad.codegen import function_source
 
         return self.evaluation.record, function_source(self._module, self.function_name)
@@ -221,7 +235,7 @@ class Derivation(Displayed):
         beside = Beside(
             details=self._details(code),
             counts=self.prove().counts,
-            example=self.example if whole else None,
+            example=self.example if whole and not self.prove().faults else None,
             facts=self.frameworks if whole else (),
             code=source,
         )
@@ -253,10 +267,11 @@ class Derivation(Displayed):
     @cached_property
     def example(self) -> Example | None:
         """A small numeric example, the loss and the gradients computed by the generated function; None where no inputs
-        give finite numbers."""
+        give finite numbers.  Raises ``RefutedError`` where a line is wrong."""
         from symgrad.codegen import compile_source
         from symgrad.example import worked_example
 
+        self._refuse()
         return worked_example(self.record, compile_source(self._module, self.function_name))
 
     @cached_property
@@ -281,28 +296,38 @@ class Derivation(Displayed):
         """
         from symgrad.explicit import explicit
 
-        return explicit(self.record, sizes, y)
+        return explicit(self.record, sizes, y, self._refuse)
 
-    def to_numpy(self) -> Callable[..., Any]:
+    def to_numpy(self, *, check: bool = True) -> Callable[..., Any]:
         """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
 
         ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  Rows of labels may
         be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
         input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
+
+        Every line is proved first, once.  Raises ``RefutedError``, naming the line, where one is wrong, and warns with
+        ``UndefinedWarning`` where one is undefined somewhere; ``check=False`` leaves the proof out.
         """
         from symgrad.codegen import to_numpy
 
+        if check:
+            self._refuse()
         return to_numpy(self.record)
 
-    def to_source(self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None) -> str:
+    def to_source(
+        self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None, check: bool = True
+    ) -> str:
         """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns.
 
         ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python unrolled for these sizes.
-        Raises ``InputError`` for an unknown target and for sizes that do not fit it.
+        Raises ``InputError`` for an unknown target and for sizes that do not fit it.  ``check`` is that of
+        ``to_numpy``; the documentation of the module names the lines that are not proved.
         """
         from symgrad.codegen import to_source
 
-        return to_source(self.record, name or self.function_name, self.closed_form_words(), target=target, sizes=sizes)
+        remarks = self._refuse() if check else ()
+        words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
+        return to_source(self.record, name or self.function_name, words, target=target, sizes=sizes)
 
     @property
     def function_name(self) -> str:

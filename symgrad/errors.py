@@ -24,6 +24,14 @@ class InputError(SymgradError):
     """An argument is wrong: an unknown loss, a wrong shape, a label out of range, a malformed file."""
 
 
+class RefutedError(SymgradError):
+    """A line of the derivation is wrong: the message names it, and no code is made of the derivation."""
+
+
+class UndefinedWarning(UserWarning):
+    """A line of the derivation is undefined at some shape or value, where the loss itself is defined."""
+
+
 def shown(text: str) -> str:
     """A text as one line for a terminal, of bounded length, in which nothing is invisible or drives the terminal."""
     words = [cut(word, LONGEST_WORD) for word in cut(text, LONGEST_LINE).split(" ")]

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from warnings import warn
 
 from sympy import Expr
 
 from symgrad import closed
-from symgrad.check.marks import ProofReport
+from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
 from symgrad.display import Displayed
+from symgrad.errors import RefutedError, UndefinedWarning
 from symgrad.notation import Array
-from symgrad.render.text import expression_text
+from symgrad.render.text import expression_text, lines_are, step_text
 from symgrad.steps import Convention, Record, Step
 
 
@@ -75,6 +77,30 @@ class Proof(ProofReport, Displayed):
         """Check every line of a record."""
         report = prove(record)
         return cls(report.marks, report.problems, record=record)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Each wrong line, with its equation and why it is wrong; then the problems that are not those of a line."""
+        wrong = [mark for mark in self.marks if mark.level == Level.WRONG]
+        lines = (f"line {m.number} is wrong: {step_text(self.record, m.number)}: {m.detail}" for m in wrong)
+        return (*lines, *self.problems)
+
+    def refuse(self) -> tuple[str, ...]:
+        """Sentences on the lines that are not proved, or undefined somewhere, of which ``UndefinedWarning`` warns too.
+
+        Raises ``RefutedError`` that names the first fault, if there is one.
+        """
+        name, faults, remarks = self.record.program.name, self.faults, []
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if faults[1:] else ""
+            raise RefutedError(f"{name}: {faults[0]}{more}")
+        if unproved := self.numbers(Level.UNPROVED):
+            remarks.append(f"{lines_are(unproved)} not proved.")
+        for mark in self.marks:
+            if mark.level == Level.UNDEFINED:
+                remarks.append(f"Line {mark.number} is {mark.words}.")
+                warn(f"{name}: line {mark.number} is {mark.words}", UndefinedWarning, stacklevel=4)
+        return tuple(remarks)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())

@@ -22,6 +22,7 @@ SHAPES = ((("N", 2), ("C", 3)), (("N", 3), ("C", 1)))
         ),
         (Mark(1, Level.NUMERICAL, "digits", SHAPES), "numerically (50 digits) at shapes (2, 3), (3, 1)"),
         (Mark(1, Level.UNPROVED, "no", SHAPES, 0.5), "unproved"),
+        (Mark(1, Level.UNDEFINED, "no", SHAPES, where="C = 1"), "undefined at C = 1"),
         (Mark(1, Level.WRONG, "no", SHAPES, 0.5), "wrong"),
     ],
 )
@@ -40,7 +41,7 @@ def test_an_explanation_has_all_that_a_verdict_rests_on_and_nothing_else() -> No
 
 
 def test_what_is_unproved_or_wrong_is_not_ok() -> None:
-    assert [Mark(1, level, "").ok for level in Level] == [True] * 6 + [False] * 2
+    assert [Mark(1, level, "").ok for level in Level] == [True] * 6 + [False] * 3
     good = tuple(Mark(number, level, "") for number, level in enumerate(list(Level)[:6]))
     assert ProofReport(good).ok
     assert not ProofReport((*good, Mark(9, Level.UNPROVED, ""))).ok

@@ -21,7 +21,8 @@ class Level(IntEnum):
     RANDOMISED_AT_SHAPES = 4
     NUMERICAL = 5
     UNPROVED = 6
-    WRONG = 7
+    UNDEFINED = 7
+    WRONG = 8
 
     @property
     def words(self) -> str:
@@ -34,6 +35,7 @@ class Level(IntEnum):
             Level.RANDOMISED_AT_SHAPES: "randomised at shapes",
             Level.NUMERICAL: "numerically",
             Level.UNPROVED: "unproved",
+            Level.UNDEFINED: "undefined",
             Level.WRONG: "wrong",
         }[self]
 
@@ -44,8 +46,8 @@ class Mark:
 
     ``detail`` says by what mechanism, or what is wrong; ``shapes`` are those at which the line was evaluated;
     ``error_bound`` bounds the probability that a wrong line passed a randomised test; ``assumptions`` are the keys of
-    those without which the line was not proved; ``rests_on`` numbers the lines whose closed forms were used, and
-    ``written_out`` names the arrays whose definitions were.
+    those without which the line was not proved; ``where`` says where an undefined line is so ("C = 1"); ``rests_on``
+    numbers the lines whose closed forms were used, and ``written_out`` names the arrays whose definitions were.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Mark:
     assumptions: tuple[str, ...] = ()
     rests_on: tuple[int, ...] = ()
     written_out: tuple[str, ...] = ()
+    where: str = ""
 
     @property
     def ok(self) -> bool:
@@ -67,6 +70,8 @@ class Mark:
         """The verdict as it is printed beside the line, shapes included where it is no more than those."""
         if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
             return self.level.words
+        if self.level == Level.UNDEFINED:
+            return f"{self.level.words} at {self.where}"
         error = f" (error < 2^{floor(log2(self.error_bound)) + 1})" if self.error_bound else ""
         if self.level == Level.EVERY_SHAPE_RANDOMISED:
             return f"{self.level.words}{error}"
@@ -111,6 +116,10 @@ class ProofReport:
         """How many lines bear each level, strongest first."""
         found = Counter(mark.level for mark in self.marks)
         return {level.words: found[level] for level in Level if found[level]}
+
+    def numbers(self, level: Level) -> tuple[int, ...]:
+        """The numbers of the lines that bear a level."""
+        return tuple(mark.number for mark in self.marks if mark.level == level)
 
     def weaker(self) -> tuple[Mark, ...]:
         """The lines that are weaker than *every shape*."""

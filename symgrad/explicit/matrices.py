@@ -40,6 +40,7 @@ class Explicit:
     gradients: Mapping[str, Expr]
     definitions: tuple[tuple[Symbol, Expr], ...]
     _table: Table = field(repr=False, compare=False)
+    _refuse: Callable[[], object] = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{axis} = {size}" for axis, size in self.sizes.items())
@@ -92,13 +93,15 @@ class Explicit:
             definitions=_pairs(groups),
         )
 
-    def lambdify(self) -> Callable[..., Any]:
+    def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
         """``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes, by SymPy's ``lambdify``.
 
         Shared subexpressions are the entries of the program's named arrays and of adjoints.  An input of two
         axes may be given as one integer label per row.  ``f`` raises ``ValueError`` naming an array of a
-        wrong shape.
+        wrong shape.  ``check`` is that of ``Derivation.to_numpy``: a derivation with a wrong line is refused.
         """
+        if check:
+            self._refuse()
         return lambdified(self.record, self.sizes)
 
 
@@ -106,13 +109,15 @@ def explicit(
     record: Record,
     sizes: Mapping[str, int],
     labels: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    refuse: Callable[[], object] = tuple,
 ) -> Explicit:
     """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
 
     ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
-    are then 0 and 1.  Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an
-    axis without a size or with a size that is not a positive integer, or all of them too large; or labels that do not
-    fit.
+    are then 0 and 1.  ``refuse`` raises ``RefutedError`` where no function may be made of the record.
+
+    Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an axis without a size or
+    with a size that is not a positive integer, or all of them too large; or labels that do not fit.
     """
     if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
         words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
@@ -130,6 +135,7 @@ def explicit(
         {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
         _pairs(_definitions(record, table)),
         table,
+        refuse,
     )
 
 

@@ -62,8 +62,8 @@ def subject_text(subject: Subject | Largest, record: Record) -> str:
 
 
 def step_text(record: Record, number: int) -> str:
-    """The equation of one line as text, with its left side."""
-    step = record.steps[number - 1]
+    """The equation of the line with a number as text, with its left side."""
+    step = next(step for step in record.steps if step.number == number)
     return f"{subject_text(step.subject, record)} = {expression_text(step.after, record)}"
 
 
@@ -242,6 +242,11 @@ def _places(text: str) -> Iterator[tuple[bool, int, int]]:
 def numbers(lines: Iterable[int]) -> str:
     """Line numbers as they are cited."""
     return ", ".join(str(n) for n in lines)
+
+
+def lines_are(lines: Sequence[int]) -> str:
+    """The beginning of a sentence on lines."""
+    return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
 
 
 def columns_words(vectors: Sequence[tuple[str, str]], times: str = "×") -> str:
