@@ -25,8 +25,8 @@ html_title = "symgrad"
 html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
-exclude_patterns = ["_build", *(f"trials/{name}.md" for name in ("corrupted", "diagnosis", "fuzz", "mutation"))]
-# They are parts of the page on the evidence.
+trials = ("corrupted", "diagnosis", "expressions", "fuzz", "mutation")  # parts of the page on the evidence
+exclude_patterns = ["_build", *(f"trials/{name}.md" for name in trials)]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
 nb_execution_mode = "auto"  # the tutorial is run whenever its page is read

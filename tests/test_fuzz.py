@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from trials import page
 from trials.fuzz import campaign, direct, generate, judge, witnesses
 from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
+from trials.numbered import shared
 
 
 @st.composite
@@ -183,8 +185,8 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
 
 
 def test_several_processes_find_what_one_finds() -> None:
-    one = list(campaign._shared(5, [1, 2], 1))
-    two = sorted(campaign._shared(5, [1, 2], 2), key=lambda entry: entry["number"])
+    one = list(shared(partial(campaign._examined, 5), [1, 2], 1))
+    two = sorted(shared(partial(campaign._examined, 5), [1, 2], 2), key=lambda entry: entry["number"])
     assert [{**entry, "seconds": 0} for entry in two] == [{**entry, "seconds": 0} for entry in one]
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 
 TRIALS = {
     "fuzz": "trials.fuzz",
+    "expressions": "trials.expressions",
     "corrupted": "trials.corrupted",
     "mutation": "trials.mutation",
     "diagnosis": "trials.diagnosis",

@@ -1,0 +1,67 @@
+"""Random losses: of a seed and a number alone."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from trials.expressions.grammar import Grammar
+from trials.expressions.terms import Input, Loss, Term, binary, negative, number
+
+MOST_STATEMENTS = 9
+MOST_LETTERS = 400
+
+
+def from_seed(seed: int, n: int) -> Loss:
+    """The loss of a number; what depends on nothing, or is very long, is passed over."""
+    chosen = random.Random(f"{seed}/{n}")
+    while True:
+        made = loss(chosen)
+        if made.wrt and len(made.source) <= MOST_LETTERS and len(made.statements) <= MOST_STATEMENTS:
+            return made
+
+
+def loss(chosen: random.Random) -> Loss:
+    """One loss: a few statements, and a scalar of what they bind."""
+    grammar = Grammar(chosen)
+    for _ in range(0 if grammar.in_one_line else grammar.weighted({0: 3, 1: 5, 2: 4, 3: 1})):
+        axes = tuple(chosen.sample(grammar.axes, grammar.weighted({2: 8, 1: 4})))
+        is_positive = grammar.chance(20)
+        depth = grammar.weighted({1: 2, 2: 4, 3: 2})
+        grammar.bind(grammar.positive(axes, depth) if is_positive else grammar.real(axes, depth), is_positive)
+    result = total(grammar)
+    if grammar.chance(20):
+        factor = number(grammar.choice(("0.1", "0.5", "2"))) if grammar.chance(60) else grammar.real((), 0)
+        result = binary("+", result, binary("*", factor, total(grammar)))
+    return finished(grammar, result)
+
+
+def total(grammar: Grammar) -> Term:
+    """A scalar: a reduction of something."""
+    made = grammar._reduced((), grammar.weighted({1: 1, 2: 4, 3: 4}))
+    assert made is not None
+    return negative(made) if grammar.chance(15) else made
+
+
+def finished(grammar: Grammar, result: Term) -> Loss:
+    """The loss of a result, with the statements and inputs that it needs."""
+    needed = result.text
+    kept = []
+    for name, text in reversed(grammar.statements):
+        if names(name, needed):
+            kept.append((name, text))
+            needed += f"\n{text}"
+    inputs = tuple(given for given in grammar.inputs if names(given.name, needed))
+    free = [given.name for given in inputs if given.name in result.uses and _is_moved(grammar, given)]
+    wrt = tuple(free) if grammar.chance(60) else tuple(name for name in free if grammar.chance(50))
+    return Loss(inputs, tuple(reversed(kept)), result.text, wrt or tuple(free[:1]), grammar.in_one_line)
+
+
+def names(name: str, text: str) -> bool:
+    """Whether a text uses a name."""
+    return re.search(rf"(?<![\w.]){name}\b(?!=)", text) is not None
+
+
+def _is_moved(grammar: Grammar, given: Input) -> bool:
+    """Whether the loss is differentiated with respect to an input, if it depends on it: rarely to probabilities."""
+    return given.word not in ("labels", "one-hot") and (given.word != "distribution" or grammar.chance(30))
