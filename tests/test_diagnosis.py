@@ -170,12 +170,6 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, int | None]] = {
         4,
     ),
     "labels missing": (cross_entropy(residual=lambda P, Y: P / len(P)), "missing", "Y is missing", 13),
-    "one-hot": (
-        cross_entropy(residual=_hard),
-        "assumption",
-        "Y is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere",
-        4,
-    ),
     "guarded logarithm": (
         cross_entropy(residual=lambda P, Y: P * (-Y / (P + 1e-12) + (Y * P / (P + 1e-12)).sum(1)[:, None]) / len(P)),
         "precision",

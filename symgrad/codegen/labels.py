@@ -30,6 +30,11 @@ def takes_labels(record: Record, array: Array) -> bool:
         return False
     if not any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)):
         return False
+    return is_target(record, array)
+
+
+def is_target(record: Record, array: Array) -> bool:
+    """Whether no sum multiplies an input by another, as a matrix of features or of weights would be."""
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
     sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
     return not any(_meets_others(total, array, others) for total in sums)

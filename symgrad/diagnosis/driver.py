@@ -26,6 +26,7 @@ from symgrad.diagnosis.match import Matcher, equal
 from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
+from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
 from symgrad.steps import Record
 
@@ -69,7 +70,12 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     if order != record.wrt:
         said = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
         remarks += [said] if deviations else []
-    if deviations:
+    within = ""
+    if deviations and order == record.wrt:
+        within = next((w for w, move in subdomains(record) if _agrees(record, candidate, tried, rounding, move)), "")
+    if within:
+        deviations = []
+    elif deviations:
         found = _explained(record, benches, given, rounding, {d.array for d in deviations})
     elif order != record.wrt:
         apart = (_deviation(array, benches, as_returned, rounding.allowed[array]) for array in record.wrt)
@@ -90,7 +96,18 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     elif tried.failure:
         remarks.append(tried.failure)
     points = tuple(dict(bench.sizes) for bench in benches)
-    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks))
+    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks), within)
+
+
+def _agrees(
+    record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]
+) -> bool:
+    """Whether a candidate is right at its points once these are moved into a narrower domain."""
+    benches = list(map(move, tried.benches))
+    if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
+        return False
+    given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    return not any(_deviation(name, benches, given, rounding.single[name]) for name in record.wrt)
 
 
 def _explained(
@@ -110,7 +127,25 @@ def _explained(
         found = explanations(record, benches, matcher, hypotheses) or found
         if wrong <= {name for explanation in found for name in explanation.arrays}:
             break
-    return found
+    return _with_zeros(found, given, wrong)
+
+
+def _with_zeros(
+    found: tuple[Explanation, ...], given: Sequence[Mapping[str, np.ndarray]], wrong: Set[str]
+) -> tuple[Explanation, ...]:
+    """Explanations with one for the gradients that are zero, after those that explain all that is wrong if not all of
+    that is zero; no input is said to be missing where no other gradient is wrong."""
+    zero = tuple(name for name in given[0] if name in wrong and not any(np.any(g[name]) for g in given))
+    if not zero:
+        return found
+    words = (
+        f"the gradient by {zero[0]} is zero" if len(zero) == 1 else f"the gradients by {' and '.join(zero)} are zero"
+    )
+    said = Explanation("zero", words, zero, None, "", "", 0.0)
+    if set(zero) == wrong:
+        return said, *(e for e in found if e.kind == "path")
+    whole = tuple(e for e in found if wrong <= set(e.arrays))
+    return *whole, said, *(e for e in found if e not in whole and not set(e.arrays) <= set(zero))
 
 
 @dataclass(frozen=True)

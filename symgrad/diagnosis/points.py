@@ -100,7 +100,8 @@ class Taken:
 
 
 def parameters(record: Record, candidate: Candidate) -> tuple[str, ...]:
-    """The inputs that a candidate takes: all, or those without a default, as many as it has parameters.
+    """The inputs that a candidate takes, in its order: all, or those without a default, as many as it has parameters.
+    They are taken by name where its names are theirs, or those of the scalars are; else by place.
 
     Raises ``InputError`` where it takes another number.
     """
@@ -115,10 +116,20 @@ def parameters(record: Record, candidate: Candidate) -> tuple[str, ...]:
             signature.bind(*given)
         except TypeError:
             continue
-        return given
+        return _by_name(record, given, signature)
     takes = len([p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)])
     expected = f"{least} to {len(names)}" if least < len(names) else str(len(names))
     raise InputError(f"{called(candidate)} takes {takes} arguments, expected {expected}: {', '.join(names)}")
+
+
+def _by_name(record: Record, names: tuple[str, ...], signature: inspect.Signature) -> tuple[str, ...]:
+    """The inputs in the order of a candidate's parameters: all of them, or the scalars in the places of scalars."""
+    own = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD][: len(names)]
+    scalars = [place for place, name in enumerate(names) if not record.program.arrays[name].axes]
+    for places in (range(len(names)), scalars):
+        if len(own) == len(names) and {own[p] for p in places} == {names[p] for p in places}:
+            return tuple(own[p] if p in places else name for p, name in enumerate(names))
+    return names
 
 
 def called(candidate: Candidate) -> str:

@@ -55,6 +55,7 @@ class Diagnosis:
 
     ``ok`` is whether it agrees at every point.  ``deviations`` say where it differs, ``explanations`` what mistakes
     would explain that, simplest first (none if no edit of the derivation does), ``remarks`` what else was found.
+    ``within`` says where alone it agrees, such as "for y in {0, 1}, not for other probabilities"; "" if everywhere.
     """
 
     loss: str
@@ -63,6 +64,7 @@ class Diagnosis:
     deviations: tuple[Deviation, ...]
     explanations: tuple[Explanation, ...]
     remarks: tuple[str, ...] = ()
+    within: str = ""
 
     @property
     def ok(self) -> bool:
@@ -79,7 +81,8 @@ class Diagnosis:
     def summary(self) -> str:
         """The diagnosis in one line."""
         if self.ok:
-            return f"{self.candidate} agrees with the proved gradient of {self.loss}"
+            where = f" {self.within}," if self.within else ""
+            return f"{self.candidate} agrees{where} with the proved gradient of {self.loss}"
         if not self.explanations:
             return (
                 f"{self.candidate} is not the gradient of {self.loss}, and no single edit of the derivation explains it"
