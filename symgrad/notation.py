@@ -120,6 +120,29 @@ def free_indices(expr: Basic) -> frozenset[Idx]:
     return frozenset().union(*(free_indices(arg) for arg in expr.args))
 
 
+def name_of(entry: Expr) -> str:
+    """The name of the array of an entry, or of a scalar."""
+    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
+
+
+def indices_of(entry: Expr) -> tuple[Idx, ...]:
+    """The indices of an entry: none for that of an array of no axes."""
+    return entry.indices if isinstance(entry, Indexed) else ()
+
+
+def entry_of(name: str, indices: Iterable[Idx] = (), *, positive: bool = False) -> Expr:
+    """An entry of an array that no program declares."""
+    known, own = {"positive": True} if positive else {"real": True}, tuple(indices)
+    if not own:
+        return Symbol(name, **known)
+    return Indexed(IndexedBase(name, shape=tuple(i.upper + 1 for i in own), **known), *own)
+
+
+def stand_in(expr: Expr, name: str, *, positive: bool = False) -> Expr:
+    """An entry that stands for ``expr``, at the same indices: ``unfolded`` puts ``expr`` in its place again."""
+    return entry_of(name, sorted(free_indices(expr), key=str), positive=positive)
+
+
 def bound_indices(total: Sum) -> tuple[Idx, ...]:
     """The indices that a sum binds, in the order written."""
     return tuple(limit[0] for limit in total.limits)
@@ -191,27 +214,71 @@ class IndicesCoincide(UnsupportedError):
     """The index of a selection would become that of the row in which it selects, and the row would be lost."""
 
 
-Naming = Callable[[Sum, tuple[Idx, ...]], Mapping[Idx, Idx]]
+Naming = Callable[[Sum, Mapping[Idx, Idx]], Mapping[Idx, Idx]]
+"""The names for the indices that a sum binds, in their order, given the names of those from outside of it."""
 
 
-def _renamed(expr: Basic, known: Mapping[Idx, Idx], name: Naming) -> Basic:
-    """``expr`` with the indices of ``known`` replaced and the bound ones named anew, outermost first."""
+def _substituted(expr: Basic, known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic], name: Naming) -> Basic:
+    """``expr`` with its free indices replaced as ``known`` says, subexpressions as ``parts`` says, and the bound
+    indices named by ``name``, outermost first.  Every substitution of the package ends here."""
+    if expr in parts:
+        return replaced(parts[expr], {i: known[i] for i in free_indices(expr) if known.get(i, i) != i})
     if isinstance(expr, Idx):
         return known.get(expr, expr)
-    if not expr.args or (not known and not height(expr)):
+    if not expr.args or not (parts or height(expr) or any(known.get(i, i) != i for i in free_indices(expr))):
         return expr
     if isinstance(expr, Indexed):
-        return _entry(expr.base, tuple(known.get(i, i) for i in expr.indices))
+        return _entry(parts.get(expr.base, expr.base), tuple(known.get(i, i) for i in expr.indices))
     if isinstance(expr, Sum):
-        own = name(expr, bound_indices(expr))
-        body = _renamed(expr.function, {**known, **own}, name)
-        return sum_over(body, own.values())
-    args = tuple(_renamed(arg, known, name) for arg in expr.args)
-    if isinstance(expr, selection):
-        row, index = expr.args
-        if args[1] in {known.get(i, i) for i in free_indices(row) - {index}}:
-            raise IndicesCoincide(f"the index {args[1]} would be both the row and the place in it in {expr}")
+        own = name(expr, known)
+        return sum_over(_substituted(expr.function, {**known, **own}, parts, name), own.values())
+    args = tuple(_substituted(arg, known, parts, name) for arg in expr.args)
+    if isinstance(expr, selection) and args[1] in _from_outside(expr.args[0], {expr.args[1]}, known, parts):
+        raise IndicesCoincide(f"the index {args[1]} would be both the row and the place in it in {expr}")
     return expr if args == expr.args else expr.func(*args)
+
+
+def _from_outside(
+    body: Basic, own: Collection[Idx], known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic]
+) -> set[Idx]:
+    """The free indices that ``body`` will have besides its ``own``."""
+    brought = [free_indices(new) - free_indices(old) for old, new in parts.items() if body.has(old)]
+    return {known.get(i, i) for i in free_indices(body).difference(own)}.union(*brought)
+
+
+def replaced(expr: Basic, replacements: Mapping[Basic, Basic]) -> Expr:
+    """``expr`` with free indices, subexpressions and bases of entries replaced, all at once, and nothing captured.
+
+    A subexpression is replaced wherever it is written: it equals its replacement for all values of its indices, whether
+    a sum binds them or not.  Other indices of a replacement keep the meaning that they have outside of ``expr``: a sum
+    that would capture one binds another index instead.  Raises ``IndicesCoincide`` where a selection would capture one.
+    """
+    known = {old: new for old, new in replacements.items() if isinstance(old, Idx)}
+    parts = {old: new for old, new in replacements.items() if not isinstance(old, Idx)}
+    outside = {*known.values()}.union(*(free_indices(new) - free_indices(old) for old, new in parts.items()))
+
+    def name(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
+        own = bound_indices(total)
+        if outside.isdisjoint(own) and not any(i in own for i in known.values()):
+            return dict(zip(own, own, strict=True))
+        taken = _from_outside(total.function, own, known, parts)
+        anew = _fresh([i for i in own if i in taken], {*taken, *own}, count())
+        return {i: anew.get(i, i) for i in own}
+
+    return _substituted(expr, known, parts, name)
+
+
+def unfolded(expr: Expr, entry: Expr, value: Expr) -> Expr:
+    """``expr`` with every entry of one array replaced, by ``value`` where it is ``entry``, whose indices all differ.
+
+    Other indices of ``value`` keep the meaning that they have outside of ``expr``.
+    """
+    own = indices_of(entry)
+    other = free_indices(value).difference(own)
+    if other and any(other.intersection(bound_indices(total)) for total in expr.atoms(Sum)):
+        expr = freshen(expr, other)
+    at = {e: dict(zip(own, indices_of(e), strict=True)) for e in entries(expr, name_of(entry))}
+    return replaced(expr, {e: renamed(value, letters) for e, letters in at.items()})
 
 
 def freshen(expr: Expr, avoid: Collection[Idx] = ()) -> Expr:
@@ -220,43 +287,23 @@ def freshen(expr: Expr, avoid: Collection[Idx] = ()) -> Expr:
 
 
 def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) -> Expr:
-    """``expr`` with its free indices replaced as ``free`` says, and nothing captured: bound ones are named anew."""
+    """``expr`` with its free indices replaced as ``free`` says, and every bound one named unlike all others."""
     serial = count()
-    taken = {*avoid, *free.values()}
-
-    def name(_: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
-        return {
-            i: next(new for place in serial if (new := _fresh(axis_name(i), i.upper + 1, place)) not in taken)
-            for i in indices
-        }
-
-    return _renamed(expr, free, name)
+    taken = {*avoid, *free.values()} | free_indices(expr)
+    return _substituted(expr, free, {}, lambda total, _: _fresh(bound_indices(total), taken, serial))
 
 
-def reindexed(expr: Expr, free: Mapping[Idx, Idx]) -> Expr:
-    """``expr`` with its free indices replaced, bound ones untouched: for expressions whose bound indices are known to
-    differ from all of these, as they do after ``freshen``."""
-    return _renamed(expr, free, lambda _, indices: {i: i for i in indices})
+def _fresh(indices: Iterable[Idx], taken: Collection[Idx], serial: Iterable[int]) -> dict[Idx, Idx]:
+    """The next names of a series for some indices, none of them ``taken``."""
+    return {
+        i: next(new for place in serial if (new := _numbered(axis_name(i), i.upper + 1, place)) not in taken)
+        for i in indices
+    }
 
 
 @lru_cache(maxsize=4096)
-def _fresh(axis: str, size: Expr, place: int) -> Idx:
+def _numbered(axis: str, size: Expr, place: int) -> Idx:
     return Idx(f"_{axis}_{place}", size)
-
-
-def replaced(expr: Basic, replacements: Mapping[Basic, Basic]) -> Expr:
-    """``expr`` with subexpressions replaced, as ``xreplace`` does it, sums being rebuilt without SymPy's checks.
-
-    The caller sees to it that nothing is captured.
-    """
-    if expr in replacements:
-        return replacements[expr]
-    if not expr.args or isinstance(expr, (Indexed, Idx)):
-        return expr
-    if isinstance(expr, Sum):
-        return sum_over(replaced(expr.function, replacements), bound_indices(expr))
-    args = tuple(replaced(arg, replacements) for arg in expr.args)
-    return expr if args == expr.args else expr.func(*args)
 
 
 @lru_cache(maxsize=16384)
@@ -276,10 +323,10 @@ def canonical(expr: Expr) -> Expr:
             at -= f"_{axis}{number}" not in free
         return f"_{axis}{number}"
 
-    def by_height(total: Sum, indices: tuple[Idx, ...]) -> dict[Idx, Idx]:
+    def by_height(total: Sum, _: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
         """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
         below = height(total.function)
-        ordered = sorted(indices, key=axis_name)
+        ordered = sorted(bound_indices(total), key=axis_name)
 
         def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
             return {i: Idx(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)}
@@ -287,9 +334,11 @@ def canonical(expr: Expr) -> Expr:
         orders = _orders_within_axes(ordered)
         if len(orders) == 1:
             return names(ordered)
-        return names(min(orders, key=lambda order: _renamed(total.function, names(order), by_height).sort_key()))
+        return names(
+            min(orders, key=lambda order: _substituted(total.function, names(order), {}, by_height).sort_key())
+        )
 
-    return _renamed(expr, {}, by_height)
+    return _substituted(expr, {}, {}, by_height)
 
 
 def _orders_within_axes(indices: Sequence[Idx]) -> list[Sequence[Idx]]:
@@ -341,18 +390,15 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), ab
         usual = fresh_letter(axes[axis_name(index)], used, bound=True)
         return kept[0] if kept and usual not in kept else usual
 
-    def relettered(part: Basic, known: dict[Idx, Idx], used: set[str]) -> Basic:
-        if isinstance(part, Sum):
-            own: dict[Idx, Idx] = {}
-            for index in sorted(bound_indices(part), key=lambda i: order.index(axis_name(i))):
-                own[index] = letter(index, part.function, used)
-                used = used | {str(own[index].label)}
-            return sum_over(relettered(part.function, known | own, used), own.values())
-        if not height(part):
-            return renamed(part, known)
-        return part.func(*(relettered(arg, known, used) for arg in part.args))
+    def conventional(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
+        used = outside | {str(i.label) for i in known.values()}
+        own: dict[Idx, Idx] = {}
+        for index in sorted(bound_indices(total), key=lambda i: order.index(axis_name(i))):
+            own[index] = letter(index, total.function, used)
+            used = used | {str(own[index].label)}
+        return own
 
-    return relettered(expr, {}, outside)
+    return _substituted(expr, {}, {}, conventional)
 
 
 def _places(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:

@@ -19,9 +19,8 @@ from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
-    entries,
     free_indices,
-    replaced,
+    unfolded,
     varying_names,
     with_spares,
 )
@@ -155,7 +154,7 @@ class Program:
         """``expr`` with the entries of the arrays ``names`` replaced by their definitions, again and again."""
         while found := array_names(expr) & set(names):
             latest = max(found, key=self.rank.__getitem__)
-            expr = replaced(expr, {e: self.definitions[latest].at(_indices(e)) for e in entries(expr, latest)})
+            expr = unfolded(expr, self.definitions[latest].entry, self.definitions[latest].rhs)
         return expr
 
     def opened(self, expr: Expr, names: Collection[str]) -> frozenset[str]:
@@ -167,10 +166,6 @@ class Program:
         """The same program in which the abbreviations among ``names`` are nodes."""
         wanted = set(names)
         return replace(self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations))
-
-
-def _indices(entry: Expr) -> tuple[Idx, ...]:
-    return entry.indices if isinstance(entry, Indexed) else ()
 
 
 def _spell(expr: Basic, indices: dict[Idx, str], arrays: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sympy import Add, Dummy, Expr, KroneckerDelta, Mul, Sum, exp
+from sympy import Add, Expr, KroneckerDelta, Mul, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
@@ -19,9 +19,10 @@ from symgrad.notation import (
     free_indices,
     freshen,
     height,
-    reindexed,
     replaced,
+    stand_in,
     sum_over,
+    unfolded,
 )
 
 
@@ -47,10 +48,12 @@ def split_sums(expr: Expr) -> Expr:
 def multiplied_out(expr: Expr) -> Expr:
     """``expr`` with its brackets multiplied out.  SymPy would make a product over an index of the exponential of a sum,
     and no part of this package knows what that is."""
-    names: dict[Basic, Basic] = {e: Dummy(positive=True) for e in expr.atoms(exp) if e.args[0].has(Sum)}
-    if not names:
-        return expr.expand()
-    return replaced(replaced(expr, names).expand(), {name: e for e, name in names.items()})
+    sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
+    names = {e: stand_in(e, f"exp {place}", positive=True) for place, e in enumerate(sums)}
+    made = replaced(expr, names).expand()
+    for e, name in names.items():
+        made = unfolded(made, name, e)
+    return made
 
 
 def _split(expr: Basic) -> Expr:
@@ -115,7 +118,7 @@ def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set
             if isinstance(factor, KroneckerDelta) and (found := set(factor.args[:2]) & waiting & remaining):
                 gone = min(found, key=str)
                 (kept,) = set(factor.args[:2]) - {gone}
-                term = reindexed(term / factor, {gone: kept})
+                term = replaced(term / factor, {gone: kept})
                 remaining.discard(gone)
                 break
         else:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import symgrad
 from symgrad.check.marks import Level, Mark, ProofReport
-from symgrad.check.meaning import name_of
 from symgrad.errors import SymgradError
+from symgrad.notation import name_of
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Total, Value
 from trials import page
 from trials.fuzz import campaign, direct, generate, judge, witnesses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed
+from sympy import Add, Expr
 from sympy.tensor.indexed import Idx
 
 from symgrad.chain.partials import cancelled, contribution, simplify, units
@@ -14,11 +14,10 @@ from symgrad.equations import Definition
 from symgrad.notation import (
     Array,
     array_names,
-    entries,
     free_indices,
     fresh_letter,
-    renamed,
-    replaced,
+    indices_of,
+    unfolded,
 )
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import kinks
@@ -113,17 +112,12 @@ def _written_out_reason(names: Sequence[str]) -> str:
 
 
 def _axes_of(entry: Expr) -> int:
-    return len(entry.indices) if isinstance(entry, Indexed) else 0
+    return len(indices_of(entry))
 
 
 def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
     """``expr`` with the entries of one adjoint array replaced by its closed form."""
-    own = closed.entry.indices if isinstance(closed.entry, Indexed) else ()
-    found = {}
-    for entry in entries(expr, adjoint.name):
-        at = entry.indices if isinstance(entry, Indexed) else ()
-        found[entry] = renamed(closed.index, dict(zip(own, at, strict=True)))
-    return replaced(expr, found)
+    return unfolded(expr, adjoint[indices_of(closed.entry)], closed.index)
 
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:

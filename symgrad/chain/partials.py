@@ -9,8 +9,6 @@ from sympy import (
     Add,
     Expr,
     Function,
-    Indexed,
-    IndexedBase,
     Integer,
     KroneckerDelta,
     Mul,
@@ -30,11 +28,10 @@ from symgrad.notation import (
     axis_name,
     bound_indices,
     canonical,
-    entries,
-    free_indices,
-    renamed,
     replaced,
+    stand_in,
     sum_over,
+    unfolded,
 )
 from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
@@ -108,33 +105,16 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
     """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
     # Names with a space in them are those of no array.
-    rates = {unit: Symbol(f"rate {place}", real=True) for place, unit in enumerate(slopes)}
+    rates = {unit: stand_in(unit, f"rate {place}") for place, unit in enumerate(slopes)}
     t = Symbol("t ", real=True)
-    moved = replaced(rhs, {unit: unit + t * rates[unit] for unit in slopes})
+    moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
     known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
-    known = replaced(known, {rates[unit]: slope for unit, slope in slopes.items()})
-    still = {unit: _standing_for(unit, f"still {place}") for place, unit in enumerate(slopes)}
+    still = {unit: stand_in(unit, f"still {place}") for place, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
-    for unit, standing in still.items():
-        rest = replaced(rest, {e: _moved(unit, standing, e) for e in entries(rest, _name(standing))})
+    for unit, slope in slopes.items():
+        known = unfolded(known, rates[unit], slope)
+        rest = unfolded(rest, still[unit], unit)
     return known + rest
-
-
-def _standing_for(unit: Expr, name: str) -> Expr:
-    """An entry that stands for ``unit``, at the same indices."""
-    letters = sorted(free_indices(unit), key=str)
-    return Indexed(IndexedBase(name, real=True), *letters) if letters else Symbol(name, real=True)
-
-
-def _name(standing: Expr) -> str:
-    return str(standing.base.name if isinstance(standing, Indexed) else standing.name)
-
-
-def _moved(unit: Expr, standing: Expr, entry: Expr) -> Expr:
-    """``unit`` at the indices of ``entry``, as it is at those of ``standing``."""
-    if not isinstance(standing, Indexed):
-        return unit
-    return renamed(unit, dict(zip(standing.indices, entry.indices, strict=True)))
 
 
 def _partial(

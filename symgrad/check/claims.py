@@ -10,12 +10,12 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.kinks import conventions_needed, foreign
 from symgrad.check.matrices import AxisMismatch, Entries
-from symgrad.check.meaning import adjoint_array, matrix_letters, meaning, name_of
+from symgrad.check.meaning import adjoint_array, matrix_letters, meaning
 from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix
+from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix, name_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 

@@ -33,10 +33,10 @@ from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
-from symgrad.check.meaning import instance, name_of
+from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
 from symgrad.functions import selected, selection
-from symgrad.notation import array_names, axis_name, bound_indices
+from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 
 MOST_ENTRIES = 200_000

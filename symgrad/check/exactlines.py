@@ -11,9 +11,9 @@ from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
-from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.check.meaning import adjoint_array, consumers, matrix_letters
 from symgrad.equations import Assumption
-from symgrad.notation import axis_name
+from symgrad.notation import axis_name, name_of
 from symgrad.steps import MatrixValue, Partial, Record, Total, Value
 
 MOST_PRODUCTS = 100_000

@@ -29,10 +29,10 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.meaning import abbreviations, name_of
+from symgrad.check.meaning import abbreviations
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import selected, selection
-from symgrad.notation import axis_name, bound_indices
+from symgrad.notation import axis_name, bound_indices, name_of
 from symgrad.program import Program
 
 Place = tuple[int, ...]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from sympy import Expr, Function, Indexed, Symbol
 
-from symgrad.check.meaning import abbreviations, consumers, name_of, write_out
+from symgrad.check.meaning import abbreviations, consumers, write_out
 from symgrad.functions import MEANINGS, varying
-from symgrad.notation import array_names
+from symgrad.notation import array_names, name_of
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, Partial, Subject, Total
 

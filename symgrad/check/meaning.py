@@ -23,16 +23,12 @@ from symgrad.notation import (
     entries,
     free_indices,
     freshen,
+    name_of,
     renamed,
     sum_over,
 )
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
-
-
-def name_of(entry: Expr) -> str:
-    """The name of the array of an entry, or of a scalar."""
-    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
 
 
 def write_out(expr: Expr, program: Program, names: set[str]) -> Expr:

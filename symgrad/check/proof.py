@@ -20,7 +20,7 @@ from symgrad.check.grid import tried_on_grid
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
-from symgrad.check.meaning import adjoint_array, name_of
+from symgrad.check.meaning import adjoint_array
 from symgrad.check.shapes import standard_shapes
 from symgrad.check.sight import Sight
 from symgrad.check.smoothness import has_root, is_analytic
@@ -28,7 +28,7 @@ from symgrad.check.statements import problems
 from symgrad.check.truth import Truth
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.notation import array_names
+from symgrad.notation import array_names, name_of
 from symgrad.steps import Record, Total
 
 MOST_EXACT = 24

@@ -11,9 +11,9 @@ from sympy import Expr, I, Indexed, KroneckerDelta, MatrixExpr, Number, Sum, Sym
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.meaning import adjoint_array, name_of
+from symgrad.check.meaning import adjoint_array
 from symgrad.functions import selection
-from symgrad.notation import axis_name, free_indices
+from symgrad.notation import axis_name, free_indices, name_of
 from symgrad.steps import Partial, Record, Subject, Total, Value
 
 

@@ -35,7 +35,7 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
-from symgrad.check.meaning import name_of
+from symgrad.notation import name_of
 from symgrad.program import Program
 
 ANALYTIC = {KroneckerDelta, exp, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, erf, erfc, gamma}

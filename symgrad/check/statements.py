@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from sympy import Expr
 
-from symgrad.check.meaning import name_of
-from symgrad.notation import canonical, renamed
+from symgrad.notation import canonical, name_of, renamed
 from symgrad.steps import Gradient, Largest, MatrixTotal, Record, Subject, Total
 
 

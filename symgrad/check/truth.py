@@ -18,9 +18,9 @@ from symgrad.check.assumed import Entries, OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
-from symgrad.check.meaning import adjoint_array, consumers, matrix_letters, name_of
+from symgrad.check.meaning import adjoint_array, consumers, matrix_letters
 from symgrad.equations import Assumption, Domain
-from symgrad.notation import array_names, axis_name, free_indices
+from symgrad.notation import array_names, axis_name, free_indices, name_of
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 

@@ -15,7 +15,7 @@ from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import logaddexp, meant, sigmoid
-from symgrad.codegen.schedule import Assignment, indices_of, name_of
+from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
 from symgrad.equations import abbreviation, node
@@ -26,7 +26,9 @@ from symgrad.notation import (
     canonical,
     free_indices,
     fresh_letter,
+    indices_of,
     lettered,
+    name_of,
     renamed,
     replaced,
 )

@@ -12,8 +12,8 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, 
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment, indices_of, name_of
-from symgrad.notation import array_names, bound_indices, sum_over
+from symgrad.codegen.schedule import Assignment
+from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 
 
 class logaddexp(Function):  # type: ignore[misc]

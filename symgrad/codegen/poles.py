@@ -14,8 +14,8 @@ from sympy import Add, Expr, Indexed, Mul, Pow, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment, entry_of, name_of
-from symgrad.notation import array_names, bound_indices, sum_over
+from symgrad.codegen.schedule import Assignment
+from symgrad.notation import array_names, bound_indices, entry_of, name_of, sum_over
 
 
 def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:

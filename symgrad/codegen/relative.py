@@ -17,9 +17,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import without_overflow
-from symgrad.codegen.schedule import Assignment, entries_in, indices_of, name_of
+from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.codegen.shift import Shift, written_out
-from symgrad.notation import bound_indices, free_indices, replaced, sum_over
+from symgrad.notation import bound_indices, free_indices, indices_of, name_of, replaced, sum_over
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.

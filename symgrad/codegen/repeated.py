@@ -12,8 +12,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import weighted
-from symgrad.codegen.schedule import Assignment, entries_in, entry_of, indices_of, name_of
-from symgrad.notation import array_names, bound_indices, replaced, sum_over
+from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.notation import array_names, bound_indices, entry_of, indices_of, name_of, replaced, sum_over
 
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""

@@ -16,10 +16,10 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment, entries_in, entry_of, name_of
+from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.equations import Assumption
 from symgrad.functions import selection
-from symgrad.notation import array_names, axis_name, bound_indices, free_indices, replaced
+from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices, name_of, replaced
 from symgrad.program import Program
 from symgrad.sums import contract, has_delta, ordered_sums
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sympy import Expr, Indexed, IndexedBase, KroneckerDelta, Symbol
+from sympy import Expr, Indexed, KroneckerDelta, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import array_names, renamed
+from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total
 
@@ -47,24 +47,6 @@ class Schedule:
 
     assignments: tuple[Assignment, ...]
     gradients: Mapping[str, str]
-
-
-def name_of(entry: Basic) -> str:
-    """The name of the array of an entry."""
-    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
-
-
-def indices_of(entry: Basic) -> tuple[Idx, ...]:
-    """The indices of an entry; none for an array of no axes."""
-    return entry.indices if isinstance(entry, Indexed) else ()
-
-
-def entry_of(name: str, indices: tuple[Idx, ...], *, positive: bool = False) -> Expr:
-    """An entry of a new array."""
-    known = {"positive": True} if positive else {"real": True}
-    if not indices:
-        return Symbol(name, **known)
-    return Indexed(IndexedBase(name, shape=tuple(i.upper + 1 for i in indices), **known), *indices)
 
 
 @lru_cache(maxsize=4096)

@@ -13,8 +13,19 @@ from itertools import product
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment, entries_in, entry_of, indices_of, name_of
-from symgrad.notation import array_names, axis_name, bound_indices, canonical, free_indices, renamed, replaced
+from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    canonical,
+    entry_of,
+    free_indices,
+    indices_of,
+    name_of,
+    renamed,
+    replaced,
+)
 from symgrad.spelling import is_alike
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Dummy, Expr, S, exp, log
+from sympy import Expr, S, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.codegen.kernels import logs_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.relative import Relative
-from symgrad.codegen.schedule import Assignment, Schedule, entry_of, schedule
+from symgrad.codegen.schedule import Assignment, Schedule, schedule
 from symgrad.codegen.shift import Shift, fresh, shift_along, shifts_of, written_out
-from symgrad.notation import array_names, free_indices, replaced
+from symgrad.notation import array_names, entry_of, free_indices, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
 
@@ -110,7 +110,7 @@ class _Rewriter:
     def _rewritten(self, given: Assignment) -> Rewriting:
         rhs = without_overflow(zeros_kept(given.rhs))
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
-        stand_ins = {old: Dummy(real=True) for old in logs}
+        stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
         is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
         is_kept = is_kept and free_indices(scale) <= free_indices(given.entry)
@@ -119,10 +119,11 @@ class _Rewriter:
             entry = entry_of(fresh(f"{given.name}_shifted", self._taken), given.indices)
             self._relative.keep(given.entry, scale, entry)
         rest = self._relative.in_largest(rest if is_kept else scale * rest)
-        made = replaced(rest, {stand_in: logs[old] for old, stand_in in stand_ins.items()})
+        for old, new in logs.items():
+            rest = unfolded(rest, stand_ins[old], new)
         return Rewriting(
             given,
-            replace(given, entry=entry, rhs=small_kept(made)),
+            replace(given, entry=entry, rhs=small_kept(rest)),
             self._relative.in_largest(scale) if is_kept else S.One,
             tuple((old, new) for old, new in logs.items() if old != new),
         )

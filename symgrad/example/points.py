@@ -16,8 +16,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.fields import OutsideDomain, OutsideField, Reals
 from symgrad.codegen.labels import takes_labels
-from symgrad.codegen.schedule import name_of
-from symgrad.notation import Array, array_names, axis_name
+from symgrad.notation import Array, array_names, axis_name, name_of
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program, evaluation_order
 from symgrad.steps import Record

@@ -15,7 +15,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
 from symgrad.functions import selected, selection
-from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
+from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, indices_of
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record
 
@@ -188,11 +188,6 @@ def group(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> Group:
     """The entries of the array ``name`` from its index form in ``letters``."""
     places = product(*(range(table.sizes[axis_name(i)]) for i in letters))
     return Group(name, rhs, tuple(table.symbols[name, p] for p in places), tuple(table.entries(rhs, letters)))
-
-
-def indices_of(entry: Expr) -> tuple[Idx, ...]:
-    """The indices of an entry, none if it is a scalar."""
-    return tuple(entry.indices) if isinstance(entry, Indexed) else ()
 
 
 def used_assumptions(record: Record) -> tuple[Assumption, ...]:

@@ -12,9 +12,9 @@ import numpy as np
 from sympy import Add, Dummy, Expr, KroneckerDelta, Max, Mul, Symbol, exp, lambdify, log
 from sympy.printing.pycode import PythonCodePrinter
 
-from symgrad.explicit.entries import Group, Table, definitions, group, indices_of, used_assumptions
+from symgrad.explicit.entries import Group, Table, definitions, group, used_assumptions
 from symgrad.functions import MEANINGS
-from symgrad.notation import array_names, free_indices
+from symgrad.notation import array_names, free_indices, indices_of
 from symgrad.steps import Gradient, Record, Total
 
 NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number}

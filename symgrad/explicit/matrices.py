@@ -15,11 +15,11 @@ from sympy import Expr, Integer, Symbol
 
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.explicit.entries import Group, Place, Table, definitions, group, indices_of, used_assumptions
+from symgrad.explicit.entries import Group, Place, Table, definitions, group, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.extent import check_extent
-from symgrad.notation import array_names, free_indices
+from symgrad.notation import array_names, free_indices, indices_of
 from symgrad.steps import Record
 
 
