@@ -126,11 +126,26 @@ class Assumption:
     rhs: Expr
 
     @property
+    def is_understood(self) -> bool:
+        """Whether it is of a form that the prover knows."""
+        return self.is_sum or self.is_symmetry or self.is_one_hot or self.domain is not None
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it reads ``Sum(y[..., k, ...], k) = r``, the sum of a row along one axis, r a number or a size."""
+        left, right = self.lhs, self.rhs
+        if not (isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1):
+            return False
+        indices, (index, *_) = left.function.indices, left.limits[0]
+        is_number = right.is_real and not right.atoms(Idx) and all(s.is_integer for s in right.free_symbols)
+        return bool(is_number and index in indices and len(set(indices)) == len(indices))
+
+    @property
     def is_symmetry(self) -> bool:
         """Whether it reads ``a[i, j] = a[j, i]``."""
         left, right = self.lhs, self.rhs
         turned = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
-        return bool(turned and left.base == right.base and len(set(left.indices)) == 2)
+        return bool(turned and left.base == right.base and len(left.indices) == len(set(left.indices)) == 2)
 
     @property
     def domain(self) -> Domain | None:
@@ -153,7 +168,8 @@ class Assumption:
             return False
         (*rows, k), (*others, j) = (e.indices for e in entries)
         equal = KroneckerDelta(k, j)
-        return rows == others and not {k, j} & set(rows) and self.rhs in {equal * entry for entry in entries}
+        distinct = rows == others and len({k, j, *rows}) == 2 + len(rows)
+        return distinct and self.rhs in {equal * entry for entry in entries}
 
 
 def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:

@@ -372,3 +372,8 @@ def varying(expr: Function) -> list[Basic]:
     if not isinstance(expr, _Piecewise):
         return list(expr.args)
     return [arg for place, arg in enumerate(expr.args, 1) if expr.fdiff(place) != 0]
+
+
+def has_own_name(function: type[Function]) -> bool:
+    """Whether a function is the one that its name means, here or in SymPy: no other with a name of its own is that."""
+    return function in MEANINGS or getattr(sympy, function.__name__, None) is function

@@ -232,6 +232,15 @@ def _validate(program: Program) -> None:
     for a in program.assumptions:
         for side in (a.lhs, a.rhs):
             _validate_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))
+        if not a.is_understood or not array_names(a.lhs) <= {array.name for array in program.inputs}:
+            raise ProgramError(
+                f"{program.name}: the assumption {a.key}, {a.lhs} = {a.rhs}, is not understood: expected that entries "
+                "of an input along one axis sum to a number, that it is symmetric or has one-hot rows, or its domain"
+            )
+    sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
+    for i in sorted({i for pair in sides for side in pair for i in side.atoms(Idx)}, key=str):
+        if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
+            raise ProgramError(f"{program.name}: the letter of the index {i} is not an identifier: use Axis.index")
     if program.output not in {e.name for e in program.equations}:
         raise ProgramError(f"{program.name}: the output {program.output} is not defined by an equation")
     if known[program.output]:

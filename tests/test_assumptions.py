@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from literal import random_inputs
 from programs import ZOO, labelled_logits, missing_probability, quadratic_form, whitened_residuals
-from sympy import Expr, KroneckerDelta, Rational, Sum, exp, sympify
+from sympy import Expr, I, KroneckerDelta, Rational, Sum, exp, sympify
 from test_proof import wrongly_accepted
 
 import symgrad
@@ -68,13 +68,50 @@ def test_assumptions_have_keys_of_their_own() -> None:
         Program("twice", (N, C), (Y, Z), (loss,), "L", (rows_sum_to_one(Y), rows_sum_to_one(Z)))
 
 
-def test_an_assumption_of_another_form_is_neither_used_nor_believed() -> None:
-    loss = node(cl.L.base, Sum(Y[n, k] ** 2 * Z[n, k], n, k))
-    other = symgrad.Assumption("A1", "each entry of Y is 1", Y[n, k], sympify(1))
-    of = derive_record(Program("ones", (N, C), (Y, Z), (loss,), "L", (other,)), ("Z",))
-    assert not any(s.assumption for s in of.steps) and prove(of).ok
-    wrong = replace(of.steps[-1], after=Y[m, c], assumption=other)
-    assert not prove(replace(of, steps=(*of.steps[:-1], wrong))).ok
+A, T, Q = Array("A", (N, N)), Array("T", (N, N, N)), Array("Q", (N, N, C))
+i = N.index("i")
+NOT_UNDERSTOOD: dict[str, tuple[Expr, Expr | int]] = {
+    "entries": (Y[n, k], 1),
+    "a trace": (Sum(A[n, n], n), 1),
+    "a trace of a slice": (Sum(T[n, m, n], n), 1),
+    "a trace of rows": (Sum(T[n, m, m], n), 1),
+    "the sum of all": (Sum(Y[n, k], n, k), 1),
+    "a sum of products": (Sum(Y[n, k] * Z[n, k], k), 1),
+    "a sum of squares": (Sum(Y[n, k] ** 2, k), 1),
+    "a multiple of a sum": (2 * Sum(Y[n, k], k), 1),
+    "a sum that is an entry of the same array": (Sum(Y[n, k], k), Y[n, c]),
+    "a sum that is one of another array": (Sum(Y[n, k], k), Sum(Z[n, k], k)),
+    "a sum that is a delta": (Sum(A[n, m], m), KroneckerDelta(n, i)),
+    "a sum of a defined array": (Sum(Array("P", (N, C))[n, k], k), 1),
+    "a sum without the index": (Sum(Y[n, k], c), 1),
+    "no real number": (Sum(Y[n, k], k), I),
+    "symmetry of three indices": (T[n, m, i], T[i, m, n]),
+    "a slice that is itself": (T[n, m, n], T[n, m, n]),
+    "antisymmetry": (A[n, m], -A[m, n]),
+    "one array the transpose of another": (A[n, m], Array("B", (N, N))[m, n]),
+    "one-hot rows on a diagonal": (Q[n, n, k] * Q[n, n, c], KroneckerDelta(k, c) * Q[n, n, k]),
+    "one-hot entries of different rows": (Y[n, k] * Y[m, c], KroneckerDelta(k, c) * Y[n, k]),
+}
+
+
+@pytest.mark.parametrize("case", NOT_UNDERSTOOD)
+def test_an_assumption_of_another_form_is_refused_at_once(case: str) -> None:
+    left, right = NOT_UNDERSTOOD[case]
+    assumed = symgrad.Assumption("A1", case, left, sympify(right))
+    inputs = (Y, Z, A, T, Q, Array("B", (N, N)))
+    equations = (node(Array("P", (N, C))[n, k], Y[n, k] ** 2), node(cl.L.base, Sum(Z[n, k], n, k)))
+    with pytest.raises(ProgramError, match=r"two: .*A1"):
+        Program("two", (N, C), inputs, equations, "L", (assumed,))
+    with pytest.raises(ProgramError, match=r"two: .*A1"):
+        symgrad.derive(Program("two", (N, C), inputs, equations, "L"), "Z", assume=[assumed])
+
+
+@pytest.mark.parametrize("right", [1, Rational(1, 2), -3, C.size, N.size / C.size])
+def test_a_sum_along_any_axis_is_a_number_or_a_size(right: Expr | int) -> None:
+    for total in (Sum(T[n, m, i], m), Sum(Y[n, k], n), Sum(Y[n, k], k)):
+        assumed = symgrad.Assumption("A1", "a sum", total, sympify(right))
+        of = Program("sums", (N, C), (Y, T), (node(cl.L.base, Sum(Y[n, k], n, k)),), "L", (assumed,))
+        assert Normaliser(of, frozenset(), assumed=(assumed,)).equal(total, sympify(right))
 
 
 # --- what is derived ------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ SENSELESS: dict[str, tuple[Subject | Largest, Expr, str]] = {
     "a matrix for an entry": (Value(Z[n, k]), Z.matrix, "a matrix stands where an entry is expected"),
     "axes that do not fit": (MatrixValue(Z), Z.matrix.T, "is C x N, expected N x C"),
     "a choice for a defined array": (Largest(Z[n, k], (k,)), Y[n, k], "Z is not free"),
-    "a choice for no array": (Largest(Array("Q", (N,))[n], (k,)), Y[n, k], "Q is not free"),
+    "a choice for no array": (Largest(Array("Q", (N,))[n], (k,)), Y[n, k], "Q is not an array of the program"),
     "a choice that matters": (Largest(b[k], (n,)), Z[n, k], "L depends on b"),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Rational, Sum, atanh, log, sqrt, tan
+from sympy import Expr, Rational, Sum, atanh, exp, log, sqrt, tan
 
 from symgrad.check.divisors import Divisors
 from symgrad.equations import node
@@ -33,6 +33,18 @@ KNOWN = {
     "a power with an exponent of its own": ((u**2 + v**2 + 1) ** z, (u**2 + v**2 + 1) ** z),
 }
 
+BASE = u**2 + v**2
+KNOWN |= {
+    "a divisor under a root": (BASE ** Rational(-3, 2), 1 / BASE),
+    "a root of a sum of squares": (sqrt(BASE), 1 / BASE),
+    "a lower root": (BASE ** Rational(1, 3), log(BASE)),
+    "a root within a root": (sqrt(1 + sqrt(BASE)), 1 / BASE),
+    "a root of an entry": (u ** Rational(3, 4), 1 / u),
+    "a root of what has one square": (sqrt(u**4 + v**2), 1 / (u**4 + v**2)),
+    "a root of a norm of deviations": (sqrt(Sum((V[m] - u) ** 2, m)), 1 / Sum((V[m] - u) ** 2, m)),
+    "a root with what is not negative": (BASE ** Rational(3, 2), sqrt(BASE)),
+    "a root of an entry that is never negative": (u ** Rational(3, 2), sqrt(u)),
+}
 KNOWN |= {
     "a root of an absolute value": (sqrt(absolute(u)), 1 / absolute(u)),
     "the logarithm of what may vanish": (log(relu(u)), 1 / relu(u)),
@@ -46,6 +58,16 @@ UNKNOWN = {
         1 / (absolute(u) - u),
         "is not zero",
     ),
+    "a power above one": (BASE ** Rational(3, 2), 1 / BASE, "is not zero"),
+    "a root in a power above one": (BASE ** Rational(3, 2), 1 / sqrt(BASE), "is not zero"),
+    "a power above one of an entry": (u ** Rational(3, 2), 1 / u, "is not zero"),
+    "the logarithm after a power above one": (u ** Rational(3, 2), log(u), "is positive"),
+    "the logarithm of what is under a root": (sqrt(relu(u)), log(relu(u)), "is positive"),
+    "a power that is smooth where a square vanishes": (BASE ** Rational(3, 4), 1 / BASE, "is not zero"),
+    "a root of fourth powers": (sqrt(u**4 + v**4), 1 / (u**4 + v**4), "is not zero"),
+    "a root of a cube": (sqrt(u**3), 1 / u, "is not zero"),
+    "a root of an odd power, named": (sqrt(z**3), 1 / z, "is not zero"),
+    "a whole power": (BASE**2, 1 / BASE, "is not zero"),
     "a function of another array": (tan(u), tan(v), "nothing says that tan(v[n]) is defined"),
     "another function": (tan(u), atanh(u), "nothing says that atanh(u[n]) is defined"),
     "a factor of a positive product": (log(u * v), log(u), "nothing says that u[n] is positive"),
@@ -72,3 +94,18 @@ def test_the_negative_of_what_is_positive_is_not() -> None:
     for of, line in ((log(u), log(-u)), (log(-u), log(u))):
         said = unknown(of, line)
         assert said is not None and "is positive" in said
+
+
+def test_a_root_of_an_array_that_is_named_is_a_root_of_what_it_is() -> None:
+    for of, is_known in ((u**2 + v**2, True), (u**4 + v**4, False), (relu(u), False)):
+        equations = (node(F[n], of), node(L[()], Sum(sqrt(F[n]), n)))
+        said = Divisors(Program("one", (N,), (U, V, Z), equations, "L")).unknown(1 / F[m], ())
+        assert (said is None) is is_known
+
+
+@pytest.mark.parametrize("hidden", [sqrt(u**2 + v**2), sqrt(u**2 + v**2) * sqrt(u**4 + v**2)])
+def test_a_root_is_not_positive_though_it_is_never_negative(hidden: Expr) -> None:
+    for line in (log(hidden), log(2 * hidden), hidden ** Rational(-1, 2), log(hidden * exp(u))):
+        said = unknown(u, line)
+        assert said is not None and ("is positive" in said or "not zero" in said)
+        assert unknown(1 / hidden, line) is None

@@ -20,7 +20,7 @@ N, D, C, X, W, b, Y, Z, S, P, R, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, c
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
 m, c, e = N.index("m"), C.index("c"), D.index("e")
 ENTROPY, MSE = softmax_cross_entropy(), softmax_mse()
-G = {name: Array(f"adjoint_{name}", MSE.arrays[name].axes) for name in ("Z", "P", "W")}
+G = {name: Array(f"adjoint of {name}", MSE.arrays[name].axes) for name in ("Z", "P", "W")}
 
 
 def record(of: Program) -> Record:
@@ -85,7 +85,7 @@ def test_a_total_derivative_sums_over_what_uses_the_array() -> None:
 
 
 def test_a_matrix_means_its_entries() -> None:
-    row, column = N.index("_Nr0"), C.index("_Cr1")
+    row, column = N.index("%Nr0"), C.index("%Cr1")
     assert meaning(record(MSE), MatrixValue(P)) == P[row, column]
     assert meaning(record(MSE), MatrixTotal(Z)) == meaning(record(MSE), Total(Z[row, column]))
     assert meaning(record(MSE), Value(P[n, k] + 1)) == P[n, k] + 1

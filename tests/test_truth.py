@@ -104,7 +104,7 @@ def test_adjoints_are_the_derivatives_of_the_output() -> None:
     assert numbers(of.adjoint("L")) == 1
     assert np.allclose(numbers(of.meaning(Total(W[d, c]), (d, c))), x.T @ dz)
     assert np.allclose(numbers(of.meaning(MatrixTotal(X), letters_of(MatrixTotal(X)))), dz @ w.T)
-    assert np.allclose(numbers(of.values(Array("adjoint_Z", (N, C))[n, k], (n, k))), dz)
+    assert np.allclose(numbers(of.values(Array("adjoint of Z", (N, C))[n, k], (n, k))), dz)
 
 
 def test_terms_of_an_adjoint_may_be_known_to_different_depths() -> None:

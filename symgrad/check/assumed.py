@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sympy import Expr, Indexed, Sum
+from sympy import Expr
 
 from symgrad.check.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, NONNEGATIVE, SIGN, NoNormalForm
 from symgrad.equations import Assumption, Domain
@@ -82,7 +82,7 @@ def _constraint(given: Sequence[Assumption]) -> Constraint:
     left, right = assumption.lhs, assumption.rhs
     if assumption.domain:
         return Entries(assumption.domain)
-    if _is_sum(left):
+    if assumption.is_sum:
         (index,) = bound_indices(left)
         return Projection(assumption, (left.function, left.function + (right - left) / (index.upper + 1)))
     if assumption.is_symmetry:
@@ -92,13 +92,9 @@ def _constraint(given: Sequence[Assumption]) -> Constraint:
     )
 
 
-def _is_sum(left: Expr) -> bool:
-    return isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1
-
-
 def _is_row_sum(assumption: Assumption) -> bool:
     left = assumption.lhs
-    return _is_sum(left) and bound_indices(left) == left.function.indices[-1:]
+    return assumption.is_sum and bound_indices(left) == left.function.indices[-1:]
 
 
 def choices(constraint: Constraint | None, shape: Sequence[int]) -> Iterator[dict[Place, int]]:

@@ -4,7 +4,8 @@ An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the norm
 entry of an array, a size, an exponential of a monomial, a logarithm, a root or a denominator, a Kronecker delta,
 or a sum over indices whose factors hang together.  A ``Monomial`` is a product of powers of atoms, a
 ``Polynomial`` maps monomials to rational coefficients.  Atoms are compared by a key that spells them out, so two
-atoms are equal only if they are the same quantity, up to the names of the indices that they bind.
+atoms are equal only if they are the same quantity, up to the names of the indices that they bind.  A key can be read in
+one way only: arrays, axes and letters are identifiers, and a function is the one that its name means.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ Items = tuple[tuple[Monomial, Fraction], ...]
 
 ONE: Monomial = ()
 
+OWN = "%"
+"""Begins the letters of the checker's own indices: those of programs and lines are identifiers."""
+
 FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = range(6)
 """The relations of entries: none; of a row, at most one is 1 and the others are 0; exactly one is; each is 0 or 1; each
 is -1 or 1; none is negative."""
@@ -115,7 +119,7 @@ def function(name: str, arguments: tuple[Polynomial, ...]) -> Atom:
     """Any other function, of which nothing is known but that equal arguments give equal values."""
     parts = tuple(ordered(a) for a in arguments)
     free = frozenset().union(*(free_of_items(p) for p in parts)) if parts else frozenset()
-    key = f"{name}({';'.join(spell_items(p) for p in parts)})"
+    key = f"function {name}({';'.join(spell_items(p) for p in parts)})"
     return Atom("function", (name, parts), key, free, max((height_of_items(p) for p in parts), default=0), 0)
 
 

@@ -96,9 +96,12 @@ def claims(record: Record) -> list[Line]:
     by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
     found: list[Line] = []
-    for step in record.steps:
+    for place, step in enumerate(record.steps):
+        if fault := notation.confusion or _misplaced(record, place) or notation.fault(step):
+            found.append(Senseless(step, fault))
+            continue
         if isinstance(step.subject, Largest):
-            found.append(_choice(record, step, step.subject))
+            found.append(_choice(record, place, step.subject))
             continue
         about = topic(step.subject)
         inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
@@ -110,7 +113,7 @@ def claims(record: Record) -> list[Line]:
         conventions[step.number] = conventions[about] = cited
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
-            if fault := notation.fault(claim.subject, claim.after) or foreign(record.program, cited):
+            if fault := notation.fault_of(claim.after) or foreign(record.program, cited):
                 found.append(Senseless(step, fault))
             elif missing := conventions_needed(record.program, step.subject) - cited:
                 found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))
@@ -123,14 +126,33 @@ def claims(record: Record) -> list[Line]:
     return found
 
 
-def _choice(record: Record, step: Step, subject: Largest) -> Choice | Senseless:
-    """A number may be put for an entry only if the output does not depend on it."""
-    program, name = record.program, name_of(subject.entry)
+def _misplaced(record: Record, place: int) -> str | None:
+    """What is wrong with the number of a line, what it cites or what it assumes, or None."""
+    step, earlier = record.steps[place], {above.number for above in record.steps[:place]}
+    if step.number in earlier:
+        return f"another line has the number {step.number}"
+    if later := {s.number for s in record.steps[place:]} & {*step.cites}:
+        return f"line {step.number} cites line {min(later)}, which does not come before it"
+    if step.assumption and step.assumption not in record.program.assumptions:
+        return f"{step.assumption.key}, {step.assumption.words}, is not an assumption of the program"
+    return None
+
+
+def _choice(record: Record, place: int, subject: Largest) -> Choice | Senseless:
+    """A number may be put for an entry only if the output does not depend on it, nor the number on what is chosen in
+    this line or in a later one."""
+    step, program, name = record.steps[place], record.program, name_of(subject.entry)
     if name in program.definitions or name not in program.arrays:
         return Senseless(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
         return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
-    if circular := [a for a in array_names(step.after) if a == name or name in program.ancestors.get(a, ())]:
+    subjects = [s.subject for s in record.steps if isinstance(s.subject, Largest)]
+    if any(s is not subject and name_of(s.entry) == name for s in subjects):
+        return Senseless(step, f"two lines put a number for {name}")
+    chosen = {name_of(s.entry) for s in subjects[subjects.index(subject) :]}
+    if circular := [
+        a for a in array_names(step.after) if a in chosen or chosen & program.ancestors.get(a, frozenset())
+    ]:
         return Senseless(step, f"{min(circular)} depends on {name}, for which the line puts a number")
     if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
         return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")

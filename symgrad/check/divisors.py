@@ -1,14 +1,15 @@
 """Whether a line is defined wherever its program is: by what it divides, of what it takes logarithms and roots.
 
 A divisor is known if it is positive for all values (exponentials, their sums, sizes, positive inputs), or if the
-program's own equations divide by it, take its logarithm or a fractional power of it, so that it cannot vanish where the
-program is defined and differentiable.  Of a root that holds only where the radicand vanishes at single points: that of
-relu(x) is 0 for all negative x, where the output may well have a derivative.
+program's own equations divide by it, take its logarithm or a root of it, so that it cannot vanish where the program is
+defined and differentiable.  Of a root that holds only where it has no derivative at a zero of the radicand: the power
+e of what vanishes to the order k has one if e k > 1, as (x**2 + y**2)**(3/2) and sqrt(x**4) do; and sqrt(relu(x)) is 0
+for all negative x.
 
-The argument of a logarithm or a root is known if it is positive for all values, or if the program takes a logarithm or
-a root of it.  What the equations say holds for all values of their letters, so for those of the line, but for no more:
-that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is not defined everywhere may stand in a line
-only as it stands in an equation.
+The argument of a root is known if it is never negative, or if the program takes a root of it; that of a logarithm if
+it is not zero either.  What the equations say holds for all values of their letters, so for those of the line, but for
+no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is not defined everywhere may stand
+in a line only as it stands in an equation.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ from symgrad.check.atoms import (
 )
 from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
-from symgrad.check.smoothness import ANALYTIC
+from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute
 from symgrad.notation import array_names
 from symgrad.program import Program
@@ -87,12 +88,14 @@ class Divisors:
         self._normalisers: dict[frozenset[str], Normaliser] = {}
         self._nonzero = _Known(_inverted, self._normal_form)
         self._positive = _Known(_radicands, self._normal_form)
+        self._nonnegative = _Known(_radicands, self._normal_form)
         self._calls = _Known(_itself, self._normal_form)
         for definition in program.ordered:
-            parts = list(_positive_parts(definition.rhs))
-            self._nonzero.bases += _divisors(definition.rhs)
-            self._nonzero.bases += [base for base, strictly in parts if strictly or self._has_single_zeros(base)]
-            self._positive.bases += [base for base, _ in parts]
+            parts = list(_powers(definition.rhs))
+            positive = [base for base, power in parts if power < 0 or self._has_kink(base, power)]
+            self._nonzero.bases += _divisors(definition.rhs) + positive
+            self._positive.bases += positive
+            self._nonnegative.bases += [base for base, _ in parts]
             self._calls.bases += _partial_calls(definition.rhs)
 
     def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> str | None:
@@ -101,19 +104,21 @@ class Divisors:
         for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
             if not (base.is_positive or self._is_known(base, self._is_nonzero)):
                 return f"nothing says that {base} is not zero, by which the line divides"
-        for base, strictly in _positive_parts(expr):
-            if not (base.is_positive or self._is_known(base, partial(self._has_root, strictly=strictly))):
+        for base, power in _powers(expr):
+            if not (base.is_positive or self._is_known(base, partial(self._has_root, strictly=power < 0))):
                 return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
         for call in _partial_calls(expr):
             if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
                 return f"nothing says that {call} is defined"
         return None
 
-    def _has_single_zeros(self, base: Basic) -> bool:
-        """Whether an expression that is not negative is known to vanish at single points at most."""
+    def _has_kink(self, base: Basic, power: Rational) -> bool:
+        """Whether a positive power of what is not negative is known to have no derivative where that vanishes: which it
+        does at single points at most, and not to too high an order."""
         written = write_out(base, self._program, set(self._program.definitions))
         kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
-        return not kinked or (kinked <= {absolute} and written.is_nonnegative is True)
+        is_single = not kinked or (kinked <= {absolute} and written.is_nonnegative is True)
+        return is_single and bool(power < 1) and bool(power * order_of_zeros(written) <= 1)
 
     def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
         forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))
@@ -138,7 +143,7 @@ class Divisors:
         if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
             return False
         rest = _odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})
-        if spell_items(ordered(rest)) in self._positive.keys(form, stage):
+        if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(form, stage):
             return True
         return _is_positive(rest, known) if strictly else is_nonnegative(rest)
 
@@ -242,14 +247,15 @@ def _divisors(expr: Basic) -> list[Basic]:
     return [p.base for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign()]
 
 
-def _positive_parts(expr: Basic) -> Iterator[tuple[Basic, bool]]:
-    """What must not be negative for an expression to be defined, and whether it must not be zero either."""
+def _powers(expr: Basic) -> Iterator[tuple[Basic, Rational]]:
+    """What must not be negative for an expression to be defined, and the power that is taken of it; -1 for what must
+    not be zero either: the argument of a logarithm, or the base of a power with an exponent of its own."""
     for part in expr.atoms(Pow):
         if not (isinstance(part.exp, Rational) and part.exp.q == 1) and not part.base.is_positive:
-            yield part.base, not isinstance(part.exp, Rational) or part.exp < 0
+            yield part.base, part.exp if isinstance(part.exp, Rational) else Rational(-1)
     for call in expr.atoms(Function):
         if type(call) in OF_POSITIVE:
-            yield call.args[0], True
+            yield call.args[0], Rational(-1)
 
 
 def _partial_calls(expr: Basic) -> list[Basic]:

@@ -28,14 +28,13 @@ from sympy import (
     log,
 )
 from sympy.core.basic import Basic
-from sympy.core.function import AppliedUndef
 from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
-from symgrad.functions import selected, selection
+from symgrad.functions import has_own_name, selected, selection
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 
@@ -97,6 +96,8 @@ class Evaluator:
         return self._memo[expr]
 
     def _evaluate(self, expr: Basic) -> Labelled:
+        if isinstance(expr, Function) and not has_own_name(expr.func):
+            raise OutsideField(f"{expr.func} is not the function of its name: {expr}")
         if isinstance(expr, (Number, NumberSymbol)) and expr != E:
             return Labelled((), self.numbers.constant(expr))
         if expr == E:
@@ -125,7 +126,7 @@ class Evaluator:
             labels, values = self._aligned([self(arg) for arg in expr.args[1:]])
             chosen = self.numbers.select(np.stack(np.broadcast_arrays(*values), axis=1), 1)
             return Labelled(labels, chosen[:, int(expr.args[0])])
-        if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise)):
+        if isinstance(expr, Function) and not isinstance(expr, Piecewise):
             labels, data = self._aligned([self(arg) for arg in expr.args])
             return Labelled(labels, self.numbers.apply(expr.func, data))
         raise OutsideField(f"{type(expr).__name__} cannot be evaluated: {expr}")
@@ -247,9 +248,9 @@ class Evaluator:
         return isinstance(expr, (Pow, Sum)) and self.is_positive(expr.args[0])
 
 
-def _letter(index: Idx) -> str:
+def _letter(index: Idx) -> tuple[str, str]:
     # Not str(index), for which SymPy makes a printer: it would be half of what a small evaluation costs.
-    return str(index.label.name if isinstance(index.label, Symbol) else index.label)
+    return str(index.label.name if isinstance(index.label, Symbol) else index.label), axis_name(index)
 
 
 def _union(labels: list[tuple[Idx, ...]]) -> tuple[Idx, ...]:

@@ -30,6 +30,8 @@ Array = np.ndarray[Any, Any]
 BITS = 61
 SMALL_PRIMES = (3, 5, 7)
 DIGITS = 50
+MOST_EXPONENT = 10**6
+"""Of an exponential in real arithmetic: one of a larger number has too many digits before the point."""
 GUARD = 15
 """Further digits that rounding may cost."""
 
@@ -183,6 +185,7 @@ class Reals:
         self._context = mpmath.mp.clone()
         self._context.dps = self.carried
         self._narrow = seed % 2 == 1
+        self._seed = seed
 
     def constant(self, value: Any) -> Array:
         """A number."""
@@ -226,6 +229,8 @@ class Reals:
 
     def exp(self, value: Array) -> Array:
         """exp."""
+        if any(abs(exponent) > MOST_EXPONENT for exponent in value.flat):
+            raise OutsideDomain("an exponential that is too large")
         return self._map(self._context.exp, value)
 
     def log(self, value: Array) -> Array:
@@ -270,6 +275,29 @@ class FineReals(Reals):
     """The same numbers with many more digits carried: what differs here as well is no error of rounding."""
 
     carried = 6 * DIGITS
+
+
+SCALES = ("1", "100", "10", "0.01")
+"""The sizes of the numbers of ``SpreadReals``, in turn."""
+
+
+class SpreadReals(FineReals):
+    """The same arithmetic at points that lie wide apart: small numbers and large ones, all of one sign and of both."""
+
+    def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
+        """Random entries of one size and of signs that the seed decides."""
+        turn = self._seed // 2
+        drawn: Array = super().sample(shape, True) * self._context.mpf(SCALES[turn // 4 % len(SCALES)])
+        for place in np.ndindex(drawn.shape):
+            is_negative = (False, True, self._random.random() < 0.5)[min(turn % 4, 2)]
+            drawn[place] *= -1 if is_negative and not positive else 1
+        return drawn
+
+
+class FinestReals(SpreadReals):
+    """The same points with so many more digits that values which differ from those of ``SpreadReals`` are none."""
+
+    carried = 18 * DIGITS
 
 
 NumberSystem = Field | Reals

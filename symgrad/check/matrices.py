@@ -31,6 +31,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
+from symgrad.check.atoms import OWN
 from symgrad.errors import SymgradError, UnsupportedError
 from symgrad.notation import Array, Axis
 
@@ -52,7 +53,7 @@ class Entries:
 
     def index(self, axis: str) -> Idx:
         """An index over an axis that occurs nowhere else."""
-        return self._axes[axis].index(f"_{axis}m{next(self._serial)}")
+        return self._axes[axis].index(f"{OWN}{axis}m{next(self._serial)}")
 
     def entry(self, expr: Expr, row: Idx | None, column: Idx | None, shape: Shape) -> Expr:
         """The entry of a matrix expression in index notation, its axes being those expected.

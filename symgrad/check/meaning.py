@@ -13,7 +13,7 @@ from functools import lru_cache
 from sympy import Add, Derivative, Expr, Indexed, Mul, Subs, Sum, Symbol, sympify
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.atoms import NoNormalForm
+from symgrad.check.atoms import OWN, NoNormalForm
 from symgrad.equations import Definition
 from symgrad.notation import (
     Array,
@@ -70,16 +70,16 @@ def meaning(record: Record, subject: Subject) -> Expr:
 
 def matrix_letters(array: Array) -> tuple[Expr, ...]:
     """The indices in which a matrix line is read."""
-    return tuple(axis.index(f"_{axis.name}r{place}") for place, axis in enumerate(array.axes))
+    return tuple(axis.index(f"{OWN}{axis.name}r{place}") for place, axis in enumerate(array.axes))
 
 
 def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
     """The derivative of an expression (of a node's entry: of its definition), abbreviations written out."""
-    below = _own_letters("_w", wrt)
+    below = _own_letters("w", wrt)
     by = wrt.base[tuple(below)] if isinstance(wrt, Indexed) else wrt
     letters = dict(zip(below, wrt.indices, strict=True)) if isinstance(wrt, Indexed) else {}
     if isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions:
-        above = _own_letters("_o", of)
+        above = _own_letters("o", of)
         letters |= dict(zip(above, of.indices, strict=True)) if isinstance(of, Indexed) else {}
         derivative = _node_derivative(program, name_of(of), tuple(above), by)
     else:
@@ -91,7 +91,7 @@ def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
 def _own_letters(letter: str, entry: Expr) -> list[Idx]:
     """Indices that no line uses, one for each place of an entry."""
     places = enumerate(entry.indices) if isinstance(entry, Indexed) else ()
-    return [Idx(f"{letter}{place}", axis_size(i)) for place, i in places]
+    return [Idx(f"{OWN}{letter}{place}", axis_size(i)) for place, i in places]
 
 
 @lru_cache(maxsize=1024)
@@ -119,7 +119,7 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
     free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
-    own = {i: Idx(f"_p{place}", axis_size(i)) for place, i in enumerate(free)}
+    own = {i: Idx(f"{OWN}p{place}", axis_size(i)) for place, i in enumerate(free)}
     derivative = _sympy_derivative(renamed(of, own), wrt)
     letters = {new: old for old, new in own.items()} | {i: i for i in getattr(wrt, "indices", ())}
     return renamed(derivative, letters)
@@ -145,8 +145,8 @@ def consumers(program: Program, name: str) -> list[Definition]:
 
 
 def adjoint_array(record: Record, name: str) -> Array:
-    """The array of a node's adjoint, as lines write it."""
-    return record.adjoint_arrays.get(name) or Array(f"adjoint_{name}", record.program.arrays[name].axes)
+    """The array of a node's adjoint, as lines write it; where the record names none, called as no array can be."""
+    return record.adjoint_arrays.get(name) or Array(f"adjoint of {name}", record.program.arrays[name].axes)
 
 
 def _total(record: Record, wrt: Expr) -> Expr:
@@ -156,7 +156,7 @@ def _total(record: Record, wrt: Expr) -> Expr:
         return sympify(1)
     terms = []
     for definition in consumers(program, name):
-        fresh = {i: type(i)(f"_{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)}
+        fresh = {i: type(i)(f"{OWN}{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)}
         entry = definition.entry.xreplace(fresh)
         derivative = partial(program, entry, wrt)
         if definition.name == program.output:

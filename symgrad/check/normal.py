@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from sympy import (
     Abs,
@@ -40,7 +41,7 @@ from sympy import (
     tanh,
 )
 from sympy.core.basic import Basic
-from sympy.core.function import AppliedUndef, Derivative
+from sympy.core.function import Derivative
 from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
@@ -48,6 +49,7 @@ from symgrad.check import algebra, sums
 from symgrad.check.assumed import Projection, Written, constraints
 from symgrad.check.atoms import (
     FREE,
+    OWN,
     Index,
     NoNormalForm,
     Polynomial,
@@ -63,7 +65,7 @@ from symgrad.check.atoms import (
     size,
 )
 from symgrad.equations import Assumption
-from symgrad.functions import absolute, selection
+from symgrad.functions import absolute, has_own_name, selection
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 
@@ -109,6 +111,8 @@ class Normaliser:
         return self._memo[expr]
 
     def _translate(self, expr: Basic) -> Polynomial:
+        if isinstance(expr, Function) and not has_own_name(expr.func):
+            raise NoNormalForm(f"{expr.func} is not the function of its name: {expr}")
         if isinstance(expr, Number) and expr.is_finite:
             value = Rational(expr)  # of a decimal number with all of its digits
             return number(Fraction(int(value.p), int(value.q)))
@@ -147,7 +151,7 @@ class Normaliser:
             return algebra.selected(renamed, own, index_text(index))
         if isinstance(expr, NumberSymbol):
             return single(constant(str(expr)))
-        if isinstance(expr, Function) and not isinstance(expr, (AppliedUndef, Piecewise, Derivative)):
+        if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
             return single(function(type(expr).__name__, tuple(map(self, expr.args))))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
 
@@ -186,8 +190,12 @@ class Normaliser:
         return Normaliser(self._program, frozenset())(expr)
 
 
+@lru_cache(maxsize=4096)
 def index_text(index: Basic) -> Index:
-    """An index as the normal form spells it."""
+    """An index as the normal form spells it: no two are spelled alike, nor like anything else."""
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
-    return f"{index.label}@{axis_name(index)}"
+    letter = str(index.label)
+    if not letter.removeprefix(OWN).isidentifier() or index != Idx(letter, index.upper + 1):
+        raise NoNormalForm(f"{letter!r} is not the letter of an index")
+    return f"{letter}@{axis_name(index)}"

@@ -15,7 +15,16 @@ from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_defi
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
-from symgrad.check.fields import Field, FineReals, OutsideDomain, OutsideField, Reals
+from symgrad.check.fields import (
+    Array,
+    Field,
+    FineReals,
+    FinestReals,
+    OutsideDomain,
+    OutsideField,
+    Reals,
+    SpreadReals,
+)
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
@@ -34,6 +43,9 @@ from symgrad.steps import Record, Total
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
+SPREAD = 32
+"""So many points far from each other are tried where nothing else decides a line: each size with each choice of signs
+twice."""
 POINTS = 16
 """At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
@@ -236,8 +248,11 @@ class Prover:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
         if systems == {Field} and self._holds_elsewhere(claim, assumed):
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
-        if not self._is_analytic or not is_analytic(claim.after, self._record.program):
-            return Mark(number, Level.UNPROVED, "equal at random points, which do not meet the kinks", shapes)
+        if (where := self._refuted_far_away(claim, assumed)) is not None:
+            return Mark(number, Level.WRONG, where, self._shapes[:1])
+        if not all([self._is_analytic, *(is_analytic(s, self._record.program) for s in (claim.meaning, claim.after))]):
+            said = "equal at random points, which need not meet every kink, nor every branch"
+            return Mark(number, Level.UNPROVED, said, shapes)
         return Mark(number, Level.NUMERICAL, Reals.words, shapes, None, keys)
 
     def _place_on_grid(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> tuple[int, ...] | None:
@@ -281,6 +296,24 @@ class Prover:
                 return False
         return True
 
+    def _refuted_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> str | None:
+        """A point, of some that are spread widely, at which the sides differ by more than any error of rounding."""
+        instance = self._instance(self._shapes[0])
+        for place in range(SPREAD):
+            try:
+                spread, finest = (
+                    Truth(self._record, instance, system, assumed, place, 1) for system in (SpreadReals, FinestReals)
+                )
+                sides, finer = _sides(spread, claim), _sides(finest, claim)
+            except (OutsideDomain, OutsideField):
+                continue
+            differ = finest.evaluator.numbers.differ
+            unequal = differ(*finer) & ~differ(sides[0], finer[0]) & ~differ(sides[1], finer[1])
+            if unequal.any():
+                at = tuple(int(i) for i in np.argwhere(unequal)[0])
+                return f"{Refuted(self._shapes[0], at, claim, '')}, where {spread.point()}"
+        return None
+
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
         return ExactLines(self._record, self._instance(shape), assumed).holds(claim)
 
@@ -294,9 +327,12 @@ class Refuted(Exception):
         self.shape = shape
 
 
+def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
+    return truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
+
+
 def _differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
-    left, right = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
-    unequal = truth.evaluator.numbers.differ(left, right)
+    unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
 
 

@@ -7,14 +7,16 @@ indices of different axes would be read as another line; it is refused before it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sympy import Expr, I, Indexed, KroneckerDelta, MatrixExpr, Number, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.meaning import adjoint_array
 from symgrad.functions import selection
-from symgrad.notation import axis_name, free_indices, name_of
-from symgrad.steps import Partial, Record, Subject, Total, Value
+from symgrad.notation import Array, array_names, axis_name, free_indices, is_matrix, name_of
+from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Total, Value
 
 
 class Notation:
@@ -22,6 +24,8 @@ class Notation:
 
     def __init__(self, record: Record) -> None:
         program = record.program
+        self._arrays = program.arrays
+        self.confusion = _confusion(record)
         arrays = [*program.inputs, *(adjoint_array(record, name) for name in program.arrays)]
         self._axes = {name: axis.size for name, axis in program.axis.items()}
         self._bases: dict[str, tuple[Basic, tuple[str, ...]]] = {
@@ -31,17 +35,50 @@ class Notation:
             base = definition.entry.base if definition.entry.is_Indexed else definition.entry
             self._bases[definition.name] = base, tuple(map(axis_name, definition.indices))
 
-    def fault(self, subject: Subject, after: Expr) -> str | None:
-        """What is wrong with the way a line is written, or None."""
+    def fault(self, step: Step) -> str | None:
+        """What is wrong with the way a line is written, or None; a right side in matrix notation is not read here."""
+        subject, about = step.subject, list[Expr]()
         if isinstance(subject, Value):
-            written: tuple[Expr, ...] = (subject.expr, after)
+            about = [subject.expr]
         elif isinstance(subject, Partial):
-            written = (subject.of, subject.wrt, after)
-        else:
-            written = (subject.wrt, after) if isinstance(subject, Total) else (after,)
-        return next((fault for expr in written if (fault := self._fault(expr))), None)
+            about = [subject.of, subject.wrt]
+        elif isinstance(subject, (Total, Largest)):
+            about = [subject.wrt if isinstance(subject, Total) else subject.entry]
+        elif self._arrays.get(subject.array.name) != subject.array or not subject.array.has_matrix:
+            return f"{subject.array.name} is not a matrix of the program with the axes that the line gives it"
+        written = [*about, *(condition.nonzero for condition in step.conditions)]
+        if fault := self._fault_of_letters([*written, step.after]):
+            return fault
+        foreign = {name for expr in about for name in array_names(expr)} - self._arrays.keys()
+        if foreign and not isinstance(subject, Value):
+            return f"{min(foreign)} is not an array of the program"
+        written += [] if is_matrix(step.after) else [step.after]
+        return next((fault for expr in written if (fault := self.fault_of(expr))), None)
 
-    def _fault(self, expr: Basic) -> str | None:
+    def fault_of_form(self, name: str, form: Gradient) -> str | None:
+        """What is wrong with the way a closed form of an array is written, or None."""
+        indices = form.entry.indices if form.entry.is_Indexed else ()
+        if self._arrays.get(name) != form.array or array_names(form.entry) != {name}:
+            return f"it is about {form.array.name} and {form.entry}"
+        if len(set(indices)) < len(indices) or free_indices(form.index) - set(indices):
+            return f"it is not of every {form.entry}"
+        return (
+            self._fault_of_letters([form.entry, form.index]) or self.fault_of(form.entry) or self.fault_of(form.index)
+        )
+
+    def _fault_of_letters(self, written: Iterable[Expr]) -> str | None:
+        """The letters of the indices of a line are identifiers, each of one axis: those of the checker are none."""
+        axes: dict[str, str] = {}
+        for index in sorted({i for expr in written for i in expr.atoms(Idx)}, key=str):
+            letter = str(index.label)
+            if not letter.isidentifier() or not self._is_index(index):
+                return f"{letter!r} is not the letter of an index over an axis of the program"
+            if axes.setdefault(letter, axis_name(index)) != axis_name(index):
+                return f"the index {letter} runs over {axes[letter]} and {axis_name(index)}"
+        return None
+
+    def fault_of(self, expr: Basic) -> str | None:
+        """What is wrong with the way an expression is written, or None."""
         if isinstance(expr, (Indexed, Symbol)) and not isinstance(expr, Idx):
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
@@ -51,18 +88,18 @@ class Notation:
             indices = [limit[0] for limit in expr.limits]
             if not all(self._is_index(i) and limits == [0, i.upper] for i, *limits in expr.limits):
                 return f"{expr} is not a sum over whole axes"
-            return f"{expr} binds an index twice" if len(set(indices)) < len(indices) else self._fault(expr.function)
+            return f"{expr} binds an index twice" if len(set(indices)) < len(indices) else self.fault_of(expr.function)
         if isinstance(expr, selection):
             row, index = expr.args
             whole = self._is_index(index) and index in free_indices(row)
-            return self._fault(row) if whole else f"{index} is no index of {row}, in which it selects"
+            return self.fault_of(row) if whole else f"{index} is no index of {row}, in which it selects"
         if isinstance(expr, Idx):
             return f"the index {expr} is used as a number"
         if expr == I or (isinstance(expr, Number) and not expr.is_finite):
             return f"{expr} is not a real number"
         if isinstance(expr, MatrixExpr):
             return f"the matrix {expr} stands where a number is expected"
-        return next((fault for arg in expr.args if (fault := self._fault(arg))), None)
+        return next((fault for arg in expr.args if (fault := self.fault_of(arg))), None)
 
     def _entry(self, expr: Indexed | Symbol) -> str | None:
         if expr in self._axes.values():
@@ -81,5 +118,21 @@ class Notation:
             isinstance(index, Idx)
             and index.upper is not None
             and index.lower == 0
-            and self._axes.get(axis_name(index)) == index.upper + 1
+            and index == Idx(str(index.label), self._axes.get(axis_name(index)))
         )
+
+
+def _confusion(record: Record) -> str | None:
+    """What is wrong with the arrays that stand for adjoints in the lines, or None: their axes are those of the arrays,
+    and their names their own; in lines that differentiate nothing they may be those of definitions."""
+    arrays, derives = record.program.arrays, any(isinstance(s.subject, (Total, MatrixTotal)) for s in record.steps)
+    taken = {*arrays, *record.program.axis} - ({*record.program.definitions} if not derives else set())
+    for name, adjoint in record.adjoint_arrays.items():
+        if name not in arrays or adjoint != Array(adjoint.name, arrays[name].axes):
+            return (
+                f"{adjoint.name} cannot stand for the adjoint of {name}: it has other axes, or is said to be positive"
+            )
+        if adjoint.name in taken or not adjoint.name.isidentifier():
+            return f"{adjoint.name} cannot stand for the adjoint of {name}: the name has another meaning"
+        taken.add(adjoint.name)
+    return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sympy import E, Expr, Function, KroneckerDelta, NumberSymbol, exp
 from sympy.core.basic import Basic
 
+from symgrad.check.atoms import OWN
 from symgrad.check.claims import Claim
 from symgrad.check.meaning import adjoint_array, meaning
 from symgrad.check.normal import HYPERBOLIC
@@ -41,7 +42,7 @@ class Sight:
                 self._known[name] = self._sees(program.definitions[name].rhs)
             elif name in self._adjoints:
                 array = program.arrays[self._adjoints[name]]
-                entry = array[tuple(axis.index(f"_v{place}") for place, axis in enumerate(array.axes))]
+                entry = array[tuple(axis.index(f"{OWN}v{place}") for place, axis in enumerate(array.axes))]
                 self._known[name] = self._sees(meaning(self._record, Total(entry)))
             else:
                 self._known[name] = True

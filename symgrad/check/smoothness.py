@@ -1,20 +1,25 @@
 """What the values of an expression at random points do not tell.
 
 At a point drawn from a continuous range a function that is not smooth agrees with either of its pieces, and so does a
-root of a square with the one or the other number of which it is the square.  Analytic functions on all of space that
-agree on a small part of it agree everywhere.
+root of a square with the one or the other number of which it is the square; on each side of a zero of a divisor, and in
+each period of the tangent, a function may agree with another one.  Analytic functions on all of space that agree on a
+small part of it agree everywhere.
 """
 
 from __future__ import annotations
 
 from sympy import (
     Add,
+    Expr,
     Function,
     Indexed,
     KroneckerDelta,
+    Max,
+    Min,
     Mul,
     Pow,
     Rational,
+    S,
     Sum,
     Symbol,
     acos,
@@ -28,6 +33,7 @@ from sympy import (
     exp,
     gamma,
     log,
+    oo,
     sin,
     sinh,
     tan,
@@ -35,11 +41,18 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
-from symgrad.notation import name_of
+from symgrad.functions import absolute
+from symgrad.notation import array_names, name_of
 from symgrad.program import Program
 
-ANALYTIC = {KroneckerDelta, exp, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, erf, erfc, gamma}
+EVERYWHERE = {KroneckerDelta, exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc}
+"""Functions that are analytic at all real numbers."""
+
+ANALYTIC = EVERYWHERE | {tan, asin, acos, gamma}
 """Functions that are analytic wherever they are defined."""
+
+MONOTONE = {exp, log, tanh, sinh, atan, asinh, erf}
+"""Functions whose derivative is nowhere 0."""
 
 
 def has_root(expr: Basic) -> bool:
@@ -49,11 +62,11 @@ def has_root(expr: Basic) -> bool:
 
 def is_analytic(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be analytic on all of its domain, and that to be in one piece: roots and
-    logarithms are of what is positive for all values."""
-    arguments = [p.base for p in expr.atoms(Pow) if not (isinstance(p.exp, Rational) and p.exp.q == 1)]
-    arguments += [call.args[0] for call in expr.atoms(log)]
-    calls = [call for call in expr.atoms(Function) if not isinstance(call, log)]
-    return all(_is_positive(a, program) for a in arguments) and all(call.func in ANALYTIC for call in calls)
+    logarithms are of what is positive for all values, and so are divisors."""
+    arguments = [p.base for p in expr.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
+    arguments += [call.args[0] for call in expr.atoms(log, gamma)]
+    calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma))]
+    return all(_is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
 
 
 def _is_positive(expr: Basic, program: Program) -> bool:
@@ -66,3 +79,44 @@ def _is_positive(expr: Basic, program: Program) -> bool:
     if isinstance(expr, (Add, Mul)):
         return all(_is_positive(arg, program) for arg in expr.args)
     return isinstance(expr, (Pow, Sum)) and _is_positive(expr.args[0], program)
+
+
+def order_of_zeros(expr: Expr) -> Expr:
+    """A bound on the order to which an expression vanishes at almost all of its zeros; infinite where none is known."""
+    if isinstance(expr, exp) or (isinstance(expr, Pow) and expr.exp.is_negative):
+        return S.Zero
+    if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
+        return expr.exp * order_of_zeros(expr.base)
+    if isinstance(expr, Mul):
+        return Max(*map(order_of_zeros, expr.args))
+    if isinstance(expr, absolute):
+        return order_of_zeros(expr.args[0])
+    terms = Add.make_args(expr.function if isinstance(expr, Sum) else expr)
+    if (len(terms) > 1 or isinstance(expr, Sum)) and all(term.is_nonnegative for term in terms):
+        return Min(*(order_of_zeros(term) for term in terms if array_names(term)))  # all of them vanish together
+    return S.One if any(_is_steep(expr, name) for name in array_names(expr)) else _degree(expr)
+
+
+def _is_steep(expr: Expr, name: str) -> bool:
+    """Whether the derivative with respect to entries of an array is known not to be 0 almost everywhere that the
+    expression has one value."""
+    if isinstance(expr, (Sum, Mul, Add)):
+        parts = (expr.function,) if isinstance(expr, Sum) else expr.args
+        varying = [part for part in parts if name in array_names(part)]
+        return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, Add) and _degree(expr) == 1)
+    if isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_integer):
+        return (isinstance(expr, Pow) or expr.func in MONOTONE) and _is_steep(expr.args[0], name)
+    return isinstance(expr, (Indexed, Symbol)) and name in array_names(expr)
+
+
+def _degree(expr: Expr) -> Expr:
+    """The degree of a polynomial in entries of arrays, which bounds the order of its zeros; infinite for others."""
+    if not array_names(expr):
+        return S.Zero
+    if isinstance(expr, (Indexed, Symbol)):
+        return S.One
+    if isinstance(expr, Sum):
+        return _degree(expr.function)
+    if isinstance(expr, (Add, Mul)):
+        return (Max if isinstance(expr, Add) else Add)(*map(_degree, expr.args))
+    return expr.exp * _degree(expr.base) if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0 else oo

@@ -3,17 +3,21 @@ from what no line states."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sympy import Expr
 
+from symgrad.check.sense import Notation
 from symgrad.notation import canonical, name_of, renamed
 from symgrad.steps import Gradient, Largest, MatrixTotal, Record, Subject, Total
 
 
 def problems(record: Record) -> tuple[str, ...]:
     """The problems of a record that are not those of one line."""
+    notation = Notation(record)
     return (
-        *_unstated(record, "gradient", record.gradients),
-        *_unstated(record, "adjoint", record.adjoints),
+        *_unstated(record, notation, "gradient", record.gradients),
+        *_unstated(record, notation, "adjoint", record.adjoints),
         *_missing(record),
         *_broken(record),
     )
@@ -37,24 +41,24 @@ def _broken(record: Record) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unstated(record: Record, kind: str, gradients: dict[str, Gradient]) -> tuple[str, ...]:
+def _unstated(record: Record, notation: Notation, kind: str, gradients: dict[str, Gradient]) -> Iterator[str]:
     """What is wrong with closed forms: each must be what the last line about it states."""
-    problems = []
     # The last line about each array, in either notation.
     indices = {name_of(s.subject.wrt): (s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)}
     matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
     for name, gradient in gradients.items():
-        index, matrix = indices.get(name), matrices.get(name)
+        if fault := notation.fault_of_form(name, gradient):
+            yield f"the {kind} of {name} is not one: {fault}"
+            continue
         trivial = name == record.program.output and gradient.index == 1
-        if not trivial and not (index and _same(*index, gradient)):
-            problems.append(f"the index form of the {kind} of {name} is not what the last line about it states")
-        if gradient.matrix is not None and matrix != gradient.matrix:
-            problems.append(f"the matrix form of the {kind} of {name} is not what the last line about it states")
-    return tuple(problems)
+        if not trivial and not (name in indices and _same(*indices[name], gradient)):
+            yield f"the index form of the {kind} of {name} is not what the last line about it states"
+        if gradient.matrix is not None and matrices.get(name) != gradient.matrix:
+            yield f"the matrix form of the {kind} of {name} is not what the last line about it states"
 
 
 def _same(wrt: Expr, after: Expr, gradient: Gradient) -> bool:
-    if name_of(wrt) != name_of(gradient.entry):
-        return False
-    names = dict(zip(wrt.indices, gradient.entry.indices, strict=True)) if wrt.is_Indexed else {}
-    return bool(canonical(renamed(after, names)) == canonical(gradient.index))
+    """Whether a line states a closed form for every entry of the array."""
+    indices = wrt.indices if wrt.is_Indexed else ()
+    names = dict(zip(indices, gradient.entry.indices, strict=True)) if indices else {}
+    return len(names) == len(indices) and bool(canonical(renamed(after, names)) == canonical(gradient.index))

@@ -55,6 +55,7 @@ class Truth:
         system: type[Field] | type[Reals],
         assumed: tuple[Assumption, ...] = (),
         seed: int = 0,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._record = record
         self._instance = instance
@@ -62,7 +63,7 @@ class Truth:
         self._meanings: dict[tuple[Subject, tuple[Idx, ...]], Array] = {}
         self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
         levels = 1 + exponential_depth(record.program)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             try:
                 self.evaluator = self._forward(system(levels, 2 * seed + attempt), assumed, attempt)
                 return
@@ -89,6 +90,11 @@ class Truth:
         for definition in program.ordered:
             values[definition.name] = evaluator.over(definition.rhs, definition.indices)
         return evaluator
+
+    def point(self) -> str:
+        """The first entry of each input, in words."""
+        values = ((a.name, self.evaluator.values[a.name]) for a in self._record.program.inputs)
+        return ", ".join(f"{name}{[0] * (v.ndim - 1) or ''} = {float(v.flat[0]):.4g}" for name, v in values)
 
     def values(self, expr: Expr, letters: tuple[Idx, ...]) -> Array:
         """The values of an expression, which may use adjoints, over ``letters``."""

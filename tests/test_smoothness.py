@@ -1,0 +1,48 @@
+"""What is known of the zeros of an expression, and of where it is analytic."""
+
+from __future__ import annotations
+
+import pytest
+from sympy import Expr, Rational, Sum, cos, exp, log, oo, sqrt, tanh
+
+from symgrad.check.smoothness import order_of_zeros
+from symgrad.functions import absolute
+from symgrad.notation import Array, Axis
+
+N = Axis("N")
+n, m = N.index("n"), N.index("m")
+U, V, P, Q = Array("u", (N,)), Array("v", (N,)), Array("p", (N,), positive=True), Array("q", (N,), positive=True)
+X, Y = Array("x"), Array("y")
+x, y, u, v, p, q = X[()], Y[()], U[n], V[n], P[n], Q[n]
+total, product = Sum(U[m], m), Sum(U[m] * V[m], m)
+
+ORDERS: dict[str, tuple[Expr, Expr | int]] = {
+    "an entry": (u, 1),
+    "a power": (u**3, 3),
+    "a sum of squares": (x**2 + y**2, 2),
+    "a norm": (Sum(u**2, n), 2),
+    "the least of the powers that vanish together": (x**4 + y**2, 2),
+    "fourth powers": (x**4 + y**4, 4),
+    "a square and a number": (x**2 + Rational(1, 10), 2),
+    "a deviation from the mean": (u - total / N.size, 1),
+    "a variance": (Sum(U[m] ** 2, m) / N.size - total**2 / N.size**2, 2),
+    "a product of two arrays": (product, 1),
+    "the square of a residual": (Sum((product - u) ** 2, n), 2),
+    "the factor of the highest power": (x * y**3, 3),
+    "an absolute value": (absolute(u), 1),
+    "roots": (Sum((sqrt(p) - sqrt(q)) ** 2, n), 2),
+    "one less a sum of roots": (1 - Sum(sqrt(p * q), n), 1),
+    "a monotone function": (tanh(u + y) ** 2, 2),
+    "a logarithm": (log(p), 1),
+    "a quotient": (u / (1 + v**2), 1),
+    "an exponential alone": (exp(u), 0),
+    "an exponential less its tangent": (exp(x) - x - 1, oo),
+    "a function of a square": (exp(x**2) - 1, oo),
+    "a function that turns": (1 - cos(x), oo),
+}
+
+
+@pytest.mark.parametrize("case", ORDERS)
+def test_the_order_of_zeros(case: str) -> None:
+    expr, order = ORDERS[case]
+    assert order_of_zeros(expr) == order
