@@ -146,16 +146,18 @@ def _choice(record: Record, place: int, subject: Largest) -> Choice | Senseless:
         return Senseless(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
         return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
-    subjects = [s.subject for s in record.steps if isinstance(s.subject, Largest)]
-    if any(s is not subject and name_of(s.entry) == name for s in subjects):
-        return Senseless(step, f"two lines put a number for {name}")
-    chosen = {name_of(s.entry) for s in subjects[subjects.index(subject) :]}
+    later = [s.subject for s in record.steps[place + 1 :] if isinstance(s.subject, Largest)]
+    chosen = array_names(subject.entry).union(*(array_names(s.entry) for s in later))
+    if any(name in array_names(s.entry) for s in later):
+        return Senseless(step, f"a later line puts a number for {name} as well")
     if circular := [
         a for a in array_names(step.after) if a in chosen or chosen & program.ancestors.get(a, frozenset())
     ]:
         return Senseless(step, f"{min(circular)} depends on {name}, for which the line puts a number")
     if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
         return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
+    if bound := free_indices(subject.entry) & set(subject.over):
+        return Senseless(step, f"the largest value along {min(map(str, bound))} is put for each {subject.entry}")
     return Choice(step)
 
 

@@ -49,16 +49,18 @@ class Notation:
         written = [*about, *(condition.nonzero for condition in step.conditions)]
         if fault := self._fault_of_letters([*written, step.after]):
             return fault
-        foreign = {name for expr in about for name in array_names(expr)} - self._arrays.keys()
-        if foreign and not isinstance(subject, Value):
-            return f"{min(foreign)} is not an array of the program"
+        if about and not isinstance(subject, Value):
+            foreign = {name for expr in about for name in array_names(expr)} - self._arrays.keys()
+            if foreign or not isinstance(about[-1], (Indexed, Symbol)) or not array_names(about[-1]):
+                return f"{min(foreign, default=about[-1])} is not an array of the program"
         written += [] if is_matrix(step.after) else [step.after]
         return next((fault for expr in written if (fault := self.fault_of(expr))), None)
 
     def fault_of_form(self, name: str, form: Gradient) -> str | None:
         """What is wrong with the way a closed form of an array is written, or None."""
         indices = form.entry.indices if form.entry.is_Indexed else ()
-        if self._arrays.get(name) != form.array or array_names(form.entry) != {name}:
+        is_entry = isinstance(form.entry, (Indexed, Symbol)) and array_names(form.entry) == {name}
+        if self._arrays.get(name) != form.array or not is_entry:
             return f"it is about {form.array.name} and {form.entry}"
         if len(set(indices)) < len(indices) or free_indices(form.index) - set(indices):
             return f"it is not of every {form.entry}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sympy import Expr
+from sympy import Expr, Indexed, Symbol
 
 from symgrad.check.sense import Notation
 from symgrad.notation import canonical, name_of, renamed
@@ -44,7 +44,8 @@ def _broken(record: Record) -> tuple[str, ...]:
 def _unstated(record: Record, notation: Notation, kind: str, gradients: dict[str, Gradient]) -> Iterator[str]:
     """What is wrong with closed forms: each must be what the last line about it states."""
     # The last line about each array, in either notation.
-    indices = {name_of(s.subject.wrt): (s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total)}
+    totals = ((s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total))
+    indices = {name_of(wrt): (wrt, after) for wrt, after in totals if isinstance(wrt, (Indexed, Symbol))}
     matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
     for name, gradient in gradients.items():
         if fault := notation.fault_of_form(name, gradient):
