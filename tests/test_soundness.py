@@ -22,13 +22,22 @@ from sympy import (
     Sum,
     Symbol,
     acos,
+    asin,
+    asinh,
+    atan,
+    cos,
     erf,
     erfc,
     exp,
     log,
     nan,
+    pi,
+    sin,
+    sinh,
     sqrt,
     sympify,
+    tan,
+    tanh,
 )
 
 from symgrad.check.claims import Claim, claims
@@ -40,7 +49,7 @@ from symgrad.check.marks import Level, Mark
 from symgrad.check.proof import Prover, prove
 from symgrad.derive import derive_record
 from symgrad.equations import node, symmetric
-from symgrad.functions import absolute, relu
+from symgrad.functions import absolute, clip, relu
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import Condition, Convention, Largest, MatrixValue, Record, Step, Total, Value
@@ -200,6 +209,53 @@ def test_a_function_is_not_known_by_one_of_its_branches(case: str) -> None:
     left, right = BRANCHES[case]
     mark = verdict(left * x, right * x, program(loss=Sum(log((a + 9) ** 2) + sqrt(a**2 + 18 * a + 81), n, k)))
     assert mark.level not in ACCEPTED
+
+
+FAR_AWAY: dict[str, tuple[Expr, Expr, Expr]] = {
+    "beyond the zero of a divisor": (atan(1 / (x + 2)), pi / 2 - atan(x + 2), 1 / (x + 2)),
+    "beyond the turn of a sine": (asin(sin(x)), x, asin(sin(x))),
+    "beyond the period of a tangent": (atan(tan(x)), x, tan(x)),
+    "beyond the zero under a root": (sqrt((x - 3) ** 2), 3 - x, x),
+    "beyond the sum of two angles": (atan(x) + atan(t), atan((x + t) / (1 - x * t)), 1 / (1 - x * t)),
+    "beyond a kink": (absolute(x - 7), 7 - x, absolute(x - 7)),
+    "beyond a clip": (clip(x, -9, 30), x, clip(x, -9, 30)),
+}
+
+
+@pytest.mark.parametrize("case", FAR_AWAY)
+def test_a_line_that_fails_far_away_is_wrong_there(case: str) -> None:
+    left, right, loss = FAR_AWAY[case]
+    mark = verdict(left, right, program(loss=loss * t + Sum(sin(a) * b, n, k)))
+    assert mark.level == Level.WRONG and "x = " in mark.detail
+
+
+ONE_BRANCH: dict[str, tuple[Expr, Expr]] = {
+    "true but for the branches of a tangent": (tan(x), sin(x) / cos(x)),
+    "true, of an arc sine": (asin(tanh(x)) + atan(t), atan(sinh(x)) + atan(t)),
+    "true only of numbers of one sign": (log(x**2 * exp(t)), 2 * log(x) + t),
+    "far from all points": (absolute(x - 10**6), 10**6 - x),
+}
+
+
+@pytest.mark.parametrize("case", ONE_BRANCH)
+def test_what_may_hold_on_one_branch_alone_is_unproved(case: str) -> None:
+    left, right = ONE_BRANCH[case]
+    mark = verdict(left, right, program(loss=left + right + 1 / cos(x) + x))
+    assert mark.level == Level.UNPROVED
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (sin(x) ** 2 + cos(x) ** 2, sympify(1)),
+        (asinh(sinh(x)), x),
+        (atan(1 / t), pi / 2 - atan(t)),
+        (2 * atan(sqrt(1 + x**2) - x), pi / 2 - atan(x)),
+        (atan(exp(x)) + atan(exp(-x)), pi / 2),
+    ],
+)
+def test_functions_that_are_analytic_everywhere_are_known_by_numbers(left: Expr, right: Expr) -> None:
+    assert verdict(left, right).level == Level.NUMERICAL
 
 
 def test_a_scalar_root_is_tried_with_both_signs() -> None:
