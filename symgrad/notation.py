@@ -13,8 +13,22 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count, permutations
 from string import ascii_lowercase
+from types import MappingProxyType
 
-from sympy import Dummy, Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Indexed,
+    IndexedBase,
+    KroneckerDelta,
+    MatrixExpr,
+    MatrixSymbol,
+    Mul,
+    Sum,
+    Symbol,
+    Tuple,
+)
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -359,7 +373,8 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
     for letter in preferred + axis.spares + ascii_lowercase:
         if letter not in taken:
             return axis.index(letter)
-    return axis.index(Dummy(axis.conventional[0]).name)  # more than 26 indices at once: not a line for a reader
+    numbered = (f"{axis.conventional[0]}{number}" for number in count(1))  # more than 26 indices at once
+    return axis.index(next(letter for letter in numbered if letter not in taken))
 
 
 def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
@@ -409,6 +424,26 @@ def _places(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, i
             if index in found:
                 found[index].add((entry.base.name, place))
     return found
+
+
+def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] = MappingProxyType({})) -> str:
+    """An expression as text, the same in whatever letters: ``indices`` and ``arrays`` say what to write for those that
+    are not bound; a name that they lack stands for itself."""
+    if isinstance(expr, Idx):
+        return indices.get(expr, str(expr))
+    if isinstance(expr, Indexed):
+        own = ",".join(indices.get(i, str(i)) for i in expr.indices)
+        return f"{arrays.get(expr.base.name, expr.base.name)}[{own}]"
+    if isinstance(expr, Symbol):
+        return arrays.get(expr.name, str(expr))
+    if isinstance(expr, Sum):
+        depth = sum(text.startswith("~") for text in indices.values())
+        bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
+        return f"Sum{sorted(bound.values())}({spelled(expr.function, {**indices, **bound}, arrays)})"
+    parts = [spelled(arg, indices, arrays) for arg in expr.args]
+    if isinstance(expr, (Add, Mul, KroneckerDelta)):
+        parts.sort()
+    return f"{expr.func.__name__}({','.join(parts)})" if parts else str(expr)
 
 
 def is_matrix(expr: Basic) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Add, Expr, Indexed, Mul, Sum, Symbol
-from sympy.core.basic import Basic
+from sympy import Expr, Indexed, Sum, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption, Definition, why_no_number
@@ -20,6 +19,7 @@ from symgrad.notation import (
     axis_name,
     bound_indices,
     free_indices,
+    spelled,
     unfolded,
     varying_names,
     with_spares,
@@ -99,7 +99,7 @@ class Program:
             depth += 1
             ready = [e for e in waiting.values() if array_names(e.rhs) <= known.keys()]
             ranks = {name: f"{d}.{rank}" for name, (d, rank) in known.items()}
-            texts = {e.name: _spell(e.rhs, {i: f"#{p}" for p, i in enumerate(e.indices)}, ranks) for e in ready}
+            texts = {e.name: spelled(e.rhs, {i: f"#{p}" for p, i in enumerate(e.indices)}, ranks) for e in ready}
             places = {text: f"{place:06}" for place, text in enumerate(sorted(set(texts.values())))}
             for name, text in texts.items():
                 known[name] = (depth, places[text])
@@ -166,24 +166,6 @@ class Program:
         """The same program in which the abbreviations among ``names`` are nodes."""
         wanted = set(names)
         return replace(self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations))
-
-
-def _spell(expr: Basic, indices: dict[Idx, str], arrays: dict[str, str]) -> str:
-    """An expression as text without the names of arrays and bound indices."""
-    if isinstance(expr, Idx):
-        return indices[expr]
-    if isinstance(expr, Indexed):
-        return f"{arrays[expr.base.name]}[{','.join(indices[i] for i in expr.indices)}]"
-    if isinstance(expr, Symbol):
-        return arrays.get(expr.name, str(expr))
-    if isinstance(expr, Sum):
-        depth = sum(text.startswith("~") for text in indices.values())
-        bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
-        return f"Sum{sorted(bound.values())}({_spell(expr.function, indices | bound, arrays)})"
-    parts = [_spell(arg, indices, arrays) for arg in expr.args]
-    if isinstance(expr, (Add, Mul)):
-        parts.sort()
-    return f"{expr.func.__name__}({','.join(parts)})" if parts else str(expr)
 
 
 def _validate(program: Program) -> None:

@@ -202,7 +202,7 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
     """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
     names = array_names(rule.pattern)
     found = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
-    for candidate in sorted(found, key=lambda e: -height(e)):
+    for candidate in sorted(found, key=lambda e: (-height(e), e.sort_key())):
         free = sorted(free_indices(candidate), key=str)
         for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
             try:

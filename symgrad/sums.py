@@ -6,7 +6,7 @@ multiplied out only where a delta in it waits to be summed away, so that what ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from sympy import Add, Expr, KroneckerDelta, Mul, Sum, exp
 from sympy.core.basic import Basic
@@ -20,6 +20,7 @@ from symgrad.notation import (
     freshen,
     height,
     replaced,
+    spelled,
     stand_in,
     sum_over,
     unfolded,
@@ -137,11 +138,24 @@ def _sum_of_product(body: Expr, indices: Iterable[Idx]) -> Expr:
             factors.append(factor)
     while waiting:
         using = {i: [f for f in factors if i in free_indices(f)] for i in waiting}
-        index = min(waiting, key=lambda i: (len(using[i]), [len(free_indices(f)) for f in using[i]], axis_name(i)))
+        index = _first(using)
         factors = [f for f in factors if index not in free_indices(f)]
         factors.append(_single(Mul(*using[index]), index))
         waiting.discard(index)
     return Mul(*factors)
+
+
+def _first(using: Mapping[Idx, Sequence[Expr]]) -> Idx:
+    """Which index to sum over first, given the factors that have it: one that few have, each with few others; of equals
+    the one that comes first in whatever letters the sum is written."""
+    sizes = {i: (len(some), sorted(len(free_indices(f)) for f in some), axis_name(i)) for i, some in using.items()}
+    least = min(sizes.values())
+    told = {i: axis_name(i) for i in using}
+    for _ in using if list(sizes.values()).count(least) > 1 else ():
+        texts = {i: f"{told[i]}: {sorted(spelled(f, {**told, i: '*'}) for f in some)}" for i, some in using.items()}
+        places = {text: str(place) for place, text in enumerate(sorted(set(texts.values())))}
+        told = {i: places[text] for i, text in texts.items()}
+    return min((i for i in using if sizes[i] == least), key=lambda i: (told[i], str(i)))
 
 
 def _single(body: Expr, index: Idx) -> Expr:

@@ -11,6 +11,7 @@ TRIALS = {
     "corrupted": "trials.corrupted",
     "mutation": "trials.mutation",
     "diagnosis": "trials.diagnosis",
+    "determinism": "trials.determinism",
 }
 """Name -> module with a function ``main(arguments)`` that runs, prints, and writes its page."""
 

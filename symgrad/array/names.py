@@ -149,7 +149,7 @@ def _is_square(node: Node) -> bool:
     if node.operation != "**" or len(node.parts) < 2:
         return node.operation in ("square", "**")
     exponent = node.parts[1]
-    return exponent.kind is Kind.CONSTANT and exponent.meaning is not None and exponent.meaning() == 2
+    return exponent.operation == "number" and exponent.meaning is not None and exponent.meaning() == 2
 
 
 def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
 from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from symgrad.array.graph import Trace
+from symgrad.array.overlay import Overlay
 from symgrad.array.place import Spot, at_place, is_ours, users_frames
 from symgrad.array.symbolic import Symbolic, note, positions
 from symgrad.errors import InputError, ProgramError, SymgradError
-
-_one_at_a_time = RLock()
 
 
 def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
     try:
-        with symbolic_lengths(), names_at_return(trace):
-            return run_traced(function, args, keywords)
+        overlay = Overlay({len: _length, np.arange: _arange})
+        with names_at_return(trace):
+            return run_traced(overlay.of(function), overlay.of([*args]), overlay.of({**keywords}))
     except SymgradError:
         raise
     except Exception as error:
@@ -74,27 +72,14 @@ def names_at_return(trace: Trace) -> Iterator[None]:
             previous.enable()
 
 
-@contextmanager
-def symbolic_lengths() -> Iterator[None]:
-    """``len`` and ``np.arange`` of symbols.
+def _length(value: Any, /) -> Any:
+    """``len``, also of symbols: Python makes a whole number of whatever ``__len__`` returns."""
+    return value.length() if isinstance(value, Symbolic) else len(value)
 
-    Python makes a whole number of whatever ``__len__`` returns, and ``np.arange`` has no protocol, so that both names
-    are bound to wrappers while the function runs; of anything but symbols these do what the originals do.
-    """
-    with _one_at_a_time:
-        length, arange = builtins.len, np.arange
 
-        def symbolic_len(value: Any, /) -> Any:
-            return value.length() if isinstance(value, Symbolic) else length(value)
-
-        def symbolic_arange(*args: Any, **keywords: Any) -> Any:
-            stops = [a for a in args if isinstance(a, Symbolic)]
-            if stops and length(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
-                return positions(stops[0])
-            return arange(*args, **keywords)
-
-        builtins.len, np.arange = symbolic_len, symbolic_arange
-        try:
-            yield
-        finally:
-            builtins.len, np.arange = length, arange
+def _arange(*args: Any, **keywords: Any) -> Any:
+    """``np.arange``, also of symbols: it has no protocol."""
+    stops = [a for a in args if isinstance(a, Symbolic)]
+    if stops and len(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
+        return positions(stops[0])
+    return np.arange(*args, **keywords)

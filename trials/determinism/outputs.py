@@ -1,0 +1,69 @@
+"""All that is made of a derivation, as text.  Run as a program it makes those that standard input names, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import symgrad
+from symgrad import Derivation
+from symgrad.array.expression import parse
+from symgrad.array.loss import Loss
+from symgrad.errors import SymgradError
+from trials.corrupted.programs import PROGRAMS
+from trials.determinism.symmetric import TEXTS
+
+THREADS = 4
+Outputs = dict[str, dict[str, str]]
+"""For each derivation, each kind of output as text."""
+
+
+def derivations() -> Mapping[str, Callable[[], Derivation]]:
+    """How each derivation is made, by its name: those of the catalogue, of the tests and of the trials."""
+    sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "tests"))
+    import programs
+    import unseen
+
+    made: dict[str, Callable[[], Derivation]] = {}
+    for name in symgrad.LOSSES:
+        made[name] = lambda name=name: symgrad.derive(name)
+    for origin, written in (("tests", programs.ZOO), ("corrupted", PROGRAMS)):
+        for name, (build, wrt) in written.items():
+            made[f"{origin}: {name}"] = lambda build=build, wrt=wrt: symgrad.derive(build(), wrt=wrt)
+    for name, loss in vars(unseen).items():
+        if isinstance(loss, Loss):
+            made[f"unseen: {name}"] = lambda loss=loss: symgrad.derive(loss)
+    for name, text in TEXTS.items():
+        made[f"symmetric: {name}"] = lambda text=text: symgrad.derive(parse(*text))
+    return made
+
+
+def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
+    """Each kind of output of one derivation; what cannot be derived has its error."""
+    try:
+        derivation = make()
+        return {
+            "text": derivation.to_text(code=True),
+            "LaTeX": derivation.to_latex(),
+            "Markdown": derivation.to_markdown(),
+            "HTML": derivation.to_html(),
+            "source": derivation.to_source(),
+        }
+    except SymgradError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def every(names: Sequence[str], in_threads: bool) -> Outputs:
+    """The outputs of the named derivations, made one after another, or several at once."""
+    made = derivations()
+    if not in_threads:
+        return {name: outputs(made[name]) for name in names}
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(zip(names, pool.map(lambda name: outputs(made[name]), names), strict=True))
+
+
+if __name__ == "__main__":
+    json.dump(every(**json.load(sys.stdin)), sys.stdout)
