@@ -281,21 +281,28 @@ SCALES = ("1", "100", "10", "0.01")
 """The sizes of the numbers of ``SpreadReals``, in turn."""
 
 
-class SpreadReals(FineReals):
-    """The same arithmetic at points that lie wide apart: small numbers and large ones, all of one sign and of both."""
+class SpreadReals(Reals):
+    """The same arithmetic at points that lie wide apart: small numbers and large ones, and both together, all of one
+    sign and of both."""
 
     def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
-        """Random entries of one size and of signs that the seed decides."""
-        turn = self._seed // 2
-        drawn: Array = super().sample(shape, True) * self._context.mpf(SCALES[turn // 4 % len(SCALES)])
+        """Random entries of sizes and signs that the seed decides."""
+        drawn, turn = super().sample(shape, True), self._seed // 2
         for place in np.ndindex(drawn.shape):
+            size = self._random.choice(SCALES) if turn % 4 == 3 else SCALES[turn // 4 % len(SCALES)]
             is_negative = (False, True, self._random.random() < 0.5)[min(turn % 4, 2)]
-            drawn[place] *= -1 if is_negative and not positive else 1
+            drawn[place] *= self._context.mpf(size) * (-1 if is_negative and not positive else 1)
         return drawn
 
 
-class FinestReals(SpreadReals):
-    """The same points with so many more digits that values which differ from those of ``SpreadReals`` are none."""
+class FineSpreadReals(SpreadReals):
+    """The same points with many more digits."""
+
+    carried = 6 * DIGITS
+
+
+class FinestSpreadReals(SpreadReals):
+    """The same points with still more: a value that differs here from the one with fewer is an error of rounding."""
 
     carried = 18 * DIGITS
 

@@ -19,7 +19,8 @@ from symgrad.check.fields import (
     Array,
     Field,
     FineReals,
-    FinestReals,
+    FineSpreadReals,
+    FinestSpreadReals,
     OutsideDomain,
     OutsideField,
     Reals,
@@ -34,7 +35,7 @@ from symgrad.check.shapes import standard_shapes
 from symgrad.check.sight import Sight
 from symgrad.check.smoothness import has_root, is_analytic
 from symgrad.check.statements import problems
-from symgrad.check.truth import Truth
+from symgrad.check.truth import ATTEMPTS, Truth
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, name_of
@@ -43,9 +44,8 @@ from symgrad.steps import Record, Total
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
-SPREAD = 32
-"""So many points far from each other are tried where nothing else decides a line: each size with each choice of signs
-twice."""
+SPREAD = 16
+"""So many points far from each other are tried where nothing else decides a line: each size with all signs."""
 POINTS = 16
 """At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
@@ -208,11 +208,15 @@ class Prover:
         """An entry where the two sides differ in one number system, or None."""
         return _differing_in(self._truth(shape, assumed, system), claim)
 
-    def _truth(self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]) -> Truth:
-        key = (shape, assumed, system)
+    def _truth(
+        self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
+    ) -> Truth:
+        """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
+        key = (shape, assumed, system, place)
         if key not in self._truths:
             try:
-                self._truths[key] = Truth(self._record, self._instance(shape), system, assumed)
+                attempts = ATTEMPTS if place is None else 1
+                self._truths[key] = Truth(self._record, self._instance(shape), system, assumed, place or 0, attempts)
             except OutsideField:
                 self._truths[key] = None
         truth = self._truths[key]
@@ -298,20 +302,20 @@ class Prover:
 
     def _refuted_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> str | None:
         """A point, of some that are spread widely, at which the sides differ by more than any error of rounding."""
-        instance = self._instance(self._shapes[0])
+        shape = self._shapes[0]
         for place in range(SPREAD):
             try:
-                spread, finest = (
-                    Truth(self._record, instance, system, assumed, place, 1) for system in (SpreadReals, FinestReals)
-                )
-                sides, finer = _sides(spread, claim), _sides(finest, claim)
+                if _differing_in(self._truth(shape, assumed, SpreadReals, place), claim) is None:
+                    continue
+                fine, finest = (self._truth(shape, assumed, s, place) for s in (FineSpreadReals, FinestSpreadReals))
+                (left, right), (left_again, right_again) = _sides(fine, claim), _sides(finest, claim)
             except (OutsideDomain, OutsideField):
                 continue
             differ = finest.evaluator.numbers.differ
-            unequal = differ(*finer) & ~differ(sides[0], finer[0]) & ~differ(sides[1], finer[1])
+            unequal = differ(left_again, right_again) & ~differ(left, left_again) & ~differ(right, right_again)
             if unequal.any():
                 at = tuple(int(i) for i in np.argwhere(unequal)[0])
-                return f"{Refuted(self._shapes[0], at, claim, '')}, where {spread.point()}"
+                return f"{Refuted(shape, at, claim, '')}, where {fine.point()}"
         return None
 
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
