@@ -5,6 +5,7 @@ from __future__ import annotations
 from sympy import Expr, MatrixExpr, MatrixSymbol, Symbol, Trace
 from sympy.core.basic import Basic
 
+from symgrad.notation import replaced
 from symgrad.steps import MatrixValue, Record
 
 
@@ -27,7 +28,7 @@ def expanded(record: Record, name: str) -> Expr | None:
                 if form is None:
                     return None
                 swaps[atom] = Trace(form) if isinstance(form, MatrixExpr) and isinstance(atom, Symbol) else form
-        value = value.xreplace(swaps)
+        value = replaced(value, swaps)
     return value
 
 

@@ -17,7 +17,7 @@ from sympy.core.basic import Basic
 from symgrad.chain.adjoints import derive_adjoint, write_closed_form
 from symgrad.chain.writer import Writer
 from symgrad.errors import InputError
-from symgrad.notation import Array
+from symgrad.notation import Array, replaced
 from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program
@@ -140,7 +140,7 @@ def _with_short_names(record: Record) -> Record:
     swap: dict[Basic, Basic] = {old.base: new.base, old.matrix: new.matrix}
 
     def named(expr: Expr | None) -> Expr | None:
-        return None if expr is None else expr.xreplace(swap)
+        return None if expr is None else replaced(expr, swap)
 
     def gradient(g: Gradient) -> Gradient:
         return replace(g, index=named(g.index), matrix=named(g.matrix))

@@ -244,6 +244,8 @@ def _substituted(expr: Basic, known: Mapping[Idx, Idx], parts: Mapping[Basic, Ba
     if isinstance(expr, Indexed):
         return _entry(parts.get(expr.base, expr.base), tuple(known.get(i, i) for i in expr.indices))
     if isinstance(expr, Sum):
+        if len(expr.limits) > len({*(bound := bound_indices(expr))}):  # SymPy writes two sums over one index as one
+            expr = sum_over(sum_over(expr.function, bound[:-1]), bound[-1:])
         own = name(expr, known)
         return sum_over(_substituted(expr.function, {**known, **own}, parts, name), own.values())
     args = tuple(_substituted(arg, known, parts, name) for arg in expr.args)

@@ -20,12 +20,13 @@ from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
-    entries,
     free_indices,
     freshen,
     name_of,
     renamed,
+    replaced,
     sum_over,
+    unfolded,
 )
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
@@ -35,7 +36,7 @@ def write_out(expr: Expr, program: Program, names: set[str]) -> Expr:
     """An expression in which the entries of the arrays ``names`` are replaced by their definitions."""
     for definition in reversed(program.ordered):
         if definition.name in names:
-            expr = expr.xreplace({e: instance(definition, e) for e in entries(expr, definition.name)})
+            expr = unfolded(expr, definition.entry, definition.rhs)
     return expr
 
 
@@ -157,7 +158,7 @@ def _total(record: Record, wrt: Expr) -> Expr:
     terms = []
     for definition in consumers(program, name):
         fresh = {i: type(i)(f"{OWN}{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)}
-        entry = definition.entry.xreplace(fresh)
+        entry = replaced(definition.entry, fresh)
         derivative = partial(program, entry, wrt)
         if definition.name == program.output:
             terms.append(derivative)

@@ -15,7 +15,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
-from symgrad.notation import array_names, bound_indices, entry_of, name_of, sum_over
+from symgrad.notation import array_names, bound_indices, entry_of, name_of, replaced, sum_over
 
 
 def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
@@ -76,7 +76,7 @@ def _replaced(expr: Basic, gradient: Assignment, pole: Indexed, name: str) -> Ex
         for factor in expr.args:
             if isinstance(factor, Indexed) and name_of(factor) == gradient.name:
                 at = dict(zip(gradient.indices, factor.indices, strict=True))
-                wanted = pole.xreplace(at)
+                wanted = replaced(pole, at)
                 if wanted in expr.args:
                     rest = Mul(*(f for f in expr.args if f is not factor and f != wanted))
                     return _replaced(rest, gradient, pole, name) * entry_of(name, factor.indices)

@@ -78,7 +78,7 @@ class Relative:
         for entry in entries_in(expr):
             shift = self._by_factor.get(_base(entry))
             if shift is not None:
-                largest = shift.largest.xreplace(dict(zip(shift.rows, indices_of(entry), strict=True)))
+                largest = replaced(shift.largest, dict(zip(shift.rows, indices_of(entry), strict=True)))
                 replacements |= {log(entry): largest, entry: exp(largest)}
         return replaced(expr, replacements)
 
@@ -87,7 +87,7 @@ class Relative:
         for entry in entries_in(expr):
             if (known := self._kept.get(name_of(entry))) is not None:
                 names = dict(zip(indices_of(known.entry), indices_of(entry), strict=True))
-                replacements[entry] = (known.scale * known.relative).xreplace(names)
+                replacements[entry] = replaced(known.scale * known.relative, names)
         return replaced(expr, replacements)
 
     # --- which shift ---------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class Relative:
                 cost = ALONG_OTHERS if summed and columns != summed else 0.0
                 if shift not in self.used:
                     cost += ANOTHER_FOR_NOTHING if left_over == WRITTEN_OUT else ANOTHER
-                found.append((((shift.factor * shift.relative) ** multiple).xreplace(names), cost))
+                found.append((replaced((shift.factor * shift.relative) ** multiple, names), cost))
         return found
 
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:

@@ -98,7 +98,7 @@ def _in_order(expr: Basic) -> Iterator[Idx]:
 @lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
     letters = _letters(expr)
-    return expr.xreplace({i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters
+    return replaced(expr, {i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters
 
 
 def _named(expr: Basic, pattern: Expr, name: str) -> Expr:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import product
 
 import sympy
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -23,7 +23,7 @@ from symgrad.codegen.values import negated
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, selection
-from symgrad.notation import array_names, axis_name, bound_indices, free_indices
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, replaced
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 
@@ -202,7 +202,8 @@ class Unrolled:
     def _product(self, expr: Mul, at: Place) -> str:
         coefficient, factors = expr.as_coeff_mul()
         sizes = [f for f in factors if _is_size(f)]
-        number = Mul(coefficient, *sizes).subs({s: self.sizes[s.name] for f in sizes for s in f.free_symbols})
+        known = {s: Integer(self.sizes[s.name]) for f in sizes for s in f.free_symbols}
+        number = replaced(Mul(coefficient, *sizes), known)
         above = [f for f in factors if f not in sizes and not _is_quotient(f)]
         below = [1 / f for f in factors if f not in sizes and _is_quotient(f)]
         negative = number < 0

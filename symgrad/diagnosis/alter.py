@@ -236,7 +236,7 @@ def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show:
             for new in arrays if len(found) and old.axes else ():
                 if new != old and new.axes == old.axes:
                     words = _said(show, "{} stands for {} throughout", name_text(new.name), name_text(old.name))
-                    yield "swapped", words, part.xreplace({old.base: new.base}), 0.5
+                    yield "swapped", words, replaced(part, {old.base: new.base}), 0.5
 
 
 def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:

@@ -154,7 +154,7 @@ def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
                 continue
             bases = {program.arrays[one].base: program.arrays[other].base}
             bases |= {new: old for old, new in bases.items()}
-            changed = replace(definition, rhs=definition.rhs.xreplace(bases))
+            changed = replace(definition, rhs=replaced(definition.rhs, bases))
             edited = _edited(program, {definition.name: changed})
             if edited is not None and changed.rhs != definition.rhs:
                 what = f"{name_text(one)} and {name_text(other)} are exchanged in the equation of"
@@ -266,10 +266,10 @@ def _applied_again(program: Program, definition: Definition, used: str) -> Progr
     for n in own:
         old = program.definitions[n]
         swap: dict[Basic, Basic] = {**{b: new for b, new in bases.items()}, **first}
-        added.append(replace(old, entry=old.entry.xreplace(bases), rhs=old.rhs.xreplace(swap)))
+        added.append(replace(old, entry=replaced(old.entry, bases), rhs=replaced(old.rhs, swap)))
     again = {program.arrays[definition.name].base: bases[program.arrays[definition.name].base]}
     changed = {
-        d.name: replace(d, rhs=d.rhs.xreplace(again))
+        d.name: replace(d, rhs=replaced(d.rhs, again))
         for d in program.ordered
         if d.name not in own and definition.name in array_names(d.rhs)
     }

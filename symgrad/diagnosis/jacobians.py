@@ -12,7 +12,7 @@ from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
 from symgrad.diagnosis.bench import Bench, Edge, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.diagnosis.numbers import evaluator
-from symgrad.notation import array_names, axis_name, renamed
+from symgrad.notation import array_names, axis_name, renamed, replaced
 from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Partial, Record, Step, Total
@@ -115,7 +115,7 @@ def _deltas(step: Step | None) -> tuple[Expr | None, Expr | None]:
     if [axis_name(i) for i in of] != [axis_name(i) for i in wrt]:
         return None, None
     unit = Mul(*(KroneckerDelta(i, j) for i, j in zip(of, wrt, strict=True)))
-    there = step.after.xreplace(dict.fromkeys(unit.atoms(KroneckerDelta), Integer(1)))
+    there = replaced(step.after, dict.fromkeys(unit.atoms(KroneckerDelta), Integer(1)))
     return unit, unit * renamed(there, dict(zip(wrt, of, strict=True)))
 
 

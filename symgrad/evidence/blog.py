@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, Mul, Rational, Sum
+from sympy import Add, Expr, Integer, Mul, Rational, Sum
 from sympy.tensor.indexed import Idx
 
 from symgrad.api import Derivation
@@ -22,7 +22,7 @@ from symgrad.codegen import to_numpy
 from symgrad.evidence.report import Item, Row, Section, proof_items
 from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
-from symgrad.notation import axis_name, bound_indices
+from symgrad.notation import axis_name, bound_indices, replaced
 from symgrad.render.text import expression_text
 
 PUBLISHED = ("softmax_mse", "softmax_cross_entropy")  # the losses whose printed gradients and runs are known
@@ -117,7 +117,7 @@ def _scale_of_probabilities(derivation: Derivation, published: Published) -> flo
     residual = arrays["P"][adjoint.entry.indices] - arrays["Y"][adjoint.entry.indices]
     ratio = (residual / adjoint.index).cancel()
     sizes = {"N": published.N, "D": published.D, "C": published.C}
-    value = ratio.subs({axis.size: sizes[axis.name] for axis in derivation.program.axes})
+    value = replaced(ratio, {axis.size: Integer(sizes[axis.name]) for axis in derivation.program.axes})
     return float(value) if value.is_number else None
 
 
@@ -135,19 +135,19 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
         for term in sorted(bracket.args, key=str):
             if isinstance(term, Sum) or term.has(Sum):
                 words = f"{expression_text(term, derivation.record)} left out of dL/dZ"
-                found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace({bracket: bracket - term})))
+                found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, {bracket: bracket - term})))
                 diagonal = {
                     total: _at(total, derivation.record.adjoints["Z"].entry.indices) for total in term.atoms(Sum)
                 }
                 words = f"only the diagonal term of {expression_text(term, derivation.record)}"
-                found[words] = Variant(_with_adjoint(derivation, adjoint.xreplace(diagonal)))
+                found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, diagonal)))
     return found
 
 
 def _at(total: Sum, indices: Sequence[Idx]) -> Expr:
     """The one term of a sum at which its index equals the free index over the same axis."""
     free = {axis_name(i): i for i in indices}
-    return total.function.xreplace({i: free[axis_name(i)] for i in bound_indices(total)})
+    return replaced(total.function, {i: free[axis_name(i)] for i in bound_indices(total)})
 
 
 def _shifted(published: Published) -> tuple[int, ...]:

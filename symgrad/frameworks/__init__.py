@@ -10,7 +10,7 @@ from sympy import Indexed, Mul, Sum, Symbol, fraction
 
 from symgrad.exhibits import Fact
 from symgrad.frameworks.calls import Call, calls
-from symgrad.notation import array_names, axis_name, bound_indices
+from symgrad.notation import array_names, axis_name, bound_indices, replaced
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text
@@ -111,7 +111,7 @@ def _inside(own: Probabilities, program: Program) -> str:
     """The logits, in the names of whole arrays where their entries stand."""
     indices = program.definitions[own.name].indices
     entries = {e: Symbol(e.base.name) for e in own.exponent.atoms(Indexed) if e.indices == indices}
-    return expression_text(own.exponent.xreplace(entries), program)
+    return expression_text(replaced(own.exponent, entries), program)
 
 
 def _labels(program: Program) -> Fact | None:

@@ -192,7 +192,7 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     else:
         forms.append(factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
-    shown = [_signed(form.xreplace(back)) for form in forms]
+    shown = [_signed(replaced(form, back)) for form in forms]
     return min(shown, key=lambda form: cost(form, weights))
 
 
