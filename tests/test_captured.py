@@ -1,0 +1,66 @@
+"""Programs in which an index of an inner sum has the letter of an outer one: gradients against differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.array.expression import parse
+
+# One-line losses, as symgrad and NumPy read them.
+PROGRAMS = {
+    "the largest of the log-softmax": "mean(max(X - logsumexp(X, axis=1, keepdims=True), axis=1))",
+    "over the other axis": "mean(max(X - logsumexp(X, axis=0, keepdims=True), axis=0))",
+    "both axes": "sum(max(X - logsumexp(X, axis=0, keepdims=True), axis=1))",
+    "the smallest": "sum(min(X - logsumexp(X, axis=1, keepdims=True), axis=1) ** 2)",
+    "a product of two": "sum((X - logsumexp(X, axis=1, keepdims=True)) * (X - logsumexp(X, axis=0, keepdims=True)))",
+    "a quotient": "sum(X / (1 + logsumexp(X, axis=1, keepdims=True) ** 2))",
+    "logsumexp of a log-softmax": "sum(logsumexp(X - logsumexp(X, axis=1, keepdims=True), axis=0))",
+    "logsumexp of scaled logsumexp": "mean(logsumexp(X * logsumexp(X, axis=1, keepdims=True), axis=1))",
+    "softmax of a log-softmax": "sum(softmax(X * logsumexp(X, axis=0, keepdims=True), axis=1) * X)",
+    "a norm": "sum(norm(X - logsumexp(Y, axis=1, keepdims=True), axis=1) * max(X, axis=1))",
+    "a deviation": "sum(sqrt(1 + var(X * logsumexp(X, axis=1, keepdims=True), axis=0)))",
+    "the largest beside a logarithm of the mean": "sum(max(X * log(mean(exp(X), axis=1, keepdims=True)), axis=1))",
+    "the largest within a sum": "sum(max(X, axis=1, keepdims=True) * logsumexp(X, axis=1, keepdims=True) * X)",
+    "square axes": "mean(max(X @ X.T - logsumexp(X @ X.T, axis=1, keepdims=True), axis=1))",
+    "two arrays": "sum(max(X - logsumexp(X * Y, axis=1, keepdims=True), axis=1) * logsumexp(Y, axis=1))",
+    "used transposed": "sum((X.T @ (X - logsumexp(X, axis=1, keepdims=True))) ** 2)",
+}
+
+
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_no_index_is_captured(text: str) -> None:
+    shapes = "X: N D, Y: N D" if "Y" in text else "X: N D"
+    derivation = symgrad.derive(parse(text, shapes))
+    assert derivation.prove().ok, derivation.to_text()
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((4, 3)) for _ in derivation.program.inputs]
+    run = derivation.to_numpy()
+    _, gradients = run(*arrays)
+    for name, gradient in zip(derivation.record.wrt, _each(gradients), strict=True):
+        at = [a.name for a in derivation.program.inputs].index(name)
+        direction = rng.standard_normal(arrays[at].shape)
+        ends = [[*arrays[:at], arrays[at] + sign * 1e-6 * direction, *arrays[at + 1 :]] for sign in (1, -1)]
+        slope = (_value(text, *ends[0]) - _value(text, *ends[1])) / 2e-6
+        assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+def _each(gradients: Any) -> Any:
+    return gradients if isinstance(gradients, (tuple, list)) else (gradients,)
+
+
+def _value(text: str, X: np.ndarray, Y: np.ndarray | None = None) -> float:
+    """The text as NumPy understands it."""
+
+    def logsumexp(x: np.ndarray, **over: Any) -> np.ndarray:
+        return np.log(np.sum(np.exp(x), **over))
+
+    def softmax(x: np.ndarray, axis: int) -> np.ndarray:
+        return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+    names = {name: getattr(np, name) for name in ("mean", "max", "min", "sum", "var", "sqrt", "log", "exp")}
+    names |= {"norm": np.linalg.norm, "logsumexp": logsumexp, "softmax": softmax, "X": X, "Y": Y}
+    return float(eval(text, {"__builtins__": {}}, names))
