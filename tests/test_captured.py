@@ -22,7 +22,7 @@ PROGRAMS = {
     "logsumexp of scaled logsumexp": "mean(logsumexp(X * logsumexp(X, axis=1, keepdims=True), axis=1))",
     "softmax of a log-softmax": "sum(softmax(X * logsumexp(X, axis=0, keepdims=True), axis=1) * X)",
     "a norm": "sum(norm(X - logsumexp(Y, axis=1, keepdims=True), axis=1) * max(X, axis=1))",
-    "a deviation": "sum(sqrt(1 + var(X * logsumexp(X, axis=1, keepdims=True), axis=0)))",
+    "a variance": "sum(var(X * logsumexp(X, axis=1, keepdims=True), axis=0) ** 2)",
     "the largest beside a logarithm of the mean": "sum(max(X * log(mean(exp(X), axis=1, keepdims=True)), axis=1))",
     "the largest within a sum": "sum(max(X, axis=1, keepdims=True) * logsumexp(X, axis=1, keepdims=True) * X)",
     "square axes": "mean(max(X @ X.T - logsumexp(X @ X.T, axis=1, keepdims=True), axis=1))",
@@ -61,6 +61,6 @@ def _value(text: str, X: np.ndarray, Y: np.ndarray | None = None) -> float:
     def softmax(x: np.ndarray, axis: int) -> np.ndarray:
         return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
 
-    names = {name: getattr(np, name) for name in ("mean", "max", "min", "sum", "var", "sqrt", "log", "exp")}
+    names = {name: getattr(np, name) for name in ("mean", "max", "min", "sum", "var", "log", "exp")}
     names |= {"norm": np.linalg.norm, "logsumexp": logsumexp, "softmax": softmax, "X": X, "Y": Y}
     return float(eval(text, {"__builtins__": {}}, names))
