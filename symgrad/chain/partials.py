@@ -152,7 +152,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
             value = contract(value, axis.name)
             reason = _delta_reason(writer.shown(subject, before), axis.name)
             conditions = cancelled(writer.program, before, value)
-            writer.line(subject, before, value, "contract", reason, conditions=conditions)
+            value = writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))
     value = writer.line(subject, value, named, "quotient", "the quotient of two functions named")
     before = value

@@ -11,6 +11,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS, real
 from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, fresh_letter, lettered, renamed
+from symgrad.passes.fold import collected, unsigned
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares
 from symgrad.steps import (
@@ -58,8 +59,9 @@ class Writer:
         ``kinks`` are the functions that are not smooth of which the line takes a derivative.
         """
         after = real(after)  # SymPy takes squares out of roots whenever it meets them
-        before = None if before is None else real(before)
-        if before is not None and canonical(before) == canonical(after):
+        after = after if rule == "definition" else collected(after)
+        before = None if before is None else collected(real(before))
+        if before is not None and unsigned(canonical(before)) == unsigned(canonical(after)):
             return after
         shown = None if before is None else self.shown(subject, before)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)

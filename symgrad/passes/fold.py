@@ -10,6 +10,7 @@ from sympy import (
     Expr,
     Function,
     Indexed,
+    Integer,
     KroneckerDelta,
     Mul,
     Pow,
@@ -28,7 +29,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import axis_name, bound_indices, canonical, height, renamed, replaced, sum_over
+from symgrad.notation import axis_name, bound_indices, canonical, height, is_matrix, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
 from symgrad.sums import multiplied_out, ordered_sums, split_sums
 
@@ -227,6 +228,43 @@ def _signed(expr: Expr) -> Expr:
         if plain and any(term.could_extract_minus_sign() for term in bracket.args):
             return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
     return expr
+
+
+def collected(expr: Expr) -> Expr:
+    """``expr`` with like terms merged, also those that differ in the signs of their brackets: a (x - y) + b (y - x)."""
+    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)) or is_matrix(expr):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(collected(expr.function), bound_indices(expr))
+    made = expr.func(*map(collected, expr.args))
+    alike: dict[Expr, list[tuple[Expr, Expr]]] = {}
+    for term in made.args if isinstance(made, Add) else ():
+        number, rest = unsigned(term)
+        alike.setdefault(rest, []).append((number, term))
+    if all(len(terms) == 1 for terms in alike.values()):
+        return made
+    return Add(*(term / number * Add(*(n for n, _ in terms)) for terms in alike.values() for number, term in terms[:1]))
+
+
+@lru_cache(maxsize=4096)
+def unsigned(expr: Expr) -> tuple[Expr, Expr]:
+    """A number and a rest whose product is ``expr``; the rest is the same whatever the signs of its brackets."""
+    if is_matrix(expr):
+        return Integer(1), expr
+    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
+        number, rest = expr.as_coeff_Mul()
+        return number, rest
+    if isinstance(expr, Sum):
+        number, rest = unsigned(expr.function)
+        return number, canonical(sum_over(rest, bound_indices(expr)))
+    parts = [unsigned(arg) if isinstance(arg, Expr) else (Integer(1), arg) for arg in expr.args]
+    if isinstance(expr, Mul):
+        return Mul(*(number for number, _ in parts)), Mul(*(rest for _, rest in parts))
+    if isinstance(expr, Pow) and expr.exp.is_Integer:
+        return parts[0][0] ** expr.exp, parts[0][1] ** expr.exp
+    made = expr.func(*(number * rest for number, rest in parts))
+    turned = isinstance(made, Add) and made.could_extract_minus_sign()
+    return (Integer(-1), -made) if turned else (Integer(1), made)
 
 
 def spread(expr: Expr) -> Expr:

@@ -22,7 +22,7 @@ TEXTS = {
     "products entry by entry": ("sum((A * B) @ (B * A))", "A: N N, B: N N", "A B"),
     # Gram matrices
     "Gram matrix": ("sum((X @ X.T)**2)", "X: N D", "X"),
-    "Gram matrix of features": ("sum((X.T @ X - eye(X.shape[1]))**2)", "X: N D", "X"),
+    "Gram matrix of features": ("sum((X.T @ X - E)**2)", "X: N D, E: D D", "X E"),
     "Gram matrix and its mean": ("mean(X @ X.T) + sum((X.T @ X)**2)", "X: N D", "X"),
     "Gram matrix under a function": ("sum(exp(-X @ X.T))", "X: N D", "X"),
     "distances": ("sum((X[:, None] - X[None, :])**2)", "X: N D", "X"),
@@ -60,8 +60,8 @@ TEXTS = {
     "two softmaxes": ("sum(softmax(X, axis=0) * softmax(X, axis=1))", "X: N N", "X"),
     "variance of both axes": ("sum(var(X, axis=0)) + sum(var(X, axis=1))", "X: N N", "X"),
     "covariance": (
-        "sum(((X - mean(X, axis=0)).T @ (X - mean(X, axis=0)) / len(X) - eye(X.shape[1]))**2)",
-        "X: N D",
+        "sum(((X - mean(X, axis=0)).T @ (X - mean(X, axis=0)) / 7 - E)**2)",
+        "X: N D, E: D D",
         "X",
     ),
     "centred both ways": (

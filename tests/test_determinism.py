@@ -1,0 +1,64 @@
+"""The same output under three hash seeds, in another order and in threads; like terms collected, no line twice."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from symgrad import Derivation
+from symgrad.api import derive
+from symgrad.array.expression import parse
+from symgrad.render.latex import expression_latex
+from symgrad.render.text import expression_text
+from trials.determinism.campaign import Run, differences
+from trials.determinism.outputs import derivations
+
+SYMMETRIC = [
+    *(
+        "trace of a fourth power",
+        "trace with transposes",
+        "two matrices in turn",
+        "two matrices both ways",
+        "form squared",
+    ),
+    *("form entry by entry", "symmetric form squared", "three axes", "rows of residuals in a form", "distances"),
+]
+NAMES = [*(f"symmetric: {name}" for name in SYMMETRIC), "softmax_mse", "tests: whitened_residuals"]
+
+
+def test_the_same_output_under_three_hash_seeds_in_another_order_and_in_threads() -> None:
+    runs = [Run(0), Run(1, "in reverse"), Run(2, "in threads")]
+    assert [d for d in differences(runs, NAMES)] == []
+
+
+@cache
+def derived(name: str) -> Derivation:
+    return derivations()[name]()
+
+
+@pytest.mark.parametrize("name", [name for name in derivations() if name not in ("tests: heads",)])
+def test_no_line_says_what_the_one_above_it_says(name: str) -> None:
+    record = derived(name).record
+    for before, after in zip(record.steps, record.steps[1:], strict=False):
+        if before.subject == after.subject:
+            assert expression_text(before.after, record) != expression_text(after.after, record)
+            assert expression_latex(before.after, record) != expression_latex(after.after, record)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "form"),
+    [
+        ("trace(X @ X @ X @ X)", "X: N N", "4 Xᵀ Xᵀ Xᵀ"),
+        ("trace(X @ X.T @ X @ X.T)", "X: N N", "4 X Xᵀ X"),
+        ("(m - x) @ K @ (m - x) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
+        ("sum((m - x) * (K @ (m - x))) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
+        ("sum(sum((X[:, None] - X[None, :])**2, axis=2))", "X: N D", "4 Σ_n (x_me − x_ne)"),
+        ("norm(x - y) + norm(y - x)", "x: N, y: N", "2 (x − y) (1_1 ⊘ ((y − x)ᵀ (y − x))^⊙(1/2))"),
+    ],
+)
+def test_like_terms_are_collected(text: str, shapes: str, form: str) -> None:
+    derivation = derive(parse(text, shapes, shapes[0]))
+    gradient = derivation.gradients[shapes[0]]
+    shown = gradient.index if gradient.matrix is None else gradient.matrix
+    assert expression_text(shown, derivation.record) == form
