@@ -97,9 +97,10 @@ class Proof(ProofReport, Displayed):
         if unproved := self.numbers(Level.UNPROVED):
             remarks.append(f"{lines_are(unproved)} not proved.")
         for mark in self.marks:
-            if mark.level == Level.UNDEFINED:
-                remarks.append(f"Line {mark.number} is {mark.words}.")
-                warn(f"{name}: line {mark.number} is {mark.words}", UndefinedWarning, stacklevel=4)
+            if mark.where:
+                said = f"ine {mark.number} is undefined at {mark.where}"
+                remarks.append(f"L{said}.")
+                warn(f"{name}: l{said}", UndefinedWarning, stacklevel=4)
         return tuple(remarks)
 
     def __repr__(self) -> str:

@@ -8,6 +8,8 @@ import classifier as cl
 import pytest
 from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, sin, sqrt
 
+import symgrad
+from symgrad.array.expression import parse
 from symgrad.check import Level, Mark, proof, prove
 from symgrad.check.claims import Claim, claims
 from symgrad.check.everyshape import Closed, NormalFormProver
@@ -87,7 +89,9 @@ def test_numbers_do_not_tell_of_kinks() -> None:
     assert mark_of(one + relu(Y[n, k]), 1 + relu(Y[n, k])).level == Level.UNPROVED
     kinked = Program("kinked", (N, C), (Y, Z), (node(L.base, Sum(relu(Y[n, k]) * Z[n, k], n, k)),), "L")
     mark = mark_of(one, Integer(1), kinked)
-    assert mark == Mark(1, Level.UNPROVED, "equal at random points, which do not meet the kinks", SHAPES)
+    assert mark == Mark(
+        1, Level.UNPROVED, "equal at random points, which need not meet every kink, nor every branch", SHAPES
+    )
 
 
 WRONG = {
@@ -283,3 +287,20 @@ def test_closed_forms_are_written_out_through_one_another() -> None:
     closed = {name: Closed(1, (Y[n, k], form), frozenset()) for name, form in forms.items()}
     prover = NormalFormProver(Record(PROGRAM, ("Y",), (), {}, {}))
     assert prover._reached({"A", "B"}, closed) == {"A", "Z"}
+
+
+def test_a_line_that_divides_by_zero_at_one_size_is_undefined_there() -> None:
+    """It says so however the line is known elsewhere, and is not refuted."""
+    right = Sum(Y[n, k], k) * (C.size**2 - 1) / (C.size - 1)
+    mark = mark_of(Sum(Y[n, k], k) * (C.size + 1), right)
+    assert (mark.level, mark.words) == (Level.UNDEFINED, "undefined at C = 1")
+    assert not mark.ok and mark.detail.startswith("elsewhere every shape: equal normal forms")
+    assert mark_of(Sum(Y[n, k], k) * (C.size + 2), right).level == Level.UNPROVED
+
+
+def test_what_cancels_to_all_digits_is_zero() -> None:
+    """At C = 1 a softmax is 1, and 1 - p is no more than rounding leaves."""
+    derivation = symgrad.derive(parse("mean(log(softmax(X, axis=1) / (1 - softmax(X, axis=1)))**2)", "X: N C", ""))
+    marks = derivation.prove().marks
+    assert Level.WRONG not in {mark.level for mark in marks}
+    assert marks[-1].words == "unproved; undefined at C = 1"

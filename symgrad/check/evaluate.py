@@ -154,7 +154,11 @@ class Evaluator:
         labels, data = self._aligned([self(arg) for arg in expr.args])
         result = data[0]
         for part in data[1:]:
-            result = self.numbers.reduce(result + part if isinstance(expr, Add) else result * part)
+            if isinstance(expr, Mul):
+                result = self.numbers.reduce(result * part)
+            else:
+                total = self.numbers.reduce(result + part)
+                result = self.numbers.settled(total, np.maximum(abs(result), abs(part)))
         return Labelled(labels, result)
 
     def _sum(self, expr: Sum) -> Labelled:
@@ -163,6 +167,7 @@ class Evaluator:
             if index in result.labels:
                 place = result.labels.index(index)
                 data = self.numbers.reduce(result.data.sum(axis=place + 1))
+                data = self.numbers.settled(data, abs(result.data).max(axis=place + 1))
                 result = Labelled(tuple(i for i in result.labels if i != index), data)
             else:
                 size = self.sizes[axis_name(index)]

@@ -107,6 +107,10 @@ class Field:
         result: Array = value % self._moduli(value)
         return result
 
+    def settled(self, total: Array, scale: Array) -> Array:
+        """Sums in a field have no rounding."""
+        return total
+
     def power(self, value: Array, exponent: Rational) -> Array:
         """A rational power, the denominator of the exponent a power of two."""
         denominator = int(exponent.q)
@@ -221,6 +225,10 @@ class Reals:
             if isinstance(result[place], self._context.mpc) or not self._context.isfinite(result[place]):
                 raise OutsideDomain("a value that is not a real number")
         return result
+
+    def settled(self, total: Array, scale: Array) -> Array:
+        """Sums of numbers as large as ``scale``: zero where no more is left of them than rounding leaves."""
+        return np.where(abs(total) > scale * self._context.mpf(10) ** (GUARD - self.carried), total, 0 * total)
 
     def power(self, value: Array, exponent: Rational) -> Array:
         """A power."""

@@ -46,8 +46,9 @@ class Mark:
 
     ``detail`` says by what mechanism, or what is wrong; ``shapes`` are those at which the line was evaluated;
     ``error_bound`` bounds the probability that a wrong line passed a randomised test; ``assumptions`` are the keys of
-    those without which the line was not proved; ``where`` says where an undefined line is so ("C = 1"); ``rests_on``
-    numbers the lines whose closed forms were used, and ``written_out`` names the arrays whose definitions were.
+    those without which the line was not proved; ``where`` says where the line is
+    undefined ("C = 1"; with a level other than *undefined* the program is undefined there too); ``rests_on`` numbers
+    the lines whose closed forms were used, and ``written_out`` names the arrays whose definitions were.
     """
 
     number: int
@@ -68,10 +69,14 @@ class Mark:
     @property
     def words(self) -> str:
         """The verdict as it is printed beside the line, shapes included where it is no more than those."""
-        if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
-            return self.level.words
         if self.level == Level.UNDEFINED:
             return f"{self.level.words} at {self.where}"
+        return f"{self._known}; undefined at {self.where}" if self.where else self._known
+
+    @property
+    def _known(self) -> str:
+        if self.level in (Level.DEFINITION, Level.EVERY_SHAPE, Level.UNPROVED, Level.WRONG):
+            return self.level.words
         error = f" (error < 2^{floor(log2(self.error_bound)) + 1})" if self.error_bound else ""
         if self.level == Level.EVERY_SHAPE_RANDOMISED:
             return f"{self.level.words}{error}"

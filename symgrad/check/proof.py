@@ -46,6 +46,8 @@ MOST_EXACT = 24
 
 SPREAD = 16
 """So many points far from each other are tried where nothing else decides a line: each size with all signs."""
+VALUES = "some values"
+
 POINTS = 16
 """At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
@@ -105,13 +107,44 @@ class Prover:
     def _verdict(self, claim: Claim) -> Mark:
         number = claim.step.number
         if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
-            return Mark(number, Level.UNPROVED, unknown)
+            return self._elsewhere(claim, unknown)
         if is_definition(claim):
             return Mark(number, Level.DEFINITION, "a forward equation of the program")
+        return self._examined(claim)
+
+    def _elsewhere(self, claim: Claim, unknown: str) -> Mark:
+        """The verdict on a line that may divide by zero: where it does at one size, and what it is elsewhere."""
+        try:
+            where = self._where(claim, claim.allowed, Undefined)
+        except Refuted:
+            where = ""
+        sized = where and where != VALUES and not self._is_never_defined(claim, self._shapes[0], claim.allowed)
+        mark = self._examined(claim) if sized else Mark(claim.step.number, Level.UNPROVED, unknown)
+        return _undefined(mark, where) if sized and mark.level != Level.WRONG else mark
+
+    def _at_other_points(self, claim: Claim) -> Mark:
+        """The verdict on a line that is undefined at the first point, where the program is defined."""
+        number, shape, equal = claim.step.number, self._shapes[0], False
+        for seed in range(1, 2 * POINTS):
+            try:
+                truth = Truth(self._record, self._instance(shape), FineReals, claim.allowed, seed)
+                if (place := _differing_in(truth, claim)) is not None:
+                    return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
+                equal = True
+            except (OutsideDomain, OutsideField):
+                continue
+        if equal:
+            return Mark(number, Level.UNDEFINED, "equal at random points elsewhere", (shape,), where=VALUES)
+        return Mark(number, Level.WRONG, f"not defined where the program is, at {shown(shape)}", (shape,))
+
+    def _examined(self, claim: Claim) -> Mark:
+        number = claim.step.number
         try:
             assumed = self._needed(claim)
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
+        except Undefined:
+            return self._at_other_points(claim)
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_discrete for a in assumed) else (assumed,)):
@@ -162,13 +195,17 @@ class Prover:
         Raises ``Refuted`` where there are none.
         """
         shape = self._shapes[0]
-        first: Refuted | None = None
+        first: Refuted | Undefined | None = None
         for count in range(len(claim.allowed) + 1):
             for assumed in combinations(claim.allowed, count):
-                _, place = self._compare(claim, shape, assumed)
+                try:
+                    _, place = self._compare(claim, shape, assumed)
+                except Undefined as gap:
+                    first = first or gap
+                    continue
                 if place is None:
                     return assumed
-                first = first or Refuted(shape, place, claim, "")
+                first = Refuted(shape, place, claim, "") if not isinstance(first, Refuted) else first
         missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
         if missing and self._compare(claim, shape, (*claim.allowed, *missing))[1] is None:
             named = " and ".join(a.key for a in missing)
@@ -199,8 +236,8 @@ class Prover:
             if place is not None:
                 place = self._differing(claim, shape, assumed, FineReals)
             return Field if equal_in_field else Reals, place
-        except OutsideDomain as why:
-            raise Refuted(shape, (), claim, f"not defined where the program is, at {shown(shape)}: {why}") from None
+        except OutsideDomain:
+            raise Undefined from None
 
     def _differing(
         self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]
@@ -216,7 +253,9 @@ class Prover:
         if key not in self._truths:
             try:
                 attempts = ATTEMPTS if place is None else 1
-                self._truths[key] = Truth(self._record, self._instance(shape), system, assumed, place or 0, attempts)
+                self._truths[key] = Truth(
+                    self._record, self._instance(shape), system, assumed, 2 * (place or 0), attempts
+                )
             except OutsideField:
                 self._truths[key] = None
         truth = self._truths[key]
@@ -231,7 +270,54 @@ class Prover:
         return self._instances[shape]
 
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
-        """The verdict on a line that no normal form proves."""
+        """The verdict on a line that no normal form proves, and where it is undefined."""
+        mark = self._decided(claim, assumed)
+        if mark.level == Level.WRONG or not mark.shapes:
+            return mark
+        try:
+            if where := self._where(claim, assumed, Undefined):
+                return _undefined(mark, where)
+            return replace(mark, where=self._where(claim, assumed, OutsideField))
+        except Refuted as refuted:
+            return Mark(mark.number, Level.WRONG, str(refuted), (refuted.shape,))
+
+    def _where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
+        """The sizes at which the line (or with ``OutsideField`` the program or its derivative) is undefined: one axis
+        of size 1, or a shape where no axis alone is the cause.  Raises ``Refuted``."""
+        alone = {tuple((a, 1 if a == axis else n) for a, n in self._shapes[0]): axis for axis, _ in self._shapes[0]}
+        shapes = [shape for shape in (*alone, *self._shapes) if self._ends_in(kind, claim, shape, assumed)]
+        if kind is Undefined and not all(self._is_never_defined(claim, shape, assumed) for shape in shapes):
+            return VALUES
+        return " or ".join([f"{alone[s]} = 1" for s in shapes if s in alone] or [shown(s) for s in shapes[:1]])
+
+    def _is_never_defined(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
+        """Whether a line has no value at a shape at any of many points where the program has one."""
+        for seed in range(2 * POINTS):
+            try:
+                Truth(self._record, self._instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
+            except OutsideDomain:
+                continue
+            except OutsideField:
+                pass
+            return False
+        return True
+
+    def _ends_in(
+        self,
+        kind: type[Undefined] | type[OutsideField],
+        claim: Claim,
+        shape: Sizes,
+        assumed: tuple[Assumption, ...],
+    ) -> bool:
+        try:
+            _, place = self._compare(claim, shape, assumed)
+        except (Undefined, OutsideField) as end:
+            return isinstance(end, kind)
+        if place is not None:
+            raise Refuted(shape, place, claim, "")
+        return False
+
+    def _decided(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
         keys, number = tuple(a.key for a in assumed), claim.step.number
         try:
             systems, shapes = self._evaluated(claim, assumed)
@@ -242,6 +328,8 @@ class Prover:
                 raise Refuted(grid.unequal, place, claim, "")
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
+        except Undefined:
+            return self._at_other_points(claim)
         except OutsideField as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         if grid and not grid.unequal:
@@ -263,7 +351,7 @@ class Prover:
         """An entry where the line fails at a shape of the grid; None also where the program has no values there."""
         try:
             return self._compare(claim, shape, assumed)[1]
-        except OutsideField:
+        except (OutsideField, Undefined):
             return None
 
     def _evaluated(
@@ -275,7 +363,7 @@ class Prover:
         for shape in self._shapes:
             try:
                 used, place = self._compare(claim, shape, assumed, roots=self._chooses_roots(claim))
-            except OutsideField:  # there are none, as of a deviation of a single row
+            except (OutsideField, Undefined):  # there are none, as of a deviation of a single row
                 if not shapes:
                     raise
                 continue
@@ -293,7 +381,7 @@ class Prover:
         drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
         for place in range(POINTS if self._chooses_roots(claim) else 1):
             try:
-                truth = Truth(self._record, self._instance(self._shapes[0]), Field, assumed, drawn + place)
+                truth = Truth(self._record, self._instance(self._shapes[0]), Field, assumed, 2 * (drawn + place))
                 if _differing_in(truth, claim) is not None:
                     return False
             except (OutsideDomain, OutsideField):
@@ -322,6 +410,10 @@ class Prover:
         return ExactLines(self._record, self._instance(shape), assumed).holds(claim)
 
 
+class Undefined(Exception):
+    """A line has no value at a shape or point where the program has one."""
+
+
 class Refuted(Exception):
     """A line does not hold at a shape."""
 
@@ -332,12 +424,21 @@ class Refuted(Exception):
 
 
 def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
-    return truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
+    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says."""
+    try:
+        meaning = truth.meaning(claim.subject, claim.letters)
+    except OutsideDomain as why:
+        raise OutsideField(f"the program has no derivative there: {why}") from None
+    return meaning, truth.values(claim.after, claim.letters)
 
 
 def _differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
     unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
+
+
+def _undefined(mark: Mark, where: str) -> Mark:
+    return replace(mark, level=Level.UNDEFINED, where=where, detail=f"elsewhere {mark.words}: {mark.detail}")
 
 
 def _is_small(shape: Sizes) -> bool:

@@ -65,7 +65,7 @@ class Truth:
         levels = 1 + exponential_depth(record.program)
         for attempt in range(attempts):
             try:
-                self.evaluator = self._forward(system(levels, 2 * seed + attempt), assumed, attempt)
+                self.evaluator = self._forward(system(levels, seed + attempt), assumed, attempt)
                 return
             except OutsideDomain:
                 continue

@@ -44,10 +44,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-UNDEFINED = "not defined where the program is"
-"""What symgrad says of a line such as step(x)/sqrt(relu(x)), which is 0/0 wherever x is negative: jax has NaN there."""
-
-
 class TooLong(BaseException):
     """One program took too long: no ``except Exception`` may hide it."""
 
@@ -104,11 +100,9 @@ def _examine(draft: Draft, seed: int, thorough: bool, outcome: Outcome) -> None:
     for proof in proofs:
         outcome.marks.update(proof.counts)
         outcome.findings += [("problem", problem) for problem in proof.problems]
+        outcome.undefined += len(proof.numbers(Level.UNDEFINED))
         for mark in (mark for mark in proof.marks if mark.level == Level.WRONG):
-            if mark.detail.startswith(UNDEFINED):
-                outcome.undefined += 1
-            else:
-                outcome.findings.append(("marked wrong", f"line {mark.number}: {mark.detail}"))
+            outcome.findings.append(("marked wrong", f"line {mark.number}: {mark.detail}"))
     points = [at for at in points_of(draft, seed) if _is_defined(derived, at)]
     outcome.points, outcome.ties = len(points), sum(at.tied for at in points)
     for at in points:
