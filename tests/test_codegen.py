@@ -33,6 +33,7 @@ N, D, C, X, W, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
 m, i, a = N.index("m"), C.index("i"), D.index("a")
 stack, turned, square = Array("A", (N, D, C)), Array("R", (C, N, D)), Array("Q", (N, N, C))
+aside = Array("V", (C, N))
 q, U, num, lam = Array("q", (C,)), Array("U", (N,)), Array("num", (N,)), Array("lambda")
 
 
@@ -77,6 +78,7 @@ FORMS = {
     "gradient that is a view of an input": total("f", (stack, turned), Sum(stack[n, d, k] * turned[k, n, d], n, d, k)),
     "diagonal of a stack": total("f", (square, q), Sum(square[n, n, k] ** 2 * q[k], n, k)),
     "gradient that is a diagonal": total("f", (square, Z), Sum(square[n, n, k] * Z[n, k], n, k)),
+    "gradient that is a turned diagonal": total("f", (square, aside), Sum(square[n, n, k] * aside[k, n], n, k)),
     "stacks of vectors": total("f", (stack, turned), Sum(Sum(stack[n, d, k] * turned[k, n, d], d) ** 2, n, k)),
     "stack and matrices": total("f", (stack, X, W), Sum(tanh(Sum(stack[n, d, k] * W[d, k], d)) * X[n, a], n, k, a)),
     "stack and a vector": total("f", (stack, q), Sum(exp(Sum(stack[n, d, k] * q[k], k)), n, d)),
@@ -362,16 +364,17 @@ def test_integers_become_floats() -> None:
     assert loss.dtype == grads.W.dtype == np.float64
 
 
-def test_inputs_are_never_modified_nor_returned() -> None:
-    for name in ("softmax_cross_entropy", "softmax_mse", "gradient that is an input"):
-        inputs = given(record(name))
-        before = [array.copy() for array in inputs]
-        for array in inputs:
-            array.setflags(write=False)
-        _, grads = function(name)(*inputs)
-        for gradient in grads:
-            assert not any(np.shares_memory(gradient, array) for array in inputs)
-        assert all(np.array_equal(old, new) for old, new in zip(before, inputs, strict=True))
+@pytest.mark.parametrize("name", EVERY)
+def test_inputs_are_never_modified_and_each_result_has_memory_of_its_own(name: str) -> None:
+    inputs = [np.asarray(array) for array in given(record(name))]
+    before = [array.copy() for array in inputs]
+    for array in inputs:
+        array.setflags(write=False)
+    loss, grads = function(name)(*(array if array.ndim else float(array) for array in inputs))
+    for place, result in enumerate((loss, *grads)):
+        assert not any(np.shares_memory(result, array) for array in (*inputs, *(loss, *grads)[:place]))
+        assert not np.ndim(result) or result.flags.writeable
+    assert all(np.array_equal(old, new) for old, new in zip(before, inputs, strict=True))
 
 
 def test_any_strides() -> None:

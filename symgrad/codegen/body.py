@@ -11,7 +11,7 @@ from dataclasses import replace
 from sympy import Add, Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.inplace import is_made, last_uses, operation
+from symgrad.codegen.inplace import is_made, last_uses, operation, owns_memory
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.numpy_names import RESERVED
 from symgrad.codegen.poles import poles_cancelled
@@ -26,7 +26,6 @@ from symgrad.notation import Array, array_names, axis_name
 from symgrad.steps import Record
 
 INDENT, WIDTH = "    ", 110
-VIEW = re.compile(r"(np\.(transpose|diagonal|einsum)\((\"[a-z]+->[a-z]+\", )?)?\w+(\.T)?(, \([\d, ]+\))?\)?")
 ROWS = "_rows"  # the function that evaluates a block of rows
 LOCALS = ("count", "gap", "dtype", "rows", "start", "block", "given")  # names of the lines around those of the arrays
 
@@ -144,11 +143,11 @@ class Body:
         if assignment.over:
             value = total(value, assignment.over, "maximum")
         value = self._conforming(value.settled(), assignment)
-        if assignment.is_output and not assignment.is_helper and value.indices and self._may_be_input(value):
-            value = replace(value, code=f"{value.code}.copy()", strength=Strength.CALL)  # never an input itself
+        if assignment.is_output and not assignment.is_helper and value.indices and not owns_memory(value.code):
+            value = replace(value, code=f"{value.code}.copy()", strength=Strength.CALL)  # no input, no other result
         if assignment.name not in self._inlined:
             self._over |= {name for name, user in self._last_use.items() if user == assignment.name}
-            made = is_made(value.code) and not self._may_be_input(value)
+            made = is_made(value.code) and owns_memory(value.code)
             shared = set() if made else self._shared(value.code)
             value = self._in_place(assignment, value) or self._named(self.names[assignment.name], value)
             if made:
@@ -189,10 +188,6 @@ class Body:
         terms = Add.make_args(assignment.rhs)
         shifted = any(isinstance(term, Indexed) and term.indices == assignment.indices for term in terms)
         return shifted and len(terms) == 2 and assignment.is_helper
-
-    def _may_be_input(self, value: Value) -> bool:
-        """Whether a value is a name or a view of what a name stands for."""
-        return VIEW.fullmatch(value.code) is not None
 
     def _conforming(self, value: Value, assignment: Assignment) -> Value:
         """The value over exactly the axes of the array to which it is assigned."""

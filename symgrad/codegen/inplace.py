@@ -45,6 +45,23 @@ def is_made(code: str) -> bool:
     return isinstance(top, (ast.BinOp, ast.UnaryOp))
 
 
+def owns_memory(code: str) -> bool:
+    """Whether an expression makes memory of its own, of which it may be a view: not that of a name."""
+    return _owns(ast.parse(code, mode="eval").body)
+
+
+def _owns(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return _owns(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        operands = [arg for arg in node.args if not isinstance(arg, (ast.Constant, ast.Tuple))]
+        if not isinstance(node.func.value, ast.Name) or node.func.value.id != "np":
+            operands = [node.func.value]  # a method
+        if node.func.attr in VIEWS or (node.func.attr == "einsum" and len(operands) == 1):  # of one array it is a view
+            return _owns(operands[0])
+    return isinstance(node, (ast.Call, ast.BinOp, ast.UnaryOp))
+
+
 def operation(code: str) -> tuple[str, str, str, str] | None:
     """The name on the left of the one operation that ``code`` is, its operator, its ufunc and what is on the right."""
     top = ast.parse(code, mode="eval").body
