@@ -27,8 +27,9 @@ LAYERS: list[list[str]] = [
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "explicit", "check", "render", "codegen", "closed", "differences", "gradcheck"],
-    ["example", "frameworks"],
+    ["derive", "explicit", "check", "render", "codegen", "closed", "gradcheck"],
+    ["sampling"],
+    ["differences", "example", "frameworks"],
     ["results"],
     ["api"],
     ["diagnosis"],
@@ -38,7 +39,7 @@ LAYERS: list[list[str]] = [
 ]
 TOGETHER = {
     *("array", "losses", "chain", "explicit", "check", "render", "codegen", "gradcheck"),
-    *("example", "frameworks", "diagnosis", "evidence"),
+    *("sampling", "example", "frameworks", "diagnosis", "evidence"),
 }
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}
 

@@ -3,7 +3,7 @@ what each hypothesis predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, combinations, permutations
@@ -15,7 +15,7 @@ import numpy as np
 from symgrad.api import Derivation
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.assumed import of_assumptions
-from symgrad.diagnosis.bench import Arrays, Bench, hardened
+from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
 from symgrad.diagnosis.hypotheses import Hypothesis
@@ -23,11 +23,13 @@ from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
-from symgrad.diagnosis.points import Candidate, Taken, bench_at, called, parameters, returned
+from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, piece_text, returned
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
+from symgrad.sampling import Sample
+from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
 MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
@@ -48,7 +50,7 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     ``candidate`` takes the inputs of the loss as NumPy arrays, in the order of ``derivation.program.inputs`` (labels as
     one-hot or soft rows, or, if it takes no such rows, as integers; numbers with a default may be left out), and
     returns the gradients in the order of ``wrt``, or the one alone.  It is called at random inputs of a few sizes that
-    meet what the loss assumes, and at large ones.
+    meet what the loss assumes, at inputs that enter each piece of its piecewise functions, and at large ones.
 
     Raises ``InputError`` where it cannot be called so, raises itself, or does not return that many arrays.
     """
@@ -95,8 +97,9 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
     elif tried.failure:
         remarks.append(tried.failure)
-    points = tuple(dict(bench.sizes) for bench in benches)
-    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks), within)
+    points = tuple(dict(bench.sizes) for bench in benches[:2])
+    unreached = tuple(piece_text(record, piece) for piece in tried.sample.unreached)
+    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks), within, unreached)
 
 
 def _agrees(
@@ -155,6 +158,7 @@ class _Tried:
     benches: list[Bench]
     taken: Taken
     failure: str
+    sample: Sample
 
 
 def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
@@ -168,8 +172,7 @@ def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
     axes = [axis.name for axis in record.program.axes]
     for square in (None, *combinations(axes, 2)):
         for taken in dict.fromkeys((Taken(names, frozenset()), Taken(names, labels))):
-            fixed = taken.left_out(record)
-            benches = [_labelled(bench_at(record, point, seed, square, fixed), taken.labels) for point in (0, 1)]
+            benches, sample = compared_at(record, taken, seed, square)
             try:
                 for bench in benches:
                     candidate(*taken.given(bench.inputs))
@@ -177,7 +180,7 @@ def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
                 failure = failure or _raised(candidate, error)
                 continue
             words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
-            return _Tried(benches, taken, words and f"it {words}")
+            return _Tried(benches, taken, words and f"it {words}", sample)
     raise InputError(f"{called(candidate)} {failure}")
 
 
@@ -204,12 +207,6 @@ def _raised(candidate: Candidate, error: BaseException) -> str:
     at = f", in line {own[-1].lineno}" if own else ""
     words = f": {str(error).splitlines()[0]}" if str(error) else ""
     return f"raises {type(error).__name__}{words}{at}"
-
-
-def _labelled(bench: Bench, labels: Iterable[str]) -> Bench:
-    """The bench with one-hot rows for the arrays that are given as labels."""
-    hard = {n: hardened(bench.inputs[n]) for n in labels}
-    return Bench(bench.record, bench.sizes, {**bench.inputs, **hard})
 
 
 def _deviation(

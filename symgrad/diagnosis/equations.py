@@ -19,15 +19,16 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.alter import TABLE, Change, changes
-from symgrad.diagnosis.bench import Bench, Tape
+from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, derivative_line, gradients, probability_text
-from symgrad.diagnosis.numbers import forward
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text
+from symgrad.sampling.doubles import forward
+from symgrad.sampling.tape import Tape
 from symgrad.steps import Record
 
 AGAIN = "_again"

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from symgrad.diagnosis.bench import Arrays, Bench
+from symgrad.diagnosis.bench import Bench
 from symgrad.notation import array_names
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import name_text
+from symgrad.sampling.tape import Arrays
 from symgrad.steps import Partial, Record, Value
 
 

@@ -9,12 +9,13 @@ from itertools import combinations, permutations
 import numpy as np
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
 
-from symgrad.diagnosis.bench import Bench, Edge, adjoint_lines
+from symgrad.diagnosis.bench import Bench, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
-from symgrad.diagnosis.numbers import evaluator
 from symgrad.notation import array_names, axis_name, renamed, replaced
 from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text, subject_text
+from symgrad.sampling.doubles import evaluator
+from symgrad.sampling.tape import Edge
 from symgrad.steps import Partial, Record, Step, Total
 
 Instead = Callable[[Bench], Mapping[Edge, np.ndarray]]

@@ -8,74 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sympy import S
 
-from symgrad.check.fields import OutsideDomain
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.errors import InputError
-from symgrad.notation import array_names
+from symgrad.functions import equal, relation_of, selection, step
+from symgrad.render.text import expression_text
+from symgrad.sampling import InputSpace, Piece, Sample, random_inputs, sample
 from symgrad.steps import Record
 
 SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2))
 """Of the axes in order, at two points: no two of them are equal, nor is one another's multiple at both."""
-ATTEMPTS = 20
-LEAST = 0.1
 
 Candidate = Callable[..., Any]
-
-
-def bench_at(
-    record: Record,
-    point: int,
-    seed: int,
-    square: tuple[str, str] | None = None,
-    fixed: Mapping[str, np.ndarray] | None = None,
-) -> Bench:
-    """The record at random inputs, but for those that are ``fixed``, where the loss and its gradients are finite.
-
-    ``square`` names two axes that are to have the same size.  Raises ``InputError`` where no inputs are found.
-    """
-    sizes = {axis.name: SIZES[point][place % 6] for place, axis in enumerate(record.program.axes)}
-    if square:
-        sizes[square[1]] = sizes[square[0]]
-    for attempt in range(ATTEMPTS):
-        rng = np.random.default_rng((seed, point, attempt))
-        bench = Bench(record, sizes, {**random_inputs(record, sizes, rng, attempt % 2 == 1), **(fixed or {})})
-        with np.errstate(all="ignore"):
-            try:
-                values = [bench.values[record.program.output], *bench.truth.values()]
-            except OutsideDomain:
-                continue
-        if all(np.all(np.isfinite(value)) for value in values):
-            return bench
-    raise InputError(f"{record.program.name}: no random inputs were found at which the loss is finite")
-
-
-def random_inputs(
-    record: Record, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False
-) -> dict[str, np.ndarray]:
-    """Inputs that meet the assumptions, and nothing else: normal ones; between 0 and 1 where they are to be ``small``;
-    soft labels wherever nothing says that they are one-hot, of any sum where nothing says that it is 1."""
-    program = record.program
-    found = {}
-    for array in program.inputs:
-        shape = tuple(sizes[axis.name] for axis in array.axes)
-        about = [a for a in program.assumptions if array_names(a.lhs) == {array.name}]
-        kinds = {a.is_one_hot * "one-hot" or a.is_symmetry * "symmetric" or "rows" for a in about if not a.domain}
-        if "one-hot" in kinds:
-            value = np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
-        elif "rows" in kinds:
-            value = rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
-        elif takes_labels(record, array):
-            value = rng.uniform(LEAST, 1 - LEAST, shape)
-        else:
-            value = rng.uniform(LEAST, 1 - LEAST, shape) if small else rng.standard_normal(shape)
-            value = np.abs(value) + LEAST if array.positive else value
-            for domain in (a.domain for a in about if a.domain):
-                value = domain.draw(shape, rng, small)
-            value = np.triu(value) + np.triu(value, 1).T if "symmetric" in kinds else value
-        found[array.name] = np.asarray(value)
-    return found
 
 
 @dataclass(frozen=True)
@@ -84,6 +30,12 @@ class Taken:
 
     names: tuple[str, ...]
     labels: frozenset[str]
+
+    def space(self, record: Record) -> InputSpace:
+        """The inputs at which it is called: soft labels wherever nothing says that they are one-hot."""
+        soft = frozenset(a.name for a in record.program.inputs if takes_labels(record, a))
+        fixed = tuple((name, float(value)) for name, value in self.left_out(record).items())
+        return InputSpace(record.program, soft, self.labels, fixed)
 
     def left_out(self, record: Record) -> dict[str, np.ndarray]:
         """The numbers that it is not given, at their defaults, which it must have for its own."""
@@ -170,3 +122,35 @@ def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> 
             )
         found[name] = array
     return found
+
+
+def sizes_at(record: Record, point: int, square: tuple[str, str] | None = None) -> dict[str, int]:
+    """The sizes of the axes at one of the points; ``square`` names two axes that are to have the same size."""
+    sizes = {axis.name: SIZES[point][place % 6] for place, axis in enumerate(record.program.axes)}
+    return sizes | ({square[1]: sizes[square[0]]} if square else {})
+
+
+def compared_at(
+    record: Record, taken: Taken, seed: int, square: tuple[str, str] | None = None
+) -> tuple[list[Bench], Sample]:
+    """The record at random inputs of two sizes, and at inputs that enter each piece of its program.
+
+    Raises ``NoInputs`` where no inputs are found at which the loss and its gradients are finite.
+    """
+    space, (first, second) = taken.space(record), (sizes_at(record, point, square) for point in (0, 1))
+    found = sample(space, record.wrt, tuple(first.items()), (seed, 0))
+    other = random_inputs(space, record.wrt, tuple(second.items()), (seed, 1))
+    points = [(first, found.points[0]), (second, other), *((first, inputs) for inputs in found.points[1:])]
+    return [Bench(record, sizes, inputs) for sizes, inputs in points], found
+
+
+def piece_text(record: Record, piece: Piece) -> str:
+    """Where a piece is entered, in words."""
+    if isinstance(piece.decides, selection):
+        row, index = piece.decides.args
+        which = "is" if piece.side > 0 else "is not"
+        return f"the first entry of {expression_text(row, record)} along {index} {which} the largest"
+    sign, left, right = relation_of(step, piece.side * piece.decides, S.Zero) or ("", piece.decides, S.Zero)
+    if isinstance(piece.decides, equal):
+        (left, right), sign = piece.decides.args, "≠" if piece.side else "="
+    return f"{expression_text(left, record)} {sign} {expression_text(right, record)}"

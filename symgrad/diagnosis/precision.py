@@ -11,12 +11,14 @@ import numpy as np
 from sympy import exp
 
 from symgrad.codegen.labels import takes_labels
-from symgrad.diagnosis.bench import Arrays, Bench
-from symgrad.diagnosis.numbers import evaluator, forward
-from symgrad.diagnosis.points import SIZES, Candidate, Taken, random_inputs, returned
+from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.points import Candidate, Taken, returned, sizes_at
 from symgrad.errors import InputError
 from symgrad.notation import array_names, free_indices
 from symgrad.render.text import name_text
+from symgrad.sampling import kinks
+from symgrad.sampling.doubles import evaluator, forward
+from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
 DOUBLE, HALF = 1e-7, 2e-2
@@ -112,7 +114,10 @@ def extremes(
     lost = max(_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in record.wrt)
     in_single = lost > DOUBLE_LOSES or all(map(_is_single, ordinary))  # some return double for a part in single
     remark = None
+    edges = set(kinks(record.program, record.wrt, benches[0].sizes, benches[0].inputs))
     for words, bench in _points(record, taken, seed):
+        if not edges.issuperset(kinks(record.program, record.wrt, bench.sizes, bench.inputs)):
+            continue
         expected = _gradients(record, proved, bench.inputs, np.float64)
         if not _is_finite(expected):
             continue
@@ -165,11 +170,9 @@ def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype
 
 def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench]]:
     """Large inputs, with where they are in words."""
-    sizes = {axis.name: SIZES[0][place % len(SIZES[0])] for place, axis in enumerate(record.program.axes)}
-    base = random_inputs(record, sizes, np.random.default_rng((seed, 2)))
-    hard = {n: np.eye(base[n].shape[-1])[base[n].argmax(axis=-1)] for n in taken.labels}
+    sizes = sizes_at(record, 0)
     usual = {name: np.asarray(float(value)) for name, value in record.program.defaults}
-    base = {**base, **hard, **usual}
+    base = {**taken.space(record).inputs(sizes, np.random.default_rng((seed, 2))), **usual}
     found = []
     largest = {scale: _largest_exponent(record, _scaled(record, base, scale)) for scale in SCALES}
     for aim in (LARGE, HUGE) if any(largest.values()) else ():

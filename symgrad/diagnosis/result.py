@@ -53,9 +53,10 @@ class Deviation:
 class Diagnosis:
     """Whether a candidate is the gradient of a loss, and if not, why.
 
-    ``ok`` is whether it agrees at every point.  ``deviations`` say where it differs, ``explanations`` what mistakes
-    would explain that, simplest first (none if no edit of the derivation does), ``remarks`` what else was found.
-    ``within`` says where alone it agrees, such as "for y in {0, 1}, not for other probabilities"; "" if everywhere.
+    ``ok`` is whether it agrees at every point, and the points enter every piece of the loss.  ``deviations`` say where
+    it differs, ``explanations`` what mistakes would explain that, simplest first (none if no edit of the derivation
+    does), ``remarks`` what else was found.  ``unreached`` are the pieces that no point was found in.  ``within`` says
+    where alone it agrees, such as "for y in {0, 1}, not for other probabilities"; "" if everywhere.
     """
 
     loss: str
@@ -65,11 +66,12 @@ class Diagnosis:
     explanations: tuple[Explanation, ...]
     remarks: tuple[str, ...] = ()
     within: str = ""
+    unreached: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the candidate agrees with the proved gradient."""
-        return not self.deviations
+        """Whether the candidate agrees with the proved gradient, on every piece of the loss."""
+        return not self.deviations and not self.unreached
 
     @property
     def unexplained(self) -> tuple[str, ...]:
@@ -83,6 +85,9 @@ class Diagnosis:
         if self.ok:
             where = f" {self.within}," if self.within else ""
             return f"{self.candidate} agrees{where} with the proved gradient of {self.loss}"
+        if not self.deviations:
+            pieces = f"{' and '.join(self.unreached)} {'were' if len(self.unreached) > 1 else 'was'} not reached"
+            return f"{self.candidate} agrees with the gradient of {self.loss} where it was compared, but {pieces}"
         if not self.explanations:
             return (
                 f"{self.candidate} is not the gradient of {self.loss}, and no single edit of the derivation explains it"

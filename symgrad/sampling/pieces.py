@@ -1,0 +1,113 @@
+"""The pieces of the piecewise functions of a program: what decides between them, and which are empty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import sympy
+from sympy import Add, Expr, Indexed, Integer, Sum
+from sympy.tensor.indexed import Idx
+
+from symgrad.equations import Definition
+from symgrad.functions import (
+    MEANINGS,
+    clip,
+    equal,
+    is_flat,
+    selection,
+    signum,
+    step,
+    where,
+)
+from symgrad.notation import array_names, bound_indices, sum_over
+from symgrad.program import Program
+from symgrad.sampling.tape import derivative
+
+KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.convention)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Where ``decides`` has the sign ``side``; where two values are equal (side 0) or not, for a call of ``equal``;
+    where the first entry is the largest one or not, for a ``selection``."""
+
+    decides: Expr
+    side: int
+
+
+def jumps(expr: Expr) -> set[Expr]:
+    """What decides, by its sign, which piece of a function in ``expr`` is taken, and which of its derivative."""
+    calls = expr.atoms(*KINKED)
+    slopes = [call.fdiff(place) for call in calls for place in range(1, len(call.args) + 1)]
+    return {jump.args[0] for part in (*calls, *slopes) for jump in part.atoms(step, signum)} - set(widths(expr))
+
+
+def widths(expr: Expr) -> list[Expr]:
+    """The upper bound less the lower one of every call of ``clip``: negative only where it is no clip."""
+    calls = sorted(expr.atoms(clip), key=sympy.default_sort_key)
+    return [high - low for _, low, high in (call.args for call in calls) if not (high - low).is_number]
+
+
+@lru_cache(maxsize=256)
+def pieces(program: Program, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
+    """The pieces on which a gradient by the arrays ``wrt`` may depend, in the order of evaluation."""
+    found: dict[Piece, None] = {}
+    for definition in _relevant(program, wrt):
+        decides = {_oriented(jump)[0] for jump in jumps(definition.rhs)}
+        decides |= definition.rhs.atoms(equal, selection)
+        for expr in sorted(decides, key=sympy.default_sort_key):
+            sides = (1, 0) if isinstance(expr, equal) else (1, -1)
+            found.update(dict.fromkeys(Piece(expr, side) for side in sides))
+    return tuple(found)
+
+
+def _relevant(program: Program, wrt: tuple[str, ...]) -> list[Definition]:
+    """The equations whose derivatives have pieces, and those of the arrays in these derivatives."""
+    needed: set[str] = set()
+    kinked: set[str] = set()
+    for definition in program.ordered:
+        for name in array_names(definition.rhs) & program.arrays.keys():
+            if name in wrt or program.varying_ancestors[name] & set(wrt):
+                slope, _ = derivative(definition, program.arrays[name])
+                needed |= array_names(slope) & program.arrays.keys()
+                if definition.rhs.atoms(*KINKED):
+                    kinked.add(definition.name)
+    needed |= kinked.union(*(program.ancestors[name] for name in needed))
+    return [definition for definition in program.ordered if definition.name in needed]
+
+
+def _oriented(expr: Expr) -> tuple[Expr, int]:
+    """An expression or its negative, whichever SymPy writes without a sign, and which of them."""
+    return (-expr, -1) if expr.could_extract_minus_sign() else (expr, 1)
+
+
+# --- the program without a piece ----------------------------------------------------------------------------------
+
+
+def without(program: Program, piece: Piece) -> Program:
+    """The program in which a piece is never entered: what is on the other side goes on."""
+    equations = tuple(replace(e, rhs=_without(e.rhs, piece)) for e in program.equations)
+    return replace(program, equations=equations)
+
+
+def _without(expr: Expr, piece: Piece) -> Expr:
+    if isinstance(expr, Sum):
+        return sum_over(_without(expr.function, piece), bound_indices(expr))
+    if expr == piece.decides and isinstance(expr, equal):
+        return Integer(piece.side != 0)
+    if isinstance(expr, (step, signum)):
+        jump, turn = _oriented(expr.args[0])
+        if jump == piece.decides:
+            is_above = piece.side * turn < 0
+            return Integer(is_above) if isinstance(expr, step) else Integer(1 if is_above else -1)
+    if not expr.args or isinstance(expr, (Indexed, Idx)):
+        return expr
+    if isinstance(expr, KINKED) and not isinstance(expr, where) and not is_flat(expr):
+        slopes = [expr.fdiff(place) for place in range(1, len(expr.args) + 1)]
+        if any(
+            _oriented(jump)[0] == piece.decides for s in slopes for jump in (j.args[0] for j in s.atoms(step, signum))
+        ):
+            # On each of its pieces the function is linear: it is its slopes times its arguments.
+            return Add(*(_without(s, piece) * _without(arg, piece) for s, arg in zip(slopes, expr.args, strict=True)))
+    return expr.func(*(_without(arg, piece) for arg in expr.args))

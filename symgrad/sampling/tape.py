@@ -1,0 +1,79 @@
+"""Reverse mode over the equations of a program, from their raw derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+from sympy import Expr, Indexed, Symbol
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.evaluate import Evaluator
+from symgrad.equations import Definition
+from symgrad.notation import Array, array_names
+from symgrad.passes.differentiate import differentiate
+from symgrad.program import Program
+from symgrad.sampling.doubles import evaluator
+
+Arrays = Mapping[str, np.ndarray]
+Edge = tuple[str, str]
+"""An equation, by the array that it defines, and an array that it uses."""
+
+
+class Tape:
+    """Reverse mode over all equations of a program, abbreviations being arrays like the others, from their raw
+    derivatives: what a derivation is before anything is simplified."""
+
+    def __init__(self, program: Program, sizes: Mapping[str, int], values: Arrays) -> None:
+        self.program, self.sizes, self.values = program, sizes, values
+        self.edges = {
+            (d.name, used): derivative(d, program.arrays[used])
+            for d in program.ordered
+            for used in sorted(array_names(d.rhs))
+            if used in program.arrays
+        }
+        self._evaluate = evaluator(program, sizes, values)
+        self._slopes: dict[Edge, np.ndarray] = {}
+
+    def slope(self, edge: Edge) -> np.ndarray:
+        """The derivative of an equation by one array: the axes of the equation's array, then those of the other."""
+        if edge not in self._slopes:
+            self._slopes[edge] = self.slope_at(edge, self._evaluate)
+        return self._slopes[edge]
+
+    def slope_at(self, edge: Edge, evaluate: Evaluator) -> np.ndarray:
+        """The same with values of arrays that an evaluator has."""
+        expr, letters = self.edges[edge]
+        return np.asarray(evaluate.over(expr, (*self.program.definitions[edge[0]].indices, *letters))[0])
+
+    def adjoints(
+        self, instead: Mapping[Edge, np.ndarray] | None = None, start: Arrays | None = None
+    ) -> dict[str, np.ndarray]:
+        """The derivative of the output by every array, with other slopes for some edges.
+
+        ``start`` gives adjoints to begin with in place of the output's; axes before an array's own count several.
+        """
+        instead = instead or {}
+        start = start or {self.program.output: np.array(1.0)}
+        found = dict(start)
+        for name in reversed(self.program.arrays):
+            if name in start:
+                continue
+            shape = tuple(self.sizes[axis.name] for axis in self.program.arrays[name].axes)
+            found[name] = np.zeros(shape)
+            for user, used in self.edges:
+                if used == name and user in found:
+                    slope = instead.get((user, used))
+                    slope = self.slope((user, used)) if slope is None else slope
+                    own = len(self.program.definitions[user].indices)
+                    found[name] = found[name] + np.tensordot(found[user], slope, axes=own)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def derivative(definition: Definition, array: Array) -> tuple[Expr, tuple[Idx, ...]]:
+    """The derivative of an equation by an entry of an array, and the indices of that entry."""
+    letters = tuple(Idx(f"by{place}", axis.size) for place, axis in enumerate(array.axes))
+    entry: Indexed | Symbol = array[letters]
+    return differentiate(definition.rhs, entry), letters
