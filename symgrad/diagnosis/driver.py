@@ -28,7 +28,7 @@ from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
-from symgrad.sampling import Sample
+from symgrad.sampling import Sample, entered
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
@@ -105,9 +105,15 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
 def _agrees(
     record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]
 ) -> bool:
-    """Whether a candidate is right at its points once these are moved into a narrower domain."""
+    """Whether a candidate is right at its points once they are moved into a narrower domain, and in all pieces."""
     benches = list(map(move, tried.benches))
     if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
+        return False
+    there, before = (
+        set().union(*(entered(record.program, record.wrt, b.sizes, b.inputs) for b in some))
+        for some in (benches, tried.benches)
+    )
+    if not before <= there:
         return False
     given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
     return not any(_deviation(name, benches, given, rounding.single[name]) for name in record.wrt)

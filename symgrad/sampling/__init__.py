@@ -6,7 +6,7 @@ The diagnosis, the finite differences and the worked examples all look here.
 from __future__ import annotations
 
 from symgrad.sampling.pieces import Piece
-from symgrad.sampling.search import Sample, kinks, random_inputs, sample
+from symgrad.sampling.search import Sample, entered, kinks, random_inputs, sample
 from symgrad.sampling.space import InputSpace, NoInputs, draw
 
-__all__ = ["InputSpace", "NoInputs", "Piece", "Sample", "draw", "kinks", "random_inputs", "sample"]
+__all__ = ["InputSpace", "NoInputs", "Piece", "Sample", "draw", "entered", "kinks", "random_inputs", "sample"]

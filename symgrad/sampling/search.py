@@ -92,6 +92,12 @@ def kinks(program: Program, wrt: tuple[str, ...], sizes: Mapping[str, int], inpu
     return tuple(piece for piece in upper if np.any(np.abs(spot.decides(piece)) <= near))
 
 
+def entered(program: Program, wrt: tuple[str, ...], sizes: Mapping[str, int], inputs: Inputs) -> set[Piece]:
+    """The pieces that some entry is in."""
+    spot = _Spot(program, wrt, sizes, inputs)
+    return {piece for piece in pieces(program, wrt) if np.any(spot.decides(piece) > 0)}
+
+
 @dataclass(frozen=True, eq=False)
 class _Spot:
     """Inputs of a program, and its arrays and gradients there."""
