@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import count, permutations
+from itertools import chain, count, groupby, permutations, product
+from math import factorial, prod
 from string import ascii_lowercase
 from types import MappingProxyType
 
@@ -34,6 +35,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection, varying
+from symgrad.labelling import MOST_ORDERS, orders
 
 # The letters that the field uses for an axis: the running index first, then the index of a derivative's
 # denominator, then spares for further sums.
@@ -347,21 +349,20 @@ def canonical(expr: Expr) -> Expr:
         def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
             return {i: Idx(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)}
 
-        orders = _orders_within_axes(ordered)
-        if len(orders) == 1:
-            return names(ordered)
-        return names(
-            min(orders, key=lambda order: _substituted(total.function, names(order), {}, by_height).sort_key())
-        )
+        found = _orders_within_axes(ordered, total.function)
+        if len(found) == 1:
+            return names(found[0])
+        return names(min(found, key=lambda order: _substituted(total.function, names(order), {}, by_height).sort_key()))
 
     return _substituted(expr, {}, {}, by_height)
 
 
-def _orders_within_axes(indices: Sequence[Idx]) -> list[Sequence[Idx]]:
-    """The orders of the indices that keep the order of the axes."""
-    if len({axis_name(i) for i in indices}) == len(indices):
-        return [indices]
-    return [p for p in permutations(indices) if [axis_name(i) for i in p] == [axis_name(i) for i in indices]]
+def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx]]:
+    """The orders of the indices of a sum that keep the order of the axes: all of them where these are few."""
+    groups = [list(group) for _, group in groupby(indices, axis_name)]
+    if prod(factorial(len(group)) for group in groups) > MOST_ORDERS:
+        return list(orders(indices, axis_name, lambda words: spelled(body, words)))
+    return [tuple(chain.from_iterable(parts)) for parts in product(*map(permutations, groups))]
 
 
 def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:

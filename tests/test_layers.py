@@ -16,7 +16,7 @@ ROOT = Path(symgrad.__file__).parent
 # (all but ``passes``) may import within it.
 LAYERS: list[list[str]] = [
     ["errors", "display"],
-    ["functions", "spelling"],
+    ["functions", "spelling", "labelling", "budget"],
     ["notation"],
     ["equations"],
     ["program"],
@@ -76,7 +76,7 @@ def test_imports_point_up(path: Path) -> None:
 
 def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
     """It cannot share the mistakes of what it does not import."""
-    common = {"check", "errors", "functions", "notation", "equations", "program", "steps"}
+    common = {"check", "budget", "errors", "functions", "labelling", "notation", "equations", "program", "steps"}
     for path in (ROOT / "check").rglob("*.py"):
         assert {module.split(".")[1] for module in imports(path)} <= common, path.name
 

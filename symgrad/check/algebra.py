@@ -16,15 +16,13 @@ Sums over indices are in ``sums``; ``rename`` needs them because renaming may ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import gcd, lcm
 
 from sympy import factorint
 
+from symgrad.budget import spend
 from symgrad.check import onehot, roots, sums
 from symgrad.check.atoms import (
     Atom,
@@ -59,34 +57,11 @@ MOST_TERMS = 4000
 """Polynomials of more terms than this are not worth the wait: the line is proved in another way."""
 
 
-@dataclass
-class _Work:
-    """How many products of two terms may still be made."""
-
-    left: int
-
-
-_work: ContextVar[_Work | None] = ContextVar("work", default=None)
-
-
-@contextmanager
-def bounded(products: int) -> Iterator[None]:
-    """Raises ``NoNormalForm`` inside where more products of two terms are made: none alone need be too large."""
-    token = _work.set(_Work(products))
-    try:
-        yield
-    finally:
-        _work.reset(token)
-
-
 def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
     """The product of two polynomials."""
     if len(left) * len(right) > MOST_TERMS:
         raise NoNormalForm(f"a product of {len(left)} and {len(right)} terms is too large")
-    if (work := _work.get()) is not None:
-        work.left -= len(left) * len(right)
-        if work.left < 0:
-            raise NoNormalForm("the normal form takes too long")
+    spend(len(left) * len(right))
     result: Polynomial = {}
     for m, c in left.items():
         for n, d in right.items():

@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Symbol
 from symgrad.check.assumed import Projection, choices, constraints
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.exact import Field, NotExact
-from symgrad.check.instantiate import Instance, Place, differentiated
+from symgrad.check.instantiate import Instance, Place, slopes
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
 from symgrad.equations import Assumption
@@ -94,7 +94,7 @@ class _Comparison:
         self._gradient = gradient
         program = record.program
         self._whole = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
-        self._loss = self._whole.definition(program.definitions[program.output], ())
+        self._slopes = slopes(self._whole.definition(program.definitions[program.output], ()))
         self._forms = Instance(program, sizes, ())
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
         self._labels = labels
@@ -108,7 +108,7 @@ class _Comparison:
         """Whether the closed form of an entry is the brute-force derivative."""
         closed = self._forms.entry(self._gradient.index, dict(zip(self._indices, place, strict=True)))
         return self.field.equal(
-            closed, differentiated(self._loss, self._whole.symbol(self._gradient.array.name, place))
+            closed, self._slopes.get(self._whole.symbol(self._gradient.array.name, place), Integer(0))
         )
 
     def _resolve(self, symbol: Symbol) -> Expr | None:

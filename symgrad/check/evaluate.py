@@ -82,6 +82,8 @@ class Evaluator:
     def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
         """The values of an expression as an array (levels first) over ``letters``, in this order."""
         found = self(expr)
+        if found.labels == letters:
+            return found.data
         missing = [i for i in letters if i not in found.labels]
         data = found.data.reshape(found.data.shape + (1,) * len(missing))
         order = [*found.labels, *missing]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from symgrad.check.algebra import bounded
+from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.assumed import Written
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
@@ -58,10 +58,10 @@ class NormalFormProver:
             for names in self._name_choices(claim, adjoints, closed):
                 normaliser = self._normaliser(names, adjoints, closed, assumed)
                 try:
-                    with bounded(MOST_PRODUCTS):
+                    with within(Budget("a normal form", MOST_PRODUCTS)):
                         if normaliser.equal(claim.meaning, claim.after):
                             return Proof(names, tuple(sorted({closed[a].number for a in adjoints})))
-                except NoNormalForm:
+                except (NoNormalForm, OverBudget):
                     continue
         return None
 

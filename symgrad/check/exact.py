@@ -16,6 +16,7 @@ from math import gcd
 from sympy import Add, E, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
 from sympy.core.basic import Basic
 
+from symgrad.budget import spend
 from symgrad.check.normal import HYPERBOLIC
 from symgrad.errors import SymgradError
 from symgrad.functions import selected
@@ -40,14 +41,12 @@ class NotExact(SymgradError):
 class Field:
     """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
 
-    ``most_products`` bounds the work: ``NotExact`` is raised for more products of two terms.  ``complete`` says whether
-    all generators so far are known to be independent up to their relations, so that values which are not equal here are
-    different functions.
+    ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
+    which are not equal here are different functions.
     """
 
-    def __init__(self, resolve: Callable[[Symbol], Expr | None], most_products: int | None = None) -> None:
+    def __init__(self, resolve: Callable[[Symbol], Expr | None]) -> None:
         self._resolve = resolve
-        self._products_left = most_products
         self._generators: dict[object, int] = {}
         self._divisors: list[Poly] = []
         self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
@@ -238,10 +237,7 @@ class Field:
         products = len(left) * len(right)
         if products > MOST_TERMS:
             raise NotExact("an exact product is too large")
-        if self._products_left is not None:
-            self._products_left -= products
-            if self._products_left < 0:
-                raise NotExact("exact arithmetic takes too long")
+        spend(products)
         result: Poly = {}
         for m, c in left.items():
             for n, d in right.items():

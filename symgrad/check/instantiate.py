@@ -23,7 +23,6 @@ from sympy import (
     Pow,
     Sum,
     Symbol,
-    sympify,
 )
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
@@ -52,7 +51,7 @@ class Instance:
         self._symbols: dict[tuple[str, Place], Symbol] = {}
         self._definitions: dict[tuple[str, Place], Expr] = {}
         self._dependents: dict[str, dict[Basic, list[Place]]] = {}
-        self._derivatives: dict[tuple[str, Place, Symbol], Expr] = {}
+        self._slopes: dict[Expr, dict[Symbol, Expr]] = {}
 
     def symbol(self, name: str, place: Place) -> Symbol:
         """The symbol of an entry."""
@@ -103,16 +102,15 @@ class Instance:
         """The derivative of an expression (if it is a node's entry, of that node's definition) by one symbol."""
         definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
         if definition is None:
-            return differentiated(self.entry(of, values), wrt)
+            return self._slope(self.entry(of, values), wrt)
         place = tuple(values[i] for i in of.indices) if definition.indices else ()
-        return self.node_derivative(definition, place, wrt)
+        return self._slope(self.definition(definition, place), wrt)
 
-    def node_derivative(self, definition: Definition, place: Place, wrt: Symbol) -> Expr:
-        """The derivative of one entry of a node by one symbol."""
-        key = definition.name, place, wrt
-        if key not in self._derivatives:
-            self._derivatives[key] = differentiated(self.definition(definition, place), wrt)
-        return self._derivatives[key]
+    def _slope(self, expr: Expr, wrt: Symbol) -> Expr:
+        """The derivative of a scalar expression by one symbol; those by all are found at once."""
+        if expr not in self._slopes:
+            self._slopes[expr] = slopes(expr)
+        return self._slopes[expr].get(wrt, Integer(0))
 
     def fixed_by(self, assumption: Assumption, symbol: Symbol) -> Expr | None:
         """What an assumption makes of an entry, in the others, else None.
@@ -136,31 +134,38 @@ class Instance:
                 for symbol in self.definition(definition, place).free_symbols:
                     dependents.setdefault(symbol, []).append(place)
         for place in self._dependents[definition.name].get(wrt, ()):
-            yield place, self.node_derivative(definition, place, wrt)
+            yield place, self._slope(self.definition(definition, place), wrt)
 
 
-def differentiated(expr: Expr, wrt: Symbol) -> Expr:
-    """The scalar derivative by the rules for sums, products and compositions; of single functions it is SymPy's.
+def slopes(expr: Expr) -> dict[Symbol, Expr]:
+    """The scalar derivatives by all symbols that occur: by the rules for sums, products and compositions; of single
+    functions they are SymPy's.
 
     SymPy's own would do all of it, but asks at each step what it knows of every part.  Raises ``NoNormalForm`` where
     SymPy leaves one undone.
     """
-    if wrt not in expr.free_symbols:
-        return sympify(0)
-    if isinstance(expr, Add):
-        return Add(*(differentiated(term, wrt) for term in expr.args))
-    if isinstance(expr, Mul):
-        varying = [place for place, factor in enumerate(expr.args) if wrt in factor.free_symbols]
-        return Add(*(_times(expr.args, place, differentiated(expr.args[place], wrt)) for place in varying))
-    if _is_composed(expr) and expr.args[0] != wrt:
+    if not isinstance(expr, (Add, Mul)):
+        return _of_function(expr)
+    terms: dict[Symbol, list[Expr]] = {}
+    for place, part in enumerate(expr.args):
+        for symbol, slope in slopes(part).items():
+            terms.setdefault(symbol, []).append(slope if isinstance(expr, Add) else _times(expr.args, place, slope))
+    return {symbol: Add(*parts) for symbol, parts in terms.items()}
+
+
+def _of_function(expr: Expr) -> dict[Symbol, Expr]:
+    symbols = sorted(expr.free_symbols, key=str)
+    if _is_composed(expr) and not isinstance(expr.args[0], Symbol):
         inner = expr.args[0]
         letter = _plain(0, inner.is_positive)
-        outer = _sympy_derivative(expr.func(letter, *expr.args[1:]), letter)
-        return outer.xreplace({letter: inner}) * differentiated(inner, wrt)
-    others = sorted(expr.free_symbols - {wrt}, key=str)
-    plain = {symbol: _plain(place, symbol.is_positive) for place, symbol in enumerate([wrt, *others])}
-    derivative = _sympy_derivative(expr.xreplace(plain), plain[wrt])
-    return derivative.xreplace({new: old for old, new in plain.items()})
+        outer = _sympy_derivative(expr.func(letter, *expr.args[1:]), letter).xreplace({letter: inner})
+        return {symbol: outer * slope for symbol, slope in slopes(inner).items()}
+    found = {}
+    for wrt in symbols:
+        plain = {s: _plain(place, s.is_positive) for place, s in enumerate([wrt, *(s for s in symbols if s != wrt)])}
+        derivative = _sympy_derivative(expr.xreplace(plain), plain[wrt])
+        found[wrt] = derivative.xreplace({new: old for old, new in plain.items()})
+    return found
 
 
 def _is_composed(expr: Expr) -> bool:

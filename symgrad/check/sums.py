@@ -11,11 +11,11 @@ atom.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from fractions import Fraction
-from itertools import count, permutations, product
-from math import factorial, prod
+from itertools import count, product
 
+from symgrad import labelling
 from symgrad.check import algebra, onehot
 from symgrad.check.atoms import (
     Atom,
@@ -34,9 +34,6 @@ from symgrad.check.atoms import (
     spell,
     total,
 )
-
-MOST_ORDERS = 720
-"""A sum whose indices can be ordered in more ways keeps the first order: sound, but it may hide an equality."""
 
 _serial = count()
 
@@ -150,25 +147,21 @@ def _atom(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> Atom:
 
 
 def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tuple[Index, ...]]:
-    """The orders of the indices to be tried: by axis, then by where they occur, ties in every order."""
-    if len(bound) == 1:
-        return [tuple(bound)]
-    classes: dict[tuple[str, str], list[Index]] = {}
-    for i in sorted(bound):
-        classes.setdefault((axis_of(i), _signature(i, bound, factors)), []).append(i)
-    groups = [classes[key] for key in sorted(classes)]
-    if prod(factorial(len(g)) for g in groups) > MOST_ORDERS:
-        return [tuple(i for g in groups for i in g)]
-    return [tuple(i for part in choice for i in part) for choice in product(*(permutations(g) for g in groups))]
+    """The orders of the indices to be tried, axis by axis."""
+    ordered = sorted(bound, key=lambda i: (axis_of(i), i))
+    return labelling.orders(ordered, axis_of, lambda words: _spelled(tuple(factors), words))
 
 
-def _signature(index: Index, bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> str:
-    """Where an index occurs, spelled without the names of the other indices or the order of commuting parts."""
-    words = []
-    for atom, exponent in factors:
-        if index in atom.free:
-            tokens = re.findall(r"[^(),*;+\[\]]+", atom.key)
-            marked = sorted("*" if t == index else f"?{axis_of(t)}" if t in bound else t for t in tokens)
-            place = [p for p, i in enumerate(atom.data[2]) if i == index] if atom.kind == "entry" else []
-            words.append(f"{' '.join(marked)}{place}^{exponent}")
-    return "|".join(sorted(words))
+def _spelled(part: object, words: Mapping[Index, str]) -> str:
+    """A part of an atom as text in which indices are replaced by ``words``, whatever the order of what commutes."""
+    if isinstance(part, Atom):
+        if not part.free & words.keys():
+            return part.key
+        if part.kind == "function":
+            return f"{part.data[0]}({';'.join(_spelled(argument, words) for argument in part.data[1])})"
+        parts = [_spelled(inside, words) for inside in part.data]
+        return f"{part.kind}{sorted(parts) if part.kind == 'delta' else parts}"
+    if isinstance(part, tuple):
+        parts = [_spelled(inside, words) for inside in part]
+        return f"({','.join(sorted(parts) if part and isinstance(part[0], tuple) else parts)})"
+    return words.get(part, part) if isinstance(part, str) else str(part)
