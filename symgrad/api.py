@@ -158,7 +158,8 @@ class Derivation(Displayed):
 
     def _marks(self, code: bool) -> dict[int, str]:
         marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
-        return {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
+        words = {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
+        return words | ({0: self.prove().problems[0]} if self.prove().problems else {})
 
     def _details(self, code: bool) -> dict[int, str]:
         """How the mark of each line was reached."""

@@ -1,7 +1,7 @@
 """The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
-Exit codes: 0 if all went well, 1 if a check failed, 2 for bad input or where the output cannot be written (one line on
-standard error), 130 when interrupted.
+Exit codes: 0 if all went well, 1 if a check failed or a line is wrong, 2 for bad input or where the output cannot be
+written (one line on standard error), 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
-from symgrad.errors import InputError, SymgradError, shown
+from symgrad.errors import InputError, RefutedError, SymgradError, UndefinedWarning, shown
 from symgrad.files import write_whole
 from symgrad.losses import LOSSES
 from symgrad.render.text import mark_sign
@@ -73,12 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        code = int(options.run(options))
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UndefinedWarning)
+            warnings.showwarning = lambda message, *_: print(f"symgrad: {message}", file=sys.stderr)
+            code = int(options.run(options))
         sys.stdout.flush()  # where that fails, it can still be said
         return code
     except SymgradError as error:
         print(f"symgrad: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, RefutedError) else 2
     except KeyboardInterrupt:
         print("symgrad: interrupted", file=sys.stderr)
         return 130
@@ -214,6 +218,7 @@ def _derive(options: argparse.Namespace) -> int:
         shown = getattr(derivation, f"to_{options.format}")
         text = shown(options.notation, steps=options.steps, code=options.code or options.format == "html")
     _deliver(text, options)
+    derivation.prove().refuse()
     return 0
 
 
@@ -285,6 +290,7 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
         raise InputError("--shape goes with --format text or latex")
     from symgrad.render.entries import entries_to_latex, entries_to_text
 
+    derivation.prove().refuse()
     at = derivation.explicit(y=None, **_sizes(derivation, options.shape))
     show = entries_to_latex if options.format == "latex" else entries_to_text
     return show(at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import symgrad
 from symgrad.cli import main
+from symgrad.steps import Total
 
 BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
 
@@ -243,3 +245,40 @@ def test_where_nothing_is_finite_nothing_is_ticked(capsys: pytest.CaptureFixture
     assert main([*arguments, "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["sections"][0]["items"]
     assert [item["compared"] for item in items] == [True] * len(items)
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The number of a line; ``symgrad.cli`` gets a derivation of ridge in which it is doubled."""
+    right = symgrad.derive("ridge")
+    number = max(step.number for step in right.steps if isinstance(step.subject, Total))
+    steps = tuple(replace(s, after=2 * s.after) if s.number == number else s for s in right.steps)
+    derivation = symgrad.Derivation(replace(right.record, steps=steps))
+    monkeypatch.setattr("symgrad.cli.derive", lambda *_, **__: derivation)
+    return number
+
+
+@pytest.mark.parametrize("form", ["text", "latex", "mathml", "html", "markdown"])
+def test_a_wrong_line_is_said_in_every_format(form: str, wrong: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "derive", "ridge", "--format", form, "--code")
+    said = f"Warning: line {wrong} is wrong"
+    assert code == 1 and said in out and "def ridge_gradient" not in out
+    assert err.startswith(f"symgrad: ridge: line {wrong} is wrong: ") and err.count("\n") == 1
+    if form == "text":
+        lines = out.splitlines()
+        assert lines[0].startswith(said) and lines[-1].startswith(said)
+
+
+@pytest.mark.parametrize("arguments", [["generate", "ridge"], ["derive", "ridge", "--shape", "2,2"]])
+def test_a_wrong_line_gives_no_code(arguments: list[str], wrong: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (1, "") and f"line {wrong} is wrong" in err
+
+
+def test_what_is_undefined_somewhere_is_said_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    odds = "mean(log(softmax(X, axis=1) / (1 - softmax(X, axis=1)))**2)"
+    code, out, err = run(capsys, "derive", "-e", odds, "--shapes", "X: N C")
+    assert code == 0 and "undefined at C = 1" in out and "Warning" not in out
+    assert (
+        all(line.startswith("symgrad: ") and line.endswith("undefined at C = 1") for line in err.splitlines()) and err
+    )

@@ -114,7 +114,9 @@ class _HtmlPage:
         self.lines = Lines(sections, self.spelling, self.beside.details)
 
     def section(self, title: bool) -> str:
-        parts = [*self._head(title), *map(self.lines.section, self.content.sections), *self._foot()]
+        words = self.content.warning
+        warning = [f'<p class="bad">✗ {escaped(words)}</p>'] if words else []
+        parts = [*warning, *self._head(title), *map(self.lines.section, self.content.sections), *self._foot(), *warning]
         return f'<section class="symgrad" id="{self.anchor}">\n' + "\n".join(parts) + "\n</section>\n"
 
     # --- above the lines ----------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
 
-SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "": ""}
+SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
 
 def to_latex(
@@ -97,12 +97,13 @@ class _LatexPage:
         self.ruler = TextPrinter(self.names)
 
     def page(self, code: str) -> str:
-        parts = [*self._head(), *(self._section(s) for s in self.content.sections), *self._foot()]
+        warning = [rf"\textbf{{{self._words(self.content.warning)}}}"] if self.content.warning else []
+        parts = [*warning, *self._head(), *(self._section(s) for s in self.content.sections), *self._foot()]
         if self.content.evaluation:
             parts.append(self._section(self.content.evaluation))
         if code:
             parts.append(_heading(CODE) + _verbatim(code))
-        return "\\begingroup\\allowdisplaybreaks\n" + "\n\n".join(parts) + "\n\\par\\endgroup\n"
+        return "\\begingroup\\allowdisplaybreaks\n" + "\n\n".join([*parts, *warning]) + "\n\\par\\endgroup\n"
 
     def _head(self) -> Iterator[str]:
         page = self.content

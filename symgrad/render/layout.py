@@ -29,6 +29,7 @@ from symgrad.render.page import (
     Line,
     Page,
     Section,
+    warning_words,
 )
 from symgrad.render.shapes import products, shape
 from symgrad.render.text_printer import TextPrinter
@@ -46,7 +47,8 @@ def layout(
     evaluation: Record | None = None,
     steps: str = "all",
 ) -> Page:
-    """The page of a derivation; ``marks`` maps the number of a line to how it is known.
+    """The page of a derivation; ``marks`` maps the number of a line to how it is known, and 0 to what is
+    wrong with the whole.
 
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
     "none" (the closed forms alone) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
@@ -84,6 +86,7 @@ def layout(
         conditions=tuple(writer.conditions(lines if notation == "index" or not whole else record.steps)),
         conventions=tuple(c for c in writer.conventions() if whole or c.lines),
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
+        warning=warning_words(marks or {}),
     )
 
 

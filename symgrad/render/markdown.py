@@ -59,6 +59,8 @@ class _MarkdownPage:
 
     def parts(self, code: str) -> Iterator[str]:
         page = self.content
+        warning = f"**{self._words(page.warning)}**" if page.warning else ""
+        yield warning
         if page.title:
             yield f"# {escaped(page.title)}"
         yield from self._head()
@@ -67,6 +69,7 @@ class _MarkdownPage:
         yield from self._foot()
         if code:
             yield f"## {CODE}\n\n```python\n{code.rstrip()}\n```"
+        yield warning
 
     def _head(self) -> Iterator[str]:
         page = self.content

@@ -113,8 +113,7 @@ class _MathPage:
         arrays = [
             (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role)) for r in page.arrays
         ]
-        if page.title:
-            yield _heading(page.title)
+        yield from map(_heading, filter(None, (page.warning, page.title)))
         for heading, rows in (("Axes", axes), ("Arrays", arrays)):
             if rows:
                 yield _heading(heading)

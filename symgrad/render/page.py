@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symgrad.render.letters import AxisRow
@@ -13,6 +14,13 @@ GRADIENTS = "The gradients"
 CONVENTIONS = "Where a function is not smooth"
 EVALUATION = "As the code evaluates it"
 CODE = "The code, without the functions that it calls"
+
+
+def warning_words(marks: Mapping[int, str]) -> str:
+    """What stands at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
+    wrong = [str(number) for number, mark in marks.items() if number and mark.startswith("wrong")]
+    said = [f"line{'s' * (len(wrong) > 1)} {', '.join(wrong)} {'are' if wrong[1:] else 'is'} wrong"] if wrong else []
+    return f"Warning: {'; '.join([*said, *([marks[0]] if 0 in marks else [])])}." if said or 0 in marks else ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Page:
     evaluates.  The tables are empty where only some lines were asked for.
 
     ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, and ``no_matrix`` the
-    other derivatives among the closed forms that have none, where one is asked for.
+    other derivatives among the closed forms that have none, where one is asked for; ``warning`` says what is wrong.
     """
 
     names: Vocabulary
@@ -122,6 +130,7 @@ class Page:
     conditions: tuple[ConditionRow, ...]
     conventions: tuple[ConventionRow, ...]
     evaluation: Section | None
+    warning: str = ""
 
     @property
     def closed_lines(self) -> tuple[Line, ...]:

@@ -85,8 +85,10 @@ def reason_words(line: Line, names: Vocabulary) -> str:
 
 
 def mark_sign(mark: str) -> str:
-    """A tick for a line that is known to hold, a cross for one that is not, nothing for any other word."""
-    return "✓" if mark.startswith(TICKED) else "✗" if mark.startswith(CROSSED) else ""
+    """A tick for a line that is known to hold, a cross for one that is not, a question mark for one that is undefined
+    somewhere, nothing for any other word."""
+    sign = {TICKED: "✓", CROSSED: "✗", ("undefined",): "?"}
+    return next((sign[words] for words in sign if mark.startswith(words)), "")
 
 
 def mark_words(mark: str) -> str:
@@ -111,14 +113,14 @@ class _TextPage:
 
     def page(self, code: str) -> str:
         evaluation = self.content.evaluation
-        parts = [self._head(), *(self._section(s) for s in self.content.sections), self._closed()]
+        parts = [self.content.warning, self._head(), *(self._section(s) for s in self.content.sections), self._closed()]
         parts += [self._conditions(), self._conventions()]
         if evaluation:
             self.reason_width = self._widest_reason([evaluation])
             parts.append(self._section(evaluation))
         if code:
             parts.append(f"{CODE}\n\n{code.rstrip()}")
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return "\n\n".join(part for part in (*parts, self.content.warning) if part) + "\n"
 
     def _head(self) -> str:
         page, show = self.content, self.printer.show
