@@ -51,7 +51,7 @@ def test_no_formula_ends_a_cell(name: str) -> None:
 
 def test_words_of_users_are_no_markup() -> None:
     program = replace(RECORD.program, summary="*a* <script> [b](c) | $d$ `e`\n# f")
-    page = to_markdown(replace(RECORD, program=program), MARKS)
+    page = to_markdown(replace(RECORD, program=program))
     html = MarkdownIt("commonmark").render(page.split("\n\n")[0])
     assert html == "<h1>*a* &lt;script&gt; [b](c) | $d$ `e` # f</h1>\n"
 
