@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 from programs import ZOO
-from records import MARKS, cross_entropy
+from records import cross_entropy
 
 import symgrad
 from symgrad import derive
