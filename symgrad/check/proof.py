@@ -7,35 +7,26 @@ from hashlib import sha256
 from itertools import combinations
 from math import prod
 
-import numpy as np
 from sympy import Expr
 
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_definition
+from symgrad.check.comparison import POINTS, VALUES, Comparison, Refuted, Undefined, differing_in, shown
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
 from symgrad.check.fields import (
-    Array,
     Field,
-    FineReals,
-    FineSpreadReals,
-    FinestSpreadReals,
     OutsideDomain,
     OutsideField,
     Reals,
-    SpreadReals,
 )
 from symgrad.check.grid import tried_on_grid
-from symgrad.check.instantiate import Instance
-from symgrad.check.magnitude import is_modest
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array
-from symgrad.check.shapes import standard_shapes
-from symgrad.check.sight import Sight
 from symgrad.check.smoothness import has_root, is_analytic
 from symgrad.check.statements import problems
-from symgrad.check.truth import ATTEMPTS, Truth
+from symgrad.check.truth import Truth
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, name_of
@@ -43,13 +34,6 @@ from symgrad.steps import Record, Total
 
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
-
-SPREAD = 16
-"""So many points far from each other are tried where nothing else decides a line: each size with all signs."""
-VALUES = "some values"
-
-POINTS = 16
-"""At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
 
 def prove(record: Record) -> ProofReport:
@@ -63,14 +47,12 @@ class Prover:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._shapes = standard_shapes(record.program)
-        self._instances: dict[Sizes, Instance] = {}
-        self._truths: dict[tuple[object, ...], Truth | None] = {}
+        self._comparison = Comparison(record)
+        self._shapes = self._comparison.shapes
         self._closed: dict[str, list[Closed]] = {}
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
-        self._sight = Sight(record)
         rights = [definition.rhs for definition in record.program.ordered]
         self._is_analytic = all(is_analytic(right, record.program) for right in rights)
         self._has_roots = any(map(has_root, rights))
@@ -115,27 +97,14 @@ class Prover:
     def _elsewhere(self, claim: Claim, unknown: str) -> Mark:
         """The verdict on a line that may divide by zero: where it does at one size, and what it is elsewhere."""
         try:
-            where = self._where(claim, claim.allowed, Undefined)
+            where = self._comparison.where(claim, claim.allowed, Undefined)
         except Refuted:
             where = ""
-        sized = where and where != VALUES and not self._is_never_defined(claim, self._shapes[0], claim.allowed)
+        sized = (
+            where and where != VALUES and not self._comparison.is_never_defined(claim, self._shapes[0], claim.allowed)
+        )
         mark = self._examined(claim) if sized else Mark(claim.step.number, Level.UNPROVED, unknown)
         return _undefined(mark, where) if sized and mark.level != Level.WRONG else mark
-
-    def _at_other_points(self, claim: Claim) -> Mark:
-        """The verdict on a line that is undefined at the first point, where the program is defined."""
-        number, shape, equal = claim.step.number, self._shapes[0], False
-        for seed in range(1, 2 * POINTS):
-            try:
-                truth = Truth(self._record, self._instance(shape), FineReals, claim.allowed, seed)
-                if (place := _differing_in(truth, claim)) is not None:
-                    return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
-                equal = True
-            except (OutsideDomain, OutsideField):
-                continue
-        if equal:
-            return Mark(number, Level.UNDEFINED, "equal at random points elsewhere", (shape,), where=VALUES)
-        return Mark(number, Level.WRONG, f"not defined where the program is, at {shown(shape)}", (shape,))
 
     def _examined(self, claim: Claim) -> Mark:
         number = claim.step.number
@@ -144,7 +113,7 @@ class Prover:
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except Undefined:
-            return self._at_other_points(claim)
+            return self._comparison.at_other_points(claim)
         except (OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_discrete for a in assumed) else (assumed,)):
@@ -199,7 +168,7 @@ class Prover:
         for count in range(len(claim.allowed) + 1):
             for assumed in combinations(claim.allowed, count):
                 try:
-                    _, place = self._compare(claim, shape, assumed)
+                    _, place = self._comparison.compare(claim, shape, assumed)
                 except Undefined as gap:
                     first = first or gap
                     continue
@@ -207,67 +176,11 @@ class Prover:
                     return assumed
                 first = Refuted(shape, place, claim, "") if not isinstance(first, Refuted) else first
         missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
-        if missing and self._compare(claim, shape, (*claim.allowed, *missing))[1] is None:
+        if missing and self._comparison.compare(claim, shape, (*claim.allowed, *missing))[1] is None:
             named = " and ".join(a.key for a in missing)
             raise Refuted(shape, (), claim, f"it holds only under {named}, which neither it nor what it cites uses")
         assert first is not None
         raise first
-
-    def _compare(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False
-    ) -> tuple[type[Field] | type[Reals], tuple[int, ...] | None]:
-        """The system that decided whether the line holds at a shape, and an entry where it does not.
-
-        With ``roots``, reals must find the sides equal as well: a prime field may have chosen another root.
-        """
-        equal_in_field = False
-        try:
-            place = self._differing(claim, shape, assumed, Field)
-            if place is not None and self._sight.is_whole(claim):
-                return Field, place
-            equal_in_field = place is None and is_modest(claim.meaning, claim.after)
-        except (OutsideField, OutsideDomain):
-            pass
-        if equal_in_field and not roots:
-            return Field, None
-        # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
-        try:
-            place = self._differing(claim, shape, assumed, Reals)
-            if place is not None:
-                place = self._differing(claim, shape, assumed, FineReals)
-            return Field if equal_in_field else Reals, place
-        except OutsideDomain:
-            raise Undefined from None
-
-    def _differing(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]
-    ) -> tuple[int, ...] | None:
-        """An entry where the two sides differ in one number system, or None."""
-        return _differing_in(self._truth(shape, assumed, system), claim)
-
-    def _truth(
-        self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
-    ) -> Truth:
-        """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
-        key = (shape, assumed, system, place)
-        if key not in self._truths:
-            try:
-                attempts = ATTEMPTS if place is None else 1
-                self._truths[key] = Truth(
-                    self._record, self._instance(shape), system, assumed, 2 * (place or 0), attempts
-                )
-            except OutsideField:
-                self._truths[key] = None
-        truth = self._truths[key]
-        if truth is None:
-            raise OutsideField("the program has no values in this number system")
-        return truth
-
-    def _instance(self, shape: Sizes) -> Instance:
-        """The program at a shape, which lines share."""
-        if shape not in self._instances:
-            self._instances[shape] = Instance(self._record.program, dict(shape))
-        return self._instances[shape]
 
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
         """The verdict on a line that no normal form proves, and where it is undefined."""
@@ -275,47 +188,11 @@ class Prover:
         if mark.level == Level.WRONG or not mark.shapes:
             return mark
         try:
-            if where := self._where(claim, assumed, Undefined):
+            if where := self._comparison.where(claim, assumed, Undefined):
                 return _undefined(mark, where)
-            return replace(mark, where=self._where(claim, assumed, OutsideField))
+            return replace(mark, where=self._comparison.where(claim, assumed, OutsideField))
         except Refuted as refuted:
             return Mark(mark.number, Level.WRONG, str(refuted), (refuted.shape,))
-
-    def _where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
-        """The sizes at which the line (or with ``OutsideField`` the program or its derivative) is undefined: one axis
-        of size 1, or a shape where no axis alone is the cause.  Raises ``Refuted``."""
-        alone = {tuple((a, 1 if a == axis else n) for a, n in self._shapes[0]): axis for axis, _ in self._shapes[0]}
-        shapes = [shape for shape in (*alone, *self._shapes) if self._ends_in(kind, claim, shape, assumed)]
-        if kind is Undefined and not all(self._is_never_defined(claim, shape, assumed) for shape in shapes):
-            return VALUES
-        return " or ".join([f"{alone[s]} = 1" for s in shapes if s in alone] or [shown(s) for s in shapes[:1]])
-
-    def _is_never_defined(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
-        """Whether a line has no value at a shape at any of many points where the program has one."""
-        for seed in range(2 * POINTS):
-            try:
-                Truth(self._record, self._instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
-            except OutsideDomain:
-                continue
-            except OutsideField:
-                pass
-            return False
-        return True
-
-    def _ends_in(
-        self,
-        kind: type[Undefined] | type[OutsideField],
-        claim: Claim,
-        shape: Sizes,
-        assumed: tuple[Assumption, ...],
-    ) -> bool:
-        try:
-            _, place = self._compare(claim, shape, assumed)
-        except (Undefined, OutsideField) as end:
-            return isinstance(end, kind)
-        if place is not None:
-            raise Refuted(shape, place, claim, "")
-        return False
 
     def _decided(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
         keys, number = tuple(a.key for a in assumed), claim.step.number
@@ -329,7 +206,7 @@ class Prover:
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except Undefined:
-            return self._at_other_points(claim)
+            return self._comparison.at_other_points(claim)
         except OutsideField as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         if grid and not grid.unequal:
@@ -340,7 +217,7 @@ class Prover:
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
         if systems == {Field} and self._holds_elsewhere(claim, assumed):
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
-        if (where := self._refuted_far_away(claim, assumed)) is not None:
+        if (where := self._comparison.refuted_far_away(claim, assumed)) is not None:
             return Mark(number, Level.WRONG, where, self._shapes[:1])
         if not all([self._is_analytic, *(is_analytic(s, self._record.program) for s in (claim.meaning, claim.after))]):
             said = "equal at random points, which need not meet every kink, nor every branch"
@@ -350,7 +227,7 @@ class Prover:
     def _place_on_grid(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> tuple[int, ...] | None:
         """An entry where the line fails at a shape of the grid; None also where the program has no values there."""
         try:
-            return self._compare(claim, shape, assumed)[1]
+            return self._comparison.compare(claim, shape, assumed)[1]
         except (OutsideField, Undefined):
             return None
 
@@ -362,7 +239,7 @@ class Prover:
         shapes: list[Sizes] = []
         for shape in self._shapes:
             try:
-                used, place = self._compare(claim, shape, assumed, roots=self._chooses_roots(claim))
+                used, place = self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim))
             except (OutsideField, Undefined):  # there are none, as of a deviation of a single row
                 if not shapes:
                     raise
@@ -381,60 +258,17 @@ class Prover:
         drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
         for place in range(POINTS if self._chooses_roots(claim) else 1):
             try:
-                truth = Truth(self._record, self._instance(self._shapes[0]), Field, assumed, 2 * (drawn + place))
-                if _differing_in(truth, claim) is not None:
+                truth = Truth(
+                    self._record, self._comparison.instance(self._shapes[0]), Field, assumed, 2 * (drawn + place)
+                )
+                if differing_in(truth, claim) is not None:
                     return False
             except (OutsideDomain, OutsideField):
                 return False
         return True
 
-    def _refuted_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> str | None:
-        """A point, of some that are spread widely, at which the sides differ by more than any error of rounding."""
-        shape = self._shapes[0]
-        for place in range(SPREAD):
-            try:
-                if _differing_in(self._truth(shape, assumed, SpreadReals, place), claim) is None:
-                    continue
-                fine, finest = (self._truth(shape, assumed, s, place) for s in (FineSpreadReals, FinestSpreadReals))
-                (left, right), (left_again, right_again) = _sides(fine, claim), _sides(finest, claim)
-            except (OutsideDomain, OutsideField):
-                continue
-            differ = finest.evaluator.numbers.differ
-            unequal = differ(left_again, right_again) & ~differ(left, left_again) & ~differ(right, right_again)
-            if unequal.any():
-                at = tuple(int(i) for i in np.argwhere(unequal)[0])
-                return f"{Refuted(shape, at, claim, '')}, where {fine.point()}"
-        return None
-
     def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
-        return ExactLines(self._record, self._instance(shape), assumed).holds(claim)
-
-
-class Undefined(Exception):
-    """A line has no value at a shape or point where the program has one."""
-
-
-class Refuted(Exception):
-    """A line does not hold at a shape."""
-
-    def __init__(self, shape: Sizes, place: tuple[int, ...], claim: Claim, why: str) -> None:
-        at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=False))
-        super().__init__(why or f"refuted at {shown(shape)}" + (f", entry {at}" if at else ""))
-        self.shape = shape
-
-
-def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
-    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says."""
-    try:
-        meaning = truth.meaning(claim.subject, claim.letters)
-    except OutsideDomain as why:
-        raise OutsideField(f"the program has no derivative there: {why}") from None
-    return meaning, truth.values(claim.after, claim.letters)
-
-
-def _differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
-    unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
-    return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
+        return ExactLines(self._record, self._comparison.instance(shape), assumed).holds(claim)
 
 
 def _undefined(mark: Mark, where: str) -> Mark:
@@ -443,8 +277,3 @@ def _undefined(mark: Mark, where: str) -> Mark:
 
 def _is_small(shape: Sizes) -> bool:
     return prod(size for _, size in shape) <= MOST_EXACT
-
-
-def shown(shape: Sizes) -> str:
-    """A shape as it is printed."""
-    return "(" + ", ".join(f"{axis}={size}" for axis, size in shape) + ")"

@@ -1,0 +1,203 @@
+"""Lines held against the values of their program: at a shape, at one size of an axis, at points far away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.check.claims import Claim
+from symgrad.check.fields import (
+    Array,
+    Field,
+    FineReals,
+    FineSpreadReals,
+    FinestSpreadReals,
+    OutsideDomain,
+    OutsideField,
+    Reals,
+    SpreadReals,
+)
+from symgrad.check.instantiate import Instance
+from symgrad.check.magnitude import is_modest
+from symgrad.check.marks import Level, Mark, Sizes
+from symgrad.check.shapes import standard_shapes
+from symgrad.check.sight import Sight
+from symgrad.check.truth import ATTEMPTS, Truth
+from symgrad.equations import Assumption
+from symgrad.steps import Record
+
+SPREAD = 16
+"""So many points far from each other are tried where nothing else decides a line: each size with all signs."""
+
+VALUES = "some values"
+"""Where a line is undefined that is so at some points alone."""
+
+POINTS = 16
+"""At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
+
+
+class Comparison:
+    """Compares the two sides of lines of one record, whose values lines share.  ``shapes`` are those of the record."""
+
+    def __init__(self, record: Record) -> None:
+        self.shapes = standard_shapes(record.program)
+        self._record = record
+        self._instances: dict[Sizes, Instance] = {}
+        self._truths: dict[tuple[object, ...], Truth | None] = {}
+        self._sight = Sight(record)
+
+    def compare(
+        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False
+    ) -> tuple[type[Field] | type[Reals], tuple[int, ...] | None]:
+        """The system that decided whether the line holds at a shape, and an entry where it does not.
+
+        With ``roots``, reals must find the sides equal as well: a prime field may have chosen another root.
+        """
+        equal_in_field = False
+        try:
+            place = self._differing(claim, shape, assumed, Field)
+            if place is not None and self._sight.is_whole(claim):
+                return Field, place
+            equal_in_field = place is None and is_modest(claim.meaning, claim.after)
+        except (OutsideField, OutsideDomain):
+            pass
+        if equal_in_field and not roots:
+            return Field, None
+        # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
+        try:
+            place = self._differing(claim, shape, assumed, Reals)
+            if place is not None:
+                place = self._differing(claim, shape, assumed, FineReals)
+            return Field if equal_in_field else Reals, place
+        except OutsideDomain:
+            raise Undefined from None
+
+    def _differing(
+        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]
+    ) -> tuple[int, ...] | None:
+        """An entry where the two sides differ in one number system, or None."""
+        return differing_in(self._truth(shape, assumed, system), claim)
+
+    def _truth(
+        self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
+    ) -> Truth:
+        """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
+        key = (shape, assumed, system, place)
+        if key not in self._truths:
+            try:
+                attempts = ATTEMPTS if place is None else 1
+                self._truths[key] = Truth(
+                    self._record, self.instance(shape), system, assumed, 2 * (place or 0), attempts
+                )
+            except OutsideField:
+                self._truths[key] = None
+        truth = self._truths[key]
+        if truth is None:
+            raise OutsideField("the program has no values in this number system")
+        return truth
+
+    def instance(self, shape: Sizes) -> Instance:
+        """The program at a shape, which lines share."""
+        if shape not in self._instances:
+            self._instances[shape] = Instance(self._record.program, dict(shape))
+        return self._instances[shape]
+
+    def where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
+        """The sizes at which the line (or with ``OutsideField`` the program or its derivative) is undefined: one axis
+        of size 1, or a shape where no axis alone is the cause.  Raises ``Refuted``."""
+        alone = {tuple((a, 1 if a == axis else n) for a, n in self.shapes[0]): axis for axis, _ in self.shapes[0]}
+        shapes = [shape for shape in (*alone, *self.shapes) if self._ends_in(kind, claim, shape, assumed)]
+        if kind is Undefined and not all(self.is_never_defined(claim, shape, assumed) for shape in shapes):
+            return VALUES
+        return " or ".join([f"{alone[s]} = 1" for s in shapes if s in alone] or [shown(s) for s in shapes[:1]])
+
+    def is_never_defined(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
+        """Whether a line has no value at a shape at any of many points where the program has one."""
+        for seed in range(2 * POINTS):
+            try:
+                Truth(self._record, self.instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
+            except OutsideDomain:
+                continue
+            except OutsideField:
+                pass
+            return False
+        return True
+
+    def _ends_in(
+        self,
+        kind: type[Undefined] | type[OutsideField],
+        claim: Claim,
+        shape: Sizes,
+        assumed: tuple[Assumption, ...],
+    ) -> bool:
+        try:
+            _, place = self.compare(claim, shape, assumed)
+        except (Undefined, OutsideField) as end:
+            return isinstance(end, kind)
+        if place is not None:
+            raise Refuted(shape, place, claim, "")
+        return False
+
+    def refuted_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> str | None:
+        """A point, of some that are spread widely, at which the sides differ by more than any error of rounding."""
+        shape = self.shapes[0]
+        for place in range(SPREAD):
+            try:
+                if differing_in(self._truth(shape, assumed, SpreadReals, place), claim) is None:
+                    continue
+                fine, finest = (self._truth(shape, assumed, s, place) for s in (FineSpreadReals, FinestSpreadReals))
+                (left, right), (left_again, right_again) = _sides(fine, claim), _sides(finest, claim)
+            except (OutsideDomain, OutsideField):
+                continue
+            differ = finest.evaluator.numbers.differ
+            unequal = differ(left_again, right_again) & ~differ(left, left_again) & ~differ(right, right_again)
+            if unequal.any():
+                at = tuple(int(i) for i in np.argwhere(unequal)[0])
+                return f"{Refuted(shape, at, claim, '')}, where {fine.point()}"
+        return None
+
+    def at_other_points(self, claim: Claim) -> Mark:
+        """The verdict on a line that is undefined at the first point, where the program is defined."""
+        number, shape, equal = claim.step.number, self.shapes[0], False
+        for seed in range(1, 2 * POINTS):
+            try:
+                truth = Truth(self._record, self.instance(shape), FineReals, claim.allowed, seed)
+                if (place := differing_in(truth, claim)) is not None:
+                    return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
+                equal = True
+            except (OutsideDomain, OutsideField):
+                continue
+        if equal:
+            return Mark(number, Level.UNDEFINED, "equal at random points elsewhere", (shape,), where=VALUES)
+        return Mark(number, Level.WRONG, f"not defined where the program is, at {shown(shape)}", (shape,))
+
+
+class Undefined(Exception):
+    """A line has no value where its subject has one."""
+
+
+class Refuted(Exception):
+    """A line does not hold at a shape."""
+
+    def __init__(self, shape: Sizes, place: tuple[int, ...], claim: Claim, why: str) -> None:
+        at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=False))
+        super().__init__(why or f"refuted at {shown(shape)}" + (f", entry {at}" if at else ""))
+        self.shape = shape
+
+
+def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
+    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says."""
+    try:
+        meaning = truth.meaning(claim.subject, claim.letters)
+    except OutsideDomain as why:
+        raise OutsideField(f"the program has no derivative there: {why}") from None
+    return meaning, truth.values(claim.after, claim.letters)
+
+
+def differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
+    unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
+    return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
+
+
+def shown(shape: Sizes) -> str:
+    """A shape as it is printed."""
+    return "(" + ", ".join(f"{axis}={size}" for axis, size in shape) + ")"
