@@ -304,3 +304,19 @@ def test_what_cancels_to_all_digits_is_zero() -> None:
     marks = derivation.prove().marks
     assert Level.WRONG not in {mark.level for mark in marks}
     assert marks[-1].words == "unproved; undefined at C = 1"
+
+
+def test_the_size_at_which_a_line_is_undefined_is_named() -> None:
+    y = Sum(Y[n, k], k)
+    for divisor, more, where in [
+        (N.size - 1, N.size + 1, "N = 1"),
+        (C.size - 2, C.size + 2, "C = 2"),
+        (N.size * C.size - 1, N.size * C.size + 1, "(N=1, C=1)"),
+    ]:
+        mark = mark_of(y * more, y * (divisor * more).expand() / divisor)
+        assert mark.words == f"undefined at {where}"
+
+
+def test_a_closed_form_whose_square_has_another_sign_is_that_of_its_line() -> None:
+    derivation = symgrad.derive(parse("sum(1 / (1 - softmax(X, axis=1)))", "X: N C", ""))
+    assert derivation.prove().ok, derivation.prove().problems

@@ -61,8 +61,10 @@ class Writer:
         after = real(after)  # SymPy takes squares out of roots whenever it meets them
         after = after if rule == "definition" else collected(after)
         before = None if before is None else collected(real(before))
-        if before is not None and unsigned(canonical(before)) == unsigned(canonical(after)):
+        if before is not None and canonical(before) == canonical(after):
             return after
+        if before is not None and unsigned(canonical(before)) == unsigned(canonical(after)):
+            return before  # what goes on from here is what the line above states
         shown = None if before is None else self.shown(subject, before)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after, shown)

@@ -102,13 +102,16 @@ class Comparison:
         return self._instances[shape]
 
     def where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
-        """The sizes at which the line (or with ``OutsideField`` the program or its derivative) is undefined: one axis
-        of size 1, or a shape where no axis alone is the cause.  Raises ``Refuted``."""
-        alone = {tuple((a, 1 if a == axis else n) for a, n in self.shapes[0]): axis for axis, _ in self.shapes[0]}
-        shapes = [shape for shape in (*alone, *self.shapes) if self._ends_in(kind, claim, shape, assumed)]
-        if kind is Undefined and not all(self.is_never_defined(claim, shape, assumed) for shape in shapes):
+        """The size at which the line (with ``OutsideField`` the program or its derivative) is undefined, or a shape
+        where no axis alone is the cause.  Raises ``Refuted``."""
+        first = self.shapes[0]
+        ones = (_resized(first, axis, 1) for axis, _ in first)
+        ends = [shape for shape in (*ones, *self.shapes) if self._ends_in(kind, claim, shape, assumed)]
+        if kind is Undefined and not all(self.is_never_defined(claim, shape, assumed) for shape in ends):
             return VALUES
-        return " or ".join([f"{alone[s]} = 1" for s in shapes if s in alone] or [shown(s) for s in shapes[:1]])
+        sizes = dict.fromkeys(size for shape in ends for size in shape if size not in first)
+        alone = [size for size in sizes if self._ends_in(kind, claim, _resized(first, *size), assumed)]
+        return " or ".join(f"{axis} = {size}" for axis, size in alone) if alone else "".join(map(shown, ends[:1]))
 
     def is_never_defined(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
         """Whether a line has no value at a shape at any of many points where the program has one."""
@@ -196,6 +199,10 @@ def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
 def differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
     unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
+
+
+def _resized(shape: Sizes, axis: str, size: int) -> Sizes:
+    return tuple((other, size if other == axis else own) for other, own in shape)
 
 
 def shown(shape: Sizes) -> str:
