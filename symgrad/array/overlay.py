@@ -116,8 +116,11 @@ class Overlay:
 
 
 def _is_users(function: FunctionType) -> bool:
-    root = (function.__module__ or "").partition(".")[0]
-    return not is_ours(function.__code__.co_filename) and root not in sys.stdlib_module_names
+    """Whether a function may be one that a loss is written in: losses stand in other parts of this package as well."""
+    name = function.__module__ or ""
+    if name.startswith("symgrad."):
+        return not name.startswith("symgrad.array.")
+    return not is_ours(function.__code__.co_filename) and name.partition(".")[0] not in sys.stdlib_module_names
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -55,7 +55,7 @@ def _pairs(Z: Any) -> Any:
 
 
 def _divergence(Z: Any, V: Any) -> Any:
-    return np.sum(softmax(V, axis=1) * (log_softmax(V, axis=1) - log_softmax(Z, axis=1))) / Z.shape[0]
+    return np.sum(softmax(V, axis=1) * (log_softmax(V, axis=1) - log_softmax(Z, axis=1))) / len(Z)
 
 
 def _binary(z: Any, y: Any) -> Any:
