@@ -7,8 +7,9 @@ multiplied out only where a delta in it waits to be summed away, so that what ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import comb, prod
 
-from sympy import Add, Expr, KroneckerDelta, Mul, Sum, exp
+from sympy import Add, Expr, KroneckerDelta, Mul, Pow, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
@@ -25,6 +26,9 @@ from symgrad.notation import (
     sum_over,
     unfolded,
 )
+
+MOST_PRODUCTS = 2000
+"""What is more when it is multiplied out stays in brackets; the catalogue comes to 14."""
 
 
 def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
@@ -46,9 +50,31 @@ def split_sums(expr: Expr) -> Expr:
     return canonical(_split(freshen(expr)))
 
 
+def is_multiplied_out_soon(expr: Basic) -> bool:
+    """Whether ``expr`` has at most ``MOST_PRODUCTS`` products, above the fraction bar and below, when all is multiplied
+    out and nothing is merged."""
+    return max(_products(expr)) <= MOST_PRODUCTS
+
+
+def _products(expr: Basic) -> tuple[int, int]:
+    parts = [_products(arg) for arg in expr.args] if isinstance(expr, (Add, Mul)) else []
+    if isinstance(expr, Add):
+        below = prod(part[1] for part in parts)
+        return sum(part[0] * (below // part[1]) for part in parts), below
+    if isinstance(expr, Mul):
+        return prod(part[0] for part in parts), prod(part[1] for part in parts)
+    if isinstance(expr, Pow) and expr.exp.is_Integer:
+        times = min(abs(int(expr.exp)), MOST_PRODUCTS)
+        above, below = (comb(count + times - 1, times) for count in _products(expr.base))
+        return (above, below) if expr.exp.is_positive else (below, above)
+    return 1, 1
+
+
 def multiplied_out(expr: Expr) -> Expr:
     """``expr`` with its brackets multiplied out.  SymPy would make a product over an index of the exponential of a sum,
-    and no part of this package knows what that is."""
+    and no part of this package knows what that is.  One of too many terms is left as it is."""
+    if not is_multiplied_out_soon(expr):
+        return expr
     sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
     names = {e: stand_in(e, f"exp {place}", positive=True) for place, e in enumerate(sums)}
     made = replaced(expr, names).expand()

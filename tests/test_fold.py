@@ -12,6 +12,7 @@ from symgrad.notation import Array, canonical, sum_over
 from symgrad.passes.fold import cost, fold, fold_sums, quotients_named, spread, tidy
 from symgrad.program import Program
 from symgrad.rules import identities, rules_of
+from symgrad.sums import multiplied_out
 
 N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
 y, z, p = Y[n, k], Z[n, k], P[n, k]
@@ -167,3 +168,13 @@ def test_of_several_names_of_one_kernel_each_product_takes_the_cheapest() -> Non
         named, used = fold(canonical(expr), rules, {})
         assert canonical(named - canonical(expected)).expand() == 0
         assert {rule.source for rule in used} == sources
+
+
+def test_what_is_long_when_multiplied_out_stays_in_brackets() -> None:
+    nested = u
+    for _ in range(8):
+        nested = 1 / (v + nested)
+    slope = nested.diff(u)
+    assert tidy(slope, {}) == canonical(slope)
+    assert multiplied_out((u + v + 1) ** 200) == (u + v + 1) ** 200
+    assert multiplied_out((u + v) ** 3).is_Add

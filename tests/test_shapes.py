@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import prod
 
 from sympy import Integer, Sum
 
-from symgrad.check.shapes import SERIES, standard_shapes
+from symgrad.check.shapes import MOST_TERMS, SERIES, standard_shapes, terms
 from symgrad.equations import node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -37,3 +38,13 @@ def test_no_two_axes_have_one_size_at_the_first_shape_nor_one_difference_at_all(
 
 def test_a_polynomial_of_degree_three_in_one_size_cannot_vanish_at_all() -> None:
     assert all(len(set(column)) >= 4 for column in zip(*shapes_of(6), strict=True))
+
+
+def test_sizes_are_lessened_until_the_program_written_out_is_small_enough() -> None:
+    axis = Axis("N")
+    A = Array("A", (axis, axis))
+    letters = [axis.index(letter) for letter in "abcdefghij"]
+    cycle = prod(A[one, other] for one, other in zip(letters, [*letters[1:], letters[0]], strict=True))
+    program = Program("cycle", (axis,), (A,), (node(Array("L").base, Sum(cycle, *letters)),), "L")
+    assert standard_shapes(program) == ((("N", 2),), (("N", 1),))
+    assert terms(program, {"N": 2}) <= MOST_TERMS < terms(program, {"N": 3})

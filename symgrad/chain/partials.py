@@ -38,7 +38,7 @@ from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Program
 from symgrad.rules import Rule, nonzero_because
 from symgrad.steps import Condition, Partial, Subject, Value
-from symgrad.sums import contract, has_delta, multiplied_out
+from symgrad.sums import contract, has_delta, is_multiplied_out_soon, multiplied_out
 
 
 def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
@@ -170,6 +170,8 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 
 def _collect_reason(before: Expr) -> str:
     """What happens to ``before`` where it becomes shorter and no rule is used."""
+    if not is_multiplied_out_soon(before):
+        return "common factors put together"
     cancel = _products(before) > len(Add.make_args(multiplied_out(before)))
     return "terms cancel" if cancel else "a common factor taken out"
 

@@ -61,7 +61,6 @@ def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
     """The product of two polynomials."""
     if len(left) * len(right) > MOST_TERMS:
         raise NoNormalForm(f"a product of {len(left)} and {len(right)} terms is too large")
-    spend(len(left) * len(right))
     result: Polynomial = {}
     for m, c in left.items():
         for n, d in right.items():
@@ -76,6 +75,7 @@ def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
 
 def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
     """A product of powers of atoms, with every rule about products applied."""
+    spend(1)
     exponents: dict[Atom, Exponent] = {}
     for atom, exponent in factors:
         exponents[atom] = simple(exponents.get(atom, 0) + exponent)
@@ -257,12 +257,17 @@ def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
     """A polynomial with other names for its free indices, which may coincide."""
     terms: list[Polynomial] = []
     for monomial, coefficient in polynomial.items():
-        term = number(coefficient)
-        untouched = [(a, e) for a, e in monomial if not a.free & names.keys()]
-        term = multiply(term, {tuple(untouched): Fraction(1)})
+        factors, powers = [], []
         for atom, exponent in monomial:
-            if atom.free & names.keys():
-                term = multiply(term, power(rename_atom(atom, names), exponent))
+            renamed = rename_atom(atom, names)
+            alone = next(iter(renamed)) if len(renamed) == 1 else ()
+            if len(alone) == 1 and alone[0][1] == 1 and renamed[alone] == 1:
+                factors.append((alone[0][0], exponent))
+            else:
+                powers.append(power(renamed, exponent))
+        term = scale(product(factors), coefficient)
+        for part in powers:
+            term = multiply(term, part)
         terms.append(term)
     return add(*terms)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgrad.budget import spend
 from symgrad.check.claims import Claim
 from symgrad.check.fields import (
     Array,
@@ -19,7 +20,7 @@ from symgrad.check.fields import (
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
 from symgrad.check.marks import Level, Mark, Sizes
-from symgrad.check.shapes import standard_shapes
+from symgrad.check.shapes import MOST_TERMS, standard_shapes, terms
 from symgrad.check.sight import Sight
 from symgrad.check.truth import ATTEMPTS, Truth
 from symgrad.equations import Assumption
@@ -98,6 +99,9 @@ class Comparison:
     def instance(self, shape: Sizes) -> Instance:
         """The program at a shape, which lines share."""
         if shape not in self._instances:
+            if (count := terms(self._record.program, dict(shape))) > MOST_TERMS:
+                raise OutsideField(f"the program has {count:,} terms at {shown(shape)}, more than {MOST_TERMS:,}")
+            spend(count // 8)
             self._instances[shape] = Instance(self._record.program, dict(shape))
         return self._instances[shape]
 

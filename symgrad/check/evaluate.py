@@ -31,6 +31,7 @@ from sympy.core.basic import Basic
 from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import spend
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
@@ -40,6 +41,10 @@ from symgrad.program import Program
 
 MOST_ENTRIES = 200_000
 """An intermediate array of more entries than this is refused: the shape is too large for the expression."""
+
+
+REALS, RESIDUES = 4, 32
+"""So many entries of 50 digits, or residues, take the work of one term."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class Evaluator:
     def __call__(self, expr: Basic) -> Labelled:
         """The values of an expression over its free indices."""
         if expr not in self._memo:
-            self._memo[expr] = self._evaluate(expr)
+            found = self._memo[expr] = self._evaluate(expr)
+            spend(1 + found.data.size // (REALS if isinstance(self.numbers, Reals) else RESIDUES))
         return self._memo[expr]
 
     def _evaluate(self, expr: Basic) -> Labelled:

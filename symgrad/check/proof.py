@@ -9,6 +9,7 @@ from math import prod
 
 from sympy import Expr
 
+from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_definition
 from symgrad.check.comparison import POINTS, VALUES, Comparison, Refuted, Undefined, differing_in, shown
@@ -35,6 +36,9 @@ from symgrad.steps import Record, Total
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
+TERMS_A_LINE, MOST_TERMS = 10_000, 80_000
+"""Of work: for each line on average, and for one; the catalogue and the tests need a tenth of it at most."""
+
 
 def prove(record: Record) -> ProofReport:
     """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
@@ -53,6 +57,7 @@ class Prover:
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
+        self._budget = Budget("the proof of all lines", TERMS_A_LINE * len(record.steps) + MOST_TERMS)
         rights = [definition.rhs for definition in record.program.ordered]
         self._is_analytic = all(is_analytic(right, record.program) for right in rights)
         self._has_roots = any(map(has_root, rights))
@@ -84,7 +89,13 @@ class Prover:
             return Mark(number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
         if not isinstance(line, Claim):
             return Mark(number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
-        return self._verdict(line)
+        try:
+            with within(self._budget), within(Budget("the proof of the line", MOST_TERMS)):
+                return self._verdict(line)
+        except OverBudget as why:
+            return Mark(number, Level.UNPROVED, f"not decided: {why}")
+        except RecursionError:
+            return Mark(number, Level.UNPROVED, "it is nested too deeply to be decided")
 
     def _verdict(self, claim: Claim) -> Mark:
         number = claim.step.number

@@ -8,6 +8,9 @@ are R / r**degree = 1, read from one side, so they preserve the value at every s
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from symgrad.budget import spend
 from symgrad.check import algebra
 from symgrad.check.atoms import ONE, Atom, Exponent, Items, Monomial, Polynomial, add, scale
 
@@ -22,7 +25,7 @@ def reduced(atom: Atom, exponent: Exponent, exponents: dict[Atom, Exponent]) -> 
         return algebra.multiply(result, algebra.product([*others, (atom, exponent - whole * degree)]))
     if exponent > 0:
         return None
-    lead = _leading(items)
+    lead = _leading(atom)
     if lead and all(exponents.get(a, 0) >= e for a, e in lead if a.kind != "size"):
         return _exchange(atom, items, lead, exponents)
     if (constant_term := _inverse_leading(items, exponents)) is not None:
@@ -32,6 +35,7 @@ def reduced(atom: Atom, exponent: Exponent, exponents: dict[Atom, Exponent]) -> 
 
 def _exchange(atom: Atom, items: Items, monomial: Monomial, exponents: dict[Atom, Exponent]) -> Polynomial:
     """A product divided by the term ``monomial`` of a radicand, times what that term is: root**degree - the others."""
+    spend(len(items))
     coefficient = dict(items)[monomial]
     quotient = [*exponents.items(), *((a, -e) for a, e in monomial)]
     terms = [algebra.product([*quotient, (atom, atom.data[0])])]
@@ -43,8 +47,10 @@ def _rank(atom: Atom) -> tuple[int, str]:
     return (-atom.height, atom.key)
 
 
-def _leading(items: Items) -> Monomial | None:
+@lru_cache(maxsize=4096)
+def _leading(root: Atom) -> Monomial | None:
     """The lexicographically leading monomial of a radicand, sizes counting as coefficients; None if not unique."""
+    items: Items = root.data[1]
     atoms = sorted({a for m, _ in items for a, _ in m if a.kind != "size"}, key=_rank, reverse=True)
     vectors = [tuple(dict(m).get(a, 0) for a in atoms) for m, _ in items]
     best = max(vectors)

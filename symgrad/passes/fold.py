@@ -31,7 +31,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import axis_name, bound_indices, canonical, height, is_matrix, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
-from symgrad.sums import multiplied_out, ordered_sums, split_sums
+from symgrad.sums import is_multiplied_out_soon, multiplied_out, ordered_sums, split_sums
 
 
 def fold_sums(expr: Expr, rules: Sequence[Rule]) -> Expr:
@@ -187,7 +187,9 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
-    if _has_quotient_of_sums(plain):
+    if not is_multiplied_out_soon(plain):
+        pass
+    elif _has_quotient_of_sums(plain):
         cancelled = cancel(plain)
         forms += [cancelled, factor_terms(cancelled), factor(cancelled)]
     else:
