@@ -1,7 +1,7 @@
 """The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
 Exit codes: 0 if all went well, 1 if a check failed or a line is wrong, 2 for bad input or where the output cannot be
-written (one line on standard error), 130 when interrupted.
+written (one line on standard error), 130 when interrupted, 141 when the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from errno import EBADF
+from io import TextIOBase
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
@@ -71,29 +73,44 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     gc.set_threshold(200_000, 20, 20)  # a short life with many small objects: collecting seldom saves a tenth of it
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    sys.stdout, sys.stderr = sys.stdout or _Closed(), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
+        options = _parser().parse_args(arguments)
         with warnings.catch_warnings():
             warnings.simplefilter("always", UndefinedWarning)
-            warnings.showwarning = lambda message, *_: print(f"symgrad: {message}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: _say(str(message))
             code = int(options.run(options))
         sys.stdout.flush()  # where that fails, it can still be said
         return code
     except SymgradError as error:
-        print(f"symgrad: {error}", file=sys.stderr)
+        _say(str(error))
         return 1 if isinstance(error, RefutedError) else 2
     except KeyboardInterrupt:
-        print("symgrad: interrupted", file=sys.stderr)
+        _say("interrupted")
         return 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
-        return 0
+        return 141
     except (OSError, UnicodeEncodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"{error.encoding} lacks its letters; try -o FILE"
-        print(f"symgrad: cannot write the output: {reason}", file=sys.stderr)
+        _say(f"cannot write the output: {reason}")
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (so that nothing is flushed again at exit)
         return 2
+
+
+def _say(message: str) -> None:
+    """One line on standard error, if there is anybody to read it."""
+    try:
+        print(f"symgrad: {message}", file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+class _Closed(TextIOBase):
+    """The standard output of a process that was started without one."""
+
+    def write(self, text: str) -> int:
+        raise OSError(EBADF, os.strerror(EBADF))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,6 +118,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"symgrad: {shown(message)}\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # argparse says nothing where it cannot write
+        print(message, end="", file=file or sys.stderr, flush=True)
 
 
 def _parser() -> _Parser:
@@ -240,7 +260,7 @@ def _check(options: argparse.Namespace) -> int:
         report = check(_read(options.published) if options.published else None)
     print(json.dumps(report.as_dict(), indent=1) if options.json else report_text(report))
     if not report.ok:
-        print(f"symgrad: check failed: {report.first_failure}", file=sys.stderr)
+        _say(f"check failed: {report.first_failure}")
     return 0 if report.ok else 1
 
 

@@ -528,3 +528,45 @@ def test_an_interruption_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("symgrad.cli.derive", interrupted)
     assert command("derive", "ridge") == (130, "", "symgrad: interrupted\n")
+
+
+STREAMS = {  # where output or errors go -> the exit code of a derivation, of --help, and of a loss that is unknown
+    ">&-": (2, 2, 2),
+    "2>&-": (0, 0, 2),
+    ">&- 2>&-": (2, 2, 2),
+    ">/dev/full": (2, 2, 2),
+    "2>/dev/full": (0, 0, 2),
+    ">/dev/full 2>/dev/full": (2, 2, 2),
+    ">/dev/full 2>&-": (2, 2, 2),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+@pytest.mark.parametrize("command_line", range(3), ids=["derive ridge --steps none", "derive --help", "derive nope"])
+@pytest.mark.parametrize("streams", STREAMS)
+def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> None:
+    words = ["derive ridge --steps none", "derive --help", "derive nope"][command_line]
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m symgrad {words} {streams}"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == STREAMS[streams][command_line]
+    assert done.stderr.count("\n") <= 1 and "Traceback" not in done.stdout + done.stderr
+    assert done.stdout == "" or (streams.startswith("2") and command_line < 2)
+
+
+def test_a_reader_that_went_away_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "symgrad", "losses"], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_without_a_screen_a_file_is_written_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m symgrad derive ridge --steps none -o {path} >&- 2>&-"], timeout=120
+    )
+    assert done.returncode == 0 and "∂L/∂w" in path.read_text(encoding="utf-8")

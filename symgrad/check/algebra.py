@@ -53,6 +53,8 @@ from symgrad.check.atoms import (
 
 MOST_EXPONENT = 200
 """A polynomial of several terms, or with sums, is not raised to a higher power."""
+MOST_TRIED = 2**15
+"""Of the primes by which a number is divided: to find larger ones may take for ever."""
 MOST_TERMS = 4000
 """Polynomials of more terms than this are not worth the wait: the line is proved in another way."""
 
@@ -159,7 +161,7 @@ def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
     if coefficient < 0:
         coefficient, rest = -coefficient, scale(rest, -1)
     outside: list[tuple[Atom, Exponent]] = [(a, e * exponent) for a, e in factor]
-    for p, k in _prime_powers(coefficient):
+    for p, k in prime_powers(coefficient).items():
         outside.append((prime(p), k * exponent))
     if rest != number(1):
         outside.append((root(exponent.denominator, rest), exponent.numerator))
@@ -212,8 +214,13 @@ def cleared(polynomial: Polynomial, *, positive: bool = False) -> tuple[Polynomi
     return numerator, divisors
 
 
-def _prime_powers(value: Fraction) -> list[tuple[int, int]]:
-    return [*factorint(value.numerator).items(), *((p, -k) for p, k in factorint(value.denominator).items())]
+def prime_powers(value: Fraction) -> dict[int, int]:
+    """The primes of a positive number with their exponents; what has no small prime left may stay in one piece."""
+    found: dict[int, int] = {}
+    for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
+        parts = factorint(whole, limit=MOST_TRIED, use_rho=False, use_pm1=False, use_ecm=False)
+        found |= {int(p): sign * int(k) for p, k in parts.items() if p != 1}
+    return found
 
 
 def exp_of(exponent: Polynomial) -> Polynomial:
@@ -235,7 +242,9 @@ def log_of(argument: Polynomial) -> Polynomial:
     if coefficient < 0:
         coefficient, rest = -coefficient, scale(rest, -1)
     terms = [scale(_log_of_atom(a), Fraction(e)) for a, e in factor]
-    terms += [scale(single(logarithm({((prime(p), 1),): Fraction(1)})), k) for p, k in _prime_powers(coefficient)]
+    terms += [
+        scale(single(logarithm({((prime(p), 1),): Fraction(1)})), k) for p, k in prime_powers(coefficient).items()
+    ]
     if len(rest) == 1:
         ((monomial, sign),) = rest.items()
         if sign == 1 and len(monomial) == 1 and isinstance(monomial[0][1], int) and monomial[0][1] % 2:

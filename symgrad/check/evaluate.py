@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from fractions import Fraction
 from math import prod
-from typing import Any
 
 import numpy as np
 from sympy import (
@@ -24,7 +24,6 @@ from sympy import (
     Sum,
     Symbol,
     exp,
-    factorint,
     log,
 )
 from sympy.core.basic import Basic
@@ -32,6 +31,7 @@ from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
+from symgrad.check.algebra import prime_powers
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
@@ -239,10 +239,11 @@ class Evaluator:
             return argument.exp * log(argument.base, evaluate=False)
         if isinstance(argument, Symbol) and argument.name in self.sizes:
             return log(Integer(self.sizes[argument.name]), evaluate=False)
-        if isinstance(argument, Rational) and argument > 0 and len(powers := _prime_powers(argument)) != 1:
-            return Add(*(k * log(Integer(p), evaluate=False) for p, k in powers.items()))
-        if isinstance(argument, Rational) and argument > 0 and not isinstance(argument, Integer):
-            return -log(1 / argument, evaluate=False)
+        if isinstance(argument, Rational) and argument > 0:
+            powers = prime_powers(Fraction(int(argument.p), int(argument.q)))
+            if len(powers) != 1:
+                return Add(*(k * log(Integer(p), evaluate=False) for p, k in powers.items()))
+            return None if isinstance(argument, Integer) else -log(1 / argument, evaluate=False)
         if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in self._program.definitions:
             written = instance(self._program.definitions[name_of(argument)], argument)
             return self._log_parts(written) or log(written, evaluate=False)
@@ -278,8 +279,3 @@ def at_place(data: Array, place: tuple[int, ...]) -> Array:
     """One entry of an array, at every level."""
     entry: Array = data[(slice(None), *place)]  # type: ignore[arg-type]
     return entry
-
-
-def _prime_powers(value: Any) -> dict[int, int]:
-    found = {int(p): int(k) for p, k in factorint(int(value.p)).items() if p != 1}
-    return found | {int(p): -int(k) for p, k in factorint(int(value.q)).items() if p != 1}
