@@ -200,6 +200,7 @@ def test_the_normal_form_knows_symmetry_and_nothing_false() -> None:
     assert not proved(Sum(A[d, e] * A[e, a], e), Sum(A[d, e] * A[a, e], e) * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_corrupted_line_is_rejected(name: str) -> None:
     assert list(wrongly_accepted(record(name))) == []
@@ -223,6 +224,7 @@ def test_what_a_few_labels_do_not_refute_is_not_called_proved() -> None:
     assert prove(replace(of, steps=steps)).mark(step.number).level == Level.UNPROVED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_gradients_are_those_of_the_brute_force_at_every_choice_of_labels(name: str) -> None:
     of = record(name)

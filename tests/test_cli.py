@@ -138,6 +138,7 @@ def section(report: dict[str, object], loss: str) -> dict[str, list[dict[str, ob
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["softmax_mse", "softmax_cross_entropy"])
 def test_check_reports_every_kind_of_evidence(report: dict[str, object], loss: str) -> None:
     whats = " | ".join(str(item["what"]) for item in section(report, loss)["items"])
@@ -153,6 +154,7 @@ def test_check_reports_every_kind_of_evidence(report: dict[str, object], loss: s
     assert ("probabilities" in whats) == (loss == "softmax_cross_entropy")
 
 
+@pytest.mark.slow
 def test_check_says_what_the_evidence_can_reject(report: dict[str, object]) -> None:
     entropy = {row["formula"]: row["witness"] for row in section(report, "softmax_cross_entropy")["rows"]}
     assert entropy["as derived"] and entropy["1/N missing"]
@@ -163,6 +165,7 @@ def test_check_says_what_the_evidence_can_reject(report: dict[str, object]) -> N
     assert left_out["size"] > 20 * mse["as derived"]["size"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section_name", ["mse", "cross_entropy"])
 def test_one_changed_number_makes_the_check_fail(
     section_name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -116,6 +116,7 @@ def given(of: Record, sizes: dict[str, int] = SIZES, seed: int = 0) -> list[np.n
 # --- the right numbers --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_agrees_with_literal_evaluation_and_complex_steps(name: str) -> None:
     of = record(name)
@@ -222,6 +223,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on a process's own memory is Linux's")
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_file_larger_than_the_memory_allowed_streams_through(name: str, tmp_path: Path) -> None:
@@ -402,6 +404,7 @@ def test_golden_source(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"{name}_scalar.py", derivation.to_source(name, target="scalar", sizes={"N": 2, "D": 4, "C": 3}))
 
 
+@pytest.mark.slow
 def test_sources_pass_ruff(tmp_path: Path) -> None:
     for place, name in enumerate(EVERY):
         sizes = {axis.name: SIZES[axis.name] for axis in record(name).program.axes}
@@ -476,6 +479,7 @@ def test_only_the_labels_may_be_given_as_integers(loss: str, wrt: str) -> None:
     assert "D integer labels" not in source and "or N integer labels 0..D-1" not in source
 
 
+@pytest.mark.slow
 def test_the_source_is_the_same_in_every_process() -> None:
     script = "import symgrad; print(symgrad.derive('focal').to_source(), symgrad.derive('clip_loss').to_source())"
     found = set()

@@ -21,6 +21,8 @@ from trials.corrupted.lines import Corruption, Line
 from trials.corrupted.programs import PROGRAMS
 from trials.corrupted.values import Values, differ
 
+pytestmark = pytest.mark.slow
+
 RECORDS = {
     "softmax_cross_entropy": 0.5,
     "huber": 1,

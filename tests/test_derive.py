@@ -384,6 +384,7 @@ def test_no_internal_index_name_reaches_a_reader() -> None:
 # --- numbers ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_every_adjoint_agrees_with_the_complex_step(name: str) -> None:
     of = record(name)

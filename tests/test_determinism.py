@@ -14,6 +14,8 @@ from symgrad.render.text import expression_text
 from trials.determinism.campaign import Run, differences
 from trials.determinism.outputs import derivations
 
+pytestmark = pytest.mark.slow
+
 SYMMETRIC = [
     *(
         "trace of a fourth power",

@@ -17,6 +17,8 @@ from symgrad.diagnosis.points import Taken, compared_at
 from symgrad.errors import InputError
 from symgrad.sampling.tape import Tape
 
+pytestmark = pytest.mark.slow
+
 Gradients = tuple[np.ndarray, ...]
 Candidate = Callable[..., Any]
 

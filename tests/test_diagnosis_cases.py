@@ -19,6 +19,8 @@ from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.table import NAMED, NONE, Judged, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
 
+pytestmark = pytest.mark.slow
+
 DOUBLE, SINGLE = 1e-8, 3e-5  # differences are good to about 1e-10
 LARGE = 100.0
 THREADS = [case for case in WRONG if case.source is not ISSUE]

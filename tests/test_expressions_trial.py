@@ -17,6 +17,8 @@ from trials.expressions import campaign, judge, oracle
 from trials.expressions.generate import from_seed
 from trials.expressions.terms import Input, Loss
 
+pytestmark = pytest.mark.slow
+
 SEED = 15
 
 

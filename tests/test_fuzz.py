@@ -24,6 +24,8 @@ from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
 from trials.numbered import shared
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def drafts(draw: Any) -> Draft:

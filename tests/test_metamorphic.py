@@ -24,6 +24,8 @@ from symgrad.steps import Record
 from trials.fuzz import direct, generate
 from trials.fuzz.syntax import Draft, Statement, Value
 
+pytestmark = pytest.mark.slow
+
 Given = tuple[Program, tuple[str, ...]]
 CATALOGUE = ("softmax_cross_entropy", "softmax_mse", "focal", "huber", "layer_norm", "logistic", "info_nce", "gaussian")
 DRAFTS = 24

@@ -134,6 +134,7 @@ def swapped_indices(after: Expr) -> Iterator[tuple[str, Expr]]:
                     yield f"{entry} with {new} for {old}", after.xreplace({entry: entry.base[tuple(indices)]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
