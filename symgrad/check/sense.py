@@ -62,7 +62,7 @@ class Notation:
         is_entry = isinstance(form.entry, (Indexed, Symbol)) and array_names(form.entry) == {name}
         if self._arrays.get(name) != form.array or not is_entry:
             return f"it is about {form.array.name} and {form.entry}"
-        if len(set(indices)) < len(indices) or free_indices(form.index) - set(indices):
+        if len(set(indices)) < len(indices):
             return f"it is not of every {form.entry}"
         return (
             self._fault_of_letters([form.entry, form.index]) or self.fault_of(form.entry) or self.fault_of(form.index)
