@@ -145,5 +145,5 @@ def write_closed_form(writer: Writer, name: str) -> None:
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
         reason = _written_out_reason(named)
-        writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
+        value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
         writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry), value))
