@@ -170,13 +170,12 @@ def test_other_names_than_those_of_the_inputs_are_taken_by_place() -> None:
     assert not symgrad.diagnose(derivation, lambda r, beta, alpha, /: right(r, alpha, beta)).ok
 
 
-@pytest.mark.xfail(strict=True)
 def test_a_third_power_differentiated_as_a_product() -> None:
     @symgrad.loss(shapes="r: N, c: N", wrt="r")
     def cubes(r, c):
         return np.sum((r - c) ** 3)
 
-    kind, words = said(cubes, lambda r, c: 3 * (r - c))
+    kind, words = said(cubes, lambda r, c: 3 * np.ones_like(r))
     assert kind == "power" and "product" in words
 
 
@@ -200,7 +199,6 @@ def test_one_class_of_two_has_the_wrong_sign() -> None:
     assert kind == "sign"
 
 
-@pytest.mark.xfail(strict=True)
 def test_the_probability_of_the_true_class_for_that_of_each() -> None:
     def true_class(X, W, b, Y):
         P = softmax(X @ W + b, axis=1)

@@ -15,13 +15,16 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.bench import HARD, LAST
 from symgrad.diagnosis.hypotheses import probability_text
+from symgrad.functions import clip, maximum, minimum, step, where
 from symgrad.notation import (
     Array,
+    Axis,
     array_names,
     axis_name,
     bound_indices,
     entries,
     free_indices,
+    fresh_letter,
     renamed,
     replaced,
     sum_over,
@@ -132,6 +135,7 @@ def _factors(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sh
         if factor != -1:
             rest = Mul(*(arg for arg in part.args if arg is not factor))
             kind = "factor" if not array_names(factor) or not free_indices(factor) else "term"
+            kind = "branch" if isinstance(factor, step) or isinstance(1 - factor, step) else kind
             yield kind, _said(show, "the factor {} is missing", factor), rest, 0.1
 
 
@@ -194,12 +198,25 @@ def _moved(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show
                 yield "axis", words, moved, 0.1
 
 
+def _branches(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """One branch of a function of several pieces taken throughout, or one of the two of a choice left out."""
+    if isinstance(part, (where, maximum, minimum, clip)):
+        branches = part.args[isinstance(part, where) :]
+        for branch in branches:
+            yield "branch", _said(show, "{} stands for {}, whatever the branch", branch, part), branch, 0.15
+            if isinstance(part, where):
+                rest = part.func(part.args[0], *(Integer(0) if arg == branch else arg for arg in branches))
+                yield "branch", _said(show, "the branch {} is left out", branch), rest, 0.15
+
+
 def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
     if isinstance(part, Pow) and array_names(part.base) and part.exp != -1:
         yield "term", _said(show, "{} stands for {}", part.base, part), part.base, 0.2
         if part.exp.is_number:
             lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
             yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
+        product = part.exp * part.base
+        yield "power", _said(show, "the product {} stands for the power {}", product, part), product, 0.25
     if isinstance(part, Pow) and array_names(part.base) and part.exp == -1:
         yield "term", _said(show, "{} stands for {}", part.base**-2, part), part.base**-2, 0.3
     if isinstance(part, Function) and len(part.args) == 1:
@@ -225,7 +242,7 @@ def _hardened(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
         yield "assumption", _said(show, "in {} the labels are taken for one-hot", part), hard, 0.3
 
 
-TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _moved, _powers, _arrays, _hardened)
+TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _moved, _branches, _powers, _arrays, _hardened)
 
 
 def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -240,15 +257,34 @@ def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show:
 
 
 def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
-    """A term times an entry that does not belong to it."""
+    """A term times an entry that does not belong to it, summed over the axes that the term lacks."""
     for term in part.args if isinstance(part, Add) else (part,) if isinstance(part, Mul) else ():
         for array in arrays:
-            at = [next((i for i in scope if axis_name(i) == axis.name), None) for axis in array.axes]
-            if None not in at and len(set(at)) == len(at):
-                entry = array[tuple(i for i in at if i is not None)]
+            at = [next((i for i in scope if axis_name(i) == axis.name), _new(axis, part, scope)) for axis in array.axes]
+            summed = [i for i in at if i not in scope]
+            if len(set(at)) == len(at) and (len(summed) < len(at) or not at):
+                entry = sum_over(array[tuple(at)], summed)
                 words = _said(show, "the term {} has the factor {} too much", term, entry)
-                yield "term", words, part - term + entry * term, 0.6
+                yield "term", words, part - term + entry * term, 0.6 + 0.1 * len(summed)
 
 
-WIDER: Sequence[Maker] = (_throughout, _inserted)
+def _new(axis: Axis, part: Expr, scope: Sequence[Idx]) -> Idx:
+    """An index for a sum of its own within a part of an expression."""
+    return fresh_letter(axis, {str(i.label) for i in (*scope, *part.atoms(Idx))}, bound=True)
+
+
+def _picked(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """The entry of a row that labels pick in the place of each."""
+    if not isinstance(part, Indexed) or len(part.indices) != 2:
+        return
+    row, column = part.indices
+    for labels in arrays:
+        if labels.name != part.base.name and [a.name for a in labels.axes] == [axis_name(i) for i in part.indices]:
+            over = _new(labels.axes[1], part, scope)
+            entry = sum_over(labels[row, over] * renamed(part, {column: over}), (over,))
+            words = _said(show, "{}, that of the true class, stands for {}", entry, part)
+            yield "swapped", words, entry, 0.7
+
+
+WIDER: Sequence[Maker] = (_throughout, _inserted, _picked)
 """Changes that are tried where those of the table explain nothing."""

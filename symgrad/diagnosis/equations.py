@@ -56,6 +56,7 @@ def of_equations(record: Record) -> Iterator[Hypothesis]:
     """Every hypothesis about an equation of the program."""
     for edit in edits(record.program, record):
         yield from _hypotheses(record, edit)
+    yield from _held(record)
 
 
 def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
@@ -69,6 +70,35 @@ def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
         if at is not None:
             line, yours = at, partial(_derivative, record, edit)
         yield Hypothesis(edit.kind, edit.cost + 0.2, back, line, partial(_only, edit, "back"), yours)
+
+
+def _held(record: Record) -> Iterator[Hypothesis]:
+    """A sum within an equation, such as a mean that is subtracted, held fixed on the way back."""
+    program = record.program
+    for definition in program.ordered:
+        for total in sorted(definition.rhs.atoms(Sum), key=lambda t: t.sort_key()):
+            indices = tuple(i for i in definition.indices if i in free_indices(total))
+            if total == definition.rhs or free_indices(total) != frozenset(indices):
+                continue
+            array = Array(f"{definition.name}_held", tuple(program.axis[axis_name(i)] for i in indices))
+            changed = replace(definition, rhs=replaced(definition.rhs, {total: array[indices]}))
+            edited = _edited(program, {definition.name: changed}, (Definition(array[indices], total, False),))
+            if edited is not None:
+                line = derivative_line(record, definition.name)
+                words = partial(_fixed, record, total, definition.name)
+                yield Hypothesis("path", 1.0, _cut(edited, definition.name, array.name), line, words)
+
+
+def _fixed(record: Record, total: Expr, name: str) -> str:
+    return f"{expression_text(total, record)} is held fixed in the equation of {name_text(name)}"
+
+
+def _cut(edited: Program, name: str, used: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        tape = Tape(edited, bench.sizes, forward(edited, bench.sizes, bench.inputs))
+        return gradients(bench, tape.adjoints({(name, used): np.zeros_like(tape.slope((name, used)))}))
+
+    return predict
 
 
 def _only(edit: Edit, way: str) -> str:

@@ -52,22 +52,20 @@ def explanations(
 
 
 def _found(hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str]) -> _Found | None:
-    """How a hypothesis fits, tried at the first point before the others."""
-    first = _predicted(hypothesis, benches[0])
-    if first is None:
-        return None
-    near = [name for name in wrt if matcher.close(name, 0, first[name])]
-    if not near:
-        return None
-    changed = frozenset(n for n in wrt if not equal(first[n], benches[0].truth[n], matcher.allowed[n]))
+    """How a hypothesis fits, tried at one point after another."""
+    near, known = list(wrt), []
+    for point, bench in enumerate(benches):
+        if (predicted := _predicted(hypothesis, bench)) is None:
+            return None
+        near = [name for name in near if matcher.close(name, point, predicted[name])]
+        if not near:
+            return None
+        known.append((predicted, bench.truth))
+    changed = frozenset(n for n in wrt if any(not equal(p[n], truth[n], matcher.allowed[n]) for p, truth in known))
     if hypothesis is not RIGHT and not changed & set(near):
         return None
-    is_multiple = all(matcher.is_multiple(n, first[n], benches[0].truth[n]) for n in near)
-    others = [_predicted(hypothesis, bench) for bench in benches[1:]]
-    known = [first, *(p for p in others if p is not None)]
-    if len(known) < len(benches):
-        return None
-    fits = {name: fit for name in near if (fit := matcher.fit(name, [p[name] for p in known]))}
+    is_multiple = all(matcher.is_multiple(n, p[n], truth[n]) for p, truth in known for n in near)
+    fits = {name: fit for name in near if (fit := matcher.fit(name, [p[name] for p, _ in known]))}
     if hypothesis is not RIGHT and is_multiple and not all(fit.is_plain for fit in fits.values()):
         return None  # the right gradient with another factor says it more simply
     return _Found(hypothesis, fits, changed) if fits else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from itertools import combinations, permutations
 
 import numpy as np
-from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul, lambdify, simplify, solve, symbols
 
-from symgrad.diagnosis.bench import Bench, adjoint_lines
+from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.notation import array_names, axis_name, renamed, replaced
 from symgrad.program import Program
@@ -17,6 +17,12 @@ from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Edge
 from symgrad.steps import Partial, Record, Step, Total
+
+SOLVABLE: Mapping[str, tuple[int, Callable[[Expr], Expr]]] = {
+    "the logistic function": (1, lambda u: 1 / (1 + u)),
+    "tanh": (2, lambda u: (1 - u) / (1 + u)),
+}
+"""Functions of x that people differentiate in terms of their values: the k and what they are of u = exp(-k x)."""
 
 Instead = Callable[[Bench], Mapping[Edge, np.ndarray]]
 
@@ -32,6 +38,7 @@ def of_jacobians(record: Record) -> Iterator[Hypothesis]:
         yield from _alone(record, used)
     yield from _passed_on(record)
     yield from _in_each_others_place(record)
+    yield from _made_of_another(record)
 
 
 def _passed_on(record: Record) -> Iterator[Hypothesis]:
@@ -54,6 +61,22 @@ def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
         if _alike(record.program, one, other):
             what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
             yield Hypothesis("swapped", 0.3, _exchanged(one, other), None, partial(str, what))
+
+
+def _made_of_another(record: Record) -> Iterator[Hypothesis]:
+    """The gradient by an array made of that by another, which has axes more: summed over these."""
+    program = record.program
+    for one, other in permutations(record.wrt, 2):
+        own, axes = ([a.name for a in program.arrays[name].axes] for name in (one, other))
+        over = tuple(place for place, axis in enumerate(axes) if axis not in own)
+        if over and own and [axis for axis in axes if axis in own] == own:
+            what = f"the gradient by {name_text(one)} is that by {name_text(other)}, summed over"
+            words = partial(str, f"{what} {' and '.join(axes[place] for place in over)}")
+            yield Hypothesis("swapped", 0.9, _summed(one, other, over), adjoint_lines(record)[one].number, words)
+
+
+def _summed(one: str, other: str, over: tuple[int, ...]) -> Callable[[Bench], dict[str, np.ndarray]]:
+    return lambda bench: {**bench.truth, one: bench.truth[other].sum(axis=over)}
 
 
 def _exchanged(one: str, other: str) -> Callable[[Bench], dict[str, np.ndarray]]:
@@ -93,6 +116,12 @@ def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
         yield Hypothesis("diagonal", 0.6, _with(_diagonal(name, used)), line, partial(str, cut), yours)
         words = partial(str, f"{what} is evaluated at {name_text(name)} instead of {name_text(used)}")
         yield Hypothesis("swapped", 1.2, _with(_at_output(name, used)), line, words)
+        words = partial(str, f"{what} is evaluated at the gradient by {name_text(name)}, and not multiplied by it")
+        if name in record.adjoints and used in record.adjoints:
+            yield Hypothesis("swapped", 1.3, _at_gradient(name, used), line, words)
+        for function, slope in _by_output().items():
+            words = partial(str, f"the derivative of {function}, in terms of its value, stands for {what}")
+            yield Hypothesis("swapped", 1.3, _with(_of_function(name, used, slope)), line, words)
         again = f"{jacobian} is multiplied in once more"
         yield Hypothesis("twice", 0.9, _with(_squared(name, used)), line, partial(str, again))
         words = partial(str, f"{again}, its diagonal alone")
@@ -219,3 +248,32 @@ def _at_output(name: str, used: str) -> Instead:
         return {(name, used): bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, values))}
 
     return instead
+
+
+def _at_gradient(name: str, used: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The derivative at the incoming gradient as the gradient itself."""
+
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        if (name, used) not in bench.tape.edges:
+            raise NotHere(name)
+        values = {**bench.values, used: bench.adjoints[name]}
+        slope = bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, values))
+        rank = np.ndim(bench.values[name])
+        return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
+
+    return predict
+
+
+@cache
+def _by_output() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """The derivatives of some functions, solved for what they are in terms of the functions' values."""
+    u, h = symbols("u h")
+    found = {}
+    for name, (k, function) in SOLVABLE.items():
+        (solved,) = solve(function(u) - h, u)
+        found[name] = lambdify(h, simplify(replaced(-k * u * function(u).diff(u), {u: solved})))
+    return found
+
+
+def _of_function(name: str, used: str, slope: Callable[[np.ndarray], np.ndarray]) -> Instead:
+    return lambda bench: _only(bench, name, used, _unit(bench, name) * slope(bench.values[name]))
