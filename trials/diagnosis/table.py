@@ -20,8 +20,8 @@ from trials.diagnosis.wrong import WRONG
 
 RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "taken for right"
 """What became of a wrong gradient: the first explanation is of a kind that names the mistake; a note says at which
-inputs a gradient that is right otherwise is not finite; a later explanation names it, or none of them does; there is
-no explanation; it was not even found to be wrong."""
+inputs a gradient that is right otherwise is not finite, or for which labels alone it is right; a later explanation
+names it, or none of them does; there is no explanation; it was not even found to be wrong."""
 NAMED = frozenset({RIGHT, NOTED})
 
 
@@ -52,7 +52,7 @@ def judge(case: Wrong) -> Judged:
     explanations = diagnosis.explanations
     kinds = tuple(explanation.kind for explanation in explanations)
     if diagnosis.ok:
-        note = noted(diagnosis) if case.kind == "precision" else ""
+        note = noted(diagnosis) if case.kind == "precision" else diagnosis.within
         return Judged(case, NOTED if note else UNSEEN, (), note)
     if not explanations:
         return Judged(case, NONE, (), "")
@@ -140,7 +140,7 @@ def _counted(what: str, found: Sequence[Judged]) -> str:
     losses = len({one.case.loss for one in found})
     said = (
         (RIGHT, "named rightly"),
-        (NOTED, "found right, with a note of the large inputs at which they are not"),
+        (NOTED, "found right, with a note of the inputs at which they are not"),
         (LATER, "named rightly, but after another explanation"),
         (OTHER, "named wrongly"),
         (NONE, "without an explanation"),
