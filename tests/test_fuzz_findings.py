@@ -180,7 +180,9 @@ def test_absolute_values_that_sympy_takes_out_of_roots_in_a_line() -> None:
     assert not any("Abs" in str(step.after) for step in derivation.steps)
     inputs = random_inputs(program, {"N": 3}, seed=1)
     arrays = forward(program, inputs, {"N": 3})
-    _, grads = derivation.to_numpy()(*inputs.values())
+    with pytest.warns(symgrad.UndefinedWarning, match="N = 1"):  # what is centred is 0 there, and so is its root
+        function = derivation.to_numpy()
+    _, grads = function(*inputs.values())
     assert pytest.approx(complex_step(program, "F", arrays, {"N": 3}), rel=1e-8) == grads.F
 
 
@@ -354,7 +356,7 @@ def test_normal_forms_give_up_in_time() -> None:
     start = time.process_time()
     report = derive(nested).prove()
     assert time.process_time() - start < 30
-    assert not any(mark.words in ("unproved", "wrong") for mark in report.marks)
+    assert all(mark.ok or "terms of work" in mark.detail for mark in report.marks)
 
 
 @pytest.mark.parametrize(

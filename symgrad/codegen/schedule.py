@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, count
 
 from sympy import Expr, Indexed, KroneckerDelta, Symbol
 from sympy.core.basic import Basic
@@ -12,6 +13,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed
 from symgrad.program import evaluation_order
+from symgrad.spelling import is_alike
 from symgrad.steps import Gradient, Record, Total
 
 
@@ -89,10 +91,10 @@ def schedule(record: Record) -> Schedule:
 
 
 def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
+    """``name``, or the first of name_2, name_3, ... that is not written like one that is taken."""
+    found = next(new for new in chain((name,), (f"{name}_{place}" for place in count(2))) if not is_alike(new, taken))
+    taken.add(found)
+    return found
 
 
 def _collect(rhs: Expr, record: Record, adjoint_of: Mapping[str, str], wanted: dict[str, Assignment]) -> None:
