@@ -9,7 +9,7 @@ from trials.expressions.grammar import Grammar
 from trials.expressions.terms import Input, Loss, Term, binary, negative, number
 
 MOST_STATEMENTS = 9
-MOST_LETTERS = 400
+MOST_LETTERS = 300
 
 
 def from_seed(seed: int, n: int) -> Loss:
@@ -27,7 +27,7 @@ def loss(chosen: random.Random) -> Loss:
     for _ in range(0 if grammar.in_one_line else grammar.weighted({0: 3, 1: 5, 2: 4, 3: 1})):
         axes = tuple(chosen.sample(grammar.axes, grammar.weighted({2: 8, 1: 4})))
         is_positive = grammar.chance(20)
-        depth = grammar.weighted({1: 2, 2: 4, 3: 2})
+        depth = grammar.weighted({1: 3, 2: 4})
         grammar.bind(grammar.positive(axes, depth) if is_positive else grammar.real(axes, depth), is_positive)
     result = total(grammar)
     if grammar.chance(20):
@@ -38,7 +38,7 @@ def loss(chosen: random.Random) -> Loss:
 
 def total(grammar: Grammar) -> Term:
     """A scalar: a reduction of something."""
-    made = grammar._reduced((), grammar.weighted({1: 1, 2: 4, 3: 4}))
+    made = grammar._reduced((), grammar.weighted({1: 1, 2: 5, 3: 2}))
     assert made is not None
     return negative(made) if grammar.chance(15) else made
 
