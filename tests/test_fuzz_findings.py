@@ -12,7 +12,7 @@ from sympy import Idx, Indexed, Pow, Product, Sum, exp, log, sqrt, tanh, zoo
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
-from symgrad.array import logsumexp, norm, one_hot, softmax, softplus
+from symgrad.array import log_softmax, logsumexp, norm, one_hot, softmax, softplus
 from symgrad.array import relu as relu_of
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
@@ -543,3 +543,25 @@ def test_a_sum_is_not_written_by_what_depends_on_more_than_it_does() -> None:
     )
     proof = derive(Program("divided", (C,), (m,), equations, "L"), wrt=("m",)).prove()
     assert all(mark.words != "wrong" for mark in proof.marks)
+
+
+def test_the_closed_form_of_a_gradient_that_cancels_is_what_its_last_line_states() -> None:
+    """The line said 0, the closed form was a difference of two equal sums."""
+
+    @symgrad.loss(shapes="w: C, shift: scalar", wrt="w shift")
+    def spread(w, shift):
+        return np.std(w + shift)
+
+    derivation = derive(spread)
+    assert derivation.prove().problems == ()
+    assert derivation.gradients["shift"].index == 0
+
+
+def test_a_page_is_made_where_an_array_on_the_way_has_no_derivative() -> None:
+    """No entry of log p exceeds 0.1: the variance is 0, and its root has no derivative, at every input."""
+
+    @symgrad.loss(shapes="Z: H M", wrt="Z")
+    def flat(Z):
+        return -np.std(np.maximum(0.1, log_softmax(Z, axis=0)))
+
+    assert derive(flat).to_html()

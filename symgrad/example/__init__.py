@@ -70,13 +70,14 @@ class _Fault(IntFlag):
 
 @dataclass(frozen=True)
 class _Trial:
-    """A choice of inputs with what the function gives and with the arrays on the way; ``faults`` has words for those
-    that larger sizes may mend."""
+    """A choice of inputs with what the function gives, and with the arrays on the way and the derivatives by them;
+    ``faults`` has words for those that larger sizes may mend."""
 
     point: Point
     loss: float
     gradients: Mapping[str, np.ndarray]
     defined: Mapping[str, np.ndarray]
+    adjoints: Mapping[str, np.ndarray]
     faults: Mapping[_Fault, str]
 
     @property
@@ -93,8 +94,9 @@ def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial
     arrays = record.program.arrays
     names = [n for n in record.program.definitions if n != record.program.output and _is_small(arrays[n], point)]
     defined = {name: floats(point.evaluator.values[name]) for name in names}
+    adjoints = {name: values for name, values in _adjoints(record, point).items() if _is_small(arrays[name], point)}
     loss, *gradients = results
-    trial = _Trial(point, float(loss), dict(zip(record.wrt, gradients, strict=True)), defined, {})
+    trial = _Trial(point, float(loss), dict(zip(record.wrt, gradients, strict=True)), defined, adjoints, {})
     return replace(trial, faults=_faults(record, function, trial))
 
 
@@ -154,7 +156,7 @@ def _run(function: Callable[..., Any], point: Point) -> list[np.ndarray] | None:
 
 def _example(record: Record, trial: _Trial, reason: str) -> Example:
     arrays, point = record.program.arrays, trial.point
-    on_the_way = {name: values for name, values in _adjoints(record, point).items() if _is_small(arrays[name], point)}
+    shown = {**trial.adjoints, **trial.gradients}
     words = [f"{words}." for words in point.chosen]
     return Example(
         sizes=point.sizes,
@@ -162,7 +164,7 @@ def _example(record: Record, trial: _Trial, reason: str) -> Example:
         inputs=tuple(Quantity(a, point.inputs[a.name]) for a in record.program.inputs),
         defined=tuple(Quantity(arrays[name], values) for name, values in trial.defined.items()),
         loss=trial.loss,
-        gradients=tuple(Quantity(arrays[name], values) for name, values in {**on_the_way, **trial.gradients}.items()),
+        gradients=tuple(Quantity(arrays[name], values) for name, values in shown.items()),
     )
 
 

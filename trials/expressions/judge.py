@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,17 +149,17 @@ def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator
 
 def _disagreeing(derived: Derivation, at: Point) -> dict[int, float]:
     """The lines that do not hold at a point, by how much; none where the equations round otherwise than the function,
-    or have no value there."""
+    have no value there, or overflow."""
     inputs = {
         array.name: np.eye(at.sizes[array.axes[-1].name])[given] if _is_labels(given) else given
         for array, given in zip(derived.program.inputs, at.inputs.values(), strict=True)
     }
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
         lines = Lines(derived.record, inputs, at.sizes)
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
-        if lines.near or not lines.is_real or not np.isfinite(output):
-            return {}
-        return {found.number: found.error for found in lines.wrong(derived.steps)}
+        if not lines.near and lines.is_real and np.isfinite(output):
+            return {found.number: found.error for found in lines.wrong(derived.steps)}
+    return {}
 
 
 def _is_labels(given: Any) -> bool:
