@@ -11,7 +11,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
-from symgrad.notation import Array, array_names, entries, fresh_letter, renamed
+from symgrad.letters import fresh_letter
+from symgrad.notation import Array, array_names, entries, renamed
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ a finished line they bear the conventional letters of their axis.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count, groupby, permutations, product
 from math import factorial, prod
-from string import ascii_lowercase
 from types import MappingProxyType
 
 from sympy import (
@@ -299,6 +298,11 @@ def unfolded(expr: Expr, entry: Expr, value: Expr) -> Expr:
     return replaced(expr, {e: renamed(value, letters) for e, letters in at.items()})
 
 
+def with_bound(expr: Expr, name: Naming) -> Expr:
+    """``expr`` with its bound indices named by ``name``, outermost first."""
+    return _substituted(expr, {}, {}, name)
+
+
 def freshen(expr: Expr, avoid: Collection[Idx] = ()) -> Expr:
     """``expr`` with every bound index named differently from all others and from those to ``avoid``."""
     return renamed(expr, {}, avoid)
@@ -354,7 +358,7 @@ def canonical(expr: Expr) -> Expr:
             return names(found[0])
         return names(min(found, key=lambda order: _substituted(total.function, names(order), {}, by_height).sort_key()))
 
-    return _substituted(expr, {}, {}, by_height)
+    return with_bound(expr, by_height)
 
 
 def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx]]:
@@ -363,70 +367,6 @@ def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx
     if prod(factorial(len(group)) for group in groups) > MOST_ORDERS:
         return list(orders(indices, axis_name, lambda words: spelled(body, words)))
     return [tuple(chain.from_iterable(parts)) for parts in product(*map(permutations, groups))]
-
-
-def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
-    """An index over ``axis`` whose letter is not ``taken``: the conventional ones first.
-
-    For a bound index the letter of a derivative's denominator comes last, since it is usually wanted there.
-    """
-    preferred = axis.conventional
-    if bound:
-        preferred = preferred[:1] + preferred[2:] + preferred[1:2]
-    for letter in preferred + axis.spares + ascii_lowercase:
-        if letter not in taken:
-            return axis.index(letter)
-    numbered = (f"{axis.conventional[0]}{number}" for number in count(1))  # more than 26 indices at once
-    return axis.index(next(letter for letter in numbered if letter not in taken))
-
-
-def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
-    """The axes by name, the letters that are neither conventional for one nor ``taken`` shared out as spares."""
-    conventional = {letter for axis in axes for letter in axis.conventional}
-    free = [letter for letter in ascii_lowercase if letter not in conventional and letter not in taken]
-    return {a.name: replace(a, spares="".join(free[place :: len(axes)])) for place, a in enumerate(axes)}
-
-
-def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), above: Expr | None = None) -> Expr:
-    """``expr`` with conventional letters for its bound indices, none that is free in it or in ``taken``.
-
-    Where ``expr`` goes on from a line ``above``, a sum over entries that are summed there keeps its letter.
-    """
-    outside = {str(i.label) for i in free_indices(expr)} | set(taken)
-    order = list(axes)
-    known_places = {} if above is None else _places(above, {i for s in above.atoms(Sum) for i in bound_indices(s)})
-
-    def letter(index: Idx, body: Basic, used: set[str]) -> Idx:
-        places = _places(body, {index})[index]
-        shared = {
-            old: len(places & found)
-            for old, found in known_places.items()
-            if axis_name(old) == axis_name(index) and str(old.label) not in used
-        }
-        best = max(shared.values(), default=0)
-        kept = sorted((old for old, count in shared.items() if count == best > 0), key=str)
-        usual = fresh_letter(axes[axis_name(index)], used, bound=True)
-        return kept[0] if kept and usual not in kept else usual
-
-    def conventional(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
-        used = outside | {str(i.label) for i in known.values()}
-        own: dict[Idx, Idx] = {}
-        for index in sorted(bound_indices(total), key=lambda i: order.index(axis_name(i))):
-            own[index] = letter(index, total.function, used)
-            used = used | {str(own[index].label)}
-        return own
-
-    return _substituted(expr, {}, {}, conventional)
-
-
-def _places(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:
-    """For each of ``indices``, the arrays of which it is an index in ``expr``, and which one."""
-    found: dict[Idx, set[tuple[str, int]]] = {index: set() for index in indices}
-    for entry in expr.atoms(Indexed):
-        for place, index in enumerate(entry.indices):
-            if index in found:
-                found[index].add((entry.base.name, place))
-    return found
 
 
 def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] = MappingProxyType({})) -> str:

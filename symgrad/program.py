@@ -12,6 +12,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError
 from symgrad.functions import selection
+from symgrad.letters import with_spares
 from symgrad.notation import (
     Array,
     Axis,
@@ -22,7 +23,6 @@ from symgrad.notation import (
     spelled,
     unfolded,
     varying_names,
-    with_spares,
 )
 from symgrad.spelling import entry_look, look
 

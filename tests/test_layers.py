@@ -18,6 +18,7 @@ LAYERS: list[list[str]] = [
     ["errors", "display"],
     ["functions", "spelling", "labelling", "budget"],
     ["notation"],
+    ["letters"],
     ["equations"],
     ["program"],
     ["array"],

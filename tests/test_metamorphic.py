@@ -19,7 +19,8 @@ from symgrad import Array, Derivation, Program, node
 from symgrad.check.meaning import write_out
 from symgrad.check.normal import Normaliser
 from symgrad.errors import SymgradError
-from symgrad.notation import entries, fresh_letter, renamed
+from symgrad.letters import fresh_letter
+from symgrad.notation import entries, renamed
 from symgrad.steps import Record
 from trials.fuzz import direct, generate
 from trials.fuzz.syntax import Draft, Statement, Value

@@ -15,7 +15,8 @@ from symgrad.array.names import names_of, seen_through
 from symgrad.array.place import Spot, at_place
 from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
-from symgrad.notation import Array, Axis, array_names, free_indices, fresh_letter, lettered
+from symgrad.letters import fresh_letter, lettered
+from symgrad.notation import Array, Axis, array_names, free_indices
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.chain.partials import cancelled, contribution, simplify, units
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
-from symgrad.notation import (
-    Array,
-    array_names,
-    free_indices,
-    fresh_letter,
-    indices_of,
-    unfolded,
-)
+from symgrad.letters import fresh_letter
+from symgrad.notation import Array, array_names, free_indices, indices_of, unfolded
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import kinks
 from symgrad.passes.fold import cost, fold

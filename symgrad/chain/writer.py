@@ -10,7 +10,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS, real
-from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, fresh_letter, lettered, renamed
+from symgrad.letters import fresh_letter, lettered
+from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, renamed
 from symgrad.passes.fold import collected, unsigned
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares

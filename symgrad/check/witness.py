@@ -117,14 +117,6 @@ def find_witness(
     return found if found.relative_error <= 1 else None
 
 
-def smallest_witness(
-    published: Published, gradients: Gradients, *, seed: int = 0, starts: int | None = None
-) -> Witness | None:
-    """The witness of least |X|^2 + |W|^2 that a start leads to (a local search), or None where none does."""
-    found = _smallest(_Problem(published, gradients), _seeds(published, seed, starts))
-    return found if found.relative_error <= 1 else None
-
-
 def evidence(
     published: Published, variants: Mapping[str, Variant], *, seed: int = 0, starts: int | None = None
 ) -> tuple[Evidence, ...]:

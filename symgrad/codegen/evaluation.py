@@ -19,15 +19,14 @@ from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
 from symgrad.equations import abbreviation, node
+from symgrad.letters import fresh_letter, lettered
 from symgrad.notation import (
     Array,
     array_names,
     axis_name,
     canonical,
     free_indices,
-    fresh_letter,
     indices_of,
-    lettered,
     name_of,
     renamed,
     replaced,

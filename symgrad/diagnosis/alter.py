@@ -16,6 +16,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.diagnosis.bench import HARD, LAST
 from symgrad.diagnosis.hypotheses import probability_text
 from symgrad.functions import clip, maximum, minimum, step, where
+from symgrad.letters import fresh_letter
 from symgrad.notation import (
     Array,
     Axis,
@@ -24,7 +25,6 @@ from symgrad.notation import (
     bound_indices,
     entries,
     free_indices,
-    fresh_letter,
     renamed,
     replaced,
     sum_over,

@@ -8,7 +8,8 @@ from sympy import Expr
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import Array, axis_name, fresh_letter
+from symgrad.letters import fresh_letter
+from symgrad.notation import Array, axis_name
 from symgrad.program import Program
 from symgrad.render.names import Vocabulary, index_letter
 from symgrad.steps import Largest, Partial, Record, Step, Total, Value
