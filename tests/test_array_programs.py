@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from symgrad.cli import main
 from symgrad.codegen import compile_source
 from symgrad.notation import axis_name, canonical, renamed
 from symgrad.program import Program
+from symgrad.sources import find
 from symgrad.sums import split_sums
 
 CLASSIFIER = "X: N D, W: D C, b: C, Y: N C distribution"
@@ -300,3 +302,32 @@ def test_a_default_before_an_input_without_one_is_not_kept() -> None:
     assert "def f(x, gamma, s):" in derivation.to_source("f")
     fixed = symgrad.derive(symgrad.loss(shapes="x: N, gamma: scalar, s: scalar", wrt="x")(body), gamma=3)
     assert fixed.program.defaults == ()
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+VIEWS = {
+    "sum(A*G)": ("A: N D, G: N D", [(2, 3), (2, 3)]),
+    "trace(A)": ("A: N N", [(3, 3)]),
+    "einsum('nd,dn->', A, G)": ("A: N D, G: D N", [(2, 3), (3, 2)]),
+    "sum(A.T @ v)": ("A: N D, v: N", [(2, 3), (2,)]),
+    "sum(v * v) / 2": ("v: N", [(3,)]),
+}
+
+
+@pytest.mark.parametrize("target", ["lambdify", "scalar"])
+@pytest.mark.parametrize("text", VIEWS)
+def test_gradients_that_are_an_input_or_a_part_of_it_have_memory_of_their_own(text: str, target: str) -> None:
+    shapes, of = VIEWS[text]
+    derivation = symgrad.derive(find(None, text, shapes, None))
+    inputs = [np.random.default_rng(0).standard_normal(shape) for shape in of]
+    sizes = {"N": of[0][0], "D": of[0][1]} if "D" in shapes else {"N": of[0][0]}
+    if target == "lambdify":
+        function = derivation.explicit(**sizes).lambdify()
+    else:
+        module: dict[str, Any] = {}
+        exec(derivation.to_source(target="scalar", sizes=sizes), module)
+        function = next(value for name, value in module.items() if name.endswith("_gradient"))
+    loss, grads = function(*inputs)
+    arrays = [*inputs, loss, *grads]
+    assert not any(np.shares_memory(a, b) for a, b in combinations(arrays, 2))
