@@ -12,18 +12,27 @@ import pytest
 
 import symgrad
 from symgrad import Derivation
-from trials import page
+from trials import examination, page
 from trials.expressions import campaign, judge, oracle
 from trials.expressions.generate import from_seed
 from trials.expressions.terms import Input, Loss
 
 pytestmark = pytest.mark.slow
 
-SEED = 15
+SEED, PROGRAMS, CHUNK, LETTERS = 15, 200, 20, 130
+"""So many losses are examined, so many in a test, none longer than so many letters: they take half a second each."""
 
 
 def test_a_number_is_one_loss() -> None:
     assert from_seed(3, 7) == from_seed(3, 7) != from_seed(3, 8)
+
+
+@pytest.mark.parametrize("first", range(0, PROGRAMS, CHUNK))
+def test_random_losses(first: int) -> None:
+    for number in range(first, first + CHUNK):
+        loss = from_seed(SEED, number, LETTERS)
+        outcome = judge.examine(loss, number, thorough=number == first)
+        assert not outcome.findings, f"{loss}\n{outcome.findings}"
 
 
 def test_losses_are_various() -> None:
@@ -110,21 +119,21 @@ def test_what_fails_and_what_takes_too_long_are_findings(monkeypatch: pytest.Mon
             pass
 
     with monkeypatch.context() as patch:
-        assert findings_of(patch, fail) == {"traceback"}
-    monkeypatch.setattr(judge, "SECONDS", 1)
-    assert findings_of(monkeypatch, wait) == {"slow"}
+        assert findings_of(patch, fail) == {"crash"}
+    monkeypatch.setattr(examination, "SECONDS", 1)
+    assert findings_of(monkeypatch, wait) == {"too long"}
 
 
 def test_a_campaign_writes_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGES", tmp_path)
-    monkeypatch.setattr(campaign, "examine", lambda *_: judge.Outcome(findings=[("traceback", "once")], points=2))
+    monkeypatch.setattr(campaign, "examine", lambda *_: judge.LossOutcome(findings=[("crash", "once")], points=2))
     assert campaign.main(["--seed", "5", "--programs", "1"]) == 1
-    assert "| traceback | 1 | 0 |" in (tmp_path / "expressions.md").read_text()
-    monkeypatch.setattr(campaign, "examine", lambda *_: judge.Outcome(points=2))
+    assert "| crash | 1 | 0 |" in (tmp_path / "expressions.md").read_text()
+    monkeypatch.setattr(campaign, "examine", lambda *_: judge.LossOutcome(points=2))
     assert campaign.main(["--seed", "5", "--programs", "3", "--resume"]) == 0
     written = (tmp_path / "expressions.md").read_text()
-    assert "| programs | 3 |" in written and "| traceback | 0 | 1 |" in written
+    assert "| programs | 3 |" in written and "| crash | 0 | 1 |" in written
 
 
 def test_one_loss_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

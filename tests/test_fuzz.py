@@ -18,7 +18,7 @@ from symgrad.check.marks import Level, Mark, ProofReport
 from symgrad.errors import SymgradError
 from symgrad.notation import name_of
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Total, Value
-from trials import page
+from trials import examination, page
 from trials.fuzz import campaign, direct, generate, judge, witnesses
 from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
@@ -103,7 +103,7 @@ def test_every_line_that_is_made_wrong_is_noticed() -> None:
         except SymgradError:
             continue
         for at in list(judge.points_of(draft, number))[:1]:
-            lines = lines_at(derived.record, at)
+            lines = lines_at(derived.record, at.inputs, at.sizes)
             assert not list(lines.wrong(derived.steps)), campaign.shown(draft)
             for step in derived.steps:
                 worse = replace(step, after=step.after * 3 / 2)
@@ -154,7 +154,7 @@ def test_what_crashes_and_what_takes_too_long_are_findings(monkeypatch: pytest.M
     [(kind, what)] = judge.examine(draft, 0, False).findings
     assert kind == "crash" and "no such luck" in what
     monkeypatch.setattr(judge, "derivation", wait)
-    monkeypatch.setattr(judge, "SECONDS", 0.05)
+    monkeypatch.setattr(examination, "SECONDS", 0.05)
     [(kind, _)] = judge.examine(draft, 0, False).findings
     assert kind == "too long"
 
@@ -166,7 +166,7 @@ def test_equations_by_hand_are_those_of_the_source() -> None:
         if draft.by_hand:
             derived = symgrad.derive(direct.program(draft), wrt=draft.wrt)
             for at in list(judge.points_of(draft, number))[:1]:
-                found = lines_at(derived.record, at).arrays[derived.program.output]
+                found = lines_at(derived.record, at.inputs, at.sizes).arrays[derived.program.output]
                 assert found.reshape(-1)[0].real == pytest.approx(at.value, rel=1e-9), campaign.shown(draft)
                 compared += 1
     assert compared > 8
@@ -195,10 +195,10 @@ def test_several_processes_find_what_one_finds() -> None:
 def test_what_had_findings_is_examined_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGES", tmp_path)
-    monkeypatch.setattr(campaign, "examine", lambda *_, **__: judge.Outcome(findings=[("crash", "once")]))
+    monkeypatch.setattr(campaign, "examine", lambda *_, **__: judge.DraftOutcome(findings=[("crash", "once")]))
     assert campaign.main(["--seed", "5", "--programs", "1"]) == 1
     assert "| crash | 1 | 0 |" in (tmp_path / "fuzz.md").read_text()
-    monkeypatch.setattr(campaign, "examine", lambda *_, **__: judge.Outcome())
+    monkeypatch.setattr(campaign, "examine", lambda *_, **__: judge.DraftOutcome())
     assert campaign.main(["--seed", "5", "--programs", "1", "--resume"]) == 0
     assert "| crash | 0 | 1 |" in (tmp_path / "fuzz.md").read_text()
 

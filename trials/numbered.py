@@ -18,7 +18,7 @@ from sympy.core.cache import clear_cache
 ROOT = Path(__file__).resolve().parent.parent
 CACHED = 100
 """After so many programs what SymPy remembers is dropped, or memory would fill."""
-PART, PARTS = 50, 10
+PART, PARTS = 10, 50
 """A process takes so many programs at a time, and ends after so many times: what SymPy remembers makes one that has
 seen a thousand programs half as fast."""
 COLLECTED = 50

@@ -12,12 +12,12 @@ MOST_STATEMENTS = 9
 MOST_LETTERS = 300
 
 
-def from_seed(seed: int, n: int) -> Loss:
-    """The loss of a number; what depends on nothing, or is very long, is passed over."""
+def from_seed(seed: int, n: int, letters: int = MOST_LETTERS) -> Loss:
+    """The loss of a number; what depends on nothing, or is longer than so many letters, is passed over."""
     chosen = random.Random(f"{seed}/{n}")
     while True:
         made = loss(chosen)
-        if made.wrt and len(made.source) <= MOST_LETTERS and len(made.statements) <= MOST_STATEMENTS:
+        if made.wrt and len(made.source) <= letters and len(made.statements) <= MOST_STATEMENTS:
             return made
 
 

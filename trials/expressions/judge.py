@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
-import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,41 +15,31 @@ import symgrad
 from symgrad import Derivation
 from symgrad.array.expression import parse
 from symgrad.array.loss import Loss as Traced
-from symgrad.check.marks import Level, ProofReport
+from symgrad.check.marks import Level
 from symgrad.errors import SymgradError
+from trials.examination import TOLERANCE, Outcome, conclude, print_all, proofs
 from trials.expressions.oracle import Point, function, points
 from trials.expressions.terms import Loss
-from trials.fuzz.judge import TooLong, limited
-from trials.fuzz.lines import Lines
+from trials.fuzz.lines import lines_at
 
-SECONDS = 20
-"""More than that for one loss is a finding."""
-EVALUATED = 3
-"""Of one loss in so many the lines on what the code evaluates are proved too."""
-TOLERANCE = 1e-6
 KINDS = (
     *("wrong gradient", "wrong value", "wrong shape", "not finite", "wrong line", "false mark"),
-    *("problem", "traceback", "slow"),
+    "problem",
 )
-"""What may be found: ``wrong line`` is one that the prover refutes; ``false mark`` one that says more than is true, or
-that refutes a line which holds at every point that was tried."""
+"""What may be found, beside what may be found of any program: ``wrong line`` is one that the prover refutes; ``false
+mark`` one that says more than is true, or that refutes a line which holds at every point that was tried."""
 
 
 @dataclass
-class Outcome:
-    """What came of one loss: ``refused`` says why it was not derived, ``findings`` are (kind, what was found).
+class LossOutcome(Outcome):
+    """What came of one loss.
 
     ``at_root`` counts points at which the gradient is not finite because a root is taken of 0: a standard deviation of
     equal entries, a norm of zeros.  They are counted apart.
     """
 
-    refused: str = ""
-    findings: list[tuple[str, str]] = field(default_factory=list)
-    marks: Counter[str] = field(default_factory=Counter)
-    points: int = 0
     slopes: int = 0
     at_root: int = 0
-    seconds: float = 0.0
 
     @property
     def is_proved(self) -> bool:
@@ -67,37 +55,25 @@ def traced(loss: Loss) -> Traced:
     return symgrad.loss(loss.shapes, " ".join(loss.wrt))(function(loss, language))
 
 
-def examine(loss: Loss, seed: int, thorough: bool) -> Outcome:
+def examine(loss: Loss, seed: int, thorough: bool) -> LossOutcome:
     """Everything that is tested of one loss; ``thorough`` prints the derivation in every form too."""
-    outcome, start = Outcome(), time.process_time()
-    try:
-        with limited(SECONDS):
-            _examine(loss, seed, thorough, outcome)
-    except TooLong:
-        outcome.findings.append(("slow", f"more than {SECONDS} s"))
-    except Exception:
-        outcome.findings.append(("traceback", traceback.format_exc(limit=-6)))
-    outcome.seconds = time.process_time() - start
+    outcome = LossOutcome()
+    conclude(outcome, partial(_examine, loss, seed, thorough, outcome))
     return outcome
 
 
-def _examine(loss: Loss, seed: int, thorough: bool, outcome: Outcome) -> None:
+def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> None:
     at_points = list(points(loss, seed))
     outcome.points, outcome.slopes = len(at_points), sum(len(at.slopes) for at in at_points)
     try:
         definition = traced(loss)
         derived = symgrad.derive(definition)
     except SymgradError as error:
-        outcome.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        outcome.refuse(error)
         return
-    proof: ProofReport = derived.prove()
-    evaluation = derived.evaluation.prove() if seed % EVALUATED == 0 and derived.evaluation.steps else ProofReport(())
-    for report in (proof, evaluation):
-        outcome.marks.update(report.counts)
-        outcome.findings += [("problem", problem) for problem in report.problems]
-        outcome.findings += [
-            ("wrong line", f"line {mark.number}: {mark.detail}") for mark in report.marks if mark.level == Level.WRONG
-        ]
+    [proof, *others] = proofs(derived, seed)
+    for report in (proof, *others):
+        outcome.mark(report, "wrong line")
     run = derived.to_numpy(check=False)
     held = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
     for at in at_points:
@@ -117,7 +93,7 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: Outcome) -> None:
         outcome.findings += [("false mark", f"line {number} is refuted, and holds at all points") for number in held]
     derived.to_text()
     if thorough:
-        _printed(derived)
+        print_all(derived)
 
 
 def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator[tuple[str, str]]:
@@ -150,28 +126,12 @@ def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator
 def _disagreeing(derived: Derivation, at: Point) -> dict[int, float]:
     """The lines that do not hold at a point, by how much; none where the equations round otherwise than the function,
     have no value there, or overflow."""
-    inputs = {
-        array.name: np.eye(at.sizes[array.axes[-1].name])[given] if _is_labels(given) else given
-        for array, given in zip(derived.program.inputs, at.inputs.values(), strict=True)
-    }
     with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
-        lines = Lines(derived.record, inputs, at.sizes)
+        lines = lines_at(derived.record, at.inputs, at.sizes)
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
         if not lines.near and lines.is_real and np.isfinite(output):
             return {found.number: found.error for found in lines.wrong(derived.steps)}
     return {}
-
-
-def _is_labels(given: Any) -> bool:
-    return isinstance(given, np.ndarray) and given.dtype.kind == "i"
-
-
-def _printed(derived: Derivation) -> None:
-    """Everything that prints a derivation, for tracebacks."""
-    derived.to_text(code=True)
-    derived.to_latex(code=True, standalone=True)
-    derived.to_html()
-    derived.to_markdown(code=True)
 
 
 def reason(refused: str) -> str:

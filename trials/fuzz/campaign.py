@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import re
-from collections import Counter
-from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 
-from symgrad.check.marks import Level
 from trials import page
 from trials.fuzz.generate import from_seed
-from trials.fuzz.judge import SECONDS, derivation, examine
+from trials.fuzz.judge import KINDS, derivation, examine
 from trials.fuzz.syntax import Draft, source
-from trials.numbered import ROOT, Entry, parser, processor, ranges, run
+from trials.numbered import ROOT, Entry, parser, run
+from trials.report import print_outcome, report
 
 THOROUGH = 10
 """One draft in so many is held against jax, and printed in every form."""
@@ -39,14 +35,7 @@ def _one(seed: int, number: int) -> int:
     draft = from_seed(seed, number)
     print(shown(draft))
     outcome = examine(draft, number, thorough=True)
-    if outcome.refused:
-        print(f"refused: {outcome.refused}")
-    else:
-        print(derivation(draft).to_text())
-    for kind, what in outcome.findings:
-        print(f"{kind}: {what}")
-    print(f"{dict(outcome.marks)}, {outcome.points} points, {outcome.seconds:.2f} s")
-    return int(bool(outcome.findings))
+    return print_outcome("" if outcome.refused else derivation(draft).to_text(), outcome)
 
 
 def shown(draft: Draft) -> str:
@@ -55,20 +44,9 @@ def shown(draft: Draft) -> str:
     return f"shapes: {draft.shapes}\nwrt: {', '.join(draft.wrt)}\n{how}\n{source(draft)}"
 
 
-# --- the page -----------------------------------------------------------------------------------------------------
-
-
 def _page(seed: int, entries: dict[int, Entry]) -> str:
-    every = list(entries.values())
-    derived = [entry for entry in every if not entry["refused"]]
-    marks: Counter[str] = Counter()
-    for entry in derived:
-        marks.update(entry["marks"])
-    seconds = [entry["seconds"] for entry in every]
-    head = [
-        ("programs", f"{len(every):,}"),
-        ("derived and proved", f"{len(derived):,}"),
-        ("refused, with the reason", f"{len(every) - len(derived):,}"),
+    every = entries.values()
+    figures = [
         ("points at which a gradient was compared", f"{sum(e['points'] for e in every):,}"),
         ("of these at a tie of a kink", f"{sum(e['ties'] for e in every):,}"),
         ("programs held against jax", f"{sum(e['by_jax'] for e in every):,}"),
@@ -76,61 +54,8 @@ def _page(seed: int, entries: dict[int, Entry]) -> str:
             "lines that are rightly marked wrong: they divide by 0 somewhere where the program has a value",
             f"{sum(e['undefined'] for e in every):,}",
         ),
-        ("seconds of one core", f"{sum(seconds):,.0f}"),
-        ("the slowest program, in seconds", f"{max(seconds):.1f}"),
     ]
-    commits = Counter(entry["commit"] for entry in every)
-    return "\n\n".join(
-        [
-            f"Written by `python -m trials fuzz --seed {seed}`, of the programs {ranges(sorted(entries))}; "
-            "`--only NUMBER` shows one.",
-            page.table(("", ""), head),
-            "## Findings",
-            _findings(every),
-            "## Marks",
-            page.table(("mark", "lines"), [(level.words, f"{marks[level.words]:,}") for level in Level]),
-            "## Refusals",
-            _refusals(every),
-            "## Run with",
-            page.table(
-                ("", ""),
-                [
-                    *((name, version(name)) for name in ("sympy", "numpy", "jax", "scipy")),
-                    ("Python", platform.python_version()),
-                    ("processor", processor()),
-                    *((f"commit {name}", f"{count:,} programs") for name, count in commits.items()),
-                ],
-            ),
-        ]
-    )
-
-
-def _findings(entries: Sequence[Entry]) -> str:
-    """The findings by kind: those that stand, and those that were mended."""
-    stand = Counter(kind for e in entries for kind in {kind for kind, _ in e["findings"]})
-    mended = Counter(kind for e in entries if not e["findings"] for kind in e["mended"])
-    kinds = (
-        "wrong gradient",
-        "wrong value",
-        "gradient not finite",
-        "wrong equations",
-        "wrong shape",
-        "false mark",
-        "marked wrong",
-        "problem",
-        "crash",
-        "too long",
-        "witnesses differ",
-    )
-    rows = [
-        (f"{kind} (more than {SECONDS} s)" if kind == "too long" else kind, stand[kind], mended[kind]) for kind in kinds
-    ]
-    return page.table(("kind", "programs that have it", "programs that had it, mended"), rows)
-
-
-def _refusals(entries: Sequence[Entry]) -> str:
-    reasons = Counter(reason(entry["refused"]) for entry in entries if entry["refused"])
-    return page.table(("reason", "programs"), [(words, f"{count:,}") for words, count in reasons.most_common()])
+    return report("fuzz", seed, entries, figures, KINDS, reason, ("sympy", "numpy", "jax", "scipy"))
 
 
 def reason(refused: str) -> str:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import time
-import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,51 +13,27 @@ import symgrad
 from symgrad import Derivation
 from symgrad.check.marks import Level, ProofReport
 from symgrad.errors import SymgradError
+from trials.examination import TOLERANCE, Outcome, conclude, print_all, proofs
 from trials.fuzz import direct, witnesses
 from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
 from trials.fuzz.witnesses import Point
 
-SECONDS = 20
-"""More than that for one program is a finding."""
-EVALUATED = 3
-"""Of one program in so many the lines on what the code evaluates are proved too."""
-TOLERANCE = 1e-6
+KINDS = (
+    *("wrong gradient", "wrong value", "gradient not finite", "wrong equations", "wrong shape", "false mark"),
+    *("marked wrong", "problem", "witnesses differ"),
+)
+"""What may be found, beside what may be found of any program."""
 SIZES = ((3, 2, 4), (1, 2, 3), (2, 1, 2), (2, 4, 1), (4, 3, 2), (2, 2, 2), (1, 1, 5), (6, 1, 1), (5, 2, 3))
 
 
 @dataclass
-class Outcome:
-    """What came of one draft: ``refused`` says why it was not derived, ``findings`` are (kind, what was found)."""
+class DraftOutcome(Outcome):
+    """What came of one draft."""
 
-    refused: str = ""
-    findings: list[tuple[str, str]] = field(default_factory=list)
-    marks: Counter[str] = field(default_factory=Counter)
-    points: int = 0
     ties: int = 0
     undefined: int = 0
     by_jax: int = 0
-    seconds: float = 0.0
-
-
-class TooLong(BaseException):
-    """One program took too long: no ``except Exception`` may hide it."""
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raises ``TooLong`` after so many seconds of this process's time."""
-
-    def stop(*_: object) -> None:
-        raise TooLong
-
-    previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1)  # again: what runs in a callback of C is passed over
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
 
 
 def derivation(draft: Draft) -> Derivation:
@@ -73,46 +45,34 @@ def derivation(draft: Draft) -> Derivation:
     return symgrad.derive(made)
 
 
-def examine(draft: Draft, seed: int, thorough: bool) -> Outcome:
+def examine(draft: Draft, seed: int, thorough: bool) -> DraftOutcome:
     """Everything that is tested of one draft; ``thorough`` is jax and what prints the derivation too."""
-    outcome, start = Outcome(), time.process_time()
-    try:
-        with limited(SECONDS):
-            _examine(draft, seed, thorough, outcome)
-    except TooLong:
-        outcome.findings.append(("too long", f"more than {SECONDS} s"))
-    except Exception:
-        outcome.findings.append(("crash", traceback.format_exc(limit=-6)))
-    outcome.seconds = time.process_time() - start
+    outcome = DraftOutcome()
+    conclude(outcome, partial(_examine, draft, seed, thorough, outcome))
     return outcome
 
 
-def _examine(draft: Draft, seed: int, thorough: bool, outcome: Outcome) -> None:
+def _examine(draft: Draft, seed: int, thorough: bool, outcome: DraftOutcome) -> None:
     try:
         derived = derivation(draft)
     except SymgradError as error:
-        outcome.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        outcome.refuse(error)
         return
     run = derived.to_numpy(check=False)
-    proofs = [derived.prove()]
-    if seed % EVALUATED == 0 and derived.evaluation.steps:
-        proofs.append(derived.evaluation.prove())
-    for proof in proofs:
-        outcome.marks.update(proof.counts)
-        outcome.findings += [("problem", problem) for problem in proof.problems]
-        outcome.undefined += len(proof.numbers(Level.UNDEFINED))
-        for mark in (mark for mark in proof.marks if mark.level == Level.WRONG):
-            outcome.findings.append(("marked wrong", f"line {mark.number}: {mark.detail}"))
+    [proof, *others] = proofs(derived, seed)
+    for report in (proof, *others):
+        outcome.mark(report, "marked wrong")
+        outcome.undefined += len(report.numbers(Level.UNDEFINED))
     points = [at for at in points_of(draft, seed) if _is_defined(derived, at)]
     outcome.points, outcome.ties = len(points), sum(at.tied for at in points)
     for at in points:
         outcome.findings += _gradients(derived, run, at)
-        outcome.findings += _lines(derived, proofs[0], at)
+        outcome.findings += _lines(derived, proof, at)
     if thorough:
         for at in points[:1]:
             outcome.findings += _jax(draft, at)
             outcome.by_jax += not at.tied
-        _printed(derived)
+        print_all(derived)
 
 
 def points_of(draft: Draft, seed: int) -> Iterator[Point]:
@@ -131,7 +91,7 @@ def _is_defined(derived: Derivation, at: Point) -> bool:
     if not any(isinstance(given, np.ndarray) and given.dtype.kind == "i" for given in at.inputs.values()):
         return True
     with np.errstate(all="ignore"):
-        lines = lines_at(derived.record, at)
+        lines = lines_at(derived.record, at.inputs, at.sizes)
     output = lines.arrays[derived.program.output].reshape(-1)[0]
     return bool(lines.is_real and np.isreal(output) and np.isfinite(output))
 
@@ -160,7 +120,7 @@ def _close(found: np.ndarray, expected: np.ndarray, scale: float) -> bool:
 def _lines(derived: Derivation, proof: ProofReport, at: Point) -> Iterator[tuple[str, str]]:
     """Every line that is marked as known, at a point."""
     with np.errstate(all="ignore"):
-        lines = lines_at(derived.record, at)
+        lines = lines_at(derived.record, at.inputs, at.sizes)
         if lines.near:
             return  # the equations round otherwise than the function, and so come near a kink where that is on it
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
@@ -186,11 +146,3 @@ def _jax(draft: Draft, at: Point) -> Iterator[tuple[str, str]]:
     for name, found in witnesses.jax_gradients(draft, at).items():
         if not _close(found, at.gradients[name], scale):
             yield "witnesses differ", f"jax by {name}: {found.tolist()}, complex step {at.gradients[name].tolist()}"
-
-
-def _printed(derived: Derivation) -> None:
-    """Everything that prints a derivation, for crashes."""
-    derived.to_text(code=True)
-    derived.to_latex(code=True, standalone=True)
-    derived.to_html()
-    derived.to_markdown(code=True)

@@ -13,7 +13,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.notation import array_names, free_indices
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Total, Value
 from trials.fuzz.literal import Literal, forward, moved
-from trials.fuzz.witnesses import STEP, Kinks, Point
+from trials.fuzz.witnesses import STEP, Kinks
 
 TOLERANCE = 1e-6
 
@@ -132,10 +132,10 @@ def _relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.max(np.abs(found - expected), initial=0.0)) / (scale + 1e-4)
 
 
-def lines_at(record: Record, at: Point) -> Lines:
-    """The lines of a record at a point of a draft, whose labels are one-hot rows in the program."""
+def lines_at(record: Record, given: Mapping[str, Any], sizes: Mapping[str, int]) -> Lines:
+    """The lines of a record at inputs as the loss takes them: labels are one-hot rows in the program."""
     inputs: dict[str, Any] = {}
-    for array, given in zip(record.program.inputs, at.inputs.values(), strict=True):
-        is_labels = isinstance(given, np.ndarray) and given.dtype.kind == "i"
-        inputs[array.name] = np.eye(at.sizes[array.axes[-1].name])[given] if is_labels else given
-    return Lines(record, inputs, at.sizes)
+    for array, value in zip(record.program.inputs, given.values(), strict=True):
+        is_labels = isinstance(value, np.ndarray) and value.dtype.kind == "i"
+        inputs[array.name] = np.eye(sizes[array.axes[-1].name])[value] if is_labels else value
+    return Lines(record, inputs, sizes)
