@@ -26,8 +26,8 @@ def report(
 ) -> str:
     """The page on what came of each number, in Markdown.
 
-    ``figures`` are the rows of the first table that are the trial's own, ``kinds`` what it may find, ``packages`` what it
-    uses; ``reason`` says why a program was refused, without what is its own.
+    ``figures`` are the rows of the first table that are the trial's own, ``kinds`` what it may find, ``packages`` what
+    it uses; ``reason`` says why a program was refused, without what is its own.
     """
     every = list(entries.values())
     derived = [entry for entry in every if not entry["refused"]]

@@ -9,7 +9,7 @@ from trials.expressions.grammar import Grammar
 from trials.expressions.terms import Input, Loss, Term, binary, negative, number
 
 MOST_STATEMENTS = 9
-MOST_LETTERS = 300
+MOST_LETTERS = 180
 
 
 def from_seed(seed: int, n: int, letters: int = MOST_LETTERS) -> Loss:

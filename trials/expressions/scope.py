@@ -125,7 +125,9 @@ class Scope:
         return self.declare(axes, self.choice(words))
 
     def size(self, axis: str) -> str | None:
-        """The size of an axis, as the shape of an input; None where no input tells it."""
+        """The size of an axis, as the shape of an input; None where no input tells it, or the language has none."""
+        if self.in_one_line:
+            return None
         found = [
             f"len({given.name})" if place == 0 else f"{given.name}.shape[{place}]"
             for given in self.inputs
