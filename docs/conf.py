@@ -12,12 +12,14 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import symgrad
-from symgrad.figure import saturation, to_svg
 
 project = "symgrad"
 author = "the symgrad developers"
 version = release = symgrad.__version__
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from saturation import saturation, to_svg  # noqa: E402
+
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext", "mathml_math"]
 html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
 html_theme = "furo"

@@ -34,7 +34,7 @@ LAYERS: list[list[str]] = [
     ["results"],
     ["api"],
     ["diagnosis"],
-    ["evidence", "sources", "figure", "files"],
+    ["evidence", "sources", "files"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]

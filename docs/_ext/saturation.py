@@ -1,22 +1,14 @@
-"""The figure that says why a softmax classifier is trained with cross-entropy; it needs matplotlib.
-
-Raises ``InputError`` on import where that is not installed.
-"""
+"""The figure that says why a softmax classifier is trained with cross-entropy; it needs matplotlib."""
 
 from __future__ import annotations
 
 from io import StringIO
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-from symgrad.api import derive
-from symgrad.errors import InputError
-
-try:
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-except ModuleNotFoundError:
-    raise InputError("figures need matplotlib: python -m pip install matplotlib") from None
+from symgrad import derive
 
 LOSSES = {
     "softmax_cross_entropy": ("cross-entropy", "#2f7fc1", (4.6, 0.93)),
