@@ -24,9 +24,11 @@ REASONS = Path(__file__).with_name("harmless.toml")
 TARGETS = ("symgrad/rules.py", "symgrad/passes", "symgrad/chain", "symgrad/check")
 TESTS = (
     "algebra",
-    "assumptions",
     "assume",
+    "assumptions",
+    "captured",
     "claims",
+    "corrupted",
     "derive",
     "differentiate",
     "divisors",
@@ -36,7 +38,9 @@ TESTS = (
     "exactlines",
     "fields",
     "fold",
+    "forged",
     "functions",
+    "further_cases",
     "fuzz_findings",
     "grid",
     "instantiate",
@@ -46,6 +50,7 @@ TESTS = (
     "matrices",
     "matrix",
     "meaning",
+    "metamorphic",
     "normal",
     "proof",
     "published",
@@ -53,9 +58,11 @@ TESTS = (
     "rules",
     "shapes",
     "sight",
+    "smoothness",
     "some_lines",
     "soundness",
     "truth",
+    "unseen",
     "witness",
 )
 """The tests that take part, ``tests/test_*.py``: those of the engine, and not of its pages, its code or its speed."""
