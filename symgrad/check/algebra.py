@@ -117,7 +117,7 @@ def _classes(deltas: list[Atom]) -> dict[Index, Index]:
         low, high = sorted(map(find, atom.data))
         if low != high:
             parent[high] = low
-    return {i: find(i) for i in parent if find(i) != i}
+    return {i: find(i) for i in parent}
 
 
 def _deltas(stand_in: Mapping[Index, Index]) -> Monomial:
@@ -141,8 +141,7 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
         ((monomial, coefficient),) = polynomial.items()
         if exponent < 0 and any(a.kind == "delta" for a, _ in monomial):
             raise NoNormalForm("a division by a Kronecker delta")
-        powers = [(a, 1 if a.kind == "delta" else e * exponent) for a, e in monomial] if exponent else []
-        return scale(product(powers), coefficient**exponent)
+        return scale(product((a, e * exponent) for a, e in monomial), coefficient**exponent)
     if exponent >= 0:
         result = number(1)
         for _ in range(exponent):
@@ -158,8 +157,6 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
 def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
     """A fractional power: what is known to be positive comes out of the root."""
     factor, coefficient, rest = content(polynomial, positive=True)
-    if coefficient < 0:
-        coefficient, rest = -coefficient, scale(rest, -1)
     outside: list[tuple[Atom, Exponent]] = [(a, e * exponent) for a, e in factor]
     for p, k in prime_powers(coefficient).items():
         outside.append((prime(p), k * exponent))
@@ -169,9 +166,9 @@ def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
 
 
 def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial, Fraction, Polynomial]:
-    """A polynomial as monomial * coefficient * primitive part; with ``positive``, only positive atoms come out.
+    """A polynomial as monomial * coefficient * primitive part; with ``positive``, only what is positive comes out.
 
-    The coefficient takes the sign of the first term, so that a polynomial and its negative have one primitive part.
+    Else the coefficient takes the sign of the first term: a polynomial and its negative have one primitive part.
     """
     polynomial, divisors = cleared(polynomial, positive=positive)
     if not polynomial:
@@ -191,7 +188,7 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
         reduced[as_monomial(exponents)] = c
     values = list(reduced.values())
     coefficient = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
-    if ordered(reduced)[0][1] < 0:
+    if not positive and ordered(reduced)[0][1] < 0:
         coefficient = -coefficient
     for atom, exponent in divisors.items():
         lowest[atom] = lowest.get(atom, 0) - exponent
@@ -208,7 +205,7 @@ def cleared(polynomial: Polynomial, *, positive: bool = False) -> tuple[Polynomi
         for atom, exponent in monomial:
             if atom.kind == "root" and exponent < 0 and (atom.sign or not positive):
                 divisors[atom] = max(divisors.get(atom, 0), -exponent)
-    if not divisors or len(polynomial) == 1:
+    if not divisors:
         return polynomial, {}
     numerator = add(*(scale(product((*m, *divisors.items())), c) for m, c in polynomial.items()))
     return numerator, divisors
@@ -219,7 +216,7 @@ def prime_powers(value: Fraction) -> dict[int, int]:
     found: dict[int, int] = {}
     for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
         parts = factorint(whole, limit=MOST_TRIED, use_rho=False, use_pm1=False, use_ecm=False)
-        found |= {int(p): sign * int(k) for p, k in parts.items() if p != 1}
+        found |= {int(p): sign * int(k) for p, k in parts.items()}
     return found
 
 
@@ -239,12 +236,8 @@ def log_of(argument: Polynomial) -> Polynomial:
     if not argument:
         raise NoNormalForm("log of zero")
     factor, coefficient, rest = content(argument, positive=True)
-    if coefficient < 0:
-        coefficient, rest = -coefficient, scale(rest, -1)
     terms = [scale(_log_of_atom(a), Fraction(e)) for a, e in factor]
-    terms += [
-        scale(single(logarithm({((prime(p), 1),): Fraction(1)})), k) for p, k in prime_powers(coefficient).items()
-    ]
+    terms += [scale(_log_of_atom(prime(p)), k) for p, k in prime_powers(coefficient).items()]
     if len(rest) == 1:
         ((monomial, sign),) = rest.items()
         if sign == 1 and len(monomial) == 1 and isinstance(monomial[0][1], int) and monomial[0][1] % 2:
@@ -289,15 +282,14 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
         name, positive, indices, row = atom.data
         return single(entry(name, tuple(names.get(i, i) for i in indices), positive, row))
     if atom.kind == "delta":
-        i, j = (names.get(i, i) for i in atom.data)
-        return number(1) if i == j else single(delta(i, j))
+        return single(delta(*(names.get(i, i) for i in atom.data)))
     if atom.kind == "exp":
         return exp_of(rename({atom.data[0]: Fraction(1)}, names))
     if atom.kind == "log":
         return log_of(rename(dict(atom.data[0]), names))
     if atom.kind == "root":
         degree, items = atom.data
-        return power(rename(dict(items), names), Fraction(1, degree) if degree > 1 else 1)
+        return power(rename(dict(items), names), Fraction(1, degree))
     if atom.kind == "sum":
         bound, factors = atom.data
         fresh = {i: sums.fresh_index(i) for i in bound}

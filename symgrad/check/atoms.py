@@ -99,7 +99,7 @@ def constant(name: str) -> Atom:
 
 
 def delta(i: Index, j: Index) -> Atom:
-    """Kronecker's delta of two different indices."""
+    """Kronecker's delta; of two equal indices it is taken for 1 in any product."""
     i, j = sorted((i, j))
     return Atom("delta", (i, j), f"delta({i},{j})", frozenset((i, j)), 0, 0)
 

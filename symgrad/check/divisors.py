@@ -136,13 +136,13 @@ class Divisors:
     def _has_root(self, form: Polynomial, stage: int, strictly: bool) -> bool:
         """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
         try:
-            factor, coefficient, rest = algebra.content(form, positive=True)
+            factor, _, rest = algebra.content(form, positive=True)
         except NoNormalForm:
             return False
         known = self._nonzero.keys(form, stage)
         if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
             return False
-        rest = _odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})
+        rest = _odd_part(rest)
         if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(form, stage):
             return True
         return _is_positive(rest, known) if strictly else is_nonnegative(rest)
@@ -202,8 +202,7 @@ def _inverted(form: Polynomial) -> set[str]:
 
 def _radicands(form: Polynomial) -> set[str]:
     """What is left under a root or in a logarithm of a normal form once the positive factors have come out."""
-    _, coefficient, rest = algebra.content(form, positive=True)
-    return {spell_items(ordered(_odd_part(rest if coefficient > 0 else {m: -c for m, c in rest.items()})))}
+    return {spell_items(ordered(_odd_part(algebra.content(form, positive=True)[2])))}
 
 
 def _itself(form: Polynomial) -> set[str]:

@@ -95,7 +95,7 @@ class _Comparison:
         program = record.program
         self._whole = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
         self._slopes = slopes(self._whole.definition(program.definitions[program.output], ()))
-        self._forms = Instance(program, sizes, ())
+        self._forms = Instance(program, sizes)
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
         self._labels = labels
         known = constraints(_assumed(record), program)

@@ -150,11 +150,7 @@ class Evaluator:
             raise OutsideField(f"an expression over {', '.join(map(str, labels))} is too large at this shape")
         levels = min(len(part.data) for part in parts)
         return labels, [
-            part.data[:levels]
-            if part.labels == labels
-            else part.data[:levels].reshape(
-                (levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels))
-            )
+            part.data[:levels].reshape((levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels)))
             for part in parts
         ]
 
@@ -189,9 +185,8 @@ class Evaluator:
         return Labelled(value.labels, self.numbers.select(value.data, 1 + value.labels.index(index)))
 
     def _delta(self, i: Idx, j: Idx) -> Labelled:
-        one, zero = self.numbers.constant(Integer(1)), self.numbers.constant(Integer(0))
-        same = np.eye(self.sizes[axis_name(i)], self.sizes[axis_name(j)], dtype=bool)
-        return Labelled(_union([(i,), (j,)]), np.where(same, one.reshape(-1, 1, 1), zero.reshape(-1, 1, 1)))
+        one = self.numbers.constant(Integer(1)).reshape(-1, 1, 1)
+        return Labelled(_union([(i,), (j,)]), one * np.eye(self.sizes[axis_name(i)], dtype=int))
 
     def _indexed(self, expr: Indexed) -> Labelled:
         data = self.values[expr.base.name]
@@ -214,39 +209,30 @@ class Evaluator:
         return self.values[symbol.name]
 
     def _power(self, base: Basic, exponent: Basic) -> Labelled:
-        if base == E:
-            return self._map(self.numbers.exp, exponent)
         if isinstance(exponent, Rational):
             return self._map(lambda value: self.numbers.power(value, exponent), base)
         return self(exp(exponent * log(base), evaluate=False))
 
     def _log(self, argument: Basic) -> Labelled:
         """A logarithm; in a field, of a product of known positive factors the sum of their logarithms."""
-        if isinstance(self.numbers, Reals):
-            return self._map(self.numbers.log, argument)
-        parts = self._log_parts(argument)
-        if parts is not None:
-            return self(parts)
-        return self._map(self.numbers.log, argument)
+        parts = None if isinstance(self.numbers, Reals) else self._log_parts(argument)
+        return self._map(self.numbers.log, argument) if parts is None else self(parts)
 
     def _log_parts(self, argument: Basic) -> Expr | None:
         """The logarithm of an expression in simpler ones, or None where it does not come apart."""
         if isinstance(argument, exp):
             return argument.args[0]
         if isinstance(argument, Mul) and all(map(self.is_positive, argument.args)):
-            return Add(*(log(factor, evaluate=False) for factor in argument.args))
+            return Add(*(log(factor) for factor in argument.args))
         if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and self.is_positive(argument.base):
-            return argument.exp * log(argument.base, evaluate=False)
+            return argument.exp * log(argument.base)
         if isinstance(argument, Symbol) and argument.name in self.sizes:
-            return log(Integer(self.sizes[argument.name]), evaluate=False)
+            return log(Integer(self.sizes[argument.name]))
         if isinstance(argument, Rational) and argument > 0:
             powers = prime_powers(Fraction(int(argument.p), int(argument.q)))
-            if len(powers) != 1:
-                return Add(*(k * log(Integer(p), evaluate=False) for p, k in powers.items()))
-            return None if isinstance(argument, Integer) else -log(1 / argument, evaluate=False)
+            return None if powers == {argument: 1} else Add(*(k * log(Integer(p)) for p, k in powers.items()))
         if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in self._program.definitions:
-            written = instance(self._program.definitions[name_of(argument)], argument)
-            return self._log_parts(written) or log(written, evaluate=False)
+            return log(instance(self._program.definitions[name_of(argument)], argument))
         return None
 
     def is_positive(self, expr: Basic) -> bool:
@@ -264,7 +250,7 @@ class Evaluator:
 
 def _letter(index: Idx) -> tuple[str, str]:
     # Not str(index), for which SymPy makes a printer: it would be half of what a small evaluation costs.
-    return str(index.label.name if isinstance(index.label, Symbol) else index.label), axis_name(index)
+    return str(index.label.name), axis_name(index)
 
 
 def _union(labels: list[tuple[Idx, ...]]) -> tuple[Idx, ...]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 
-from sympy import Add, E, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
+from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.budget import spend
@@ -22,6 +22,7 @@ from symgrad.errors import SymgradError
 from symgrad.functions import selected
 
 WIDTH = 16
+MASK = (1 << WIDTH) - 1
 MOST_TERMS = 60_000
 MOST_EXPONENT = 300
 MOST_GENERATORS = 4096
@@ -57,7 +58,7 @@ class Field:
 
     def equal(self, left: Expr, right: Expr) -> bool:
         """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
-        return self.is_zero(_add(self(left), self._scaled(self(right), -1)))
+        return self.is_zero(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
 
     def is_zero(self, value: Value) -> bool:
         """Whether a value is zero."""
@@ -72,15 +73,12 @@ class Field:
         """The numerator over the common denominator, relations used."""
         numerator = self._combined(value)[0]
         for root, square in self._squares.items():
-            mask = (1 << WIDTH) - 1
-            if any((m >> (WIDTH * root)) & mask > 1 for m in numerator):
+            if any((m >> (WIDTH * root)) & MASK > 1 for m in numerator):
                 reduced: Value = {}
                 for m, c in numerator.items():
-                    exponent = (m >> (WIDTH * root)) & mask
-                    kept: Value = {(): {m - ((exponent - exponent % 2) << (WIDTH * root)): c}}
-                    for _ in range(exponent // 2):
-                        kept = self._product(kept, square)
-                    reduced = _add(reduced, kept)
+                    squares = ((m >> (WIDTH * root)) & MASK) // 2
+                    kept: Value = {(): {m - (2 * squares << (WIDTH * root)): c}}
+                    reduced = _add(reduced, self._product(kept, self._whole_power(square, squares)))
                 return self._numerator(reduced)
         return numerator
 
@@ -173,8 +171,6 @@ class Field:
         return result
 
     def _power(self, base: Basic, exponent: Basic) -> Value:
-        if base == E:
-            return self._exponential(exponent)
         if not isinstance(exponent, Rational) or exponent.q > 2:
             raise NotExact(f"no exact value for the power {exponent}")
         if exponent.q == 1:
@@ -229,10 +225,6 @@ class Field:
                 result = _add(result, {divisor: self._times(n, m)})
         return result
 
-    @staticmethod
-    def _scaled(value: Value, factor: int) -> Value:
-        return {d: {m: c * factor for m, c in n.items()} for d, n in value.items()}
-
     def _times(self, left: Poly, right: Poly) -> Poly:
         products = len(left) * len(right)
         if products > MOST_TERMS:
@@ -269,7 +261,7 @@ def _plus(left: Poly, right: Poly) -> Poly:
         if total:
             result[m] = total
         else:
-            result.pop(m, None)
+            del result[m]
     return result
 
 
@@ -280,24 +272,15 @@ def _add(left: Value, right: Value) -> Value:
         if total:
             result[divisor] = total
         else:
-            result.pop(divisor, None)
+            del result[divisor]
     return result
 
 
 def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
     """The rational content of a polynomial, with the sign of the first term, and its common monomial's exponents."""
-    numerator = denominator = 0
-    for c in poly.values():
-        value = Fraction(c)
-        numerator = gcd(numerator, value.numerator)
-        denominator = (
-            value.denominator
-            if not denominator
-            else denominator * value.denominator // gcd(denominator, value.denominator)
-        )
-    content = Fraction(numerator, denominator)
+    values = poly.values()
+    content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
     if poly[min(poly)] < 0:
         content = -content
-    mask = (1 << WIDTH) - 1
-    lowest = {place: min((m >> (WIDTH * place)) & mask for m in poly) for place in range(generators)}
+    lowest = {place: min((m >> (WIDTH * place)) & MASK for m in poly) for place in range(generators)}
     return content, {place: exponent for place, exponent in lowest.items() if exponent}

@@ -57,7 +57,7 @@ def tower(levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         while not _suitable(factor * primes[0] + 1):
             factor += 4
         primes.insert(0, factor * primes[0] + 1)
-        generators.insert(0, next(g for b in range(2, 99) if (g := pow(b, factor, primes[0])) != 1))
+        generators.insert(0, pow(2, factor, primes[0]))
     return tuple(primes), tuple(generators)
 
 
@@ -232,7 +232,7 @@ class Reals:
 
     def power(self, value: Array, exponent: Rational) -> Array:
         """A power."""
-        number = int(exponent.p) if exponent.q == 1 else self._number(exponent)
+        number = self._number(exponent)
         return self._map(lambda a: a**number, value)
 
     def exp(self, value: Array) -> Array:
@@ -263,19 +263,13 @@ class Reals:
     def select(self, value: Array, axis: int) -> Array:
         """Of 1, what each entry along an axis has: the largest share it."""
         largest = value == value.max(axis=axis, keepdims=True)
-        counts = largest.sum(axis=axis, keepdims=True)
-        one = self._context.mpf(1)
-        shares: Array = np.where(largest, one, 0 * one) / counts
+        shares: Array = largest * self._context.mpf(1) / largest.sum(axis=axis, keepdims=True)
         return shares
 
     def differ(self, left: Array, right: Array) -> Array:
         """Where two arrays differ in the digits that count, relative to their entries and to 1e-10."""
-        left, right = np.broadcast_arrays(left, right)
-        result = np.empty(left.shape, dtype=bool)
-        for place in np.ndindex(left.shape):
-            scale = max(abs(left[place]), abs(right[place]), self._context.mpf("1e-10"))
-            result[place] = abs(left[place] - right[place]) > scale * self._context.mpf(10) ** -DIGITS
-        unequal: Array = np.any(result, axis=0)
+        scale = np.maximum(np.maximum(abs(left), abs(right)), self._context.mpf("1e-10"))
+        unequal: Array = np.any(abs(left - right) > scale * self._context.mpf(10) ** -DIGITS, axis=0)
         return unequal
 
 

@@ -9,7 +9,7 @@ is the entry itself for all residues, as ``x**p`` is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log2
+from math import ceil, inf, log2
 
 from sympy import Add, Expr, Indexed, Mul, Number, Pow, Rational, Sum, Symbol
 from sympy.core.basic import Basic
@@ -31,6 +31,10 @@ class Magnitude:
     above: float = 0
     below: float = 0
     degree: int = 0
+
+
+IMMODEST = Magnitude(inf, inf, MOST_DEGREE)
+"""Nothing makes it modest again: a bound that comes of it is infinite, or not a number."""
 
 
 def is_modest(left: Expr, right: Expr) -> bool:
@@ -60,7 +64,7 @@ def magnitude(expr: Basic) -> Magnitude:
         return Magnitude(log2(terms) + inner.above + (terms - 1) * inner.below, terms * inner.below, inner.degree)
     inside = [magnitude(arg) for arg in expr.args]
     is_small = all(max(m.above, m.below) < BITS / 2 and m.degree < MOST_DEGREE for m in inside)
-    return Magnitude(degree=1) if is_small else Magnitude(inf, inf, MOST_DEGREE)
+    return Magnitude(degree=1) if is_small else IMMODEST
 
 
 def _product(parts: list[Magnitude]) -> Magnitude:
@@ -71,14 +75,13 @@ def _sum(parts: list[Magnitude]) -> Magnitude:
     below = sum(m.below for m in parts)
     above = [m.above + sum(other.below for other in parts if other is not m) for m in parts]
     most = max(above)
-    total = most if most == inf else most + log2(sum(2.0 ** (a - most) for a in above))
-    return Magnitude(total, below, sum(m.degree for m in parts))
+    return Magnitude(most + log2(sum(2.0 ** (a - most) for a in above)), below, sum(m.degree for m in parts))
 
 
 def _power(base: Magnitude, exponent: Rational) -> Magnitude:
     times = abs(exponent)
     if times > MOST_DEGREE:
-        return Magnitude(inf, inf, MOST_DEGREE)
+        return IMMODEST
     above, below = float(times) * base.above, float(times) * base.below
-    degree = int(base.degree * times) + 1
+    degree = ceil(base.degree * float(times))
     return Magnitude(above, below, degree) if exponent > 0 else Magnitude(below, above, degree)

@@ -10,6 +10,7 @@ from functools import reduce
 from itertools import count
 
 from sympy import (
+    Add,
     Expr,
     HadamardPower,
     HadamardProduct,
@@ -119,7 +120,7 @@ class Entries:
         if isinstance(expr, Transpose):
             return self._entry(expr.arg, column, row)
         if isinstance(expr, MatAdd):
-            return sum((self._entry(term, row, column) for term in expr.args), sympify(0))
+            return Add(*(self._entry(term, row, column) for term in expr.args))
         if isinstance(expr, HadamardProduct):
             return reduce(lambda a, b: a * b, (self._entry(f, row, column) for f in expr.args))
         if isinstance(expr, HadamardPower):
@@ -149,7 +150,7 @@ class Entries:
             index = self.index(axis)
             # The row and the column are one index, so the entry is that of the diagonal.
             return Sum(self._entry(expr.arg, index, index), index)
-        if not expr.has(MatrixExpr) and not expr.has(MatrixElement, Trace):
+        if not expr.has(MatrixExpr):
             return expr
         return expr.func(*(self._scalar(arg) for arg in expr.args))
 

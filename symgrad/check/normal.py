@@ -158,8 +158,6 @@ class Normaliser:
     def _power(self, base: Basic, exponent: Basic) -> Polynomial:
         if isinstance(exponent, Rational):
             return algebra.power(self(base), Fraction(int(exponent.p), int(exponent.q)))
-        if base == E:
-            return algebra.exp_of(self(exponent))
         return algebra.exp_of(algebra.multiply(self(exponent), algebra.log_of(self(base))))
 
     def _entry(self, expr: Symbol | Indexed) -> Polynomial:

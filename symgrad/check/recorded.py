@@ -42,6 +42,6 @@ def compare(function: Callable[..., Any], case: Mapping[str, Any]) -> Comparison
     found = {"loss": loss, "dW": gradients.W, "db": gradients.b}
     errors = []
     for name, value in found.items():
-        expected = np.asarray(case["results"][name], dtype=np.float64)
+        expected = np.asarray(case["results"][name])
         errors.append(float(np.max(np.abs(value - expected)) / np.max(np.abs(expected))))
     return Comparison(case["id"], max(errors) if not any(np.isnan(errors)) else float("inf"))

@@ -96,16 +96,12 @@ def _flattened(monomial: Monomial, atom: Atom, exponent: int, bound: set[Index])
 def _cancelled(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
     """The sum with factors cancelled that make up a sum by which the term is divided, and the indices that are left."""
     divisors = {a for a, e in monomial if a.kind == "sum" and e < 0}
-    if not divisors or len(bound) == 0:
-        return None
     for divisor in divisors:
         axes = sorted(axis_of(i) for i in divisor.data[0])
         for chosen in product(*([i for i in sorted(bound) if axis_of(i) == axis] for axis in axes)):
             indices = set(chosen)
             touching = tuple((a, e) for a, e in monomial if a.free & indices)
-            if len(indices) < len(axes) or len(touching) != len(divisor.data[1]) or divisor in dict(touching):
-                continue
-            if _atom(indices, list(touching)) == divisor:
+            if len(touching) == len(divisor.data[1]) and _atom(indices, list(touching)) == divisor:
                 exponents: dict[Atom, Exponent] = {a: e for a, e in monomial if (a, e) not in touching}
                 exponents[divisor] += 1
                 return algebra.product(exponents.items()), sorted(bound - indices)
