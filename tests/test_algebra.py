@@ -42,6 +42,18 @@ def y(*indices: str, row: int = 0) -> Polynomial:
     return single(entry("y", indices, False, row))
 
 
+def hot(name: str, index: str) -> Polynomial:
+    return single(entry(name, (n, index), False, AT_MOST_ONE))
+
+
+def w(name: str) -> Polynomial:
+    return single(entry(name, (j,), False))
+
+
+def pick(name: str, weight: str) -> Polynomial:
+    return sums.over(times(hot(name, j), w(weight)), [j])
+
+
 def p(*indices: str) -> Polynomial:
     return single(entry("p", indices, True))
 
@@ -127,6 +139,15 @@ def equal() -> Pairs:
             less(number(1), power(add(number(1), e(y(k))), -1)),
             times(e(y(k)), power(add(number(1), e(y(k))), -1)),
         ),
+        "a negative divisor with a fraction": (
+            power(add(scale(p(k), half), y(k)), -1),
+            scale(power(add(scale(p(k), -half), scale(y(k), -1)), -1), -1),
+        ),
+        "a divisor that is one fraction": (
+            power(less(number(1), power(add(number(1), e(y(k))), -1)), -1),
+            add(number(1), e(scale(y(k), -1))),
+        ),
+        "a root of a power of a prime": (power(number(8), Fraction(1, 3)), number(2)),
         "an inverse exponential": (
             power(add(number(1), e(scale(y(k), -1))), -1),
             times(e(y(k)), power(add(number(1), e(y(k))), -1)),
@@ -147,6 +168,11 @@ def different() -> Pairs:
         "a delta beside": (times(d(k, j), y(i)), times(d(k, j), y(k))),
         "the log of a square of any sign": (log(power(y(k), 2)), scale(log(y(k)), 2)),
         "the log of a product of any sign": (log(times(y(k), y(j))), add(log(y(k)), log(y(j)))),
+        "the log of a quotient of any sign": (
+            log(times(add(y(k), p(k)), power(add(y(j), p(j)), -1))),
+            less(log(add(y(k), p(k))), log(add(y(j), p(j)))),
+        ),
+        "a delta of an index with itself": (times(d(k, k), y(k)), times(d(k, j), y(k))),
         "the root of a square of any sign": (power(power(y(k), 2), half), y(k)),
         "another root": (power(p(k), half), power(p(k), Fraction(1, 3))),
         "another order of roots": (power(add(y(k), p(k)), half), power(add(y(k), p(k)), Fraction(1, 3))),
@@ -202,6 +228,9 @@ def test_only_what_is_positive_comes_out_of_a_root() -> None:
     fraction = add(number(1), power(less(y(k), y(j)), -1))
     assert algebra.cleared(fraction, positive=True) == (fraction, {})
     numerator, divisors = algebra.cleared(fraction)
+    powers = [power(less(y(k), y(j)), exponent) for exponent in (-2, -1)]
+    for both in (add(*powers), add(*reversed(powers))):
+        assert list(algebra.cleared(both)[1].values()) == [2]
     assert list(divisors.values()) == [1] and numerator == less(less(y(j), y(k)), number(1))
 
 
@@ -358,6 +387,15 @@ def equal_sums() -> Pairs:
             times(y(n, k, row=AT_MOST_ONE), y(n, j, row=AT_MOST_ONE)),
             times(d(k, j), y(n, k, row=AT_MOST_ONE)),
         ),
+        "one-hot: two of a row of a larger array": (
+            times(y(n, i, k, row=AT_MOST_ONE), y(n, i, j, row=AT_MOST_ONE)),
+            times(d(k, j), y(n, i, k, row=AT_MOST_ONE)),
+        ),
+        "one-hot: a row of a larger array": (sums.over(y(n, i, k, row=EXACTLY_ONE), [k]), number(1)),
+        "one-hot: picks of two arrays": (
+            times(pick("y", "a"), pick("t", "b"), pick("y", "c")),
+            times(sums.over(times(hot("y", j), w("a"), w("c")), [j]), pick("t", "b")),
+        ),
         "one-hot: a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(n)), [k]), p(n)),
         "one-hot: an entry picks": (
             times(y(n, k, row=AT_MOST_ONE), sums.over(times(y(n, j, row=AT_MOST_ONE), p(j)), [j])),
@@ -385,6 +423,21 @@ def different_sums() -> Pairs:
         "a column": (sums.over(y(n, k, row=EXACTLY_ONE), [n]), number(1)),
         "weights in a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(k)), [k]), sums.over(p(k), [k])),
         "another row": (times(y(n, k, row=AT_MOST_ONE), y("m@N", k, row=AT_MOST_ONE)), y(n, k, row=AT_MOST_ONE)),
+        "another row of a larger array": (
+            times(y(n, i, k, row=AT_MOST_ONE), y(n, j, k, row=AT_MOST_ONE)),
+            y(n, i, k, row=AT_MOST_ONE),
+        ),
+        "another array": (times(hot("y", k), hot("t", j)), times(d(k, j), hot("y", k), hot("t", j))),
+        "a diagonal": (sums.over(y(k, k, row=EXACTLY_ONE), [k]), number(1)),
+        "a diagonal of a larger array": (sums.over(y(n, k, k, row=EXACTLY_ONE), [k]), number(1)),
+        "a divisor and its transpose": (
+            sums.over(times(p(i), power(sums.over(y(i, j), [j]), -1)), [i]),
+            sums.over(times(p(i), power(sums.over(y(j, i), [j]), -1)), [i]),
+        ),
+        "shares of a row at its own index": (
+            sums.over(times(d(k, j), algebra.selected(y(j, i), i, k)), [k, j]),
+            single(size("C")),
+        ),
         "a sum over rows": (
             power(sums.over(times(y(n, k, row=AT_MOST_ONE), p(k)), [n, k]), 2),
             sums.over(times(y(n, k, row=AT_MOST_ONE), power(p(k), 2)), [n, k]),

@@ -75,24 +75,6 @@ def test_not_equal(case: str) -> None:
     assert not equal(*UNEQUAL[case])
 
 
-def test_what_is_known_to_be_positive() -> None:
-    of = evaluator()
-    positive = [
-        e,
-        S[n],
-        P[n, k],
-        C.size,
-        2 * S[n] + e,
-        S[n] * e,
-        S[n] ** 3,
-        sqrt(1 + y),
-        Sum(e, k),
-        Sum(P[n, k], k) ** -2,
-    ]
-    unknown = [y, z, -S[n], S[n] - 1, S[n] * y, S[n] + y, y**3, log(S[n]), Sum(y, k), Symbol("t", real=True)]
-    assert all(map(of.is_positive, positive)) and not any(map(of.is_positive, unknown))
-
-
 def test_what_is_too_large_or_unknown_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     of = evaluator()
     with pytest.raises(OutsideField, match="does not occur"):

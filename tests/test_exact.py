@@ -50,6 +50,32 @@ def test_equal_and_nothing_near_it(case: str) -> None:
         assert not Field(lambda symbol: None).equal(left, wrong)
 
 
+DIFFERENT = {
+    "exponentials": (exp(x), exp(y)),
+    "exponentials of fractions": (exp(x / 2), exp(x / 3)),
+    "exponentials over divisors": (exp(x / (1 + y)), exp(x / (2 + y))),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_not_equal(case: str) -> None:
+    left, right = DIFFERENT[case]
+    assert not Field(lambda symbol: None).equal(left, right)
+
+
+@pytest.mark.parametrize(
+    ("value", "left", "right"),
+    [
+        (x * y, exp(1 / z), exp(1 / (x * y))),
+        (x - x, z, Integer(0)),
+        (x * (1 + y), 1 / (1 + y) / z, 1 / (x * (1 + y) ** 2)),
+        (x - y, exp(x / z), exp(-x / (y - x))),
+    ],
+)
+def test_what_a_symbol_stands_for_is_divided_by(value: Expr, left: Expr, right: Expr) -> None:
+    assert Field(lambda symbol: value if symbol == z else None).equal(left, right)
+
+
 def test_symbols_stand_for_what_they_are_resolved_to() -> None:
     assert Field(lambda symbol: 1 - x - y if symbol == z else None).equal(x + y + z, x - x + 1)
 

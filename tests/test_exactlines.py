@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import classifier as cl
 import pytest
-from sympy import HadamardPower, KroneckerDelta, MatMul, Sum
+from sympy import HadamardPower, KroneckerDelta, MatMul, Sum, log
 
 from symgrad.check.claims import Claim, claims
 from symgrad.check.exactlines import ExactLines
@@ -45,6 +45,12 @@ def test_what_an_assumption_fixes_is_used() -> None:
     at = Instance(of, {"C": 2})
     assert ExactLines(claim.record, at, (square,)).holds(claim)
     assert not ExactLines(claim.record, at, ()).holds(claim)
+
+
+def test_what_exact_arithmetic_cannot_tell_does_not_hold(record: Record) -> None:
+    step = Step(1, Value(log(cl.Y[cl.n, cl.k])), None, log(cl.Y[cl.n, cl.k]), "rule", "reason")
+    (claim,) = claims(Record(record.program, (), (step,), {}, {}))
+    assert isinstance(claim, Claim) and not ExactLines(record, Instance(record.program, SIZES), ()).holds(claim)
 
 
 def test_a_line_of_each_kind_holds_exactly() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sympy import Function, Integer, Rational, erf, isprime, oo, pi, sqrt, sympify
+from sympy import EulerGamma, Function, Integer, Rational, erf, isprime, oo, pi, sin, sqrt, sympify
 
 from symgrad.check.fields import SMALL_PRIMES, Field, OutsideDomain, OutsideField, Reals, tower
 from symgrad.functions import absolute, relu, step
@@ -206,6 +206,33 @@ def test_samples_of_reals() -> None:
         drawn = reals.sample((20, 10), positive)
         assert drawn.shape == (1, 20, 10)
         assert low < drawn.min() < low + 0.2 * (high - low) and high - 0.2 * (high - low) < drawn.max() < high
+
+
+def test_samples_are_those_of_the_seed() -> None:
+    assert (Field(2, 5).sample((4,), False) == Field(2, 5).sample((4,), False)).all()
+    assert (Reals(1, 4).sample((4,), False) == Reals(1, 4).sample((4,), False)).all()
+    assert (Field(2, 5).sample((4,), False) != Field(2, 6).sample((4,), False)).any()
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_samples_of_odd_seeds_are_narrow(seed: int) -> None:
+    drawn = Reals(1, seed).sample((40,), False)
+    assert drawn.min() > 0 and drawn.max() < 1
+
+
+def test_what_rounding_leaves_of_a_sum_is_zero() -> None:
+    left = REALS.settled(real(Rational(1, 10**60), Rational(1, 10**40)), real(1, 1))
+    assert left[0, 0] == 0 and left[0, 1] != 0
+
+
+def test_functions_that_sympy_evaluates_have_fifty_digits() -> None:
+    x = Rational(1, 3)
+    assert abs(REALS.apply(sin, [real(x)])[0, 0] - REALS.constant(sin(x))[0]) < 1e-50
+
+
+def test_numbers_without_a_finite_name_differ() -> None:
+    field = Field(2, 0)
+    assert field.differ(field.constant(pi).reshape(2, 1), field.constant(EulerGamma).reshape(2, 1)).all()
 
 
 BEYOND: list[Callable[[Reals], object]] = [

@@ -145,6 +145,42 @@ def test_a_sum_of_numbers_is_bounded_by_their_sum() -> None:
     assert grid._sum([count(sympify(4)), count(sympify(1))]).above == pytest.approx(log2(5))
 
 
+def test_numbers_are_bounded_over_one_denominator() -> None:
+    found = count(Y[n, k] / 8 + Z[n, k] / 2)
+    assert (found.above, found.below) == (pytest.approx(log2(2 + 8)), 4)
+    product = count((Y[n, k] / 8 + 1) * (Z[n, k] / 4 + 1))
+    assert (product.above, product.below) == (pytest.approx(log2(9) + log2(5)), 5)
+    assert (count(sympify(0)).above, count(sympify(0)).below) == (0, 0)
+
+
+def test_a_divisor_of_several_factors_is_counted_in_each() -> None:
+    assert count((1 + Y[n, k] / Z[n, k]) ** 3).divisors == {Z[n, k]: 3}
+
+
+@pytest.mark.parametrize(
+    ("left", "covered"),
+    [
+        (2**120 * Y[n, k], True),
+        (2**120 * size**9 * Y[n, k], False),
+        (2**116 * Sum(Y[n, k], n, k) * total**4, False),
+        (exp(2**35 * Z[n, k]), True),
+        (exp(2**45 * Z[n, k]), False),
+    ],
+)
+def test_numbers_and_degrees_that_the_primes_cannot_tell_are_not_covered(left: Expr, covered: bool) -> None:
+    claim = claim_of(Y[n, k], Y[n, k])
+    if covered:
+        assert grid.grid_of(claim, left, Y[n, k])
+    else:
+        with pytest.raises(NotCovered):
+            grid.grid_of(claim, left, Y[n, k])
+
+
+def test_sides_about_different_arrays_are_held_against_each_other() -> None:
+    found = tried_on_grid(claim_of(Y[n, k], Z[n, k]))
+    assert found is not None and found.unequal
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_beside_an_exponential_only_the_first_prime_counts(side: str) -> None:
     y, z = cl.Y[cl.n, cl.k], cl.Z[cl.n, cl.k]

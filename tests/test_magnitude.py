@@ -61,6 +61,9 @@ def test_bounds_are_those_of_the_rules() -> None:
     assert magnitude(Sum(3 * x, n)) == Magnitude(log2(LARGEST_SIZE) + log2(3), 0, 1)
     thirds = magnitude(Sum(x / 3, n))
     assert thirds == Magnitude(log2(LARGEST_SIZE) + (LARGEST_SIZE - 1) * log2(3), LARGEST_SIZE * log2(3), 1)
+    assert magnitude(Integer(0)) == Magnitude() and magnitude(Sum(y, n, m)) == Magnitude(2 * log2(LARGEST_SIZE), 0, 1)
+    assert magnitude((x + y) ** -3) == Magnitude(0, 3, 3 * 2)
+    assert magnitude(sqrt(x)) == Magnitude(0, 0, 1)
     assert magnitude(cos(x / 3)) == Magnitude(degree=1)
     assert magnitude(cos(2**40 * x)) == magnitude(x ** (2 * MOST_DEGREE)) == Magnitude(inf, inf, MOST_DEGREE)
 

@@ -58,6 +58,7 @@ READ = {
     ),
 }
 SCALARS = {
+    "zeros": (MatMul(b.matrix.T, ZeroMatrix(C.size, 1)), 0),
     "a product": (b.matrix.T * b.matrix, Sum(b[k] ** 2, k)),
     "ones": (OneMatrix(1, N.size) * z * OneMatrix(C.size, 1), Sum(Z[n, k], n, k)),
     "a 1 x 1 identity": (Identity(1), 1),
@@ -78,6 +79,7 @@ MISFITS = {
     "a product with a misfit in its middle": MatMul(x, x.T, w),
     "a misfit below a function": z + MatMul(x, y).applyfunc(exp),
     "a trace of no square": MatMul(Trace(MatMul(w, x)), z),
+    "a trace of other axes": MatMul(Trace(x), z),
     "a trace of a number": MatMul(MatrixElement(z, 0, 0), z),
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import classifier as cl
 import pytest
-from sympy import Expr, Rational, Sum, cos, exp, log, oo, sqrt, tanh
+from sympy import Expr, Rational, Sum, Symbol, cos, exp, gamma, log, oo, sqrt, tan, tanh
 
-from symgrad.check.smoothness import order_of_zeros
+from symgrad.check.smoothness import is_analytic, is_positive, order_of_zeros
 from symgrad.functions import absolute
 from symgrad.notation import Array, Axis
 
@@ -46,3 +47,41 @@ ORDERS: dict[str, tuple[Expr, Expr | int]] = {
 def test_the_order_of_zeros(case: str) -> None:
     expr, order = ORDERS[case]
     assert order_of_zeros(expr) == order
+
+
+PROGRAM = cl.softmax_cross_entropy()
+Z, S = cl.Z[cl.n, cl.k], cl.S[cl.n]
+e, probability, label = exp(Z), cl.P[cl.n, cl.k], cl.Y[cl.n, cl.k]
+POSITIVE = [
+    e,
+    S,
+    probability,
+    cl.C.size,
+    2 * S + e,
+    S * e,
+    S**3,
+    sqrt(1 + label),
+    Sum(e, cl.k),
+    Sum(probability, cl.k) ** -2,
+]
+ANY_SIGN = [label, Z, -S, S - 1, S * label, S + label, label**3, log(S), Sum(label, cl.k), Symbol("t", real=True)]
+
+
+@pytest.mark.parametrize("expr", POSITIVE)
+def test_what_is_known_to_be_positive(expr: Expr) -> None:
+    assert is_positive(expr, PROGRAM)
+
+
+@pytest.mark.parametrize("expr", ANY_SIGN)
+def test_what_is_not_known_to_be_positive(expr: Expr) -> None:
+    assert not is_positive(expr, PROGRAM)
+
+
+@pytest.mark.parametrize("expr", [label**2, 1 / S, log(S) + tanh(Z), sqrt(S), S ** Rational(-1, 3), gamma(e), cos(Z)])
+def test_what_is_analytic(expr: Expr) -> None:
+    assert is_analytic(expr, PROGRAM)
+
+
+@pytest.mark.parametrize("expr", [1 / label, log(label), sqrt(label), gamma(label), tan(Z), absolute(Z), label**S])
+def test_what_may_have_more_than_one_piece(expr: Expr) -> None:
+    assert not is_analytic(expr, PROGRAM)

@@ -11,6 +11,7 @@ from sympy import Integer, KroneckerDelta, Rational, Sum, cosh, exp, sinh, tanh
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.fields import Field, OutsideField, Reals
 from symgrad.check.instantiate import Instance
+from symgrad.check.meaning import in_indices
 from symgrad.check.truth import Truth, exponential_depth, letters_of
 from symgrad.equations import Definition, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array
@@ -75,7 +76,7 @@ def test_the_letters_of_a_subject_are_its_free_indices(subject: object, letters:
 
 @pytest.mark.parametrize("kind", [MatrixValue, MatrixTotal])
 def test_a_matrix_has_a_letter_for_each_axis(kind: type[MatrixValue]) -> None:
-    assert [i.upper + 1 for i in letters_of(kind(Y))] == [N.size, C.size]
+    assert [i.upper + 1 for i in letters_of(in_indices(kind(Y)))] == [N.size, C.size]
 
 
 def numbers(value: np.ndarray) -> np.ndarray:
@@ -91,7 +92,8 @@ def test_values_are_what_the_equations_make_of_the_inputs() -> None:
     assert np.allclose(numbers(of.evaluator.values["P"]), p)
     assert np.allclose(numbers(of.evaluator.values["L"]), -(y * np.log(p)).sum() / 2)
     assert np.allclose(numbers(of.meaning(Value(P[n, k]), (k, n))), p.T)
-    assert np.allclose(numbers(of.meaning(MatrixValue(P), letters_of(MatrixValue(P)))), p)
+    value = in_indices(MatrixValue(P))
+    assert np.allclose(numbers(of.meaning(value, letters_of(value))), p)
     assert np.allclose(numbers(of.values(P[n, k] * Y[m, k], (n, m, k))), p[:, None] * y[None])
 
 
@@ -103,7 +105,8 @@ def test_adjoints_are_the_derivatives_of_the_output() -> None:
     assert np.allclose(numbers(of.adjoint("W")), x.T @ dz)
     assert numbers(of.adjoint("L")) == 1
     assert np.allclose(numbers(of.meaning(Total(W[d, c]), (d, c))), x.T @ dz)
-    assert np.allclose(numbers(of.meaning(MatrixTotal(X), letters_of(MatrixTotal(X)))), dz @ w.T)
+    total = in_indices(MatrixTotal(X))
+    assert np.allclose(numbers(of.meaning(total, letters_of(total))), dz @ w.T)
     assert np.allclose(numbers(of.values(Array("adjoint of Z", (N, C))[n, k], (n, k))), dz)
 
 

@@ -10,13 +10,13 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.kinks import conventions_needed, foreign
 from symgrad.check.matrices import AxisMismatch, Entries
-from symgrad.check.meaning import adjoint_array, matrix_letters, meaning
+from symgrad.check.meaning import IndexSubject, adjoint_array, in_indices, meaning
 from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix, name_of
-from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+from symgrad.steps import Largest, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Claim:
 
     record: Record
     step: Step
-    subject: Subject
+    subject: IndexSubject
     letters: tuple[Idx, ...]
     after: Expr
     allowed: tuple[Assumption, ...]
@@ -64,24 +64,13 @@ class Claim:
     @property
     def wrt(self) -> str | None:
         """The array with respect to whose entry the line differentiates, if it does."""
-        subject = self.subject
-        if isinstance(subject, (Partial, Total)):
-            return name_of(subject.wrt)
-        return subject.array.name if isinstance(subject, MatrixTotal) else None
-
-    @property
-    def adjoint_of(self) -> str | None:
-        """The array whose adjoint the line states, if it is about one."""
-        return None if isinstance(self.subject, Partial) else self.wrt
+        return None if isinstance(self.subject, Value) else name_of(self.subject.wrt)
 
 
-def topic(subject: Subject) -> tuple[str, object]:
+def topic(subject: Subject) -> str | Subject:
     """What a line is about: lines about the adjoint of one array, in either notation, are about the same thing."""
-    if isinstance(subject, Total):
-        return "adjoint", name_of(subject.wrt)
-    if isinstance(subject, MatrixTotal):
-        return "adjoint", subject.array.name
-    return type(subject).__name__, subject
+    read = in_indices(subject)
+    return name_of(read.wrt) if isinstance(read, Total) else subject
 
 
 Line = Claim | Choice | Senseless | Undecided
@@ -93,7 +82,7 @@ def claims(record: Record) -> list[Line]:
     arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
     reader, notation = Entries(arrays, record.program.axis), Notation(record)
     used: dict[int, tuple[Assumption, ...]] = {}
-    by_topic: dict[tuple[str, object], tuple[Assumption, ...]] = {}
+    by_topic: dict[str | Subject, tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
     found: list[Line] = []
     for place, step in enumerate(record.steps):
@@ -115,7 +104,7 @@ def claims(record: Record) -> list[Line]:
             claim = _claim(record, step, step.subject, allowed, reader)
             if fault := notation.fault_of(claim.after) or foreign(record.program, cited):
                 found.append(Senseless(step, fault))
-            elif missing := conventions_needed(record.program, step.subject) - cited:
+            elif missing := conventions_needed(record.program, claim.subject) - cited:
                 found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))
             else:
                 found.append(claim)
@@ -162,10 +151,10 @@ def _choice(record: Record, place: int, subject: Largest) -> Choice | Senseless:
 
 
 def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:
-    letters = letters_of(subject)
-    after = step.after
+    read = in_indices(subject)
+    letters, after = letters_of(read), step.after
     if isinstance(subject, (MatrixValue, MatrixTotal)):
-        row, column = (*matrix_letters(subject.array), None, None)[:2]
+        row, column = (*letters, None, None)[:2]
         after = reader.entry(
             after, row, column, (axis_name(row) if row else None, axis_name(column) if column else None)
         )
@@ -173,7 +162,7 @@ def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumpti
         raise AxisMismatch(f"a matrix stands where an entry is expected: {after}")
     if loose := free_indices(after) - set(letters):
         raise AxisMismatch(f"the index {min(map(str, loose))} is free in the line but not in its subject")
-    return Claim(record, step, subject, letters, after, allowed)
+    return Claim(record, step, read, letters, after, allowed)
 
 
 def is_definition(claim: Claim) -> bool:

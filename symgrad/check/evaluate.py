@@ -35,6 +35,7 @@ from symgrad.check.algebra import prime_powers
 from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
 from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
+from symgrad.check.smoothness import is_positive
 from symgrad.functions import has_own_name, selected, selection
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
@@ -222,30 +223,19 @@ class Evaluator:
         """The logarithm of an expression in simpler ones, or None where it does not come apart."""
         if isinstance(argument, exp):
             return argument.args[0]
-        if isinstance(argument, Mul) and all(map(self.is_positive, argument.args)):
+        program = self._program
+        if isinstance(argument, Mul) and all(is_positive(factor, program) for factor in argument.args):
             return Add(*(log(factor) for factor in argument.args))
-        if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and self.is_positive(argument.base):
+        if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and is_positive(argument.base, program):
             return argument.exp * log(argument.base)
         if isinstance(argument, Symbol) and argument.name in self.sizes:
             return log(Integer(self.sizes[argument.name]))
         if isinstance(argument, Rational) and argument > 0:
             powers = prime_powers(Fraction(int(argument.p), int(argument.q)))
             return None if powers == {argument: 1} else Add(*(k * log(Integer(p)) for p, k in powers.items()))
-        if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in self._program.definitions:
-            return log(instance(self._program.definitions[name_of(argument)], argument))
+        if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in program.definitions:
+            return log(instance(program.definitions[name_of(argument)], argument))
         return None
-
-    def is_positive(self, expr: Basic) -> bool:
-        """Whether an expression is known to be positive."""
-        if expr.is_positive or isinstance(expr, exp):
-            return True
-        if isinstance(expr, (Symbol, Indexed)) and name_of(expr) in self._program.definitions:
-            return self.is_positive(self._program.definitions[name_of(expr)].rhs)
-        if isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0:
-            return True
-        if isinstance(expr, (Add, Mul)):
-            return all(map(self.is_positive, expr.args))
-        return isinstance(expr, (Pow, Sum)) and self.is_positive(expr.args[0])
 
 
 def _letter(index: Idx) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 
 from sympy import Add, Expr, Symbol
+from sympy.tensor.indexed import Idx
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.assumed import Projection, constraints
@@ -12,10 +14,10 @@ from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim
 from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
-from symgrad.check.meaning import adjoint_array, consumers, matrix_letters
+from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption
 from symgrad.notation import axis_name, name_of
-from symgrad.steps import MatrixValue, Partial, Record, Total, Value
+from symgrad.steps import Partial, Record, Value
 
 MOST_PRODUCTS = 100_000
 """Of two terms, for one line at one shape: a fraction of a second.  What is not decided by then gets a weaker mark."""
@@ -43,19 +45,15 @@ class ExactLines:
 
     def _sides(self, claim: Claim, place: Place) -> tuple[Expr, Expr]:
         at = dict(zip(claim.letters, place, strict=True))
-        return self._meaning(claim, place), self._instance.entry(claim.after, at)
+        return self._meaning(claim.subject, at), self._instance.entry(claim.after, at)
 
-    def _meaning(self, claim: Claim, place: Place) -> Expr:
-        subject, at = claim.subject, dict(zip(claim.letters, place, strict=True))
+    def _meaning(self, subject: IndexSubject, at: Mapping[Idx, int]) -> Expr:
         if isinstance(subject, Value):
             return self._instance.entry(subject.expr, at)
-        if isinstance(subject, MatrixValue):
-            return self._instance.entry(subject.array[matrix_letters(subject.array)], at)
+        position = tuple(at[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
         if isinstance(subject, Partial):
-            position = tuple(at[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
             return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
-        wrt = subject.wrt if isinstance(subject, Total) else subject.array[matrix_letters(subject.array)]
-        return self._adjoint(name_of(wrt), tuple(at[i] for i in wrt.indices) if wrt.is_Indexed else ())
+        return self._adjoint(name_of(subject.wrt), position)
 
     def _adjoint(self, name: str, place: Place) -> Expr:
         """The chain rule for one entry, in the adjoints of the nodes that use it."""

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 from sympy import Expr, Function, Indexed, Symbol
 
-from symgrad.check.meaning import abbreviations, consumers, write_out
+from symgrad.check.meaning import IndexSubject, abbreviations, consumers, write_out
 from symgrad.functions import MEANINGS, varying
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
-from symgrad.steps import MatrixTotal, Partial, Subject, Total
+from symgrad.steps import Partial, Total
 
 
-def conventions_needed(program: Program, subject: Subject) -> set[str]:
+def conventions_needed(program: Program, subject: IndexSubject) -> set[str]:
     """The conventions on which the meaning of a subject rests."""
     if isinstance(subject, Partial):
         of, name = subject.of, name_of(subject.wrt)
         is_node = isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions
         differentiated = [program.definitions[name_of(of)].rhs if is_node else of]
-    elif isinstance(subject, (Total, MatrixTotal)):
-        name = name_of(subject.wrt) if isinstance(subject, Total) else subject.array.name
+    elif isinstance(subject, Total):
+        name = name_of(subject.wrt)
         differentiated = [definition.rhs for definition in consumers(program, name)]
     else:
         return set()

@@ -31,6 +31,8 @@ from symgrad.notation import (
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
 
+IndexSubject = Value | Partial | Total
+
 
 def write_out(expr: Expr, program: Program, names: set[str]) -> Expr:
     """An expression in which the entries of the arrays ``names`` are replaced by their definitions."""
@@ -51,27 +53,25 @@ def abbreviations(program: Program) -> set[str]:
 
 
 def meaning(record: Record, subject: Subject) -> Expr:
-    """The meaning of a subject; that of a matrix is its entry in the letters of ``matrix_letters``.
+    """The meaning of a subject, in index notation.
 
     Adjoints of other nodes than the output are entries of ``record.adjoint_arrays``.  Raises ``NoNormalForm`` where
     SymPy leaves a derivative undone.
     """
+    subject = in_indices(subject)
     if isinstance(subject, Value):
         return subject.expr
     if isinstance(subject, Partial):
         return partial(record.program, subject.of, subject.wrt)
-    if isinstance(subject, Total):
-        return _total(record, subject.wrt)
-    if isinstance(subject, MatrixValue):
-        return subject.array[matrix_letters(subject.array)]
-    if isinstance(subject, MatrixTotal):
-        return _total(record, subject.array[matrix_letters(subject.array)])
-    raise NoNormalForm(f"a subject of unknown kind: {subject}")
+    return _total(record, subject.wrt)
 
 
-def matrix_letters(array: Array) -> tuple[Expr, ...]:
-    """The indices in which a matrix line is read."""
-    return tuple(axis.index(f"{OWN}{axis.name}r{place}") for place, axis in enumerate(array.axes))
+def in_indices(subject: Subject) -> IndexSubject:
+    """A subject in index notation: a matrix is its entry, in letters that no line uses."""
+    if isinstance(subject, (MatrixValue, MatrixTotal)):
+        letters = tuple(axis.index(f"{OWN}r{place}{axis.name}") for place, axis in enumerate(subject.array.axes))
+        return (Value if isinstance(subject, MatrixValue) else Total)(subject.array[letters])
+    return subject
 
 
 def partial(program: Program, of: Expr, wrt: Expr) -> Expr:

@@ -66,8 +66,8 @@ class Prover:
         """The verdict on one line, on which later lines may rest."""
         mark = self.verdict(line)
         self._marks[mark.number] = mark
-        if mark.ok and isinstance(line, Claim) and isinstance(line.subject, Total):
-            self._close(line.subject.wrt, line.after, mark)
+        if mark.ok and isinstance(line, Claim) and isinstance(line.step.subject, Total):
+            self._close(line.step.subject.wrt, line.after, mark)
         return mark
 
     def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:

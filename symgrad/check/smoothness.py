@@ -66,19 +66,21 @@ def is_analytic(expr: Basic, program: Program) -> bool:
     arguments = [p.base for p in expr.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
     arguments += [call.args[0] for call in expr.atoms(log, gamma)]
     calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma))]
-    return all(_is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
+    return all(is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
 
 
-def _is_positive(expr: Basic, program: Program) -> bool:
-    """Whether an expression is known to be positive for all values."""
+def is_positive(expr: Basic, program: Program) -> bool:
+    """Whether an expression is known to be positive where it is defined; a root, where that is not zero as well."""
     if expr.is_positive or isinstance(expr, exp):
         return True
     if isinstance(expr, (Symbol, Indexed)):
         definition = program.definitions.get(name_of(expr))
-        return definition is not None and _is_positive(definition.rhs, program)
+        return definition is not None and is_positive(definition.rhs, program)
     if isinstance(expr, (Add, Mul)):
-        return all(_is_positive(arg, program) for arg in expr.args)
-    return isinstance(expr, (Pow, Sum)) and _is_positive(expr.args[0], program)
+        return all(is_positive(arg, program) for arg in expr.args)
+    if isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0:
+        return True
+    return isinstance(expr, (Pow, Sum)) and is_positive(expr.args[0], program)
 
 
 def order_of_zeros(expr: Expr) -> Expr:

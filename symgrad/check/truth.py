@@ -18,11 +18,11 @@ from symgrad.check.assumed import Entries, OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
-from symgrad.check.meaning import adjoint_array, consumers, matrix_letters
+from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, axis_name, free_indices, name_of
 from symgrad.program import Program
-from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Subject, Total, Value
+from symgrad.steps import Partial, Record, Value
 
 ATTEMPTS = 60
 """How many random inputs are tried before a program counts as undefined almost everywhere in a number system."""
@@ -60,7 +60,7 @@ class Truth:
         self._record = record
         self._instance = instance
         self._adjoints: dict[str, Array] = {}
-        self._meanings: dict[tuple[Subject, tuple[Idx, ...]], Array] = {}
+        self._meanings: dict[tuple[IndexSubject, tuple[Idx, ...]], Array] = {}
         self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
         levels = 1 + exponential_depth(record.program)
         for attempt in range(attempts):
@@ -102,23 +102,20 @@ class Truth:
             self.evaluator.values[name] = self.adjoint(self._nodes[name])
         return self.evaluator.over(expr, letters)
 
-    def meaning(self, subject: Subject, letters: tuple[Idx, ...]) -> Array:
+    def meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
         """The true values of a subject over its free indices ``letters``."""
         key = subject, letters
         if key not in self._meanings:
             self._meanings[key] = self._meaning(subject, letters)
         return self._meanings[key]
 
-    def _meaning(self, subject: Subject, letters: tuple[Idx, ...]) -> Array:
+    def _meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
         if isinstance(subject, Value):
             return self.values(subject.expr, letters)
-        if isinstance(subject, MatrixValue):
-            return self.values(subject.array[matrix_letters(subject.array)], letters)
         if isinstance(subject, Partial):
             return self._over(letters, lambda place: self._partial(subject, dict(zip(letters, place, strict=True))))
-        wrt = subject.wrt if isinstance(subject, Total) else subject.array[matrix_letters(subject.array)]
-        positions = [letters.index(i) for i in wrt.indices] if wrt.is_Indexed else []
-        adjoint = self.adjoint(name_of(wrt))
+        positions = [letters.index(i) for i in subject.wrt.indices] if subject.wrt.is_Indexed else []
+        adjoint = self.adjoint(name_of(subject.wrt))
         return self._over(letters, lambda place: at_place(adjoint, tuple(place[p] for p in positions)))
 
     def adjoint(self, name: str) -> Array:
@@ -181,13 +178,9 @@ def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed
     return np.stack(entries, axis=1).reshape((-1, *shape))
 
 
-def letters_of(subject: Subject) -> tuple[Idx, ...]:
+def letters_of(subject: IndexSubject) -> tuple[Idx, ...]:
     """The free indices of a subject, those of what is differentiated first."""
-    if isinstance(subject, (MatrixValue, MatrixTotal)):
-        return matrix_letters(subject.array)
     if isinstance(subject, Value):
         return tuple(sorted(free_indices(subject.expr), key=str))
-    wrt = list(subject.wrt.indices) if subject.wrt.is_Indexed else []
-    if isinstance(subject, Total):
-        return tuple(dict.fromkeys(wrt))
-    return tuple(dict.fromkeys([*sorted(free_indices(subject.of), key=str), *wrt]))
+    first = sorted(free_indices(subject.of), key=str) if isinstance(subject, Partial) else []
+    return tuple(dict.fromkeys([*first, *(subject.wrt.indices if subject.wrt.is_Indexed else ())]))
