@@ -15,7 +15,6 @@ from functools import lru_cache
 from itertools import product
 
 from sympy import (
-    Add,
     Expr,
     Function,
     Indexed,
@@ -35,7 +34,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Definition
 from symgrad.functions import selection
-from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, height, renamed, replaced
+from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Condition
 from symgrad.sums import multiplied_out, split_sums
@@ -78,46 +77,19 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
     """Why ``expr`` is not zero, in words, or None where that is not known."""
     if expr.is_number:
         return "a number" if expr.is_zero is False else None
-    if expr.is_nonzero or expr.is_positive:
+    if expr.is_nonzero:
         return "positive" if expr.is_positive else "nonzero"
     for names in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
-        if reason := _sign_of(together(program.written_out(expr, names & program.definitions.keys()))):
-            return reason
+        written = together(program.written_out(expr, names & program.definitions.keys()))
+        if written.is_positive or written.is_negative:
+            return f"{'positive' if written.is_positive else 'negative'} by its definition"
     return None
-
-
-def _sign_of(written: Expr) -> str | None:
-    """Which sign an expression has that is written out, in words."""
-    if written.is_positive or all(_is_positive(part) for part in fraction(written)):
-        return "positive by its definition"
-    if _is_positive(-written):
-        return "negative by its definition"
-    return None
-
-
-def _is_positive(expr: Expr) -> bool:
-    """Whether SymPy, or a look at the terms, tells that ``expr`` is positive."""
-    if expr.is_positive:
-        return True
-    if isinstance(expr, (Add, Mul)) and any(_is_positive(arg) for arg in expr.args):
-        return all(_is_positive(arg) or (isinstance(expr, Add) and _is_nonnegative(arg)) for arg in expr.args)
-    if isinstance(expr, Sum):
-        return _is_positive(expr.function)
-    return isinstance(expr, Pow) and _is_positive(expr.base)
-
-
-def _is_nonnegative(expr: Expr) -> bool:
-    if expr.is_nonnegative:
-        return True
-    if isinstance(expr, Sum):
-        return _is_nonnegative(expr.function)
-    return isinstance(expr, Mul) and all(_is_nonnegative(arg) for arg in expr.args)
 
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
     """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear, and divided by no more than numbers
     and ``lhs``, known not to be zero."""
-    atom = Symbol("kernel ", real=True)  # a name that no array can have
+    atom = Symbol("kernel ")  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = multiplied_out(lhs * denominator - numerator)
     divisor = equation.coeff(atom)
@@ -131,10 +103,8 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
         if not divided.is_number and not (divided.is_integer and divided.is_nonzero):  # the size of an axis is not 0
             if not (reason := nonzero_because(program, divided)):
                 return None
-            if array_names(divided) - array_names(
-                lhs
-            ):  # (r + y)/g for a function is no shorter, and lost where g is tiny
-                return None
+            if not array_names(divided) <= array_names(lhs):
+                return None  # (r + y)/g for a function is no shorter, and lost where g is tiny
             conditions.append(Condition(divided, reason))
     return solution, tuple(conditions)
 
@@ -202,7 +172,7 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
     """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
     names = array_names(rule.pattern)
     found = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
-    for candidate in sorted(found, key=lambda e: (-height(e), e.sort_key())):
+    for candidate in sorted(found, key=lambda e: e.sort_key()):
         free = sorted(free_indices(candidate), key=str)
         for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
             try:
@@ -217,9 +187,8 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
 
 def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
     """Whether a whole power, such as s**2, would be replaced by powers of a root of s that is solved in terms of s."""
-    if not (isinstance(rule.pattern, Pow) and not rule.pattern.exp.is_Integer and isinstance(candidate, Pow)):
-        return False
-    return bool(candidate.exp.is_Integer and array_names(rule.replacement) & array_names(rule.pattern))
+    is_whole = isinstance(rule.pattern, Pow) and candidate.exp.is_Integer
+    return bool(is_whole and array_names(rule.replacement) & array_names(rule.pattern))
 
 
 @lru_cache(maxsize=16384)
@@ -229,13 +198,13 @@ def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> 
 
 
 def _power_of(found: Basic, pattern: Expr) -> Expr | None:
-    """The rational number r with ``found == pattern ** r``, or None."""
+    """The whole number r with ``found == pattern ** r``, or None; both are of one kind."""
     if found == pattern:
         return Integer(1)
-    if isinstance(found, exp) and isinstance(pattern, exp):
+    if isinstance(pattern, exp):
         ratio = found.args[0] / pattern.args[0]
         return ratio if ratio.is_Integer else None
-    if isinstance(found, Pow) and isinstance(pattern, Pow) and found.base == pattern.base:
+    if isinstance(pattern, Pow) and found.base == pattern.base:
         ratio = found.exp / pattern.exp
         return ratio if ratio.is_Integer else None
     return None

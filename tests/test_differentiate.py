@@ -107,3 +107,23 @@ def test_kinks_are_those_that_a_derivative_meets_before_it_comes_to_another_node
     assert kinks(of, loss, "Z") == []  # H is held
     assert set(kinks(of, loss, "Y")) == {maximum, step}
     assert kinks(of, hidden, "Y") == []
+
+
+def test_kinks_are_those_of_abbreviations_in_their_order_and_of_no_smooth_function() -> None:
+    E, F, H, S = (Array(name, (N, C)) for name in "EFHS")
+    of = Program(
+        "kinks",
+        (N, C),
+        (Y, Z),
+        (
+            node(H[n, k], tanh(Z[n, k])),
+            abbreviation(F[n, k], relu(Y[n, k])),
+            abbreviation(E[n, k], absolute(F[n, k]) * tanh(Y[n, k])),
+            node(S[n, k], Sum(step(H[n, j], 0) * KroneckerDelta(j, k) * Y[n, j], j)),
+            node(cl.L.base, Sum(E[n, k] + F[n, k] + S[n, k] * exp(H[n, k]), n, k)),
+        ),
+        "L",
+    )
+    assert kinks(of, of.definitions["L"].rhs, "Y") == [relu, absolute]
+    assert kinks(of, of.definitions["S"].rhs, "H") == [step]
+    assert kinks(of, of.definitions["S"].rhs, "Z") == [step]  # although H is held

@@ -9,7 +9,7 @@ from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, 
 from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, canonical, sum_over
-from symgrad.passes.fold import cost, fold, fold_sums, quotients_named, spread, tidy
+from symgrad.passes.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
 from symgrad.program import Program
 from symgrad.rules import identities, rules_of
 from symgrad.sums import multiplied_out
@@ -25,6 +25,7 @@ COSTS: dict[str, tuple[Expr, int]] = {
     "a scalar": (u, 1),
     "a scalar that weighs": (v, 5),
     "a delta": (KroneckerDelta(n, N.index("m")), 2),
+    "a delta in front": (KroneckerDelta(n, N.index("m")) * y, 2 + 2 + 1),
     "a number": (Integer(3), 1),
     "a product": (y * p, 2 + 2 + 1),
     "a product of three": (y * p * u, 2 + 2 + 1 + 2),
@@ -62,6 +63,10 @@ TIDY: dict[str, tuple[Expr, Expr]] = {
     "a minus into the bracket": (-y * (p - z), y * (z - p)),
     "a delta stays positive": (-y * (KroneckerDelta(k, j) - p), y * (p - KroneckerDelta(k, j))),
     "a minus into a bracket of numbers": (-((2 - 2 * u) * y) / size, (2 * u - 2) * y / size),
+    "within a sum of a sum": (Sum(z * Sum(y * p - y * u, k), n), Sum(z * Sum(y * (p - u), k), n)),
+    "within a sum in a term": (u + Sum(y * p - y * z, k), u + Sum(y * (p - z), k)),
+    "fractions that have little in common": (y / (y + z) + p / (u + v), y / (y + z) + p / (u + v)),
+    "a function as a factor": (y * exp(2 * u + 2 * v) - z * exp(2 * u + 2 * v), (y - z) * exp(2 * u + 2 * v)),
     "within a sum": (Sum(y * p - y * z, k), Sum(y * (p - z), k)),
     "a product": (y * p / size, y * p / size),
     "sizes in front": (y * p / size + z * p / size, p * (y + z) / size),
@@ -91,6 +96,7 @@ def test_lines_that_read_alike_are_spread_alike() -> None:
         (z * (p - y) / size, z * (p / size - y / size)),
         (Sum(-y * (p - z), k), Sum(y * (z - p), k)),
         (Sum((2 * p - 2 * y) * z, k), 2 * Sum((p - y) * z, k)),
+        (Sum(2 * y * z, k), 2 * Sum(y * z, k)),
         (exp(-(p - y)), exp(y - p)),
     ]
     for one, other in alike:
@@ -98,6 +104,43 @@ def test_lines_that_read_alike_are_spread_alike() -> None:
         assert Normaliser(PROGRAM, frozenset()).equal(spread(one), one)
     for one, other in [(y * (p + z), y * p + y * z), (p - y, y - p), (2 * y, y)]:
         assert spread(one) != spread(other)
+
+
+COLLECTED: dict[str, tuple[Expr, Expr]] = {
+    "brackets turned": (3 * z * (y - p) + 2 * z * (p - y), -z * (p - y)),
+    "odd powers of them": (z * (y - p) ** 3 + z * (p - y) ** 3, Integer(0)),
+    "even powers": ((y - p) ** 2 + (p - y) ** 2, 2 * (y - p) ** 2),
+    "in a function": (exp(3 * z * (y - p) + 2 * z * (p - y)), exp(-z * (p - y))),
+    "in a power": ((3 * z * (y - p) + 2 * z * (p - y)) ** 2, (z * (p - y)) ** 2),
+    "in a sum": (Sum(3 * z * (y - p) + 2 * z * (p - y), k), sum_over(-z * (p - y), (k,))),
+    "sums": (Sum(y - p, k) + Sum(p - y, k), Integer(0)),
+    "sums in other letters": (Sum(z * (y - p), k) + Sum(Z[n, j] * (P[n, j] - Y[n, j]), j), Integer(0)),
+    "numbers in sums": (Sum(2 * y, k) + Sum(3 * y, k), 5 * Sum(2 * y, k) / 2),
+    "deltas": (KroneckerDelta(k, j) * (y - p) + KroneckerDelta(k, j) * (p - y), Integer(0)),
+    "a bracket in a function": (exp(z * (y - p)) + exp(-z * (p - y)), 2 * exp(z * (y - p))),
+    "a bracket with a power in it": (u * (y - p**2) + v * u * (p**2 - y), u * (y - p**2) + v * u * (p**2 - y)),
+    "nothing alike": (y * (p - z) + z * (p - y), y * (p - z) + z * (p - y)),
+    "a number": (Integer(3), Integer(3)),
+}
+
+
+@pytest.mark.parametrize("case", COLLECTED)
+def test_like_terms_are_merged(case: str) -> None:
+    expr, expected = COLLECTED[case]
+    assert canonical(collected(expr)) == canonical(expected)
+
+
+@pytest.mark.parametrize("case", COLLECTED)
+def test_a_number_and_what_has_no_sign_make_the_whole(case: str) -> None:
+    expr, _ = COLLECTED[case]
+    number, rest = unsigned(expr)
+    assert number.is_number and Normaliser(PROGRAM, frozenset()).equal(number * rest, expr)
+
+
+def test_matrices_are_left_as_they_are() -> None:
+    product = cl.X.matrix * cl.W.matrix - Y.matrix
+    assert collected(product) is product
+    assert unsigned(product) == (1, product)
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -163,6 +206,7 @@ def test_of_several_names_of_one_kernel_each_product_takes_the_cheapest() -> Non
         (y * exp(z) / S[n] + exp(z) / T[k], y * p + Q[n, k], {"P", "Q"}),
         (Sum(y * exp(z) / T[k], k), Sum(y * Q[n, k], k), {"Q"}),
         (y + log(y**2 + 1), y + log(y**2 + 1), set()),
+        (y * u, y * u, set()),
     ]
     for expr, expected, sources in cases:
         named, used = fold(canonical(expr), rules, {})

@@ -28,9 +28,10 @@ from symgrad.notation import Array
 from symgrad.passes.matrix import to_matrix
 
 N, D, C, X, W, b, Y, Z, n, k, d, j = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.n, cl.k, cl.d, cl.j
-m, c, e = N.index("m"), C.index("c"), D.index("e")
+m, c, e, i = N.index("m"), C.index("c"), D.index("e"), C.index("i")
 A, u, v, T, s = Array("A", (C, C)), Array("u", (N,)), Array("v", (C,)), Array("T", (N, C, D)), Array("s")
-ARRAYS = {a.name: a for a in (X, W, b, Y, Z, A, u, v, T, s)}
+B, q = Array("B", (C, C)), Array("q", (D,))
+ARRAYS = {a.name: a for a in (X, W, b, Y, Z, A, B, u, v, q, T, s)}
 x, w, y, z, a, bias = X.matrix, W.matrix, Y.matrix, Z.matrix, A.matrix, b.matrix
 tau = s.base
 
@@ -52,6 +53,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
     "a product with a transpose": (Sum(X[n, d] * Z[n, k], n), "dk", x.T * z),
     "a product of three": (Sum(X[n, d] * W[d, k] * A[k, j], d, k), "nj", x * w * a),
     "a Hadamard product": (Y[n, k] * Z[n, k], "nk", HadamardProduct(y, z)),
+    "two of it": (2 * Z[n, k], "nk", 2 * z),
     "a number in front": (2 * Z[n, k] / N.size, "nk", MatMul(2 / N.size, z)),
     "a number in front of a product": (Sum(X[n, d] * W[d, k], d) / N.size, "nk", MatMul(1 / N.size, x, w)),
     "row sums": (Sum(Z[n, k], k), "n", z * ones(C.size)),
@@ -74,6 +76,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
     "a sum of terms": (Z[n, k] + b[k], "nk", z + ones(N.size) * bias.T),
     "terms turned": (A[k, j] - A[j, k], "kj", a - a.T),
     "a number for each": (Rational(1, 2) + Z[n, k], "nk", z + ones(N.size, C.size) / 2),
+    "two for each": (2 + Z[n, k], "nk", z + 2 * ones(N.size, C.size)),
     "one for each": (1 + Z[n, k], "nk", z + ones(N.size, C.size)),
     "a number for a column": (1 + u[n], "n", u.matrix + ones(N.size)),
     "a scalar for each": (tau, "nk", MatMul(tau, ones(N.size, C.size))),
@@ -99,7 +102,13 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
     ),
     "a quadratic form": (Sum(b[k] * A[k, j] * v[j], k, j), "", bias.T * a * v.matrix),
     "a scalar for each of an axis": (Sum(tau, k), "", C.size * tau),
+    "one more than it": (1 + Sum(tau, k), "", 1 + C.size * tau),
+    "a power of it": (Sum(tau, k) ** 2, "", (C.size * tau) ** 2),
+    "a function of it": (exp(Sum(tau, k)), "", exp(C.size * tau)),
+    "a function of it and a number": (step(Sum(tau, k), 0), "", step(C.size * tau, 0)),
+    "a column times a function of it": (u[n] * exp(Sum(tau, k)), "n", exp(C.size * tau) * u.matrix),
     "a size": (N.size * C.size, "", N.size * C.size),
+    "terms within a product": (Sum((Z[n, k] + v[k]) * A[k, j], k), "nj", (z + ones(N.size) * v.matrix.T) * a),
 }
 LETTERS = {str(i): i for i in (n, k, d, j, m, c, e)}
 
@@ -127,6 +136,10 @@ OTHER_FORMS: dict[str, tuple[Expr, str]] = {
     "a sum of terms within a product": (Sum((X[n, d] + u[n]) * (W[d, k] + v[k]), d), "nk"),
     "a number more than a sum": (1 + Sum(b[k], k), ""),
     "a delta in a product": (Sum(KroneckerDelta(k, j) * Z[n, j], j) + Z[n, k], "nk"),
+    "three matrices over one index, two of them with sums of their own": (
+        Sum(Z[n, k] * W[d, k] * A[k, j], k, n, d),
+        "j",
+    ),
     "a trace of a product": (Sum(A[k, j] * A[j, k], k, j), ""),
 }
 
@@ -151,6 +164,20 @@ def test_nothing_is_transposed_without_need() -> None:
     assert found is not None and found.atoms(Transpose) == {v.matrix.T, a.T}
     found = to_matrix(Sum(X[n, d] * W[d, k] * Z[n, k], n, d, k), (), ARRAYS)
     assert found is not None and len(found.atoms(Transpose)) <= 1
+    for term, left in [
+        (A[k, j] - 2 * A[j, k], {a.T, z.T}),
+        (A[j, k] + B[j, k], {Transpose(a + B.matrix), z.T}),
+    ]:
+        found = to_matrix(Sum(term * Z[n, j], j), (k, n), ARRAYS)
+        assert found is not None and found.atoms(Transpose) == left
+
+
+def test_products_have_no_brackets_and_no_one_in_front() -> None:
+    chain = Sum(X[n, d] * W[d, k] * A[k, j], d, k)
+    assert to_matrix(chain, (n, j), ARRAYS) == MatMul(x, w, a)
+    assert to_matrix(2 * chain, (n, j), ARRAYS) == MatMul(2, x, w, a)
+    found = to_matrix(1 + Z[n, k], (n, k), ARRAYS)
+    assert found is not None and set(found.args) == {z, ones(N.size, C.size)}
 
 
 NONE: dict[str, tuple[Expr, str]] = {
@@ -163,6 +190,13 @@ NONE: dict[str, tuple[Expr, str]] = {
     "a matrix for a number": (Z[n, k], ""),
     "another index": (Z[n, k], "nd"),
     "three matrices over one index": (Sum(A[k, j] * Z[n, j] * W[d, j], j), "nk"),
+    "a column for three indices": (u[n], "nkd"),
+    "vectors over three axes added": (Sum((u[n] + v[k] + q[d]) * q[d], d), "nk"),
+    "three matrices over every index": (
+        Sum(A[k, j] * A[k, c] * A[k, i] * A[j, c] * A[j, i] * A[c, i], k, j, c, i),
+        "",
+    ),
+    "a power that is a sum": (Z[n, k] ** Sum(b[j], j), "nk"),
     "a power of a sum of indices": (Z[n, k] ** b[k], "nk"),
     "a function of two arrays": (step(Z[n, k], b[k]), "nk"),
     "a sum over a function of three": (Sum(exp(Z[n, k] * A[k, j]), j), "nk"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
@@ -23,7 +25,7 @@ def program(*equations: Definition) -> Program:
     """A program with inputs Y, Z of any sign and eps > 0, and a loss that uses whatever is defined."""
     used = sum((e.entry for e in equations), Integer(0))
     loss = node(L.base, Sum(used + Y[n, k] * Z[n, k] * eps.base, n, k))
-    return Program("test", (N, D, C), (Y, Z, X, eps), (*equations, loss), "L")
+    return Program("test", (N, D, C), (Y, Z, X, cl.b, eps), (*equations, loss), "L")
 
 
 def only(definition: Definition) -> Rule:
@@ -69,6 +71,8 @@ def test_a_definition_without_a_kernel_is_solved_for_its_entries() -> None:
     assert rules.keys() == {y, z} and not any(rule.always for rule in rules.values())
     assert rules[y].replacement == u - 2 * z and (rules[z].replacement - (u - y) / 2).expand() == 0
     assert rules[y].conditions == rules[z].conditions == ()
+    among_rows = abbreviation(u, cl.b[k] + z)
+    assert [rule.pattern for rule in rules_of(program(among_rows), among_rows)] == [z]
 
 
 def test_nothing_is_solved_by_dividing_by_another_array() -> None:
@@ -77,7 +81,7 @@ def test_nothing_is_solved_by_dividing_by_another_array() -> None:
     gated = abbreviation(u, eps.base * tanh(z) - y)
     assert rules_of(program(gated), gated) == []
     share = abbreviation(u, 1 / (1 + exp(-z)))
-    assert [c.nonzero for c in only(share).conditions] == [u]
+    assert [(c.nonzero, c.reason) for c in only(share).conditions] == [(u, "positive by its definition")]
 
 
 NOT_SOLVED = {
@@ -106,12 +110,19 @@ def test_solving_needs_a_linear_equation() -> None:
     kernel = exp(z)
     assert solved(of, u, 1 + y, kernel) is None
     assert solved(of, u, kernel**2, kernel) is None
+    assert solved(of, u, 3 * log(y) + log(y) ** 2, log(y)) is None
+    assert solved(of, u, log(y) * (1 + log(y)) ** 200, log(y)) is None  # too long to multiply out
     assert solved(of, u, 1 / (1 + kernel) + kernel, kernel) is None
     found = solved(of, u, kernel / (1 + kernel), kernel)
     assert found is None  # u / (1 - u): nothing says that u is not 1
     assert solved(of, u, eps.base * kernel + C.size, kernel) is None
     found = solved(of, u, 3 * kernel + C.size, kernel)
     assert found is not None and (found[0] - (u - C.size) / 3).together().expand() == 0
+
+
+def test_a_number_divides_without_a_condition() -> None:
+    found = solved(program(abbreviation(u, tanh(z))), u, exp(Integer(1)) * exp(z), exp(z))
+    assert found == (u * exp(Integer(-1)), ())
 
 
 NONZERO = {
@@ -125,6 +136,7 @@ NONZERO = {
     "less it": (-u, "negative by its definition"),
     "one more than a square": (1 + y**2, "positive"),
     "a difference": (u - 1, None),
+    "two squares": (y**2 + z**2, None),
     "a sum of exponentials": (Sum(exp(Z[n, j]), j), "positive"),
     "a sum of squares and more": (Sum(Y[n, j] ** 2, j) + eps.base, "positive"),
     "a sum of squares": (Sum(Y[n, j] ** 2, j), None),
@@ -149,13 +161,25 @@ def test_where_a_kernel_is_eliminated_a_sum_has_an_identity() -> None:
     assert found.indices == (n,) and found.conditions == ()
     assert identities(of, [share], rules) == []
     assert identities(of, [total], rules_of(of, total)) == []
+    unrelated = Rule("U", tanh(z), u, (n, k), True)
+    assert identities(of, [share, total], [unrelated, *rules]) == [found]
+    assert identities(of, [replace(total, rhs=total.rhs + Sum(tanh(Z[n, j]), j))], rules) == []
+    assert identities(of, [replace(total, rhs=Sum(exp(Z[n, j]), n, j))], rules) == []
+
+
+def test_an_identity_says_what_it_divides_by() -> None:
+    inverse = abbreviation(S[n], 1 / Sum(exp(Z[n, j]), j))
+    of = program(abbreviation(P[n, k], exp(z)), inverse)
+    (found,) = identities(of, [inverse], rules_of(of, of.definitions["P"]))
+    assert canonical(found.pattern) == canonical(Sum(P[n, j], j)) and found.replacement == 1 / S[n]
+    assert [(c.nonzero, c.reason) for c in found.conditions] == [(S[n], "positive by its definition")]
 
 
 def test_shares_of_a_selection_add_up_to_one() -> None:
     definition = node(u, selection(Z[n, k], k))
     (rule,) = shares(definition)
-    assert (rule.pattern, rule.replacement, rule.indices) == (Sum(u, k), 1, (n,))
-    assert not rule.always and "add up to 1" in rule.reason and rule.source == "U"
+    assert (rule.pattern, rule.replacement, rule.indices, rule.always) == (Sum(u, k), 1, (n,), False)
+    assert "add up to 1" in rule.reason and rule.source == "U"
     assert shares(node(u, relu(Z[n, k]))) == []
 
 
@@ -185,6 +209,12 @@ def test_every_kernel_of_a_line_is_found_at_once() -> None:
     rule = only(node(u, exp(z)))
     found = dict(matches(rule, exp(z) + exp(Z[m, k]) + exp(Z[n, c])))
     assert found == {exp(Z[i]): U[i] for i in ((n, k), (m, k), (n, c))}
+
+
+def test_an_index_that_a_selection_would_capture_is_passed_over() -> None:
+    A, B = Array("A", (C, C)), Array("B", (C, C))
+    rule = Rule("B", selection(A[k, j], j), B[k, j], (k, j), always=True)
+    assert dict(matches(rule, selection(A[c, k], k))) == {selection(A[c, k], k): B[c, k]}
 
 
 def test_a_whole_power_is_not_written_by_a_root_of_itself() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, product
+from itertools import product
 
 from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
@@ -39,8 +39,7 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
         return _turned(expr, assumption.lhs.base.name, order), frozenset()
     if assumption.domain:
         (name,) = array_names(assumption.lhs)
-        made = _with_entries_replaced(expr, name, assumption.domain)
-        return made if made.count_ops() < expr.count_ops() else expr, frozenset()
+        return _with_entries_replaced(expr, name, assumption.domain), frozenset()
     return _picked(expr, assumption) if assumption.is_one_hot else expr, frozenset()
 
 
@@ -48,8 +47,8 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
 
 
 def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
-    """``expr`` with powers of an entry lowered, also where a bracket is multiplied by one, and absolute values of
-    entries that are not negative left out."""
+    """``expr`` with powers of an entry lowered, also where a bracket multiplied by one becomes shorter, and absolute
+    values of entries that are not negative left out."""
     if not expr.args or isinstance(expr, (Indexed, Idx)) or name not in array_names(expr):
         return expr
     if isinstance(expr, Sum):
@@ -57,10 +56,12 @@ def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
     args = [_with_entries_replaced(arg, name, domain) for arg in expr.args]
     if isinstance(expr, absolute) and domain.low == 0 and _is_entry(args[0], name):
         return args[0]
+    if not domain.values:
+        return expr.func(*args)
     if isinstance(expr, Pow) and isinstance(args[1], Integer) and args[1] > 1 and _is_entry(args[0], name):
-        return args[0] ** (args[1] % 2 if -1 in domain.values else 1) if domain.values else expr
+        return args[0] ** (args[1] % 2 if -1 in domain.values else 1)
     made = expr.func(*args)
-    for factor in made.args if isinstance(made, Mul) and domain.values else ():
+    for factor in made.args if isinstance(made, Mul) else ():
         for bracket in (b for b in made.args if isinstance(b, Add) and _is_entry(factor, name)):
             terms = [_with_entries_replaced(factor * term, name, domain) for term in bracket.args]
             rest = made / factor / bracket
@@ -139,8 +140,8 @@ def _least(total: Sum, name: str, free: frozenset[Idx]) -> Expr:
     """A sum with the entries whose indices are both summed turned so that equal sums are written alike."""
     inside = [e for e in total.atoms(Indexed) if e.base.name == name and not set(e.indices) & free]
     inside = sorted(inside, key=lambda e: e.sort_key())[:MOST_TURNS]
-    chosen = [some for count in range(len(inside) + 1) for some in combinations(inside, count)]
-    made = [canonical(replaced(total, {e: _transpose(e) for e in some})) for some in chosen]
+    chosen = product(*((e, _transpose(e)) for e in inside))
+    made = [canonical(replaced(total, dict(zip(inside, some, strict=True)))) for some in chosen]
     return min(made, key=lambda e: e.sort_key())
 
 

@@ -131,9 +131,9 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
         return cost(expr.base, weights) + unfactored + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
     if isinstance(expr, Mul):
         plain = [arg for arg in expr.args if not _is_count(arg)]
-        brackets = sum(isinstance(arg, Add) for arg in plain) if len(expr.args) > 1 else 0
+        brackets = sum(isinstance(arg, Add) for arg in plain)
         number = expr.as_coeff_Mul()[0]
-        front = (len(plain) < len(expr.args) and number not in (1, -1)) + (number.is_negative is True)
+        front = (number not in (1, -1)) + (number.is_negative is True)
         return max(len(plain) - 1, 0) + brackets + front + sum(cost(arg, weights) for arg in plain)
     if isinstance(expr, Add):
         return len(expr.args) - 1 + sum(cost(arg, weights) for arg in expr.args)
@@ -181,10 +181,10 @@ def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
 
 def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     """The cheapest of SymPy's rational forms, functions, sums, deltas and entries being taken as atoms."""
-    if not isinstance(expr, (Add, Mul, Pow)) or not _has_bracket(expr):
+    if not _has_bracket(expr):
         return expr
     atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
-    names = {atom: Symbol(f"atom{place}", positive=True) for place, atom in enumerate(atoms)}
+    names = {atom: Symbol(f"atom{place}") for place, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
     if not is_multiplied_out_soon(plain):
@@ -259,7 +259,7 @@ def unsigned(expr: Expr) -> tuple[Expr, Expr]:
     if isinstance(expr, Sum):
         number, rest = unsigned(expr.function)
         return number, canonical(sum_over(rest, bound_indices(expr)))
-    parts = [unsigned(arg) if isinstance(arg, Expr) else (Integer(1), arg) for arg in expr.args]
+    parts = [unsigned(arg) for arg in expr.args]
     if isinstance(expr, Mul):
         return Mul(*(number for number, _ in parts)), Mul(*(rest for _, rest in parts))
     if isinstance(expr, Pow) and expr.exp.is_Integer:

@@ -8,8 +8,8 @@ own shape checks pass on symbolic sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from sympy import (
     Add,
@@ -31,7 +31,6 @@ from sympy import (
     Sum,
     Symbol,
     Transpose,
-    sympify,
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
@@ -68,10 +67,9 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
     if len(indices) > 2:
         return None
     try:
-        made = _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
+        return _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
     except NoMatrixFormError:
         return None
-    return made.matrix
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _plan(expr: Expr, context: _Context) -> Factor:
             raise NoMatrixFormError
         return _entry(expr, context.arrays[expr.base.name])
     if isinstance(expr, KroneckerDelta):
-        row, column = expr.args[:2]
+        row, column = expr.args
         return Factor(Identity(row.upper + 1), row, column)
     if not free_indices(expr) and not expr.has(Sum):
         return Factor(expr)
@@ -99,14 +97,13 @@ def _plan(expr: Expr, context: _Context) -> Factor:
         return _product(expr, context)
     if isinstance(expr, Pow) and not free_indices(expr.exp) and not expr.exp.has(Sum):
         base = _plan(expr.base, context)
-        return _each(base, lambda m: HadamardPower(m, expr.exp), lambda s: s**expr.exp)
+        return replace(base, matrix=HadamardPower(base.matrix, expr.exp))  # of a number, SymPy's own power
     if isinstance(expr, Function) and all(arg.is_number for arg in expr.args[1:]):
-        call, rest = expr.func, expr.args[1:]
-        return _each(
-            _plan(expr.args[0], context),
-            lambda m: ElementwiseApplyFunction(Lambda(ENTRY, call(ENTRY, *rest)), m),
-            lambda s: call(s, *rest),
-        )
+        inner, rest = _plan(expr.args[0], context), expr.args[1:]
+        if not isinstance(inner.matrix, MatrixExpr):
+            return Factor(expr.func(inner.matrix, *rest))
+        each = Lambda(ENTRY, expr.func(ENTRY, *rest))
+        return replace(inner, matrix=ElementwiseApplyFunction(each, inner.matrix))
     raise NoMatrixFormError
 
 
@@ -116,29 +113,19 @@ def _entry(entry: Indexed, array: Array) -> Factor:
     return Factor(array.matrix, *entry.indices)
 
 
-def _each(factor: Factor, matrix: Callable[[Expr], Expr], scalar: Callable[[Expr], Expr]) -> Factor:
-    made = matrix(factor.matrix) if isinstance(factor.matrix, MatrixExpr) else scalar(factor.matrix)
-    return Factor(made, factor.row, factor.column)
-
-
 def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
     wanted = set().union(*(t.indices for t in terms))
     if len(wanted) > 2:
         raise NoMatrixFormError
     widest = max(terms, key=lambda t: len(t.indices))
-    order = tuple(i for i in (widest.row, widest.column) if i is not None)
-    order += tuple(sorted(wanted - set(order), key=str))
+    order = (*_axes(widest), *wanted.difference(_axes(widest)))
     if wanted <= set(context.target):
         order = tuple(i for i in context.target if i in wanted)
-    lifted = [_lift(t, order).matrix for t in terms]
+    lifted = [_lift(t, order) for t in terms]
     if all(not isinstance(m, MatrixExpr) for m in lifted):
         return Factor(Add(*lifted))
     lifted = [m if isinstance(m, MatrixExpr) else m * OneMatrix(1, 1) for m in lifted]
-    return _placed(MatAdd(*lifted), order)
-
-
-def _placed(matrix: Expr, order: Sequence[Idx]) -> Factor:
-    return Factor(matrix, *order)
+    return Factor(MatAdd(*lifted), *order)
 
 
 def _product(expr: Expr, context: _Context) -> Factor:
@@ -152,7 +139,7 @@ def _product(expr: Expr, context: _Context) -> Factor:
         if isinstance(part, Sum):
             summed |= set(bound_indices(part))
             waiting = [*Mul.make_args(part.function), *waiting]
-        elif isinstance(part, Symbol) or not (free_indices(part) or part.has(Sum)):
+        elif not (free_indices(part) or part.has(Sum)):
             coefficient *= part
         else:
             factors.append(_plan(part, context))
@@ -191,11 +178,15 @@ def _merged(factors: Sequence[Factor]) -> list[Factor]:
 
 
 def _hadamard(one: Factor, other: Factor) -> Factor:
-    turned = other if (other.row, other.column) == (one.row, one.column) else _turned(other)
+    """The product entry by entry, ``other`` being spread over the indices of ``one``."""
     parts: list[Expr] = []
-    for matrix in (one.matrix, turned.matrix):
+    for matrix in (one.matrix, _lift(other, _axes(one))):
         parts.extend(matrix.args if isinstance(matrix, HadamardProduct) else [matrix])
-    return Factor(HadamardProduct(*parts), one.row, one.column)
+    return replace(one, matrix=HadamardProduct(*parts))
+
+
+def _axes(factor: Factor) -> tuple[Idx, ...]:
+    return tuple(i for i in (factor.row, factor.column) if i is not None)
 
 
 def _turned(factor: Factor) -> Factor:
@@ -214,7 +205,7 @@ def _transposed(matrix: Expr) -> Expr:
         return MatMul(*(m for m in matrix.args if not isinstance(m, MatrixExpr)), *turned)
     if isinstance(matrix, MatAdd):  # (I - P^T)^T as I - P
         turned = [_transposed(m) for m in matrix.args]
-        if sum(m.has(Transpose) for m in turned) < sum(m.has(Transpose) for m in matrix.args):
+        if sum(m.has(Transpose) for m in turned) <= sum(m.has(Transpose) for m in matrix.args):
             return MatAdd(*turned)
     return matrix if isinstance(matrix, Identity) or not isinstance(matrix, MatrixExpr) else Transpose(matrix)
 
@@ -239,23 +230,19 @@ def _inner_product(vector: Factor, ones: Factor) -> Factor:
     if isinstance(vector.matrix, HadamardProduct):
         first, *others = vector.matrix.args
         rest = others[0] if len(others) == 1 else HadamardProduct(*others)
-        return _matmul(_turned(Factor(first, vector.row)), Factor(rest, vector.row))
+        return _matmul(_turned(Factor(first)), Factor(rest))
     if isinstance(vector.matrix, HadamardPower) and vector.matrix.exp == 2:
-        return _matmul(_turned(Factor(vector.matrix.base, vector.row)), Factor(vector.matrix.base, vector.row))
+        return _matmul(_turned(Factor(vector.matrix.base)), Factor(vector.matrix.base))
     return _matmul(_turned(ones), vector)
 
 
 def _absorbed(index: Idx, using: Sequence[Factor]) -> list[Factor]:
-    """At most two of the factors, vectors over ``index`` alone being spread over a matrix that has it."""
+    """Two of the factors, the vector over ``index`` alone being spread over a matrix that has it."""
     vectors = [f for f in using if f.indices == {index}]
     matrices = [f for f in using if f.indices != {index}]
-    if len(matrices) > 2 or not matrices:
+    if len(matrices) > 2:
         raise NoMatrixFormError
-    for vector in vectors:
-        host = matrices[0]
-        order = (host.row, host.column)
-        matrices[0] = _hadamard(host, _lift(vector, tuple(i for i in order if i is not None)))
-    return matrices
+    return [_hadamard(matrices[0], *vectors), matrices[1]]
 
 
 def _with_column(factor: Factor, index: Idx) -> Factor:
@@ -264,10 +251,7 @@ def _with_column(factor: Factor, index: Idx) -> Factor:
 
 
 def _matmul(left: Factor, right: Factor) -> Factor:
-    parts: list[Expr] = []
-    for matrix in (left.matrix, right.matrix):
-        parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
-    made = Factor(MatMul(*parts), left.row, right.column)
+    made = Factor(_times(left.matrix, right.matrix), left.row, right.column)
     if not made.indices:  # a number: of the two ways round, that with fewer transposes
         return min(made, _turned(made), key=lambda factor: len(factor.matrix.atoms(Transpose)))
     return _turned(made) if made.row is None else made
@@ -283,10 +267,9 @@ def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
         return Factor(Mul(*(f.matrix for f in scalars)))
     full = [f for f in shaped if f.indices == free]
     if full:
-        made, others = full[0], [f for f in shaped if f is not full[0]]
-        order = tuple(i for i in (made.row, made.column) if i is not None)
-        for other in others:
-            made = _hadamard(made, _lift(other, order))
+        made = full[0]
+        for other in (f for f in shaped if f is not full[0]):
+            made = _hadamard(made, other)
     else:
         rows, columns = shaped
         made = Factor(MatMul(rows.matrix, _transposed(columns.matrix)), rows.row, columns.row)
@@ -303,36 +286,33 @@ def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
 def _scaled(coefficient: Expr, factor: Factor) -> Factor:
     if coefficient == 1:
         return factor
-    if isinstance(factor.matrix, MatMul):
-        return Factor(MatMul(coefficient, *factor.matrix.args), factor.row, factor.column)
     if isinstance(factor.matrix, MatrixExpr):
-        return Factor(MatMul(coefficient, factor.matrix), factor.row, factor.column)
-    return Factor(sympify(coefficient * factor.matrix), factor.row, factor.column)
+        return replace(factor, matrix=_times(coefficient, factor.matrix))
+    return Factor(coefficient * factor.matrix)
 
 
-def _lift(factor: Factor, order: tuple[Idx, ...]) -> Factor:
-    """``factor`` over exactly the indices of ``order``, spread by ones where it lacks one."""
-    if not order:
-        if factor.indices:
-            raise NoMatrixFormError
-        return factor
+def _lift(factor: Factor, order: tuple[Idx, ...]) -> Expr:
+    """The matrix of ``factor`` over exactly the indices of ``order``, spread by ones where it lacks one."""
     if not factor.indices <= set(order):
         raise NoMatrixFormError
+    if not order:
+        return factor.matrix
     row, column = (*order, None)[:2]
     if not factor.indices and isinstance(factor.matrix, MatrixExpr):
         spread = _times(OneMatrix(row.upper + 1, 1), factor.matrix)
-        return Factor(spread if column is None else _times(spread, OneMatrix(1, column.upper + 1)), row, column)
+        return spread if column is None else _times(spread, OneMatrix(1, column.upper + 1))
     if not factor.indices:
-        ones = OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1)
-        return Factor(ones if factor.matrix == 1 else MatMul(factor.matrix, ones), row, column)
+        return _scaled(
+            factor.matrix, Factor(OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1))
+        ).matrix
     if factor.indices == set(order):
-        return factor if factor.row == row else _turned(factor)
+        return factor.matrix if factor.row == row else _transposed(factor.matrix)
     if factor.column is not None:
         raise NoMatrixFormError
     if factor.row == row:
         assert column is not None
-        return Factor(_times(factor.matrix, OneMatrix(1, column.upper + 1)), row, column)
-    return Factor(_times(OneMatrix(row.upper + 1, 1), _transposed(factor.matrix)), row, column)
+        return _times(factor.matrix, OneMatrix(1, column.upper + 1))
+    return _times(OneMatrix(row.upper + 1, 1), _transposed(factor.matrix))
 
 
 def _times(left: Expr, right: Expr) -> Expr:
