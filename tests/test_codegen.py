@@ -189,6 +189,23 @@ def test_blocks_are_read_off_the_indices() -> None:
     assert not {"attention", "both softmaxes", "all pairs"} & apart
 
 
+@pytest.mark.parametrize("entries", [1, 2**14])
+def test_the_rows_of_a_block_are_counted_beside_another_size(entries: int) -> None:
+    """Sum_bnm x_mb has the factor N B, which is N times the number of rows where rows are those of M."""
+
+    @symgrad.loss(shapes="W: B N, Z: B N, V: M N, X: M N", wrt="W V")
+    def pairs(W: Any, Z: Any, V: Any, X: Any) -> Any:
+        return np.sum((V[:, None, :] + W[None, :, :]) * (X[:, None, :] - Z[None, :, :]))
+
+    rng = np.random.default_rng(0)
+    W, Z, V, X = (rng.standard_normal((rows, 3)) for rows in (2, 2, 7, 7))
+    f = symgrad.derive(pairs).to_numpy()
+    f.__globals__.update(_BLOCK=entries, _SHORTEST=1)
+    loss, grads = f(W, Z, V, X)
+    assert loss == pytest.approx(pairs(W, Z, V, X))
+    assert np.allclose(grads.V, 2 * X - np.sum(Z, axis=0)) and np.allclose(grads.W, np.sum(X, axis=0) - 7 * Z)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_labels_and_files_in_blocks(name: str, tmp_path: Path) -> None:
     x, w, b, _ = given(record(name), {**SIZES, "N": 37})

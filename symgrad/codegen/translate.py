@@ -157,8 +157,9 @@ class Translator:
         return bool(coefficient < 0), above, below
 
     def _place_of_axis(self, factor: Expr) -> tuple[int, str]:
-        """Sizes in the order of the program's axes."""
-        return min((self.axes.index(s.name) for s in factor.free_symbols), default=-1), str(factor)
+        """Sizes in the order of the program's axes, that of a block in the place of its rows."""
+        names = (self.rows if size.name == self.count else size.name for size in factor.free_symbols)
+        return min((self.axes.index(name) for name in names), default=-1), str(factor)
 
     def _entry(self, entry: Indexed | Symbol) -> Value:
         """An entry of an array, as that array over the indices of the entry."""
