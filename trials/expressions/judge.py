@@ -35,10 +35,12 @@ class LossOutcome(Outcome):
     """What came of one loss.
 
     ``at_root`` counts points at which the gradient is not finite because a root is taken of 0: a standard deviation of
-    equal entries, a norm of zeros.  They are counted apart.
+    equal entries, a norm of zeros.  They are counted apart.  ``with_lines`` are the points at which every line was
+    evaluated by itself.
     """
 
     slopes: int = 0
+    with_lines: int = 0
     at_root: int = 0
 
     @property
@@ -75,22 +77,27 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> Non
     for report in (proof, *others):
         outcome.mark(report, "wrong line")
     run = derived.to_numpy(check=False)
-    held = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
-    for at in at_points:
+    held: list[set[int]] = []  # at each point, the refuted lines that hold there
+    refuted = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
+    for place, at in enumerate(at_points):
+        if place == 1:  # rows two at a time, if the code takes them in blocks at all
+            run.__globals__.update(_BLOCK=1, _SHORTEST=2)
         numbers = list(_numbers(definition, run, at))
         if at.is_at_root and {kind for kind, _ in numbers} == {"not finite"}:
             outcome.at_root += 1
             continue
         outcome.findings += numbers
-        disagreeing = _disagreeing(derived, at)
-        held = held - set(disagreeing)
+        if (errors := _errors(derived, at)) is None:
+            continue
+        outcome.with_lines += 1
+        held.append(refuted.difference(errors))
         outcome.findings += [
             ("false mark", f"line {number}, {proof.mark(number).words}: off by {error:.2g} at {dict(at.sizes)}")
-            for number, error in disagreeing.items()
+            for number, error in errors.items()
             if proof.mark(number).level < Level.UNPROVED
         ]
-    if at_points:
-        outcome.findings += [("false mark", f"line {number} is refuted, and holds at all points") for number in held]
+    for number in set.intersection(*held) if held else ():
+        outcome.findings.append(("false mark", f"line {number} is refuted, and holds at all points"))
     derived.to_text()
     if thorough:
         print_all(derived)
@@ -123,15 +130,15 @@ def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator
                 )
 
 
-def _disagreeing(derived: Derivation, at: Point) -> dict[int, float]:
-    """The lines that do not hold at a point, by how much; none where the equations round otherwise than the function,
+def _errors(derived: Derivation, at: Point) -> dict[int, float] | None:
+    """The lines that do not hold at a point, by how much; None where the equations round otherwise than the function,
     have no value there, or overflow."""
     with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
         lines = lines_at(derived.record, at.inputs, at.sizes)
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
         if not lines.near and lines.is_real and np.isfinite(output):
             return {found.number: found.error for found in lines.wrong(derived.steps)}
-    return {}
+    return None
 
 
 def reason(refused: str) -> str:
