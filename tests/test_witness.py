@@ -239,8 +239,37 @@ def test_starts_are_counted_from_the_seed() -> None:
     first, again, other = (find_witness(EASY, halves, seed=seed, starts=1) for seed in (0, 0, 1))
     assert first is not None and again is not None and other is not None
     assert np.array_equal(first.X, again.X) and not np.array_equal(first.X, other.X)
+    given = find_witness(EASY, halves, starts=1)
+    assert given is not None and np.array_equal(first.X, given.X)
+    row, same = (evidence(EASY, {"": Variant(halves)}, starts=1, **seed)[0].witness for seed in ({}, {"seed": 0}))
+    assert row is not None and same is not None and np.array_equal(row.X, same.X)
     with pytest.raises(ValueError, match="at least 1, got 0"):
         find_witness(EASY, halves, starts=0)
+
+
+def test_a_near_miss_is_none() -> None:
+    """Where the computed numbers are half as far again from the printed ones as is allowed."""
+    off = EASY.values + 1.5 * allowed_error(EASY)
+
+    def near(X: Any, W: Any, b: Any, Y: Any) -> tuple[Any, Any]:
+        return off[:-1], off[-1]
+
+    assert find_witness(EASY, near, starts=1) is None
+    assert evidence(EASY, {"": Variant(near)}, starts=1)[0].witness is None
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_as_many_starts_are_tried_as_are_given(starts: int) -> None:
+    tried: list[Any] = []
+
+    def counted(X: Any, W: Any, b: Any, Y: Any) -> tuple[Any, Any]:
+        tried.append(X)
+        return never(X, W, b, Y)
+
+    evidence(EASY, {"": Variant(counted)}, starts=1)
+    once = len(tried)
+    evidence(EASY, {"": Variant(counted)}, starts=starts)
+    assert len(tried) - 2 * once == (starts - 1) * (once - 1)  # one evaluation more tells the shapes
 
 
 def test_the_size_of_standard_normal_inputs() -> None:
@@ -265,14 +294,23 @@ def test_invariants_of_the_blog(loss: str) -> None:
 def test_invariants_say_what_they_found() -> None:
     of = from_printed((0,), [["0.5", "-0.5"], ["0.3", "0.1"]], ["0.4", "-0.1"])
     rows = rows_sum_to_zero(of)
-    assert not rows.holds and rows.detail.startswith("dW[1] sums to 4.0e-01; printing allows 1.0e-01")
+    assert (
+        rows.name == "rows sum to zero"
+        and not rows.holds
+        and rows.detail.startswith("dW[1] sums to 4.0e-01; printing allows 1.0e-01")
+    )
+    fine = from_printed((0,), [["0.5000", "-0.4000"]], ["100", "-60"])
+    assert rows_sum_to_zero(fine).detail.startswith("dW[0] sums to 1.0e-01")  # by far more than its digits allow
     worst = rows_sum_to_zero(replace(of, dW=np.zeros((2, 2))))
     assert not worst.holds and worst.detail.startswith("db sums to 3.0e-01")
     assert rows_sum_to_zero(replace(of, dW=np.zeros((2, 2)), db=np.zeros(2))).holds
     shapes = shapes_agree(of, (2, 3), (2,))
     assert (shapes.name, shapes.detail) == ("shapes", "printed (2, 2) and (2,), computed (2, 3) and (2,)")
     possible = probabilities_possible(of, scale=-1.0)
-    assert possible.detail == "column sums of P would be 0.6000, 0.1000; each must be in (0, 1), together 1"
+    assert (
+        possible.name == "probabilities are possible"
+        and possible.detail == "column sums of P would be 0.6000, 0.1000; each must be in (0, 1), together 1"
+    )
     assert not probabilities_possible(replace(of, db=np.array([0.5, -0.5])), scale=1.0).holds  # more than all
     assert probabilities_possible(replace(of, db=np.zeros(2)), scale=1.0).holds  # all of it, as far as was printed
 
@@ -291,8 +329,8 @@ def test_probabilities_of_the_cross_entropy() -> None:
 
 
 def test_reading_the_blog() -> None:
-    assert list(BLOG) == [MSE, CE]
-    published = BLOG[CE]
+    published = read_published(BLOG_TEXT)[CE]
+    assert list(BLOG) == [MSE, CE] and published.Y.dtype == published.dW.dtype == np.float64
     assert (published.N, published.D, published.C, published.labels) == (2, 4, 3, (2, 0))
     assert published.dW[3, 0] == 5.3726695e-04
     assert published.db.tolist() == [0.03185844, 0.3927134, -0.4245718]
@@ -330,6 +368,11 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
         (_set("labels", value=[2]), "labels: expected N = 2 entries, got 1"),
         (_set("labels", 0, value=3), "labels[0]: expected a class from 0 to C - 1 = 2, got 3"),
         (_set("labels", 1, value=True), "labels[1]: expected a class from 0 to C - 1 = 2, got true"),
+        (_set("labels", value="two"), 'labels: expected a list along axis N, of length 2; got "two"'),
+        (_set("labels", value=["2" * 50, 0]), f'labels[0]: expected a class from 0 to C - 1 = 2, got "{"2" * 36}...'),
+        (_set("labels", value=["2" * 38, 0]), f'labels[0]: expected a class from 0 to C - 1 = 2, got "{"2" * 38}"'),
+        (_set("mse", "db", 0, value="0." + "1" * 60), "mse.db[0]: expected a number as printed"),
+        (_set("mse", "db", 0, value="1.\u0661"), "mse.db[0]: expected a number as printed"),
         (_set("D", value=5), "mse.dW: expected D = 5 entries, got 4"),
         (_set("mse", "dW", 1, value=["0.1", "0.2"]), "mse.dW[1]: expected C = 3 entries, got 2"),
         (_set("mse", "dW", 1, 2, value=0.1), "mse.dW[1][2]: expected a number as printed"),
@@ -339,7 +382,11 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
         (_set("mse", "dw", value=[]), "mse.dw: unknown; expected dW, db and at most program"),
         (_set("mse", value=[]), "mse: expected an object with dW (D x C) and db (C), got []"),
         (_set("softmax_mse", value={}), "softmax_mse: a second section for the loss softmax_mse"),
-        (_set("cros_entropy", value={}), "cros_entropy: no such section or loss"),
+        (
+            _set("cros_entropy", value={}),
+            "cros_entropy: no such section or loss; expected one of "
+            "mse, cross_entropy, softmax_cross_entropy, softmax_mse",
+        ),
     ],
 )
 def test_malformed(change: Callable[[Any], None], message: str) -> None:
@@ -358,6 +405,8 @@ def test_malformed(change: Callable[[Any], None], message: str) -> None:
         ("[]", "expected an object"),
         ("{}", "N: missing"),
         ('{"N": 1, "N": 2}', "N: given twice"),
+        ('{"N": 300000, "D": 2, "C": 2, "labels": []}', r"N \(D \+ C\): 1200000 entries are too many"),
+        (f'{{"N": {"1" * 61}}}', "a whole number of 61 digits"),
         ('{"N": 1, "D": 1, "C": 2, "labels": [0]}', "no section for a loss"),
         ('{"N": 1, "D": 1, "C": 2, "labels": [0], "source": 3}', "source: no such section or loss"),
     ],

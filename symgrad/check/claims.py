@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr
+from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.kinks import conventions_needed, foreign
@@ -167,22 +167,10 @@ def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumpti
 
 def is_definition(claim: Claim) -> bool:
     """Whether a line states a forward equation as the program declares it."""
-    subject = claim.subject
-    if not isinstance(subject, Value):
+    subject, definitions = claim.step.subject, claim.record.program.definitions
+    if not isinstance(subject, Value) or not isinstance(subject.expr, (Indexed, Symbol)):
         return False
-    definition = next(
-        (
-            d
-            for d in claim.record.program.ordered
-            if d.entry.func == subject.expr.func and name_of(d.entry) == _name(subject.expr)
-        ),
-        None,
-    )
-    if definition is None:
+    if (definition := definitions.get(name_of(subject.expr))) is None:
         return False
     indices = subject.expr.indices if definition.indices else ()
     return bool(len(indices) == len(set(indices)) and canonical(definition.at(indices)) == canonical(claim.after))
-
-
-def _name(expr: Expr) -> str | None:
-    return name_of(expr) if expr.is_Indexed or expr.is_Symbol else None

@@ -55,7 +55,7 @@ class Comparison:
         """
         equal_in_field = False
         try:
-            place = self._differing(claim, shape, assumed, Field)
+            place = differing_in(self._truth(shape, assumed, Field), claim)
             if place is not None and self._sight.is_whole(claim):
                 return Field, place
             equal_in_field = place is None and is_modest(claim.meaning, claim.after)
@@ -65,18 +65,12 @@ class Comparison:
             return Field, None
         # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
         try:
-            place = self._differing(claim, shape, assumed, Reals)
+            place = differing_in(self._truth(shape, assumed, Reals), claim)
             if place is not None:
-                place = self._differing(claim, shape, assumed, FineReals)
+                place = differing_in(self._truth(shape, assumed, FineReals), claim)
             return Field if equal_in_field else Reals, place
         except OutsideDomain:
             raise Undefined from None
-
-    def _differing(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals]
-    ) -> tuple[int, ...] | None:
-        """An entry where the two sides differ in one number system, or None."""
-        return differing_in(self._truth(shape, assumed, system), claim)
 
     def _truth(
         self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
@@ -201,6 +195,7 @@ def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
 
 
 def differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
+    """An entry where the two sides differ in one number system, or None."""
     unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
 

@@ -9,8 +9,9 @@ that a value is zero just when its numerator over the common denominator is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import reduce
 from math import gcd, lcm
 
 from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
@@ -31,7 +32,7 @@ OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATO
 
 Poly = dict[int, Fraction | int]
 Divisor = tuple[tuple[int, int], ...]
-"""Numbers of divisors with their exponents; a negative one is a factor of the numerator that is kept factored."""
+"""Numbers of divisors with their exponents."""
 Value = dict[Divisor, Poly]
 
 
@@ -52,22 +53,12 @@ class Field:
         self._divisors: list[Poly] = []
         self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
         self._squares: dict[int, Value] = {}
-        self._powers: dict[tuple[int, int], Poly] = {}
         self._memo: dict[Basic, Value] = {}
         self.complete = True
 
     def equal(self, left: Expr, right: Expr) -> bool:
         """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
-        return self.is_zero(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
-
-    def is_zero(self, value: Value) -> bool:
-        """Whether a value is zero."""
-        groups: dict[frozenset[int], Value] = {}
-        for divisor, numerator in value.items():
-            groups.setdefault(frozenset(number for number, e in divisor if e > 0), {})[divisor] = numerator
-        # Terms whose divisors differ usually vanish by themselves, and bringing them together is the expensive part.
-        rest = {d: n for group in groups.values() if self._numerator(group) for d, n in group.items()}
-        return not rest or not self._numerator(rest)
+        return not self._numerator(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
 
     def _numerator(self, value: Value) -> Poly:
         """The numerator over the common denominator, relations used."""
@@ -90,17 +81,16 @@ class Field:
         total: Poly = {}
         for divisor, numerator in value.items():
             have = dict(divisor)
-            for number, exponent in highest.items():
-                numerator = self._times(numerator, self._divisor_power(number, exponent - have.get(number, 0)))
-            total = _plus(total, numerator)
-        return total, tuple(sorted((number, exponent) for number, exponent in highest.items() if exponent))
+            lacking = [(number, exponent - have.get(number, 0)) for number, exponent in highest.items()]
+            total = _plus(total, self._multiplied(numerator, lacking))
+        return total, tuple(sorted(highest.items()))
 
-    def _divisor_power(self, number: int, exponent: int) -> Poly:
-        key = number, exponent
-        if key not in self._powers:
-            below: Poly = self._divisor_power(number, exponent - 1) if exponent else {0: 1}
-            self._powers[key] = self._times(below, self._divisors[number]) if exponent else below
-        return self._powers[key]
+    def _multiplied(self, poly: Poly, powers: Iterable[tuple[int, int]]) -> Poly:
+        """A polynomial times powers of divisors."""
+        for number, exponent in powers:
+            for _ in range(exponent):
+                poly = self._times(poly, self._divisors[number])
+        return poly
 
     def __call__(self, expr: Basic) -> Value:
         """The exact value of a scalar expression."""
@@ -122,11 +112,7 @@ class Field:
                 result = _add(result, self(arg))
             return result
         if isinstance(expr, Mul):
-            result = ONE
-            # Divisors first, so that a factor equal to one of them is recognised and cancels instead of being expanded.
-            for arg in sorted(expr.args, key=lambda a: not (isinstance(a, Pow) and a.exp.is_negative)):
-                result = self._product(result, self._factored(self(arg)))
-            return result
+            return reduce(self._product, map(self, expr.args), ONE)
         if isinstance(expr, exp):
             return self._exponential(expr.args[0])
         if isinstance(expr, Pow):
@@ -147,18 +133,11 @@ class Field:
             raise NotExact("too many generators")
         return {(): {1 << (WIDTH * place): 1}}
 
-    def _factored(self, value: Value) -> Value:
-        """A value that is one of the divisors so far, as such."""
-        if len(value) == 1 and len(poly := value.get((), {})) > 1:
-            number = self._numbers.get(tuple(sorted(poly.items())))
-            return value if number is None else {((number, -1),): {0: 1}}
-        return value
-
     def _exponential(self, argument: Basic) -> Value:
         """A product of powers of exponentials of monomials, or of monomials over a divisor."""
         result = ONE
         for divisor, numerator in self(argument).items():
-            if any(len(self._divisors[number]) > 1 or exponent < 0 for number, exponent in divisor):
+            if any(len(self._divisors[number]) > 1 for number, _ in divisor):
                 self.complete = False  # monomials over such divisors need not be linearly independent
             for monomial, coefficient in numerator.items():
                 # exp(M/2) and exp(M) would need a relation; a generator for exp(M/60) covers the usual fractions.
@@ -196,9 +175,7 @@ class Field:
         numerator, divisor = self._combined(value)
         if not numerator:
             raise NotExact("a division by zero")
-        upper: Poly = {0: 1}
-        for number, exponent in divisor:
-            upper = self._times(upper, self._divisor_power(number, exponent))
+        upper = self._multiplied({0: 1}, divisor)
         content, factors = _content(numerator, len(self._generators))
         lower = [(self._divisor({1 << (WIDTH * place): 1}), exponent) for place, exponent in factors.items()]
         monomial = sum(exponent << (WIDTH * place) for place, exponent in factors.items())
@@ -221,8 +198,7 @@ class Field:
                 exponents = dict(d)
                 for number, exponent in e:
                     exponents[number] = exponents.get(number, 0) + exponent
-                divisor = tuple(sorted((number, exponent) for number, exponent in exponents.items() if exponent))
-                result = _add(result, {divisor: self._times(n, m)})
+                result = _add(result, {tuple(sorted(exponents.items())): self._times(n, m)})
         return result
 
     def _times(self, left: Poly, right: Poly) -> Poly:
