@@ -34,6 +34,7 @@ TESTS = (
     "divisors",
     "endtoend",
     "evaluate",
+    "everyshape",
     "exact",
     "exactlines",
     "fields",
