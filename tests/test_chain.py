@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import classifier as cl
+import programs
 import pytest
-from classifier import LOSSES
+from sympy import Expr, KroneckerDelta, Sum, exp, sqrt
+from sympy.tensor.indexed import Idx
 
 from symgrad.array.expression import parse
+from symgrad.chain.partials import _delta_reason, cancelled
 from symgrad.derive import derive_record
+from symgrad.equations import abbreviation, node
+from symgrad.notation import Array
+from symgrad.program import Program
 from symgrad.steps import Record
 
 # A text, the shapes of its arrays, and what is differentiated by.
@@ -21,6 +28,22 @@ TEXTS = {
     "lengths": ("sum(norm(X, axis=1) / norm(Y, axis=1))", "X: N D, Y: N D", ("X", "Y")),
     "gated": ("sum(sigmoid(x) * tanh(x * y))", "x: N, y: N", ("x",)),
     "normalised": ("-sum(Y * log(softmax(X * X, axis=1)))", "X: N C, Y: N C distribution", ("X",)),
+    "two_users": ("-sum(Y * log(softmax(X, axis=1))) + sum(max(X, axis=1) ** 2)", "X: N C, Y: N C", ("X",)),
+    "two_logarithms": (
+        "sum(log(1 + x ** 2)) - sum(y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))",
+        "x: N, y: N",
+        ("x",),
+    ),
+    "logsumexp": ("sum(logsumexp(X, axis=1) * y)", "X: N C, y: N", ("X",)),
+    "entropy": ("sum(softmax(X, axis=1) * log(softmax(X, axis=1)))", "X: N C", ("X",)),
+    "both_ways": (
+        "-sum(log(softmax(X @ X.T, axis=1)) + log(softmax(X @ X.T, axis=0)))",
+        "X: N D",
+        ("X",),
+    ),
+    "as_written": ("sum(3 * x * (x - y) + x * (y - x))", "x: N, y: N", ("x",)),
+    "constant": ("sum(x) * sum(y)", "x: N, y: N", ("x", "y")),
+    "centred": ("sum((y - mean(X @ w)) ** 2)", "X: N D, w: D, y: N", ("w",)),
     "quadratic": ("sum(x * (A @ x)) / sum(x ** 2)", "A: D D symmetric, x: D", ("x",)),
 }
 
@@ -31,12 +54,13 @@ def written(record: Record) -> str:
     for step in record.steps:
         if step.rule == "matrix":
             continue
-        kinds = [f"{c.key} {c.words}" for c in step.conventions]
+        kinds = [f"{c.key}: {c.words}" for c in step.conventions]
         needed = [f"{c.nonzero} is not 0: {c.reason}" for c in step.conditions]
         lines += [f"({step.number}) {step.subject}", f"    {step.rule}: {step.reason}; from {list(step.cites)}"]
         lines += [f"    {text}" for text in [*kinds, *needed, *([step.assumption.key] if step.assumption else [])]]
         lines += [f"    {'' if step.before is None else step.before} = {step.after}"]
-    return "\n".join([*lines, *(f"{name}: {g.entry} {g.index}" for name, g in record.adjoints.items()), ""])
+    closed = [f"{g.array.name}: {g.entry} {g.index}" for g in record.adjoints.values()]
+    return "\n".join([*lines, *closed, f"by {record.wrt}", ""])
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -45,6 +69,120 @@ def test_lines(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"lines_{name}.txt", written(derive_record(parse(text, shapes).program(), wrt)))
 
 
-@pytest.mark.parametrize("name", ["softmax_cross_entropy", "softmax_mse"])
-def test_lines_of_a_classifier(name: str, golden: Callable[[str, str], None]) -> None:
-    golden(f"lines_{name}.txt", written(derive_record(LOSSES[name](), ("W",))))
+N, D, C, X, Y, Z, P, L, n, d, k, j = cl.N, cl.D, cl.C, cl.X, cl.Y, cl.Z, cl.P, cl.L, cl.n, cl.d, cl.k, cl.j
+i, S = N.index("i"), cl.S
+w, y, p, x = Array("w", (D,)), Array("y", (N,)), Array("p", (N,)), Array("x", (N,))
+mean, variance, eps = Array("mu"), Array("v"), Array("eps", positive=True)
+
+
+def statistics() -> Program:
+    """A mean and a variance that are nodes: adjoints with fewer axes than the gradient."""
+    return Program(
+        "statistics",
+        (N,),
+        (x, y, eps),
+        (
+            node(mean.base, Sum(x[n], n) / N.size),
+            node(variance.base, Sum((x[n] - mean.base) ** 2, n) / N.size),
+            node(L.base, Sum(y[n] * (x[n] - mean.base) / sqrt(variance.base + eps.base), n)),
+        ),
+        "L",
+    )
+
+
+def abbreviated() -> Program:
+    """A sigmoid that is no node: what it divides by stands under the sum over the rows."""
+    p_of_w = 1 / (1 + exp(-Sum(X[n, d] * w[d], d)))
+    return Program(
+        "abbreviated", (N, D), (X, w, y), (abbreviation(p[n], p_of_w), node(L.base, Sum(p[n] * y[n], n))), "L"
+    )
+
+
+def inverse_total() -> Program:
+    """An identity that divides: the sum of the exponentials is 1/S."""
+    return Program(
+        "inverse",
+        (N, C),
+        (Z, Y),
+        (
+            abbreviation(P[n, k], exp(Z[n, k])),
+            abbreviation(S[n], 1 / Sum(exp(Z[n, j]), j)),
+            node(L.base, Sum(P[n, k] * S[n] * Y[n, k], n, k)),
+        ),
+        "L",
+    )
+
+
+PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
+    "statistics": (statistics, ("x",)),
+    "abbreviated": (abbreviated, ("w",)),
+    "inverse_total": (inverse_total, ("Z",)),
+    "label_smoothing": (programs.label_smoothing, ("Z",)),
+    "probabilities_as_node": (programs.ZOO["probabilities_as_node"][0], ("Z",)),
+    **{name: (make, ("W",)) for name, make in cl.LOSSES.items()},
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_lines_of_a_program(name: str, golden: Callable[[str, str], None]) -> None:
+    make, wrt = PROGRAMS[name]
+    golden(f"lines_{name}.txt", written(derive_record(make(), wrt)))
+
+
+# --- words and divisors ---------------------------------------------------------------------------------------------
+
+m, q = N.index("m"), N.index("q")
+
+
+def delta(one: Idx, other: Idx) -> Expr:
+    return KroneckerDelta(one, other)
+
+
+PICKED: dict[str, tuple[Expr, str]] = {
+    "one": (Sum(delta(n, m) * x[n], n), "the delta in n picks n = m"),
+    "one of another axis": (Sum(delta(n, m) * delta(k, j) * Z[n, k], n, k), "the delta in n picks n = m"),
+    "two": (Sum(delta(n, m) * delta(i, q) * x[n] * y[i], n, i), "the deltas in i and n pick i = q and n = m"),
+    "one of two sums": (Sum(delta(n, i) * x[n] * y[i], n, i), "the delta in i picks i = n"),
+    "one after the other": (Sum(delta(n, i) * delta(i, m) * x[n], n, i), "the deltas in i and n pick i = m and n = i"),
+    "either of two": (
+        Sum(delta(n, m) * x[n] + delta(n, i) * y[n], n),
+        "in each term a delta picks n = i or n = m",
+    ),
+    "any of three": (
+        Sum(delta(n, m) * x[n] + delta(n, i) * y[n] + delta(n, q), n),
+        "in each term a delta picks n = i, n = m or n = q",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PICKED)
+def test_what_deltas_pick_is_said(case: str) -> None:
+    expr, words = PICKED[case]
+    assert _delta_reason(expr, "N") == words
+
+
+def test_divisors_that_disappear_have_a_reason() -> None:
+    v, r, t, s = (Array(name, (N,)) for name in "vrts")
+    of = Program(
+        "divisors",
+        (N,),
+        (x, v, r, t),
+        (
+            abbreviation(s[n], exp(x[n])),
+            node(y[n], x[n] / v[n] + sqrt(r[n]) + sqrt(t[n]) / t[n]),
+            node(L.base, Sum(s[n] * y[n], n)),
+        ),
+        "L",
+    )
+    before = 1 / (v[n] * r[n] * t[n] * s[n]) + 1 / v[m]
+    divides, rooted = "it divides in the forward equations", "a root of it is differentiated"
+    found = [(c.nonzero, c.reason) for c in cancelled(of, before, x[n])]
+    assert found == [
+        (r[n], rooted),
+        (s[n], "positive by its definition"),
+        (t[n], divides),
+        (v[m], divides),
+        (v[n], divides),
+    ]
+    assert [c.nonzero for c in cancelled(of, before, 1 / v[n])] == [r[n], s[n], t[n]]
+    assert cancelled(of, before, before) == ()

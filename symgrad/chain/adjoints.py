@@ -51,7 +51,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
-    writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject, value), None)
+    writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject), None)
 
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
@@ -116,7 +116,7 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     for assumption in writer.program.assumptions:
-        made, opened = use(writer.program, value, assumption, getattr(subject.wrt, "indices", ()))
+        made, opened = use(writer.program, value, assumption, indices_of(subject.wrt))
         if made == value:
             continue
         folded, used = fold(made, rules, writer.weights())
@@ -140,4 +140,4 @@ def write_closed_form(writer: Writer, name: str) -> None:
         value = fold(ordered_sums(value), [], writer.weights())[0]
         reason = _written_out_reason(named)
         value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
-        writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry), value))
+        writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry)))

@@ -75,7 +75,7 @@ def contribution(
         cites.append(writer.results[Partial(unit, entry)])
     derivative = _derivative(program, user.rhs, short, entry, slopes)
     if user.name == program.output:
-        return derivative if calls else fold_sums(derivative, rules), cites
+        return fold_sums(derivative, rules), cites
     slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, cites)
     line = writer.results[Partial(user.entry, entry)]
     if slope == 0:
@@ -106,9 +106,9 @@ def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slope
     """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
     # Names with a space in them are those of no array.
     rates = {unit: stand_in(unit, f"rate {place}") for place, unit in enumerate(slopes)}
-    t = Symbol("t ", real=True)
+    t = Symbol("t ")
     moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
-    known = replaced(moved.diff(t), {t: Integer(0)}) if slopes else Integer(0)
+    known = replaced(moved.diff(t), {t: Integer(0)})
     still = {unit: stand_in(unit, f"still {place}") for place, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
     for unit, slope in slopes.items():
@@ -150,7 +150,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
-            reason = _delta_reason(writer.shown(subject, before), axis.name)
+            reason = _delta_reason(writer.shown(subject), axis.name)
             conditions = cancelled(writer.program, before, value)
             value = writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))
@@ -188,11 +188,9 @@ def _delta_reason(before: Expr, axis: str) -> str:
     bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
     for delta in sorted(before.atoms(KroneckerDelta), key=lambda delta: delta.sort_key()):
-        pair = delta.args[:2]
-        for gone, kept in (pair, pair[::-1]):
-            if gone in bound and (kept not in bound or str(kept) not in picked):
-                picked.setdefault(str(gone), set()).add(str(kept))
-                break
+        ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
+        for gone, kept in sorted(ends, key=lambda pair: str(pair[0]) in picked)[:1]:
+            picked.setdefault(str(gone), set()).add(str(kept))
     if any(len(kept) > 1 for kept in picked.values()):
         pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
         return f"in each term a delta picks {', '.join(pairs[:-1])} or {pairs[-1]}"
@@ -204,13 +202,9 @@ def _delta_reason(before: Expr, axis: str) -> str:
 
 def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
     """The divisors of ``before`` that ``after`` no longer has, with the reason why none is zero."""
-    conditions = []
     kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
-    for divisor in _divisors(before) - _divisors(after):
-        if array_names(divisor) <= kept:
-            continue
-        conditions.append(Condition(divisor, nonzero_because(program, divisor) or _used(program, divisor)))
-    return tuple(sorted(conditions, key=lambda c: str(c.nonzero)))
+    gone = sorted((d for d in _divisors(before) - _divisors(after) if not array_names(d) <= kept), key=str)
+    return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
 
 
 def _used(program: Program, divisor: Expr) -> str:

@@ -66,7 +66,7 @@ class Writer:
             return after
         if before is not None and unsigned(canonical(before)) == unsigned(canonical(after)):
             return before  # what goes on from here is what the line above states
-        shown = None if before is None else self.shown(subject, before)
+        shown = None if before is None else self.shown(subject)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after, shown)
         self.steps.append(
@@ -104,15 +104,13 @@ class Writer:
 
     def amend(self, subject: Subject, after: Expr) -> Expr:
         """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""
-        if self.steps[-1].subject == subject:
-            last = self.steps[-1]
-            self.steps[-1] = replace(last, after=self.lettered(subject, after, last.after))
+        last = self.steps[-1]
+        self.steps[-1] = replace(last, after=self.lettered(subject, after, last.after))
         return after
 
-    def shown(self, subject: Subject, expr: Expr) -> Expr:
-        """``expr`` in the letters of the last line about ``subject``, which it is the right side of."""
-        last = self.steps[self.results[subject] - 1].after if subject in self.results else None
-        return last if last is not None and canonical(last) == canonical(expr) else self.lettered(subject, expr)
+    def shown(self, subject: Subject) -> Expr:
+        """The right side of the last line about ``subject``, in the letters of that line."""
+        return self.steps[self.results[subject] - 1].after
 
     def lettered(self, subject: Subject, expr: Expr, above: Expr | None = None) -> Expr:
         """``expr`` as a line about ``subject`` shows it that goes on from the line ``above``."""
