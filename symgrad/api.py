@@ -13,9 +13,8 @@ from symgrad.check.marks import Level
 from symgrad.derive import derive_record
 from symgrad.display import Displayed
 from symgrad.equations import Assumption
-from symgrad.errors import InputError, SymgradError, UnsupportedError
+from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
-from symgrad.passes.differentiate import check_known
 from symgrad.program import Program
 from symgrad.render.text import to_text
 from symgrad.results import ClosedForm, Evaluation, Proof, closed_form_words
@@ -72,7 +71,7 @@ def derive(
     try:
         return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
     except UnsupportedError as error:
-        raise _pointing(error, traced) from None
+        raise traced.pointing(error, error.equation) if traced and error.equation else error from None
 
 
 def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
@@ -84,16 +83,6 @@ def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
             raise
         words = str(error).splitlines()[0]
         raise type(error)(words if words.startswith(loss.name) else f"{loss.name}: {words}") from None
-
-
-def _pointing(error: UnsupportedError, traced: Traced | None) -> SymgradError:
-    """The error with the user's line of the equation that has no derivative, where there is one."""
-    for definition in traced.program.ordered if traced else ():
-        try:
-            check_known(definition.rhs, definition.name)
-        except UnsupportedError:
-            return traced.pointing(error, definition.name) if traced else error
-    return error
 
 
 class Derivation(Displayed):
@@ -134,6 +123,7 @@ class Derivation(Displayed):
     def _proof(self) -> Proof:
         return Proof.of(self.record)
 
+    @nested("a line of the derivation")
     def prove(self) -> Proof:
         """Check every line against the definition that it differentiates, and say how each is known."""
         return self._proof
@@ -183,6 +173,7 @@ class Derivation(Displayed):
 
         return self.evaluation.record, function_source(self._module, self.function_name)
 
+    @nested("a line of the derivation")
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
 
@@ -194,6 +185,7 @@ class Derivation(Displayed):
         evaluation, source = self._added(code)
         return to_text(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
+    @nested("a line of the derivation")
     def to_latex(
         self,
         notation: str = "both",
@@ -212,6 +204,7 @@ class Derivation(Displayed):
         evaluation, source = self._added(code)
         return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps, title)
 
+    @nested("a line of the derivation")
     def to_html(
         self,
         notation: str = "both",
@@ -245,6 +238,7 @@ class Derivation(Displayed):
             self.record, marks, notation, evaluation, steps, beside, fragment=fragment, title=title or not fragment
         )
 
+    @nested("a line of the derivation")
     def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation in Markdown, with LaTeX between dollar signs.
 
@@ -255,6 +249,7 @@ class Derivation(Displayed):
         evaluation, source = self._added(code)
         return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps, title)
 
+    @nested("a line of the derivation")
     def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
 
@@ -266,6 +261,7 @@ class Derivation(Displayed):
         return to_mathml(self.record, self._marks(code), notation, evaluation, steps, title)
 
     @cached_property
+    @nested("a line of the derivation")
     def example(self) -> Example | None:
         """A small numeric example, the loss and the gradients computed by the generated function; None where no inputs
         give finite numbers.  Raises ``RefutedError`` where a line is wrong."""
@@ -290,6 +286,7 @@ class Derivation(Displayed):
 
         return f"$${closed_forms_latex(self.record)}$$"
 
+    @nested("a line of the derivation")
     def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
         """The derivation at given sizes, ``explicit(N=2, D=4, C=3)``: SymPy matrices, entry by entry.
 
@@ -299,6 +296,7 @@ class Derivation(Displayed):
 
         return explicit(self.record, sizes, y, self._refuse)
 
+    @nested("a line of the derivation")
     def to_numpy(self, *, check: bool = True) -> Callable[..., Any]:
         """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
 
@@ -315,6 +313,7 @@ class Derivation(Displayed):
             self._refuse()
         return to_numpy(self.record)
 
+    @nested("a line of the derivation")
     def to_source(
         self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None, check: bool = True
     ) -> str:

@@ -42,6 +42,16 @@ def within(budget: Budget) -> Iterator[None]:
         _budgets.reset(token)
 
 
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Count none of the work done inside: that of functions whose results are kept for whoever asks next."""
+    token = _budgets.set(())
+    try:
+        yield
+    finally:
+        _budgets.reset(token)
+
+
 def spend(terms: int) -> None:
     """Count some work.  Raises ``OverBudget`` where a budget in force does not allow it."""
     for budget in _budgets.get():

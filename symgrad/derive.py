@@ -7,16 +7,18 @@ uses it (differentiated, deltas summed away, folded into named arrays), then its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
 from sympy import Expr, Indexed
 from sympy.core.basic import Basic
 
-from symgrad.chain.adjoints import derive_adjoint, write_closed_form
+from symgrad.budget import Budget, OverBudget, within
+from symgrad.chain.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.chain.writer import Writer
-from symgrad.errors import InputError
+from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.notation import Array, replaced
 from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
@@ -24,25 +26,46 @@ from symgrad.program import Program
 from symgrad.spelling import is_alike
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
+MOST_TERMS = 150_000
+"""Of work for one derivation: ten times what the largest of the catalogue and of the tests needs."""
+
 
 def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     """The derivation of the output's gradient with respect to the arrays named in ``wrt``.
 
     Raises ``InputError`` for an array that is unknown or that the output does not depend on, and
-    ``UnsupportedError``, naming the expression, for one without a derivative.
+    ``UnsupportedError``, naming the equation, for an expression without a derivative, one that is nested too deeply
+    and one that takes too much work.
     """
-    _check(program, wrt)
-    program = program.with_nodes(wrt)
-    writer = Writer(program, _adjoint_arrays(program, wrt))
-    for definition in program.ordered:
-        writer.line(Value(definition.entry), None, definition.rhs, "definition", "definition")
-        writer.origins[definition.name] = len(writer.steps)
-    for name in _wanted_nodes(program, wrt):
-        derive_adjoint(writer, name)
-        if name in wrt:
-            write_closed_form(writer, name)
-    _write_matrices(writer)
-    return _with_short_names(writer.record(wrt))
+    with nested(f"{program.name}: an equation"):
+        _check(program, wrt)
+        program = program.with_nodes(wrt)
+        writer = Writer(program, _adjoint_arrays(program, wrt))
+    with within(Budget("a derivation", MOST_TERMS)):
+        for definition in program.ordered:
+            with _naming(program, definition.name):
+                writer.line(Value(definition.entry), None, definition.rhs, "definition", "definition")
+                writer.origins[definition.name] = len(writer.steps)
+        for name in _wanted_nodes(program, wrt):
+            with _naming(program, users(writer, name)[-1].name, name):
+                derive_adjoint(writer, name)
+                if name in wrt:
+                    write_closed_form(writer, name)
+        with _naming(program, program.output):
+            _write_matrices(writer)
+            return _with_short_names(writer.record(wrt))
+
+
+@contextmanager
+def _naming(program: Program, equation: str, wrt: str = "") -> Iterator[None]:
+    """Name the equation with respect to which too much work inside, or too deep a nesting, is refused."""
+    by = f" with respect to {wrt}" if wrt else ""
+    with nested(f"{program.name}: the equation of {equation}", equation):
+        try:
+            yield
+        except OverBudget:
+            words = f"differentiating the equation of {equation}{by} takes more than {MOST_TERMS:,} terms of work"
+            raise UnsupportedError(f"{program.name}: {words}: give its parts names of their own", equation) from None
 
 
 def _check(program: Program, wrt: Sequence[str]) -> None:

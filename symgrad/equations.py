@@ -11,6 +11,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
+from symgrad.legible import Legible
 from symgrad.letters import fresh_letter
 from symgrad.notation import Array, array_names, entries, renamed
 
@@ -118,7 +119,7 @@ DOMAINS: Mapping[str, Domain] = {
 
 
 @dataclass(frozen=True)
-class Assumption:
+class Assumption(Legible):
     """An equation ``lhs = rhs`` that holds for the inputs, said in ``words``; its free indices run over their axes."""
 
     key: str

@@ -1,5 +1,10 @@
 """The error family: every message is one line that names the thing and says what would be right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from symgrad.legible import visible
+
 LONGEST_WORD, LONGEST_LINE = 200, 1000
 """Of a message, in letters: what is longer is told by its two ends."""
 
@@ -17,7 +22,23 @@ class ProgramError(SymgradError):
 
 
 class UnsupportedError(SymgradError):
-    """The input is well-formed, but symgrad has no rule for an expression in it; the expression is named."""
+    """The input is well-formed, but symgrad has no rule for an expression in it; the expression is named.
+
+    ``equation`` names the array in whose equation it stands, where that is known.
+    """
+
+    def __init__(self, message: str = "", equation: str = "") -> None:
+        super().__init__(message)
+        self.equation = equation
+
+
+@contextmanager
+def nested(what: str, equation: str = "") -> Iterator[None]:
+    """Say in one line that ``what`` is nested too deeply, where Python's stack does not suffice for it."""
+    try:
+        yield
+    except RecursionError:
+        raise UnsupportedError(f"{what} is nested too deeply", equation) from None
 
 
 class InputError(SymgradError):
@@ -35,13 +56,9 @@ class UndefinedWarning(UserWarning):
 def shown(text: str) -> str:
     """A text as one line for a terminal, of bounded length, in which nothing is invisible or drives the terminal."""
     words = [cut(word, LONGEST_WORD) for word in cut(text, LONGEST_LINE).split(" ")]
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in " ".join(words))
+    return visible(" ".join(words))
 
 
 def cut(text: str, most: int) -> str:
     """Both ends of a text that has more than ``most`` letters."""
     return text if len(text) <= most else f"{text[: most * 2 // 3]}...{text[-most // 4 :]}"
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()

@@ -32,9 +32,11 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import spend
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection, varying
 from symgrad.labelling import MOST_ORDERS, orders
+from symgrad.legible import Legible
 
 # The letters that the field uses for an axis: the running index first, then the index of a derivative's
 # denominator, then spares for further sums.
@@ -52,7 +54,7 @@ CONVENTIONAL_LETTERS = {
 
 
 @dataclass(frozen=True)
-class Axis:
+class Axis(Legible):
     """A dimension of symbolic size, such as N (rows of a batch) or C (classes).
 
     ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters: the running
@@ -329,12 +331,23 @@ def _numbered(axis: str, size: Expr, place: int) -> Idx:
 
 
 @lru_cache(maxsize=16384)
+def extent(expr: Basic) -> int:
+    """How many parts an expression has, one that occurs twice counted twice."""
+    return 1 + sum(map(extent, expr.args))
+
+
 def canonical(expr: Expr) -> Expr:
     """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal.
 
     A name contains the height at which its sum is nested, so an inner sum can never capture an outer index; those of
     an expression that stands in a sum already are passed over.
     """
+    spend(1 + extent(expr) // 8)
+    return _canonical(expr)
+
+
+@lru_cache(maxsize=16384)
+def _canonical(expr: Expr) -> Expr:
     free = {str(i) for i in free_indices(expr)}
 
     def at_height(axis: str, at: int) -> str:

@@ -10,8 +10,9 @@ from sympy import Expr, Indexed, Sum, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption, Definition, why_no_number
-from symgrad.errors import ProgramError
+from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
+from symgrad.legible import Legible
 from symgrad.letters import with_spares
 from symgrad.notation import (
     Array,
@@ -28,7 +29,7 @@ from symgrad.spelling import entry_look, look
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(Legible):
     """Forward equations from input arrays to one scalar, with the assumptions that hold for the inputs.
 
     Parameters: ``axes`` in the order in which the shape table shows them; ``inputs``; ``equations`` in any order
@@ -49,7 +50,9 @@ class Program:
     defaults: tuple[tuple[str, Expr], ...] = ()
 
     def __post_init__(self) -> None:
-        _validate(self)
+        super().__post_init__()
+        with nested(f"{self.name}: an equation"):
+            _validate(self)
 
     @cached_property
     def axis(self) -> dict[str, Axis]:

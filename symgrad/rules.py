@@ -32,6 +32,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import uncounted
 from symgrad.equations import Definition
 from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, renamed, replaced
@@ -192,6 +193,7 @@ def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
 
 
 @lru_cache(maxsize=16384)
+@uncounted()
 def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> Expr:
     """``expr`` at the chosen indices."""
     return canonical(renamed(expr, dict(zip(indices, choice, strict=True))))

@@ -9,6 +9,7 @@ from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
+from symgrad.legible import Legible
 from symgrad.notation import Array
 from symgrad.program import Program
 
@@ -64,7 +65,7 @@ class Largest:
 
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(Legible):
     """An expression that a step divides by, or cancels, and why it is not zero."""
 
     nonzero: Expr
@@ -72,7 +73,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Convention:
+class Convention(Legible):
     """Which derivative is taken where a function is not smooth, in ``words``; ``key`` is what lines cite."""
 
     key: str
@@ -80,7 +81,7 @@ class Convention:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Legible):
     """One line: ``subject = after``, a consequence of ``before`` (the right side of the line above it about the same
     subject; None where a subject begins) by one rule.
 

@@ -27,7 +27,7 @@ from symgrad.notation import (
     unfolded,
 )
 
-MOST_PRODUCTS = 2000
+MOST_PRODUCTS = 500
 """What is more when it is multiplied out stays in brackets; the catalogue comes to 14."""
 
 

@@ -15,6 +15,7 @@ ROOT = Path(symgrad.__file__).parent
 # From the top down.  The modules of one layer do not import each other, but those of a package that is one layer
 # (all but ``passes``) may import within it.
 LAYERS: list[list[str]] = [
+    ["legible"],
     ["errors", "display"],
     ["functions", "spelling", "labelling", "budget"],
     ["notation"],
@@ -77,7 +78,18 @@ def test_imports_point_up(path: Path) -> None:
 
 def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
     """It cannot share the mistakes of what it does not import."""
-    common = {"check", "budget", "errors", "functions", "labelling", "notation", "equations", "program", "steps"}
+    common = {
+        "check",
+        "budget",
+        "errors",
+        "functions",
+        "labelling",
+        "legible",
+        "notation",
+        "equations",
+        "program",
+        "steps",
+    }
     for path in (ROOT / "check").rglob("*.py"):
         assert {module.split(".")[1] for module in imports(path)} <= common, path.name
 

@@ -20,7 +20,7 @@ from symgrad.array.run import run
 from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.symbolic import Labels, Symbolic
 from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
-from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.errors import InputError, ProgramError, SymgradError, nested
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -86,7 +86,7 @@ class Loss:
         kept = [shape for shape in self._in_order() if shape.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
-        with tracing(axes) as trace:
+        with tracing(axes) as trace, nested(self.name):
             given = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
             args, keywords = self._arguments(given, fixed)
             output = self._output(run(trace, self.name, self.function, args, keywords))

@@ -22,22 +22,28 @@ from symgrad.steps import Gradient, Total
 from symgrad.sums import ordered_sums
 
 
-def derive_adjoint(writer: Writer, name: str) -> None:
+def users(writer: Writer, name: str) -> list[Definition]:
+    """The nodes through whose equations the output depends on the array ``name``, in order."""
     program = writer.program
-    users = [d for d in program.ordered if d.is_node and name in program.varies_with(d.name)]
-    users = [d for d in users if d.name in writer.adjoint or d.name == program.output]
-    entry = _entry_for(program, name, users)
-    rules = writer.rules_near([name, *(d.name for d in users)])
+    nodes = [d for d in program.ordered if d.is_node and name in program.varies_with(d.name)]
+    return [d for d in nodes if d.name in writer.adjoint or d.name == program.output]
+
+
+def derive_adjoint(writer: Writer, name: str) -> None:
+    """Write the lines about the adjoint of the array ``name``."""
+    program, found = writer.program, users(writer, name)
+    entry = _entry_for(program, name, found)
+    rules = writer.rules_near([name, *(d.name for d in found)])
     terms: list[Expr] = []
     cites: list[int] = []
-    for user in users:
+    for user in found:
         term, lines = contribution(writer, user, name, entry, rules)
         terms.append(term)
         cites += lines
     subject = Total(entry)
-    through = len(users) > 1 or users[0].name != program.output
+    through = len(found) > 1 or found[0].name != program.output
     reason = "chain rule" if through else f"differentiate {program.output}"
-    if any(user.name == program.output for user in users):
+    if any(user.name == program.output for user in found):
         cites = [writer.origins[program.output], *cites]
     raw = writer.line(
         subject,
@@ -46,7 +52,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         "chain" if through else "differentiate",
         reason,
         cites=tuple(cites),
-        kinks=[kink for user in users if user.name == program.output for kink in kinks(program, user.rhs, name)],
+        kinks=[kink for user in found if user.name == program.output for kink in kinks(program, user.rhs, name)],
     )
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)

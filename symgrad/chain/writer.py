@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from sympy import Expr, Function
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import spend
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS, real
 from symgrad.letters import fresh_letter, lettered
-from symgrad.notation import Array, array_names, axis_name, canonical, free_indices, renamed
+from symgrad.notation import Array, array_names, axis_name, canonical, extent, free_indices, renamed
 from symgrad.passes.fold import collected, unsigned
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares
@@ -59,6 +60,8 @@ class Writer:
 
         ``kinks`` are the functions that are not smooth of which the line takes a derivative.
         """
+        parts = extent(after)
+        spend(parts + parts**2 // 1000)  # a line is printed too, which takes ever longer for each part
         after = real(after)  # SymPy takes squares out of roots whenever it meets them
         after = after if rule == "definition" else collected(after)
         before = None if before is None else collected(real(before))

@@ -192,13 +192,16 @@ class Field:
         return self._numbers[key]
 
     def _product(self, left: Value, right: Value) -> Value:
+        spend(len(left) * len(right))
         result: Value = {}
         for d, n in left.items():
             for e, m in right.items():
                 exponents = dict(d)
                 for number, exponent in e:
                     exponents[number] = exponents.get(number, 0) + exponent
-                result = _add(result, {tuple(sorted(exponents.items())): self._times(n, m)})
+                divisor = tuple(sorted(exponents.items()))
+                total = _plus(result.pop(divisor, {}), self._times(n, m))
+                result |= {divisor: total} if total else {}
         return result
 
     def _times(self, left: Poly, right: Poly) -> Poly:
@@ -231,6 +234,7 @@ def _is_whole(value: Fraction | int) -> bool:
 
 
 def _plus(left: Poly, right: Poly) -> Poly:
+    spend((len(left) + len(right)) // 8)
     result = dict(left)
     for m, c in right.items():
         total = result.get(m, 0) + c

@@ -27,7 +27,7 @@ from symgrad.errors import SymgradError
 from symgrad.functions import MEANINGS
 
 Array = np.ndarray[Any, Any]
-BITS = 61
+BITS, MOST_LEVELS = 61, 12
 SMALL_PRIMES = (3, 5, 7)
 DIGITS = 50
 MOST_EXPONENT = 10**6
@@ -46,7 +46,12 @@ class OutsideField(SymgradError):
 
 @cache
 def tower(levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Primes p_0 > p_1 > ... as described above, and for each but the last an element of order p_(i+1) modulo p_i."""
+    """Primes p_0 > p_1 > ... as described above, and for each but the last an element of order p_(i+1) modulo p_i.
+
+    Raises ``OutsideField`` for more than ``MOST_LEVELS``: each prime is longer than the next and takes longer to find.
+    """
+    if levels > MOST_LEVELS:
+        raise OutsideField(f"exponentials are nested more than {MOST_LEVELS - 1} deep")
     candidate = 2**BITS + 7
     while not _suitable(candidate):
         candidate += 8

@@ -27,6 +27,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import spend
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations
 from symgrad.equations import Assumption, Definition
@@ -88,6 +89,7 @@ class Instance:
             size = self.sizes[axis_name(index)]
             written = (self.entry(row, {**values, index: place}) for place in range(size))
             return selected(Integer(values[index]), *written)
+        spend(1)
         return expr.func(*(self.entry(arg, values) for arg in expr.args)) if expr.args else expr
 
     def definition(self, definition: Definition, place: Place) -> Expr:

@@ -107,7 +107,10 @@ class Normaliser:
     def __call__(self, expr: Basic) -> Polynomial:
         """The normal form of an expression."""
         if expr not in self._memo:
-            self._memo[expr] = self._translate(expr)
+            try:
+                self._memo[expr] = self._translate(expr)
+            except RecursionError:
+                raise NoNormalForm("it is nested too deeply") from None
         return self._memo[expr]
 
     def _translate(self, expr: Basic) -> Polynomial:

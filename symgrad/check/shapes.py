@@ -39,16 +39,18 @@ def standard_shapes(program: Program) -> tuple[Sizes, ...]:
 
 
 def _lessened(program: Program, sizes: dict[str, int]) -> dict[str, int]:
-    """The sizes, the largest made smaller one by one, but for 2, until the program written out is small enough."""
-    while max(sizes.values(), default=0) > 2 and terms(program, sizes) > MOST_TERMS:
+    """The sizes, the largest made smaller one by one until the program written out is small enough."""
+    while max(sizes.values(), default=0) > 1 and terms(program, sizes) > MOST_TERMS:
         largest = max(sizes, key=lambda name: sizes[name])
         sizes = {**sizes, largest: sizes[largest] - 1}
     return sizes
 
 
 def terms(program: Program, sizes: Mapping[str, int]) -> int:
-    """How many terms the definitions have when they are written out entry by entry, and their derivatives with them."""
-    entries = sum(prod(sizes[axis.name] for axis in array.axes) for array in program.arrays.values())
+    """How many terms the definitions have when they are written out entry by entry, and their derivatives with them:
+    of each entry of a node by those of the arrays that it uses, and of the deltas between the entries of one array."""
+    sized = {name: prod(sizes[axis.name] for axis in array.axes) for name, array in program.arrays.items()}
+    entries = sum(sized.values())
     short = {d.name: d for d in program.ordered if not d.is_node}
 
     def counted(expr: Basic) -> tuple[int, int]:
@@ -62,4 +64,6 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
         occurring = times * sum(part[0] for part in parts)
         return occurring, times * sum(part[1] for part in parts) + len(parts) * min(occurring, entries)
 
-    return sum(prod(sizes[axis_name(i)] for i in d.indices) * counted(d.rhs)[1] for d in program.ordered)
+    by = {d.name: sum(sized[name] for name in program.uses(d.name)) if d.is_node else 0 for d in program.ordered}
+    deltas = max(sized.values()) ** 2 // 2
+    return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + by[d.name]) for d in program.ordered)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from math import prod
 
 import numpy as np
 from sympy import E, Expr, Integer, Rational, cosh, exp, sinh, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import spend
 from symgrad.check.assumed import Entries, OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
 from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
@@ -152,6 +154,7 @@ class Truth:
     def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
         """An array from its entries."""
         shape = tuple(self._instance.sizes[axis_name(i)] for i in letters)
+        spend(prod(shape) // 2)
         entries = [value(place) for place in np.ndindex(shape)]
         levels = min(len(e) for e in entries)
         return np.stack([e[:levels] for e in entries], axis=1).reshape((levels, *shape))

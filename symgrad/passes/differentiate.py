@@ -23,9 +23,10 @@ def check_known(expr: Basic, where_from: str) -> None:
     if isinstance(expr, (Indexed, Symbol, KroneckerDelta, Idx)) or expr.is_number:
         return
     if not isinstance(expr, KNOWN):
-        raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where_from}")
+        raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where_from}", where_from)
     if isinstance(expr, where) and not is_indicator(expr.args[0]):
-        raise UnsupportedError(f"the condition {expr.args[0]} in the equation of {where_from} is not one of 0 and 1")
+        message = f"the condition {expr.args[0]} in the equation of {where_from} is not one of 0 and 1"
+        raise UnsupportedError(message, where_from)
     for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
         check_known(arg, where_from)
 

@@ -29,6 +29,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.budget import uncounted
 from symgrad.notation import axis_name, bound_indices, canonical, height, is_matrix, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
 from symgrad.sums import is_multiplied_out_soon, multiplied_out, ordered_sums, split_sums
@@ -249,6 +250,7 @@ def collected(expr: Expr) -> Expr:
 
 
 @lru_cache(maxsize=4096)
+@uncounted()
 def unsigned(expr: Expr) -> tuple[Expr, Expr]:
     """A number and a rest whose product is ``expr``; the rest is the same whatever the signs of its brackets."""
     if is_matrix(expr):
