@@ -27,6 +27,7 @@ TESTS = (
     "assume",
     "assumptions",
     "captured",
+    "chain",
     "claims",
     "corrupted",
     "derive",
