@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import islice, product
 
 import classifier as cl
 import literal
@@ -69,6 +69,7 @@ NORMS = {
     "cosine_similarity": (cosine_similarity, ("u", "v")),
     "cosine_similarity_as_nodes": (lambda: cosine_similarity().with_nodes(["q", "r"]), ("u", "v")),
 }
+SHARE = 3  # of the corruptions of a line, one in so many: all of them are a trial (python -m trials corrupted)
 JOBS = {name: (build, ("W", "b")) for name, build in LOSSES.items()} | ZOO | NORMS
 
 
@@ -157,11 +158,11 @@ def test_every_corrupted_line_is_rejected(name: str) -> None:
 
 
 def wrongly_accepted(record: Record) -> Iterator[str]:
-    """The corruptions that pass although the values of the two sides differ."""
+    """The corruptions that pass although the values of the two sides differ, of a third of those of each line."""
     sizes = {axis.name: axis.size for axis in record.program.axes}
     prover = Prover(record)
     for place, (step, claim) in enumerate(zip(record.steps, claims(record), strict=True)):
-        for label, wrong in corruptions(step, sizes):
+        for label, wrong in islice(corruptions(step, sizes), place % SHARE, None, SHARE):
             steps = (*record.steps[:place], replace(step, after=wrong))
             corrupted = claims(replace(record, steps=steps))[-1]
             if not isinstance(corrupted, Claim):
