@@ -18,6 +18,7 @@ SIZES = (4, 3, 2, 5)  # of the axes in order: no two that meet are alike
 MANY = (1, 3, 2, 1, 2)  # of more axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_by_every_array_at_once(name: str) -> None:
     program, wrt = PROGRAMS[name]

@@ -50,6 +50,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     assert gradients["W"] == pytest.approx(np.outer(inputs["X"], [0.2, 0.3, -0.5]), rel=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     loss = LOSSES[name]
@@ -69,6 +70,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
         assert array.ndim <= 2 and np.abs(array).max() < LARGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
     """Against an evaluation of its equations entry by entry, and against the complex step."""
@@ -89,6 +91,7 @@ def test_every_program_has_an_example_that_is_right(name: str) -> None:
         assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-9), array
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*LOSSES, *ZOO])
 def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
     derivation = symgrad.derive(LOSSES[name]) if name in LOSSES else symgrad.derive(ZOO[name][0](), wrt=ZOO[name][1])
@@ -125,6 +128,7 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
     assert f"At {smallest} nothing would depend on {idle}." in example.remark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", symgrad.LOSSES)
 def test_something_depends_on_every_input(name: str) -> None:
     """Each entry of an input is moved by itself; labels cannot be."""
@@ -172,6 +176,7 @@ def test_rows_on_both_sides(name: str) -> None:
     assert "At N = 1, D = 2 only one branch of L would show." in found.remark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", symgrad.LOSSES)
 def test_no_number_is_tiny(name: str) -> None:
     found = example_of(symgrad.derive(name))

@@ -270,6 +270,7 @@ def small_sizes(of: Record) -> Iterator[dict[str, int]]:
         yield dict(zip(axes, (*shape, *shape[:1]), strict=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MATRICES)
 def test_every_small_shape(name: str) -> None:
     f = to_numpy(record(name))
