@@ -147,6 +147,21 @@ def equal() -> Pairs:
             power(less(number(1), power(add(number(1), e(y(k))), -1)), -1),
             add(number(1), e(scale(y(k), -1))),
         ),
+        "a divisor whose first term has two sizes": (
+            times(
+                add(times(y(k), single(size("N"))), times(y(k), single(size("C"))), p(k)),
+                power(add(times(y(k), single(size("N"))), times(y(k), single(size("C"))), p(k)), -1),
+            ),
+            number(1),
+        ),
+        "a term beside its own root": (
+            power(times(y(k), power(add(y(k), p(k)), half)), 2),
+            times(power(y(k), 2), add(y(k), p(k))),
+        ),
+        "the other term beside the root": (
+            power(times(p(k), power(add(y(k), p(k)), half)), 2),
+            times(power(p(k), 2), add(y(k), p(k))),
+        ),
         "a root of a power of a prime": (power(number(8), Fraction(1, 3)), number(2)),
         "an inverse exponential": (
             power(add(number(1), e(scale(y(k), -1))), -1),

@@ -44,6 +44,8 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "of an inverse": (log(Rational(1, 5), evaluate=False), -log(5)),
     "of one": (log(Integer(1), evaluate=False), Integer(0)),
     "exp of a sum": (exp(z + Z[n, j]), e * exp(Z[n, j])),
+    "e itself": (exp(1) * e, exp(1 + z)),
+    "a number to a power": (exp(1), exp(Rational(1, 3)) ** 3),
     "e to a power": (Pow(exp(1), 2 * z), e**2),
     "a symbolic exponent": (S[n] ** y * P[n, k] ** y, exp(y * z)),
     "hyperbolic functions": (cosh(z) ** 2 - sinh(z) ** 2, Integer(1)),
@@ -83,6 +85,13 @@ def test_what_is_too_large_or_unknown_is_refused(monkeypatch: pytest.MonkeyPatch
     assert of(y + 2 * z).data.shape[1:] == (3, 2)
     with pytest.raises(OutsideField, match="too large at this shape"):
         of(y + 3 * Z[n, j])
+
+
+def test_numbers_have_their_values() -> None:
+    of = Evaluator(Reals(1, 0), PROGRAM, SIZES, {"s": Reals(1, 0).constant(Integer(9))}, {})
+    scalar = Array("s").base
+    for expr, value in ((exp(1), 2.718281828), (scalar**pi, 9**3.14159265359), (scalar ** sqrt(2), 9**1.41421356237)):
+        assert float(of.over(expr, ())[0]) == pytest.approx(value)
 
 
 def test_symbols_are_entries_sizes_or_scalars() -> None:

@@ -85,6 +85,10 @@ EQUAL = {
         Sum(Y[n, k] / (Y[n, k] + C.size), k),
         C.size - C.size * Sum(1 / (Y[n, k] + C.size), k),
     ),
+    "a multiple of a size below a sum": (
+        Sum(Y[n, k] / (1 + C.size * Y[n, k]), k),
+        1 - Sum(1 / (1 + C.size * Y[n, k]), k) / C.size,
+    ),
     "an absolute value of what is positive": (Abs(S[n]) + absolute(e), S[n] + e),
     "a function of equals": (sin(Y[n, k] + Z[n, k] - Y[n, k]), sin(Z[n, k])),
     "shares": (Sum(selection(Z[n, k], k), k), 1),

@@ -84,8 +84,8 @@ class Entries:
         if isinstance(expr, MatMul):
             return reduce(self._joined, [(self.shape(f), f) for f in expr.args if isinstance(f, MatrixExpr)])[0]
         if isinstance(expr, (MatAdd, HadamardProduct)):
-            shapes = {self.shape(term) for term in expr.args if isinstance(term, MatrixExpr)}
-            if len(shapes) != 1 or not all(isinstance(term, MatrixExpr) for term in expr.args):
+            shapes = {self.shape(term) for term in expr.args}
+            if len(shapes) != 1:
                 raise AxisMismatch(f"{expr} joins {' and '.join(sorted(map(_shown, shapes)))}")
             return shapes.pop()
         if isinstance(expr, HadamardPower) and not isinstance(expr.exp, MatrixExpr):

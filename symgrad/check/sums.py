@@ -122,24 +122,20 @@ def _components(
 
 def _atom(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> Atom:
     """The atom of a sum whose factors hang together, its indices canonical."""
-    height = 1 + height_of(tuple(factors))
-    best: tuple[str, tuple[Index, ...], Monomial] | None = None
-    for order in _orders(bound, factors):
-        names: dict[Index, Index] = {}
-        for i in order:
-            place = sum(axis_of(other) == axis_of(i) for other in names)
-            names[i] = f"~{height}.{place}@{axis_of(i)}"
-        renamed = algebra.rename({tuple(factors): Fraction(1)}, names)
-        if len(renamed) != 1:
-            raise NoNormalForm("a sum whose factors change when its indices are renamed")
-        ((monomial, coefficient),) = renamed.items()
-        if coefficient != 1:
-            raise NoNormalForm("a sum whose factors change when its indices are renamed")
-        candidate = (spell(monomial), tuple(sorted(names.values())), monomial)
-        if best is None or candidate[:2] < best[:2]:
-            best = candidate
-    assert best is not None
-    return total(best[1], best[2])
+    named = [_named(order, tuple(factors)) for order in _orders(bound, factors)]
+    return total(*min(named, key=lambda indices_and_factors: spell(indices_and_factors[1])))
+
+
+def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ...], Monomial]:
+    """Canonical names for the indices of a sum, given out in some order, and its factors in them."""
+    names: dict[Index, Index] = {}
+    for i in order:
+        place = sum(axis_of(other) == axis_of(i) for other in names)
+        names[i] = f"~{1 + height_of(factors)}.{place}@{axis_of(i)}"
+    renamed = algebra.rename({factors: Fraction(1)}, names)
+    if list(renamed.values()) != [1]:
+        raise NoNormalForm("a sum whose factors change when its indices are renamed")
+    return tuple(sorted(names.values())), next(iter(renamed))
 
 
 def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tuple[Index, ...]]:
