@@ -95,14 +95,9 @@ def _same_kernel(one: Rule, other: Rule) -> bool:
 def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
     used: list[Rule] = []
     for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, Sum)):
-        for _ in range(3):  # a replacement may sit inside another candidate; nesting is never deeper
-            found = dict(matches(rule, expr))
-            if not found:
-                break
+        if found := dict(matches(rule, expr)):
             used.append(rule)
             expr = ordered_sums(replaced(expr, found))
-            if rule.pattern.func is Indexed:
-                break
     return expr, tuple(used)
 
 
