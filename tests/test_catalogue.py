@@ -13,19 +13,22 @@ import numpy as np
 import pytest
 from catalogue import NAMES, derived
 
+from symgrad import differences
 from symgrad.codegen import compile_source
-from symgrad.differences import SIZES, compare_with_differences, drawn
+from symgrad.differences import arguments, compare_with_differences
 from symgrad.losses import LOSSES
+from symgrad.sampling import InputSpace
 
 
 def sizes_of(name: str) -> dict[str, int]:
-    axes = [axis.name for axis in derived(name).program.axes]
-    return {axis: SIZES[place % len(SIZES)] for place, axis in enumerate(axes)}
+    return differences.sizes_of(derived(name).program)
 
 
 def inputs_of(name: str, seed: int = 3) -> dict[str, Any]:
-    rng = np.random.default_rng(seed)
-    return {shape.name: drawn(shape, sizes_of(name), rng, False) for shape in LOSSES[name].shapes}
+    """The inputs by name; labels are whole numbers."""
+    program = derived(name).program
+    inputs = InputSpace(program).random(sizes_of(name), np.random.default_rng(seed))
+    return arguments(LOSSES[name], program, inputs)
 
 
 def in_order(name: str, inputs: dict[str, Any]) -> list[Any]:

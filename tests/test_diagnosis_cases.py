@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import derived
+from literal import central_differences
 
-from symgrad.differences import central_differences
 from symgrad.losses import LOSSES
 from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
 from trials.diagnosis.points import inputs_of

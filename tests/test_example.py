@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import unseen
-from literal import complex_step, forward
+from literal import central_differences, complex_step, forward
 from programs import ZOO
 
 import symgrad
 from symgrad import Derivation, Loss
 from symgrad.array import softmax
-from symgrad.differences import central_differences
 from symgrad.example import LARGE, MOST_ENTRIES, TINY, worked_example
 from symgrad.exhibits import Example
 

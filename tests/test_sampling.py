@@ -10,7 +10,7 @@ import pytest
 
 import symgrad
 from symgrad.array import relu
-from symgrad.sampling import InputSpace, entered, sample
+from symgrad.sampling import InputSpace, Spot, sample
 from symgrad.sampling.pieces import pieces
 
 
@@ -86,5 +86,5 @@ def test_the_same_points_for_the_same_seed_in_every_piece() -> None:
     points = sample.__wrapped__(InputSpace(program), ("r",), (("N", 5),), (0, 0)).points
     again = sample.__wrapped__(InputSpace(program), ("r",), (("N", 5),), (0, 0)).points
     assert all(np.array_equal(one["r"], other["r"]) for one, other in zip(points, again, strict=True))
-    found = set().union(*(entered(program, ("r",), {"N": 5}, point) for point in points))
+    found = set().union(*(Spot(program, ("r",), {"N": 5}, point).entered for point in points))
     assert found == set(pieces(program, ("r",)))

@@ -16,6 +16,7 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.errors import SymgradError
 from symgrad.notation import array_names, axis_name
 from symgrad.program import Program
+from symgrad.sampling import Spot
 from symgrad.sampling.doubles import evaluator, forward
 from symgrad.sampling.tape import Arrays, Tape
 from symgrad.steps import Record, Step, Total
@@ -58,9 +59,14 @@ class Bench:
         return self.record.program
 
     @cached_property
+    def spot(self) -> Spot:
+        """The inputs as a point of the program."""
+        return Spot(self.program, self.record.wrt, self.sizes, self.inputs)
+
+    @property
     def values(self) -> dict[str, np.ndarray]:
         """Every array by the forward equations."""
-        return forward(self.program, self.sizes, self.inputs)
+        return self.spot.values
 
     @cached_property
     def adjoints(self) -> dict[str, np.ndarray]:

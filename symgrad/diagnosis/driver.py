@@ -23,12 +23,12 @@ from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
-from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, piece_text, returned
+from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, returned
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
-from symgrad.sampling import Sample, entered
+from symgrad.sampling import Sample
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
@@ -98,8 +98,25 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     elif tried.failure:
         remarks.append(tried.failure)
     points = tuple(dict(bench.sizes) for bench in benches[:2])
-    unreached = tuple(piece_text(record, piece) for piece in tried.sample.unreached)
+    program, idle = record.program, (f"{piece.text(record.program)} where that matters" for piece in tried.sample.idle)
+    unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
+    if not deviations and not within:
+        remarks += _conventions(record, candidate, tried, rounding)
     return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks), within, unreached)
+
+
+def _conventions(record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding) -> Iterator[str]:
+    """At which kinks a candidate that is right elsewhere returns another derivative than the derivation, in words."""
+    for piece, inputs in tried.sample.kinks:
+        bench = Bench(record, tried.benches[0].sizes, inputs)
+        try:
+            given = returned(candidate, tried.taken.given(inputs), record.wrt)
+        except Exception:  # what a candidate raises at a kink alone
+            yield f"where {piece.text(record.program)}, at a kink, it raises"
+            continue
+        found = (_deviation(name, [bench], [given], rounding.allowed[name]) for name in record.wrt)
+        if worst := next(filter(None, found), None):
+            yield f"where {piece.text(record.program)}, at a kink, it follows another convention: {worst.numbers}"
 
 
 def _agrees(
@@ -109,10 +126,7 @@ def _agrees(
     benches = list(map(move, tried.benches))
     if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
         return False
-    there, before = (
-        set().union(*(entered(record.program, record.wrt, b.sizes, b.inputs) for b in some))
-        for some in (benches, tried.benches)
-    )
+    there, before = (frozenset().union(*(bench.spot.entered for bench in some)) for some in (benches, tried.benches))
     if not before <= there:
         return False
     given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]

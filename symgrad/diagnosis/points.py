@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sympy import S
 
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.errors import InputError
-from symgrad.functions import equal, relation_of, selection, step
-from symgrad.render.text import expression_text
-from symgrad.sampling import InputSpace, Piece, Sample, random_inputs, sample
+from symgrad.sampling import InputSpace, Sample, random_inputs, sample
 from symgrad.steps import Record
 
 SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2))
@@ -142,15 +139,3 @@ def compared_at(
     other = random_inputs(space, record.wrt, tuple(second.items()), (seed, 1))
     points = [(first, found.points[0]), (second, other), *((first, inputs) for inputs in found.points[1:])]
     return [Bench(record, sizes, inputs) for sizes, inputs in points], found
-
-
-def piece_text(record: Record, piece: Piece) -> str:
-    """Where a piece is entered, in words."""
-    if isinstance(piece.decides, selection):
-        row, index = piece.decides.args
-        which = "is" if piece.side > 0 else "is not"
-        return f"the first entry of {expression_text(row, record)} along {index} {which} the largest"
-    sign, left, right = relation_of(step, piece.side * piece.decides, S.Zero) or ("", piece.decides, S.Zero)
-    if isinstance(piece.decides, equal):
-        (left, right), sign = piece.decides.args, "≠" if piece.side else "="
-    return f"{expression_text(left, record)} {sign} {expression_text(right, record)}"

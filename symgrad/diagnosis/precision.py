@@ -16,7 +16,6 @@ from symgrad.diagnosis.points import Candidate, Taken, returned, sizes_at
 from symgrad.errors import InputError
 from symgrad.notation import array_names, free_indices
 from symgrad.render.text import name_text
-from symgrad.sampling import kinks
 from symgrad.sampling.doubles import evaluator, forward
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
@@ -114,9 +113,9 @@ def extremes(
     lost = max(_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in record.wrt)
     in_single = lost > DOUBLE_LOSES or all(map(_is_single, ordinary))  # some return double for a part in single
     remark = None
-    edges = set(kinks(record.program, record.wrt, benches[0].sizes, benches[0].inputs))
+    usual_kinks = frozenset().union(*(b.spot.kinks for b in benches))
     for words, bench in _points(record, taken, seed):
-        if not edges.issuperset(kinks(record.program, record.wrt, bench.sizes, bench.inputs)):
+        if not bench.spot.kinks <= usual_kinks:
             continue
         expected = _gradients(record, proved, bench.inputs, np.float64)
         if not _is_finite(expected):
@@ -172,7 +171,7 @@ def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench]]:
     """Large inputs, with where they are in words."""
     sizes = sizes_at(record, 0)
     usual = {name: np.asarray(float(value)) for name, value in record.program.defaults}
-    base = {**taken.space(record).inputs(sizes, np.random.default_rng((seed, 2))), **usual}
+    base = {**taken.space(record).random(sizes, np.random.default_rng((seed, 2))), **usual}
     found = []
     largest = {scale: _largest_exponent(record, _scaled(record, base, scale)) for scale in SCALES}
     for aim in (LARGE, HUGE) if any(largest.values()) else ():

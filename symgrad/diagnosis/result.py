@@ -39,14 +39,18 @@ class Deviation:
     error: float
     words: str = ""
 
+    @property
+    def numbers(self) -> str:
+        """Both numbers at the place."""
+        at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
+        return f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
+
     def __str__(self) -> str:
         if self.words:
             return f"the gradient by {self.array}: {self.words}"
-        at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
-        both = f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
         if self.error == float("inf"):
-            return both
-        return f"{both}; the largest error is {self.error:.2g} times the largest entry"
+            return self.numbers
+        return f"{self.numbers}; the largest error is {self.error:.2g} times the largest entry"
 
 
 @dataclass(frozen=True, repr=False)

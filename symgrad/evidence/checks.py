@@ -9,7 +9,7 @@ from typing import Any
 from symgrad.api import derive
 from symgrad.array.loss import Loss
 from symgrad.check.published import read_published
-from symgrad.differences import LARGE, NoInputs, compare_at_large_inputs, compare_with_differences
+from symgrad.differences import LARGE, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.evidence.blog import PUBLISHED, section
 from symgrad.evidence.formulas import check_formula
@@ -19,6 +19,7 @@ from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_it
 from symgrad.evidence.runs import losses_with_runs, run_items
 from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
+from symgrad.sampling import NoInputs
 
 
 def check(published: str | None = None) -> Report:
@@ -68,9 +69,12 @@ def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -
         found = compare_with_differences(loss, function, wrt)
     except NoInputs as reason:
         return Item(what, False, str(reason))
-    sizes = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items())
-    words = f"{found.entries} entries at random inputs, {sizes}: largest relative error {found.error:.1e}"
-    return Item(what, found.ok, f"{words} ({found.worst}), allowed {found.allowed:.0e}")
+    sizes, worst = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items()), found.worst
+    entries = sum(gradient.entries for gradient in worst.gradients)
+    words = [f"{entries} entries at {len(found.checks)} points, {sizes}", *worst.problems, *worst.doubts]
+    words += [f"the worst is {worst.worst}"] if worst.worst else []
+    words += [f"{piece} was not reached" for piece in found.unreached]
+    return Item(what, found.ok, "; ".join(words), not found.unreached)
 
 
 def _large(loss: Loss, function: Callable[..., Any]) -> Item:

@@ -15,14 +15,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from sympy import Function, Indexed
+from sympy import Indexed
 
 from symgrad.check.fields import OutsideDomain, OutsideField
-from symgrad.example.points import CLOSE, SIZES, TURNS, Point, clean, floats, point_of
+from symgrad.example.points import SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.exhibits import Example, Quantity
-from symgrad.functions import MEANINGS, selection, signum, step
 from symgrad.notation import Array
-from symgrad.program import Program
+from symgrad.sampling import InputSpace, Spot, possible
 from symgrad.steps import Record
 
 MOST_ENTRIES = 12
@@ -32,7 +31,6 @@ SMALL, LARGE, TINY = 1e-2, 1e4, 1e-3
 is tiny and not 0."""
 SHIFT = 0.25
 """By how much an input is moved to see whether it matters."""
-_KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.convention)
 
 
 def worked_example(record: Record, function: Callable[..., Any]) -> Example | None:
@@ -87,9 +85,9 @@ class _Trial:
 
 
 def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial | None:
-    """None where a number is not finite, and where the inputs do not satisfy the assumptions."""
+    """None where a number is not finite."""
     results = _run(function, point)
-    if results is None or not _holds(point):
+    if results is None:
         return None
     arrays = record.program.arrays
     names = [n for n in record.program.definitions if n != record.program.output and _is_small(arrays[n], point)]
@@ -103,15 +101,16 @@ def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial
 def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict[_Fault, str]:
     point, output = trial.point, record.program.output
     sizes = [np.abs(values) for values in (*trial.defined.values(), *trial.gradients.values())]
-    jumps = _jumps(point)
+    spot = Spot(point.program, record.wrt, point.sizes, point.inputs)
+    missed = set(possible(InputSpace(point.program), record.wrt)) - spot.entered
     idle, vanishing = _idle(function, trial), _vanishing(trial)
     found = {
         _Fault.LARGE: ("", any(np.abs(values).max() > LARGE for values in trial.defined.values())),
         _Fault.TINY: ("", any(np.any((size > 0) & (size < TINY)) for size in sizes)),
-        _Fault.ONE_SIDED: (f"only one branch of {output} would show", any(map(_is_one_sided, jumps))),
+        _Fault.ONE_SIDED: (f"only one branch of {output} would show", any(piece.is_elementwise for piece in missed)),
         _Fault.VANISHING: (f"the gradient by {vanishing} would be 0, or nearly so", bool(vanishing)),
         _Fault.IDLE: (f"nothing would depend on {idle}", bool(idle)),
-        _Fault.KINK: ("", _has_ties(point) or any(np.abs(jump).min() < CLOSE for jump in jumps)),
+        _Fault.KINK: ("", bool(spot.kinks)),
     }
     return {fault: words for fault, (words, is_there) in found.items() if is_there}
 
@@ -182,34 +181,3 @@ def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
 
 def _is_small(array: Array, point: Point) -> bool:
     return array.has_matrix and prod(point.sizes[a.name] for a in array.axes) <= MOST_ENTRIES
-
-
-def _holds(point: Point) -> bool:
-    """Whether the inputs satisfy the assumptions of the program."""
-    gaps = [assumption.lhs - assumption.rhs for assumption in point.program.assumptions]
-    return all(np.abs(floats(point.evaluator(gap).data)).max() < CLOSE for gap in gaps)
-
-
-def _functions(program: Program) -> set[Function]:
-    """The functions of the equations that are not smooth."""
-    return {f for definition in program.ordered for f in definition.rhs.atoms(*_KINKED)}
-
-
-def _has_ties(point: Point) -> bool:
-    """Whether the largest of some entries are several."""
-    chosen = (f for f in _functions(point.program) if isinstance(f, selection))
-    shares = (floats(point.evaluator(f).data) for f in chosen)
-    return any(np.any((share != 0) & (share != 1)) for share in shares)
-
-
-def _jumps(point: Point) -> list[np.ndarray]:
-    """What decides, by its sign, which piece of a function of the equations is taken, and which of its derivative."""
-    functions = _functions(point.program)
-    slopes = (f.fdiff(place) for f in functions for place in range(1, len(f.args) + 1))
-    jumps = {jump.args[0] for expr in (*functions, *slopes) for jump in expr.atoms(step, signum)}
-    return [floats(point.evaluator(jump).data) for jump in jumps]
-
-
-def _is_one_sided(jump: np.ndarray) -> bool:
-    """Whether the sign of an array is everywhere the same; a number has but one."""
-    return jump.ndim > 0 and bool((jump > 0).all() or (jump < 0).all())

@@ -19,6 +19,7 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.notation import Array, array_names, axis_name, name_of
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program, evaluation_order
+from symgrad.sampling import InputSpace
 from symgrad.steps import Record
 
 NUMBERS = (2, 1, 0.5, -0.5, 1, -1, 1, -2, 3, -1.5, 2)
@@ -157,7 +158,6 @@ def _numbers(
 ) -> dict[str, np.ndarray]:
     numbers = map(turn, cycle(NUMBERS))
     defaults = {name: float(value) for name, value in program.defaults}
-    symmetric = {name for a in program.assumptions if a.is_symmetry for name in array_names(a.lhs)}
     found: dict[str, np.ndarray] = {}
     for array in program.inputs:
         shape = tuple(sizes[axis.name] for axis in array.axes)
@@ -171,10 +171,8 @@ def _numbers(
         elif array.name in fractions:
             found[array.name] = np.resize([turn(1.0), 0.0], count).reshape(shape)
         else:
-            made = np.array(list(islice(numbers, count)), dtype=float).reshape(shape)
-            made = np.triu(made) + np.triu(made, 1).T if array.name in symmetric else made
-            found[array.name] = np.abs(made) if array.positive else made
-    return found
+            found[array.name] = np.array(list(islice(numbers, count)), dtype=float).reshape(shape)
+    return InputSpace(program).admissible(found)
 
 
 def _fractions(program: Program) -> set[str]:

@@ -1,4 +1,4 @@
-"""Admissible inputs of a program: random ones, and ones that enter every piece of its piecewise functions.
+"""Admissible inputs of a program: random ones, ones that enter every piece of its piecewise functions, and its kinks.
 
 The diagnosis, the finite differences and the worked examples all look here.
 """
@@ -6,7 +6,8 @@ The diagnosis, the finite differences and the worked examples all look here.
 from __future__ import annotations
 
 from symgrad.sampling.pieces import Piece
-from symgrad.sampling.search import Sample, entered, kinks, random_inputs, sample
-from symgrad.sampling.space import InputSpace, NoInputs, draw
+from symgrad.sampling.search import Sample, possible, random_inputs, sample
+from symgrad.sampling.space import Inputs, InputSpace, NoInputs
+from symgrad.sampling.spot import Spot
 
-__all__ = ["InputSpace", "NoInputs", "Piece", "Sample", "draw", "entered", "kinks", "random_inputs", "sample"]
+__all__ = ["InputSpace", "Inputs", "NoInputs", "Piece", "Sample", "Spot", "possible", "random_inputs", "sample"]

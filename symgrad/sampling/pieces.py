@@ -1,4 +1,4 @@
-"""The pieces of the piecewise functions of a program: what decides between them, and which are empty."""
+"""The pieces of the piecewise functions of a program: what decides between them, and the program without one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import sympy
-from sympy import Add, Expr, Indexed, Integer, Sum
+from sympy import Add, Expr, Indexed, Integer, S, Sum
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Definition
@@ -15,13 +15,15 @@ from symgrad.functions import (
     clip,
     equal,
     is_flat,
+    relation_of,
     selection,
     signum,
     step,
     where,
 )
-from symgrad.notation import array_names, bound_indices, sum_over
+from symgrad.notation import array_names, bound_indices, free_indices, sum_over
 from symgrad.program import Program
+from symgrad.render.text import expression_text
 from symgrad.sampling.tape import derivative
 
 KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.convention)
@@ -29,11 +31,45 @@ KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.con
 
 @dataclass(frozen=True)
 class Piece:
-    """Where ``decides`` has the sign ``side``; where two values are equal (side 0) or not, for a call of ``equal``;
-    where the first entry is the largest one or not, for a ``selection``."""
+    """Where ``decides`` has the sign ``side``, 0 at the kink; where two values are equal (side 0) or not, for a call of
+    ``equal``; where the first entry is the largest one or not, for a ``selection``, and at the kink several are."""
 
     decides: Expr
     side: int
+
+    def text(self, program: Program) -> str:
+        """Where it is entered, in words."""
+        if isinstance(self.decides, selection):
+            row, index = self.decides.args
+            if not self.side:
+                return f"several entries of {expression_text(row, program)} along {index} are the largest"
+            which = "is" if self.side > 0 else "is not"
+            return f"the first entry of {expression_text(row, program)} along {index} {which} the largest"
+        sign, left, right = relation_of(step, (self.side or 1) * self.decides, S.Zero) or ("", self.decides, S.Zero)
+        if isinstance(self.decides, equal):
+            (left, right), sign = self.decides.args, "≠"
+        return f"{expression_text(left, program)} {sign if self.side else '='} {expression_text(right, program)}"
+
+    @property
+    def level(self) -> Expr:
+        """What is compared with 0, or, of a ``selection``, with the largest of the others."""
+        one, *others = self.decides.args
+        return one - others[0] if isinstance(self.decides, equal) else one if self.is_largest else self.decides
+
+    @property
+    def is_largest(self) -> bool:
+        """Whether it is about which entry is the largest."""
+        return isinstance(self.decides, selection)
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each entry of an array is in the piece or not by its own sign."""
+        return not isinstance(self.decides, (equal, selection)) and bool(free_indices(self.decides))
+
+    @property
+    def sides(self) -> tuple[Piece, Piece]:
+        """The piece and the one on the other side, the upper one first."""
+        return replace(self, side=1), replace(self, side=0 if isinstance(self.decides, equal) else -1)
 
 
 def jumps(expr: Expr) -> set[Expr]:
@@ -57,8 +93,7 @@ def pieces(program: Program, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
         decides = {_oriented(jump)[0] for jump in jumps(definition.rhs)}
         decides |= definition.rhs.atoms(equal, selection)
         for expr in sorted(decides, key=sympy.default_sort_key):
-            sides = (1, 0) if isinstance(expr, equal) else (1, -1)
-            found.update(dict.fromkeys(Piece(expr, side) for side in sides))
+            found.update(dict.fromkeys(Piece(expr, 1).sides))
     return tuple(found)
 
 
@@ -85,6 +120,7 @@ def _oriented(expr: Expr) -> tuple[Expr, int]:
 # --- the program without a piece ----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def without(program: Program, piece: Piece) -> Program:
     """The program in which a piece is never entered: what is on the other side goes on."""
     equations = tuple(replace(e, rhs=_without(e.rhs, piece)) for e in program.equations)

@@ -1,51 +1,73 @@
-"""The search for inputs that enter each piece of a program so that its gradient shows it."""
+"""The search for inputs that enter each piece of a program so that its gradient shows it, and for its kinks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
-from sympy import Expr
 
-from symgrad.check.fields import OutsideDomain
 from symgrad.equations import node
-from symgrad.functions import equal, selection
+from symgrad.functions import equal
 from symgrad.notation import Array, array_names, axis_name, free_indices, sum_over
 from symgrad.program import Program, evaluation_order
-from symgrad.sampling.doubles import evaluator, forward
+from symgrad.sampling.doubles import forward
 from symgrad.sampling.intervals import bounds
-from symgrad.sampling.pieces import Piece, pieces, widths, without
-from symgrad.sampling.space import InputSpace, NoInputs
+from symgrad.sampling.pieces import Piece, pieces, without
+from symgrad.sampling.space import Inputs, InputSpace, NoInputs
+from symgrad.sampling.spot import Spot
 from symgrad.sampling.tape import Tape
 
-ATTEMPTS, DRAWS = 20, 6
+ATTEMPTS, DRAWS, PASSES = 20, 6, 2
 SCALES = tuple(10.0**k for k in (1, -1, 2, -2, 3, -3, 4, -4))
 """What inputs are multiplied by in search of a piece."""
-AIMS = (1.0, 0.1, 0.01)
-"""How far beyond a kink is aimed at, in units of the distance from it at first."""
-NEARBY = (0.3, 0.03, 3e-3, 3e-4, 3e-5, 3e-6)
-SHORTER = (1.0, 0.5, 0.1, 0.01, 1e-3, 1e-4)
-STEPS = 6
+BEYOND = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-6)
+"""How far beyond a kink is tried, in units of the distance from it at first."""
+NEARBY = 1e-6
+SHORTER = (1.0, 0.5, 0.1, 0.01)
+STEPS = 12
 VISIBLE, FAINT = 0.05, 1e-5
 """By how much a gradient changes, relative to its largest entry, without a piece that shows well, or at all."""
-NEAR = 1e-12  # relative to the largest input: what is nearer to 0 than that may be 0
-DECIDES, TOTAL = "deciding_value", "deciding_total"
+MOST_SIDES = 6
+"""Of other pieces, on either side of which a piece is shown to make no difference."""
+CLOSE, KINK = 1e-2, 1e-2
+"""How far from a kink its sides are, and by how much the gradients much nearer to it differ, if not by a bend alone."""
+MOST_ENTRIES = 6
+EIGHTHS = 8  # what inputs are multiples of near kinks, so that these are met exactly
+PICKED, TOTAL = "picked_entries", "picked_total"
 
-Inputs = Mapping[str, np.ndarray]
 Seed = tuple[int, ...]
 Sizes = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs at which a gradient shows every piece of its program, the first of them random; the pieces ``unreached``;
-    and the ``idle`` ones, which make no difference to the gradient where they were entered."""
+    """Inputs at which a gradient shows every piece of its program, the first of them random; the pieces for which none
+    were found: ``unreached``, or ``idle``, which make no difference where they were entered, but may elsewhere; and
+    inputs at each kink (a piece of side 0), met exactly where that was possible, and at no other."""
 
     points: tuple[Inputs, ...]
     unreached: tuple[Piece, ...]
     idle: tuple[Piece, ...]
+    kinks: tuple[tuple[Piece, Inputs], ...]
+
+
+@lru_cache(maxsize=256)
+def possible(space: InputSpace, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
+    """The pieces on which a gradient by the arrays ``wrt`` may depend, without those that are shown to be empty."""
+    return tuple(piece for piece in pieces(space.program, wrt) if not _is_empty(piece, space, wrt))
+
+
+def _is_empty(piece: Piece, space: InputSpace, wrt: tuple[str, ...]) -> bool:
+    """Whether a piece is empty, or has no inside, as the one where two arrays that vary are equal."""
+    if isinstance(piece.decides, equal) and piece.side == 0:
+        varies = space.program.varying_ancestors
+        return any({name, *varies[name]} & set(wrt) for name in array_names(piece.decides))
+    if isinstance(piece.decides, equal) or piece.is_largest:
+        return False
+    low, high = bounds(piece.decides, space.program, space.bounds)
+    return high <= 0 if piece.side > 0 else low >= 0
 
 
 @lru_cache(maxsize=256)
@@ -59,94 +81,35 @@ def random_inputs(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: S
 
 @lru_cache(maxsize=256)
 def sample(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: Seed) -> Sample:
-    """Inputs of given sizes that enter every piece so that the gradients by ``wrt`` show it, after ``random_inputs``.
+    """Inputs of given sizes that enter every piece so that the gradients by ``wrt`` show it, after ``random_inputs``,
+    and close to every kink.
 
     Raises ``NoInputs`` where these are not found.
     """
     search = _Search(space, wrt, dict(sizes), seed)
-    spots, unreached, idle = [search.spot(random_inputs(space, wrt, sizes, seed))], [], []
-    usual = set(kinks(space.program, wrt, search.sizes, spots[0].inputs))
-    for piece in pieces(space.program, wrt):
-        best, how_well, is_entered = spots[0], 0.0, False
-        for spot in search.candidates(piece, spots):
-            well, entered = search.shows(piece, spot)
-            is_entered |= entered
-            if well > how_well and usual.issuperset(kinks(space.program, wrt, search.sizes, spot.inputs)):
-                best, how_well = spot, well
-            if how_well > VISIBLE:
-                break
-        if how_well > FAINT:
-            spots += [best] if best not in spots else []
-        elif is_entered:
-            idle.append(piece)
-        elif not search.is_null(piece):
-            unreached.append(piece)
-    return Sample(tuple(spot.inputs for spot in spots), tuple(unreached), tuple(idle))
-
-
-def kinks(program: Program, wrt: tuple[str, ...], sizes: Mapping[str, int], inputs: Inputs) -> tuple[Piece, ...]:
-    """The pieces at whose edge some entry of what decides is, as far as rounding can tell."""
-    spot = _Spot(program, wrt, sizes, inputs)
-    near = NEAR * max(1.0, *(float(np.abs(value).max(initial=0.0)) for value in inputs.values()))
-    upper = (piece for piece in pieces(program, wrt) if piece.side > 0 and not isinstance(piece.decides, equal))
-    return tuple(piece for piece in upper if np.any(np.abs(spot.decides(piece)) <= near))
-
-
-def entered(program: Program, wrt: tuple[str, ...], sizes: Mapping[str, int], inputs: Inputs) -> set[Piece]:
-    """The pieces that some entry is in."""
-    spot = _Spot(program, wrt, sizes, inputs)
-    return {piece for piece in pieces(program, wrt) if np.any(spot.decides(piece) > 0)}
-
-
-@dataclass(frozen=True, eq=False)
-class _Spot:
-    """Inputs of a program, and its arrays and gradients there."""
-
-    program: Program
-    wrt: tuple[str, ...]
-    sizes: Mapping[str, int]
-    inputs: Inputs
-
-    @cached_property
-    def values(self) -> dict[str, np.ndarray]:
-        with np.errstate(all="ignore"):
-            return forward(self.program, self.sizes, self.inputs)
-
-    @cached_property
-    def gradients(self) -> dict[str, np.ndarray]:
-        with np.errstate(all="ignore"):
-            adjoints = Tape(self.program, self.sizes, self.values).adjoints()
-        return {name: adjoints[name] for name in self.wrt}
-
-    @cached_property
-    def is_finite(self) -> bool:
-        """Whether the loss and its gradients are."""
-        try:
-            found = [self.values[self.program.output], *self.gradients.values()]
-        except OutsideDomain:
-            return False
-        return all(np.all(np.isfinite(value)) for value in found)
-
-    @cached_property
-    def is_in_order(self) -> bool:
-        """Whether no upper bound of a clip is below its lower one."""
-        evaluate = evaluator(self.program, self.sizes, self.values)
-        gaps = (evaluate(gap).data for d in self.program.ordered for gap in widths(d.rhs))
-        return all(bool(np.all(gap >= 0)) for gap in gaps)
-
-    def decides(self, piece: Piece) -> np.ndarray:
-        """Positive where a piece is entered, negative where it is not; 0 at a kink."""
-        with np.errstate(all="ignore"):
-            evaluate = evaluator(self.program, self.sizes, self.values)
-            if isinstance(piece.decides, equal):
-                same = evaluate(piece.decides).data[0] == 1
-                return np.where(same == (piece.side == 0), 1.0, -1.0)
-            if isinstance(piece.decides, selection):
-                row, index = piece.decides.args
-                found = evaluate(row)
-                first, *others = np.moveaxis(found.data[0], found.labels.index(index), 0)
-                return np.asarray(piece.side * (first - np.max(others, axis=0)) if others else 1.0)
-            return np.asarray(piece.side * evaluate(piece.decides).data[0])
+    spots, waiting = [search.random()], list(possible(space, wrt))
+    for _ in range(PASSES):  # what is idle at first may show where another piece was entered
+        left = []
+        for piece in waiting:
+            spot, how_well = search.best(piece, [*spots, *search.others])
+            if how_well <= FAINT:
+                if search.is_harmless(piece):
+                    continue
+                spot, how_well = search.best(piece, search.far(piece, spots))
+            if spot is not None and spot not in spots:
+                spots.append(spot)
+            if how_well <= FAINT:
+                left.append(piece)
+        waiting = left
+    idle = [piece for piece in waiting if any(spot.enters(piece) for spot in spots)]
+    kinks = []
+    for piece in possible(space, wrt):
+        if piece.side > 0 and not isinstance(piece.decides, equal):
+            for spot, *sides in search.at_kink(piece, tuple(spots)):
+                kinks.append((replace(piece, side=0), spot.inputs))
+                spots += sides
+    unreached = tuple(piece for piece in waiting if piece not in idle)
+    return Sample(tuple(spot.inputs for spot in spots), unreached, tuple(idle), tuple(kinks))
 
 
 class _Search:
@@ -155,157 +118,191 @@ class _Search:
     def __init__(self, space: InputSpace, wrt: tuple[str, ...], sizes: Mapping[str, int], seed: Seed) -> None:
         self.space, self.wrt, self.sizes, self.seed = space, wrt, sizes, seed
         self.program = space.program
-        self._without: dict[Piece, Program] = {}
 
-    def random(self) -> _Spot:
+    def random(self) -> Spot:
         """Random inputs at which everything is finite."""
         spots = [self.drawn(attempt) for attempt in range(ATTEMPTS)]
         for is_usable in (lambda spot: spot.is_in_order and spot.is_finite, lambda spot: spot.is_finite):
             found = next(filter(is_usable, spots), None)
             if found is not None:
                 return found
-        raise NoInputs(f"{self.program.name}: no random inputs were found at which the loss is finite")
+        raise NoInputs(
+            f"{self.program.name} is not finite at random inputs, normal or between 0 and 1: declare what is positive"
+        )
 
-    def drawn(self, attempt: int) -> _Spot:
+    def drawn(self, attempt: int) -> Spot:
         rng = np.random.default_rng((*self.seed, attempt))
-        return self.spot(self.space.inputs(self.sizes, rng, attempt % 2 == 1))
+        return self.spot(self.space.random(self.sizes, rng, attempt % 2 == 1))
 
-    def spot(self, inputs: Inputs) -> _Spot:
-        return _Spot(self.program, self.wrt, self.sizes, inputs)
+    def spot(self, inputs: Inputs) -> Spot:
+        return Spot(self.program, self.wrt, self.sizes, inputs)
 
-    def shows(self, piece: Piece, spot: _Spot) -> tuple[float, bool]:
-        """How well the gradient at a spot shows a piece, and whether it is entered there at all."""
-        margin = spot.decides(piece)
-        if not np.any(margin >= 0) or not spot.is_finite or not spot.is_in_order:
-            return 0.0, False
-        is_entered = bool(np.any(margin > 0))
-        if isinstance(piece.decides, selection):
-            return float(is_entered), is_entered
-        if piece not in self._without:
-            self._without[piece] = without(self.program, piece)
-        other = replace(spot, program=self._without[piece])
-        return (_change(spot.gradients, other.gradients) if other.is_finite else 1.0), is_entered
+    # --- a spot in a piece --------------------------------------------------------------------------------------------
 
-    def is_null(self, piece: Piece) -> bool:
-        """Whether a piece is empty, or has no inside, as the one where two arrays that vary are equal."""
-        if isinstance(piece.decides, equal) and piece.side == 0:
-            varies = self.program.varying_ancestors
-            return any({name, *varies[name]} & set(self.wrt) for name in array_names(piece.decides))
-        if isinstance(piece.decides, (equal, selection)):
-            return False
-        low, high = bounds(piece.decides, self.program, self.space.bounds)
-        return high <= 0 if piece.side > 0 else low >= 0
+    def best(self, piece: Piece, spots: Iterable[Spot]) -> tuple[Spot | None, float]:
+        """Of some spots the one in a piece at which the gradient shows it best, not by chance at a kink, and how well;
+        the first that shows it well enough."""
+        best, how_well = None, -1.0
+        for spot in spots:
+            if spot.enters(piece) and spot.is_finite and spot.is_in_order and not self.chance_kinks(spot):
+                well = self.shows(piece, spot)
+                if well > how_well:
+                    best, how_well = spot, well
+                if well > VISIBLE:
+                    break
+        return best, how_well
 
-    def candidates(self, piece: Piece, spots: list[_Spot]) -> Iterator[_Spot]:
-        """Spots at which a piece may be entered: those that are known, then others."""
-        yield from tuple(spots)
-        drawn = [self.drawn(attempt) for attempt in range(ATTEMPTS, ATTEMPTS + DRAWS)]
-        yield from drawn
-        for start in spots:
-            yield from self.nearby(start)
-        starts = [*spots, *(spot for spot in drawn if spot.is_finite)]
-        for place, start in enumerate(starts):
-            yield from self.solved(piece, start, self.subsets() if place == 0 else [self.space.movable])
-            yield from self.scaled(start)
-
-    def subsets(self) -> list[tuple[str, ...]]:
-        movable = self.space.movable
-        return [movable, *((name,) for name in movable if len(movable) > 1)]
-
-    def scaled(self, start: _Spot) -> Iterator[_Spot]:
-        for names in self.subsets():
-            for scale in SCALES:
-                scaled = {n: v * scale if n in names else v for n, v in start.inputs.items()}
-                yield self.spot(self.space.clipped(scaled))
-
-    def nearby(self, start: _Spot) -> Iterator[_Spot]:
+    def chance_kinks(self, spot: Spot) -> frozenset[Piece]:
+        """The upper pieces at whose kink a spot is, but none of those around it."""
+        if not spot.kinks:
+            return spot.kinks
         rng = np.random.default_rng((*self.seed, ATTEMPTS))
-        for scale in NEARBY:
-            steps = {n: scale * rng.standard_normal(start.inputs[n].shape) for n in self.space.movable}
-            yield self.spot(self.space.moved(start.inputs, steps))
+        steps = {n: NEARBY * rng.standard_normal(np.shape(spot.inputs[n])) for n in self.space.movable}
+        return spot.kinks - self.spot(self.space.moved(spot.inputs, steps)).kinks
 
-    def solved(self, piece: Piece, start: _Spot, subsets: list[tuple[str, ...]]) -> Iterator[_Spot]:
-        """Spots beyond the kink, for all, some, or one of the entries that decide, by moving some of the inputs."""
-        equations = _Deciding(self.space, piece, self.sizes)
-        entries, wanted = equations.wanted(start.inputs)
-        for names in subsets:
-            for some in dict.fromkeys((tuple(entries), tuple(entries[::2]), tuple(entries[:1]))):
-                inputs = start.inputs
-                for aim in AIMS:
-                    for _ in range(STEPS if aim == AIMS[0] else 1):
-                        moved = equations.step(inputs, names, np.array(some), wanted(aim))
-                        if moved is None:
-                            break
-                        inputs = moved
-                        yield self.spot(inputs)
+    def shows(self, piece: Piece, spot: Spot) -> float:
+        """How well the gradient at a spot in a piece shows it."""
+        if piece.is_largest:
+            return 1.0
+        other = replace(spot, program=without(self.program, piece))
+        return _change(spot, other) if other.is_finite else 1.0
+
+    @cached_property
+    def others(self) -> list[Spot]:
+        """More random spots."""
+        return [self.drawn(attempt) for attempt in range(ATTEMPTS, ATTEMPTS + DRAWS)]
+
+    def far(self, piece: Piece, known: list[Spot]) -> Iterator[Spot]:
+        """Spots at other scales, and about the place where a piece begins."""
+        every = self.space.movable
+        others = [spot for spot in self.others if spot.is_finite]
+        for start in (known[0], *others):
+            for names in (every, *((name,) for name in every if start is known[0])):
+                for scale in SCALES:
+                    scaled = {n: v * scale if n in names else v for n, v in start.inputs.items()}
+                    yield self.spot(self.space.admissible(scaled))
+        for start in (*known, *others):
+            yield from self.crossing(piece, start)
+
+    def crossing(self, piece: Piece, start: Spot) -> Iterator[Spot]:
+        """Spots at the kink of a piece and beyond it, for one of the entries that decide."""
+        if not piece.level.free_symbols:
+            return
+        level = start.level(piece)
+        for entry in dict.fromkeys((0, int(np.argmin(np.abs(level))))):
+            edge = _Edge(self.space, piece, entry, self.sizes)
+            inputs, scale = edge.reached(start.inputs), abs(float(np.ravel(level)[entry])) or 1.0
+            for beyond in (0.0, *BEYOND):
+                yield self.spot(edge.moved(inputs, piece.side * scale * beyond))
+
+    # --- a piece that makes no difference -----------------------------------------------------------------------------
+
+    def is_harmless(self, piece: Piece) -> bool:
+        """Whether the gradient is the same function of the inputs on both sides of a piece, whatever the others are."""
+        upper, lower = (without(self.program, side) for side in piece.sides)
+        return self._agree(upper, lower, MOST_SIDES)
+
+    def _agree(self, one: Program, other: Program, most: int) -> bool:
+        left = next((p for each in (one, other) for p in pieces(each, self.wrt) if not p.is_largest), None)
+        if left is not None:
+            return most > 0 and all(self._agree(without(one, p), without(other, p), most - 1) for p in left.sides)
+        pairs = [[replace(spot, program=program) for program in (one, other)] for spot in self.others]
+        finite = [pair for pair in pairs if all(spot.is_finite for spot in pair)]
+        return bool(finite) and all(_change(*pair) <= FAINT for pair in finite)
+
+    # --- a spot at a kink ---------------------------------------------------------------------------------------------
+
+    def rounded(self, spot: Spot) -> Spot:
+        """A spot at which movable inputs have few digits, and none is 0."""
+        eighths = {n: np.round(EIGHTHS * spot.inputs[n]) / EIGHTHS for n in self.space.movable}
+        return self.spot({**spot.inputs, **{n: np.where(v == 0, 1.0, v) for n, v in eighths.items()}})
+
+    def at_kink(self, piece: Piece, known: Sequence[Spot]) -> list[list[Spot]]:
+        """A spot at the kink of a piece, and at none that it need not be at, with those at its sides; or nothing."""
+        for start in (*map(self.rounded, self.others[:3]), *known[:MOST_ENTRIES]):
+            for entry in range(min(MOST_ENTRIES, start.level(piece).size)):
+                edge = _Edge(self.space, piece, entry, self.sizes)
+                spot = self.spot(edge.reached(start.inputs))
+                if spot.is_finite and self.chance_kinks(spot) == {piece}:
+                    near, apart = (
+                        [self.spot(edge.moved(spot.inputs, side * far)) for side in (1, -1)]
+                        for far in (CLOSE**2, CLOSE)
+                    )
+                    usable = all(each.is_finite and not self.chance_kinks(each) for each in (*near, *apart))
+                    if usable and _change(*near) > KINK:
+                        return [[spot, *apart]]
+        return []
 
 
-class _Deciding:
-    """What decides whether a piece is entered, as equations of the inputs for Newton's method."""
+class _Edge:
+    """The kink of a piece, for one of the entries that decide, as an equation of the inputs for Newton's method."""
 
-    def __init__(self, space: InputSpace, piece: Piece, sizes: Mapping[str, int]) -> None:
-        self.space, self.piece, self.sizes = space, piece, sizes
-        left, *right = piece.decides.args if isinstance(piece.decides, (equal, selection)) else (piece.decides,)
-        self.expr: Expr = left - right[0] if isinstance(piece.decides, equal) else left
-        program = space.program
-        self.indices = tuple(sorted(free_indices(self.expr), key=str))
-        decides = Array(DECIDES, tuple(program.axis[axis_name(i)] for i in self.indices))[self.indices]
-        needed = evaluation_order(program, sorted(array_names(self.expr) & program.definitions.keys()))
-        total = node(Array(TOTAL)[()], sum_over(decides, self.indices))
-        equations = (*needed, node(decides, self.expr), total)
-        self.program = replace(program, equations=equations, output=TOTAL)
+    def __init__(self, space: InputSpace, piece: Piece, entry: int, sizes: Mapping[str, int]) -> None:
+        self.space, self.piece, self.entry, self.sizes = space, piece, entry, sizes
+        program, level = space.program, piece.level
+        indices = sorted(free_indices(level), key=str)
+        if piece.is_largest:  # the axis along which entries are compared comes first
+            indices.sort(key=lambda i: i != piece.decides.args[1])
+        self.picked = Array(PICKED, tuple(program.axis[axis_name(i)] for i in indices))
+        total = node(Array(TOTAL)[()], sum_over(self.picked[tuple(indices)] * level, indices))
+        needed = evaluation_order(program, sorted(array_names(level) & program.definitions.keys()))
+        inputs = (*program.inputs, self.picked)
+        self.program = replace(
+            program, inputs=inputs, equations=(*needed, total), output=TOTAL, assumptions=(), defaults=()
+        )
 
-    def wanted(self, inputs: Inputs) -> tuple[np.ndarray, Callable[[float], np.ndarray]]:
-        """The entries to be moved, and where to, as far beyond the kink as is aimed at."""
-        values = self.at(inputs)
-        side, scale = self.piece.side, float(np.median(np.abs(values))) or 1.0
-        every = np.arange(values.size)
-        if isinstance(self.piece.decides, selection):
-            place = self.indices.index(self.piece.decides.args[1])
-            rows = np.moveaxis(values, place, 0)
-            largest = np.broadcast_to(rows[1:].max(axis=0, initial=-np.inf), rows.shape)
-            first = np.moveaxis(every.reshape(values.shape), place, 0)[0].ravel()
-            return first, lambda aim: np.moveaxis(largest + side * aim * scale, 0, place).ravel()
-        if isinstance(self.piece.decides, equal):
-            return every, lambda aim: np.full(values.size, float(side))
-        return every, lambda aim: np.full(values.size, side * aim * scale)
+    def reached(self, inputs: Inputs) -> Inputs:
+        """Inputs at the kink, or nearer to it, by Newton's steps in one number at a time, each shortened until it
+        helps."""
+        for _ in range(STEPS):
+            level, _, _ = self.slope(inputs)
+            if level == 0:
+                break
+            steps = (self.moved(inputs, -shorter * level) for shorter in SHORTER)
+            nearer = next((moved for moved in steps if abs(self.slope(moved)[0]) < abs(level)), None)
+            if nearer is None:
+                break
+            inputs = nearer
+        return inputs
 
-    def at(self, inputs: Inputs) -> np.ndarray:
-        """The values of what decides."""
+    def moved(self, inputs: Inputs, by: float) -> Inputs:
+        """The inputs with one number changed, so that the entry changes by about ``by``."""
+        _, name, slope = self.slope(inputs)
+        if not name:
+            return inputs
+        steps = np.zeros(slope.shape)
+        place = np.unravel_index(int(np.argmax(np.abs(slope))), slope.shape)
+        steps[place] = by / slope[place]
+        return self.space.moved(inputs, {name: steps})
+
+    def slope(self, inputs: Inputs) -> tuple[float, str, np.ndarray]:
+        """The value of the entry, and the input by which it changes most, with its slopes, if by any."""
         with np.errstate(all="ignore"):
-            return np.asarray(forward(self.program, self.sizes, inputs)[DECIDES])
+            given = {**inputs, PICKED: self._picked(inputs)}
+            values = forward(self.program, self.sizes, given)
+            slopes = Tape(self.program, self.sizes, values).adjoints()
+        sizes = {n: float(np.abs(slopes[n]).max(initial=0.0)) for n in self.space.movable}
+        name = max(sizes, key=lambda n: sizes[n], default="")
+        usable = bool(name) and 0 < sizes[name] < np.inf
+        return float(values[TOTAL]), name if usable else "", slopes[name] if usable else np.zeros(())
 
-    def step(self, inputs: Inputs, names: tuple[str, ...], some: np.ndarray, wanted: np.ndarray) -> Inputs | None:
-        """The smallest of Newton's steps for some entries, shortened until it helps; None where it does not."""
-        with np.errstate(all="ignore"):
-            values = forward(self.program, self.sizes, inputs)
-            found = values[DECIDES]
-            every = np.eye(found.size).reshape(found.size, *found.shape)
-            adjoints = Tape(self.program, self.sizes, values).adjoints(start={DECIDES: every})
-        gap = wanted[some] - found.ravel()[some]
-        scaled = {n: adjoints[n] * self.space.scale(n, inputs[n]) for n in names}
-        slopes = {
-            n: np.broadcast_to(v, (found.size, *inputs[n].shape))[some].reshape(len(some), -1)
-            for n, v in scaled.items()
-        }
-        jacobian = np.hstack([np.zeros((len(some), 0)), *slopes.values()])
-        if not np.all(np.isfinite(jacobian)) or not np.all(np.isfinite(gap)):
-            return None
-        newton = np.linalg.lstsq(jacobian, gap, rcond=None)[0]
-        ends = np.cumsum([part.shape[1] for part in slopes.values()])[:-1]
-        steps = {n: part.reshape(inputs[n].shape) for n, part in zip(names, np.split(newton, ends), strict=True)}
-        for shorter in SHORTER if np.any(newton) else ():
-            moved = self.space.moved(inputs, {n: shorter * step for n, step in steps.items()})
-            left = wanted[some] - self.at(moved).ravel()[some]
-            if np.all(np.isfinite(left)) and np.abs(left).sum() < np.abs(gap).sum():
-                return moved
-        return None
+    def _picked(self, inputs: Inputs) -> np.ndarray:
+        """1 at the entry; of a ``selection``, at the first of its row, and -1 at the largest of the others."""
+        found = np.zeros(tuple(self.sizes[axis.name] for axis in self.picked.axes))
+        if not self.piece.is_largest:
+            found.flat[self.entry] = 1.0
+            return found
+        row = found.reshape(len(found), -1)[:, self.entry]
+        rows = Spot(self.space.program, (), self.sizes, inputs).rows(self.piece)
+        row[0] += 1.0
+        row[1 + int(np.argmax(rows.reshape(len(rows), -1)[1:, self.entry]))] -= 1.0
+        return found
 
 
-def _change(right: Inputs, other: Inputs) -> float:
+def _change(right: Spot, other: Spot) -> float:
     """The largest difference of two gradients, relative to the largest entry of the right one, up to 1."""
     found = 0.0
-    for name, value in right.items():
-        change, size = (float(np.abs(part).max(initial=0.0)) for part in (other[name] - value, value))
+    for name, value in right.gradients.items():
+        change, size = (float(np.abs(part).max(initial=0.0)) for part in (other.gradients[name] - value, value))
         found = max(found, min(1.0, change / size) if size else float(change > 0))
     return found

@@ -18,6 +18,8 @@ RELATIVE = (0.5, 1.5)  # a scalar with a default is drawn between these multiple
 SIGNED = frozenset({"positive", "usual"})  # of one sign; a scalar has that of its default
 UNMOVED = frozenset({"one-hot", "rows", "soft", "fixed", "discrete"})
 
+Inputs = Mapping[str, np.ndarray]
+
 
 class NoInputs(InputError):
     """No random inputs were found at which the loss and its gradients are finite."""
@@ -69,49 +71,59 @@ class InputSpace:
         """The inputs that a small step leaves admissible."""
         return tuple(name for name, kinds in self.kinds.items() if not kinds & UNMOVED)
 
-    def inputs(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
+    @cached_property
+    def free(self) -> frozenset[str]:
+        """The arrays that may be as large as one likes, with either sign."""
+        return frozenset(a.name for a in self.program.inputs if a.axes and not self.kinds[a.name] - {"usual"}) - set(
+            self.domains
+        )
+
+    def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
         """Random inputs; between 0 and 1, where nothing else is said of them, if they are to be ``small``."""
-        found = {}
+        found = {
+            a.name: self._drawn(a, tuple(sizes[axis.name] for axis in a.axes), rng, small) for a in self.program.inputs
+        }
         usual = {name: float(value) for name, value in self.program.defaults}
-        for array in self.program.inputs:
-            shape, kinds = tuple(sizes[axis.name] for axis in array.axes), self.kinds[array.name]
-            found[array.name] = draw(array, kinds, shape, rng, small, self.domains.get(array.name))
+        for name, kinds in self.kinds.items():
             if "usual" in kinds and "discrete" not in kinds:
-                found[array.name] = np.asarray(usual[array.name] * rng.uniform(*RELATIVE))
-        return self.clipped({**found, **{name: np.asarray(value) for name, value in self.fixed}})
+                found[name] = np.asarray(usual[name] * rng.uniform(*RELATIVE))
+        return self.admissible({**found, **{name: np.asarray(value) for name, value in self.fixed}})
 
-    def clipped(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inputs with what lies beyond a bound of a domain at the bound."""
-        low_high = {name: (domain.low, domain.high) for name, domain in self.domains.items()}
-        return {n: np.clip(value, *low_high[n]) if n in low_high else value for n, value in inputs.items()}
+    def _drawn(self, array: Array, shape: tuple[int, ...], rng: np.random.Generator, small: bool) -> np.ndarray:
+        """Random values of one input: normal ones, or between 0 and 1, unless something is known of them."""
+        kinds = self.kinds[array.name]
+        if "one-hot" in kinds:
+            return np.asarray(np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])])
+        if "rows" in kinds:
+            return rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
+        if array.name in self.domains:
+            return self.domains[array.name].draw(shape, rng, small)
+        if small or "soft" in kinds:
+            return np.asarray(rng.uniform(LEAST, 1 - LEAST, shape))
+        value = np.asarray(rng.standard_normal(shape))
+        return np.abs(value) + LEAST if array.positive else value
 
-    def moved(self, inputs: Mapping[str, np.ndarray], steps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The inputs after ``steps``, in units of ``scale``."""
-        with np.errstate(all="ignore"):
-            return self.clipped({n: self._moved(n, v, steps[n]) if n in steps else v for n, v in inputs.items()})
+    def admissible(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """The inputs with every number moved to the nearest that its input may have; rows stay as they are."""
+        found = dict(inputs)
+        for name, domain in self.domains.items():
+            step = domain.step or 1
+            whole = domain.low + step * np.round((found[name] - domain.low) / step)
+            found[name] = np.clip(whole if domain.step else found[name], domain.low, domain.high)
+        for name, kinds in self.kinds.items():
+            if "positive" in kinds:
+                found[name] = np.abs(found[name])
+            if "symmetric" in kinds:
+                found[name] = np.triu(found[name]) + np.triu(found[name], 1).T
+        return found
 
-    def _moved(self, name: str, value: np.ndarray, step: np.ndarray) -> np.ndarray:
-        if "symmetric" in self.kinds[name]:
-            step = (step + step.T) / 2
-        return np.asarray(value * np.exp(step) if self.kinds[name] & SIGNED else value + step)
-
-    def scale(self, name: str, value: np.ndarray) -> np.ndarray:
-        """By how much an input moves in a small step of 1: those of one sign move by multiples of themselves."""
-        return value if self.kinds[name] & SIGNED else np.ones_like(value)
-
-
-def draw(
-    array: Array, kinds: Set[str], shape: tuple[int, ...], rng: np.random.Generator, small: bool, domain: Domain | None
-) -> np.ndarray:
-    """Random values of one input: normal ones, or between 0 and 1, unless something is known of them."""
-    if "one-hot" in kinds:
-        return np.asarray(np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])])
-    if "rows" in kinds:
-        return rng.dirichlet(np.ones(shape[-1]), size=shape[:-1])
-    if domain:
-        value = domain.draw(shape, rng, small)
-    elif small or "soft" in kinds:
-        value = rng.uniform(LEAST, 1 - LEAST, shape)
-    else:
-        value = np.abs(rng.standard_normal(shape)) + LEAST if array.positive else rng.standard_normal(shape)
-    return np.asarray(np.triu(value) + np.triu(value, 1).T if "symmetric" in kinds else value)
+    def moved(self, inputs: Inputs, steps: Inputs) -> dict[str, np.ndarray]:
+        """The inputs after ``steps``; those of one sign come no nearer to 0 than a small part of themselves."""
+        found = {}
+        for name, step in steps.items():
+            value = inputs[name]
+            found[name] = value + step
+            if self.kinds[name] & SIGNED:
+                with np.errstate(all="ignore"):
+                    found[name] = np.where(step / value > LEAST - 1, found[name], value * np.exp(step / value))
+        return self.admissible({**inputs, **found})

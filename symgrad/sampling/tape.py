@@ -47,27 +47,18 @@ class Tape:
         expr, letters = self.edges[edge]
         return np.asarray(evaluate.over(expr, (*self.program.definitions[edge[0]].indices, *letters))[0])
 
-    def adjoints(
-        self, instead: Mapping[Edge, np.ndarray] | None = None, start: Arrays | None = None
-    ) -> dict[str, np.ndarray]:
-        """The derivative of the output by every array, with other slopes for some edges.
-
-        ``start`` gives adjoints to begin with in place of the output's; axes before an array's own count several.
-        """
+    def adjoints(self, instead: Mapping[Edge, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The derivative of the output by every array, with other slopes for some edges."""
         instead = instead or {}
-        start = start or {self.program.output: np.array(1.0)}
-        found = dict(start)
-        for name in reversed(self.program.arrays):
-            if name in start:
+        found = {self.program.output: np.array(1.0)}
+        for name, array in reversed(self.program.arrays.items()):
+            if name == self.program.output:
                 continue
-            shape = tuple(self.sizes[axis.name] for axis in self.program.arrays[name].axes)
-            found[name] = np.zeros(shape)
-            for user, used in self.edges:
-                if used == name and user in found:
-                    slope = instead.get((user, used))
-                    slope = self.slope((user, used)) if slope is None else slope
-                    own = len(self.program.definitions[user].indices)
-                    found[name] = found[name] + np.tensordot(found[user], slope, axes=own)
+            found[name] = np.zeros(tuple(self.sizes[axis.name] for axis in array.axes))
+            for edge in self.edges:
+                if edge[1] == name and edge[0] in found:
+                    slope = instead[edge] if edge in instead else self.slope(edge)
+                    found[name] = found[name] + np.tensordot(found[edge[0]], slope, axes=np.ndim(found[edge[0]]))
         return found
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.differences import drawn
+from symgrad.differences import arguments
 from symgrad.losses import LOSSES
+from symgrad.sampling import InputSpace
 
 SIZES = (5, 4, 3, 6)  # of the axes in order: all different, so that a transposed array does not fit by chance
 
@@ -18,11 +19,10 @@ def inputs_of(
     """The inputs of the loss's program by name, in its order; axes in ``equal`` get the size of the first of them;
     unless ``assumed``, labels are any numbers."""
     loss = LOSSES[name]
-    axes = dict.fromkeys(axis.name for shape in loss.shapes for axis in shape.array.axes)
-    sizes = {axis: SIZES[place % len(SIZES)] for place, axis in enumerate(axes)}
+    program = loss.program()
+    sizes = {axis.name: SIZES[place % len(SIZES)] for place, axis in enumerate(program.axes)}
     sizes |= {axis: sizes[equal[0]] for axis in equal}
-    declared = {shape.name: shape for shape in loss.shapes}
-    inputs = {array.name: drawn(declared[array.name], sizes, rng, False) for array in loss.program().inputs}
+    inputs = arguments(loss, program, InputSpace(program).random(sizes, rng))
     if not assumed:
         restricted = [shape.name for shape in loss.shapes if shape.words & {"distribution", "one-hot"}]
         inputs |= {key: rng.standard_normal(inputs[key].shape) for key in restricted}
