@@ -116,7 +116,7 @@ def compare_at_large_inputs(loss: Loss, function: Callable[..., Any], seed: int 
     space, overflows, worst, wrong = InputSpace(program), 0, 0.0, ""
     for (dtype, factor), draw in product(LARGE, range(DRAWS)):
         inputs = space.random(sizes_of(program), rng, draw % 2 == 1)
-        given = arguments(loss, program, {n: v * factor if n in space.free else v for n, v in inputs.items()})
+        given = arguments(loss, program, space.enlarged(inputs, factor))
         where = f"at inputs {factor:g} times as large, in {dtype.name}"
         value, gradients = _values(function, [_as(value, dtype) for value in given.values()])
         overflows += not np.isfinite(value)

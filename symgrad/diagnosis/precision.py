@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from sympy import exp
 
-from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.points import Candidate, Taken, returned, sizes_at
 from symgrad.errors import InputError
-from symgrad.notation import array_names, free_indices
+from symgrad.notation import free_indices
 from symgrad.render.text import name_text
 from symgrad.sampling.doubles import evaluator, forward
 from symgrad.sampling.tape import Arrays
@@ -169,23 +168,27 @@ def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype
 
 def _points(record: Record, taken: Taken, seed: int) -> list[tuple[str, Bench]]:
     """Large inputs, with where they are in words."""
-    sizes = sizes_at(record, 0)
+    space, sizes = taken.space(record), sizes_at(record, 0)
     usual = {name: np.asarray(float(value)) for name, value in record.program.defaults}
-    base = {**taken.space(record).random(sizes, np.random.default_rng((seed, 2))), **usual}
+    base = {**space.random(sizes, np.random.default_rng((seed, 2))), **usual}
     found = []
-    largest = {scale: _largest_exponent(record, _scaled(record, base, scale)) for scale in SCALES}
+
+    def scaled(scale: float) -> Bench:
+        return Bench(record, sizes, space.enlarged(base, scale))
+
+    largest = {scale: _largest_exponent(record, scaled(scale)) for scale in SCALES}
     for aim in (LARGE, HUGE) if any(largest.values()) else ():
         reached = [scale for scale, size in largest.items() if size >= aim]
         if reached:
             words = f"where arguments of exponentials reach {largest[reached[0]]:.0f}"
-            found.append((words, _scaled(record, base, reached[0])))
-            unlike = {n: _unlike_rows(v, reached[0]) if n in _free(record) else v for n, v in base.items()}
+            found.append((words, scaled(reached[0])))
+            unlike = {n: _unlike_rows(v, reached[0]) if n in space.free else v for n, v in base.items()}
             words = f"{words} in some rows and are small in others"
             found.append((words, Bench(record, sizes, unlike)))
     if not any(largest.values()):
-        found.append((f"where inputs are {PLAIN_SCALE:.0f} times as large", _scaled(record, base, PLAIN_SCALE)))
-    whole = {n: np.clip(np.round(v), -1, 1) if n in _free(record) else v for n, v in base.items()}
-    for name, sign in product(sorted(_free(record)), (1, -1)):
+        found.append((f"where inputs are {PLAIN_SCALE:.0f} times as large", scaled(PLAIN_SCALE)))
+    whole = {n: np.clip(np.round(v), -1, 1) if n in space.free else v for n, v in base.items()}
+    for name, sign in product(sorted(space.free), (1, -1)):
         moved = {**whole, name: np.round(QUARTERS * base[name]) / QUARTERS + sign * OFFSET}
         words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
         found.append((words, Bench(record, sizes, moved)))
@@ -196,23 +199,6 @@ def _unlike_rows(value: np.ndarray, scale: float) -> np.ndarray:
     """The first row times ``scale``, the last one as it is, those between between."""
     factors = np.linspace(scale, 1.0, len(value))
     return value * factors.reshape(-1, *(1,) * (value.ndim - 1))
-
-
-def _free(record: Record) -> set[str]:
-    """The inputs of which nothing is assumed: arrays that may be as large as one likes."""
-    assumed = {name for a in record.program.assumptions for name in array_names(a.lhs)}
-    arrays = (a for a in record.program.inputs if a.axes and not a.positive and a.name not in assumed)
-    return {a.name for a in arrays if not takes_labels(record, a)}
-
-
-def _scaled(record: Record, base: Arrays, scale: float) -> Bench:
-    sizes = {
-        axis.name: size
-        for a in record.program.inputs
-        for axis, size in zip(a.axes, np.shape(base[a.name]), strict=True)
-    }
-    free = _free(record)
-    return Bench(record, sizes, {n: value * scale if n in free else value for n, value in base.items()})
 
 
 def _largest_exponent(record: Record, bench: Bench) -> float:

@@ -74,9 +74,12 @@ class InputSpace:
     @cached_property
     def free(self) -> frozenset[str]:
         """The arrays that may be as large as one likes, with either sign."""
-        return frozenset(a.name for a in self.program.inputs if a.axes and not self.kinds[a.name] - {"usual"}) - set(
-            self.domains
-        )
+        arrays = (a.name for a in self.program.inputs if a.axes and a.name not in self.domains)
+        return frozenset(name for name in arrays if not self.kinds[name])
+
+    def enlarged(self, inputs: Inputs, factor: float) -> dict[str, np.ndarray]:
+        """The inputs with the free ones ``factor`` times as large."""
+        return {name: value * factor if name in self.free else value for name, value in inputs.items()}
 
     def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
         """Random inputs; between 0 and 1, where nothing else is said of them, if they are to be ``small``."""
