@@ -10,8 +10,9 @@ from classifier import softmax_cross_entropy
 from sympy import Expr, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
 from symgrad.check import Level, prove
-from symgrad.check.claims import Choice, Claim, Senseless, claims, is_definition, topic
+from symgrad.check.claims import Claim, Line, claims, is_definition, topic
 from symgrad.check.divisors import Divisors
+from symgrad.check.marks import Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
@@ -79,7 +80,7 @@ m, c = N.index("m"), C.index("c")
 PROGRAM = softmax_cross_entropy()
 
 
-def line(subject: Subject | Largest, after: Expr, of: Program = PROGRAM, **more: object) -> Claim | Choice | Senseless:
+def line(subject: Subject | Largest, after: Expr, of: Program = PROGRAM, **more: object) -> Line:
     step = Step(1, subject, None, after, "rule", "reason", **more)  # type: ignore[arg-type]
     (found,) = claims(Record(of, ("W",), (step,), {}, {}))
     return found
@@ -103,7 +104,7 @@ def test_lines_about_one_adjoint_are_about_the_same_in_either_notation() -> None
 )
 def test_what_a_line_differentiates_by(subject: Subject, wrt: str | None) -> None:
     found = line(subject, b[k] if not isinstance(subject, (MatrixValue, MatrixTotal)) else subject.array.matrix)
-    if isinstance(found, Senseless):  # an index of the subject is missing in it
+    if isinstance(found, Mark):  # an index of the subject is missing in it
         found = line(subject, b[c])
     assert isinstance(found, Claim) and found.wrt == wrt
 
@@ -121,21 +122,19 @@ SENSELESS: dict[str, tuple[Subject | Largest, Expr, str]] = {
 @pytest.mark.parametrize("case", SENSELESS)
 def test_a_line_without_sense_is_wrong_and_says_why(case: str) -> None:
     subject, after, why = SENSELESS[case]
-    found = line(subject, after)
-    assert isinstance(found, Senseless) and why in found.why
-    (mark,) = prove(Record(PROGRAM, ("W",), (found.step,), {}, {})).marks
-    assert mark.level == Level.WRONG and mark.detail == found.why
+    mark = line(subject, after)
+    assert isinstance(mark, Mark) and mark.level == Level.WRONG and mark.number == 1 and why in mark.detail
+    step = Step(1, subject, None, after, "rule", "reason")
+    assert prove(Record(PROGRAM, ("W",), (step,), {}, {})).marks == (mark,)
 
 
 def test_a_number_of_ones_own_choice() -> None:
     free = Array("M", (N,))
     of = Program("chosen", (N, C), (Z, free), (node(L.base, Sum(Z[n, k] ** 2, n, k)),), "L")
-    found = line(Largest(free[n], (k,)), Z[n, k], of)
-    assert isinstance(found, Choice)
-    (mark,) = prove(Record(of, ("Z",), (found.step,), {}, {})).marks
-    assert mark.level == Level.DEFINITION and "choice" in mark.detail
+    mark = line(Largest(free[n], (k,)), Z[n, k], of)
+    assert isinstance(mark, Mark) and mark.level == Level.DEFINITION and "choice" in mark.detail
     loose = line(Largest(free[n], (k,)), Z[n, k] * Z[m, k], of)
-    assert isinstance(loose, Senseless) and "the index m is free" in loose.why and loose.step.number == 1
+    assert isinstance(loose, Mark) and "the index m is free" in loose.detail and loose.level == Level.WRONG
 
 
 DEFINITIONS: dict[str, tuple[Subject, Expr, bool]] = {
@@ -154,7 +153,7 @@ DEFINITIONS: dict[str, tuple[Subject, Expr, bool]] = {
 def test_a_line_is_a_definition_if_the_program_states_it(case: str) -> None:
     subject, after, stated = DEFINITIONS[case]
     found = line(subject, after)
-    if isinstance(found, Senseless):
+    if isinstance(found, Mark):
         assert not stated
     else:
         assert isinstance(found, Claim) and is_definition(found) is stated

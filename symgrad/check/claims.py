@@ -9,6 +9,7 @@ from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.kinks import conventions_needed, foreign
+from symgrad.check.marks import Level, Mark
 from symgrad.check.matrices import AxisMismatch, Entries
 from symgrad.check.meaning import IndexSubject, adjoint_array, in_indices, meaning
 from symgrad.check.sense import Notation
@@ -17,29 +18,6 @@ from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix, name_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
-
-
-@dataclass(frozen=True)
-class Senseless:
-    """A line that claims nothing sensible, and what is wrong with it."""
-
-    step: Step
-    why: str
-
-
-@dataclass(frozen=True)
-class Undecided:
-    """A line that is not decided as it stands, and what is missing."""
-
-    step: Step
-    why: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A line that claims nothing: it says which number is put where any number would do."""
-
-    step: Step
 
 
 @dataclass(frozen=True)
@@ -73,7 +51,8 @@ def topic(subject: Subject) -> str | Subject:
     return name_of(read.wrt) if isinstance(read, Total) else subject
 
 
-Line = Claim | Choice | Senseless | Undecided
+Line = Claim | Mark
+"""What a line claims; or the mark of one that claims nothing to be proved: ill written, not decided, or a choice."""
 
 
 def claims(record: Record) -> list[Line]:
@@ -87,7 +66,7 @@ def claims(record: Record) -> list[Line]:
     found: list[Line] = []
     for place, step in enumerate(record.steps):
         if fault := notation.confusion or _misplaced(record, place) or notation.fault(step):
-            found.append(Senseless(step, fault))
+            found.append(_wrong(step, fault))
             continue
         if isinstance(step.subject, Largest):
             found.append(_choice(record, place, step.subject))
@@ -103,15 +82,16 @@ def claims(record: Record) -> list[Line]:
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
             if fault := notation.fault_of(claim.after) or foreign(record.program, cited):
-                found.append(Senseless(step, fault))
+                found.append(_wrong(step, fault))
             elif missing := conventions_needed(record.program, claim.subject) - cited:
-                found.append(Undecided(step, f"the line does not say which derivative it takes: {min(missing)}"))
+                why = f"the line does not say which derivative it takes: {min(missing)}"
+                found.append(Mark(step.number, Level.UNPROVED, why))
             else:
                 found.append(claim)
         except AxisMismatch as mismatch:
-            found.append(Senseless(step, str(mismatch)))
+            found.append(_wrong(step, str(mismatch)))
         except UnsupportedError as unknown:
-            found.append(Undecided(step, str(unknown)))
+            found.append(Mark(step.number, Level.UNPROVED, str(unknown)))
     return found
 
 
@@ -127,27 +107,31 @@ def _misplaced(record: Record, place: int) -> str | None:
     return None
 
 
-def _choice(record: Record, place: int, subject: Largest) -> Choice | Senseless:
+def _choice(record: Record, place: int, subject: Largest) -> Mark:
     """A number may be put for an entry only if the output does not depend on it, nor the number on what is chosen in
     this line or in a later one."""
     step, program, name = record.steps[place], record.program, name_of(subject.entry)
     if name in program.definitions or name not in program.arrays:
-        return Senseless(step, f"{name} is not free")
+        return _wrong(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
-        return Senseless(step, f"{program.output} depends on {name}: no number may be put for it")
+        return _wrong(step, f"{program.output} depends on {name}: no number may be put for it")
     later = [s.subject for s in record.steps[place + 1 :] if isinstance(s.subject, Largest)]
     chosen = array_names(subject.entry).union(*(array_names(s.entry) for s in later))
     if any(name in array_names(s.entry) for s in later):
-        return Senseless(step, f"a later line puts a number for {name} as well")
+        return _wrong(step, f"a later line puts a number for {name} as well")
     if circular := [
         a for a in array_names(step.after) if a in chosen or chosen & program.ancestors.get(a, frozenset())
     ]:
-        return Senseless(step, f"{min(circular)} depends on {name}, for which the line puts a number")
+        return _wrong(step, f"{min(circular)} depends on {name}, for which the line puts a number")
     if loose := free_indices(step.after) - free_indices(subject.entry) - set(subject.over):
-        return Senseless(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
+        return _wrong(step, f"the index {min(map(str, loose))} is free in the line but not in its subject")
     if bound := free_indices(subject.entry) & set(subject.over):
-        return Senseless(step, f"the largest value along {min(map(str, bound))} is put for each {subject.entry}")
-    return Choice(step)
+        return _wrong(step, f"the largest value along {min(map(str, bound))} is put for each {subject.entry}")
+    return Mark(step.number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
+
+
+def _wrong(step: Step, why: str) -> Mark:
+    return Mark(step.number, Level.WRONG, why)
 
 
 def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumption, ...], reader: Entries) -> Claim:

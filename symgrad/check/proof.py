@@ -11,7 +11,7 @@ from sympy import Expr
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.atoms import NoNormalForm
-from symgrad.check.claims import Choice, Claim, Line, Senseless, claims, is_definition
+from symgrad.check.claims import Claim, Line, claims, is_definition
 from symgrad.check.comparison import POINTS, VALUES, Comparison, Refuted, Undefined, differing_in, shown
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
@@ -84,11 +84,9 @@ class Prover:
 
     def verdict(self, line: Line) -> Mark:
         """The verdict on one line, which later lines will not rest on."""
+        if isinstance(line, Mark):
+            return line
         number = line.step.number
-        if isinstance(line, Choice):
-            return Mark(number, Level.DEFINITION, "a number of one's own choice: the lines hold for any")
-        if not isinstance(line, Claim):
-            return Mark(number, Level.WRONG if isinstance(line, Senseless) else Level.UNPROVED, line.why)
         try:
             with within(self._budget), within(Budget("the proof of the line", MOST_TERMS)):
                 return self._verdict(line)
