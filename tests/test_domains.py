@@ -329,3 +329,12 @@ def test_every_kind_of_code_checks_the_domain(target: str) -> None:
     function(X[:2], np.ones(3), 0.5, np.array([0.25, 1.0]))
     with pytest.raises(ValueError, match="y: entries must be between 0 and 1"):
         function(X[:2], np.ones(3), 0.5, np.array([0.25, 1.5]))
+
+
+def test_counts_that_are_0_and_1_alone_are_no_usual_part() -> None:
+    @symgrad.loss(shapes="z: N, k: N count", wrt="z")
+    def poisson(z, k):
+        return np.sum(np.exp(z) - k * z)
+
+    assert symgrad.diagnose(symgrad.derive(poisson), lambda z, k: np.exp(z) - k).ok
+    assert not symgrad.diagnose(symgrad.derive(poisson), lambda z, k: np.exp(z) - np.minimum(k, 1)).ok

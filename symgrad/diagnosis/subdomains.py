@@ -14,8 +14,8 @@ from symgrad.notation import array_names
 from symgrad.render.text import name_text
 from symgrad.steps import Record
 
-OTHERS = {"between 0 and 1": "probabilities", "nonnegative": "nonnegative numbers", "one of 0, 1, 2, ...": "counts"}
-"""What the numbers of a domain are called, by its words."""
+OTHERS = {"between 0 and 1": "probabilities", "nonnegative": "nonnegative numbers"}
+"""What the numbers of a domain of which 0 and 1 are a usual part are called, by its words."""
 
 
 def subdomains(record: Record) -> Iterator[tuple[str, Callable[[Bench], Bench]]]:
@@ -30,7 +30,7 @@ def subdomains(record: Record) -> Iterator[tuple[str, Callable[[Bench], Bench]]]
         if takes_labels(record, array) and not any(a.is_one_hot for a in about):
             others = "distributions" if about else "rows"
             yield f"for one-hot rows of {shown}, not for other {others}", _moved(array.name, hardened)
-        if (domain and domain.values) or (about and not domain) or not is_target(record, array):
+        if (domain and domain.words not in OTHERS) or (about and not domain) or not is_target(record, array):
             continue
         others = OTHERS[domain.words] if domain else "numbers"
         for low in (0, -1) if domain is None else (0,):
