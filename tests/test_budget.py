@@ -15,12 +15,13 @@ from symgrad.array.expression import parse
 from symgrad.budget import Budget, OverBudget, spend, uncounted, within
 from symgrad.check import prove
 from symgrad.check.algebra import prime_powers
-from symgrad.check.atoms import NoNormalForm
+from symgrad.check.atoms import NoNormalForm, entry, logarithm, single
 from symgrad.check.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.marks import Level
 from symgrad.check.normal import Normaliser
 from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE
 from symgrad.check.proof import TERMS_A_LINE
+from symgrad.check.sums import _spelled
 from symgrad.derive import MOST_TERMS, derive_record
 from symgrad.equations import node
 from symgrad.errors import nested
@@ -136,6 +137,13 @@ def test_a_deep_expression_has_no_normal_form(kind: Callable[[Expr], Expr]) -> N
     program = Program("shallow", (N,), (x,), (node(Array("L")[()], Sum(x[i], i)),), "L")
     with pytest.raises(NoNormalForm, match="nested too deeply"):
         Normaliser(program, frozenset())(repeated(kind, 500))
+
+
+def test_the_text_of_nested_functions_grows_no_faster_than_their_depth() -> None:
+    atom = entry("x", ("i@N",), positive=True)
+    for _ in range(20):
+        atom = logarithm(single(atom))
+    assert len(_spelled(((atom, 1),), {"i@N": "*"})) < 1_000
 
 
 def test_a_proof_over_budget_is_a_weaker_mark_that_says_why() -> None:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from itertools import count, product
 
 from symgrad import labelling
+from symgrad.budget import spend
 from symgrad.check import algebra, onehot
 from symgrad.check.atoms import (
     Atom,
@@ -141,7 +142,13 @@ def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ..
 def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tuple[Index, ...]]:
     """The orders of the indices to be tried, axis by axis."""
     ordered = sorted(bound, key=lambda i: (axis_of(i), i))
-    return labelling.orders(ordered, axis_of, lambda words: _spelled(tuple(factors), words))
+
+    def look(words: Mapping[Index, str]) -> str:
+        text = _spelled(tuple(factors), words)
+        spend(len(text) // 8)
+        return text
+
+    return labelling.orders(ordered, axis_of, look)
 
 
 def _spelled(part: object, words: Mapping[Index, str]) -> str:
@@ -152,7 +159,7 @@ def _spelled(part: object, words: Mapping[Index, str]) -> str:
         if part.kind == "function":
             return f"{part.data[0]}({';'.join(_spelled(argument, words) for argument in part.data[1])})"
         parts = [_spelled(inside, words) for inside in part.data]
-        return f"{part.kind}{sorted(parts) if part.kind == 'delta' else parts}"
+        return f"{part.kind}[{'; '.join(sorted(parts) if part.kind == 'delta' else parts)}]"
     if isinstance(part, tuple):
         parts = [_spelled(inside, words) for inside in part]
         return f"({','.join(sorted(parts) if part and isinstance(part[0], tuple) else parts)})"
