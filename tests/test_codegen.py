@@ -188,6 +188,19 @@ def test_blocks_are_read_off_the_indices() -> None:
     assert not {"attention", "both softmaxes", "all pairs"} & apart
 
 
+def test_an_exponential_in_the_weight_of_a_logarithm_is_relative_too() -> None:
+    """The gradient with respect to gamma has V^gamma log V exp(V^gamma), which overflows where the loss does not."""
+
+    @symgrad.loss(shapes="V: N T positive, gamma: scalar", wrt="V gamma")
+    def of_powers(V: Any, gamma: Any) -> Any:
+        return np.sum(symgrad.array.logsumexp(V**gamma, axis=1))
+
+    V = np.array([[40.0, 1.0], [50.0, 50.0]])
+    loss, grads = symgrad.derive(of_powers).to_numpy()(V, 2.0)
+    assert loss == pytest.approx(1600 + 2500 + np.log(2)) and np.allclose(grads.V, [[80, 0], [50, 50]])
+    assert grads.gamma == pytest.approx(1600 * np.log(40) + 2500 * np.log(50))
+
+
 @pytest.mark.parametrize("entries", [1, 2**14])
 def test_the_rows_of_a_block_are_counted_beside_another_size(entries: int) -> None:
     """Sum_bnm x_mb has the factor N B, which is N times the number of rows where rows are those of M."""

@@ -16,7 +16,7 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.kernels import without_overflow
+from symgrad.codegen.kernels import weighted, without_overflow
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.codegen.shift import Shift, written_out
 from symgrad.notation import bound_indices, free_indices, indices_of, name_of, replaced, sum_over
@@ -112,6 +112,13 @@ class Relative:
         """The same for one term, which is in relative arrays."""
         if isinstance(expr, (Add, Sum)):
             return self._best(expr, bound, left_over)
+        logarithm = next((f for f in Mul.make_args(expr) if isinstance(f, weighted)), None)
+        if logarithm is not None:  # the exponentials in its weight are factors of the term
+            beside = [f for f in Mul.make_args(expr) if f is not logarithm]
+            made, cost = self._best_term(Mul(*beside, logarithm.args[0]), bound, left_over)
+            weight = Mul(*(f for f in Mul.make_args(made) if f not in beside))
+            kept = [f for f in Mul.make_args(made) if f in beside]
+            return Mul(*kept, weighted(weight, self._inside(logarithm.args[1], frozenset()))), cost
         kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
         # What is left over of a sum among the factors may cancel here, or may be summed over ``bound`` with the rest.
@@ -200,6 +207,9 @@ class Relative:
             inside = [f for f in Mul.make_args(scale) if free_indices(f) & bound]
             outside = [f for f in Mul.make_args(scale) if not free_indices(f) & bound]
             return Mul(*outside), sum_over(Mul(*inside, rest), bound_indices(expr))
+        if isinstance(expr, weighted):
+            scale, weight = self._pulled(expr.args[0])
+            return scale, weighted(weight, Mul(*self._pulled(expr.args[1])))
         if isinstance(expr, Add):
             parts = [self._pulled(arg) for arg in expr.args]
             common = parts[0][0]
