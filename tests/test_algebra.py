@@ -396,6 +396,10 @@ def equal_sums() -> Pairs:
             sums.over(times(y(k), y(k, i), p(j), power(sums.over(p(i), [i]), -1)), [j, k]),
             sums.over(times(y(j), y(j, i)), [j]),
         ),
+        "a divisor that is one fraction": (
+            power(less(number(1), power(add(number(1), e(y(k))), -1)), -1),
+            add(number(1), e(scale(y(k), -1))),
+        ),
         "shares": (sums.over(times(algebra.selected(y(n, i), i, k), p(n)), [k]), p(n)),
         "one-hot: a square": (power(y(n, k, row=AT_MOST_ONE), 3), y(n, k, row=AT_MOST_ONE)),
         "one-hot: two of a row": (

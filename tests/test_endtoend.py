@@ -15,6 +15,7 @@ from symgrad.equations import node
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
+from symgrad.steps import Gradient, Record
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -83,3 +84,23 @@ def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:
     beyond = replace(record, gradients={"x": replace(gradient, index=gradient.index ** sqrt(2))})
     assert [text[:6] for text in check_end_to_end(beyond, (2,)).undecided] == ["x[0]: ", "x[1]: "]
     assert not check_end_to_end(replace(record, gradients={}), (2,)).ok
+
+
+def test_an_entry_is_named_by_all_of_its_places() -> None:
+    record = derive_record(LOSSES["softmax_mse"](), ("W",))
+    gradient = record.gradients["W"]
+    corrupted = replace(record, gradients={"W": replace(gradient, index=-gradient.index)})
+    assert check_end_to_end(corrupted, (1, 1, 2)).wrong == ("W[0,0]", "W[0,1]")
+
+
+def test_closed_forms_may_mention_adjoints_of_arrays_and_of_scalars() -> None:
+    N = Axis("N")
+    n, m = N.index("n"), N.index("m")
+    V, Z, S, L, dS, dZ = Array("v", (N,)), Array("Z", (N,)), Array("S"), Array("L"), Array("dS"), Array("dZ", (N,))
+    equations = (node(Z[n], 3 * V[n]), node(S.base, Sum(Z[n] ** 2, n)), node(L.base, S.base**2))
+    of = Program("by adjoints", (N,), (V,), equations, "L")
+    adjoints = {"S": Gradient(S, S.base, 2 * S.base, None), "Z": Gradient(Z, Z[m], 2 * Z[m] * dS.base, None)}
+    record = Record(of, ("v",), (), {"v": Gradient(V, V[m], 3 * dZ[m], None)}, adjoints, {"S": dS, "Z": dZ})
+    assert check_end_to_end(record, (2,)).ok
+    wrong = replace(record, gradients={"v": Gradient(V, V[m], 2 * dZ[m], None)})
+    assert check_end_to_end(wrong, (2,)).wrong == ("v[0]", "v[1]")

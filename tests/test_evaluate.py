@@ -116,3 +116,5 @@ def test_what_depends_on_an_array_that_is_left_out_is_not_remembered() -> None:
     second.values["Y"] = first.values["Y"] + 1
     assert (second.over(y**2, letters) != before).any() and (second.over(x**2, (cl.n, cl.d)) == other).all()
     assert (first.over(y**2, letters) == before).all()
+    surprise = C.size * log(P[n, k])
+    assert (second.over(surprise, letters) == first.over(surprise, letters)).all()
