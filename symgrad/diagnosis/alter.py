@@ -34,6 +34,9 @@ from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text
 from symgrad.steps import Record
 
+LIKELY = -0.6
+"""What it costs that a branch is left out: other changes give the same numbers by chance alone."""
+
 Show = Callable[[Basic], str]
 
 
@@ -203,10 +206,10 @@ def _branches(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
     if isinstance(part, (where, maximum, minimum, clip)):
         branches = part.args[isinstance(part, where) :]
         for branch in branches:
-            yield "branch", _said(show, "{} stands for {}, whatever the branch", branch, part), branch, 0.15
+            yield "branch", _said(show, "{} stands for {}, whatever the branch", branch, part), branch, LIKELY
             if isinstance(part, where):
                 rest = part.func(part.args[0], *(Integer(0) if arg == branch else arg for arg in branches))
-                yield "branch", _said(show, "the branch {} is left out", branch), rest, 0.15
+                yield "branch", _said(show, "the branch {} is left out", branch), rest, LIKELY
 
 
 def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -215,8 +218,8 @@ def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
         if part.exp.is_number:
             lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
             yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
-        product = part.exp * part.base
-        yield "power", _said(show, "the product {} stands for the power {}", product, part), product, 0.25
+        for product in (part.exp * part.base, 1 / (-part.exp * part.base)):
+            yield "power", _said(show, "the product {} stands for the power {}", product, part), product, 0.25
     if isinstance(part, Pow) and array_names(part.base) and part.exp == -1:
         yield "term", _said(show, "{} stands for {}", part.base**-2, part), part.base**-2, 0.3
     if isinstance(part, Function) and len(part.args) == 1:
@@ -274,17 +277,43 @@ def _new(axis: Axis, part: Expr, scope: Sequence[Idx]) -> Idx:
 
 
 def _picked(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
-    """The entry of a row that labels pick in the place of each."""
-    if not isinstance(part, Indexed) or len(part.indices) != 2:
-        return
-    row, column = part.indices
-    for labels in arrays:
-        if labels.name != part.base.name and [a.name for a in labels.axes] == [axis_name(i) for i in part.indices]:
+    """The entry of a row that labels pick in the place of each, or each in the place of all that they pick; or the
+    sign of what stands at that entry turned."""
+    for labels in (array for array in arrays if len(array.axes) == 2):
+        at = [next((i for i in scope if axis_name(i) == axis.name), None) for axis in labels.axes]
+        row, column = at
+        if row is None or column is None or row == column:
+            continue
+        if isinstance(part, Indexed) and part.indices == (row, column) and part.base.name != labels.name:
             over = _new(labels.axes[1], part, scope)
             entry = sum_over(labels[row, over] * renamed(part, {column: over}), (over,))
             words = _said(show, "{}, that of the true class, stands for {}", entry, part)
             yield "swapped", words, entry, 0.7
+        elif isinstance(part, (Add, Mul)) and {row, column} <= free_indices(part):
+            words = _said(show, "{} has the wrong sign where {} is 1", part, labels[row, column])
+            yield "sign", words, (1 - 2 * labels[row, column]) * part, 0.8
+        each = {total: _unpicked(total, labels, row, column) for total in part.atoms(Sum)}
+        found = {total: term for total, term in each.items() if term is not None}
+        if found and (isinstance(part, Sum) or len(found) > 1):
+            words = _said(show, "each entry stands for the one that {} picks", name_text(labels.name))
+            yield "swapped", words, replaced(part, found), 0.7
 
 
-WIDER: Sequence[Maker] = (_throughout, _inserted, _picked)
+def _unpicked(total: Sum, labels: Array, row: Idx, column: Idx) -> Expr | None:
+    """Of a sum over the entries of a row of labels, what one of them is multiplied by, for each entry."""
+    over = bound_indices(total)
+    if len(over) != 1 or labels[row, over[0]] not in Mul.make_args(total.function):
+        return None
+    return renamed(total.function / labels[row, over[0]], {over[0]: column})
+
+
+def _multiplied(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
+    """Every power in a part as a product."""
+    powers = [power for power in part.atoms(Pow) if array_names(power.base) and power.exp != -1]
+    if len(powers) > 1:
+        words = _said(show, "every power is written as a product")
+        yield "power", words, replaced(part, {power: power.exp * power.base for power in powers}), 0.5
+
+
+WIDER: Sequence[Maker] = (_throughout, _inserted, _picked, _multiplied)
 """Changes that are tried where those of the table explain nothing."""

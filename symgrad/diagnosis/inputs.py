@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 from sympy import Expr, Integer
@@ -21,6 +22,10 @@ Made = Callable[[np.ndarray], np.ndarray]
 
 def of_inputs(record: Record) -> Iterator[Hypothesis]:
     """Every hypothesis about an input of the program."""
+    scalars = [array for array in record.program.inputs if not array.axes]
+    for one, other in combinations(scalars, 2):
+        words = partial(str, f"{name_text(one.name)} and {name_text(other.name)} are taken for each other")
+        yield Hypothesis("swapped", 0.5, _exchanged(one.name, other.name), first_use(record, one.name), words)
     for array in record.program.inputs:
         if array.axes and takes_labels(record, array):
             yield from _labels(record, array)
@@ -96,6 +101,16 @@ def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray
     def predict(bench: Bench) -> dict[str, np.ndarray]:
         other = _turned(bench, name, turn)
         return gradients(bench, other.adjoints)
+
+    return predict
+
+
+def _exchanged(one: str, other: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The proved gradient where two numbers have each other's value."""
+
+    def predict(bench: Bench) -> dict[str, np.ndarray]:
+        turned = {one: bench.inputs[other], other: bench.inputs[one]}
+        return gradients(bench, Bench(bench.record, bench.sizes, {**bench.inputs, **turned}).adjoints)
 
     return predict
 

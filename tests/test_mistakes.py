@@ -1,0 +1,84 @@
+"""Mistakes that nobody named beforehand: each is diagnosed as one of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.array import log_softmax, softmax
+
+Function = Callable[..., Any]
+
+
+def smooth_l1(r):
+    return np.sum(np.where(np.abs(r) <= 1, r**2 / 2, np.abs(r) - 0.5))
+
+
+def ppo(r, a, e=0.2):
+    return -np.mean(np.minimum(r * a, np.clip(r, 1 - e, 1 + e) * a))
+
+
+def leaky(z):
+    return np.sum(np.where(z > 0, z, 0.1 * z) ** 2)
+
+
+def elastic_net(w, s=0.1, t=0.3):
+    return s * np.sum(np.abs(w)) + t * np.sum(w**2)
+
+
+def focal(p, g=2.0):
+    return -np.sum((1 - p) ** g * np.log(p))
+
+
+def cross_entropy(Z, Y):
+    return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
+
+
+def turned(Z, Y):
+    P = softmax(Z, axis=1)
+    return np.where(Y == 1, 1 - P, P) / len(Z)
+
+
+CASES: dict[str, tuple[Function, str, Function, str, str]] = {
+    "far branch": (smooth_l1, "r: N", lambda r: r, "branch", "whatever the branch"),
+    "near branch": (smooth_l1, "r: N", np.sign, "branch", "whatever the branch"),
+    "clip": (ppo, "r: N positive, a: N, e: scalar", lambda r, a, e: -a / len(r), "branch", "r_n a_n stands for min"),
+    "other slope": (leaky, "z: N", lambda z: 2 * np.maximum(z, 0), "branch", "is left out"),
+    "cube": (lambda x: np.mean((x - 1) ** 3), "x: N", lambda x: 6 * (x - 1) / len(x), "power", "the product"),
+    "root": (lambda x: np.sum(np.sqrt(1 + x**2)), "x: N", lambda x: 2 * x / (1 + x**2), "power", "the product"),
+    "all powers": (
+        focal,
+        "p: N probability, g: scalar positive",
+        lambda p, g: g * (1 - p) * (g - 1) * np.log(p) - (1 - p) * g / p,
+        "power",
+        "every power",
+    ),
+    "exchanged scalars": (
+        elastic_net,
+        "w: D, s: scalar positive, t: scalar positive",
+        lambda w, a, b: b * np.sign(w) + 2 * a * w,
+        "swapped",
+        "s and t are taken for each other",
+    ),
+    "true class": (cross_entropy, "Z: N C, Y: N C one-hot", turned, "sign", "has the wrong sign where y_mc is 1"),
+    "centred": (
+        lambda x: np.sum((x - np.mean(x)) ** 3),
+        "x: N",
+        lambda x: 3 * (x - x.mean()) ** 2,
+        "path",
+        "is held fixed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_named(name: str) -> None:
+    loss, shapes, candidate, kind, words = CASES[name]
+    derivation = symgrad.derive(symgrad.loss(shapes=shapes, wrt=shapes[0], name="f")(loss))
+    found = symgrad.diagnose(derivation, candidate)
+    assert not found.ok and found.explanations, found
+    assert found.explanations[0].kind == kind and words in found.summary, found
