@@ -145,7 +145,7 @@ def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tup
 
     def look(words: Mapping[Index, str]) -> str:
         text = _spelled(tuple(factors), words)
-        spend(len(text) // 8)
+        spend(len(text) // 64)
         return text
 
     return labelling.orders(ordered, axis_of, look)

@@ -47,11 +47,13 @@ SCALAR, VECTOR, MATRIX, FUNCTION, DELTA, BRACKET, OPERATOR, ADJOINT, TOTAL = ran
 
 def leaves(node: Node, *, beneath_sums: bool = True) -> Iterator[Leaf | Delta]:
     """The leaves of a node in reading order, with or without those that a sum or matrix product contracts."""
-    if isinstance(node, (Leaf, Delta)):
-        yield node
-    elif beneath_sums or not (isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))):
-        for child in children(node):
-            yield from leaves(child, beneath_sums=beneath_sums)
+    waiting = [node]
+    while waiting:  # not by calling itself: each leaf of a deep node would pass through all that it stands in
+        node = waiting.pop()
+        if isinstance(node, (Leaf, Delta)):
+            yield node
+        elif beneath_sums or not (isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))):
+            waiting += reversed([*children(node)])
 
 
 def _indices(node: Node) -> tuple[Any, ...]:
