@@ -11,7 +11,8 @@ from sympy import Expr, KroneckerDelta, Sum, exp, sqrt
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.expression import parse
-from symgrad.chain.partials import _delta_reason, cancelled
+from symgrad.chain.adjoints import _written_out_reason
+from symgrad.chain.partials import _collect_reason, _delta_reason, cancelled
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
@@ -33,6 +34,11 @@ TEXTS = {
         "sum(log(1 + x ** 2)) - sum(y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))",
         "x: N, y: N",
         ("x",),
+    ),
+    "distillation": (
+        "-sum(softmax(V, axis=1) * log(softmax(X, axis=1)))",
+        "X: N C, V: N C",
+        ("X",),
     ),
     "logsumexp": ("sum(logsumexp(X, axis=1) * y)", "X: N C, y: N", ("X",)),
     "entropy": ("sum(softmax(X, axis=1) * log(softmax(X, axis=1)))", "X: N C", ("X",)),
@@ -91,11 +97,18 @@ def statistics() -> Program:
 
 
 def abbreviated() -> Program:
-    """A sigmoid that is no node: what it divides by stands under the sum over the rows."""
-    p_of_w = 1 / (1 + exp(-Sum(X[n, d] * w[d], d)))
+    """A sigmoid that is no node: what it divides by stands under two sums over the rows."""
+    p, p_of_w = Array("p", (N, N)), 1 / (1 + exp(y[i] - Sum(X[n, d] * w[d], d)))
     return Program(
-        "abbreviated", (N, D), (X, w, y), (abbreviation(p[n], p_of_w), node(L.base, Sum(p[n] * y[n], n))), "L"
+        "abbreviated", (N, D), (X, w, y), (abbreviation(p[n, i], p_of_w), node(L.base, Sum(p[n, i] * y[n], n, i))), "L"
     )
+
+
+def all_of_a_matrix() -> Program:
+    """A slope that has sums over two indices of the axis of its own."""
+    A, r, m = Array("A", (N, N)), Array("r", (N,)), N.index("m")
+    equations = (node(r[n], y[n] - Sum(x[i], i) * Sum(A[i, m], i, m)), node(L.base, Sum(r[n] ** 2, n)))
+    return Program("all", (N,), (x, y, A), equations, "L")
 
 
 def inverse_total() -> Program:
@@ -117,6 +130,7 @@ PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
     "statistics": (statistics, ("x",)),
     "abbreviated": (abbreviated, ("w",)),
     "inverse_total": (inverse_total, ("Z",)),
+    "all_of_a_matrix": (all_of_a_matrix, ("x",)),
     "label_smoothing": (programs.label_smoothing, ("Z",)),
     "probabilities_as_node": (programs.ZOO["probabilities_as_node"][0], ("Z",)),
     **{name: (make, ("W",)) for name, make in cl.LOSSES.items()},
@@ -159,6 +173,17 @@ PICKED: dict[str, tuple[Expr, str]] = {
 def test_what_deltas_pick_is_said(case: str) -> None:
     expr, words = PICKED[case]
     assert _delta_reason(expr, "N") == words
+
+
+def test_why_a_line_becomes_shorter_is_said() -> None:
+    assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n]) == "terms cancel"
+    assert _collect_reason(x[n] * y[n] + x[n] * p[n]) == "a common factor taken out"
+    assert _collect_reason((x[n] + y[n] + 1) ** 200 + x[n]) == "common factors put together"  # too long to multiply out
+
+
+def test_the_adjoints_that_are_written_out_are_named() -> None:
+    assert _written_out_reason(["P"]) == "the adjoint of P written out"
+    assert _written_out_reason(["mu", "v"]) == "the adjoints of mu and v written out"
 
 
 def test_divisors_that_disappear_have_a_reason() -> None:

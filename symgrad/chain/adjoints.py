@@ -83,8 +83,7 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
     statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
-    groups = [*([name] for name in present), statistics] if len(statistics) > 1 else [[name] for name in present]
-    for candidates in groups:
+    for candidates in [*([name] for name in present), statistics]:
         group = [name for name in candidates if name in array_names(value)]
         if not group:
             continue

@@ -96,7 +96,7 @@ class Writer:
             if str(index.label).startswith("_"):
                 taken = self.program.entry_letters | {str(i.label) for i in letters.values()}
                 letters[index] = fresh_letter(self.program.axis[axis_name(index)], taken, bound=True)
-        return renamed(divisor, letters) if letters else divisor
+        return renamed(divisor, letters)
 
     def _convention(self, kink: type[Function]) -> Convention:
         """The convention about a function, numbered in the order in which lines cite them."""

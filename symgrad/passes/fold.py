@@ -54,7 +54,7 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
         for candidate in (expr, split_sums(expr)):
             changed, applied = candidate, tuple[Rule, ...]()
             for link in chain:
-                changed, more = _apply([link], changed if link is chain[0] else split_sums(changed))
+                changed, more = _apply([link], changed)
                 applied += more
             if rule in applied:
                 shorter = tidy(changed, weights)
