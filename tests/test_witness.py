@@ -351,6 +351,12 @@ def test_full_names_of_losses_are_sections_too() -> None:
     assert np.array_equal(read_published(json.dumps(layout), {CE, MSE})[CE].dW, BLOG[CE].dW)
 
 
+def test_an_exponent_may_be_written_with_either_letter() -> None:
+    layout = json.loads(BLOG_TEXT)
+    layout["mse"]["db"][:2] = ["3.1858440E-2", "39.27134e-2"]
+    assert read_published(json.dumps(layout))[MSE].db[:2].tolist() == [0.03185844, 0.3927134]
+
+
 def _set(*path: Any, value: Any) -> Callable[[Any], None]:
     def change(layout: Any) -> None:
         for key in path[:-1]:
@@ -369,7 +375,7 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
         (_set("labels", 0, value=3), "labels[0]: expected a class from 0 to C - 1 = 2, got 3"),
         (_set("labels", 1, value=True), "labels[1]: expected a class from 0 to C - 1 = 2, got true"),
         (_set("labels", value="two"), 'labels: expected a list along axis N, of length 2; got "two"'),
-        (_set("labels", value=["2" * 50, 0]), f'labels[0]: expected a class from 0 to C - 1 = 2, got "{"2" * 36}...'),
+        (_set("labels", value=["2" * 39, 0]), f'labels[0]: expected a class from 0 to C - 1 = 2, got "{"2" * 36}...'),
         (_set("labels", value=["2" * 38, 0]), f'labels[0]: expected a class from 0 to C - 1 = 2, got "{"2" * 38}"'),
         (_set("mse", "db", 0, value="0." + "1" * 60), "mse.db[0]: expected a number as printed"),
         (_set("mse", "db", 0, value="1.\u0661"), "mse.db[0]: expected a number as printed"),
