@@ -342,7 +342,7 @@ def canonical(expr: Expr) -> Expr:
     A name contains the height at which its sum is nested, so an inner sum can never capture an outer index; those of
     an expression that stands in a sum already are passed over.
     """
-    spend(1 + extent(expr) // 8)
+    spend(1 + extent(expr) // 8 * max(1, height(expr) ** 2 // 32))  # like indices are told apart two by two
     return _canonical(expr)
 
 
