@@ -40,6 +40,8 @@ TEXTS = {
         "X: N C, V: N C",
         ("X",),
     ),
+    "squared_logarithms": ("sum(log(sigmoid(x)) ** 2)", "x: N", ("x",)),
+    "transposed": ("sum(A @ A @ x)", "A: N N, x: N", ("A",)),
     "logsumexp": ("sum(logsumexp(X, axis=1) * y)", "X: N C, y: N", ("X",)),
     "entropy": ("sum(softmax(X, axis=1) * log(softmax(X, axis=1)))", "X: N C", ("X",)),
     "both_ways": (

@@ -105,6 +105,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
     "one more than it": (1 + Sum(tau, k), "", 1 + C.size * tau),
     "a power of it": (Sum(tau, k) ** 2, "", (C.size * tau) ** 2),
     "a function of it": (exp(Sum(tau, k)), "", exp(C.size * tau)),
+    "half a function of it": (exp(Sum(tau, k)) / 2, "", exp(C.size * tau) / 2),
     "a function of it and a number": (step(Sum(tau, k), 0), "", step(C.size * tau, 0)),
     "a column times a function of it": (u[n] * exp(Sum(tau, k)), "n", exp(C.size * tau) * u.matrix),
     "a size": (N.size * C.size, "", N.size * C.size),
