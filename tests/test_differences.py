@@ -83,3 +83,14 @@ def test_a_loss_that_overflows_is_said_to() -> None:
     (section,) = check_loss(exponential).sections
     (item,) = (item for item in section.items if item.what == "large inputs")
     assert item.ok and not item.compared and item.found == "nothing to compare: the loss overflows at all 8 draws"
+
+
+@symgrad.loss(shapes="x: A B C D E F", wrt="x")
+def six_axes(x: Arrays) -> Arrays:
+    return np.sum(np.sum(x**2, axis=5) ** 2)
+
+
+def test_arrays_that_are_too_large_for_the_sampler_are_not_said_to_be_compared() -> None:
+    (section,) = check_loss(six_axes).sections
+    (item,) = (item for item in section.items if item.what.startswith("finite differences"))
+    assert item.ok and not item.compared and item.found.startswith("not compared: ")

@@ -8,6 +8,7 @@ from typing import Any
 
 from symgrad.api import derive
 from symgrad.array.loss import Loss
+from symgrad.check.fields import OutsideField
 from symgrad.check.published import read_published
 from symgrad.differences import LARGE, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
@@ -69,6 +70,8 @@ def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -
         found = compare_with_differences(loss, function, wrt)
     except NoInputs as reason:
         return Item(what, False, str(reason))
+    except OutsideField as reason:
+        return Item(what, True, f"not compared: {reason}", False)
     sizes, worst = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items()), found.worst
     entries = sum(gradient.entries for gradient in worst.gradients)
     words = [f"{entries} entries at {len(found.checks)} points, {sizes}", *worst.problems, *worst.doubts]
