@@ -18,7 +18,7 @@ from scipy import special
 
 from trials.fuzz.syntax import Draft, source
 
-STEP = 1e-30
+STEP = 1e-100  # far less than any probability that is not 0
 NEAR = 1e-7
 """Arguments of a kink that differ by less, but do differ, may be told apart by rounding alone."""
 
