@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from symgrad.check import witness
 from symgrad.check.published import (
     Published,
     from_printed,
@@ -270,6 +271,19 @@ def test_as_many_starts_are_tried_as_are_given(starts: int) -> None:
     once = len(tried)
     evidence(EASY, {"": Variant(counted)}, starts=starts)
     assert len(tried) - 2 * once == (starts - 1) * (once - 1)  # one evaluation more tells the shapes
+
+
+def test_where_a_step_leads_nowhere_the_search_stays() -> None:
+    def edge(unknowns: Any) -> Any:
+        return unknowns if unknowns[0] == 1 else np.array([np.inf])
+
+    def singular(unknowns: Any) -> Any:
+        raise np.linalg.LinAlgError
+
+    start = np.array([1.0])
+    assert witness._minimise(edge, start).tolist() == [1.0]
+    assert witness._minimise(lambda unknowns: np.array([2.0]), start).tolist() == [1.0]
+    assert witness._or_infinite(singular, start).tolist() == [np.inf]
 
 
 def test_the_size_of_standard_normal_inputs() -> None:
