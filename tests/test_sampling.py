@@ -34,6 +34,10 @@ def contrastive(d, y):
     return np.mean(y * d**2 + (1 - y) * np.maximum(0, 1 - d) ** 2)
 
 
+def many(r, y):
+    return np.sum(np.where((y > 100) & (r < -30), r**2, r * y))
+
+
 def ppo_gradient(r, a, eps):
     outside = ((a > 0) & (r > 1 + eps)) | ((a < 0) & (r < 1 - eps))
     return -np.where(outside, 0, a) / len(r)
@@ -50,6 +54,7 @@ CASES = [
         lambda d, y: (2 * y * d - 2 * (1 - y) * np.maximum(0, 1 - d)) / len(d),
         lambda d, y: 2 * y * d / len(d),
     ),
+    (many, "r: N, y: N count", lambda r, y: np.where((y > 100) & (r < -30), 2 * r, y), lambda r, y: 1.0 * y),
 ]
 
 

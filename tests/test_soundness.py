@@ -229,6 +229,19 @@ def test_a_line_that_fails_far_away_is_wrong_there(case: str) -> None:
     assert mark.level == Level.WRONG and "x = " in mark.detail
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (tanh(200 + x**2), sympify(1)),
+        (x + exp(-200 - x**2), x),
+        (log(10**70 + x**2), 70 * log(10)),
+        (sqrt(10**140 + x**2), sympify(10**70)),
+    ],
+)
+def test_a_difference_smaller_than_fifty_digits_is_wrong(left: Expr, right: Expr) -> None:
+    assert verdict(left, right).level == Level.WRONG
+
+
 ONE_BRANCH: dict[str, tuple[Expr, Expr]] = {
     "true but for the branches of a tangent": (tan(x), sin(x) / cos(x)),
     "true, of an arc sine": (asin(tanh(x)) + atan(t), atan(sinh(x)) + atan(t)),

@@ -15,7 +15,6 @@ from symgrad.check.fields import (
     OutsideDomain,
     OutsideField,
     Reals,
-    SpreadReals,
 )
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
@@ -143,9 +142,10 @@ class Comparison:
         shape = self.shapes[0]
         for place in range(SPREAD):
             try:
-                if differing_in(self._truth(shape, assumed, SpreadReals, place), claim) is None:
+                fine = self._truth(shape, assumed, FineSpreadReals, place)
+                if differing_in(fine, claim) is None:
                     continue
-                fine, finest = (self._truth(shape, assumed, s, place) for s in (FineSpreadReals, FinestSpreadReals))
+                finest = self._truth(shape, assumed, FinestSpreadReals, place)
                 (left, right), (left_again, right_again) = _sides(fine, claim), _sides(finest, claim)
             except (OutsideDomain, OutsideField):
                 continue

@@ -188,6 +188,7 @@ class Reals:
 
     words = f"with {DIGITS} digits"
     carried = DIGITS + GUARD
+    compared = DIGITS
 
     def __init__(self, levels: int, seed: int) -> None:
         self._random = random.Random(seed)
@@ -274,7 +275,7 @@ class Reals:
     def differ(self, left: Array, right: Array) -> Array:
         """Where two arrays differ in the digits that count, relative to their entries and to 1e-10."""
         scale = np.maximum(np.maximum(abs(left), abs(right)), self._context.mpf("1e-10"))
-        unequal: Array = np.any(abs(left - right) > scale * self._context.mpf(10) ** -DIGITS, axis=0)
+        unequal: Array = np.any(abs(left - right) > scale * self._context.mpf(10) ** -self.compared, axis=0)
         return unequal
 
 
@@ -285,12 +286,15 @@ class FineReals(Reals):
 
 
 SCALES = ("1", "100", "10", "0.01")
-"""The sizes of the numbers of ``SpreadReals``, in turn."""
+"""The sizes of the numbers of ``FineSpreadReals``, in turn."""
 
 
-class SpreadReals(Reals):
-    """The same arithmetic at points that lie wide apart: small numbers and large ones, and both together, all of one
-    sign and of both."""
+class FineSpreadReals(Reals):
+    """Real arithmetic at points that lie wide apart: small numbers and large ones, and both together, all of one sign
+    and of both.  Many more digits are carried and compared: what a line hides may be as small as exp(-450)."""
+
+    carried = 6 * DIGITS
+    compared = 4 * DIGITS
 
     def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
         """Random entries of sizes and signs that the seed decides."""
@@ -302,16 +306,10 @@ class SpreadReals(Reals):
         return drawn
 
 
-class FineSpreadReals(SpreadReals):
-    """The same points with many more digits."""
-
-    carried = 6 * DIGITS
-
-
-class FinestSpreadReals(SpreadReals):
+class FinestSpreadReals(FineSpreadReals):
     """The same points with still more: a value that differs here from the one with fewer is an error of rounding."""
 
-    carried = 18 * DIGITS
+    carried = 8 * DIGITS
 
 
 NumberSystem = Field | Reals

@@ -47,7 +47,7 @@ class InputSpace:
         named: list[tuple[str, Set[str] | Mapping[str, object]]] = [
             ("positive", {a.name for a in self.program.inputs if a.positive}),
             ("usual", {name for name, value in self.program.defaults if value != 0}),
-            ("discrete", {name for name, domain in self.domains.items() if domain.step}),
+            ("discrete", {name for name, domain in self.domains.items() if domain.values}),
             ("soft", self.soft - self.domains.keys()),
             ("one-hot", self.hard),
             ("fixed", dict(self.fixed)),
@@ -88,7 +88,7 @@ class InputSpace:
         }
         usual = {name: float(value) for name, value in self.program.defaults}
         for name, kinds in self.kinds.items():
-            if "usual" in kinds and "discrete" not in kinds:
+            if "usual" in kinds and not (name in self.domains and self.domains[name].step):
                 found[name] = np.asarray(usual[name] * rng.uniform(*RELATIVE))
         return self.admissible({**found, **{name: np.asarray(value) for name, value in self.fixed}})
 
