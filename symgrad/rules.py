@@ -95,7 +95,7 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     equation = multiplied_out(lhs * denominator - numerator)
     divisor = equation.coeff(atom)
     rest = equation - divisor * atom
-    if divisor == 0 or multiplied_out(rest).has(atom) or divisor.has(atom):
+    if divisor == 0 or multiplied_out(rest).has(atom):
         return None
     solution = factor_terms(-multiplied_out(rest) / divisor)
     below = fraction(solution)[1]

@@ -179,6 +179,8 @@ def test_what_deltas_pick_is_said(case: str) -> None:
 
 def test_why_a_line_becomes_shorter_is_said() -> None:
     assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n]) == "terms cancel"
+    nested = x[n] * (y[n] * (x[n] + p[n]) - p[n] * (x[n] + y[n]))
+    assert _collect_reason(nested) == "terms cancel"
     assert _collect_reason(x[n] * y[n] + x[n] * p[n]) == "a common factor taken out"
     assert _collect_reason((x[n] + y[n] + 1) ** 200 + x[n]) == "common factors put together"  # too long to multiply out
 
@@ -196,7 +198,7 @@ def test_divisors_that_disappear_have_a_reason() -> None:
         (x, v, r, t),
         (
             abbreviation(s[n], exp(x[n])),
-            node(y[n], x[n] / v[n] + sqrt(r[n]) + sqrt(t[n]) / t[n]),
+            node(y[n], x[n] * v[n] + sqrt(r[n]) + sqrt(t[n]) + 1 / t[n]),
             node(L.base, Sum(s[n] * y[n], n)),
         ),
         "L",
