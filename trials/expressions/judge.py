@@ -135,12 +135,12 @@ def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator
 
 def _errors(derived: Derivation, at: Point) -> dict[int, float] | None:
     """The lines that do not hold at a point, by how much; None where the equations round otherwise than the function,
-    have no value there, overflow, or are too steep for the complex step."""
+    have no value there, tie, overflow, or are too steep for the complex step."""
     with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
         lines = lines_at(derived.record, at.inputs, at.sizes)
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
         steepest = max((float(np.max(np.abs(slope))) for slope in lines.adjoints.values()), default=0.0)
-        if not lines.near and lines.is_real and np.isfinite(output) and steepest < STEEPEST:
+        if not (lines.near or lines.kinks.watch.tied) and lines.is_real and np.isfinite(output) and steepest < STEEPEST:
             return {found.number: found.error for found in lines.wrong(derived.steps)}
     return None
 
