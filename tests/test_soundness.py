@@ -378,3 +378,9 @@ def test_a_symmetric_matrix_is_so_only_where_it_is_said() -> None:
         for step in (line, replace(line, assumption=of.assumptions[0]))
     ]
     assert levels == [Level.WRONG, Level.EVERY_SHAPE]
+
+
+def test_a_line_that_holds_exactly_at_one_entry_alone_is_unproved() -> None:
+    """Where every axis has one entry, N - 1 is 0; elsewhere relu(x - 1000) is, at all points that are tried."""
+    far = relu(x - 1000)
+    assert verdict((N.size - 1) * (C.size - 1) * far, 0, program(loss=LOSS + far)).level >= Level.UNPROVED
