@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 
 
@@ -12,9 +13,10 @@ def visible(text: str) -> str:
 
 @dataclass(frozen=True)
 class Legible:
-    """A record whose texts are shown to a reader: they are escaped as they enter it, wherever they come from."""
+    """A record whose texts are shown to a reader: they are joined to one line and escaped as they enter it, wherever
+    they come from."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if isinstance(text := getattr(self, field.name), str):
-                object.__setattr__(self, field.name, visible(text))
+                object.__setattr__(self, field.name, visible(re.sub(r"\s*[\r\n]\s*", " ", text)))

@@ -156,7 +156,7 @@ def test_a_proof_over_budget_is_a_weaker_mark_that_says_why() -> None:
 
 
 def test_what_a_proof_may_cost() -> None:
-    assert (TERMS_A_LINE, MOST_OF_A_LINE) == (8_000, 80_000)
+    assert (TERMS_A_LINE, MOST_OF_A_LINE) == (12_000, 80_000)
 
 
 def test_exponentials_nested_more_deeply_than_the_tower_is_high_are_outside_of_the_field() -> None:

@@ -36,7 +36,7 @@ from symgrad.steps import Record, Total
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
-TERMS_A_LINE, MOST_TERMS = 8_000, 80_000
+TERMS_A_LINE, MOST_TERMS = 12_000, 80_000
 """Of work: for each line on average, and for one; the catalogue and the tests need a tenth of it at most."""
 
 
