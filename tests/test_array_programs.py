@@ -331,3 +331,27 @@ def test_gradients_that_are_an_input_or_a_part_of_it_have_memory_of_their_own(te
     loss, grads = function(*inputs)
     arrays = [*inputs, loss, *grads]
     assert not any(np.shares_memory(a, b) for a, b in combinations(arrays, 2))
+
+
+# --- numbers made of sizes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mean(where(mean(Q, axis=1) > 1/4, X, X**2))",
+        "2*sum(where(sum(Q) > 3, X, 0*X) + 5*where(sum(Q) >= 3, X**2, X))",
+        "3*sum(sign(sum(Q) - 3)*X)",
+        "mean(abs(sum(Q) - 3)*X - maximum(sum(Q), 3)*X**2)",
+    ],
+)
+def test_branches_on_sizes_alone(text: str, rows: int) -> None:
+    """The rows of Q sum to one, so that its sum is their number, and the means of its rows are one over C."""
+    loss = find(None, text, "Q: N C distribution, X: N", "X")
+    rng = np.random.default_rng(0)
+    Q, X = np.full((rows, 3), 1 / 3), rng.normal(size=rows)
+    value, grads = symgrad.derive(loss).to_numpy()(Q, X)
+    step = 1e-6 * np.eye(rows)
+    by = [(float(loss(Q, X + h)) - float(loss(Q, X - h))) / 2e-6 for h in step]
+    assert value == pytest.approx(float(loss(Q, X))) and grads[0] == pytest.approx(by, rel=1e-6, abs=1e-7)

@@ -93,3 +93,14 @@ def test_the_same_points_for_the_same_seed_in_every_piece() -> None:
     assert all(np.array_equal(one["r"], other["r"]) for one, other in zip(points, again, strict=True))
     found = set().union(*(Spot(program, ("r",), {"N": 5}, point).entered for point in points))
     assert found == set(pieces(program, ("r",)))
+
+
+def test_a_scalar_by_itself_decides() -> None:
+    @symgrad.loss(shapes="x: N, tau: scalar", wrt="x tau")
+    def clipped(x, tau):
+        return np.sum(x**2 * np.clip(tau, 0, 1))
+
+    derivation = symgrad.derive(clipped)
+    assert symgrad.diagnose(derivation, lambda x, tau: (2 * x * np.clip(tau, 0, 1), np.sum(x**2) * (0 <= tau <= 1))).ok
+    assert not symgrad.diagnose(derivation, lambda x, tau: (2 * x * np.clip(tau, 0, 1), np.sum(x**2))).ok
+    assert derivation.example is not None

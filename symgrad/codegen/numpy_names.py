@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy
 
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid
-from symgrad.functions import MEANINGS, absolute
+from symgrad.functions import MEANINGS, absolute, signum, step, where
 
 # Calls, with {} for each argument.
 ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
@@ -18,6 +18,10 @@ ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
 }
 NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
     function: meaning.python for function, meaning in MEANINGS.items() if not meaning.python.startswith("_")
+} | {
+    step: "float(({0} > 0) + {1} * ({0} == 0))",
+    signum: "float(({0} > 0) - ({0} < 0))",
+    where: "({1} if {0} else {2})",
 }
 
 # What the lines around and of a generated function call: no array can have such a name there.

@@ -53,8 +53,10 @@ class Piece:
     @property
     def level(self) -> Expr:
         """What is compared with 0, or, of a ``selection``, with the largest of the others."""
-        one, *others = self.decides.args
-        return one - others[0] if isinstance(self.decides, equal) else one if self.is_largest else self.decides
+        if isinstance(self.decides, equal):
+            left, right = self.decides.args
+            return left - right
+        return self.decides.args[0] if self.is_largest else self.decides
 
     @property
     def is_largest(self) -> bool:
