@@ -30,7 +30,7 @@ KINDS = (
 mark`` one that says more than is true, or that refutes a line which holds at every point that was tried."""
 
 STEEPEST = 1e9
-"""Where an adjoint is larger, such as 1/(2 sigma) of equal entries, rounding moves a line by more than it may be off."""
+"""Where an adjoint is larger, as 1/(2 sigma) of equal entries is, rounding moves a line by more than it may be off."""
 
 
 @dataclass
