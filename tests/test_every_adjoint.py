@@ -19,7 +19,7 @@ MANY = (1, 3, 2, 1, 2)  # of more axes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(PROGRAMS)[::2])  # the others take as long, and found nothing of their own
+@pytest.mark.parametrize("name", list(PROGRAMS)[::2])  # every second one: all take minutes
 def test_by_every_array_at_once(name: str) -> None:
     program, wrt = PROGRAMS[name]
     record = symgrad.derive(program, wrt=wrt).record
