@@ -34,6 +34,7 @@ myst_heading_anchors = 2
 nb_execution_mode = "auto"  # the tutorial is run whenever its page is read
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
+nb_execution_timeout = 300  # seconds of a cell: a machine may be busy
 nb_execution_show_tb = True
 autodoc_member_order = "bysource"
 
