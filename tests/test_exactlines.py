@@ -25,6 +25,7 @@ def record() -> Record:
     return derive_record(cl.softmax_mse(), ("W", "b"))
 
 
+@pytest.mark.slow
 def test_every_line_holds_exactly_and_twice_it_does_not(record: Record) -> None:
     exact = ExactLines(record, Instance(record.program, SIZES), ())
     for place, (step, claim) in enumerate(zip(record.steps, claims(record), strict=True)):

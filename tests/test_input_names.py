@@ -89,6 +89,7 @@ def test_lambdified_entries_have_a_place_for_every_name(names: tuple[str, ...]) 
     assert value == found and all(np.array_equal(*pair) for pair in zip(grads, own, strict=True))
 
 
+@pytest.mark.slow
 def test_what_the_code_calls_is_reserved() -> None:
     """Builtins beside the names of inputs; those of the helpers are apart from these."""
     for loss in symgrad.LOSSES:

@@ -75,6 +75,7 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_is_named(name: str) -> None:
     loss, shapes, candidate, kind, words = CASES[name]

@@ -91,6 +91,7 @@ few = settings(
 )
 
 
+@pytest.mark.slow
 @few
 @given(programs())
 def test_mathml_is_well_formed(of: Program) -> None:

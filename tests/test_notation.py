@@ -112,6 +112,7 @@ def test_an_index_replaced_has_the_value_of_the_other(expr: Expr, indices: dict[
         assert value(made, at, {}, {}) == value(expr, {x: at[indices.get(x, x)] for x in LETTERS}, {}, {})
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(expression, expression)
 def test_every_entry_of_an_array_unfolded(expr: Expr, new: Expr) -> None:

@@ -79,6 +79,7 @@ def record_of(name: str) -> Record:
     return derive_record(build(), wrt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_every_line_of_every_program_is_proved_at_every_shape(name: str) -> None:
     report = prove(record_of(name))

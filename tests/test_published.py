@@ -99,6 +99,7 @@ def test_the_sources_are_those_of_several_kinds() -> None:
 # Formulas
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", FORMULAS)
 def test_printed_formulas_are_right_or_wrong_as_recorded(item: Formula) -> None:
     found = check_formula(item)
@@ -106,6 +107,7 @@ def test_printed_formulas_are_right_or_wrong_as_recorded(item: Formula) -> None:
     assert found.found.startswith("wrong: ") == bool(item.wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", FORMULAS)
 def test_a_changed_factor_of_any_formula_shows(item: Formula) -> None:
     found = check_formula(replace(item, formula=f"2 * ({item.formula})"))

@@ -224,6 +224,7 @@ def test_losses_compile(name: str, tmp_path: Path) -> None:
 SOME = ("softmax_mse", "huber", "layer_norm", "attention_head")
 
 
+@pytest.mark.slow
 @needs_tex
 def test_the_catalogue_compiles(tmp_path: Path) -> None:
     """Every loss, some of them in one notation alone and with the code; pdflatex runs twice at a time."""

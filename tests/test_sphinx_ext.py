@@ -15,6 +15,8 @@ import pytest
 
 import symgrad
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("sphinx")
 pytest.importorskip("myst_parser")
 
