@@ -18,7 +18,7 @@ author = "the symgrad developers"
 version = release = symgrad.__version__
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-from saturation import saturation, to_svg  # noqa: E402
+from saturation import saturation, to_svg  # noqa: E402  (found by the path above)
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext", "mathml_math"]
 html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
