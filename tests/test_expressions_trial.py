@@ -84,6 +84,13 @@ def findings_of(monkeypatch: pytest.MonkeyPatch, change: Any) -> set[str]:
     return {kind for kind, _ in judge.examine(norm_of_products(), 1, False).findings}
 
 
+def test_no_point_where_numpy_overflows() -> None:
+    """There its value is finite and wrong: the entries are all -inf, whose spread under atan is 0."""
+    loss = Loss((Input("z", ("D",)),), (), "np.var(np.arctan(z - np.log(np.sum(np.exp(500 * z)))))", ("z",), False)
+    found = list(oracle.points(loss, 0))
+    assert found and all(np.max(at.inputs["z"]) < 1.42 for at in found)
+
+
 def test_a_wrong_gradient_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def doubled(derived: Derivation) -> Derivation:
         run = derived.to_numpy()

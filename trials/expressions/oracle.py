@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import SimpleNamespace
@@ -127,7 +128,8 @@ def _point(
     loss: Loss, run: Callable[..., Any], sizes: Mapping[str, int], rng: np.random.Generator, scale: float
 ) -> Point | None:
     inputs = {given.name: drawn(given, sizes, rng, scale) for given in loss.inputs}
-    with np.errstate(all="ignore"):
+    # Where something overflows NumPy's own value may be finite and wrong: atan(z - log(sum(exp(z)))).
+    with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
         value = float(run(**inputs))
         if not abs(value) < MOST:
             return None
@@ -139,10 +141,10 @@ def _point(
                 if slope is None:
                     return None
                 slopes.append(slope)
-    roots = Roots()
-    with np.errstate(all="ignore"):
+        roots = Roots()
         function(loss, LANGUAGE | {"np": roots, "norm": roots.norm})(**inputs)
-    return Point(sizes, inputs, value, tuple(slopes), roots.is_zero)
+        return Point(sizes, inputs, value, tuple(slopes), roots.is_zero)
+    return None
 
 
 def drawn(given: Input, sizes: Mapping[str, int], rng: np.random.Generator, scale: float) -> Any:
