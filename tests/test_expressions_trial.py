@@ -87,7 +87,7 @@ def findings_of(monkeypatch: pytest.MonkeyPatch, change: Any) -> set[str]:
 def test_no_point_where_numpy_overflows() -> None:
     """There its value is finite and wrong: the entries are all -inf, whose spread under atan is 0."""
     loss = Loss((Input("z", ("D",)),), (), "np.var(np.arctan(z - np.log(np.sum(np.exp(500 * z)))))", ("z",), False)
-    found = list(oracle.points(loss, 0))
+    found = [at for seed in range(10) for at in oracle.points(loss, seed)]
     assert found and all(np.max(at.inputs["z"]) < 1.42 for at in found)
 
 
