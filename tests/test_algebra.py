@@ -234,12 +234,22 @@ def test_only_what_is_positive_comes_out_of_a_root() -> None:
     assert {outside: 1} == y(k) and inside == add(p(k), p(j))
     assert positive == () and rest == common
     fraction = add(number(1), power(less(y(k), y(j)), -1))
-    assert algebra.cleared(fraction, positive=True) == (fraction, {})
+    assert algebra.content(fraction, positive=True) == ((), 1, fraction)
     numerator, divisors = algebra.cleared(fraction)
     powers = [power(less(y(k), y(j)), exponent) for exponent in (-2, -1)]
     for both in (add(*powers), add(*reversed(powers))):
         assert list(algebra.cleared(both)[1].values()) == [2]
     assert list(divisors.values()) == [1] and numerator == less(less(y(j), y(k)), number(1))
+
+
+def test_what_is_positive_comes_out_of_a_fraction_whose_divisor_has_no_sign() -> None:
+    """x/(x - z) is 1 + z/(x - z) in normal form, of which nothing seems to come out."""
+    divided = power(less(p(k), p(j)), -1)
+    for coefficient in (3, -3):
+        fraction = scale(times(p(k), divided), coefficient)
+        outside, size, rest = algebra.content(fraction, positive=True)
+        assert {outside: 1} == p(k) and size == 3
+        assert rest == scale(divided, coefficient // 3)
 
 
 def test_known_signs() -> None:

@@ -306,6 +306,12 @@ def test_what_cancels_to_all_digits_is_zero() -> None:
     assert marks[-1].words == "unproved; undefined at C = 1"
 
 
+def test_where_a_line_is_undefined_is_said_though_exact_arithmetic_takes_too_long() -> None:
+    derivation = symgrad.derive(parse("sum(log(softmax(X, axis=1) / (1 - softmax(X, axis=1))))", "X: N C", ""))
+    words = [mark.words for mark in derivation.prove().marks]
+    assert words.count("unproved; undefined at C = 1") == 4 and words.count("every shape") == 8
+
+
 def test_the_size_at_which_a_line_is_undefined_is_named() -> None:
     y = Sum(Y[n, k], k)
     for divisor, more, where in [

@@ -170,15 +170,14 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
 
     Else the coefficient takes the sign of the first term: a polynomial and its negative have one primitive part.
     """
-    polynomial, divisors = cleared(polynomial, positive=positive)
+    polynomial, divisors = cleared(polynomial)
     if not polynomial:
         raise NoNormalForm("a division by zero")
     lowest: dict[Atom, Exponent] = {}
     for atom in {a for m in polynomial for a, _ in m}:
         if atom.kind == "delta":
             raise NoNormalForm("a division by an expression with a Kronecker delta, or its root or logarithm")
-        if not positive or atom.sign:
-            lowest[atom] = min(dict(m).get(atom, 0) for m in polynomial)
+        lowest[atom] = min(dict(m).get(atom, 0) for m in polynomial)
     inverse = [(a, -e) for a, e in lowest.items() if e]
     reduced: Polynomial = {}
     for m, c in polynomial.items():
@@ -188,22 +187,27 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
         reduced[as_monomial(exponents)] = c
     values = list(reduced.values())
     coefficient = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
-    if not positive and ordered(reduced)[0][1] < 0:
+    if ordered(reduced)[0][1] < 0:
         coefficient = -coefficient
+    rest = scale(reduced, 1 / coefficient)
     for atom, exponent in divisors.items():
         lowest[atom] = lowest.get(atom, 0) - exponent
-    return as_monomial(lowest), coefficient, scale(reduced, 1 / coefficient)
+    if not positive:
+        return as_monomial(lowest), coefficient, rest
+    kept = {atom: exponent for atom, exponent in lowest.items() if not atom.sign}
+    signed = scale(product(kept.items()), 1 if coefficient > 0 else -1)
+    return as_monomial({a: e for a, e in lowest.items() if a.sign}), abs(coefficient), multiply(signed, rest)
 
 
-def cleared(polynomial: Polynomial, *, positive: bool = False) -> tuple[Polynomial, dict[Atom, Exponent]]:
-    """A polynomial as numerator / product of powers of roots and divisors; with ``positive``, of positive ones only.
+def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
+    """A polynomial as numerator / product of powers of roots and divisors.
 
     Where terms with different divisors belong to one fraction, their sum may simplify: 1 - 1/(1 + e) is e/(1 + e).
     """
     divisors: dict[Atom, Exponent] = {}
     for monomial in polynomial:
         for atom, exponent in monomial:
-            if atom.kind == "root" and exponent < 0 and (atom.sign or not positive):
+            if atom.kind == "root" and exponent < 0:
                 divisors[atom] = max(divisors.get(atom, 0), -exponent)
     if not divisors:
         return polynomial, {}

@@ -36,8 +36,9 @@ from symgrad.steps import Record, Total
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
-TERMS_A_LINE, MOST_TERMS = 12_000, 80_000
-"""Of work: for each line on average, and for one; the catalogue and the tests need a tenth of it at most."""
+TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
+"""Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a tenth
+of it at most."""
 
 
 def prove(record: Record) -> ProofReport:
@@ -221,7 +222,8 @@ class Prover:
         if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
             return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound, keys)
-        exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
+        with within(Budget("exact arithmetic", EXACT_TERMS)):
+            exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
         # Where every sum has one term most things hold: that shape alone says nothing.
         if not all({size for _, size in shape} == {1} for shape in exact):
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
