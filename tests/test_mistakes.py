@@ -83,3 +83,20 @@ def test_a_mistake_is_named(name: str) -> None:
     found = symgrad.diagnose(derivation, candidate)
     assert not found.ok and found.explanations, found
     assert found.explanations[0].kind == kind and words in found.summary, found
+
+
+def test_what_agrees_by_chance_where_inputs_are_large_is_no_explanation() -> None:
+    """Rows that are far apart are so without B too, and if all their distances are added up."""
+
+    @symgrad.loss(shapes="A: N D, B: N D, y: N binary", wrt="A B")
+    def contrastive(A, B, y, margin=1.0):
+        squares = np.sum((A - B) ** 2, axis=1)
+        return np.mean(y * squares + (1 - y) * np.maximum(0, margin - np.sqrt(squares)) ** 2)
+
+    def without_margin(A, B, y, margin=1.0):
+        of_a = 2 * y[:, None] * (A - B) / len(y)
+        return of_a, -of_a
+
+    found = symgrad.diagnose(symgrad.derive(contrastive), without_margin).explanations
+    assert found[0].kind == "branch"
+    assert not [e.words for e in found if e.words.endswith("on the way forward alone")]

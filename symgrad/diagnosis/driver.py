@@ -28,7 +28,7 @@ from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
-from symgrad.sampling import Sample
+from symgrad.sampling import Sample, possible
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
@@ -40,6 +40,8 @@ MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
     of_lines,
 )
 WIDER = (of_lines_more_widely,)
+NEARER = (0.2, 0.05)
+"""How large inputs are at which explanations are tried once more."""
 MOST_ORDERED = 5
 """Gradients that are looked for in another order."""
 
@@ -63,7 +65,11 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     benches = tried.benches
     as_returned = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
     order = _order(record, benches, as_returned)
-    given = [{name: g[at] for name, at in zip(record.wrt, order, strict=True)} for g in as_returned]
+
+    def in_order(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: found[at] for name, at in zip(record.wrt, order, strict=True)}
+
+    given = list(map(in_order, as_returned))
     rounding = Rounding.of(record, derivation.to_numpy(), benches, given)
     deviations = [d for array in record.wrt if (d := _deviation(array, benches, given, rounding.allowed[array]))]
     remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
@@ -78,7 +84,9 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     if within:
         deviations = []
     elif deviations:
-        found = _explained(record, benches, given, rounding, {d.array for d in deviations})
+        nearer = list(_nearer(record, candidate, tried))
+        points, all_given = [*benches, *(b for b, _ in nearer)], [*given, *(in_order(g) for _, g in nearer)]
+        found = _explained(record, points, all_given, rounding, {d.array for d in deviations})
     elif order != record.wrt:
         apart = (_deviation(array, benches, as_returned, rounding.allowed[array]) for array in record.wrt)
         deviations = [d for d in apart if d]
@@ -97,12 +105,12 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
     elif tried.failure:
         remarks.append(tried.failure)
-    points = tuple(dict(bench.sizes) for bench in benches[:2])
+    compared = tuple(dict(bench.sizes) for bench in benches[:2])
     program, idle = record.program, (f"{piece.text(record.program)} where that matters" for piece in tried.sample.idle)
     unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
     if not deviations and not within:
         remarks += _conventions(record, candidate, tried, rounding)
-    return Diagnosis(record.program.name, name, points, tuple(deviations), found, tuple(remarks), within, unreached)
+    return Diagnosis(record.program.name, name, compared, tuple(deviations), found, tuple(remarks), within, unreached)
 
 
 def _conventions(record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding) -> Iterator[str]:
@@ -131,6 +139,17 @@ def _agrees(
         return False
     given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
     return not any(_deviation(name, benches, given, rounding.single[name]) for name in record.wrt)
+
+
+def _nearer(record: Record, candidate: Candidate, tried: _Tried) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
+    """Smaller inputs, and the gradients of a candidate there: explanations that agree by chance, since larger inputs
+    enter the same pieces by them, differ at these."""
+    space, first = tried.taken.space(record), tried.benches[0]
+    for factor in NEARER if possible(space, record.wrt) else ():
+        bench = Bench(record, first.sizes, space.enlarged(first.inputs, factor))
+        given = returned(candidate, tried.taken.given(bench.inputs), record.wrt)
+        if all(np.all(np.isfinite(value)) for value in (*bench.truth.values(), *given.values())):
+            yield bench, given
 
 
 def _explained(
