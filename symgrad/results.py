@@ -5,6 +5,7 @@ What only a notebook needs (HTML, LaTeX) is imported when it asks for it.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from warnings import warn
@@ -100,7 +101,7 @@ class Proof(ProofReport, Displayed):
             if mark.where:
                 said = f"ine {mark.number} is undefined at {mark.where}"
                 remarks.append(f"L{said}.")
-                warn(f"{name}: l{said}", UndefinedWarning, stacklevel=4)
+                warn(f"{name}: l{said}", UndefinedWarning, stacklevel=_level_of_caller())
         return tuple(remarks)
 
     def __repr__(self) -> str:
@@ -117,6 +118,14 @@ class Proof(ProofReport, Displayed):
         from symgrad.render.latex import proof_latex
 
         return f"$${proof_latex(self.counts, {mark.number: mark.words for mark in self.weaker()})}$$"
+
+
+def _level_of_caller() -> int:
+    """How far up the first function is that is neither of this package nor a decorator around one of its own."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in ("symgrad", "contextlib"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 @dataclass(frozen=True, repr=False)

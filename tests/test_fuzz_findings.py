@@ -180,8 +180,11 @@ def test_absolute_values_that_sympy_takes_out_of_roots_in_a_line() -> None:
     assert not any("Abs" in str(step.after) for step in derivation.steps)
     inputs = random_inputs(program, {"N": 3}, seed=1)
     arrays = forward(program, inputs, {"N": 3})
-    with pytest.warns(symgrad.UndefinedWarning, match="N = 1"):  # what is centred is 0 there, and so is its root
+    with pytest.warns(symgrad.UndefinedWarning, match="N = 1") as warned:  # what is centred is 0 there, as is its root
         function = derivation.to_numpy()
+        derivation.to_source()
+        derivation.explicit(N=3).lambdify()
+    assert {warning.filename for warning in warned} == {__file__}
     _, grads = function(*inputs.values())
     assert pytest.approx(complex_step(program, "F", arrays, {"N": 3}), rel=1e-8) == grads.F
 
