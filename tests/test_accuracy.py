@@ -49,11 +49,12 @@ def probed(name: str) -> Record:
     return derive_record(PROBES[name], ("U",) if name == "probabilities" else ("u",))
 
 
-def functions(of: Record, sizes: dict[str, int]) -> list[Callable[..., Any]]:
+@cache
+def functions(of: Callable[[str], Record], name: str, **sizes: int) -> list[Callable[..., Any]]:
     """The function of each target; the scalar one is for small sizes."""
-    made = [to_numpy(of)]
+    made = [to_numpy(of(name))]
     if sizes["C"] <= 10:
-        made.append(compile_source(to_source(of, "f", target="scalar", sizes=sizes), "f"))
+        made.append(compile_source(to_source(of(name), "f", target="scalar", sizes=sizes), "f"))
     return made
 
 
@@ -115,16 +116,15 @@ def test_probabilities_rows_and_gradients_given_the_logits(
     sizes = {"N": shape[0], "C": shape[1]}
     one = float(np.spacing(kind(1)))
     largest = np.maximum(max(1.0, np.log(shape[1])), np.ptp(z, axis=1)).astype(kind)
-    for f in functions(probed("probabilities"), sizes):
+    for f in functions(probed, "probabilities", **sizes):
         _, grads = f(z, np.ones(shape, kind))
         assert grads.U.dtype == kind and np.all(errors(grads.U, truth["probabilities"]) <= UNITS * one)
     for loss, bound in (("softmax_cross_entropy", np.spacing(largest)), ("softmax_mse", one)):
-        for f in functions(probed(loss), sizes):
+        for f in functions(probed, loss, **sizes):
             _, grads = f(z, y, np.ones(shape[0], kind))
             assert grads.u.dtype == kind and np.all(errors(grads.u, truth[loss]) <= UNITS * bound), loss
-        of = _by_logits(loss)
         given = np.eye(shape[0], dtype=kind), z, np.zeros(shape[1], kind), y
-        for f in functions(of, {**sizes, "D": shape[0]}):
+        for f in functions(_by_logits, loss, **sizes, D=shape[0]):
             _, grads = f(*given)
             assert np.all(errors(grads.Z, truth[f"G of {loss}"]) <= UNITS * one / shape[0]), loss
 
@@ -132,6 +132,11 @@ def test_probabilities_rows_and_gradients_given_the_logits(
 @cache
 def _by_logits(loss: str) -> Record:
     return derive_record(LOSSES[loss](), ("Z",))
+
+
+@cache
+def _by_weights(loss: str) -> Callable[..., Any]:
+    return to_numpy(derive_record(LOSSES[loss](), ("W",)))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -152,7 +157,7 @@ def test_end_to_end_within_what_the_rounding_of_the_logits_carries(loss: str, ki
         value = mpmath.fsum(truth[loss]) / 6
     unit = float(np.spacing(kind(1)))
     off = (20 + 1 + UNITS) * unit * (np.abs(x).astype(float) @ np.abs(w) + np.abs(b)).max()
-    found, grads = to_numpy(derive_record(LOSSES[loss](), ("W",)))(x, w, b, y)
+    found, grads = _by_weights(loss)(x, w, b, y)
     rounding = (6 + UNITS) * unit
     assert abs(mpmath.mpf(float(found)) - value) <= 2 * off + rounding * max(1, float(value))
     reach = np.abs(x).astype(float).sum(axis=0)[:, None] / 6

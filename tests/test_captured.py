@@ -31,6 +31,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
 def test_no_index_is_captured(text: str) -> None:
     shapes = "X: N D, Y: N D" if "Y" in text else "X: N D"

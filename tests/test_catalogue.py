@@ -35,6 +35,7 @@ def in_order(name: str, inputs: dict[str, Any]) -> list[Any]:
     return [inputs[array.name] for array in derived(name).program.inputs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_line_is_proved_at_every_shape(name: str) -> None:
     for report in (derived(name).prove(), derived(name).evaluation.prove()):

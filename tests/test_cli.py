@@ -278,6 +278,7 @@ def test_a_wrong_line_gives_no_code(arguments: list[str], wrong: int, capsys: py
     assert (code, out) == (1, "") and f"line {wrong} is wrong" in err
 
 
+@pytest.mark.slow
 def test_what_is_undefined_somewhere_is_said_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     odds = "mean(log(softmax(X, axis=1) / (1 - softmax(X, axis=1)))**2)"
     code, out, err = run(capsys, "derive", "-e", odds, "--shapes", "X: N C")

@@ -198,6 +198,7 @@ def defined(of: Record, name: str) -> int:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ALL, *READY_MADE])
 def test_a_derivative_cites_the_definitions_that_it_writes_out(name: str) -> None:
     of = record(name) if name in ALL else derived(READY_MADE[name]).record
@@ -365,6 +366,7 @@ def test_renaming_the_arrays_gives_the_same_lines(name: str) -> None:
         assert canonical(mine.after) == canonical(theirs.after.xreplace(back))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "attention"])
 def test_permuting_independent_equations_gives_the_same_lines(name: str) -> None:
     make, wrt = ALL[name]

@@ -27,7 +27,7 @@ def test_by_every_array_at_once(name: str) -> None:
     sizes = dict(zip(program.axis, SIZES if len(program.axes) <= len(SIZES) else MANY, strict=False))
     inputs = random_inputs(program, sizes, seed=3)
     arrays = forward(program, inputs, sizes)
-    loss, gradients = symgrad.derive(program, wrt=every).to_numpy()(*inputs.values())
+    loss, gradients = symgrad.derive(program, wrt=every).to_numpy(check=False)(*inputs.values())
     assert loss == pytest.approx(arrays[program.output].real, rel=1e-10)
     for array, found in zip(every, gradients, strict=True):
         expected = complex_step(program, array, arrays, sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,12 @@ OWN = {name: loss for name, loss in vars(unseen).items() if isinstance(loss, Los
 LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}
 
 
+@cache
+def derived(name: str) -> Derivation:
+    """The derivation of a loss or of a program of the tests, with its example: made once."""
+    return symgrad.derive(LOSSES[name]) if name in LOSSES else symgrad.derive(ZOO[name][0](), wrt=ZOO[name][1])
+
+
 def example_of(derivation: Derivation) -> Example:
     found = derivation.example
     assert found is not None
@@ -32,7 +39,7 @@ def values(quantities: Any) -> dict[str, np.ndarray]:
 
 def test_the_softmax_classifier_of_lecture_notes() -> None:
     """One row with the probabilities (.2, .3, .5) and label 2 of 0..2: the gradient is (.2, .3, -.5)."""
-    example = example_of(symgrad.derive("softmax_cross_entropy"))
+    example = example_of(derived("softmax_cross_entropy"))
     assert dict(example.sizes) == {"N": 1, "D": 2, "C": 3}
     assert (
         "Y is the one-hot row of label 2 (of 0, 1, 2)." in example.remark and "P is (0.2, 0.3, 0.5)" in example.remark
@@ -53,8 +60,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     loss = LOSSES[name]
-    derivation = symgrad.derive(loss)
-    example = example_of(derivation)
+    example = example_of(derived(name))
     given = {name: a if a.ndim else float(a) for name, a in values(example.inputs).items()}
     for shape in (s for s in loss.shapes if s.labels):
         given[shape.name] = given.pop(shape.name.upper()).argmax(axis=1)
@@ -73,9 +79,8 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
 @pytest.mark.parametrize("name", ZOO)
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
     """Against an evaluation of its equations entry by entry, and against the complex step."""
-    build, wrt = ZOO[name]
-    program = build()
-    example = example_of(symgrad.derive(program, wrt=wrt))
+    program, wrt = derived(name).program, derived(name).record.wrt
+    example = example_of(derived(name))
     arrays = forward(program, values(example.inputs), example.sizes)
     assert example.loss == pytest.approx(arrays[program.output].real, rel=1e-12)
     for quantity in example.defined:
@@ -93,7 +98,7 @@ def test_every_program_has_an_example_that_is_right(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*LOSSES, *ZOO])
 def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
-    derivation = symgrad.derive(LOSSES[name]) if name in LOSSES else symgrad.derive(ZOO[name][0](), wrt=ZOO[name][1])
+    derivation = derived(name)
     program, example = derivation.program, example_of(derivation)
     inputs = values(example.inputs)
     assert all((inputs[array.name] > 0).all() for array in program.inputs if array.positive)
@@ -109,6 +114,7 @@ def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
             assert (np.sort(inputs[array.name])[..., -1] == 1).all() and (inputs[array.name].sum(axis=-1) == 1).all()
 
 
+@pytest.mark.slow
 def test_it_is_the_same_each_time() -> None:
     one, other = (example_of(symgrad.derive("attention_head")) for _ in range(2))
     assert one.remark == other.remark
@@ -116,11 +122,12 @@ def test_it_is_the_same_each_time() -> None:
         assert (a.values == b.values).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "idle"), [("info_nce", "U"), ("clip_loss", "U"), ("attention_head", "Wq"), ("weighted_cross_entropy", "a")]
 )
 def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
-    example = example_of(symgrad.derive(name))
+    example = example_of(derived(name))
     sizes = list(example.sizes.items())
     assert sizes[0][1] == 2
     smallest = ", ".join(f"{axis} = {size}" for axis, size in [(sizes[0][0], 1), *sizes[1:]])
@@ -131,8 +138,8 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
 @pytest.mark.parametrize("name", symgrad.LOSSES)
 def test_something_depends_on_every_input(name: str) -> None:
     """Each entry of an input is moved by itself; labels cannot be."""
-    derivation = symgrad.derive(name)
-    evaluate, inputs = derivation.to_numpy(), values(example_of(derivation).inputs)
+    derivation = derived(name)
+    evaluate, inputs = derivation.to_numpy(check=False), values(example_of(derivation).inputs)
     assumed = {
         array.name for array in derivation.program.inputs for a in derivation.assumptions if a.lhs.has(array.base)
     }
@@ -153,7 +160,7 @@ def run(evaluate: Any, inputs: dict[str, np.ndarray]) -> list[Any]:
 
 
 def test_of_several_rows_the_first_has_simple_probabilities() -> None:
-    example = example_of(symgrad.derive("weighted_cross_entropy"))
+    example = example_of(derived("weighted_cross_entropy"))
     assert values(example.defined)["P"][0] == pytest.approx([0.2, 0.3, 0.5], rel=1e-14)
     assert "b is chosen so that the first row of P is (0.2, 0.3, 0.5)." in example.remark
     assert "Y has the one-hot rows of the labels 2, 0 (of 0, 1, 2)." in example.remark
@@ -164,12 +171,12 @@ def test_of_several_rows_the_first_has_simple_probabilities() -> None:
     [("temperature", "tau", 2), ("quantile", "q", 0.75), ("elastic_net", "alpha", 0.75), ("focal", "gamma", 2)],
 )
 def test_a_scalar_at_which_it_says_something(name: str, scalar: str, value: float) -> None:
-    assert values(example_of(symgrad.derive(name)).inputs)[scalar] == value
+    assert values(example_of(derived(name)).inputs)[scalar] == value
 
 
 @pytest.mark.parametrize("name", ["huber", "quantile"])
 def test_rows_on_both_sides(name: str) -> None:
-    found = example_of(symgrad.derive(name))
+    found = example_of(derived(name))
     e, delta = values(found.defined)["e"], float(values(found.inputs).get("delta", 0))
     assert min(np.abs(e)) < delta < max(np.abs(e)) or (delta == 0 and min(e) < 0 < max(e))
     assert "At N = 1, D = 2 only one branch of L would show." in found.remark
@@ -178,7 +185,7 @@ def test_rows_on_both_sides(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", symgrad.LOSSES)
 def test_no_number_is_tiny(name: str) -> None:
-    found = example_of(symgrad.derive(name))
+    found = example_of(derived(name))
     for quantity in (*found.defined, *found.gradients):
         sizes = np.abs(quantity.values)
         assert sizes[sizes > 0].min(initial=1) >= TINY, quantity.array.name
@@ -186,8 +193,8 @@ def test_no_number_is_tiny(name: str) -> None:
 
 def test_the_numbers_are_those_of_the_function() -> None:
     """Another function gives another example; what is on the way comes from the equations."""
-    derivation = symgrad.derive("softmax_cross_entropy")
-    evaluate = derivation.to_numpy()
+    derivation = derived("softmax_cross_entropy")
+    evaluate = derivation.to_numpy(check=False)
 
     def doubled(*given: Any) -> Any:
         loss, gradients = evaluate(*given)

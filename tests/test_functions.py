@@ -303,6 +303,7 @@ KINK_CHANGES = {
 }
 
 
+@pytest.mark.slow
 def test_a_line_that_is_wrong_at_the_kink_alone_is_not_accepted() -> None:
     """Random points never meet a kink, so that agreement there does not count."""
     for name in ("relu_network", "mae", "huber", "quantile", "clipped"):

@@ -163,6 +163,7 @@ def test_absolute_values_that_sympy_writes() -> None:
     assert derive(program, wrt="x").gradients["x"].index.has(signum)
 
 
+@pytest.mark.slow
 def test_absolute_values_that_sympy_takes_out_of_roots_in_a_line() -> None:
     """A line had Abs, which the generated code could not call."""
     Z, F = Array("Z", (N,)), Array("F", (N,))
@@ -230,6 +231,7 @@ def test_a_power_with_a_symbolic_exponent_of_scalars() -> None:
     runs(tower)
 
 
+@pytest.mark.slow
 def test_exact_arithmetic_gives_up_in_time() -> None:
     """Some lines took most of a minute."""
     F, v = Array("F", (C,)), Array("v", (C, C))
@@ -345,6 +347,7 @@ def test_what_labels_pick_of_their_own_rows() -> None:
     runs(inverse)
 
 
+@pytest.mark.slow
 def test_normal_forms_give_up_in_time() -> None:
     """No product of two polynomials was too large, but all together took minutes."""
 

@@ -457,6 +457,7 @@ write_whole(Path("out.txt"), "new")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_a_write_that_is_interrupted_leaves_the_old_file(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("old")
@@ -541,6 +542,7 @@ STREAMS = {  # where output or errors go -> the exit code of a derivation, of --
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
 @pytest.mark.parametrize("command_line", range(3), ids=["derive ridge --steps none", "derive --help", "derive nope"])
 @pytest.mark.parametrize("streams", STREAMS)

@@ -298,6 +298,7 @@ def test_a_line_that_divides_by_zero_at_one_size_is_undefined_there() -> None:
     assert mark_of(Sum(Y[n, k], k) * (C.size + 2), right).level == Level.UNPROVED
 
 
+@pytest.mark.slow
 def test_what_cancels_to_all_digits_is_zero() -> None:
     """At C = 1 a softmax is 1, and 1 - p is no more than rounding leaves."""
     derivation = symgrad.derive(parse("mean(log(softmax(X, axis=1) / (1 - softmax(X, axis=1)))**2)", "X: N C", ""))

@@ -100,6 +100,7 @@ def test_mathml_is_well_formed(of: Program) -> None:
         assert part.tag == "page" or part.tag.removeprefix("{http://www.w3.org/1998/Math/MathML}") in ELEMENTS
 
 
+@pytest.mark.slow
 @settings(few, max_examples=12)
 @given(programs())
 def test_html_has_our_elements_alone(of: Program) -> None:
@@ -110,6 +111,7 @@ def test_html_has_our_elements_alone(of: Program) -> None:
         assert (part.get("href") or "#").startswith("#")
 
 
+@pytest.mark.slow
 @few
 @given(programs())
 def test_tex_has_our_macros_alone(of: Program) -> None:

@@ -246,6 +246,7 @@ def compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.recursive(atoms, compound, max_leaves=9))
 def test_a_tree_has_the_value_of_its_expression(expr: Expr) -> None:
@@ -273,6 +274,7 @@ def compound_matrix(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.recursive(square, compound_matrix, max_leaves=5))
 def test_a_tree_has_the_value_of_its_matrix_expression(expr: Expr) -> None:

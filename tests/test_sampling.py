@@ -58,6 +58,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "shapes", "right", "wrong"), CASES, ids=lambda case: getattr(case, "__name__", None))
 def test_a_branch_that_is_left_out_does_not_agree(
     loss: Callable[..., Any], shapes: str, right: Callable[..., Any], wrong: Callable[..., Any]

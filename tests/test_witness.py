@@ -184,6 +184,7 @@ VARIANTS: dict[str, list[tuple[str, Callable[[Any, Any], Any], tuple[int, ...] |
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [CE, MSE])
 def test_what_the_blog_can_and_cannot_reject(loss: str) -> None:
     variants = {name: Variant(through(wrong), labels) for name, wrong, labels, _ in VARIANTS[loss]}
