@@ -16,7 +16,7 @@ from symgrad.losses import LOSSES
 from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
 from trials.diagnosis.points import inputs_of
 from trials.diagnosis.right import COUNT, Right, variants
-from trials.diagnosis.table import NAMED, Judged, diagnosed, judge
+from trials.diagnosis.table import NAMED, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
 
 pytestmark = pytest.mark.slow
@@ -117,17 +117,18 @@ def test_only_naive_ones_are_wrong_at_large_inputs(rights: tuple[Right, ...]) ->
     assert overflown
 
 
-SAMPLE = 60
+SAMPLE = 30
+NAMED_HERE = [case for place, case in enumerate(WRONG) if case.source is ISSUE or place % 2 == 0]
+"""The trial (python -m trials diagnosis) takes them all, and ``COUNT`` right ones."""
 
 
-@cache
-def judged(case_id: str) -> Judged:
-    return judge(next(case for case in WRONG if case.id == case_id))
+def test_every_kind_is_among_those_that_are_named() -> None:
+    assert {case.kind for case in NAMED_HERE} == set(KINDS)
 
 
-@pytest.mark.parametrize("case", WRONG, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", NAMED_HERE, ids=lambda case: case.id)
 def test_a_wrong_gradient_is_named(case: Wrong) -> None:
-    found = judged(case.id)
+    found = judge(case)
     assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.said}"
 
 

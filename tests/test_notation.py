@@ -96,6 +96,7 @@ def everywhere() -> list[dict[Idx, int]]:
     return [dict(zip(LETTERS, places, strict=True)) for places in product(PLACES, repeat=len(LETTERS))]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(expression, entry.filter(lambda e: isinstance(e, Indexed)), expression)
 def test_a_part_replaced_has_the_value_of_its_replacement(expr: Expr, old: Expr, new: Expr) -> None:
@@ -113,7 +114,7 @@ def test_an_index_replaced_has_the_value_of_the_other(expr: Expr, indices: dict[
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(expression, expression)
 def test_every_entry_of_an_array_unfolded(expr: Expr, new: Expr) -> None:
     """u_i = new_i: every u_p has the value of new at i = p and the other indices of the outside."""
