@@ -18,7 +18,7 @@ from symgrad.check.fields import (
 )
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
-from symgrad.check.marks import Level, Mark, Sizes
+from symgrad.check.marks import Sizes
 from symgrad.check.shapes import MOST_TERMS, standard_shapes, terms
 from symgrad.check.sight import Sight
 from symgrad.check.truth import ATTEMPTS, Truth
@@ -69,7 +69,7 @@ class Comparison:
                 place = differing_in(self._truth(shape, assumed, FineReals), claim)
             return Field if equal_in_field else Reals, place
         except OutsideDomain:
-            raise Undefined from None
+            raise Undefined("it has no value where the program has one") from None
 
     def _truth(
         self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
@@ -155,21 +155,6 @@ class Comparison:
                 at = tuple(int(i) for i in np.argwhere(unequal)[0])
                 return f"{Refuted(shape, at, claim, '')}, where {fine.point()}"
         return None
-
-    def at_other_points(self, claim: Claim) -> Mark:
-        """The verdict on a line that is undefined at the first point, where the program is defined."""
-        number, shape, equal = claim.step.number, self.shapes[0], False
-        for seed in range(1, 2 * POINTS):
-            try:
-                truth = Truth(self._record, self.instance(shape), FineReals, claim.allowed, seed)
-                if (place := differing_in(truth, claim)) is not None:
-                    return Mark(number, Level.WRONG, str(Refuted(shape, place, claim, "")), (shape,))
-                equal = True
-            except (OutsideDomain, OutsideField):
-                continue
-        if equal:
-            return Mark(number, Level.UNDEFINED, "equal at random points elsewhere", (shape,), where=VALUES)
-        return Mark(number, Level.WRONG, f"not defined where the program is, at {shown(shape)}", (shape,))
 
 
 class Undefined(Exception):

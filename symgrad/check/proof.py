@@ -122,9 +122,7 @@ class Prover:
             assumed = self._needed(claim)
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
-        except Undefined:
-            return self._comparison.at_other_points(claim)
-        except (OutsideField, NoNormalForm, UnsupportedError) as why:
+        except (Undefined, OutsideField, NoNormalForm, UnsupportedError) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_discrete for a in assumed) else (assumed,)):
             if (mark := self._proved(claim, given)) is not None:
@@ -215,9 +213,7 @@ class Prover:
                 raise Refuted(grid.unequal, place, claim, "")
         except Refuted as refuted:
             return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
-        except Undefined:
-            return self._comparison.at_other_points(claim)
-        except OutsideField as why:
+        except (Undefined, OutsideField) as why:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
         if grid and not grid.unequal:
             tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
