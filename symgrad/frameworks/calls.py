@@ -16,13 +16,12 @@ from sympy import Add, Expr, Function, Indexed, Mul, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.array.loss import loss
+from symgrad.array.expression import parse
 from symgrad.array.shapes import parse_shapes
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser
 from symgrad.equations import Definition
 from symgrad.frameworks.known import FRAMEWORKS, KNOWN, Known
-from symgrad.frameworks.known import Definition as Written
 from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, sum_over
 from symgrad.program import Program
 
@@ -146,8 +145,8 @@ class _Form:
 
 
 @cache
-def _form(definition: Written, shapes: str) -> _Form:
-    program = loss(shapes)(definition).program()
+def _form(definition: str, shapes: str) -> _Form:
+    program = parse(definition, shapes).program()
     output = program.written_out(program.definitions[program.output].rhs, program.definitions.keys())
     return _Form(program, output, _inside(output), Normaliser(program, frozenset()))
 
