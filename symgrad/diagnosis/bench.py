@@ -14,7 +14,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.evaluate import Evaluator
 from symgrad.codegen.labels import takes_labels
 from symgrad.errors import SymgradError
-from symgrad.notation import array_names, axis_name
+from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.sampling import Spot
 from symgrad.sampling.doubles import evaluator, forward
@@ -156,8 +156,3 @@ def letters_of(step: Step) -> tuple[Idx, ...]:
 def hardened(value: np.ndarray) -> np.ndarray:
     """Labels that are 1 at the largest entry of each row and 0 elsewhere."""
     return np.asarray(np.eye(value.shape[-1])[value.argmax(axis=-1)])
-
-
-def shape_of(indices: tuple[Idx, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape of an array over some indices."""
-    return tuple(sizes[axis_name(i)] for i in indices)
