@@ -55,6 +55,7 @@ def test_the_generated_function_is_the_loss_and_its_differences(name: str) -> No
     assert found.ok, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_scalar_target_agrees(name: str) -> None:
     source = derived(name).to_source("f", target="scalar", sizes=sizes_of(name))

@@ -145,6 +145,7 @@ def scalar(name: str) -> Callable[..., Any]:
     return compile_source(to_source(record(name), "evaluate", target="scalar", sizes=sizes), "evaluate")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_the_scalar_target_agrees(name: str) -> None:
     of = record(name)

@@ -17,6 +17,8 @@ from symgrad.cli import main
 from symgrad.functions import absolute
 from symgrad.steps import Record, Step, Value
 
+pytestmark = pytest.mark.slow
+
 
 def checked(loss: Any, *arrays: Any) -> symgrad.Derivation:
     """The derivation of a loss, proved, its code agreeing with central differences of the function itself."""
@@ -120,7 +122,6 @@ def gradient(X, w, b, y):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("right", "code"), [("1", 0), ("0.9", 1)])
 def test_the_command_line_says_where_alone_a_gradient_is_right(
     right: str, code: int, tmp_path: Any, capsys: pytest.CaptureFixture[str]
@@ -200,7 +201,6 @@ def test_one_class_of_two_has_the_wrong_sign() -> None:
     assert kind == "sign"
 
 
-@pytest.mark.slow
 def test_the_probability_of_the_true_class_for_that_of_each() -> None:
     def true_class(X, W, b, Y):
         P = softmax(X @ W + b, axis=1)
@@ -220,7 +220,6 @@ def test_the_value_of_one_scalar_for_another() -> None:
     assert kind == "swapped" and "alpha" in words.replace("α", "alpha")
 
 
-@pytest.mark.slow
 def test_only_one_of_two_gradients_is_zero() -> None:
     def no_bias(X, W, b, Y):
         P = softmax(X @ W + b, axis=1)

@@ -12,6 +12,8 @@ import symgrad
 from symgrad.array import relu
 from symgrad.diagnosis.result import Diagnosis
 
+pytestmark = pytest.mark.slow
+
 Function = Callable[..., Any]
 
 
@@ -108,7 +110,6 @@ def test_pieces_between_which_the_gradient_is_one_function_are_not_asked_for(los
     assert found.ok and not found.unreached, found
 
 
-@pytest.mark.slow
 def test_a_piece_that_shows_only_within_another_is_entered_there() -> None:
     def both(a, c):
         return np.sum(np.where((np.abs(a - 7) < 0.01) & (c > 50), a**2, a))
@@ -117,7 +118,6 @@ def test_a_piece_that_shows_only_within_another_is_entered_there() -> None:
     assert not diagnosed(both, "a: N, c: N", lambda a, c: np.ones_like(a)).ok
 
 
-@pytest.mark.slow
 def test_a_piece_that_was_entered_and_never_showed_is_named() -> None:
     def hidden(x):
         return np.sum(np.where((x > 0) & (np.sin(x) ** 2 + np.cos(x) ** 2 > 1.5), x**2, x))

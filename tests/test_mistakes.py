@@ -11,6 +11,8 @@ import pytest
 import symgrad
 from symgrad.array import log_softmax, softmax
 
+pytestmark = pytest.mark.slow
+
 Function = Callable[..., Any]
 
 
@@ -75,7 +77,6 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_mistake_is_named(name: str) -> None:
     loss, shapes, candidate, kind, words = CASES[name]

@@ -13,6 +13,8 @@ from symgrad.array import relu
 from symgrad.sampling import InputSpace, Spot, sample
 from symgrad.sampling.pieces import pieces
 
+pytestmark = pytest.mark.slow
+
 
 def truncated(r):
     return np.sum(np.where(np.abs(r) <= 0.05, r**2 / 2, 0.00125))
@@ -58,7 +60,6 @@ CASES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "shapes", "right", "wrong"), CASES, ids=lambda case: getattr(case, "__name__", None))
 def test_a_branch_that_is_left_out_does_not_agree(
     loss: Callable[..., Any], shapes: str, right: Callable[..., Any], wrong: Callable[..., Any]
