@@ -14,13 +14,13 @@ from symgrad import UnsupportedError, derive
 from symgrad.array.expression import parse
 from symgrad.budget import Budget, OverBudget, spend, uncounted, within
 from symgrad.check import prove
-from symgrad.check.algebra import prime_powers
-from symgrad.check.atoms import NoNormalForm, entry, logarithm, single
+from symgrad.check.algebra import prime_powers, rename_atom
+from symgrad.check.atoms import NoNormalForm, entry, exponential, logarithm, single
 from symgrad.check.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.marks import Level
 from symgrad.check.normal import Normaliser
+from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE
 from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE
-from symgrad.check.proof import TERMS_A_LINE
 from symgrad.check.sums import _spelled
 from symgrad.derive import MOST_TERMS, derive_record
 from symgrad.equations import node
@@ -116,6 +116,12 @@ def test_a_derivation_over_budget_names_the_equation_and_the_line() -> None:
     assert "expression" in message
 
 
+def test_what_is_written_out_at_too_great_a_length_is_refused_at_its_line() -> None:
+    with pytest.raises(UnsupportedError, match="more than 10,000 parts when it is written out") as caught:
+        derive(parse("sum(" + "gelu(" * 30 + "X" + ")" * 31, "X: N"))
+    assert "expression" in str(caught.value)
+
+
 def test_what_calls_itself_without_end_is_nested_too_deeply() -> None:
     def endless() -> None:
         endless()
@@ -156,7 +162,27 @@ def test_a_proof_over_budget_is_a_weaker_mark_that_says_why() -> None:
 
 
 def test_what_a_proof_may_cost() -> None:
-    assert (TERMS_A_LINE, MOST_OF_A_LINE) == (12_000, 80_000)
+    assert (TERMS_A_LINE, MOST_OF_A_LINE, MOST_OF_ALL) == (12_000, 80_000, 500_000)
+
+
+def test_all_lines_together_may_cost_no_more_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["symgrad.check.proof"], "MOST_OF_ALL", 100)
+    marks = derive(parse("sum(exp(X)**2)", "X: N")).prove().marks
+    assert any("the proof of all lines takes more than 100 terms of work" in mark.detail for mark in marks)
+
+
+def test_the_text_of_what_is_nested_in_itself_twice_counts() -> None:
+    atom = entry("x", ("i@N",), positive=True)
+    with within(Budget("the text", MOST_OF_A_LINE)), pytest.raises(OverBudget):
+        for _ in range(24):
+            atom = exponential(((atom, 1), (exponential(((atom, 2),)), 1)))
+
+
+def test_an_atom_under_another_index_counts() -> None:
+    budget = Budget("the renaming", 10)
+    with within(budget):
+        rename_atom(entry("x", ("i@N",), positive=True), {"i@N": "j@N"})
+    assert budget.spent == 1
 
 
 def test_exponentials_nested_more_deeply_than_the_tower_is_high_are_outside_of_the_field() -> None:

@@ -48,7 +48,7 @@ from symgrad.errors import UnsupportedError
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.program import Program
 from symgrad.render import tree
-from symgrad.render.names import vocabulary
+from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.text import expression_text
 
@@ -337,3 +337,10 @@ def test_cases_keep_their_order() -> None:
     shown = ordered(Piecewise((X[n, d], X[n, d] > 0), (0, True)), NAMES)
     assert isinstance(shown, tree.Cases)
     assert shown.cases[1].condition is None
+
+
+def test_a_root_of_roots_is_read_once_at_each_depth() -> None:
+    root = Symbol("x", positive=True)
+    for _ in range(40):
+        root = sqrt(1 + root)
+    assert str(ordered(root, Vocabulary())).count("Root(") == 40

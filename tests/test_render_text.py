@@ -253,6 +253,10 @@ def test_notation() -> None:
         to_text(RECORD, notation="tensor")
 
 
+def test_a_formula_of_more_lines_than_calls_may_be_nested_is_broken() -> None:
+    assert broken(" + ".join("a" * 1500), 4) == ["a", *["+ a"] * 1499]
+
+
 def test_long_formulas_break_outside_of_brackets() -> None:
     assert broken("a + (b + c) − d", 12) == ["a + (b + c)", "− d"]
     assert broken("abcdef", 3) == ["abcdef"]

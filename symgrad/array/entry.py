@@ -10,7 +10,12 @@ from sympy import Expr
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.graph import Indices, Node
-from symgrad.notation import Array, Axis
+from symgrad.array.place import at_place
+from symgrad.errors import UnsupportedError
+from symgrad.notation import Array, Axis, extent
+
+MOST_PARTS = 10_000
+"""Of an expression: a line with more is over the budget of any derivation."""
 
 
 @dataclass
@@ -24,7 +29,11 @@ class Entry:
         if node in self.named:
             kept = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
             return self.named[node][kept]
-        return node.build(self, indices)
+        written = node.build(self, indices)
+        if extent(written) > MOST_PARTS:
+            words = f"it has more than {MOST_PARTS:,} parts when it is written out: give its parts names of their own"
+            raise at_place(UnsupportedError(words), node.spot)
+        return written
 
     def fresh(self, axis: Axis) -> Idx:
         return Idx(f"_t{next(self.serial)}", axis.size)

@@ -282,6 +282,7 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
     """An atom with other names for its free indices, as a polynomial, since indices may come to coincide."""
     if not atom.free & names.keys():
         return single(atom)
+    spend(1)
     if atom.kind == "entry":
         name, positive, indices, row = atom.data
         return single(entry(name, tuple(names.get(i, i) for i in indices), positive, row))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from symgrad.budget import spend
 from symgrad.errors import SymgradError
 
 Index = str
@@ -149,6 +150,7 @@ def total(bound: tuple[Index, ...], factors: Monomial) -> Atom:
 
 def spell(monomial: Monomial) -> str:
     """A monomial as text."""
+    spend(sum(len(a.key) for a, _ in monomial) // 256)  # what occurs twice is spelled twice
     return "*".join(a.key if e == 1 else f"{a.key}^{e}" for a, e in monomial) or "1"
 
 

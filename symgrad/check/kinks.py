@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from sympy import Expr, Function, Indexed, Symbol
 
@@ -13,8 +14,9 @@ from symgrad.program import Program
 from symgrad.steps import Partial, Total
 
 
-def conventions_needed(program: Program, subject: IndexSubject) -> set[str]:
-    """The conventions on which the meaning of a subject rests."""
+@lru_cache(maxsize=1024)
+def conventions_needed(program: Program, subject: IndexSubject) -> frozenset[str]:
+    """The conventions on which the meaning of a subject rests: found once for all lines about it."""
     if isinstance(subject, Partial):
         of, name = subject.of, name_of(subject.wrt)
         is_node = isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions
@@ -23,18 +25,21 @@ def conventions_needed(program: Program, subject: IndexSubject) -> set[str]:
         name = name_of(subject.wrt)
         differentiated = [definition.rhs for definition in consumers(program, name)]
     else:
-        return set()
+        return frozenset()
     names = abbreviations(program) - {name}
-    return {words for expr in differentiated for words in _kinks(write_out(expr, program, names), name)}
+    return frozenset().union(*(_kinks(write_out(expr, program, names), name) for expr in differentiated))
 
 
 def foreign(program: Program, cited: Iterable[str]) -> str | None:
     """What is wrong with conventions that are cited, or None: each must be that of a function of the program."""
+    unknown = sorted({*cited} - _known(program))
+    return f"the program has no function of which it is said: {unknown[0]}" if unknown else None
+
+
+@lru_cache(maxsize=64)
+def _known(program: Program) -> frozenset[str]:
     calls = {call.func for definition in program.ordered for call in definition.rhs.atoms(Function)}
-    known = {MEANINGS[function].convention for function in calls & MEANINGS.keys()}
-    return next(
-        (f"the program has no function of which it is said: {words}" for words in sorted({*cited} - known)), None
-    )
+    return frozenset(MEANINGS[function].convention for function in calls & MEANINGS.keys())
 
 
 def _kinks(expr: Expr, name: str) -> set[str]:

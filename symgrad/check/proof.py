@@ -39,6 +39,8 @@ MOST_EXACT = 24
 TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
 """Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a tenth
 of it at most."""
+MOST_OF_ALL = 500_000
+"""Of work for all lines, however many these are."""
 
 
 def prove(record: Record) -> ProofReport:
@@ -58,7 +60,8 @@ class Prover:
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
-        self._budget = Budget("the proof of all lines", TERMS_A_LINE * len(record.steps) + MOST_TERMS)
+        most = min(TERMS_A_LINE * len(record.steps) + MOST_TERMS, MOST_OF_ALL)
+        self._budget = Budget("the proof of all lines", most)
         rights = [definition.rhs for definition in record.program.ordered]
         self._is_analytic = all(is_analytic(right, record.program) for right in rights)
         self._has_roots = any(map(has_root, rights))

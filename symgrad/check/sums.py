@@ -129,6 +129,7 @@ def _atom(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> Atom:
 
 def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ...], Monomial]:
     """Canonical names for the indices of a sum, given out in some order, and its factors in them."""
+    spend(2)
     names: dict[Index, Index] = {}
     for i in order:
         place = sum(axis_of(other) == axis_of(i) for other in names)

@@ -83,9 +83,16 @@ class _Orderer:
         self.matrix = matrix
         self.as_written = as_written
         self.keys = Keys(names)
+        self.tops: dict[Basic, Node] = {}
+        self.products: dict[Basic, Factors] = {}
 
     def top(self, expr: Basic) -> Node:
-        """A whole side of an equation, or the argument of a function."""
+        """A whole side of an equation, or the argument of a function; each once, however often it occurs."""
+        if expr not in self.tops:
+            self.tops[expr] = self._top(expr)
+        return self.tops[expr]
+
+    def _top(self, expr: Basic) -> Node:
         factors = self.bracketed(expr.args, top=True) if isinstance(expr, (Add, MatAdd)) else self.factors(expr)
         node = compose(factors, self.keys)
         if self.as_written or not isinstance(node, Minus):
@@ -102,11 +109,13 @@ class _Orderer:
         return Factors(above=(Slope(Leaf(self.names.output), Leaf(array[tuple(indices)])),))
 
     def factors(self, expr: Basic) -> Factors:
-        """The factors of an expression, by the first entry of the table whose class it is."""
-        for kind, take in _TABLE:
-            if isinstance(expr, kind):
-                return take(self, expr)
-        raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
+        """The factors of an expression, by the first entry of the table whose class it is; of each once."""
+        if expr not in self.products:
+            take = next((take for kind, take in _TABLE if isinstance(expr, kind)), None)
+            if take is None:
+                raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
+            self.products[expr] = take(self, expr)
+        return self.products[expr]
 
     def node(self, expr: Basic) -> Node:
         """An expression as part of a larger one: a bracket in it is turned."""

@@ -210,8 +210,16 @@ def broken(text: str, limit: int) -> list[str]:
     It is broken before a plus or minus outside of all brackets, else before a factor there that then fits on a
     line, else before the sign in the fewest brackets.
     """
-    if width(text) <= limit:
-        return [text]
+    lines = []
+    while width(text) > limit and (at := _first_break(text[: 4 * max(limit, 1)], limit)):
+        lines.append(text[:at].rstrip())
+        text = text[at:]
+    return [*lines, text]
+
+
+def _first_break(text: str, limit: int) -> int:
+    """The place before which the first line of a formula ends, which what is further on than another line does not
+    change; 0 where there is none."""
     places = list(_places(text))
     outside = [at for _, depth, at in places if depth == 0]
     kept = {at for at, end in pairwise([*outside, len(text)]) if width(text[at:end].rstrip()) <= limit}
@@ -220,10 +228,7 @@ def broken(text: str, limit: int) -> list[str]:
         for adds, depth, at in places
         if width(text[:at].rstrip()) <= limit and (adds or depth or at in kept)
     ]
-    if not fitting:
-        return [text]
-    at = -min(fitting)[2]
-    return [text[:at].rstrip(), *broken(text[at:], limit)]
+    return -min(fitting)[2] if fitting else 0
 
 
 def _places(text: str) -> Iterator[tuple[bool, int, int]]:

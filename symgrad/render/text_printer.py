@@ -150,4 +150,4 @@ def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
 
 def width(text: str) -> int:
     """The number of terminal columns that a line takes: combining accents take none."""
-    return sum(1 for character in text if not combining(character))
+    return len(text) - sum(map(bool, map(combining, text)))
