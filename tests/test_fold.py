@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import classifier as cl
+import numpy as np
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
 
+import symgrad
+from symgrad.array.expression import parse
 from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, canonical, sum_over
@@ -222,3 +225,11 @@ def test_what_is_long_when_multiplied_out_stays_in_brackets() -> None:
     assert tidy(slope, {}) == canonical(slope)
     assert multiplied_out((u + v + 1) ** 200) == (u + v + 1) ** 200
     assert multiplied_out((u + v) ** 3).is_Add
+
+
+@pytest.mark.parametrize("text", ["norm(softplus(d) + sigmoid(d))", "sum(softplus(d)**2 * sigmoid(d))"])
+def test_what_is_finite_is_not_divided_by_what_rounds_to_zero(text: str) -> None:
+    """exp(d) = p/(1 - p) for a sigmoid p, which is 1 in floating point already at d = 40."""
+    derivation = symgrad.derive(parse(text, "d: N"))
+    assert np.all(np.isfinite(derivation.to_numpy(check=False)(np.array([-800.0, 0.5, 40.0, 800.0]))[1].d))
+    assert derivation.prove().ok

@@ -37,8 +37,8 @@ MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
 
 TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
-"""Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a tenth
-of it at most."""
+"""Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a
+quarter of it at most."""
 MOST_OF_ALL = 500_000
 """Of work for all lines, however many these are."""
 

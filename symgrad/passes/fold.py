@@ -21,6 +21,7 @@ from sympy import (
     cosh,
     factor,
     factor_terms,
+    fraction,
     sin,
     sinh,
     tan,
@@ -45,10 +46,15 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
 
     Kernels are always replaced; entries and derived identities only where the line becomes cheaper.
     """
-    expr, chosen = _chosen([r for r in rules if r.always], expr, weights)
-    expr, used = _apply([r for r in rules if r.always], expr)
-    used = chosen + used
-    expr = tidy(expr, weights)
+    always = [r for r in rules if r.always]
+    expr, chosen = _chosen(always, expr, weights)
+    applied, used = _apply(always, expr)
+    folded = tidy(applied, weights)
+    if not _divisors(folded) <= _divisors(expr):  # exp(z) = p/(1 - p) is lost where p is rounded to 1
+        always = [r for r in always if not isinstance(fraction(r.replacement)[0], Add)]
+        applied, used = _apply(always, expr)
+        folded = tidy(applied, weights)
+    expr, used = folded, chosen + used
     for rule in (r for r in rules if not r.always):
         chain = [rule] if rule.after is None or rule.after.always else [rule.after, rule]
         for candidate in (expr, split_sums(expr)):
@@ -62,6 +68,11 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
                     expr, used = shorter, used + applied
                     break
     return expr, tuple(dict.fromkeys(used))
+
+
+def _divisors(expr: Expr) -> set[Basic]:
+    """The differences by which parts of an expression are divided."""
+    return {p.base for p in expr.atoms(Pow) if isinstance(p.base, Add) and p.exp.is_negative}
 
 
 def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
