@@ -18,18 +18,14 @@ from errno import EBADF
 from io import TextIOBase
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, RefutedError, SymgradError, UndefinedWarning, shown
 from symgrad.files import write_whole
 from symgrad.losses import LOSSES
-from symgrad.render.text import mark_sign
 from symgrad.sources import candidate, find
-
-if TYPE_CHECKING:
-    from symgrad.evidence import Report
 
 LOSS = "a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name"
 CANDIDATE = (
@@ -250,7 +246,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from symgrad.evidence import check, check_loss  # with all that they need, only for this command
+    from symgrad.evidence import check, check_loss, report_text  # with all that they need, only for this command
 
     if options.loss or options.expression or options.shapes:
         if options.published:
@@ -345,30 +341,3 @@ def _deliver(text: str, options: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot write {shown(str(path))}: {reason}") from None
-
-
-def report_text(report: Report) -> str:
-    """The report of ``symgrad check`` for a terminal."""
-    lines = []
-    for section in report.sections:
-        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
-        for item in section.items:
-            sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
-            lines.append(f"  {sign} {item.what}: {item.found}")
-        if section.rows and section.expected_size:
-            mean, deviation = section.expected_size
-            lines += ["", "  What the printed numbers can say: are inputs found at which a formula gives them?"]
-            width = max(len(row.formula) for row in section.rows)
-            lines.append(
-                f"    {'formula':{width}}  inputs found  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
-            )
-            for row in section.rows:
-                size = "-" if row.size is None else f"{row.size:.0f}"
-                lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
-            lines.append(
-                "  A formula for which inputs are found is not refuted; "
-                "changes in two entries of a row that cancel cannot be seen."
-            )
-        lines.append("")
-    lines.append("Everything holds." if report.ok else f"FAILED: {report.first_failure}")
-    return "\n".join(lines)
