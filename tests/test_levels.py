@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import classifier as cl
 import pytest
-from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, sin, sqrt
+from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, log, sin, sqrt
 
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.check import Level, Mark, proof, prove
 from symgrad.check.claims import Claim, claims
+from symgrad.check.comparison import Comparison, Undefined
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.fields import OutsideField
 from symgrad.check.proof import shown
@@ -319,9 +320,19 @@ def test_the_size_at_which_a_line_is_undefined_is_named() -> None:
         (N.size - 1, N.size + 1, "N = 1"),
         (C.size - 2, C.size + 2, "C = 2"),
         (N.size * C.size - 1, N.size * C.size + 1, "(N=1, C=1)"),
+        ((N.size - 1) * (C.size - 1), N.size + C.size, "N = 1 or C = 1"),
     ]:
         mark = mark_of(y * more, y * (divisor * more).expand() / divisor)
         assert mark.words == f"undefined at {where}"
+
+
+def test_a_line_may_be_undefined_at_some_values_alone() -> None:
+    step = Step(1, Value(Y[n, k]), None, exp(log(Y[n, k])), "rule", "reason")
+    record = Record(PROGRAM, ("Y",), (step,), {}, {})
+    (claim,) = claims(record)
+    assert isinstance(claim, Claim)
+    assert Comparison(record).where(claim, (), Undefined) == "some values"
+    assert mark_of(Y[n, k], exp(log(Y[n, k]))).level == Level.UNPROVED
 
 
 def test_a_closed_form_whose_square_has_another_sign_is_that_of_its_line() -> None:
