@@ -513,6 +513,7 @@ def test_names_of_files(name: str, tmp_path: Path) -> None:
     assert code == 0 or (err.startswith("symgrad: cannot write ") and is_decent(err[:-1], lines=1))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
 @pytest.mark.parametrize("arguments", [["losses"], ["derive", "ridge"]])
 def test_a_full_screen_is_said_in_one_line(arguments: list[str]) -> None:
@@ -556,6 +557,7 @@ def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> Non
     assert done.stdout == "" or (streams.startswith("2") and command_line < 2)
 
 
+@pytest.mark.slow
 def test_a_reader_that_went_away_is_told_by_the_exit_code(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

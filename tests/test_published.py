@@ -24,6 +24,8 @@ from symgrad.evidence.runs import compared as compared_runs
 from symgrad.evidence.values import computed, derived, evaluated, given
 from symgrad.frameworks import conventions
 
+pytestmark = pytest.mark.slow
+
 ITEMS = [(source.name, item) for source in sources() for item in source.items]
 NUMBERS = [pytest.param(item, id=f"{name}: {item.what}") for name, item in ITEMS if isinstance(item, Numbers)]
 FORMULAS = [pytest.param(item, id=f"{name}: {item.what}") for name, item in ITEMS if isinstance(item, Formula)]
@@ -99,7 +101,6 @@ def test_the_sources_are_those_of_several_kinds() -> None:
 # Formulas
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("item", FORMULAS)
 def test_printed_formulas_are_right_or_wrong_as_recorded(item: Formula) -> None:
     found = check_formula(item)
@@ -107,14 +108,12 @@ def test_printed_formulas_are_right_or_wrong_as_recorded(item: Formula) -> None:
     assert found.found.startswith("wrong: ") == bool(item.wrong)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("item", FORMULAS[::2])
 def test_a_changed_factor_of_any_formula_shows(item: Formula) -> None:
     found = check_formula(replace(item, formula=f"2 * ({item.formula})"))
     assert not found.ok and "2 times the right one" in found.found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("item", [param for param in FORMULAS if param.values[0].wrong])  # type: ignore[union-attr]
 def test_a_wrong_formula_shows_by_which_term(item: Formula) -> None:
     assert check_formula(item).found.endswith(f"; {item.wrong}") and "only the diagonal" in item.wrong

@@ -112,6 +112,7 @@ def test_wrong_and_unproved_lines_are_told_apart() -> None:
     assert [e.get("class") for e in cell(row(page, 7), "m") or ()] == [None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
 def test_every_page_is_xml_and_every_link_leads_somewhere(name: str) -> None:
     if name in ZOO:

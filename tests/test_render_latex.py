@@ -238,6 +238,7 @@ def test_the_catalogue_compiles(tmp_path: Path) -> None:
     assert not overfull
 
 
+@pytest.mark.slow
 @needs_tex
 @pytest.mark.parametrize("name", ZOO)
 def test_other_programs_compile(name: str, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def test_there_are_ten() -> None:
     assert len(LOSSES) == 10 and not set(LOSSES) & set(symgrad.LOSSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_derives_proves_and_agrees_with_differences(name: str) -> None:
     derivation = symgrad.derive(LOSSES[name])
