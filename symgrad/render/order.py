@@ -88,6 +88,8 @@ class _Orderer:
 
     def top(self, expr: Basic) -> Node:
         """A whole side of an equation, or the argument of a function; each once, however often it occurs."""
+        if not isinstance(expr, Basic):  # an explicit matrix, which has no hash
+            return self._top(expr)
         if expr not in self.tops:
             self.tops[expr] = self._top(expr)
         return self.tops[expr]
@@ -110,12 +112,15 @@ class _Orderer:
 
     def factors(self, expr: Basic) -> Factors:
         """The factors of an expression, by the first entry of the table whose class it is; of each once."""
-        if expr not in self.products:
-            take = next((take for kind, take in _TABLE if isinstance(expr, kind)), None)
-            if take is None:
-                raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
-            self.products[expr] = take(self, expr)
-        return self.products[expr]
+        if isinstance(expr, Basic) and expr in self.products:
+            return self.products[expr]
+        take = next((take for kind, take in _TABLE if isinstance(expr, kind)), None)
+        if take is None:
+            raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
+        found = take(self, expr)
+        if isinstance(expr, Basic):
+            self.products[expr] = found
+        return found
 
     def node(self, expr: Basic) -> Node:
         """An expression as part of a larger one: a bracket in it is turned."""
