@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -49,7 +50,7 @@ def made(run: Run, names: Sequence[str]) -> Outputs:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     found: Outputs = json.loads(
         subprocess.run(
-            [sys.executable, "-m", "trials.determinism.outputs"],
+            [sys.executable, "-c", "from trials.determinism import outputs; outputs.main()"],
             input=json.dumps({"names": list(order), "in_threads": run.order == "in threads"}),
             env={**os.environ, "PYTHONHASHSEED": str(run.seed), "PYTHONPATH": path},
             cwd=ROOT,
@@ -63,15 +64,16 @@ def made(run: Run, names: Sequence[str]) -> Outputs:
 
 def differences(given: Sequence[Run], names: Sequence[str]) -> Iterator[Difference]:
     """What differs from the outputs of the first run."""
-    first = made(given[0], names)
-    for run in given[1:]:
-        now = made(run, names)
-        for name in names:
-            for kind in sorted(first[name].keys() | now[name].keys()):
-                before, after = (found[name].get(kind, "") for found in (first, now))
-                if before != after:
-                    lines = "\n".join(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
-                    yield Difference(run, name, kind, lines)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        all_made = pool.map(lambda run: made(run, names), given)
+        first = next(all_made)
+        for run, now in zip(given[1:], all_made, strict=True):
+            for name in names:
+                for kind in sorted(first[name].keys() | now[name].keys()):
+                    before, after = (found[name].get(kind, "") for found in (first, now))
+                    if before != after:
+                        lines = "\n".join(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
+                        yield Difference(run, name, kind, lines)
 
 
 def main(arguments: list[str]) -> int:

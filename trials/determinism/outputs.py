@@ -1,4 +1,4 @@
-"""All that is made of a derivation, as text.  Run as a program it makes those that standard input names, as JSON."""
+"""All that is made of a derivation, as text; ``main`` is what each process of the campaign runs."""
 
 from __future__ import annotations
 
@@ -65,5 +65,6 @@ def every(names: Sequence[str], in_threads: bool) -> Outputs:
         return dict(zip(names, pool.map(lambda name: outputs(made[name]), names), strict=True))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Make the derivations that standard input names, and write their outputs."""
     json.dump(every(**json.load(sys.stdin)), sys.stdout)
