@@ -9,7 +9,7 @@ known not to be zero; anything else gives no rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -35,10 +35,22 @@ from sympy.tensor.indexed import Idx
 from symgrad.budget import uncounted
 from symgrad.equations import Definition
 from symgrad.functions import selection
-from symgrad.notation import IndicesCoincide, array_names, axis_name, canonical, free_indices, renamed, replaced
+from symgrad.notation import (
+    IndicesCoincide,
+    array_names,
+    axis_name,
+    canonical,
+    free_indices,
+    name_of,
+    renamed,
+    replaced,
+)
 from symgrad.program import Program
 from symgrad.steps import Condition
 from symgrad.sums import multiplied_out, split_sums
+
+MOST_WRITTEN_OUT = 500
+"""Of parts: an expression with more is not asked for its sign."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,29 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
         return "a number" if expr.is_zero is False else None
     if expr.is_nonzero:
         return "positive" if expr.is_positive else "nonzero"
-    for names in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
-        written = together(program.written_out(expr, names & program.definitions.keys()))
+    for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
+        names = choice & program.definitions.keys()
+        if _extent_written_out(program, expr, names) > MOST_WRITTEN_OUT:
+            break
+        written = together(program.written_out(expr, names))
         if written.is_positive or written.is_negative:
             return f"{'positive' if written.is_positive else 'negative'} by its definition"
     return None
+
+
+def _extent_written_out(program: Program, expr: Expr, names: Collection[str]) -> int:
+    """How many parts an expression has once the arrays ``names`` are written out."""
+    inside: dict[str, int] = {}
+
+    def count(part: Basic) -> int:
+        if isinstance(part, (Indexed, Symbol)):
+            return inside.get(name_of(part), 1)
+        return 1 + sum(map(count, part.args))
+
+    for definition in program.ordered:
+        if definition.name in names:
+            inside[definition.name] = count(definition.rhs)
+    return count(expr)
 
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import classifier as cl
 import pytest
@@ -149,6 +150,17 @@ NONZERO = {
 def test_why_something_is_not_zero(case: str) -> None:
     expr, reason = NONZERO[case]
     assert nonzero_because(program(abbreviation(u, exp(z) / 2)), expr) == reason
+
+
+def test_no_sign_is_looked_for_in_what_takes_for_ever_to_write_out() -> None:
+    """Each of forty arrays is written twice in the next."""
+    arrays = [Array(f"t{place}", (N, C)) for place in range(40)]
+    squares = [node(new[n, k], old[n, k] ** 2 + old[n, k]) for old, new in pairwise([Y, *arrays])]
+    long = program(*squares)
+    assert nonzero_because(long, 1 + arrays[-1][n, k]) is None
+    assert nonzero_because(long, 1 + arrays[1][n, k] ** 2) == "positive"
+    two = program(abbreviation(u, exp(z) / 2), abbreviation(arrays[0][n, k], 1 + u))
+    assert nonzero_because(two, arrays[0][n, k]) == "positive by its definition"
 
 
 def test_where_a_kernel_is_eliminated_a_sum_has_an_identity() -> None:
