@@ -162,7 +162,7 @@ def test_a_proof_over_budget_is_a_weaker_mark_that_says_why() -> None:
 
 
 def test_what_a_proof_may_cost() -> None:
-    assert (TERMS_A_LINE, MOST_OF_A_LINE, MOST_OF_ALL) == (12_000, 80_000, 500_000)
+    assert (TERMS_A_LINE, MOST_OF_A_LINE, MOST_OF_ALL) == (12_000, 80_000, 250_000)
 
 
 def test_all_lines_together_may_cost_no_more_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

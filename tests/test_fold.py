@@ -5,13 +5,14 @@ from __future__ import annotations
 import classifier as cl
 import numpy as np
 import pytest
-from sympy import Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
+from sympy import Add, Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, cosh, exp, log, sin, sinh, tan, tanh
 
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, canonical, sum_over
+from symgrad.passes import fold as fold_module
 from symgrad.passes.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
 from symgrad.program import Program
 from symgrad.rules import identities, rules_of
@@ -233,3 +234,12 @@ def test_what_is_finite_is_not_divided_by_what_rounds_to_zero(text: str) -> None
     derivation = symgrad.derive(parse(text, "d: N"))
     assert np.all(np.isfinite(derivation.to_numpy(check=False)(np.array([-800.0, 0.5, 40.0, 800.0]))[1].d))
     assert derivation.prove().ok
+
+
+def test_a_fraction_of_very_many_atoms_is_not_factored(monkeypatch: pytest.MonkeyPatch) -> None:
+    factored = []
+    monkeypatch.setattr(fold_module, "factor", lambda expr: factored.append(expr) or expr)
+    for count in (fold_module.MOST_FACTORED, fold_module.MOST_FACTORED + 1):
+        entries = [Array(f"t{place}", ()).base for place in range(count)]
+        tidy(Add(*entries) / (1 + entries[0]), {})
+    assert [len(expr.free_symbols) for expr in factored] == [fold_module.MOST_FACTORED]

@@ -39,7 +39,7 @@ MOST_EXACT = 24
 TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
 """Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a
 quarter of it at most."""
-MOST_OF_ALL = 500_000
+MOST_OF_ALL = 250_000
 """Of work for all lines, however many these are."""
 
 

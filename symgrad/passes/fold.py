@@ -159,6 +159,9 @@ def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
     return canonical(_tidy_atoms(_tidy_sums(expr, weights), weights))
 
 
+MOST_FACTORED = 12
+"""A fraction with more kinds of atoms is not factored: each takes far longer than the one before."""
+
 QUOTIENTS = {(sinh, cosh): tanh, (sin, cos): tan}
 """Functions above and below a fraction, of one argument -> the function that their quotient is."""
 
@@ -198,7 +201,9 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
         pass
     elif _has_quotient_of_sums(plain):
         cancelled = cancel(plain)
-        forms += [cancelled, factor_terms(cancelled), factor(cancelled)]
+        forms += [cancelled, factor_terms(cancelled)]
+        if len(cancelled.free_symbols) <= MOST_FACTORED:
+            forms.append(factor(cancelled))
     else:
         forms.append(factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
