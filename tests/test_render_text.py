@@ -87,6 +87,10 @@ LAMBDA = Array("lambda_").base
 ones = OneMatrix(C.size, 1)
 
 
+def cases(positive: Expr, yes: Expr | int, no: Expr | int) -> Expr:
+    return Piecewise((yes, positive > 0), (no, True))
+
+
 @pytest.mark.parametrize(
     ("expr", "shown"),
     [
@@ -134,6 +138,9 @@ ones = OneMatrix(C.size, 1)
         (-Y[m, c] * KroneckerDelta(k, c) / (N.size * P[m, c]), "−(1/N) (y_mc/p_mc) δ_kc"),
         (exp(-Y[m, c] / P[m, c]) / (N.size * S[n]), "(1/N) exp(−y_mc/p_mc)/S_n"),
         (Piecewise((X[n, d], X[n, d] > 0), (0, True)), "x_nd if x_nd > 0, else 0"),
+        (cases(X[n, d], cases(Y[n, k], Y[n, k], 0), 1), "(y_nk if y_nk > 0, else 0) if x_nd > 0, else 1"),
+        (cases(X[n, d], 1, cases(Y[n, k], Y[n, k], 0)), "1 if x_nd > 0, else y_nk if y_nk > 0, else 0"),
+        (cases(X[n, d], 2, 0) - cases(Y[n, k], 2, 1), "(2 if x_nd > 0, else 0) − (2 if y_nk > 0, else 1)"),
         (Sum(0, k), "Σ_k 0"),
         (Integer(-1), "−1"),
         (mse_entry(), "(2/(N C)) p_mc (r_mc − Σ_k p_mk r_mk)"),

@@ -131,7 +131,7 @@ class Printer(ABC):
 
     def _plus(self, terms: Sequence[Node]) -> str:
         first, *others = terms
-        shown = self.bracket(first) if self._goes_on(first) else self.show(first)
+        shown = self.bracket(first) if self._goes_on(first) or isinstance(first, Cases) else self.show(first)
         for place, term in enumerate(others, 1):
             sign, body = ("-", term.body) if isinstance(term, Minus) else ("+", term)
             runs_on = place < len(others) and self._goes_on(body)

@@ -132,8 +132,14 @@ class TextPrinter(Printer):
         return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
 
     def by_cases(self, node: Cases) -> str:
-        values = ((self.show(c.value), self.show(c.condition) if c.condition else "") for c in node.cases)
-        return ", ".join(f"{value} if {condition}" if condition else f"else {value}" for value, condition in values)
+        shown = []
+        for case in node.cases:
+            if case.condition is None:
+                shown.append(f"else {self.show(case.value)}")
+            else:  # its own conditions, if it has such, are not those after it
+                value = self.bracket(case.value) if isinstance(case.value, Cases) else self.show(case.value)
+                shown.append(f"{value} if {self.show(case.condition)}")
+        return ", ".join(shown)
 
     def grid(self, node: Grid) -> str:
         return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
