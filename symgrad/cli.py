@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(200_000, 20, 20)  # a short life with many small objects: collecting seldom saves a tenth of it
     sys.stdout, sys.stderr = sys.stdout or _Closed(), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser().parse_args(_with_expression(sys.argv[1:] if arguments is None else arguments))
         with warnings.catch_warnings():
             warnings.simplefilter("always", UndefinedWarning)
             warnings.showwarning = lambda message, *_: _say(str(message))
@@ -117,6 +117,15 @@ class _Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:  # argparse says nothing where it cannot write
         print(message, end="", file=file or sys.stderr, flush=True)
+
+
+def _with_expression(arguments: Sequence[str]) -> list[str]:
+    """The arguments, an expression that begins with a minus joined to its option: alone it would be taken for one."""
+    joined = list(arguments)
+    for place, option in reversed(list(enumerate(joined[:-1]))):
+        if option in ("-e", "--expression") and re.match(r"-[^-]", joined[place + 1]):
+            joined[place : place + 2] = [f"--expression={joined[place + 1]}"]
+    return joined
 
 
 def _parser() -> _Parser:

@@ -278,6 +278,15 @@ def test_a_wrong_line_gives_no_code(arguments: list[str], wrong: int, capsys: py
     assert (code, out) == (1, "") and f"line {wrong} is wrong" in err
 
 
+@pytest.mark.parametrize("option", ["-e", "--expression"])
+def test_an_expression_may_begin_with_a_minus(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    code, out, err = run(capsys, "derive", option, "-sum(x**2)", "--shapes", "x: N", "--wrt", "x")
+    assert code == 0 and "∂L/∂x = −2 x" in out and not err
+    with pytest.raises(SystemExit, match="2"):
+        main(["derive", option, "--shapes", "x: N"])
+    assert capsys.readouterr().err.strip().endswith("argument -e/--expression: expected one argument")
+
+
 @pytest.mark.slow
 def test_what_is_undefined_somewhere_is_said_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     odds = "mean(log(softmax(X, axis=1) / (1 - softmax(X, axis=1)))**2)"
