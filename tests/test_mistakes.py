@@ -101,3 +101,20 @@ def test_what_agrees_by_chance_where_inputs_are_large_is_no_explanation() -> Non
     found = symgrad.diagnose(symgrad.derive(contrastive), without_margin).explanations
     assert found[0].kind == "branch"
     assert not [e.words for e in found if e.words.endswith("on the way forward alone")]
+
+
+def test_rounding_at_a_kink_is_no_other_convention() -> None:
+    """The loss is smooth where its pieces meet; terms cancel there in the sum over rows."""
+
+    @symgrad.loss(shapes="X: N D, w: D, b: scalar, y: N sign, lam: scalar", wrt="w b")
+    def modified_huber(X, w, b, y, lam=0.01):
+        m = y * (X @ w + b)
+        h = np.where(m >= -1, np.maximum(0, 1 - m) ** 2, -4 * m)
+        return h.mean() + lam * np.sum(np.clip(w, -2, 2) ** 2)
+
+    def clipped(X, w, b, y, lam):
+        slopes = -2 * np.clip(1 - y * (X @ w + b), 0, 2) * y / len(y)
+        return X.T @ slopes + 2 * lam * w * (np.abs(w) <= 2), slopes.sum()
+
+    found = symgrad.diagnose(symgrad.derive(modified_huber), clipped)
+    assert found.ok and not [remark for remark in found.remarks if "convention" in remark]
