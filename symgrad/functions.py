@@ -234,10 +234,14 @@ def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
     total = MatAdd if isinstance(x, MatrixExpr) else Add
     added = [term for term in total.make_args(x) if not term.could_extract_minus_sign()]
     subtracted = [-term for term in total.make_args(x) if term.could_extract_minus_sign()]
-    if not added or not subtracted:
-        return ">" if at_zero == 0 else ">=", x, S.Zero
-    left, right = (terms[0] if len(terms) == 1 else total(*terms) for terms in (added, subtracted))
-    if left.has(Indexed, MatrixSymbol):
+    constants = [term for term in added + subtracted if not term.has(Indexed, MatrixSymbol)]
+    if not (added and subtracted) and len(constants) < len(added + subtracted):  # they go to the other side
+        added, subtracted = ([t for t in terms if t not in constants] for terms in (added, subtracted))
+        (subtracted if added else added).extend(-term for term in constants)
+    left, right = (
+        S.Zero if not terms else terms[0] if len(terms) == 1 else total(*terms) for terms in (added, subtracted)
+    )
+    if left.has(Indexed, MatrixSymbol) or not right.has(Indexed, MatrixSymbol):
         return ">" if at_zero == 0 else ">=", left, right
     return "<" if at_zero == 0 else "<=", right, left
 

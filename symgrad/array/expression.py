@@ -44,16 +44,16 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.LtE: lambda a, b: a <= b,
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
+    ast.BitAnd: lambda a, b: a & b,
+    ast.BitOr: lambda a, b: a | b,
+    ast.Invert: lambda a: ~a,
 }
 SIGNS: dict[type[ast.AST], str] = {
     ast.Mod: "%",
     ast.FloorDiv: "//",
     ast.LShift: "<<",
     ast.RShift: ">>",
-    ast.BitAnd: "&",
-    ast.BitOr: "|",
     ast.BitXor: "^",
-    ast.Invert: "~",
     ast.Not: "not",
 }
 """Python's operators that are not in the language."""

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.elementwise import CONDITIONS, ELEMENTWISE, SIGNS, at_least, at_most, elementwise
+from symgrad.array.elementwise import ELEMENTWISE, SIGNS, at_least, at_most, elementwise
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.indexing import ARRANGEMENTS
 from symgrad.array.labels import entrywise
+from symgrad.array.logical import check_types, is_boolean
 from symgrad.array.numbers import operand
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
@@ -47,15 +48,12 @@ def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Ha
     return handler
 
 
-CONDITION_NAMES = {sign_of(function) for function in CONDITIONS}
-
-
 def chosen(condition: Any, x: Any, y: Any) -> Node:
     """``np.where(condition, x, y)`` of a comparison."""
     node = operand(condition, "where")
-    if node.operation not in CONDITION_NAMES and node.kind is not Kind.CONSTANT:
+    if not is_boolean(node) and node.kind is not Kind.CONSTANT:
         raise UnsupportedError(f"where takes a comparison, such as Z > 0, as its condition, not {shown(node)}")
-    return elementwise("where", where, node, operand(x, "where"), operand(y, "where"))
+    return entrywise("where", where, node, operand(x, "where"), operand(y, "where"))
 
 
 def clipped(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Node:
@@ -121,6 +119,7 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
         bound = inspect.signature(handler).bind(*args, **given)
     except TypeError as error:
         raise UnsupportedError(f"{name} with these arguments has no rule: {error}") from None
+    check_types(function, sign_of(function), bound.args)
     return handler(*bound.args, **bound.kwargs)
 
 

@@ -166,6 +166,9 @@ class LatexPrinter(Printer):
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"
 
+    def words(self, text: str) -> str:
+        return rf" \text{{ {text} }} "
+
     def by_cases(self, node: Cases) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)
         rows = (f"{self.show(c.value)} & {words}" for c, words in zip(node.cases, when, strict=True))

@@ -50,6 +50,7 @@ from symgrad.render.tree import (
     Call,
     Case,
     Cases,
+    Compound,
     Delta,
     Indicator,
     Leaf,
@@ -238,12 +239,28 @@ def _cases(self: _Orderer, expr: Any) -> Factors:
 
 
 def _where(self: _Orderer, expr: Any) -> Factors:
-    """A choice by a comparison as cases, by anything else as a call."""
+    """A choice by comparisons as cases, by anything else as a call."""
     condition, yes, no = expr.args
-    shown = self.called(condition, self.top) if isinstance(condition, Function) else None
-    if not isinstance(shown, Indicator):
+    if (shown := _condition(self, condition, True)) is None:
         return _call(self, expr)
-    return Factors(above=(Cases((Case(self.top(yes), shown.relation), Case(self.top(no), None))),))
+    return Factors(above=(Cases((Case(self.top(yes), shown), Case(self.top(no), None))),))
+
+
+_CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
+
+def _condition(self: _Orderer, expr: Basic, holds: bool) -> Node | None:
+    """When an indicator is 1, or with ``holds`` false is 0; None for one that is not made of comparisons."""
+    if isinstance(expr, Mul):
+        parts = tuple(part for arg in expr.args if (part := _condition(self, arg, holds)) is not None)
+        return Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
+    if isinstance(expr, Add):
+        return None if isinstance(1 - expr, Add) else _condition(self, 1 - expr, not holds)
+    shown = self.called(expr, self.top) if isinstance(expr, Function) else None
+    if not isinstance(shown, Indicator):
+        return None
+    relation = shown.relation
+    return relation if holds else Relation(_CONTRARY[relation.sign], relation.left, relation.right)
 
 
 def _relation(self: _Orderer, expr: Any) -> Factors:

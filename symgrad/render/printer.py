@@ -17,6 +17,7 @@ from symgrad.render.tree import (
     Call,
     Cases,
     Chain,
+    Compound,
     Delta,
     Grid,
     Hadamard,
@@ -102,6 +103,9 @@ class Printer(ABC):
                 return self.mapped(variable, body, argument)
             case Relation(sign, left, right):
                 return f"{self.show(left)} {self.relations[sign]} {self.show(right)}"
+            case Compound(word, conditions):
+                shown = (self.bracket(c) if isinstance(c, Compound) else self.show(c) for c in conditions)
+                return self.words(word).join(shown)
             case Cases():
                 return self.by_cases(node)
             case Grid():
@@ -230,6 +234,10 @@ class Printer(ABC):
     @abstractmethod
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         """A function of one's own, applied entry by entry."""
+
+    @abstractmethod
+    def words(self, text: str) -> str:
+        """Words between formulas."""
 
     @abstractmethod
     def by_cases(self, node: Cases) -> str:

@@ -131,6 +131,9 @@ class TextPrinter(Printer):
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
 
+    def words(self, text: str) -> str:
+        return f" {text} "
+
     def by_cases(self, node: Cases) -> str:
         shown = []
         for case in node.cases:

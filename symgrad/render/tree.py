@@ -176,6 +176,14 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Compound:
+    """Conditions of which all hold (``and``), or one (``or``)."""
+
+    word: str
+    conditions: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
 class Case:
     """One case of a function defined by cases; no condition means otherwise."""
 
@@ -226,6 +234,7 @@ Node = (
     | Transposed
     | Mapped
     | Relation
+    | Compound
     | Case
     | Cases
     | Row
