@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from symgrad.array.loss import Loss, Traced
-from symgrad.check.marks import Level
+from symgrad.check.marks import Level, Mark
 from symgrad.derive import derive_record
 from symgrad.display import Displayed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
 from symgrad.program import Program
+from symgrad.render.layout import layout
+from symgrad.render.page import Page
 from symgrad.render.text import to_text
 from symgrad.results import ClosedForm, Evaluation, Proof, closed_form_words
 from symgrad.steps import Convention, Record, Step
@@ -146,15 +148,15 @@ class Derivation(Displayed):
             remarks += part.prove().refuse()
         return tuple(remarks)
 
-    def _marks(self, code: bool) -> dict[int, str]:
-        marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
-        words = {mark.number: mark.words for mark in marks if mark.level != Level.DEFINITION}
-        return words | ({0: self.prove().problems[0]} if self.prove().problems else {})
+    def _marks(self, code: bool) -> list[Mark]:
+        return [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
 
-    def _details(self, code: bool) -> dict[int, str]:
-        """How the mark of each line was reached."""
-        marks = [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
-        return {mark.number: mark.explanation for mark in marks}
+    def _page(self, notation: str, steps: str, code: bool, title: bool) -> tuple[Page, str]:
+        """The page that every notation writes, and the source of the function that ``code`` adds to it."""
+        marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
+        marks |= {0: self.prove().problems[0]} if self.prove().problems else {}
+        evaluation, source = self._added(code)
+        return layout(self.record, marks, notation, evaluation, steps, title), source
 
     @cached_property
     def _module(self) -> str:
@@ -182,8 +184,7 @@ class Derivation(Displayed):
         and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
         for lines that are not there.
         """
-        evaluation, source = self._added(code)
-        return to_text(self.record, self._marks(code), notation, evaluation, source, steps, title)
+        return to_text(*self._page(notation, steps, code, title))
 
     @nested("a line of the derivation")
     def to_latex(
@@ -201,8 +202,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.latex import to_latex
 
-        evaluation, source = self._added(code)
-        return to_latex(self.record, self._marks(code), notation, standalone, evaluation, source, steps, title)
+        return to_latex(*self._page(notation, steps, code, title), standalone=standalone)
 
     @nested("a line of the derivation")
     def to_html(
@@ -224,19 +224,16 @@ class Derivation(Displayed):
         """
         from symgrad.render.html import Beside, to_html
 
-        evaluation, source = self._added(code)
+        page, source = self._page(notation, steps, code, title or not fragment)
         whole = steps == "all"
         beside = Beside(
-            details=self._details(code),
+            details={mark.number: mark.explanation for mark in self._marks(code)},
             counts=self.prove().counts,
             example=self.example if whole and not self.prove().faults else None,
             facts=self.frameworks if whole else (),
             code=source,
         )
-        marks = self._marks(code)
-        return to_html(
-            self.record, marks, notation, evaluation, steps, beside, fragment=fragment, title=title or not fragment
-        )
+        return to_html(page, beside, fragment=fragment)
 
     @nested("a line of the derivation")
     def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
@@ -246,8 +243,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.markdown import to_markdown
 
-        evaluation, source = self._added(code)
-        return to_markdown(self.record, self._marks(code), notation, evaluation, source, steps, title)
+        return to_markdown(*self._page(notation, steps, code, title))
 
     @nested("a line of the derivation")
     def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
@@ -257,8 +253,7 @@ class Derivation(Displayed):
         """
         from symgrad.render.mathml import to_mathml
 
-        evaluation = self.evaluation.record if code else None
-        return to_mathml(self.record, self._marks(code), notation, evaluation, steps, title)
+        return to_mathml(self._page(notation, steps, code, title)[0])
 
     @cached_property
     @nested("a line of the derivation")

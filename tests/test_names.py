@@ -21,6 +21,7 @@ from symgrad.program import Program
 from symgrad.render.formula import ELEMENTS
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
+from symgrad.render.layout import layout
 from symgrad.render.names import Vocabulary, split_words
 from symgrad.spelling import entry_look, look
 
@@ -129,10 +130,11 @@ def test_tex_has_our_macros_alone(of: Program) -> None:
 def test_tex_sets_them(tmp_path: Path) -> None:
     words = [*HOSTILE, "".join(map(chr, range(0x20, 0x250)))]
     names = ["αβ", "é", "ß_変", "_x", "a__b", "Ωhat", "x2pt"]
-    fragments = [
-        to_latex(derived(program("N_1", "Δ", names[place % 7], "__", names[(place + 1) % 7], "L", w, w, w, w)).record)
+    programs = [
+        program("N_1", "Δ", names[place % 7], "__", names[(place + 1) % 7], "L", w, w, w, w)
         for place, w in enumerate(words)
     ]
+    fragments = [to_latex(layout(derived(of).record)) for of in programs]
     (tmp_path / "page.tex").write_text(PREAMBLE + "\n".join(fragments) + "\\end{document}\n", encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)

@@ -11,13 +11,14 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import pytest
 from programs import ZOO
-from records import MARKS, cross_entropy, mse
+from records import cross_entropy, mse
 
 import symgrad
 from symgrad import InputError, derive
 from symgrad.derive import derive_record
 from symgrad.exhibits import Example, Fact, Quantity
 from symgrad.render.html import Beside, to_html
+from symgrad.render.layout import layout
 
 RECORD = cross_entropy()
 DERIVATION = derive("softmax_cross_entropy")
@@ -26,10 +27,6 @@ DERIVATION = derive("softmax_cross_entropy")
 def section(page: str) -> Element:
     """A section without title and style, which is XML but for what HTML leaves out."""
     return ElementTree.fromstring(page)
-
-
-def shown(record: object = RECORD, **options: object) -> Element:
-    return section(to_html(record, MARKS, fragment=True, title=False, **options))  # type: ignore[arg-type]
 
 
 def words(element: Element | None) -> str:
@@ -107,7 +104,7 @@ def test_the_closed_forms_stand_in_a_box_with_their_shapes() -> None:
 
 
 def test_wrong_and_unproved_lines_are_told_apart() -> None:
-    page = section(to_html(RECORD, {6: "unproved", 7: "every shape"}, fragment=True, title=False))
+    page = section(to_html(layout(RECORD, {6: "unproved", 7: "every shape"}, title=False), fragment=True))
     assert [e.get("class") for e in cell(row(page, 6), "m") or ()] == ["bad"]
     assert [e.get("class") for e in cell(row(page, 7), "m") or ()] == [None]
 
@@ -117,7 +114,7 @@ def test_wrong_and_unproved_lines_are_told_apart() -> None:
 def test_every_page_is_xml_and_every_link_leads_somewhere(name: str) -> None:
     if name in ZOO:
         program, wrt = ZOO[name]
-        page = section(to_html(derive_record(program(), wrt), fragment=True, title=False))
+        page = section(to_html(layout(derive_record(program(), wrt), title=False), fragment=True))
     else:
         page = section(derive(name).to_html(fragment=True, title=False))
     anchors = [e.get("id") for e in page.iter() if e.get("id")]
@@ -164,7 +161,7 @@ def test_headings_go_down_one_level_at_a_time() -> None:
 
 def test_names_of_users_are_shown_and_not_run() -> None:
     program = replace(RECORD.program, summary="<script>alert(1)</script>", name='x"><script>')
-    page = to_html(replace(RECORD, program=program))
+    page = to_html(layout(replace(RECORD, program=program)))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
@@ -215,7 +212,8 @@ def test_the_example_and_the_frameworks() -> None:
         gradients=(Quantity(arrays["W"], np.array([[0.2, -0.5]])),),
     )
     facts = (Fact("PyTorch", "of the logits Z", "f(Z, '<b>')"),)
-    page = shown(beside=Beside(example=example, facts=facts, code="a < b & c"))
+    beside = Beside(example=example, facts=facts, code="a < b & c")
+    page = section(to_html(layout(RECORD, title=False), beside, fragment=True))
     values = [words(e) for e in page.iter("div") if e.get("class") == "values"]
     assert values == ["X = [[1.0, 2.0]]", "b = [-1e-07, 0.0, 12350.0]", "L = 0.5∂L/∂W = [[0.2, -0.5]]"]
     assert "of the logits Z f(Z, '<b>')" in words(page)
@@ -236,7 +234,7 @@ def test_an_array_of_three_axes_in_the_example() -> None:
 
 @pytest.mark.parametrize("notation", ["both", "index", "matrix"])
 def test_notations(notation: str) -> None:
-    assert list(section(to_html(mse(), notation=notation, fragment=True, title=False)).iter("math"))
+    assert list(section(to_html(layout(mse(), notation=notation, title=False), fragment=True)).iter("math"))
 
 
 def test_the_remarks_spell_names_as_formulas_do() -> None:

@@ -62,6 +62,7 @@ from symgrad.derive import derive_record
 from symgrad.notation import Array, Axis
 from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.latex_words import escaped, sentence
+from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.steps import Record
 
@@ -147,10 +148,10 @@ def test_the_letter_e_has_one_meaning() -> None:
     assert expression_latex(exp(e[n])) == r"\exp(e_{n})"
     assert expression_latex(exp(-X[n, Axis("D").index("e")]), RECORD) == r"\exp(-x_{ne})"
     for name in ("attention_head", "gaussian"):  # they have an array E, an array e
-        page = to_latex(derived(name).record, evaluation=derived(name).evaluation.record)
+        page = to_latex(layout(derived(name).record, evaluation=derived(name).evaluation.record))
         assert r"\exp(" in page
         assert set(re.findall(r"\be\^\{([^}]*)", page)) <= {r"\top", "(2)", r"(\mathrm{shifted"}
-    assert "e^{z_{nk}}" in to_latex(derived("softmax_cross_entropy").record)
+    assert "e^{z_{nk}}" in to_latex(layout(derived("softmax_cross_entropy").record))
 
 
 def test_explicit_matrices() -> None:
@@ -176,7 +177,7 @@ def test_names_in_words_are_mathematics() -> None:
 
 
 def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
-    page = to_latex(RECORD, MARKS)
+    page = to_latex(layout(RECORD, MARKS))
     assert r"\tag{11}" in page and r"\begin{flalign*}" in page
     assert r"a row of \(Y\) sums to one [A1]" in page
     assert r"\(\checkmark\) exactly at shapes (2, 4, 3)" in page and r"\(\times\) wrong" in page
@@ -185,7 +186,7 @@ def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
 
 
 def test_headings_and_marks() -> None:
-    page = to_latex(RECORD, {6: "unproved", 7: LONG, 8: "definition"})
+    page = to_latex(layout(RECORD, {6: "unproved", 7: LONG, 8: "definition"}))
     for heading in ("Axes", "Arrays", "Assumptions", "The gradients"):
         assert rf"\subsection*{{{heading}}}" in page
     for mark in (r"\(\times\) unproved", rf"\(\checkmark\) {LONG}", r"\newline definition"):
@@ -209,7 +210,7 @@ def compiled(page: str, where: Path) -> str:
 
 
 def marked(record: Record) -> str:
-    return to_latex(record, {step.number: "every shape" for step in record.steps}, standalone=True)
+    return to_latex(layout(record, {step.number: "every shape" for step in record.steps}), standalone=True)
 
 
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
@@ -254,5 +255,5 @@ def test_hostile_words_compile(tmp_path: Path) -> None:
 
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
-    page = to_latex(derive_record(ZOO["tensor_form"][0](), ("T",)))
+    page = to_latex(layout(derive_record(ZOO["tensor_form"][0](), ("T",))))
     assert r"\(T\) has three axes: index notation only." in page and r"t_{ijk}" in page

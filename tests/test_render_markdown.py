@@ -12,6 +12,7 @@ from records import cross_entropy
 import symgrad
 from symgrad import derive
 from symgrad.derive import derive_record
+from symgrad.render.layout import layout
 from symgrad.render.markdown import to_markdown
 
 RECORD = cross_entropy()
@@ -43,7 +44,7 @@ def test_a_line() -> None:
 @pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
 def test_no_formula_ends_a_cell(name: str) -> None:
     record = derive(name).record if name in symgrad.LOSSES else derive_record(ZOO[name][0](), ZOO[name][1])
-    rows = [row for row in tables(to_markdown(record)) if row[0].isdigit()]
+    rows = [row for row in tables(to_markdown(layout(record))) if row[0].isdigit()]
     assert len(rows) == len(record.steps)
     assert all(len(row) == 5 for row in rows)
     assert all(cell.count("$") % 2 == 0 for row in rows for cell in row)
@@ -51,7 +52,7 @@ def test_no_formula_ends_a_cell(name: str) -> None:
 
 def test_words_of_users_are_no_markup() -> None:
     program = replace(RECORD.program, summary="*a* <script> [b](c) | $d$ `e`\n# f")
-    page = to_markdown(replace(RECORD, program=program))
+    page = to_markdown(layout(replace(RECORD, program=program)))
     html = MarkdownIt("commonmark").render(page.split("\n\n")[0])
     assert html == "<h1>*a* &lt;script&gt; [b](c) | $d$ `e` # f</h1>\n"
 

@@ -12,6 +12,7 @@ from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
 
 from symgrad.derive import derive_record
 from symgrad.errors import UnsupportedError
+from symgrad.render.layout import layout
 from symgrad.render.mathml import expression_mathml, latex_to_mathml, to_mathml
 
 RECORD = cross_entropy()
@@ -60,7 +61,7 @@ def test_the_words_for_readers_without_mathml() -> None:
     expr = (P[m, c] - Y[m, c]) / N.size
     assert ElementTree.fromstring(expression_mathml(expr, RECORD)).get("alttext") == "(1/N) (p_mc − y_mc)"
     assert ElementTree.fromstring(latex_to_mathml('x < "y"')).get("alttext") == 'x < "y"'
-    blocks = to_mathml(RECORD, MARKS).splitlines()
+    blocks = to_mathml(layout(RECORD, MARKS)).splitlines()
     said = [ElementTree.fromstring(block).get("alttext") or "" for block in blocks]
     assert all(said)
     assert any(words.startswith("16 G = ∂L/∂Z = (1/N) (P − Y) in matrix notation (11); N×C; 17 ") for words in said)
@@ -100,7 +101,7 @@ def test_malformed_xml_is_refused() -> None:
 
 
 def test_the_page() -> None:
-    page = to_mathml(RECORD, MARKS)
+    page = to_mathml(layout(RECORD, MARKS))
     shown = words(page)
     for expected in ("Derivatives with respect to Z", "a row of Y sums to one [A1]", "✗ wrong", "The gradients"):
         assert expected in shown
@@ -108,7 +109,7 @@ def test_the_page() -> None:
 
 def test_headings_marks_and_conditions() -> None:
     marks = {6: "unproved", 7: LONG, 8: "definition"}
-    page = to_mathml(RECORD, marks)
+    page = to_mathml(layout(RECORD, marks))
     shown = [e.text or "" for e in elements(page) if e.tag.endswith("mtext")]
     for expected in ("Axes", "Arrays", "Assumptions", "✗ unproved", f"✓ {LONG}", "definition"):
         assert expected in shown
@@ -125,19 +126,19 @@ def test_the_adjoint_of_a_scalar() -> None:
 
 def test_user_text_is_escaped() -> None:
     program = replace(RECORD.program, summary="<b> & 50% \\")
-    assert "<b> & 50% \\" in words(to_mathml(replace(RECORD, program=program)))
+    assert "<b> & 50% \\" in words(to_mathml(layout(replace(RECORD, program=program))))
 
 
 @pytest.mark.parametrize("notation", ["both", "index", "matrix"])
 def test_notations(notation: str) -> None:
-    assert elements(to_mathml(mse(), notation=notation))
+    assert elements(to_mathml(layout(mse(), notation=notation)))
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_other_programs_are_xml(name: str) -> None:
     program, wrt = ZOO[name]
-    assert elements(to_mathml(derive_record(program(), wrt)))
+    assert elements(to_mathml(layout(derive_record(program(), wrt))))
 
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
-    assert "T has three axes: index notation only." in to_mathml(derive_record(ZOO["tensor_form"][0](), ("T",)))
+    assert "T has three axes: index notation only." in to_mathml(layout(derive_record(ZOO["tensor_form"][0](), ("T",))))

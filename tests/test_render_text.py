@@ -72,7 +72,7 @@ from symgrad.program import Program
 from symgrad.render import layout as layout_module
 from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
-from symgrad.render.layout import reduction_words
+from symgrad.render.layout import layout, reduction_words
 from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
@@ -82,7 +82,7 @@ from symgrad.render.text import broken, expression_text, mark_sign, to_text
 from symgrad.steps import MatrixTotal, Record, Step, Total
 
 RECORD = cross_entropy()
-PAGE = to_text(RECORD, MARKS)
+PAGE = to_text(layout(RECORD, MARKS))
 LAMBDA = Array("lambda_").base
 ones = OneMatrix(C.size, 1)
 
@@ -253,11 +253,11 @@ def test_equals_signs_and_marks_align() -> None:
 
 
 def test_notation() -> None:
-    index, matrix = to_text(RECORD, notation="index"), to_text(RECORD, notation="matrix")
+    index, matrix = to_text(layout(RECORD, notation="index")), to_text(layout(RECORD, notation="matrix"))
     assert "Xᵀ G" not in index and "Σ_n x_nd" in index
     assert "Xᵀ G" in matrix and "Σ_n x_nd" not in matrix
     with pytest.raises(InputError, match="expected one of both, index, matrix"):
-        to_text(RECORD, notation="tensor")
+        to_text(layout(RECORD, notation="tensor"))
 
 
 def test_a_formula_of_more_lines_than_calls_may_be_nested_is_broken() -> None:
@@ -281,7 +281,7 @@ def test_marks() -> None:
 
 
 def test_a_long_mark_stands_below_the_reason() -> None:
-    lines = to_text(RECORD, {7: LONG, 10: "every shape"}).splitlines()
+    lines = to_text(layout(RECORD, {7: LONG, 10: "every shape"})).splitlines()
     (below,) = (line for line in lines if LONG in line)
     assert below.split() == ["✓", *LONG.split()] and len(below) <= 140
     assert lines[lines.index(below) - 1].startswith("   7")
@@ -294,7 +294,7 @@ def test_the_adjoint_of_a_scalar() -> None:
     step = Step(1, MatrixTotal(X), None, matrix, "matrix", "in matrix notation")
     again = replace(step, number=2, subject=Total(X[n, d]), after=entry)
     own = replace(step, number=3, subject=MatrixTotal(Array("tau")), after=Trace(P.matrix * Y.matrix.T))
-    page = to_text(replace(record, steps=(step, again, own)))
+    page = to_text(layout(replace(record, steps=(step, again, own))))
     for shown in ("∂L/∂X = G_τ X", "∂L/∂x_nd = x_nd ∂L/∂τ", "G_τ = ∂L/∂τ = tr(P Yᵀ)"):
         assert shown in page
 
@@ -312,7 +312,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
         ),
         "L",
     )
-    page = to_text(derive_record(program, ("X",)))
+    page = to_text(layout(derive_record(program, ("X",))))
     for line in (
         "v_n = Σ_d ((x_nd − μ_n)² − 3 x_nd (μ_n − x_nd))",
         "L = Σ_n (μ_n − v_n)²",
@@ -339,7 +339,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
     ],
 )
 def test_signs_and_terms_stand_as_one_writes_them(name: str, line: str) -> None:
-    assert f" {line} " in to_text(derived(name).record).replace("\n", " ")
+    assert f" {line} " in to_text(layout(derived(name).record)).replace("\n", " ")
 
 
 def test_an_axis_that_is_summed_over_twice_is_named_once() -> None:
@@ -351,7 +351,7 @@ def test_an_axis_that_is_summed_over_twice_is_named_once() -> None:
 
 
 def test_matrix_notation_alone_cites_no_line_that_it_does_not_show() -> None:
-    page = to_text(RECORD, notation="matrix")
+    page = to_text(layout(RECORD, notation="matrix"))
     numbered = {int(line[:4]) for line in page.splitlines() if line[:4].strip().isdigit()}
     cited = {int(n) for group in re.findall(r"\(([\d, ]+)\)", page) for n in group.split(", ")}
     assert min(numbered) > 1 and cited <= numbered
@@ -361,7 +361,7 @@ def test_matrix_notation_alone_cites_no_line_that_it_does_not_show() -> None:
 
 def test_what_a_gradient_names_is_listed() -> None:
     adjoint = replace(RECORD.adjoints["Z"], matrix=None)
-    page = to_text(replace(RECORD, adjoints={"Z": adjoint}), notation="matrix").split("The gradients\n")[1]
+    page = to_text(layout(replace(RECORD, adjoints={"Z": adjoint}), notation="matrix")).split("The gradients\n")[1]
     assert page.count("∂L/∂z_mc = (1/N) (p_mc − y_mc)\n") == 1
     assert "∂L/∂W = Xᵀ G" in page and "\n      No matrix form was found for G.\n" in page
 
@@ -371,7 +371,7 @@ def test_a_gradient_without_a_matrix_form_is_printed_once(write: Callable[..., s
     """That it has none is said once, in words."""
 
     def shown(record: Record, notation: str = "both") -> str:
-        return re.sub('alttext="[^"]*"', "", write(record, notation=notation))
+        return re.sub('alttext="[^"]*"', "", write(layout(record, notation=notation)))
 
     stands = shown(RECORD).split("The gradients")[1].count("G")
     record = replace(RECORD, gradients={n: replace(g, matrix=None) for n, g in RECORD.gradients.items()})
@@ -384,9 +384,9 @@ def test_a_gradient_without_a_matrix_form_is_printed_once(write: Callable[..., s
 
 
 def test_the_axes_list_the_letters_that_lines_use() -> None:
-    rows = {row.name: row.letters for row in layout_module.layout(RECORD).axes}
+    rows = {row.name: row.letters for row in layout(RECORD).axes}
     assert rows == {"N": ("n", "m"), "D": ("d",), "C": ("k", "j", "c")}
-    page = to_text(RECORD)
+    page = to_text(layout(RECORD))
     assert "  D   features            indices d\n" in page
     for letters in rows.values():
         assert all(re.search(rf"[_\w]{letter}\b", page) for letter in letters)
@@ -396,7 +396,7 @@ def test_the_names_in_matrix_lines_are_collected_once(monkeypatch: pytest.Monkey
     calls = []
     collect = layout_module._matrix_names
     monkeypatch.setattr(layout_module, "_matrix_names", lambda expr: calls.append(expr) or collect(expr))
-    layout_module.layout(RECORD)
+    layout(RECORD)
     assert len(calls) < 2 * len(RECORD.steps)
 
 
@@ -409,7 +409,7 @@ def test_a_product_that_does_not_fit_is_refused() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("reduction", ["mean", "sum", "batch_mean"])
 def test_derivations_of_the_losses_print(name: str, reduction: str) -> None:
-    page = to_text(derive_record(LOSSES[name](reduction), ("W", "b")))
+    page = to_text(layout(derive_record(LOSSES[name](reduction), ("W", "b"))))
     assert "∂L/∂W = " in page
     assert max(len(line) for line in page.splitlines()) <= 132
 
@@ -417,13 +417,13 @@ def test_derivations_of_the_losses_print(name: str, reduction: str) -> None:
 @pytest.mark.parametrize("name", ZOO)
 def test_derivations_of_other_programs_print(name: str) -> None:
     program, wrt = ZOO[name]
-    page = to_text(derive_record(program(), wrt))
+    page = to_text(layout(derive_record(program(), wrt)))
     assert all(letter not in page for letter in "{}*")
 
 
 @pytest.mark.parametrize("make", [*ZOO.values(), *NAMES], ids=[*ZOO, *(f"ready-made {name}" for name in NAMES)])
 def test_no_line_shows_what_the_one_above_shows(make: str | tuple[Callable[[], Program], tuple[str, ...]]) -> None:
-    page = layout_module.layout(derived(make).record if isinstance(make, str) else derive_record(make[0](), make[1]))
+    page = layout(derived(make).record if isinstance(make, str) else derive_record(make[0](), make[1]))
     for group in (group for section in page.sections for group in section.groups):
         for above, line in pairwise(group):
             assert line.right != above.right, line.number
@@ -431,12 +431,12 @@ def test_no_line_shows_what_the_one_above_shows(make: str | tuple[Callable[[], P
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
     of = derive_record(ZOO["tensor_form"][0](), ("X", "T"))
-    page = to_text(of)
+    page = to_text(layout(of))
     assert "T has three axes: index notation only." in page
     assert "T   (I, J, K)   t_ijk" in page and "∂L/∂t_ijk = (2/N) Σ_n x_ni v_nj z_nk (f_n − u_n)" in page
     assert page.count("∂L/∂t_ijk = (2/N)") == 1  # the gradient of T stands once, that of X also as what has no form
-    assert "∂L/∂T" not in page and "index notation only" not in to_text(of, notation="index")
-    both = to_text(derive_record(ZOO["heads"][0](), ("X",)))
+    assert "∂L/∂T" not in page and "index notation only" not in to_text(layout(of, notation="index"))
+    both = to_text(layout(derive_record(ZOO["heads"][0](), ("X",))))
     assert "have three axes and Q, K, V, Z, A and O have four axes: index" in both
 
 
@@ -445,13 +445,13 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
     a = Array("a", axes)
     letters = [axis.index(letter) for axis, letter in zip(axes, "klpqr", strict=True)]
     loss = node(Array("L").base, Sum(a[tuple(letters)] ** 2, *letters))
-    page = to_text(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",)))
+    page = to_text(layout(derive_record(Program("axes", tuple(dict.fromkeys(axes)), (a,), (loss,), "L"), ("a",))))
     assert "a   (C, K, D, D, E)   a_kmdef   input" in page
 
 
 @pytest.mark.parametrize("name", ["attention_head", "info_nce", "clip_loss", "soft_dice"])
 def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
-    page = layout_module.layout(derived(name).record)
+    page = layout(derived(name).record)
     defined = {line.left for group in page.sections[0].groups for line in group}
     assert {row.entry for row in page.arrays if row.role != "input"} <= defined
 
@@ -459,7 +459,5 @@ def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
 def test_relations_in_brackets_are_explained_where_there_are_any() -> None:
     remark = "A relation in brackets, such as"
     for name, shown in (("huber", True), ("mse", False)):
-        record = derived(name).record
-        assert all(
-            (remark in render(record)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html)
-        )
+        page = layout(derived(name).record)
+        assert all((remark in render(page)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html))

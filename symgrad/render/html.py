@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symgrad.exhibits import Example, Fact
 from symgrad.render.formula import escaped
@@ -47,30 +47,17 @@ class Beside:
     code: str = ""
 
 
-def to_html(
-    record: Record,
-    marks: Mapping[int, str] | None = None,
-    notation: str = "both",
-    evaluation: Record | None = None,
-    steps: str = "all",
-    beside: Beside | None = None,
-    *,
-    fragment: bool = False,
-    title: bool = True,
-) -> str:
-    """The derivation as a self-contained page, or with ``fragment`` as a ``<section class="symgrad">``.
+def to_html(page: Page, beside: Beside | None = None, *, fragment: bool = False) -> str:
+    """Write a page as self-contained HTML, or with ``fragment`` as a ``<section class="symgrad">``.
 
-    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``.  The title of a page is ``<h1>``,
-    that of a section ``<h2>``.  Without ``title`` a section has neither its title nor its style: both are those of the
-    page around it, and its parts begin with ``<h2>``.
+    The title of a page is ``<h1>``, that of a section ``<h2>``.  Without a title a section has no style either: both
+    are those of the page around it, and its parts begin with ``<h2>``.
 
-    Raises ``InputError`` for another notation or lines that are not there, ``UnsupportedError`` for a formula that
-    latex2mathml cannot write.
+    Raises ``UnsupportedError`` for a formula that latex2mathml cannot write.
     """
-    page = layout(record, marks, notation, evaluation, steps)
-    section = _HtmlPage(page, _anchor(record, steps), beside or Beside()).section(title)
+    section = _HtmlPage(page, beside or Beside()).section()
     if fragment:
-        return f"<style>\n{stylesheet()}</style>\n{lowered(section)}" if title else section
+        return f"<style>\n{stylesheet()}</style>\n{lowered(section)}" if page.title else section
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -84,46 +71,43 @@ def lowered(section: str, levels: int = 1) -> str:
     return re.sub(r"(</?h)([1-6])(?=[ >])", lambda m: f"{m[1]}{min(6, int(m[2]) + levels)}", section)
 
 
-def _anchor(record: Record, steps: str) -> str:
-    """What the anchors of a section begin with: another for another loss, and for some lines of it."""
-    parts = [record.program.name, *([] if steps == "all" else [steps])]
-    return "-".join(re.sub(r"\W+", "-", part) for part in parts)
-
-
 def closed_forms_html(record: Record) -> str:
     """The closed forms alone, in their box, with the style."""
-    page = _HtmlPage(layout(record, steps="none"), _anchor(record, "none"), Beside())
-    return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{page.closed()}\n</section>\n'
+    return _section(_HtmlPage(layout(record, steps="none"), Beside()).closed())
 
 
 def proof_html(record: Record, marks: Mapping[int, str], beside: Beside, problems: Sequence[str]) -> str:
     """The marks of all lines, each with how it was reached, with the style."""
-    page = _HtmlPage(layout(record, marks), _anchor(record, "proof"), beside)
-    return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{page.proof(problems)}\n</section>\n'
+    page = layout(record, marks)
+    return _section(_HtmlPage(replace(page, anchor=f"{page.anchor}-proof"), beside).proof(problems))
+
+
+def _section(content: str) -> str:
+    return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{content}\n</section>\n'
 
 
 class _HtmlPage:
-    def __init__(self, page: Page, anchor: str, beside: Beside) -> None:
+    def __init__(self, page: Page, beside: Beside) -> None:
         self.content = page
         self.beside = beside
-        self.anchor = anchor
+        self.anchor = anchor = page.anchor
         keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
         sections = [*page.sections, *([page.evaluation] if page.evaluation else [])]
         numbers = {line.number for section in sections for group in section.groups for line in group if line.number}
         self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor, numbers)
         self.lines = Lines(sections, self.spelling, self.beside.details)
 
-    def section(self, title: bool) -> str:
+    def section(self) -> str:
         words = self.content.warning
         warning = [f'<p class="bad">✗ {escaped(words)}</p>'] if words else []
-        parts = [*warning, *self._head(title), *map(self.lines.section, self.content.sections), *self._foot(), *warning]
+        parts = [*warning, *self._head(), *map(self.lines.section, self.content.sections), *self._foot(), *warning]
         return f'<section class="symgrad" id="{self.anchor}">\n' + "\n".join(parts) + "\n</section>\n"
 
     # --- above the lines ----------------------------------------------------------------------------------------------
 
-    def _head(self, title: bool) -> Iterator[str]:
+    def _head(self) -> Iterator[str]:
         page, words, math = self.content, self.spelling.words, self.spelling.math
-        if title:
+        if page.title:
             yield f'<h1 class="title">{escaped(page.title)}</h1>'
         if self.beside.counts and page.arrays:
             yield self._counts()

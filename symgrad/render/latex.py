@@ -9,7 +9,7 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.latex_words import escaped, sentence
-from symgrad.render.layout import layout, titled
+from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
@@ -44,23 +44,12 @@ CHARACTER = 0.0115
 SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
 
-def to_latex(
-    record: Record,
-    marks: Mapping[int, str] | None = None,
-    notation: str = "both",
-    standalone: bool = False,
-    evaluation: Record | None = None,
-    code: str = "",
-    steps: str = "all",
-    title: bool = True,
-) -> str:
-    """The derivation in LaTeX; ``marks`` maps the number of a line to how it is known.
+def to_latex(page: Page, code: str = "", *, standalone: bool = False) -> str:
+    """Write a page in LaTeX; ``code`` is the source of the generated function.
 
-    ``evaluation`` has the lines on what the generated code evaluates, and ``code`` is its source.  The fragment needs
-    the packages amsmath and amssymb; ``standalone`` gives a whole document.  ``notation`` and ``steps`` are those of
-    ``layout``.  Raises ``InputError`` for another notation or lines that are not there.
+    The fragment needs the packages amsmath and amssymb; ``standalone`` gives a whole document.
     """
-    body = _LatexPage(titled(layout(record, marks, notation, evaluation, steps), title)).page(code)
+    body = _LatexPage(page).page(code)
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 

@@ -46,13 +46,14 @@ def layout(
     notation: str = "both",
     evaluation: Record | None = None,
     steps: str = "all",
+    title: bool = True,
 ) -> Page:
     """The page of a derivation; ``marks`` maps the number of a line to how it is known, and 0 to what is
     wrong with the whole.
 
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
     "none" (the closed forms alone) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
-    of axes and arrays, with the assumptions that they use.
+    of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
 
     Raises ``InputError`` for another ``notation`` and for lines that are not there, ``SymgradError`` for a matrix form
     that does not fit.
@@ -73,7 +74,8 @@ def layout(
     assumptions = tuple(writer.assumption(a) for a in program.assumptions)
     return Page(
         names=names,
-        title=program.summary or program.name,
+        title=(program.summary or program.name) if title else "",
+        anchor="-".join(re.sub(r"\W+", "-", part) for part in [program.name, *([] if whole else [steps])]),
         axes=axis_rows(record, shown, names) if whole else (),
         arrays=rows,
         columns=tuple(row for row in rows if len(row.axes) == 1),
@@ -88,11 +90,6 @@ def layout(
         evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
         warning=warning_words(marks or {}),
     )
-
-
-def titled(page: Page, title: bool) -> Page:
-    """The page, without its title where that is not asked for."""
-    return page if title else replace(page, title="")
 
 
 def chosen_lines(steps: str, last: int) -> Collection[int]:

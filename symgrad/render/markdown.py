@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from symgrad.render.latex_printer import LatexPrinter, letters, matrix_name, size_latex
-from symgrad.render.layout import layout, titled
 from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.text import (
@@ -20,7 +19,6 @@ from symgrad.render.text import (
 )
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Node
-from symgrad.steps import Record
 
 SPECIAL = str.maketrans({character: "\\" + character for character in "\\`*_{}[]<>#|$~&"})
 
@@ -28,22 +26,10 @@ NOT_ZERO = r" \ne 0"
 BAR = r"\vert "
 
 
-def to_markdown(
-    record: Record,
-    marks: Mapping[int, str] | None = None,
-    notation: str = "both",
-    evaluation: Record | None = None,
-    code: str = "",
-    steps: str = "all",
-    title: bool = True,
-) -> str:
-    """The derivation in Markdown: tables, with formulas between dollar signs.
-
-    ``marks``, ``notation``, ``evaluation`` and ``steps`` are those of ``layout``; ``code`` is the source of the
-    generated function.  Raises ``InputError`` for another notation or lines that are not there.
-    """
-    parts = _MarkdownPage(titled(layout(record, marks, notation, evaluation, steps), title)).parts(code)
-    return "\n\n".join(part for part in parts if part) + "\n"
+def to_markdown(page: Page, code: str = "") -> str:
+    """Write a page in Markdown: tables, with formulas between dollar signs; ``code`` is the source of the generated
+    function."""
+    return "\n\n".join(part for part in _MarkdownPage(page).parts(code) if part) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sympy.core.basic import Basic
@@ -10,7 +10,6 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
-from symgrad.render.layout import layout, titled
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
@@ -64,21 +63,9 @@ class Piece:
     words: str
 
 
-def to_mathml(
-    record: Record,
-    marks: Mapping[int, str] | None = None,
-    notation: str = "both",
-    evaluation: Record | None = None,
-    steps: str = "all",
-    title: bool = True,
-) -> str:
-    """The derivation as a sequence of ``<math>`` elements, the headings and reasons as ``<mtext>`` in them.
-
-    ``evaluation`` has the lines on what the generated code evaluates; ``notation`` and ``steps`` are those of
-    ``layout``; without ``title`` it has none.  Raises ``InputError`` for another notation or lines that are not there.
-    """
-    writer = _MathPage(titled(layout(record, marks, notation, evaluation, steps), title))
-    return "\n".join(writer.blocks()) + "\n"
+def to_mathml(page: Page) -> str:
+    """Write a page as a sequence of ``<math>`` elements, the headings and reasons as ``<mtext>`` in them."""
+    return "\n".join(_MathPage(page).blocks()) + "\n"
 
 
 def expression_mathml(expr: Basic, source: Record | Program | None = None, display: str = "block") -> str:

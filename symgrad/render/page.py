@@ -114,10 +114,12 @@ class Page:
 
     ``columns`` are the vectors; ``index_only`` the arrays of too many axes for a matrix form, and ``no_matrix`` the
     other derivatives among the closed forms that have none, where one is asked for; ``warning`` says what is wrong.
+    ``anchor`` is what links to its lines begin with: another for another loss, and for some lines of it.
     """
 
     names: Vocabulary
     title: str
+    anchor: str
     axes: tuple[AxisRow, ...]
     arrays: tuple[ArrayRow, ...]
     columns: tuple[ArrayRow, ...]

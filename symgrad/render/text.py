@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
 
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.layout import layout, left_side, titled
+from symgrad.render.layout import left_side
 from symgrad.render.names import Vocabulary, split_words, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
@@ -30,22 +30,8 @@ CROSSED = ("wrong", "unproved")
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
 
 
-def to_text(
-    record: Record,
-    marks: Mapping[int, str] | None = None,
-    notation: str = "both",
-    evaluation: Record | None = None,
-    code: str = "",
-    steps: str = "all",
-    title: bool = True,
-) -> str:
-    """The derivation as lines of text; ``marks`` maps the number of a line to how it is known.
-
-    ``notation`` and ``steps`` are those of ``layout``; without ``title`` it has none.  ``evaluation`` has the lines on
-    what the generated code evaluates, and ``code`` is its source.  Raises ``InputError`` for another notation or lines
-    that are not there.
-    """
-    page = titled(layout(record, marks, notation, evaluation, steps), title)
+def to_text(page: Page, code: str = "") -> str:
+    """Write a page as lines of text; ``code`` is the source of the generated function."""
     return _TextPage(page, TextPrinter(page.names)).page(code)
 
 
