@@ -27,7 +27,14 @@ html_title = "symgrad"
 html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["docs.css"]
-trials = ("corrupted", "diagnosis", "expressions", "fuzz", "mutation")  # parts of the page on the evidence
+trials = (
+    "corrupted",
+    "determinism",
+    "diagnosis",
+    "expressions",
+    "fuzz",
+    "mutation",
+)  # parts of evidence.md
 exclude_patterns = ["_build", *(f"trials/{name}.md" for name in trials)]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2

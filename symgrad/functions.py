@@ -21,6 +21,7 @@ from sympy import (
     Indexed,
     KroneckerDelta,
     MatAdd,
+    MatMul,
     MatrixExpr,
     MatrixSymbol,
     Mul,
@@ -226,20 +227,36 @@ def _step(x: Any, at_zero: Any) -> Any:
     return 1 if x > 0 else 0 if x < 0 else at_zero
 
 
+def _opposite(term: Basic) -> Basic:
+    """Minus a term; SymPy's own minus evaluates a matrix as deep as it is nested, and twice at every level."""
+    if not isinstance(term, MatrixExpr):
+        return -term
+    coefficient, matrix = term.as_coeff_mmul() if isinstance(term, MatMul) else (S.One, term)
+    return matrix if coefficient == -1 else MatMul(-coefficient, matrix)
+
+
+def _signed(term: Basic) -> tuple[int, Basic]:
+    """A term without its minus sign, and -1 if it has one."""
+    coefficient = term.as_coeff_mmul()[0] if isinstance(term, MatMul) else S.One
+    is_negative = (coefficient if isinstance(term, MatrixExpr) else term).could_extract_minus_sign()
+    return (-1, _opposite(term)) if is_negative else (1, term)
+
+
 def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
     """x > 0 or x >= 0, of an expression or a matrix of them: the subtracted terms stand on the other side, and what has
     no entries on the right."""
     if at_zero not in (0, 1):
         return None
     total = MatAdd if isinstance(x, MatrixExpr) else Add
-    added = [term for term in total.make_args(x) if not term.could_extract_minus_sign()]
-    subtracted = [-term for term in total.make_args(x) if term.could_extract_minus_sign()]
-    constants = [term for term in added + subtracted if not term.has(Indexed, MatrixSymbol)]
-    if not (added and subtracted) and len(constants) < len(added + subtracted):  # they go to the other side
-        added, subtracted = ([t for t in terms if t not in constants] for terms in (added, subtracted))
-        (subtracted if added else added).extend(-term for term in constants)
+    sides: dict[int, list[Basic]] = {1: [], -1: []}
+    for sign_of, term in map(_signed, total.make_args(x)):
+        sides[sign_of].append(term)
+    constants = [term for side in sides.values() for term in side if not term.has(Indexed, MatrixSymbol)]
+    if not all(sides.values()) and len(constants) < sum(map(len, sides.values())):  # they go to the other side
+        empty = -1 if sides[1] else 1
+        sides = {empty: list(map(_opposite, constants)), -empty: [t for t in sides[-empty] if t not in constants]}
     left, right = (
-        S.Zero if not terms else terms[0] if len(terms) == 1 else total(*terms) for terms in (added, subtracted)
+        S.Zero if not side else side[0] if len(side) == 1 else total(*side) for side in (sides[1], sides[-1])
     )
     if left.has(Indexed, MatrixSymbol) or not right.has(Indexed, MatrixSymbol):
         return ">" if at_zero == 0 else ">=", left, right

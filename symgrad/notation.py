@@ -333,7 +333,16 @@ def _numbered(axis: str, size: Expr, place: int) -> Idx:
 @lru_cache(maxsize=16384)
 def extent(expr: Basic) -> int:
     """How many parts an expression has, one that occurs twice counted twice."""
-    return 1 + sum(map(extent, expr.args))
+    known: dict[Basic, int] = {}  # a part that occurs often is looked at once
+
+    def count(part: Basic) -> int:
+        if not part.args:
+            return 1
+        if part not in known:
+            known[part] = 1 + sum(map(count, part.args))
+        return known[part]
+
+    return count(expr)
 
 
 def canonical(expr: Expr) -> Expr:

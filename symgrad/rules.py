@@ -46,11 +46,9 @@ from symgrad.notation import (
     replaced,
 )
 from symgrad.program import Program
+from symgrad.signs import MOST_PARTS, is_known
 from symgrad.steps import Condition
 from symgrad.sums import multiplied_out, split_sums
-
-MOST_WRITTEN_OUT = 500
-"""Of parts: an expression with more is not asked for its sign."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +88,16 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
     """Why ``expr`` is not zero, in words, or None where that is not known."""
     if expr.is_number:
         return "a number" if expr.is_zero is False else None
-    if expr.is_nonzero:
-        return "positive" if expr.is_positive else "nonzero"
+    if is_known(expr, "nonzero"):
+        return "positive" if is_known(expr, "positive") else "nonzero"
     for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
         names = choice & program.definitions.keys()
-        if _extent_written_out(program, expr, names) > MOST_WRITTEN_OUT:
+        if _extent_written_out(program, expr, names) > MOST_PARTS:
             break
         written = together(program.written_out(expr, names))
-        if written.is_positive or written.is_negative:
-            return f"{'positive' if written.is_positive else 'negative'} by its definition"
+        for sign in ("positive", "negative"):
+            if is_known(written, sign):
+                return f"{sign} by its definition"
     return None
 
 

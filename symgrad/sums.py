@@ -7,16 +7,19 @@ multiplied out only where a delta in it waits to be summed away, so that what ha
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import comb, prod
 
 from sympy import Add, Expr, KroneckerDelta, Mul, Pow, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
+from symgrad.budget import spend
 from symgrad.notation import (
     axis_name,
     bound_indices,
     canonical,
+    extent,
     free_indices,
     freshen,
     height,
@@ -29,6 +32,8 @@ from symgrad.notation import (
 
 MOST_PRODUCTS = 500
 """What is more when it is multiplied out stays in brackets; the catalogue comes to 14."""
+MOST_PARTS = 20_000
+"""And so does what then has more parts, at all depths together."""
 
 
 def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
@@ -51,9 +56,21 @@ def split_sums(expr: Expr) -> Expr:
 
 
 def is_multiplied_out_soon(expr: Basic) -> bool:
-    """Whether ``expr`` has at most ``MOST_PRODUCTS`` products, above the fraction bar and below, when all is multiplied
-    out and nothing is merged."""
-    return max(_products(expr)) <= MOST_PRODUCTS
+    """Whether ``expr`` has at most ``MOST_PRODUCTS`` products, above the fraction bar and below, and ``MOST_PARTS``
+    parts, when all is multiplied out and nothing is merged."""
+    return max(_products(expr)) <= MOST_PRODUCTS and _parts(expr) <= MOST_PARTS
+
+
+@lru_cache(maxsize=1024)
+def _parts(expr: Basic) -> int:
+    """About how many parts ``expr`` has when it is multiplied out at all depths, with nothing merged."""
+    if isinstance(expr, Mul):
+        counts = [max(_products(factor)) for factor in expr.args]
+        return prod(counts) * sum(_parts(factor) // count + 1 for factor, count in zip(expr.args, counts, strict=True))
+    if isinstance(expr, Pow) and expr.exp.is_Integer:
+        count = max(_products(expr.base))
+        return max(_products(expr)) * min(abs(int(expr.exp)), MOST_PRODUCTS) * (_parts(expr.base) // count + 1)
+    return 1 + sum(map(_parts, expr.args))
 
 
 def _products(expr: Basic) -> tuple[int, int]:
@@ -75,6 +92,7 @@ def multiplied_out(expr: Expr) -> Expr:
     and no part of this package knows what that is.  One of too many terms is left as it is."""
     if not is_multiplied_out_soon(expr):
         return expr
+    spend(extent(expr))
     sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
     names = {e: stand_in(e, f"exp {place}", positive=True) for place, e in enumerate(sums)}
     made = replaced(expr, names).expand()

@@ -8,7 +8,23 @@ from fractions import Fraction
 from functools import partial
 
 import pytest
-from sympy import Add, Expr, Pow, Rational, Sum, exp
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    MatAdd,
+    MatMul,
+    MatrixExpr,
+    MatrixSymbol,
+    OneMatrix,
+    Pow,
+    Rational,
+    Sum,
+    exp,
+    sqrt,
+    tanh,
+)
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
 from symgrad import UnsupportedError, derive
 from symgrad.array.expression import parse
@@ -25,8 +41,12 @@ from symgrad.check.sums import _spelled
 from symgrad.derive import MOST_TERMS, derive_record
 from symgrad.equations import node
 from symgrad.errors import nested
+from symgrad.functions import relation_of, step
 from symgrad.notation import Array, Axis, canonical, extent
 from symgrad.program import Program
+from symgrad.render.text import expression_text
+from symgrad.signs import MOST_PARTS, is_known
+from symgrad.sums import multiplied_out
 
 N = Axis("N")
 x = Array("x", (N,), positive=True)
@@ -215,3 +235,37 @@ def test_what_once_took_minutes_is_proved_within_the_budget(text: str, shapes: s
 @pytest.mark.parametrize("text", ["trace(A@A@A@A@A@A@A@A@A@A)", "sum(1/(1+1/(1+1/(1+1/(1+1/(1+1/(1+A)))))))"])
 def test_long_products_and_nested_quotients_are_proved_within_the_budget(text: str) -> None:
     assert derive(parse(text, "A: N N positive")).prove().ok
+
+
+# What follows visits each level once, or refuses: at two visits a level it would take years.
+LEVELS = 60
+
+
+def test_powers_of_powers_are_printed_level_by_level() -> None:
+    powers = repeated(lambda power: Pow(2, 1 + power, evaluate=False), LEVELS)
+    program = parse("sum(X)", "X: N").trace({}).program
+    assert expression_text(powers, program).count("2^(") == LEVELS
+
+
+def test_a_relation_of_nested_matrices_is_written_without_evaluating_them() -> None:
+    nested: MatrixExpr = MatrixSymbol("X", 3, 1)
+    for _ in range(LEVELS):
+        inner = ElementwiseApplyFunction(tanh, nested)
+        nested = MatAdd(OneMatrix(3, 1), MatMul(-1, inner))
+    assert relation_of(step, nested, Integer(0)) == ("<", inner, OneMatrix(3, 1))
+
+
+def test_what_is_too_large_is_not_asked_for_its_sign() -> None:
+    assert is_known(1 + x[i], "positive") and not is_known(1 + x[i], "negative")
+    assert not is_known(Add(*(x[i] ** power for power in range(MOST_PARTS))), "positive")
+
+
+def test_a_part_that_occurs_often_is_counted_as_often() -> None:
+    assert extent(x[i] ** 2 + x[i]) == extent(x[i] ** 2) + extent(x[i]) + 1
+    assert extent(repeated(lambda part: Pow(part, part + 1, evaluate=False), LEVELS)) > 2**LEVELS
+
+
+def test_what_grows_without_bound_inside_of_roots_is_not_multiplied_out() -> None:
+    nested = repeated(lambda part: sqrt((x[i] + part) ** 2 + 1), LEVELS)
+    assert multiplied_out(nested) == nested
+    assert multiplied_out((x[i] + 2) ** 2) == x[i] ** 2 + 4 * x[i] + 4

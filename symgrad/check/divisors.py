@@ -64,6 +64,7 @@ from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute
 from symgrad.notation import array_names
 from symgrad.program import Program
+from symgrad.signs import is_known
 from symgrad.steps import Condition
 
 TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta}
@@ -102,10 +103,10 @@ class Divisors:
         """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
         that might not be defined; None where there is none."""
         for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
-            if not (base.is_positive or self._is_known(base, self._is_nonzero)):
+            if not (is_known(base, "positive") or self._is_known(base, self._is_nonzero)):
                 return f"nothing says that {base} is not zero, by which the line divides"
         for base, power in _powers(expr):
-            if not (base.is_positive or self._is_known(base, partial(self._has_root, strictly=power < 0))):
+            if not (is_known(base, "positive") or self._is_known(base, partial(self._has_root, strictly=power < 0))):
                 return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
         for call in _partial_calls(expr):
             if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
@@ -117,7 +118,7 @@ class Divisors:
         does at single points at most, and not to too high an order."""
         written = write_out(base, self._program, set(self._program.definitions))
         kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
-        is_single = not kinked or (kinked <= {absolute} and written.is_nonnegative is True)
+        is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(power < 1) and bool(power * order_of_zeros(written) <= 1)
 
     def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
@@ -250,7 +251,7 @@ def _powers(expr: Basic) -> Iterator[tuple[Basic, Rational]]:
     """What must not be negative for an expression to be defined, and the power that is taken of it; -1 for what must
     not be zero either: the argument of a logarithm, or the base of a power with an exponent of its own."""
     for part in expr.atoms(Pow):
-        if not (isinstance(part.exp, Rational) and part.exp.q == 1) and not part.base.is_positive:
+        if not (isinstance(part.exp, Rational) and part.exp.q == 1) and not is_known(part.base, "positive"):
             yield part.base, part.exp if isinstance(part.exp, Rational) else Rational(-1)
     for call in expr.atoms(Function):
         if type(call) in OF_POSITIVE:

@@ -44,6 +44,7 @@ from sympy.core.basic import Basic
 from symgrad.functions import absolute
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
+from symgrad.signs import is_known
 
 EVERYWHERE = {KroneckerDelta, exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc}
 """Functions that are analytic at all real numbers."""
@@ -71,7 +72,7 @@ def is_analytic(expr: Basic, program: Program) -> bool:
 
 def is_positive(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be positive where it is defined; a root, where that is not zero as well."""
-    if expr.is_positive or isinstance(expr, exp):
+    if is_known(expr, "positive") or isinstance(expr, exp):
         return True
     if isinstance(expr, (Symbol, Indexed)):
         definition = program.definitions.get(name_of(expr))
@@ -94,7 +95,7 @@ def order_of_zeros(expr: Expr) -> Expr:
     if isinstance(expr, absolute):
         return order_of_zeros(expr.args[0])
     terms = Add.make_args(expr.function if isinstance(expr, Sum) else expr)
-    if (len(terms) > 1 or isinstance(expr, Sum)) and all(term.is_nonnegative for term in terms):
+    if (len(terms) > 1 or isinstance(expr, Sum)) and all(is_known(term, "nonnegative") for term in terms):
         return Min(*(order_of_zeros(term) for term in terms if array_names(term)))  # all of them vanish together
     return S.One if any(_is_steep(expr, name) for name in array_names(expr)) else _degree(expr)
 

@@ -91,7 +91,7 @@ class TextPrinter(Printer):
         spelled_exponent = self.show(exponent)
         if spelled_exponent.isdigit():
             return self.tight(base) + spelled_exponent.translate(SUPERSCRIPT)
-        return f"{self.tight(base)}^{spelled_exponent if isinstance(exponent, Leaf) else self.bracket(exponent)}"
+        return f"{self.tight(base)}^{spelled_exponent if isinstance(exponent, Leaf) else f'({spelled_exponent})'}"
 
     def root(self, body: Node) -> str:
         return f"√{self.tight(body)}"
