@@ -6,14 +6,14 @@ import classifier as cl
 import numpy as np
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Integer, KroneckerDelta, Rational, Sum, cosh, exp, sinh, tanh
+from sympy import Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sinh, tanh
 
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.fields import Field, OutsideField, Reals
 from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import in_indices
 from symgrad.check.truth import Truth, exponential_depth, letters_of
-from symgrad.equations import Definition, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.equations import DOMAINS, Definition, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Total, Value
@@ -21,6 +21,7 @@ from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Total, Valu
 N, D, C, X, W, b, Y, Z, S, P, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.S, cl.P, cl.L
 n, d, k, j = cl.n, cl.d, cl.k, cl.j
 m, c = N.index("m"), C.index("c")
+S0, T0 = Array("s").base, Array("t").base
 SIZES = {"N": 2, "D": 3, "C": 4}
 
 
@@ -51,6 +52,7 @@ def loss(expr: object) -> Definition:
         ((node(Z[n, k], exp(Y[n, k])), node(P[n, k], exp(Z[n, k])), loss(Y[n, k] * exp(Y[n, k]) * P[n, k])), 2),
         ((loss(tanh(sinh(cosh(Y[n, k])))),), 3),
         ((loss(exp(1) * Y[n, k]),), 1),
+        ((node(S0, Sum(exp(Y[n, k]), n, k)), node(T0, S0), loss(exp(T0) * Y[n, k])), 2),
     ],
 )
 def test_exponentials_are_counted_through_the_equations(equations: tuple[Definition, ...], depth: int) -> None:
@@ -157,6 +159,61 @@ def test_inputs_satisfy_what_is_assumed(system: type[Field] | type[Reals]) -> No
         hot = truth(of, system, assumed=given).evaluator.values["Y"]
         rows = (hot == 1).all(axis=0).sum(axis=1)
         assert ((hot == 0) | (hot == 1)).all() and list(rows) == ([1, 1] if sums in given else [0, 1])
+
+
+@pytest.mark.parametrize("system", [Field, Reals])
+@pytest.mark.parametrize("word", DOMAINS)
+def test_entries_lie_in_their_domain(word: str, system: type[Field] | type[Reals]) -> None:
+    """Also beside an array of positive entries, and one that is symmetric."""
+    A = Array("A", (C, C))
+    positive = Array("X", (N, D), positive=True)
+    terms = Y[n, k] * A[k, j] * exp(positive[n, d])
+    of = program(node(L.base, Sum(terms, n, k, j, d)), inputs=(Y, A, positive))
+    assumed = (in_domain(Y, word), symmetric(A, "A2"))
+    first, again = (truth(of, system, assumed=assumed).evaluator.values for _ in range(2))
+    assert (first["Y"] == again["Y"]).all() and first["Y"].shape == (len(first["X"]), 2, 4)
+    assert (first["A"] == first["A"].transpose(0, 2, 1)).all()
+    if system is Reals:
+        assert DOMAINS[word].contains(numbers(first["Y"])).all() and (numbers(first["X"]) > 0).all()
+    elif DOMAINS[word].values:
+        allowed = {tuple(Field(2, 0).constant(Integer(value))) for value in DOMAINS[word].values}
+        assert {tuple(levels) for levels in first["Y"].reshape(2, -1).T} <= allowed
+
+
+def test_entries_of_a_domain_without_end_have_roots_in_a_field() -> None:
+    of = program(loss(Y[n, k] ** Rational(1, 2)))
+    assert truth(of, Field, assumed=(in_domain(Y, "nonnegative"),), attempts=1).evaluator.values["L"].size
+
+
+def test_the_second_attempt_draws_small_entries() -> None:
+    of, nonnegative = program(loss(log(1 - Y[n, k]))), (in_domain(Y, "nonnegative"),)
+    with pytest.raises(OutsideField):
+        truth(of, assumed=nonnegative, attempts=1)
+    assert (numbers(truth(of, assumed=nonnegative, attempts=2).evaluator.values["Y"]) < 1).all()
+
+
+def test_labels_leave_other_assumptions_in_force() -> None:
+    A = Array("A", (C, C))
+    of = program(node(L.base, Sum(Y[n, k] * A[k, j], n, k, j)), inputs=(Y, A))
+    values = truth(of, assumed=(*one_hot(Y), symmetric(A, "A2"))).evaluator.values
+    assert (values["A"] == values["A"].transpose(0, 2, 1)).all()
+
+
+def test_every_level_of_a_field_has_its_own_values() -> None:
+    equations = node(Z[n, k], exp(b[k])), loss(Y[n, k] ** 3 + Z[n, k])
+    of = truth(program(*equations, inputs=(Y, b)), Field)
+    levels = len(of.evaluator.values["Y"])
+    assert levels > 1
+    for subject in (Total(Y[n, k]), Partial(L.base, Y[n, k])):
+        found = of.meaning(subject, (n, k))
+        expected = of.values(3 * Y[n, k] ** 2, (n, k))
+        assert found.shape == expected.shape and not of.evaluator.numbers.differ(found, expected).any()
+
+
+def test_a_point_is_told_by_the_first_entry_of_each_input() -> None:
+    of = truth(program(node(L.base, S0 * Sum(Y[n, k], n, k)), inputs=(Y, Array("s"))))
+    y, s = (float(of.evaluator.values[name].flat[0]) for name in "Ys")
+    assert of.point() == f"Y[0, 0] = {y:.4g}, s = {s:.4g}"
 
 
 def test_labels_are_the_same_every_time() -> None:

@@ -41,7 +41,7 @@ def exponential_depth(program: Program) -> int:
 
     for definition in program.ordered:
         depth[definition.name] = of(definition.rhs)
-    return max(depth.values(), default=0)
+    return max(depth.values())
 
 
 class Truth:

@@ -25,6 +25,7 @@ TARGETS = ("symgrad/rules.py", "symgrad/passes", "symgrad/chain", "symgrad/check
 TESTS = (
     "algebra",
     "assume",
+    "assumed",
     "assumptions",
     "budget",
     "captured",

@@ -1,8 +1,9 @@
 """Mutants held against tests: each in a forked child of one pytest session in which everything is imported already.
 
 First each test is run once by itself, to learn how long it takes and which lines of the mutated modules it reaches.
-A mutant then meets only the tests that reach its statement: those that killed one in the same function first, then the
-fastest first, until one fails or ``BUDGET`` seconds are used up.
+A mutant then meets only the tests that reach its statement, those likely to kill it soon first (``_ordered``), until
+one fails or ``BUDGET`` seconds are used up.  When all have been met, those that survived meet further tests, up to
+``LARGER_BUDGET`` seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,7 +29,8 @@ from trials.mutation.mutants import Mutant, install, spans_of
 SLOWEST = 3.0
 """Seconds of the processor, as all times here: a test that takes longer by itself takes no part."""
 BUDGET = 3.0
-"""Seconds of tests that a mutant must survive."""
+LARGER_BUDGET = 10.0
+"""Seconds of tests that a mutant must survive: at first, and in all."""
 MEMORY = 6 * 2**30
 
 KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not reached"
@@ -97,8 +100,17 @@ class Campaign:
         items = {item.nodeid: item for item in session.items}
         timings = self._measured(items)
         usable = {name: timing for name, timing in timings.items() if timing.seconds <= SLOWEST}
+        survivors: dict[Mutant, set[str]] = {}
         for mutant in self._wanted:
-            self._record(mutant, self._meet(mutant, items, usable))
+            tests = [name for name, timing in usable.items() if timing.reaches(mutant)]
+            result, passed = self._meet(mutant, tests, items, usable, BUDGET)
+            self._record(mutant, result)
+            if result.outcome == SURVIVED:
+                survivors[mutant] = passed
+        for mutant, passed in survivors.items():
+            tests = [name for name, timing in usable.items() if timing.reaches(mutant) and name not in passed]
+            if tests:
+                self._record(mutant, self._meet(mutant, tests, items, usable, LARGER_BUDGET - BUDGET)[0])
         return True
 
     # --- tests by themselves -----------------------------------------------------------------------------------------
@@ -160,17 +172,24 @@ class Campaign:
 
     # --- mutants -----------------------------------------------------------------------------------------------------
 
-    def _meet(self, mutant: Mutant, items: dict[str, pytest.Item], timings: dict[str, Timing]) -> Result:
-        tests = [name for name, timing in timings.items() if timing.reaches(mutant)]
+    def _meet(
+        self,
+        mutant: Mutant,
+        tests: list[str],
+        items: dict[str, pytest.Item],
+        timings: dict[str, Timing],
+        budget: float,
+    ) -> tuple[Result, set[str]]:
+        """What becomes of a mutant, and the tests that it met."""
         if not tests:
-            return Result(UNREACHED)
+            return Result(UNREACHED), set()
         killers = self._killers.setdefault((mutant.module, mutant.function), {})
-        tests.sort(key=lambda name: (-killers.get(name, 0), timings[name].seconds))
+        tests = _ordered(tests, mutant, killers, timings)
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
-            self._child(mutant, [items[name] for name in tests], timings, writing)
+            self._child(mutant, [items[name] for name in tests], timings, budget, writing)
         os.close(writing)
         with os.fdopen(reading) as pipe:
             lines = pipe.read().splitlines()
@@ -178,19 +197,21 @@ class Campaign:
         seconds = round(usage.ru_utime + usage.ru_stime, 2)
         last = lines[-1] if lines else ""
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
-            return Result(TIMED_OUT, last, seconds)
+            return Result(TIMED_OUT, last, seconds), set(lines)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-            return Result(SURVIVED, "", seconds)
+            return Result(SURVIVED, "", seconds), set(lines)
         killers[last] = killers.get(last, 0) + 1
-        return Result(KILLED, last, seconds)
+        return Result(KILLED, last, seconds), set(lines)
 
-    def _child(self, mutant: Mutant, tests: list[pytest.Item], timings: dict[str, Timing], writing: int) -> None:
+    def _child(
+        self, mutant: Mutant, tests: list[pytest.Item], timings: dict[str, Timing], budget: float, writing: int
+    ) -> None:
         """Never returns: the exit status is 0 where every test passed, the last line written is the last test begun."""
         try:
             _quiet()
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             install(mutant)
-            until = time.process_time() + BUDGET
+            until = time.process_time() + budget
             for item in tests:
                 os.write(writing, f"{item.nodeid}\n".encode())
                 signal.setitimer(signal.ITIMER_PROF, 3 + 10 * timings[item.nodeid].seconds)
@@ -201,6 +222,21 @@ class Campaign:
             os._exit(0)
         except BaseException:
             os._exit(2)
+
+
+def _ordered(tests: list[str], mutant: Mutant, killers: dict[str, int], timings: dict[str, Timing]) -> list[str]:
+    """Tests in the order in which a mutant meets them: first those that killed a mutant of the same function, then the
+    fastest first, where a test of the module's own test file counts as ten times as fast, and the n-th fastest case of
+    a parametrised test as n times as slow, because one case tells much of what its neighbours tell.
+    """
+    own = f"test_{mutant.module.rpartition('.')[2]}.py"
+    costs: dict[str, float] = {}
+    cases: Counter[str] = Counter()
+    for name in sorted(tests, key=lambda name: timings[name].seconds):
+        function = name.partition("[")[0]
+        cases[function] += 1
+        costs[name] = timings[name].seconds * cases[function] * (0.1 if own in function else 1.0)
+    return sorted(tests, key=lambda name: (-killers.get(name, 0), costs[name]))
 
 
 def _stamp(path: Path) -> str:

@@ -12,7 +12,7 @@ from math import sqrt
 from pathlib import Path
 
 from trials import page
-from trials.mutation.campaign import BUDGET, KILLED, SURVIVED, TIMED_OUT, UNREACHED, Result
+from trials.mutation.campaign import KILLED, LARGER_BUDGET, SURVIVED, TIMED_OUT, UNREACHED, Result
 from trials.mutation.mutants import Mutant
 
 OUTCOMES = (KILLED, TIMED_OUT, SURVIVED, UNREACHED)
@@ -91,8 +91,8 @@ def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
     seconds = sum(result.seconds for _, result in results)
     return f"""\
 The functions and constants of the rules, the passes and the checker are changed by the operators of mutmut
-{version("mutmut")}, one change at a time. {which} Each met the tests that reach its statement, fastest first, until
-one failed or {BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one processor in all.
+{version("mutmut")}, one change at a time. {which} Each met the tests that reach its statement until one failed or
+{LARGER_BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one processor in all.
 
 **{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
 time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
