@@ -6,6 +6,7 @@ from __future__ import annotations
 import cmath
 from collections.abc import Callable, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 import mpmath
@@ -41,14 +42,15 @@ def _erf(z: complex) -> complex:
 FUNCTIONS: dict[str, Callable[..., complex]] = {"erf": _erf}
 
 
-def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> complex:
-    """``expr`` at the indices ``at``, literally."""
+def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], at: Mapping[Idx, int]) -> Any:
+    """``expr`` at the indices ``at``, literally: a complex number, or an array of them where entries of ``arrays`` are
+    arrays themselves, which are then evaluated at once."""
     if expr.is_number:
         return complex(expr)
     if isinstance(expr, Indexed):
-        return complex(arrays[expr.base.name][tuple(at[i] for i in expr.indices)])
+        return _entry(arrays[expr.base.name][tuple(at[i] for i in expr.indices)])
     if isinstance(expr, Symbol):
-        return complex(arrays[expr.name]) if expr.name in arrays else complex(sizes[expr.name])
+        return _entry(arrays[expr.name]) if expr.name in arrays else complex(sizes[expr.name])
     if isinstance(expr, KroneckerDelta):
         return complex(at[expr.args[0]] == at[expr.args[1]])
     if isinstance(expr, Sum):
@@ -63,19 +65,28 @@ def value(expr: Expr, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]
         )
     if isinstance(expr, selection):
         row, index = expr.args
-        entries = [value(row, arrays, sizes, {**at, index: place}).real for place in range(sizes[str(index.upper + 1)])]
-        return complex((entries[at[index]] == max(entries)) / entries.count(max(entries)))
+        places = range(sizes[str(index.upper + 1)])
+        entries = [np.real(value(row, arrays, sizes, {**at, index: place})) for place in places]
+        largest = np.equal(entries, np.max(entries, axis=0))
+        return _entry((largest[at[index]] / largest.sum(axis=0)).astype(complex))
     parts = [value(arg, arrays, sizes, at) for arg in expr.args]
     if isinstance(expr, Add):
         return sum(parts, 0j)
     if isinstance(expr, Mul):
-        return complex(np.prod(parts))
+        return prod(parts)
     if isinstance(expr, Pow):
         return parts[0] ** parts[1]
     if isinstance(expr, Function):
         name = expr.func.__name__
-        return complex((REAL_PARTS.get(name) or FUNCTIONS.get(name) or getattr(cmath, name))(*parts))
+        by_number = REAL_PARTS.get(name) or FUNCTIONS.get(name)
+        if not any(map(np.ndim, parts)):
+            return complex((by_number or getattr(cmath, name))(*parts))
+        return np.vectorize(by_number, otypes=[complex])(*parts) if by_number else getattr(np, name)(*parts)
     raise TypeError(f"no literal value for {expr}")
+
+
+def _entry(found: np.ndarray) -> Any:
+    return found if np.ndim(found) else complex(found)
 
 
 def forward(program: Program, inputs: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -91,19 +102,19 @@ def forward(program: Program, inputs: Mapping[str, np.ndarray], sizes: Mapping[s
 
 
 def complex_step(program: Program, name: str, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:
-    """The gradient with respect to ``name``, an input or a defined array, at the point that ``arrays`` describes."""
-    gradient = np.empty(np.shape(arrays[name]))
-    later = [d for d in program.ordered if d.name != name]
-    for place in np.ndindex(*gradient.shape):
-        moved = {n: np.array(a) for n, a in arrays.items()}
-        moved[name][place] += 1j * STEP
-        for definition in later:
-            if program.rank[definition.name] > program.rank[name]:
-                for spot in np.ndindex(*moved[definition.name].shape):
-                    at = dict(zip(definition.indices, spot, strict=True))
-                    moved[definition.name][spot] = value(definition.rhs, moved, sizes, at)
-        gradient[place] = moved[program.output].imag / STEP
-    return gradient
+    """The gradient with respect to ``name``, an input or a defined array, at the point that ``arrays`` describes: by
+    every entry at once."""
+    shape = np.shape(arrays[name])
+    moved = dict(arrays)
+    moved[name] = np.asarray(arrays[name])[..., None] + 1j * STEP * np.eye(prod(shape)).reshape(*shape, -1)
+    for definition in program.ordered:
+        if definition.name != name and program.rank[definition.name] > program.rank[name]:
+            found = np.empty((*np.shape(arrays[definition.name]), prod(shape)), dtype=complex)
+            for spot in np.ndindex(*found.shape[:-1]):
+                at = dict(zip(definition.indices, spot, strict=True))
+                found[spot] = value(definition.rhs, moved, sizes, at)
+            moved[definition.name] = found
+    return (moved[program.output].imag / STEP).reshape(shape)
 
 
 def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> dict[str, np.ndarray]:

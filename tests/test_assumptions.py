@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import classifier as cl
 import numpy as np
 import pytest
+from catalogue import derived_from
 from literal import random_inputs
 from programs import ZOO, labelled_logits, missing_probability, quadratic_form, whitened_residuals
 from sympy import Expr, I, KroneckerDelta, Rational, Sum, exp, sympify
@@ -19,7 +19,6 @@ from symgrad.check import check_end_to_end, prove
 from symgrad.check.marks import Level
 from symgrad.check.normal import Normaliser
 from symgrad.codegen import compile_source, to_numpy, to_source
-from symgrad.derive import derive_record
 from symgrad.notation import canonical
 from symgrad.steps import Record, Total
 
@@ -28,10 +27,8 @@ m, c = N.index("m"), C.index("c")
 PROGRAMS = ("quadratic_form", "whitened_residuals", "missing_probability", "labelled_logits")
 
 
-@cache
 def record(name: str) -> Record:
-    build, wrt = ZOO[name]
-    return derive_record(build(), wrt)
+    return derived_from(*ZOO[name]).record
 
 
 # --- what is declared -----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import classifier as cl
 import numpy as np
 import pytest
+from catalogue import derived_from
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs
 from programs import ZOO, deep_tanh, logistic, ridge
@@ -97,10 +98,8 @@ EVERY: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
 }
 
 
-@cache
 def record(name: str) -> Record:
-    build, wrt = EVERY[name]
-    return derive_record(build(), wrt)
+    return derived_from(*EVERY[name]).record
 
 
 @cache

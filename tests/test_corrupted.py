@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+from catalogue import derived, derived_from
 from sympy import Integer, Rational, Sum, exp
 
-import symgrad
 from symgrad.check.marks import Level, Mark
-from symgrad.derive import derive_record
 from symgrad.steps import Record
 from trials.corrupted import CONTROLS, MATRIX_KINDS, corrupted, kinds_of, unnoticed
 from trials.corrupted.judge import Judge, Verdict, lines_of
@@ -36,12 +35,8 @@ RECORDS = {
 """The share of lines and kinds that is tried, by record."""
 
 
-@cache
 def record_of(name: str) -> Record:
-    if name not in PROGRAMS:
-        return symgrad.derive(name).record
-    build, wrt = PROGRAMS[name]
-    return derive_record(build(), wrt)
+    return (derived_from(*PROGRAMS[name]) if name in PROGRAMS else derived(name)).record
 
 
 @cache

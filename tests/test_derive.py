@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from itertools import permutations
 
 import classifier as cl
 import numpy as np
 import pytest
-from catalogue import NAMES, derived
+from catalogue import NAMES, derived, derived_from
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import ZOO, deep_tanh, label_smoothing, layer_norm, logistic
@@ -34,10 +33,8 @@ m, c = cl.N.index("m"), cl.C.index("c")
 N, C = cl.N.size, cl.C.size
 
 
-@cache
 def record(name: str) -> Record:
-    make, wrt = ALL[name]
-    return derive_record(make(), wrt)
+    return derived_from(*ALL[name]).record
 
 
 def lines(of: Record, subject: object) -> list[Step]:

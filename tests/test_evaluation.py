@@ -12,6 +12,7 @@ import classifier as cl
 import mpmath
 import numpy as np
 import pytest
+from catalogue import derived_from
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import attention, label_smoothing, logistic, ridge, temperature
@@ -24,7 +25,6 @@ from symgrad.check.proof import Prover, prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.evaluation import COSH
 from symgrad.codegen.stable import evaluated
-from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, bound_indices, sum_over
@@ -99,10 +99,8 @@ PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
 }
 
 
-@cache
 def source(name: str) -> Record:
-    build, wrt = PROGRAMS[name]
-    return derive_record(build(), wrt)
+    return derived_from(*PROGRAMS[name]).record
 
 
 @cache

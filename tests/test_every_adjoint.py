@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from catalogue import derived, derived_from
 from literal import complex_step, forward, random_inputs
 from programs import ZOO
 
 import symgrad
 from symgrad.program import Program
 
-PROGRAMS: dict[str, tuple[Program, tuple[str, ...]]] = {
-    **{name: (loss.program(), loss.wrt) for name, loss in symgrad.LOSSES.items()},
-    **{f"hand-written {name}": (build(), wrt) for name, (build, wrt) in ZOO.items()},
+PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
+    **{name: (loss.program, loss.wrt) for name, loss in symgrad.LOSSES.items()},
+    **{f"hand-written {name}": of for name, of in ZOO.items()},
 }
 SIZES = (4, 3, 2, 5)  # of the axes in order: no two that meet are alike
 MANY = (1, 3, 2, 1, 2)  # of more axes
@@ -21,8 +24,8 @@ MANY = (1, 3, 2, 1, 2)  # of more axes
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(PROGRAMS)[::2])  # every second one: all take minutes
 def test_by_every_array_at_once(name: str) -> None:
-    program, wrt = PROGRAMS[name]
-    record = symgrad.derive(program, wrt=wrt).record
+    record = (derived(name) if name in symgrad.LOSSES else derived_from(*PROGRAMS[name])).record
+    program = PROGRAMS[name][0]()
     every = tuple({**record.adjoints, **record.gradients})
     sizes = dict(zip(program.axis, SIZES if len(program.axes) <= len(SIZES) else MANY, strict=False))
     inputs = random_inputs(program, sizes, seed=3)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import catalogue
 import numpy as np
 import pytest
 import unseen
+from catalogue import derived_from
 from literal import central_differences, complex_step, forward
 from programs import ZOO
 
@@ -24,7 +26,9 @@ LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}
 @cache
 def derived(name: str) -> Derivation:
     """The derivation of a loss or of a program of the tests, with its example: made once."""
-    return symgrad.derive(LOSSES[name]) if name in LOSSES else symgrad.derive(ZOO[name][0](), wrt=ZOO[name][1])
+    if name in OWN:
+        return symgrad.derive(OWN[name])
+    return catalogue.derived(name) if name in symgrad.LOSSES else derived_from(*ZOO[name])
 
 
 def example_of(derivation: Derivation) -> Example:

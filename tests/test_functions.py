@@ -13,6 +13,7 @@ import classifier as cl
 import mpmath
 import numpy as np
 import pytest
+from catalogue import derived_from
 from programs import ZOO, crammer_singer, relu_network
 from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
 
@@ -233,8 +234,7 @@ def test_an_array_of_steps_gets_no_adjoint_and_is_cited() -> None:
     ],
 )
 def test_lines_cite_what_they_differentiate(name: str, functions: list[type[Function]]) -> None:
-    build, wrt = ZOO[name]
-    of = derive_record(build(), wrt)
+    of = derived_from(*ZOO[name]).record
     assert [c.words for c in of.conventions] == [MEANINGS[f].convention for f in functions]
     assert [c.key for c in of.conventions] == [f"S{place}" for place in range(1, len(functions) + 1)]
 
@@ -307,8 +307,7 @@ KINK_CHANGES = {
 def test_a_line_that_is_wrong_at_the_kink_alone_is_not_accepted() -> None:
     """Random points never meet a kink, so that agreement there does not count."""
     for name in ("relu_network", "mae", "huber", "quantile", "clipped"):
-        build, wrt = ZOO[name]
-        of = derive_record(build(), wrt)
+        of = derived_from(*ZOO[name]).record
         prover, changed = Prover(of), 0
         for place, (line, claim) in enumerate(zip(of.steps, claims(of), strict=True)):
             for label, change in KINK_CHANGES.items():
@@ -334,8 +333,7 @@ def test_shares_add_up_to_one_at_every_shape() -> None:
 
 @pytest.mark.parametrize("name", ["relu_network", "mae", "hinge", "crammer_singer"])
 def test_end_to_end(name: str) -> None:
-    build, wrt = ZOO[name]
-    assert check_end_to_end(derive_record(build(), wrt), {"N": 2, "D": 2, "H": 2, "C": 3}).ok
+    assert check_end_to_end(derived_from(*ZOO[name]).record, {"N": 2, "D": 2, "H": 2, "C": 3}).ok
 
 
 # --- the code -----------------------------------------------------------------------------------------------------

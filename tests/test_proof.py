@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from itertools import islice, product
 
 import classifier as cl
 import literal
 import numpy as np
 import pytest
+from catalogue import derived_from
 from classifier import LOSSES
 from programs import ZOO
 from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol, Sum, sqrt
@@ -19,7 +19,6 @@ from symgrad.check import prove
 from symgrad.check.claims import Claim, claims
 from symgrad.check.marks import Level, Mark
 from symgrad.check.proof import Prover
-from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program
@@ -73,10 +72,8 @@ SHARE = 6  # of the corruptions of a line, one in so many: all of them are a tri
 JOBS = {name: (build, ("W", "b")) for name, build in LOSSES.items()} | ZOO | NORMS
 
 
-@cache
 def record_of(name: str) -> Record:
-    build, wrt = JOBS[name]
-    return derive_record(build(), wrt)
+    return derived_from(*JOBS[name]).record
 
 
 @pytest.mark.slow

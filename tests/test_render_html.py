@@ -10,12 +10,12 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
+from catalogue import derived, derived_from
 from programs import ZOO
 from records import cross_entropy, mse
 
 import symgrad
 from symgrad import InputError, derive
-from symgrad.derive import derive_record
 from symgrad.exhibits import Example, Fact, Quantity
 from symgrad.render.html import Beside, to_html
 from symgrad.render.layout import layout
@@ -113,10 +113,9 @@ def test_wrong_and_unproved_lines_are_told_apart() -> None:
 @pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
 def test_every_page_is_xml_and_every_link_leads_somewhere(name: str) -> None:
     if name in ZOO:
-        program, wrt = ZOO[name]
-        page = section(to_html(layout(derive_record(program(), wrt), title=False), fragment=True))
+        page = section(to_html(layout(derived_from(*ZOO[name]).record, title=False), fragment=True))
     else:
-        page = section(derive(name).to_html(fragment=True, title=False))
+        page = section(derived(name).to_html(fragment=True, title=False))
     anchors = [e.get("id") for e in page.iter() if e.get("id")]
     assert len(anchors) == len(set(anchors))
     links = [e.get("href") or "" for e in page.iter("a")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from catalogue import derived, derived_from
 from markdown_it import MarkdownIt
 from programs import ZOO
 from records import cross_entropy
 
 import symgrad
 from symgrad import derive
-from symgrad.derive import derive_record
 from symgrad.render.layout import layout
 from symgrad.render.markdown import to_markdown
 
@@ -43,7 +43,7 @@ def test_a_line() -> None:
 
 @pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
 def test_no_formula_ends_a_cell(name: str) -> None:
-    record = derive(name).record if name in symgrad.LOSSES else derive_record(ZOO[name][0](), ZOO[name][1])
+    record = (derived(name) if name in symgrad.LOSSES else derived_from(*ZOO[name])).record
     rows = [row for row in tables(to_markdown(layout(record))) if row[0].isdigit()]
     assert len(rows) == len(record.steps)
     assert all(len(row) == 5 for row in rows)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
+from catalogue import derived_from
 from programs import ZOO
 from records import LONG, MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n, scalar_adjoint
 from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
@@ -136,8 +137,7 @@ def test_notations(notation: str) -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_other_programs_are_xml(name: str) -> None:
-    program, wrt = ZOO[name]
-    assert elements(to_mathml(layout(derive_record(program(), wrt))))
+    assert elements(to_mathml(layout(derived_from(*ZOO[name]).record)))
 
 
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:

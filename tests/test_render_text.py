@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from catalogue import NAMES, derived
+from catalogue import NAMES, derived, derived_from
 from classifier import LOSSES
 from programs import ZOO
 from records import (
@@ -416,14 +416,13 @@ def test_derivations_of_the_losses_print(name: str, reduction: str) -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_derivations_of_other_programs_print(name: str) -> None:
-    program, wrt = ZOO[name]
-    page = to_text(layout(derive_record(program(), wrt)))
+    page = to_text(layout(derived_from(*ZOO[name]).record))
     assert all(letter not in page for letter in "{}*")
 
 
 @pytest.mark.parametrize("make", [*ZOO.values(), *NAMES], ids=[*ZOO, *(f"ready-made {name}" for name in NAMES)])
 def test_no_line_shows_what_the_one_above_shows(make: str | tuple[Callable[[], Program], tuple[str, ...]]) -> None:
-    page = layout(derived(make).record if isinstance(make, str) else derive_record(make[0](), make[1]))
+    page = layout((derived(make) if isinstance(make, str) else derived_from(*make)).record)
     for group in (group for section in page.sections for group in section.groups):
         for above, line in pairwise(group):
             assert line.right != above.right, line.number
@@ -436,7 +435,7 @@ def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
     assert "T   (I, J, K)   t_ijk" in page and "∂L/∂t_ijk = (2/N) Σ_n x_ni v_nj z_nk (f_n − u_n)" in page
     assert page.count("∂L/∂t_ijk = (2/N)") == 1  # the gradient of T stands once, that of X also as what has no form
     assert "∂L/∂T" not in page and "index notation only" not in to_text(layout(of, notation="index"))
-    both = to_text(layout(derive_record(ZOO["heads"][0](), ("X",))))
+    both = to_text(layout(derived_from(*ZOO["heads"]).record))
     assert "have three axes and Q, K, V, Z, A and O have four axes: index" in both
 
 
