@@ -32,14 +32,15 @@ from symgrad.sampling import Sample, possible
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
-MAKERS: Sequence[Callable[[Record], Iterator[Hypothesis]]] = (
+Maker = Callable[[Record], Iterator[Hypothesis]]
+MAKERS: Sequence[Maker] = (
     of_inputs,
     of_jacobians,
     of_equations,
     of_assumptions,
     of_lines,
 )
-WIDER = (of_lines_more_widely,)
+WIDER: Sequence[Maker] = (of_lines_more_widely,)
 NEARER = (0.2, 0.05)
 """How large inputs are at which explanations are tried once more."""
 MOST_ORDERED = 5
@@ -70,8 +71,12 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         return {name: found[at] for name, at in zip(record.wrt, order, strict=True)}
 
     given = list(map(in_order, as_returned))
-    rounding = Rounding.of(record, derivation.to_numpy(), benches, given)
-    deviations = [d for array in record.wrt if (d := _deviation(array, benches, given, rounding.allowed[array]))]
+    rounding = Rounding.of(record, derivation.to_numpy(), candidate, tried.taken, benches, given)
+
+    def deviating(gradients: Sequence[Mapping[str, np.ndarray]], limits: Mapping[str, float]) -> list[Deviation]:
+        return [d for array in record.wrt if (d := _deviation(array, benches, gradients, limits[array]))]
+
+    deviations = deviating(given, rounding.allowed)
     remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
     remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in tried.taken.left_out(record).items()]
     found: tuple[Explanation, ...] = ()
@@ -86,12 +91,16 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     elif deviations:
         nearer = list(_nearer(record, candidate, tried))
         points, all_given = [*benches, *(b for b, _ in nearer)], [*given, *(in_order(g) for _, g in nearer)]
-        found = _explained(record, points, all_given, rounding, {d.array for d in deviations})
+        found = _explained(record, points, all_given, rounding, deviations)
     elif order != record.wrt:
-        apart = (_deviation(array, benches, as_returned, rounding.allowed[array]) for array in record.wrt)
-        deviations = [d for d in apart if d]
+        deviations = deviating(as_returned, rounding.allowed)
         found = (Explanation("swapped", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
-    elif not tried.failure:
+    elif close := deviating(given, rounding.rounded):
+        found = _explained(record, benches, given, rounding, close, (MAKERS,))
+        deviations = close if found else []
+        worst = max(deviation.error for deviation in close)
+        remarks += [] if found else [f"agrees only within single precision (largest relative difference {worst:.0e})"]
+    if not deviations and not within and not tried.failure:
         extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
         if extreme and extreme.wrong:
             at, there = [extreme.bench], [extreme.given]
@@ -161,14 +170,15 @@ def _explained(
     benches: Sequence[Bench],
     given: Sequence[Mapping[str, np.ndarray]],
     rounding: Rounding,
-    wrong: Set[str],
+    deviations: Sequence[Deviation],
+    rounds: Sequence[Sequence[Maker]] = (MAKERS, WIDER),
 ) -> tuple[Explanation, ...]:
-    """What explains the gradients by the arrays ``wrong``."""
-    sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
+    """What explains the deviations; few mistakes need the wider search of the last round."""
+    sizes, truths, wrong = [b.sizes for b in benches], [b.truth for b in benches], {d.array for d in deviations}
+    limits = {**rounding.allowed, **{d.array: rounding.left(d.array, d.error) for d in deviations}}
+    matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
     found: tuple[Explanation, ...] = ()
-    # Some compute in single precision and return double; few mistakes need the wider search.
-    for makers, limits in ((MAKERS, rounding.allowed), (MAKERS, rounding.single), (WIDER, rounding.allowed)):
-        matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
+    for makers in rounds:
         hypotheses = chain.from_iterable(maker(record) for maker in makers)
         found = explanations(record, benches, matcher, hypotheses) or found
         if wrong <= {name for explanation in found for name in explanation.arrays}:

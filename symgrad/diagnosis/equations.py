@@ -86,7 +86,7 @@ def _held(record: Record) -> Iterator[Hypothesis]:
             if edited is not None:
                 line = derivative_line(record, definition.name)
                 words = partial(_fixed, record, total, definition.name)
-                yield Hypothesis("path", 1.0, _cut(edited, definition.name, array.name), line, words)
+                yield Hypothesis("path", 1.05, _cut(edited, definition.name, array.name), line, words)
 
 
 def _fixed(record: Record, total: Expr, name: str) -> str:

@@ -23,6 +23,10 @@ DOUBLE, HALF = 1e-7, 2e-2
 """Relative to the largest entry: what may be off in double precision, far more than rounding does to so few numbers and
 far less than a mistake does; and in half precision."""
 DOUBLE_LOSES = 1e-10  # at most, of a gradient that is computed in double precision throughout
+STEP = 2.0**-22  # relative, of inputs: what is smooth is straight on it, and what is in single precision is not
+ACCOUNTED, REST = 0.05, 1e-6
+"""Of the error of a gradient: what an explanation may leave at most, and what it may leave whatever the precision, as a
+small number in a denominator does that does not matter."""
 LEAST_SINGLE, MOST_SINGLE = 2e-6, 2e-3
 OFTEN = 30  # how many times the rounding error of the proved function may be exceeded
 LARGE, HUGE = 150.0, 1500.0
@@ -42,29 +46,56 @@ size there, and by more than rounding does to the proved function."""
 @dataclass(frozen=True)
 class Rounding:
     """How far the gradient by each array may be off: in the precision in which it seems to be computed (``allowed``),
-    and in ``single`` precision, by what the proved function loses in it."""
+    and in ``single`` precision, by what the proved function loses in it; and how far it is off by the rounding alone
+    that the candidate is seen to do (``rounded``)."""
 
     allowed: Mapping[str, float]
     single: Mapping[str, float]
+    rounded: Mapping[str, float]
 
     @classmethod
-    def of(cls, record: Record, proved: Candidate, benches: Sequence[Bench], given: Sequence[Arrays]) -> Rounding:
+    def of(
+        cls,
+        record: Record,
+        proved: Candidate,
+        candidate: Candidate,
+        taken: Taken,
+        benches: Sequence[Bench],
+        given: Sequence[Arrays],
+    ) -> Rounding:
         """What is allowed of the gradients that a candidate returned at some points.
 
         That is what single precision does where all that is returned is in it, whatever the type; and where it differs
         from the proved gradient by no more than that.
         """
+        jitter = _jitter(record, candidate, taken, benches[:2])
         single = {}
         for name in record.wrt:
             lost = [_error(_gradients(record, proved, b.inputs, np.float32)[name], b.truth[name]) for b in benches]
             single[name] = float(np.clip(OFTEN * max(lost), LEAST_SINGLE, MOST_SINGLE))
-        allowed = {}
+        allowed, rounded = {}, {}
         for name in record.wrt:
             error = max(_error(g[name], b.truth[name]) for g, b in zip(given, benches, strict=True))
-            is_single = error <= single[name] or all(_is_single(g) for g in given)
-            is_half = any(g[name].dtype == np.float16 for g in given)
-            allowed[name] = HALF if is_half else single[name] if is_single else DOUBLE
-        return cls(allowed, single)
+            is_single, is_half = all(map(_is_single, given)), any(g[name].dtype == np.float16 for g in given)
+            allowed[name] = HALF if is_half else single[name] if is_single or error <= single[name] else DOUBLE
+            seen = float(np.clip(OFTEN * jitter, DOUBLE_LOSES, single[name]))
+            rounded[name] = allowed[name] if is_half or is_single else seen
+        return cls(allowed, single, rounded)
+
+    def left(self, name: str, error: float) -> float:
+        """How far an explanation of a gradient with an error may be off: little beside the error."""
+        return min(max(self.rounded[name], min(REST * error, DOUBLE)), ACCOUNTED * error)
+
+
+def _jitter(record: Record, candidate: Candidate, taken: Taken, benches: Sequence[Bench]) -> float:
+    """How far what a candidate returns is from a straight line over a small step, relative to the largest entry."""
+
+    def at(bench: Bench, scale: float) -> Arrays:
+        inputs = {n: value * scale if n in record.wrt else value for n, value in bench.inputs.items()}
+        return _given(record, candidate, taken, Bench(record, bench.sizes, inputs), bench.truth)
+
+    points = [[at(bench, scale) for scale in (1 - STEP, 1, 1 + STEP)] for bench in benches]
+    return max(_error((low[n] + high[n]) / 2, mid[n]) for low, mid, high in points for n in record.wrt)
 
 
 def _is_single(given: Arrays) -> bool:

@@ -1,0 +1,59 @@
+"""What is rounding and what is a mistake, in a candidate and in what explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+
+
+def derived(loss: Callable[..., Any], shapes: str) -> symgrad.Derivation:
+    return symgrad.derive(symgrad.loss(shapes=shapes, wrt=shapes[0], name="f")(loss))
+
+
+def root(x, e=1e-5):
+    return np.sum(np.sqrt(x**2 + e))
+
+
+def penalised(x):
+    return np.sum(np.sqrt(x**2 + 1)) + 1e-6 * np.sum(x**2)
+
+
+def without_penalty(x):
+    return x / np.sqrt(x**2 + 1)
+
+
+@pytest.mark.parametrize("value", [1.3e-6, 1.3e-8])
+def test_another_constant_is_not_a_missing_one(value: float) -> None:
+    found = symgrad.diagnose(derived(root, "x: D, e: scalar positive"), lambda x, e: x / np.sqrt(x**2 + value))
+    assert not found.ok and not found.explanations, found
+
+
+def test_a_mistake_that_hides_within_single_precision_is_named() -> None:
+    found = symgrad.diagnose(derived(penalised, "x: D"), without_penalty)
+    assert not found.ok
+    assert found.explanations[0].words.startswith("the term (1/1000000) Σ_d x_d² is missing")
+
+
+def test_what_agrees_within_single_precision_alone_says_so() -> None:
+    found = symgrad.diagnose(derived(penalised, "x: D"), lambda x: without_penalty(x) * (1 + 2e-6) + 2e-6 * x)
+    assert found.ok
+    assert found.remarks == ("agrees only within single precision (largest relative difference 2e-06)",)
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        lambda x: without_penalty(np.float32(x)) + np.float32(2e-6) * np.float32(x),
+        lambda x: without_penalty(np.float32(x)) + 2e-6 * x,
+        lambda x: without_penalty(x) + 2e-6 * x,
+    ],
+    ids=["single", "single in part", "double"],
+)
+def test_rounding_is_not_remarked_upon(candidate: Callable[..., Any]) -> None:
+    found = symgrad.diagnose(derived(penalised, "x: D"), candidate)
+    assert found.ok and not found.remarks, found
