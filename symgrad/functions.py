@@ -231,8 +231,9 @@ def _opposite(term: Basic) -> Basic:
     """Minus a term; SymPy's own minus evaluates a matrix as deep as it is nested, and twice at every level."""
     if not isinstance(term, MatrixExpr):
         return -term
-    coefficient, matrix = term.as_coeff_mmul() if isinstance(term, MatMul) else (S.One, term)
-    return matrix if coefficient == -1 else MatMul(-coefficient, matrix)
+    coefficient, matrices = term.as_coeff_matrices() if isinstance(term, MatMul) else (S.One, [term])
+    factors = matrices if coefficient == -1 else [-coefficient, *matrices]
+    return factors[0] if len(factors) == 1 else MatMul(*factors)
 
 
 def _signed(term: Basic) -> tuple[int, Basic]:

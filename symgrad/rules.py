@@ -9,7 +9,7 @@ known not to be zero; anything else gives no rule.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -34,6 +34,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import uncounted
 from symgrad.equations import Definition
+from symgrad.extent import extent_written_out
 from symgrad.functions import selection
 from symgrad.notation import (
     IndicesCoincide,
@@ -41,7 +42,6 @@ from symgrad.notation import (
     axis_name,
     canonical,
     free_indices,
-    name_of,
     renamed,
     replaced,
 )
@@ -92,28 +92,13 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
         return "positive" if is_known(expr, "positive") else "nonzero"
     for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
         names = choice & program.definitions.keys()
-        if _extent_written_out(program, expr, names) > MOST_PARTS:
+        if extent_written_out(program, expr, names) > MOST_PARTS:
             break
         written = together(program.written_out(expr, names))
         for sign in ("positive", "negative"):
             if is_known(written, sign):
                 return f"{sign} by its definition"
     return None
-
-
-def _extent_written_out(program: Program, expr: Expr, names: Collection[str]) -> int:
-    """How many parts an expression has once the arrays ``names`` are written out."""
-    inside: dict[str, int] = {}
-
-    def count(part: Basic) -> int:
-        if isinstance(part, (Indexed, Symbol)):
-            return inside.get(name_of(part), 1)
-        return 1 + sum(map(count, part.args))
-
-    for definition in program.ordered:
-        if definition.name in names:
-            inside[definition.name] = count(definition.rhs)
-    return count(expr)
 
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:

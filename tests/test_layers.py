@@ -19,7 +19,7 @@ LAYERS: list[list[str]] = [
     ["errors", "display"],
     ["functions", "spelling", "labelling", "budget"],
     ["notation"],
-    ["letters"],
+    ["letters", "signs"],
     ["equations"],
     ["program"],
     ["array"],
@@ -87,7 +87,9 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
         "legible",
         "notation",
         "equations",
+        "extent",
         "program",
+        "signs",
         "steps",
     }
     for path in (ROOT / "check").rglob("*.py"):

@@ -42,6 +42,7 @@ from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.errors import SymgradError
+from symgrad.extent import extent_written_out
 from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, free_indices
 
 LEVELS = 2
@@ -49,8 +50,10 @@ LEVELS = 2
 MOST_SHAPES = 250
 MOST_WORK = 60_000
 MOST_EXPONENT = 1000
+MOST_PARTS = 2_000
 MOST_ERROR = 2.0**-20
-"""A grid of more shapes, or of more entries of the free indices and sums together, is not tried."""
+"""A grid of more shapes, of more entries of the free indices and sums together, or for a line of more parts when it is
+written out, is not tried."""
 
 
 class NotCovered(SymgradError):
@@ -193,6 +196,8 @@ def tried_on_grid(claim: Claim) -> Grid | None:
     """
     program = claim.record.program
     names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
+    if any(extent_written_out(program, side, names) > MOST_PARTS for side in (claim.meaning, claim.after)):
+        return None
     left, right = (write_out(side, program, set(names)) for side in (claim.meaning, claim.after))
     try:
         grid = grid_of(claim, left, right)
