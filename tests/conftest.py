@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Generator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,3 +61,13 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{name} differs: run pytest with --update to accept it"
 
     return compare
+
+
+@pytest.fixture(scope="module")
+def derived_once() -> Generator[None]:
+    """The diagnosis derives a loss anew under each further assumption, for every candidate: here once for them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("assumed", "lines"):
+            module = import_module(f"symgrad.diagnosis.{name}")
+            patch.setattr(module, "derive_record", cache(module.derive_record))
+        yield

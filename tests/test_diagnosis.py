@@ -18,7 +18,7 @@ from symgrad.diagnosis.points import Taken, compared_at
 from symgrad.errors import InputError
 from symgrad.sampling.tape import Tape
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("derived_once")]
 
 Gradients = tuple[np.ndarray, ...]
 Candidate = Callable[..., Any]
