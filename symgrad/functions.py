@@ -25,6 +25,7 @@ from sympy import (
     MatrixExpr,
     MatrixSymbol,
     Mul,
+    Pow,
     S,
     Symbol,
     count_ops,
@@ -180,6 +181,8 @@ def is_indicator(expr: Basic) -> bool:
         return expr.args[1] in (0, 1)
     if isinstance(expr, Mul):
         return all(map(is_indicator, expr.args))
+    if isinstance(expr, Pow):
+        return bool(expr.exp.is_positive) and is_indicator(expr.base)
     return isinstance(expr, Add) and not isinstance(1 - expr, Add) and is_indicator(1 - expr)
 
 

@@ -86,6 +86,7 @@ def test_comparisons_are_what_numpy_computes(body: Callable[..., Any]) -> None:
         ("where((x > 0) | (z <= 1), x, z)", "x_n if z_n ≤ 1 or x_n > 0, else z_n"),
         ("where(~((x < 1) | (z != 2)), x, z)", "x_n if x_n ≥ 1 and z_n = 2, else z_n"),
         ("where((x > 0) & (x < 1) | (z == x), x, z)", "x_n if z_n = x_n or (x_n < 1 and x_n > 0), else z_n"),
+        ("where((x > 0) & (x > 0), x, z)", "x_n if x_n > 0, else z_n"),
         ("where(~(x > 0), x, z)", "x_n if x_n ≤ 0, else z_n"),
         ("where((x > 0) == (z > 0), x, z)", "x_n if [x_n > 0] = [z_n > 0], else z_n"),
         ("where(x > -1, x, z)", "x_n if x_n > −1, else z_n"),

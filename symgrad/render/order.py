@@ -256,6 +256,8 @@ def _condition(self: _Orderer, expr: Basic, holds: bool) -> Node | None:
         return Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
     if isinstance(expr, Add):
         return None if isinstance(1 - expr, Add) else _condition(self, 1 - expr, not holds)
+    if isinstance(expr, Pow):  # a condition that is given twice
+        return _condition(self, expr.base, holds)
     shown = self.called(expr, self.top) if isinstance(expr, Function) else None
     if not isinstance(shown, Indicator):
         return None
