@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Rational, Sum, atanh, exp, log, sqrt, tan
+from sympy import Expr, KroneckerDelta, Piecewise, Rational, Sum, atanh, exp, log, sqrt, tan
 
 from symgrad.check.divisors import Divisors
 from symgrad.equations import node
@@ -50,7 +50,26 @@ KNOWN |= {
     "the logarithm of what may vanish": (log(relu(u)), 1 / relu(u)),
 }
 
+KNOWN |= {
+    "a root that does not vanish, and a square": (1 / BASE, log(v**2 + sqrt(BASE))),
+    "a difference of two entries": (Sum(1 / (u - U[m]), m), 1 / (u - U[m])),
+    "the same, turned": (Sum(1 / (u - U[m]), m), 1 / (U[m] - u)),
+}
+
 UNKNOWN = {
+    "a root of sizes, which nothing differentiates": (sqrt(N.size - 1) * u, u / (N.size - 1), "N - 1 is not zero"),
+    "terms that vanish for all negative numbers": (
+        sqrt(relu(u) * v + relu(u) * z),
+        1 / (relu(u) * v + relu(u) * z),
+        "is not zero",
+    ),
+    "terms that vanish for all positive numbers": (
+        sqrt((absolute(u) - u) * v + (absolute(u) - u) * z),
+        1 / ((absolute(u) - u) * v + (absolute(u) - u) * z),
+        "is not zero",
+    ),
+    "a logarithm of what a letter decides": (u, log(KroneckerDelta(n, m) + u), "is positive"),
+    "a sum of roots": (u, log(Sum(sqrt(U[m] ** 2 + V[m] ** 2), m)), "is positive"),
     "a root of what vanishes for all negative numbers": (sqrt(relu(u)), 1 / relu(u), "relu(u[n]) is not zero"),
     "the same, named": (sqrt(relu(u)), F[n] ** -1, "f[n] is not zero"),
     "a root of a difference of absolute values": (
@@ -88,6 +107,23 @@ def test_unknown(case: str) -> None:
     of, line, words = UNKNOWN[case]
     said = unknown(of, line)
     assert said is not None and words in said
+
+
+def test_the_only_partial_function_of_a_program_is_known() -> None:
+    divisors = Divisors(Program("one", (N,), (U,), (node(L[()], Sum(tan(u), n)),), "L"))
+    assert divisors.unknown(tan(U[m]), ()) is None and divisors.unknown(tan(2 * u), ()) is not None
+
+
+def test_what_has_no_normal_form_need_not_be_written_out() -> None:
+    """The node G is the divisor of the loss; F, of which both are made, has no normal form."""
+    G = Array("g", (N,))
+    equations = (
+        node(F[n], Piecewise((u, u > 0), (0, True))),
+        node(G[n], F[n] + z),
+        node(L[()], Sum(G[n] / (F[n] + z), n)),
+    )
+    divisors = Divisors(Program("one", (N,), (U, Z), equations, "L"))
+    assert divisors.unknown(1 / G[m], ()) is None and divisors.unknown(1 / F[m], ()) is not None
 
 
 def test_the_negative_of_what_is_positive_is_not() -> None:

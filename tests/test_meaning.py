@@ -84,6 +84,13 @@ def test_a_total_derivative_sums_over_what_uses_the_array() -> None:
     assert Normaliser(two, frozenset()).equal(meaning(record(two), Total(Y[m, c])), 3 * G["Z"][m, c] + 1)
 
 
+def test_an_equation_after_the_output_is_a_use_as_well() -> None:
+    equations = (node(L.base, Sum(Y[n, k] ** 2, n, k)), node(Z[n, k], 3 * Y[n, k]))
+    of = Program("an output in the middle", (N, C), (Y,), equations, "L")
+    found = meaning(record(of), Total(Y[m, c]))
+    assert Normaliser(of, frozenset()).equal(found, 2 * Y[m, c] + 3 * G["Z"][m, c])
+
+
 def test_a_matrix_means_its_entries() -> None:
     row, column = N.index("%r0N"), C.index("%r1C")
     assert meaning(record(MSE), MatrixValue(P)) == P[row, column]

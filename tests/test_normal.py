@@ -14,6 +14,8 @@ from sympy import (
     Expr,
     Float,
     Function,
+    GoldenRatio,
+    Idx,
     Integer,
     KroneckerDelta,
     Piecewise,
@@ -73,6 +75,12 @@ EQUAL = {
     "a root of a power": (sqrt(S[n] ** 2), S[n]),
     "e": (E ** (2 * Z[n, k]), e**2),
     "e itself": (exp(1) * E, E**2),
+    "e in a bracket": (E * (E + Y[n, k]), exp(2) + E * Y[n, k]),
+    "two names": (P[n, k] * S[n], e),
+    "fractions over common divisors": (
+        1 / (Y[n, k] + Z[n, k]) + 1 / (Y[n, k] - Z[n, k]),
+        2 * Y[n, k] / (Y[n, k] ** 2 - Z[n, k] ** 2),
+    ),
     "pi": (pi * Y[n, k] - Y[n, k] * pi, Integer(0)),
     "a root of pi": (sqrt(pi) ** 2, pi),
     "a symbolic exponent": (S[n] ** tau * S[n] ** (1 - tau), S[n]),
@@ -106,6 +114,7 @@ UNEQUAL = {
     "the root of a product": (sqrt(Y[n, k] * Z[n, k]), sqrt(Y[n, k]) * sqrt(Z[n, k])),
     "square of a sum": (Sum(Y[n, k], k) ** 2, Sum(Y[n, k] ** 2, k)),
     "e and pi": (E, pi),
+    "pi and another constant": (pi, GoldenRatio),
     "an absolute value": (Abs(Y[n, k]), Y[n, k]),
     "another function": (relu(Y[n, k]), absolute(Y[n, k])),
     "arguments in another order": (step(Y[n, k], Z[n, k]), step(Z[n, k], Y[n, k])),
@@ -179,6 +188,9 @@ def test_an_index_runs_over_an_axis() -> None:
     assert index_text(k) == "k@C"
     with pytest.raises(NoNormalForm, match="not an index over an axis"):
         index_text(Symbol("k"))
+    for index in (Idx("k-j", C.size), Idx("k", (1, C.size)), Idx("k")):
+        with pytest.raises(NoNormalForm):
+            index_text(index)
 
 
 # --- assumptions as the normal form has them ------------------------------------------------------------------------
@@ -231,6 +243,14 @@ def refused() -> dict[str, tuple[Assumption, ...]]:
 def test_assumptions_that_are_not_known_together_are_refused(case: str) -> None:
     with pytest.raises(NoNormalForm):
         constraints(refused()[case], PROGRAM)
+
+
+def test_two_inputs_may_each_have_an_assumption() -> None:
+    A = Array("A", (C, C))
+    both = Program("both", (N, C), (Y, A), (node(cl.L.base, Sum(Y[n, k] * A[k, j], n, k, j)),), "L")
+    normaliser = Normaliser(both, frozenset(), assumed=(rows_sum_to_one(Y), symmetric(A, "A2")))
+    assert normaliser.equal(Sum(Y[n, k], k) * A[k, j], A[j, k]) and normaliser.equal(A[k, j], A[j, k])
+    assert not normaliser.equal(Y[n, k], A[n, k]) and normaliser.equal(Sum(Y[n, k], k), Integer(1))
 
 
 def test_columns_that_sum_to_a_number_are_known_too() -> None:

@@ -119,7 +119,7 @@ def logarithm(argument: Polynomial) -> Atom:
 def function(name: str, arguments: tuple[Polynomial, ...]) -> Atom:
     """Any other function, of which nothing is known but that equal arguments give equal values."""
     parts = tuple(ordered(a) for a in arguments)
-    free = frozenset().union(*(free_of_items(p) for p in parts)) if parts else frozenset()
+    free = frozenset().union(*(free_of_items(p) for p in parts))
     key = f"function {name}({';'.join(spell_items(p) for p in parts)})"
     return Atom("function", (name, parts), key, free, max((height_of_items(p) for p in parts), default=0), 0)
 
@@ -177,12 +177,12 @@ def simple(exponent: Exponent) -> Exponent:
 
 def free_of(monomial: Monomial) -> frozenset[Index]:
     """The free indices of a monomial."""
-    return frozenset().union(*(a.free for a, _ in monomial)) if monomial else frozenset()
+    return frozenset().union(*(a.free for a, _ in monomial))
 
 
 def free_of_items(items: Items) -> frozenset[Index]:
     """The free indices of a polynomial."""
-    return frozenset().union(*(free_of(m) for m, _ in items)) if items else frozenset()
+    return frozenset().union(*(free_of(m) for m, _ in items))
 
 
 def height_of(monomial: Monomial) -> int:

@@ -54,7 +54,6 @@ from symgrad.check.atoms import (
     axis_of,
     free_of_items,
     is_nonnegative,
-    number,
     ordered,
     spell_items,
 )
@@ -115,11 +114,11 @@ class Divisors:
 
     def _has_kink(self, base: Basic, power: Rational) -> bool:
         """Whether a positive power of what is not negative is known to have no derivative where that vanishes: which it
-        does at single points at most, and not to too high an order."""
+        does at single points at most, and not to too high an order.  A root of sizes alone is not differentiated."""
         written = write_out(base, self._program, set(self._program.definitions))
         kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
-        return is_single and bool(power < 1) and bool(power * order_of_zeros(written) <= 1)
+        return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
 
     def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
         forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))
@@ -222,7 +221,7 @@ def _odd_part(rest: Polynomial) -> Polynomial:
 def _is_positive(form: Polynomial, known: set[str]) -> bool:
     """Whether a normal form is positive, not only nonnegative: one term at least cannot vanish."""
     cannot_vanish = (all(_is_positive_atom(a, known) for a, _ in monomial) for monomial in form)
-    return form == number(1) or (is_nonnegative(form) and any(cannot_vanish))
+    return is_nonnegative(form) and any(cannot_vanish)
 
 
 def _is_positive_atom(atom: Atom, known: set[str]) -> bool:

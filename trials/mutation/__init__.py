@@ -27,6 +27,7 @@ TESTS = (
     "assume",
     "assumed",
     "assumptions",
+    "atoms",
     "budget",
     "captured",
     "chain",
