@@ -235,13 +235,10 @@ def _derive(options: argparse.Namespace) -> int:
     derivation = _derivation(options)
     if options.shape:
         text = _explicit(derivation, options)
-    elif options.format == "latex":
-        text = derivation.to_latex(
-            options.notation, steps=options.steps, standalone=options.standalone, code=options.code
-        )
     else:
-        shown = getattr(derivation, f"to_{options.format}")
-        text = shown(options.notation, steps=options.steps, code=options.code or options.format == "html")
+        show = getattr(derivation, f"to_{options.format}")
+        more = {"standalone": True} if options.standalone else {}
+        text = show(options.notation, steps=options.steps, code=options.code or options.format == "html", **more)
     _deliver(text, options)
     derivation.prove().refuse()
     return 0

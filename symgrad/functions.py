@@ -20,10 +20,6 @@ from sympy import (
     Function,
     Indexed,
     KroneckerDelta,
-    MatAdd,
-    MatMul,
-    MatrixExpr,
-    MatrixSymbol,
     Mul,
     Pow,
     S,
@@ -191,10 +187,6 @@ def real(expr: Basic) -> Any:
     return expr.replace(Abs, absolute).replace(sign, signum) if expr.has(Abs, sign) else expr
 
 
-Relation = tuple[str, Basic, Basic]
-"""A sign of SymPy's (``>``, ``>=``, ``==``) and its two sides."""
-
-
 @dataclass(frozen=True)
 class Meaning:
     """What one function is called, is worth, and how it is differentiated where it is not smooth.
@@ -202,9 +194,8 @@ class Meaning:
     ``numpy`` and ``python`` are its calls for arrays and for single numbers, ``{}`` standing for each argument; a name
     with an underscore is a function of ``codegen.support``.  ``text`` and ``latex`` are its names.  ``number``
     gives its value at numbers of any ordered type, None where SymPy has it.  ``convention`` says, where the function is
-    not smooth, which derivative is taken at the kink, and whose choice that is.  ``relation`` gives, for arguments
-    that allow it, the relation that holds where the function is 1, and fails where it is 0; otherwise the
-    first ``shown`` arguments are shown.
+    not smooth, which derivative is taken at the kink, and whose choice that is.  Of its arguments the first ``shown``
+    are shown, all of them if that is None.
     """
 
     numpy: str
@@ -213,7 +204,6 @@ class Meaning:
     latex: str
     number: Callable[..., Any] | None = None
     convention: str = ""
-    relation: Callable[..., Relation | None] | None = None
     shown: int | None = None
 
 
@@ -228,43 +218,6 @@ def _operator(name: str) -> str:
 
 def _step(x: Any, at_zero: Any) -> Any:
     return 1 if x > 0 else 0 if x < 0 else at_zero
-
-
-def _opposite(term: Basic) -> Basic:
-    """Minus a term; SymPy's own minus evaluates a matrix as deep as it is nested, and twice at every level."""
-    if not isinstance(term, MatrixExpr):
-        return -term
-    coefficient, matrices = term.as_coeff_matrices() if isinstance(term, MatMul) else (S.One, [term])
-    factors = matrices if coefficient == -1 else [-coefficient, *matrices]
-    return factors[0] if len(factors) == 1 else MatMul(*factors)
-
-
-def _signed(term: Basic) -> tuple[int, Basic]:
-    """A term without its minus sign, and -1 if it has one."""
-    coefficient = term.as_coeff_mmul()[0] if isinstance(term, MatMul) else S.One
-    is_negative = (coefficient if isinstance(term, MatrixExpr) else term).could_extract_minus_sign()
-    return (-1, _opposite(term)) if is_negative else (1, term)
-
-
-def _step_relation(x: Basic, at_zero: Basic) -> Relation | None:
-    """x > 0 or x >= 0, of an expression or a matrix of them: the subtracted terms stand on the other side, and what has
-    no entries on the right."""
-    if at_zero not in (0, 1):
-        return None
-    total = MatAdd if isinstance(x, MatrixExpr) else Add
-    sides: dict[int, list[Basic]] = {1: [], -1: []}
-    for sign_of, term in map(_signed, total.make_args(x)):
-        sides[sign_of].append(term)
-    constants = [term for side in sides.values() for term in side if not term.has(Indexed, MatrixSymbol)]
-    if not all(sides.values()) and len(constants) < sum(map(len, sides.values())):  # they go to the other side
-        empty = -1 if sides[1] else 1
-        sides = {empty: list(map(_opposite, constants)), -empty: [t for t in sides[-empty] if t not in constants]}
-    left, right = (
-        S.Zero if not side else side[0] if len(side) == 1 else total(*side) for side in (sides[1], sides[-1])
-    )
-    if left.has(Indexed, MatrixSymbol) or not right.has(Indexed, MatrixSymbol):
-        return ">" if at_zero == 0 else ">=", left, right
-    return "<" if at_zero == 0 else "<=", right, left
 
 
 def _share(place: int, *values: Any) -> Fraction:
@@ -347,7 +300,6 @@ MEANINGS: dict[type[Function], Meaning] = {
         "H",
         _step,
         f"the step [x > 0] has the derivative 0: {JUMP}, {BOTH}",
-        _step_relation,
         1,
     ),
     signum: Meaning(
@@ -365,7 +317,6 @@ MEANINGS: dict[type[Function], Meaning] = {
         _operator("equal"),
         lambda a, b: int(bool(a == b)),
         f"[a = b] has the derivative 0: {JUMP}, {BOTH}",
-        lambda a, b: ("==", a, b),
     ),
     selection: Meaning(
         "_selection({}, {})",
@@ -379,12 +330,6 @@ MEANINGS: dict[type[Function], Meaning] = {
     ),
     selected: Meaning("", "_selected({}, {})", "largest", _operator("largest"), _share),
 }
-
-
-def relation_of(function: type[Basic], *args: Basic) -> Relation | None:
-    """The relation that holds where a function of the table is 1 and fails where it is 0; None if it has none."""
-    meaning = MEANINGS.get(function)
-    return meaning.relation(*args) if meaning and meaning.relation else None
 
 
 def is_flat(expr: Basic) -> bool:

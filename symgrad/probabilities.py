@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.equations import Definition
-from symgrad.notation import axis_name, bound_indices, canonical, free_indices, renamed, sum_over
+from symgrad.notation import axis_name, bound_indices, free_indices, renamed, sum_over
 from symgrad.program import Program
 
 

@@ -9,22 +9,13 @@ from functools import cached_property
 from sympy import Expr, Indexed, Sum, Symbol
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import spelled
 from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
 from symgrad.legible import Legible
 from symgrad.letters import with_spares
-from symgrad.notation import (
-    Array,
-    Axis,
-    array_names,
-    axis_name,
-    bound_indices,
-    free_indices,
-    spelled,
-    unfolded,
-    varying_names,
-)
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, free_indices, unfolded, varying_names
 from symgrad.spelling import entry_look, look
 
 

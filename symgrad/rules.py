@@ -33,18 +33,11 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import uncounted
+from symgrad.canonical import canonical
 from symgrad.equations import Definition
 from symgrad.extent import extent_written_out
 from symgrad.functions import selection
-from symgrad.notation import (
-    IndicesCoincide,
-    array_names,
-    axis_name,
-    canonical,
-    free_indices,
-    renamed,
-    replaced,
-)
+from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, renamed, replaced
 from symgrad.program import Program
 from symgrad.signs import MOST_PARTS, is_known
 from symgrad.steps import Condition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sympy.core.basic import Basic
 
-from symgrad.notation import extent
+from symgrad.canonical import extent
 
 MOST_PARTS = 500
 """An expression with more is not asked: the time that SymPy takes doubles with each level of sums and powers."""

@@ -15,16 +15,14 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
 from symgrad.budget import spend
+from symgrad.canonical import canonical, extent, spelled
 from symgrad.notation import (
     axis_name,
     bound_indices,
-    canonical,
-    extent,
     free_indices,
     freshen,
     height,
     replaced,
-    spelled,
     stand_in,
     sum_over,
     unfolded,

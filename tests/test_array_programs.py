@@ -17,9 +17,10 @@ from sympy import Indexed, Integer, Rational
 import symgrad
 from symgrad.array import log_softmax, sigmoid, softmax
 from symgrad.array.loss import Loss
+from symgrad.canonical import canonical
 from symgrad.cli import main
 from symgrad.codegen import compile_source
-from symgrad.notation import axis_name, canonical, renamed
+from symgrad.notation import axis_name, renamed
 from symgrad.program import Program
 from symgrad.sources import find
 from symgrad.sums import split_sums

@@ -6,9 +6,10 @@ import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Sum, exp
 
+from symgrad.canonical import canonical
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, selection
-from symgrad.notation import Array, canonical
+from symgrad.notation import Array
 from symgrad.passes.assume import _selects, use
 from symgrad.program import Program
 

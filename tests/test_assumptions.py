@@ -15,11 +15,11 @@ from test_proof import wrongly_accepted
 
 import symgrad
 from symgrad import Array, Program, ProgramError, node, one_hot, rows_sum_to_one, symmetric
+from symgrad.canonical import canonical
 from symgrad.check import check_end_to_end, prove
 from symgrad.check.marks import Level
 from symgrad.check.normal import Normaliser
 from symgrad.codegen import compile_source, to_numpy, to_source
-from symgrad.notation import canonical
 from symgrad.steps import Record, Total
 
 N, C, D, Y, Z, n, k, j = cl.N, cl.C, cl.D, cl.Y, cl.Z, cl.n, cl.k, cl.j

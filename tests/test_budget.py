@@ -29,6 +29,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from symgrad import UnsupportedError, derive
 from symgrad.array.expression import parse
 from symgrad.budget import Budget, OverBudget, spend, uncounted, within
+from symgrad.canonical import canonical, extent
 from symgrad.check import prove
 from symgrad.check.algebra import prime_powers, rename_atom
 from symgrad.check.atoms import NoNormalForm, entry, exponential, logarithm, single
@@ -41,9 +42,10 @@ from symgrad.check.sums import _spelled
 from symgrad.derive import MOST_TERMS, derive_record
 from symgrad.equations import node
 from symgrad.errors import nested
-from symgrad.functions import relation_of, step
-from symgrad.notation import Array, Axis, canonical, extent
+from symgrad.functions import step
+from symgrad.notation import Array, Axis
 from symgrad.program import Program
+from symgrad.relations import relation_of
 from symgrad.render.text import expression_text
 from symgrad.signs import MOST_PARTS, is_known
 from symgrad.sums import multiplied_out

@@ -18,9 +18,10 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, InputError, Program, UnsupportedError, node
+from symgrad.canonical import canonical
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation
-from symgrad.notation import array_names, axis_name, bound_indices, canonical
+from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.steps import Partial, Record, Step, Total, Value
 
 SIZES = {"N": 2, "D": 3, "C": 4, "H": 5, "T": 3, "B": 2, "G": 2, "E": 2, "M": 3, "I": 2, "J": 4, "K": 3, "R": 2}

@@ -22,10 +22,11 @@ from sympy import (
     tanh,
 )
 
+from symgrad.canonical import canonical
 from symgrad.equations import abbreviation, node
 from symgrad.errors import UnsupportedError
 from symgrad.functions import absolute, maximum, relu, step, where
-from symgrad.notation import Array, canonical
+from symgrad.notation import Array
 from symgrad.passes.differentiate import check_known, differentiate, kinks
 from symgrad.program import Program
 

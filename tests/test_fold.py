@@ -9,9 +9,10 @@ from sympy import Add, Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, c
 
 import symgrad
 from symgrad.array.expression import parse
+from symgrad.canonical import canonical
 from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
-from symgrad.notation import Array, canonical, sum_over
+from symgrad.notation import Array, sum_over
 from symgrad.passes import fold as fold_module
 from symgrad.passes.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
 from symgrad.program import Program

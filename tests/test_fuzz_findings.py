@@ -14,10 +14,11 @@ import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
 from symgrad.array import log_softmax, logsumexp, norm, one_hot, softmax, softplus
 from symgrad.array import relu as relu_of
+from symgrad.canonical import canonical
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, minimum, selection, signum
-from symgrad.notation import canonical, free_indices, renamed, sum_over
+from symgrad.notation import free_indices, renamed, sum_over
 
 N, C = Axis("N"), Axis("C")
 n, m, k, j = N.index("n"), N.index("m"), C.index("k"), C.index("j")

@@ -9,10 +9,11 @@ import pytest
 from classifier import softmax_cross_entropy
 from sympy import Expr, KroneckerDelta, Rational, Sum, exp, log, sqrt, sympify
 
+from symgrad.canonical import canonical
 from symgrad.check import grid
 from symgrad.check.claims import Claim, claims
 from symgrad.check.grid import NotCovered, count, tried_on_grid
-from symgrad.notation import Array, canonical
+from symgrad.notation import Array
 from symgrad.steps import Record, Step, Value
 
 N, C, Y, Z, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.n, cl.k, cl.j

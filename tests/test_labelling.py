@@ -11,8 +11,9 @@ import pytest
 from sympy import Expr, Sum, exp
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical, spelled
 from symgrad.labelling import MOST_ORDERS, orders
-from symgrad.notation import Array, Axis, axis_name, canonical, spelled
+from symgrad.notation import Array, Axis, axis_name
 
 N = Axis("N")
 A, x = Array("A", (N, N)), Array("x", (N,))

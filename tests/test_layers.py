@@ -18,7 +18,8 @@ LAYERS: list[list[str]] = [
     ["legible"],
     ["errors", "display"],
     ["functions", "spelling", "labelling", "budget"],
-    ["notation"],
+    ["notation", "relations"],
+    ["canonical"],
     ["letters", "signs"],
     ["equations"],
     ["program"],
@@ -81,6 +82,7 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
     common = {
         "check",
         "budget",
+        "canonical",
         "errors",
         "functions",
         "labelling",

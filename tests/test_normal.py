@@ -35,12 +35,13 @@ from sympy import (
     tanh,
 )
 
+from symgrad.canonical import canonical
 from symgrad.check.assumed import OneHot, Projection, constraints, labelings
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser, index_text
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, relu, selection, step
-from symgrad.notation import Array, canonical, freshen
+from symgrad.notation import Array, freshen
 from symgrad.program import Program
 
 N, C, X, W, Y, Z, S, P, n, k, j, d = cl.N, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j, cl.d

@@ -15,13 +15,13 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 import symgrad
+from symgrad.canonical import canonical
 from symgrad.functions import selection
 from symgrad.notation import (
     Array,
     Axis,
     IndicesCoincide,
     bound_indices,
-    canonical,
     free_indices,
     freshen,
     replaced,

@@ -9,9 +9,10 @@ import classifier as cl
 import pytest
 from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
 
+from symgrad.canonical import canonical
 from symgrad.equations import Definition, abbreviation, node
 from symgrad.functions import relu, selection
-from symgrad.notation import Array, canonical
+from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, kernels, matches, nonzero_because, rules_of, shares, solved
 

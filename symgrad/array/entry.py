@@ -11,8 +11,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.array.graph import Indices, Node
 from symgrad.array.place import at_place
+from symgrad.canonical import extent
 from symgrad.errors import UnsupportedError
-from symgrad.notation import Array, Axis, extent
+from symgrad.notation import Array, Axis
 
 MOST_PARTS = 10_000
 """Of an expression: a line with more is over the budget of any derivation."""

@@ -21,18 +21,10 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
+from symgrad.canonical import canonical
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
-from symgrad.notation import (
-    array_names,
-    axis_name,
-    bound_indices,
-    canonical,
-    replaced,
-    stand_in,
-    sum_over,
-    unfolded,
-)
+from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
 from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Program

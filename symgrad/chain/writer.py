@@ -9,10 +9,11 @@ from sympy import Expr, Function
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
+from symgrad.canonical import canonical, extent
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import MEANINGS, real
 from symgrad.letters import fresh_letter, lettered
-from symgrad.notation import Array, array_names, axis_name, canonical, extent, free_indices, renamed
+from symgrad.notation import Array, array_names, axis_name, free_indices, renamed
 from symgrad.passes.fold import collected, unsigned
 from symgrad.program import Program
 from symgrad.rules import Rule, identities, rules_of, shares

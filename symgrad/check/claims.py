@@ -8,6 +8,7 @@ from functools import cached_property
 from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.check.kinks import conventions_needed, foreign
 from symgrad.check.marks import Level, Mark
 from symgrad.check.matrices import AxisMismatch, Entries
@@ -16,7 +17,7 @@ from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.notation import array_names, axis_name, canonical, free_indices, is_matrix, name_of
+from symgrad.notation import array_names, axis_name, free_indices, is_matrix, name_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 

@@ -35,6 +35,7 @@ from math import log2, prod
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol, exp
 from sympy.core.basic import Basic
 
+from symgrad.canonical import canonical
 from symgrad.check.claims import Claim
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.everyshape import descendants
@@ -43,7 +44,7 @@ from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.errors import SymgradError
 from symgrad.extent import extent_written_out
-from symgrad.notation import Array, array_names, axis_name, bound_indices, canonical, free_indices
+from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
 
 LEVELS = 2
 """Of the tower of prime fields: one exponential above another."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from sympy import Expr, Indexed, Symbol
 
+from symgrad.canonical import canonical
 from symgrad.check.sense import Notation
-from symgrad.notation import canonical, name_of, renamed
+from symgrad.notation import name_of, renamed
 from symgrad.steps import Gradient, Largest, MatrixTotal, Record, Subject, Total
 
 

@@ -14,23 +14,14 @@ from dataclasses import replace
 from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.codegen.kernels import logaddexp, meant, sigmoid
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
 from symgrad.equations import abbreviation, node
 from symgrad.letters import fresh_letter, lettered
-from symgrad.notation import (
-    Array,
-    array_names,
-    axis_name,
-    canonical,
-    free_indices,
-    indices_of,
-    name_of,
-    renamed,
-    replaced,
-)
+from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
 

@@ -13,12 +13,12 @@ from itertools import product
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.notation import (
     array_names,
     axis_name,
     bound_indices,
-    canonical,
     entry_of,
     free_indices,
     indices_of,

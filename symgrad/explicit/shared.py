@@ -9,7 +9,8 @@ from sympy import Expr, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.notation import Array, axis_name, bound_indices, canonical, free_indices, height, renamed, sum_over
+from symgrad.canonical import canonical
+from symgrad.notation import Array, axis_name, bound_indices, free_indices, height, renamed, sum_over
 from symgrad.program import Program
 
 LETTERS = "tuvqh" + ascii_lowercase

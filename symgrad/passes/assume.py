@@ -9,18 +9,10 @@ from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Sy
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.equations import Assumption, Domain
 from symgrad.functions import absolute, selection
-from symgrad.notation import (
-    array_names,
-    axis_name,
-    bound_indices,
-    canonical,
-    free_indices,
-    renamed,
-    replaced,
-    sum_over,
-)
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
 from symgrad.program import Program
 from symgrad.sums import contract, multiplied_out, ordered_sums, split_sums
 

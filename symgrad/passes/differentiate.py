@@ -10,9 +10,10 @@ from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDe
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, is_flat, is_indicator, where
-from symgrad.notation import array_names, bound_indices, canonical, freshen, sum_over
+from symgrad.notation import array_names, bound_indices, freshen, sum_over
 from symgrad.program import Program
 
 KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)

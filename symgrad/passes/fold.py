@@ -31,7 +31,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import uncounted
-from symgrad.notation import axis_name, bound_indices, canonical, height, is_matrix, renamed, replaced, sum_over
+from symgrad.canonical import canonical
+from symgrad.notation import axis_name, bound_indices, height, is_matrix, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
 from symgrad.sums import is_multiplied_out_soon, multiplied_out, ordered_sums, split_sums
 

@@ -24,7 +24,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from symgrad.functions import relation_of
+from symgrad.relations import relation_of
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts

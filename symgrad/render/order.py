@@ -39,8 +39,9 @@ from sympy.functions.elementary.miscellaneous import MinMaxBase
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, absolute, relation_of, selected, selection, where
+from symgrad.functions import MEANINGS, absolute, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
+from symgrad.relations import relation_of
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
 from symgrad.render.matrix_order import MATRICES

@@ -15,7 +15,6 @@ from symgrad.functions import (
     clip,
     equal,
     is_flat,
-    relation_of,
     selection,
     signum,
     step,
@@ -23,6 +22,7 @@ from symgrad.functions import (
 )
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over
 from symgrad.program import Program
+from symgrad.relations import relation_of
 from symgrad.render.text import expression_text
 from symgrad.sampling.tape import derivative
 

@@ -1,0 +1,98 @@
+"""Canonical forms: expressions that differ in the letters of bound indices alone become equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import chain, groupby, permutations, product
+from math import factorial, prod
+from types import MappingProxyType
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.budget import spend
+from symgrad.labelling import MOST_ORDERS, orders
+from symgrad.notation import axis_name, bound_indices, free_indices, height, with_bound
+
+
+@lru_cache(maxsize=16384)
+def extent(expr: Basic) -> int:
+    """How many parts an expression has, one that occurs twice counted twice."""
+    known: dict[Basic, int] = {}  # a part that occurs often is looked at once
+
+    def count(part: Basic) -> int:
+        if not part.args:
+            return 1
+        if part not in known:
+            known[part] = 1 + sum(map(count, part.args))
+        return known[part]
+
+    return count(expr)
+
+
+def canonical(expr: Expr) -> Expr:
+    """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal.
+
+    A name contains the height at which its sum is nested, so an inner sum can never capture an outer index; those of
+    an expression that stands in a sum already are passed over.
+    """
+    spend(1 + extent(expr) // 8 * max(1, height(expr) ** 2 // 32))  # like indices are told apart two by two
+    return _canonical(expr)
+
+
+@lru_cache(maxsize=16384)
+def _canonical(expr: Expr) -> Expr:
+    free = {str(i) for i in free_indices(expr)}
+
+    def at_height(axis: str, at: int) -> str:
+        """The name for a sum at a height: the so-manieth of those that are not free."""
+        number = 0
+        while at:
+            number += 1
+            at -= f"_{axis}{number}" not in free
+        return f"_{axis}{number}"
+
+    def by_height(total: Sum, _: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
+        """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
+        below = height(total.function)
+        ordered = sorted(bound_indices(total), key=axis_name)
+
+        def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
+            return {i: Idx(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)}
+
+        found = _orders_within_axes(ordered, total.function)
+        if len(found) == 1:
+            return names(found[0])
+        return names(min(found, key=lambda order: with_bound(total.function, by_height, names(order)).sort_key()))
+
+    return with_bound(expr, by_height)
+
+
+def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx]]:
+    """The orders of the indices of a sum that keep the order of the axes: all of them where these are few."""
+    groups = [list(group) for _, group in groupby(indices, axis_name)]
+    if prod(factorial(len(group)) for group in groups) > MOST_ORDERS:
+        return list(orders(indices, axis_name, lambda words: spelled(body, words)))
+    return [tuple(chain.from_iterable(parts)) for parts in product(*map(permutations, groups))]
+
+
+def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] = MappingProxyType({})) -> str:
+    """An expression as text, the same in whatever letters: ``indices`` and ``arrays`` say what to write for those that
+    are not bound; a name that they lack stands for itself."""
+    if isinstance(expr, Idx):
+        return indices.get(expr, str(expr))
+    if isinstance(expr, Indexed):
+        own = ",".join(indices.get(i, str(i)) for i in expr.indices)
+        return f"{arrays.get(expr.base.name, expr.base.name)}[{own}]"
+    if isinstance(expr, Symbol):
+        return arrays.get(expr.name, str(expr))
+    if isinstance(expr, Sum):
+        depth = sum(text.startswith("~") for text in indices.values())
+        bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
+        return f"Sum{sorted(bound.values())}({spelled(expr.function, {**indices, **bound}, arrays)})"
+    parts = [spelled(arg, indices, arrays) for arg in expr.args]
+    if isinstance(expr, (Add, Mul, KroneckerDelta)):
+        parts.sort()
+    return f"{expr.func.__name__}({','.join(parts)})" if parts else str(expr)
