@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 from sympy import Add, Expr, Function, Indexed, IndexedBase, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
@@ -143,12 +144,18 @@ def _factors(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sh
 
 
 def _sizes(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
-    """A size left out wherever it stands, or taken for one less."""
+    """A size left out wherever it stands, or taken for one less or more; a number as large as that of all others."""
     sizes = _sizes_of(arrays)
-    if isinstance(part, Pow) and part.base in sizes:
-        less = (part.base - 1) ** part.exp
-        yield "factor", _said(show, "{} stands for {}", less, part), less, 0.2
-    elif not isinstance(part, (Symbol, Indexed)):
+    for size in sizes if isinstance(part, Pow) else ():
+        if part.base in (size, size - 1):
+            other = (2 * size - 1 - part.base) ** part.exp
+            yield "factor", _said(show, "{} stands for {}", other, part), other, -0.05 if part.base != size else 0.2
+    numbers = [array[()] for array in arrays if not array.axes and array.name in array_names(part)]
+    for size, number in product(sizes, numbers if isinstance(part, Add) else ()):
+        for ratio in (size / (size - 1), (size - 1) / size) if size in part.free_symbols else ():
+            words = _said(show, "{} stands for {}", ratio * number, number)
+            yield "factor", words, replaced(part, {number: ratio * number}), 0.3
+    if not isinstance(part, (Pow, Symbol, Indexed)):
         for size in sizes:
             if sum(size in arg.free_symbols for arg in part.args) > 1:
                 without = replaced(part, {size: Integer(1)})

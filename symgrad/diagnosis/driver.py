@@ -88,14 +88,20 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         within = next((w for w, move in subdomains(record) if _agrees(record, candidate, tried, rounding, move)), "")
     if within:
         deviations = []
-    elif deviations:
+    elif any(np.isfinite(given[0][d.array]).all() for d in deviations):  # nothing explains what is NaN
         nearer = list(_nearer(record, candidate, tried))
         points, all_given = [*benches, *(b for b, _ in nearer)], [*given, *(in_order(g) for _, g in nearer)]
         found = _explained(record, points, all_given, rounding, deviations)
-    elif order != record.wrt:
+        for words, move in subdomains(record) if not found else ():
+            points = list(map(move, benches))
+            all_given = [in_order(returned(candidate, tried.taken.given(b.inputs), record.wrt)) for b in points]
+            if found := _explained(record, points, all_given, rounding, deviations, (MAKERS,)):
+                remarks.append(f"what explains it does so {words}")
+                break
+    elif order != record.wrt and not deviations:
         deviations = deviating(as_returned, rounding.allowed)
         found = (Explanation("swapped", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
-    elif close := deviating(given, rounding.rounded):
+    elif not deviations and (close := deviating(given, rounding.rounded)):
         found = _explained(record, benches, given, rounding, close, (MAKERS,))
         deviations = close if found else []
         worst = max(deviation.error for deviation in close)
@@ -253,6 +259,18 @@ def _order(record: Record, benches: Sequence[Bench], given: Sequence[Arrays]) ->
     return fitting[0] if len(fitting) == 1 else right
 
 
+def _not_finite(name: str, bench: Bench, value: np.ndarray) -> str:
+    """Which entries of a gradient are not finite, and at what inputs of theirs."""
+    places = np.argwhere(~np.isfinite(value))
+    at = dict(zip((axis.name for axis in bench.program.arrays[name].axes), map(int, places[0]), strict=True))
+    kind = "NaN" if np.isnan(value[tuple(places[0])]) else "infinite"
+    near = [a for a in bench.program.inputs if all(axis.name in at for axis in a.axes)]
+    entries = {a.name: tuple(at[axis.name] for axis in a.axes) for a in near}
+    shown = ", ".join(f"{n}{list(e) if e else ''} = {bench.inputs[n][e]:.4g}" for n, e in entries.items())
+    count = f" in {len(places)} of {value.size} entries, such as {list(at.values())}," if at else ""
+    return f"it is {kind}{count} where {shown}"
+
+
 def _raised(candidate: Candidate, error: BaseException) -> str:
     """What it raises, and in which line of its file."""
     code = getattr(candidate, "__code__", None)
@@ -276,9 +294,9 @@ def _deviation(
         if value.shape != expected.shape:
             words = f"it has the shape {value.shape}, expected {expected.shape}"
             return Deviation(name, (), np.nan, np.nan, np.inf, words)
-        with np.errstate(invalid="ignore"):
-            error = np.abs(value - expected)
-        error = np.where(np.isfinite(error), error, np.inf)
+        if not np.all(np.isfinite(value)):
+            return Deviation(name, (), np.nan, np.nan, np.inf, _not_finite(name, bench, value))
+        error = np.abs(value - expected)
         place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
         size = float(np.abs(expected).max(initial=0.0)) or 1.0
         relative = float(error.max(initial=0.0)) / size

@@ -8,27 +8,28 @@ way back alone has one slope of the edited program in the chain rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import combinations
 
 import numpy as np
-from sympy import Expr, Sum
+from sympy import Expr, Function, Integer, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.diagnosis.alter import TABLE, Change, changes
-from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.alter import LIKELY, TABLE, Change, changes
+from symgrad.diagnosis.bench import Bench, NotHere
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, derivative_line, gradients, probability_text
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
+from symgrad.functions import varying
 from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text
 from symgrad.sampling.doubles import forward
-from symgrad.sampling.tape import Tape
+from symgrad.sampling.tape import Edge, Tape
 from symgrad.steps import Record
 
 AGAIN = "_again"
@@ -56,7 +57,7 @@ def of_equations(record: Record) -> Iterator[Hypothesis]:
     """Every hypothesis about an equation of the program."""
     for edit in edits(record.program, record):
         yield from _hypotheses(record, edit)
-    yield from _held(record)
+    yield from _inner(record)
 
 
 def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
@@ -72,33 +73,73 @@ def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
         yield Hypothesis(edit.kind, edit.cost + 0.2, back, line, partial(_only, edit, "back"), yours)
 
 
-def _held(record: Record) -> Iterator[Hypothesis]:
-    """A sum within an equation, such as a mean that is subtracted, held fixed on the way back."""
+def _inner(record: Record) -> Iterator[Hypothesis]:
+    """A sum within an equation, such as a mean that is subtracted, held fixed on the way back, and two of them; and
+    the derivative of a function within an equation left out, or that of one of its branches taken throughout."""
     program = record.program
     for definition in program.ordered:
-        for total in sorted(definition.rhs.atoms(Sum), key=lambda t: t.sort_key()):
-            indices = tuple(i for i in definition.indices if i in free_indices(total))
-            if total == definition.rhs or free_indices(total) != frozenset(indices):
-                continue
-            array = Array(f"{definition.name}_held", tuple(program.axis[axis_name(i)] for i in indices))
-            changed = replace(definition, rhs=replaced(definition.rhs, {total: array[indices]}))
-            edited = _edited(program, {definition.name: changed}, (Definition(array[indices], total, False),))
-            if edited is not None:
-                line = derivative_line(record, definition.name)
-                words = partial(_fixed, record, total, definition.name)
-                yield Hypothesis("path", 1.05, _cut(edited, definition.name, array.name), line, words)
+        line, where = derivative_line(record, definition.name), f"in the equation of {name_text(definition.name)}"
+        inner = sorted(definition.rhs.atoms(Sum, Function) - {definition.rhs}, key=lambda part: part.sort_key())
+        sums = [part for part in inner if isinstance(part, Sum) and array_names(part)]
+        for part in (part for part in inner if isinstance(part, Function)):
+            branches = [arg for arg in varying(part) if array_names(arg)]
+            for branch in branches:
+                words = partial(_left_out, record, part, branch, where)
+                kind, cost = ("jacobian", 1.2) if len(part.args) == 1 else ("branch", 1.25 + LIKELY)
+                yield Hypothesis(kind, cost, _slopes_of(program, definition, {part: branch}), line, words)
+        used = [entries(definition.rhs, n) for n in sorted(array_names(definition.rhs) & program.definitions.keys())]
+        pairs = combinations([*sums, *(entry for found in used if len(found) == 1 for entry in found)], 2)
+        for fixed in (*((total,) for total in sums), *(pair for pair in pairs if {*pair} & {*sums})):
+            words = partial(_fixed, record, fixed, where)
+            zero = dict.fromkeys(fixed, Integer(0))
+            yield Hypothesis("path", 1 + 0.05 * len(fixed), _slopes_of(program, definition, zero), line, words)
 
 
-def _fixed(record: Record, total: Expr, name: str) -> str:
-    return f"{expression_text(total, record)} is held fixed in the equation of {name_text(name)}"
+def _fixed(record: Record, sums: Sequence[Expr], where: str) -> str:
+    are = "is" if len(sums) == 1 else "are"
+    return f"{' and '.join(expression_text(part, record) for part in sums)} {are} held fixed {where}"
 
 
-def _cut(edited: Program, name: str, used: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _left_out(record: Record, part: Expr, branch: Expr, where: str) -> str:
+    stands = "" if len(part.args) == 1 else f": that of {expression_text(branch, record)} stands for it"
+    return f"the derivative of {expression_text(part, record)} is left out {where}{stands}"
+
+
+def _slopes_of(
+    program: Program, definition: Definition, others: Mapping[Expr, Expr]
+) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """Parts of an equation differentiated as if they were others, at the values that they have."""
+
+    @cache
+    def programs() -> tuple[Program, Program]:
+        rhs, own, instead = definition.rhs, [], []
+        for place, (part, other) in enumerate(others.items()):
+            indices = tuple(sorted(free_indices(part), key=str))
+            axes = tuple(program.axis[axis_name(i)] for i in indices)
+            entry = Array(f"{definition.name}_inner{place}", axes)[indices]
+            rhs = replaced(rhs, {part: entry})
+            own, instead = [*own, Definition(entry, part, False)], [*instead, Definition(entry, other, False)]
+        changed = {definition.name: replace(definition, rhs=rhs)}
+        found = _edited(program, changed, tuple(own)), _edited(program, changed, tuple(instead))
+        if None in found:
+            raise NotHere(definition.name)
+        return found
+
     def predict(bench: Bench) -> dict[str, np.ndarray]:
+        edited, other = programs()
         tape = Tape(edited, bench.sizes, forward(edited, bench.sizes, bench.inputs))
-        return gradients(bench, tape.adjoints({(name, used): np.zeros_like(tape.slope((name, used)))}))
+        return gradients(
+            bench, tape.adjoints(_slopes(tape, other, edited.definitions.keys() - program.definitions.keys()))
+        )
 
     return predict
+
+
+def _slopes(tape: Tape, program: Program, names: Set[str]) -> dict[Edge, np.ndarray]:
+    """The slopes of some equations of another program in the place of those of a tape."""
+    other = Tape(program, tape.sizes, tape.values)
+    zero = {edge: np.zeros_like(tape.slope(edge)) for edge in tape.edges if edge[0] in names}
+    return zero | {e: other.slope(e) for e in zero if e in other.edges}
 
 
 def _only(edit: Edit, way: str) -> str:
@@ -133,10 +174,7 @@ def _on_the_way_forward(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
 
 def _on_the_way_back(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
     def predict(bench: Bench) -> dict[str, np.ndarray]:
-        own = [edge for edge in bench.tape.edges if edge[0] == edit.name]
-        other = Tape(edit.program, bench.sizes, bench.values)
-        zero = {edge: np.zeros_like(bench.tape.slope(edge)) for edge in own}
-        return gradients(bench, bench.tape.adjoints(zero | {e: other.slope(e) for e in own if e in other.edges}))
+        return gradients(bench, bench.tape.adjoints(_slopes(bench.tape, edit.program, {edit.name})))
 
     return predict
 

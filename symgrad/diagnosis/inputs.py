@@ -8,7 +8,7 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
-from sympy import Expr, Integer
+from sympy import Expr, Integer, Rational
 
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
@@ -18,6 +18,8 @@ from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Record, Step, Total
 
 Made = Callable[[np.ndarray], np.ndarray]
+CONSTANTS = ("0.5", "2", "3", *(f"1e-{digits}" for digits in range(1, 13)))
+"""Numbers that people write in the place of an argument, beside 0, 1 and its default."""
 
 
 def of_inputs(record: Record) -> Iterator[Hypothesis]:
@@ -29,7 +31,7 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
     for array in record.program.inputs:
         if array.axes and takes_labels(record, array):
             yield from _labels(record, array)
-        for turn in _turns(array):
+        for turn in (*_turns(array), *(() if array.axes else _constants(record, array))):
             line = first_use(record, array.name)
             words = partial(str, f"{turn.words}, on the way forward alone")
             yield Hypothesis(turn.kind, turn.cost, _forward(array.name, turn.made), line, words)
@@ -93,6 +95,14 @@ def _turns(array: Array) -> Iterator[_Turn]:
         yield _Turn("missing", f"{missing}, as if it were 1", 0.45, np.ones_like, Integer(1))
     if len(array.axes) == 2:
         yield _Turn("transposed", f"{name_text(array.name)} is transposed", 0.6, np.transpose)
+
+
+def _constants(record: Record, array: Array) -> Iterator[_Turn]:
+    """A number taken to be a constant, whatever it is."""
+    default = [Rational(str(value)) for name, value in record.program.defaults if name == array.name]
+    for value in dict.fromkeys((*default, *map(Rational, CONSTANTS))):
+        words = f"{name_text(array.name)} is ignored: {float(value):g} stands for it"
+        yield _Turn("missing", words, 0.5, partial(np.full_like, fill_value=float(value)), value)
 
 
 def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:

@@ -109,7 +109,8 @@ def _error(given: np.ndarray, expected: np.ndarray, size: float = 0.0) -> float:
     for what is not finite."""
     if given.shape != expected.shape:
         return np.inf
-    error = float(np.abs(given - expected).max(initial=0.0))
+    with np.errstate(invalid="ignore"):
+        error = float(np.abs(given - expected).max(initial=0.0))
     size = max(size, float(np.abs(expected).max(initial=0.0)))
     return error / (size or 1.0) if np.isfinite(error) else np.inf
 

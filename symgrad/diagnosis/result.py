@@ -41,14 +41,14 @@ class Deviation:
 
     @property
     def numbers(self) -> str:
-        """Both numbers at the place."""
+        """Both numbers at the place, or what else there is to say of it."""
+        if self.words:
+            return f"the gradient by {self.array}: {self.words}"
         at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
         return f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
 
     def __str__(self) -> str:
-        if self.words:
-            return f"the gradient by {self.array}: {self.words}"
-        if self.error == float("inf"):
+        if self.words or self.error == float("inf"):
             return self.numbers
         return f"{self.numbers}; the largest error is {self.error:.2g} times the largest entry"
 
@@ -92,6 +92,8 @@ class Diagnosis:
         if not self.deviations:
             pieces = f"{' and '.join(self.unreached)} {'were' if len(self.unreached) > 1 else 'was'} not reached"
             return f"{self.candidate} agrees with the gradient of {self.loss} where it was compared, but {pieces}"
+        if not self.explanations and (failed := [deviation for deviation in self.deviations if deviation.words]):
+            return f"{self.candidate} is not the gradient of {self.loss}: {failed[0]}"
         if not self.explanations:
             return (
                 f"{self.candidate} is not the gradient of {self.loss}, and no single edit of the derivation explains it"
