@@ -112,7 +112,9 @@ def _slopes_of(
 
     @cache
     def programs() -> tuple[Program, Program]:
-        rhs, own, instead = definition.rhs, [], []
+        own: list[Definition] = []
+        instead: list[Definition] = []
+        rhs = definition.rhs
         for place, (part, other) in enumerate(others.items()):
             indices = tuple(sorted(free_indices(part), key=str))
             axes = tuple(program.axis[axis_name(i)] for i in indices)
@@ -120,10 +122,10 @@ def _slopes_of(
             rhs = replaced(rhs, {part: entry})
             own, instead = [*own, Definition(entry, part, False)], [*instead, Definition(entry, other, False)]
         changed = {definition.name: replace(definition, rhs=rhs)}
-        found = _edited(program, changed, tuple(own)), _edited(program, changed, tuple(instead))
-        if None in found:
+        edited, other = (_edited(program, changed, tuple(added)) for added in (own, instead))
+        if edited is None or other is None:
             raise NotHere(definition.name)
-        return found
+        return edited, other
 
     def predict(bench: Bench) -> dict[str, np.ndarray]:
         edited, other = programs()
