@@ -57,3 +57,35 @@ def test_what_agrees_within_single_precision_alone_says_so() -> None:
 def test_rounding_is_not_remarked_upon(candidate: Callable[..., Any]) -> None:
     found = symgrad.diagnose(derived(penalised, "x: D"), candidate)
     assert found.ok and not found.remarks, found
+
+
+def held(x, y):
+    return np.mean((np.clip(x, -1, 1) - y) ** 2)
+
+
+HELD = "x: D, y: D"
+
+
+def test_the_derivative_of_a_function_that_is_left_out_is_named() -> None:
+    found = symgrad.diagnose(derived(held, HELD), lambda x, y: 2 / len(x) * (np.clip(x, -1, 1) - y))
+    words = [explanation.words for explanation in found.explanations]
+    assert not found.ok and any("clip(x_d, −1, 1)" in said for said in words), words
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_never_agrees_and_says_where(value: float) -> None:
+    def candidate(x, y):
+        g = 2 / len(x) * (np.clip(x, -1, 1) - y) * (np.abs(x) <= 1)
+        g[1] = value
+        return g
+
+    found = symgrad.diagnose(derived(held, HELD), candidate)
+    kind = "NaN" if np.isnan(value) else "infinite"
+    assert not found.ok and not found.explanations
+    assert f"the gradient by x: it is {kind} in 1 of" in str(found) and "such as [1], where x[1] = " in str(found)
+
+
+def test_a_number_that_stands_for_an_argument_is_named() -> None:
+    derivation = derived(lambda x, k=2: np.sum(np.exp(k * x)), "x: D, k: scalar")
+    found = symgrad.diagnose(derivation, lambda x, k=2: 2 * np.exp(2 * x))
+    assert found.explanations[0].words == "k is ignored: 2 stands for it", found
