@@ -35,7 +35,7 @@ from math import log2, prod
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, Symbol, exp
 from sympy.core.basic import Basic
 
-from symgrad.canonical import canonical
+from symgrad.canonical import canonical, extent
 from symgrad.check.claims import Claim
 from symgrad.check.evaluate import Evaluator
 from symgrad.check.everyshape import descendants
@@ -53,8 +53,8 @@ MOST_WORK = 60_000
 MOST_EXPONENT = 1000
 MOST_PARTS = 2_000
 MOST_ERROR = 2.0**-20
-"""A grid of more shapes, of more entries of the free indices and sums together, or for a line of more parts when it is
-written out, is not tried."""
+"""A grid of more shapes, of more entries of the free indices and sums together, or for a line that grows by more parts
+when it is written out, is not tried."""
 
 
 class NotCovered(SymgradError):
@@ -197,7 +197,9 @@ def tried_on_grid(claim: Claim) -> Grid | None:
     """
     program = claim.record.program
     names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
-    if any(extent_written_out(program, side, names) > MOST_PARTS for side in (claim.meaning, claim.after)):
+    if any(
+        extent_written_out(program, side, names) > extent(side) + MOST_PARTS for side in (claim.meaning, claim.after)
+    ):
         return None
     left, right = (write_out(side, program, set(names)) for side in (claim.meaning, claim.after))
     try:
