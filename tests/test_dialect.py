@@ -72,7 +72,7 @@ def test_environments_of_formulas() -> None:
 
 def test_text_in_a_formula_is_ours() -> None:
     """latex2mathml neither escapes nor unescapes what stands in it: of a user's, nothing but letters of a name may."""
-    assert set(CAPTION.findall(FORMULAS)) == {"if ", "otherwise", "\n"}  # the last for the letters
+    assert set(CAPTION.findall(FORMULAS)) == {"if ", "otherwise", " and ", " or ", "\n"}  # the last for the letters
     assert latex_printer.letters("é_變") == r"{\text{é}\mathrm{\_}\text{U+8B8A}}"
 
 

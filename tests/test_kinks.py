@@ -40,7 +40,7 @@ CONVENTIONS: dict[str, tuple[Function, str, Function, str]] = {
     "relu": (lambda x: np.sum(relu(x)), "x: N", lambda x: 1.0 * (x >= 0), "x_n = 0"),
     "where": (lambda x: np.sum(np.where(x > 0, x, x / 10)), "x: N", lambda x: np.where(x >= 0, 1, 0.1), "x_n = 0"),
     "abs": (lambda x: np.sum(np.abs(x)), "x: N", lambda x: np.where(x >= 0, 1.0, -1.0), "x_n = 0"),
-    "not finite": (lambda x: np.sum(np.abs(x)), "x: N", lambda x: x / np.abs(x), "given nan"),
+    "not finite": (lambda x: np.sum(np.abs(x)), "x: N", lambda x: x / np.abs(x), "it is NaN in 1 of"),
     "largest": (lambda X: np.sum(np.max(X, axis=1)), "X: N D", first_of_largest, "several entries of x_nd along d"),
     "smaller": (
         lambda a, b: np.sum(np.minimum(a, b)),

@@ -55,6 +55,7 @@ class LatexPrinter(Printer):
     application = " "  # between the name of a function and an argument without brackets: TeX makes room itself
     circle = r"\odot"
     over = r"\oslash"
+    joints: ClassVar = {"and": r" \text{ and } ", "or": r" \text{ or } "}
     relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
     def leaf(self, expr: Basic) -> str:
@@ -165,9 +166,6 @@ class LatexPrinter(Printer):
 
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"
-
-    def words(self, text: str) -> str:
-        return rf" \text{{ {text} }} "
 
     def by_cases(self, node: Cases) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)

@@ -51,6 +51,7 @@ class Printer(ABC):
     circle: str  # the sign of the entrywise product
     over: str  # and of the entrywise quotient
     relations: ClassVar[Mapping[str, str]]
+    joints: ClassVar[Mapping[str, str]]  # what stands between conditions
     cases_are_open: bool  # whether cases show by themselves where they begin
     ratio_is_closed: bool  # whether a fraction shows by itself where it begins and ends
 
@@ -105,7 +106,7 @@ class Printer(ABC):
                 return f"{self.show(left)} {self.relations[sign]} {self.show(right)}"
             case Compound(word, conditions):
                 shown = (self.bracket(c) if isinstance(c, Compound) else self.show(c) for c in conditions)
-                return self.words(word).join(shown)
+                return self.joints[word].join(shown)
             case Cases():
                 return self.by_cases(node)
             case Grid():
@@ -234,10 +235,6 @@ class Printer(ABC):
     @abstractmethod
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         """A function of one's own, applied entry by entry."""
-
-    @abstractmethod
-    def words(self, text: str) -> str:
-        """Words between formulas."""
 
     @abstractmethod
     def by_cases(self, node: Cases) -> str:

@@ -47,6 +47,7 @@ class TextPrinter(Printer):
     ratio_is_closed = False
     circle = "⊙"
     over = "⊘"
+    joints: ClassVar = {"and": " and ", "or": " or "}
     relations: ClassVar = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
     def leaf(self, expr: Basic) -> str:
@@ -130,9 +131,6 @@ class TextPrinter(Printer):
 
     def mapped(self, variable: Node, body: Node, argument: Node) -> str:
         return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
-
-    def words(self, text: str) -> str:
-        return f" {text} "
 
     def by_cases(self, node: Cases) -> str:
         shown = []
