@@ -61,7 +61,7 @@ def test_rows_are_complete_where_the_last_axis_sums_to_one() -> None:
 def test_a_projection_satisfies_the_assumption_and_leaves_what_does() -> None:
     found = constraints([rows_sum_to_one(Y), symmetric(A, "A2")], PROGRAM)
     assert found["Y"] == Projection(rows_sum_to_one(Y), (Y[n, k], Y[n, k] + (1 - Sum(Y[n, k], k)) / C.size))
-    (entry, written) = found["A"].written  # type: ignore[union-attr]
+    (entry, written) = found["A"].written  # type: ignore[union-attr]  # a Projection, as that of Y is
     row, column = entry.indices
     assert written == (A[row, column] + A[column, row]) / 2
 

@@ -10,13 +10,14 @@ import numpy as np
 from symgrad.array.elementwise import CONDITIONS, SIGNS
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.labels import GATHER
+from symgrad.array.numbers import is_number
 from symgrad.errors import UnsupportedError
 
 LOGICAL = {np.logical_and, np.bitwise_and, np.logical_or, np.bitwise_or, np.logical_not, np.invert}
 # What NumPy computes of values of type bool otherwise than of numbers, or not at all.
 ARITHMETIC = {np.add, np.subtract, np.negative, np.positive, np.matmul, np.dot, np.inner, np.vdot, np.einsum}
 COMPARED = {SIGNS.get(function, function.__name__) for function in CONDITIONS}
-ENTRYWISE = {"*", "outer", "maximum", "minimum"}
+BOOLEAN_OF_BOOLEANS = {"*", "outer", "maximum", "minimum", "where", "absolute", "max", "selection"}
 """What is of type bool if all its operands are."""
 
 
@@ -26,11 +27,15 @@ def is_boolean(value: Any) -> bool:
         return isinstance(value, (bool, np.bool_))
     if value.operation == GATHER or value.kind is Kind.VIEW:
         return is_boolean(value.parts[0])
-    return value.operation in COMPARED or (value.operation in ENTRYWISE and all(map(is_boolean, value.parts)))
+    return value.operation in COMPARED or (value.operation in BOOLEAN_OF_BOOLEANS and all(map(is_boolean, value.parts)))
 
 
 def check_types(function: Callable[..., Any], name: str, operands: tuple[Any, ...]) -> None:
-    """Raise ``UnsupportedError`` where NumPy takes numbers for truth values, or truth values for no numbers."""
+    """Check the operands of a function of NumPy.
+
+    Raises ``UnsupportedError`` for arithmetic on values of type bool alone, which NumPy does with True and False, and
+    for numbers as operands of a logical function.
+    """
     arrays = [operand for operand in operands if not isinstance(operand, str)]
     if function in ARITHMETIC and arrays and all(map(is_boolean, arrays)):
         raise UnsupportedError(
@@ -38,6 +43,6 @@ def check_types(function: Callable[..., Any], name: str, operands: tuple[Any, ..
             "multiply them by 1.0, or write & and |"
         )
     for operand in arrays if function in LOGICAL else ():
-        if not is_boolean(operand) and operand not in (0, 1):
+        if not is_boolean(operand) and not (is_number(operand) and operand in (0, 1)):
             what = shown(operand) if isinstance(operand, Node) else str(operand)
             raise UnsupportedError(f"{name} takes comparisons, such as Z > 0, not {what}")
