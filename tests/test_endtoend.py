@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from classifier import LOSSES
 from programs import ZOO
-from sympy import Indexed, Sum, sqrt
+from sympy import Indexed, Integer, KroneckerDelta, Sum, sqrt
 
 from symgrad.check import check_end_to_end
 from symgrad.derive import derive_record
@@ -69,6 +69,17 @@ def test_a_gradient_by_a_scalar_is_one_entry() -> None:
     assert check_end_to_end(record, (2,)).ok and check_end_to_end(record, (2,)).entries == 1
     doubled = replace(record.gradients["s"], index=2 * record.gradients["s"].index)
     assert check_end_to_end(replace(record, gradients={"s": doubled}), (2,)).wrong == ("s[]",)
+
+
+def test_an_entry_that_the_loss_does_not_have_has_the_derivative_zero() -> None:
+    C = Axis("C")
+    A, i, j = Array("A", (C, C)), C.index("i"), C.index("j")
+    trace = Program("trace", (C,), (A,), (node(Array("L").base, Sum(A[i, i], i)),), "L")
+    right = Gradient(A, A[i, j], KroneckerDelta(i, j), None)
+    record = Record(trace, ("A",), (), {"A": right}, {"A": right})
+    assert check_end_to_end(record, (2,)).ok
+    ones = replace(record, gradients={"A": replace(right, index=Integer(1))})
+    assert check_end_to_end(ones, (2,)).wrong == ("A[0,1]", "A[1,0]")
 
 
 def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:

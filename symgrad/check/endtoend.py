@@ -11,11 +11,12 @@ from sympy import Expr, Integer, Symbol
 from symgrad.check.assumed import Projection, choices, constraints
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.exact import Field, NotExact
-from symgrad.check.instantiate import Instance, Place, slopes
+from symgrad.check.instantiate import Instance, Place
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
+from symgrad.notation import indices_of
 from symgrad.steps import Gradient, Record
 
 Labels = dict[tuple[str, Place], int]
@@ -94,22 +95,21 @@ class _Comparison:
         self._gradient = gradient
         program = record.program
         self._whole = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
-        self._slopes = slopes(self._whole.definition(program.definitions[program.output], ()))
+        self._output = program.arrays[program.output].base
         self._forms = Instance(program, sizes)
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
         self._labels = labels
         known = constraints(_assumed(record), program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
         self.field = Field(self._resolve)
-        self._indices = tuple(gradient.entry.indices) if gradient.entry.is_Indexed else ()
+        self._indices = indices_of(gradient.entry)
         self.places = list(self._forms.places(self._indices))
 
     def equal(self, place: Place) -> bool:
         """Whether the closed form of an entry is the brute-force derivative."""
         closed = self._forms.entry(self._gradient.index, dict(zip(self._indices, place, strict=True)))
-        return self.field.equal(
-            closed, self._slopes.get(self._whole.symbol(self._gradient.array.name, place), Integer(0))
-        )
+        entry = self._whole.symbol(self._gradient.array.name, place)
+        return self.field.equal(closed, self._whole.derivative(self._output, {}, entry))
 
     def _resolve(self, symbol: Symbol) -> Expr | None:
         """What a symbol stands for: a definition, an adjoint's closed form, or the entry that an assumption fixes."""
@@ -118,8 +118,7 @@ class _Comparison:
             return self._forms.definition(self._record.program.definitions[name], place)
         if name in self._adjoints:
             closed = self._record.adjoints[self._adjoints[name]]
-            indices = tuple(closed.entry.indices) if closed.entry.is_Indexed else ()
-            return self._forms.entry(closed.index, dict(zip(indices, place, strict=True)))
+            return self._forms.entry(closed.index, dict(zip(indices_of(closed.entry), place, strict=True)))
         if (name, place) in self._labels:
             return Integer(self._labels[name, place])
         if name in self._fixing:

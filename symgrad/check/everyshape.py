@@ -47,7 +47,6 @@ class NormalFormProver:
         self._record = record
         self._normalisers: dict[tuple[object, ...], Normaliser] = {}
         self._adjoints = {adjoint_array(record, name).name: name for name in record.program.arrays}
-        self._descendants = descendants(record.program)
 
     def prove(self, claim: Claim, closed: Mapping[str, Closed], assumed: tuple[Assumption, ...]) -> Proof | None:
         """A proof of the claim at every shape under the given assumptions, or None where none is found.
@@ -55,7 +54,7 @@ class NormalFormProver:
         ``closed`` has, by adjoint array, closed forms whose assumptions are among the given ones.
         """
         for adjoints in self._adjoint_choices(claim, closed):
-            for names in self._name_choices(claim, adjoints, closed):
+            for names in self._name_choices(claim):
                 normaliser = self._normaliser(names, adjoints, closed, assumed)
                 try:
                     with within(Budget("a normal form", MOST_PRODUCTS)):
@@ -100,32 +99,20 @@ class NormalFormProver:
             waiting |= (array_names(closed[adjoint].written[1]) & closed.keys()) - found
         return frozenset(found)
 
-    def _name_choices(
-        self, claim: Claim, adjoints: frozenset[str], closed: Mapping[str, Closed]
-    ) -> Iterator[frozenset[str]]:
+    def _name_choices(self, claim: Claim) -> Iterator[frozenset[str]]:
         """Which names to write out: abbreviations and what depends on the array; then the nodes that the line
         mentions as well; then all.  The fewer, the shorter the expressions."""
         program = self._record.program
         definitions = frozenset(program.definitions)
-        names = frozenset(abbreviations(program)) | self._descendants.get(claim.wrt or "", frozenset())
+        names = descendants(program, claim.wrt) | abbreviations(program)
         yield names
-        mentioned = array_names(claim.meaning) | array_names(claim.after)
-        for adjoint in adjoints:
-            mentioned |= array_names(closed[adjoint].written[1])
-        wider = names | (mentioned & definitions)
+        wider = names | (definitions & (array_names(claim.meaning) | array_names(claim.after)))
         if wider != names:
             yield wider
         if definitions != wider:
             yield definitions
 
 
-def descendants(program: Program) -> dict[str, frozenset[str]]:
-    """For each array, the defined arrays that depend on it."""
-    found: dict[str, frozenset[str]] = {name: frozenset() for name in program.arrays}
-    above: dict[str, set[str]] = {}
-    for definition in program.ordered:
-        direct = array_names(definition.rhs)
-        above[definition.name] = set(direct).union(*(above.get(name, set()) for name in direct))
-        for name in above[definition.name]:
-            found[name] |= {definition.name}
-    return found
+def descendants(program: Program, name: str | None) -> frozenset[str]:
+    """The defined arrays that depend on an array."""
+    return frozenset(other for other, used in program.ancestors.items() if name in used)

@@ -16,7 +16,7 @@ from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
 from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption
-from symgrad.notation import axis_name, name_of
+from symgrad.notation import axis_name, indices_of, name_of
 from symgrad.steps import Partial, Record, Value
 
 
@@ -46,7 +46,7 @@ class ExactLines:
     def _meaning(self, subject: IndexSubject, at: Mapping[Idx, int]) -> Expr:
         if isinstance(subject, Value):
             return self._instance.entry(subject.expr, at)
-        position = tuple(at[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
+        position = tuple(at[i] for i in indices_of(subject.wrt))
         if isinstance(subject, Partial):
             return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
         return self._adjoint(name_of(subject.wrt), position)

@@ -196,7 +196,7 @@ def tried_on_grid(claim: Claim) -> Grid | None:
     are drawn for the line, so that none can be made to hold at points that are known beforehand.
     """
     program = claim.record.program
-    names = abbreviations(program) | descendants(program).get(claim.wrt or "", frozenset())
+    names = abbreviations(program) | descendants(program, claim.wrt)
     if any(
         extent_written_out(program, side, names) > extent(side) + MOST_PARTS for side in (claim.meaning, claim.after)
     ):

@@ -15,12 +15,10 @@ from sympy import (
     Add,
     Derivative,
     Expr,
-    Function,
     Indexed,
     Integer,
     KroneckerDelta,
     Mul,
-    Pow,
     Sum,
     Symbol,
 )
@@ -32,7 +30,7 @@ from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import selected, selection
-from symgrad.notation import axis_name, bound_indices, name_of
+from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.program import Program
 
 Place = tuple[int, ...]
@@ -72,7 +70,7 @@ class Instance:
         """An index expression at given values of its free indices."""
         if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and not expr.is_integer):
             name = name_of(expr)
-            place = tuple(values[i] for i in expr.indices) if isinstance(expr, Indexed) else ()
+            place = tuple(values[i] for i in indices_of(expr))
             if name in self._written_out:
                 return self.definition(self.program.definitions[name], place)
             return self.symbol(name, place)
@@ -105,7 +103,7 @@ class Instance:
         definition = self.program.definitions.get(name_of(of)) if isinstance(of, (Indexed, Symbol)) else None
         if definition is None:
             return self._slope(self.entry(of, values), wrt)
-        place = tuple(values[i] for i in of.indices) if definition.indices else ()
+        place = tuple(values[i] for i in indices_of(of))
         return self._slope(self.definition(definition, place), wrt)
 
     def _slope(self, expr: Expr, wrt: Symbol) -> Expr:
@@ -140,44 +138,31 @@ class Instance:
 
 
 def slopes(expr: Expr) -> dict[Symbol, Expr]:
-    """The scalar derivatives by all symbols that occur: by the rules for sums, products and compositions; of single
-    functions they are SymPy's.
+    """The scalar derivatives by all symbols that occur: by the chain rule; of single functions they are SymPy's.
 
     SymPy's own would do all of it, but asks at each step what it knows of every part.  Raises ``NoNormalForm`` where
     SymPy leaves one undone.
     """
-    if not isinstance(expr, (Add, Mul)):
-        return _of_function(expr)
+    if isinstance(expr, Symbol):
+        return {expr: Integer(1)}
+    inside = [slopes(arg) for arg in expr.args]
     terms: dict[Symbol, list[Expr]] = {}
-    for place, part in enumerate(expr.args):
-        for symbol, slope in slopes(part).items():
-            terms.setdefault(symbol, []).append(slope if isinstance(expr, Add) else _times(expr.args, place, slope))
+    for place, inner in enumerate(inside):
+        outer = _outer_slope(expr, place, inside) if inner else []
+        for symbol, slope in inner.items():
+            terms.setdefault(symbol, []).append(Mul(*outer, slope))
     return {symbol: Add(*parts) for symbol, parts in terms.items()}
 
 
-def _of_function(expr: Expr) -> dict[Symbol, Expr]:
-    symbols = sorted(expr.free_symbols, key=str)
-    if _is_composed(expr) and not isinstance(expr.args[0], Symbol):
-        inner = expr.args[0]
-        letter = _plain(0, inner.is_positive)
-        outer = _sympy_derivative(expr.func(letter, *expr.args[1:]), letter).xreplace({letter: inner})
-        return {symbol: outer * slope for symbol, slope in slopes(inner).items()}
-    found = {}
-    for wrt in symbols:
-        plain = {s: _plain(place, s.is_positive) for place, s in enumerate([wrt, *(s for s in symbols if s != wrt)])}
-        derivative = _sympy_derivative(expr.xreplace(plain), plain[wrt])
-        found[wrt] = derivative.xreplace({new: old for old, new in plain.items()})
-    return found
-
-
-def _is_composed(expr: Expr) -> bool:
-    """Whether an expression is a function, or a power that is a number, of one other."""
-    return len(expr.args) == 1 if isinstance(expr, Function) else isinstance(expr, Pow) and expr.exp.is_Number
-
-
-def _times(factors: Sequence[Expr], place: int, slope: Expr) -> Expr:
-    """A product with one of its factors replaced."""
-    return Mul(*factors[:place], slope, *factors[place + 1 :])
+def _outer_slope(expr: Expr, place: int, inside: Sequence[Mapping[Symbol, Expr]]) -> Sequence[Expr]:
+    """The factors of the derivative of an expression by one of its arguments; ``inside`` are the slopes of all."""
+    if isinstance(expr, Add):
+        return ()
+    if isinstance(expr, Mul):
+        return *expr.args[:place], *expr.args[place + 1 :]
+    letters = [_plain(i, a.is_positive) if inside[i] else a for i, a in enumerate(expr.args)]
+    derivative = _sympy_derivative(expr.func(*letters), letters[place])
+    return (derivative.xreplace(dict(zip(letters, expr.args, strict=True))),)
 
 
 @lru_cache(maxsize=256)
