@@ -234,6 +234,11 @@ def test_a_closed_form_is_used_only_under_its_assumptions() -> None:
     assert all(mark.ok for mark in report(first, replace(hidden, cites=(1,)), of=of).marks)
 
 
+def test_a_closed_form_in_its_own_adjoint_takes_the_place_of_no_other() -> None:
+    steps = (line(Total(Z[n]), 2 * Z[n]), line(Total(Z[n]), G[n], 2), line(Value(HIDE * G[n]), HIDE * 2 * Z[n], 3))
+    assert report(*steps).mark(3).rests_on == (1,)
+
+
 def test_a_diagonal_of_one_hot_rows_does_not_sum_to_one() -> None:
     of = Program("square", (N,), (Q,), (node(L[()], Sum(Q[n, i], n, i)),), "L", one_hot(Q))
     normaliser = Normaliser(of, frozenset(), assumed=of.assumptions)

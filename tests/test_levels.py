@@ -154,6 +154,35 @@ def test_an_assumption_that_would_do_is_named() -> None:
     assert (cited.level, cited.assumptions) == (Level.EVERY_SHAPE, ("A1",))
     needless = mark_of(Sum(Y[n, k] + Y[n, k], k), 2 * Sum(Y[n, k], k), with_rows, assumption=rows)
     assert (needless.level, needless.assumptions) == (Level.EVERY_SHAPE, ())
+    both = replace(with_rows, assumptions=(rows, rows_sum_to_one(Z, "A2")))
+    said = "it holds only under A1 and A2, which neither it nor what it cites uses"
+    assert mark_of(Sum(Y[n, k] + Z[n, k], k), Integer(2), both) == Mark(1, Level.WRONG, said, SHAPES[:1])
+
+
+ROWS = replace(PROGRAM, assumptions=(rows_sum_to_one(Y),))
+
+
+def test_a_line_that_has_no_value_without_its_assumption_may_hold_under_it() -> None:
+    overflow = exp(10**8 * (Sum(Y[n, j], j) - 1))  # 1 where the rows of Y sum to one, elsewhere too large a number
+    mark = mark_of(Z[n, k], Z[n, k] * overflow, ROWS, assumption=ROWS.assumptions[0])
+    assert (mark.level, mark.assumptions) == (Level.EVERY_SHAPE, ("A1",))
+    assert mark_of(Z[n, k], 2 * Z[n, k] * overflow, ROWS, assumption=ROWS.assumptions[0]).level == Level.WRONG
+    said = "it could not be evaluated: it has no value where the program has one"
+    assert mark_of(Z[n, k], 2 * Z[n, k] * overflow) == Mark(1, Level.UNPROVED, said)
+
+
+@pytest.mark.usefixtures("without_normal_forms")
+@pytest.mark.parametrize(
+    ("level", "left", "right"),
+    [
+        (Level.EXACT_AT_SHAPES, Sum(Y[n, k], k), Integer(1)),
+        (Level.RANDOMISED_AT_SHAPES, sqrt(1 + a.base) * sqrt(2 + a.base), sqrt(a.base**2 + 3 * a.base + 2)),
+        (Level.NUMERICAL, sin(Z[n, k]) ** 2 + cos(Z[n, k]) ** 2, Integer(1)),
+    ],
+)
+def test_a_line_known_at_shapes_names_the_assumption_that_it_needs(level: Level, left: Expr, right: Expr) -> None:
+    mark = mark_of(left * Sum(Y[n, j], j), right, ROWS, assumption=ROWS.assumptions[0])
+    assert (mark.level, mark.assumptions, mark.shapes) == (level, ("A1",), SHAPES)
 
 
 def test_a_few_labels_prove_nothing() -> None:
@@ -297,6 +326,30 @@ def test_a_line_that_divides_by_zero_at_one_size_is_undefined_there() -> None:
     assert (mark.level, mark.words) == (Level.UNDEFINED, "undefined at C = 1")
     assert not mark.ok and mark.detail.startswith("elsewhere every shape: equal normal forms")
     assert mark_of(Sum(Y[n, k], k) * (C.size + 2), right).level == Level.UNPROVED
+
+
+@pytest.mark.usefixtures("without_normal_forms")
+def test_a_line_known_at_shapes_says_once_where_it_is_undefined() -> None:
+    mark = mark_of(Sum(Y[n, k], k) * (C.size + 1), Sum(Y[n, k], k) * (C.size**2 - 1) / (C.size - 1))
+    known = "elsewhere exactly at shapes (2, 4), (3, 2), (2, 3), (5, 3), (4, 5): exact arithmetic, entry by entry"
+    others = tuple(shape for shape in SHAPES if shape != SHAPES[3])
+    assert mark == Mark(1, Level.UNDEFINED, known, others, where="C = 1")
+
+
+def test_where_the_program_is_undefined_is_said_of_a_line_that_is_known_at_shapes() -> None:
+    divided = Program("divided", (N, C), (Y, Z), (node(L.base, Sum(Y[n, k] * Z[n, k], n, k) / (N.size - 1)),), "L")
+    mark = mark_of(sin(Y[n, k]) ** 2 + cos(Y[n, k]) ** 2, Integer(1), divided)
+    assert (mark.words, SHAPES[3] in mark.shapes, len(mark.shapes)) == ("unproved; undefined at N = 1", False, 5)
+
+
+def test_a_line_that_is_nested_deeply_or_costs_much_is_unproved(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep: Expr = Y[n, k]
+    for _ in range(300):
+        deep = sin(deep, evaluate=False)
+    assert mark_of(Y[n, k], deep) == Mark(1, Level.UNPROVED, "it is nested too deeply to be decided")
+    monkeypatch.setattr(proof, "MOST_TERMS", 9)
+    said = "not decided: the proof of the line takes more than 9 terms of work"
+    assert mark_of(Y[n, k], Y[n, k] + 0 * Z[n, k]) == Mark(1, Level.UNPROVED, said)
 
 
 @pytest.mark.slow

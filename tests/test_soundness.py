@@ -310,8 +310,12 @@ def test_a_mark_is_no_stronger_than_those_on_which_it_rests() -> None:
     mark = Mark(9, Level.EVERY_SHAPE, "", shapes[:1])
     both = prover._no_stronger(replace(mark, rests_on=(1, 2)))
     assert (both.level, both.shapes) == (Level.EXACT_AT_SHAPES, shapes[1:2])
+    assert both.error_bound is None
     assert prover._no_stronger(replace(mark, rests_on=(3, 3))).error_bound == 2.0**-49
-    assert prover._no_stronger(replace(mark, rests_on=(2, 4))).level == Level.UNPROVED
+    apart = prover._no_stronger(replace(mark, rests_on=(2, 4)))
+    assert apart == Mark(
+        9, Level.UNPROVED, "it rests on lines that are known at different shapes", shapes[:1], rests_on=(2, 4)
+    )
 
 
 def test_an_exponent_does_not_run_into_the_next_generator() -> None:

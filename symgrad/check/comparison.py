@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from symgrad.budget import spend
@@ -35,6 +37,9 @@ POINTS = 16
 """At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
 
 
+System = type[Field] | type[Reals]
+
+
 class Comparison:
     """Compares the two sides of lines of one record, whose values lines share.  ``shapes`` are those of the record."""
 
@@ -45,35 +50,29 @@ class Comparison:
         self._truths: dict[tuple[object, ...], Truth | None] = {}
         self._sight = Sight(record)
 
-    def compare(
-        self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False
-    ) -> tuple[type[Field] | type[Reals], tuple[int, ...] | None]:
-        """The system that decided whether the line holds at a shape, and an entry where it does not.
+    def compare(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False) -> System:
+        """The system that decides that the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
 
         With ``roots``, reals must find the sides equal as well: a prime field may have chosen another root.
         """
         equal_in_field = False
-        try:
+        with suppress(OutsideField, OutsideDomain):
             place = differing_in(self._truth(shape, assumed, Field), claim)
             if place is not None and self._sight.is_whole(claim):
-                return Field, place
+                raise Refuted(shape, _failing(claim, shape, place))
             equal_in_field = place is None and is_modest(claim.meaning, claim.after)
-        except (OutsideField, OutsideDomain):
-            pass
         if equal_in_field and not roots:
-            return Field, None
+            return Field
         # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
         try:
             place = differing_in(self._truth(shape, assumed, Reals), claim)
-            if place is not None:
-                place = differing_in(self._truth(shape, assumed, FineReals), claim)
-            return Field if equal_in_field else Reals, place
+            if place is None or (place := differing_in(self._truth(shape, assumed, FineReals), claim)) is None:
+                return Field if equal_in_field else Reals
         except OutsideDomain:
             raise Undefined("it has no value where the program has one") from None
+        raise Refuted(shape, _failing(claim, shape, place))
 
-    def _truth(
-        self, shape: Sizes, assumed: tuple[Assumption, ...], system: type[Field] | type[Reals], place: int | None = None
-    ) -> Truth:
+    def _truth(self, shape: Sizes, assumed: tuple[Assumption, ...], system: System, place: int | None = None) -> Truth:
         """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
         key = (shape, assumed, system, place)
         if key not in self._truths:
@@ -130,15 +129,13 @@ class Comparison:
         assumed: tuple[Assumption, ...],
     ) -> bool:
         try:
-            _, place = self.compare(claim, shape, assumed)
+            self.compare(claim, shape, assumed)
         except (Undefined, OutsideField) as end:
             return isinstance(end, kind)
-        if place is not None:
-            raise Refuted(shape, place, claim, "")
         return False
 
-    def refuted_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> str | None:
-        """A point, of some that are spread widely, at which the sides differ by more than any error of rounding."""
+    def refute_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> None:
+        """Raise ``Refuted`` where the sides differ, at a point of some spread widely, by more than any rounding."""
         shape = self.shapes[0]
         for place in range(SPREAD):
             try:
@@ -153,8 +150,7 @@ class Comparison:
             unequal = differ(left_again, right_again) & ~differ(left, left_again) & ~differ(right, right_again)
             if unequal.any():
                 at = tuple(int(i) for i in np.argwhere(unequal)[0])
-                return f"{Refuted(shape, at, claim, '')}, where {fine.point()}"
-        return None
+                raise Refuted(shape, f"{_failing(claim, shape, at)}, where {fine.point()}")
 
 
 class Undefined(Exception):
@@ -164,10 +160,15 @@ class Undefined(Exception):
 class Refuted(Exception):
     """A line does not hold at a shape."""
 
-    def __init__(self, shape: Sizes, place: tuple[int, ...], claim: Claim, why: str) -> None:
-        at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=False))
-        super().__init__(why or f"refuted at {shown(shape)}" + (f", entry {at}" if at else ""))
+    def __init__(self, shape: Sizes, why: str) -> None:
+        super().__init__(why)
         self.shape = shape
+
+
+def _failing(claim: Claim, shape: Sizes, place: tuple[int, ...]) -> str:
+    """What is said of a line that fails at an entry."""
+    at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=True))
+    return f"refuted at {shown(shape)}" + (f", entry {at}" if at else "")
 
 
 def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:

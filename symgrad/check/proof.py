@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations
@@ -12,16 +13,11 @@ from sympy import Expr
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.claims import Claim, Line, claims, is_definition
-from symgrad.check.comparison import POINTS, VALUES, Comparison, Refuted, Undefined, differing_in, shown
+from symgrad.check.comparison import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in, shown
 from symgrad.check.divisors import Divisors
 from symgrad.check.everyshape import Closed, NormalFormProver
 from symgrad.check.exactlines import ExactLines
-from symgrad.check.fields import (
-    Field,
-    OutsideDomain,
-    OutsideField,
-    Reals,
-)
+from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array
@@ -62,9 +58,6 @@ class Prover:
         self._divisors = Divisors(record.program)
         most = min(TERMS_A_LINE * len(record.steps) + MOST_TERMS, MOST_OF_ALL)
         self._budget = Budget("the proof of all lines", most)
-        rights = [definition.rhs for definition in record.program.ordered]
-        self._is_analytic = all(is_analytic(right, record.program) for right in rights)
-        self._has_roots = any(map(has_root, rights))
 
     def mark(self, line: Line) -> Mark:
         """The verdict on one line, on which later lines may rest."""
@@ -94,17 +87,20 @@ class Prover:
         try:
             with within(self._budget), within(Budget("the proof of the line", MOST_TERMS)):
                 return self._verdict(line)
+        except Refuted as refuted:
+            return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
         except OverBudget as why:
             return Mark(number, Level.UNPROVED, f"not decided: {why}")
         except RecursionError:
             return Mark(number, Level.UNPROVED, "it is nested too deeply to be decided")
+        except (Undefined, OutsideField, NoNormalForm, UnsupportedError) as why:
+            return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
 
     def _verdict(self, claim: Claim) -> Mark:
-        number = claim.step.number
         if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
             return self._elsewhere(claim, unknown)
         if is_definition(claim):
-            return Mark(number, Level.DEFINITION, "a forward equation of the program")
+            return Mark(claim.step.number, Level.DEFINITION, "a forward equation of the program")
         return self._examined(claim)
 
     def _elsewhere(self, claim: Claim, unknown: str) -> Mark:
@@ -113,27 +109,21 @@ class Prover:
             where = self._comparison.where(claim, claim.allowed, Undefined)
         except Refuted:
             where = ""
-        sized = (
-            where and where != VALUES and not self._comparison.is_never_defined(claim, self._shapes[0], claim.allowed)
-        )
-        mark = self._examined(claim) if sized else Mark(claim.step.number, Level.UNPROVED, unknown)
-        return _undefined(mark, where) if sized and mark.level != Level.WRONG else mark
+        if where in ("", VALUES) or self._comparison.is_never_defined(claim, self._shapes[0], claim.allowed):
+            return Mark(claim.step.number, Level.UNPROVED, unknown)
+        return _undefined(self._examined(claim), where)
 
     def _examined(self, claim: Claim) -> Mark:
-        number = claim.step.number
-        try:
-            assumed = self._needed(claim)
-        except Refuted as refuted:
-            return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
-        except (Undefined, OutsideField, NoNormalForm, UnsupportedError) as why:
-            return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
-        for given in dict.fromkeys((assumed, claim.allowed) if any(a.is_discrete for a in assumed) else (assumed,)):
+        assumed = self._needed(claim)
+        for given in dict.fromkeys((assumed, claim.allowed)):
             if (mark := self._proved(claim, given)) is not None:
                 return mark
-        mark = self._at_shapes(claim, assumed)
-        if mark.level == Level.WRONG and assumed != claim.allowed:  # without the others it held by chance
-            return self._proved(claim, claim.allowed) or self._at_shapes(claim, claim.allowed)
-        return mark
+        try:
+            return self._at_shapes(claim, assumed)
+        except Refuted:  # without the others it held by chance
+            if assumed == claim.allowed:
+                raise
+        return self._at_shapes(claim, claim.allowed)
 
     def _proved(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark | None:
         """The mark of a line that its normal form proves under some assumptions."""
@@ -147,12 +137,8 @@ class Prover:
 
     def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
         """The latest closed form of each adjoint whose assumptions are among those given."""
-        found = {}
-        for adjoint, forms in self._closed.items():
-            for form in forms:
-                if form.assumptions <= set(assumed):
-                    found[adjoint] = form
-        return found
+        forms = ((adjoint, form) for adjoint, forms in self._closed.items() for form in forms)
+        return {adjoint: form for adjoint, form in forms if form.assumptions <= set(assumed)}
 
     def _no_stronger(self, mark: Mark) -> Mark:
         """The mark, no stronger than those of the lines on which it rests: at the shapes of all, errors added up."""
@@ -160,12 +146,11 @@ class Prover:
         level = max([mark.level, *(u.level for u in used)])
         if level == mark.level:
             return mark
-        bounds = [u.error_bound for u in used if u.error_bound]
         limited = [u.shapes for u in used if u.level >= Level.EXACT_AT_SHAPES]
-        shapes = tuple(s for s in self._shapes if all(s in found for found in limited)) if limited else mark.shapes
+        shapes = tuple(shape for shape in self._shapes if all(shape in found for found in limited))
         if not shapes:
             return replace(mark, level=Level.UNPROVED, detail="it rests on lines that are known at different shapes")
-        return replace(mark, level=level, shapes=shapes, error_bound=sum(bounds) if bounds else None)
+        return replace(mark, level=level, shapes=shapes, error_bound=sum(u.error_bound or 0 for u in used) or None)
 
     # --- evaluation -------------------------------------------------------------------------------------------
 
@@ -174,117 +159,94 @@ class Prover:
 
         Raises ``Refuted`` where there are none.
         """
-        shape = self._shapes[0]
-        first: Refuted | Undefined | None = None
-        for count in range(len(claim.allowed) + 1):
-            for assumed in combinations(claim.allowed, count):
-                try:
-                    _, place = self._comparison.compare(claim, shape, assumed)
-                except Undefined as gap:
-                    first = first or gap
-                    continue
-                if place is None:
-                    return assumed
-                first = Refuted(shape, place, claim, "") if not isinstance(first, Refuted) else first
+        shape, failures = self._shapes[0], list[Refuted | Undefined]()
         missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
-        if missing and self._comparison.compare(claim, shape, (*claim.allowed, *missing))[1] is None:
+        subsets = [some for count in range(len(claim.allowed) + 1) for some in combinations(claim.allowed, count)]
+        for assumed in dict.fromkeys([*subsets, (*claim.allowed, *missing)]):
+            try:
+                self._comparison.compare(claim, shape, assumed)
+            except (Refuted, Undefined) as failure:
+                failures.append(failure)
+                continue
+            if assumed in subsets:
+                return assumed
             named = " and ".join(a.key for a in missing)
-            raise Refuted(shape, (), claim, f"it holds only under {named}, which neither it nor what it cites uses")
-        assert first is not None
-        raise first
+            raise Refuted(shape, f"it holds only under {named}, which neither it nor what it cites uses")
+        raise min(failures, key=lambda failure: isinstance(failure, Undefined))
 
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
-        """The verdict on a line that no normal form proves, and where it is undefined."""
-        mark = self._decided(claim, assumed)
-        if mark.level == Level.WRONG or not mark.shapes:
-            return mark
-        try:
-            if where := self._comparison.where(claim, assumed, Undefined):
-                return _undefined(mark, where)
-            return replace(mark, where=self._comparison.where(claim, assumed, OutsideField))
-        except Refuted as refuted:
-            return Mark(mark.number, Level.WRONG, str(refuted), (refuted.shape,))
+        """The verdict on a line that no normal form proves, and where it is undefined.  Raises ``Refuted``."""
+        systems, shapes = self._evaluated(claim, assumed)
+        if any(a.is_discrete for a in assumed):
+            said = "no normal form proves it, and a few labels decide nothing"
+            return Mark(claim.step.number, Level.UNPROVED, said)
+        mark = replace(self._decided(claim, assumed, systems, shapes), assumptions=tuple(a.key for a in assumed))
+        if where := self._comparison.where(claim, assumed, Undefined):
+            return _undefined(mark, where)
+        return replace(mark, where=self._comparison.where(claim, assumed, OutsideField))
 
-    def _decided(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
-        keys, number = tuple(a.key for a in assumed), claim.step.number
-        try:
-            systems, shapes = self._evaluated(claim, assumed)
-            if any(a.is_discrete for a in assumed):
-                return Mark(number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
-            grid = None if assumed else tried_on_grid(claim)
-            if grid and grid.unequal and (place := self._place_on_grid(claim, grid.unequal, assumed)) is not None:
-                raise Refuted(grid.unequal, place, claim, "")
-        except Refuted as refuted:
-            return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
-        except (Undefined, OutsideField) as why:
-            return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
-        if grid and not grid.unequal:
-            tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
-            return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound, keys)
+    def _decided(
+        self, claim: Claim, assumed: tuple[Assumption, ...], systems: set[System], shapes: tuple[Sizes, ...]
+    ) -> Mark:
+        number = claim.step.number
+        if grid := None if assumed else tried_on_grid(claim):
+            if not grid.unequal:
+                tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
+                return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound)
+            with suppress(OutsideField, Undefined):  # the program may have no values there
+                self._comparison.compare(claim, grid.unequal, assumed)
         with within(Budget("exact arithmetic", EXACT_TERMS)):
-            exact = tuple(shape for shape in shapes if _is_small(shape) and self._exact(claim, shape, assumed))
+            exact = tuple(shape for shape in shapes if self._is_exact(claim, shape, assumed))
         # Where every sum has one term most things hold: that shape alone says nothing.
         if not all({size for _, size in shape} == {1} for shape in exact):
-            return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact, None, keys)
+            return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact)
         if systems == {Field} and self._holds_elsewhere(claim, assumed):
-            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes, None, keys)
-        if (where := self._comparison.refuted_far_away(claim, assumed)) is not None:
-            return Mark(number, Level.WRONG, where, self._shapes[:1])
-        if not all([self._is_analytic, *(is_analytic(s, self._record.program) for s in (claim.meaning, claim.after))]):
+            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes)
+        self._comparison.refute_far_away(claim, assumed)
+        if not all(is_analytic(side, self._record.program) for side in self._sides(claim)):
             said = "equal at random points, which need not meet every kink, nor every branch"
             return Mark(number, Level.UNPROVED, said, shapes)
-        return Mark(number, Level.NUMERICAL, Reals.words, shapes, None, keys)
+        return Mark(number, Level.NUMERICAL, Reals.words, shapes)
 
-    def _place_on_grid(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> tuple[int, ...] | None:
-        """An entry where the line fails at a shape of the grid; None also where the program has no values there."""
-        try:
-            return self._comparison.compare(claim, shape, assumed)[1]
-        except (OutsideField, Undefined):
-            return None
-
-    def _evaluated(
-        self, claim: Claim, assumed: tuple[Assumption, ...]
-    ) -> tuple[set[type[Field] | type[Reals]], tuple[Sizes, ...]]:
+    def _evaluated(self, claim: Claim, assumed: tuple[Assumption, ...]) -> tuple[set[System], tuple[Sizes, ...]]:
         """The systems in which the line holds, and the shapes at which the program has values.  Raises ``Refuted``."""
-        systems: set[type[Field] | type[Reals]] = set()
+        systems: set[System] = set()
         shapes: list[Sizes] = []
         for shape in self._shapes:
             try:
-                used, place = self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim))
+                systems.add(self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim)))
+                shapes.append(shape)
             except (OutsideField, Undefined):  # there are none, as of a deviation of a single row
                 if not shapes:
                     raise
-                continue
-            systems.add(used)
-            shapes.append(shape)
-            if place is not None:
-                raise Refuted(shape, place, claim, "")
         return systems, tuple(shapes)
 
+    def _sides(self, claim: Claim) -> list[Expr]:
+        """Both sides of a line and of the forward equations, which its names may stand for."""
+        return [claim.meaning, claim.after, *(definition.rhs for definition in self._record.program.ordered)]
+
     def _chooses_roots(self, claim: Claim) -> bool:
-        return self._has_roots or has_root(claim.after) or has_root(claim.meaning)
+        return any(map(has_root, self._sides(claim)))
 
     def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
         """Whether the line holds in the field at points that were drawn for it; at many, where roots are chosen."""
         drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
-        for place in range(POINTS if self._chooses_roots(claim) else 1):
-            try:
-                truth = Truth(
-                    self._record, self._comparison.instance(self._shapes[0]), Field, assumed, 2 * (drawn + place)
-                )
-                if differing_in(truth, claim) is not None:
-                    return False
-            except (OutsideDomain, OutsideField):
-                return False
-        return True
+        instance = self._comparison.instance(self._shapes[0])
+        try:
+            return all(
+                differing_in(Truth(self._record, instance, Field, assumed, drawn + place), claim) is None
+                for place in range(POINTS if self._chooses_roots(claim) else 1)
+            )
+        except (OutsideDomain, OutsideField):
+            return False
 
-    def _exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
+    def _is_exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
+        if prod(size for _, size in shape) > MOST_EXACT:
+            return False
         return ExactLines(self._record, self._comparison.instance(shape), assumed).holds(claim)
 
 
 def _undefined(mark: Mark, where: str) -> Mark:
+    if mark.level == Level.UNDEFINED:
+        return mark
     return replace(mark, level=Level.UNDEFINED, where=where, detail=f"elsewhere {mark.words}: {mark.detail}")
-
-
-def _is_small(shape: Sizes) -> bool:
-    return prod(size for _, size in shape) <= MOST_EXACT

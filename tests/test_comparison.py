@@ -1,0 +1,40 @@
+"""Lines held against the values of their program: what a prime field, or one point, would let pass."""
+
+from __future__ import annotations
+
+import pytest
+from sympy import Expr, Sum, sqrt
+
+from symgrad.check import Mark, prove
+from symgrad.equations import node
+from symgrad.notation import Array, Axis
+from symgrad.program import Program
+from symgrad.steps import Record, Step, Value
+
+N, C = Axis("N"), Axis("C")
+n, k = N.index("n"), C.index("k")
+Y, X, L = Array("Y", (N, C)), Array("x"), Array("L")
+x = X.base
+
+
+def verdict(left: Expr, right: Expr, more: Expr | int = 0) -> Mark:
+    """The verdict on a line about a program in which ``more`` is defined."""
+    program = Program("product", (N, C), (Y, X), (node(L.base, Sum(Y[n, k], n, k) * x + more),), "L")
+    (mark,) = prove(Record(program, ("Y",), (Step(1, Value(left), None, right, "rule", "reason"),), {}, {})).marks
+    return mark
+
+
+@pytest.mark.parametrize(("whole", "square"), [(2, 5), (1, 5), (3, 10), (1, 2), (2, 7)])
+def test_another_root_of_a_number_does_not_prove_a_line(whole: int, square: int) -> None:
+    """In the first three the root that the prime field has is the other one, at all points."""
+    root = sqrt(whole**2 + square - 2 * whole * sqrt(square))
+    assert verdict((sqrt(square) - whole) * x, root * x).ok
+    assert not verdict((whole - sqrt(square)) * x, root * x).ok
+    assert not verdict(whole * x, (sqrt(square) + root) * x).ok
+
+
+@pytest.mark.parametrize("shift", [18, 32, 167, 248, 344, 137])
+def test_another_root_of_a_square_does_not_prove_a_line(shift: int) -> None:
+    """With these numbers the root that the prime field has is x + shift at every shape, and at x < -shift it is not."""
+    root = sqrt(x**2 + 2 * shift * x + shift**2)
+    assert not verdict(x + shift, root, root).ok
