@@ -7,7 +7,7 @@ from dataclasses import replace
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Expr, KroneckerDelta, Pow, Sum, exp, log, sqrt
+from sympy import Expr, Integer, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
 from symgrad.check import Level, prove
 from symgrad.check.claims import Claim, Line, claims, is_definition, topic
@@ -128,13 +128,53 @@ def test_a_line_without_sense_is_wrong_and_says_why(case: str) -> None:
     assert prove(Record(PROGRAM, ("W",), (step,), {}, {})).marks == (mark,)
 
 
-def test_a_number_of_ones_own_choice() -> None:
-    free = Array("M", (N,))
-    of = Program("chosen", (N, C), (Z, free), (node(L.base, Sum(Z[n, k] ** 2, n, k)),), "L")
-    mark = line(Largest(free[n], (k,)), Z[n, k], of)
-    assert isinstance(mark, Mark) and mark.level == Level.DEFINITION and "choice" in mark.detail
-    loose = line(Largest(free[n], (k,)), Z[n, k] * Z[m, k], of)
-    assert isinstance(loose, Mark) and "the index m is free" in loose.detail and loose.level == Level.WRONG
+FREE, OTHER, ADJOINT = Array("M", (N,)), Array("Q", (N,)), Array("G", (N, C))
+CHOSEN = Program(
+    "chosen",
+    (N, C),
+    (Z, Y, FREE, OTHER),
+    (node(S[n], Sum(exp(Y[n, k] - FREE[n]), k)), node(L.base, Sum(Z[n, k] ** 2, n, k))),
+    "L",
+)
+CHOICES: dict[str, tuple[Largest, Expr, str]] = {
+    "of an input": (Largest(FREE[n], (k,)), Y[n, k], "a number of one's own choice: the lines hold for any"),
+    "of an adjoint": (Largest(FREE[n], (k,)), ADJOINT[n, k], "a number of one's own choice: the lines hold for any"),
+    "of another index": (
+        Largest(FREE[n], (k,)),
+        Y[n, k] * Y[m, k],
+        "the index m is free in the line but not in its subject",
+    ),
+    "of what depends on it": (
+        Largest(FREE[n], (k,)),
+        Y[n, k] * S[n],
+        "S depends on M, for which the line puts a number",
+    ),
+    "along its own index": (Largest(FREE[n], (n,)), OTHER[n], "the largest value along n is put for each M[n]"),
+}
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_a_number_of_ones_own_choice(case: str) -> None:
+    subject, after, said = CHOICES[case]
+    step = Step(1, subject, None, after, "rule", "reason")
+    again = replace(step, number=2, after=2 * after)
+    record = Record(CHOSEN, ("Z",), (step,), {}, {}, {"Z": ADJOINT})
+    level = Level.DEFINITION if "own choice" in said else Level.WRONG
+    assert claims(record) == [Mark(1, level, said)]
+    first, last = claims(replace(record, steps=(step, again)))
+    assert first == Mark(1, Level.WRONG, "a later line puts a number for M as well") and last == Mark(2, level, said)
+
+
+def test_a_line_after_one_without_sense_is_read_and_rests_on_what_is_known_of_its_subject() -> None:
+    (rows,) = PROGRAM.assumptions
+    senseless, first = (Step(i, Value(Y[n, k]), None, Y[n, k], "rule", "reason", (3,)) for i in (1, 2))
+    about = Value(Sum(Y[n, k], k))
+    stated = Step(4, about, None, Integer(1), "rule", "reason", assumption=rows)
+    other = replace(stated, number=6, subject=Value(2 * Sum(Y[n, k], k)), assumption=None)
+    steps = (senseless, replace(first, cites=()), stated, replace(stated, number=5, assumption=None), other)
+    found = claims(Record(PROGRAM, ("W",), (*steps, replace(first, number=3, cites=())), {}, {}))
+    assert found[0] == Mark(1, Level.WRONG, "line 1 cites line 3, which does not come before it")
+    assert [c.allowed for c in found[1:] if isinstance(c, Claim)] == [(), (rows,), (rows,), (), ()]
 
 
 DEFINITIONS: dict[str, tuple[Subject, Expr, bool]] = {

@@ -284,7 +284,7 @@ def test_what_is_not_defined_at_a_later_shape_is_wrong_and_no_crash() -> None:
 def test_a_matrix_that_the_checker_does_not_read_is_unproved() -> None:
     unread = Step(1, MatrixValue(Q), None, Inverse(Q.matrix), "claim", "a line of the test")
     (mark,) = prove(Record(program(), ("A",), (unread,), {}, {})).marks
-    assert mark.level == Level.UNPROVED and "Inverse" in mark.detail
+    assert (mark.number, mark.level) == (1, Level.UNPROVED) and "Inverse" in mark.detail
 
 
 def test_what_a_line_says_of_the_diagonal_is_not_used_for_the_rest() -> None:
@@ -340,13 +340,16 @@ def test_a_line_says_which_derivative_it_takes_at_a_kink() -> None:
     place = next(p for p, step in enumerate(record.steps) if step.conventions)
     step = record.steps[place]
 
-    def level(*conventions: Convention) -> Level:
+    def mark(*conventions: Convention) -> Mark:
         changed = replace(step, conventions=conventions)
         steps = (*record.steps[:place], changed, *record.steps[place + 1 :])
-        return prove(replace(record, steps=steps)).mark(step.number).level
+        return prove(replace(record, steps=steps)).mark(step.number)
 
-    assert level() == Level.UNPROVED
-    assert level(Convention("S1", f"{step.conventions[0].words}, or 1/3")) == Level.WRONG
+    words = step.conventions[0].words
+    said = f"the line does not say which derivative it takes: {words}"
+    assert mark() == Mark(step.number, Level.UNPROVED, said)
+    said = f"the program has no function of which it is said: {words}, or 1/3"
+    assert mark(Convention("S1", f"{words}, or 1/3")) == Mark(step.number, Level.WRONG, said)
 
 
 def test_a_line_goes_on_from_the_one_above_it() -> None:
