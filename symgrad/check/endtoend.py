@@ -87,40 +87,36 @@ def _assumed(record: Record) -> tuple[Assumption, ...]:
 class _Comparison:
     """One gradient at a shape, with zeros and ones for the entries that ``labels`` has.
 
-    The loss is written in the inputs, and in the array itself where that is none.
+    Both sides are written in the inputs, and in the array itself where that is none.
     """
 
     def __init__(self, record: Record, sizes: Mapping[str, int], gradient: Gradient, labels: Labels) -> None:
         self._record = record
         self._gradient = gradient
         program = record.program
-        self._whole = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
-        self._output = program.arrays[program.output].base
-        self._forms = Instance(program, sizes)
+        self._instance = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
         self._labels = labels
         known = constraints(_assumed(record), program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
         self.field = Field(self._resolve)
-        self._indices = indices_of(gradient.entry)
-        self.places = list(self._forms.places(self._indices))
+        self.places = list(self._instance.places(indices_of(gradient.entry)))
 
     def equal(self, place: Place) -> bool:
         """Whether the closed form of an entry is the brute-force derivative."""
-        closed = self._forms.entry(self._gradient.index, dict(zip(self._indices, place, strict=True)))
-        entry = self._whole.symbol(self._gradient.array.name, place)
-        return self.field.equal(closed, self._whole.derivative(self._output, {}, entry))
+        program = self._record.program
+        entry = self._instance.symbol(self._gradient.array.name, place)
+        derivative = self._instance.derivative(program.arrays[program.output].base, {}, entry)
+        return self.field.equal(self._closed(self._gradient, place), derivative)
+
+    def _closed(self, gradient: Gradient, place: Place) -> Expr:
+        return self._instance.entry(gradient.index, dict(zip(indices_of(gradient.entry), place, strict=True)))
 
     def _resolve(self, symbol: Symbol) -> Expr | None:
-        """What a symbol stands for: a definition, an adjoint's closed form, or the entry that an assumption fixes."""
-        name, place = self._forms.scalars.get(symbol) or self._whole.scalars[symbol]
-        if name in self._record.program.definitions and name != self._gradient.array.name:
-            return self._forms.definition(self._record.program.definitions[name], place)
+        """What a symbol stands for: an adjoint's closed form, a label, or the entry that an assumption fixes."""
+        name, place = self._instance.scalars[symbol]
         if name in self._adjoints:
-            closed = self._record.adjoints[self._adjoints[name]]
-            return self._forms.entry(closed.index, dict(zip(indices_of(closed.entry), place, strict=True)))
+            return self._closed(self._record.adjoints[self._adjoints[name]], place)
         if (name, place) in self._labels:
             return Integer(self._labels[name, place])
-        if name in self._fixing:
-            return self._forms.fixed_by(self._fixing[name], self._forms.symbol(name, place))
-        return None
+        return self._instance.fixed_by(self._fixing[name], symbol) if name in self._fixing else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 
 from sympy import Add, Expr, Symbol
 from sympy.tensor.indexed import Idx
@@ -16,7 +15,7 @@ from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
 from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption
-from symgrad.notation import axis_name, indices_of, name_of
+from symgrad.notation import indices_of, name_of
 from symgrad.steps import Partial, Record, Value
 
 
@@ -33,15 +32,14 @@ class ExactLines:
 
     def holds(self, claim: Claim) -> bool:
         """Whether every entry of the line is exactly right; False also where exact arithmetic cannot tell."""
-        ranges = [range(self._instance.sizes[axis_name(i)]) for i in claim.letters]
+        places = (dict(zip(claim.letters, at, strict=True)) for at in self._instance.places(claim.letters))
         try:
-            return all(self._field.equal(*self._sides(claim, place)) for place in product(*ranges))
+            return all(
+                self._field.equal(self._meaning(claim.subject, at), self._instance.entry(claim.after, at))
+                for at in places
+            )
         except (NotExact, NoNormalForm, OverBudget):
             return False
-
-    def _sides(self, claim: Claim, place: Place) -> tuple[Expr, Expr]:
-        at = dict(zip(claim.letters, place, strict=True))
-        return self._meaning(claim.subject, at), self._instance.entry(claim.after, at)
 
     def _meaning(self, subject: IndexSubject, at: Mapping[Idx, int]) -> Expr:
         if isinstance(subject, Value):

@@ -6,8 +6,7 @@ SymPy's shape checks pass silently on symbolic sizes, so every product, sum and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
-from itertools import count
+from itertools import count, pairwise
 
 from sympy import (
     Add,
@@ -20,6 +19,7 @@ from sympy import (
     MatMul,
     MatrixExpr,
     MatrixSymbol,
+    Mul,
     OneMatrix,
     Sum,
     Trace,
@@ -61,44 +61,37 @@ class Entries:
 
         Raises ``AxisMismatch`` where axes do not fit, ``UnsupportedError`` for a kind of matrix without semantics here.
         """
-        if not isinstance(expr, MatrixExpr):
-            found: Shape = (None, None)
-        else:
-            found = self.shape(expr)
-        if found != shape:
+        if (found := self.shape(expr)) != shape:
             raise AxisMismatch(f"{expr} is {_shown(found)}, expected {_shown(shape)}")
-        return self._entry(expr, row, column) if isinstance(expr, MatrixExpr) else self._scalar(expr)
+        return self._entry(expr, row, column)
 
     def shape(self, expr: Expr) -> Shape:
-        """The axes of a matrix expression, every join within it compared."""
-        if isinstance(expr, MatrixSymbol):
-            expected = self._arrays[expr.name].matrix if expr.name in self._arrays else None
-            if expected != expr:
-                raise AxisMismatch(f"{expr.name} is not a matrix of this program with the axes {expr.shape}")
-            return self._axis(expr.shape[0]), self._axis(expr.shape[1])
-        if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
+        """The axes of a matrix expression, every join within it compared; a scalar has none."""
+        if not isinstance(expr, MatrixExpr):
+            return None, None
+        if isinstance(expr, MatrixSymbol) and (expr.name not in self._arrays or self._arrays[expr.name].matrix != expr):
+            raise AxisMismatch(f"{expr.name} is not a matrix of this program with the axes {expr.shape}")
+        if isinstance(expr, (MatrixSymbol, OneMatrix, ZeroMatrix, Identity)):
             return self._axis(expr.shape[0]), self._axis(expr.shape[1])
         if isinstance(expr, Transpose):
             rows, columns = self.shape(expr.arg)
             return columns, rows
         if isinstance(expr, MatMul):
-            return reduce(self._joined, [(self.shape(f), f) for f in expr.args if isinstance(f, MatrixExpr)])[0]
+            shapes = [self.shape(f) for f in expr.args if isinstance(f, MatrixExpr)]
+            for left, right in pairwise(shapes):
+                if left[1] != right[0]:
+                    raise AxisMismatch(f"{_shown(left)} times {_shown(right)} in {expr}")
+            return shapes[0][0], shapes[-1][1]
         if isinstance(expr, (MatAdd, HadamardProduct)):
-            shapes = {self.shape(term) for term in expr.args}
-            if len(shapes) != 1:
-                raise AxisMismatch(f"{expr} joins {' and '.join(sorted(map(_shown, shapes)))}")
-            return shapes.pop()
+            first, *others = dict.fromkeys(map(self.shape, expr.args))
+            if others:
+                raise AxisMismatch(f"{expr} joins {' and '.join(map(_shown, [first, *others]))}")
+            return first
         if isinstance(expr, HadamardPower) and not isinstance(expr.exp, MatrixExpr):
             return self.shape(expr.base)
         if isinstance(expr, ElementwiseApplyFunction):
             return self.shape(expr.expr)
         raise UnsupportedError(f"the checker has no entries for {type(expr).__name__}: {expr}")
-
-    def _joined(self, left: tuple[Shape, Expr], right: tuple[Shape, Expr]) -> tuple[Shape, Expr]:
-        (rows, inner), (outer, columns) = left[0], right[0]
-        if inner != outer:
-            raise AxisMismatch(f"{_shown(left[0])} times {_shown(right[0])} in a product with {right[1]}")
-        return (rows, columns), right[1]
 
     def _axis(self, size: Expr) -> str | None:
         if size == 1:
@@ -108,6 +101,8 @@ class Entries:
         return str(size)
 
     def _entry(self, expr: Expr, row: Idx | None, column: Idx | None) -> Expr:
+        if not isinstance(expr, MatrixExpr):
+            return self._scalar(expr)
         if isinstance(expr, MatrixSymbol):
             indices = [i for i in (row, column) if i is not None]
             return self._arrays[expr.name][tuple(indices)]
@@ -122,7 +117,7 @@ class Entries:
         if isinstance(expr, MatAdd):
             return Add(*(self._entry(term, row, column) for term in expr.args))
         if isinstance(expr, HadamardProduct):
-            return reduce(lambda a, b: a * b, (self._entry(f, row, column) for f in expr.args))
+            return Mul(*(self._entry(f, row, column) for f in expr.args))
         if isinstance(expr, HadamardPower):
             return self._entry(expr.base, row, column) ** self._scalar(expr.exp)
         if isinstance(expr, ElementwiseApplyFunction):
@@ -134,10 +129,9 @@ class Entries:
         scalars = [self._scalar(f) for f in expr.args if not isinstance(f, MatrixExpr)]
         inner = [self.index(axis) if (axis := self.shape(f)[1]) else None for f in matrices[:-1]]
         ends = [row, *inner, column]
-        entries = [self._entry(f, ends[place], ends[place + 1]) for place, f in enumerate(matrices)]
-        result = reduce(lambda a, b: a * b, entries)
+        entries = Mul(*(self._entry(f, *ends[place : place + 2]) for place, f in enumerate(matrices)))
         bound = [i for i in inner if i is not None]
-        return reduce(lambda a, b: a * b, scalars, Sum(result, *bound) if bound else result)
+        return Mul(*scalars, Sum(entries, *bound) if bound else entries)
 
     def _scalar(self, expr: Basic) -> Expr:
         """A scalar expression with traces and entries of 1 x 1 matrices in index notation."""
