@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Sum, sqrt
+from sympy import Expr, Integer, Sum, cos, cosh, sin, sqrt, tanh
 
-from symgrad.check import Mark, prove
+from symgrad.check import Level, Mark, prove
 from symgrad.equations import node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -31,6 +31,8 @@ def test_another_root_of_a_number_does_not_prove_a_line(whole: int, square: int)
     assert verdict((sqrt(square) - whole) * x, root * x).ok
     assert not verdict((whole - sqrt(square)) * x, root * x).ok
     assert not verdict(whole * x, (sqrt(square) + root) * x).ok
+    later = C.size - 4  # 0 at the first shape
+    assert not verdict(x + later * (whole - sqrt(square)) * x, x + later * root * x).ok
 
 
 @pytest.mark.parametrize("shift", [18, 32, 167, 248, 344, 137])
@@ -38,3 +40,11 @@ def test_another_root_of_a_square_does_not_prove_a_line(shift: int) -> None:
     """With these numbers the root that the prime field has is x + shift at every shape, and at x < -shift it is not."""
     root = sqrt(x**2 + 2 * shift * x + shift**2)
     assert not verdict(x + shift, root, root).ok
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_an_error_of_rounding_far_away_refutes_no_line(factor: int) -> None:
+    """At x = 120 so many digits cancel that fewer are left than are compared."""
+    one = (1 - tanh(factor * x) ** 2) * cosh(factor * x) ** 2
+    mark = verdict(one * (sin(x) ** 2 + cos(x) ** 2), Integer(1))
+    assert mark.level == Level.NUMERICAL

@@ -76,8 +76,9 @@ def test_exact_arithmetic_is_for_small_shapes(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_roots_are_randomised_at_shapes() -> None:
-    mark = mark_of(sqrt(1 + a.base) * sqrt(2 + a.base), sqrt(a.base**2 + 3 * a.base + 2))
-    assert mark == Mark(1, Level.RANDOMISED_AT_SHAPES, "modulo primes of 61 bits and more", SHAPES)
+    left, right = sqrt(1 + a.base) * sqrt(2 + a.base), sqrt(a.base**2 + 3 * a.base + 2)
+    assert mark_of(left, right) == Mark(1, Level.RANDOMISED_AT_SHAPES, "modulo primes of 61 bits and more", SHAPES)
+    assert mark_of(10**30 * left, 10**30 * right).level == Level.NUMERICAL  # more than the primes
 
 
 def test_trigonometry_is_numerical() -> None:
@@ -336,10 +337,33 @@ def test_a_line_known_at_shapes_says_once_where_it_is_undefined() -> None:
     assert mark == Mark(1, Level.UNDEFINED, known, others, where="C = 1")
 
 
-def test_where_the_program_is_undefined_is_said_of_a_line_that_is_known_at_shapes() -> None:
-    divided = Program("divided", (N, C), (Y, Z), (node(L.base, Sum(Y[n, k] * Z[n, k], n, k) / (N.size - 1)),), "L")
-    mark = mark_of(sin(Y[n, k]) ** 2 + cos(Y[n, k]) ** 2, Integer(1), divided)
-    assert (mark.words, SHAPES[3] in mark.shapes, len(mark.shapes)) == ("unproved; undefined at N = 1", False, 5)
+P = cl.P
+DIVIDED = Program(
+    "divided",
+    (N, C),
+    (Y, Z),
+    (node(P[n, k], 2 * Y[n, k]), node(L.base, Sum(P[n, k] * Z[n, k], n, k) / (N.size - 1))),
+    "L",
+)
+
+
+def test_where_the_program_is_undefined_is_said_of_a_line_that_is_known_at_shapes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = tuple(shape for shape in SHAPES if shape != SHAPES[3])
+    mark = mark_of(sin(Y[n, k]) ** 2 + cos(Y[n, k]) ** 2, Integer(1), DIVIDED)
+    assert (mark.words, mark.shapes) == ("unproved; undefined at N = 1", others)
+    right = 2 * P[n, k] * (C.size**2 - 1) / (C.size - 1)  # where both are undefined the program is
+    assert mark_of(4 * Y[n, k] * (C.size + 1), right, DIVIDED).words == "undefined at C = 1"
+    monkeypatch.setattr(NormalFormProver, "prove", lambda *_: None)
+    mark = mark_of(2 * P[n, k], 4 * Y[n, k], DIVIDED)  # on its grid, where P is any array, it fails at N = 1 first
+    assert (mark.level, mark.shapes, mark.where) == (Level.EXACT_AT_SHAPES, others, "N = 1")
+
+
+def test_what_holds_by_chance_at_the_first_shape_is_tried_under_the_assumption() -> None:
+    chance = (C.size - 4) * (Sum(Y[n, j], j) - 1)
+    mark = mark_of(sin(Z[n, k]) ** 2 + cos(Z[n, k]) ** 2 + chance, Integer(1), ROWS, assumption=ROWS.assumptions[0])
+    assert (mark.level, mark.assumptions, mark.shapes) == (Level.NUMERICAL, ("A1",), SHAPES)
 
 
 def test_a_line_that_is_nested_deeply_or_costs_much_is_unproved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,11 +189,11 @@ class Prover:
         self, claim: Claim, assumed: tuple[Assumption, ...], systems: set[System], shapes: tuple[Sizes, ...]
     ) -> Mark:
         number = claim.step.number
-        if grid := None if assumed else tried_on_grid(claim):
+        if grid := tried_on_grid(claim):
             if not grid.unequal:
                 tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
                 return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound)
-            with suppress(OutsideField, Undefined):  # the program may have no values there
+            with suppress(OutsideField):  # the program has no values there
                 self._comparison.compare(claim, grid.unequal, assumed)
         with within(Budget("exact arithmetic", EXACT_TERMS)):
             exact = tuple(shape for shape in shapes if self._is_exact(claim, shape, assumed))
