@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Integer, Sum, cos, cosh, sin, sqrt, tanh
+from sympy import Expr, Integer, Sum, cos, cosh, log, sin, sqrt, tanh
 
 from symgrad.check import Level, Mark, prove
 from symgrad.equations import node
+from symgrad.functions import absolute
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import Record, Step, Value
@@ -48,3 +49,9 @@ def test_an_error_of_rounding_far_away_refutes_no_line(factor: int) -> None:
     one = (1 - tanh(factor * x) ** 2) * cosh(factor * x) ** 2
     mark = verdict(one * (sin(x) ** 2 + cos(x) ** 2), Integer(1))
     assert mark.level == Level.NUMERICAL
+
+
+def test_a_line_is_refuted_beyond_points_far_away_at_which_the_program_has_no_value() -> None:
+    """Where x is about 100 there is no logarithm of 20 - x; where it is about -100 the line fails."""
+    mark = verdict(absolute(x + 20), x + 20, log(20 - x) * absolute(x + 20))
+    assert mark.level == Level.WRONG and "where Y[0, 0] = -" in mark.detail

@@ -355,6 +355,7 @@ def test_where_the_program_is_undefined_is_said_of_a_line_that_is_known_at_shape
     assert (mark.words, mark.shapes) == ("unproved; undefined at N = 1", others)
     right = 2 * P[n, k] * (C.size**2 - 1) / (C.size - 1)  # where both are undefined the program is
     assert mark_of(4 * Y[n, k] * (C.size + 1), right, DIVIDED).words == "undefined at C = 1"
+    assert mark_of(2 * P[n, k], 4 * Y[n, k], DIVIDED).written_out == ("P",)
     monkeypatch.setattr(NormalFormProver, "prove", lambda *_: None)
     mark = mark_of(2 * P[n, k], 4 * Y[n, k], DIVIDED)  # on its grid, where P is any array, it fails at N = 1 first
     assert (mark.level, mark.shapes, mark.where) == (Level.EXACT_AT_SHAPES, others, "N = 1")
@@ -398,6 +399,7 @@ def test_the_size_at_which_a_line_is_undefined_is_named() -> None:
         (C.size - 2, C.size + 2, "C = 2"),
         (N.size * C.size - 1, N.size * C.size + 1, "(N=1, C=1)"),
         ((N.size - 1) * (C.size - 1), N.size + C.size, "N = 1 or C = 1"),
+        (N.size - 2 * C.size + 1, N.size + C.size, "(N=3, C=2)"),  # the first of three shapes
     ]:
         mark = mark_of(y * more, y * (divisor * more).expand() / divisor)
         assert mark.words == f"undefined at {where}"
