@@ -17,7 +17,7 @@ from symgrad.check.sense import Notation
 from symgrad.check.truth import letters_of
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.notation import array_names, axis_name, free_indices, is_matrix, name_of
+from symgrad.notation import array_names, free_indices, is_matrix, name_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 
@@ -139,10 +139,7 @@ def _claim(record: Record, step: Step, subject: Subject, allowed: tuple[Assumpti
     read = in_indices(subject)
     letters, after = letters_of(read), step.after
     if isinstance(subject, (MatrixValue, MatrixTotal)):
-        row, column = (*letters, None, None)[:2]
-        after = reader.entry(
-            after, row, column, (axis_name(row) if row else None, axis_name(column) if column else None)
-        )
+        after = reader.entry(after, *letters)
     elif is_matrix(after):
         raise AxisMismatch(f"a matrix stands where an entry is expected: {after}")
     if loose := free_indices(after) - set(letters):

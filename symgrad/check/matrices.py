@@ -34,7 +34,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.atoms import OWN
 from symgrad.errors import SymgradError, UnsupportedError
-from symgrad.notation import Array, Axis
+from symgrad.notation import Array, Axis, axis_name
 
 Shape = tuple[str | None, str | None]
 """The axes of rows and columns by name; None stands for a single row or column."""
@@ -56,13 +56,14 @@ class Entries:
         """An index over an axis that occurs nowhere else."""
         return self._axes[axis].index(f"{OWN}{axis}m{next(self._serial)}")
 
-    def entry(self, expr: Expr, row: Idx | None, column: Idx | None, shape: Shape) -> Expr:
-        """The entry of a matrix expression in index notation, its axes being those expected.
+    def entry(self, expr: Expr, row: Idx | None = None, column: Idx | None = None) -> Expr:
+        """The entry of a matrix expression, whose axes must be those of the indices, in index notation.
 
         Raises ``AxisMismatch`` where axes do not fit, ``UnsupportedError`` for a kind of matrix without semantics here.
         """
-        if (found := self.shape(expr)) != shape:
-            raise AxisMismatch(f"{expr} is {_shown(found)}, expected {_shown(shape)}")
+        expected = (axis_name(row) if row else None, axis_name(column) if column else None)
+        if (found := self.shape(expr)) != expected:
+            raise AxisMismatch(f"{expr} is {_shown(found)}, expected {_shown(expected)}")
         return self._entry(expr, row, column)
 
     def shape(self, expr: Expr) -> Shape:
@@ -136,7 +137,7 @@ class Entries:
     def _scalar(self, expr: Basic) -> Expr:
         """A scalar expression with traces and entries of 1 x 1 matrices in index notation."""
         if isinstance(expr, MatrixElement) and expr.i == 0 and expr.j == 0:
-            return self.entry(expr.parent, None, None, (None, None))
+            return self.entry(expr.parent)
         if isinstance(expr, Trace):
             axis, columns = self.shape(expr.arg)
             if axis is None or axis != columns:
