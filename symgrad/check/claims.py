@@ -61,8 +61,7 @@ def claims(record: Record) -> list[Line]:
     arrays = dict(record.program.arrays)
     arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
     reader, notation = Entries(arrays, record.program.axis), Notation(record)
-    used: dict[int, tuple[Assumption, ...]] = {}
-    by_topic: dict[str | Subject, tuple[Assumption, ...]] = {}
+    used: dict[object, tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
     found: list[Line] = []
     for place, step in enumerate(record.steps):
@@ -73,12 +72,11 @@ def claims(record: Record) -> list[Line]:
             found.append(_choice(record, place, step.subject))
             continue
         about = topic(step.subject)
-        inherited = [*by_topic.get(about, ()), *(a for number in step.cites for a in used.get(number, ()))]
+        sources = (about, *step.cites)
+        inherited = [a for source in sources for a in used.get(source, ())]
         allowed = tuple(dict.fromkeys([*inherited, *([step.assumption] if step.assumption else [])]))
-        used[step.number] = by_topic[about] = allowed
-        cited = {c.words for c in step.conventions}.union(
-            *(conventions.get(place, ()) for place in (about, *step.cites))
-        )
+        cited = {c.words for c in step.conventions}.union(*(conventions.get(source, ()) for source in sources))
+        used[step.number] = used[about] = allowed
         conventions[step.number] = conventions[about] = cited
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
