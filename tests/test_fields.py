@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sympy import EulerGamma, Function, Integer, Rational, erf, isprime, oo, pi, sin, sqrt, sympify
 
-from symgrad.check.fields import SMALL_PRIMES, Field, OutsideDomain, OutsideField, Reals, tower
+from symgrad.check.fields import SCALES, SMALL_PRIMES, Field, FineSpreadReals, OutsideDomain, OutsideField, Reals, tower
 from symgrad.functions import absolute, relu, step
 
 
@@ -218,6 +218,16 @@ def test_samples_are_those_of_the_seed() -> None:
 def test_samples_of_odd_seeds_are_narrow(seed: int) -> None:
     drawn = Reals(1, seed).sample((40,), False)
     assert drawn.min() > 0 and drawn.max() < 1
+
+
+@pytest.mark.parametrize("place", range(16))
+def test_points_far_away_have_each_size_with_each_sign(place: int) -> None:
+    drawn = FineSpreadReals(1, 2 * place).sample((200,), False)[0]
+    sizes = sorted(abs(drawn) / float(SCALES[place // 4]))
+    assert len(set(drawn)) == 200
+    assert (sizes[0] > 0.25 and sizes[-1] < 1.25) if place % 4 < 3 else 1000 * sizes[0] < sizes[-1]
+    assert {bool(number > 0) for number in drawn} == ({True}, {False}, {True, False}, {True, False})[place % 4]
+    assert min(FineSpreadReals(1, 2 * place).sample((200,), True)[0]) > 0
 
 
 def test_what_rounding_leaves_of_a_sum_is_zero() -> None:

@@ -58,7 +58,7 @@ MONOTONE = {exp, log, tanh, sinh, atan, asinh, erf}
 
 def has_root(expr: Basic) -> bool:
     """Whether an expression has a root: modulo a prime one of two numbers, and not always the one that is positive."""
-    return any(not (isinstance(p.exp, Rational) and p.exp.q == 1) for p in expr.atoms(Pow))
+    return not all(power.exp.is_Integer for power in expr.atoms(Pow))
 
 
 def is_analytic(expr: Basic, program: Program) -> bool:
