@@ -13,8 +13,10 @@ from symgrad.canonical import canonical
 from symgrad.check import grid
 from symgrad.check.claims import Claim, claims
 from symgrad.check.grid import NotCovered, count, tried_on_grid
+from symgrad.equations import node
 from symgrad.notation import Array
-from symgrad.steps import Record, Step, Value
+from symgrad.program import Program
+from symgrad.steps import Partial, Record, Step, Value
 
 N, C, Y, Z, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.n, cl.k, cl.j
 size, classes = N.size, C.size
@@ -124,6 +126,18 @@ def test_a_free_letter_of_an_axis_is_counted_with_its_summed_ones() -> None:
 def test_a_grid_that_is_too_large_is_not_tried(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grid, limit, 2)
     assert tried_on_grid(claim_of(*RIGHT["square"])) is None
+
+
+def test_what_depends_on_the_array_is_written_out() -> None:
+    z, by = exp(Y[n, k]), Y[N.index("m"), j]
+    equations = (node(Z[n, k], z), node(cl.L.base, Sum(Z[n, k], n, k)))
+    step = Step(
+        1, Partial(Z[n, k], by), None, Z[n, k] * KroneckerDelta(n, by.indices[0]) * KroneckerDelta(k, j), "c", ""
+    )
+    (claim,) = claims(Record(Program("powers", (N, C), (Y,), equations, "L"), ("Y",), (step,), {}, {}))
+    assert isinstance(claim, Claim)
+    grid = tried_on_grid(claim)
+    assert grid is not None and not grid.unequal
 
 
 def test_what_is_not_covered_is_not_tried() -> None:

@@ -10,7 +10,7 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, Symbol
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.instantiate import Instance, slopes
 from symgrad.equations import node, rows_sum_to_one, symmetric
-from symgrad.functions import selected, selection
+from symgrad.functions import maximum, selected, selection
 from symgrad.notation import Array
 from symgrad.program import Program
 
@@ -92,7 +92,18 @@ def test_what_an_assumption_fixes_is_the_last_entry_of_a_row_or_what_is_below_th
 
 
 @pytest.mark.parametrize(
-    "expr", [x * y, x**2 * exp(y) + y, 3 * y * sin(x * y), log(s * x**2 + y) / s, (x + y) ** 3 * s, y, s**x, Integer(2)]
+    "expr",
+    [
+        x * y,
+        x**2 * exp(y) + y,
+        3 * y * sin(x * y),
+        log(s * x**2 + y) / s,
+        (x + y) ** 3 * s,
+        y,
+        s**x,
+        maximum(x, y**2),
+        Integer(2),
+    ],
 )
 def test_derivatives_are_those_of_sympy(expr: Expr) -> None:
     for symbol in (x, y, s):

@@ -145,29 +145,24 @@ def slopes(expr: Expr) -> dict[Symbol, Expr]:
     """
     if isinstance(expr, Symbol):
         return {expr: Integer(1)}
-    inside = [slopes(arg) for arg in expr.args]
     terms: dict[Symbol, list[Expr]] = {}
-    for place, inner in enumerate(inside):
-        outer = _outer_slope(expr, place, inside) if inner else []
-        for symbol, slope in inner.items():
-            terms.setdefault(symbol, []).append(Mul(*outer, slope))
+    for place, arg in enumerate(expr.args):
+        if inner := slopes(arg):
+            outer = _outer_slope(expr, place)
+            for symbol, slope in inner.items():
+                terms.setdefault(symbol, []).append(Mul(*outer, slope))
     return {symbol: Add(*parts) for symbol, parts in terms.items()}
 
 
-def _outer_slope(expr: Expr, place: int, inside: Sequence[Mapping[Symbol, Expr]]) -> Sequence[Expr]:
-    """The factors of the derivative of an expression by one of its arguments; ``inside`` are the slopes of all."""
+def _outer_slope(expr: Expr, place: int) -> Sequence[Expr]:
+    """The factors of the derivative of an expression by one of its arguments."""
     if isinstance(expr, Add):
         return ()
     if isinstance(expr, Mul):
         return *expr.args[:place], *expr.args[place + 1 :]
-    letters = [_plain(i, a.is_positive) if inside[i] else a for i, a in enumerate(expr.args)]
+    letters = [a if a.is_Number else Symbol(f"_x{i}", real=True) for i, a in enumerate(expr.args)]
     derivative = _sympy_derivative(expr.func(*letters), letters[place])
     return (derivative.xreplace(dict(zip(letters, expr.args, strict=True))),)
-
-
-@lru_cache(maxsize=256)
-def _plain(place: int, positive: bool | None) -> Symbol:
-    return Symbol(f"_x{place}", positive=True) if positive else Symbol(f"_x{place}", real=True)
 
 
 @lru_cache(maxsize=4096)
