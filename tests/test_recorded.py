@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,6 +53,5 @@ def test_the_bound_is_rounding() -> None:
 
 
 def test_runs_are_read() -> None:
-    assert recorded_cases(json.dumps({"cases": [CASE]})) == [CASE]
     cases = recorded_cases()
     assert cases and all(case.keys() >= {"id", "loss", "x", "w", "b", "y", "results"} for case in cases)

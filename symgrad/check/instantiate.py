@@ -160,7 +160,7 @@ def _outer_slope(expr: Expr, place: int) -> Sequence[Expr]:
         return ()
     if isinstance(expr, Mul):
         return *expr.args[:place], *expr.args[place + 1 :]
-    letters = [a if a.is_Number else Symbol(f"_x{i}", real=True) for i, a in enumerate(expr.args)]
+    letters = [a if a.is_Number else Symbol(f"_x{i}") for i, a in enumerate(expr.args)]
     derivative = _sympy_derivative(expr.func(*letters), letters[place])
     return (derivative.xreplace(dict(zip(letters, expr.args, strict=True))),)
 

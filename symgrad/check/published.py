@@ -81,11 +81,7 @@ class Published:
 
 def from_printed(labels: tuple[int, ...], dW: list[list[str]], db: list[str]) -> Published:
     """From numbers as printed: D rows of C strings, and C strings."""
-    return Published(labels, _values(dW), _values(db), _resolution(dW), _resolution(db))
-
-
-def _values(printed: Any) -> Array:
-    return np.array(printed).astype(np.float64)
+    return Published(labels, np.array(dW, dtype=float), np.array(db, dtype=float), _resolution(dW), _resolution(db))
 
 
 def _resolution(printed: Any) -> Array:
@@ -137,9 +133,7 @@ def _read(text: str, losses: Collection[str] | None) -> dict[str, Published]:
     labels = _labels(top.get("labels"), N, C)
     published: dict[str, Published] = {}
     for key, section in top.items():
-        if key in ("labels", "N", "D", "C"):
-            continue
-        if key == "source" and isinstance(section, str):
+        if key in ("labels", "N", "D", "C") or (key == "source" and isinstance(section, str)):
             continue
         loss = SECTIONS.get(key) or key
         if losses is not None and loss not in losses:

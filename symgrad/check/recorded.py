@@ -28,10 +28,9 @@ class Comparison:
         return self.error <= BOUND
 
 
-def recorded_cases(text: str | None = None) -> list[dict[str, Any]]:
-    """The recorded runs, those of the package unless ``text`` (JSON of the same layout) is given."""
-    if text is None:
-        text = (files("symgrad") / "data" / "recorded.json").read_text(encoding="utf-8")
+def recorded_cases() -> list[dict[str, Any]]:
+    """The recorded runs of the package."""
+    text = (files("symgrad") / "data" / "recorded.json").read_text(encoding="utf-8")
     cases: list[dict[str, Any]] = json.loads(text)["cases"]
     return cases
 
