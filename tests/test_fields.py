@@ -139,6 +139,8 @@ def test_shares_of_a_row_add_up_to_one() -> None:
         shares = field.select(rows, axis)
         total = field.reduce(shares.sum(axis=axis))
         assert shares.shape == rows.shape and total.shape == others and (total == 1).all()
+    cube = field.sample((2, 3, 2), False)
+    assert (field.reduce(field.select(cube, 2).sum(axis=2)) == 1).all()
     turned = field.select(np.moveaxis(rows, 1, 2), 1)
     assert not field.differ(np.moveaxis(turned, 1, 2), field.select(rows, 2)).any()
 
@@ -245,7 +247,13 @@ def test_numbers_without_a_finite_name_differ() -> None:
     assert field.differ(field.constant(pi).reshape(2, 1), field.constant(EulerGamma).reshape(2, 1)).all()
 
 
+def test_exponentials_of_large_numbers_have_their_values() -> None:
+    large = REALS.exp(real(10**6))[0, 0]
+    assert abs(REALS.log(np.array([[large]], dtype=object))[0, 0] - 10**6) < 1e-40
+
+
 BEYOND: list[Callable[[Reals], object]] = [
+    lambda reals: reals.exp(real(10**6 + 1)),
     lambda reals: reals.power(real(0), Integer(-1)),
     lambda reals: reals.power(real(-1), Rational(1, 2)),
     lambda reals: reals.log(real(0)),
