@@ -52,7 +52,7 @@ class Prover:
         self._record = record
         self._comparison = Comparison(record)
         self._shapes = self._comparison.shapes
-        self._closed: dict[str, list[Closed]] = {}
+        self._closed: list[tuple[str, Closed]] = []
         self._marks: dict[int, Mark] = {}
         self._by_normal_form = NormalFormProver(record)
         self._divisors = Divisors(record.program)
@@ -75,9 +75,8 @@ class Prover:
         indices = wrt.indices if wrt.is_Indexed else ()
         if len(set(indices)) == len(indices) and not array_names(after) & earlier:
             array = adjoint_array(self._record, name)
-            entry = array[wrt.indices] if array.axes else array.base
-            closed = Closed(mark.number, (entry, after), frozenset(mark.assumptions))
-            self._closed.setdefault(array.name, []).append(closed)
+            closed = Closed(mark.number, (array[indices], after), frozenset(mark.assumptions))
+            self._closed.append((array.name, closed))
 
     def verdict(self, line: Line) -> Mark:
         """The verdict on one line, which later lines will not rest on."""
@@ -137,8 +136,7 @@ class Prover:
 
     def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
         """The latest closed form of each adjoint whose assumptions are among those given."""
-        forms = ((adjoint, form) for adjoint, forms in self._closed.items() for form in forms)
-        return {adjoint: form for adjoint, form in forms if form.assumptions <= set(assumed)}
+        return {adjoint: closed for adjoint, closed in self._closed if closed.assumptions <= set(assumed)}
 
     def _no_stronger(self, mark: Mark) -> Mark:
         """The mark, no stronger than those of the lines on which it rests: at the shapes of all, errors added up."""
