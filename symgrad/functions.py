@@ -192,7 +192,7 @@ class Meaning:
     """What one function is called, is worth, and how it is differentiated where it is not smooth.
 
     ``numpy`` and ``python`` are its calls for arrays and for single numbers, ``{}`` standing for each argument; a name
-    with an underscore is a function of ``codegen.support``.  ``text`` and ``latex`` are its names.  ``number``
+    with an underscore is a function of ``codegen.runtime``.  ``text`` and ``latex`` are its names.  ``number``
     gives its value at numbers of any ordered type, None where SymPy has it.  ``convention`` says, where the function is
     not smooth, which derivative is taken at the kink, and whose choice that is.  Of its arguments the first ``shown``
     are shown, all of them if that is None.

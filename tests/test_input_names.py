@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import keyword
 import re
 from functools import cache
@@ -14,8 +15,8 @@ from sympy import Sum, exp, log
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.codegen import body, compile_source, support
-from symgrad.codegen.numpy_names import RESERVED
+from symgrad.codegen import body, compile_source, runtime, scalar_runtime
+from symgrad.codegen.names import RESERVED
 from symgrad.differences import compare_with_differences
 from symgrad.equations import node
 from symgrad.errors import InputError
@@ -47,9 +48,9 @@ def derivation(names: tuple[str, ...]) -> symgrad.Derivation:
 
 
 def in_generated_code() -> set[str]:
-    """Every name in the modules and in the texts of which they are made."""
+    """Every name in the modules, and in the functions that they may have a copy of."""
     sources = [derivation(NEUTRAL).to_source(target=t, sizes=s, check=False) for t, s in TARGETS]
-    sources += [text for text in vars(support).values() if isinstance(text, str) and "def " in text]
+    sources += [inspect.getsource(module) for module in (runtime, scalar_runtime)]
     parts = [part for source in sources for part in ast.walk(ast.parse(source))]
     found = {getattr(part, field, None) for part in parts for field in ("id", "arg", "name")}
     return {name for name in found if isinstance(name, str) and name.isidentifier()}

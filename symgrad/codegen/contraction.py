@@ -1,53 +1,44 @@
-"""Sums of products as a plan: which index is summed away first, and by what operation."""
+"""Sums of products as a plan: which index is summed away first, and of what.
+
+Factors over the same indices are multiplied entry by entry; a summed index in one of the groups so made is a sum over
+an axis, in two a product of matrices; what is neither is contracted all at once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from string import ascii_lowercase
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.stacks import is_pair, paired
-from symgrad.codegen.values import Strength, Value, elementwise, matmul, reading_order, total
-
-Fit = Callable[[Sequence[Value], Callable[[Sequence[Value]], Value]], Value]
-"""What is made of values, the longest of which get lines of their own until it fits on one."""
+from symgrad.codegen.array_program import Layout, Node
+from symgrad.codegen.build import contraction, parted, product, reading_order, reduced, signed
 
 
 @dataclass(frozen=True)
 class Group:
-    """Values to be multiplied (``above``) and to divide by (``below``), entry by entry."""
+    """Nodes to be multiplied (``above``) and to divide by (``below``), entry by entry."""
 
-    above: tuple[Value, ...]
-    below: tuple[Value, ...]
+    above: tuple[Node, ...]
+    below: tuple[Node, ...]
 
     @property
     def indices(self) -> set[Idx]:
-        return {i for v in (*self.above, *self.below) for i in v.indices}
+        """Those over which any of the nodes runs."""
+        return {i for v in (*self.above, *self.below) for i in v.letters}
 
     def joined(self, other: Group) -> Group:
+        """All nodes of both."""
         return Group(self.above + other.above, self.below + other.below)
 
-    def value(self, order: Sequence[Idx], fit: Fit, summed: Iterable[Idx] = ()) -> Value:
+    def node(self, order: Sequence[Idx], summed: Collection[Idx] = ()) -> Node:
         """The group as one array, summed over its axes ``summed``."""
-        above = sorted(self.above, key=reading_order)
-        summed = set(summed)
-
-        def made(values: Sequence[Value]) -> Value:
-            product = elementwise(values[: len(above)], values[len(above) :], order)
-            return total(product, summed) if summed else product
-
-        return fit([*above, *self.below], made)
+        whole = product(sorted(self.above, key=reading_order), self.below, order)
+        return reduced(whole, summed) if summed else whole
 
 
-def contracted(
-    groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx], fit: Fit, rows: str = ""
-) -> list[Group]:
-    """The groups after every index of ``summed`` is summed away; their product is the result.
-
-    ``rows`` is the axis of the block of rows at hand, if any (see ``matmul``).
-    """
+def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx]) -> list[Group]:
+    """The groups after every index of ``summed`` is summed away; their product is the result."""
     left = _merged(groups)
     waiting = set(summed)
     while waiting:
@@ -55,15 +46,28 @@ def contracted(
         using = [g for g in left if index in g.indices]
         rest = [g for g in left if index not in g.indices]
         gone = {i for i in waiting if not any(i in g.indices for g in rest) and any(i in g.indices for g in using)}
-        if _is_matmul(using, index):
+        if len(using) == 2 and is_matrix_product(using[0].indices, using[1].indices, {index}):
             gone = {index}
-            one, other = (g.value(order, fit) for g in using)
-            made = _in_order(matmul(one, other, index, rows), order)
+            made = contraction([g.node(order) for g in using], gone, order)
         else:
-            made = _combined(using, gone, order, fit)
+            made = _combined(using, gone, order)
         left = _merged([*rest, Group((made,), ())])
         waiting -= gone
     return left
+
+
+def is_matrix_product(left: Collection[Idx], right: Collection[Idx], over: Collection[Idx]) -> bool:
+    """Whether a product of two arrays of at most two axes sums over the one index that they share."""
+    return len(over) == 1 and set(left) & set(right) == set(over) and len(left) <= 2 and len(right) <= 2
+
+
+def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
+    """Whether two arrays have all indices in common that are summed over and, where they share more, the indices of a
+    stack, two each besides."""
+    both = set(left) & set(right)
+    if both == set(over):
+        return True
+    return set(over) < both and len(over) == 1 and all(len(own) == len(both) + 1 for own in (left, right))
 
 
 def _merged(groups: Iterable[Group]) -> list[Group]:
@@ -85,24 +89,40 @@ def _cost(index: Idx, groups: Sequence[Group]) -> tuple[int, int]:
     return len(set().union(*(g.indices for g in using))), len(using)
 
 
-def _is_matmul(using: Sequence[Group], index: Idx) -> bool:
-    """Whether a matrix product sums ``index`` away from two groups."""
-    if len(using) != 2:
-        return False
-    one, other = (g.indices for g in using)
-    return one & other == {index} and len(one) <= 2 and len(other) <= 2
-
-
-def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
+def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx]) -> Node:
     """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
     if not (len(using) == 2 and using[0].indices & using[1].indices == gone):
         using = _absorbed(using)
     if len(using) == 1:
-        return _summed_group(using[0], gone, order, fit)
-    values = [g.value(order, fit) for g in using]
-    if len(values) == 2 and is_pair(values[0], values[1], gone):
-        return fit(values, lambda pair: paired(pair[0], pair[1], gone, order))
-    return fit(values, lambda given: _einsum(given, gone, order))
+        return _summed_group(using[0], gone, order)
+    nodes = [g.node(order) for g in using]
+    if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
+        return _pair(nodes[0], nodes[1], gone, order)
+    every = {i for n in nodes for i in n.letters}
+    return _in_layout(contraction(nodes, gone), [i for i in order if i in every and i not in gone])
+
+
+def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) -> Node:
+    """A contraction of two; ``order`` says which comes first."""
+    both = [i for i in left.letters if i in right.letters]
+    stack = sorted((i for i in both if i not in gone), key=lambda i: _place(i, order))
+    if _first(right, both, order) < _first(left, both, order):
+        left, right = right, left
+    if not stack and len(gone) == 1 and not _leads(left, right, gone) and _leads(right, left, gone):
+        left, right = right, left
+    return _in_layout(contraction([left, right], gone), stack)
+
+
+def _leads(left: Node, right: Node, gone: Collection[Idx]) -> bool:
+    """Whether a stack of matrices stands on the left of a product as it lies."""
+    return left.letters[-1] in gone and len(right.letters) <= 2
+
+
+def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
+    """A contraction with some letters in front."""
+    negative, inside = parted(node)
+    letters = (*first, *(i for i in inside.letters if i not in first))
+    return signed(replace(inside, letters=letters), negative)
 
 
 def _absorbed(using: Sequence[Group]) -> list[Group]:
@@ -119,36 +139,17 @@ def _absorbed(using: Sequence[Group]) -> list[Group]:
     return made
 
 
-def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx], fit: Fit) -> Value:
+def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx]) -> Node:
     """One group summed over axes of its own; two vectors make an inner product."""
     if len(group.above) == 2 and not group.below and len(group.indices) == len(gone) == 1:
-        one, other = group.above
-        return matmul(one, other, *gone)
-    return group.value([*order, *sorted(gone, key=str)], fit, gone)
+        return contraction(group.above, gone)
+    return group.node([*order, *sorted(gone, key=str)], gone)
 
 
-def _in_order(value: Value, order: Sequence[Idx]) -> Value:
-    """A matrix product, written the other way round where ``order`` asks for it."""
-    wanted = [i for i in order if i in value.indices]
-    return value.transpose if len(wanted) == 2 and tuple(wanted) != value.indices else value
+def _first(node: Node, without: Collection[Idx], order: Sequence[Idx]) -> int:
+    """The place in ``order`` of the first index of a node that is not among ``without``."""
+    return min((_place(i, order) for i in node.letters if i not in without), default=len(order))
 
 
-def _einsum(values: Sequence[Value], gone: set[Idx], order: Sequence[Idx]) -> Value:
-    """What no tidier plan fits; with more than two arrays, in an order that NumPy chooses."""
-    every = list(dict.fromkeys(i for v in values for i in v.indices))
-    letters: dict[Idx, str] = {}
-    for index in every:
-        wanted = [*str(index.label).lower(), *ascii_lowercase]
-        letters[index] = next(a for a in wanted if a in ascii_lowercase and a not in letters.values())
-    left = [i for i in order if i in every and i not in gone]
-    left += [i for i in every if i not in gone and i not in left]
-    spelled = ",".join("".join(letters[i] for i in v.indices) for v in values)
-    result = "".join(letters[i] for i in left)
-    given = ", ".join([*(v.code for v in values), *(["optimize=True"] if len(values) > 2 else [])])
-    return Value(
-        f'np.einsum("{spelled}->{result}", {given})',
-        Strength.CALL,
-        tuple(left),
-        sum(v.negative for v in values) % 2 == 1,
-        rank=max(v.rank for v in values),
-    )
+def _place(index: Idx, order: Sequence[Idx]) -> int:
+    return order.index(index) if index in order else len(order)

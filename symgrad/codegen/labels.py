@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-
 from sympy import Expr, Indexed, Mul, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array, array_names, axis_name, bound_indices
+from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.steps import Record
 
 
@@ -70,17 +67,3 @@ def gaps(assumption: Assumption) -> list[Expr]:
     one, other = left.args
     total = Sum(one, *(i for i in one.indices if i not in other.indices))
     return [one**2 - one, total**2 - total]
-
-
-def domain_checks(record: Record, names: Mapping[str, str]) -> list[str]:
-    """Lines that raise where an input has an entry outside of its domain, or one that is not positive."""
-    inputs, lines = record.program.inputs, []
-    lines += [f'_positive("{names[a.name]}", {names[a.name]})' for a in inputs if a.positive]
-    for a in record.program.assumptions:
-        if domain := a.domain:
-            (own,) = (names[name] for name in array_names(a.lhs))
-            high = "math.inf" if domain.high == math.inf else domain.high
-            test = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
-            labels = any(takes_labels(record, x) for x in inputs if array_names(a.lhs) == {x.name})
-            lines += [f"if {own}.ndim == 2:", f"    {test}"] if labels else [test]
-    return lines

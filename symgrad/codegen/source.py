@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from symgrad.codegen.body import ROWS, Body
-from symgrad.codegen.numpy_names import RESERVED
+from symgrad.codegen.body import Body
+from symgrad.codegen.module import ROWS, module
+from symgrad.codegen.names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
-from symgrad.codegen.template import module
 from symgrad.errors import InputError
 from symgrad.extent import check_extent
 from symgrad.steps import Record

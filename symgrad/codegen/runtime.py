@@ -1,30 +1,67 @@
-"""The functions that stand behind a generated one: checks of inputs, products, and the evaluation in blocks.
+"""What generated modules call: checks of inputs, products, functions that NumPy lacks, and the sum over blocks of rows.
 
-Each text is part of a module that needs numpy alone; those that a module does not use are left out of it.
+The functions that a module needs are copied into it as they stand here (``functions_for``).
 """
 
 from __future__ import annotations
 
-CHECKED = '''
-def _checked(*given):
-    """The inputs as floating arrays of one dtype; ValueError names the one that does not fit."""
+import math
+from collections.abc import Callable, Collection, Iterator
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+# Every generated module has tables of its own by these names.
+_AXES: dict[str, tuple[str, ...]] = {}
+_LABELS: set[str] = set()
+
+
+def functions_for(needs: Collection[str], *modules: ModuleType) -> list[Callable[..., Any]]:
+    """The functions of some modules that are among ``needs``, and those that they call, in the order of their
+    definition; of two by one name that of the earlier module."""
+    known: dict[str, Callable[..., Any]] = {}
+    for module in modules:
+        own = {
+            name: f
+            for name, f in vars(module).items()
+            if callable(f) and getattr(f, "__module__", "") == module.__name__
+        }
+        known = {**own, **known}
+    wanted = [name for name in known if name in needs]
+    for name in wanted:
+        wanted += [used for used in names_in(known[name].__code__) if used in known and used not in wanted]
+    return [f for name, f in known.items() if name in wanted]
+
+
+def names_in(code: CodeType) -> set[str]:
+    """The names that the code of a function uses, in comprehensions too."""
+    return set(code.co_names).union(*(names_in(part) for part in code.co_consts if isinstance(part, CodeType)))
+
+
+def _checked(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype; ValueError names the one that does not fit.
+
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes = {}
     for place, (name, axes) in enumerate(_AXES.items()):
         _fit(name, arrays[place].shape, axes, sizes)
         arrays[place] = arrays[place].astype(dtype, copy=False)[()]
     return arrays
-'''
 
-CHECKED_LABELS = '''
-def _checked(*given):
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+
+def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
+
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes, labels = {}, []
+    labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
             if arrays[place].dtype.kind not in "iu":
@@ -42,10 +79,9 @@ def _checked(*given):
             expected = f"labels 0..{columns}-1 with {columns} = {sizes.get(columns)}"
             raise ValueError(f"{name}: expected {expected}, got {lowest}..{highest}")
     return arrays
-'''
 
-REAL = '''
-def _real(name, value):
+
+def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
     try:
         array = np.asarray(value)
@@ -56,7 +92,7 @@ def _real(name, value):
     return array
 
 
-def _fit(name, shape, axes, sizes):
+def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     """Note the sizes of the axes, and compare those that are known."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
@@ -65,104 +101,133 @@ def _fit(name, shape, axes, sizes):
         wanted = f"shape ({', '.join(axes)}{comma}) with {known}" if axes else "a scalar"
         raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
     sizes.update(zip(axes, shape, strict=True))
-'''
 
-ONE_HOT_COLUMNS = '''
-def _one_hot(labels, count, dtype):
-    """Labels 0, 1, ... as columns with a one at the label."""
-    return np.equal(np.arange(count)[:, None], labels).astype(dtype)
-'''
 
-ONE_HOT_ROWS = '''
-def _one_hot(labels, count, dtype):
+def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     """Labels 0, 1, ... as rows with a one at the label."""
     return np.equal(labels[:, None], np.arange(count)).astype(dtype)
-'''
 
-POSITIVE = '''
-def _positive(name, array):
+
+def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
+    """Labels 0, 1, ... as columns with a one at the label."""
+    return np.equal(np.arange(count)[:, None], labels).astype(dtype)
+
+
+def _positive(name: str, array: np.ndarray) -> None:
     """ValueError names an array with an entry that is not positive."""
     if np.any(array <= 0):
         raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
-'''
 
-WITHIN = '''
-def _within(name, array, low, high, step, expected):
+
+def _within(name: str, array: np.ndarray, low: float, high: float, step: float, expected: str) -> None:
     """ValueError names an array with an entry outside of low..high, or off the multiples of a step above low."""
     fits = (array >= low) & (array <= high)
     if step:
         fits &= (array - low) % step == 0
     if not np.all(fits):
         raise ValueError(f"{name}: entries must be {expected}, got {np.extract(~np.asarray(fits), array)[0]}")
-'''
 
-HOLD = '''
-def _hold(gap, words):
+
+def _hold(gap: np.ndarray, words: str) -> None:
     """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
     worst = np.max(np.abs(gap))
     if worst > 1e-5:
         message = f"{words}, got a difference of {worst:.3g}"
         raise ValueError(f"{message} (derive with assume=() for the general form)")
-'''
 
-DOT = '''
-def _dot(weights, logs):
+
+def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
     """The sum of weights * logs; where a weight is 0 the term is 0, though the logarithm be infinite."""
     if logs.flags.f_contiguous:
         weights, logs = weights.T, logs.T
     total = np.vdot(weights, logs)
     return total if math.isfinite(total) else np.add.reduce(_weighted(weights, logs), axis=None)
-'''
 
-WEIGHTED = '''
-def _weighted(weights, logs):
+
+def _weighted(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
     """weights * logs, entry by entry; 0 where a weight is 0, though the logarithm be infinite."""
     shape = np.broadcast_shapes(np.shape(weights), np.shape(logs))
     is_zero = (weights == 0) & np.isinf(logs)
     return np.multiply(weights, logs, out=np.zeros(shape, np.result_type(weights, logs)), where=~is_zero)
-'''
 
-SIGMOID = '''
-def _sigmoid(x):
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)) without overflow."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, small.dtype.type(1), small) / (1 + small)
-'''
 
-STEP = '''
-def _step(x, at_zero):
+
+def _step(x: np.ndarray, at_zero: float) -> np.ndarray:
     """0 below zero, 1 above, at_zero at zero, in the dtype of x."""
     x = np.asarray(x)
     if at_zero in (0, 1):
         return (x >= 0 if at_zero else x > 0).astype(x.dtype)[()]
     return np.heaviside(x, x.dtype.type(at_zero))
-'''
 
-EQUAL = '''
-def _equal(a, b):
+
+def _equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """1 where a equals b, else 0, in their dtype."""
     return np.equal(a, b).astype(np.result_type(a, b))
-'''
 
-SELECTION = '''
-def _selection(x, axis):
+
+def _selection(x: np.ndarray, axis: int) -> np.ndarray:
     """1 at the largest entry along an axis, 0 at the others; several that are the largest share the 1."""
     largest = np.equal(x, np.maximum.reduce(x, axis, keepdims=True)).astype(x.dtype)
     return largest / np.add.reduce(largest, axis, keepdims=True)
-'''
 
-ERF = '''
-def _erf(x):
+
+def _erf(x: np.ndarray) -> np.ndarray:
     """The error function, to 2 units in the last place: up to 0.84375 by the rational approximation of fdlibm
     (Sun Microsystems, 1993), beyond it by that of W. J. Cody (Mathematics of Computation 23, 1969)."""
+    below = (
+        (
+            -2.37630166566501626084e-05,
+            -5.77027029648944159157e-03,
+            -2.84817495755985104766e-02,
+            -3.25042107247001499370e-01,
+            1.28379167095512558561e-01,
+        ),
+        (
+            -3.96022827877536812320e-06,
+            1.32494738004321644526e-04,
+            5.08130628187576562776e-03,
+            6.50222499887672944485e-02,
+            3.97917223959155352819e-01,
+            1.0,
+        ),
+    )
+    beyond = (
+        (
+            2.15311535474403846e-8,
+            5.64188496988670089e-1,
+            8.88314979438837594e0,
+            6.61191906371416295e1,
+            2.98635138197400131e2,
+            8.81952221241769090e2,
+            1.71204761263407058e3,
+            2.05107837782607147e3,
+            1.23033935479799725e3,
+        ),
+        (
+            1.0,
+            1.57449261107098347e1,
+            1.17693950891312499e2,
+            5.37181101862009858e2,
+            1.62138957456669019e3,
+            3.29079923573345963e3,
+            4.36261909014324716e3,
+            3.43936767414372164e3,
+            1.23033935480374942e3,
+        ),
+    )
     y = np.minimum(np.abs(x), 6.0)  # beyond, the value is 1 to the last digit
     square = y * y
-    small = y + y * (_polynomial(square, _ERF_SMALL[0]) / _polynomial(square, _ERF_SMALL[1]))
-    large = 1 - np.exp(-square) * (_polynomial(y, _ERF_LARGE[0]) / _polynomial(y, _ERF_LARGE[1]))
+    small = y + y * (_polynomial(square, below[0]) / _polynomial(square, below[1]))
+    large = 1 - np.exp(-square) * (_polynomial(y, beyond[0]) / _polynomial(y, beyond[1]))
     return np.copysign(np.where(y <= 0.84375, small, large), x)
 
 
-def _polynomial(x, coefficients):
+def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
     """A polynomial, the coefficient of its highest power first."""
     value = coefficients[0] * x + coefficients[1]
     for coefficient in coefficients[2:]:
@@ -171,60 +236,15 @@ def _polynomial(x, coefficients):
     return value
 
 
-_ERF_SMALL = (
-    (
-        -2.37630166566501626084e-05,
-        -5.77027029648944159157e-03,
-        -2.84817495755985104766e-02,
-        -3.25042107247001499370e-01,
-        1.28379167095512558561e-01,
-    ),
-    (
-        -3.96022827877536812320e-06,
-        1.32494738004321644526e-04,
-        5.08130628187576562776e-03,
-        6.50222499887672944485e-02,
-        3.97917223959155352819e-01,
-        1.0,
-    ),
-)
-_ERF_LARGE = (
-    (
-        2.15311535474403846e-8,
-        5.64188496988670089e-1,
-        8.88314979438837594e0,
-        6.61191906371416295e1,
-        2.98635138197400131e2,
-        8.81952221241769090e2,
-        1.71204761263407058e3,
-        2.05107837782607147e3,
-        1.23033935479799725e3,
-    ),
-    (
-        1.0,
-        1.57449261107098347e1,
-        1.17693950891312499e2,
-        5.37181101862009858e2,
-        1.62138957456669019e3,
-        3.29079923573345963e3,
-        4.36261909014324716e3,
-        3.43936767414372164e3,
-        1.23033935480374942e3,
-    ),
-)
-'''
-
-COLUMNS = '''
-def _columns(left, right):
+def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
     if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
     product = right.T.dot(left.T)  # this way round BLAS is faster in single precision, and for many columns
     return product.T if left.shape[0] > 64 else product.T.copy()
-'''
 
-SUMMED = '''
-def _summed(parts):
+
+def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]:
     """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]
@@ -232,66 +252,3 @@ def _summed(parts):
         for place, value in enumerate(part):
             sums[place] += value
     return [part if np.ndim(part) else one.dtype.type(part) for part, one in zip(sums, first, strict=True)]
-'''
-
-SCALAR_EXP = '''
-def _exp(x):
-    """exp(x), infinite where it overflows."""
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf
-'''
-
-SCALAR_LOG = '''
-def _log(x):
-    """log(x), minus infinity at 0 and NaN below."""
-    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
-'''
-
-SCALAR_LOGADDEXP = '''
-def _logaddexp(a, b):
-    """log(exp(a) + exp(b)) without overflow."""
-    return a + math.log(2) if a == b else max(a, b) + math.log1p(math.exp(-abs(a - b)))
-'''
-
-SCALAR_SIGMOID = '''
-def _sigmoid(x):
-    """1 / (1 + exp(-x)) without overflow."""
-    small = math.exp(-abs(x))
-    return (1 if x >= 0 else small) / (1 + small)
-'''
-
-SCALAR_LOG1P = '''
-def _log1p(x):
-    """log(1 + x), minus infinity at -1 and NaN below."""
-    return math.log1p(x) if x > -1 else -math.inf if x == -1 else math.nan
-'''
-
-SCALAR_EXPM1 = '''
-def _expm1(x):
-    """exp(x) - 1, infinite where it overflows."""
-    try:
-        return math.expm1(x)
-    except OverflowError:
-        return math.inf
-'''
-
-SCALAR_STEP = '''
-def _step(x, at_zero):
-    """0 below zero, 1 above, at_zero at zero."""
-    return 1.0 if x > 0 else at_zero if x == 0 else 0.0
-'''
-
-SCALAR_SIGN = '''
-def _sign(x):
-    """-1, 0 or 1."""
-    return float((x > 0) - (x < 0))
-'''
-
-SCALAR_SELECTED = '''
-def _selected(place, *values):
-    """1 if the value at a place is the largest, else 0; several that are the largest share the 1."""
-    largest = max(values)
-    return float(values[place] == largest) / values.count(largest)
-'''

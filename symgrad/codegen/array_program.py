@@ -1,0 +1,312 @@
+"""Array programs: what stands between the equations and the code.
+
+A node is an array over index letters, in the order of its axes; a number is over none.  Nothing here is transposed or
+spread: a target inserts that where the letters of a part are not those of the whole.  ``meaning`` gives the index
+expression of a node back, so that each assignment is held against the equation from which it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from sympy import Add, Expr, Function, Integer, KroneckerDelta, Mul, Pow, Symbol
+from sympy.tensor.indexed import Idx
+
+from symgrad.functions import selection
+from symgrad.notation import entry_of, sum_over
+
+Layout = tuple[Idx, ...]
+MOST_REMEMBERED = 2**12
+"""The scalar target asks of the same node at every place."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An array; ``letters`` are the indices of its axes in order."""
+
+    letters: Layout
+
+    @property
+    def args(self) -> tuple[Node, ...]:
+        """The nodes of which this one is made."""
+        found: list[Node] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            found += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
+        return tuple(found)
+
+    @property
+    def bound(self) -> Layout:
+        """The letters that stand for no axis outside of this node."""
+        return ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is a number made of sizes alone."""
+        return bool(self.args) and all(arg.is_plain for arg in self.args)
+
+
+@dataclass(frozen=True)
+class Load(Node):
+    """An array that is known, by its name; ``rank`` counts the arrays before it."""
+
+    name: str
+    rank: int = -1
+
+    @property
+    def args(self) -> tuple[Node, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    """A number that is not negative, or the size of an axis."""
+
+    value: Expr
+
+    @property
+    def args(self) -> tuple[Node, ...]:
+        """None."""
+        return ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Always."""
+        return True
+
+
+@dataclass(frozen=True)
+class Delta(Node):
+    """1 where two indices are equal, else 0; ``size`` is that of their axis."""
+
+    size: Expr
+
+    @property
+    def args(self) -> tuple[Node, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Negative(Node):
+    """Minus ``of``; products, sums and contractions are made of positive nodes."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Terms(Node):
+    """The sum of ``terms`` entry by entry."""
+
+    terms: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Product(Node):
+    """The product of ``above`` over that of ``below``, entry by entry."""
+
+    above: tuple[Node, ...]
+    below: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Power(Node):
+    """``base`` to the power ``exponent``, entry by entry."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """A function applied entry by entry."""
+
+    function: type[Function]
+    given: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Largest(Node):
+    """1 at the largest entries along ``index``, in equal shares, else 0."""
+
+    of: Node
+    index: Idx
+
+
+@dataclass(frozen=True)
+class Diagonal(Node):
+    """The entries of ``of`` at the indices ``at``, of which some are the same."""
+
+    of: Node
+    at: Layout
+
+
+@dataclass(frozen=True)
+class Reduce(Node):
+    """The sum of ``of`` over some indices, or its largest entry along them (``ufunc`` "add" or "maximum")."""
+
+    of: Node
+    over: Layout
+    ufunc: str = "add"
+
+    @property
+    def bound(self) -> Layout:
+        """What is summed over."""
+        return self.over
+
+
+@dataclass(frozen=True)
+class Contract(Node):
+    """The product of ``factors`` summed over the indices ``over``."""
+
+    factors: tuple[Node, ...]
+    over: Layout
+
+    @property
+    def bound(self) -> Layout:
+        """What is summed over."""
+        return self.over
+
+
+@dataclass(frozen=True)
+class Fill(Node):
+    """``of`` repeated along further axes; ``sizes`` are those of all axes."""
+
+    of: Node
+    sizes: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Copy(Node):
+    """``of`` in memory of its own."""
+
+    of: Node
+
+
+@dataclass(frozen=True)
+class Assign:
+    """``name = node``, its axes in the order of ``letters``; with ``into``, in the memory of the array of that name,
+    which nothing needs any more, and, if it ``keeps_name``, under that name."""
+
+    name: str
+    letters: Layout
+    node: Node
+    into: str = ""
+    keeps_name: bool = False
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all of which it is made."""
+    yield node
+    for arg in node.args:
+        yield from walk(arg)
+
+
+def loads(node: Node) -> set[str]:
+    """The names of the arrays that a node is made of."""
+    return {part.name for part in walk(node) if isinstance(part, Load)}
+
+
+def rank(node: Node) -> int:
+    """That of the latest array in a node; -1 without any."""
+    return max((part.rank for part in walk(node) if isinstance(part, Load)), default=-1)
+
+
+def mapped(node: Node, change: Mapping[Node, Node]) -> Node:
+    """The node with some of its parts replaced by others over the same letters."""
+    if node in change:
+        return change[node]
+    return _with_fields(node, lambda part: mapped(part, change), {}) if node.args else node
+
+
+def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
+    """The same node over other indices; what it sums over gets other letters where these would be captured."""
+    names = {old: new for old, new in names.items() if old != new and old not in node.bound}
+    if clash := set(node.bound) & set(names.values()):
+        names |= {i: _unlike(i, {*names.values(), *_letters(node)}) for i in node.bound if i in clash}
+    return _with_fields(node, lambda part: relettered(part, names), names) if names else node
+
+
+@lru_cache(MOST_REMEMBERED)
+def numbered(node: Node, *, with_free: bool = True) -> tuple[Node, Layout]:
+    """The node with numbers for its indices in the order in which they occur, which is the second result: equal for
+    nodes that differ in letters alone; or, without those that are free, in the letters of what they sum over."""
+    order: dict[Idx, None] = {}
+    for part in walk(node):
+        order |= dict.fromkeys((*part.letters, *part.bound) if with_free else part.bound)
+    return _with_letters(node, {i: Idx(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
+
+
+def _with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:
+    """The node with other letters, bound ones included."""
+    return _with_fields(node, lambda part: _with_letters(part, names), names)
+
+
+def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx, Idx]) -> Node:
+    """The node with its parts changed, and its own indices named otherwise."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(changed, value))
+        return (
+            change(value) if isinstance(value, Node) else names.get(value, value) if isinstance(value, Idx) else value
+        )
+
+    return replace(node, **{field.name: changed(getattr(node, field.name)) for field in fields(node)})
+
+
+def _letters(node: Node) -> set[Idx]:
+    return {i for part in walk(node) for i in (*part.letters, *part.bound)}
+
+
+def _unlike(index: Idx, taken: set[Idx]) -> Idx:
+    label = str(index.label)
+    while Idx(label, index.upper + 1) in taken:
+        label += "_"
+    return Idx(label, index.upper + 1)
+
+
+def meaning(node: Node) -> Expr:
+    """The index expression whose value a node is; of the largest entry, the expression that it is the largest of."""
+    parts = [meaning(arg) for arg in node.args]
+    match node:
+        case Load(letters, name):
+            return entry_of(name, letters)
+        case Number(_, value):
+            return value
+        case Delta(letters):
+            return KroneckerDelta(*letters)
+        case Negative():
+            return -parts[0]
+        case Terms():
+            return Add(*parts)
+        case Product(_, above):
+            return Mul(*parts[: len(above)], *(1 / part for part in parts[len(above) :]))
+        case Power():
+            return Pow(*parts)
+        case Call(_, function):
+            return function(*parts)
+        case Largest(_, _, index):
+            return selection(parts[0], index)
+        case Diagonal(_, of, at):
+            return meaning(relettered(of, dict(zip(of.letters, at, strict=True))))
+        case Reduce(_, _, over, ufunc):
+            return sum_over(parts[0], over) if ufunc == "add" else parts[0]
+        case Contract(_, _, over):
+            return sum_over(Mul(*parts), over)
+        case _:
+            return parts[0]  # filled, or copied
+
+
+def number(value: Expr | int) -> Number:
+    """A literal or the size of an axis."""
+    return Number((), Integer(value) if isinstance(value, int) else value)
+
+
+def size(name: str) -> Symbol:
+    """The number of entries of an axis."""
+    return Symbol(name, integer=True)

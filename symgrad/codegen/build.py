@@ -1,0 +1,143 @@
+"""Nodes put together: signs to the front, layouts for what is combined entry by entry, terms and factors in an order
+that reads well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sympy import Function
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.array_program import (
+    Call,
+    Contract,
+    Delta,
+    Layout,
+    Load,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Reduce,
+    Terms,
+    number,
+    numbered,
+    rank,
+    walk,
+)
+from symgrad.codegen.kernels import weighted
+
+
+def parted(node: Node) -> tuple[bool, Node]:
+    """Whether a node has a minus in front, and the node without it."""
+    return (True, node.of) if isinstance(node, Negative) else (False, node)
+
+
+def signed(node: Node, negative: bool) -> Node:
+    """The node, or minus it."""
+    if not negative:
+        return node
+    return node.of if isinstance(node, Negative) else Negative(node.letters, node)
+
+
+def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
+    """The layout in which nodes are combined entry by entry: that of the widest, the rest in ``order``."""
+    nodes = list(nodes)
+    widest = max((n.letters for n in nodes), key=len, default=())
+    every = {i for n in nodes for i in n.letters}
+    if every == set(widest):
+        return widest
+    places = {i: place for place, i in enumerate(order)}
+    return tuple(sorted(every, key=lambda i: (places.get(i, len(places)), str(i))))
+
+
+def call(function: type[Function], args: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """A function applied entry by entry; what is weighted has its sign in front."""
+    if function is weighted:
+        negative = sum(parted(a)[0] for a in args) % 2 == 1
+        args = [parted(a)[1] for a in args]
+        return signed(Call(common_layout(args, order), function, tuple(args)), negative)
+    return Call(common_layout(args, order), function, tuple(args))
+
+
+def power(base: Node, exponent: Node) -> Node:
+    """``base**exponent`` entry by entry."""
+    return Power(common_layout([base, exponent]), base, exponent)
+
+
+def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """The product of ``above`` divided by the product of ``below``, entry by entry."""
+    negative = sum(parted(n)[0] for n in (*above, *below)) % 2 == 1
+    upper, lower = (_squared([parted(n)[1] for n in nodes]) for nodes in (above, below))
+    if not upper and not lower:
+        return signed(number(1), negative)
+    if len(upper) == 1 and not lower:
+        return signed(upper[0], negative)
+    layout = common_layout([*upper, *lower], order)
+    return signed(Product(layout, tuple(upper), tuple(lower)), negative)
+
+
+def _squared(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes, those that are equal as a power, so that they are computed once."""
+    alike: dict[Node, list[Node]] = {}
+    for node in nodes:
+        alike.setdefault(numbered(node, with_free=False)[0], []).append(node)
+    return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in alike.values()]
+
+
+def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """The sum of ``terms`` entry by entry: positive ones first, of these numbers, then the widest."""
+    ordered = sorted(terms, key=_place_of_term)
+    return Terms(common_layout(terms, order), tuple(ordered))
+
+
+def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], bool, str]:
+    negative, node = parted(term)
+    names = [part.name for part in walk(node) if isinstance(part, Load)]
+    width, place = len(node.letters), rank(node)
+    return negative, not node.is_plain, -width, -place, not isinstance(node, Load), names, _is_turned(node), repr(node)
+
+
+def _is_turned(node: Node) -> bool:
+    """Whether a product of matrices transposes what stands on its left."""
+    lefts = (
+        [f for f in node.args if node.letters[0] in f.letters] if isinstance(node, Contract) and node.letters else []
+    )
+    return any(f.letters[-1] not in node.bound for f in lefts)
+
+
+def reduced(node: Node, over: Iterable[Idx], ufunc: str = "add") -> Node:
+    """The sum of a node over some of its axes, or its largest entry along them."""
+    over = set(over)
+    negative, inside = parted(node) if ufunc == "add" else (False, node)
+    gone = tuple(i for i in inside.letters if i in over)
+    left = tuple(i for i in inside.letters if i not in over)
+    return signed(Reduce(left, inside, gone, ufunc), negative)
+
+
+def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
+    """The product of nodes summed over the indices ``over``; the others are in the order of the nodes, those of a
+    matrix in ``order`` where that has both."""
+    negative = sum(parted(n)[0] for n in nodes) % 2 == 1
+    factors = tuple(parted(n)[1] for n in nodes)
+    gone = set(over)
+    summed = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i in gone)
+    left = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i not in gone)
+    if len(left) == 2 and set(left) <= set(order):
+        left = tuple(i for i in order if i in left)
+    return signed(Contract(left, factors, summed), negative)
+
+
+def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
+    """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
+    has_sum = any(isinstance(part, Reduce) and part.ufunc == "add" and not is_weighted(part) for part in walk(node))
+    return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
+
+
+def is_weighted(node: Node) -> bool:
+    """Whether a node is the sum of a weighted logarithm whose weight has all of its axes."""
+    if not (isinstance(node, Reduce) and isinstance(node.of, Call) and node.of.function is weighted):
+        return False
+    weight, logarithm = (parted(arg)[1] for arg in node.of.given)
+    return not node.letters and bool(node.over) and set(weight.letters) == set(logarithm.letters)

@@ -1,0 +1,219 @@
+"""Index notation to array programs: sums of products as contractions, sums over axes and broadcasting.
+
+Vectors of ones never appear, since in index notation there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.array_program import Call, Delta, Diagonal, Largest, Layout, Node, Number, rank, relettered
+from symgrad.codegen.array_program import number as literal
+from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
+from symgrad.codegen.contraction import Group, contracted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, sigmoid, weighted
+from symgrad.errors import UnsupportedError
+from symgrad.functions import MEANINGS, selection, where
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
+from symgrad.sums import contract, has_delta
+
+KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, sigmoid, weighted}
+"""The functions that a target knows, or refuses by name."""
+
+
+class Lowering:
+    """Lowers expressions over ``arrays``: for each name a node with indices of its own.
+
+    ``axes`` are the names of the axes, in the order in which products of sizes are written.  ``letters`` are the
+    indices of each array in the order of its axes, which need not be that of the layout.  While ``rows`` names an
+    axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes last in every layout.
+    """
+
+    def __init__(self, axes: Sequence[str]) -> None:
+        self.arrays: dict[str, Node] = {}
+        self.letters: dict[str, Layout] = {}
+        self.axes = list(axes)
+        self.rows = ""
+        self.count = ""
+
+    def know(self, name: str, node: Node, letters: Layout) -> None:
+        """Take ``node`` for the array ``name``, whose axes have the indices ``letters`` in order."""
+        self.arrays[name], self.letters[name] = node, letters
+
+    def lowered(self, expr: Expr, order: Sequence[Idx]) -> Node:
+        """The node of ``expr``, over its free indices; ``order`` breaks ties among layouts.
+
+        Raises ``UnsupportedError`` for a function that is in no table.
+        """
+        for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
+            if has_delta(expr, axis):
+                expr = contract(expr, axis, opened=False)
+        return self._node(freshen(expr), self.layout(order))
+
+    def layout(self, indices: Iterable[Idx]) -> Layout:
+        """The indices in the order in which the axes of an array are laid out."""
+        return tuple(sorted(indices, key=lambda i: axis_name(i) == self.rows))
+
+    def extent(self, index: Idx) -> Expr:
+        """The number of entries that an index runs over at hand."""
+        return Symbol(self.count, integer=True) if axis_name(index) == self.rows else index.upper + 1
+
+    def _node(self, expr: Basic, order: Layout) -> Node:
+        if is_plain(expr):
+            return self._plain(expr)
+        if isinstance(expr, Symbol):
+            return self.arrays[expr.name]
+        if isinstance(expr, Indexed):
+            return self._entry(expr)
+        if isinstance(expr, KroneckerDelta):
+            row, column = expr.args[:2]
+            return Delta((row, column), self.extent(row))
+        if isinstance(expr, Add):
+            return self._terms(expr, order)
+        if isinstance(expr, (Mul, Sum)) or is_quotient(expr):
+            return self._product(expr, order)
+        if isinstance(expr, Pow):
+            return power(self._node(expr.base, order), self._node(expr.exp, order))
+        if isinstance(expr, selection):
+            row, index = expr.args
+            of = self._node(row, order)
+            return Largest(of.letters, of, index)
+        if isinstance(expr, where) and all(map(is_plain, expr.args[1:])):
+            condition, one, other = expr.args  # a choice between two numbers would not have the dtype of the inputs
+            return self._node(other + (one - other) * condition, order)
+        if expr.func in KNOWN:
+            return call(expr.func, [self._node(arg, order) for arg in expr.args], self.layout(order))
+        raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
+
+    def _terms(self, expr: Add, order: Layout) -> Node:
+        """A sum entry by entry, a number that all terms have in common in front."""
+        content, rest = expr.primitive()
+        value = added([self._node(term, order) for term in rest.args], order)
+        _, above, below = self._coefficient(content)
+        return product([*above, value], below, order)
+
+    def _plain(self, expr: Basic) -> Node:
+        """A number made of sizes: a literal, a name, or arithmetic of numbers."""
+        if isinstance(expr, Symbol):
+            return Number((), expr)
+        if expr.is_number:
+            value = meant(expr)
+            return signed(Number((), abs(value)), bool(value < 0))
+        if isinstance(expr, Add):
+            return added([self._plain(term) for term in expr.args])
+        if isinstance(expr, Mul) or is_quotient(expr):
+            negative, above, below = self._coefficient(expr)
+            return signed(product(above, below), negative)
+        if isinstance(expr, Pow):
+            return power(self._plain(expr.base), self._plain(expr.exp))
+        return Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
+
+    def _coefficient(self, expr: Expr) -> tuple[bool, list[Node], list[Node]]:
+        """Whether a product of numbers and sizes is negative, its numerators and its denominators."""
+        coefficient, rest = expr.as_coeff_Mul(rational=True)
+        above: list[Node] = [] if abs(coefficient.p) == 1 else [literal(abs(int(coefficient.p)))]
+        below: list[Node] = [] if coefficient.q == 1 else [literal(int(coefficient.q))]
+        for factor in sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []:
+            if is_quotient(factor):
+                below.append(self._plain(1 / factor))
+            else:
+                above.append(self._plain(factor))
+        return bool(coefficient < 0), above, below
+
+    def _place_of_axis(self, factor: Expr) -> tuple[int, str]:
+        """Sizes in the order of the program's axes, that of a block in the place of its rows."""
+        names = (self.rows if size.name == self.count else size.name for size in factor.free_symbols)
+        return min((self.axes.index(name) for name in names), default=-1), str(factor)
+
+    def _entry(self, entry: Indexed) -> Node:
+        """An entry of an array, as that array over the indices of the entry."""
+        node = self.arrays[entry.base.name]
+        letters = dict(zip(self.letters[entry.base.name], entry.indices, strict=True))
+        if len(set(entry.indices)) < len(entry.indices):
+            at = tuple(letters[i] for i in node.letters)
+            return Diagonal(tuple(dict.fromkeys(at)), node, at)
+        return relettered(node, letters)
+
+    def _product(self, expr: Expr, order: Layout) -> Node:
+        """A product under sums: the coefficient apart, the rest contracted index by index."""
+        coefficient, factors, summed = _flattened(expr)
+        if len(factors) == 1 and isinstance(factors[0], weighted) and set(summed) == free_indices(factors[0]):
+            negative, above, below = self._coefficient(coefficient)
+            inside = self._node(factors[0], (*order, *summed))
+            return signed(product([*above, reduced(inside, inside.letters)], below, order), negative)
+        wide = next((f for f in factors if isinstance(f, Add) and _is_spread(f)), None)
+        if wide is not None and summed:
+            rest = Mul(coefficient, *(f for f in factors if f is not wide))
+            return self._node(Add(*(sum_over(rest * term, summed) for term in wide.args)), order)
+        unused = {i for i in summed if not any(i in free_indices(f) for f in factors)}
+        coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
+        coefficient, factors = self._turned(coefficient, factors)
+        parts = contracted(self._groups(factors, order), set(summed) - unused, order)
+        negative, above, below = self._coefficient(coefficient)
+        over = sorted((v for g in parts for v in g.above), key=reading_order)
+        under = [v for g in parts for v in g.below]
+        if above and below and over:  # numbers are multiplied together before they meet an array
+            above, below = [product(above, below)], []
+        return signed(product([*above, *over], [*below, *under], order), negative)
+
+    def _groups(self, factors: Iterable[Expr], order: Layout) -> list[Group]:
+        return [
+            Group((), (self._node(1 / f, order),)) if is_quotient(f) else Group((self._node(f, order),), ())
+            for f in factors
+        ]
+
+    def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
+        """The same product with brackets turned, in pairs or to make it positive, to begin with a plus."""
+        wrong = [place for place, f in enumerate(factors) if isinstance(f, Add) and not self._begins_well(f)]
+        turn = wrong if len(wrong) % 2 == coefficient.could_extract_minus_sign() else wrong[1:]
+        turned = [Add(*(-t for t in f.args)) if place in turn else f for place, f in enumerate(factors)]
+        return coefficient * (-1) ** len(turn), turned
+
+    def _begins_well(self, bracket: Add) -> bool:
+        """Whether the number in a bracket, or else its latest array, is positive."""
+
+        def lateness(term: Expr) -> tuple[bool, int]:
+            return is_plain(term), max((rank(self.arrays[n]) for n in array_names(term)), default=-1)
+
+        return not max(bracket.args, key=lateness).could_extract_minus_sign()
+
+
+def is_plain(expr: Basic) -> bool:
+    """Whether an expression is made of numbers and sizes of axes alone."""
+    return not expr.has(Indexed, KroneckerDelta, Sum) and all(s.is_integer for s in expr.free_symbols)
+
+
+def is_quotient(expr: Basic) -> bool:
+    """Whether an expression is one over something."""
+    return isinstance(expr, Pow) and bool(expr.exp.could_extract_minus_sign())
+
+
+def _flattened(expr: Expr) -> tuple[Expr, list[Expr], list[Idx]]:
+    """The coefficient, the factors and the summed indices of a product under sums."""
+    coefficient: Expr = S.One
+    factors: list[Expr] = []
+    summed: list[Idx] = []
+    waiting = [expr]
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, Sum):
+            summed.extend(bound_indices(part))
+            waiting.insert(0, part.function)
+        elif isinstance(part, Mul):
+            waiting = [*part.args, *waiting]
+        elif is_plain(part):
+            coefficient *= part
+        else:
+            factors.append(part)
+    return coefficient, factors, summed
+
+
+def _is_spread(bracket: Add) -> bool:
+    """Whether a sum has more than two axes, and more than any array in it."""
+    wide = free_indices(bracket)
+    return len(wide) > 2 and all(len(set(entry.indices)) < len(wide) for entry in bracket.atoms(Indexed))

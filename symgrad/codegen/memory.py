@@ -1,0 +1,59 @@
+"""Memory: which arrays are views of others, which are read for the last time, and which take another's place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from symgrad.codegen.array_program import Assign, Diagonal, Layout, Load, Node, Product, Terms, loads
+from symgrad.codegen.numpy_emitter import second_operand
+from symgrad.notation import axis_name
+
+
+def owns_memory(node: Node) -> bool:
+    """Whether a node is computed into memory of its own; an array by another name, or a diagonal, is a view."""
+    return owns_memory(node.of) if isinstance(node, Diagonal) else not isinstance(node, Load)
+
+
+def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collection[str]) -> list[Assign]:
+    """The program with arrays of several axes written into the memory of arrays that nothing needs any more, which is
+    what the processor has at hand.
+
+    ``kept`` are the arrays whose memory stays as it is: inputs, and what is returned.  A helper that is another array
+    less something keeps that array's name.
+    """
+    last = {name: place for place, assign in enumerate(program) for name in loads(assign.node)}
+    free: dict[str, Layout] = {}  # arrays in memory of their own, which may be taken
+    views: dict[str, set[str]] = {}  # for each array that may be another's memory, whose
+    found: list[Assign] = []
+    for place, assign in enumerate(program):
+        old = _taken(assign, free)
+        alive = {view for view, of in views.items() if old in of and last.get(view, place) > place}
+        if old and last[old] == place and old not in kept and not alive:
+            del free[old]  # its memory is another's from here on
+            keeps = assign.name in helpers and isinstance(assign.node, Terms)
+            assign = replace(assign, into=old, keeps_name=keeps)
+        found.append(assign)
+        if owns_memory(assign.node):
+            free[assign.name] = assign.letters
+        else:
+            named = loads(assign.node)
+            views[assign.name] = named.union(*(views.get(name, set()) for name in named))
+    return found
+
+
+def _taken(assign: Assign, free: dict[str, Layout]) -> str:
+    """The array on the left of an operation on two arrays, as it lies, where it has the axes of the result."""
+    node = assign.node
+    first = (
+        node.terms[0]
+        if isinstance(node, Terms)
+        else node.above[0]
+        if isinstance(node, Product) and node.above
+        else None
+    )
+    if not isinstance(first, Load) or first.name not in free or len(node.letters) < 2 or not second_operand(node)[0]:
+        return ""
+    own = [axis_name(i) for i in free[first.name]]
+    is_whole = first.letters == node.letters == assign.letters and own == [axis_name(i) for i in node.letters]
+    return first.name if is_whole else ""

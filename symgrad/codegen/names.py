@@ -1,0 +1,33 @@
+"""Names in Python: those of arrays, and those that are in use."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable
+
+RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range"}
+"""What the lines around and of a generated function call: no array can have such a name there."""
+
+
+def python_name(name: str) -> str:
+    """The name of an array as a Python variable and as a field of a named tuple: its own where it can be."""
+    bare = name.lstrip("_")
+    clean = bare if bare.isidentifier() else f"array{bare}"
+    return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
+
+
+def python_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """The Python names of arrays, all different and none of them ``taken``; those that need no other keep theirs."""
+    found: dict[str, str] = {}
+    used = set(taken)
+    for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
+        found[name] = free(python_name(name), used)
+    return found
+
+
+def free(name: str, used: set[str]) -> str:
+    """``name`` with as many underscores after it as make it one that is not used; it is used from now on."""
+    while name in used:
+        name += "_"
+    used.add(name)
+    return name

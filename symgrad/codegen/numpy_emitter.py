@@ -1,0 +1,310 @@
+"""Array programs in NumPy: nodes in, source out.
+
+A part whose letters are not those of the whole is transposed and spread by axes of size one here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_lowercase
+
+import sympy
+from sympy import Expr, Integer, Rational
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Contract,
+    Copy,
+    Delta,
+    Diagonal,
+    Fill,
+    Largest,
+    Layout,
+    Load,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Reduce,
+    Terms,
+)
+from symgrad.codegen.build import is_weighted, parted
+from symgrad.codegen.contraction import is_matrix_product, is_pair
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, joined, named_in, quotient, written
+from symgrad.functions import MEANINGS, absolute, selection, signum, step, where
+from symgrad.notation import axis_name
+
+# Calls, with {} for each argument.
+ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
+    **{function: meaning.numpy for function, meaning in MEANINGS.items()},
+    sympy.Abs: MEANINGS[absolute].numpy,  # SymPy takes squares out of roots whenever it meets them
+    expm1: "np.expm1({})",
+    log1p: "np.log1p({})",
+    logaddexp: "np.logaddexp({}, {})",
+    sigmoid: "_sigmoid({})",
+    weighted: "_weighted({}, {})",
+}
+NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
+    function: meaning.python for function, meaning in MEANINGS.items() if not meaning.python.startswith("_")
+} | {
+    step: "float(({0} > 0) + {1} * ({0} == 0))",
+    signum: "float(({0} > 0) - ({0} < 0))",
+    where: "({1} if {0} else {2})",
+}
+HALF = Number((), Rational(1, 2))
+
+
+@dataclass(frozen=True)
+class NumpyEmitter:
+    """Emits nodes over arrays with the Python ``names``.
+
+    ``dtype`` is the data type of the inputs; ``rows`` names the axis of which there is a block at hand, if
+    any: products over it, or with it as a result, are left to functions of their own.
+    """
+
+    names: Mapping[str, str]
+    dtype: Source
+    rows: str = ""
+
+    def assigned(self, assign: Assign) -> Source:
+        """The line of an assignment."""
+        name, node = self.names[assign.name], assign.node
+        value = self.text(node, assign.letters)
+        if assign.into:
+            place = self.names[assign.into]
+            operator, other = second_operand(node)
+            right = self.over(other, node.letters)
+            needs = {*right.needs, place}
+            if assign.keeps_name:
+                return Source(f"{place} {OPERATORS[operator]}= {right.code}", needs=frozenset(needs))
+            value = Source(f"np.{operator}({place}, {right.code}, out={place})", Strength.CALL, frozenset(needs))
+        line = f"{name} = {value.code}"
+        if len(INDENT + line) > WIDTH:
+            broken = isinstance(node, (Call, Reduce, Fill)) or assign.into
+            line = self._broken(name, value) if broken else f"{name} = (\n{INDENT}{value.code}\n)"
+        return Source(line, needs=value.needs)
+
+    def _broken(self, name: str, value: Source) -> str:
+        """A call whose arguments have a line of their own."""
+        head, _, inside = value.code.partition("(")
+        return f"{name} = {head}(\n{INDENT}{inside[:-1]}\n)"
+
+    def over(self, node: Node, layout: Layout) -> Source:
+        """The node spread by broadcasting over ``layout``, which has all of its letters."""
+        order = tuple(i for i in layout if i in node.letters)
+        if not order or order == layout[len(layout) - len(order) :]:
+            return self.text(node, order)
+        if isinstance(node, Reduce) and node.letters == order and not is_weighted(node):
+            whole = node.of.letters
+            if len(whole) == len(layout) and all(i == j or i not in order for i, j in zip(whole, layout, strict=True)):
+                return self._reduced(node, ", keepdims=True")
+        places = ", ".join(":" if i in order else "None" for i in layout[layout.index(order[0]) :])
+        return written(f"{{}}[{places}]", self.text(node, order).within(Strength.CALL))
+
+    def text(self, node: Node, order: Layout | None = None) -> Source:
+        """The node, its axes in ``order`` if it is given."""
+        if order is None or order == node.letters or isinstance(node, Delta):
+            return self._text(node)
+        if isinstance(node, Contract) and _is_matrix(node):
+            return self._matrix_product(replace(node, letters=order))
+        whole = self._text(node)
+        if len(order) == 2:
+            strength = Strength.NAME if isinstance(node, Load) else Strength.CALL
+            return replace(written("{}.T", whole.within(Strength.CALL), strength=strength), is_turned=True)
+        places = ", ".join(str(node.letters.index(i)) for i in order)
+        return written(f"np.transpose({{}}, ({places}))", whole)
+
+    def _text(self, node: Node) -> Source:
+        match node:
+            case Load(_, name):
+                return Source(self.names[name], needs=frozenset([self.names[name]]))
+            case Number(_, value):
+                return plain(value)
+            case Negative(_, of):
+                return self.text(of).negated
+            case Terms():
+                return self._terms(node)
+            case Product():
+                return self._product(node)
+            case Power():
+                return self._power(node)
+            case Call(letters, function, given):
+                template = (NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS)[function]
+                return written(template, *(self.over(arg, letters) for arg in given), needs=named_in(template))
+            case Largest(_, of, index):
+                template = ARRAY_FUNCTIONS[selection]
+                place = Source(str(of.letters.index(index)))
+                return written(template, self.text(of), place, needs=named_in(template))
+            case Delta(_, size):
+                return written("np.eye({}, dtype={})", plain(size), self.dtype)
+            case Diagonal(letters, of, at):
+                if len(at) == 2:
+                    return written("np.diagonal({})", self.text(of))
+                spelled = _spelled(dict(zip(letters, ascii_lowercase, strict=False)), letters, [at])
+                return written(f'np.einsum("{spelled}", {{}})', self.text(of))
+            case Reduce():
+                return self._reduced(node)
+            case Contract():
+                return self._contracted(node)
+            case Fill(letters, of, sizes):
+                shape = written("({})" if len(sizes) > 1 else "({},)", joined(", ", [*map(plain, sizes)], Strength.SUM))
+                return written("np.full({}, {}, {})", shape, self.over(of, letters), self.dtype)
+            case Copy(letters, of):
+                return written("{}.copy()", self.text(of, letters).within(Strength.CALL))
+        raise AssertionError(node)
+
+    def _terms(self, node: Terms) -> Source:
+        """A sum, which begins with what has no minus where there is such a term."""
+        parts = [(negative, self.over(term, node.letters)) for negative, term in map(parted, node.terms)]
+        (negative, first), *rest = parts
+        made = [first.negated if negative else first.within(Strength.SUM)]
+        for negative, part in rest:
+            made += [Source("-" if negative else "+"), part.within(Strength.PRODUCT)]
+        return joined(" ", made, Strength.SUM)
+
+    def _product(self, node: Product) -> Source:
+        above = [self.over(f, node.letters) for f in node.above]
+        below = [self.over(f, node.letters) for f in node.below]
+        return quotient(above, below)
+
+    def _power(self, node: Power) -> Source:
+        below = self.over(node.base, node.letters)
+        if node.exponent == HALF and not node.is_plain:
+            return written("np.sqrt({})", below)
+        above = self.over(node.exponent, node.letters)
+        simple = below.strength == above.strength == Strength.NAME
+        operator = "**" if simple else " ** "
+        made = joined(operator, [p.within(Strength.CALL) for p in (below, above)], Strength.POWER)
+        return replace(made, power=len(made))
+
+    def _reduced(self, node: Reduce, kept: str = "") -> Source:
+        """A sum, or the largest entry, along axes; ``kept`` asks for axes of size one in their places."""
+        if is_weighted(node):
+            assert isinstance(node.of, Call)
+            return written("_dot({}, {})", *(self.over(a, node.of.letters) for a in node.of.given), needs=["_dot"])
+        axes = [str(place) for place, i in enumerate(node.of.letters) if i in node.over]
+        shown = ""
+        if not node.letters:
+            shown = ", axis=None" if len(axes) > 1 else ""
+        elif axes != ["0"]:
+            shown = f", axis={axes[0]}" if len(axes) == 1 else f", axis=({', '.join(axes)})"
+        return written(f"np.{node.ufunc}.reduce({{}}{shown}{kept})", self.text(node.of))
+
+    def _contracted(self, node: Contract) -> Source:
+        if _is_matrix(node):
+            return self._matrix_product(node)
+        factors = node.factors
+        if len(factors) != 2 or not is_pair(factors[0].letters, factors[1].letters, node.over):
+            spelled = _spelled(
+                _names([i for f in factors for i in f.letters]), node.letters, [f.letters for f in factors]
+            )
+            given = joined(", ", [self.text(f) for f in factors], Strength.SUM)
+            optimised = ", optimize=True" if len(factors) > 2 else ""
+            return written(f'np.einsum("{spelled}", {{}}{optimised})', given)
+        left, right = factors
+        both = [i for i in left.letters if i in right.letters]
+        stack = tuple(i for i in node.letters if i in both)
+        rows = tuple(i for i in left.letters if i not in both)
+        columns = tuple(i for i in right.letters if i not in both)
+        if is_matmul(node):
+            parts = self.over(left, (*stack, *rows, *node.over)), self.over(right, (*stack, *node.over, *columns))
+            return joined(" @ ", [p.within(Strength.POWER) for p in parts], Strength.PRODUCT)
+        shared = [i for i in left.letters if i in node.over]
+        axes = [", ".join(str(f.letters.index(i)) for i in shared) for f in factors]
+        shown = ", ".join(axes if len(shared) == 1 else [f"({places})" for places in axes])
+        return written(f"np.tensordot({{}}, {{}}, ({shown}))", *(self.text(f) for f in factors))
+
+    # --- products of matrices ------------------------------------------------------------------------------------
+
+    def _matrix_product(self, node: Contract) -> Source:
+        """A product of matrices and vectors, as the letters of the result ask for."""
+        (index,) = node.over
+        left, right = node.factors
+        if len(node.letters) == 2 and node.letters[0] in right.letters:
+            left, right = right, left
+        if len(left.letters) == 1 and len(right.letters) == 2 and right.letters[1] == index:
+            left, right = right, left
+        first = (*(i for i in left.letters if i != index), index)
+        second = (index, *(i for i in right.letters if i != index))
+        if self.rows and len(node.letters) == 2:
+            made = self._of_rows(left, right, first, second)
+            if made is not None:
+                return made
+        one, other = self.text(left, first), self.text(right, second)
+        is_chain = isinstance(left, Contract) and one.strength == Strength.PRODUCT
+        parts = [one if is_chain else one.within(Strength.POWER), other.within(Strength.POWER)]
+        return replace(joined(" @ ", parts, Strength.PRODUCT), power=parts[0].power)
+
+    def _of_rows(self, left: Node, right: Node, first: Layout, second: Layout) -> Source | None:
+        """A product over the rows of a block, or one that has a column or a row for each of them."""
+        turned = self.text(right, second[::-1]), self.text(left, first[::-1])
+        one, other = self.text(left, first), self.text(right, second)
+        if axis_name(first[1]) == self.rows:
+            if one.is_turned and other.is_turned:  # the same product, from operands as they lie
+                return replace(written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1]), is_turned=True)
+            return written("{}.dot({})", one.within(Strength.CALL), other)
+        if axis_name(second[1]) == self.rows:
+            return written("_columns({}, {})", one, other, needs=["_columns"])
+        if axis_name(first[0]) == self.rows:
+            return replace(written("_columns({}, {}).T", *turned, needs=["_columns"]), is_turned=True)
+        return None
+
+
+OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+def second_operand(node: Node) -> tuple[str, Node]:
+    """Of an operation on two arrays, that is a sum of two terms or a product of two factors, the name of the ufunc and
+    what stands on its right; no name for any other node."""
+    if isinstance(node, Terms) and len(node.terms) == 2:
+        negative, other = parted(node.terms[1])
+        return "subtract" if negative else "add", other
+    if isinstance(node, Product) and len(node.above) == 2 and not node.below:
+        return "multiply", node.above[1]
+    if isinstance(node, Product) and len(node.above) == 1 and node.below:
+        below = node.below
+        letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
+        return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
+    return "", node
+
+
+def plain(value: Expr) -> Source:
+    """A literal, or the name of a size."""
+    if isinstance(value, sympy.Symbol):
+        return Source(value.name, needs=frozenset([value.name]))
+    return Source(str(value) if isinstance(value, Integer) else repr(float(value)))
+
+
+def is_matmul(node: Node) -> bool:
+    """Whether a node is a product by ``@``, of matrices or of stacks of them."""
+    if not isinstance(node, Contract) or len(node.factors) != 2:
+        return False
+    left, right = (f.letters for f in node.factors)
+    if is_matrix_product(left, right, node.over):
+        return True
+    if not is_pair(left, right, node.over) or len(node.over) > 1:
+        return False
+    return set(left) & set(right) != set(node.over) or (left[-1] in node.over and len(right) <= 2)
+
+
+def _is_matrix(node: Contract) -> bool:
+    return len(node.factors) == 2 and is_matrix_product(node.factors[0].letters, node.factors[1].letters, node.over)
+
+
+def _names(every: Sequence[Idx]) -> dict[Idx, str]:
+    """Letters that are like the indices."""
+    names: dict[Idx, str] = {}
+    for index in dict.fromkeys(every):
+        wanted = [*str(index.label).lower(), *ascii_lowercase]
+        names[index] = next(a for a in wanted if a in ascii_lowercase and a not in names.values())
+    return names
+
+
+def _spelled(names: Mapping[Idx, str], letters: Sequence[Idx], given: Sequence[Sequence[Idx]]) -> str:
+    """A contraction as ``np.einsum`` spells it."""
+    return ",".join("".join(names[i] for i in own) for own in given) + "->" + "".join(names[i] for i in letters)
