@@ -137,19 +137,29 @@ class Derivation(Displayed):
 
         return Evaluation(evaluation(self.record))
 
-    def _refuse(self) -> tuple[str, ...]:
+    @cached_property
+    def assignments(self) -> Evaluation:
+        """The assignments of the generated code that are not the equations it evaluates word for word, as lines: each
+        says that what the code computes is what its equation means."""
+        from symgrad.codegen import assignments
+
+        return Evaluation(assignments(self.record, len(self.steps) + len(self.evaluation.steps) + 1))
+
+    def _refuse(self, *, source: bool = False) -> tuple[str, ...]:
         """What a generated module says of lines that are not known to hold.
 
-        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation or of what its code evaluates;
-        warns with ``UndefinedWarning`` of lines that are undefined somewhere.
+        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation or of what its code evaluates,
+        or, of a ``source`` that is written, of its assignments; warns with ``UndefinedWarning`` of lines that are
+        undefined somewhere.
         """
         remarks: list[str] = []
-        for part in (self, self.evaluation):
+        for part in (self, self.evaluation, *([self.assignments] if source else [])):
             remarks += part.prove().refuse()
         return tuple(remarks)
 
     def _marks(self, code: bool) -> list[Mark]:
-        return [*self.prove().marks, *(self.evaluation.prove().marks if code else ())]
+        parts = [self, *([self.evaluation, self.assignments] if code else [])]
+        return [mark for part in parts for mark in part.prove().marks]
 
     def _page(self, notation: str, steps: str, code: bool, title: bool) -> tuple[Page, str]:
         """The page that every notation writes, and the source of the function that ``code`` adds to it."""
@@ -169,11 +179,13 @@ class Derivation(Displayed):
         line is wrong there is none."""
         if not code or self.prove().faults:
             return None, ""
-        if self.evaluation.prove().faults:
-            return self.evaluation.record, ""
+        own, last = self.evaluation.record, self.assignments.record
+        shown = replace(last, steps=(*own.steps, *last.steps), adjoint_arrays=own.adjoint_arrays)
+        if self.evaluation.prove().faults or self.assignments.prove().faults:
+            return shown, ""
         from symgrad.codegen import function_source
 
-        return self.evaluation.record, function_source(self._module, self.function_name)
+        return shown, function_source(self._module, self.function_name)
 
     @nested("a line of the derivation")
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
@@ -299,7 +311,8 @@ class Derivation(Displayed):
         be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
         input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
 
-        Every line is proved first, once.  Raises ``RefutedError``, naming the line, where one is wrong, and warns with
+        Every line is proved first, once; that the assignments of the code are what these lines say is proved where
+        its source is asked for.  Raises ``RefutedError``, naming the line, where one is wrong, and warns with
         ``UndefinedWarning`` where one is undefined somewhere; ``check=False`` leaves the proof out.
         """
         from symgrad.codegen import to_numpy
@@ -320,7 +333,7 @@ class Derivation(Displayed):
         """
         from symgrad.codegen import to_source
 
-        remarks = self._refuse() if check else ()
+        remarks = self._refuse(source=target == "numpy") if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         return to_source(self.record, name or self.function_name, words, target=target, sizes=sizes)
 

@@ -83,8 +83,8 @@ def _found(request: _Request) -> _Found:
 
 def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
     """Raises ``SymgradError``, naming the first line that does not prove, or is only checked numerically."""
-    reports = [derivation.prove(), *([derivation.evaluation.prove()] if code else [])]
-    for report in reports:
+    parts = [derivation, *([derivation.evaluation, derivation.assignments] if code else [])]
+    for report in (part.prove() for part in parts):
         for mark in report.marks:
             if not mark.ok or (mark.level == Level.NUMERICAL and not allow_numeric):
                 raise SymgradError(_verdict(derivation, mark))
@@ -93,7 +93,8 @@ def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = 
 
 
 def _verdict(derivation: Derivation, mark: Mark) -> str:
-    evaluation = derivation.evaluation.record if mark.number > len(derivation.steps) else None
+    added = (part.record for part in (derivation.evaluation, derivation.assignments))
+    evaluation = next((record for record in added if any(s.number == mark.number for s in record.steps)), None)
     formula = numbered(derivation.record, mark.number, evaluation).text()
     why = f": {mark.detail}" if mark.detail else ""
     what = "is only checked numerically" if mark.level == Level.NUMERICAL else f"is {mark.level.words}{why}"

@@ -7,7 +7,7 @@ expression of a node back, so that each assignment is held against the equation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -51,9 +51,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Load(Node):
-    """An array that is known, by its name; ``rank`` counts the arrays before it."""
+    """An array that is known, by its name, at the indices ``at`` of its axes, which need not lie in memory in that
+    order; ``rank`` counts the arrays before it."""
 
     name: str
+    at: Layout
     rank: int = -1
 
     @property
@@ -147,11 +149,11 @@ class Diagonal(Node):
 
 @dataclass(frozen=True)
 class Reduce(Node):
-    """The sum of ``of`` over some indices, or its largest entry along them (``ufunc`` "add" or "maximum")."""
+    """The sum of ``of`` over some indices, or its largest entry along them, by the name of that array."""
 
     of: Node
     over: Layout
-    ufunc: str = "add"
+    largest: str = ""
 
     @property
     def bound(self) -> Layout:
@@ -270,12 +272,15 @@ def _unlike(index: Idx, taken: set[Idx]) -> Idx:
     return Idx(label, index.upper + 1)
 
 
-def meaning(node: Node) -> Expr:
-    """The index expression whose value a node is; of the largest entry, the expression that it is the largest of."""
-    parts = [meaning(arg) for arg in node.args]
+def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
+    """The index expression whose value a node is; ``positive`` are the arrays that are known to be so.
+
+    A largest entry means what has its name: any number will do in its place.
+    """
+    parts = [meaning(arg, positive) for arg in node.args]
     match node:
-        case Load(letters, name):
-            return entry_of(name, letters)
+        case Load(_, name, at):
+            return entry_of(name, at, positive=name in positive)
         case Number(_, value):
             return value
         case Delta(letters):
@@ -293,9 +298,9 @@ def meaning(node: Node) -> Expr:
         case Largest(_, _, index):
             return selection(parts[0], index)
         case Diagonal(_, of, at):
-            return meaning(relettered(of, dict(zip(of.letters, at, strict=True))))
-        case Reduce(_, _, over, ufunc):
-            return sum_over(parts[0], over) if ufunc == "add" else parts[0]
+            return meaning(relettered(of, dict(zip(of.letters, at, strict=True))), positive)
+        case Reduce(letters, _, over, largest):
+            return entry_of(largest, letters) if largest else sum_over(parts[0], over)
         case Contract(_, _, over):
             return sum_over(Mul(*parts), over)
         case _:

@@ -33,6 +33,8 @@ LOCALS = ("count", "gap", "rows", "start", "block", "given")  # names of the lin
 class Body:
     """The function body for ``record``: lines without indentation.
 
+    ``program`` has the assignments, ``equations`` what they were made from, those written into others included, and
+    ``stable`` the equations before rows, repeats and poles were seen to.
     ``blocks`` says which equations are evaluated for a block of rows, or is None where rows do not stay apart;
     ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows
     (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array, ``gradients`` the
@@ -56,6 +58,9 @@ class Body:
         self._taken = taken | set(self.names.values())
         self.local = {name: self._fresh(name) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is shown by it
+        self.program: list[Assign] = []
+        self.equations = every
+        self.stable = plan.assignments
         self._parts: set[str] = set()
         self._helpers = {a.name for a in every if a.is_helper}
         self._inlined = _used_once(every)
@@ -63,7 +68,7 @@ class Body:
         self._lowering = Lowering(axes)
         for array in record.program.inputs:
             letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
-            self._lowering.know(array.name, self._load(array.name, letters), letters)
+            self._lowering.know(array.name, self._load(array.name, letters, letters), letters)
         self.multiplies = False
         self.before: list[Source] = []
         self.after: list[Source] = []
@@ -80,7 +85,7 @@ class Body:
             for name in self.row_results:
                 node, letters = self._lowering.arrays[name], self._lowering.letters[name]
                 own = letters if name in self._returned else node.letters
-                self._lowering.know(name, Load(own, name, rank(node)), letters)
+                self._lowering.know(name, Load(own, name, letters, rank(node)), letters)
             self._lowering.rows = ""
             self.after = self._section(self.blocks.after)
         self.output = self._result(record.program.output)
@@ -94,8 +99,8 @@ class Body:
     def _emitter(self) -> NumpyEmitter:
         return NumpyEmitter(self._shown, self.dtype, self._lowering.rows)
 
-    def _load(self, name: str, letters: Layout) -> Load:
-        return Load(letters, name, len(self._lowering.arrays))
+    def _load(self, name: str, letters: Layout, at: Layout) -> Load:
+        return Load(letters, name, at, len(self._lowering.arrays))
 
     def _result(self, name: str) -> Source:
         """What is returned for an array."""
@@ -143,7 +148,7 @@ class Body:
         name, lowering = assignment.name, self._lowering
         node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
         if assignment.over:
-            node = reduced(node, assignment.over, "maximum")
+            node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
         if set(node.letters) != set(letters):
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
@@ -153,7 +158,8 @@ class Body:
             lowering.know(name, node, assignment.indices)
             return []
         made = hoisted(Assign(name, letters, node), lambda n: len(self._emitter().text(n)), self._part)
-        lowering.know(name, self._load(name, letters), assignment.indices)
+        self.program += made
+        lowering.know(name, self._load(name, letters, assignment.indices), assignment.indices)
         return made
 
     def _part(self) -> str:

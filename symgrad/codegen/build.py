@@ -107,13 +107,13 @@ def _is_turned(node: Node) -> bool:
     return any(f.letters[-1] not in node.bound for f in lefts)
 
 
-def reduced(node: Node, over: Iterable[Idx], ufunc: str = "add") -> Node:
-    """The sum of a node over some of its axes, or its largest entry along them."""
+def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
+    """The sum of a node over some of its axes, or its largest entry along them, by its name."""
     over = set(over)
-    negative, inside = parted(node) if ufunc == "add" else (False, node)
+    negative, inside = (False, node) if largest else parted(node)
     gone = tuple(i for i in inside.letters if i in over)
     left = tuple(i for i in inside.letters if i not in over)
-    return signed(Reduce(left, inside, gone, ufunc), negative)
+    return signed(Reduce(left, inside, gone, largest), negative)
 
 
 def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
@@ -131,7 +131,7 @@ def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx]
 
 def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
     """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
-    has_sum = any(isinstance(part, Reduce) and part.ufunc == "add" and not is_weighted(part) for part in walk(node))
+    has_sum = any(isinstance(part, Reduce) and not part.largest and not is_weighted(part) for part in walk(node))
     return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
 
 

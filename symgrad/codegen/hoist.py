@@ -28,7 +28,7 @@ def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], s
             longest = max(parts, key=length)
             name = fresh()
             lines.append(Assign(name, longest.letters, longest))
-            node = mapped(node, {longest: Load(longest.letters, name)})
+            node = mapped(node, {longest: Load(longest.letters, name, longest.letters)})
         return node
 
     node = shortened(assign.node)

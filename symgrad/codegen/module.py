@@ -214,10 +214,10 @@ def domain_checks(record: Record, names: Mapping[str, str]) -> list[Source]:
     return lines
 
 
-def labels_as_rows(name: str, count: Source, dtype: Source, turned: str = "") -> list[Source]:
+def labels_as_rows(name: str, count: Source, dtype: Source) -> list[Source]:
     """Lines that turn labels into rows with a one."""
     opened = one_hot("_one_hot", name, count, dtype)
-    return [Source(f"if {name}.ndim == 1:"), *indented([written(f"{name} = {{}}{turned}", opened)])]
+    return [Source(f"if {name}.ndim == 1:"), *indented([written(f"{name} = {{}}", opened)])]
 
 
 def _labels_as_rows(body: Body) -> list[Source]:
@@ -226,8 +226,7 @@ def _labels_as_rows(body: Body) -> list[Source]:
     for name in body.labels:
         if not body.is_rowwise(name):
             axis = body.record.program.arrays[name].axes[1].name
-            turned = "" if body.blocks is None else ".T"  # in blocks the labels of rows become columns
-            lines += labels_as_rows(body.names[name], Source(axis, needs=frozenset([axis])), body.dtype, turned)
+            lines += labels_as_rows(body.names[name], Source(axis, needs=frozenset([axis])), body.dtype)
     return [*body.sizes(_needs(lines)), *lines]
 
 

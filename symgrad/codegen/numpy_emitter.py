@@ -193,7 +193,7 @@ class NumpyEmitter:
             shown = ", axis=None" if len(axes) > 1 else ""
         elif axes != ["0"]:
             shown = f", axis={axes[0]}" if len(axes) == 1 else f", axis=({', '.join(axes)})"
-        return written(f"np.{node.ufunc}.reduce({{}}{shown}{kept})", self.text(node.of))
+        return written(f"np.{'maximum' if node.largest else 'add'}.reduce({{}}{shown}{kept})", self.text(node.of))
 
     def _contracted(self, node: Contract) -> Source:
         if _is_matrix(node):

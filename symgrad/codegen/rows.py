@@ -19,7 +19,16 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.equations import Assumption
 from symgrad.functions import selection
-from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices, name_of, replaced
+from symgrad.notation import (
+    array_names,
+    axis_name,
+    bound_indices,
+    entry_of,
+    free_indices,
+    indices_of,
+    name_of,
+    replaced,
+)
 from symgrad.program import Program
 from symgrad.sums import contract, has_delta, ordered_sums
 
@@ -68,7 +77,7 @@ def blocks_of(
 
 def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:
     rowwise, late = set(inputs), set[str]()
-    scales: dict[str, Expr] = {}
+    scales: dict[str, tuple[Expr, str]] = {}  # of arrays that are kept without a scalar factor: it, and their names
     before: list[Assignment] = []
     rows: list[Assignment] = []
     after: list[Assignment] = []
@@ -82,7 +91,9 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             if array_names(rest) & late or not _is_row(replace(a, rhs=rest), axis) or (scale != 1 and a.is_output):
                 return None
             if scale != 1:
-                scales[a.name] = scale
+                name = _fresh(f"{a.name}_unscaled", taken)
+                scales[a.name] = scale, name
+                a = replace(a, entry=entry_of(name, a.indices))
             rowwise.add(a.name)
             rows.append(replace(a, rhs=rest))
         elif not names & rowwise:
@@ -113,9 +124,13 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
     return Blocks(axis, tuple(before), tuple(rows), tuple(after), tuple(sums), stacked)
 
 
-def _with_scales(rhs: Expr, scales: Mapping[str, Expr]) -> Expr:
+def _with_scales(rhs: Expr, scales: Mapping[str, tuple[Expr, str]]) -> Expr:
     """A right side in which arrays that are kept without a scalar factor have it again, outside of sums."""
-    found = {e: scales[name_of(e)] * e for e in entries_in(rhs) if name_of(e) in scales}
+    found: dict[Basic, Basic] = {}
+    for entry in entries_in(rhs):
+        if name_of(entry) in scales:
+            scale, name = scales[name_of(entry)]
+            found[entry] = scale * entry_of(name, indices_of(entry))
     return ordered_sums(replaced(rhs, found)) if found else rhs
 
 

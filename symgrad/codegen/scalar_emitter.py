@@ -93,7 +93,7 @@ class ScalarEmitter:
         """
         for at in self.places(letters):
             entry = self.entry(name, tuple(at[i] for i in letters))
-            if isinstance(node, Reduce) and node.ufunc == "maximum":
+            if isinstance(node, Reduce) and node.largest:
                 self._write_largest(entry, [self._argument(node.of, {**at, **more}) for more in self.places(node.over)])
                 continue
             if is_small and isinstance(node, Call):
@@ -175,8 +175,8 @@ class ScalarEmitter:
     def _code(self, node: Node, at: Place) -> Source:
         """One term; sums and calls in it have names."""
         match node:
-            case Load(letters, name):
-                return self.entry(name, tuple(at[i] for i in letters))
+            case Load(_, name, indices):
+                return self.entry(name, tuple(at[i] for i in indices))
             case Delta((row, column)):
                 return ONE if at[row] == at[column] else ZERO
             case Diagonal(_, of, places):

@@ -97,7 +97,7 @@ def _write(record: Record, emitter: ScalarEmitter) -> Mapping[str, str]:
     lowering = Lowering([axis.name for axis in record.program.axes])
     for array in record.program.inputs:
         letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
-        lowering.know(array.name, Load(letters, array.name, len(lowering.arrays)), letters)
+        lowering.know(array.name, Load(letters, array.name, letters, len(lowering.arrays)), letters)
     for assumption in assumptions_used(record):
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
         words = f"{arrays}: expected that {assumption.words}"
@@ -116,8 +116,8 @@ def _write(record: Record, emitter: ScalarEmitter) -> Mapping[str, str]:
     for a in plan.assignments:
         node = lowering.lowered(a.rhs, a.indices + a.over)
         if a.over:
-            node = reduced(node, a.over, "maximum")
-        lowering.know(a.name, Load(a.indices, a.name, len(lowering.arrays)), a.indices)
+            node = reduced(node, a.over, a.name)
+        lowering.know(a.name, Load(a.indices, a.name, a.indices, len(lowering.arrays)), a.indices)
         is_exponential = isinstance(node, Call) and a.is_helper  # of at most 0: it cannot overflow
         emitter.assign(a.name, a.indices, node, is_small=is_exponential)
     return {name: plan.schedule.gradients[name] for name in record.wrt}

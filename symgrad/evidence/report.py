@@ -75,8 +75,11 @@ def proof_items(derivation: Derivation) -> list[Item]:
     """The proof of every line, and of what the generated code evaluates where that is something else; each line that is
     weaker has an item."""
     items = _lines("proof of every line", derivation.prove())
-    evaluated = derivation.evaluation
-    return items + (_lines("proof of what the code evaluates", evaluated.prove()) if evaluated.steps else [])
+    if derivation.evaluation.steps:
+        items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
+    if derivation.assignments.steps:
+        items += _lines("proof of its assignments", derivation.assignments.prove())
+    return items
 
 
 def _lines(what: str, report: ProofReport) -> list[Item]:
@@ -96,7 +99,8 @@ def joint_proof(derivations: Iterable[Derivation]) -> list[Item]:
     for derivation in derivations:
         name = derivation.program.name
         names.add(name)
-        for report in (derivation.prove(), derivation.evaluation.prove()):
+        for part in (derivation, derivation.evaluation, derivation.assignments):
+            report = part.prove()
             counts.update(report.counts)
             items += _weaker(report, f"{name}: ")
             items += [Item(f"{name}: proof", False, problem) for problem in report.problems]

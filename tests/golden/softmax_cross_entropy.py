@@ -8,6 +8,7 @@ Needs NumPy 2.0 or later, and nothing else.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ def softmax_cross_entropy(X, W, b, Y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not _ready(X, W, b, Y):
-        X, W, b, Y = _checked(X, W, b, Y)
+        X, W, b, Y = _checked_or_labels(X, W, b, Y)
     N = X.shape[0]
     D = X.shape[1]
     C = W.shape[1]
@@ -62,7 +63,7 @@ def softmax_cross_entropy(X, W, b, Y):
 
 def _rows(X, W, b, Y, N, C):
     """Sums over some of the rows, of N in all; the arrays here have a column for each row."""
-    Y = Y.T if Y.ndim == 2 else _one_hot(Y, C, X.dtype)
+    Y = Y.T if Y.ndim == 2 else _one_hot_columns(Y, C, X.dtype)
     gap = np.add.reduce(Y) - 1
     if not gap.dot(gap) < 1e-10:
         _hold(gap, "Y: expected that each row of Y sums to one")
@@ -94,12 +95,15 @@ def _ready(X, W, b, Y):
     )
 
 
-def _checked(*given):
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
+
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes, labels = {}, []
+    labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
             if arrays[place].dtype.kind not in "iu":
@@ -119,7 +123,7 @@ def _checked(*given):
     return arrays
 
 
-def _real(name, value):
+def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
     try:
         array = np.asarray(value)
@@ -130,7 +134,7 @@ def _real(name, value):
     return array
 
 
-def _fit(name, shape, axes, sizes):
+def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     """Note the sizes of the axes, and compare those that are known."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
@@ -141,12 +145,12 @@ def _fit(name, shape, axes, sizes):
     sizes.update(zip(axes, shape, strict=True))
 
 
-def _one_hot(labels, count, dtype):
+def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     """Labels 0, 1, ... as columns with a one at the label."""
     return np.equal(np.arange(count)[:, None], labels).astype(dtype)
 
 
-def _hold(gap, words):
+def _hold(gap: np.ndarray, words: str) -> None:
     """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
     worst = np.max(np.abs(gap))
     if worst > 1e-5:
@@ -154,7 +158,7 @@ def _hold(gap, words):
         raise ValueError(f"{message} (derive with assume=() for the general form)")
 
 
-def _dot(weights, logs):
+def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
     """The sum of weights * logs; where a weight is 0 the term is 0, though the logarithm be infinite."""
     if logs.flags.f_contiguous:
         weights, logs = weights.T, logs.T
@@ -162,14 +166,14 @@ def _dot(weights, logs):
     return total if math.isfinite(total) else np.add.reduce(_weighted(weights, logs), axis=None)
 
 
-def _weighted(weights, logs):
+def _weighted(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
     """weights * logs, entry by entry; 0 where a weight is 0, though the logarithm be infinite."""
     shape = np.broadcast_shapes(np.shape(weights), np.shape(logs))
     is_zero = (weights == 0) & np.isinf(logs)
     return np.multiply(weights, logs, out=np.zeros(shape, np.result_type(weights, logs)), where=~is_zero)
 
 
-def _columns(left, right):
+def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
     if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
@@ -177,7 +181,7 @@ def _columns(left, right):
     return product.T if left.shape[0] > 64 else product.T.copy()
 
 
-def _summed(parts):
+def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]:
     """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]

@@ -26,7 +26,6 @@ _AXES = {
     "b": ("C",),
     "Y": ("N", "C"),
 }
-_SIZES = {"N": 2, "D": 4, "C": 3}
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _LABELS = {"Y"}
 
@@ -55,7 +54,7 @@ def softmax_cross_entropy(X, W, b, Y):
         and Y.dtype is X.dtype
         and X.dtype in _FLOATS
     ):
-        X, W, b, Y = _checked(X, W, b, Y)
+        X, W, b, Y = _checked_or_labels(X, W, b, Y, N=2, D=4, C=3)
     if Y.ndim == 1:
         Y = _one_hot(Y, 3, X.dtype)
     dtype = X.dtype
@@ -70,12 +69,12 @@ def softmax_cross_entropy(X, W, b, Y):
         _hold(gap_1, "Y: expected that each row of Y sums to one")
     if abs(gap_2) > 1e-5:
         _hold(gap_2, "Y: expected that each row of Y sums to one")
-    Z_11 = b_1 + W_11 * X_11 + W_21 * X_12 + W_31 * X_13 + W_41 * X_14
-    Z_12 = b_2 + W_12 * X_11 + W_22 * X_12 + W_32 * X_13 + W_42 * X_14
-    Z_13 = b_3 + W_13 * X_11 + W_23 * X_12 + W_33 * X_13 + W_43 * X_14
-    Z_21 = b_1 + W_11 * X_21 + W_21 * X_22 + W_31 * X_23 + W_41 * X_24
-    Z_22 = b_2 + W_12 * X_21 + W_22 * X_22 + W_32 * X_23 + W_42 * X_24
-    Z_23 = b_3 + W_13 * X_21 + W_23 * X_22 + W_33 * X_23 + W_43 * X_24
+    Z_11 = X_11 * W_11 + X_12 * W_21 + X_13 * W_31 + X_14 * W_41 + b_1
+    Z_12 = X_11 * W_12 + X_12 * W_22 + X_13 * W_32 + X_14 * W_42 + b_2
+    Z_13 = X_11 * W_13 + X_12 * W_23 + X_13 * W_33 + X_14 * W_43 + b_3
+    Z_21 = X_21 * W_11 + X_22 * W_21 + X_23 * W_31 + X_24 * W_41 + b_1
+    Z_22 = X_21 * W_12 + X_22 * W_22 + X_23 * W_32 + X_24 * W_42 + b_2
+    Z_23 = X_21 * W_13 + X_22 * W_23 + X_23 * W_33 + X_24 * W_43 + b_3
     Z_max_1 = max(Z_11, Z_12, Z_13)
     Z_max_2 = max(Z_21, Z_22, Z_23)
     Z_shifted_11 = Z_11 - Z_max_1
@@ -98,18 +97,18 @@ def softmax_cross_entropy(X, W, b, Y):
     P_21 = E_21 / S_shifted_2
     P_22 = E_22 / S_shifted_2
     P_23 = E_23 / S_shifted_2
-    part_3 = _log(S_shifted_1)
-    part_2 = Z_shifted_11 - part_3
-    part_4 = Z_shifted_12 - part_3
-    part_5 = Z_shifted_13 - part_3
-    part_7 = _log(S_shifted_2)
-    part_6 = Z_shifted_21 - part_7
-    part_8 = Z_shifted_22 - part_7
-    part_9 = Z_shifted_23 - part_7
-    part_1 = (Y_11 * part_2 if Y_11 else 0.0) + (Y_12 * part_4 if Y_12 else 0.0)
-    part_1 += (Y_13 * part_5 if Y_13 else 0.0) + (Y_21 * part_6 if Y_21 else 0.0)
-    part_1 += (Y_22 * part_8 if Y_22 else 0.0) + (Y_23 * part_9 if Y_23 else 0.0)
-    L = -part_1 / 2
+    part_1 = _log(S_shifted_1)
+    part_2 = Z_shifted_11 - part_1
+    part_3 = Z_shifted_12 - part_1
+    part_4 = Z_shifted_13 - part_1
+    part_5 = _log(S_shifted_2)
+    part_6 = Z_shifted_21 - part_5
+    part_7 = Z_shifted_22 - part_5
+    part_8 = Z_shifted_23 - part_5
+    part_9 = (Y_11 * part_2 if Y_11 else 0.0) + (Y_12 * part_3 if Y_12 else 0.0)
+    part_9 += (Y_13 * part_4 if Y_13 else 0.0) + (Y_21 * part_6 if Y_21 else 0.0)
+    part_9 += (Y_22 * part_7 if Y_22 else 0.0) + (Y_23 * part_8 if Y_23 else 0.0)
+    L = -part_9 / 2
     part_10 = P_11 - Y_11
     G_11 = part_10 / 2
     part_11 = P_12 - Y_12
@@ -122,18 +121,18 @@ def softmax_cross_entropy(X, W, b, Y):
     G_22 = part_14 / 2
     part_15 = P_23 - Y_23
     G_23 = part_15 / 2
-    dW_11 = G_11 * X_11 + G_21 * X_21
-    dW_12 = G_12 * X_11 + G_22 * X_21
-    dW_13 = G_13 * X_11 + G_23 * X_21
-    dW_21 = G_11 * X_12 + G_21 * X_22
-    dW_22 = G_12 * X_12 + G_22 * X_22
-    dW_23 = G_13 * X_12 + G_23 * X_22
-    dW_31 = G_11 * X_13 + G_21 * X_23
-    dW_32 = G_12 * X_13 + G_22 * X_23
-    dW_33 = G_13 * X_13 + G_23 * X_23
-    dW_41 = G_11 * X_14 + G_21 * X_24
-    dW_42 = G_12 * X_14 + G_22 * X_24
-    dW_43 = G_13 * X_14 + G_23 * X_24
+    dW_11 = X_11 * G_11 + X_21 * G_21
+    dW_12 = X_11 * G_12 + X_21 * G_22
+    dW_13 = X_11 * G_13 + X_21 * G_23
+    dW_21 = X_12 * G_11 + X_22 * G_21
+    dW_22 = X_12 * G_12 + X_22 * G_22
+    dW_23 = X_12 * G_13 + X_22 * G_23
+    dW_31 = X_13 * G_11 + X_23 * G_21
+    dW_32 = X_13 * G_12 + X_23 * G_22
+    dW_33 = X_13 * G_13 + X_23 * G_23
+    dW_41 = X_14 * G_11 + X_24 * G_21
+    dW_42 = X_14 * G_12 + X_24 * G_22
+    dW_43 = X_14 * G_13 + X_24 * G_23
     db_1 = G_11 + G_21
     db_2 = G_12 + G_22
     db_3 = G_13 + G_23
@@ -145,30 +144,15 @@ def softmax_cross_entropy(X, W, b, Y):
     return dtype.type(L), Gradients(W=dW, b=db)
 
 
-def _hold(gap, words):
-    """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
-    worst = np.max(np.abs(gap))
-    if worst > 1e-5:
-        message = f"{words}, got a difference of {worst:.3g}"
-        raise ValueError(f"{message} (derive with assume=() for the general form)")
+def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
-
-def _one_hot(labels, count, dtype):
-    """Labels 0, 1, ... as rows with a one at the label."""
-    return np.equal(labels[:, None], np.arange(count)).astype(dtype)
-
-
-def _log(x):
-    """log(x), minus infinity at 0 and NaN below."""
-    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
-
-
-def _checked(*given):
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes, labels = dict(_SIZES), []
+    labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
             if arrays[place].dtype.kind not in "iu":
@@ -188,7 +172,7 @@ def _checked(*given):
     return arrays
 
 
-def _real(name, value):
+def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
     try:
         array = np.asarray(value)
@@ -199,7 +183,7 @@ def _real(name, value):
     return array
 
 
-def _fit(name, shape, axes, sizes):
+def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     """Note the sizes of the axes, and compare those that are known."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
@@ -208,3 +192,21 @@ def _fit(name, shape, axes, sizes):
         wanted = f"shape ({', '.join(axes)}{comma}) with {known}" if axes else "a scalar"
         raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
     sizes.update(zip(axes, shape, strict=True))
+
+
+def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
+    """Labels 0, 1, ... as rows with a one at the label."""
+    return np.equal(labels[:, None], np.arange(count)).astype(dtype)
+
+
+def _hold(gap: np.ndarray, words: str) -> None:
+    """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
+    worst = np.max(np.abs(gap))
+    if worst > 1e-5:
+        message = f"{words}, got a difference of {worst:.3g}"
+        raise ValueError(f"{message} (derive with assume=() for the general form)")
+
+
+def _log(x: float) -> float:
+    """log(x), minus infinity at 0 and NaN below."""
+    return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan

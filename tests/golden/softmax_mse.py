@@ -7,6 +7,7 @@ Needs NumPy 2.0 or later, and nothing else.
     dL/db = (2/(N C)) (P ⊙ (R − (P ⊙ R) 1_C 1_Cᵀ))ᵀ 1_N
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def softmax_mse(X, W, b, Y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not _ready(X, W, b, Y):
-        X, W, b, Y = _checked(X, W, b, Y)
+        X, W, b, Y = _checked_or_labels(X, W, b, Y)
     N = X.shape[0]
     D = X.shape[1]
     C = W.shape[1]
@@ -61,7 +62,7 @@ def softmax_mse(X, W, b, Y):
 
 def _rows(X, W, b, Y, N, C):
     """Sums over some of the rows, of N in all; the arrays here have a column for each row."""
-    Y = Y.T if Y.ndim == 2 else _one_hot(Y, C, X.dtype)
+    Y = Y.T if Y.ndim == 2 else _one_hot_columns(Y, C, X.dtype)
 
     Z = _columns(W.T, X.T) + b[:, None]
     E = np.exp(Z - np.maximum.reduce(Z))
@@ -90,12 +91,15 @@ def _ready(X, W, b, Y):
     )
 
 
-def _checked(*given):
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
+
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes, labels = {}, []
+    labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
             if arrays[place].dtype.kind not in "iu":
@@ -115,7 +119,7 @@ def _checked(*given):
     return arrays
 
 
-def _real(name, value):
+def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
     try:
         array = np.asarray(value)
@@ -126,7 +130,7 @@ def _real(name, value):
     return array
 
 
-def _fit(name, shape, axes, sizes):
+def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     """Note the sizes of the axes, and compare those that are known."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
@@ -137,12 +141,12 @@ def _fit(name, shape, axes, sizes):
     sizes.update(zip(axes, shape, strict=True))
 
 
-def _one_hot(labels, count, dtype):
+def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     """Labels 0, 1, ... as columns with a one at the label."""
     return np.equal(np.arange(count)[:, None], labels).astype(dtype)
 
 
-def _columns(left, right):
+def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
     if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
@@ -150,7 +154,7 @@ def _columns(left, right):
     return product.T if left.shape[0] > 64 else product.T.copy()
 
 
-def _summed(parts):
+def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]:
     """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]

@@ -26,7 +26,6 @@ _AXES = {
     "b": ("C",),
     "Y": ("N", "C"),
 }
-_SIZES = {"N": 2, "D": 4, "C": 3}
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _LABELS = {"Y"}
 
@@ -55,7 +54,7 @@ def softmax_mse(X, W, b, Y):
         and Y.dtype is X.dtype
         and X.dtype in _FLOATS
     ):
-        X, W, b, Y = _checked(X, W, b, Y)
+        X, W, b, Y = _checked_or_labels(X, W, b, Y, N=2, D=4, C=3)
     if Y.ndim == 1:
         Y = _one_hot(Y, 3, X.dtype)
     dtype = X.dtype
@@ -64,12 +63,12 @@ def softmax_mse(X, W, b, Y):
     b_1, b_2, b_3 = b.tolist()
     Y_11, Y_12, Y_13, Y_21, Y_22, Y_23 = Y.ravel().tolist()
 
-    Z_11 = b_1 + W_11 * X_11 + W_21 * X_12 + W_31 * X_13 + W_41 * X_14
-    Z_12 = b_2 + W_12 * X_11 + W_22 * X_12 + W_32 * X_13 + W_42 * X_14
-    Z_13 = b_3 + W_13 * X_11 + W_23 * X_12 + W_33 * X_13 + W_43 * X_14
-    Z_21 = b_1 + W_11 * X_21 + W_21 * X_22 + W_31 * X_23 + W_41 * X_24
-    Z_22 = b_2 + W_12 * X_21 + W_22 * X_22 + W_32 * X_23 + W_42 * X_24
-    Z_23 = b_3 + W_13 * X_21 + W_23 * X_22 + W_33 * X_23 + W_43 * X_24
+    Z_11 = X_11 * W_11 + X_12 * W_21 + X_13 * W_31 + X_14 * W_41 + b_1
+    Z_12 = X_11 * W_12 + X_12 * W_22 + X_13 * W_32 + X_14 * W_42 + b_2
+    Z_13 = X_11 * W_13 + X_12 * W_23 + X_13 * W_33 + X_14 * W_43 + b_3
+    Z_21 = X_21 * W_11 + X_22 * W_21 + X_23 * W_31 + X_24 * W_41 + b_1
+    Z_22 = X_21 * W_12 + X_22 * W_22 + X_23 * W_32 + X_24 * W_42 + b_2
+    Z_23 = X_21 * W_13 + X_22 * W_23 + X_23 * W_33 + X_24 * W_43 + b_3
     Z_max_1 = max(Z_11, Z_12, Z_13)
     Z_max_2 = max(Z_21, Z_22, Z_23)
     Z_shifted_11 = Z_11 - Z_max_1
@@ -100,32 +99,32 @@ def softmax_mse(X, W, b, Y):
     R_23 = P_23 - Y_23
     part_1 = R_11 * R_11 + R_12 * R_12 + R_13 * R_13 + R_21 * R_21 + R_22 * R_22 + R_23 * R_23
     L = part_1 / 6
-    part_3 = P_11 * R_11 + P_12 * R_12 + P_13 * R_13
-    part_2 = R_11 - part_3
-    G_11 = part_2 * P_11 / 3
-    part_4 = R_12 - part_3
-    G_12 = part_4 * P_12 / 3
-    part_5 = R_13 - part_3
-    G_13 = part_5 * P_13 / 3
-    part_7 = P_21 * R_21 + P_22 * R_22 + P_23 * R_23
-    part_6 = R_21 - part_7
-    G_21 = part_6 * P_21 / 3
-    part_8 = R_22 - part_7
-    G_22 = part_8 * P_22 / 3
-    part_9 = R_23 - part_7
-    G_23 = part_9 * P_23 / 3
-    dW_11 = G_11 * X_11 + G_21 * X_21
-    dW_12 = G_12 * X_11 + G_22 * X_21
-    dW_13 = G_13 * X_11 + G_23 * X_21
-    dW_21 = G_11 * X_12 + G_21 * X_22
-    dW_22 = G_12 * X_12 + G_22 * X_22
-    dW_23 = G_13 * X_12 + G_23 * X_22
-    dW_31 = G_11 * X_13 + G_21 * X_23
-    dW_32 = G_12 * X_13 + G_22 * X_23
-    dW_33 = G_13 * X_13 + G_23 * X_23
-    dW_41 = G_11 * X_14 + G_21 * X_24
-    dW_42 = G_12 * X_14 + G_22 * X_24
-    dW_43 = G_13 * X_14 + G_23 * X_24
+    part_2 = P_11 * R_11 + P_12 * R_12 + P_13 * R_13
+    part_3 = R_11 - part_2
+    G_11 = P_11 * part_3 / 3
+    part_4 = R_12 - part_2
+    G_12 = P_12 * part_4 / 3
+    part_5 = R_13 - part_2
+    G_13 = P_13 * part_5 / 3
+    part_6 = P_21 * R_21 + P_22 * R_22 + P_23 * R_23
+    part_7 = R_21 - part_6
+    G_21 = P_21 * part_7 / 3
+    part_8 = R_22 - part_6
+    G_22 = P_22 * part_8 / 3
+    part_9 = R_23 - part_6
+    G_23 = P_23 * part_9 / 3
+    dW_11 = X_11 * G_11 + X_21 * G_21
+    dW_12 = X_11 * G_12 + X_21 * G_22
+    dW_13 = X_11 * G_13 + X_21 * G_23
+    dW_21 = X_12 * G_11 + X_22 * G_21
+    dW_22 = X_12 * G_12 + X_22 * G_22
+    dW_23 = X_12 * G_13 + X_22 * G_23
+    dW_31 = X_13 * G_11 + X_23 * G_21
+    dW_32 = X_13 * G_12 + X_23 * G_22
+    dW_33 = X_13 * G_13 + X_23 * G_23
+    dW_41 = X_14 * G_11 + X_24 * G_21
+    dW_42 = X_14 * G_12 + X_24 * G_22
+    dW_43 = X_14 * G_13 + X_24 * G_23
     db_1 = G_11 + G_21
     db_2 = G_12 + G_22
     db_3 = G_13 + G_23
@@ -137,17 +136,15 @@ def softmax_mse(X, W, b, Y):
     return dtype.type(L), Gradients(W=dW, b=db)
 
 
-def _one_hot(labels, count, dtype):
-    """Labels 0, 1, ... as rows with a one at the label."""
-    return np.equal(labels[:, None], np.arange(count)).astype(dtype)
+def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
-
-def _checked(*given):
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit."""
+    ``sizes`` are those of axes that are given.
+    """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
-    sizes, labels = dict(_SIZES), []
+    labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
             if arrays[place].dtype.kind not in "iu":
@@ -167,7 +164,7 @@ def _checked(*given):
     return arrays
 
 
-def _real(name, value):
+def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
     try:
         array = np.asarray(value)
@@ -178,7 +175,7 @@ def _real(name, value):
     return array
 
 
-def _fit(name, shape, axes, sizes):
+def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
     """Note the sizes of the axes, and compare those that are known."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
@@ -187,3 +184,8 @@ def _fit(name, shape, axes, sizes):
         wanted = f"shape ({', '.join(axes)}{comma}) with {known}" if axes else "a scalar"
         raise ValueError(f"{name}: expected {wanted}, got shape {shape}")
     sizes.update(zip(axes, shape, strict=True))
+
+
+def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
+    """Labels 0, 1, ... as rows with a one at the label."""
+    return np.equal(labels[:, None], np.arange(count)).astype(dtype)
