@@ -152,13 +152,11 @@ class Derivation(Displayed):
         or, of a ``source`` that is written, of its assignments; warns with ``UndefinedWarning`` of lines that are
         undefined somewhere.
         """
-        remarks: list[str] = []
-        for part in (self, self.evaluation, *([self.assignments] if source else [])):
-            remarks += part.prove().refuse()
-        return tuple(remarks)
+        parts: list[Derivation | Evaluation] = [self, self.evaluation, *([self.assignments] if source else [])]
+        return tuple(remark for part in parts for remark in part.prove().refuse())
 
     def _marks(self, code: bool) -> list[Mark]:
-        parts = [self, *([self.evaluation, self.assignments] if code else [])]
+        parts: list[Derivation | Evaluation] = [self, *([self.evaluation, self.assignments] if code else [])]
         return [mark for part in parts for mark in part.prove().marks]
 
     def _page(self, notation: str, steps: str, code: bool, title: bool) -> tuple[Page, str]:

@@ -83,8 +83,9 @@ def _found(request: _Request) -> _Found:
 
 def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
     """Raises ``SymgradError``, naming the first line that does not prove, or is only checked numerically."""
-    parts = [derivation, *([derivation.evaluation, derivation.assignments] if code else [])]
-    for report in (part.prove() for part in parts):
+    reports = [derivation.prove()]
+    reports += [part.prove() for part in (derivation.evaluation, derivation.assignments) if code]
+    for report in reports:
         for mark in report.marks:
             if not mark.ok or (mark.level == Level.NUMERICAL and not allow_numeric):
                 raise SymgradError(_verdict(derivation, mark))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import product
 
-from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Rational, Sum, Symbol
+from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Rational, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
@@ -58,6 +58,13 @@ class Table:
         for array in arrays:
             made._name(array, array.name)
         made.values = {**made.symbols, **self.values}
+        return made
+
+    def with_dummies(self, arrays: Iterable[Array]) -> Table:
+        """A table in which the entries of these arrays are symbols like no other."""
+        made = copy(self)
+        own = {(array.name, place): Dummy(array.name, real=True) for array in arrays for place in self.places(array)}
+        made.symbols, made.values = {**self.symbols, **own}, {**self.values, **own}
         return made
 
     def places(self, array: Array) -> Iterable[tuple[int, ...]]:

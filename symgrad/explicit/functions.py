@@ -9,62 +9,63 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sympy import Add, Dummy, Expr, KroneckerDelta, Max, Mul, Symbol, exp, lambdify, log
+from sympy import Add, Expr, Max, Symbol, lambdify
 from sympy.printing.pycode import PythonCodePrinter
 
-from symgrad.explicit.entries import Group, Table, definitions, group, used_assumptions
+from symgrad.codegen import scalar_runtime
+from symgrad.codegen.stable import evaluated
+from symgrad.explicit.entries import Table, used_assumptions
 from symgrad.functions import MEANINGS
-from symgrad.notation import array_names, free_indices, indices_of
-from symgrad.steps import Gradient, Record, Total
+from symgrad.notation import Array, array_names, axis_name, free_indices
+from symgrad.steps import Record
 
-NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number}
+NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
+    "exp": scalar_runtime._exp,
+    "log": scalar_runtime._log,
+    "log1p": scalar_runtime._log1p,
+    "expm1": scalar_runtime._expm1,
+    "logaddexp": scalar_runtime._logaddexp,
+    "sigmoid": scalar_runtime._sigmoid,
+    "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
+}
+"""What stands for a function of the equations at numbers."""
 TOLERANCE = 1e-5  # how far inputs may be from an assumption that the derivation used
 
 
 def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     """``f`` with ``loss, grads = f(inputs...)`` on arrays of these sizes.
 
-    The shared subexpressions are the entries of the program's arrays and of the adjoints, none is searched
-    for.
+    It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
+    arrays, none is searched for.
     """
-    table = Table(record, sizes)
+    plan = evaluated(record)
     program = record.program
-    output = program.definitions[program.output].rhs
-    forms = [_through_adjoints(record, record.gradients[name]) for name in record.wrt]
+    made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in plan.assignments]
+    table = Table(record, sizes).with_dummies(made)
     used = [a for a in used_assumptions(record) if not a.domain]
-    groups = definitions(table, record, array_names(output).union(*(array_names(index) for _, index in forms)))
-    results = [group(table, program.output, (), output)]
-    results += [
-        group(table, record.gradients[name].array.name, indices_of(e), index)
-        for name, (e, index) in zip(record.wrt, forms, strict=True)
-    ]
     gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(free_indices(a.lhs)))]
-    shifter = _Shifter()
-    for entries in groups:
-        shifter.add(entries)
-    outputs = [value for entries in results for value in shifter.results(entries)]
+    lines: list[tuple[Symbol, Expr]] = []
+    for array, assignment in zip(made, plan.assignments, strict=True):
+        values = table.entries(assignment.rhs, assignment.indices + assignment.over)
+        places = list(table.places(array))
+        if assignment.over:
+            count = len(values) // len(places)
+            rows = (values[start : start + count] for start in range(0, len(values), count))
+            values = [Max(*row, evaluate=False) for row in rows]
+        lines += zip((table.symbols[array.name, place] for place in places), values, strict=True)
+    arrays = {array.name: array for array in made}
+    results = [arrays[name] for name in (program.output, *(plan.schedule.gradients[name] for name in record.wrt))]
+    outputs = [table.symbols[array.name, place] for array in results for place in table.places(array)]
     arguments = [table.symbols[array.name, place] for array in program.inputs for place in table.places(array)]
     compiled = lambdify(
         arguments,
         [*outputs, *gaps],
-        modules=[{"exp": _exp, "log": _log, **NUMBERS}, "math"],
+        modules=[NUMBERS, "math"],
         printer=_Printer({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
-        cse=lambda expressions: (shifter.lines, expressions),
+        cse=lambda expressions: (lines, expressions),
     )
     shapes = [tuple(sizes[axis.name] for axis in record.gradients[name].array.axes) for name in record.wrt]
     return _Function(record, sizes, compiled, shapes, len(outputs), "; ".join(a.words for a in used))
-
-
-def _through_adjoints(record: Record, gradient: Gradient) -> tuple[Expr, Expr]:
-    """The entry, and the last line about it in adjoint arrays without deltas, or else the closed form."""
-    adjoints = {array.name for array in record.adjoint_arrays.values()}
-    own = record.adjoint_arrays.get(gradient.array.name)
-    for step in reversed(record.steps):
-        if isinstance(step.subject, Total) and array_names(step.subject.wrt) == {gradient.array.name}:
-            used = array_names(step.after) & adjoints
-            if used and (own is None or own.name not in used) and not step.after.has(KroneckerDelta):
-                return step.subject.wrt, step.after
-    return gradient.entry, gradient.index
 
 
 class _Printer(PythonCodePrinter):  # type: ignore[misc]
@@ -131,63 +132,3 @@ def _fitted(array: np.ndarray[Any, Any], name: str, shape: tuple[int, ...]) -> n
     if array.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
     return array
-
-
-def _exp(x: float) -> float:
-    return math.exp(x) if x < 709.0 else float(np.exp(np.float64(x)))
-
-
-def _log(x: float) -> float:
-    return math.log(x) if x > 0 else float(np.log(np.float64(x)))
-
-
-class _Shifter:
-    """Rewrites lines so that each sum of exponentials is relative to the largest of them.
-
-    With m the largest exponent, exp(a) is t e with e = exp(a - m) and t = exp(m), exactly; t cancels wherever
-    an entry is homogeneous of degree 0 in the exponentials, and log(t s) is m + log(s).  What is left of t is
-    written out.
-    """
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[Symbol, Expr]] = []
-        self._known: dict[Expr, Expr] = {}  # what now stands for exp(a), for a shifted sum s, and for logarithms
-        self._logs: dict[Expr, Expr] = {}
-        self._left: dict[Expr, Expr] = {}
-        self._shifted: set[str] = set()
-
-    def add(self, own: Group) -> None:
-        """The lines for the entries of an array."""
-        for symbol, value in zip(own.symbols, own.values, strict=True):
-            terms = Add.make_args(value)
-            if len(terms) > 1 and all(isinstance(t, exp) and t not in self._known for t in terms):
-                self._shifted.add(own.name)
-                self._shift(symbol, terms)
-            else:
-                self._keep(symbol, self._rewritten(own, value))
-
-    def results(self, own: Group) -> list[Expr]:
-        """The values of an array in the symbols of the lines."""
-        return [self._rewritten(own, value) for value in own.values]
-
-    def _shift(self, symbol: Symbol, terms: Sequence[Expr]) -> None:
-        m, t, s = Dummy("m", real=True), Dummy("t", positive=True), Dummy("s", positive=True)
-        relative = [Dummy("e", positive=True) for _ in terms]
-        self.lines.append((m, Max(*(term.args[0] for term in terms), evaluate=False)))
-        for e, term in zip(relative, terms, strict=True):
-            self.lines.append((e, exp(term.args[0] - m)))
-            self._known[term], self._logs[e] = t * e, term.args[0] - m
-        self.lines.append((s, Add(*relative)))
-        self._known |= {symbol: t * s, log(symbol): m + log(s)}
-        self._logs[s], self._left[t] = log(s), exp(m)
-
-    def _keep(self, symbol: Symbol, value: Expr) -> None:
-        """A line as it is; the logarithm of a product of shifted exponentials and their sums is known."""
-        parts = [factor.as_base_exp() for factor in Mul.make_args(value)]
-        if all(base in self._logs for base, _ in parts):
-            self._known[log(symbol)] = Add(*(power * self._logs[base] for base, power in parts))
-        self.lines.append((symbol, value))
-
-    def _rewritten(self, own: Group, value: Expr) -> Expr:
-        concerned = own.rhs.has(exp, log) or array_names(own.rhs) & self._shifted
-        return value.xreplace(self._known).xreplace(self._left) if self._known and concerned else value
