@@ -34,7 +34,7 @@ class Body:
     """The function body for ``record``: lines without indentation.
 
     ``program`` has the assignments, ``equations`` what they were made from, those written into others included, and
-    ``stable`` the equations before rows, repeats and poles were seen to.
+    ``stable`` the equations before rows, repeats and poles were seen to; ``inlined`` are those without a line.
     ``blocks`` says which equations are evaluated for a block of rows, or is None where rows do not stay apart;
     ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows
     (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array, ``gradients`` the
@@ -63,7 +63,7 @@ class Body:
         self.stable = plan.assignments
         self._parts: set[str] = set()
         self._helpers = {a.name for a in every if a.is_helper}
-        self._inlined = _used_once(every)
+        self.inlined = _used_once(every)
         self._returned = {record.program.output, *plan.schedule.gradients.values()}
         self._lowering = Lowering(axes)
         for array in record.program.inputs:
@@ -76,7 +76,7 @@ class Body:
         if self.blocks is None:
             self.lines = [*self._checks(checked), *self._section(assignments)]
         else:
-            self._inlined -= {a.name for a in self.blocks.before}
+            self.inlined -= {a.name for a in self.blocks.before}
             self.before = self._section(self.blocks.before, [*self.blocks.rows, *self.blocks.after])
             self._lowering.rows, self._lowering.count = self.blocks.axis, self.local["count"]
             opened = self._open_labels()
@@ -154,7 +154,7 @@ class Body:
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         if assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
             node = Copy(letters, node)  # no input, no other result
-        if name in self._inlined:
+        if name in self.inlined:
             lowering.know(name, node, assignment.indices)
             return []
         made = hoisted(Assign(name, letters, node), lambda n: len(self._emitter().text(n)), self._part)

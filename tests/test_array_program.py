@@ -1,0 +1,285 @@
+"""Array programs: what nodes mean, that a wrong node is refuted, and that each pass keeps meaning and values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Symbol, exp
+from sympy.tensor.indexed import Idx
+from test_codegen import EVERY, record
+
+import symgrad
+from symgrad.canonical import canonical
+from symgrad.codegen import assignments, runtime, scalar_runtime
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Contract,
+    Load,
+    Negative,
+    Node,
+    Product,
+    Reduce,
+    Terms,
+    loads,
+    mapped,
+    meaning,
+    number,
+    numbered,
+    relettered,
+    walk,
+)
+from symgrad.codegen.assignments import lines_of
+from symgrad.codegen.body import Body
+from symgrad.codegen.build import added, contraction, power, product, reduced, signed
+from symgrad.codegen.hoist import hoisted
+from symgrad.codegen.memory import in_place, owns_memory
+from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.source_text import Source
+from symgrad.notation import renamed
+from symgrad.results import Proof
+
+N, M, K = (Symbol(name, integer=True, positive=True) for name in "NMK")
+n, m, k = (Idx(name, size) for name, size in (("n", N), ("m", M), ("k", K)))
+SIZES = {"N": 3, "M": 4, "K": 2}
+CODEGEN = Path(runtime.__file__).parent
+
+
+def load(name: str, *letters: Idx) -> Load:
+    return Load(letters, name, letters)
+
+
+X, Y, v = load("X", n, m), load("Y", n, m), load("v", m)
+
+
+# --- every assignment is proved ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_assignment_means_its_equation(name: str) -> None:
+    proof = Proof.of(assignments(record(name), 1))
+    assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
+
+
+def corrupted(node: Node) -> Iterator[Node]:
+    """The node with one part changed."""
+    for part in walk(node):
+        if isinstance(part, Negative):
+            yield mapped(node, {part: part.of})
+        if isinstance(part, Terms):
+            last = part.terms[-1]
+            yield mapped(node, {part: replace(part, terms=(*part.terms[:-1], signed(last, True)))})
+        if isinstance(part, Product) and part.above and not part.is_plain:
+            yield mapped(node, {part: replace(part, above=(*part.above, number(2)))})
+        if isinstance(part, Contract):
+            first, *rest = part.factors
+            yield mapped(node, {part: replace(part, factors=(power(first, number(2)), *rest))})
+        if isinstance(part, Reduce) and not part.largest:
+            yield mapped(node, {part: replace(part, of=power(part.of, number(3)))})
+
+
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "softmax_mse", "attention", "layer_norm", "ridge", "hinge"])
+def test_a_wrong_node_is_refuted(name: str) -> None:
+    body, count, refuted = Body(record(name)), 0, 0
+    program, stable = list(body.program), {a.name for a in body.stable if not a.over}
+    for place, assign in enumerate(program):
+        for node in corrupted(assign.node):
+            body.program = [*program[:place], replace(assign, node=node), *program[place + 1 :]]
+            proof = Proof.of(lines_of(body, 1))
+            assert proof.counts.keys() - {"every shape"}, (assign.name, node)
+            refuted += bool(proof.faults)
+            count += 1
+        assert assign.name in stable or any(assign.name in loads(other.node) for other in program)
+    assert count > 3 and refuted >= count - 1  # a root of what may be negative is not decided
+
+
+def test_source_of_a_refuted_assignment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("symgrad.codegen.assignments")
+
+    class Wrong(Body):
+        def __init__(self, of: Any) -> None:
+            super().__init__(of)
+            self.program = [replace(a, node=next(corrupted(a.node), a.node)) for a in self.program]
+
+    monkeypatch.setattr(module, "Body", Wrong)
+    derivation = symgrad.derive("softmax_cross_entropy")
+    derivation.to_numpy()  # asks for the lines alone
+    with pytest.raises(symgrad.RefutedError, match="is wrong"):
+        derivation.to_source()
+    assert derivation.to_source(check=False)
+
+
+# --- what nodes mean -----------------------------------------------------------------------------------------------
+
+
+def test_a_letter_is_not_captured() -> None:
+    total = reduced(product([X, v], []), [m])
+    other = Idx("m", N)
+    turned = relettered(total, {n: other})
+    assert canonical(meaning(turned)) == canonical(renamed(meaning(total), {n: other}))
+    inner = relettered(contraction([X, load("Z", m, k)], [m]), {n: Idx("k", N), k: Idx("n", K)})
+    assert [str(i) for i in inner.letters] == ["k", "n"] and str(inner.bound) == "(m,)"
+
+
+def test_nodes_that_differ_in_bound_letters_are_one_power() -> None:
+    one, other = (reduced(product([load("X", n, i), load("v", i)], []), [i]) for i in (m, Idx("j", M)))
+    assert product([one, other], []) == power(one, number(2))
+    assert numbered(one)[0] == numbered(other)[0] != numbered(reduced(X, [m]))[0]
+
+
+def test_the_meaning_of_each_kind() -> None:
+    entry = meaning(X)
+    assert meaning(signed(X, True)) == -entry
+    assert meaning(product([X], [Y])) == entry / meaning(Y)
+    assert meaning(power(X, number(2))) == entry**2
+    assert meaning(Call(X.letters, exp, (X,))) == exp(entry)
+    assert meaning(reduced(X, [n], largest="top")) == meaning(load("top", m))
+    assert meaning(replace(X, letters=(m, n))) == entry  # as it lies in memory
+
+
+# --- passes --------------------------------------------------------------------------------------------------------
+
+
+def value(node: Node, arrays: dict[str, np.ndarray]) -> Any:
+    names = {name: name for name in (*arrays, *loads(node))}
+    code = NumpyEmitter(names, Source("float")).text(node, node.letters).code
+    return eval(code, {"np": np, **SIZES, **arrays})
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[Assign]:
+    """Legal programs of operations on arrays of two axes, with views and arrays turned."""
+    known = [X, Y]
+    found = []
+    for place in range(draw(st.integers(1, 8))):
+        one, other = draw(st.sampled_from(known)), draw(st.sampled_from(known))
+        node = draw(
+            st.sampled_from(
+                [
+                    added([one, signed(other, True)]),
+                    added([one, other]),
+                    product([one, other], []),
+                    product([one], [other]),
+                    added([one, signed(reduced(other, [n]), True)], one.letters),
+                    product([one, reduced(other, [m])], [], one.letters),
+                    one,
+                ]
+            )
+        )
+        name = f"a{place}"
+        letters = draw(st.sampled_from([(n, m), (m, n)])) if not isinstance(node, Load) else node.letters
+        found.append(Assign(name, letters, node))
+        known.append(Load(letters, name, (n, m)))
+    return found
+
+
+def run(program: list[Assign], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays after the lines of a program."""
+    space: dict[str, Any] = {"np": np, **{name: array.copy() for name, array in arrays.items()}}
+    names = {name: name for name in (*arrays, *(a.name for a in program))}
+    for assign in program:
+        if assign.keeps_name:
+            names[assign.name] = names[assign.into]
+        with np.errstate(all="ignore"):
+            exec(NumpyEmitter(names, Source("float")).assigned(assign).code, space)
+    return {name: space[shown] for name, shown in names.items()}
+
+
+@settings(deadline=None, max_examples=150)
+@given(programs(), st.integers(0, 99))
+def test_taking_over_memory_keeps_what_is_returned(program: list[Assign], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    arrays = {name: rng.uniform(1, 2, (SIZES["N"], SIZES["M"])) for name in "XY"}
+    wanted = run(program, arrays)
+    last = program[-1]
+    kept = {"X", "Y", last.name} | (set() if owns_memory(last.node) else loads(last.node))
+    while (
+        more := {name for a in program if a.name in kept and not owns_memory(a.node) for name in loads(a.node)} - kept
+    ):
+        kept |= more
+    changed = in_place(program, kept, {a.name for a in program[::2]})
+    found = run(changed, arrays)
+    for name in ("X", "Y", last.name):
+        assert np.array_equal(found[name], wanted[name], equal_nan=True), [a for a in changed if a.into]
+
+
+def test_memory_is_taken_over_where_it_can_be() -> None:
+    a = Assign("a", (n, m), added([X, Y]))
+    b = Assign("b", (n, m), product([load("a", n, m), Y], []))
+    assert [x.into for x in in_place([a, b], {"X", "Y", "b"}, set())] == ["", "a"]
+    assert [x.into for x in in_place([a, b], {"X", "Y", "a"}, set())] == ["", ""]
+    view = Assign("w", (n, m), load("a", n, m))
+    later = Assign("c", (n, m), product([load("w", n, m), load("b", n, m)], []))
+    assert [x.into for x in in_place([a, view, b, later], {"X", "Y"}, set())] == ["", "", "", ""]
+
+
+def test_parts_of_long_expressions_get_lines() -> None:
+    long = product([added([X, Y]), added([X, power(Y, number(2))])], [added([Y, power(X, number(2))])])
+    names = iter(("part1", "part2", "part3"))
+    lines = hoisted(
+        Assign("a", (n, m), long), lambda node: 60 * sum(isinstance(p, Terms) for p in walk(node)), names.__next__
+    )
+    *parts, last = lines
+    assert [part.name for part in parts] == ["part1", "part2"] and last.name == "a"
+    written = last.node
+    for part in reversed(parts):
+        written = mapped(written, {load(part.name, n, m): part.node})
+    assert canonical(meaning(written)) == canonical(meaning(long))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        added([X, v]),
+        product([X], [reduced(Y, [m])], (n, m)),
+        contraction([X, load("Z", m, k)], [m]),
+        contraction([X, load("Z", m, k), load("U", n)], [m]),
+        reduced(product([X, Y], []), [n, m]),
+        signed(power(X, number(2)), True),
+    ],
+    ids=lambda node: type(node).__name__,
+)
+def test_an_axis_stands_where_it_is_asked_for(node: Node) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"X": (3, 4), "Y": (3, 4), "v": (4,), "Z": (4, 2), "U": (3,)}
+    arrays = {name: rng.uniform(1, 2, shape) for name, shape in shapes.items()}
+    straight = value(node, arrays)
+    emitter = NumpyEmitter({name: name for name in arrays}, Source("float"))
+    turned = eval(emitter.text(node, node.letters[::-1]).code, {"np": np, **arrays})
+    assert np.allclose(np.transpose(straight), turned)
+
+
+# --- text ----------------------------------------------------------------------------------------------------------
+
+
+def test_emitted_text_is_handled_by_emitters_and_writers_alone() -> None:
+    handlers = {"source_text", "numpy_emitter", "scalar_emitter", "module", "scalar_module", "body"}
+    found = {path.stem for path in CODEGEN.glob("*.py") if "source_text import" in path.read_text(encoding="utf-8")}
+    assert found | {"source_text"} == handlers
+    everywhere = [p for p in CODEGEN.parent.rglob("*.py") if p.parent != CODEGEN]
+    assert not [p.name for p in everywhere if "source_text" in p.read_text(encoding="utf-8")]
+
+
+def test_a_minus_has_a_power_in_brackets() -> None:
+    squared = power(X, number(2))
+    names = {"X": "X", "Y": "Y"}
+    text = [
+        NumpyEmitter(names, Source("float")).text(signed(node, True)).code
+        for node in (squared, product([squared, Y], []))
+    ]
+    assert text == ["-(X**2)", "-(X**2) * Y"]
+
+
+def test_functions_come_with_those_that_they_call() -> None:
+    found = [f.__name__ for f in runtime.functions_for({"_dot", "_checked"}, runtime)]
+    assert found == ["_checked", "_real", "_fit", "_dot", "_weighted"]
+    both = runtime.functions_for({"_sigmoid", "_hold"}, scalar_runtime, runtime)
+    assert {f.__module__.rpartition(".")[2] for f in both} == {"scalar_runtime", "runtime"}
