@@ -40,8 +40,8 @@ class Node:
 
     @property
     def bound(self) -> Layout:
-        """The letters that stand for no axis outside of this node."""
-        return ()
+        """The letters that it sums over, or takes the largest along: they stand for no axis outside."""
+        return getattr(self, "over", ())
 
     @property
     def is_plain(self) -> bool:
@@ -58,22 +58,12 @@ class Load(Node):
     at: Layout
     rank: int = -1
 
-    @property
-    def args(self) -> tuple[Node, ...]:
-        """None."""
-        return ()
-
 
 @dataclass(frozen=True)
 class Number(Node):
     """A number that is not negative, or the size of an axis."""
 
     value: Expr
-
-    @property
-    def args(self) -> tuple[Node, ...]:
-        """None."""
-        return ()
 
     @property
     def is_plain(self) -> bool:
@@ -86,11 +76,6 @@ class Delta(Node):
     """1 where two indices are equal, else 0; ``size`` is that of their axis."""
 
     size: Expr
-
-    @property
-    def args(self) -> tuple[Node, ...]:
-        """None."""
-        return ()
 
 
 @dataclass(frozen=True)
@@ -155,11 +140,6 @@ class Reduce(Node):
     over: Layout
     largest: str = ""
 
-    @property
-    def bound(self) -> Layout:
-        """What is summed over."""
-        return self.over
-
 
 @dataclass(frozen=True)
 class Contract(Node):
@@ -167,11 +147,6 @@ class Contract(Node):
 
     factors: tuple[Node, ...]
     over: Layout
-
-    @property
-    def bound(self) -> Layout:
-        """What is summed over."""
-        return self.over
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A logarithm of a product of positive factors, exponentials among them, is a sum;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log
 from sympy.core.basic import Basic
@@ -46,22 +46,28 @@ class weighted(Function):  # type: ignore[misc]
     nargs = 2
 
 
-def meant(expr: Basic) -> Expr:
-    """``expr`` with what these functions mean in their place."""
+MEANINGS: Mapping[type[Basic], Callable[..., Expr]] = {
+    logaddexp: lambda a, b: log(exp(a) + exp(b)),
+    sigmoid: lambda u: 1 / (1 + exp(-u)),
+    log1p: lambda u: log(1 + u),
+    expm1: lambda u: exp(u) - 1,
+    weighted: Mul,
+}
+
+
+def _rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
+    """``expr`` with its parts changed; entries and indices have none."""
     if isinstance(expr, (Indexed, Idx)) or not expr.args:
         return expr
     if isinstance(expr, Sum):
-        return sum_over(meant(expr.function), bound_indices(expr))
-    args = [meant(arg) for arg in expr.args]
-    if isinstance(expr, logaddexp):
-        return log(exp(args[0]) + exp(args[1]))
-    if isinstance(expr, sigmoid):
-        return 1 / (1 + exp(-args[0]))
-    if isinstance(expr, log1p):
-        return log(1 + args[0])
-    if isinstance(expr, expm1):
-        return exp(args[0]) - 1
-    return Mul(*args) if isinstance(expr, weighted) else expr.func(*args)
+        return sum_over(change(expr.function), bound_indices(expr))
+    return expr.func(*(change(arg) for arg in expr.args))
+
+
+def meant(expr: Basic) -> Expr:
+    """``expr`` with what these functions mean in their place."""
+    made = _rebuilt(expr, meant)
+    return MEANINGS[made.func](*made.args) if made.func in MEANINGS else made
 
 
 def zeros_kept(expr: Basic) -> Expr:
@@ -69,8 +75,6 @@ def zeros_kept(expr: Basic) -> Expr:
 
     A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.
     """
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
     if isinstance(expr, Sum):
         body = zeros_kept(expr.function)
         if isinstance(body, Add) and body.has(weighted):
@@ -82,17 +86,12 @@ def zeros_kept(expr: Basic) -> Expr:
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
             return Mul(*rest, weighted(Mul(*weights), logs[0]))
-    return expr.func(*(zeros_kept(arg) for arg in expr.args))
+    return _rebuilt(expr, zeros_kept)
 
 
 def without_overflow(expr: Basic) -> Expr:
     """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u)."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
-    if isinstance(expr, Sum):
-        return sum_over(without_overflow(expr.function), bound_indices(expr))
-    args = [without_overflow(arg) for arg in expr.args]
-    made = expr.func(*args)
+    made = _rebuilt(expr, without_overflow)
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Mul):
@@ -121,32 +120,24 @@ def _sigmoid_products(expr: Mul) -> Expr:
 
 def small_kept(expr: Basic) -> Expr:
     """``expr`` with log(1 + u) as log1p(u), and exp(u) - 1 as expm1(u), which are accurate for small u."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
-    if isinstance(expr, Sum):
-        return sum_over(small_kept(expr.function), bound_indices(expr))
-    args = [small_kept(arg) for arg in expr.args]
-    if isinstance(expr, log) and isinstance(args[0], Add) and S.One in args[0].args:
-        return log1p(args[0] - 1)
-    if isinstance(expr, Add):
-        for one in {S.One, S.NegativeOne} & set(args):
-            for term in args:
+    made = _rebuilt(expr, small_kept)
+    if isinstance(made, log) and isinstance(made.args[0], Add) and S.One in made.args[0].args:
+        return log1p(made.args[0] - 1)
+    if isinstance(made, Add):
+        for one in {S.One, S.NegativeOne} & set(made.args):
+            for term in made.args:
                 if isinstance(kernel := -one * term, exp):
-                    rest = [arg for arg in args if arg not in (one, term)]
+                    rest = [arg for arg in made.args if arg not in (one, term)]
                     return Add(-one * expm1(kernel.args[0]), *rest)
-    return expr.func(*args)
+    return made
 
 
 def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
     """``expr`` with each logarithm of a product of positive factors, exponentials among them, as a sum."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
-    if isinstance(expr, Sum):
-        return sum_over(logs_opened(expr.function, known), bound_indices(expr))
     if isinstance(expr, log):
         opened = _opened(expr.args[0], known)
         return expr if opened is None else opened
-    return expr.func(*(logs_opened(arg, known) for arg in expr.args))
+    return _rebuilt(expr, lambda part: logs_opened(part, known))
 
 
 def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:

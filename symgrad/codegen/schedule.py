@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, count
 
@@ -63,31 +63,36 @@ def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
 def schedule(record: Record) -> Schedule:
     """What is to be evaluated for the output and the gradients of ``record``, and nothing besides."""
     program = record.program
-    adjoint_of = {array.name: name for name, array in record.adjoint_arrays.items()}
-    taken = set(program.arrays) | set(adjoint_of) | {axis.name for axis in program.axes}
+    adjoints = {array.name for array in record.adjoint_arrays.values()}
+    taken = set(program.arrays) | adjoints | {axis.name for axis in program.axes}
     results: list[Assignment] = []
-    wanted: dict[str, Assignment] = {}  # the adjoints, each after those that it needs
     names: dict[str, str] = {}
     for name in record.wrt:
-        rhs, entry = _through_adjoints(record, record.gradients[name], set(adjoint_of))
-        _collect(rhs, record, adjoint_of, wanted)
+        rhs, entry = _through_adjoints(record, record.gradients[name], adjoints)
         names[name] = _fresh(f"d{name}", taken)
         results.append(Assignment(entry_of(names[name], indices_of(entry)), rhs, is_output=True))
+    known = {a.name for a in needed(record, [result.rhs for result in results])}
     for place, (name, result) in enumerate(zip(record.wrt, list(results), strict=True)):
         own = record.adjoint_arrays.get(name)
-        if own is not None and own.name in wanted:
+        if own is not None and own.name in known:
             entry = entry_of(own.name, result.indices)
             results[place] = Assignment(result.entry, entry, is_helper=True, is_output=True)
-    needed = {program.output}.union(*(array_names(result.rhs) for result in results))
-    for adjoint in reversed(wanted.values()):
-        if adjoint.name in needed:
-            needed |= array_names(adjoint.rhs)
-    forward = [
-        Assignment(d.entry, d.rhs, is_output=d.name == program.output)
-        for d in evaluation_order(program, sorted(needed & set(program.definitions)))
-    ]
-    backward = [adjoint for adjoint in wanted.values() if adjoint.name in needed]
-    return Schedule((*forward, *backward, *results), names)
+    before = needed(record, [program.definitions[program.output].entry, *(result.rhs for result in results)])
+    made = [replace(a, is_output=a.name == program.output) for a in before]
+    return Schedule((*made, *results), names)
+
+
+def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
+    """The equations and the closed forms of adjoints in which ``exprs`` are written, in an order of evaluation."""
+    adjoint_of = {array.name: name for name, array in record.adjoint_arrays.items()}
+    wanted: dict[str, Assignment] = {}  # the adjoints, each after those that it needs
+    names: set[str] = set()
+    for expr in exprs:
+        _collect(expr, record, adjoint_of, wanted)
+        names |= array_names(expr)
+    names = names.union(*(array_names(adjoint.rhs) for adjoint in wanted.values()))
+    forward = evaluation_order(record.program, sorted(names & set(record.program.definitions)))
+    return [*(Assignment(d.entry, d.rhs) for d in forward), *wanted.values()]
 
 
 def _fresh(name: str, taken: set[str]) -> str:

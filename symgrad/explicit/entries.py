@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cmp_to_key
 from itertools import product
 
@@ -15,23 +14,12 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
 from symgrad.functions import selected, selection
-from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices, indices_of
-from symgrad.program import evaluation_order
-from symgrad.steps import Gradient, Record
+from symgrad.notation import Array, axis_name, bound_indices, free_indices
+from symgrad.steps import Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
 Maker = Callable[[tuple[int, ...]], Expr]
 ORDER = cmp_to_key(Basic.compare)  # that of the arguments of ``Add`` and ``Mul``
-
-
-@dataclass(frozen=True)
-class Group:
-    """The entries of one array: ``symbols`` equal ``values``, the instances of the index form ``rhs``."""
-
-    name: str
-    rhs: Expr
-    symbols: tuple[Symbol, ...]
-    values: tuple[Expr, ...]
 
 
 class Table:
@@ -191,31 +179,12 @@ def _symbol(name: str, place: Sequence[int], sizes: Sequence[int]) -> Symbol:
     return Symbol(f"{name}_{shown}" if shown else name, real=True)
 
 
-def group(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> Group:
-    """The entries of the array ``name`` from its index form in ``letters``."""
+def pairs(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> list[tuple[Symbol, Expr]]:
+    """The entries of the array ``name``, each with its value by the index form ``rhs`` in ``letters``."""
     places = product(*(range(table.sizes[axis_name(i)]) for i in letters))
-    return Group(name, rhs, tuple(table.symbols[name, p] for p in places), tuple(table.entries(rhs, letters)))
+    return list(zip((table.symbols[name, p] for p in places), table.entries(rhs, letters), strict=True))
 
 
 def used_assumptions(record: Record) -> tuple[Assumption, ...]:
     """The assumptions that some line of the derivation uses, each once."""
     return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption is not None))
-
-
-def definitions(table: Table, record: Record, wanted: Iterable[str]) -> list[Group]:
-    """The entries of the definitions and adjoints that ``wanted`` needs, in an order of evaluation."""
-    chosen: dict[str, Gradient] = {}
-    _collect(record, set(wanted), chosen)
-    needed = set(wanted).union(*(array_names(adjoint.index) for adjoint in chosen.values()))
-    forward = [d for d in evaluation_order(record.program, sorted(needed)) if d.name != record.program.output]
-    groups = [group(table, d.name, d.indices, d.rhs) for d in forward]
-    return groups + [group(table, name, indices_of(a.entry), a.index) for name, a in chosen.items()]
-
-
-def _collect(record: Record, names: Iterable[str], chosen: dict[str, Gradient]) -> None:
-    """Add the adjoints among ``names`` to ``chosen``, each after those that it needs itself."""
-    for node, array in record.adjoint_arrays.items():
-        if array.name in names and array.name not in chosen:
-            adjoint = record.adjoints[node]
-            _collect(record, array_names(adjoint.index), chosen)
-            chosen[array.name] = adjoint

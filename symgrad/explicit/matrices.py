@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Integer, Symbol
 
+from symgrad.codegen.schedule import needed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.explicit.entries import Group, Place, Table, definitions, group, used_assumptions
+from symgrad.explicit.entries import Place, Table, pairs, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.extent import check_extent
@@ -85,12 +86,11 @@ class Explicit:
         closed = [record.gradients[name] for name in record.wrt]
         forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
         table = table.with_arrays(array for array, _, _ in shared.sums)
-        groups = _definitions(record, self._table)
-        groups += [group(table, array.name, letters, total) for array, letters, total in shared.sums]
+        sums = [pair for array, letters, total in shared.sums for pair in pairs(table, array.name, letters, total)]
         return replace(
             self,
             gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
-            definitions=_pairs(groups),
+            definitions=(*_definitions(record, self._table), *sums),
         )
 
     def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
@@ -133,21 +133,17 @@ def explicit(
         {a.name: table.array(a, known=True) for a in program.inputs},
         loss,
         {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
-        _pairs(_definitions(record, table)),
+        _definitions(record, table),
         table,
         refuse,
     )
 
 
-def _definitions(record: Record, table: Table) -> list[Group]:
+def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...]:
     """The entries of the arrays that the loss and the closed forms are written in."""
-    closed = [record.gradients[name].index for name in record.wrt]
     output = record.program.definitions[record.program.output].rhs
-    return definitions(table, record, array_names(output).union(*map(array_names, closed)))
-
-
-def _pairs(groups: Sequence[Group]) -> tuple[tuple[Symbol, Expr], ...]:
-    return tuple(pair for g in groups for pair in zip(g.symbols, g.values, strict=True))
+    own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
+    return tuple(pair for a in own for pair in pairs(table, a.name, a.indices, a.rhs))
 
 
 def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
