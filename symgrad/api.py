@@ -141,18 +141,23 @@ class Derivation(Displayed):
     def assignments(self) -> Evaluation:
         """The assignments of the generated code that are not the equations it evaluates word for word, as lines: each
         says that what the code computes is what its equation means."""
+        return self._assignments("numpy")
+
+    def _assignments(self, target: str) -> Evaluation:
         from symgrad.codegen import assignments
 
-        return Evaluation(assignments(self.record, len(self.steps) + len(self.evaluation.steps) + 1))
+        return Evaluation(assignments(self.record, len(self.steps) + len(self.evaluation.steps) + 1, target))
 
-    def _refuse(self, *, source: bool = False) -> tuple[str, ...]:
+    def _refuse(self, target: str = "") -> tuple[str, ...]:
         """What a generated module says of lines that are not known to hold.
 
-        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation or of what its code evaluates,
-        or, of a ``source`` that is written, of its assignments; warns with ``UndefinedWarning`` of lines that are
+        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation, of what its code evaluates, or,
+        where source is written for a ``target``, of its assignments; warns with ``UndefinedWarning`` of lines that are
         undefined somewhere.
         """
-        parts: list[Derivation | Evaluation] = [self, self.evaluation, *([self.assignments] if source else [])]
+        parts: list[Derivation | Evaluation] = [self, self.evaluation]
+        if target:
+            parts.append(self.assignments if target == "numpy" else self._assignments(target))
         return tuple(remark for part in parts for remark in part.prove().refuse())
 
     def _marks(self, code: bool) -> list[Mark]:
@@ -331,7 +336,7 @@ class Derivation(Displayed):
         """
         from symgrad.codegen import to_source
 
-        remarks = self._refuse(source=target == "numpy") if check else ()
+        remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         return to_source(self.record, name or self.function_name, words, target=target, sizes=sizes)
 

@@ -64,8 +64,9 @@ X, Y, v = load("X", n, m), load("Y", n, m), load("v", m)
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_assignment_means_its_equation(name: str) -> None:
-    proof = Proof.of(assignments(record(name), 1))
+@pytest.mark.parametrize("target", ["numpy", "scalar"])
+def test_every_assignment_means_its_equation(name: str, target: str) -> None:
+    proof = Proof.of(assignments(record(name), 1, target))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
 
 
@@ -88,12 +89,12 @@ def corrupted(node: Node) -> Iterator[Node]:
 
 @pytest.mark.parametrize("name", ["softmax_cross_entropy", "softmax_mse", "attention", "layer_norm", "ridge", "hinge"])
 def test_a_wrong_node_is_refuted(name: str) -> None:
-    body, count, refuted = Body(record(name)), 0, 0
-    program, stable = list(body.program), {a.name for a in body.stable if not a.over}
+    lowered, count, refuted = Body(record(name)).lowered, 0, 0
+    program, stable = list(lowered.program), {a.name for a in lowered.stable if not a.over}
     for place, assign in enumerate(program):
         for node in corrupted(assign.node):
-            body.program = [*program[:place], replace(assign, node=node), *program[place + 1 :]]
-            proof = Proof.of(lines_of(body, 1))
+            lowered.program = [*program[:place], replace(assign, node=node), *program[place + 1 :]]
+            proof = Proof.of(lines_of(lowered, 1))
             assert proof.counts.keys() - {"every shape"}, (assign.name, node)
             refuted += bool(proof.faults)
             count += 1
@@ -107,7 +108,8 @@ def test_source_of_a_refuted_assignment_is_refused(monkeypatch: pytest.MonkeyPat
     class Wrong(Body):
         def __init__(self, of: Any) -> None:
             super().__init__(of)
-            self.program = [replace(a, node=next(corrupted(a.node), a.node)) for a in self.program]
+            wrong = [replace(a, node=next(corrupted(a.node), a.node)) for a in self.lowered.program]
+            self.lowered.program = wrong
 
     monkeypatch.setattr(module, "Body", Wrong)
     derivation = symgrad.derive("softmax_cross_entropy")

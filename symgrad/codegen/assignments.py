@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from sympy import Expr
 
-from symgrad.codegen.array_program import meaning, size
+from symgrad.codegen.array_program import meaning
 from symgrad.codegen.body import Body
 from symgrad.codegen.kernels import meant
+from symgrad.codegen.lower import Lowered
+from symgrad.codegen.scalar_module import scalar_program
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.equations import node
@@ -25,25 +27,24 @@ from symgrad.sums import ordered_sums
 REASON = "as the code computes it"
 
 
-def assignments(record: Record, first: int) -> Record:
+def assignments(record: Record, first: int, target: str = "numpy") -> Record:
     """The lines of the assignments of the code of ``record`` that are not its equations word for word, numbered from
     ``first`` on."""
-    return lines_of(Body(record), first)
+    return lines_of(Body(record).lowered if target == "numpy" else scalar_program(record), first)
 
 
-def lines_of(body: Body, first: int) -> Record:
-    """The same of the program of a function body."""
-    source = body.record.program
-    stable = {a.name: a for a in body.stable}
-    made = {a.name: a.entry for a in body.equations}
-    largest = {a.name for a in body.equations if a.over}
-    inside = {name: a for name, a in stable.items() if name in body.inlined - largest}
+def lines_of(lowered: Lowered, first: int) -> Record:
+    """The same of an array program."""
+    source = lowered.record.program
+    stable = {a.name: a for a in lowered.stable}
+    made = {a.name: a.entry for a in lowered.equations}
+    largest = {a.name for a in lowered.equations if a.over}
+    inside = {name: a for name, a in stable.items() if name in lowered.inlined - largest}
     positive = {a.name for a in source.inputs if a.positive} | {n for n, entry in made.items() if entry.is_positive}
-    rows = {size(body.count): size(body.blocks.axis)} if body.blocks is not None else {}
     parts: dict[str, Assignment] = {}  # what has a name in the code alone
     lines: list[tuple[Expr, Expr]] = []
-    for assign in body.program:
-        means = written_out(replaced(meant(meaning(assign.node, positive)), rows), parts)
+    for assign in lowered.program:
+        means = written_out(replaced(meant(meaning(assign.node, positive)), lowered.sizes), parts)
         if assign.name not in stable:
             entry = made.get(assign.name, entry_of(assign.name, assign.letters))
             parts[assign.name] = Assignment(entry, means)
@@ -52,10 +53,10 @@ def lines_of(body: Body, first: int) -> Record:
             if ordered_sums(means) != ordered_sums(right):
                 lines.append((made[assign.name], means))
     free = [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
-    forms = tuple(node(a.entry, meant(a.rhs)) for a in body.stable if not a.over)
+    forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
     steps = tuple(_line(source, number, *line) for number, line in enumerate(lines, first))
-    return Record(program, body.record.wrt, steps, {}, {})
+    return Record(program, lowered.record.wrt, steps, {}, {})
 
 
 def _line(source: Program, number: int, entry: Expr, means: Expr) -> Step:

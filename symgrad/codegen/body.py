@@ -9,11 +9,11 @@ from dataclasses import replace
 from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.array_program import Assign, Copy, Fill, Layout, Load, loads, rank, walk
+from symgrad.codegen.array_program import Assign, Copy, Fill, Layout, Load, loads, rank, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.labels import gaps, takes_labels
-from symgrad.codegen.lower import Lowering
+from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.memory import in_place, owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
@@ -33,14 +33,12 @@ LOCALS = ("count", "gap", "rows", "start", "block", "given")  # names of the lin
 class Body:
     """The function body for ``record``: lines without indentation.
 
-    ``program`` has the assignments, ``equations`` what they were made from, those written into others included, and
-    ``stable`` the equations before rows, repeats and poles were seen to; ``inlined`` are those without a line.
-    ``blocks`` says which equations are evaluated for a block of rows, or is None where rows do not stay apart;
-    ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows
-    (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array, ``gradients`` the
-    expression for each gradient, ``labels`` the inputs that may be given as labels, ``row_results`` what is returned
-    for a block.  ``multiplies`` tells whether lines for a block
-    multiply matrices.  ``local`` names what the lines hold besides the arrays, as no array is named.
+    ``lowered`` is the array program.  ``blocks`` says which equations are evaluated for a block of rows, or is None
+    where rows do not stay apart; ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the
+    evaluation of the rows (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array,
+    ``gradients`` the expression for each gradient, ``labels`` the inputs that may be given as labels, ``row_results``
+    what is returned for a block.  ``multiplies`` tells whether lines for a block multiply matrices.  ``local`` names
+    what the lines hold besides the arrays, as no array is named.
     """
 
     def __init__(self, record: Record) -> None:
@@ -58,12 +56,10 @@ class Body:
         self._taken = taken | set(self.names.values())
         self.local = {name: self._fresh(name) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is shown by it
-        self.program: list[Assign] = []
-        self.equations = every
-        self.stable = plan.assignments
         self._parts: set[str] = set()
         self._helpers = {a.name for a in every if a.is_helper}
-        self.inlined = _used_once(every)
+        meant = {size(self.count): size(self.blocks.axis)} if self.blocks is not None else {}
+        self.lowered = Lowered(record, plan.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *plan.schedule.gradients.values()}
         self._lowering = Lowering(axes)
         for array in record.program.inputs:
@@ -76,7 +72,7 @@ class Body:
         if self.blocks is None:
             self.lines = [*self._checks(checked), *self._section(assignments)]
         else:
-            self.inlined -= {a.name for a in self.blocks.before}
+            self.lowered.inlined -= {a.name for a in self.blocks.before}
             self.before = self._section(self.blocks.before, [*self.blocks.rows, *self.blocks.after])
             self._lowering.rows, self._lowering.count = self.blocks.axis, self.local["count"]
             opened = self._open_labels()
@@ -125,7 +121,7 @@ class Body:
 
     def _section(self, assignments: Iterable[Assignment], later: Iterable[Assignment] = ()) -> list[Source]:
         """The lines of some equations, of which the output has a blank one behind it; ``later`` ones may use them."""
-        assigns = [assign for a in assignments for assign in self._lowered(a)]
+        assigns = [assign for a in assignments for assign in self._assigns(a)]
         last = self.record.program.output
         kept = (
             {a.name for a in self.record.program.inputs} | {n for a in later for n in array_names(a.rhs)} | self._parts
@@ -143,7 +139,7 @@ class Body:
                 lines.append(Source(""))
         return lines
 
-    def _lowered(self, assignment: Assignment) -> list[Assign]:
+    def _assigns(self, assignment: Assignment) -> list[Assign]:
         """An equation as assignments; none where its one user has it inside."""
         name, lowering = assignment.name, self._lowering
         node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
@@ -154,11 +150,11 @@ class Body:
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         if assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
             node = Copy(letters, node)  # no input, no other result
-        if name in self.inlined:
+        if name in self.lowered.inlined:
             lowering.know(name, node, assignment.indices)
             return []
         made = hoisted(Assign(name, letters, node), lambda n: len(self._emitter().text(n)), self._part)
-        self.program += made
+        self.lowered.program += made
         lowering.know(name, self._load(name, letters, assignment.indices), assignment.indices)
         return made
 

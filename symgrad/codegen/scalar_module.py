@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 from symgrad.codegen import scalar_runtime
-from symgrad.codegen.array_program import Call, Load
+from symgrad.codegen.array_program import Assign, Call, Load
 from symgrad.codegen.body import assumptions_used
 from symgrad.codegen.build import reduced
 from symgrad.codegen.labels import gaps, takes_labels
-from symgrad.codegen.lower import Lowering
+from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.module import (
     assembled,
     checked_inputs,
@@ -23,6 +23,7 @@ from symgrad.codegen.module import (
 )
 from symgrad.codegen.names import python_names
 from symgrad.codegen.scalar_emitter import ScalarEmitter
+from symgrad.codegen.schedule import schedule
 from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, called, docstring, indented, joined, written
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import InputError
@@ -73,7 +74,8 @@ def _function(
         lines += _unpacked(entries, names[a.name] + (".ravel().tolist()" if len(a.axes) > 1 else ".tolist()"))
     lines += [Source(f"{emitter.entry(a.name, ()).code} = float({names[a.name]})") for a in inputs if not a.axes]
     lines.append(Source(""))
-    gradients = _write(record, emitter)
+    _write(record, emitter)
+    gradients = schedule(record).gradients
     lines += [*emitter.lines, Source("")]
     results = []
     for wrt in record.wrt:
@@ -92,19 +94,35 @@ def _function(
     return function(called(f"def {name}", parameters(record, names), "", ":"), docstring(doc, INDENT), lines)
 
 
-def _write(record: Record, emitter: ScalarEmitter) -> Mapping[str, str]:
-    """Write the lines of all entries; the names of the arrays of gradients."""
+def scalar_program(record: Record) -> Lowered:
+    """The equations of ``record`` as an array program, one assignment for each."""
+    plan = evaluated(record).assignments
+    lowered = Lowered(record, plan, plan)
+    lowering = _lowering(record)
+    for a in plan:
+        node = lowering.lowered(a.rhs, a.indices + a.over)
+        lowered.program.append(Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
+        lowering.know(a.name, Load(a.indices, a.name, a.indices, len(lowering.arrays)), a.indices)
+    return lowered
+
+
+def _lowering(record: Record) -> Lowering:
     lowering = Lowering([axis.name for axis in record.program.axes])
     for array in record.program.inputs:
         letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
         lowering.know(array.name, Load(letters, array.name, letters, len(lowering.arrays)), letters)
+    return lowering
+
+
+def _write(record: Record, emitter: ScalarEmitter) -> None:
+    """Write the lines of all entries."""
     for assumption in assumptions_used(record):
         arrays = ", ".join(sorted(array_names(assumption.lhs)))
         words = f"{arrays}: expected that {assumption.words}"
         checks: list[Source] = []
         for gap in gaps(assumption):
-            node, indices = lowering.lowered(gap, ()), tuple(free_indices(gap))
-            for at in emitter.places(indices):
+            node = _lowering(record).lowered(gap, ())
+            for at in emitter.places(sorted(free_indices(gap), key=str)):
                 name = emitter.fresh(f"gap_{len(checks) // 2 + 1}")
                 emitter.gap(node, at, name)
                 checks += [
@@ -112,15 +130,11 @@ def _write(record: Record, emitter: ScalarEmitter) -> Mapping[str, str]:
                     Source(f'{INDENT}_hold({name}, "{words}")', needs=frozenset(["_hold"])),
                 ]
         emitter.lines += checks
-    plan = evaluated(record)
-    for a in plan.assignments:
-        node = lowering.lowered(a.rhs, a.indices + a.over)
-        if a.over:
-            node = reduced(node, a.over, a.name)
-        lowering.know(a.name, Load(a.indices, a.name, a.indices, len(lowering.arrays)), a.indices)
-        is_exponential = isinstance(node, Call) and a.is_helper  # of at most 0: it cannot overflow
-        emitter.assign(a.name, a.indices, node, is_small=is_exponential)
-    return {name: plan.schedule.gradients[name] for name in record.wrt}
+    lowered = scalar_program(record)
+    helpers = {a.name for a in lowered.equations if a.is_helper}
+    for assign in lowered.program:
+        is_exponential = isinstance(assign.node, Call) and assign.name in helpers  # of at most 0: it cannot overflow
+        emitter.assign(assign.name, assign.letters, assign.node, is_small=is_exponential)
 
 
 def _array(name: str, entries: Sequence[Source], dtype: str, shape: str) -> Source:

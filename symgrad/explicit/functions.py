@@ -43,7 +43,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in plan.assignments]
     table = Table(record, sizes).with_dummies(made)
     used = [a for a in used_assumptions(record) if not a.domain]
-    gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(free_indices(a.lhs)))]
+    gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(sorted(free_indices(a.lhs), key=str)))]
     lines: list[tuple[Symbol, Expr]] = []
     for array, assignment in zip(made, plan.assignments, strict=True):
         values = table.entries(assignment.rhs, assignment.indices + assignment.over)

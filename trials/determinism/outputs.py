@@ -51,6 +51,7 @@ def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
             "Markdown": derivation.to_markdown(),
             "HTML": derivation.to_html(),
             "source": derivation.to_source(),
+            "unrolled": derivation.to_source(target="scalar", sizes={a.name: 2 for a in derivation.program.axes}),
         }
     except SymgradError as error:
         return {"error": f"{type(error).__name__}: {error}"}
