@@ -182,8 +182,8 @@ class Derivation(Displayed):
         line is wrong there is none."""
         if not code or self.prove().faults:
             return None, ""
-        own, last = self.evaluation.record, self.assignments.record
-        shown = replace(last, steps=(*own.steps, *last.steps), adjoint_arrays=own.adjoint_arrays)
+        own = self.evaluation.record
+        shown = replace(own, steps=(*own.steps, *self.assignments.steps))
         if self.evaluation.prove().faults or self.assignments.prove().faults:
             return shown, ""
         from symgrad.codegen import function_source
