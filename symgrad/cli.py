@@ -252,15 +252,19 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from symgrad.evidence import check, check_loss, report_text  # with all that they need, only for this command
+    from symgrad.evidence import Section, check, check_loss, section_text, verdict  # for this command alone
+
+    def tell(section: Section) -> None:
+        if not options.json:
+            print(section_text(section), flush=True)
 
     if options.loss or options.expression or options.shapes:
         if options.published:
             raise InputError("--published is about the ready-made losses: give no LOSS with it")
-        report = check_loss(_loss(options), _wrt(options))
+        report = check_loss(_loss(options), _wrt(options), each=tell)
     else:
-        report = check(_read(options.published) if options.published else None)
-    print(json.dumps(report.as_dict(), indent=1) if options.json else report_text(report))
+        report = check(_read(options.published) if options.published else None, each=tell)
+    print(json.dumps(report.as_dict(), indent=1) if options.json else verdict(report))
     if not report.ok:
         _say(f"check failed: {report.first_failure}")
     return 0 if report.ok else 1
@@ -314,8 +318,7 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
 
     derivation.prove().refuse()
     at = derivation.explicit(y=None, **_sizes(derivation, options.shape))
-    show = entries_to_latex if options.format == "latex" else entries_to_text
-    return show(at)
+    return (entries_to_latex if options.format == "latex" else entries_to_text)(at)
 
 
 def _read(path: Path) -> str:
@@ -335,9 +338,7 @@ def _deliver(text: str, options: argparse.Namespace) -> None:
     text = text.rstrip("\n") + "\n"
     path: Path | None = options.output
     if path is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
+        return print(text, end="", flush=True)
     try:
         if path.is_dir():
             raise InputError(f"{shown(str(path))} is a folder: give the name of a file")

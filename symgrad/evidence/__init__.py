@@ -2,6 +2,6 @@
 runs."""
 
 from symgrad.evidence.checks import check, check_loss
-from symgrad.evidence.report import Item, Report, Row, Section, report_text
+from symgrad.evidence.report import Item, Report, Row, Section, report_text, section_text, verdict
 
-__all__ = ["Item", "Report", "Row", "Section", "check", "check_loss", "report_text"]
+__all__ = ["Item", "Report", "Row", "Section", "check", "check_loss", "report_text", "section_text", "verdict"]

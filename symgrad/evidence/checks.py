@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from symgrad.api import derive
@@ -22,9 +23,12 @@ from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
 from symgrad.sampling import NoInputs
 
+Tell = Callable[[Section], object]
 
-def check(published: str | None = None) -> Report:
-    """Prove the losses of everything that was published or recorded, and hold them against it.
+
+def check(published: str | None = None, *, each: Tell = lambda section: None) -> Report:
+    """Prove the losses of everything that was published or recorded, and hold them against it; ``each`` is called with
+    every section as soon as it is there.
 
     With ``published`` (JSON text in the layout of the blog's numbers) only the losses of the blog, against these
     numbers and the recorded runs.  Raises ``InputError`` for published numbers that are malformed or of a loss that is
@@ -36,13 +40,16 @@ def check(published: str | None = None) -> Report:
     except ValueError as error:
         raise InputError(f"published numbers: {error}") from None
     losses = [name for name in PUBLISHED if name in numbers or published is None]
-    blog = tuple(section(name, numbers.get(name)) for name in losses)
-    return Report(blog if published is not None else (*blog, *_published(sources()), _recorded()))
+    found: list[Section] = []
+    for made in chain((section(name, numbers.get(name)) for name in losses), _library() if published is None else ()):
+        each(made)
+        found.append(made)
+    return Report(tuple(found))
 
 
-def check_loss(loss: Loss, wrt: Sequence[str] | None = None) -> Report:
+def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lambda section: None) -> Report:
     """Prove every line of one loss; and hold the generated function against the loss itself.  For a loss of the
-    catalogue also against what was published of it, and against its recorded runs."""
+    catalogue also against what was published of it, and against its recorded runs.  ``each`` is that of ``check``."""
     derivation = derive(loss, wrt)
     items = proof_items(derivation)
     function = derivation.to_numpy(check=False)  # what is wrong is said above
@@ -53,6 +60,8 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None) -> Report:
         found += [Section(f"{loss.name}: published", tuple(items))] if items else []
         items = run_items(loss)
         found += [Section(f"{loss.name}: recorded runs", tuple(items))] if items else []
+    for made in found:
+        each(made)
     return Report(tuple(found))
 
 
@@ -97,16 +106,17 @@ def _large(loss: Loss, function: Callable[..., Any]) -> Item:
 # What was published, and recorded
 
 
-def _published(library: Sequence[Source]) -> list[Section]:
-    """A section for each source, after one with the proofs of what its items are held against."""
+def _library() -> Iterator[Section]:
+    """The proofs of what published items are held against; a section for each source; and the recorded runs."""
+    library = sources()
     items = [item for source in library for item in source.items]
     used = dict.fromkeys((KNOWN[i.loss], (i.by,) if isinstance(i, Formula) else KNOWN[i.loss].wrt) for i in items)
     others = [(loss, by) for loss, by in used if loss not in losses_with_runs() or by != loss.wrt]
     proofs = joint_proof(derived(loss, by) for loss, by in others)
-    return [
-        Section("Published: the losses of the examples", tuple(proofs)),
-        *(Section(f"Published: {s.name}", tuple(map(_checked, s.items)), where=s.where) for s in library),
-    ]
+    yield Section("Published: the losses of the examples", tuple(proofs))
+    for source in library:
+        yield Section(f"Published: {source.name}", tuple(map(_checked, source.items)), where=source.where)
+    yield _recorded()
 
 
 def _recorded() -> Section:

@@ -114,26 +114,32 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def report_text(report: Report) -> str:
     """The report of ``symgrad check`` for a terminal."""
-    lines = []
-    for section in report.sections:
-        lines += [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
-        for item in section.items:
-            sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
-            lines.append(f"  {sign} {item.what}: {item.found}")
-        if section.rows and section.expected_size:
-            mean, deviation = section.expected_size
-            lines += ["", "  What the printed numbers can say: are inputs found at which a formula gives them?"]
-            width = max(len(row.formula) for row in section.rows)
-            lines.append(
-                f"    {'formula':{width}}  inputs found  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
-            )
-            for row in section.rows:
-                size = "-" if row.size is None else f"{row.size:.0f}"
-                lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
-            lines.append(
-                "  A formula for which inputs are found is not refuted; "
-                "changes in two entries of a row that cancel cannot be seen."
-            )
-        lines.append("")
-    lines.append("Everything holds." if report.ok else f"FAILED: {report.first_failure}")
-    return "\n".join(lines)
+    return "\n".join([*(section_text(section) for section in report.sections), verdict(report)])
+
+
+def verdict(report: Report) -> str:
+    """The last line of a report."""
+    return "Everything holds." if report.ok else f"FAILED: {report.first_failure}"
+
+
+def section_text(section: Section) -> str:
+    """A section of the report, with a blank line behind it."""
+    lines = [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
+    for item in section.items:
+        sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"
+        lines.append(f"  {sign} {item.what}: {item.found}")
+    if section.rows and section.expected_size:
+        mean, deviation = section.expected_size
+        lines += ["", "  What the printed numbers can say: are inputs found at which a formula gives them?"]
+        width = max(len(row.formula) for row in section.rows)
+        lines.append(
+            f"    {'formula':{width}}  inputs found  least |x|^2 + |w|^2  ({mean:.0f} +- {deviation:.0f} expected)"
+        )
+        for row in section.rows:
+            size = "-" if row.size is None else f"{row.size:.0f}"
+            lines.append(f"    {row.formula:{width}}  {'yes' if row.witness else 'no':12}  {size}")
+        lines.append(
+            "  A formula for which inputs are found is not refuted; "
+            "changes in two entries of a row that cancel cannot be seen."
+        )
+    return "\n".join([*lines, ""])
