@@ -43,7 +43,6 @@ ALLOWED = {
     "equations.py": "numbers for numbers, before anything was validated",
     "chain/partials.py": "_rewritten: the argument of a logarithm as one fraction, where it stands",
     "check/instantiate.py": "scalar symbols: sums are written term by term, no index is left",
-    "explicit/functions.py": "scalar symbols of an instance at given sizes",
     "explicit/matrices.py": "scalar symbols of an instance at given sizes",
 }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from types import ModuleType
 
@@ -53,7 +54,7 @@ def assembled(
     """A module of some functions and of what they need of runtime modules; ``names`` are those of arrays and sizes."""
     needs = _needs(functions)
     helpers = runtime.functions_for(needs, *runtimes, runtime)
-    sources = [inspect.getsource(helper).rstrip() for helper in helpers]
+    sources = [_source_of(helper) for helper in helpers]
     uses_math = "math" in needs or any("math" in runtime.names_in(helper.__code__) for helper in helpers)
     imports = ["import math"] if uses_math else []
     imports += ["from collections.abc import Iterator"] if needs >= SUMMED else []
@@ -62,6 +63,11 @@ def assembled(
     head = f"{_header(record, closed_form)}\n\n{noqa}" + "\n".join(imports)
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
     return "\n\n\n".join([head, *parts]) + "\n"
+
+
+@cache
+def _source_of(helper: Callable[..., object]) -> str:
+    return inspect.getsource(helper).rstrip()
 
 
 def _header(record: Record, closed_form: Sequence[str]) -> str:
