@@ -5,7 +5,7 @@ Whatever is written out, equal normal forms are a proof (see ``normal``); the or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from symgrad.budget import Budget, OverBudget, within
@@ -79,38 +79,34 @@ class NormalFormProver:
 
     def _adjoint_choices(self, claim: Claim, closed: Mapping[str, Closed]) -> list[frozenset[str]]:
         """Which adjoints to write out: those that only one side mentions, until both mention the same; then all."""
-        sides = [array_names(claim.meaning) & self._adjoints.keys(), array_names(claim.after) & self._adjoints.keys()]
-        written: set[str] = set()
+        sides = [array_names(claim.meaning), array_names(claim.after)]
+        everything = _reached(sides[0] | sides[1], closed)
+        written: frozenset[str] = frozenset()
         while candidates := ((sides[0] ^ sides[1]) - written) & closed.keys():
             # The adjoint of an earlier array is stated in those of later ones.
             first = min(candidates, key=lambda a: self._record.program.rank[self._adjoints[a]])
-            written.add(first)
-            inside = array_names(closed[first].written[1]) & self._adjoints.keys()
+            written |= {first}
+            inside = array_names(closed[first].written[1])
             sides = [(side - {first}) | inside if first in side else side for side in sides]
-        everything = self._reached(written | sides[0] | sides[1], closed)
-        return list(dict.fromkeys([frozenset(written), everything]))
+        return list(dict.fromkeys([written, everything]))
 
-    def _reached(self, adjoints: set[str] | frozenset[str], closed: Mapping[str, Closed]) -> frozenset[str]:
-        found: set[str] = set()
-        waiting = set(adjoints) & closed.keys()
-        while waiting:
-            adjoint = waiting.pop()
-            found.add(adjoint)
-            waiting |= (array_names(closed[adjoint].written[1]) & closed.keys()) - found
-        return frozenset(found)
-
-    def _name_choices(self, claim: Claim) -> Iterator[frozenset[str]]:
+    def _name_choices(self, claim: Claim) -> list[frozenset[str]]:
         """Which names to write out: abbreviations and what depends on the array; then the nodes that the line
         mentions as well; then all.  The fewer, the shorter the expressions."""
         program = self._record.program
         definitions = frozenset(program.definitions)
         names = descendants(program, claim.wrt) | abbreviations(program)
-        yield names
-        wider = names | (definitions & (array_names(claim.meaning) | array_names(claim.after)))
-        if wider != names:
-            yield wider
-        if definitions != wider:
-            yield definitions
+        mentioned = array_names(claim.meaning) | array_names(claim.after)
+        return list(dict.fromkeys([names, names | (mentioned & definitions), definitions]))
+
+
+def _reached(adjoints: frozenset[str], closed: Mapping[str, Closed]) -> frozenset[str]:
+    """Those of some adjoints that have closed forms, and those in these."""
+    found: frozenset[str] = frozenset()
+    while waiting := (adjoints & closed.keys()) - found:
+        found |= waiting
+        adjoints = adjoints.union(*(array_names(closed[a].written[1]) for a in waiting))
+    return found
 
 
 def descendants(program: Program, name: str | None) -> frozenset[str]:
