@@ -30,10 +30,20 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
 
 
 def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
-    """The axes by name, the letters that are neither conventional for one nor ``taken`` shared out as spares."""
-    conventional = {letter for axis in axes for letter in axis.conventional}
-    free = [letter for letter in ascii_lowercase if letter not in conventional and letter not in taken]
-    return {a.name: replace(a, spares="".join(free[place :: len(axes)])) for place, a in enumerate(axes)}
+    """The axes by name, each letter conventional for one of them alone, the one that has it sooner in its list; letters
+    that are neither conventional for one nor ``taken`` are shared out as spares."""
+    owners: dict[str, str] = {}
+    for place in range(max((len(axis.conventional) for axis in axes), default=0)):
+        for axis in axes:
+            for letter in axis.conventional[place : place + 1]:
+                owners.setdefault(letter, axis.name)
+    free = [letter for letter in ascii_lowercase if letter not in owners and letter not in taken]
+    found: dict[str, Axis] = {}
+    for place, axis in enumerate(axes):
+        own = "".join(letter for letter in axis.conventional if owners[letter] == axis.name)
+        spares = "".join(free[place :: len(axes)])
+        found[axis.name] = replace(axis, own=own or spares[:1], spares=spares if own else spares[1:])
+    return found
 
 
 def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), above: Expr | None = None) -> Expr:

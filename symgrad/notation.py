@@ -52,13 +52,14 @@ class Axis(Legible):
     """A dimension of symbolic size, such as N (rows of a batch) or C (classes).
 
     ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters: the running
-    index first, the index of a derivative's denominator second.  ``spares`` are for further sums: letters that no other
-    axis of its program has.
+    index first, the index of a derivative's denominator second.  ``own`` are those of them that no other axis of its
+    program has, and ``spares`` further letters like that, for further sums.
     """
 
     name: str
     meaning: str = ""
     letters: str = ""
+    own: str = field(default="", compare=False)
     spares: str = field(default="", compare=False)
 
     @property
@@ -73,7 +74,7 @@ class Axis(Legible):
     @property
     def conventional(self) -> str:
         """The letters for this axis in order of preference; never empty."""
-        return self.letters or CONVENTIONAL_LETTERS.get(self.name, self.name[0].lower())
+        return self.own or self.letters or CONVENTIONAL_LETTERS.get(self.name, self.name[0].lower())
 
 
 @dataclass(frozen=True)

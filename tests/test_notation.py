@@ -17,6 +17,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.canonical import canonical
 from symgrad.functions import selection
+from symgrad.letters import with_spares
 from symgrad.notation import (
     Array,
     Axis,
@@ -194,3 +195,12 @@ def test_nothing_else_substitutes() -> None:
         if ways := _others(ast.parse(path.read_text(encoding="utf-8"))):
             found[path.relative_to(PACKAGE).as_posix()] = ways
     assert found.keys() == ALLOWED.keys(), found
+
+
+@pytest.mark.parametrize("names", [("Rows", "M"), ("H", "E"), ("K", "C"), ("R", "Rows", "Ran"), ("C", "K", "M", "T")])
+def test_a_letter_belongs_to_one_axis(names: tuple[str, ...]) -> None:
+    """A line in which one letter runs over two axes reads wrong, and the prover refuses it."""
+    axes = with_spares([Axis(name) for name in names], {"l"})
+    letters = [letter for axis in axes.values() for letter in axis.conventional + axis.spares]
+    assert len(set(letters)) == len(letters) and all(axis.conventional for axis in axes.values())
+    assert list(axes.values()) == [Axis(name) for name in names]
