@@ -158,6 +158,20 @@ def test_the_scalar_target_agrees(name: str) -> None:
     assert single.dtype == np.float32 and single == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_scalar_target_takes_its_sizes_alone() -> None:
+    """Also where the inputs are too many for one line."""
+    names = [f"an_array_of_a_long_name_{place}" for place in range(8)]
+    arrays = tuple(Array(name, (N,)) for name in names)
+    of = derive_record(total("many", arrays, Sum(sum(a[n] for a in arrays) ** 2, n)), tuple(names))
+    f = compile_source(to_source(of, "f", target="scalar", sizes={"N": 2, "D": 1, "C": 1}), "f")
+    loss, grads = f(*np.ones((8, 2)))
+    assert loss == 128 and all(np.array_equal(gradient, [16, 16]) for gradient in grads)
+    with pytest.raises(
+        ValueError, match=r"an_array_of_a_long_name_0: expected shape \(N,\) with N = 2, got shape \(3,\)"
+    ):
+        f(*np.ones((8, 3)))
+
+
 def in_blocks(name: str, entries: int) -> Callable[..., Any]:
     """The function with blocks of so many entries."""
     f = to_numpy(record(name))

@@ -175,7 +175,7 @@ def _function(record: Record, name: str, body: Body) -> Source:
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
     lines = [*body.before, *own, *body.after, last]
     checks = [called("if not _ready", inputs, INDENT, ":")]
-    checks += indented(checked_inputs(inputs, body.labels, within=body.local["given"]))
+    checks += indented(checked_inputs(inputs, body.labels, body.local["given"]))
     head = [*checks, *domain_checks(record, body.names), *_labels_as_rows(body), *body.sizes(_needs(lines))]
     return function(
         called(f"def {name}", parameters(record, body.names), "", ":"), docstring(doc, INDENT), [*head, *lines]
@@ -188,16 +188,19 @@ def function(head: Source, doc: str, lines: Sequence[Source]) -> Source:
     return Source("\n".join([head.code, doc, *(line.code for line in inside)]), needs=_needs(inside))
 
 
-def checked_inputs(names: Sequence[str], labels: Sequence[str], tail: str = "", within: str = "") -> list[Source]:
-    """The lines that check inputs; ``tail`` are further arguments, ``within`` a name for all of them where the names do
-    not fit a line."""
+def checked_inputs(
+    names: Sequence[str], labels: Sequence[str], within: str, sizes: Mapping[str, int] | None = None
+) -> list[Source]:
+    """The lines that check inputs, at some ``sizes``; ``within`` is a name for all of them where they do not fit a
+    line."""
+    args = [*names, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
     check = "_checked_or_labels" if labels else "_checked"
     target = ", ".join(names) if len(names) > 1 else f"({names[0]},)"
     needs = frozenset([check])
-    line = f"{target} = {check}({', '.join(names)}{tail})"
+    line = f"{target} = {check}({', '.join(args)})"
     if len(INDENT * 2 + line) <= WIDTH:
         return [Source(line, needs=needs)]
-    first = replace(called(check, names, INDENT * 2, before=f"{within} = "), needs=needs)
+    first = replace(called(check, args, INDENT * 2, before=f"{within} = "), needs=needs)
     return [first, *(Source(f"{n} = {within}[{place}]") for place, n in enumerate(names))]
 
 

@@ -61,8 +61,7 @@ def _function(
     flat = f"if not ({' and '.join(tests)}):"
     spread = ["if not (", *(f"{INDENT}{'and ' if place else ''}{test}" for place, test in enumerate(tests)), "):"]
     lines = [Source(line) for line in ([flat] if len(INDENT + flat) <= WIDTH else spread)]
-    given = "".join(f", {axis}={size}" for axis, size in sizes.items())
-    lines += indented(checked_inputs(own, labels, given, emitter.fresh("given")))
+    lines += indented(checked_inputs(own, labels, emitter.fresh("given"), sizes))
     for label in labels:
         columns = Source(str(sizes[record.program.arrays[label].axes[1].name]))
         lines += labels_as_rows(names[label], columns, dtype)
