@@ -11,11 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import derived
+from sympy import Sum, exp, tanh
 
 import symgrad
+from symgrad.derive import derive_record
 from symgrad.diagnosis.bench import adjoint_lines
+from symgrad.diagnosis.hypotheses import derivative_line
 from symgrad.diagnosis.points import Taken, compared_at
+from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
+from symgrad.notation import Array, Axis
+from symgrad.program import Program
+from symgrad.render.text import step_text
 from symgrad.sampling.tape import Tape
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("derived_once")]
@@ -577,3 +584,20 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
         assert main(["diagnose", *arguments]) == 2
         captured = capsys.readouterr()
         assert message in captured.err and captured.err.count("\n") == 1 and not captured.out
+
+
+def test_an_abbreviation_is_differentiated_where_it_stands() -> None:
+    """Not in the first line about anything that depends on it."""
+    N = Axis("N")
+    n, k = N.index("n"), N.index("k")
+    x, t, u, S, L = Array("x", (N,)), Array("t", (N,)), Array("u", (N,)), Array("S"), Array("L")
+    equations = (
+        abbreviation(S[()], Sum(exp(x[k]), k)),
+        node(t[n], x[n] * S[()] ** 2),
+        node(u[n], tanh(t[n]) * Sum(t[k], k)),
+        node(L[()], Sum(u[n] ** 2, n)),
+    )
+    record = derive_record(Program("f", (N,), (x,), equations, "L"), ("x",))
+    line = derivative_line(record, "S")
+    assert line is not None and line > (derivative_line(record, "u") or line)
+    assert step_text(record, line).startswith("∂t")

@@ -51,15 +51,19 @@ def definition_line(record: Record, name: str) -> int | None:
 def derivative_line(record: Record, name: str) -> int | None:
     """The number of the first line that differentiates the equation of an array; of an abbreviation, one of what it
     stands in."""
-    program = record.program
-
-    def holds(other: str) -> bool:
-        return other == name or (not program.definitions[name].is_node and name in program.ancestors.get(other, ()))
-
+    wanted = {name, *_written_into(record.program, name)}
     for step in record.steps:
-        if isinstance(step.subject, Partial) and any(map(holds, array_names(step.subject.of))):
+        if isinstance(step.subject, Partial) and wanted & array_names(step.subject.of):
             return step.number
     return None
+
+
+def _written_into(program: Program, name: str) -> set[str]:
+    """The arrays with lines of their own in whose equations an abbreviation stands, be it inside of another."""
+    if program.definitions[name].is_node:
+        return {name}
+    users = (d.name for d in program.ordered if name in array_names(d.rhs))
+    return set[str]().union(*(_written_into(program, user) for user in users))
 
 
 def first_use(record: Record, name: str) -> int | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sympy import Add, Expr, Max, Symbol, lambdify
+from sympy import Expr, Max, Symbol, lambdify
 from sympy.printing.pycode import PythonCodePrinter
 
 from symgrad.codegen import scalar_runtime
@@ -61,25 +61,11 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
         arguments,
         [*outputs, *gaps],
         modules=[NUMBERS, "math"],
-        printer=_Printer({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
+        printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
         cse=lambda expressions: (lines, expressions),
     )
     shapes = [tuple(sizes[axis.name] for axis in record.gradients[name].array.axes) for name in record.wrt]
     return _Function(record, sizes, compiled, shapes, len(outputs), "; ".join(a.words for a in used))
-
-
-class _Printer(PythonCodePrinter):  # type: ignore[misc]
-    """SymPy's printer, with a short way for the sums and products of names that fill these functions."""
-
-    def _print_Add(self, expr: Expr, order: str | None = None) -> str:
-        return " + ".join(self._print(term) for term in expr.args)
-
-    def _print_Mul(self, expr: Expr) -> str:
-        if all(isinstance(factor, (Symbol, Add)) for factor in expr.args):
-            return "*".join(
-                f.name if isinstance(f, Symbol) and not f.is_Dummy else f"({self._print(f)})" for f in expr.args
-            )
-        return str(super()._print_Mul(expr))
 
 
 class _Function:
