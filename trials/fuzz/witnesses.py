@@ -288,7 +288,10 @@ def point(draft: Draft, sizes: Mapping[str, int], rng: np.random.Generator) -> P
         inputs = inputs_at(draft, sizes, rng, scale)
         kinks.watch = Watch()
         with np.errstate(all="ignore"):
-            value = run(**inputs)
+            try:
+                value = run(**inputs)
+            except ZeroDivisionError:  # of numbers that are no arrays
+                continue
             if np.iscomplexobj(value) or not np.isfinite(value) or kinks.watch.near or abs(value) > MOST:
                 continue
             tied = kinks.watch.tied
