@@ -129,7 +129,7 @@ def _point(
 ) -> Point | None:
     inputs = {given.name: drawn(given, sizes, rng, scale) for given in loss.inputs}
     # Where something overflows NumPy's own value may be finite and wrong: atan(z - log(sum(exp(z)))).
-    with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
+    with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError, ZeroDivisionError):
         value = float(run(**inputs))
         if not abs(value) < MOST:
             return None
