@@ -285,3 +285,17 @@ def test_functions_come_with_those_that_they_call() -> None:
     assert found == ["_checked", "_real", "_fit", "_dot", "_weighted"]
     both = runtime.functions_for({"_sigmoid", "_hold"}, scalar_runtime, runtime)
     assert {f.__module__.rpartition(".")[2] for f in both} == {"scalar_runtime", "runtime"}
+
+
+@pytest.mark.parametrize("letters", [(n, m), (m, n)])
+@pytest.mark.parametrize("into", ["", "Y"])
+def test_a_line_that_is_too_long_is_broken(letters: tuple[Idx, Idx], into: str) -> None:
+    names = {"X": "X" + 60 * "x", "Y": "Y" + 60 * "y", "a": "a"}
+    own = replace(Y, letters=letters)
+    for node in (Call((n, m), exp, (product([X, Y], []),)), product([Y, X], []), added([Y, X])):
+        given = node if not into else product([own, replace(X, letters=letters)], [])
+        line = NumpyEmitter(names, Source("float")).assigned(Assign("a", letters, given, into)).code
+        space = {names["X"]: np.ones((2, 3)), names["Y"]: np.ones((2, 3)), "np": np}
+        exec(line, space)
+        assert max(map(len, line.split("\n"))) > 100 and "\n" in line
+        assert space["a"].shape == ((2, 3) if letters == (n, m) or into else (3, 2))

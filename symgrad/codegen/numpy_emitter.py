@@ -85,14 +85,10 @@ class NumpyEmitter:
             value = Source(f"np.{operator}({place}, {right.code}, out={place})", Strength.CALL, frozenset(needs))
         line = f"{name} = {value.code}"
         if len(INDENT + line) > WIDTH:
-            broken = isinstance(node, (Call, Reduce, Fill)) or assign.into
-            line = self._broken(name, value) if broken else f"{name} = (\n{INDENT}{value.code}\n)"
+            is_call = isinstance(node, (Call, Reduce, Fill)) and node.letters == assign.letters
+            head, _, inside = value.code.partition("(") if is_call or assign.into else ("", "", f"{value.code})")
+            line = f"{name} = {head}(\n{INDENT}{inside[:-1]}\n)"  # the arguments of a call have a line of their own
         return Source(line, needs=value.needs)
-
-    def _broken(self, name: str, value: Source) -> str:
-        """A call whose arguments have a line of their own."""
-        head, _, inside = value.code.partition("(")
-        return f"{name} = {head}(\n{INDENT}{inside[:-1]}\n)"
 
     def over(self, node: Node, layout: Layout) -> Source:
         """The node spread by broadcasting over ``layout``, which has all of its letters."""
