@@ -15,7 +15,7 @@ from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.memory import in_place, owns_memory
-from symgrad.codegen.names import RESERVED, free, python_names
+from symgrad.codegen.names import RESERVED, free, part_name, python_names
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
 from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
@@ -54,7 +54,7 @@ class Body:
         self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
         self.labels = [a.name for a in record.program.inputs if takes_labels(record, a)]
         self._taken = taken | set(self.names.values())
-        self.local = {name: self._fresh(name) for name in LOCALS}
+        self.local = {name: free(name, self._taken) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is shown by it
         self._parts: set[str] = set()
         self._helpers = {a.name for a in every if a.is_helper}
@@ -160,10 +160,7 @@ class Body:
 
     def _part(self) -> str:
         """A name for a part of an expression."""
-        place = 1
-        while (name := f"part{place}") in self._taken:
-            place += 1
-        self._taken.add(name)
+        name = part_name(self._taken)
         self._parts.add(name)
         self._shown[name] = name
         return name
@@ -213,9 +210,6 @@ class Body:
                     code = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
                 lines.append(Source(f"{axis.name} = {code}"))
         return lines
-
-    def _fresh(self, name: str) -> str:
-        return free(name, self._taken)
 
 
 def one_hot(function: str, labels: str, count: Source, dtype: Source) -> Source:

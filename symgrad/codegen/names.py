@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable
+from itertools import count
 
 RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range"}
 """What the lines around and of a generated function call: no array can have such a name there."""
@@ -23,6 +24,13 @@ def python_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, s
     for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
         found[name] = free(python_name(name), used)
     return found
+
+
+def part_name(used: set[str]) -> str:
+    """The first of part1, part2, ... that is not used, for a part of an expression; it is used from now on."""
+    name = next(name for place in count(1) if (name := f"part{place}") not in used)
+    used.add(name)
+    return name
 
 
 def free(name: str, used: set[str]) -> str:

@@ -14,6 +14,7 @@ from sympy import Add, Expr, Indexed, Mul, Pow, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.names import free
 from symgrad.codegen.schedule import Assignment
 from symgrad.notation import array_names, bound_indices, entry_of, name_of, replaced, sum_over
 
@@ -29,7 +30,7 @@ def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[
             users = [a for a in found if a.name != gradient.name and gradient.name in array_names(a.rhs)]
             if pole.base.name in {p.base.name for p in _poles(product)} or not users:
                 continue
-            name = _fresh(f"{gradient.name}_{pole.base.name}", taken)
+            name = free(f"{gradient.name}_{pole.base.name}", taken)
             made = Assignment(entry_of(name, gradient.indices), product)
             changed = {a.name: _replaced(a.rhs, gradient, pole, name) for a in users}
             if any(gradient.name in array_names(rhs) for rhs in changed.values()):
@@ -81,10 +82,3 @@ def _replaced(expr: Basic, gradient: Assignment, pole: Indexed, name: str) -> Ex
                     rest = Mul(*(f for f in expr.args if f is not factor and f != wanted))
                     return _replaced(rest, gradient, pole, name) * entry_of(name, factor.indices)
     return expr.func(*(_replaced(arg, gradient, pole, name) for arg in expr.args))
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name

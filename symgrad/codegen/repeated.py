@@ -12,6 +12,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import weighted
+from symgrad.codegen.names import part_name
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.notation import array_names, bound_indices, entry_of, indices_of, name_of, replaced, sum_over
 
@@ -36,7 +37,7 @@ def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[As
         changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in found]
         first = next(place for place, a in enumerate(changed) if a.rhs != found[place].rhs)
         found = [*changed[:first], part, *changed[first:]]
-    names = {a.name: _fresh(taken) for a in found if a.name in made}  # numbered in the order of the lines
+    names = {a.name: part_name(taken) for a in found if a.name in made}  # numbered in the order of the lines
     return [replace(a, entry=_with_names(a.entry, names), rhs=_with_names(a.rhs, names)) for a in found]
 
 
@@ -112,11 +113,3 @@ def _named(expr: Basic, pattern: Expr, name: str) -> Expr:
     if isinstance(expr, Sum):
         return sum_over(_named(expr.function, pattern, name), bound_indices(expr))
     return expr.func(*(_named(arg, pattern, name) for arg in expr.args))
-
-
-def _fresh(taken: set[str]) -> str:
-    place = 1
-    while (name := f"part{place}") in taken:
-        place += 1
-    taken.add(name)
-    return name

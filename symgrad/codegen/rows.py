@@ -16,6 +16,7 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.names import free
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.equations import Assumption
 from symgrad.functions import selection
@@ -91,7 +92,7 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             if array_names(rest) & late or not _is_row(replace(a, rhs=rest), axis) or (scale != 1 and a.is_output):
                 return None
             if scale != 1:
-                name = _fresh(f"{a.name}_unscaled", taken)
+                name = free(f"{a.name}_unscaled", taken)
                 scales[a.name] = scale, name
                 a = replace(a, entry=entry_of(name, a.indices))
             rowwise.add(a.name)
@@ -112,7 +113,7 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             late.add(a.name)
             (scale,) = found
             if rest or scale != 1:
-                part = _fresh(f"{a.name}_rows", taken)
+                part = free(f"{a.name}_rows", taken)
                 entry = entry_of(part, a.indices)
                 rows.append(Assignment(entry, Add(*(t for _, t in summed))))
                 after.append(replace(a, rhs=Add(scale * entry, *rest)))
@@ -194,10 +195,3 @@ def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:
                 others = Mul(*(f for f in expr.args if f is not factor))
                 return [t for term in factor.args for t in _terms(others * term, rowwise)]
     return [expr]
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
