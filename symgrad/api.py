@@ -139,8 +139,7 @@ class Derivation(Displayed):
 
     @cached_property
     def assignments(self) -> Evaluation:
-        """The assignments of the generated code that are not the equations it evaluates word for word, as lines: each
-        says that what the code computes is what its equation means."""
+        """The assignments of the generated code that are not its equations word for word: what it computes instead."""
         return self._assignments("numpy")
 
     def _assignments(self, target: str) -> Evaluation:
@@ -151,13 +150,11 @@ class Derivation(Displayed):
     def _refuse(self, target: str = "") -> tuple[str, ...]:
         """What a generated module says of lines that are not known to hold.
 
-        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation, of what its code evaluates, or,
-        where source is written for a ``target``, of its assignments; warns with ``UndefinedWarning`` of lines that are
-        undefined somewhere.
+        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation, of what its code evaluates, or
+        of its assignments for a ``target``; warns with ``UndefinedWarning`` of lines that are undefined somewhere.
         """
         parts: list[Derivation | Evaluation] = [self, self.evaluation]
-        if target:
-            parts.append(self.assignments if target == "numpy" else self._assignments(target))
+        parts += [self.assignments if target == "numpy" else self._assignments(target)] if target else []
         return tuple(remark for part in parts for remark in part.prove().refuse())
 
     def _marks(self, code: bool) -> list[Mark]:
@@ -167,7 +164,7 @@ class Derivation(Displayed):
     def _page(self, notation: str, steps: str, code: bool, title: bool) -> tuple[Page, str]:
         """The page that every notation writes, and the source of the function that ``code`` adds to it."""
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
-        marks |= {0: self.prove().problems[0]} if self.prove().problems else {}
+        marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
         return layout(self.record, marks, notation, evaluation, steps, title), source
 
@@ -182,8 +179,7 @@ class Derivation(Displayed):
         line is wrong there is none."""
         if not code or self.prove().faults:
             return None, ""
-        own = self.evaluation.record
-        shown = replace(own, steps=(*own.steps, *self.assignments.steps))
+        shown = replace(self.evaluation.record, steps=(*self.evaluation.steps, *self.assignments.steps))
         if self.evaluation.prove().faults or self.assignments.prove().faults:
             return shown, ""
         from symgrad.codegen import function_source
@@ -314,9 +310,9 @@ class Derivation(Displayed):
         be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
         input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
 
-        Every line is proved first, once; that the assignments of the code are what these lines say is proved where
-        its source is asked for.  Raises ``RefutedError``, naming the line, where one is wrong, and warns with
-        ``UndefinedWarning`` where one is undefined somewhere; ``check=False`` leaves the proof out.
+        Every line is proved first, once; the assignments are where source is asked for.  Raises ``RefutedError``, naming
+        the line, where one is wrong, and warns with ``UndefinedWarning`` where one is undefined somewhere;
+        ``check=False`` leaves the proof out.
         """
         from symgrad.codegen import to_numpy
 
