@@ -310,9 +310,8 @@ class Derivation(Displayed):
         be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
         input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
 
-        Every line is proved first, once; the assignments are where source is asked for.  Raises ``RefutedError``, naming
-        the line, where one is wrong, and warns with ``UndefinedWarning`` where one is undefined somewhere;
-        ``check=False`` leaves the proof out.
+        Every line is proved first, once; assignments are where source is asked for.  ``check=False`` leaves that out.
+        Raises ``RefutedError``, naming a line that is wrong; ``UndefinedWarning`` is of one undefined somewhere.
         """
         from symgrad.codegen import to_numpy
 
