@@ -14,7 +14,9 @@ import symgrad
 from symgrad import Array, Axis, Program, abbreviation, derive, node, rows_sum_to_one, symmetric
 from symgrad.array import log_softmax, logsumexp, norm, one_hot, softmax, softplus
 from symgrad.array import relu as relu_of
+from symgrad.array.expression import parse
 from symgrad.canonical import canonical
+from symgrad.codegen import compile_source
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import absolute, minimum, selection, signum
@@ -572,3 +574,58 @@ def test_a_page_is_made_where_an_array_on_the_way_has_no_derivative() -> None:
         return -np.std(np.maximum(0.1, log_softmax(Z, axis=0)))
 
     assert derive(flat).to_html()
+
+
+def test_labels_in_the_place_of_every_array_leave_numbers_as_they_are() -> None:
+    """The data type of labels is that of integers, in which 1/2 is 0."""
+    loss = parse("sum(Y * Z) * exp(t) + t / 2", "Y: N C distribution, Z: N C distribution, t: scalar")
+    derivation = symgrad.derive(loss, ["t"])
+    rows, labels = np.eye(2)[[0, 1, 1]], np.array([1, 1, 0])
+    unrolled = compile_source(derivation.to_source("f", target="scalar", sizes={"N": 3, "C": 2}), "f")
+    for f in (derivation.to_numpy(), unrolled):
+        for one, other in ((rows, labels), (labels, rows), (rows, np.eye(2)[labels])):
+            value, grads = f(one, other, 0.5)
+            assert value == pytest.approx(np.exp(0.5) + 0.25) and grads.t == pytest.approx(np.exp(0.5) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "wrt"),
+    [
+        ("sum(X * exp(tau))", "X: N D, tau: scalar", "X tau"),
+        ("sum(X * exp(tau) * exp(X * tau))", "X: N D, tau: scalar", "X tau"),
+        ("sum(tanh(X * sqrt(tau) + log(tau)))", "X: N D, tau: scalar", "X tau"),
+        ("sum(X) - tau", "X: N D, tau: scalar", "X tau"),
+        ("sum(X) / 3 + tau / 2", "X: N D, tau: scalar", "X tau"),
+    ],
+)
+def test_a_number_of_pythons_keeps_single_precision(text: str, shapes: str, wrt: str) -> None:
+    """NumPy takes functions of such a number in double precision, and an array times that is of double precision."""
+    f = symgrad.derive(parse(text, shapes), wrt.split()).to_numpy()
+    value, grads = f(np.ones((2, 3), np.float32), 0.5)
+    assert value.dtype == np.float32 and all(gradient.dtype == np.float32 for gradient in grads)
+
+
+def test_functions_of_sizes_alone() -> None:
+    @symgrad.loss(shapes="X: N D", wrt="X")
+    def loss(X: Any) -> Any:
+        count = len(X)
+        return (
+            np.sum(X) * symgrad.array.sigmoid(count) * symgrad.array.softplus(count) * np.log1p(count) * np.expm1(count)
+        )
+
+    value, grads = symgrad.derive(loss).to_numpy()(np.ones((2, 3)))
+    expected = np.log(1 + np.exp(2)) / (1 + np.exp(-2)) * np.log(3) * (np.exp(2) - 1)
+    assert np.allclose(grads.X, expected, rtol=1e-14) and value == pytest.approx(6 * expected)
+
+
+@pytest.mark.parametrize("choice", ["where(A > 0, 1, 0)", "where(A > 0, 1, -1)", "where((A > 0) & (B > 0), 2, 1)"])
+def test_a_choice_between_numbers_is_an_assignment_that_holds(choice: str) -> None:
+    derivation = symgrad.derive(parse(f"sum({choice} * B)", "A: N D, B: N D"), ["B"])
+    assert set(derivation.assignments.prove().counts) <= {"every shape"}
+
+
+@pytest.mark.parametrize("name", ["next", "self", "cls"])
+def test_inputs_called_like_what_the_code_calls(name: str) -> None:
+    shapes = f"Y: N C distribution, Z: N C distribution, {name}: scalar"
+    f = symgrad.derive(parse(f"mean((Y - Z)**2) * {name}", shapes), [name]).to_numpy()
+    assert f(np.eye(2)[[0, 1, 1]], np.array([1, 1, 0]), 2.0)[0] == pytest.approx(4 / 3)

@@ -96,7 +96,7 @@ class Expression:
     text: str
     tree: ast.expr
 
-    def __call__(self, **inputs: Any) -> Any:
+    def __call__(self, /, **inputs: Any) -> Any:
         """The value at ``inputs``, arrays or symbols, by name."""
         return _value(self.tree, inputs, self.text)
 

@@ -151,7 +151,7 @@ class Contract(Node):
 
 @dataclass(frozen=True)
 class Fill(Node):
-    """``of`` repeated along further axes; ``sizes`` are those of all axes."""
+    """``of`` repeated along further axes, in the data type of the inputs; ``sizes`` are those of all axes."""
 
     of: Node
     sizes: tuple[Expr, ...]

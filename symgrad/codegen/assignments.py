@@ -12,7 +12,7 @@ from sympy import Expr
 
 from symgrad.codegen.array_program import meaning
 from symgrad.codegen.body import Body
-from symgrad.codegen.kernels import meant
+from symgrad.codegen.kernels import meant, numbers_chosen
 from symgrad.codegen.lower import Lowered
 from symgrad.codegen.scalar_module import scalar_program
 from symgrad.codegen.schedule import Assignment
@@ -49,8 +49,8 @@ def lines_of(lowered: Lowered, first: int) -> Record:
             entry = made.get(assign.name, entry_of(assign.name, assign.letters))
             parts[assign.name] = Assignment(entry, means)
         elif assign.name not in largest:
-            right = meant(written_out(stable[assign.name].rhs, inside))
-            if ordered_sums(means) != ordered_sums(right):
+            right = numbers_chosen(meant(written_out(stable[assign.name].rhs, inside)))
+            if ordered_sums(numbers_chosen(means)) != ordered_sums(right):
                 lines.append((made[assign.name], means))
     free = [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.array_program import Assign, Copy, Fill, Layout, Load, loads, rank, size, walk
-from symgrad.codegen.build import reduced
+from symgrad.codegen.array_program import Assign, Call, Copy, Fill, Layout, Load, Node, Power, loads, rank, size, walk
+from symgrad.codegen.build import parted, reduced
 from symgrad.codegen.hoist import hoisted
+from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.memory import in_place, owns_memory
 from symgrad.codegen.names import RESERVED, free, part_name, python_names
-from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
+from symgrad.codegen.numpy_emitter import HALF, NumpyEmitter, is_matmul
 from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
@@ -37,8 +38,9 @@ class Body:
     where rows do not stay apart; ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the
     evaluation of the rows (without blocks, all are in ``lines``).  ``names`` gives the Python name of every array,
     ``gradients`` the expression for each gradient, ``labels`` the inputs that may be given as labels, ``row_results``
-    what is returned for a block.  ``multiplies`` tells whether lines for a block multiply matrices.  ``local`` names
-    what the lines hold besides the arrays, as no array is named.
+    what is returned for a block, ``dtype`` the data type of the inputs.  ``multiplies`` tells whether lines for a block
+    multiply matrices.  ``local`` names what the lines hold besides the arrays, as no array is named.  ``alone`` are the
+    arrays in functions of scalars alone.
     """
 
     def __init__(self, record: Record) -> None:
@@ -46,13 +48,15 @@ class Body:
         plan = evaluated(record)
         taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
-        assignments = repeats_named(poles_cancelled(plan.assignments, taken), taken)
+        chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in plan.assignments]
+        assignments = repeats_named(poles_cancelled(chosen, taken), taken)
         checked = assumptions_used(record)
         self.blocks = blocks_of(record.program, assignments, checked, taken)
         every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]
         axes = [axis.name for axis in record.program.axes]
         self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
         self.labels = [a.name for a in record.program.inputs if takes_labels(record, a)]
+        self.dtype = dtype_of(record, self.names, self.labels)
         self._taken = taken | set(self.names.values())
         self.local = {name: free(name, self._taken) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is shown by it
@@ -66,6 +70,7 @@ class Body:
             letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
             self._lowering.know(array.name, self._load(array.name, letters, letters), letters)
         self.multiplies = False
+        self.alone: set[str] = set()
         self.before: list[Source] = []
         self.after: list[Source] = []
         self.row_results: dict[str, Source] = {}
@@ -108,15 +113,6 @@ class Body:
         axes = next((a.axes for a in self.record.program.inputs if a.name == name), ())
         return self.blocks is not None and bool(axes) and axes[0].name == self.blocks.axis
 
-    @property
-    def dtype(self) -> Source:
-        """The data type of the inputs, from one that cannot be labels where there is such a one."""
-        arrays = [a for a in self.record.program.inputs if a.axes]
-        if not arrays:
-            return Source("np.float64")
-        name = self.names[min(arrays, key=lambda a: a.name in self.labels).name]
-        return Source(f"{name}.dtype", needs=frozenset([name]))
-
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _section(self, assignments: Iterable[Assignment], later: Iterable[Assignment] = ()) -> list[Source]:
@@ -146,13 +142,15 @@ class Body:
         if assignment.over:
             node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
-        if set(node.letters) != set(letters):
+        is_number = name in self._returned and parted(node)[1].is_plain  # of Python's, without a dtype
+        if set(node.letters) != set(letters) or is_number:
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
-        if assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
+        elif assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
             node = Copy(letters, node)  # no input, no other result
         if name in self.lowered.inlined:
             lowering.know(name, node, assignment.indices)
             return []
+        self.alone |= {name for part in walk(node) if _is_promoted(part) for name in loads(part)}
         made = hoisted(Assign(name, letters, node), lambda n: len(self._emitter().text(n)), self._part)
         self.lowered.program += made
         lowering.know(name, self._load(name, letters, assignment.indices), assignment.indices)
@@ -210,6 +208,24 @@ class Body:
                     code = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
                 lines.append(Source(f"{axis.name} = {code}"))
         return lines
+
+
+def _is_promoted(node: Node) -> bool:
+    """Whether NumPy makes a number in double precision of numbers of Python's: by a function of them alone."""
+    is_function = isinstance(node, Call) or (isinstance(node, Power) and node.exponent == HALF)
+    return is_function and not node.letters and not node.is_plain
+
+
+def dtype_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> Source:
+    """The data type of the inputs, from an array that cannot be labels, which are integers."""
+    arrays = [a.name for a in record.program.inputs if a.axes]
+    if not arrays:
+        return Source("np.float64")
+    found = next((names[name] for name in arrays if name not in labels), None)
+    if found is not None:
+        return Source(f"{found}.dtype", needs=frozenset([found]))
+    shown = [names[name] for name in arrays]
+    return Source(f"np.result_type(np.float32, {', '.join(shown)})", needs=frozenset(shown))
 
 
 def one_hot(function: str, labels: str, count: Source, dtype: Source) -> Source:

@@ -13,6 +13,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
+from symgrad.functions import equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 
 
@@ -68,6 +69,24 @@ def meant(expr: Basic) -> Expr:
     """``expr`` with what these functions mean in their place."""
     made = _rebuilt(expr, meant)
     return MEANINGS[made.func](*made.args) if made.func in MEANINGS else made
+
+
+def numbers_chosen(expr: Basic) -> Expr:
+    """``expr`` with choices between two numbers as arithmetic with the condition, which has the dtype of the inputs."""
+    made = _rebuilt(expr, numbers_chosen)
+    if not isinstance(made, where) or any(array_names(choice) for choice in made.args[1:]):
+        return made
+    condition, one, other = made.args
+    return other + (one - other) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
+
+
+def _is_relation(expr: Expr) -> bool:
+    """Whether an expression is known to be 0 or 1: a relation, relations that hold together, or the opposite of one."""
+    if isinstance(expr, Add):
+        return isinstance(rest := 1 - expr, (equal, step, Mul)) and _is_relation(rest)
+    if isinstance(expr, Mul):
+        return all(map(_is_relation, expr.args))
+    return isinstance(expr, equal) or (isinstance(expr, step) and expr.args[1] in (0, 1))
 
 
 def zeros_kept(expr: Basic) -> Expr:

@@ -20,7 +20,7 @@ from symgrad.codegen.contraction import Group, contracted
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, sigmoid, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, selection, where
+from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
@@ -103,9 +103,6 @@ class Lowering:
             row, index = expr.args
             of = self._node(row, order)
             return Largest(of.letters, of, index)
-        if isinstance(expr, where) and all(map(is_plain, expr.args[1:])):
-            condition, one, other = expr.args  # a choice between two numbers would not have the dtype of the inputs
-            return self._node(other + (one - other) * condition, order)
         if expr.func in KNOWN:
             return call(expr.func, [self._node(arg, order) for arg in expr.args], self.layout(order))
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")

@@ -176,7 +176,9 @@ def _function(record: Record, name: str, body: Body) -> Source:
     lines = [*body.before, *own, *body.after, last]
     checks = [called("if not _ready", inputs, INDENT, ":")]
     checks += indented(checked_inputs(inputs, body.labels, body.local["given"]))
-    head = [*checks, *domain_checks(record, body.names), *_labels_as_rows(body), *body.sizes(_needs(lines))]
+    scalars = [body.names[a.name] for a in record.program.inputs if not a.axes and a.name in body.alone]
+    typed = [written(f"{n} = {{}}.type({n})", body.dtype) for n in scalars if body.dtype.needs]
+    head = [*checks, *domain_checks(record, body.names), *_labels_as_rows(body), *typed, *body.sizes(_needs(lines))]
     return function(
         called(f"def {name}", parameters(record, body.names), "", ":"), docstring(doc, INDENT), [*head, *lines]
     )

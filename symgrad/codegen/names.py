@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Iterable
 from itertools import count
 
-RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range"}
+RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next"}
 """What the lines around and of a generated function call: no array can have such a name there."""
 
 

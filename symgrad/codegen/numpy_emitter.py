@@ -36,6 +36,7 @@ from symgrad.codegen.build import is_weighted, parted
 from symgrad.codegen.contraction import is_matrix_product, is_pair
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, joined, named_in, quotient, written
+from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, selection, signum, step, where
 from symgrad.notation import axis_name
 
@@ -55,6 +56,11 @@ NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
     step: "float(({0} > 0) + {1} * ({0} == 0))",
     signum: "float(({0} > 0) - ({0} < 0))",
     where: "({1} if {0} else {2})",
+    expm1: "math.expm1({})",
+    log1p: "math.log1p({})",
+    logaddexp: "float(np.logaddexp({}, {}))",
+    sigmoid: "math.exp(-float(np.logaddexp(0, -({}))))",
+    weighted: "({0} * {1} if {0} else 0.0)",
 }
 HALF = Number((), Rational(1, 2))
 
@@ -130,7 +136,9 @@ class NumpyEmitter:
             case Power():
                 return self._power(node)
             case Call(letters, function, given):
-                template = (NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS)[function]
+                template = (NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS).get(function, "")
+                if not template:
+                    raise UnsupportedError(f"no Python function of a number is known for {function.__name__}")
                 return written(template, *(self.over(arg, letters) for arg in given), needs=named_in(template))
             case Largest(_, of, index):
                 template = ARRAY_FUNCTIONS[selection]
@@ -147,6 +155,8 @@ class NumpyEmitter:
                 return self._reduced(node)
             case Contract():
                 return self._contracted(node)
+            case Fill((), of):
+                return written("{}.type({})" if self.dtype.needs else "{}({})", self.dtype, self.text(of))
             case Fill(letters, of, sizes):
                 shape = written("({})" if len(sizes) > 1 else "({},)", joined(", ", [*map(plain, sizes)], Strength.SUM))
                 return written("np.full({}, {}, {})", shape, self.over(of, letters), self.dtype)

@@ -7,7 +7,7 @@ from itertools import product
 
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_program import Assign, Call, Load
-from symgrad.codegen.body import assumptions_used
+from symgrad.codegen.body import assumptions_used, dtype_of
 from symgrad.codegen.build import reduced
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.lower import Lowered, Lowering
@@ -49,8 +49,7 @@ def _function(
     arrays = [a for a in inputs if a.axes]
     own = [names[a.name] for a in inputs]
     first = names[arrays[0].name]
-    typed = names[min(arrays, key=lambda a: a.name in labels).name]
-    dtype = Source(f"{typed}.dtype", needs=frozenset([typed]))
+    dtype = dtype_of(record, names, labels)
     doc = [f"Return {record.program.output} and its gradients, at {_listed(sizes)}.", ""]
     doc += [f"{INDENT}{names[a.name]}: {described(a, labels)}" for a in inputs]
     doc += ["", "ValueError is raised for inputs that do not fit; they are never modified."]
@@ -62,12 +61,12 @@ def _function(
     spread = ["if not (", *(f"{INDENT}{'and ' if place else ''}{test}" for place, test in enumerate(tests)), "):"]
     lines = [Source(line) for line in ([flat] if len(INDENT + flat) <= WIDTH else spread)]
     lines += indented(checked_inputs(own, labels, emitter.fresh("given"), sizes))
-    for label in labels:
-        columns = Source(str(sizes[record.program.arrays[label].axes[1].name]))
-        lines += labels_as_rows(names[label], columns, dtype)
-    lines += domain_checks(record, names)
     own_dtype = emitter.fresh("dtype")
     lines.append(Source(f"{own_dtype} = {dtype.code}"))
+    for label in labels:
+        columns = Source(str(sizes[record.program.arrays[label].axes[1].name]))
+        lines += labels_as_rows(names[label], columns, Source(own_dtype))
+    lines += domain_checks(record, names)
     for a in arrays:
         entries = [emitter.entry(a.name, p) for p in product(*(range(sizes[axis.name]) for axis in a.axes))]
         lines += _unpacked(entries, names[a.name] + (".ravel().tolist()" if len(a.axes) > 1 else ".tolist()"))

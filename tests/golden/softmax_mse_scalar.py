@@ -55,9 +55,9 @@ def softmax_mse(X, W, b, Y):
         and X.dtype in _FLOATS
     ):
         X, W, b, Y = _checked_or_labels(X, W, b, Y, N=2, D=4, C=3)
-    if Y.ndim == 1:
-        Y = _one_hot(Y, 3, X.dtype)
     dtype = X.dtype
+    if Y.ndim == 1:
+        Y = _one_hot(Y, 3, dtype)
     X_11, X_12, X_13, X_14, X_21, X_22, X_23, X_24 = X.ravel().tolist()
     W_11, W_12, W_13, W_21, W_22, W_23, W_31, W_32, W_33, W_41, W_42, W_43 = W.ravel().tolist()
     b_1, b_2, b_3 = b.tolist()
