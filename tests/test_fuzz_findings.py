@@ -19,7 +19,7 @@ from symgrad.canonical import canonical
 from symgrad.codegen import compile_source
 from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
-from symgrad.functions import absolute, minimum, selection, signum
+from symgrad.functions import absolute, minimum, selection, signum, where
 from symgrad.notation import free_indices, renamed, sum_over
 
 N, C = Axis("N"), Axis("C")
@@ -629,3 +629,15 @@ def test_inputs_called_like_what_the_code_calls(name: str) -> None:
     shapes = f"Y: N C distribution, Z: N C distribution, {name}: scalar"
     f = symgrad.derive(parse(f"mean((Y - Z)**2) * {name}", shapes), [name]).to_numpy()
     assert f(np.eye(2)[[0, 1, 1]], np.array([1, 1, 0]), 2.0)[0] == pytest.approx(4 / 3)
+
+
+@pytest.mark.parametrize("target", ["numpy", "scalar"])
+def test_a_choice_by_what_is_no_relation(target: str) -> None:
+    """Any number but 0 chooses the first."""
+    N = Axis("N")
+    n, x, L = N.index("n"), Array("x", (N,)), Array("L")
+    program = Program("f", (N,), (x,), (node(L[()], Sum(where(x[n], 1, 3) * x[n], n)),), "L")
+    sizes = {"N": 3} if target == "scalar" else None
+    f = compile_source(derive(program, ["x"]).to_source("f", target=target, sizes=sizes), "f")
+    value, grads = f(np.array([2.0, 0.0, -1.0]))
+    assert value == 1 and np.array_equal(grads.x, [1, 3, 1])
