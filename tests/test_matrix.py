@@ -152,8 +152,7 @@ def test_the_form_has_the_entries_that_it_was_made_from(case: str) -> None:
     found = to_matrix(expr, indices, ARRAYS)
     row, column = (*indices, None, None)[:2]
     axes = {axis.name: axis for axis in (N, D, C)}
-    shape: tuple[str | None, str | None] = axes_of(letters)  # type: ignore[assignment]
-    read = Entries(ARRAYS, axes).entry(found, row, column, shape)
+    read = Entries(ARRAYS, axes).entry(found, row, column)
     assert Normaliser(cl.softmax_cross_entropy(), frozenset()).equal(read, expr)
 
 

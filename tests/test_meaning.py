@@ -113,7 +113,7 @@ def test_who_uses_an_array() -> None:
 
 
 def test_descendants_are_those_that_depend_on_an_array_through_others_too() -> None:
-    found = descendants(MSE)
+    found = {name: descendants(MSE, name) for name in "XYSL"}
     assert found["X"] == {"Z", "S", "P", "R", "L"} and found["Y"] == {"R", "L"} and found["L"] == frozenset()
     assert found["S"] == {"P", "R", "L"}
 
