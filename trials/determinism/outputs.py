@@ -45,13 +45,14 @@ def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
     """Each kind of output of one derivation; what cannot be derived has its error."""
     try:
         derivation = make()
+        sizes = {axis.name: 2 for axis in derivation.program.axes}
         return {
             "text": derivation.to_text(code=True),
             "LaTeX": derivation.to_latex(),
             "Markdown": derivation.to_markdown(),
             "HTML": derivation.to_html(),
             "source": derivation.to_source(),
-            "unrolled": derivation.to_source(target="scalar", sizes={a.name: 2 for a in derivation.program.axes}),
+            "unrolled": derivation.to_source(target="scalar", sizes=sizes, check=False),
         }
     except SymgradError as error:
         return {"error": f"{type(error).__name__}: {error}"}
