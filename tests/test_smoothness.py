@@ -7,7 +7,7 @@ import pytest
 from sympy import Expr, Rational, Sum, Symbol, cos, exp, gamma, log, oo, sqrt, tan, tanh
 
 from symgrad.check.smoothness import is_analytic, is_positive, order_of_zeros
-from symgrad.functions import absolute
+from symgrad.functions import absolute, relu
 from symgrad.notation import Array, Axis
 
 N = Axis("N")
@@ -18,6 +18,10 @@ x, y, u, v, p, q = X[()], Y[()], U[n], V[n], P[n], Q[n]
 total, product = Sum(U[m], m), Sum(U[m] * V[m], m)
 
 ORDERS: dict[str, tuple[Expr, Expr | int]] = {
+    "a power of a polynomial": ((x**2 + x) ** 3, 6),
+    "a power within a polynomial": ((x**2 + x) ** 3 + x, 6),
+    "a product within a polynomial": (x**2 * y**2 + x * y, 4),
+    "one function that is never negative": (relu(x), oo),
     "an entry": (u, 1),
     "a power": (u**3, 3),
     "a sum of squares": (x**2 + y**2, 2),
