@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from catalogue import NAMES, derived
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Symbol, exp
@@ -300,3 +301,11 @@ def test_a_line_that_is_too_long_is_broken(letters: tuple[Idx, Idx], into: str) 
         exec(line, space)
         assert max(map(len, line.split("\n"))) > 100 and "\n" in line
         assert space["a"].shape == ((2, 3) if letters == (n, m) or into else (3, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
+    for target in ("numpy", "scalar"):
+        proof = Proof.of(assignments(derived(name).record, 1, target))
+        assert not proof.faults and set(proof.counts) <= {"every shape"}, (target, proof.counts)
