@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from sympy import Add, Expr, Function, Integer, KroneckerDelta, Mul, Pow, Symbol
+from sympy import Add, Expr, Function, Integer, KroneckerDelta, Mul, Pow, Rational, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
@@ -285,6 +285,9 @@ def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
 def number(value: Expr | int) -> Number:
     """A literal or the size of an axis."""
     return Number((), Integer(value) if isinstance(value, int) else value)
+
+
+HALF = number(Rational(1, 2))
 
 
 def size(name: str) -> Symbol:

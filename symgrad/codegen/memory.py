@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from symgrad.codegen.array_program import Assign, Diagonal, Layout, Load, Node, Product, Terms, loads
-from symgrad.codegen.numpy_emitter import second_operand
+from symgrad.codegen.build import parted
 from symgrad.notation import axis_name
 
 
@@ -57,3 +57,18 @@ def _taken(assign: Assign, free: dict[str, Layout]) -> str:
     own = [axis_name(i) for i in free[first.name]]
     is_whole = first.letters == node.letters == assign.letters and own == [axis_name(i) for i in node.letters]
     return first.name if is_whole else ""
+
+
+def second_operand(node: Node) -> tuple[str, Node]:
+    """Of an operation on two arrays, that is a sum of two terms or a product of two factors, the name of the ufunc and
+    what stands on its right; no name for any other node."""
+    if isinstance(node, Terms) and len(node.terms) == 2:
+        negative, other = parted(node.terms[1])
+        return "subtract" if negative else "add", other
+    if isinstance(node, Product) and len(node.above) == 2 and not node.below:
+        return "multiply", node.above[1]
+    if isinstance(node, Product) and len(node.above) == 1 and node.below:
+        below = node.below
+        letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
+        return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
+    return "", node

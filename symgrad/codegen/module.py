@@ -176,7 +176,7 @@ def _function(record: Record, name: str, body: Body) -> Source:
     lines = [*body.before, *own, *body.after, last]
     checks = [called("if not _ready", inputs, INDENT, ":")]
     checks += indented(checked_inputs(inputs, body.labels, body.local["given"]))
-    scalars = [body.names[a.name] for a in record.program.inputs if not a.axes and a.name in body.alone]
+    scalars = [body.names[a.name] for a in record.program.inputs if not a.axes and a.name in body.plan.alone]
     typed = [written(f"{n} = {{}}.type({n})", body.dtype) for n in scalars if body.dtype.needs]
     head = [*checks, *domain_checks(record, body.names), *_labels_as_rows(body), *typed, *body.sizes(_needs(lines))]
     return function(
@@ -235,7 +235,7 @@ def _labels_as_rows(body: Body) -> list[Source]:
     """The same for those labels that are not opened a block at a time."""
     lines: list[Source] = []
     for name in body.labels:
-        if not body.is_rowwise(name):
+        if not body.plan.is_rowwise(name):
             axis = body.record.program.arrays[name].axes[1].name
             lines += labels_as_rows(body.names[name], Source(axis, needs=frozenset([axis])), body.dtype)
     return [*body.sizes(_needs(lines)), *lines]
@@ -285,7 +285,7 @@ def _target(names: Sequence[str]) -> str:
 
 def _rowwise(body: Body) -> list[str]:
     """The Python names of the inputs that have an entry for each row."""
-    return [body.names[a.name] for a in body.record.program.inputs if body.is_rowwise(a.name)]
+    return [body.names[a.name] for a in body.record.program.inputs if body.plan.is_rowwise(a.name)]
 
 
 def _shape(body: Body, name: str) -> str:
@@ -299,7 +299,7 @@ def _width(body: Body) -> list[str]:
     """How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add."""
     assert body.blocks is not None
     program = body.record.program
-    inputs = [a.axes for a in program.inputs if body.is_rowwise(a.name)]
+    inputs = [a.axes for a in program.inputs if body.plan.is_rowwise(a.name)]
     axes = {axis.name for own in inputs for axis in own[1:]}
     axes |= {str(i.upper + 1) for a in body.blocks.rows for i in a.indices}
     return [axis.name for axis in program.axes if axis.name in axes - {body.blocks.axis}] or ["1"]

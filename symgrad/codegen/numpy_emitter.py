@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 import sympy
-from sympy import Expr, Integer, Rational
+from sympy import Expr, Integer
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import (
+    HALF,
     Assign,
     Call,
     Contract,
@@ -35,6 +36,7 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.build import is_weighted, parted
 from symgrad.codegen.contraction import is_matrix_product, is_pair
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.memory import second_operand
 from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, joined, named_in, quotient, written
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, selection, signum, step, where
@@ -62,7 +64,6 @@ NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
     sigmoid: "math.exp(-float(np.logaddexp(0, -({}))))",
     weighted: "({0} * {1} if {0} else 0.0)",
 }
-HALF = Number((), Rational(1, 2))
 
 
 @dataclass(frozen=True)
@@ -262,21 +263,6 @@ class NumpyEmitter:
 
 
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
-
-
-def second_operand(node: Node) -> tuple[str, Node]:
-    """Of an operation on two arrays, that is a sum of two terms or a product of two factors, the name of the ufunc and
-    what stands on its right; no name for any other node."""
-    if isinstance(node, Terms) and len(node.terms) == 2:
-        negative, other = parted(node.terms[1])
-        return "subtract" if negative else "add", other
-    if isinstance(node, Product) and len(node.above) == 2 and not node.below:
-        return "multiply", node.above[1]
-    if isinstance(node, Product) and len(node.above) == 1 and node.below:
-        below = node.below
-        letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
-        return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
-    return "", node
 
 
 def plain(value: Expr) -> Source:

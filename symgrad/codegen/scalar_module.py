@@ -7,7 +7,7 @@ from itertools import product
 
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_program import Assign, Call, Load
-from symgrad.codegen.body import assumptions_used, dtype_of
+from symgrad.codegen.body import dtype_of
 from symgrad.codegen.build import reduced
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.lower import Lowered, Lowering
@@ -22,6 +22,7 @@ from symgrad.codegen.module import (
     tables_of,
 )
 from symgrad.codegen.names import python_names
+from symgrad.codegen.plan import assumptions_used
 from symgrad.codegen.scalar_emitter import ScalarEmitter
 from symgrad.codegen.schedule import schedule
 from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, called, docstring, indented, joined, written

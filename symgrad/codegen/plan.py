@@ -1,0 +1,195 @@
+"""What is computed for a record: array programs in sections, what is checked ahead of them, and what is returned.
+
+There is no text here; every target that has loops or arrays writes out the same plan.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sympy import Indexed, Symbol
+from sympy.core.basic import Basic
+
+from symgrad.codegen.array_program import (
+    HALF,
+    Assign,
+    Call,
+    Copy,
+    Fill,
+    Layout,
+    Load,
+    Node,
+    Power,
+    loads,
+    rank,
+    size,
+    walk,
+)
+from symgrad.codegen.build import parted, reduced
+from symgrad.codegen.kernels import numbers_chosen
+from symgrad.codegen.labels import gaps, takes_labels
+from symgrad.codegen.lower import Lowered, Lowering
+from symgrad.codegen.memory import owns_memory
+from symgrad.codegen.names import RESERVED, free, python_names
+from symgrad.codegen.poles import poles_cancelled
+from symgrad.codegen.repeated import repeats_named
+from symgrad.codegen.rows import blocks_of
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.stable import evaluated
+from symgrad.equations import Assumption
+from symgrad.notation import array_names
+from symgrad.steps import Record
+
+
+@dataclass(frozen=True)
+class Section:
+    """Assignments that are carried out together; ``kept`` are the arrays whose memory stays as it is."""
+
+    program: tuple[Assign, ...] = ()
+    kept: frozenset[str] = frozenset()
+
+
+class Plan:
+    """The plan of ``record``.
+
+    ``blocks`` says which equations are evaluated for a block of rows, of which there are ``count``, or is None where
+    rows do not stay apart.  ``main`` are the assignments for a block of rows, ``before`` and ``after`` those ahead of
+    and behind them; without blocks all are in ``main``.  ``checks`` are, ahead of ``main``, numbers that are 0 where
+    an assumption holds, with its words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name
+    of every array; no name of ``taken`` is free.  ``labels`` are the inputs that may be given as labels.  ``output``,
+    ``gradients`` and ``row_results``, which is what a block of rows returns, are each a node, and the order of its
+    axes where that is asked for.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        equations = evaluated(record)
+        taken = {a.name for a in record.program.inputs} | {a.name for a in equations.assignments} | RESERVED
+        taken |= {axis.name for axis in record.program.axes}
+        chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.assignments]
+        assignments = repeats_named(poles_cancelled(chosen, taken), taken)
+        checked = assumptions_used(record)
+        self.blocks = blocks_of(record.program, assignments, checked, taken)
+        every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]
+        axes = [axis.name for axis in record.program.axes]
+        self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
+        self.labels = [a.name for a in record.program.inputs if takes_labels(record, a)]
+        self.taken = taken | set(self.names.values())
+        self.count = free("count", self.taken)
+        self.helpers = {a.name for a in every if a.is_helper}
+        meant = {size(self.count): size(self.blocks.axis)} if self.blocks is not None else {}
+        self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
+        self._returned = {record.program.output, *equations.schedule.gradients.values()}
+        self._lowering = Lowering(axes)
+        for array in record.program.inputs:
+            letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
+            self._lowering.know(array.name, self._load(array.name, letters, letters), letters)
+        self.before = self.after = Section()
+        self.row_results: dict[str, tuple[Node, Layout | None]] = {}
+        if self.blocks is None:
+            self.checks = self._checks(checked)
+            self.main = self._section(assignments)
+        else:
+            self.lowered.inlined -= {a.name for a in self.blocks.before}
+            self.before = self._section(self.blocks.before, [*self.blocks.rows, *self.blocks.after])
+            self._lowering.rows, self._lowering.count = self.blocks.axis, self.count
+            for name in filter(self.is_rowwise, self.labels):  # with a column for each row, like the rest
+                known, letters = self._lowering.arrays[name], self._lowering.letters[name]
+                self._lowering.know(name, replace(known, letters=letters[::-1]), letters)
+            self.checks = self._checks(checked)
+            self.main = self._section(self.blocks.rows)
+            self.row_results = {name: self._result(name) for name in (*self.blocks.sums, *self.blocks.stacked)}
+            for name in self.row_results:
+                node, letters = self._lowering.arrays[name], self._lowering.letters[name]
+                own = letters if name in self._returned else node.letters
+                self._lowering.know(name, Load(own, name, letters, rank(node)), letters)
+            self._lowering.rows = ""
+            self.after = self._section(self.blocks.after)
+        self.output = self._result(record.program.output)
+        self.gradients = {name: self._result(equations.schedule.gradients[name]) for name in record.wrt}
+
+    def is_rowwise(self, name: str) -> bool:
+        """Whether ``name`` is an input that has an entry for each row."""
+        axes = next((a.axes for a in self.record.program.inputs if a.name == name), ())
+        return self.blocks is not None and bool(axes) and axes[0].name == self.blocks.axis
+
+    @property
+    def alone(self) -> set[str]:
+        """The arrays in functions of scalars alone, which NumPy computes in double precision if they are Python's."""
+        nodes = [assign.node for assign in self.lowered.program]
+        return {name for node in nodes for part in walk(node) if _is_promoted(part) for name in loads(part)}
+
+    def _load(self, name: str, letters: Layout, at: Layout) -> Load:
+        return Load(letters, name, at, len(self._lowering.arrays))
+
+    def _result(self, name: str) -> tuple[Node, Layout | None]:
+        """What is returned for an array."""
+        node, letters = self._lowering.arrays[name], self._lowering.letters[name]
+        return node, letters if name in self._returned else None
+
+    def _section(self, assignments: Iterable[Assignment], later: Iterable[Assignment] = ()) -> Section:
+        """The assignments of some equations; ``later`` ones may use the arrays."""
+        program = [assign for a in assignments for assign in self._assigned(a)]
+        kept = {a.name for a in self.record.program.inputs} | {n for a in later for n in array_names(a.rhs)}
+        for name in self._returned | set(self.blocks.sums if self.blocks else ()):
+            kept |= {name} | loads(self._lowering.arrays[name]) if name in self._lowering.arrays else set()
+        return Section(tuple(program), frozenset(kept))
+
+    def _assigned(self, assignment: Assignment) -> Iterator[Assign]:
+        """An equation as an assignment; none where its one user has it inside."""
+        name, lowering = assignment.name, self._lowering
+        node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
+        if assignment.over:
+            node = reduced(node, assignment.over, name)
+        letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
+        is_number = name in self._returned and parted(node)[1].is_plain  # of Python's, without a dtype
+        if set(node.letters) != set(letters) or is_number:
+            node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
+        elif assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
+            node = Copy(letters, node)  # no input, no other result
+        if name in self.lowered.inlined:
+            lowering.know(name, node, assignment.indices)
+            return
+        assign = Assign(name, letters, node)
+        self.lowered.program.append(assign)
+        lowering.know(name, self._load(name, letters, assignment.indices), assignment.indices)
+        yield assign
+
+    def _checks(self, checked: Iterable[Assumption]) -> list[tuple[str, Node]]:
+        """For each assumption the numbers that are to be 0, behind what is said where they are not."""
+        return [
+            (f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}", self._lowering.lowered(gap, ()))
+            for a in checked
+            for gap in gaps(a)
+        ]
+
+
+def _is_promoted(node: Node) -> bool:
+    """Whether NumPy makes a number in double precision of numbers of Python's: by a function of them alone."""
+    is_function = isinstance(node, Call) or (isinstance(node, Power) and node.exponent == HALF)
+    return is_function and not node.letters and not node.is_plain
+
+
+def _used_once(assignments: Iterable[Assignment]) -> set[str]:
+    """The helpers that one line uses once, and that need no line of their own."""
+    assignments = list(assignments)
+    uses = Counter(name for assignment in assignments for name in _mentions(assignment.rhs))
+    return {a.name for a in assignments if a.is_helper and (a.is_output or uses[a.name] == 1)}
+
+
+def _mentions(expr: Basic) -> Iterator[str]:
+    """The names of arrays, as often as they occur."""
+    if isinstance(expr, (Indexed, Symbol)):
+        yield expr.base.name if isinstance(expr, Indexed) else expr.name
+    else:
+        for arg in expr.args:
+            yield from _mentions(arg)
+
+
+def assumptions_used(record: Record) -> list[Assumption]:
+    """The assumptions about inputs that lines of the derivation use."""
+    inputs = {a.name for a in record.program.inputs}
+    used = [s.assumption for s in record.steps if s.assumption is not None]
+    return [a for a in dict.fromkeys(used) if array_names(a.lhs) <= inputs]
