@@ -56,7 +56,7 @@ MEANINGS: Mapping[type[Basic], Callable[..., Expr]] = {
 }
 
 
-def _rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
+def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
     """``expr`` with its parts changed; entries and indices have none."""
     if isinstance(expr, (Indexed, Idx)) or not expr.args:
         return expr
@@ -67,13 +67,13 @@ def _rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
 
 def meant(expr: Basic) -> Expr:
     """``expr`` with what these functions mean in their place."""
-    made = _rebuilt(expr, meant)
+    made = rebuilt(expr, meant)
     return MEANINGS[made.func](*made.args) if made.func in MEANINGS else made
 
 
 def numbers_chosen(expr: Basic) -> Expr:
     """``expr`` with choices between two numbers as arithmetic with the condition, which has the dtype of the inputs."""
-    made = _rebuilt(expr, numbers_chosen)
+    made = rebuilt(expr, numbers_chosen)
     if not isinstance(made, where) or any(array_names(choice) for choice in made.args[1:]):
         return made
     condition, one, other = made.args
@@ -105,12 +105,12 @@ def zeros_kept(expr: Basic) -> Expr:
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
             return Mul(*rest, weighted(Mul(*weights), logs[0]))
-    return _rebuilt(expr, zeros_kept)
+    return rebuilt(expr, zeros_kept)
 
 
 def without_overflow(expr: Basic) -> Expr:
     """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u)."""
-    made = _rebuilt(expr, without_overflow)
+    made = rebuilt(expr, without_overflow)
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Mul):
@@ -139,7 +139,7 @@ def _sigmoid_products(expr: Mul) -> Expr:
 
 def small_kept(expr: Basic) -> Expr:
     """``expr`` with log(1 + u) as log1p(u), and exp(u) - 1 as expm1(u), which are accurate for small u."""
-    made = _rebuilt(expr, small_kept)
+    made = rebuilt(expr, small_kept)
     if isinstance(made, log) and isinstance(made.args[0], Add) and S.One in made.args[0].args:
         return log1p(made.args[0] - 1)
     if isinstance(made, Add):
@@ -156,7 +156,7 @@ def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
     if isinstance(expr, log):
         opened = _opened(expr.args[0], known)
         return expr if opened is None else opened
-    return _rebuilt(expr, lambda part: logs_opened(part, known))
+    return rebuilt(expr, lambda part: logs_opened(part, known))
 
 
 def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable
-from itertools import count
+from itertools import chain, count
+
+from symgrad.spelling import is_alike
 
 RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next"}
 """What the lines around and of a generated function call: no array can have such a name there."""
@@ -31,6 +33,14 @@ def part_name(used: set[str]) -> str:
     name = next(name for place in count(1) if (name := f"part{place}") not in used)
     used.add(name)
     return name
+
+
+def fresh(name: str, taken: set[str]) -> str:
+    """The name, or the first of name2, name3, ... that is not written like one that is taken; taken from now on."""
+    numbered = chain((name,), (f"{name}{number}" for number in count(2)))
+    found = next(new for new in numbered if not is_alike(new, taken))
+    taken.add(found)
+    return found
 
 
 def free(name: str, used: set[str]) -> str:

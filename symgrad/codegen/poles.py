@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum
+from sympy import Add, Expr, Indexed, Mul, Pow
 from sympy.core.basic import Basic
-from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.names import free
 from symgrad.codegen.schedule import Assignment
-from symgrad.notation import array_names, bound_indices, entry_of, name_of, replaced, sum_over
+from symgrad.notation import array_names, entry_of, name_of, replaced
 
 
 def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
@@ -62,10 +62,6 @@ def _times(pole: Expr, expr: Expr) -> Expr:
 def _replaced(expr: Basic, gradient: Assignment, pole: Indexed, name: str) -> Expr:
     """``expr`` with the entries of the product in the place of the factor and the gradient, brackets multiplied out
     where they part the two."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
-    if isinstance(expr, Sum):
-        return sum_over(_replaced(expr.function, gradient, pole, name), bound_indices(expr))
     if isinstance(expr, Mul):
         for factor in expr.args:
             if isinstance(factor, Add) and gradient.name in array_names(factor):
@@ -81,4 +77,4 @@ def _replaced(expr: Basic, gradient: Assignment, pole: Indexed, name: str) -> Ex
                 if wanted in expr.args:
                     rest = Mul(*(f for f in expr.args if f is not factor and f != wanted))
                     return _replaced(rest, gradient, pole, name) * entry_of(name, factor.indices)
-    return expr.func(*(_replaced(arg, gradient, pole, name) for arg in expr.args))
+    return rebuilt(expr, lambda part: _replaced(part, gradient, pole, name))

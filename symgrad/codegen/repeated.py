@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.kernels import weighted
+from symgrad.codegen.kernels import rebuilt, weighted
 from symgrad.codegen.names import part_name
 from symgrad.codegen.schedule import Assignment, entries_in
-from symgrad.notation import array_names, bound_indices, entry_of, indices_of, name_of, replaced, sum_over
+from symgrad.notation import array_names, entry_of, indices_of, name_of, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""
@@ -57,15 +57,11 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     return largest, tuple(sorted(set(_in_order(largest)), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
 
 
-def _costly(expr: Basic) -> Iterator[Expr]:
-    """The subexpressions of arrays that hold a function, a power that is none of a whole number, or a sum of entries;
-    outside first."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return
-    if isinstance(expr, (Add, Mul, Pow, Function)) and not isinstance(expr, weighted) and _costs(expr):
-        yield expr
-    for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
-        yield from _costly(arg)
+def _costly(expr: Expr) -> list[Expr]:
+    """The subexpressions of arrays that hold a function, a power that is none of a whole number, or a sum of entries,
+    each as often as it occurs."""
+    parts = [part for part in preorder_traversal(expr) if isinstance(part, (Add, Mul, Pow, Function))]
+    return [part for part in parts if not isinstance(part, weighted) and _costs(part)]
 
 
 @lru_cache(MOST_REMEMBERED)
@@ -88,12 +84,8 @@ def _letters(expr: Expr) -> tuple[Idx, ...]:
     return tuple(dict.fromkeys([*widest, *_in_order(expr)]))
 
 
-def _in_order(expr: Basic) -> Iterator[Idx]:
-    if isinstance(expr, Idx):
-        yield expr
-    else:
-        for arg in expr.indices if isinstance(expr, Indexed) else expr.args:
-            yield from _in_order(arg)
+def _in_order(expr: Expr) -> list[Idx]:
+    return [part for part in preorder_traversal(expr) if isinstance(part, Idx)]
 
 
 @lru_cache(MOST_REMEMBERED)
@@ -104,12 +96,8 @@ def _key(expr: Expr) -> Key:
 
 def _named(expr: Basic, pattern: Expr, name: str) -> Expr:
     """``expr`` with entries of the array ``name`` where it has the subexpression ``pattern``."""
-    if isinstance(expr, (Indexed, Idx)) or not expr.args:
-        return expr
     if isinstance(expr, (Add, Mul, Pow, Function)) and _costs(expr):
         found, letters = _key(expr)
         if found == pattern:
             return entry_of(name, letters)
-    if isinstance(expr, Sum):
-        return sum_over(_named(expr.function, pattern, name), bound_indices(expr))
-    return expr.func(*(_named(arg, pattern, name) for arg in expr.args))
+    return rebuilt(expr, lambda part: _named(part, pattern, name))

@@ -9,10 +9,10 @@ evaluated a block of rows at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum
+from sympy import Add, Expr, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -59,18 +59,15 @@ def blocks_of(
     ``checked`` are assumptions about inputs that are to be tested in each block; new arrays get names that
     are not among ``taken``.
     """
-    stacks = {axis_name(i) for a in assignments if len(a.indices) > 2 for i in a.indices}
-    stacks |= {axis.name for a in program.inputs if len(a.axes) > 2 for axis in a.axes}
+    axes = {a.name: [axis.name for axis in a.axes] for a in program.inputs}
+    every = [*axes.values(), *([axis_name(i) for i in a.indices] for a in assignments)]
     for axis in program.axes:
-        if axis.name in stacks:
+        is_in_stack = any(axis.name in own for own in every if len(own) > 2)
+        if is_in_stack or any(axis.name in own[1:] for own in axes.values()):
             continue
-        owners = [a for a in program.inputs if axis.name in (own.name for own in a.axes)]
-        if not owners or any([own.name for own in a.axes].index(axis.name) != 0 for a in owners):
-            continue
-        if any([own.name for own in a.axes].count(axis.name) > 1 for a in owners):
-            continue
-        if all(_concerns_one_row(a.lhs, axis.name) for a in checked):
-            found = _sorted(axis.name, {a.name for a in owners}, assignments, taken)
+        if all(_concerns_one_row(a.lhs, axis.name, _over(axis.name, free_indices(a.lhs))) for a in checked):
+            owners = {name for name, own in axes.items() if axis.name in own}
+            found = _sorted(axis.name, owners, assignments, taken)
             if found is not None and found.sums:  # else nothing concerns the rows of this axis
                 return found
     return None
@@ -87,9 +84,10 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
         rhs = contract(given.rhs, axis, opened=False) if has_delta(given.rhs, axis) else given.rhs
         a = replace(given, rhs=_with_scales(rhs, scales))
         names = array_names(a.rhs)
-        if any(axis_name(i) == axis for i in a.indices):
+        if own := _over(axis, a.indices):
             scale, rest = _taken_out(a.rhs, late)
-            if array_names(rest) & late or not _is_row(replace(a, rhs=rest), axis) or (scale != 1 and a.is_output):
+            is_one_row = _concerns_one_row(rest, axis, own) and not array_names(rest) & late
+            if not is_one_row or (scale != 1 and a.is_output):
                 return None
             if scale != 1:
                 name = free(f"{a.name}_unscaled", taken)
@@ -142,15 +140,16 @@ def _taken_out(term: Expr, late: set[str]) -> tuple[Expr, Expr]:
     return Mul(*known), Mul(*(f for f in Mul.make_args(term) if f not in known))
 
 
-def _is_row(a: Assignment, axis: str) -> bool:
-    """Whether an equation with an index over ``axis`` mentions the axis by that index alone."""
-    own = [i for i in a.indices if axis_name(i) == axis]
-    alone = _indices_over(a.rhs, axis) <= set(own) and not _selects(a.rhs, axis)
-    return len(own) == 1 and alone and not set(own) & set(a.over)
+def _concerns_one_row(expr: Expr, axis: str, rows: set[Idx]) -> bool:
+    """Whether ``rows`` are one index at most, ``expr`` has no other over ``axis``, and nothing is summed along it or
+    compared."""
+    bound = [i for total in expr.atoms(Sum) for i in bound_indices(total)]
+    bound += [choice.args[1] for choice in expr.atoms(selection)]
+    return len(rows) <= 1 and _over(axis, free_indices(expr)) <= rows and not _over(axis, bound)
 
 
-def _concerns_one_row(expr: Expr, axis: str) -> bool:
-    return len(_indices_over(expr, axis)) <= 1 and not _binds(expr, axis)
+def _over(axis: str, indices: Iterable[Idx]) -> set[Idx]:
+    return {i for i in indices if axis_name(i) == axis}
 
 
 def _is_sum_over_rows(expr: Basic, axis: str, rowwise: set[str]) -> bool:
@@ -162,27 +161,10 @@ def _is_sum_over_rows(expr: Basic, axis: str, rowwise: set[str]) -> bool:
         return len(concerned) == 1 and _is_sum_over_rows(concerned[0], axis, rowwise)
     if not isinstance(expr, Sum):
         return False
-    own = {i for i in bound_indices(expr) if axis_name(i) == axis}
+    own = _over(axis, bound_indices(expr))
     if not own:
         return _is_sum_over_rows(expr.function, axis, rowwise)
-    return len(own) == 1 and _indices_over(expr.function, axis) <= own and not _binds(expr.function, axis)
-
-
-def _indices_over(expr: Basic, axis: str) -> set[Idx]:
-    """The indices over ``axis`` at which entries, or deltas, stand; and those that are bound."""
-    found = {i for e in expr.atoms(Indexed) for i in e.indices if axis_name(i) == axis}
-    found |= {i for delta in expr.atoms(KroneckerDelta) for i in delta.args[:2] if axis_name(i) == axis}
-    return found | {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
-
-
-def _binds(expr: Basic, axis: str) -> bool:
-    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total)}
-    return any(axis_name(i) == axis for i in bound) or _selects(expr, axis)
-
-
-def _selects(expr: Basic, axis: str) -> bool:
-    """Whether an entry along the axis is compared with the others."""
-    return any(axis_name(choice.args[1]) == axis for choice in expr.atoms(selection))
+    return _concerns_one_row(expr.function, axis, own)
 
 
 def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, count
 
 from sympy import Expr, Indexed, KroneckerDelta, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.names import fresh
 from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed
 from symgrad.program import evaluation_order
-from symgrad.spelling import is_alike
 from symgrad.steps import Gradient, Record, Total
 
 
@@ -69,7 +68,7 @@ def schedule(record: Record) -> Schedule:
     names: dict[str, str] = {}
     for name in record.wrt:
         rhs, entry = _through_adjoints(record, record.gradients[name], adjoints)
-        names[name] = _fresh(f"d{name}", taken)
+        names[name] = fresh(f"d{name}", taken)
         results.append(Assignment(entry_of(names[name], indices_of(entry)), rhs, is_output=True))
     known = {a.name for a in needed(record, [result.rhs for result in results])}
     for place, (name, result) in enumerate(zip(record.wrt, list(results), strict=True)):
@@ -93,13 +92,6 @@ def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
     names = names.union(*(array_names(adjoint.rhs) for adjoint in wanted.values()))
     forward = evaluation_order(record.program, sorted(names & set(record.program.definitions)))
     return [*(Assignment(d.entry, d.rhs) for d in forward), *wanted.values()]
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    """``name``, or the first of name_2, name_3, ... that is not written like one that is taken."""
-    found = next(new for new in chain((name,), (f"{name}_{place}" for place in count(2))) if not is_alike(new, taken))
-    taken.add(found)
-    return found
 
 
 def _collect(rhs: Expr, record: Record, adjoint_of: Mapping[str, str], wanted: dict[str, Assignment]) -> None:

@@ -14,6 +14,7 @@ from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
+from symgrad.codegen.names import fresh
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.notation import (
     array_names,
@@ -26,7 +27,6 @@ from symgrad.notation import (
     renamed,
     replaced,
 )
-from symgrad.spelling import is_alike
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,6 @@ class Shift:
             multiple = canonical(kernel.args[0]) / canonical(renamed(self.exponent, names))
             if multiple.is_number:
                 yield names, multiple
-
-
-def fresh(name: str, taken: set[str]) -> str:
-    """The name, or the first of name2, name3, ... that is not taken, nor written alike; it is taken from now on."""
-    number, found = 1, name
-    while is_alike(found, taken):
-        number += 1
-        found = f"{name}{number}"
-    taken.add(found)
-    return found
 
 
 def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Shift:

@@ -14,10 +14,10 @@ from sympy import Expr, S, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.codegen.kernels import logs_opened, small_kept, without_overflow, zeros_kept
-from symgrad.codegen.names import RESERVED
+from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
-from symgrad.codegen.shift import Shift, fresh, shift_along, shifts_of, written_out
+from symgrad.codegen.shift import Shift, shift_along, shifts_of, written_out
 from symgrad.notation import array_names, entry_of, free_indices, replaced, stand_in, unfolded
 from symgrad.steps import Record
 

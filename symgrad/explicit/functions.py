@@ -17,6 +17,7 @@ from symgrad.codegen.stable import evaluated
 from symgrad.explicit.entries import Table, used_assumptions
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, axis_name, free_indices
+from symgrad.program import Program
 from symgrad.steps import Record
 
 NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
@@ -64,57 +65,44 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
         printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
         cse=lambda expressions: (lines, expressions),
     )
-    shapes = [tuple(sizes[axis.name] for axis in record.gradients[name].array.axes) for name in record.wrt]
-    return _Function(record, sizes, compiled, shapes, len(outputs), "; ".join(a.words for a in used))
+    names = [f"{name}_" if keyword.iskeyword(name) else name for name in record.wrt]
+    result: Callable[..., Any] = namedtuple("Gradients", names, rename=True)  # type: ignore[misc]
+    words = "; ".join(a.words for a in used)
 
-
-class _Function:
-    """The compiled entries behind the signature ``loss, grads = f(inputs...)``."""
-
-    def __init__(
-        self,
-        record: Record,
-        sizes: Mapping[str, int],
-        compiled: Callable[..., Sequence[float]],
-        shapes: Sequence[tuple[int, ...]],
-        count: int,
-        words: str,
-    ) -> None:
-        self._domains = [(min(array_names(a.lhs)), a.domain) for a in record.program.assumptions if a.domain]
-        self._inputs = [(a.name, tuple(sizes[x.name] for x in a.axes)) for a in record.program.inputs]
-        self._compiled, self._shapes, self._count, self._words = compiled, shapes, count, words
-        names = [f"{name}_" if keyword.iskeyword(name) else name for name in record.wrt]
-        self._result: Callable[..., Any] = namedtuple("Gradients", names, rename=True)  # type: ignore[misc]
-
-    def __call__(self, *inputs: Any) -> tuple[Any, Any]:
-        if len(inputs) != len(self._inputs):
-            expected = ", ".join(name for name, _ in self._inputs)
-            raise ValueError(f"expected the {len(self._inputs)} inputs {expected}, got {len(inputs)}")
-        arrays = [_fitted(np.asarray(given), *own) for given, own in zip(inputs, self._inputs, strict=True)]
-        for (name, _), array in zip(self._inputs, arrays, strict=True):
-            for words in (d.words for own, d in self._domains if own == name and not np.all(d.contains(array))):
-                raise ValueError(f"{name}: entries must be {words}")
+    def function(*inputs: Any) -> tuple[Any, Any]:
+        arrays = _fitted(program, sizes, inputs)
         floating = [a.dtype for a in arrays if a.ndim and a.dtype.kind == "f"]
         dtype = np.result_type(*floating) if floating else np.dtype(float)
-        values = self._compiled(*(x for a in arrays for x in a.astype(float).ravel().tolist()))
-        if any(abs(gap) > TOLERANCE for gap in values[self._count :]):
-            raise ValueError(f"expected that {self._words} (derive with assume=() for the general form)")
-        made, start = [], 1
-        for shape in self._shapes:
-            stop = start + math.prod(shape)
-            made.append(np.array(values[start:stop], dtype).reshape(shape)[()])
-            start = stop
-        return dtype.type(values[0]), self._result(*made)
+        values = compiled(*(x for a in arrays for x in a.astype(float).ravel().tolist()))
+        if any(abs(gap) > TOLERANCE for gap in values[len(outputs) :]):
+            raise ValueError(f"expected that {words} (derive with assume=() for the general form)")
+        rest = iter(values[1:])
+        shapes = [tuple(sizes[axis.name] for axis in program.arrays[name].axes) for name in record.wrt]
+        made = [np.array([next(rest) for _ in range(math.prod(s))], dtype).reshape(s)[()] for s in shapes]
+        return dtype.type(values[0]), result(*made)
+
+    return function
 
 
-def _fitted(array: np.ndarray[Any, Any], name: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """``array`` if it has the shape, labels as rows with a one; ``ValueError`` otherwise."""
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name}: expected real numbers, got dtype {array.dtype}")
-    if len(shape) == 2 and array.shape == shape[:1] and array.dtype.kind in "iu":
-        if array.min() < 0 or array.max() >= shape[1]:
-            raise ValueError(f"{name}: expected labels 0..{shape[1] - 1}, got {array.min()}..{array.max()}")
-        return np.asarray(np.eye(shape[1], dtype=int)[array])
-    if array.shape != shape:
-        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
-    return array
+def _fitted(program: Program, sizes: Mapping[str, int], inputs: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+    """The inputs as arrays of their shapes, labels as rows with a one; ``ValueError`` names one that does not fit."""
+    if len(inputs) != len(program.inputs):
+        expected = ", ".join(a.name for a in program.inputs)
+        raise ValueError(f"expected the {len(program.inputs)} inputs {expected}, got {len(inputs)}")
+    arrays = []
+    for own, given in zip(program.inputs, inputs, strict=True):
+        array, shape = np.asarray(given), tuple(sizes[axis.name] for axis in own.axes)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"{own.name}: expected real numbers, got dtype {array.dtype}")
+        if len(shape) == 2 and array.shape == shape[:1] and array.dtype.kind in "iu":
+            if array.min() < 0 or array.max() >= shape[1]:
+                raise ValueError(f"{own.name}: expected labels 0..{shape[1] - 1}, got {array.min()}..{array.max()}")
+            array = np.eye(shape[1], dtype=int)[array]
+        if array.shape != shape:
+            raise ValueError(f"{own.name}: expected shape {shape}, got {array.shape}")
+        for assumption in program.assumptions:
+            domain = assumption.domain if own.name in array_names(assumption.lhs) else None
+            if domain and not np.all(domain.contains(array)):
+                raise ValueError(f"{own.name}: entries must be {domain.words}")
+        arrays.append(array)
+    return arrays

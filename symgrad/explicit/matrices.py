@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Integer, Symbol
 
+from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.schedule import needed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
@@ -20,7 +21,7 @@ from symgrad.explicit.entries import Place, Table, pairs, used_assumptions
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.extent import check_extent
-from symgrad.notation import array_names, free_indices, indices_of
+from symgrad.notation import free_indices, indices_of
 from symgrad.steps import Record
 
 
@@ -182,12 +183,8 @@ def _label_entries(
 
 
 def _labelled(record: Record) -> str:
-    """The array to which labels belong: one whose rows are assumed to sum to one, or the last that is not
-    differentiated."""
-    matrices = [a.name for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
-    rows = [a for a in record.program.assumptions if not (a.is_symmetry or a.domain)]
-    assumed = [name for a in rows for name in matrices if name in array_names(a.lhs)]
-    plain = [name for name in matrices if name not in record.wrt]
-    if not assumed and not plain:
+    """The array to which labels belong: the first of those that generated code takes as labels."""
+    names = [a.name for a in record.program.inputs if takes_labels(record, a)]
+    if not names:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
-    return assumed[0] if assumed else plain[-1]
+    return names[0]
