@@ -337,14 +337,9 @@ def test_functions_keep_the_type_and_check_the_inputs() -> None:
 
 
 def test_cost_grows_with_the_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice the rows take twice the sums and products, where brute force takes four times as many."""
+    """Twice the rows take twice the sums, where brute force takes four times as many."""
     made = []
-
-    def counted(make: Callable[..., Expr]) -> Callable[..., Expr]:
-        return lambda parts: made.append(None) or make(parts)
-
-    for name in ("_total", "_product"):
-        monkeypatch.setattr(entries, name, counted(getattr(entries, name)))
+    monkeypatch.setattr(entries, "Add", lambda *terms: made.append(None) or sympy.Add(*terms))
     counts = []
     for rows in (4, 8, 16):
         made.clear()

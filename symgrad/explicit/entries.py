@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from functools import cmp_to_key
 from itertools import product
 
-from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Mul, Rational, Sum, Symbol
-from sympy.core.basic import Basic
+from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Sum, Symbol
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
@@ -19,7 +17,6 @@ from symgrad.steps import Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
 Maker = Callable[[tuple[int, ...]], Expr]
-ORDER = cmp_to_key(Basic.compare)  # that of the arguments of ``Add`` and ``Mul``
 
 
 class Table:
@@ -79,9 +76,6 @@ class Table:
             return _remembered(self._selection(expr, letters), expr, letters)
         if expr.args:
             makers = [self._maker(arg, letters) for arg in expr.args]
-            join = _product if isinstance(expr, Mul) else _total if isinstance(expr, Add) else None
-            if join is not None:
-                return _remembered(lambda at: join([make(at) for make in makers]), expr, letters)
             return _remembered(lambda at: expr.func(*(make(at) for make in makers)), expr, letters)
         if isinstance(expr, Symbol):
             is_size = expr.is_integer and expr.name in self.sizes
@@ -95,7 +89,7 @@ class Table:
         kept = [letters.index(i) for i in inside]
         make = self._maker(expr.function, inside + indices)
         ranges = list(product(*(range(self.sizes[axis_name(i)]) for i in indices)))
-        return lambda at: _total([make((*(at[i] for i in kept), *p)) for p in ranges])
+        return lambda at: Add(*(make((*(at[i] for i in kept), *p)) for p in ranges))
 
     def _selection(self, expr: selection, letters: tuple[Idx, ...]) -> Maker:
         row, index = expr.args
@@ -136,33 +130,6 @@ def _remembered(make: Maker, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
         return made[key]
 
     return remembered
-
-
-def _total(terms: Sequence[Expr]) -> Expr:
-    """The sum, as ``Add`` makes it; without its search for like terms where there can be none."""
-    is_plain = all(isinstance(t, Symbol) or (isinstance(t, Mul) and not t.args[0].is_Number) for t in terms)
-    if not is_plain or len(terms) < 2 or len(set(terms)) < len(terms):
-        return Add(*terms)
-    return Add._from_args(sorted(terms, key=ORDER))
-
-
-def _product(factors: Sequence[Expr]) -> Expr:
-    """The product, as ``Mul`` makes it; without its search for like factors where there can be none.
-
-    Equal numbers are one object in SymPy: all of them are multiplied, none is recognised by identity.
-    """
-    number = Integer(1)
-    others: list[Expr] = []
-    for factor in factors:
-        if isinstance(factor, Rational):
-            number *= factor
-        else:
-            others.append(factor)
-    is_plain = all(isinstance(f, (Symbol, Add)) for f in others) and len(set(others)) == len(others)
-    if not is_plain or number.is_zero:
-        return Mul(number, *others)
-    others.sort(key=ORDER)
-    return Mul._from_args(others if number == 1 else [number, *others])
 
 
 def _shown_names(names: Iterable[str]) -> dict[str, str]:
