@@ -16,9 +16,9 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.kernels import weighted, without_overflow
-from symgrad.codegen.schedule import Assignment, entries_in
-from symgrad.codegen.shift import Shift, written_out
+from symgrad.codegen.kernels import weighted
+from symgrad.codegen.schedule import entries_in
+from symgrad.codegen.shift import Shift
 from symgrad.notation import bound_indices, free_indices, indices_of, name_of, replaced, sum_over
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
@@ -40,14 +40,13 @@ class _Kept:
 
 
 class Relative:
-    """Expressions over ``assignments`` in relative exponentials.
+    """Expressions in relative exponentials.
 
     ``used`` are the shifts on which they rest so far, in order of use.
     """
 
-    def __init__(self, shifts: Sequence[Shift], assignments: Sequence[Assignment]) -> None:
+    def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = tuple(shifts)
-        self._quotients = {a.name: a for a in assignments if any(isinstance(f, exp) for f in Mul.make_args(a.rhs))}
         self._by_factor: dict[Basic, Shift] = {_base(shift.factor): shift for shift in shifts}
         self._kept: dict[str, _Kept] = {}
         self.used: list[Shift] = []
@@ -99,14 +98,7 @@ class Relative:
         if isinstance(expr, Sum):
             body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
             return sum_over(body, bound_indices(expr)), cost
-        made, cost = self._best_term(self._in_relative_arrays(expr), bound, left_over)
-        # A derivation may name an exponential by the quotient in which it occurs, e^z = S P, although the term belongs
-        # to another sum: then it is better written out.
-        if cost and (plain := without_overflow(written_out(expr, self._quotients))) != expr:
-            opened, lower = self._best_term(self._in_relative_arrays(plain), bound, left_over)
-            if lower < cost:
-                made, cost = opened, lower
-        return made, cost
+        return self._best_term(self._in_relative_arrays(expr), bound, left_over)
 
     def _best_term(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
         """The same for one term, which is in relative arrays."""
@@ -118,16 +110,12 @@ class Relative:
             made, cost = self._best_term(Mul(*beside, logarithm.args[0]), bound, left_over)
             weight = Mul(*(f for f in Mul.make_args(made) if f not in beside))
             kept = [f for f in Mul.make_args(made) if f in beside]
-            return Mul(*kept, weighted(weight, self._inside(logarithm.args[1], frozenset()))), cost
+            return Mul(*kept, weighted(weight, self._inside(logarithm.args[1]))), cost
         kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
-        # What is left over of a sum among the factors may cancel here, or may be summed over ``bound`` with the rest.
-        insides = [
-            Mul(*(self._inside(f, around) for f in others)) for around in dict.fromkeys([frozenset[Idx](), bound])
-        ]
-        choices = [self._choices(kernel, bound, left_over) for kernel in kernels]
-        tried = [(Mul(*(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in product(*choices)]
-        terms = [(Mul(inside, written), cost) for inside in insides for written, cost in tried]
+        inside = Mul(*map(self._inside, others))
+        choices = product(*(self._choices(kernel, bound, left_over) for kernel in kernels))
+        terms = [(Mul(inside, *(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in choices]
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
         made = terms[costs.index(cost)][0]
@@ -145,15 +133,15 @@ class Relative:
             parts = [self._best(term, bound, WRITTEN_OUT) for term in expr.args]
         return Add(*(made for made, _ in parts)), sum(cost for _, cost in parts)
 
-    def _inside(self, factor: Expr, bound: frozenset[Idx]) -> Expr:
+    def _inside(self, factor: Expr) -> Expr:
         """A factor that is no exponential, with the exponentials in it relative."""
         if not factor.has(exp):
             return factor
         if isinstance(factor, Pow):
-            return self._best(factor.base, frozenset(), WRITTEN_OUT)[0] ** self._inside(factor.exp, frozenset())
+            return self._best(factor.base, frozenset(), WRITTEN_OUT)[0] ** self._inside(factor.exp)
         if isinstance(factor, Function):
             return factor.func(*(self._best(arg, frozenset(), WRITTEN_OUT)[0] for arg in factor.args))
-        return self._best(factor, bound, WRITTEN_OUT)[0] if isinstance(factor, (Add, Sum)) else factor
+        return self._best(factor, frozenset(), WRITTEN_OUT)[0] if isinstance(factor, (Add, Sum)) else factor
 
     def _choices(self, kernel: Expr, bound: frozenset[Idx], left_over: float) -> list[tuple[Expr, float]]:
         """How an exponential may be written, and what speaks against it."""

@@ -93,7 +93,7 @@ class _Rewriter:
 
     def __init__(self, shifts: Sequence[Shift], assignments: Sequence[Assignment], taken: set[str]) -> None:
         self._assignments = assignments
-        self._relative = Relative(shifts, assignments)
+        self._relative = Relative(shifts)
         self._taken = taken
         self._known: dict[str, Assignment] = {}
 
