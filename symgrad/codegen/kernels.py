@@ -189,9 +189,8 @@ def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
     """``expr`` with arrays that are products of exponentials written out, 1 - sigmoid(u) as sigmoid(-u)."""
     if isinstance(expr, (Indexed, Symbol)) and name_of(expr) in known:
         definition = known[name_of(expr)]
-        if definition.over or not _has_exponential_factor(definition.rhs, known):
-            return expr
-        return _resolved(definition.at(indices_of(expr)), known)
+        rhs = _resolved(definition.at(indices_of(expr)), known)
+        return rhs if not definition.over and any(map(_is_exponential, Mul.make_args(rhs))) else expr
     if isinstance(expr, (Mul, Pow)):
         return expr.func(*(_resolved(arg, known) for arg in expr.args))
     if isinstance(expr, Add):
@@ -201,16 +200,10 @@ def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
     return expr
 
 
-def _has_exponential_factor(rhs: Expr, known: Mapping[str, Assignment]) -> bool:
-    for factor in Mul.make_args(rhs):
-        base = factor if isinstance(factor, exp) else factor.as_base_exp()[0]
-        if isinstance(base, (exp, sigmoid)) or _softplus_argument(base) is not None:
-            return True
-        if isinstance(base, Indexed) and base.base.name in known:
-            definition = known[base.base.name]
-            if not definition.over and _has_exponential_factor(definition.rhs, known):
-                return True
-    return False
+def _is_exponential(factor: Expr) -> bool:
+    """Whether a factor is an exponential, or a power of a sigmoid or of 1 + exp(u)."""
+    base, _ = factor.as_base_exp()
+    return isinstance(factor, exp) or isinstance(base, sigmoid) or _softplus_argument(base) is not None
 
 
 def _is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:

@@ -9,17 +9,16 @@ shift whose factor cancels in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, exp, log
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import weighted
-from symgrad.codegen.schedule import entries_in
-from symgrad.codegen.shift import Shift
-from symgrad.notation import bound_indices, free_indices, indices_of, name_of, replaced, sum_over
+from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.codegen.shift import Shift, written_out
+from symgrad.notation import array_names, bound_indices, entry_of, free_indices, indices_of, name_of, replaced, sum_over
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
@@ -30,15 +29,6 @@ SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
 ALONG_OTHERS, ANOTHER, ANOTHER_FOR_NOTHING = 1.0, 0.5, 2.0
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """What is kept of an array: an ``entry`` of it is ``scale * relative``."""
-
-    entry: Expr
-    scale: Expr
-    relative: Expr
-
-
 class Relative:
     """Expressions in relative exponentials.
 
@@ -47,13 +37,13 @@ class Relative:
 
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = tuple(shifts)
-        self._by_factor: dict[Basic, Shift] = {_base(shift.factor): shift for shift in shifts}
-        self._kept: dict[str, _Kept] = {}
+        self._by_factor = {name_of(shift.factor): shift for shift in shifts}
+        self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
 
     def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
         """From now on ``entry`` is written ``scale * relative``."""
-        self._kept[name_of(entry)] = _Kept(entry, scale, relative)
+        self._kept[name_of(entry)] = Assignment(entry, scale * relative)
 
     def taken_out(self, expr: Expr, *, is_output: bool = False) -> tuple[Expr, Expr]:
         """``expr`` as a product of powers of the factors of shifts and the rest, in relative exponentials.
@@ -61,32 +51,22 @@ class Relative:
         For an output the factors will be written out beside the rest.
         """
         made, _ = self._best(expr, frozenset(), WRITTEN_OUT if is_output else KEPT_APART)
-        names = {_base(entry) for entry in entries_in(made)}
         for shift in self._shifts:
-            if shift not in self.used and {_base(shift.factor), _base(shift.relative)} & names:
+            if shift not in self.used and {name_of(shift.factor), name_of(shift.relative)} & array_names(made):
                 self.used.append(shift)
         return self._pulled(made)
 
     def has_factor(self, expr: Basic) -> bool:
         """Whether the factor of a shift occurs in an expression."""
-        return any(_base(entry) in self._by_factor for entry in entries_in(expr))
+        return not array_names(expr).isdisjoint(self._by_factor)
 
     def in_largest(self, expr: Expr) -> Expr:
         """``expr`` with the factors as exponentials of the largest exponents, their logarithms as these."""
         replacements: dict[Basic, Basic] = {}
         for entry in entries_in(expr):
-            shift = self._by_factor.get(_base(entry))
-            if shift is not None:
-                largest = replaced(shift.largest, dict(zip(shift.rows, indices_of(entry), strict=True)))
+            if (shift := self._by_factor.get(name_of(entry))) is not None:
+                largest = entry_of(name_of(shift.largest), indices_of(entry))
                 replacements |= {log(entry): largest, entry: exp(largest)}
-        return replaced(expr, replacements)
-
-    def _in_relative_arrays(self, expr: Expr) -> Expr:
-        replacements: dict[Basic, Basic] = {}
-        for entry in entries_in(expr):
-            if (known := self._kept.get(name_of(entry))) is not None:
-                names = dict(zip(indices_of(known.entry), indices_of(entry), strict=True))
-                replacements[entry] = replaced(known.scale * known.relative, names)
         return replaced(expr, replacements)
 
     # --- which shift ---------------------------------------------------------------------------------------------
@@ -98,7 +78,7 @@ class Relative:
         if isinstance(expr, Sum):
             body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
             return sum_over(body, bound_indices(expr)), cost
-        return self._best_term(self._in_relative_arrays(expr), bound, left_over)
+        return self._best_term(written_out(expr, self._kept), bound, left_over)
 
     def _best_term(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
         """The same for one term, which is in relative arrays."""
@@ -172,7 +152,7 @@ class Relative:
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
         scale, rest = self._pulled(term)
         outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
-        inside = [entry for entry in entries_in(rest) if _base(entry) in self._by_factor]
+        inside = [entry for entry in entries_in(rest) if name_of(entry) in self._by_factor]
         return sum(outside) + UNDER_A_SUM * len(inside)
 
     # --- factors taken out -----------------------------------------------------------------------------------------
@@ -181,14 +161,14 @@ class Relative:
         """``expr`` as a product of powers of factors and the rest; logarithms are opened on the way."""
         if not self.has_factor(expr):
             return S.One, expr
-        if _base(expr) in self._by_factor:
+        if isinstance(expr, (Indexed, Symbol)):
             return expr, S.One
         if isinstance(expr, Mul):
             parts = [self._pulled(arg) for arg in expr.args]
             return Mul(*(p[0] for p in parts)), Mul(*(p[1] for p in parts))
         if isinstance(expr, Pow) and not self.has_factor(expr.exp):
             scale, rest = self._pulled(expr.base)
-            return Mul(*(_raised(f, expr.exp) for f in Mul.make_args(scale))), rest**expr.exp
+            return Mul(*(f**expr.exp for f in Mul.make_args(scale))), rest**expr.exp
         if isinstance(expr, Sum):
             scale, rest = self._pulled(expr.function)
             bound = set(bound_indices(expr))
@@ -207,20 +187,5 @@ class Relative:
         parts = [self._pulled(arg) for arg in expr.args]
         if isinstance(expr, log):
             ((scale, rest),) = parts
-            return S.One, Add(log(rest), *(_log_of_power(f) for f in Mul.make_args(scale) if f != 1))
+            return S.One, Add(log(rest), *(power * log(f) for f, power in scale.as_powers_dict().items()))
         return S.One, expr.func(*(scale * rest for scale, rest in parts))
-
-
-def _base(expr: Basic) -> Basic:
-    return expr.base if isinstance(expr, Indexed) else expr
-
-
-def _raised(factor: Expr, exponent: Expr) -> Expr:
-    base, own = factor.as_base_exp()
-    return base ** (own * exponent)
-
-
-def _log_of_power(factor: Expr) -> Expr:
-    """log of a power of a factor, to be written out as the largest exponent."""
-    base, exponent = factor.as_base_exp()
-    return exponent * log(base)
