@@ -12,15 +12,14 @@ from sympy import Expr
 
 from symgrad.codegen.array_program import meaning
 from symgrad.codegen.body import Body
+from symgrad.codegen.evaluation import in_letters
 from symgrad.codegen.kernels import meant, numbers_chosen
 from symgrad.codegen.lower import Lowered
 from symgrad.codegen.scalar_module import scalar_program
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.equations import node
-from symgrad.letters import lettered
-from symgrad.notation import Array, axis_name, entry_of, free_indices, indices_of, replaced
-from symgrad.program import Program
+from symgrad.notation import Array, axis_name, entry_of, indices_of, replaced
 from symgrad.steps import Record, Step, Value
 from symgrad.sums import ordered_sums
 
@@ -55,10 +54,8 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     free = [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
-    steps = tuple(_line(source, number, *line) for number, line in enumerate(lines, first))
+    steps = tuple(
+        Step(number, Value(entry), None, in_letters(entry, means, source), "evaluation", REASON)
+        for number, (entry, means) in enumerate(lines, first)
+    )
     return Record(program, lowered.record.wrt, steps, {}, {})
-
-
-def _line(source: Program, number: int, entry: Expr, means: Expr) -> Step:
-    taken = {str(i.label) for i in free_indices(entry)} | source.entry_letters
-    return Step(number, Value(entry), None, lettered(means, source.axis, taken), "evaluation", REASON)

@@ -92,19 +92,11 @@ def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
     return Terms(common_layout(terms, order), tuple(ordered))
 
 
-def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], bool, str]:
+def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
     negative, node = parted(term)
     names = [part.name for part in walk(node) if isinstance(part, Load)]
     width, place = len(node.letters), rank(node)
-    return negative, not node.is_plain, -width, -place, not isinstance(node, Load), names, _is_turned(node), repr(node)
-
-
-def _is_turned(node: Node) -> bool:
-    """Whether a product of matrices transposes what stands on its left."""
-    lefts = (
-        [f for f in node.args if node.letters[0] in f.letters] if isinstance(node, Contract) and node.letters else []
-    )
-    return any(f.letters[-1] not in node.bound for f in lefts)
+    return negative, not node.is_plain, -width, -place, not isinstance(node, Load), names, repr(node)
 
 
 def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:

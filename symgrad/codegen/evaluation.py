@@ -51,7 +51,7 @@ class _Writer:
         self._shifts: dict[str, frozenset[str]] = {}  # by array, the names of the numbers its shifts subtract
         self._introduced: dict[str, int] = {}  # by relative exponential, the line that introduces it
         self._logs: dict[Expr, int] = {}
-        self._kernels: list[Expr] = []
+        self._kernels: set[Expr] = set()
         self._free: list[Array] = []
         self._defined: list[Assignment] = []
 
@@ -85,22 +85,15 @@ class _Writer:
         )
 
     def _line(self, subject: Value | Largest, after: Expr, rule: str, reason: str, cites: Iterable[int] = ()) -> int:
-        number = len(self._source.steps) + len(self._steps) + 1
-        if isinstance(subject, Largest):
-            shown = self._in_letters(subject.entry, after)
-        else:
-            program = self._source.program
+        number, program = len(self._source.steps) + len(self._steps) + 1, self._source.program
+        if isinstance(subject, Value):
             subject = Value(lettered(subject.expr, program.axis, program.entry_letters))
-            shown = self._in_letters(subject.expr, after)
+        shown = in_letters(subject.expr if isinstance(subject, Value) else subject.entry, after, program)
         self._steps.append(Step(number, subject, None, shown, rule, reason, tuple(sorted(set(cites)))))
         return number
 
-    def _in_letters(self, left: Expr, right: Expr) -> Expr:
-        taken = {str(i.label) for i in free_indices(left)} | self._source.program.entry_letters
-        return lettered(right, self._source.program.axis, taken)
-
     def _definition(self, equation: Assignment, reason: str) -> int:
-        rhs = self._in_letters(equation.entry, meant(equation.rhs))
+        rhs = in_letters(equation.entry, meant(equation.rhs), self._source.program)
         self._defined.append(replace(equation, rhs=rhs))
         return self._line(Value(equation.entry), rhs, "definition", reason)
 
@@ -167,9 +160,10 @@ class _Writer:
         """For each function that chooses between two forms: that these are equal."""
         for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
             u = kernel.args[-1]
-            if any(_is_same(kernel, k) or _is_same(kernel, _negated(k)) for k in self._kernels):
+            both = {_anonymous(kernel), _anonymous(kernel.func(*kernel.args[:-1], -u))}
+            if both & self._kernels:
                 continue
-            self._kernels.append(kernel)
+            self._kernels |= both
             if isinstance(kernel, sigmoid):
                 self._line(Value(meant(kernel)), exp(u) / (1 + exp(u)), "evaluation", MULTIPLIED)
             else:
@@ -219,15 +213,12 @@ def _why_opened(old: Expr, after: Expr) -> str:
     return "the logarithm of a product" if logs else "the logarithm of an exponential"
 
 
-def _negated(kernel: Expr) -> Expr:
-    return kernel.func(*kernel.args[:-1], -kernel.args[-1])
-
-
-def _is_same(one: Expr, other: Expr) -> bool:
-    """Whether two expressions differ in the letters of their free indices alone."""
-    return one.func is other.func and canonical(_anonymous(one)) == canonical(_anonymous(other))
+def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
+    """The right side of a line with conventional letters for its bound indices, none of those on the left."""
+    return lettered(right, program.axis, {str(i.label) for i in free_indices(left)} | program.entry_letters)
 
 
 def _anonymous(expr: Expr) -> Expr:
+    """The same for expressions that differ in the letters of their free indices alone."""
     free = sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i)))
-    return renamed(expr, {i: type(i)(f"_free{place}", i.upper + 1) for place, i in enumerate(free)})
+    return canonical(renamed(expr, {i: type(i)(f"_free{place}", i.upper + 1) for place, i in enumerate(free)}))

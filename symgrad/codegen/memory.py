@@ -44,15 +44,9 @@ def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collecti
 
 def _taken(assign: Assign, free: dict[str, Layout]) -> str:
     """The array on the left of an operation on two arrays, as it lies, where it has the axes of the result."""
-    node = assign.node
-    first = (
-        node.terms[0]
-        if isinstance(node, Terms)
-        else node.above[0]
-        if isinstance(node, Product) and node.above
-        else None
-    )
-    if not isinstance(first, Load) or first.name not in free or len(node.letters) < 2 or not second_operand(node)[0]:
+    node, (operator, _) = assign.node, second_operand(assign.node)
+    first = node.args[0] if operator else None
+    if not isinstance(first, Load) or first.name not in free or len(node.letters) < 2:
         return ""
     own = [axis_name(i) for i in free[first.name]]
     is_whole = first.letters == node.letters == assign.letters and own == [axis_name(i) for i in node.letters]

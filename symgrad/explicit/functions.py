@@ -6,6 +6,7 @@ import keyword
 import math
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from inspect import isfunction
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,7 @@ from symgrad.program import Program
 from symgrad.steps import Record
 
 NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
-    "exp": scalar_runtime._exp,
-    "log": scalar_runtime._log,
-    "log1p": scalar_runtime._log1p,
-    "expm1": scalar_runtime._expm1,
-    "logaddexp": scalar_runtime._logaddexp,
-    "sigmoid": scalar_runtime._sigmoid,
+    **{name.removeprefix("_"): f for name, f in vars(scalar_runtime).items() if isfunction(f)},
     "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
 }
 """What stands for a function of the equations at numbers."""
