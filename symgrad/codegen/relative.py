@@ -74,7 +74,8 @@ class Relative:
     def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
         """``expr``, which stands under sums over ``bound``, in relative exponentials, and what is left over."""
         if isinstance(expr, Add):
-            return self._best_sum(expr, bound, left_over)
+            terms = [self._best(term, bound, left_over) for term in expr.args]
+            return Add(*(made for made, _ in terms)), sum(cost for _, cost in terms)
         if isinstance(expr, Sum):
             body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
             return sum_over(body, bound_indices(expr)), cost
@@ -105,13 +106,6 @@ class Relative:
             if lower < cost:
                 made, cost = opened, lower
         return made, cost
-
-    def _best_sum(self, expr: Add, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
-        """A sum of terms: what is left over of them can be kept apart only where all have it in common."""
-        parts = [self._best(term, bound, left_over) for term in expr.args]
-        if left_over < WRITTEN_OUT and len({self._pulled(made)[0] for made, _ in parts}) > 1:
-            parts = [self._best(term, bound, WRITTEN_OUT) for term in expr.args]
-        return Add(*(made for made, _ in parts)), sum(cost for _, cost in parts)
 
     def _inside(self, factor: Expr) -> Expr:
         """A factor that is no exponential, with the exponentials in it relative."""

@@ -83,24 +83,15 @@ def schedule(record: Record) -> Schedule:
 
 def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
     """The equations and the closed forms of adjoints in which ``exprs`` are written, in an order of evaluation."""
-    adjoint_of = {array.name: name for name, array in record.adjoint_arrays.items()}
-    wanted: dict[str, Assignment] = {}  # the adjoints, each after those that it needs
-    names: set[str] = set()
-    for expr in exprs:
-        _collect(expr, record, adjoint_of, wanted)
-        names |= array_names(expr)
-    names = names.union(*(array_names(adjoint.rhs) for adjoint in wanted.values()))
+    names = set[str]().union(*map(array_names, exprs))
+    adjoints: list[Assignment] = []
+    for name, adjoint in reversed(record.adjoints.items()):
+        own = record.adjoint_arrays[name].name
+        if own in names:
+            names |= array_names(adjoint.index)
+            adjoints.insert(0, Assignment(entry_of(own, indices_of(adjoint.entry)), adjoint.index))
     forward = evaluation_order(record.program, sorted(names & set(record.program.definitions)))
-    return [*(Assignment(d.entry, d.rhs) for d in forward), *wanted.values()]
-
-
-def _collect(rhs: Expr, record: Record, adjoint_of: Mapping[str, str], wanted: dict[str, Assignment]) -> None:
-    """Add the adjoints that ``rhs`` needs to ``wanted``, each after those that it needs itself."""
-    for name in sorted(array_names(rhs) & set(adjoint_of)):
-        if name not in wanted:
-            adjoint = record.adjoints[adjoint_of[name]]
-            _collect(adjoint.index, record, adjoint_of, wanted)
-            wanted[name] = Assignment(entry_of(name, indices_of(adjoint.entry)), adjoint.index)
+    return [*(Assignment(d.entry, d.rhs) for d in forward), *adjoints]
 
 
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
