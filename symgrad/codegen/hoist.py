@@ -23,7 +23,7 @@ def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], s
         node = mapped(node, {arg: shortened(arg) for arg in node.args})
         while length(node) > LONGEST:
             parts = [part for part in _parts(node) if length(part) > SHORT]
-            if not parts or parts == [node]:
+            if not parts:
                 break
             longest = max(parts, key=length)
             name = fresh()

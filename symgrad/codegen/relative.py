@@ -23,10 +23,8 @@ from symgrad.notation import array_names, bound_indices, entry_of, free_indices,
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
-# What it costs to leave an exponential as it stands, in a sum and elsewhere; and to take a shift along other indices
-# than the sum's, or one that nothing else needs.
-SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
-ALONG_OTHERS, ANOTHER, ANOTHER_FOR_NOTHING = 1.0, 0.5, 2.0
+# What it costs to leave an exponential as it stands, in a sum and elsewhere; and to take a shift that nothing else has.
+SUMMED_AS_IT_IS, AS_IT_IS, ANOTHER = 30.0, 4.0, 0.5
 
 
 class Relative:
@@ -95,7 +93,7 @@ class Relative:
         kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
         inside = Mul(*map(self._inside, others))
-        choices = product(*(self._choices(kernel, bound, left_over) for kernel in kernels))
+        choices = product(*(self._choices(kernel, bound) for kernel in kernels))
         terms = [(Mul(inside, *(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in choices]
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
@@ -111,17 +109,15 @@ class Relative:
         """A factor that is no exponential, with the exponentials in it relative."""
         if not factor.has(exp):
             return factor
-        if isinstance(factor, Pow):
-            return self._best(factor.base, frozenset(), WRITTEN_OUT)[0] ** self._inside(factor.exp)
-        if isinstance(factor, Function):
+        if isinstance(factor, (Pow, Function)):
             return factor.func(*(self._best(arg, frozenset(), WRITTEN_OUT)[0] for arg in factor.args))
-        return self._best(factor, frozenset(), WRITTEN_OUT)[0] if isinstance(factor, (Add, Sum)) else factor
+        return self._best(factor, frozenset(), WRITTEN_OUT)[0]
 
-    def _choices(self, kernel: Expr, bound: frozenset[Idx], left_over: float) -> list[tuple[Expr, float]]:
+    def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
         """How an exponential may be written, and what speaks against it."""
-        found = self._written(kernel, bound, left_over)
+        found = self._written(kernel, bound)
         if not found and isinstance(kernel.args[0], Add):
-            parts = {exp(term): self._written(exp(term), bound, left_over) for term in kernel.args[0].args}
+            parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
             if any(parts.values()):
                 each = product(*(ways or [(part, 0.0)] for part, ways in parts.items()))
                 found = [(Mul(*(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in each]
@@ -129,18 +125,14 @@ class Relative:
             return [(kernel, 0.0)]
         return [*found, (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS)]
 
-    def _written(self, kernel: Expr, bound: frozenset[Idx], left_over: float) -> list[tuple[Expr, float]]:
+    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
+        """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
         found: list[tuple[Expr, float]] = []
-        summed = free_indices(kernel) & bound if isinstance(kernel, exp) else frozenset()
         for shift in self._shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
-                columns = {names[i] for i in shift.columns}
-                if multiple < 0 and columns & bound:
-                    continue  # its inverse would be large
-                cost = ALONG_OTHERS if summed and columns != summed else 0.0
-                if shift not in self.used:
-                    cost += ANOTHER_FOR_NOTHING if left_over == WRITTEN_OUT else ANOTHER
-                found.append((replaced((shift.factor * shift.relative) ** multiple, names), cost))
+                if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
+                    made = replaced((shift.factor * shift.relative) ** multiple, names)
+                    found.append((made, 0.0 if shift in self.used else ANOTHER))
         return found
 
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
@@ -174,9 +166,8 @@ class Relative:
             return scale, weighted(weight, Mul(*self._pulled(expr.args[1])))
         if isinstance(expr, Add):
             parts = [self._pulled(arg) for arg in expr.args]
-            common = parts[0][0]
-            if all(scale == common for scale, _ in parts):
-                return common, Add(*(rest for _, rest in parts))
+            if len({scale for scale, _ in parts}) == 1:
+                return parts[0][0], Add(*(rest for _, rest in parts))
             return S.One, Add(*(scale * rest for scale, rest in parts))
         parts = [self._pulled(arg) for arg in expr.args]
         if isinstance(expr, log):

@@ -48,9 +48,7 @@ def _with_names(expr: Expr, names: Mapping[str, str]) -> Expr:
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     counts = Counter(_key(part)[0] for a in assignments for part in _costly(a.rhs) if part != a.rhs)
-    several = {expr for expr, count in counts.items() if count > 1}
-    if several:
-        several -= {_key(a.rhs)[0] for a in assignments if not a.over}
+    several = [expr for expr, count in counts.items() if count > 1]
     if not several:
         return None
     largest = max(several, key=lambda e: (e.count_ops(), str(e)))

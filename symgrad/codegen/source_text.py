@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from symgrad.legible import visible
+
 INDENT, WIDTH = "    ", 110
 
 
@@ -111,12 +113,7 @@ def indented(lines: Iterable[Source]) -> list[Source]:
 
 def docstring(lines: Sequence[str], indent: str) -> str:
     """A docstring of these lines; quotes, backslashes and control characters in them do no harm."""
-    clean = ["".join(map(_plain, line)).replace('"""', "'''").rstrip() for line in lines]
+    clean = [visible(line).replace('"""', "'''").rstrip() for line in lines]
     opening = 'r"""' if any("\\" in line for line in clean) else '"""'
     first, *rest = clean
     return "\n".join([f"{indent}{opening}{first}", *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""'])
-
-
-def _plain(character: str) -> str:
-    """A character as it is, or what it is called where source cannot hold it."""
-    return character if character.isprintable() else " " if character.isspace() else f"[U+{ord(character):04X}]"
