@@ -34,6 +34,12 @@ def parted(node: Node) -> tuple[bool, Node]:
     return (True, node.of) if isinstance(node, Negative) else (False, node)
 
 
+def _unsigned(nodes: Sequence[Node]) -> tuple[bool, list[Node]]:
+    """Whether the product of nodes has a minus in front, and the nodes without theirs."""
+    parts = [parted(node) for node in nodes]
+    return sum(negative for negative, _ in parts) % 2 == 1, [node for _, node in parts]
+
+
 def signed(node: Node, negative: bool) -> Node:
     """The node, or minus it."""
     if not negative:
@@ -54,11 +60,8 @@ def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
 
 def call(function: type[Function], args: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
     """A function applied entry by entry; what is weighted has its sign in front."""
-    if function is weighted:
-        negative = sum(parted(a)[0] for a in args) % 2 == 1
-        args = [parted(a)[1] for a in args]
-        return signed(Call(common_layout(args, order), function, tuple(args)), negative)
-    return Call(common_layout(args, order), function, tuple(args))
+    negative, args = _unsigned(args) if function is weighted else (False, args)
+    return signed(Call(common_layout(args, order), function, tuple(args)), negative)
 
 
 def power(base: Node, exponent: Node) -> Node:
@@ -68,8 +71,8 @@ def power(base: Node, exponent: Node) -> Node:
 
 def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
     """The product of ``above`` divided by the product of ``below``, entry by entry."""
-    negative = sum(parted(n)[0] for n in (*above, *below)) % 2 == 1
-    upper, lower = (_squared([parted(n)[1] for n in nodes]) for nodes in (above, below))
+    negative, nodes = _unsigned([*above, *below])
+    upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
     if not upper and not lower:
         return signed(number(1), negative)
     if len(upper) == 1 and not lower:
@@ -111,14 +114,13 @@ def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
 def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
     """The product of nodes summed over the indices ``over``; the others are in the order of the nodes, those of a
     matrix in ``order`` where that has both."""
-    negative = sum(parted(n)[0] for n in nodes) % 2 == 1
-    factors = tuple(parted(n)[1] for n in nodes)
+    negative, factors = _unsigned(nodes)
     gone = set(over)
     summed = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i in gone)
     left = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i not in gone)
     if len(left) == 2 and set(left) <= set(order):
         left = tuple(i for i in order if i in left)
-    return signed(Contract(left, factors, summed), negative)
+    return signed(Contract(left, tuple(factors), summed), negative)
 
 
 def reading_order(node: Node) -> tuple[bool, bool, bool, int]:

@@ -94,18 +94,16 @@ def zeros_kept(expr: Basic) -> Expr:
 
     A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.
     """
-    if isinstance(expr, Sum):
-        body = zeros_kept(expr.function)
-        if isinstance(body, Add) and body.has(weighted):
-            return Add(*(sum_over(term, bound_indices(expr)) for term in body.args))
-        return sum_over(body, bound_indices(expr))
     if isinstance(expr, Mul):
         logs = [f for f in expr.args if isinstance(f, log) and array_names(f)]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
             return Mul(*rest, weighted(Mul(*weights), logs[0]))
-    return rebuilt(expr, zeros_kept)
+    made = rebuilt(expr, zeros_kept)
+    if isinstance(made, Sum) and isinstance(made.function, Add) and made.has(weighted):
+        return Add(*(sum_over(term, bound_indices(made)) for term in made.function.args))
+    return made
 
 
 def without_overflow(expr: Basic) -> Expr:

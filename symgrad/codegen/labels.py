@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sympy import Expr, Indexed, Mul, Sum, exp
-from sympy.core.basic import Basic
 
 from symgrad.equations import Assumption
 from symgrad.notation import Array, axis_name, bound_indices
@@ -25,9 +24,7 @@ def takes_labels(record: Record, array: Array) -> bool:
     alike = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
     if array.name in record.wrt or array.name not in record.program.ancestors[record.program.output]:
         return False
-    if not any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)):
-        return False
-    return is_target(record, array)
+    return any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)) and is_target(record, array)
 
 
 def is_target(record: Record, array: Array) -> bool:
@@ -45,11 +42,9 @@ def _is_row_sum(lhs: Expr, array: Array) -> bool:
 
 def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:
     bound = set(bound_indices(total))
-    factors: list[Basic] = list(Mul.make_args(total.function))
-    entries = [f for f in factors if isinstance(f, Indexed)]
-    own = [e for e in entries if e.base.name == array.name]
-    mixed = any(set(e.indices) & bound for e in own)
-    return mixed and any(e.base.name in others for e in entries)
+    entries = [f for f in Mul.make_args(total.function) if isinstance(f, Indexed)]
+    is_summed = any(set(e.indices) & bound for e in entries if e.base.name == array.name)
+    return is_summed and any(e.base.name in others for e in entries)
 
 
 def gaps(assumption: Assumption) -> list[Expr]:

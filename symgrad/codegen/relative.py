@@ -18,7 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.kernels import weighted
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.codegen.shift import Shift, written_out
-from symgrad.notation import array_names, bound_indices, entry_of, free_indices, indices_of, name_of, replaced, sum_over
+from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
@@ -35,7 +35,7 @@ class Relative:
 
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = tuple(shifts)
-        self._by_factor = {name_of(shift.factor): shift for shift in shifts}
+        self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
         self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
 
@@ -56,37 +56,27 @@ class Relative:
 
     def has_factor(self, expr: Basic) -> bool:
         """Whether the factor of a shift occurs in an expression."""
-        return not array_names(expr).isdisjoint(self._by_factor)
+        return not array_names(expr).isdisjoint(self._factors)
 
     def in_largest(self, expr: Expr) -> Expr:
         """``expr`` with the factors as exponentials of the largest exponents, their logarithms as these."""
-        replacements: dict[Basic, Basic] = {}
-        for entry in entries_in(expr):
-            if (shift := self._by_factor.get(name_of(entry))) is not None:
-                largest = entry_of(name_of(shift.largest), indices_of(entry))
-                replacements |= {log(entry): largest, entry: exp(largest)}
-        return replaced(expr, replacements)
+        return written_out(expr, self._factors)
 
     # --- which shift ---------------------------------------------------------------------------------------------
 
     def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
         """``expr``, which stands under sums over ``bound``, in relative exponentials, and what is left over."""
+        expr = written_out(expr, self._kept)
         if isinstance(expr, Add):
             terms = [self._best(term, bound, left_over) for term in expr.args]
             return Add(*(made for made, _ in terms)), sum(cost for _, cost in terms)
         if isinstance(expr, Sum):
             body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
             return sum_over(body, bound_indices(expr)), cost
-        return self._best_term(written_out(expr, self._kept), bound, left_over)
-
-    def _best_term(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
-        """The same for one term, which is in relative arrays."""
-        if isinstance(expr, (Add, Sum)):
-            return self._best(expr, bound, left_over)
         logarithm = next((f for f in Mul.make_args(expr) if isinstance(f, weighted)), None)
         if logarithm is not None:  # the exponentials in its weight are factors of the term
             beside = [f for f in Mul.make_args(expr) if f is not logarithm]
-            made, cost = self._best_term(Mul(*beside, logarithm.args[0]), bound, left_over)
+            made, cost = self._best(Mul(*beside, logarithm.args[0]), bound, left_over)
             weight = Mul(*(f for f in Mul.make_args(made) if f not in beside))
             kept = [f for f in Mul.make_args(made) if f in beside]
             return Mul(*kept, weighted(weight, self._inside(logarithm.args[1]))), cost
@@ -138,7 +128,7 @@ class Relative:
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
         scale, rest = self._pulled(term)
         outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
-        inside = [entry for entry in entries_in(rest) if name_of(entry) in self._by_factor]
+        inside = [entry for entry in entries_in(rest) if name_of(entry) in self._factors]
         return sum(outside) + UNDER_A_SUM * len(inside)
 
     # --- factors taken out -----------------------------------------------------------------------------------------
