@@ -31,7 +31,7 @@ from symgrad.notation import (
     replaced,
 )
 from symgrad.program import Program
-from symgrad.sums import contract, has_delta, ordered_sums
+from symgrad.sums import ordered_sums
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
     after: list[Assignment] = []
     sums: list[str] = []
     for given in assignments:
-        rhs = contract(given.rhs, axis, opened=False) if has_delta(given.rhs, axis) else given.rhs
-        a = replace(given, rhs=_with_scales(rhs, scales))
+        a = replace(given, rhs=_with_scales(given.rhs, scales))
         names = array_names(a.rhs)
         if own := _over(axis, a.indices):
             scale, rest = _taken_out(a.rhs, late)

@@ -17,8 +17,8 @@ from symgrad.codegen.kernels import logs_opened, small_kept, without_overflow, z
 from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
-from symgrad.codegen.shift import Shift, shift_along, shifts_of, written_out
-from symgrad.notation import array_names, entry_of, free_indices, replaced, stand_in, unfolded
+from symgrad.codegen.shift import Shift, shifts_of, written_out
+from symgrad.notation import array_names, entry_of, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
 
@@ -59,21 +59,14 @@ def evaluated(record: Record) -> Evaluated:
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
     given = _exponentials_written_out(plan.assignments, set(taken))
-    names = set(taken)
-    shifts = shifts_of(given, names)
-    parts, used = _Rewriter(shifts, given, names).run()
-    if used != shifts:  # once more, with those alone that are used, named in the order of their use
-        shifts = [shift_along(shift.exponent, shift.columns, taken) for shift in used]
-        parts, _ = _Rewriter(shifts, given, taken).run()
-    return Evaluated(tuple(parts), plan)
+    rewriter = _Rewriter(shifts_of(given, taken), taken)
+    return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan)
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
     """The equations with names for exponentials written out where these are to be relative: then each term can have
     the shift that suits it."""
     names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
-    if not names:
-        return list(assignments)
     shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
     names = {name: a for name, a in names.items() if any(any(s.matches(a.rhs)) for s in shifts)}
     return _needed([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])
@@ -91,21 +84,17 @@ def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
 class _Rewriter:
     """Rewrites equations one after the other; later ones use what became of earlier ones."""
 
-    def __init__(self, shifts: Sequence[Shift], assignments: Sequence[Assignment], taken: set[str]) -> None:
-        self._assignments = assignments
+    def __init__(self, shifts: Sequence[Shift], taken: set[str]) -> None:
         self._relative = Relative(shifts)
         self._taken = taken
         self._known: dict[str, Assignment] = {}
 
-    def run(self) -> tuple[list[Shift | Rewriting], list[Shift]]:
-        """The equations rewritten, with the shifts on which they rest, and these shifts alone."""
-        parts: list[Shift | Rewriting] = []
-        for assignment in self._assignments:
-            before = len(self._relative.used)
-            rewriting = self._rewritten(assignment)
-            parts += [*self._relative.used[before:], rewriting]
-            self._known[rewriting.made.name] = rewriting.made
-        return parts, self._relative.used
+    def parts(self, given: Assignment) -> list[Shift | Rewriting]:
+        """An equation rewritten, behind the shifts that it is the first to rest on."""
+        before = len(self._relative.used)
+        rewriting = self._rewritten(given)
+        self._known[rewriting.made.name] = rewriting.made
+        return [*self._relative.used[before:], rewriting]
 
     def _rewritten(self, given: Assignment) -> Rewriting:
         rhs = without_overflow(zeros_kept(given.rhs))
@@ -113,7 +102,6 @@ class _Rewriter:
         stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
         is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
-        is_kept = is_kept and free_indices(scale) <= free_indices(given.entry)
         entry = given.entry
         if is_kept:
             entry = entry_of(fresh(f"{given.name}_shifted", self._taken), given.indices)
