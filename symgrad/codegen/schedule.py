@@ -98,10 +98,8 @@ def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) ->
     """The gradient in adjoint arrays where a line gives it so (the last such line), or else its closed form;
     and the entry whose indices are free in it."""
     found: tuple[Expr, Expr] | None = None
-    own = record.adjoint_arrays[gradient.array.name].name if gradient.array.name in record.adjoint_arrays else ""
     for step in record.steps:
         if isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
-            used = array_names(step.after) & adjoints
-            if used and own not in used and not step.after.has(KroneckerDelta):
+            if array_names(step.after) & adjoints and not step.after.has(KroneckerDelta):
                 found = (step.after, step.subject.wrt)
     return found or (gradient.index, gradient.entry)
