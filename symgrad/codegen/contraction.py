@@ -72,15 +72,11 @@ def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
 
 def _merged(groups: Iterable[Group]) -> list[Group]:
     """Groups over the same indices as one."""
-    merged: list[Group] = []
+    merged: dict[frozenset[Idx], Group] = {}
     for group in groups:
-        for place, other in enumerate(merged):
-            if group.indices == other.indices:
-                merged[place] = other.joined(group)
-                break
-        else:
-            merged.append(group)
-    return merged
+        indices = frozenset(group.indices)
+        merged[indices] = merged[indices].joined(group) if indices in merged else group
+    return list(merged.values())
 
 
 def _cost(index: Idx, groups: Sequence[Group]) -> tuple[int, int]:

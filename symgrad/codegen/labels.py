@@ -18,7 +18,8 @@ def takes_labels(record: Record, array: Array) -> bool:
     """
     if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
         return False
-    if any(_is_row_sum(a.lhs, array) and a.rhs == 1 for a in record.program.assumptions):
+    ones = [a.lhs for a in record.program.assumptions if a.is_sum and a.rhs == 1]
+    if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[1:] for s in ones):
         return True
     shape = [axis.name for axis in array.axes]
     alike = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
@@ -32,12 +33,6 @@ def is_target(record: Record, array: Array) -> bool:
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
     sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
     return not any(_meets_others(total, array, others) for total in sums)
-
-
-def _is_row_sum(lhs: Expr, array: Array) -> bool:
-    if not isinstance(lhs, Sum) or not isinstance(lhs.function, Indexed):
-        return False
-    return bool(lhs.function.base.name == array.name and bound_indices(lhs) == lhs.function.indices[1:])
 
 
 def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:

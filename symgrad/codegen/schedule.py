@@ -99,7 +99,7 @@ def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) ->
     and the entry whose indices are free in it."""
     found: tuple[Expr, Expr] | None = None
     for step in record.steps:
-        if isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
-            if array_names(step.after) & adjoints and not step.after.has(KroneckerDelta):
-                found = (step.after, step.subject.wrt)
+        is_open = array_names(step.after) & adjoints and not step.after.has(KroneckerDelta)
+        if is_open and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
+            found = (step.after, step.subject.wrt)
     return found or (gradient.index, gradient.entry)

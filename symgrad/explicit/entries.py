@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from functools import cache
 from itertools import product
 
 from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Sum, Symbol
@@ -63,7 +64,13 @@ class Table:
             return [make(p) for p in product(*(range(self.sizes[axis_name(i)]) for i in letters))]
 
     def _maker(self, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
-        """The function that gives ``expr`` at the places of ``letters``."""
+        """The function that gives ``expr`` at the places of ``letters``, once for those of its own indices."""
+        own = [place for place, i in enumerate(letters) if i in free_indices(expr)]
+        make = cache(self._made(expr, tuple(letters[place] for place in own)))
+        return lambda at: make(tuple(at[place] for place in own))
+
+    def _made(self, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
+        """The same, anew each time, of the free indices ``letters``."""
         if isinstance(expr, Indexed):
             name, own = expr.base.name, [letters.index(i) for i in expr.indices]
             return lambda at: self.values[name, tuple(at[i] for i in own)]
@@ -71,12 +78,12 @@ class Table:
             row, column = (letters.index(i) for i in expr.args[:2])
             return lambda at: Integer(at[row] == at[column])
         if isinstance(expr, Sum):
-            return _remembered(self._sum(expr, letters), expr, letters)
+            return self._sum(expr, letters)
         if isinstance(expr, selection):
-            return _remembered(self._selection(expr, letters), expr, letters)
+            return self._selection(expr, letters)
         if expr.args:
             makers = [self._maker(arg, letters) for arg in expr.args]
-            return _remembered(lambda at: expr.func(*(make(at) for make in makers)), expr, letters)
+            return lambda at: expr.func(*(make(at) for make in makers))
         if isinstance(expr, Symbol):
             is_size = expr.is_integer and expr.name in self.sizes
             value = Integer(self.sizes[expr.name]) if is_size else self.values[expr.name, ()]
@@ -85,11 +92,9 @@ class Table:
 
     def _sum(self, expr: Sum, letters: tuple[Idx, ...]) -> Maker:
         indices = bound_indices(expr)
-        inside = tuple(i for i in letters if i not in indices)
-        kept = [letters.index(i) for i in inside]
-        make = self._maker(expr.function, inside + indices)
+        make = self._maker(expr.function, letters + indices)
         ranges = list(product(*(range(self.sizes[axis_name(i)]) for i in indices)))
-        return lambda at: Add(*(make((*(at[i] for i in kept), *p)) for p in ranges))
+        return lambda at: Add(*(make(at + place) for place in ranges))
 
     def _selection(self, expr: selection, letters: tuple[Idx, ...]) -> Maker:
         row, index = expr.args
@@ -115,21 +120,6 @@ class Table:
         """The entries of a derivative whose closed form at ``entry`` is ``index``."""
         letters = entry.indices if isinstance(entry, Indexed) else ()
         return self.matrix(array, self.entries(index, letters))
-
-
-def _remembered(make: Maker, expr: Expr, letters: tuple[Idx, ...]) -> Maker:
-    """``make``, whose values are kept by the places of the indices that are free in ``expr``."""
-    free = free_indices(expr)
-    own = [place for place, i in enumerate(letters) if i in free]
-    made: dict[tuple[int, ...], Expr] = {}
-
-    def remembered(at: tuple[int, ...]) -> Expr:
-        key = tuple(at[i] for i in own)
-        if key not in made:
-            made[key] = make(at)
-        return made[key]
-
-    return remembered
 
 
 def _shown_names(names: Iterable[str]) -> dict[str, str]:

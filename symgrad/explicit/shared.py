@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from string import ascii_lowercase
 
 from sympy import Expr, Sum
@@ -10,6 +10,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
+from symgrad.codegen.kernels import rebuilt
 from symgrad.notation import Array, axis_name, bound_indices, free_indices, height, renamed, sum_over
 from symgrad.program import Program
 
@@ -29,19 +30,14 @@ class SharedSums:
         self._taken = {name.lower() for name in (*taken, *program.arrays, program.output)}
         self._known: dict[Expr, Array] = {}
 
-    def named(self, expr: Expr, letters: Sequence[Idx]) -> Expr:
+    def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
         """``expr``, of the free indices ``letters``, with its shared sums replaced."""
-        return self._named(expr, frozenset(letters))
-
-    def _named(self, expr: Basic, around: frozenset[Idx]) -> Expr:
-        if not height(expr):
-            return expr
         if not isinstance(expr, Sum):
-            return expr.func(*(self._named(arg, around) for arg in expr.args))
+            return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
         own = bound_indices(expr)
-        total = sum_over(self._named(expr.function, around.union(own)), own)
+        total = sum_over(self.named(expr.function, {*letters, *own}), own)
         free = free_indices(total)
-        return self._entry(total) if free < around and len(free) <= 2 else total
+        return self._entry(total) if free < set(letters) and len(free) <= 2 else total
 
     def _entry(self, total: Expr) -> Expr:
         """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
