@@ -88,7 +88,7 @@ class Relative:
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
         made = terms[costs.index(cost)][0]
-        for bracket in (f for f in others if isinstance(f, Add) and kernels and cost and self.has_factor(f)):
+        for bracket in (f for f in others if isinstance(f, Add) and cost and (f.has(exp) or self.has_factor(f))):
             rest = Mul(*kernels, *(f for f in others if f is not bracket))
             opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
             if lower < cost:

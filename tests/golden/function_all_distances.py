@@ -1,0 +1,17 @@
+def f(Z):
+    """Return L and its gradients.
+
+        Z: shape (N, C)
+
+    ValueError is raised for inputs that do not fit; they are never modified.
+    """
+    if not _ready(Z):
+        (Z,) = _checked(Z)
+    L = np.add.reduce(np.exp(-np.add.reduce((Z.T[:, :, None] - Z.T[:, None, :]) ** 2)), axis=None)
+
+    part1 = np.add.reduce(np.exp(-np.add.reduce((Z[:, :, None] - Z.T) ** 2, axis=1)), axis=1)
+    part2 = np.add.reduce(np.exp(-np.add.reduce((Z.T - Z[:, :, None]) ** 2, axis=1)), axis=1)
+    part3 = np.exp(-np.add.reduce((Z[:, :, None] - Z.T) ** 2, axis=1)) @ Z - Z * part1[:, None]
+    part4 = np.exp(-np.add.reduce((Z.T - Z[:, :, None]) ** 2, axis=1)) @ Z - Z * part2[:, None]
+    dZ = 2 * (part3 + part4)
+    return L, Gradients(Z=dZ)

@@ -1,0 +1,24 @@
+def f(Z, M, tau=0.1):
+    """Return L and its gradients.
+
+        Z: shape (N, D)
+        M: shape (N, N)
+        tau: a number
+
+    ValueError is raised for inputs that do not fit; they are never modified.
+    """
+    if not _ready(Z, M, tau):
+        Z, M, tau = _checked(Z, M, tau)
+    _positive("tau", tau)
+    N = Z.shape[0]
+    S = Z @ Z.T / tau
+    S_max = np.maximum.reduce(S, axis=1)
+    E = np.exp(S - S_max[:, None])
+    S1_shifted = np.add.reduce(E * (1 - np.eye(N, dtype=Z.dtype)).T, axis=1)
+    logden = np.log(S1_shifted) + S_max
+    L = np.add.reduce(np.add.reduce(M * (logden[:, None] - S), axis=1) / np.add.reduce(M, axis=1))
+
+    part1 = np.eye(N, dtype=Z.dtype) * np.diagonal(E)[:, None] / S1_shifted[:, None]
+    G_S = E / S1_shifted[:, None] - part1.T - M / np.add.reduce(M, axis=1, keepdims=True)
+    dZ = (G_S.T @ Z + G_S @ Z) / tau
+    return L, Gradients(Z=dZ)
