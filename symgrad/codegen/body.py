@@ -99,22 +99,6 @@ class Body:
             lines.append(written(f"{own} = {own}.T if {own}.ndim == 2 else {{}}", opened))
         return lines
 
-    def sizes(self, needs: Iterable[str]) -> list[Source]:
-        """Lines for the sizes of axes that are needed, from arrays that cannot be labels where there are such."""
-        lines, needs = [], set(needs)
-        inputs = sorted(self.record.program.inputs, key=lambda a: a.name in self.labels)
-        for axis in self.record.program.axes:
-            if axis.name in needs:
-                found = [(a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name]
-                found.sort(key=lambda each: each[0].name in self.labels and each[1] > 0)  # labels lack their classes
-                array, place = found[0]
-                code = f"{self.names[array.name]}.shape[{place}]"
-                if array.name in self.labels and place and len(found) > 1:  # one of them at least has rows
-                    names = ", ".join(self.names[a.name] for a, _ in found)
-                    code = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
-                lines.append(Source(f"{axis.name} = {code}"))
-        return lines
-
 
 def dtype_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> Source:
     """The data type of the inputs, from an array that cannot be labels, which are integers."""
@@ -132,3 +116,20 @@ def one_hot(function: str, labels: str, count: Source, dtype: Source) -> Source:
     """The call that turns labels into rows or columns with a one at the label."""
     own = Source(labels, needs=frozenset([labels]))
     return written(f"{function}({{}}, {{}}, {{}})", own, count, dtype, needs=[function])
+
+
+def sizes(plan: Plan, needs: Iterable[str]) -> list[Source]:
+    """Lines for the sizes of axes that are needed, from arrays that cannot be labels where there are such."""
+    lines, needs = [], set(needs)
+    inputs = sorted(plan.record.program.inputs, key=lambda a: a.name in plan.labels)
+    for axis in plan.record.program.axes:
+        if axis.name in needs:
+            found = [(a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name]
+            found.sort(key=lambda each: each[0].name in plan.labels and each[1] > 0)  # labels lack their classes
+            array, place = found[0]
+            code = f"{plan.names[array.name]}.shape[{place}]"
+            if array.name in plan.labels and place and len(found) > 1:  # one of them at least has rows
+                names = ", ".join(plan.names[a.name] for a, _ in found)
+                code = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
+            lines.append(Source(f"{axis.name} = {code}"))
+    return lines

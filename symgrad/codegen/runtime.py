@@ -5,6 +5,7 @@ The functions that a module needs are copied into it as they stand here (``funct
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Collection, Iterator
 from types import CodeType, ModuleType
@@ -30,7 +31,8 @@ def functions_for(needs: Collection[str], *modules: ModuleType) -> list[Callable
         known = {**own, **known}
     wanted = [name for name in known if name in needs]
     for name in wanted:
-        wanted += [used for used in names_in(known[name].__code__) if used in known and used not in wanted]
+        code = inspect.unwrap(known[name]).__code__  # that which a compiler was given
+        wanted += [used for used in names_in(code) if used in known and used not in wanted]
     return [f for name, f in known.items() if name in wanted]
 
 

@@ -1,0 +1,386 @@
+"""What generated loops call: products in tiles, an exponential without branches, and numbers as NumPy has them.
+
+The functions that a module needs are copied into it as they stand here.  The rows of a block come last, so that what
+is done to each of them is done to several at once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, typeof, types
+from numba.extending import intrinsic
+
+_TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+"""Of sums of products alone: their terms may be added up in any order."""
+_NO_LABELS = np.empty(0, np.int64)
+_ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+
+
+@njit(**_TILES)
+def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, result: np.ndarray) -> None:
+    """result[c, r] = the sum over d of data[first + r, d] weights[c, d], in tiles of 4 rows and 4 columns."""
+    size, columns = data.shape[1], weights.shape[0]
+    if weights.size > 32768:
+        product = np.dot(weights, data[first : first + count].T)
+        for c in range(columns):
+            for r in range(count):
+                result[c, r] = product[c, r]
+        return
+    zero = data.dtype.type(0)
+    r = 0
+    while r + 4 <= count:
+        x0 = data[first + r]
+        x1 = data[first + r + 1]
+        x2 = data[first + r + 2]
+        x3 = data[first + r + 3]
+        c = 0
+        while c + 4 <= columns:
+            w0 = weights[c]
+            w1 = weights[c + 1]
+            w2 = weights[c + 2]
+            w3 = weights[c + 3]
+            t00 = t01 = t02 = t03 = t10 = t11 = t12 = t13 = zero
+            t20 = t21 = t22 = t23 = t30 = t31 = t32 = t33 = zero
+            for d in range(size):
+                a = x0[d]
+                b = x1[d]
+                e = x2[d]
+                f = x3[d]
+                v = w0[d]
+                t00 += a * v
+                t10 += b * v
+                t20 += e * v
+                t30 += f * v
+                v = w1[d]
+                t01 += a * v
+                t11 += b * v
+                t21 += e * v
+                t31 += f * v
+                v = w2[d]
+                t02 += a * v
+                t12 += b * v
+                t22 += e * v
+                t32 += f * v
+                v = w3[d]
+                t03 += a * v
+                t13 += b * v
+                t23 += e * v
+                t33 += f * v
+            z = result[c]
+            z[r] = t00
+            z[r + 1] = t10
+            z[r + 2] = t20
+            z[r + 3] = t30
+            z = result[c + 1]
+            z[r] = t01
+            z[r + 1] = t11
+            z[r + 2] = t21
+            z[r + 3] = t31
+            z = result[c + 2]
+            z[r] = t02
+            z[r + 1] = t12
+            z[r + 2] = t22
+            z[r + 3] = t32
+            z = result[c + 3]
+            z[r] = t03
+            z[r + 1] = t13
+            z[r + 2] = t23
+            z[r + 3] = t33
+            c += 4
+        while c < columns:
+            w0 = weights[c]
+            t00 = t10 = t20 = t30 = zero
+            for d in range(size):
+                v = w0[d]
+                t00 += x0[d] * v
+                t10 += x1[d] * v
+                t20 += x2[d] * v
+                t30 += x3[d] * v
+            z = result[c]
+            z[r] = t00
+            z[r + 1] = t10
+            z[r + 2] = t20
+            z[r + 3] = t30
+            c += 1
+        r += 4
+    while r < count:
+        x0 = data[first + r]
+        for c in range(columns):
+            w0 = weights[c]
+            t00 = zero
+            for d in range(size):
+                t00 += x0[d] * w0[d]
+            result[c, r] = t00
+        r += 1
+
+
+@njit(**_TILES)
+def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, result: np.ndarray) -> None:
+    """result[c, d] += the sum over r of factors[c, r] data[first + r, d], in tiles of 4 rows and 4 columns."""
+    size, columns = data.shape[1], result.shape[0]
+    if result.size > 32768:
+        block = np.empty((columns, count), data.dtype)
+        for c in range(columns):
+            for r in range(count):
+                block[c, r] = factors[c, r]
+        product = np.dot(block, data[first : first + count])
+        for c in range(columns):
+            for d in range(size):
+                result[c, d] += product[c, d]
+        return
+    r = 0
+    while r + 4 <= count:
+        x0 = data[first + r]
+        x1 = data[first + r + 1]
+        x2 = data[first + r + 2]
+        x3 = data[first + r + 3]
+        c = 0
+        while c + 4 <= columns:
+            g = factors[c]
+            g00 = g[r]
+            g10 = g[r + 1]
+            g20 = g[r + 2]
+            g30 = g[r + 3]
+            g = factors[c + 1]
+            g01 = g[r]
+            g11 = g[r + 1]
+            g21 = g[r + 2]
+            g31 = g[r + 3]
+            g = factors[c + 2]
+            g02 = g[r]
+            g12 = g[r + 1]
+            g22 = g[r + 2]
+            g32 = g[r + 3]
+            g = factors[c + 3]
+            g03 = g[r]
+            g13 = g[r + 1]
+            g23 = g[r + 2]
+            g33 = g[r + 3]
+            v0 = result[c]
+            v1 = result[c + 1]
+            v2 = result[c + 2]
+            v3 = result[c + 3]
+            for d in range(size):
+                a = x0[d]
+                b = x1[d]
+                e = x2[d]
+                f = x3[d]
+                t0 = v0[d] + g00 * a + g10 * b + g20 * e + g30 * f
+                t1 = v1[d] + g01 * a + g11 * b + g21 * e + g31 * f
+                t2 = v2[d] + g02 * a + g12 * b + g22 * e + g32 * f
+                t3 = v3[d] + g03 * a + g13 * b + g23 * e + g33 * f
+                v0[d] = t0
+                v1[d] = t1
+                v2[d] = t2
+                v3[d] = t3
+            c += 4
+        while c < columns:
+            g = factors[c]
+            v0 = result[c]
+            g00 = g[r]
+            g10 = g[r + 1]
+            g20 = g[r + 2]
+            g30 = g[r + 3]
+            for d in range(size):
+                v0[d] += g00 * x0[d] + g10 * x1[d] + g20 * x2[d] + g30 * x3[d]
+            c += 1
+        r += 4
+    while r < count:
+        x0 = data[first + r]
+        for c in range(columns):
+            g00 = factors[c, r]
+            v0 = result[c]
+            for d in range(size):
+                v0[d] += g00 * x0[d]
+        r += 1
+
+
+@njit(**_TILES)
+def _outer(left: np.ndarray, right: np.ndarray, count: int, result: np.ndarray) -> None:
+    """result[a, c] += the sum over r of left[a, r] right[c, r], for the rows of a block."""
+    for a in range(left.shape[0]):
+        x = left[a]
+        for c in range(right.shape[0]):
+            y = right[c]
+            t = x.dtype.type(0)
+            for r in range(count):
+                t += x[r] * y[r]
+            result[a, c] += t
+
+
+@njit(**_ENTRIES)
+def _flush(part: np.ndarray, total: np.ndarray) -> None:
+    """Add a part in the precision of the inputs to the total in double precision; the part starts anew."""
+    for c in range(part.shape[0]):
+        for d in range(part.shape[1]):
+            total[c, d] += part[c, d]
+            part[c, d] = 0
+
+
+@njit(**_ENTRIES)
+def _added(sums: np.ndarray) -> np.ndarray:
+    """The sum of the matrices of all threads."""
+    for thread in range(1, sums.shape[0]):
+        _flush(sums[thread], sums[0])
+    return sums[0]
+
+
+@njit(**_ENTRIES)
+def _lanes_added(sums: np.ndarray) -> np.ndarray:
+    """For each entry the sum over threads and over the rows of a block."""
+    result = np.zeros(sums.shape[1])
+    for thread in range(sums.shape[0]):
+        for entry in range(sums.shape[1]):
+            for row in range(sums.shape[2]):
+                result[entry] += sums[thread, entry, row]
+    return result
+
+
+@njit(**_ENTRIES)
+def _worst(gaps: np.ndarray) -> np.ndarray:
+    """For each number the largest of all threads."""
+    for thread in range(1, gaps.shape[0]):
+        for place in range(gaps.shape[1]):
+            gaps[0, place] = _larger(gaps[thread, place], gaps[0, place])
+    return gaps[0]
+
+
+@njit(**_ENTRIES)
+def _turned(data: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
+    """result[c, r] = data[first + r, c]."""
+    for r in range(count):
+        row = data[first + r]
+        for c in range(row.shape[0]):
+            result[c, r] = row[c]
+
+
+@njit(**_ENTRIES)
+def _turned_back(block: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
+    """result[first + r, c] = block[c, r]."""
+    for r in range(count):
+        row = result[first + r]
+        for c in range(row.shape[0]):
+            row[c] = block[c, r]
+
+
+@njit(**_ENTRIES)
+def _opened(data: np.ndarray, labels: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
+    """result[c, r] = 1 where c is the label of row first + r, else 0; or, without labels, data[first + r, c]."""
+    if labels.size == 0:
+        _turned(data, first, count, result)
+        return
+    for c in range(result.shape[0]):
+        for r in range(count):
+            result[c, r] = 1 if labels[first + r] == c else 0
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _power_of_two(typing_context: Any, exponent: Any) -> Any:
+    """2.0**exponent for an int64 of -1022..1023, by its bits."""
+
+    def bits(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        integer, double = (context.get_value_type(t) for t in (types.int64, types.float64))
+        shifted = builder.shl(builder.add(given[0], integer(1023)), integer(52))
+        return builder.bitcast(shifted, double)
+
+    return types.float64(types.int64), bits
+
+
+@njit(**_ENTRIES)
+def _exp(x: float) -> float:
+    """exp(x) to 1 unit in the last place and without branches: x = k log 2 + r as in Cody and Waite (Software Manual
+    for the Elementary Functions, 1980), and the Taylor polynomial of degree 13 for |r| <= log(2) / 2."""
+    x = float(x)
+    x = -746.0 if x < -746.0 else x
+    x = 710.0 if x > 710.0 else x
+    k = math.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
+    p = 1.6059043836821613e-10
+    p = p * r + 2.08767569878681e-09
+    p = p * r + 2.505210838544172e-08
+    p = p * r + 2.755731922398589e-07
+    p = p * r + 2.7557319223985893e-06
+    p = p * r + 2.48015873015873e-05
+    p = p * r + 1.984126984126984e-04
+    p = p * r + 1.388888888888889e-03
+    p = p * r + 8.333333333333333e-03
+    p = p * r + 4.1666666666666664e-02
+    p = p * r + 1.6666666666666666e-01
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    half = np.int64(k) >> 1  # in two steps, since 2**k may have no place among normal numbers
+    return p * _power_of_two(half) * _power_of_two(np.int64(k) - half)
+
+
+@njit(**_ENTRIES)
+def _larger(a: float, b: float) -> float:
+    """The larger of two numbers, NaN if one of them is."""
+    return a if a >= b or a != a else b
+
+
+@njit(**_ENTRIES)
+def _smaller(a: float, b: float) -> float:
+    """The smaller of two numbers, NaN if one of them is."""
+    return a if a <= b or a != a else b
+
+
+@njit(**_ENTRIES)
+def _logaddexp(a: float, b: float) -> float:
+    """log(exp(a) + exp(b)) without overflow."""
+    return a + math.log(2) if a == b else _larger(a, b) + math.log1p(_exp(-abs(a - b)))
+
+
+@njit(**_ENTRIES)
+def _sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)) without overflow."""
+    small = _exp(-abs(x))
+    return (1.0 if x >= 0 else small) / (1 + small)
+
+
+@njit(**_ENTRIES)
+def _weighted(weight: float, log: float) -> float:
+    """weight * log; 0 where the weight is 0, though the logarithm be infinite."""
+    return 0.0 if weight == 0 and abs(log) == math.inf else weight * log
+
+
+@njit(**_ENTRIES)
+def _step(x: float, at_zero: float) -> float:
+    """0 below zero, 1 above, at_zero at zero."""
+    return 1.0 if x > 0 else float(at_zero) if x == 0 else 0.0
+
+
+@njit(**_ENTRIES)
+def _sign(x: float) -> float:
+    """-1, 0 or 1; NaN of NaN."""
+    return 1.0 if x > 0 else -1.0 if x < 0 else x
+
+
+def _compile(kernel: Any, fresh: bool, *given: object) -> None:
+    """Compile a kernel for arguments of these types, if they are ``fresh``, and for no others that may come."""
+    if not fresh:
+        raise TypeError
+    if kernel.overloads:
+        kernel.disable_compile(False)
+    kernel.compile(tuple(map(typeof, given)))
+    kernel.disable_compile()
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """The array in a type that the processor has, aligned and in one piece."""
+    return np.require(array, _native_type(array.dtype), ["C", "A"])
+
+
+def _native_type(dtype: np.dtype) -> np.dtype:
+    """float32 where it holds all numbers of a type, else float64."""
+    return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
+
+
+def _rows_and_labels(array: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """An array of rows and no labels, or labels and no rows."""
+    if array.ndim == 2:
+        return _native(array), _NO_LABELS
+    return np.empty((0, 0), _native_type(dtype)), np.require(array, np.int64, ["C", "A"])
