@@ -215,12 +215,12 @@ def numbered(node: Node, *, with_free: bool = True) -> tuple[Node, Layout]:
     order: dict[Idx, None] = {}
     for part in walk(node):
         order |= dict.fromkeys((*part.letters, *part.bound) if with_free else part.bound)
-    return _with_letters(node, {i: Idx(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
+    return with_letters(node, {i: Idx(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
 
 
-def _with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:
-    """The node with other letters, bound ones included."""
-    return _with_fields(node, lambda part: _with_letters(part, names), names)
+def with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:
+    """The node with other letters, bound ones included; no two may become one."""
+    return _with_fields(node, lambda part: with_letters(part, names), names)
 
 
 def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx, Idx]) -> Node:

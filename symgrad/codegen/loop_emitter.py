@@ -34,6 +34,7 @@ from symgrad.codegen.build import parted
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.names import free, part_name
+from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.source_text import Source, Strength, indented, joined, named_in, quotient, written
 from symgrad.errors import UnsupportedError
@@ -78,10 +79,12 @@ class LoopEmitter:
     rows: str = ""
     stacked: Collection[str] = ()
     data: Collection[str] = ()
+    totals: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+    within: set[str] = field(default_factory=set)
     turned: dict[str, str] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     _letters: dict[Idx, str] = field(default_factory=dict)
-    _inner: set[str] = field(default_factory=set)
 
     def is_row(self, index: Idx) -> bool:
         return bool(self.rows) and axis_name(index) == self.rows
@@ -92,68 +95,112 @@ class LoopEmitter:
 
     # --- nests -----------------------------------------------------------------------------------------------------
 
-    def assigned(self, assign: Assign) -> list[Source]:
-        """The lines of an assignment."""
-        node, letters = assign.node, self.layout(assign.letters)
-        self._name(assign)
-        place = self._at(self.names[assign.name], letters)
-        match node:
-            case Contract() if self._is_tiled(node):
-                return self._tiled(assign.name, node)
-            case Contract() if not self.rows and (line := self._dot(assign)):
-                return line
-            case Largest():
-                return self._largest(place, letters, node)
-            case Reduce() | Contract():
-                return self._summed(place, letters, node)
-        *parts, last = hoisted(assign, lambda part: len(self.code(part)), self._inner_name)
-        lines = [written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
-        return self.nest(letters, [*lines, written(f"{place.code} = {{}}", self.code(last.node))])
+    def loops(self, assign: Assign) -> Layout | None:
+        """The loops of an assignment that can share them with others, or None."""
+        node = assign.node
+        self._name([assign])
+        if isinstance(node, Contract) and (
+            self._is_tiled(node) or self._is_outer(assign) or (not self.rows and self._dot(assign))
+        ):
+            return None
+        is_sum = isinstance(node, (Reduce, Contract))
+        alone = isinstance(node, Largest) or (
+            is_sum and assign.letters and not any(map(self.is_row, self._lanes(assign)))
+        )
+        return None if alone else self.layout((*assign.letters, *(node.bound if is_sum else ())))
 
-    def added(self, assign: Assign, total: str) -> list[Source]:
-        """Lines that add a sum over the rows of a block to the array ``total``, which has a place for each of them."""
-        self._name(assign)
-        over = self.layout(assign.node.bound)
-        place = self._at(total, (*assign.letters, over[-1])).code
-        return self.nest([*assign.letters, *over], [written(f"{place} += {{}}", self._summand(assign.node))])
+    def emitted(self, nest: Nest) -> list[Source]:
+        """The lines of a nest."""
+        if nest.loops is None:
+            return self._alone(*nest.parts)
+        self._name(nest.parts)
+        ahead: list[Source] = []
+        lines: list[Source] = []
+        for assign in nest.parts:
+            node = assign.node
+            if isinstance(node, (Reduce, Contract)):
+                place = self._at(self.totals.get(assign.name, self.names[assign.name]), self._lanes(assign))
+                if assign.name not in self.totals:
+                    ahead += self.nest([i for i in self._lanes(assign)], [self._start(place, node)])
+                lines.append(self._step(place, node))
+                continue
+            place = (
+                Source(self.names[assign.name])
+                if assign.name in self.within
+                else self._at(self.names[assign.name], self.layout(assign.letters))
+            )
+            *parts, last = hoisted(assign, lambda part: len(self.code(part)), self._part)
+            lines += [written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
+            lines.append(written(f"{place.code} = {{}}", self.code(last.node)))
+        return [*ahead, *self.nest(nest.loops, lines)]
+
+    def _lanes(self, assign: Assign) -> Layout:
+        """The axes in which a sum is added up: of one over rows with a place for each of them."""
+        rows = [i for i in assign.node.bound if self.is_row(i)] if assign.name in self.totals else []
+        return self.layout((*assign.letters, *rows))
+
+    def _alone(self, assign: Assign) -> list[Source]:
+        """The lines of an assignment with loops of its own."""
+        node, letters = assign.node, self.layout(assign.letters)
+        self._name([assign])
+        place = self._at(self.names[assign.name], letters)
+        if isinstance(node, Contract) and self._is_outer(assign):
+            return self._outer(assign)
+        if isinstance(node, Contract) and self._is_tiled(node):
+            return self._tiled(assign.name, node)
+        if isinstance(node, Contract) and (line := self._dot(assign)):
+            return line
+        if isinstance(node, Largest):
+            return self._largest(place, letters, node)
+        own = Source(self.local["total"])
+        inside = [
+            self._start(own, node),
+            *self.nest(node.bound, [self._step(own, node)]),
+            Source(f"{place.code} = {own.code}"),
+        ]
+        return self.nest(letters, inside)
 
     def stored(self, assign: Assign) -> list[Source]:
         """Lines that store what a block has of an array with an entry for each row, at its place."""
-        self._name(assign)
+        self._name([assign])
         name, node, letters = self.names[assign.name], assign.node, self.layout(assign.letters)
         if isinstance(node, Load) and len(letters) == 2 and len(node.letters) == 2:
-            return [Source(f"_turned_back({self._known(node)}, {self.local['first']}, {self.local['count']}, {name})", needs=_TURNED | {name})]
-        shown = ", ".join(f"{self.local['first']} + {self.local['row']}" if self.is_row(i) else self._letters[i] for i in assign.letters)
+            return [
+                Source(
+                    f"_turned_back({self._known(node)}, {self.local['first']}, {self.local['count']}, {name})",
+                    needs=_TURNED | {name},
+                )
+            ]
+        shown = ", ".join(
+            f"{self.local['first']} + {self.local['row']}" if self.is_row(i) else self._letters[i]
+            for i in assign.letters
+        )
         return self.nest(letters, [written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
 
     def worst(self, gap: Node, places: str) -> list[Source]:
         """Lines that note the largest absolute entry of ``gap`` in ``places``."""
-        self._name(Assign("", gap.letters, gap))
+        self._name([Assign("", gap.letters, gap)])
         noted = written(f"{places} = _larger(abs({{}}), {places})", self.code(gap), needs=["_larger"])
         return self.nest(self.layout(gap.letters), [noted])
 
     def nest(self, letters: Iterable[Idx], lines: Sequence[Source]) -> list[Source]:
         """The lines within a loop for each letter."""
         for index in reversed([*letters]):
-            size = self.local['count'] if self.is_row(index) else str(index.upper + 1)
+            size = self.local["count"] if self.is_row(index) else str(index.upper + 1)
             head = Source(f"for {self._letters[index]} in range({size}):", needs=frozenset([size]))
             lines = [head, *indented(lines)]
         return [*lines]
 
-    def _summed(self, place: Source, letters: Layout, node: Node) -> list[Source]:
-        """A sum, or the largest entry, over some letters."""
-        largest = isinstance(node, Reduce) and bool(node.largest)
-        start = "-math.inf" if largest else "0.0"
-        lanes = [i for i in letters if self.is_row(i)]
-        others = [i for i in letters if not self.is_row(i)]
-        own = place if lanes or not letters else Source(self.local["total"])
-        template = f"{own.code} = _larger({own.code}, {{}})" if largest else f"{own.code} += {{}}"
-        step = written(template, self._summand(node), needs=["_larger"] if largest else [])
-        lines = self.nest(lanes, [Source(f"{own.code} = {start}", needs=frozenset(["math"] if largest else []))])
-        lines += self.nest([*node.bound, *lanes], [step])
-        if own != place:
-            lines.append(Source(f"{place.code} = {own.code}"))
-        return self.nest(others, lines)
+    def _start(self, place: Source, node: Node) -> Source:
+        """The line with which a sum, or a search for the largest entry, begins."""
+        if isinstance(node, Reduce) and node.largest:
+            return Source(f"{place.code} = -math.inf", needs=frozenset(["math"]))
+        return Source(f"{place.code} = 0.0")
+
+    def _step(self, place: Source, node: Node) -> Source:
+        if isinstance(node, Reduce) and node.largest:
+            return written(f"{place.code} = _larger({place.code}, {{}})", self._summand(node), needs=["_larger"])
+        return written(f"{place.code} += {{}}", self._summand(node), needs=place.needs)
 
     def _summand(self, node: Node) -> Source:
         if isinstance(node, Contract):
@@ -207,11 +254,17 @@ class LoopEmitter:
                 factor = self.columns.setdefault(own, free(f"{own}_columns", self.taken))
         array = self.names[data.name]
         needs = frozenset(["_product", array, own, factor.partition(".")[0]])
-        return [Source(f"_product({array}, {self.local['first']}, {self.local['count']}, {factor}, {result})", needs=needs)]
+        return [
+            Source(f"_product({array}, {self.local['first']}, {self.local['count']}, {factor}, {result})", needs=needs)
+        ]
 
-    def outer(self, node: Node) -> tuple[str, list[str], Layout] | None:
+    def _is_outer(self, assign: Assign) -> bool:
+        return assign.name in self.totals and self.outer(assign) is not None
+
+    def outer(self, assign: Assign) -> tuple[str, list[str], Layout] | None:
         """Of a sum over rows that is a matrix product, the function that adds it up, its arguments but the last, and
         the axes of what it adds to; None for any other."""
+        node = assign.node
         if not isinstance(node, Contract) or len(node.factors) != 2 or len(node.over) != 1:
             return None
         first, second = node.factors
@@ -220,11 +273,22 @@ class LoopEmitter:
         data, other = self.data_first(node)
         if data is not None and isinstance(other, Load):
             order = *(i for i in other.letters if not self.is_row(i)), *(i for i in data.at if not self.is_row(i))
-            return "_accumulate", [self.names[data.name], self.local['first'], self.local['count'], self._block(other)], order
+            return (
+                "_accumulate",
+                [self.names[data.name], self.local["first"], self.local["count"], self._block(other)],
+                order,
+            )
         order = tuple(i for f in node.factors for i in f.letters if not self.is_row(i))
         if len(first.letters) == len(second.letters) == 2 and len({*order}) == 2 and {*order} == {*node.letters}:
-            return "_outer", [self._block(first), self._block(second), self.local['count']], order
+            return "_outer", [self._block(first), self._block(second), self.local["count"]], order
         return None
+
+    def _outer(self, assign: Assign) -> list[Source]:
+        """A sum over rows that is a matrix product, added to the part of its total that is at hand."""
+        assert (found := self.outer(assign)) is not None
+        name, args, _ = found
+        part = self.parts[assign.name]
+        return [Source(f"{name}({', '.join([*args, part])})", needs=frozenset([name, *args]))]
 
     def _block(self, load: Load) -> str:
         """An array of the block, as a matrix with a column for each row."""
@@ -262,25 +326,26 @@ class LoopEmitter:
 
     # --- one entry -------------------------------------------------------------------------------------------------
 
-    def _name(self, assign: Assign) -> None:
+    def _name(self, assigns: Sequence[Assign]) -> None:
         """Name the letters of a nest, none like an array or a size."""
         self._letters = {}
         used = set(self.taken)
+        every = (part for a in assigns for part in walk(a.node))
         for index in dict.fromkeys(
-            i for part in walk(assign.node) for i in (*part.letters, *part.bound, *assign.letters)
+            [i for a in assigns for i in a.letters] + [i for p in every for i in (*p.letters, *p.bound)]
         ):
             if self.is_row(index):
-                self._letters[index] = self.local['row']
+                self._letters[index] = self.local["row"]
             else:
                 wanted = self.axes[axis_name(index)].conventional
                 self._letters[index] = next((a for a in wanted if a not in used), "") or free(wanted[0] + "_", used)
                 used.add(self._letters[index])
 
-    def _inner_name(self) -> str:
+    def _part(self) -> str:
         """A name for a part of an entry."""
         name = part_name(self.taken)
         self.names[name] = name
-        self._inner.add(name)
+        self.within.add(name)
         return name
 
     def _at(self, name: str, letters: Sequence[Idx]) -> Source:
@@ -298,7 +363,7 @@ class LoopEmitter:
 
     def _entry(self, load: Load) -> Source:
         name = self._known(load)
-        if load.name in self._inner:
+        if load.name in self.within:
             return Source(name)
         if load.name in self.stacked and len(load.at) == 1:
             return Source(f"{name}[{self.local['first']} + {self.local['row']}]", needs=frozenset([name]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
@@ -24,7 +24,7 @@ from symgrad.codegen.module import (
     tables_of,
 )
 from symgrad.codegen.names import free, part_name
-from symgrad.codegen.nests import nests, sums_apart
+from symgrad.codegen.nests import fused, nests, sums_apart, within
 from symgrad.codegen.plan import Plan
 from symgrad.codegen.source_text import INDENT, WIDTH, Source, called, docstring, indented, written
 from symgrad.errors import InputError
@@ -32,7 +32,22 @@ from symgrad.notation import axis_name
 from symgrad.steps import Record
 
 NEEDS = "Needs NumPy 2.0 or later, numba, and SciPy, through which numba multiplies matrices."
-LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps", "given", "fresh", "kernel")
+LOCALS = (
+    "total",
+    "largest",
+    "ties",
+    "first",
+    "row",
+    "rows",
+    "start",
+    "stop",
+    "thread",
+    "threads",
+    "gaps",
+    "given",
+    "fresh",
+    "kernel",
+)
 OPTIONS = """\
 # Sums of products may be added up in any order; everything else is computed as written.
 _TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
@@ -95,9 +110,9 @@ class Kernels:
         self.alone = LoopEmitter(self.names, record.program.axis, plan.taken, inputs, self.local)
         self.emitter = replace(self.alone, stacked=rowwise, data=rowwise - {*own}, turned={}, columns={})
         self.emitter.rows = blocks.axis if blocks else ""
-        self.totals: dict[str, str] = {}
+        self.totals = self.emitter.totals
+        self.parts = self.emitter.parts  # of totals, in the precision of the inputs
         self.shapes: dict[str, list[str]] = {}  # of totals, of their parts, and of the arrays of a block
-        self.parts: dict[str, str] = {}  # in the precision of the inputs, with the totals to which they are added
         self._views: dict[str, str] = {}
         before = self._nests(plan.before.program)
         main, after = self._apart() if blocks else ([], self._nests(plan.main.program))
@@ -113,15 +128,24 @@ class Kernels:
         self.results: dict[str, str] = {}
         given = [a for n in record.wrt if record.program.arrays[n].axes for a in self._given(n, after)]
         stacked = [a for a in given if any(map(self.emitter.is_row, a.letters))]
-        self.before, self.ahead = self._lines(before, self.alone), [self.names[a.name] for a in before]
+        self.before, self.ahead = (
+            self._lines(before, self.alone, {a.name for a in before}),
+            [self.names[a.name] for a in before],
+        )
         self.rows: list[Source] = []
         if blocks:
             self.rows = self._checks(checks, self.emitter)
             for a in main:
-                self.rows += self._added(a) if a.name in self.totals else self._lines([a], self.emitter)
-            for a in stacked:
-                *parts, last = self._nests([a])
-                self.rows += [*self._lines(parts, self.emitter), *self.emitter.stored(last)]
+                if a.name in self.totals:
+                    self._lay_out(a)
+            stored = self._nests(stacked)
+            last_ = {a.name for a in stacked}
+            self.rows += self._lines(
+                [*main, *(a for a in stored if a.name not in last_)],
+                self.emitter,
+                {n for a in stored if a.name in last_ for n in loads(a.node)},
+            )
+            self.rows += [line for a in stored if a.name in last_ for line in self.emitter.stored(a)]
         else:
             self.before += self._checks(checks, self.alone)
         totals = [
@@ -176,17 +200,21 @@ class Kernels:
 
     # --- lines -----------------------------------------------------------------------------------------------------
 
-    def _lines(self, program: Iterable[Assign], emitter: LoopEmitter) -> list[Source]:
-        """The lines of assignments; outside of the rows each with the room for its array."""
+    def _lines(self, program: Iterable[Assign], emitter: LoopEmitter, kept: Collection[str] = ()) -> list[Source]:
+        """The lines of assignments; outside of the rows each with the room for its array.  ``kept`` are read later."""
         lines: list[Source] = []
-        for a in program:
-            name = self.names[a.name]
-            if a.letters and name not in self.results.values():
-                if emitter is self.emitter:
-                    self.shapes[name] = self._sizes(emitter.layout(a.letters))
-                else:
-                    lines.append(self.room(name, self._sizes(a.letters), self.dtype))
-            lines += emitter.assigned(a)
+        nests = fused(program, emitter.loops)
+        results = {name for name, own in self.names.items() if own in self.results.values()}
+        emitter.within |= within(nests, {*kept, *results, *self.totals})
+        for nest in nests:
+            for a in nest.parts:
+                name = self.names[a.name]
+                if a.letters and name not in self.results.values() and a.name not in {*emitter.within, *self.totals}:
+                    if emitter is self.emitter:
+                        self.shapes[name] = self._sizes(emitter.layout(a.letters))
+                    else:
+                        lines.append(self.room(name, self._sizes(a.letters), self.dtype))
+            lines += emitter.emitted(nest)
         return lines
 
     def _sizes(self, letters: Iterable[Idx]) -> list[str]:
@@ -202,25 +230,26 @@ class Kernels:
     def _checks(self, checks: Sequence[list[Assign]], emitter: LoopEmitter) -> list[Source]:
         lines: list[Source] = []
         for place, (*parts, last) in enumerate(checks):
-            lines += [*self._lines(parts, emitter), *emitter.worst(last.node, f"{self.local['gaps']}[{place}]")]
+            lines += [
+                *self._lines(parts, emitter, loads(last.node)),
+                *emitter.worst(last.node, f"{self.local['gaps']}[{place}]"),
+            ]
         return lines
 
-    def _added(self, a: Assign) -> list[Source]:
-        """The lines that add up a sum over the rows; and what is to be known of the total."""
+    def _lay_out(self, a: Assign) -> None:
+        """What is to be known of the total of a sum over rows."""
         total = self.totals[a.name]
-        if (product := self.emitter.outer(a.node)) is None:
+        if (product := self.emitter.outer(a)) is None:
             self.shapes[total] = [*self._sizes(a.letters), self.local["rows"]]
             entries = " * ".join(self._sizes(a.letters)) or "1"
             flat = f"{{}}.reshape({self.local['threads']}, {entries}, {self.local['rows']})"
             shape = f".reshape({', '.join(self._sizes(a.letters))})" if len(a.letters) > 1 else ""
             self._views[a.name] = f"_lanes_added({flat}){shape if a.letters else '[0]'}"
-            return self.emitter.added(a, total)
-        name, args, order = product
-        part = free(f"{a.name}_part", self.plan.taken)
+            return
+        order = product[2]
+        part = self.parts[a.name] = free(f"{a.name}_part", self.plan.taken)
         self.shapes[total] = self.shapes[part] = ["1", *self._sizes(order)][-2:]
-        self.parts[part] = total
         self._views[a.name] = f"_added({{}}){'[0]' if len(order) == 1 else '.T' if order != a.letters else ''}"
-        return [Source(f"{name}({', '.join([*args, part])})", needs=frozenset([name, *args]))]
 
     # --- functions -------------------------------------------------------------------------------------------------
 
@@ -281,9 +310,10 @@ class Kernels:
         totals = {*self.totals.values()}
         for name, shape in self.shapes.items():
             if name not in totals:
-                made.append(self.room(name, shape, self.dtype, "zeros" if name in self.parts else "empty"))
+                made.append(self.room(name, shape, self.dtype, "zeros" if name in self.parts.values() else "empty"))
         flushed = [
-            Source(f"_flush({part}, {total})", needs=frozenset(["_flush"])) for part, total in self.parts.items()
+            Source(f"_flush({part}, {self.totals[name]})", needs=frozenset(["_flush"]))
+            for name, part in self.parts.items()
         ]
         if flushed:
             flushed = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import (
     HALF,
@@ -14,18 +16,30 @@ from symgrad.codegen.array_program import (
     Diagonal,
     Fill,
     Largest,
+    Layout,
     Load,
     Node,
     Number,
     Power,
     Product,
     Reduce,
+    loads,
     mapped,
     relettered,
+    walk,
+    with_letters,
 )
 from symgrad.notation import axis_name
 
 SUMS = (Reduce, Contract, Largest)
+
+
+@dataclass
+class Nest:
+    """Assignments in one nest of ``loops``; an assignment that has loops of its own stands alone, and has none here."""
+
+    loops: Layout | None
+    parts: list[Assign]
 
 
 def nests(assign: Assign, fresh: Callable[[], str]) -> Iterator[Assign]:
@@ -73,6 +87,51 @@ def sums_apart(assign: Assign, axis: str, fresh: Callable[[], str]) -> tuple[lis
         return mapped(node, {arg: without(arg) for arg in node.args})
 
     return sums, replace(assign, node=without(assign.node))
+
+
+def fused(program: Iterable[Assign], loops_of: Callable[[Assign], Layout | None]) -> list[Nest]:
+    """The assignments in as few nests as their order allows: one joins an earlier nest with loops over the same axes if
+    all that it reads is there, entry by entry, or was there before."""
+    nests: list[Nest] = []
+    for assign in program:
+        loops, read = loops_of(assign), loads(assign.node)
+        for nest in reversed(nests):
+            if (
+                loops is not None
+                and nest.loops is not None
+                and [*map(axis_name, loops)] == [*map(axis_name, nest.loops)]
+            ):
+                joined = _in_letters(assign, dict(zip(loops, nest.loops, strict=True)))
+                if all(_is_entry(joined.node, part) for part in nest.parts if part.name in read):
+                    nest.parts.append(joined)
+                    break
+            if read & {part.name for part in nest.parts}:
+                nests.append(Nest(loops, [assign]))
+                break
+        else:
+            nests.append(Nest(loops, [assign]))
+    return nests
+
+
+def within(nests: Sequence[Nest], kept: Collection[str]) -> set[str]:
+    """The arrays that are read in the nest alone that makes them, entry by entry, and are not ``kept``."""
+    found: set[str] = set()
+    for nest in nests:
+        elsewhere = {name for other in nests if other is not nest for part in other.parts for name in loads(part.node)}
+        made = {part.name for part in nest.parts if part.letters and not isinstance(part.node, SUMS)}
+        found |= made - elsewhere - {*kept} if nest.loops is not None else set()
+    return found
+
+
+def _in_letters(assign: Assign, letters: Mapping[Idx, Idx]) -> Assign:
+    own = tuple(letters.get(i, i) for i in assign.letters)
+    return replace(assign, letters=own, node=with_letters(assign.node, letters))
+
+
+def _is_entry(node: Node, part: Assign) -> bool:
+    """Whether a node reads, of the array that ``part`` makes, that very entry."""
+    read = [load for load in walk(node) if isinstance(load, Load) and load.name == part.name]
+    return not isinstance(part.node, SUMS) and all(load.letters == part.letters for load in read)
 
 
 def _bare(node: Node) -> Node:
