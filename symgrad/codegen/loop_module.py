@@ -52,8 +52,7 @@ OPTIONS = """\
 # Sums of products may be added up in any order; everything else is computed as written.
 _TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 _ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
-_ROWS_ALONE = dict.fromkeys(("reduction", "setitem", "numpy", "fusion", "stencil", "comprehension", "inplace_binop"), False)
-_NO_LABELS = np.empty(0, np.int64)"""
+_ROWS_ALONE = dict.fromkeys(("reduction", "setitem", "numpy", "fusion", "stencil", "comprehension", "inplace_binop"), False)"""
 SMALL, LARGE = "2**18", "2**15"
 """Fewer multiplications than the first take one thread; products by matrices of more entries than the second take
 BLAS, which has threads of its own."""
@@ -96,8 +95,9 @@ class Kernels:
         self.arrays = [a for a in record.program.inputs if a.axes]
         self.dtype = dtype_of(record, plan.names, plan.labels)
         rowwise = {a.name for a in self.arrays if plan.is_rowwise(a.name)}
-        own = [n for n in plan.labels if n in rowwise and n not in record.wrt]
-        self.labels = {n: free(f"{self.names[n]}_labels", plan.taken) for n in own}
+        others = {axis.name for a in self.arrays if a.name not in plan.labels for axis in a.axes}
+        axes = {a.name: {axis.name for axis in a.axes} for a in self.arrays}
+        self.labels = [n for n in plan.labels if n in rowwise and n not in record.wrt and axes[n] <= others]
         self.fits, self.value, self.gradients = (free(n, plan.taken) for n in ("fits", "value", "gradients"))
         self.worst = [
             free("gap" if len(plan.checks) == 1 else f"gap_{place}", plan.taken)
@@ -108,7 +108,7 @@ class Kernels:
         }
         inputs = {a.name for a in record.program.inputs}
         self.alone = LoopEmitter(self.names, record.program.axis, plan.taken, inputs, self.local)
-        self.emitter = replace(self.alone, stacked=rowwise, data=rowwise - {*own}, turned={}, columns={})
+        self.emitter = replace(self.alone, stacked=rowwise, data=rowwise - {*self.labels}, turned={}, columns={})
         self.emitter.rows = blocks.axis if blocks else ""
         self.totals = self.emitter.totals
         self.parts = self.emitter.parts  # of totals, in the precision of the inputs
@@ -244,7 +244,7 @@ class Kernels:
             entries = " * ".join(self._sizes(a.letters)) or "1"
             flat = f"{{}}.reshape({self.local['threads']}, {entries}, {self.local['rows']})"
             shape = f".reshape({', '.join(self._sizes(a.letters))})" if len(a.letters) > 1 else ""
-            self._views[a.name] = f"_lanes_added({flat}){shape if a.letters else '[0]'}"
+            self._views[a.name] = f"_lanes_added({flat}){shape}" if a.letters else "_all_added({})"
             return
         order = product[2]
         part = self.parts[a.name] = free(f"{a.name}_part", self.plan.taken)
@@ -255,9 +255,8 @@ class Kernels:
 
     @property
     def args(self) -> list[str]:
-        """The names of what the kernels are given: inputs, with the labels of those that may be labels."""
-        inputs = [a.name for a in self.record.program.inputs]
-        return [name for n in inputs for name in (self.plan.names[n], *([self.labels[n]] if n in self.labels else []))]
+        """The names of the inputs, as the kernels are given them."""
+        return [self.plan.names[a.name] for a in self.record.program.inputs]
 
     def functions(self) -> list[Source]:
         """The kernels: for one thread, for several, and for the blocks of rows of a thread."""
@@ -302,15 +301,21 @@ class Kernels:
             own = self.plan.names[name]
             shape = [*(str(axis.name) for axis in self.record.program.arrays[name].axes[1:]), rows]
             made.append(self.room(block, shape, self.dtype))
-            args = [own, self.labels[name]] if name in self.labels else [own]
             which = "_opened" if name in self.labels else "_turned"
-            opened.append(
-                Source(f"{which}({', '.join([*args, first, count, block])})", needs=frozenset([which, *args]))
-            )
-        totals = {*self.totals.values()}
+            opened.append(Source(f"{which}({own}, {first}, {count}, {block})", needs=frozenset([which, own])))
+        alike: dict[tuple[str, ...], list[str]] = {}
         for name, shape in self.shapes.items():
-            if name not in totals:
-                made.append(self.room(name, shape, self.dtype, "zeros" if name in self.parts.values() else "empty"))
+            if name in self.parts.values():
+                made.append(self.room(name, shape, self.dtype, "zeros"))
+            elif name not in self.totals.values():
+                alike.setdefault((*shape,), []).append(name)
+        for shape, names in alike.items():
+            if len(names) == 1:
+                made.append(self.room(names[0], shape, self.dtype))
+                continue
+            memory = free(f"room_{len(shape)}", self.plan.taken)
+            made.append(self.room(memory, [str(len(names)), *shape], self.dtype))
+            made += [Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
         flushed = [
             Source(f"_flush({part}, {self.totals[name]})", needs=frozenset(["_flush"]))
             for name, part in self.parts.items()
@@ -344,8 +349,10 @@ class Kernels:
         returned = [Source("True"), *self.returned, *(Source(f"{gaps}[{place}]") for place in range(len(checks)))]
         lines += [*self.after, written(f"return {', '.join(['{}'] * len(returned))}", *returned)]
         fits = self._fits(len(returned) - 1)
-        args = [*self.args, *self.results.values(), *([threads] if blocks else [])]
         is_parallel = name == "_parallel"
+        args = [*self.args, *self.results.values(), *([threads] if is_parallel else [])]
+        if blocks and not is_parallel:
+            lines.insert(0, Source(f"{threads} = 1"))
         doc = (
             "Evaluate everything, the rows in several threads." if is_parallel else "Evaluate everything in one thread."
         )
@@ -383,44 +390,46 @@ class Kernels:
         """Lines for the sizes that ``lines`` need."""
         found: list[Source] = []
         needs = needs_of(lines)
-        arrays = sorted(self.arrays, key=lambda a: a.name in self.labels)
+        arrays = [a for a in self.arrays if a.name not in self.labels]
         for axis in self.record.program.axes:
             if axis.name in needs:
                 array, place = next((a, p) for a in arrays for p, other in enumerate(a.axes) if other.name == axis.name)
                 code = f"{self.plan.names[array.name]}.shape[{place}]"
-                if array.name in self.labels:  # one of them at least is given as rows
-                    same = [a for a in arrays if axis.name in [other.name for other in a.axes]]
-                    shapes = [f"{self.plan.names[a.name]}.shape[{place}]" for a in same]
-                    shapes += [f"{self.labels[a.name]}.size" for a in same if not place]
-                    code = f"max({', '.join(shapes)})" if len(shapes) > 1 else shapes[0]
                 found.append(Source(f"{axis.name} = {code}"))
         return found
 
     def _fits(self, numbers: int) -> list[Source]:
-        """Lines that return without a result where shapes do not agree."""
+        """Lines that return without a result where shapes do not agree, or labels are none."""
+        back = Source(f"{INDENT}return {', '.join(['False', *['0.0'] * numbers])}")
         seen: set[str] = set()
         tests: list[str] = []
-        for a in sorted(self.arrays, key=lambda a: a.name in self.labels):
-            own = self.plan.names[a.name]
-            own_tests = []
-            for place, axis in enumerate(a.axes):
-                if a.name not in self.labels and axis.name not in seen:
-                    seen.add(axis.name)
-                    own_tests.append(f"{axis.name} == 0")
-                else:
-                    own_tests.append(f"{own}.shape[{place}] != {axis.name}")
-            if a.name in self.labels:
-                own_tests = [f"({self.labels[a.name]}.size == 0 and ({' or '.join(own_tests)}))"]
-            tests += own_tests
+        for a in self.arrays:
+            for place, axis in enumerate(a.axes if a.name not in self.labels else ()):
+                is_first = axis.name not in seen
+                tests.append(
+                    f"{axis.name} == 0" if is_first else f"{self.plan.names[a.name]}.shape[{place}] != {axis.name}"
+                )
+                seen.add(axis.name)
+        lines = [*_condition(tests), back]
+        for name in self.labels:
+            own, (rows, columns) = self.plan.names[name], (axis.name for axis in self.record.program.arrays[name].axes)
+            test = Source(f"if {own}.shape[0] != {rows} or {own}.shape[1] != {columns}:")
+            labels = Source(f"elif not _are_labels({own}, {rows}, {columns}):", needs=frozenset(["_are_labels"]))
+            lines += [Source(f"if {own}.ndim == 2:"), *indented([test, back]), labels, back]
         needs = frozenset(axis.name for a in self.arrays for axis in a.axes)
-        flat = f"if {' or '.join(tests)}:"
-        lines = (
-            [flat]
-            if len(INDENT + flat) <= WIDTH
-            else ["if (", *(f"{INDENT}{'or ' if p else ''}{t}" for p, t in enumerate(tests)), "):"]
-        )
-        back = f"{INDENT}return {', '.join(['False', *['0.0'] * numbers])}"
-        return [replace(Source(line), needs=needs) for line in [*lines, back]]
+        return [replace(line, needs=line.needs | needs) for line in lines]
+
+
+def _condition(tests: Sequence[str]) -> list[Source]:
+    """The head of an if where any of the tests holds, on as many lines as it takes."""
+    flat = f"if {' or '.join(tests)}:"
+    if len(INDENT + flat) <= WIDTH:
+        return [Source(flat)]
+    return [
+        Source("if ("),
+        *(Source(f"{INDENT}{'or ' if place else ''}{test}") for place, test in enumerate(tests)),
+        Source("):"),
+    ]
 
 
 def _extent(a: Assign) -> frozenset[str]:
@@ -437,7 +446,7 @@ def _widest(every: Iterable[frozenset[str]]) -> list[frozenset[str]]:
 def _evaluated(made: Kernels) -> Source:
     """The function that calls a kernel."""
     local, names, dtype = made.local, made.plan.names, made.dtype.code
-    threads, fresh, given, kernel = local["threads"], local["fresh"], local["given"], "_serial"
+    fresh = local["fresh"]
     lines: list[Source] = []
     for n, own in made.results.items():
         axes = [axis.name for axis in made.record.program.arrays[n].axes]
@@ -446,29 +455,31 @@ def _evaluated(made: Kernels) -> Source:
         needs = frozenset([] if is_given else axes)
         lines.append(Source(f"{own} = np.empty({f'{names[n]}.shape' if is_given else shape}, {dtype})", needs=needs))
     args = [*made.args, *made.results.values()]
-    if made.plan.blocks is not None:
+    target = f"{', '.join([made.fits, made.value, *made.scalars.values(), *made.worst])} = "
+    serial = _call("_serial", args, target, fresh)
+    if made.plan.blocks is None:
+        lines += serial
+    else:
         work = " + ".join(" * ".join(sorted(sizes)) for sizes in made.work)
         large = f" or {made.large}" if made.weights else ""
         needs = frozenset[str]().union(*made.work, *made.weights)
-        lines.append(Source(f"{threads} = 1 if {work} < {SMALL}{large} else get_num_threads()", needs=needs))
-        kernel = local["kernel"]
-        lines.append(Source(f"{kernel} = _serial if {threads} == 1 else _parallel"))
-        args.append(threads)
-    lines.append(called("", args, INDENT, before=f"{given} = "))
-    compiled = Source(f"{INDENT}_compile({kernel}, {fresh}, *{given})", needs=frozenset(["_compile"]))
-    lines += [Source(f"if {fresh} or not {kernel}.overloads:"), compiled]
-    lines.append(
-        called("", [made.fits, made.value, *made.scalars.values(), *made.worst], INDENT, tail=f" = {kernel}(*{given})")
-    )
-    results = [
-        f"{names[n]}={made.results[n] if n in made.results else f'{dtype}.type({made.scalars[n]})'}"
-        for n in made.record.wrt
-    ]
+        lines += [Source(f"if {work} < {SMALL}{large}:", needs=needs), *indented(serial), Source("else:")]
+        lines += indented(_call("_parallel", [*args, "get_num_threads()"], target, fresh))
+    results = [made.results[n] if n in made.results else f"{dtype}.type({made.scalars[n]})" for n in made.record.wrt]
     gradients = called("Gradients", results, INDENT * 2)
     lines.append(called("return ", [made.fits, f"{dtype}.type({made.value})", gradients, *made.worst], INDENT))
     doc = "Whether the shapes of the inputs agree, and if so the results; ``fresh`` allows for compilation."
     head = called("def _evaluated", [*made.args, f"{fresh}=False"], "", ":")
     return function(head, f'{INDENT}"""{doc}"""', [*made.known_sizes(lines), *lines])
+
+
+def _call(kernel: str, args: Sequence[str], target: str, fresh: str) -> list[Source]:
+    """The lines that call a kernel, which is compiled ahead where that is allowed."""
+    return [
+        Source(f"if {fresh} or not {kernel}.overloads:"),
+        *indented([replace(called("_compile", [kernel, fresh, *args], INDENT * 3), needs=frozenset(["_compile"]))]),
+        called(kernel, args, INDENT * 2, before=target),
+    ]
 
 
 def _function(made: Kernels, name: str) -> Source:
@@ -483,14 +494,9 @@ def _function(made: Kernels, name: str) -> Source:
         doc += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
     doc += ["ValueError is raised for inputs that do not fit; they are never modified."]
     target = ", ".join([made.fits, made.value, made.gradients, *made.worst])
-    plain = [
-        part
-        for n in (a.name for a in record.program.inputs)
-        for part in (names[n], *(["_NO_LABELS"] if n in made.labels else []))
-    ]
     lines = [
         Source("try:"),
-        *indented([called("_evaluated", plain, INDENT * 2, before=f"{target} = ")]),
+        *indented([called("_evaluated", inputs, INDENT * 2, before=f"{target} = ")]),
         Source("except Exception:  # other types, or others in memory, than those that it is compiled for"),
         Source(f"{INDENT}{made.fits} = False"),
         Source(f"if not {made.fits}:"),
@@ -505,7 +511,12 @@ def _function(made: Kernels, name: str) -> Source:
     for a in record.program.inputs:
         own = names[a.name]
         if a.name in made.labels:
-            given.append(Source(f"*_rows_and_labels({own}, {made.dtype.code})", needs=frozenset(["_rows_and_labels"])))
+            given.append(
+                Source(
+                    f"_native({own}) if {own}.ndim == 2 else np.ascontiguousarray({own}, np.int64)",
+                    needs=frozenset(["_native"]),
+                )
+            )
         else:
             given.append(
                 Source(f"_native({own})" if a.axes else f"float({own})", needs=frozenset(["_native"] if a.axes else []))

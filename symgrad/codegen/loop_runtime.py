@@ -15,7 +15,6 @@ from numba.extending import intrinsic
 
 _TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 """Of sums of products alone: their terms may be added up in any order."""
-_NO_LABELS = np.empty(0, np.int64)
 _ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
@@ -240,6 +239,16 @@ def _lanes_added(sums: np.ndarray) -> np.ndarray:
 
 
 @njit(**_ENTRIES)
+def _all_added(sums: np.ndarray) -> float:
+    """The sum over threads and over the rows of a block."""
+    result = 0.0
+    for thread in range(sums.shape[0]):
+        for row in range(sums.shape[1]):
+            result += sums[thread, row]
+    return result
+
+
+@njit(**_ENTRIES)
 def _worst(gaps: np.ndarray) -> np.ndarray:
     """For each number the largest of all threads."""
     for thread in range(1, gaps.shape[0]):
@@ -267,14 +276,23 @@ def _turned_back(block: np.ndarray, first: int, count: int, result: np.ndarray) 
 
 
 @njit(**_ENTRIES)
-def _opened(data: np.ndarray, labels: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
-    """result[c, r] = 1 where c is the label of row first + r, else 0; or, without labels, data[first + r, c]."""
-    if labels.size == 0:
+def _opened(data: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
+    """result[c, r] = 1 where c is the label of row first + r, else 0; or data[first + r, c] where that is no label."""
+    if data.ndim == 2:
         _turned(data, first, count, result)
-        return
-    for c in range(result.shape[0]):
-        for r in range(count):
-            result[c, r] = 1 if labels[first + r] == c else 0
+    else:
+        for c in range(result.shape[0]):
+            for r in range(count):
+                result[c, r] = 1 if data[first + r] == c else 0
+
+
+@njit(**_ENTRIES)
+def _are_labels(labels: np.ndarray, rows: int, columns: int) -> bool:
+    """Whether there is one of the labels 0..columns - 1 for each row."""
+    fit = labels.size == rows
+    for label in labels:
+        fit = fit and 0 <= label < columns
+    return fit
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -377,10 +395,3 @@ def _native(array: np.ndarray) -> np.ndarray:
 def _native_type(dtype: np.dtype) -> np.dtype:
     """float32 where it holds all numbers of a type, else float64."""
     return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
-
-
-def _rows_and_labels(array: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """An array of rows and no labels, or labels and no rows."""
-    if array.ndim == 2:
-        return _native(array), _NO_LABELS
-    return np.empty((0, 0), _native_type(dtype)), np.require(array, np.int64, ["C", "A"])
