@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
@@ -74,6 +75,16 @@ def derive(
         return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
     except UnsupportedError as error:
         raise traced.pointing(error, error.equation) if traced and error.equation else error from None
+
+
+def _loops() -> ModuleType:
+    """The module that writes loops, which needs numba."""
+    try:
+        from symgrad.codegen import loops
+    except ImportError as error:
+        needed = "python -m pip install 'symgrad[numba]'"
+        raise UnsupportedError(f"the target numba needs numba and scipy ({error}): {needed}") from None
+    return loops
 
 
 def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
@@ -325,15 +336,35 @@ class Derivation(Displayed):
     ) -> str:
         """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns.
 
-        ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python unrolled for these sizes.
+        ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python unrolled for these sizes,
+        ``target="numba"`` the function that ``to_numba`` returns, which needs numba and scipy.
         Raises ``InputError`` for an unknown target and for sizes that do not fit it.  ``check`` is that of
         ``to_numpy``; the documentation of the module names the lines that are not proved.
         """
         from symgrad.codegen import to_source
 
+        if target == "numba" and sizes:
+            raise InputError("the target numba takes no sizes: its functions take inputs of any size")
         remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
+        if target == "numba":
+            source: str = _loops().loop_source(self.record, name or self.function_name, words)
+            return source
         return to_source(self.record, name or self.function_name, words, target=target, sizes=sizes)
+
+    @nested("a line of the derivation")
+    def to_numba(self, *, check: bool = True) -> Callable[..., Any]:
+        """``f`` as of ``to_numpy``, in loops over blocks of rows that numba compiles: for float32 and float64.
+
+        No array of the size of the data is made, and large inputs take several threads; the same number of threads
+        gives the same bits.  The first call for a type of inputs compiles, which takes seconds; what was compiled is
+        kept in the user's cache.  Where rows do not stay apart and products are large, as in attention, ``to_numpy``
+        is as fast or faster.  ``check`` and errors are those of ``to_numpy``; ``UnsupportedError`` without numba.
+        """
+        if check:
+            self._refuse()
+        function: Callable[..., Any] = _loops().to_numba(self.record)
+        return function
 
     @property
     def function_name(self) -> str:

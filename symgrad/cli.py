@@ -183,7 +183,12 @@ def _parser() -> _Parser:
         epilog=GENERATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    generate.add_argument("--target", choices=("numpy", "scalar"), default="numpy", help="scalar: unrolled Python")
+    generate.add_argument(
+        "--target",
+        choices=("numpy", "scalar", "numba"),
+        default="numpy",
+        help="scalar: unrolled Python; numba: loops that numba compiles",
+    )
     generate.add_argument("--shape", metavar="N,D,C", help="the sizes for --target scalar")
     generate.set_defaults(run=_generate)
 

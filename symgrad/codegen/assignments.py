@@ -14,6 +14,7 @@ from symgrad.codegen.array_program import meaning
 from symgrad.codegen.body import Body
 from symgrad.codegen.evaluation import in_letters
 from symgrad.codegen.kernels import meant, numbers_chosen
+from symgrad.codegen.loop_plan import LoopPlan
 from symgrad.codegen.lower import Lowered
 from symgrad.codegen.scalar_module import scalar_program
 from symgrad.codegen.schedule import Assignment
@@ -29,7 +30,9 @@ REASON = "as the code computes it"
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:
     """The lines of the assignments of the code of ``record`` that are not its equations word for word, numbered from
     ``first`` on."""
-    return lines_of(Body(record).lowered if target == "numpy" else scalar_program(record), first)
+    if target == "scalar":
+        return lines_of(scalar_program(record), first)
+    return lines_of((LoopPlan(record) if target == "numba" else Body(record)).lowered, first)
 
 
 def lines_of(lowered: Lowered, first: int) -> Record:

@@ -33,6 +33,7 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.build import parted
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
@@ -57,8 +58,6 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     sigmoid: "_sigmoid({})",
     weighted: "_weighted({}, {})",
 }
-
-_TURNED = frozenset(["_turned_back"])
 
 
 @dataclass
@@ -97,17 +96,11 @@ class LoopEmitter:
 
     def loops(self, assign: Assign) -> Layout | None:
         """The loops of an assignment that can share them with others, or None."""
-        node = assign.node
-        self._name([assign])
-        if isinstance(node, Contract) and (
-            self._is_tiled(node) or self._is_outer(assign) or (not self.rows and self._dot(assign))
-        ):
+        node, is_sum = assign.node, isinstance(assign.node, (Reduce, Contract))
+        has_total = bool(assign.letters) and not any(map(self.is_row, self._lanes(assign)))
+        if isinstance(node, Largest) or (is_sum and has_total) or self.product(assign):
             return None
-        is_sum = isinstance(node, (Reduce, Contract))
-        alone = isinstance(node, Largest) or (
-            is_sum and assign.letters and not any(map(self.is_row, self._lanes(assign)))
-        )
-        return None if alone else self.layout((*assign.letters, *(node.bound if is_sum else ())))
+        return self.layout((*assign.letters, *(node.bound if is_sum else ())))
 
     def emitted(self, nest: Nest) -> list[Source]:
         """The lines of a nest."""
@@ -117,18 +110,14 @@ class LoopEmitter:
         ahead: list[Source] = []
         lines: list[Source] = []
         for assign in nest.parts:
-            node = assign.node
+            name, node = self.names[assign.name], assign.node
             if isinstance(node, (Reduce, Contract)):
-                place = self._at(self.totals.get(assign.name, self.names[assign.name]), self._lanes(assign))
+                place = self._at(self.totals.get(assign.name, name), self._lanes(assign))
                 if assign.name not in self.totals:
-                    ahead += self.nest([i for i in self._lanes(assign)], [self._start(place, node)])
+                    ahead += self.nest(self._lanes(assign), [self._start(place, node)])
                 lines.append(self._step(place, node))
                 continue
-            place = (
-                Source(self.names[assign.name])
-                if assign.name in self.within
-                else self._at(self.names[assign.name], self.layout(assign.letters))
-            )
+            place = self._at(name, () if assign.name in self.within else self.layout(assign.letters))
             *parts, last = hoisted(assign, lambda part: len(self.code(part)), self._part)
             lines += [written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
             lines.append(written(f"{place.code} = {{}}", self.code(last.node)))
@@ -144,12 +133,8 @@ class LoopEmitter:
         node, letters = assign.node, self.layout(assign.letters)
         self._name([assign])
         place = self._at(self.names[assign.name], letters)
-        if isinstance(node, Contract) and self._is_outer(assign):
-            return self._outer(assign)
-        if isinstance(node, Contract) and self._is_tiled(node):
-            return self._tiled(assign.name, node)
-        if isinstance(node, Contract) and (line := self._dot(assign)):
-            return line
+        if (product := self.product(assign)) is not None:
+            return self._multiplied(assign, product)
         if isinstance(node, Largest):
             return self._largest(place, letters, node)
         own = Source(self.local["total"])
@@ -164,17 +149,10 @@ class LoopEmitter:
         """Lines that store what a block has of an array with an entry for each row, at its place."""
         self._name([assign])
         name, node, letters = self.names[assign.name], assign.node, self.layout(assign.letters)
+        first, row = self.local["first"], self.local["row"]
         if isinstance(node, Load) and len(letters) == 2 and len(node.letters) == 2:
-            return [
-                Source(
-                    f"_turned_back({self._known(node)}, {self.local['first']}, {self.local['count']}, {name})",
-                    needs=_TURNED | {name},
-                )
-            ]
-        shown = ", ".join(
-            f"{self.local['first']} + {self.local['row']}" if self.is_row(i) else self._letters[i]
-            for i in assign.letters
-        )
+            return [_called("_turned_back", [self._known(node), first, self.local["count"], name], name)]
+        shown = ", ".join(f"{first} + {row}" if self.is_row(i) else self._letters[i] for i in assign.letters)
         return self.nest(letters, [written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
 
     def worst(self, gap: Node, places: str) -> list[Source]:
@@ -224,105 +202,46 @@ class LoopEmitter:
 
     # --- products --------------------------------------------------------------------------------------------------
 
-    def _is_tiled(self, node: Contract) -> bool:
-        """Whether a node multiplies rows of data by a matrix or a vector."""
-        data, other = self.data_first(node)
-        return data is not None and not self.is_row(node.over[0]) and not any(map(self.is_row, other.letters))
+    def product(self, assign: Assign) -> MatrixProduct | None:
+        """The matrix product that an assignment is, if it is one that has a function of its own."""
+        if not self.rows:
+            return by_blas(assign, self.inputs)
+        data, is_sum = with_data(assign.node, self.data), assign.name in self.totals
+        if data is not None and (is_sum or not any(map(self.is_row, (data.over, *data.right.letters)))):
+            return data
+        return over_rows(assign.node, self.is_row) if is_sum else None
 
-    def data_first(self, node: Contract) -> tuple[Load | None, Node]:
-        """Of a product of two arrays summed over one letter, an input that has a row of data for each row, and the
-        other; None without such an input."""
-        if len(node.factors) == 2 and len(node.over) == 1 and all(isinstance(f, Load) for f in node.factors):
-            for f, other in (node.factors, node.factors[::-1]):
-                assert isinstance(f, Load)
-                is_data = f.name in self.data and len(f.at) == len(set(f.at)) == 2
-                if is_data and node.over[0] in f.at and node.over[0] in other.letters and len(other.letters) < 3:
-                    if {*f.letters, *other.letters} == {*node.letters, *node.over}:
-                        return f, other
-        return None, node
-
-    def _tiled(self, name: str, node: Contract) -> list[Source]:
-        data, weights = self.data_first(node)
-        assert data is not None and isinstance(weights, Load)
-        own = self.names[weights.name]
-        order = weights.at if weights.name in self.inputs else weights.letters
-        if len(order) == 1:
-            factor, result = f"{own}.reshape(1, {own}.size)", f"{self.names[name]}.reshape(1, {self.names[name]}.size)"
-        else:
-            factor, result = own, self.names[name]
-            if order[0] == node.over[0]:
-                factor = self.columns.setdefault(own, free(f"{own}_columns", self.taken))
-        array = self.names[data.name]
-        needs = frozenset(["_product", array, own, factor.partition(".")[0]])
-        return [
-            Source(f"_product({array}, {self.local['first']}, {self.local['count']}, {factor}, {result})", needs=needs)
-        ]
-
-    def _is_outer(self, assign: Assign) -> bool:
-        return assign.name in self.totals and self.outer(assign) is not None
-
-    def outer(self, assign: Assign) -> tuple[str, list[str], Layout] | None:
-        """Of a sum over rows that is a matrix product, the function that adds it up, its arguments but the last, and
-        the axes of what it adds to; None for any other."""
-        node = assign.node
-        if not isinstance(node, Contract) or len(node.factors) != 2 or len(node.over) != 1:
-            return None
-        first, second = node.factors
-        if not isinstance(first, Load) or not isinstance(second, Load):
-            return None
-        data, other = self.data_first(node)
-        if data is not None and isinstance(other, Load):
-            order = *(i for i in other.letters if not self.is_row(i)), *(i for i in data.at if not self.is_row(i))
-            return (
-                "_accumulate",
-                [self.names[data.name], self.local["first"], self.local["count"], self._block(other)],
-                order,
-            )
-        order = tuple(i for f in node.factors for i in f.letters if not self.is_row(i))
-        if len(first.letters) == len(second.letters) == 2 and len({*order}) == 2 and {*order} == {*node.letters}:
-            return "_outer", [self._block(first), self._block(second), self.local["count"]], order
-        return None
-
-    def _outer(self, assign: Assign) -> list[Source]:
-        """A sum over rows that is a matrix product, added to the part of its total that is at hand."""
-        assert (found := self.outer(assign)) is not None
-        name, args, _ = found
-        part = self.parts[assign.name]
-        return [Source(f"{name}({', '.join([*args, part])})", needs=frozenset([name, *args]))]
+    def _multiplied(self, assign: Assign, product: MatrixProduct) -> list[Source]:
+        """The line that calls such a function."""
+        left, right = (self.names[load.name] for load in (product.left, product.right))
+        first, count = self.local["first"], self.local["count"]
+        if not self.rows:
+            args = [self._at(name, product.stack).code for name in (left, right)]
+            own, other = product.orders
+            args[0] += ".T" if len(own) == 2 and own[1] != product.over else ""
+            args[1] += ".T" if len(other) == 2 and other[0] != product.over else ""
+            place = self._at(self.names[assign.name], product.stack).code
+            return self.nest(product.stack, [_called("np.dot", [*args, place], left, right)])
+        if assign.name not in self.totals:
+            order = product.right.at if product.right.name in self.inputs else product.right.letters
+            factor, result = right, self.names[assign.name]
+            if len(order) == 1:
+                factor, result = (f"{name}.reshape(1, {name}.size)" for name in (factor, result))
+            elif order[0] == product.over:
+                factor = self.columns.setdefault(right, free(f"{right}_columns", self.taken))
+            return [_called("_product", [left, first, count, factor, result], left, right, factor)]
+        if product.left.name in self.data:
+            args = [left, first, count, self._block(product.right)]
+            return [_called("_accumulate", [*args, self.parts[assign.name]], left)]
+        args = [self._block(product.left), self._block(product.right), count]
+        return [_called("_outer", [*args, self.parts[assign.name]])]
 
     def _block(self, load: Load) -> str:
         """An array of the block, as a matrix with a column for each row."""
-        name = self._known(load)
+        name, first, count = self._known(load), self.local["first"], self.local["count"]
         if load.name in self.stacked and len(load.at) == 1:
-            return f"{name}[{self.local['first']} : {self.local['first']} + {self.local['count']}].reshape(1, {self.local['count']})"
+            return f"{name}[{first} : {first} + {count}].reshape(1, {count})"
         return name if len(load.letters) == 2 else f"{name}.reshape(1, {name}.size)"
-
-    def _dot(self, assign: Assign) -> list[Source]:
-        """A product of matrices by BLAS, or of stacks of them, if it is one."""
-        node = assign.node
-        assert isinstance(node, Contract)
-        if len(node.factors) != 2 or len(node.over) != 1 or not all(isinstance(f, Load) for f in node.factors):
-            return []
-        orders = [f.at if f.name in self.inputs else f.letters for f in node.factors if isinstance(f, Load)]
-        stack = [i for i, j, k in zip(*orders, assign.letters, strict=False) if i == j == k]
-        stack = stack[: next((p for p, i in enumerate(stack) if i != assign.letters[p]), len(stack))]
-        orders = [order[len(stack) :] for order in orders]
-        result = assign.letters[len(stack) :]
-        (over,) = node.over
-        ranks = sorted(len(order) for order in orders)
-        is_matrix = ranks in ([1, 2], [2, 2]) and all(over in o and len(set(o)) == len(o) for o in orders)
-        if not is_matrix or {*orders[0], *orders[1]} - {over} != set(result) or len(result) != sum(ranks) - 2:
-            return []
-        names = [self._at(self.names[f.name], stack).code for f in node.factors if isinstance(f, Load)]
-        both = list(zip(names, orders, strict=True))
-        if result[0] not in orders[0]:
-            both.reverse()
-        (left, own), (right, other) = both
-        left += ".T" if own[-1] != over and len(own) == 2 else ""
-        right += ".T" if other[0] != over and len(other) == 2 else ""
-        needs = frozenset(self.names[f.name] for f in node.factors if isinstance(f, Load))
-        place = self._at(self.names[assign.name], stack).code
-        return self.nest(stack, [Source(f"np.dot({left}, {right}, {place})", needs=needs)])
 
     # --- one entry -------------------------------------------------------------------------------------------------
 
@@ -404,6 +323,11 @@ class LoopEmitter:
                 parts = [self.code(arg) for arg in given]
                 return written(template, *parts, strength=strength, needs=[*named_in(template), *_inner(template)])
         raise AssertionError(node)
+
+
+def _called(function: str, args: Sequence[str], *needs: str) -> Source:
+    """A line that is a call."""
+    return Source(f"{function}({', '.join(args)})", needs=frozenset([function, *needs]))
 
 
 def _inner(template: str) -> list[str]:

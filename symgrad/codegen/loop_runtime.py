@@ -22,7 +22,7 @@ _ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, result: np.ndarray) -> None:
     """result[c, r] = the sum over d of data[first + r, d] weights[c, d], in tiles of 4 rows and 4 columns."""
     size, columns = data.shape[1], weights.shape[0]
-    if weights.size > 32768:
+    if weights.size > 2**15:
         product = np.dot(weights, data[first : first + count].T)
         for c in range(columns):
             for r in range(count):
@@ -31,78 +31,35 @@ def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, resu
     zero = data.dtype.type(0)
     r = 0
     while r + 4 <= count:
-        x0 = data[first + r]
-        x1 = data[first + r + 1]
-        x2 = data[first + r + 2]
-        x3 = data[first + r + 3]
+        x0, x1, x2, x3 = data[first + r], data[first + r + 1], data[first + r + 2], data[first + r + 3]
         c = 0
         while c + 4 <= columns:
-            w0 = weights[c]
-            w1 = weights[c + 1]
-            w2 = weights[c + 2]
-            w3 = weights[c + 3]
+            w0, w1, w2, w3 = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
             t00 = t01 = t02 = t03 = t10 = t11 = t12 = t13 = zero
             t20 = t21 = t22 = t23 = t30 = t31 = t32 = t33 = zero
             for d in range(size):
-                a = x0[d]
-                b = x1[d]
-                e = x2[d]
-                f = x3[d]
+                a, b, e, f = x0[d], x1[d], x2[d], x3[d]
                 v = w0[d]
-                t00 += a * v
-                t10 += b * v
-                t20 += e * v
-                t30 += f * v
+                t00, t10, t20, t30 = t00 + a * v, t10 + b * v, t20 + e * v, t30 + f * v
                 v = w1[d]
-                t01 += a * v
-                t11 += b * v
-                t21 += e * v
-                t31 += f * v
+                t01, t11, t21, t31 = t01 + a * v, t11 + b * v, t21 + e * v, t31 + f * v
                 v = w2[d]
-                t02 += a * v
-                t12 += b * v
-                t22 += e * v
-                t32 += f * v
+                t02, t12, t22, t32 = t02 + a * v, t12 + b * v, t22 + e * v, t32 + f * v
                 v = w3[d]
-                t03 += a * v
-                t13 += b * v
-                t23 += e * v
-                t33 += f * v
-            z = result[c]
-            z[r] = t00
-            z[r + 1] = t10
-            z[r + 2] = t20
-            z[r + 3] = t30
-            z = result[c + 1]
-            z[r] = t01
-            z[r + 1] = t11
-            z[r + 2] = t21
-            z[r + 3] = t31
-            z = result[c + 2]
-            z[r] = t02
-            z[r + 1] = t12
-            z[r + 2] = t22
-            z[r + 3] = t32
-            z = result[c + 3]
-            z[r] = t03
-            z[r + 1] = t13
-            z[r + 2] = t23
-            z[r + 3] = t33
+                t03, t13, t23, t33 = t03 + a * v, t13 + b * v, t23 + e * v, t33 + f * v
+            z0, z1, z2, z3 = result[c], result[c + 1], result[c + 2], result[c + 3]
+            z0[r], z0[r + 1], z0[r + 2], z0[r + 3] = t00, t10, t20, t30
+            z1[r], z1[r + 1], z1[r + 2], z1[r + 3] = t01, t11, t21, t31
+            z2[r], z2[r + 1], z2[r + 2], z2[r + 3] = t02, t12, t22, t32
+            z3[r], z3[r + 1], z3[r + 2], z3[r + 3] = t03, t13, t23, t33
             c += 4
         while c < columns:
-            w0 = weights[c]
+            w0, z0 = weights[c], result[c]
             t00 = t10 = t20 = t30 = zero
             for d in range(size):
                 v = w0[d]
-                t00 += x0[d] * v
-                t10 += x1[d] * v
-                t20 += x2[d] * v
-                t30 += x3[d] * v
-            z = result[c]
-            z[r] = t00
-            z[r + 1] = t10
-            z[r + 2] = t20
-            z[r + 3] = t30
+                t00, t10, t20, t30 = t00 + x0[d] * v, t10 + x1[d] * v, t20 + x2[d] * v, t30 + x3[d] * v
+            z0[r], z0[r + 1], z0[r + 2], z0[r + 3] = t00, t10, t20, t30
             c += 1
         r += 4
     while r < count:
@@ -120,7 +77,7 @@ def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, resu
 def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, result: np.ndarray) -> None:
     """result[c, d] += the sum over r of factors[c, r] data[first + r, d], in tiles of 4 rows and 4 columns."""
     size, columns = data.shape[1], result.shape[0]
-    if result.size > 32768:
+    if result.size > 2**15:
         block = np.empty((columns, count), data.dtype)
         for c in range(columns):
             for r in range(count):
@@ -132,57 +89,25 @@ def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, r
         return
     r = 0
     while r + 4 <= count:
-        x0 = data[first + r]
-        x1 = data[first + r + 1]
-        x2 = data[first + r + 2]
-        x3 = data[first + r + 3]
+        x0, x1, x2, x3 = data[first + r], data[first + r + 1], data[first + r + 2], data[first + r + 3]
         c = 0
         while c + 4 <= columns:
-            g = factors[c]
-            g00 = g[r]
-            g10 = g[r + 1]
-            g20 = g[r + 2]
-            g30 = g[r + 3]
-            g = factors[c + 1]
-            g01 = g[r]
-            g11 = g[r + 1]
-            g21 = g[r + 2]
-            g31 = g[r + 3]
-            g = factors[c + 2]
-            g02 = g[r]
-            g12 = g[r + 1]
-            g22 = g[r + 2]
-            g32 = g[r + 3]
-            g = factors[c + 3]
-            g03 = g[r]
-            g13 = g[r + 1]
-            g23 = g[r + 2]
-            g33 = g[r + 3]
-            v0 = result[c]
-            v1 = result[c + 1]
-            v2 = result[c + 2]
-            v3 = result[c + 3]
+            g0, g1, g2, g3 = factors[c], factors[c + 1], factors[c + 2], factors[c + 3]
+            g00, g10, g20, g30 = g0[r], g0[r + 1], g0[r + 2], g0[r + 3]
+            g01, g11, g21, g31 = g1[r], g1[r + 1], g1[r + 2], g1[r + 3]
+            g02, g12, g22, g32 = g2[r], g2[r + 1], g2[r + 2], g2[r + 3]
+            g03, g13, g23, g33 = g3[r], g3[r + 1], g3[r + 2], g3[r + 3]
+            v0, v1, v2, v3 = result[c], result[c + 1], result[c + 2], result[c + 3]
             for d in range(size):
-                a = x0[d]
-                b = x1[d]
-                e = x2[d]
-                f = x3[d]
-                t0 = v0[d] + g00 * a + g10 * b + g20 * e + g30 * f
-                t1 = v1[d] + g01 * a + g11 * b + g21 * e + g31 * f
-                t2 = v2[d] + g02 * a + g12 * b + g22 * e + g32 * f
-                t3 = v3[d] + g03 * a + g13 * b + g23 * e + g33 * f
-                v0[d] = t0
-                v1[d] = t1
-                v2[d] = t2
-                v3[d] = t3
+                a, b, e, f = x0[d], x1[d], x2[d], x3[d]
+                v0[d] += g00 * a + g10 * b + g20 * e + g30 * f
+                v1[d] += g01 * a + g11 * b + g21 * e + g31 * f
+                v2[d] += g02 * a + g12 * b + g22 * e + g32 * f
+                v3[d] += g03 * a + g13 * b + g23 * e + g33 * f
             c += 4
         while c < columns:
-            g = factors[c]
-            v0 = result[c]
-            g00 = g[r]
-            g10 = g[r + 1]
-            g20 = g[r + 2]
-            g30 = g[r + 3]
+            g0, v0 = factors[c], result[c]
+            g00, g10, g20, g30 = g0[r], g0[r + 1], g0[r + 2], g0[r + 3]
             for d in range(size):
                 v0[d] += g00 * x0[d] + g10 * x1[d] + g20 * x2[d] + g30 * x3[d]
             c += 1
@@ -190,8 +115,7 @@ def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, r
     while r < count:
         x0 = data[first + r]
         for c in range(columns):
-            g00 = factors[c, r]
-            v0 = result[c]
+            g00, v0 = factors[c, r], result[c]
             for d in range(size):
                 v0[d] += g00 * x0[d]
         r += 1
@@ -295,7 +219,7 @@ def _are_labels(labels: np.ndarray, rows: int, columns: int) -> bool:
     return fit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _power_of_two(typing_context: Any, exponent: Any) -> Any:
     """2.0**exponent for an int64 of -1022..1023, by its bits."""
 
@@ -388,10 +312,6 @@ def _compile(kernel: Any, fresh: bool, *given: object) -> None:
 
 
 def _native(array: np.ndarray) -> np.ndarray:
-    """The array in a type that the processor has, aligned and in one piece."""
-    return np.require(array, _native_type(array.dtype), ["C", "A"])
-
-
-def _native_type(dtype: np.dtype) -> np.dtype:
-    """float32 where it holds all numbers of a type, else float64."""
-    return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
+    """The array as float32 or float64, or as int64 if it is of integers, aligned and in one piece."""
+    single = np.float32 if array.dtype.itemsize <= 4 else np.float64
+    return np.require(array, single if array.dtype.kind == "f" else np.int64, ["C", "A"])

@@ -8,7 +8,8 @@ from itertools import chain, count
 
 from symgrad.spelling import is_alike
 
-RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next"}
+RESERVED = {"np", "math", "Gradients", "type", "float", "max", "min", "abs", "map", "range", "next", "Exception"}
+RESERVED |= {"Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_threads"}
 """What the lines around and of a generated function call: no array can have such a name there."""
 
 

@@ -42,15 +42,9 @@ def to_source(
     cannot name a function, for another target, or for sizes that do not fit it; ``UnsupportedError`` for an
     operation that the target lacks.
     """
-    name = name or record.program.name
-    if not name.isidentifier() or keyword.iskeyword(name):
-        raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
-    if name.startswith("_") or name in RESERVED or hasattr(builtins, name):
-        raise InputError(f"{name!r} cannot name a function: the module around it has, or may have, one of that name")
-    if wrong := [a.name for a in record.program.axes if keyword.iskeyword(a.name) or a.name in RESERVED]:
-        raise InputError(f"the axis {wrong[0]} means something else in Python: rename it")
+    name = checked_name(record, name)
     if target not in TARGETS:
-        raise InputError(f"unknown target {target!r}: expected one of {', '.join(TARGETS)}")
+        raise InputError(f"unknown target {target!r}: expected one of {', '.join((*TARGETS, 'numba'))}")
     if target == "numpy":
         if sizes:
             raise InputError("the target numpy takes no sizes: its functions take inputs of any size")
@@ -60,6 +54,18 @@ def to_source(
         raise InputError(f"the target scalar needs a size of at least 1 for each of {', '.join(axes)}")
     check_extent(record.program, sizes)
     return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
+
+
+def checked_name(record: Record, name: str) -> str:
+    """``name``, or that of the program, if it can name a function of a module."""
+    name = name or record.program.name
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
+    if name.startswith("_") or name in RESERVED or hasattr(builtins, name):
+        raise InputError(f"{name!r} cannot name a function: the module around it has, or may have, one of that name")
+    if wrong := [a.name for a in record.program.axes if keyword.iskeyword(a.name) or a.name in RESERVED]:
+        raise InputError(f"the axis {wrong[0]} means something else in Python: rename it")
+    return name
 
 
 def function_source(source: str, name: str) -> str:

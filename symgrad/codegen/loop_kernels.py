@@ -1,0 +1,266 @@
+"""The kernels of a module in loops, which numba compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.array_program import Assign, loads
+from symgrad.codegen.body import dtype_of
+from symgrad.codegen.loop_emitter import LoopEmitter
+from symgrad.codegen.loop_plan import LoopPlan
+from symgrad.codegen.module import (
+    function,
+    needs_of,
+)
+from symgrad.codegen.nests import fused, within
+from symgrad.codegen.source_text import INDENT, WIDTH, Source, called, indented, written
+from symgrad.steps import Record
+
+LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")
+SMALL, LARGE = "2**18", "2**15"
+"""Fewer multiplications than the first take one thread; products by matrices of more entries than the second take
+BLAS, which has threads of its own."""
+
+
+class Kernels:
+    """What evaluates a record in loops.
+
+    A kernel takes the inputs, ``args``, and the arrays for the ``results``; it answers whether their shapes agree, and
+    returns the value, derivatives by ``scalars``, and the ``gaps`` that are 0 where what is assumed holds.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record, self.loops = record, LoopPlan(record)
+        loops, self.plan, self.names = self.loops, self.loops.plan, self.loops.names
+        self.local = {"count": self.plan.count} | {name: loops.name(name) for name in LOCALS}
+        self.arrays = [a for a in record.program.inputs if a.axes]
+        self.args = [self.plan.names[a.name] for a in record.program.inputs]
+        self.dtype = dtype_of(record, self.plan.names, self.plan.labels)
+        self.results = {n: self.names[own] for n, own in loops.results.items()}
+        self.scalars = {n: loops.name(f"d{self.names[n]}") for n in record.wrt if n not in self.results}
+        places = range(1, len(self.plan.checks) + 1)
+        self.gaps = [loops.name("gap" if len(places) == 1 else f"gap_{place}") for place in places]
+        inputs, axes = {a.name for a in record.program.inputs}, record.program.axis
+        self.alone = LoopEmitter(self.names, axes, self.plan.taken, inputs, self.local)
+        self.block = LoopEmitter(self.names, axes, self.plan.taken, inputs, self.local, loops.axis, loops.rowwise)
+        self.block.data = loops.rowwise - {*loops.labels}
+        self.block.totals = {name: loops.name(f"{name}_sums") for name in loops.sums}
+        self._room: dict[str, list[str]] = {}  # the shapes of the arrays of a block
+        self._totals: dict[str, list[str]] = {}
+        self._views: dict[str, str] = {}
+        for a in loops.main:
+            if a.name in loops.sums:
+                self._lay_out(a)
+        self._before = self._lines(loops.before, self.alone, {a.name for a in loops.before})
+        checks = self._checks(self.block if loops.axis else self.alone)
+        stored = {n for a in loops.stored for n in loads(a.node)}
+        self._rows = [*(checks if loops.axis else []), *self._lines(loops.main, self.block, stored)]
+        self._rows += [line for a in loops.stored for line in self.block.stored(a)]
+        self._before += checks if not loops.axis else []
+        totals = [Source(f"{n} = {view}", needs=frozenset([view.partition("(")[0]])) for n, view in self._views.items()]
+        self._after = [*totals, *self._lines(loops.after, self.alone)]
+        self._returned = [self.alone.code(node) for node in loops.numbers]
+
+    # --- lines -----------------------------------------------------------------------------------------------------
+
+    def _lines(self, program: Iterable[Assign], emitter: LoopEmitter, kept: Collection[str] = ()) -> list[Source]:
+        """The lines of assignments; outside of the rows each with the room for its array.  ``kept`` are read later."""
+        lines: list[Source] = []
+        nests = fused(program, emitter.loops)
+        results, sums = {*self.loops.results.values()}, {*self.loops.sums}
+        emitter.within |= within(nests, {*kept, *results, *sums})
+        for nest in nests:
+            for a in nest.parts:
+                if a.letters and a.name not in results | sums | emitter.within:
+                    if emitter is self.block:
+                        self._room[self.names[a.name]] = self._sizes(emitter.layout(a.letters))
+                    else:
+                        lines.append(self._empty(self.names[a.name], self._sizes(a.letters)))
+            lines += emitter.emitted(nest)
+        return lines
+
+    def _checks(self, emitter: LoopEmitter) -> list[Source]:
+        """Lines that note how far the inputs are from what is assumed of them."""
+        lines: list[Source] = []
+        for place, (*parts, last) in enumerate(self.loops.checks):
+            lines += self._lines(parts, emitter, loads(last.node))
+            lines += emitter.worst(last.node, f"{self.local['gaps']}[{place}]")
+        return lines
+
+    def _lay_out(self, a: Assign) -> None:
+        """How the total of a sum over rows is laid out, and read at the end: a matrix for each thread, or a place for
+        each row of a block."""
+        total, sizes = self.block.totals[a.name], self._sizes(a.letters)
+        if (product := self.block.product(a)) is None:
+            self._totals[total] = [*sizes, self.local["rows"]]
+            flat = f"{total}.reshape({self.local['threads']}, {' * '.join(sizes)}, {self.local['rows']})"
+            shape = f".reshape({', '.join(sizes)})" if len(sizes) > 1 else ""
+            self._views[a.name] = f"_lanes_added({flat}){shape}" if sizes else f"_all_added({total})"
+            return
+        operands = (
+            (product.right, product.left) if product.left.name in self.block.data else (product.left, product.right)
+        )
+        order = tuple(i for load in operands for i in load.letters if not self.loops.is_row(i))
+        self.block.parts[a.name] = self.loops.name(f"{a.name}_part")
+        self._totals[total] = ["1", *self._sizes(order)][-2:]
+        self._views[a.name] = f"_added({total}){'[0]' if len(order) == 1 else '.T' if order != a.letters else ''}"
+
+    def _sizes(self, letters: Iterable[Idx]) -> list[str]:
+        return [self.local["rows"] if self.loops.is_row(i) else str(i.upper + 1) for i in letters]
+
+    def _empty(self, name: str, shape: Sequence[str], kind: str = "empty") -> Source:
+        """The line that makes room for an array."""
+        made = written(f"{name} = np.{kind}({_tuple(shape)}, {{}})", self.dtype)
+        return replace(made, needs=made.needs.union(shape))
+
+    def sizes(self, lines: Sequence[Source]) -> list[Source]:
+        """Lines for the sizes that ``lines`` need."""
+        found: list[Source] = []
+        for axis in self.record.program.axes:
+            places = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis.name]
+            places.sort(key=lambda each: each[0].name in self.loops.labels)
+            if places and axis.name in needs_of(lines):
+                found.append(Source(f"{axis.name} = {self.plan.names[places[0][0].name]}.shape[{places[0][1]}]"))
+        return found
+
+    @property
+    def large(self) -> str:
+        """Whether products are left to BLAS, in source."""
+        return "".join(f" or {' * '.join(axes)} > {LARGE}" for axes in self.loops.weights)
+
+    # --- kernels ---------------------------------------------------------------------------------------------------
+
+    def kernels(self) -> list[Source]:
+        """The kernels: for one thread, for several, and for the blocks of rows of a thread."""
+        if not self.loops.axis:
+            return [self._kernel("_serial", [])]
+        local, axis = self.local, self.loops.axis
+        inside = self._blocks()
+        needs = needs_of(inside)
+        known = [*self.args, *self.block.columns.values(), *(self.names[a.name] for a in self.loops.before)]
+        used = [n for n in dict.fromkeys([*known, *(a.name for a in self.record.program.axes)]) if n in needs]
+        totals = [*self._totals, *([local["gaps"]] if self.plan.checks else [])]
+        stored = [self.names[a.name] for a in self.loops.stored]
+        doc = f'{INDENT}"""Add up what the rows {local["start"]}..{local["stop"]} - 1 give, a block at a time."""'
+        args = [*used, local["start"], local["stop"], local["rows"], *totals, *stored]
+        body = function(called("def _rows", args, "", ":"), doc, inside)
+
+        def call(first: str, last: str, thread: str) -> Source:
+            given = [*used, first, last, local["rows"], *(f"{n}[{thread}]" for n in totals), *stored]
+            return replace(called("_rows", given, INDENT * 2), needs=frozenset([*used, axis]))
+
+        t, threads = local["thread"], local["threads"]
+        part = call(f"{axis} * {t} // {threads}", f"{axis} * ({t} + 1) // {threads}", t)
+        many = [Source(f"for {t} in prange({threads}):", needs=frozenset([axis])), *indented([part])]
+        return [
+            self._kernel("_serial", [call("0", axis, "0")]),
+            self._kernel("_parallel", many, "parallel=_ROWS_ALONE, "),
+            replace(body, code=f"@njit(**_ENTRIES)\n{body.code}"),
+        ]
+
+    def _blocks(self) -> list[Source]:
+        """The lines for the blocks of rows of one thread."""
+        first, count, rows, start, stop = (self.local[n] for n in ("first", "count", "rows", "start", "stop"))
+        made: list[Source] = []
+        inside = [Source(f"{count} = min({rows}, {stop} - {first})")]
+        for name, block in self.block.turned.items():
+            axes = [axis.name for axis in self.record.program.arrays[name].axes[1:]]
+            own, which = self.plan.names[name], "_opened" if name in self.loops.labels else "_turned"
+            made.append(self._empty(block, [*axes, rows]))
+            inside.append(Source(f"{which}({own}, {first}, {count}, {block})", needs=frozenset([which, own])))
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name, shape in self._room.items():
+            alike.setdefault((*shape,), []).append(name)
+        for room, names in alike.items():  # one piece of memory for arrays of one shape
+            if len(names) == 1:
+                made.append(self._empty(names[0], room))
+                continue
+            memory = self.loops.name(f"blocks_{len(room)}")
+            made.append(self._empty(memory, [str(len(names)), *room]))
+            made += [Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
+        flushed: list[Source] = []
+        for name, part in self.block.parts.items():
+            total = self.block.totals[name]
+            made.append(self._empty(part, self._totals[total], "zeros"))
+            flushed.append(Source(f"_flush({part}, {total})", needs=frozenset(["_flush"])))
+        if flushed:  # in double precision before a part of many terms has lost digits
+            last = Source(f"if {first} + {rows} >= {stop} or ({first} - {start}) // {rows} % 16 == 15:")
+            flushed = [last, *indented(flushed)]
+        loop = Source(f"for {first} in range({start}, {stop}, {rows}):")
+        return [*made, loop, *indented([*inside, *self._rows, *flushed])]
+
+    def _kernel(self, name: str, rows: Sequence[Source], option: str = "") -> Source:
+        """A kernel: sizes, shapes, what comes before the rows, the rows, and what comes after."""
+        gaps, threads = self.local["gaps"], self.local["threads"]
+        lines = [] if option or not self.loops.axis else [Source(f"{threads} = 1")]
+        if checks := len(self.plan.checks):
+            lines.append(Source(f"{gaps} = np.zeros({_tuple([*([threads] if self.loops.axis else []), str(checks)])})"))
+        lines += self._before
+        for old, new in self.block.columns.items():
+            lines.append(Source(f"{new} = np.ascontiguousarray({old}.T)", needs=frozenset([old])))
+        if self.loops.axis:
+            lines.append(self._block_size())
+        for total, shape in self._totals.items():
+            lines.append(Source(f"{total} = np.zeros({_tuple([threads, *shape])})", needs=frozenset(shape)))
+        lines += rows
+        if self.loops.axis and checks:
+            lines.append(Source(f"{gaps} = _worst({gaps})", needs=frozenset(["_worst"])))
+        returned = [Source("True"), *self._returned, *(Source(f"{gaps}[{place}]") for place in range(checks))]
+        lines += [*self._after, written(f"return {', '.join(['{}'] * len(returned))}", *returned)]
+        fits = self._fits(len(returned) - 1)
+        args = [*self.args, *self.results.values(), *([threads] if option else [])]
+        doc = f"Evaluate everything{', the rows in several threads' if option else ' in one thread'}."
+        head = called(f"def {name}", args, "", ":")
+        made = function(head, f'{INDENT}"""{doc}"""', [*self.sizes([*fits, *lines]), *fits, *lines])
+        return replace(made, code=f"@njit({option}**_ENTRIES)\n{made.code}")
+
+    def _block_size(self) -> Source:
+        """The line for the number of rows in a block: what is read twice stays in the cache of a core."""
+        width: dict[str, int] = {}
+        inputs = [[axis.name for axis in a.axes] for a in self.arrays if a.name in self.loops.rowwise]
+        for shape in [*inputs, *(s for s in (*self._room.values(), *self._totals.values()) if self.local["rows"] in s)]:
+            own = " * ".join(size for size in shape if size not in (self.local["rows"], self.loops.axis)) or "1"
+            width[own] = width.get(own, 0) + 1
+        terms = [
+            own if times == 1 else f"{times} * {own}" if own != "1" else f"{times}" for own, times in width.items()
+        ]
+        rows = f"8 * max(2, min(128, 8192 // ({' + '.join(terms)})))"
+        if self.loops.weights:
+            rows = f"512 if {self.large.removeprefix(' or ')} else {rows}"
+        needs = {name for own in width for name in own.split(" * ")}.union(*self.loops.weights) | {self.loops.axis}
+        return Source(f"{self.local['rows']} = min({self.loops.axis}, {rows})", needs=frozenset(needs))
+
+    def _fits(self, numbers: int) -> list[Source]:
+        """Lines that return without a result where shapes do not agree, or labels are none."""
+        back = Source(f"{INDENT}return {', '.join(['False', *['0.0'] * numbers])}")
+        seen: set[str] = set()
+        tests: list[str] = []
+        for a in self.arrays:
+            for place, axis in enumerate(a.axes if a.name not in self.loops.labels else ()):
+                code = f"{self.plan.names[a.name]}.shape[{place}] != {axis.name}"
+                tests.append(code if axis.name in seen else f"{axis.name} == 0")
+                seen.add(axis.name)
+        lines = [*_condition(tests), back]
+        for name in self.loops.labels:
+            own, axes = self.plan.names[name], [axis.name for axis in self.record.program.arrays[name].axes]
+            test = Source(f"if {own}.shape[0] != {axes[0]} or {own}.shape[1] != {axes[1]}:")
+            labels = Source(f"elif not _are_labels({own}, {', '.join(axes)}):", needs=frozenset(["_are_labels"]))
+            lines += [Source(f"if {own}.ndim == 2:"), *indented([test, back]), labels, back]
+        needs = frozenset(axis.name for a in self.arrays for axis in a.axes)
+        return [replace(line, needs=line.needs | needs) for line in lines]
+
+
+def _tuple(parts: Sequence[str]) -> str:
+    return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
+
+
+def _condition(tests: Sequence[str]) -> list[Source]:
+    """The head of an if where any of the tests holds, on as many lines as it takes."""
+    flat = f"if {' or '.join(tests)}:"
+    if len(INDENT + flat) <= WIDTH:
+        return [Source(flat)]
+    inside = [f"{INDENT}{'or ' if place else ''}{test}" for place, test in enumerate(tests)]
+    return [Source("if ("), *map(Source, inside), Source("):")]
