@@ -82,6 +82,7 @@ class Plan:
         meant = {size(self.count): size(self.blocks.axis)} if self.blocks is not None else {}
         self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
+        self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
         self._lowering = Lowering(axes)
         for array in record.program.inputs:
             letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
@@ -144,7 +145,7 @@ class Plan:
         if assignment.over:
             node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
-        is_number = name in self._returned and parted(node)[1].is_plain  # of Python's, without a dtype
+        is_number = name in self._returned | self._same and parted(node)[1].is_plain  # of Python's, without a dtype
         if set(node.letters) != set(letters) or is_number:
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         elif assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
