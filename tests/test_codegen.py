@@ -520,3 +520,13 @@ def test_only_the_labels_may_be_given_as_integers(loss: str, wrt: str) -> None:
     source = symgrad.derive(loss, (wrt,)).to_source()
     assert "or N integer labels 0..C-1" in source
     assert "D integer labels" not in source and "or N integer labels 0..D-1" not in source
+
+
+def test_a_derivative_that_is_a_number_has_the_type_of_the_inputs() -> None:
+    @symgrad.loss(shapes="m: N, e: scalar", wrt="e")
+    def shifted(m: Any, e: Any) -> Any:
+        q = 2 * e - 1
+        return q - np.sum(m)
+
+    value, gradients = symgrad.derive(shifted).to_numpy()(np.ones(3, np.float32), 2.0)
+    assert value.dtype == gradients.e.dtype == np.float32 and gradients.e == 2

@@ -27,7 +27,7 @@ from symgrad.codegen.array_program import (
     size,
     walk,
 )
-from symgrad.codegen.build import parted, reduced
+from symgrad.codegen.build import reduced
 from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, takes_labels
 from symgrad.codegen.lower import Lowered, Lowering
@@ -83,6 +83,7 @@ class Plan:
         self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
+        self._constants: set[str] = set()  # numbers of Python's, without a dtype
         self._lowering = Lowering(axes)
         for array in record.program.inputs:
             letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
@@ -145,7 +146,9 @@ class Plan:
         if assignment.over:
             node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
-        is_number = name in self._returned | self._same and parted(node)[1].is_plain  # of Python's, without a dtype
+        is_constant = not node.letters and loads(node) <= self._constants
+        is_number = is_constant and name in self._returned | self._same
+        self._constants |= {name} if is_constant and not is_number else set()
         if set(node.letters) != set(letters) or is_number:
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         elif assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
