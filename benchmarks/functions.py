@@ -26,7 +26,7 @@ SIZES = [
     (60000, 784, 10, np.float32),
     (4096, 1024, 1000, np.float32),
 ]
-NAMES = ("numpy", "scalar", "lambdify", *PEERS)
+NAMES = ("numpy", "numba", "scalar", "lambdify", *PEERS)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -69,8 +69,8 @@ def contestant(name: str, loss: str, N: int, D: int, C: int, kind: Any) -> Calla
     if name in PEERS:
         return PEERS[name](loss, inputs(N, D, C, kind)) if find_spec(name) is not None else None
     derivation = symgrad.derive(loss)
-    if name == "numpy":
-        return derivation.to_numpy()
+    if name in ("numpy", "numba"):
+        return derivation.to_numpy() if name == "numpy" else derivation.to_numba()
     if N * D * C > 100:
         return None
     if name == "lambdify":
@@ -101,7 +101,7 @@ def building() -> None:
 def memory() -> None:
     """Print the most memory that a call takes beyond its inputs, and what a call does with less memory than X."""
     for loss in handwritten.FUNCTIONS:
-        parts = "  ".join(f"{name} {peak(loss, name):.3f}" for name in ("hand-written", "generated"))
+        parts = "  ".join(f"{name} {peak(loss, name):.3f}" for name in ("hand-written", "numpy", "numba"))
         print(f"{loss} 60000x784x10 float32: memory beyond inputs and outputs, in parts of X: {parts}")
         print(f"{loss} X a file, 0.75 of its size allowed: {stream(loss, 0.75)}", flush=True)
 
