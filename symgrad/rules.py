@@ -150,19 +150,8 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
             if len(totals) != 1 or free_indices(totals[0]) != set(definition.indices):
                 continue
             if solution := solved(program, definition.entry, rhs, totals[0]):
-                conditions = rule.conditions + solution[1]
-                found.append(
-                    Rule(
-                        rule.source,
-                        totals[0],
-                        solution[0],
-                        definition.indices,
-                        False,
-                        conditions,
-                        definition.name,
-                        rule,
-                    )
-                )
+                name, indices, conditions = definition.name, definition.indices, rule.conditions + solution[1]
+                found.append(Rule(rule.source, totals[0], solution[0], indices, False, conditions, name, rule))
     return found
 
 

@@ -45,15 +45,9 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     reason = "chain rule" if through else f"differentiate {program.output}"
     if any(user.name == program.output for user in found):
         cites = [writer.origins[program.output], *cites]
-    raw = writer.line(
-        subject,
-        None,
-        Add(*terms),
-        "chain" if through else "differentiate",
-        reason,
-        cites=tuple(cites),
-        kinks=[kink for user in found if user.name == program.output for kink in kinks(program, user.rhs, name)],
-    )
+    bent = [kink for user in found if user.name == program.output for kink in kinks(program, user.rhs, name)]
+    rule = "chain" if through else "differentiate"
+    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, kinks=bent)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
@@ -94,8 +88,7 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
         near = writer.rules_near([nodes[name] for name in group])
         shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
         if cost(shorter, weights) < cost(value, weights):
-            cites = tuple(writer.results[Total(writer.closed[nodes[name]].entry)] for name in group)
-            cites += writer.cite(used)
+            cites = [writer.results[Total(writer.closed[nodes[name]].entry)] for name in group] + writer.cite(used)
             conditions = tuple(
                 condition
                 for name in group
@@ -125,7 +118,7 @@ def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequen
         if made == value:
             continue
         folded, used = fold(made, rules, writer.weights())
-        cites = (*(writer.origins[name] for name in opened), *writer.cite(used))
+        cites = [writer.origins[name] for name in opened] + writer.cite(used)
         value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
     return value
 
@@ -144,5 +137,5 @@ def write_closed_form(writer: Writer, name: str) -> None:
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
         reason = _written_out_reason(named)
-        value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites=tuple(cites))
+        value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites)
         writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry)))

@@ -78,7 +78,7 @@ def contribution(
 
 def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
     """The lines that define those of the abbreviations ``names`` that are written out in ``expr``."""
-    return sorted(writer.origins[name] for name in writer.program.opened(expr, names))
+    return [writer.origins[name] for name in writer.program.opened(expr, names)]
 
 
 def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
@@ -89,8 +89,8 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
     opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
     named = fold_sums(opened, rules)
     if named != unit:
-        cites = tuple(_origins(writer, unit, short - array_names(named)))
-        writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites=cites)
+        cites = _origins(writer, unit, short - array_names(named))
+        writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites)
     return opened, named
 
 
@@ -124,7 +124,7 @@ def _partial(
     if program_name := _defined(writer.program, subject.of):
         origin = writer.origins[program_name]
         side = writer.program.definitions[program_name].rhs
-    cites = tuple(sorted({*also, *([origin] if origin else [])}))
+    cites = [*also, origin] if origin else also
     (name,) = array_names(subject.wrt)
     found = kinks(writer.program, side, name)
     raw = writer.line(subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=cites, kinks=found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Function
@@ -52,7 +52,7 @@ class Writer:
         after: Expr,
         rule: str,
         reason: str,
-        cites: tuple[int, ...] = (),
+        cites: Iterable[int] = (),
         assumption: Assumption | None = None,
         conditions: Sequence[Condition] = (),
         kinks: Sequence[type[Function]] = (),
@@ -72,22 +72,12 @@ class Writer:
             return before  # what goes on from here is what the line above states
         shown = None if before is None else self.shown(subject)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
+        conventions = tuple(self._convention(kink) for kink in dict.fromkeys(kinks))
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after, shown)
-        self.steps.append(
-            Step(
-                number,
-                subject,
-                shown,
-                shown_after,
-                rule,
-                reason,
-                tuple(sorted(set(cites))),
-                assumption,
-                divisors,
-                tuple(self._convention(kink) for kink in dict.fromkeys(kinks)),
-            )
-        )
-        self.results[subject] = len(self.steps)
+        cited = tuple(sorted(set(cites)))
+        step = Step(number, subject, shown, shown_after, rule, reason, cited, assumption, divisors, conventions)
+        self.steps.append(step)
+        self.results[subject] = number
         return after
 
     def _opened(self, divisor: Expr) -> Expr:
@@ -142,12 +132,12 @@ class Writer:
         plain = [rule for d in definitions for rule in self.rules_of(d)]
         return plain + identities(program, definitions, plain) + [r for d in program.ordered for r in shares(d)]
 
-    def cite(self, rules: Sequence[Rule]) -> tuple[int, ...]:
+    def cite(self, rules: Sequence[Rule]) -> list[int]:
         """The lines that state ``rules``; a rule that no line states yet gets one."""
         for rule in rules:
             if rule not in self.rule_lines:
                 self.rule_lines[rule] = self._state(rule)
-        return tuple(sorted({self.rule_lines[rule] for rule in rules}))
+        return [self.rule_lines[rule] for rule in rules]
 
     def _state(self, rule: Rule) -> int:
         """The number of the line that states ``rule``: its definition, or a new line where that had to be solved."""
@@ -155,29 +145,16 @@ class Writer:
         as_defined = not rule.always or rule.pattern == self.program.definitions[rule.source].rhs
         if as_defined and rule.derived_from is None and not rule.reason:
             return origin
-        cites = {origin, self.origins[rule.derived_from or rule.source]}
         solved = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
         reason = rule.reason or solved
-        self.line(
-            Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters)),
-            None,
-            rule.replacement,
-            "solve",
-            reason,
-            cites=tuple(sorted(cites)),
-            conditions=rule.conditions,
-        )
+        subject = Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters))
+        cites = (origin, self.origins[rule.derived_from or rule.source])
+        self.line(subject, None, rule.replacement, "solve", reason, cites, conditions=rule.conditions)
         return len(self.steps)
 
     def record(self, wrt: Sequence[str]) -> Record:
-        return Record(
-            self.program,
-            tuple(wrt),
-            tuple(self.steps),
-            {name: self.closed[name] for name in wrt},
-            dict(self.closed),
-            dict(self.adjoint),
-        )
+        asked = {name: self.closed[name] for name in wrt}
+        return Record(self.program, tuple(wrt), tuple(self.steps), asked, dict(self.closed), dict(self.adjoint))
 
     def weights(self, axes: int = 0) -> dict[str, int]:
         """What an entry costs the reader of a line with ``axes`` free indices: an adjoint is long to write, and that of
