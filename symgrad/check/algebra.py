@@ -242,13 +242,19 @@ def log_of(argument: Polynomial) -> Polynomial:
     factor, coefficient, rest = content(argument, positive=True)
     terms = [scale(_log_of_atom(a), Fraction(e)) for a, e in factor]
     terms += [scale(_log_of_atom(prime(p)), k) for p, k in prime_powers(coefficient).items()]
-    if len(rest) == 1:
-        ((monomial, sign),) = rest.items()
-        if sign == 1 and len(monomial) == 1 and isinstance(monomial[0][1], int) and monomial[0][1] % 2:
-            return add(*terms, scale(_log_of_atom(monomial[0][0]), monomial[0][1]))
-    if rest != number(1):
+    if odd := odd_power(rest):
+        terms.append(scale(_log_of_atom(odd[0]), odd[1]))
+    elif rest != number(1):
         terms.append(single(logarithm(rest)))
     return add(*terms)
+
+
+def odd_power(polynomial: Polynomial) -> tuple[Atom, int] | None:
+    """The atom of which a polynomial is an odd power, positive just where the atom is, and the exponent."""
+    match list(polynomial.items()):
+        case [(((atom, int(exponent)),), 1)] if exponent % 2:
+            return atom, exponent
+    return None
 
 
 def _log_of_atom(atom: Atom) -> Polynomial:

@@ -55,6 +55,7 @@ from symgrad.check.atoms import (
     free_of_items,
     is_nonnegative,
     ordered,
+    single,
     spell_items,
 )
 from symgrad.check.meaning import abbreviations, write_out
@@ -210,12 +211,9 @@ def _itself(form: Polynomial) -> set[str]:
 
 
 def _odd_part(rest: Polynomial) -> Polynomial:
-    """An odd power of one atom as that atom, which is positive where the power is."""
-    if len(rest) == 1:
-        ((monomial, coefficient),) = rest.items()
-        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0][1], int) and monomial[0][1] % 2:
-            return {((monomial[0][0], 1),): coefficient}
-    return rest
+    """An odd power of one atom as that atom."""
+    odd = algebra.odd_power(rest)
+    return single(odd[0]) if odd else rest
 
 
 def _is_positive(form: Polynomial, known: set[str]) -> bool:

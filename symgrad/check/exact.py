@@ -9,6 +9,7 @@ that a value is zero just when its numerator over the common denominator is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import reduce
@@ -196,12 +197,8 @@ class Field:
         result: Value = {}
         for d, n in left.items():
             for e, m in right.items():
-                exponents = dict(d)
-                for number, exponent in e:
-                    exponents[number] = exponents.get(number, 0) + exponent
-                divisor = tuple(sorted(exponents.items()))
-                total = _plus(result.pop(divisor, {}), self._times(n, m))
-                result |= {divisor: total} if total else {}
+                exponents = Counter(dict(d)) + Counter(dict(e))
+                result = _add(result, {tuple(sorted(exponents.items())): self._times(n, m)})
         return result
 
     def _times(self, left: Poly, right: Poly) -> Poly:
