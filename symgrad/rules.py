@@ -86,7 +86,7 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
     for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
         names = choice & program.definitions.keys()
         if extent_written_out(program, expr, names) > MOST_PARTS:
-            break
+            return None
         written = together(program.written_out(expr, names))
         for sign in ("positive", "negative"):
             if is_known(written, sign):

@@ -109,6 +109,10 @@ PICKED: dict[str, tuple[Expr, Expr]] = {
         Y[n, k] * Z[n, k] * Sum(exp(Z[n, c]), c),
     ),
     "a product of a row": (Sum(Y[n, k] * Y[n, j] * Z[n, k], k), Y[n, j] * Z[n, j]),
+    "terms of one row beside it": (
+        Sum(Y[n, k] * Y[n, j] * Z[n, k], k) + Y[n, j] + Y[n, c],
+        Y[n, j] * Z[n, j] + Y[n, j] + Y[n, c],
+    ),
     "three of a row": (Sum(Y[n, k] * Y[n, j] * Y[n, c] * Z[n, k], k, j), Y[n, c] * Z[n, c]),
     "a bracket and a sum": (
         Y[n, k] * (Z[n, k] + Y[n, k]) * Sum(Y[n, j] * Z[n, j], j),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import classifier as cl
 import programs
 import pytest
-from sympy import Expr, KroneckerDelta, Sum, exp, sqrt
+from sympy import Expr, KroneckerDelta, Sum, exp, log, sqrt
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.expression import parse
@@ -143,6 +143,14 @@ PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
 def test_lines_of_a_program(name: str, golden: Callable[[str, str], None]) -> None:
     make, wrt = PROGRAMS[name]
     golden(f"lines_{name}.txt", written(derive_record(make(), wrt)))
+
+
+@pytest.mark.parametrize("term", [x[n], log(p[n])])
+def test_the_letter_of_an_entry_names_no_array(term: Expr) -> None:
+    m = Array("m", (N,))
+    equations = (abbreviation(p[n], 1 + x[n] ** 2), node(L.base, Sum(m[n] * term, n)))
+    record = derive_record(Program("letters", (N,), (x, m), equations, "L"), ("x",))
+    assert record.gradients["x"].entry == x[i]
 
 
 # --- words and divisors ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr
+from sympy import Add, Expr, Function
 from sympy.tensor.indexed import Idx
 
 from symgrad.chain.partials import cancelled, contribution, simplify, units
@@ -40,13 +40,12 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         term, lines = contribution(writer, user, name, entry, rules)
         terms.append(term)
         cites += lines
-    subject = Total(entry)
-    through = len(found) > 1 or found[0].name != program.output
-    reason = "chain rule" if through else f"differentiate {program.output}"
-    if any(user.name == program.output for user in found):
-        cites = [writer.origins[program.output], *cites]
-    bent = [kink for user in found if user.name == program.output for kink in kinks(program, user.rhs, name)]
-    rule = "chain" if through else "differentiate"
+    subject, bent = Total(entry), list[type[Function]]()
+    if found[-1].name == program.output:  # which uses all others
+        cites.append(writer.origins[program.output])
+        bent = kinks(program, found[-1].rhs, name)
+    direct = found[0].name == program.output
+    rule, reason = ("differentiate", f"differentiate {program.output}") if direct else ("chain", "chain rule")
     raw = writer.line(subject, None, Add(*terms), rule, reason, cites, kinks=bent)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)

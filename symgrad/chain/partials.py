@@ -59,7 +59,7 @@ def contribution(
     short = _short_names(program, user, name)
     calls = units(program, user, name)
     slopes: dict[Expr, Expr] = {}
-    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ", real=True)))
+    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ")))
     cites = _origins(writer, rest, short)
     for unit in calls:
         written, stated = _rewritten(writer, unit, short, rules)

@@ -110,7 +110,7 @@ def _turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     def place(index: Idx) -> float:
         return order.index(index) if index in free else 0.5
 
-    entries = {e for e in expr.atoms(Indexed) if e.base.name == name and set(e.indices) & free}
+    entries = {e for e in expr.atoms(Indexed) if e.base.name == name}
     late = {e for e in entries if place(e.indices[1]) < place(e.indices[0])}
     made = replaced(expr, {e: _transpose(e) for e in late})
     made = ordered_sums(replaced(made, {total: _least(total, name, free) for total in _outermost(made)}))

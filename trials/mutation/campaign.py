@@ -226,16 +226,17 @@ class Campaign:
 
 def _ordered(tests: list[str], mutant: Mutant, killers: dict[str, int], timings: dict[str, Timing]) -> list[str]:
     """Tests in the order in which a mutant meets them: first those that killed a mutant of the same function, then the
-    fastest first, where a test of the module's own test file counts as ten times as fast, and the n-th fastest case of
-    a parametrised test as n times as slow, because one case tells much of what its neighbours tell.
+    fastest first, where a test of the module's own test file, or its folder's, counts as ten times as fast, and the
+    n-th fastest case of a parametrised test as n times as slow, because one case tells much of what its neighbours
+    tell.
     """
-    own = f"test_{mutant.module.rpartition('.')[2]}.py"
+    own = tuple(f"tests/test_{part}.py" for part in mutant.module.split("."))
     costs: dict[str, float] = {}
     cases: Counter[str] = Counter()
     for name in sorted(tests, key=lambda name: timings[name].seconds):
         function = name.partition("[")[0]
         cases[function] += 1
-        costs[name] = timings[name].seconds * cases[function] * (0.1 if own in function else 1.0)
+        costs[name] = timings[name].seconds * cases[function] * (0.1 if function.startswith(own) else 1.0)
     return sorted(tests, key=lambda name: (-killers.get(name, 0), costs[name]))
 
 
