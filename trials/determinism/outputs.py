@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import symgrad
@@ -53,6 +54,7 @@ def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
             "HTML": derivation.to_html(),
             "source": derivation.to_source(),
             "unrolled": derivation.to_source(target="scalar", sizes=sizes, check=False),
+            **({"loops": derivation.to_source(target="numba", check=False)} if find_spec("numba") else {}),
         }
     except SymgradError as error:
         return {"error": f"{type(error).__name__}: {error}"}

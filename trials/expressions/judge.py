@@ -21,6 +21,7 @@ from trials.examination import TOLERANCE, Outcome, conclude, print_all, proofs
 from trials.expressions.oracle import Point, function, points
 from trials.expressions.terms import Loss
 from trials.fuzz.lines import lines_at
+from trials.uncompiled import uncompiled
 
 KINDS = (
     *("wrong gradient", "wrong value", "wrong shape", "not finite", "wrong line", "false mark"),
@@ -79,13 +80,15 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> Non
     [proof, *others] = proofs(derived, seed)
     for report in (proof, *others):
         outcome.mark(report, "wrong line")
-    run = derived.to_numpy(check=False)
+    run, loops = derived.to_numpy(check=False), uncompiled(derived.record)
     held: list[set[int]] = []  # at each point, the refuted lines that hold there
     refuted = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
     for place, at in enumerate(at_points):
         if place == 1:  # rows two at a time, if the code takes them in blocks at all
             run.__globals__.update(_BLOCK=1, _SHORTEST=2)
         numbers = list(_numbers(definition, run, at))
+        if loops is not None:
+            numbers += ((kind, f"loops: {words}") for kind, words in _numbers(definition, loops, at))
         if at.is_at_root and {kind for kind, _ in numbers} == {"not finite"}:
             outcome.at_root += 1
             continue

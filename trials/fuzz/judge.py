@@ -18,6 +18,7 @@ from trials.fuzz import direct, witnesses
 from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
 from trials.fuzz.witnesses import Point
+from trials.uncompiled import uncompiled
 
 KINDS = (
     *("wrong gradient", "wrong value", "gradient not finite", "wrong equations", "wrong shape", "false mark"),
@@ -58,7 +59,7 @@ def _examine(draft: Draft, seed: int, thorough: bool, outcome: DraftOutcome) -> 
     except SymgradError as error:
         outcome.refuse(error)
         return
-    run = derived.to_numpy(check=False)
+    run, loops = derived.to_numpy(check=False), uncompiled(derived.record)
     [proof, *others] = proofs(derived, seed)
     for report in (proof, *others):
         outcome.mark(report, "marked wrong")
@@ -67,6 +68,8 @@ def _examine(draft: Draft, seed: int, thorough: bool, outcome: DraftOutcome) -> 
     outcome.points, outcome.ties = len(points), sum(at.tied for at in points)
     for at in points:
         outcome.findings += _gradients(derived, run, at)
+        if loops is not None:
+            outcome.findings += ((kind, f"loops: {words}") for kind, words in _gradients(derived, loops, at))
         outcome.findings += _lines(derived, proof, at)
     if thorough:
         for at in points[:1]:
