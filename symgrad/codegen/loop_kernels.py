@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import Assign, loads
+from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
 from symgrad.codegen.body import dtype_of
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_plan import LoopPlan
@@ -48,7 +48,7 @@ class Kernels:
         self.block = LoopEmitter(self.names, axes, self.plan.taken, inputs, self.local, loops.axis, loops.rowwise)
         self.block.data = loops.rowwise - {*loops.labels}
         self.block.totals = {name: loops.name(f"{name}_sums") for name in loops.sums}
-        self._room: dict[str, list[str]] = {}  # the shapes of the arrays of a block
+        self._room: dict[str, tuple[Source, list[str]]] = {}  # the types and shapes of the arrays of a block
         self._totals: dict[str, list[str]] = {}
         self._views: dict[str, str] = {}
         for a in loops.main:
@@ -76,7 +76,9 @@ class Kernels:
             for a in nest.parts:
                 if a.letters and a.name not in results | sums | emitter.within:
                     if emitter is self.block:
-                        self._room[self.names[a.name]] = self._sizes(emitter.layout(a.letters))
+                        is_sum = isinstance(a.node, (Reduce, Contract)) and self.block.product(a) is None
+                        kind = Source("np.float64") if is_sum else self.dtype  # sums keep their digits
+                        self._room[self.names[a.name]] = kind, self._sizes(emitter.layout(a.letters))
                     else:
                         lines.append(self._empty(self.names[a.name], self._sizes(a.letters)))
             lines += emitter.emitted(nest)
@@ -111,9 +113,9 @@ class Kernels:
     def _sizes(self, letters: Iterable[Idx]) -> list[str]:
         return [self.local["rows"] if self.loops.is_row(i) else str(i.upper + 1) for i in letters]
 
-    def _empty(self, name: str, shape: Sequence[str], kind: str = "empty") -> Source:
-        """The line that makes room for an array."""
-        made = written(f"{name} = np.{kind}({_tuple(shape)}, {{}})", self.dtype)
+    def _empty(self, name: str, shape: Sequence[str], kind: Source | None = None, function: str = "empty") -> Source:
+        """The line that makes room for an array, of the type of the inputs unless it is given."""
+        made = written(f"{name} = np.{function}({_tuple(shape)}, {{}})", kind or self.dtype)
         return replace(made, needs=made.needs.union(shape))
 
     def sizes(self, lines: Sequence[Source]) -> list[Source]:
@@ -171,20 +173,20 @@ class Kernels:
             own, which = self.plan.names[name], "_opened" if name in self.loops.labels else "_turned"
             made.append(self._empty(block, [*axes, rows]))
             inside.append(Source(f"{which}({own}, {first}, {count}, {block})", needs=frozenset([which, own])))
-        alike: dict[tuple[str, ...], list[str]] = {}
-        for name, shape in self._room.items():
-            alike.setdefault((*shape,), []).append(name)
-        for room, names in alike.items():  # one piece of memory for arrays of one shape
+        alike: dict[tuple[Source, tuple[str, ...]], list[str]] = {}
+        for name, (kind, shape) in self._room.items():
+            alike.setdefault((kind, (*shape,)), []).append(name)
+        for (kind, room), names in alike.items():  # one piece of memory for arrays of one shape
             if len(names) == 1:
-                made.append(self._empty(names[0], room))
+                made.append(self._empty(names[0], room, kind))
                 continue
-            memory = self.loops.name(f"blocks_{len(room)}")
-            made.append(self._empty(memory, [str(len(names)), *room]))
+            memory = self.loops.name(f"{'blocks' if kind == self.dtype else 'sums'}_{len(room)}")
+            made.append(self._empty(memory, [str(len(names)), *room], kind))
             made += [Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
         flushed: list[Source] = []
         for name, part in self.block.parts.items():
             total = self.block.totals[name]
-            made.append(self._empty(part, self._totals[total], "zeros"))
+            made.append(self._empty(part, self._totals[total], function="zeros"))
             flushed.append(Source(f"_flush({part}, {total})", needs=frozenset(["_flush"])))
         if flushed:  # in double precision before a part of many terms has lost digits
             last = Source(f"if {first} + {rows} >= {stop} or ({first} - {start}) // {rows} % 16 == 15:")
@@ -221,7 +223,9 @@ class Kernels:
         """The line for the number of rows in a block: what is read twice stays in the cache of a core."""
         width: dict[str, int] = {}
         inputs = [[axis.name for axis in a.axes] for a in self.arrays if a.name in self.loops.rowwise]
-        for shape in [*inputs, *(s for s in (*self._room.values(), *self._totals.values()) if self.local["rows"] in s)]:
+        blocks = [shape for _, shape in self._room.values()]
+        blocks += [shape for shape in self._totals.values() if self.local["rows"] in shape]
+        for shape in [*inputs, *blocks]:
             own = " * ".join(size for size in shape if size not in (self.local["rows"], self.loops.axis)) or "1"
             width[own] = width.get(own, 0) + 1
         terms = [
