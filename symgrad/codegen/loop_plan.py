@@ -102,9 +102,8 @@ class LoopPlan:
             return []
         own = self.results[name] = self.name(f"d{self.names[name]}")
         self.names[own] = own
-        if (
-            isinstance(node, Load) and self.names[node.name] == f"d{self.names[name]}"
-        ):  # the whole has the name of a block
+        if isinstance(node, Load) and self.names[node.name] == f"d{self.names[name]}":
+            # The whole has the name that its blocks had.
             self.names[own], self.names[node.name] = self.names[node.name], self.name(f"{self.names[node.name]}_block")
         return [Assign(own, letters, node)]
 

@@ -53,6 +53,19 @@ def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, resu
             z2[r], z2[r + 1], z2[r + 2], z2[r + 3] = t02, t12, t22, t32
             z3[r], z3[r + 1], z3[r + 2], z3[r + 3] = t03, t13, t23, t33
             c += 4
+        while c + 2 <= columns:
+            w0, w1 = weights[c], weights[c + 1]
+            t00 = t01 = t10 = t11 = t20 = t21 = t30 = t31 = zero
+            for d in range(size):
+                a, b, e, f = x0[d], x1[d], x2[d], x3[d]
+                v = w0[d]
+                t00, t10, t20, t30 = t00 + a * v, t10 + b * v, t20 + e * v, t30 + f * v
+                v = w1[d]
+                t01, t11, t21, t31 = t01 + a * v, t11 + b * v, t21 + e * v, t31 + f * v
+            z0, z1 = result[c], result[c + 1]
+            z0[r], z0[r + 1], z0[r + 2], z0[r + 3] = t00, t10, t20, t30
+            z1[r], z1[r + 1], z1[r + 2], z1[r + 3] = t01, t11, t21, t31
+            c += 2
         while c < columns:
             w0, z0 = weights[c], result[c]
             t00 = t10 = t20 = t30 = zero
@@ -105,6 +118,16 @@ def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, r
                 v2[d] += g02 * a + g12 * b + g22 * e + g32 * f
                 v3[d] += g03 * a + g13 * b + g23 * e + g33 * f
             c += 4
+        while c + 2 <= columns:
+            g0, g1 = factors[c], factors[c + 1]
+            g00, g10, g20, g30 = g0[r], g0[r + 1], g0[r + 2], g0[r + 3]
+            g01, g11, g21, g31 = g1[r], g1[r + 1], g1[r + 2], g1[r + 3]
+            v0, v1 = result[c], result[c + 1]
+            for d in range(size):
+                a, b, e, f = x0[d], x1[d], x2[d], x3[d]
+                v0[d] += g00 * a + g10 * b + g20 * e + g30 * f
+                v1[d] += g01 * a + g11 * b + g21 * e + g31 * f
+            c += 2
         while c < columns:
             g0, v0 = factors[c], result[c]
             g00, g10, g20, g30 = g0[r], g0[r + 1], g0[r + 2], g0[r + 3]
