@@ -7,31 +7,35 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from catalogue import derived_from
-from sympy import Sum, exp, log
-from test_codegen import EVERY, N, W, X, Z, d, j, k, n, total
+from sympy import Sum, exp, log, tanh
+from test_codegen import EVERY, N, U, W, X, Z, d, j, k, m, n, q, total
 from test_unseen import LOSSES
 
 import symgrad
 from symgrad.codegen import to_numpy, to_source
 from symgrad.codegen.source import function_source
 from symgrad.equations import node
+from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.steps import Record
 
-V, scores = Array("V", Z.axes), Array("O", (Z.axes[0],))
+V, K, scores, pairs = Array("V", Z.axes), Array("K", Z.axes), Array("O", (N,)), Array("pairs", (N, N))
 lam = Array("lambda")
-# Forms whose code rests on one choice each: see the module of the choice.
+# Forms whose code rests on one choice each, and the arrays with respect to which they are derived.
+softmaxes = exp(Z[n, k] + V[n, k]) / Sum(exp(Z[n, j]), j) / Sum(exp(V[n, j]), j)
+linear, rowwise = node(K[n, k], Sum(X[n, d] * W[d, k], d)), node(scores[n], Sum(X[n, d] * W[d, k], d, k))
+entropy = exp(Z[n, k]) / Sum(exp(Z[n, j]), j) * log(1 + V[n, k] ** 2)
+penalty = lam.base * Sum(W[d, k] ** 2, d, k)
 CHOICES = {
-    "opposite exponentials": total("f", (Z,), Sum(log(Sum(exp(Z[n, k]), k)) + log(Sum(exp(-Z[n, k]), k)), n)),
-    "product of softmaxes": total(
-        "f", (Z, V), Sum(exp(Z[n, k] + V[n, k]) / Sum(exp(Z[n, j]), j) / Sum(exp(V[n, j]), j), n, k)
-    ),
-    "penalty in brackets": total(
-        "f",
-        (X, W, lam),
-        (Sum(scores[n] ** 2, n) + lam.base * Sum(W[d, k] ** 2, d, k)) / (2 * N.size),
-        node(scores[n], Sum(X[n, d] * W[d, k], d, k)),
-    ),
+    "opposite exponentials": ((Z,), Sum(log(Sum(exp(Z[n, k]), k)) + log(Sum(exp(-Z[n, k]), k)), n)),
+    "product of softmaxes": ((Z, V), Sum(softmaxes, n, k)),
+    "penalty in brackets": ((X, W, lam), (Sum(scores[n] ** 2, n) + penalty) / (2 * N.size), rowwise),
+    "gradient of a node": ((X, W), Sum(tanh(K[n, k]) ** 2, n, k), linear),
+    "weighted logarithm": ((Z, V), Sum(entropy, n, k)),
+    "a number below the rows": ((Z, q), Sum(Sum(tanh(Z[n, k]), n) * q[k], k) / Sum(Z[n, k] ** 2, n, k)),
+    "rows that meet": ((Z,), Sum(K[n, k] ** 2, n, k), node(K[n, k], Z[n, k] * Sum(Z[m, k], m))),
+    "rows against rows": ((U,), Sum(pairs[n, m] ** 3, n, m), node(pairs[n, m], tanh(U[n] * U[m]))),
+    "numbers chosen": ((Z,), Sum((1 - exp(Z[n, k])) * where(step(Z[n, k], 0), 2, 3), n, k)),
 }
 WRITTEN = [
     *("class_weights_normalised", "temperature", "attention", "layer_norm", "logistic_with_sigmoid_as_node", "heads"),
@@ -48,7 +52,9 @@ def record(name: str) -> Record:
     if name in UNSEEN:
         return symgrad.derive(LOSSES[name]).record
     if name in CHOICES:
-        return symgrad.derive(CHOICES[name], [a.name for a in CHOICES[name].inputs]).record
+        inputs, loss, *equations = CHOICES[name]
+        wrt = [*(a.name for a in inputs), *(e.entry.base.name for e in equations if e.entry.base.name == "K")]
+        return symgrad.derive(total("f", inputs, loss, *equations), wrt).record
     return derived_from(*EVERY[name]).record
 
 
@@ -57,10 +63,17 @@ def test_functions_as_they_are_written(name: str, golden: Callable[[str, str], N
     golden(f"function_{name.replace(' ', '_')}.py", function_source(to_source(record(name), "f"), "f") + "\n")
 
 
+@pytest.mark.parametrize("name", ["probabilities_as_node", "product of softmaxes", "weighted logarithm", "softplus"])
+def test_functions_of_single_numbers(name: str, golden: Callable[[str, str], None]) -> None:
+    sizes = {axis.name: 2 for axis in record(name).program.axes}
+    source = to_source(record(name), "f", target="scalar", sizes=sizes)
+    golden(f"scalar_{name.replace(' ', '_')}.py", function_source(source, "f") + "\n")
+
+
 @pytest.mark.parametrize("name", ["opposite exponentials", "product of softmaxes"])
 def test_large_inputs_of_several_softmaxes_overflow_nowhere(name: str) -> None:
     """Each sum has a shift of its own; the terms of a gradient in brackets have the factors of both beside them."""
-    f, given = to_numpy(record(name)), [np.random.default_rng(0).standard_normal((4, 3)) for _ in CHOICES[name].inputs]
+    f, given = to_numpy(record(name)), [np.random.default_rng(0).standard_normal((4, 3)) for _ in CHOICES[name][0]]
     _, moved = f(*(x + 1e4 for x in given))
     for gradient, other in zip(f(*given)[1], moved, strict=True):
         assert np.allclose(gradient, other, rtol=1e-7)
