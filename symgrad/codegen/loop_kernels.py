@@ -16,7 +16,7 @@ from symgrad.codegen.module import (
     needs_of,
 )
 from symgrad.codegen.nests import fused, within
-from symgrad.codegen.source_text import INDENT, WIDTH, Source, called, indented, written
+from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests, written
 from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")
@@ -247,7 +247,7 @@ class Kernels:
                 code = f"{self.plan.names[a.name]}.shape[{place}] != {axis.name}"
                 tests.append(code if axis.name in seen else f"{axis.name} == 0")
                 seen.add(axis.name)
-        lines = [*_condition(tests), back]
+        lines = [*joined_tests("if", tests, "or", ":"), back]
         for name in self.loops.labels:
             own, axes = self.plan.names[name], [axis.name for axis in self.record.program.arrays[name].axes]
             test = Source(f"if {own}.shape[0] != {axes[0]} or {own}.shape[1] != {axes[1]}:")
@@ -259,12 +259,3 @@ class Kernels:
 
 def _tuple(parts: Sequence[str]) -> str:
     return f"({', '.join(parts)})" if len(parts) > 1 else parts[0]
-
-
-def _condition(tests: Sequence[str]) -> list[Source]:
-    """The head of an if where any of the tests holds, on as many lines as it takes."""
-    flat = f"if {' or '.join(tests)}:"
-    if len(INDENT + flat) <= WIDTH:
-        return [Source(flat)]
-    inside = [f"{INDENT}{'or ' if place else ''}{test}" for place, test in enumerate(tests)]
-    return [Source("if ("), *map(Source, inside), Source("):")]

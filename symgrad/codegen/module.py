@@ -13,7 +13,18 @@ from types import ModuleType
 from symgrad.codegen import runtime
 from symgrad.codegen.body import Body, one_hot, sizes
 from symgrad.codegen.labels import takes_labels
-from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, called, docstring, indented, joined, written
+from symgrad.codegen.source_text import (
+    INDENT,
+    WIDTH,
+    Source,
+    Strength,
+    called,
+    docstring,
+    indented,
+    joined,
+    joined_tests,
+    written,
+)
 from symgrad.notation import Array, array_names
 from symgrad.steps import Record
 
@@ -143,18 +154,7 @@ def _ready(record: Record, body: Body) -> Source:
                 tests += _chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     tests += [f"type({n}) is float" for n in scalars]
     doc = f'{INDENT}"""Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."""'
-    flat = f"{INDENT}return {' and '.join(tests)}"
-    lines = (
-        [flat]
-        if len(flat) <= WIDTH
-        else [
-            f"{INDENT}return (",
-            f"{INDENT * 2}{tests[0]}",
-            *(f"{INDENT * 2}and {test}" for test in tests[1:]),
-            f"{INDENT})",
-        ]
-    )
-    return Source("\n".join([called("def _ready", names, "", ":").code, doc, *lines]))
+    return function(called("def _ready", names, "", ":"), doc, joined_tests("return", tests, "and"))
 
 
 def _chained(parts: Sequence[str], operator: str) -> list[str]:

@@ -25,7 +25,18 @@ from symgrad.codegen.names import python_names
 from symgrad.codegen.plan import assumptions_used
 from symgrad.codegen.scalar_emitter import ScalarEmitter
 from symgrad.codegen.schedule import schedule
-from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, called, docstring, indented, joined, written
+from symgrad.codegen.source_text import (
+    INDENT,
+    WIDTH,
+    Source,
+    Strength,
+    called,
+    docstring,
+    indented,
+    joined,
+    joined_tests,
+    written,
+)
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, free_indices
@@ -58,9 +69,7 @@ def _function(
     tests += [f"{names[a.name]}.shape == {_shape(a, sizes)}" for a in arrays]
     tests += [f"{names[a.name]}.dtype is {first}.dtype" for a in arrays[1:]] + [f"{first}.dtype in _FLOATS"]
     tests += [f"type({names[a.name]}) is float" for a in inputs if not a.axes]
-    flat = f"if not ({' and '.join(tests)}):"
-    spread = ["if not (", *(f"{INDENT}{'and ' if place else ''}{test}" for place, test in enumerate(tests)), "):"]
-    lines = [Source(line) for line in ([flat] if len(INDENT + flat) <= WIDTH else spread)]
+    lines = joined_tests("if not", tests, "and", ":")
     lines += indented(checked_inputs(own, labels, emitter.fresh("given"), sizes))
     own_dtype = emitter.fresh("dtype")
     lines.append(Source(f"{own_dtype} = {dtype.code}"))

@@ -100,6 +100,17 @@ def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "",
     return Source(code, Strength.CALL, frozenset[str]().union(*(arg.needs for arg in given)))
 
 
+def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "") -> list[Source]:
+    """``head test operator test ... tail`` at one indent, on lines of their own in brackets where it is too long."""
+    together = f" {operator} ".join(tests)
+    flat = f"{head} ({together}){tail}" if head.endswith("not") else f"{head} {together}{tail}"
+    if len(INDENT + flat) <= WIDTH:
+        return [Source(flat)]
+    first, *rest = tests
+    inside = [first, *(f"{operator} {test}" for test in rest)]
+    return [Source(f"{head} ("), *(Source(INDENT + test) for test in inside), Source(f"){tail}")]
+
+
 def named_in(template: str) -> list[str]:
     """The function of the module, or the library, that a template calls."""
     head = template.partition("(")[0]
