@@ -17,7 +17,7 @@ from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
 from symgrad.program import Program
-from symgrad.steps import Record
+from symgrad.steps import Record, Value
 
 # A text, the shapes of its arrays, and what is differentiated by.
 TEXTS = {
@@ -98,7 +98,7 @@ def statistics() -> Program:
     )
 
 
-def abbreviated() -> Program:
+def abbreviated(y: Array = y) -> Program:
     """A sigmoid that is no node: what it divides by stands under two sums over the rows."""
     p, p_of_w = Array("p", (N, N)), 1 / (1 + exp(y[i] - Sum(X[n, d] * w[d], d)))
     return Program(
@@ -135,6 +135,7 @@ PROGRAMS: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
     "all_of_a_matrix": (all_of_a_matrix, ("x",)),
     "label_smoothing": (programs.label_smoothing, ("Z",)),
     "probabilities_as_node": (programs.ZOO["probabilities_as_node"][0], ("Z",)),
+    "layer_norm": (programs.layer_norm, ("X",)),
     **{name: (make, ("W",)) for name, make in cl.LOSSES.items()},
 }
 
@@ -151,6 +152,12 @@ def test_the_letter_of_an_entry_names_no_array(term: Expr) -> None:
     equations = (abbreviation(p[n], 1 + x[n] ** 2), node(L.base, Sum(m[n] * term, n)))
     record = derive_record(Program("letters", (N,), (x, m), equations, "L"), ("x",))
     assert record.gradients["x"].entry == x[i]
+
+
+def test_a_rule_is_stated_in_letters_of_no_array() -> None:
+    record = derive_record(abbreviated(Array("d", (N,))), ("w",))
+    (subject,) = (step.subject for step in record.steps if step.rule == "solve")
+    assert isinstance(subject, Value) and d not in subject.expr.atoms(Idx)
 
 
 # --- words and divisors ---------------------------------------------------------------------------------------------
