@@ -75,20 +75,15 @@ def _costs(expr: Expr) -> bool:
     return called or raised or (isinstance(expr, Add) and len(entries) > 1)
 
 
-def _letters(expr: Expr) -> tuple[Idx, ...]:
-    """The indices of an expression: those of the entry with the most, in its order, then the others as they occur."""
-    entries = sorted(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
-    widest = entries[0].indices if entries else ()
-    return tuple(dict.fromkeys([*widest, *_in_order(expr)]))
-
-
 def _in_order(expr: Expr) -> list[Idx]:
     return [part for part in preorder_traversal(expr) if isinstance(part, Idx)]
 
 
 @lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
-    letters = _letters(expr)
+    """The indices are those of the entry with the most, in its order, then the others as they occur."""
+    widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
+    letters = tuple(dict.fromkeys([*widest.indices, *_in_order(expr)]))
     return replaced(expr, {i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters
 
 
