@@ -19,10 +19,17 @@ from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.steps import Record
 
-V, K, scores, pairs = Array("V", Z.axes), Array("K", Z.axes), Array("O", (N,)), Array("pairs", (N, N))
+V, K, scores, pairs, taken = (
+    Array("V", Z.axes),
+    Array("K", Z.axes),
+    Array("O", (N,)),
+    Array("pairs", (N, N)),
+    Array("dZ", Z.axes),
+)
 lam = Array("lambda")
 # Forms whose code rests on one choice each, and the arrays with respect to which they are derived.
 softmaxes = exp(Z[n, k] + V[n, k]) / Sum(exp(Z[n, j]), j) / Sum(exp(V[n, j]), j)
+product = node(K[n, k], Z[n, k] * q[k])
 linear, rowwise = node(K[n, k], Sum(X[n, d] * W[d, k], d)), node(scores[n], Sum(X[n, d] * W[d, k], d, k))
 entropy = exp(Z[n, k]) / Sum(exp(Z[n, j]), j) * log(1 + V[n, k] ** 2)
 penalty = lam.base * Sum(W[d, k] ** 2, d, k)
@@ -35,6 +42,9 @@ CHOICES = {
     "a number below the rows": ((Z, q), Sum(Sum(tanh(Z[n, k]), n) * q[k], k) / Sum(Z[n, k] ** 2, n, k)),
     "rows that meet": ((Z,), Sum(K[n, k] ** 2, n, k), node(K[n, k], Z[n, k] * Sum(Z[m, k], m))),
     "rows against rows": ((U,), Sum(pairs[n, m] ** 3, n, m), node(pairs[n, m], tanh(U[n] * U[m]))),
+    "sum of sums over rows": ((Z, q), Sum(K[n, k] ** 2, n, k) + Sum(q[k] * Sum(tanh(Z[n, k]), n), k), product),
+    "exponentials of both kinds": ((Z, q), Sum(log(Sum(exp(Z[n, j]), j)), n) + Sum(exp(Z[n, k]) * q[k], n, k)),
+    "names that are taken": ((Z, taken), Sum(Z[n, k] ** 2 * taken[n, k], n, k), node(scores[n], Sum(Z[n, k], k))),
     "numbers chosen": ((Z,), Sum((1 - exp(Z[n, k])) * where(step(Z[n, k], 0), 2, 3), n, k)),
 }
 WRITTEN = [
@@ -43,7 +53,14 @@ WRITTEN = [
     *("log-sum-exp of a matrix", "exponentials of degree 2", "softmax without names", "power of a softmax"),
     *("weighted mean", "softplus", "the other sigmoid", "what only einsum does", "all distances", "both softmaxes"),
     *("gradient that is a turned diagonal", "stack and matrices", "stack and a vector", "two sums over stacks"),
-    *("stacks over three axes", "gram", "in_and_beside_a_logarithm", "l2_penalty"),
+    *(
+        "gradient that is a diagonal",
+        "diagonal of a stack",
+        "stacks over three axes",
+        "gram",
+        "in_and_beside_a_logarithm",
+        "l2_penalty",
+    ),
 ]
 UNSEEN = ["poly1", "supcon", "cox", "barlow", "vae", "tversky"]
 

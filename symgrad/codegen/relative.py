@@ -23,8 +23,8 @@ from symgrad.notation import array_names, bound_indices, free_indices, name_of, 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
-# What it costs to leave an exponential as it stands, in a sum and elsewhere; and to take a shift that nothing else has.
-SUMMED_AS_IT_IS, AS_IT_IS, ANOTHER = 30.0, 4.0, 0.5
+# What it costs to leave an exponential as it stands, in a sum and elsewhere.
+SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
 
 
 class Relative:
@@ -109,20 +109,21 @@ class Relative:
         if not found and isinstance(kernel.args[0], Add):
             parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
             if any(parts.values()):
-                each = product(*(ways or [(part, 0.0)] for part, ways in parts.items()))
-                found = [(Mul(*(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in each]
+                found = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
         if not found:
             return [(kernel, 0.0)]
-        return [*found, (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS)]
+        return [
+            *((made, 0.0) for made in found),
+            (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
+        ]
 
-    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
+    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
         """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
-        found: list[tuple[Expr, float]] = []
+        found: list[Expr] = []
         for shift in self._shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
                 if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
-                    made = replaced((shift.factor * shift.relative) ** multiple, names)
-                    found.append((made, 0.0 if shift in self.used else ANOTHER))
+                    found.append(replaced((shift.factor * shift.relative) ** multiple, names))
         return found
 
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:

@@ -1,0 +1,16 @@
+def f(Q, Z):
+    """Return L and its gradients.
+
+        Q: shape (N, N, C)
+        Z: shape (N, C)
+
+    ValueError is raised for inputs that do not fit; they are never modified.
+    """
+    if not _ready(Q, Z):
+        Q, Z = _checked(Q, Z)
+    N = Q.shape[0]
+    L = np.add.reduce(Z * np.einsum("aab->ab", Q), axis=None)
+
+    dQ = np.eye(N, dtype=Q.dtype)[:, :, None] * Z
+    dZ = np.einsum("aab->ab", Q).copy()
+    return L, Gradients(Q=dQ, Z=dZ)
