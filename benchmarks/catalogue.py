@@ -17,8 +17,8 @@ import symgrad
 from benchmarks.jaxed import in_jax, on_device
 from benchmarks.timing import machine
 from benchmarks.turns import in_turns, serve
-from symgrad.differences import drawn
 from symgrad.losses import LOSSES
+from symgrad.sampling.space import InputSpace
 
 # Sizes of the axes: about 64 x 20 x 10, and about 20000 x 784 x 10 where the rows are independent of each other.
 SMALL = {"N": 64, "D": 20, "C": 10, "H": 16, "T": 32, "K": 8, "M": 64}
@@ -72,7 +72,8 @@ def inputs(name: str, size: str) -> dict[str, Any]:
     sizes = SMALL if size == "small" else {**LARGE, **OTHERS.get(name, {})}
     rng = np.random.default_rng(0)
     scale = {"W": 0.05, "w": 0.05, "v": 0.01, "W1": 0.05, "W2": 0.05, "Wq": 0.05, "Wk": 0.05, "Wv": 0.05, "U": 0.1}
-    given = {shape.name: drawn(shape, sizes, rng, False) for shape in LOSSES[name].shapes}
+    given = InputSpace(LOSSES[name].program()).random(sizes, rng)
+    given = {key: value if value.ndim else float(value) for key, value in given.items()}
     return {key: value * scale.get(key, 1.0) for key, value in given.items()}
 
 
