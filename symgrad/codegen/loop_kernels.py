@@ -20,7 +20,7 @@ from symgrad.codegen.source_text import INDENT, Source, called, indented, joined
 from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")
-SMALL, LARGE = "2**18", "2**15"
+SMALL, LARGE = "2**18", "2**17"
 """Fewer multiplications than the first take one thread; products by matrices of more entries than the second take
 BLAS, which has threads of its own."""
 

@@ -22,7 +22,7 @@ _ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"
 def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, result: np.ndarray) -> None:
     """result[c, r] = the sum over d of data[first + r, d] weights[c, d], in tiles of 4 rows and 4 columns."""
     size, columns = data.shape[1], weights.shape[0]
-    if weights.size > 2**15:
+    if weights.size > 2**17:
         product = np.dot(weights, data[first : first + count].T)
         for c in range(columns):
             for r in range(count):
@@ -90,7 +90,7 @@ def _product(data: np.ndarray, first: int, count: int, weights: np.ndarray, resu
 def _accumulate(data: np.ndarray, first: int, count: int, factors: np.ndarray, result: np.ndarray) -> None:
     """result[c, d] += the sum over r of factors[c, r] data[first + r, d], in tiles of 4 rows and 4 columns."""
     size, columns = data.shape[1], result.shape[0]
-    if result.size > 2**15:
+    if result.size > 2**17:
         block = np.empty((columns, count), data.dtype)
         for c in range(columns):
             for r in range(count):
