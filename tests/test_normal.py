@@ -36,6 +36,7 @@ from sympy import (
 )
 
 from symgrad.canonical import canonical
+from symgrad.check import algebra
 from symgrad.check.assumed import OneHot, Projection, constraints, labelings
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser, index_text
@@ -123,6 +124,13 @@ UNEQUAL = {
     "a selection along the rows": (selection(Z[n, k], n), selection(Z[n, k], k)),
     "the error function": (erf(Y[n, k]), Y[n, k]),
 }
+
+
+def test_a_power_in_which_indices_come_to_coincide_keeps_all_factors() -> None:
+    normal = Normaliser(PROGRAM, NAMES)
+    power = (tau * e + eps * exp(Z[m, k])) ** Y[n, k]
+    coincide = algebra.rename(normal(power), {index_text(m): index_text(n)})
+    assert coincide == normal(e ** Y[n, k] * (tau + eps) ** Y[n, k])
 
 
 @pytest.mark.parametrize("case", EQUAL)
