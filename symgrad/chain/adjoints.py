@@ -84,8 +84,7 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
         for name in group:
             written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
         written = ordered_sums(written)
-        near = writer.rules_near([nodes[name] for name in group])
-        shorter, used = fold(written, [*rules, *(r for r in near if r not in rules)], weights)
+        shorter, used = fold(written, rules, weights)
         if cost(shorter, weights) < cost(value, weights):
             cites = [writer.results[Total(writer.closed[nodes[name]].entry)] for name in group] + writer.cite(used)
             conditions = tuple(
