@@ -49,7 +49,8 @@ def main() -> None:
             ratios += [times[target] / times["jax"] for target in ("numpy", "numba")]
             won[size] += min(ratios[-2:]) <= 1.0
         print(f"| {name} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |", flush=True)
-    print("\nThe better of both no slower than jax.jit: " + ", ".join(f"{n} of {len(LOSSES)} ({size})" for size, n in won.items()))
+    counts = ", ".join(f"{n} of {len(LOSSES)} ({size})" for size, n in won.items())
+    print(f"\nThe better of both no slower than jax.jit: {counts}")
 
 
 def derived(name: str) -> list[str]:

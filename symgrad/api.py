@@ -359,7 +359,8 @@ class Derivation(Displayed):
         No array of the size of the data is made, and large inputs take several threads; the same number of threads
         gives the same bits.  The first call for a type of inputs compiles, which takes seconds; what was compiled is
         kept in the user's cache.  Where most of the work are products of large matrices, as in attention or with a
-        thousand classes, ``to_numpy`` is as fast or faster.  ``check`` and errors are those of ``to_numpy``; ``UnsupportedError`` without numba.
+        thousand classes, ``to_numpy`` is as fast or faster.  ``check`` and errors are those of ``to_numpy``;
+        ``UnsupportedError`` without numba.
         """
         if check:
             self._refuse()

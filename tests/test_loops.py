@@ -89,6 +89,19 @@ def test_every_kind_of_program_as_plain_python(name: str, rows: int) -> None:
     assert_alike(result, to_numpy(of)(*inputs), 1e-9)
 
 
+def test_a_sum_over_rows_of_what_is_the_same_for_each() -> None:
+    @symgrad.loss(shapes="X: N M, v: M, t: scalar", wrt="X v")
+    def shifted(X: Any, v: Any, t: Any) -> Any:
+        return np.mean(X * np.mean(v) + t)
+
+    of = symgrad.derive(shifted).record
+    function = uncompiled(of)
+    assert function is not None
+    for rows in (3, 2000):
+        inputs = given(of, {"N": rows, "M": 2})
+        assert_alike(function(*inputs), to_numpy(of)(*inputs), 1e-9)
+
+
 @pytest.fixture(scope="module")
 def cross_entropy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Callable[..., Any], Callable[..., Any]]:
     of = derived("softmax_cross_entropy").record

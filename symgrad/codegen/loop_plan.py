@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import Assign, Contract, Load, Node, loads
+from symgrad.codegen.array_program import Assign, Contract, Load, Node, loads, mapped, number, size
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import nests, sums_apart
 from symgrad.codegen.plan import Plan
@@ -86,6 +86,8 @@ class LoopPlan:
             sums, rest = sums_apart(assign, self.axis, self._part)
             self.sums += [a.name for a in sums]
             main += self._nests(sums)
+            of_block, of_all = (number(size(name)) for name in (self.plan.count, self.axis))
+            rest = replace(rest, node=mapped(rest.node, {of_block: of_all}))  # sums over rows of what is constant
             late += self._nests([rest])
         return main, late
 
