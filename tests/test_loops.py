@@ -90,15 +90,15 @@ def test_every_kind_of_program_as_plain_python(name: str, rows: int) -> None:
 
 
 def test_a_sum_over_rows_of_what_is_the_same_for_each() -> None:
-    @symgrad.loss(shapes="X: N M, v: M, t: scalar", wrt="X v")
-    def shifted(X: Any, v: Any, t: Any) -> Any:
-        return np.mean(X * np.mean(v) + t)
+    @symgrad.loss(shapes="B: N M, mu: K M, X: M", wrt="B mu")
+    def shifted(B: Any, mu: Any, X: Any) -> Any:
+        return np.mean(np.mean(mu[:, None, :] - np.arctan(B)[None, :, :], axis=0) / (X**2 + 1))
 
     of = symgrad.derive(shifted).record
     function = uncompiled(of)
     assert function is not None
     for rows in (3, 2000):
-        inputs = given(of, {"N": rows, "M": 2})
+        inputs = given(of, {"N": rows, "M": 2, "K": 3})
         assert_alike(function(*inputs), to_numpy(of)(*inputs), 1e-9)
 
 
