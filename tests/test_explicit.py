@@ -17,6 +17,7 @@ from literal import complex_step, forward, random_inputs
 from programs import ZOO
 from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqrt
 
+from symgrad import derive, loss
 from symgrad.codegen import to_numpy
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
@@ -346,3 +347,12 @@ def test_cost_grows_with_the_number_of_entries(monkeypatch: pytest.MonkeyPatch) 
         explicit(record("softmax_mse"), {"N": rows, "D": 4, "C": 3})
         counts.append(len(made))
     assert counts[2] - counts[1] == 2 * (counts[1] - counts[0]) > 0
+
+
+def test_labels_stand_for_a_matrix_that_is_not_differentiated() -> None:
+    @loss(shapes="X: N D, W: D C, Y: N C", wrt="W")
+    def squares(X: Any, W: Any, Y: Any) -> Any:
+        return np.mean((X @ W - Y) ** 2)
+
+    at = derive(squares).explicit(N=2, D=1, C=3, y=[2, 0])
+    assert at.inputs["Y"].tolist() == [[0, 0, 1], [1, 0, 0]]

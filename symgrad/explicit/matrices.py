@@ -183,8 +183,11 @@ def _label_entries(
 
 
 def _labelled(record: Record) -> str:
-    """The array to which labels belong: the first of those that generated code takes as labels."""
-    names = [a.name for a in record.program.inputs if takes_labels(record, a)]
+    """The array to which labels belong: the first of those that generated code takes as labels, or else the last matrix
+    that is not differentiated."""
+    matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
+    names = [a.name for a in matrices if takes_labels(record, a)]
+    names = names or [a.name for a in matrices if a.name not in record.wrt][-1:]
     if not names:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
     return names[0]
