@@ -58,5 +58,5 @@ def _written(path: Path, source: str) -> Path:
     if not path.exists() or path.read_text(encoding="utf-8") != source:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             file.write(source)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
     return path
