@@ -75,6 +75,7 @@ def record(name: str) -> Record:
     return derived_from(*EVERY[name]).record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*WRITTEN, *UNSEEN, *CHOICES])
 def test_functions_as_they_are_written(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"function_{name.replace(' ', '_')}.py", function_source(to_source(record(name), "f"), "f") + "\n")

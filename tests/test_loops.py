@@ -62,7 +62,7 @@ def assert_alike(one: Any, other: Any, tolerance: float) -> None:
 # --- values --------------------------------------------------------------------------------------------------------
 
 
-COMPILED = ("focal", "multiclass_hinge", "gaussian", "clip_loss", "layer_norm", "attention_head")
+COMPILED = ("focal", "clip_loss", "layer_norm", "attention_head")
 """Compiling takes seconds each; ``python -m benchmarks catalogue`` compiles all of them."""
 
 

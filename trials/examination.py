@@ -17,7 +17,7 @@ from symgrad.errors import SymgradError
 SECONDS = 20
 """More than that for one program is a finding."""
 EVALUATED = 3
-"""Of one program in so many the lines on what the code evaluates are proved too."""
+"""Of one program in so many the lines on what the code evaluates are proved, and the loops are evaluated, too."""
 TOLERANCE = 1e-6
 CRASH, TOO_LONG = "crash", "too long"
 

@@ -17,7 +17,7 @@ from symgrad.array.expression import parse
 from symgrad.array.loss import Loss as Traced
 from symgrad.check.marks import Level
 from symgrad.errors import SymgradError
-from trials.examination import TOLERANCE, Outcome, conclude, print_all, proofs
+from trials.examination import EVALUATED, TOLERANCE, Outcome, conclude, print_all, proofs
 from trials.expressions.oracle import Point, function, points
 from trials.expressions.terms import Loss
 from trials.fuzz.lines import lines_at
@@ -80,7 +80,8 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> Non
     [proof, *others] = proofs(derived, seed)
     for report in (proof, *others):
         outcome.mark(report, "wrong line")
-    run, loops = derived.to_numpy(check=False), uncompiled(derived.record)
+    run = derived.to_numpy(check=False)
+    loops = uncompiled(derived.record) if seed % EVALUATED == 0 else None
     held: list[set[int]] = []  # at each point, the refuted lines that hold there
     refuted = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
     for place, at in enumerate(at_points):
