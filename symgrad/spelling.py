@@ -1,12 +1,17 @@
-"""How the name of an array is written: its letter, accent and mark; and which names would look the same in print."""
+"""How the name of an array is written: its letter, accent and mark; which names would look the same in print; and which
+numbers are written with a power of ten."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from unicodedata import normalize
+
+from sympy import Rational
+from sympy.core.basic import Basic
 
 # fmt: off
 GREEK = {
@@ -97,6 +102,17 @@ def look_same_in_lower_case(names: Iterable[str]) -> frozenset[str]:
     lowered = {name: entry_spelled(word(name).lower()) for name in names}
     every = list(lowered.values())
     return frozenset(name for name, shown in lowered.items() if every.count(shown) > 1)
+
+
+def scientific(number: Basic) -> tuple[str, int] | None:
+    """The digits and the exponent of a small or large number that a power of ten says best, such as 2.5 and -7 of
+    1/4000000; None for others."""
+    if not isinstance(number, Rational):
+        return None
+    written = f"{Decimal(int(number.p)) / Decimal(int(number.q)):.1e}"
+    digits, exponent = written.split("e")
+    apt = not -5 < int(exponent) < 6 and Rational(written) == number
+    return (digits.removesuffix(".0"), int(exponent)) if apt else None
 
 
 _LATIN = str.maketrans({GREEK[name.lower()].upper(): letter for name, letter in LATIN.items()})

@@ -107,7 +107,9 @@ class Loss:
         """The numbers that scalars among the inputs are unless given."""
         parameters = inspect.signature(self.function).parameters
         found = {s.name: parameters[s.name].default for s in kept if not s.array.axes}
-        return tuple((n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(value))
+        return tuple(
+            (n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(complex(value))
+        )
 
     def _in_order(self) -> list[Shape]:
         """The declared inputs in the order of the function's parameters."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -49,20 +51,37 @@ NAMED = _named()
 
 
 def exact(value: Any) -> Expr:
-    """A number as a fraction: 0.1 is 1/10; the nearest float to pi, log(2), sqrt(2) and their like is that number.
+    """The number that was meant: 0.1 is 1/10, 1/3 is a third, and the nearest float to pi, log(2), sqrt(2) and their
+    like is that number.
 
     Raises ``UnsupportedError`` for what is not finite or not real.
     """
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return Integer(int(value))
     if isinstance(value, (float, np.floating)) and math.isfinite(value):
-        return NAMED.get(float(value), Rational(str(value)))
+        return NAMED.get(float(value)) or Rational(_fraction(value) or str(value))
+    if isinstance(value, (Fraction, Rational)) or (isinstance(value, Decimal) and value.is_finite()):
+        return Rational(Fraction(value))
     raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
 
 
+def _fraction(value: Any) -> Fraction | None:
+    """The fraction with the smallest denominator that rounds to a float.
+
+    None unless its numerator times its denominator is so small (2**40 in double precision) that no other comes near; a
+    whole number of more than 15 digits is itself.
+    """
+    written = Fraction(float(value))
+    if written.denominator == 1 and float(f"{value:.15g}") != value:
+        return written
+    most = Fraction(2.0**-12 / float(np.finfo(type(value)).eps))
+    near = written.limit_denominator(max(math.isqrt(int(most / abs(written or 1))), 1))
+    return near if type(value)(near) == value and abs(near.numerator * near.denominator) <= most else None
+
+
 def is_number(value: object) -> bool:
-    """Whether a value is a single number of Python's or NumPy's."""
-    return isinstance(value, (bool, int, float, complex, np.number, np.bool_))
+    """Whether a value is a single number of Python's, NumPy's or SymPy's."""
+    return isinstance(value, (bool, int, float, complex, np.number, np.bool_, Fraction, Decimal, Rational))
 
 
 def operand(value: Any, operation: str) -> Node:

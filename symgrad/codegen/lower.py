@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sympy
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, Symbol
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -22,6 +22,7 @@ from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
+from symgrad.spelling import scientific
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 
@@ -110,6 +111,8 @@ class Lowering:
     def _terms(self, expr: Add, order: Layout) -> Node:
         """A sum entry by entry, a number that all terms have in common in front."""
         content, rest = expr.primitive()
+        if any(map(scientific, expr.as_coefficients_dict().values())):  # no small number becomes a large one elsewhere
+            content, rest = S.One, expr
         value = added([self._node(term, order) for term in rest.args], order)
         _, above, below = self._coefficient(content)
         return product([*above, value], below, order)
@@ -133,8 +136,9 @@ class Lowering:
     def _coefficient(self, expr: Expr) -> tuple[bool, list[Node], list[Node]]:
         """Whether a product of numbers and sizes is negative, its numerators and its denominators."""
         coefficient, rest = expr.as_coeff_Mul(rational=True)
-        above: list[Node] = [] if abs(coefficient.p) == 1 else [literal(abs(int(coefficient.p)))]
-        below: list[Node] = [] if coefficient.q == 1 else [literal(int(coefficient.q))]
+        small = coefficient.q > 1 and scientific(coefficient)
+        above: list[Node] = [] if abs(coefficient.p) == 1 and not small else [literal(abs(Rational(coefficient)))]
+        below: list[Node] = [] if coefficient.q == 1 or small else [literal(int(coefficient.q))]
         for factor in sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []:
             if is_quotient(factor):
                 below.append(self._plain(1 / factor))

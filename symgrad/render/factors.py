@@ -24,6 +24,7 @@ from symgrad.render.tree import (
     Times,
     Transposed,
 )
+from symgrad.spelling import scientific
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     if all(isinstance(n, Rational) and n != 0 for n in numbers):
         above, divisors = gcd(*(abs(int(n.p)) for n in numbers)), [int(n.q) for n in numbers]
         below = lcm(*divisors) if spread and 2 * sum(d > 1 for d in divisors) > len(terms) else gcd(*divisors)
+        below = below if not any(map(scientific, numbers)) else 1  # no small number in one term, to be large in another
         number = Rational(above, below)
     elif len({abs(n) for n in numbers}) == 1 and numbers[0] != 0:
         number = abs(numbers[0])
@@ -146,7 +148,7 @@ def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[
     """Number and constants above and below the line, the roots of numbers as one, the sizes in the order of the
     program's axes."""
     number, constants = _rooted(number, constants)
-    exact = isinstance(number, Rational)
+    exact = isinstance(number, Rational) and not scientific(number)
     above = Integer(number.p) if exact else number
     top: list[Node] = [Leaf(above)] if float(above) != 1 else []
     bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
@@ -235,7 +237,8 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
 def _has_fraction(factors: Factors) -> bool:
     """Whether the content of a term has a part below the line."""
     number = factors.number
-    return (isinstance(number, Rational) and number.q != 1) or any(e.is_negative for e in factors.constants.values())
+    fraction = isinstance(number, Rational) and number.q != 1 and not scientific(number)
+    return fraction or any(e.is_negative for e in factors.constants.values())
 
 
 def _spare(node: Minus, keys: Keys) -> Node:

@@ -33,7 +33,7 @@ from symgrad.render.tree import (
     Summed,
     contains,
 )
-from symgrad.spelling import GREEK, LATIN, Word, word
+from symgrad.spelling import GREEK, LATIN, Word, scientific, word
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
@@ -66,6 +66,8 @@ class LatexPrinter(Printer):
             return _special(expr)
         if isinstance(expr, Float):
             return f"{float(expr):.6g}"
+        if short := scientific(expr):
+            return rf"{short[0]} \cdot 10^{{{short[1]}}}".removeprefix(r"1 \cdot ")
         return CONSTANTS.get(expr, letters(str(expr)))
 
     def _named(self, name: str, indices: Sequence[Basic]) -> str:

@@ -31,7 +31,7 @@ from symgrad.render.tree import (
     Summed,
     Times,
 )
-from symgrad.spelling import entry_spelled, spelled, word
+from symgrad.spelling import entry_spelled, scientific, spelled, word
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}
@@ -58,6 +58,8 @@ class TextPrinter(Printer):
             return _special(expr)
         if isinstance(expr, Float):
             return f"{float(expr):.6g}".replace("-", self.minus)
+        if short := scientific(expr):
+            return f"{short[0]}·10^{short[1]}".removeprefix("1·")
         return CONSTANTS.get(expr, str(expr).replace("-", self.minus))
 
     def _named(self, name: str, indices: Sequence[Basic]) -> str:
@@ -87,6 +89,9 @@ class TextPrinter(Printer):
         heavy = isinstance(above, (*loose, Plus, Ratio)) or any(isinstance(f, loose) for f in factors)
         top = self.bracket(above) if heavy else self.show(above, last=False)
         return f"{top}/{self.show(below, last=False) if isinstance(below, closed) else self.bracket(below)}"
+
+    def tight(self, node: Node) -> str:
+        return self.bracket(node) if isinstance(node, Leaf) and scientific(node.expr) else super().tight(node)
 
     def power(self, base: Node, exponent: Node) -> str:
         spelled_exponent = self.show(exponent)
