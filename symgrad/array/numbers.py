@@ -75,7 +75,7 @@ def _fraction(value: Any) -> Fraction | None:
     if written.denominator == 1 and float(f"{value:.15g}") != value:
         return written
     most = Fraction(2.0**-12 / float(np.finfo(type(value)).eps))
-    near = written.limit_denominator(max(math.isqrt(int(most / abs(written or 1))), 1))
+    near = written.limit_denominator(max(math.isqrt(int(most / abs(written or Fraction(1)))), 1))
     return near if type(value)(near) == value and abs(near.numerator * near.denominator) <= most else None
 
 

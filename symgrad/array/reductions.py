@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,12 +14,13 @@ from symgrad.array.elementwise import (
     distance_of,
     elementwise,
     opposite_of,
+    power_of,
     product_of,
     quotient_of,
     square_of,
 )
 from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of
-from symgrad.array.numbers import operand
+from symgrad.array.numbers import exact, operand
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over
@@ -156,16 +158,34 @@ def smallest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     return elementwise("negative", opposite_of, largest(turned, axis, keepdims=keepdims))
 
 
-def norm(x: Any, ord: object = None, axis: Axes = None, keepdims: bool = False) -> Node:
-    """The root of the sum of squares; ``ord=1`` of a vector, or over one axis, is the sum of absolute values."""
+def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Node:
+    """``np.linalg.norm``: the root of the sum of squares, and for ``ord`` the other norms but those of singular values.
+
+    Of a vector, or over one axis, ``ord`` is a power or infinity; of a matrix 1 and infinity are the largest sums of
+    absolute values, of columns and of rows.
+    """
     node = operand(x, "norm")
     places = places_of(node, axis, "norm")
-    if ord in (None, "fro") or (ord == 2 and len(places) == 1):
+    if ord is None or (ord == "fro" and len(places) == 2) or (ord == 2 and len(places) == 1):
         squares = total(elementwise("square", square_of, node), places, keepdims=keepdims, operation="norm")
         return elementwise("norm", sqrt, squares)
-    if ord == 1 and len(places) == 1:
-        return total(elementwise("abs", absolute, node), places, keepdims=keepdims)
-    raise UnsupportedError(f"norm with ord={ord!r} over {len(places)} axes has no rule: ord is 2, or 1 over one axis")
+    sizes = elementwise("abs", absolute, node)
+    choose = {math.inf: largest, -math.inf: smallest}.get(ord)
+    if len(places) == 1 and choose:
+        return choose(sizes, places, keepdims=keepdims)
+    if len(places) == 1 and ord != 0 and not isinstance(ord, str):
+        powers = sizes if ord == 1 else elementwise("**", power_of, sizes, operand(ord, "norm"))
+        sums = total(powers, places, keepdims=keepdims)
+        return sums if ord == 1 else elementwise("**", power_of, sums, constant(1 / exact(ord)))
+    if len(places) == 2 and ord in (1, -1, math.inf, -math.inf):
+        over, along = places if abs(ord) == 1 else places[::-1]
+        choose, place = (largest if ord > 0 else smallest), along - (over < along and not keepdims)
+        return choose(total(sizes, over, keepdims=keepdims), place, keepdims=keepdims)
+    what = "the number of entries that are not 0" if len(places) == 1 else "a norm of singular values"
+    raise UnsupportedError(
+        f"norm with ord={ord!r} over {len(places)} axes has no rule: it is {what}; norm(X) is the root of the sum of "
+        "squares, and norm(X, axis=1) that of each row"
+    )
 
 
 def normaliser(node: Node, place: int) -> Node:
