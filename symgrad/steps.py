@@ -135,6 +135,11 @@ class Record:
     adjoint_arrays: dict[str, Array] = field(default_factory=dict)
 
     @property
+    def assumptions_used(self) -> tuple[Assumption, ...]:
+        """The assumptions on which lines rest, each once."""
+        return tuple(dict.fromkeys(step.assumption for step in self.steps if step.assumption))
+
+    @property
     def conventions(self) -> dict[Convention, tuple[Step, ...]]:
         """Each convention on which lines rest, with these lines."""
         cited = dict.fromkeys(c for step in self.steps for c in step.conventions)

@@ -14,7 +14,6 @@ from symgrad.check.exact import Field, NotExact
 from symgrad.check.instantiate import Instance, Place
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
-from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.notation import indices_of
 from symgrad.steps import Gradient, Record
@@ -66,22 +65,18 @@ def check_end_to_end(record: Record, sizes: Mapping[str, int] | tuple[int, ...] 
             except (NotExact, NoNormalForm) as why:
                 undecided.append(f"{entry}: {why}")
     shape = tuple((axis, given[axis]) for axis in names)
-    keys = tuple(assumption.key for assumption in _assumed(record))
+    keys = tuple(assumption.key for assumption in record.assumptions_used)
     return EndToEnd(shape, compared, tuple(wrong), tuple(undecided), keys)
 
 
 def _labels(record: Record, sizes: Mapping[str, int]) -> list[Labels]:
     """Every choice of the one-hot rows and of the entries of finite domains that the derivation assumes."""
     found: list[Labels] = [{}]
-    for name, constraint in constraints(_assumed(record), record.program).items():
+    for name, constraint in constraints(record.assumptions_used, record.program).items():
         shape = [sizes[axis.name] for axis in record.program.arrays[name].axes]
         named = [{(name, place): value for place, value in one.items()} for one in choices(constraint, shape)]
         found = [{**one, **other} for one, other in product(found, named)]
     return found
-
-
-def _assumed(record: Record) -> tuple[Assumption, ...]:
-    return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption))
 
 
 class _Comparison:
@@ -97,7 +92,7 @@ class _Comparison:
         self._instance = Instance(program, sizes, program.definitions.keys() - {gradient.array.name})
         self._adjoints = {adjoint_array(record, name).name: name for name in program.definitions}
         self._labels = labels
-        known = constraints(_assumed(record), program)
+        known = constraints(record.assumptions_used, program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
         self.field = Field(self._resolve)
         self.places = list(self._instance.places(indices_of(gradient.entry)))

@@ -38,7 +38,7 @@ class Body:
         self._program: list[Assign] = []
         self._rows = ""
         self.before = self._section(plan.before)
-        self._rows = plan.blocks.axis if plan.blocks is not None else ""
+        self._rows = plan.blocks.axis
         opened = self._open_labels()
         checks = [line for check in plan.checks for line in self._check(*check)]
         between = [Source("")] if opened or checks else []
@@ -66,7 +66,7 @@ class Body:
             if assign.keeps_name:
                 self._shown[assign.name] = self._shown[assign.into]
             lines.append(self._emitter().assigned(assign))
-            if assign.name == self.record.program.output and not (self.blocks is not None and not self._rows):
+            if assign.name == self.record.program.output and self._rows == self.blocks.axis:
                 lines.append(Source(""))
         return lines
 
@@ -84,11 +84,7 @@ class Body:
         """Lines that raise where an assumption that the derivation used does not hold."""
         own = self.local["gap"]
         square = f"{own}.dot({own})" if len(gap.letters) == 1 else f"np.vdot({own}, {own})"
-        return [
-            written(f"{own} = {{}}", self._emitter().text(gap)),
-            Source(f"if not {square} < 1e-10:"),
-            Source(f'{INDENT}_hold({own}, "{words}")', needs=frozenset(["_hold"])),
-        ]
+        return [written(f"{own} = {{}}", self._emitter().text(gap)), *held(f"not {square} < 1e-10", own, words)]
 
     def _open_labels(self) -> list[Source]:
         """Lines that turn labels, or rows of the array for which they stand, into columns."""
@@ -98,6 +94,11 @@ class Body:
             opened = one_hot("_one_hot_columns", own, replace(columns, needs=frozenset([columns.code])), self.dtype)
             lines.append(written(f"{own} = {own}.T if {own}.ndim == 2 else {{}}", opened))
         return lines
+
+
+def held(test: str, gap: str, words: str) -> list[Source]:
+    """Lines that raise, by ``words``, where a test says that a gap is not 0."""
+    return [Source(f"if {test}:"), Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]
 
 
 def dtype_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> Source:

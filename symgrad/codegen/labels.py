@@ -28,6 +28,11 @@ def takes_labels(record: Record, array: Array) -> bool:
     return any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)) and is_target(record, array)
 
 
+def labelled(record: Record) -> list[str]:
+    """The inputs that may be given as labels."""
+    return [a.name for a in record.program.inputs if takes_labels(record, a)]
+
+
 def is_target(record: Record, array: Array) -> bool:
     """Whether no sum multiplies an input by another, as a matrix of features or of weights would be."""
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}

@@ -37,8 +37,7 @@ from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, wit
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
-from symgrad.codegen.source_text import Source, Strength, indented, joined, named_in, quotient, written
-from symgrad.errors import UnsupportedError
+from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written
 from symgrad.functions import MEANINGS, absolute, clip, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
 
@@ -270,7 +269,11 @@ class LoopEmitter:
     def _at(self, name: str, letters: Sequence[Idx]) -> Source:
         """The entry of an array in source."""
         shown = ", ".join(self._letters[i] for i in letters)
-        return Source(f"{name}[{shown}]" if letters else name, needs=frozenset([name]))
+        return (
+            Source(f"{name}[{shown}]", Strength.CALL, frozenset([name]))
+            if letters
+            else Source(name, needs=frozenset([name]))
+        )
 
     def _known(self, load: Load) -> str:
         """The name of an array, which is that of its turned copy for an input that has several entries for each row."""
@@ -285,7 +288,7 @@ class LoopEmitter:
         if load.name in self.within:
             return Source(name)
         if load.name in self.stacked and len(load.at) == 1:
-            return Source(f"{name}[{self.local['first']} + {self.local['row']}]", needs=frozenset([name]))
+            return Source(f"{name}[{self.local['first']} + {self.local['row']}]", Strength.CALL, frozenset([name]))
         order = load.at if load.name in self.inputs else load.letters
         rows = [i for i in order if self.is_row(i)]
         return self._at(name, [*(i for i in order if not self.is_row(i)), *rows])
@@ -303,33 +306,18 @@ class LoopEmitter:
                 one, other = self._letters[row], self._letters[column]
                 return Source(f"(1.0 if {one} == {other} else 0.0)")
             case Terms(_, terms):
-                (negative, first), *rest = ((negative, self.code(term)) for negative, term in map(parted, terms))
-                made = [first.negated if negative else first.within(Strength.SUM)]
-                for negative, part in rest:
-                    made += [Source("-" if negative else "+"), part.within(Strength.PRODUCT)]
-                return joined(" ", made, Strength.SUM)
+                return added_up([(negative, self.code(term)) for negative, term in map(parted, terms)])
             case Product(_, above, below):
                 return quotient([*map(self.code, above)], [*map(self.code, below)])
             case Power(_, base, exponent):
                 if exponent == HALF:
                     return written("math.sqrt({})", self.code(base), needs=["math"])
-                parts = [self.code(part).within(Strength.CALL) for part in (base, exponent)]
-                return joined(" ** ", parts, Strength.POWER)
+                return raised(self.code(base), self.code(exponent))
             case Call(_, function, given):
-                template = FUNCTIONS.get(function, "")
-                if not template:
-                    raise UnsupportedError(f"no function of loops is known for {function.__name__}")
-                strength = Strength.NAME if template.startswith("(") else Strength.CALL
-                parts = [self.code(arg) for arg in given]
-                return written(template, *parts, strength=strength, needs=[*named_in(template), *_inner(template)])
+                return applied(FUNCTIONS, function, map(self.code, given))
         raise AssertionError(node)
 
 
 def _called(function: str, args: Sequence[str], *needs: str) -> Source:
     """A line that is a call."""
     return Source(f"{function}({', '.join(args)})", needs=frozenset([function, *needs]))
-
-
-def _inner(template: str) -> list[str]:
-    """Further functions that a template calls within the first."""
-    return ["_larger"] if "_larger" in template else []

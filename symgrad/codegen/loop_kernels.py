@@ -11,12 +11,9 @@ from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
 from symgrad.codegen.body import dtype_of
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_plan import LoopPlan
-from symgrad.codegen.module import (
-    function,
-    needs_of,
-)
+from symgrad.codegen.module import function
 from symgrad.codegen.nests import fused, within
-from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests, written
+from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests, needs_of, written
 from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")

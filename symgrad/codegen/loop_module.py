@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from symgrad.codegen.body import sizes
+from symgrad.codegen.body import held, sizes
 from symgrad.codegen.loop_kernels import SMALL, Kernels
 from symgrad.codegen.module import (
     assembled,
     checked_inputs,
-    described,
     domain_checks,
     function,
     labels_as_rows,
-    needs_of,
-    parameters,
+    main_function,
     tables_of,
 )
-from symgrad.codegen.source_text import INDENT, Source, called, docstring, indented
+from symgrad.codegen.source_text import INDENT, Source, called, indented, needs_of
 from symgrad.errors import InputError
 from symgrad.steps import Record
 
@@ -40,10 +38,9 @@ def loop_module(record: Record, name: str, closed_form: Sequence[str], runtime: 
         raise InputError("the target numba needs an input that is an array")
     made = Kernels(record)
     own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh", "given")}
-    names = {*made.names.values(), *(axis.name for axis in record.program.axes)}
     tables = [*tables_of(record, made.names, made.plan.labels), OPTIONS]
     functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
-    return assembled(record, closed_form, made.names, names, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(record, closed_form, made.names, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
 
 
 def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
@@ -87,15 +84,9 @@ def _call(made: Kernels, own: Mapping[str, str], kernel: str, args: Sequence[str
 def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
     """The function of the module: inputs that do not fit a kernel are looked at more closely."""
     record, names = made.record, made.plan.names
-    doc = [f"Return {record.program.output} and its gradients.", ""]
-    doc += [f"{INDENT}{names[a.name]}: {described(a, made.plan.labels)}" for a in record.program.inputs]
-    doc += [
-        "",
-        "It is compiled when it is first called for a type of inputs, float32 or float64, which takes seconds.",
-    ]
+    notes = ["It is compiled when it is first called for a type of inputs, float32 or float64, which takes seconds."]
     if not made.loops.axis:
-        doc += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
-    doc += ["ValueError is raised for inputs that do not fit; they are never modified."]
+        notes += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
     target = f"{', '.join([own['fits'], own['value'], own['gradients'], *made.gaps])} = "
     closer = checked_inputs(made.args, made.plan.labels, own["given"])
     for label in made.plan.labels:
@@ -115,7 +106,6 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
         *domain_checks(record, names),
     ]
     for gap, (words, _) in zip(made.gaps, made.plan.checks, strict=True):
-        held = Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))
-        lines += [Source(f"if {gap} > 1e-5:"), held]
+        lines += held(f"{gap} > 1e-5", gap, words)
     lines.append(Source(f"return {own['value']}, {own['gradients']}"))
-    return function(called(f"def {name}", parameters(record, names), "", ":"), docstring(doc, INDENT), lines)
+    return main_function(record, name, names, made.plan.labels, lines, notes=notes)

@@ -29,7 +29,7 @@ class LoopPlan:
     def __init__(self, record: Record) -> None:
         self.plan = plan = Plan(record)
         self.names = dict(plan.names)
-        self.axis = plan.blocks.axis if plan.blocks is not None else ""
+        self.axis = plan.blocks.axis
         arrays = {a.name: {axis.name for axis in a.axes} for a in record.program.inputs if a.axes}
         self.rowwise = {*filter(plan.is_rowwise, arrays)}
         known = set[str]().union(*(axes for name, axes in arrays.items() if name not in plan.labels))
@@ -76,7 +76,6 @@ class LoopPlan:
 
     def _apart(self) -> tuple[list[Assign], list[Assign]]:
         """What is done for a block of rows, sums over them among it, and what is made of these sums."""
-        assert self.plan.blocks is not None
         main: list[Assign] = []
         late: list[Assign] = []
         for assign in self.plan.main.program:
@@ -96,7 +95,7 @@ class LoopPlan:
         then computed in its place."""
         node, order = self.plan.gradients[name]
         letters = node.letters if order is None else order
-        if isinstance(node, Load) and self.plan.blocks is not None and node.name in self.plan.blocks.stacked:
+        if isinstance(node, Load) and node.name in self.plan.blocks.stacked:
             node = self.plan.row_results[node.name][0]
         is_whole = isinstance(node, Load) and node.letters == letters and node.name in {a.name for a in self.after}
         if isinstance(node, Load) and is_whole and node.name not in self.results.values():

@@ -13,7 +13,19 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Largest, Layout, Node, Number, rank, relettered
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Delta,
+    Diagonal,
+    Largest,
+    Layout,
+    Load,
+    Node,
+    Number,
+    rank,
+    relettered,
+)
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import Group, contracted
@@ -22,6 +34,7 @@ from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
+from symgrad.program import Program
 from symgrad.spelling import scientific
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
@@ -50,21 +63,28 @@ class Lowered:
 class Lowering:
     """Lowers expressions over ``arrays``: for each name a node with indices of its own.
 
-    ``axes`` are the names of the axes, in the order in which products of sizes are written.  ``letters`` are the
-    indices of each array in the order of its axes, which need not be that of the layout.  While ``rows`` names an
-    axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes last in every layout.
+    It knows the inputs of ``program``; its axes are in the order in which products of sizes are written.  ``letters``
+    are the indices of each array in the order of its axes, which need not be that of the layout.  While ``rows`` names
+    an axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes last in every layout.
     """
 
-    def __init__(self, axes: Sequence[str]) -> None:
+    def __init__(self, program: Program) -> None:
         self.arrays: dict[str, Node] = {}
         self.letters: dict[str, Layout] = {}
-        self.axes = list(axes)
+        self.axes = [axis.name for axis in program.axes]
         self.rows = ""
         self.count = ""
+        for array in program.inputs:
+            letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
+            self.store(array.name, letters, letters)
 
     def know(self, name: str, node: Node, letters: Layout) -> None:
         """Take ``node`` for the array ``name``, whose axes have the indices ``letters`` in order."""
         self.arrays[name], self.letters[name] = node, letters
+
+    def store(self, name: str, layout: Layout, letters: Layout) -> None:
+        """The same of an array in memory, in which its axes have the order of ``layout``."""
+        self.know(name, Load(layout, name, letters, len(self.arrays)), letters)
 
     def lowered(self, expr: Expr, order: Sequence[Idx]) -> Node:
         """The node of ``expr``, over its free indices; ``order`` breaks ties among layouts.

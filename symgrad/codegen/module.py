@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -17,12 +17,12 @@ from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,
     Source,
-    Strength,
     called,
     docstring,
     indented,
-    joined,
     joined_tests,
+    needs_of,
+    tuple_of,
     written,
 )
 from symgrad.notation import Array, array_names
@@ -43,29 +43,27 @@ NEEDS = "Needs NumPy 2.0 or later, and nothing else."
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
     """The source of the whole module."""
     main = [_function(record, name, body)]
-    if body.blocks is not None:
+    if body.blocks.axis:
         main.append(_rows_function(body))
     main.append(_ready(record, body))
-    names = {*body.names.values(), *(axis.name for axis in record.program.axes)}
     tables = tables_of(record, body.names, body.labels)
-    if body.blocks is not None:
+    if body.blocks.axis:
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
-    return assembled(record, closed_form, body.names, names, tables, main)
+    return assembled(record, closed_form, body.names, tables, main)
 
 
 def assembled(
     record: Record,
     closed_form: Sequence[str],
     shown: Mapping[str, str],
-    names: Iterable[str],
     tables: Sequence[str],
     functions: Sequence[Source],
     *runtimes: ModuleType,
     imports: Sequence[str] = (),
     needed: str = NEEDS,
 ) -> str:
-    """A module of some functions and of what they need of runtime modules; ``names`` are those of arrays and sizes,
-    ``imports`` further lines, ``needed`` says what has to be installed."""
+    """A module of some functions and of what they need of runtime modules; ``shown`` gives the names of arrays,
+    ``imports`` are further lines, ``needed`` says what has to be installed."""
     needs = needs_of(functions)
     helpers = runtime.functions_for(needs, *runtimes, runtime)
     sources = [_source_of(helper) for helper in helpers]
@@ -73,9 +71,10 @@ def assembled(
         "math" in runtime.names_in(inspect.unwrap(helper).__code__) for helper in helpers
     )
     head = ["import math"] if uses_math else []
-    head += ["from collections.abc import Iterator"] if needs >= SUMMED else []
+    head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
-    noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & set(names) else ""
+    names = {*shown.values(), *(axis.name for axis in record.program.axes)}
+    noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
     return "\n\n\n".join([first, *parts]) + "\n"
@@ -107,29 +106,37 @@ def _gradients_class(record: Record, names: Mapping[str, str]) -> str:
 
 def tables_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> list[str]:
     """The tables that the checks of inputs read: axes, data types, and which inputs may be labels."""
-    entries = [f'{INDENT}"{names[a.name]}": {_axes_of(a)},' for a in record.program.inputs]
-    lines = ["_AXES = {", *entries, "}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
+    lines = ["_AXES = {"]
+    for a in record.program.inputs:
+        axes = tuple_of(f'"{axis.name}"' for axis in a.axes)
+        lines.append(f'{INDENT}"{names[a.name]}": {axes},')
+    lines += ["}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
     if labels:
         shown = ", ".join(f'"{names[name]}"' for name in labels)
         lines.append(f"_LABELS = {{{shown}}}")
     return lines
 
 
-def parameters(record: Record, names: Mapping[str, str]) -> list[str]:
-    """The parameters of the function: the inputs, those at the end with the defaults that they have."""
+def main_function(
+    record: Record,
+    name: str,
+    names: Mapping[str, str],
+    labels: Sequence[str],
+    lines: Sequence[Source],
+    at: str = "",
+    notes: Sequence[str] = (),
+) -> Source:
+    """The function that takes the inputs; its docstring says what they may be, ``at`` which sizes, and ``notes``."""
+    inputs = record.program.inputs
+    doc = [f"Return {record.program.output} and its gradients{at}.", ""]
+    doc += [f"{INDENT}{names[a.name]}: {_described(a, labels)}" for a in inputs]
+    doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
     defaults = dict(record.program.defaults)
-    found: list[str] = []
-    for array in reversed(record.program.inputs):
-        given = array.name in defaults and all("=" in later for later in found)
-        shown = f"{names[array.name]}={float(defaults[array.name])!r}" if given else names[array.name]
-        found.insert(0, shown)
-    return found
-
-
-def _axes_of(array: Array) -> str:
-    """The names of the axes of an array, as a tuple in source."""
-    names = ", ".join(f'"{axis.name}"' for axis in array.axes)
-    return f"({names},)" if len(array.axes) == 1 else f"({names})"
+    parameters: list[str] = []
+    for a in reversed(inputs):  # only those at the end can have their defaults
+        is_given = a.name in defaults and all("=" in later for later in parameters)
+        parameters.insert(0, f"{names[a.name]}={float(defaults[a.name])!r}" if is_given else names[a.name])
+    return function(called(f"def {name}", parameters, "", ":"), docstring(doc, INDENT), lines)
 
 
 def _ready(record: Record, body: Body) -> Source:
@@ -171,11 +178,7 @@ def _chained(parts: Sequence[str], operator: str) -> list[str]:
 
 def _function(record: Record, name: str, body: Body) -> Source:
     inputs = [body.names[a.name] for a in record.program.inputs]
-    doc = [f"Return {record.program.output} and its gradients.", ""]
-    for array in record.program.inputs:
-        doc.append(f"{INDENT}{body.names[array.name]}: {described(array, body.labels)}")
-    doc += ["", "ValueError is raised for inputs that do not fit; they are never modified."]
-    own = body.lines if body.blocks is None else _evaluation(body)
+    own = _evaluation(body) if body.blocks.axis else body.lines
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
     lines = [*body.before, *own, *body.after, last]
@@ -190,9 +193,7 @@ def _function(record: Record, name: str, body: Body) -> Source:
         *typed,
         *sizes(body.plan, needs_of(lines)),
     ]
-    return function(
-        called(f"def {name}", parameters(record, body.names), "", ":"), docstring(doc, INDENT), [*head, *lines]
-    )
+    return main_function(record, name, body.names, body.labels, [*head, *lines])
 
 
 def function(head: Source, doc: str, lines: Sequence[Source]) -> Source:
@@ -208,9 +209,8 @@ def checked_inputs(
     line."""
     args = [*names, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
     check = "_checked_or_labels" if labels else "_checked"
-    target = ", ".join(names) if len(names) > 1 else f"({names[0]},)"
     needs = frozenset([check])
-    line = f"{target} = {check}({', '.join(args)})"
+    line = f"{tuple_of(names, bare=True)} = {check}({', '.join(args)})"
     if len(INDENT * 2 + line) <= WIDTH:
         return [Source(line, needs=needs)]
     first = replace(called(check, args, INDENT * 2, before=f"{within} = "), needs=needs)
@@ -252,46 +252,36 @@ def _labels_as_rows(body: Body) -> list[Source]:
     return [*sizes(body.plan, needs_of(lines)), *lines]
 
 
-def needs_of(lines: Iterable[Source]) -> frozenset[str]:
-    return frozenset[str]().union(*(line.needs for line in lines))
-
-
 def _evaluation(body: Body) -> list[Source]:
     """The lines that evaluate the rows, all at once or in blocks."""
     blocks = body.blocks
-    assert blocks is not None
     args = _rows_arguments(body)
     rowwise = _rowwise(body)
     rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
     part = f"[{start} : {start} + {rows}]"
     parts = [f"{a}{part}" if a in rowwise else a for a in args]
-    sums = [body.names[name] for name in blocks.sums]
     stacked = [body.names[name] for name in blocks.stacked]
-    count = blocks.axis
+    sums = tuple_of((body.names[name] for name in blocks.sums), bare=True)
+    results = [body.names[name] for name in blocks.sums] + stacked
+    inner = [called(ROWS, parts, INDENT * 3, before="return ")]
     if stacked:
-        slices = [*sums, *(f"{name}{part}" for name in stacked)]
-        inner = [called(ROWS, parts, INDENT * 3, before=f"{_target(slices)} = "), Source(f"return {_target(sums)}")]
-    else:
-        inner = [called(ROWS, parts, INDENT * 3, before="return ")]
-    made = [
-        written(f"{body.names[name]} = np.empty({_shape(body, name)}, {{}})", body.dtype) for name in blocks.stacked
-    ]
+        slices = tuple_of([f"{n}{part}" if n in stacked else n for n in results], bare=True)
+        inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
+    rows_of = {body.names[a.name]: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
+    made = [written(f"{name} = np.empty({rows_of[name]}, {{}})", body.dtype) for name in stacked]
     width = _width(body)
     return [
-        Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=frozenset([*width, *args, count])),
-        Source(f"if {rows} >= {count}:"),
-        *indented([called(ROWS, args, INDENT * 2, before=f"{_target([*sums, *stacked])} = ")]),
+        Source(
+            f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=frozenset([*width, *args, blocks.axis])
+        ),
+        Source(f"if {rows} >= {blocks.axis}:"),
+        *indented([called(ROWS, args, INDENT * 2, before=f"{tuple_of(results, bare=True)} = ")]),
         Source("else:"),
         *indented([*made, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
-        *indented([Source(f"{_target(sums)} = _summed(map({block}, range(0, {count}, {rows})))", needs=SUMMED)]),
+        *indented(
+            [Source(f"{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))", needs=frozenset(["_summed"]))]
+        ),
     ]
-
-
-SUMMED = frozenset(["_summed"])
-
-
-def _target(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) > 1 else f"({names[0]},)"
 
 
 def _rowwise(body: Body) -> list[str]:
@@ -299,16 +289,8 @@ def _rowwise(body: Body) -> list[str]:
     return [body.names[a.name] for a in body.record.program.inputs if body.plan.is_rowwise(a.name)]
 
 
-def _shape(body: Body, name: str) -> str:
-    assert body.blocks is not None
-    (entry,) = (a.indices for a in body.blocks.rows if a.name == name)
-    sizes = ", ".join(str(i.upper + 1) for i in entry)
-    return f"({sizes},)" if len(entry) == 1 else f"({sizes})"
-
-
 def _width(body: Body) -> list[str]:
     """How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add."""
-    assert body.blocks is not None
     program = body.record.program
     inputs = [a.axes for a in program.inputs if body.plan.is_rowwise(a.name)]
     axes = {axis.name for own in inputs for axis in own[1:]}
@@ -318,7 +300,6 @@ def _width(body: Body) -> list[str]:
 
 def _rows_arguments(body: Body) -> list[str]:
     """What the lines for a block of rows use of the rest: inputs, arrays made before, sizes."""
-    assert body.blocks is not None
     needs = needs_of([*body.lines, *body.row_results.values()])
     inputs = [body.names[a.name] for a in body.record.program.inputs]
     made = [body.names[a.name] for a in body.blocks.before]
@@ -332,7 +313,6 @@ def _rows_arguments(body: Body) -> list[str]:
 def _rows_function(body: Body) -> Source:
     """The function that evaluates a block of rows."""
     blocks = body.blocks
-    assert blocks is not None
     args = _rows_arguments(body)
     lines = list(body.lines)
     if body.count in needs_of([*lines, *body.row_results.values()]):
@@ -342,16 +322,15 @@ def _rows_function(body: Body) -> Source:
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
     results = [body.row_results[name] for name in (*blocks.sums, *blocks.stacked)]
-    shown = joined(", ", results, Strength.SUM) if len(results) > 1 else written("({},)", *results)
-    return function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', [*lines, written("return {}", shown)])
+    shown = written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)
+    return function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', [*lines, shown])
 
 
-def described(array: Array, labels: Sequence[str]) -> str:
+def _described(array: Array, labels: Sequence[str]) -> str:
     """What an input may be."""
     if not array.axes:
         return "a number"
-    shape = ", ".join(a.name for a in array.axes)
-    text = f"shape ({shape},)" if len(array.axes) == 1 else f"shape ({shape})"
+    text = f"shape {tuple_of(axis.name for axis in array.axes)}"
     if array.name in labels:
         text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
     return text

@@ -37,8 +37,19 @@ from symgrad.codegen.build import is_weighted, parted
 from symgrad.codegen.contraction import is_matrix_product, is_pair
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.memory import second_operand
-from symgrad.codegen.source_text import INDENT, WIDTH, Source, Strength, joined, named_in, quotient, written
-from symgrad.errors import UnsupportedError
+from symgrad.codegen.source_text import (
+    INDENT,
+    WIDTH,
+    Source,
+    Strength,
+    added_up,
+    applied,
+    joined,
+    quotient,
+    raised,
+    tuple_of,
+    written,
+)
 from symgrad.functions import MEANINGS, absolute, selection, signum, step, where
 from symgrad.notation import axis_name
 
@@ -130,28 +141,26 @@ class NumpyEmitter:
                 return plain(value)
             case Negative(_, of):
                 return self.text(of).negated
-            case Terms():
-                return self._terms(node)
-            case Product():
-                return self._product(node)
-            case Power():
-                return self._power(node)
+            case Terms(letters, terms):
+                return added_up([(negative, self.over(term, letters)) for negative, term in map(parted, terms)])
+            case Product(letters, above, below):
+                return quotient([self.over(f, letters) for f in above], [self.over(f, letters) for f in below])
+            case Power(letters, base, exponent):
+                if exponent == HALF and not node.is_plain:
+                    return written("np.sqrt({})", self.over(base, letters))
+                return raised(self.over(base, letters), self.over(exponent, letters))
             case Call(letters, function, given):
-                template = (NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS).get(function, "")
-                if not template:
-                    raise UnsupportedError(f"no Python function of a number is known for {function.__name__}")
-                return written(template, *(self.over(arg, letters) for arg in given), needs=named_in(template))
+                functions = NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS
+                return applied(functions, function, [self.over(arg, letters) for arg in given])
             case Largest(_, of, index):
-                template = ARRAY_FUNCTIONS[selection]
                 place = Source(str(of.letters.index(index)))
-                return written(template, self.text(of), place, needs=named_in(template))
+                return applied(ARRAY_FUNCTIONS, selection, [self.text(of), place])
             case Delta(_, size):
                 return written("np.eye({}, dtype={})", plain(size), self.dtype)
             case Diagonal(letters, of, at):
                 if len(at) == 2:
                     return written("np.diagonal({})", self.text(of))
-                spelled = _spelled(dict(zip(letters, ascii_lowercase, strict=False)), letters, [at])
-                return written(f'np.einsum("{spelled}", {{}})', self.text(of))
+                return written(f'np.einsum("{_spelled(letters, [at])}", {{}})', self.text(of))
             case Reduce():
                 return self._reduced(node)
             case Contract():
@@ -159,35 +168,11 @@ class NumpyEmitter:
             case Fill((), of):
                 return written("{}.type({})" if self.dtype.needs else "{}({})", self.dtype, self.text(of))
             case Fill(letters, of, sizes):
-                shape = written("({})" if len(sizes) > 1 else "({},)", joined(", ", [*map(plain, sizes)], Strength.SUM))
+                shape = written(tuple_of(["{}"] * len(sizes)), *map(plain, sizes))
                 return written("np.full({}, {}, {})", shape, self.over(of, letters), self.dtype)
             case Copy(letters, of):
                 return written("{}.copy()", self.text(of, letters).within(Strength.CALL))
         raise AssertionError(node)
-
-    def _terms(self, node: Terms) -> Source:
-        """A sum, which begins with what has no minus where there is such a term."""
-        parts = [(negative, self.over(term, node.letters)) for negative, term in map(parted, node.terms)]
-        (negative, first), *rest = parts
-        made = [first.negated if negative else first.within(Strength.SUM)]
-        for negative, part in rest:
-            made += [Source("-" if negative else "+"), part.within(Strength.PRODUCT)]
-        return joined(" ", made, Strength.SUM)
-
-    def _product(self, node: Product) -> Source:
-        above = [self.over(f, node.letters) for f in node.above]
-        below = [self.over(f, node.letters) for f in node.below]
-        return quotient(above, below)
-
-    def _power(self, node: Power) -> Source:
-        below = self.over(node.base, node.letters)
-        if node.exponent == HALF and not node.is_plain:
-            return written("np.sqrt({})", below)
-        above = self.over(node.exponent, node.letters)
-        simple = below.strength == above.strength == Strength.NAME
-        operator = "**" if simple else " ** "
-        made = joined(operator, [p.within(Strength.CALL) for p in (below, above)], Strength.POWER)
-        return replace(made, power=len(made))
 
     def _reduced(self, node: Reduce, kept: str = "") -> Source:
         """A sum, or the largest entry, along axes; ``kept`` asks for axes of size one in their places."""
@@ -207,9 +192,7 @@ class NumpyEmitter:
             return self._matrix_product(node)
         factors = node.factors
         if len(factors) != 2 or not is_pair(factors[0].letters, factors[1].letters, node.over):
-            spelled = _spelled(
-                _names([i for f in factors for i in f.letters]), node.letters, [f.letters for f in factors]
-            )
+            spelled = _spelled(node.letters, [f.letters for f in factors])
             given = joined(", ", [self.text(f) for f in factors], Strength.SUM)
             optimised = ", optimize=True" if len(factors) > 2 else ""
             return written(f'np.einsum("{spelled}", {{}}{optimised})', given)
@@ -288,15 +271,10 @@ def _is_matrix(node: Contract) -> bool:
     return len(node.factors) == 2 and is_matrix_product(node.factors[0].letters, node.factors[1].letters, node.over)
 
 
-def _names(every: Sequence[Idx]) -> dict[Idx, str]:
-    """Letters that are like the indices."""
+def _spelled(letters: Layout, given: Sequence[Layout]) -> str:
+    """A contraction as ``np.einsum`` spells it, with letters that are like the indices."""
     names: dict[Idx, str] = {}
-    for index in dict.fromkeys(every):
+    for index in dict.fromkeys(i for own in given for i in own):
         wanted = [*str(index.label).lower(), *ascii_lowercase]
         names[index] = next(a for a in wanted if a in ascii_lowercase and a not in names.values())
-    return names
-
-
-def _spelled(names: Mapping[Idx, str], letters: Sequence[Idx], given: Sequence[Sequence[Idx]]) -> str:
-    """A contraction as ``np.einsum`` spells it."""
     return ",".join("".join(names[i] for i in own) for own in given) + "->" + "".join(names[i] for i in letters)

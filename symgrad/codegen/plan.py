@@ -12,24 +12,10 @@ from dataclasses import dataclass, replace
 from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.codegen.array_program import (
-    HALF,
-    Assign,
-    Call,
-    Copy,
-    Fill,
-    Layout,
-    Load,
-    Node,
-    Power,
-    loads,
-    rank,
-    size,
-    walk,
-)
+from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.kernels import numbers_chosen
-from symgrad.codegen.labels import gaps, takes_labels
+from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.memory import owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
@@ -38,7 +24,6 @@ from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
-from symgrad.equations import Assumption
 from symgrad.notation import array_names
 from symgrad.steps import Record
 
@@ -54,13 +39,13 @@ class Section:
 class Plan:
     """The plan of ``record``.
 
-    ``blocks`` says which equations are evaluated for a block of rows, of which there are ``count``, or is None where
-    rows do not stay apart.  ``main`` are the assignments for a block of rows, ``before`` and ``after`` those ahead of
-    and behind them; without blocks all are in ``main``.  ``checks`` are, ahead of ``main``, numbers that are 0 where
-    an assumption holds, with its words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name
-    of every array; no name of ``taken`` is free.  ``labels`` are the inputs that may be given as labels.  ``output``,
-    ``gradients`` and ``row_results``, which is what a block of rows returns, are each a node, and the order of its
-    axes where that is asked for.
+    ``blocks`` says which equations are evaluated for a block of rows, of which there are ``count``.  ``main`` are the
+    assignments for a block of rows, or all of them where rows do not stay apart, ``before`` and ``after`` those ahead
+    of and behind them.  ``checks`` are, ahead of ``main``, numbers that are 0 where an assumption holds, with its
+    words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name of every array; no name of
+    ``taken`` is free.  ``labels`` are the inputs that may be given as labels.  ``output``, ``gradients`` and
+    ``row_results``, which is what a block of rows returns, are each a node, and the order of its axes where that is
+    asked for.
     """
 
     def __init__(self, record: Record) -> None:
@@ -70,61 +55,48 @@ class Plan:
         taken |= {axis.name for axis in record.program.axes}
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.assignments]
         assignments = repeats_named(poles_cancelled(chosen, taken), taken)
-        checked = assumptions_used(record)
-        self.blocks = blocks_of(record.program, assignments, checked, taken)
-        every = assignments if self.blocks is None else [*self.blocks.before, *self.blocks.rows, *self.blocks.after]
+        self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
+        every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]
         self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
-        self.labels = [a.name for a in record.program.inputs if takes_labels(record, a)]
+        self.labels = labelled(record)
         self.taken = taken | set(self.names.values())
         self.count = free("count", self.taken)
         self.helpers = {a.name for a in every if a.is_helper}
-        meant = {size(self.count): size(self.blocks.axis)} if self.blocks is not None else {}
-        self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
+        self.lowered = Lowered(
+            record, equations.assignments, every, _used_once(every), {size(self.count): size(blocks.axis)}
+        )
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
         self._constants: set[str] = set()  # numbers of Python's, without a dtype
-        self._lowering = Lowering(axes)
-        for array in record.program.inputs:
-            letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
-            self._lowering.know(array.name, self._load(array.name, letters, letters), letters)
-        self.before = self.after = Section()
-        self.row_results: dict[str, tuple[Node, Layout | None]] = {}
-        if self.blocks is None:
-            self.checks = self._checks(checked)
-            self.main = self._section(assignments)
-        else:
-            self.lowered.inlined -= {a.name for a in self.blocks.before}
-            self.before = self._section(self.blocks.before, [*self.blocks.rows, *self.blocks.after])
-            self._lowering.rows, self._lowering.count = self.blocks.axis, self.count
-            for name in filter(self.is_rowwise, self.labels):  # with a column for each row, like the rest
-                known, letters = self._lowering.arrays[name], self._lowering.letters[name]
-                self._lowering.know(name, replace(known, letters=letters[::-1]), letters)
-            self.checks = self._checks(checked)
-            self.main = self._section(self.blocks.rows)
-            self.row_results = {name: self._result(name) for name in (*self.blocks.sums, *self.blocks.stacked)}
-            for name in self.row_results:
-                node, letters = self._lowering.arrays[name], self._lowering.letters[name]
-                own = letters if name in self._returned else node.letters
-                self._lowering.know(name, Load(own, name, letters, rank(node)), letters)
-            self._lowering.rows = ""
-            self.after = self._section(self.blocks.after)
+        self._lowering = lowering = Lowering(record.program)
+        self.lowered.inlined -= {a.name for a in blocks.before}
+        self.before = self._section(blocks.before, [*blocks.rows, *blocks.after])
+        lowering.rows, lowering.count = blocks.axis, self.count
+        for name in filter(self.is_rowwise, self.labels):  # with a column for each row, like the rest
+            known, letters = lowering.arrays[name], lowering.letters[name]
+            lowering.know(name, replace(known, letters=letters[::-1]), letters)
+        self.checks = checks(record, lowering)
+        self.main = self._section(blocks.rows)
+        self.row_results = {name: self._result(name) for name in (*blocks.sums, *blocks.stacked)}
+        for name, (node, _) in self.row_results.items():
+            letters = lowering.letters[name]
+            lowering.store(name, letters if name in self._returned else node.letters, letters)
+        lowering.rows = ""
+        self.after = self._section(blocks.after)
         self.output = self._result(record.program.output)
         self.gradients = {name: self._result(equations.schedule.gradients[name]) for name in record.wrt}
 
     def is_rowwise(self, name: str) -> bool:
         """Whether ``name`` is an input that has an entry for each row."""
         axes = next((a.axes for a in self.record.program.inputs if a.name == name), ())
-        return self.blocks is not None and bool(axes) and axes[0].name == self.blocks.axis
+        return bool(axes) and axes[0].name == self.blocks.axis
 
     @property
     def alone(self) -> set[str]:
         """The arrays in functions of scalars alone, which NumPy computes in double precision if they are Python's."""
         nodes = [assign.node for assign in self.lowered.program]
         return {name for node in nodes for part in walk(node) if _is_promoted(part) for name in loads(part)}
-
-    def _load(self, name: str, letters: Layout, at: Layout) -> Load:
-        return Load(letters, name, at, len(self._lowering.arrays))
 
     def _result(self, name: str) -> tuple[Node, Layout | None]:
         """What is returned for an array."""
@@ -135,7 +107,7 @@ class Plan:
         """The assignments of some equations; ``later`` ones may use the arrays."""
         program = [assign for a in assignments for assign in self._assigned(a)]
         kept = {a.name for a in self.record.program.inputs} | {n for a in later for n in array_names(a.rhs)}
-        for name in self._returned | set(self.blocks.sums if self.blocks else ()):
+        for name in self._returned | set(self.blocks.sums):
             kept |= {name} | loads(self._lowering.arrays[name]) if name in self._lowering.arrays else set()
         return Section(tuple(program), frozenset(kept))
 
@@ -158,16 +130,17 @@ class Plan:
             return
         assign = Assign(name, letters, node)
         self.lowered.program.append(assign)
-        lowering.know(name, self._load(name, letters, assignment.indices), assignment.indices)
+        lowering.store(name, letters, assignment.indices)
         yield assign
 
-    def _checks(self, checked: Iterable[Assumption]) -> list[tuple[str, Node]]:
-        """For each assumption the numbers that are to be 0, behind what is said where they are not."""
-        return [
-            (f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}", self._lowering.lowered(gap, ()))
-            for a in checked
-            for gap in gaps(a)
-        ]
+
+def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:
+    """For each assumption that lines use, the numbers that are to be 0, behind what is said where they are not."""
+    return [
+        (f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}", lowering.lowered(gap, ()))
+        for a in record.assumptions_used
+        for gap in gaps(a)
+    ]
 
 
 def _is_promoted(node: Node) -> bool:
@@ -190,10 +163,3 @@ def _mentions(expr: Basic) -> Iterator[str]:
     else:
         for arg in expr.args:
             yield from _mentions(arg)
-
-
-def assumptions_used(record: Record) -> list[Assumption]:
-    """The assumptions about inputs that lines of the derivation use."""
-    inputs = {a.name for a in record.program.inputs}
-    used = [s.assumption for s in record.steps if s.assumption is not None]
-    return [a for a in dict.fromkeys(used) if array_names(a.lhs) <= inputs]

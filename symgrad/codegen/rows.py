@@ -38,8 +38,8 @@ from symgrad.sums import ordered_sums
 class Blocks:
     """Equations sorted by when they are evaluated: ``before`` all rows, for a block of ``rows``, and ``after``.
 
-    ``axis`` is that of the rows.  ``sums`` are the arrays to be added up over the blocks, ``stacked`` the
-    outputs that have an entry for each row.
+    ``axis`` is that of the rows, "" where rows do not stay apart; then all are in ``rows``.  ``sums`` are the arrays to
+    be added up over the blocks, ``stacked`` the outputs that have an entry for each row.
     """
 
     axis: str
@@ -52,8 +52,8 @@ class Blocks:
 
 def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
-) -> Blocks | None:
-    """The equations in blocks of rows, or None where rows do not stay apart, or are those of stacks of matrices.
+) -> Blocks:
+    """The equations in blocks of rows; of no axis where rows do not stay apart, or are those of stacks of matrices.
 
     A block has its rows last, where a matrix product of stacks would have to copy them.
     ``checked`` are assumptions about inputs that are to be tested in each block; new arrays get names that
@@ -70,7 +70,7 @@ def blocks_of(
             found = _sorted(axis.name, owners, assignments, taken)
             if found is not None and found.sums:  # else nothing concerns the rows of this axis
                 return found
-    return None
+    return Blocks("", (), tuple(assignments), (), (), ())
 
 
 def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:

@@ -5,10 +5,14 @@ The text is as ``ruff format`` would write it, so that generated modules need no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from sympy import Function
+
+from symgrad.errors import UnsupportedError
 from symgrad.legible import visible
 
 INDENT, WIDTH = "    ", 110
@@ -57,16 +61,34 @@ class Source:
         return Source(code, Strength.PRODUCT, inside.needs)
 
 
+def needs_of(parts: Iterable[Source]) -> frozenset[str]:
+    return frozenset[str]().union(*(part.needs for part in parts))
+
+
 def written(template: str, *parts: Source, strength: Strength = Strength.CALL, needs: Iterable[str] = ()) -> Source:
     """The template with a part for each {}."""
-    every = frozenset(needs).union(*(part.needs for part in parts))
-    return Source(template.format(*(part.code for part in parts)), strength, every)
+    return Source(template.format(*(part.code for part in parts)), strength, needs_of(parts).union(needs))
 
 
 def joined(separator: str, parts: Sequence[Source], strength: Strength) -> Source:
     """Parts with a separator between them."""
-    every = frozenset[str]().union(*(part.needs for part in parts))
-    return Source(separator.join(part.code for part in parts), strength, every)
+    return Source(separator.join(part.code for part in parts), strength, needs_of(parts))
+
+
+def added_up(terms: Sequence[tuple[bool, Source]]) -> Source:
+    """The sum of terms, each with whether it is subtracted."""
+    (negative, first), *rest = terms
+    parts = [first.negated if negative else first]
+    for negative, part in rest:
+        parts += [Source("-" if negative else "+"), part.within(Strength.PRODUCT)]
+    return joined(" ", parts, Strength.SUM if rest else parts[0].strength)
+
+
+def raised(base: Source, exponent: Source) -> Source:
+    """A power; without spaces, as formatters write it, where both are names or numbers."""
+    operator = "**" if base.strength == exponent.strength == Strength.NAME else " ** "
+    made = joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
+    return replace(made, power=len(made))
 
 
 def quotient(above: Sequence[Source], below: Sequence[Source]) -> Source:
@@ -91,13 +113,21 @@ def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "",
     """``before head(args)tail``, broken over lines as formatters do where it would be too long at ``indent``."""
     given = [arg if isinstance(arg, Source) else Source(arg) for arg in args]
     flat = ", ".join(arg.code for arg in given)
-    if len(f"{indent}{before}{head}({flat}){tail}") <= WIDTH:
+    is_flat = "\n" not in flat
+    if is_flat and len(f"{indent}{before}{head}({flat}){tail}") <= WIDTH:
         code = f"{before}{head}({flat}){tail}"
-    elif len(f"{indent}{INDENT}{flat}") <= WIDTH:
+    elif is_flat and len(f"{indent}{INDENT}{flat}") <= WIDTH:
         code = f"{before}{head}(\n{INDENT}{flat}\n){tail}"
     else:
-        code = f"{before}{head}(\n" + "".join(f"{INDENT}{arg.code},\n" for arg in given) + f"){tail}"
-    return Source(code, Strength.CALL, frozenset[str]().union(*(arg.needs for arg in given)))
+        lines = (arg.code.replace("\n", f"\n{INDENT}") for arg in given)
+        code = f"{before}{head}(\n" + "".join(f"{INDENT}{line},\n" for line in lines) + f"){tail}"
+    return Source(code, Strength.CALL, needs_of(given))
+
+
+def tuple_of(parts: Iterable[object], *, bare: bool = False) -> str:
+    """Parts as a tuple, without brackets if it is to be ``bare`` and can be."""
+    shown = [*map(str, parts)]
+    return f"({shown[0]},)" if len(shown) == 1 else ", ".join(shown) if bare else f"({', '.join(shown)})"
 
 
 def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "") -> list[Source]:
@@ -111,10 +141,12 @@ def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "")
     return [Source(f"{head} ("), *(Source(INDENT + test) for test in inside), Source(f"){tail}")]
 
 
-def named_in(template: str) -> list[str]:
-    """The function of the module, or the library, that a template calls."""
-    head = template.partition("(")[0]
-    return [head] if head.startswith("_") else ["math"] if head.startswith("math.") else []
+def applied(functions: Mapping[type[Function], str], function: type[Function], args: Iterable[Source]) -> Source:
+    """The call of a function, by the template that a table has for it; ``UnsupportedError`` if it has none."""
+    template = functions.get(function, "")
+    if not template:
+        raise UnsupportedError(f"no Python function of a number is known for {function.__name__}")
+    return written(template, *args, needs=re.findall(r"\b_\w+|\bmath\b", template))
 
 
 def indented(lines: Iterable[Source]) -> list[Source]:

@@ -11,7 +11,6 @@ from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, Kronecker
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
-from symgrad.equations import Assumption
 from symgrad.functions import selected, selection
 from symgrad.notation import Array, axis_name, bound_indices, free_indices
 from symgrad.steps import Record
@@ -140,8 +139,3 @@ def pairs(table: Table, name: str, letters: Sequence[Idx], rhs: Expr) -> list[tu
     """The entries of the array ``name``, each with its value by the index form ``rhs`` in ``letters``."""
     places = product(*(range(table.sizes[axis_name(i)]) for i in letters))
     return list(zip((table.symbols[name, p] for p in places), table.entries(rhs, letters), strict=True))
-
-
-def used_assumptions(record: Record) -> tuple[Assumption, ...]:
-    """The assumptions that some line of the derivation uses, each once."""
-    return tuple(dict.fromkeys(step.assumption for step in record.steps if step.assumption is not None))

@@ -15,7 +15,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.stable import evaluated
-from symgrad.explicit.entries import Table, used_assumptions
+from symgrad.explicit.entries import Table
 from symgrad.functions import MEANINGS
 from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program
@@ -39,7 +39,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     program = record.program
     made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in plan.assignments]
     table = Table(record, sizes).with_dummies(made)
-    used = [a for a in used_assumptions(record) if not a.domain]
+    used = [a for a in record.assumptions_used if not a.domain]
     gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(sorted(free_indices(a.lhs), key=str)))]
     lines: list[tuple[Symbol, Expr]] = []
     for array, assignment in zip(made, plan.assignments, strict=True):

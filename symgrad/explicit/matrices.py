@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from sympy import Expr, Integer, Symbol
 
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import labelled
 from symgrad.codegen.schedule import needed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.explicit.entries import Place, Table, pairs, used_assumptions
+from symgrad.explicit.entries import Place, Table, pairs
 from symgrad.explicit.functions import lambdified
 from symgrad.explicit.shared import SharedSums
 from symgrad.extent import check_extent
@@ -70,7 +70,7 @@ class Explicit:
     def assumptions(self) -> dict[Assumption, tuple[tuple[Expr, Expr], ...]]:
         """The assumptions that the derivation used, each with its equations at these sizes."""
         made = {}
-        for assumption in used_assumptions(self.record):
+        for assumption in self.record.assumptions_used:
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
             said = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
@@ -186,8 +186,7 @@ def _labelled(record: Record) -> str:
     """The array to which labels belong: the first of those that generated code takes as labels, or else the last matrix
     that is not differentiated."""
     matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
-    names = [a.name for a in matrices if takes_labels(record, a)]
-    names = names or [a.name for a in matrices if a.name not in record.wrt][-1:]
+    names = labelled(record) or [a.name for a in matrices if a.name not in record.wrt][-1:]
     if not names:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
     return names[0]

@@ -9,8 +9,8 @@ def f(Q, q):
     if not _ready(Q, q):
         Q, q = _checked(Q, q)
     N = Q.shape[0]
-    L = q @ np.add.reduce(np.einsum("aab->ab", Q) ** 2)
+    L = q @ np.add.reduce(np.einsum("nnc->nc", Q) ** 2)
 
-    dQ = 2 * np.eye(N, dtype=Q.dtype)[:, :, None] * q * np.einsum("aab->ab", Q)
-    dq = np.add.reduce(np.einsum("aab->ab", Q) ** 2)
+    dQ = 2 * np.eye(N, dtype=Q.dtype)[:, :, None] * q * np.einsum("iic->ic", Q)
+    dq = np.add.reduce(np.einsum("nnc->nc", Q) ** 2)
     return L, Gradients(Q=dQ, q=dq)

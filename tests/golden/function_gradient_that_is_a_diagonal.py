@@ -9,8 +9,8 @@ def f(Q, Z):
     if not _ready(Q, Z):
         Q, Z = _checked(Q, Z)
     N = Q.shape[0]
-    L = np.add.reduce(Z * np.einsum("aab->ab", Q), axis=None)
+    L = np.add.reduce(Z * np.einsum("nnc->nc", Q), axis=None)
 
     dQ = np.eye(N, dtype=Q.dtype)[:, :, None] * Z
-    dZ = np.einsum("aab->ab", Q).copy()
+    dZ = np.einsum("mmc->mc", Q).copy()
     return L, Gradients(Q=dQ, Z=dZ)

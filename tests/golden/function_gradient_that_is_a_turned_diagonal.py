@@ -9,8 +9,8 @@ def f(Q, V):
     if not _ready(Q, V):
         Q, V = _checked(Q, V)
     N = Q.shape[0]
-    L = np.add.reduce(V * np.einsum("aab->ab", Q).T, axis=None)
+    L = np.add.reduce(V * np.einsum("nnc->nc", Q).T, axis=None)
 
     dQ = np.eye(N, dtype=Q.dtype)[:, :, None] * V.T
-    dV = np.einsum("aab->ab", Q).T.copy()
+    dV = np.einsum("mmc->mc", Q).T.copy()
     return L, Gradients(Q=dQ, V=dV)

@@ -31,12 +31,12 @@ def f(X, W, b, Y):
     b_1, b_2 = b.tolist()
     Y_11, Y_12, Y_21, Y_22 = Y.ravel().tolist()
 
-    gap_1 = Y_11 + Y_12 - 1
-    gap_2 = Y_21 + Y_22 - 1
-    if abs(gap_1) > 1e-5:
-        _hold(gap_1, "Y: expected that each row of Y sums to one")
-    if abs(gap_2) > 1e-5:
-        _hold(gap_2, "Y: expected that each row of Y sums to one")
+    gap = Y_11 + Y_12 - 1
+    if abs(gap) > 1e-5:
+        _hold(gap, "Y: expected that each row of Y sums to one")
+    gap = Y_21 + Y_22 - 1
+    if abs(gap) > 1e-5:
+        _hold(gap, "Y: expected that each row of Y sums to one")
     Z_11 = X_11 * W_11 + X_12 * W_21 + b_1
     Z_12 = X_11 * W_12 + X_12 * W_22 + b_2
     Z_21 = X_21 * W_11 + X_22 * W_21 + b_1

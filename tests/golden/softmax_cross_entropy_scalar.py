@@ -63,12 +63,12 @@ def softmax_cross_entropy(X, W, b, Y):
     b_1, b_2, b_3 = b.tolist()
     Y_11, Y_12, Y_13, Y_21, Y_22, Y_23 = Y.ravel().tolist()
 
-    gap_1 = Y_11 + Y_12 + Y_13 - 1
-    gap_2 = Y_21 + Y_22 + Y_23 - 1
-    if abs(gap_1) > 1e-5:
-        _hold(gap_1, "Y: expected that each row of Y sums to one")
-    if abs(gap_2) > 1e-5:
-        _hold(gap_2, "Y: expected that each row of Y sums to one")
+    gap = Y_11 + Y_12 + Y_13 - 1
+    if abs(gap) > 1e-5:
+        _hold(gap, "Y: expected that each row of Y sums to one")
+    gap = Y_21 + Y_22 + Y_23 - 1
+    if abs(gap) > 1e-5:
+        _hold(gap, "Y: expected that each row of Y sums to one")
     Z_11 = X_11 * W_11 + X_12 * W_21 + X_13 * W_31 + X_14 * W_41 + b_1
     Z_12 = X_11 * W_12 + X_12 * W_22 + X_13 * W_32 + X_14 * W_42 + b_2
     Z_13 = X_11 * W_13 + X_12 * W_23 + X_13 * W_33 + X_14 * W_43 + b_3
