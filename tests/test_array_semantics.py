@@ -59,6 +59,8 @@ CASES: dict[str, list[tuple[str, str]]] = {
     "sign": [("np.sign(X)", "N D")],
     "maximum": [("np.maximum(X, V)", "N D"), ("np.maximum(0, X)", "N D"), ("np.maximum(X, d)", "N D")],
     "minimum": [("np.minimum(X, V)", "N D")],
+    "fmax": [("np.fmax(X, V)", "N D")],
+    "fmin": [("np.fmin(X, V)", "N D")],
     "heaviside": [("np.heaviside(X, 0.5)", "N D")],
     "where": [("np.where(X > 0, X, V)", "N D"), ("np.where((X > 0) & (V < s), 1, d)", "N D")],
     "clip": [

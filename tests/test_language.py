@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.special
 from sympy import Rational
 
 import symgrad
@@ -34,3 +38,49 @@ def test_a_small_number_is_a_power_of_ten_in_print_and_in_code() -> None:
     assert "log(10^-12 + x_n)" in d.to_text() and r"10^{-12} + x_{n}" in d.to_latex()
     assert "<msup><mn>10</mn><mrow><mo>−</mo><mn>12</mn></mrow></msup>" in d.to_mathml()
     assert "1e-12 + x" in d.to_source() and "00000" not in d.to_source()
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------
+
+
+def first_line(shapes: str, function: Callable[..., Any]) -> str:
+    with pytest.raises(symgrad.SymgradError) as caught:
+        symgrad.loss(shapes=shapes)(function).program()
+    return str(caught.value).splitlines()[0]
+
+
+X, v = np.random.default_rng(0).standard_normal((3, 4)), np.array([3.0, -1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "function", "at"),
+    [
+        ("X: N D", lambda X: np.linalg.norm(X, "fro"), X),
+        ("v: N", lambda v: np.linalg.norm(v, 2), v),
+        ("X: N D", lambda X: scipy.special.logsumexp(X), X),
+        ("X: N D", lambda X: scipy.special.logsumexp(X, axis=1, b=2.0).sum(), X),
+        ("A: D D", lambda A: np.trace(np.eye(len(A)) @ A), X[:, :3]),
+        ("v: N", lambda v: np.asarray(v) @ ((v > 0).astype(float) - (v > 2)), v),
+    ],
+)
+def test_what_has_a_plain_meaning_works(shapes: str, function: Callable[..., Any], at: np.ndarray) -> None:
+    d = symgrad.derive(symgrad.loss(shapes=shapes)(function))
+    assert d.prove().ok and d.to_numpy()(at)[0] == pytest.approx(function(at))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda Q: np.linalg.norm(Q, 2), "a norm of singular values; norm(X) is the root of the sum of squares"),
+        (lambda Q: np.sum(np.arange(len(Q))[:, None] * Q), "as an input"),
+        (lambda Q: np.sum(np.tri(len(Q)) @ Q), "declare its result as an input"),
+        (lambda Q: np.linalg.inv(Q.T @ Q).sum(), "no rule differentiates an inverse"),
+        (lambda Q: scipy.linalg.inv(Q.T @ Q).sum(), "no rule differentiates an inverse"),
+        (lambda Q: np.sum(Q[Q > 0]), "np.where(mask, A, 0)"),
+        (lambda Q: np.sum(np.arange(1, len(Q)) @ Q), "begins at 0"),
+        (lambda Q: Q.astype(int).sum(), "would change the numbers"),
+    ],
+)
+def test_a_refusal_does_not_recommend_what_it_refuses(function: Callable[..., Any], words: str) -> None:
+    said = first_line("Q: N D", function)
+    assert words in said and "nearest" not in said

@@ -136,6 +136,8 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.sign: signum,
     np.maximum: maximum,
     np.minimum: minimum,
+    np.fmax: maximum,
+    np.fmin: minimum,
     np.heaviside: step,
     np.where: where,
     np.clip: clip,
@@ -152,6 +154,25 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.logical_not: opposite,
     np.invert: opposite,
 }
+
+SCIPY: dict[str, Callable[..., Expr]] = {
+    "expit": sigmoid_of,
+    "log_expit": lambda x: -softplus_of(-x),
+    "logit": lambda x: log(x) - log(1 - x),
+    "erf": sp.erf,
+    "erfc": lambda x: 1 - sp.erf(x),
+    "ndtr": lambda x: (1 + sp.erf(x / sqrt(2))) / 2,
+    "xlogy": lambda x, y: x * log(y),
+    "xlog1py": lambda x, y: x * log(1 + y),
+    "entr": lambda x: -x * log(x),
+    "rel_entr": lambda x, y: x * (log(x) - log(y)),
+    "kl_div": lambda x, y: x * (log(x) - log(y)) - x + y,
+    "log1p": lambda x: log(1 + x),
+    "expm1": lambda x: exp(x) - 1,
+    "exp2": lambda x: exp(x * log(2)),
+    "exp10": lambda x: exp(x * log(10)),
+}
+"""The universal functions of scipy.special by name: what they mean where they are finite."""
 
 # What yields 0 and 1, and may be a condition.
 CONDITIONS: set[Callable[..., Any]] = {

@@ -18,7 +18,7 @@ from symgrad.array.loss import Loss
 from symgrad.array.numbers import is_number
 from symgrad.array.place import Place, at_place, written_at
 from symgrad.array.shapes import parse_shapes
-from symgrad.array.table import FUNCTIONS, REFUSED, name_of
+from symgrad.array.table import FUNCTIONS, REFUSED, name_of, refusal
 from symgrad.errors import InputError, ProgramError, SymgradError
 
 MOST_LETTERS = 10_000
@@ -232,9 +232,8 @@ def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
 
 
 def _unknown_function(name: str) -> str:
-    reasons = {name_of(function): reason for function, reason in REFUSED.items()}
-    if name in reasons:
-        return f"{name} has no rule ({reasons[name]})"
+    if name in REFUSED:
+        return refusal(name)
     near = get_close_matches(name, NAMES, n=3, cutoff=0.5)
     return f"unknown function {name}{': expected ' + ' or '.join(near) if near else ''}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sympy import Expr, Integer
@@ -33,6 +33,13 @@ class Positions:
     """``np.arange(len(y))``: the positions along an axis, in order."""
 
     axis: Axis
+    words = "np.arange of a symbolic size"
+
+    def __getitem__(self, _: Any) -> NoReturn:
+        raise UnsupportedError(
+            "np.arange of a symbolic size serves beside labels, P[np.arange(len(y)), y]: declare other positions, or what "
+            "is made of them, as an input"
+        )
 
 
 def subscript(node: Node, key: Any) -> Node:
@@ -69,6 +76,8 @@ def _check(node: Node, part: Any) -> None:
             f"entry {part} of {shown(node)}: its axes have symbolic sizes, and every entry along one is treated alike; "
             "declare the part as an input of its own"
         )
+    if hasattr(part, "node"):
+        raise UnsupportedError(f"{shown(node)} indexed by another array: for a mask write np.where(mask, A, 0)")
     raise UnsupportedError(
         f"{shown(node)} indexed by a {type(part).__name__}: a subscript is None, a whole slice, ... or labels "
         "declared as 'y: N labels of C'"
@@ -145,14 +154,14 @@ def squeeze(a: Any, axis: Any = None) -> Node:
     return make("squeeze", (node,), axes, build, Kind.VIEW, tuple(gone))
 
 
+def constant_array(axes: tuple[Dimension, ...], value: int) -> Node:
+    """An array that has one value everywhere."""
+    return make("like", (), axes, lambda *_: Integer(value), Kind.CONSTANT, (axes, value))
+
+
 def like(value: int) -> Callable[..., Node]:
     """``np.ones_like`` and ``np.zeros_like``."""
-
-    def filled(a: Any) -> Node:
-        node = operand(a, "like")
-        return make("like", (), node.axes, lambda *_: Integer(value), Kind.CONSTANT, (node, value))
-
-    return filled
+    return lambda a: constant_array(operand(a, "like").axes, value)
 
 
 def same(a: Any) -> Node:

@@ -95,7 +95,7 @@ def operand(value: Any, operation: str) -> Node:
     if isinstance(value, np.ndarray):
         what = f"an array of numbers of shape {value.shape}"
     else:
-        what = f"a {type(value).__name__}"
+        what = getattr(value, "words", f"a {type(value).__name__}")
     raise UnsupportedError(
         f"{operation} of a symbolic array and {what}: declare it in shapes, as an input of its own, or use a number"
     )

@@ -17,7 +17,7 @@ from symgrad.array.place import is_ours
 
 
 class Overlay:
-    """Copies that see ``instead``: what stands for functions that are written in C, such as ``len``."""
+    """Copies that see ``instead``: what stands for functions without a protocol, such as ``len``."""
 
     def __init__(self, instead: Mapping[Any, Any]) -> None:
         self._instead = instead
@@ -44,8 +44,10 @@ class Overlay:
         return self._copies[id(value)][1]
 
     def _copy(self, value: Any) -> Any:
+        if isinstance(value, (BuiltinFunctionType, FunctionType)) and value in self._instead:
+            return self._instead[value]
         if isinstance(value, BuiltinFunctionType):
-            return self._instead.get(value, value)
+            return value
         if isinstance(value, FunctionType):
             return self._function(value) if _is_users(value) else value
         if isinstance(value, ModuleType):

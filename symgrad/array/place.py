@@ -21,8 +21,9 @@ from symgrad.errors import SymgradError
 
 PACKAGE = Path(__file__).parent.parent
 NUMPY = str(Path(numpy.__file__).parent)
-OURS = (str(PACKAGE), NUMPY, contextlib.__file__, "<__array_function__")
-"""Where the code lies that is no user's: this package, NumPy and its wrappers, and what runs our ``with`` blocks."""
+LIBRARIES = (NUMPY, str(Path(NUMPY).parent / "scipy"))
+OURS = (str(PACKAGE), *LIBRARIES, contextlib.__file__, "<__array_function__")
+"""Where the code lies that is no user's: this package, NumPy, SciPy and their wrappers, and what runs our ``with`` blocks."""
 WIDTH = 120  # of a line that is shown with a caret under it; of a longer one, what surrounds the place
 LOSSES = str(PACKAGE / "losses")
 """The ready-made losses are written as a user's are."""
@@ -73,7 +74,7 @@ def written_at(place: Place) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def is_ours(file: str) -> bool:
-    """Whether a source file belongs to this package or to NumPy, and is no loss."""
+    """Whether a source file belongs to this package, NumPy or SciPy, and is no loss."""
     return file.startswith(OURS) and not file.startswith(LOSSES)
 
 
@@ -89,12 +90,12 @@ def users_frames() -> list[FrameType]:
 
 
 def numpys_function() -> str:
-    """The function of NumPy's, of those written in Python, that the user's line has called; or nothing."""
+    """The function of NumPy's or SciPy's, of those written in Python, that the user's line has called; or nothing."""
     frame: FrameType | None = sys._getframe(1)
     found = ""
     while frame is not None and is_ours(frame.f_code.co_filename):
-        if frame.f_code.co_filename.startswith(NUMPY):
-            found = frame.f_code.co_name
+        if frame.f_code.co_filename.startswith(LIBRARIES):
+            found = frame.f_code.co_name.removeprefix("_").removesuffix("_dispatcher")
         frame = frame.f_back
     return found
 

@@ -205,5 +205,6 @@ PRODUCTS: dict[Callable[..., Any], Callable[..., Node]] = {
     np.moveaxis: moveaxis,
     np.trace: trace,
     np.diagonal: diagonal,
+    **{np.linalg.trace: trace, np.linalg.diagonal: diagonal, np.linalg.outer: outer, np.linalg.matmul: matmul},
     np.diag: diag,
 }

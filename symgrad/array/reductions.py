@@ -181,7 +181,7 @@ def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> 
         over, along = places if abs(ord) == 1 else places[::-1]
         choose, place = (largest if ord > 0 else smallest), along - (over < along and not keepdims)
         return choose(total(sizes, over, keepdims=keepdims), place, keepdims=keepdims)
-    what = "the number of entries that are not 0" if len(places) == 1 else "a norm of singular values"
+    what = "a norm of singular values" if len(places) == 2 else "of a matrix" if ord else "a number of entries"
     raise UnsupportedError(
         f"norm with ord={ord!r} over {len(places)} axes has no rule: it is {what}; norm(X) is the root of the sum of "
         "squares, and norm(X, axis=1) that of each row"

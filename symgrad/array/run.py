@@ -8,19 +8,19 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-import numpy as np
-
+from symgrad.array import special
 from symgrad.array.graph import Trace
+from symgrad.array.made import INSTEAD
 from symgrad.array.overlay import Overlay
 from symgrad.array.place import Spot, at_place, is_ours, users_frames
-from symgrad.array.symbolic import Symbolic, note, positions
+from symgrad.array.symbolic import note
 from symgrad.errors import InputError, ProgramError, SymgradError
 
 
 def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
     try:
-        overlay = Overlay({len: _length, np.arange: _arange})
+        overlay = Overlay({**INSTEAD, **special.instead()})
         with names_at_return(trace):
             return run_traced(overlay.of(function), overlay.of([*args]), overlay.of({**keywords}))
     except SymgradError:
@@ -70,16 +70,3 @@ def names_at_return(trace: Trace) -> Iterator[None]:
             sys.setprofile(previous)
         else:  # cProfile's: an object that Python cannot call, and that takes its place back by itself
             previous.enable()
-
-
-def _length(value: Any, /) -> Any:
-    """``len``, also of symbols: Python makes a whole number of whatever ``__len__`` returns."""
-    return value.length() if isinstance(value, Symbolic) else len(value)
-
-
-def _arange(*args: Any, **keywords: Any) -> Any:
-    """``np.arange``, also of symbols: it has no protocol."""
-    stops = [a for a in args if isinstance(a, Symbolic)]
-    if stops and len(args) == 1 + (args[0] is not stops[0] and args[0] == 0):
-        return positions(stops[0])
-    return np.arange(*args, **keywords)

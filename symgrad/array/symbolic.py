@@ -11,8 +11,9 @@ import numpy as np
 from symgrad.array.entry import Entry
 from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import Chosen, Positions, subscript
+from symgrad.array.logical import is_boolean
 from symgrad.array.place import located, numpys_function, users_frames
-from symgrad.array.table import call
+from symgrad.array.table import REFUSED, call, refusal
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Axis
 
@@ -99,16 +100,13 @@ def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None
             value = Entry({})(self.node, ())
             if value.is_number:
                 return convert(value)
+        if name := numpys_function():
+            instead_of_it = "write it in NumPy's functions, or declare its result as an input"
+            reason = f"it computes with numbers, and arrays and sizes are symbols here: {instead_of_it}"
+            refuse(refusal(name) if name in REFUSED else f"{name} has no rule: {reason}")
         refuse(f"{kind} of a symbolic array: it has no value while the loss is derived; {instead}")
 
     return converted
-
-
-_whole = _number(
-    "a whole number",
-    "instead of a loop over an axis write a sum; np.ones_like, np.zeros_like and symgrad.array.eye take symbols",
-    int,
-)
 
 
 class Symbolic:
@@ -154,7 +152,7 @@ class Symbolic:
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *args: Any, **keywords: Any) -> Symbolic:
         if method != "__call__":
-            refuse(f"{function.__name__}.{method} has no rule: write np.sum, np.max or an expression")
+            refuse(f"{function.__name__}.{method} has no rule: write np.sum, np.max, np.outer or an expression")
         return apply(function, args, keywords)
 
     def __array_function__(
@@ -196,6 +194,11 @@ class Symbolic:
 
     # --- what would need a value ----------------------------------------------------------------------------------
 
+    __index__ = _number(
+        "a whole number",
+        "instead of a loop over an axis write a sum, in a subscript np.arange(len(y)); np.ones, np.zeros and np.eye take the sizes of axes",
+        int,
+    )
     __bool__ = _number(
         "an if, while or bool()",
         "which way it goes would depend on the data: write np.where(condition, a, b)",
@@ -205,14 +208,6 @@ class Symbolic:
     __int__ = _number("int()", "leave it out: numbers and symbols mix", int)
     __complex__ = _number("complex()", "leave it out: numbers and symbols mix")
 
-    def __index__(self) -> int:
-        try:
-            return int(_whole(self))
-        except UnsupportedError:
-            if (name := numpys_function()) not in ("eye", "identity"):
-                raise
-        refuse(f"np.{name} needs a number of its own: write symgrad.array.eye(...), which takes an axis's size too")
-
     any = all = _number(
         "any() or all()", "which way an if goes would depend on the data: write np.where(condition, a, b)"
     )
@@ -220,7 +215,7 @@ class Symbolic:
     __contains__ = _number("in", "write np.where(A == x, ...)")
     __len__ = _number("len", "write X.shape[0]")
     __round__ = _number("round()", "it is piecewise constant: no gradient passes it")
-    tolist = item = astype = _number("the numbers", "leave it out: numbers and symbols mix")
+    tolist = item = _number("the numbers", "leave it out: numbers and symbols mix")
 
     # --- methods --------------------------------------------------------------------------------------------------
 
@@ -230,6 +225,12 @@ class Symbolic:
     dot, trace, diagonal, clip = (_method(f) for f in (np.dot, np.trace, np.diagonal, np.clip))
     squeeze, swapaxes, copy = (_method(f) for f in (np.squeeze, np.swapaxes, np.copy))
     reshape, ravel, flatten, cumsum = (_method(f) for f in (np.reshape, np.ravel, np.ravel, np.cumsum))
+
+    def astype(self, dtype: Any, **_: Any) -> Symbolic:
+        """The same numbers, exactly; of a comparison, 0 and 1 as numbers."""
+        if np.dtype(dtype).kind not in "iuf" or (np.dtype(dtype).kind in "iu" and not is_boolean(self.node)):
+            refuse(f"astype({np.dtype(dtype).name}) would change the numbers: leave it out")
+        return apply(np.multiply, (self, 1), {}) if is_boolean(self.node) else self
 
     def transpose(self, *axes: Any) -> Symbolic:
         """The axes in another order."""
@@ -247,7 +248,8 @@ class Labels(Symbolic):
         self.chosen = chosen
 
     def __getitem__(self, key: Any) -> Symbolic:
-        refuse(f"the labels {self.chosen.name} are not indexed themselves: use them as a subscript")
+        name = self.chosen.name
+        refuse(f"the labels {name} are not indexed themselves: use them as a subscript, or one_hot({name}, C)")
 
 
 SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.elementwise import ELEMENTWISE, SIGNS, at_least, at_most, elementwise
+from symgrad.array.elementwise import ELEMENTWISE, SCIPY, SIGNS, at_least, at_most, elementwise
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.indexing import ARRANGEMENTS
 from symgrad.array.labels import entrywise
@@ -79,20 +78,29 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     np.clip: clipped,
 }
 
-# What has no meaning at symbolic shapes, and what to write instead.
-REFUSED: dict[Callable[..., Any], str] = {
-    np.reshape: "keep the axes apart (declare X: N H E), and contract them with einsum",
-    np.ravel: "sum over several axes at once instead",
-    np.concatenate: "give each part an array of its own, and add what each contributes",
-    np.stack: "give each part an array of its own",
-    np.prod: "write np.exp(np.sum(np.log(x))) of positive entries",
-    np.cumsum: "write the sum as a product with a matrix that is an input",
-    np.sort: "no equation in index notation says it",
-    np.argmax: "it is piecewise constant: no gradient passes it",
-    np.argmin: "it is piecewise constant: no gradient passes it",
-    np.linalg.inv: "no rule differentiates an inverse yet",
-    np.linalg.det: "no rule differentiates a determinant yet",
-    np.linalg.solve: "no rule differentiates a solution yet",
+# What has no meaning at symbolic shapes, by name, and what to write instead.
+REFUSED: dict[str, str] = {
+    name: reason
+    for names, reason in (
+        ("reshape", "write x[:, None] for one more axis; otherwise keep the axes apart (declare X: N H E)"),
+        ("ravel", "sum over several axes at once instead"),
+        ("concatenate stack vstack hstack append", "give each part an array of its own, and add what each contributes"),
+        ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
+        ("cumsum", "write the sum as a product with a matrix that is an input"),
+        ("triu tril", "multiply by a mask of zeros and ones that is an input"),
+        ("roll flip diff tile repeat", "multiply by a matrix that is an input and says which entry goes where"),
+        ("tensordot kron cross multi_dot", "write einsum"),
+        ("matrix_power", "write A @ A"),
+        ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
+        ("sort argsort median percentile quantile ptp", "it picks entries piecewise, by an order that no equation has"),
+        ("argmax argmin round rint floor ceil", "it is piecewise constant: no gradient passes it"),
+        ("inv pinv", "no rule differentiates an inverse yet"),
+        ("det slogdet", "no rule differentiates a determinant yet"),
+        ("solve lstsq", "no rule differentiates a solution yet"),
+        ("svd svdvals eig eigh eigvals eigvalsh cond matrix_rank", "no rule differentiates singular values yet"),
+        ("qr cholesky", "no rule differentiates the factors of a matrix yet"),
+    )
+    for name in names.split()
 }
 
 
@@ -102,6 +110,14 @@ def words() -> dict[str, Handler]:
     return {name_of(function): handler for function, handler in FUNCTIONS.items()}
 
 
+def refusal(name: str) -> str:
+    """That a function has no rule, with what to write instead."""
+    if name in REFUSED:
+        return f"{name} has no rule: {REFUSED[name]}"
+    near = [word for word in words() if name != word and name.endswith(word)]  # nansum, but not sinc beside sin
+    return f"{name} has no rule{f'; the nearest that have: {near[0]}' if near else ''}"
+
+
 def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Node:
     """A NumPy function applied to symbols.
 
@@ -109,9 +125,11 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
     without a meaning.
     """
     name = name_of(function)
-    if function not in FUNCTIONS:
-        raise UnsupportedError(f"{name} has no rule{_instead(function, name)}")
-    handler = FUNCTIONS[function]
+    handler = FUNCTIONS.get(function)
+    if handler is None and isinstance(function, np.ufunc) and name in SCIPY:
+        handler = _entrywise(function, SCIPY[name])
+    if handler is None:
+        raise UnsupportedError(refusal(name))
     given = {key: value for key, value in keywords.items() if value is not None}
     if given.get("out") is not None:
         raise UnsupportedError(f"{name} with out=: a symbolic array is never changed; write A = {name}(...)")
@@ -121,10 +139,3 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
         raise UnsupportedError(f"{name} with these arguments has no rule: {error}") from None
     check_types(function, sign_of(function), bound.args)
     return handler(*bound.args, **bound.kwargs)
-
-
-def _instead(function: Callable[..., Any], name: str) -> str:
-    if function in REFUSED:
-        return f": {REFUSED[function]}"
-    near = get_close_matches(name, words(), n=3, cutoff=0.5)
-    return f"; the nearest that have: {', '.join(near)}" if near else ""
