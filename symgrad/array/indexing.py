@@ -37,8 +37,8 @@ class Positions:
 
     def __getitem__(self, _: Any) -> NoReturn:
         raise UnsupportedError(
-            "np.arange of a symbolic size serves beside labels, P[np.arange(len(y)), y]: declare other positions, or what "
-            "is made of them, as an input"
+            f"{self.words} serves beside labels, P[np.arange(len(y)), y]: declare other positions, or what is made of "
+            "them, as an input"
         )
 
 

@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parent.parent
 NUMPY = str(Path(numpy.__file__).parent)
 LIBRARIES = (NUMPY, str(Path(NUMPY).parent / "scipy"))
 OURS = (str(PACKAGE), *LIBRARIES, contextlib.__file__, "<__array_function__")
-"""Where the code lies that is no user's: this package, NumPy, SciPy and their wrappers, and what runs our ``with`` blocks."""
+"""Where code lies that is not the user's: this package, NumPy, SciPy and their wrappers, what runs ``with`` blocks."""
 WIDTH = 120  # of a line that is shown with a caret under it; of a longer one, what surrounds the place
 LOSSES = str(PACKAGE / "losses")
 """The ready-made losses are written as a user's are."""

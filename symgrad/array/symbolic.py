@@ -196,7 +196,8 @@ class Symbolic:
 
     __index__ = _number(
         "a whole number",
-        "instead of a loop over an axis write a sum, in a subscript np.arange(len(y)); np.ones, np.zeros and np.eye take the sizes of axes",
+        "instead of a loop over an axis write a sum, in a subscript np.arange(len(y)); np.ones, np.zeros and np.eye "
+        "take the sizes of axes",
         int,
     )
     __bool__ = _number(
