@@ -40,6 +40,11 @@ def test_a_small_number_is_a_power_of_ten_in_print_and_in_code() -> None:
     assert "1e-12 + x" in d.to_source() and "00000" not in d.to_source()
 
 
+def test_a_fraction_that_is_no_power_of_ten_divides_once() -> None:
+    value, _ = symgrad.derive(symgrad.loss(shapes="x: N")(lambda x: 2 * np.sum(x) / 3)).to_numpy()(np.array([1.0, 2.0]))
+    assert value == 2.0
+
+
 # --- refusals ------------------------------------------------------------------------------------------------------
 
 

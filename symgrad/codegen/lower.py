@@ -156,9 +156,10 @@ class Lowering:
     def _coefficient(self, expr: Expr) -> tuple[bool, list[Node], list[Node]]:
         """Whether a product of numbers and sizes is negative, its numerators and its denominators."""
         coefficient, rest = expr.as_coeff_Mul(rational=True)
-        small = coefficient.q > 1 and scientific(coefficient)
-        above: list[Node] = [] if abs(coefficient.p) == 1 and not small else [literal(abs(Rational(coefficient)))]
-        below: list[Node] = [] if coefficient.q == 1 or small else [literal(int(coefficient.q))]
+        is_small = coefficient.q > 1 and scientific(coefficient) is not None
+        numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
+        above: list[Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
+        below: list[Node] = [] if denominator == 1 else [literal(int(denominator))]
         for factor in sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []:
             if is_quotient(factor):
                 below.append(self._plain(1 / factor))
