@@ -6,13 +6,16 @@ The cases are functions, so that they are computed within the test.
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import permutations
 
 import pytest
 
 from symgrad.check import algebra, atoms, sums
 from symgrad.check.atoms import (
     AT_MOST_ONE,
+    BINARY,
     EXACTLY_ONE,
+    SIGN,
     Atom,
     NoNormalForm,
     Polynomial,
@@ -56,6 +59,10 @@ def pick(name: str, weight: str) -> Polynomial:
 
 def p(*indices: str) -> Polynomial:
     return single(entry("p", indices, True))
+
+
+def z(*indices: str) -> Polynomial:
+    return single(entry("z", indices, False))
 
 
 def times(*factors: Polynomial) -> Polynomial:
@@ -156,6 +163,10 @@ def equal() -> Pairs:
             times(power(p(k), 2), add(y(k), p(k))),
         ),
         "a root of a power of a prime": (power(number(8), Fraction(1, 3)), number(2)),
+        "a multiple beside the divisor that it leads": (
+            times(y(k), power(add(number(1), scale(y(k), 2)), -1)),
+            scale(less(number(1), power(add(number(1), scale(y(k), 2)), -1)), half),
+        ),
         "an inverse exponential": (
             power(add(number(1), e(scale(y(k), -1))), -1),
             times(e(y(k)), power(add(number(1), e(y(k))), -1)),
@@ -361,6 +372,14 @@ def test_renaming_reaches_every_kind_of_atom() -> None:
         assert algebra.rename(build(k), {"other@C": j}) == build(k)  # type: ignore[no-untyped-call]
 
 
+def test_what_letters_that_come_to_coincide_make_of_a_root_or_a_divisor() -> None:
+    names = {i: k, j: k}
+    assert algebra.rename(power(add(y(i), y(j)), -1), names) == scale(power(y(k), -1), half)
+    assert algebra.rename(power(less(add(p(i), p(j)), p(k)), half), names) == power(p(k), half)
+    squares = less(add(power(y(i), 2), power(y(j), 2)), times(y(i), y(j)))
+    assert algebra.rename(power(squares, -1), names) == power(y(k), -2)
+
+
 def test_names_of_bound_indices_say_nothing_and_are_not_captured() -> None:
     a, b = sums.fresh_index(k), sums.fresh_index(k)
     assert a != b and a.endswith("@C")
@@ -374,6 +393,7 @@ def test_names_of_bound_indices_say_nothing_and_are_not_captured() -> None:
 def equal_sums() -> Pairs:
     return {
         "a delta picks": (sums.over(times(d(k, j), y(k), p(i)), [k]), times(y(j), p(i))),
+        "a delta of others stays": (sums.over(times(d(k, j), y(i)), [i]), times(d(k, j), sums.over(y(i), [i]))),
         "a delta of two summed": (sums.over(times(d(k, j), y(k), p(j)), [k, j]), sums.over(times(y(i), p(i)), [i])),
         "a factor comes out": (sums.over(times(y(k), p(n)), [k]), times(p(n), sums.over(y(i), [i]))),
         "nothing bears the index": (sums.over(y(j), [k]), times(single(size("C")), y(j))),
@@ -402,6 +422,21 @@ def equal_sums() -> Pairs:
         "a divisor that is one fraction": (
             power(less(number(1), power(add(number(1), e(y(k))), -1)), -1),
             add(number(1), e(scale(y(k), -1))),
+        ),
+        "letters of a delta": (
+            sums.over(times(e(d(i, j)), p(i), y(j)), [i, j]),
+            sums.over(times(e(d(i, j)), p(j), y(i)), [i, j]),
+        ),
+        "powers of an entry and its transpose": (
+            sums.over(times(power(y(i, j), 2), y(j, i)), [i, j]),
+            sums.over(times(power(y(j, i), 2), y(i, j)), [i, j]),
+        ),
+        "a power of 0 or 1": (power(y(k, row=BINARY), 3), y(k, row=BINARY)),
+        "an odd power of a sign": (power(y(k, row=SIGN), 3), y(k, row=SIGN)),
+        "an even power of a sign": (power(y(k, row=SIGN), 4), number(1)),
+        "letters of a function": (
+            sums.over(times(single(function("f", (y(i), y(j)))), p(i), p(j)), [i, j]),
+            sums.over(times(single(function("f", (y(j), y(i)))), p(i), p(j)), [i, j]),
         ),
         "shares": (sums.over(times(algebra.selected(y(n, i), i, k), p(n)), [k]), p(n)),
         "one-hot: a square": (power(y(n, k, row=AT_MOST_ONE), 3), y(n, k, row=AT_MOST_ONE)),
@@ -486,6 +521,30 @@ def test_indices_that_look_alike_are_tried_in_every_order(monkeypatch: pytest.Mo
     backward = sums.over(times(y(b, a), y(c, b), y(a, c), p(a)), [a, b, c])
     assert one == backward  # the same cycle, read the other way round by other names
     assert one != sums.over(times(y(a, b), y(b, c), y(a, c), p(a)), [a, b, c])
+
+
+def test_letters_of_two_axes_may_come_in_any_order() -> None:
+    found = []
+    for one, other, first, second in permutations("abcd"):
+        i, j, n, m = f"{one}@C", f"{other}@C", f"{first}@N", f"{second}@N"
+        summand = times(p(i, j), y(i, n), y(j, m), power(z(i, m), 2), z(j, m))
+        found.append(sums.over(summand, [i, j, n, m]))
+    assert all(same == found[0] for same in found)
+
+
+def test_a_cycle_in_which_pairs_are_joined_may_begin_anywhere() -> None:
+    """All four indices look alike; of two neighbours on the cycle each is joined with another one."""
+    a, b, c, f = (sums.fresh_index(k) for _ in range(4))
+    cycle = times(y(a, b), y(b, c), y(c, f), y(f, a))
+    one = times(cycle, p(a, b), p(b, a), p(c, f), p(f, c))
+    other = times(cycle, p(b, c), p(c, b), p(f, a), p(a, f))
+    assert sums.over(one, [a, b, c, f]) == sums.over(other, [a, b, c, f])
+
+
+def test_a_polynomial_and_its_negative_have_one_primitive_part() -> None:
+    for one in (less(y(k), p(k)), less(p(k), y(k)), add(scale(p(k), half), y(k))):
+        (_, coefficient, rest), (_, negative, same) = algebra.content(one), algebra.content(scale(one, -1))
+        assert rest == same and coefficient == -negative
 
 
 def test_nothing_times_one_is_no_term() -> None:

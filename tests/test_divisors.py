@@ -69,6 +69,7 @@ UNKNOWN = {
         "is not zero",
     ),
     "a logarithm of what a letter decides": (u, log(KroneckerDelta(n, m) + u), "is positive"),
+    "a divisor that a letter decides": (u, 1 / (KroneckerDelta(n, m) + u), "is not zero"),
     "a sum of roots": (u, log(Sum(sqrt(U[m] ** 2 + V[m] ** 2), m)), "is positive"),
     "a root of what vanishes for all negative numbers": (sqrt(relu(u)), 1 / relu(u), "relu(u[n]) is not zero"),
     "the same, named": (sqrt(relu(u)), F[n] ** -1, "f[n] is not zero"),

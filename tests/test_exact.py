@@ -67,6 +67,7 @@ def test_not_equal(case: str) -> None:
     ("value", "left", "right"),
     [
         (x * y, exp(1 / z), exp(1 / (x * y))),
+        (x * y**2, exp(1 / z), exp(1 / (x * y**2))),
         (x - x, z, Integer(0)),
         (x * (1 + y), 1 / (1 + y) / z, 1 / (x * (1 + y) ** 2)),
         (x - y, exp(x / z), exp(-x / (y - x))),

@@ -113,7 +113,7 @@ class Field:
                 result = _add(result, self(arg))
             return result
         if isinstance(expr, Mul):
-            return reduce(self._product, map(self, expr.args), ONE)
+            return reduce(self._product, map(self, expr.args))
         if isinstance(expr, exp):
             return self._exponential(expr.args[0])
         if isinstance(expr, Pow):

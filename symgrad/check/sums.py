@@ -159,8 +159,7 @@ def _spelled(part: object, words: Mapping[Index, str]) -> str:
             return part.key
         if part.kind == "function":
             return f"{part.data[0]}({';'.join(_spelled(argument, words) for argument in part.data[1])})"
-        parts = [_spelled(inside, words) for inside in part.data]
-        return f"{part.kind}[{'; '.join(sorted(parts) if part.kind == 'delta' else parts)}]"
+        return f"{part.kind}[{'; '.join(sorted(_spelled(inside, words) for inside in part.data))}]"
     if isinstance(part, tuple):
         parts = [_spelled(inside, words) for inside in part]
         return f"({','.join(sorted(parts) if part and isinstance(part[0], tuple) else parts)})"
