@@ -38,9 +38,9 @@ from symgrad.codegen.array_program import (
     relettered,
     walk,
 )
-from symgrad.codegen.assignments import lines_of
 from symgrad.codegen.body import Body
 from symgrad.codegen.build import added, contraction, power, product, reduced, signed
+from symgrad.codegen.evaluation import lines_of
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.memory import in_place, owns_memory
 from symgrad.codegen.numpy_emitter import NumpyEmitter
@@ -105,7 +105,7 @@ def test_a_wrong_node_is_refuted(name: str) -> None:
 
 
 def test_source_of_a_refuted_assignment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module("symgrad.codegen.assignments")
+    module = import_module("symgrad.codegen.evaluation")
 
     class Wrong(Body):
         def __init__(self, of: Any) -> None:
@@ -284,10 +284,9 @@ def test_a_minus_has_a_power_in_brackets() -> None:
 
 
 def test_functions_come_with_those_that_they_call() -> None:
-    found = [f.__name__ for f in runtime.functions_for({"_dot", "_checked"}, runtime)]
-    assert found == ["_checked", "_real", "_fit", "_dot", "_weighted"]
+    assert [*runtime.functions_for({"_dot", "_checked"}, runtime)] == ["_checked", "_real", "_fit", "_dot", "_weighted"]
     both = runtime.functions_for({"_sigmoid", "_hold"}, scalar_runtime, runtime)
-    assert {f.__module__.rpartition(".")[2] for f in both} == {"scalar_runtime", "runtime"}
+    assert "math.exp" in both["_sigmoid"] and "np.max" in both["_hold"]
 
 
 @pytest.mark.parametrize("letters", [(n, m), (m, n)])

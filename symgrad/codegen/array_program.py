@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from sympy import Add, Expr, Function, Integer, KroneckerDelta, Mul, Pow, Rational, Symbol
+from sympy import Add, Dummy, Expr, Function, Integer, KroneckerDelta, Mul, Pow, Rational, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
@@ -204,7 +204,7 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
     """The same node over other indices; what it sums over gets other letters where these would be captured."""
     names = {old: new for old, new in names.items() if old != new and old not in node.bound}
     if clash := set(node.bound) & set(names.values()):
-        names |= {i: _unlike(i, {*names.values(), *_letters(node)}) for i in node.bound if i in clash}
+        names |= {i: Idx(Dummy(str(i.label), integer=True), i.upper + 1) for i in clash}
     return _with_fields(node, lambda part: relettered(part, names), names) if names else node
 
 
@@ -234,17 +234,6 @@ def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx,
         )
 
     return replace(node, **{field.name: changed(getattr(node, field.name)) for field in fields(node)})
-
-
-def _letters(node: Node) -> set[Idx]:
-    return {i for part in walk(node) for i in (*part.letters, *part.bound)}
-
-
-def _unlike(index: Idx, taken: set[Idx]) -> Idx:
-    label = str(index.label)
-    while Idx(label, index.upper + 1) in taken:
-        label += "_"
-    return Idx(label, index.upper + 1)
 
 
 def meaning(node: Node, positive: Collection[str] = ()) -> Expr:

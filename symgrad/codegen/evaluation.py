@@ -1,9 +1,11 @@
-"""The stable forms as lines of a record: each says that what the code evaluates is what the derivation means.
+"""What the code evaluates as lines of records: that the stable forms are what the derivation means, and each assignment
+of an array program the equation from which it was made.
 
 The lines are read off the very equations from which the code is written (``stable.evaluated``), so the two cannot
-drift.  They are about a program of their own: the forward equations; the adjoints and gradients, each defined by its
-closed form, which the derivation has proved; and the arrays of the shifts.  What a shift subtracts, Z_max, is an
-*input* of that program, any number at all: a line that holds for it holds for the largest logit, which the code takes.
+drift.  Those of the stable forms are about a program of their own: the forward equations; the adjoints and gradients,
+each defined by its closed form, which the derivation has proved; and the arrays of the shifts.  What a shift
+subtracts, Z_max, is an *input* of that program, any number at all: a line that holds for it holds for the largest
+logit, which the code takes.  The equations of the program of the assignments are the stable forms.
 """
 
 from __future__ import annotations
@@ -15,20 +17,37 @@ from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.codegen.kernels import logaddexp, meant, sigmoid
+from symgrad.codegen.array_program import meaning
+from symgrad.codegen.body import Body
+from symgrad.codegen.kernels import logaddexp, meant, numbers_chosen, sigmoid
+from symgrad.codegen.loop_plan import LoopPlan
+from symgrad.codegen.lower import Lowered
+from symgrad.codegen.scalar_module import scalar_program
 from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import Shift
+from symgrad.codegen.shift import Shift, written_out
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
 from symgrad.equations import abbreviation, node
 from symgrad.letters import fresh_letter, lettered
-from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed, replaced
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    entry_of,
+    free_indices,
+    indices_of,
+    name_of,
+    renamed,
+    replaced,
+)
 from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
+from symgrad.sums import ordered_sums
 
 CHOICE = "any number will do; this keeps exponents ≤ 0"
 MULTIPLIED = "above and below times one exponential; the code takes the side with exponents ≤ 0"
 COSH = "cosh is half the sum of two exponentials, one of which is taken out"
 TAKEN_OUT = "one exponential taken out; the code takes the side with exponents ≤ 0"
+REASON = "as the code computes it"
 
 
 def evaluation(record: Record) -> Record:
@@ -195,12 +214,8 @@ def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
     for index in dict.fromkeys((*indices_of(shift.shifted), *shift.rows, *shift.columns)):
         taken = {str(new.label) for new in letters.values()} | program.entry_letters
         letters[index] = fresh_letter(program.axis[axis_name(index)], taken)
-    return Shift(
-        renamed(shift.exponent, letters),
-        tuple(letters[i] for i in shift.rows),
-        tuple(letters[i] for i in shift.columns),
-        *(renamed(entry, letters) for entry in (shift.largest, shift.shifted, shift.relative, shift.factor)),
-    )
+    parts = vars(shift).values()
+    return Shift(*(tuple(letters[i] for i in p) if isinstance(p, tuple) else renamed(p, letters) for p in parts))
 
 
 def _why_opened(old: Expr, after: Expr) -> str:
@@ -222,3 +237,40 @@ def _anonymous(expr: Expr) -> Expr:
     """The same for expressions that differ in the letters of their free indices alone."""
     free = sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i)))
     return canonical(renamed(expr, {i: type(i)(f"_free{place}", i.upper + 1) for place, i in enumerate(free)}))
+
+
+def assignments(record: Record, first: int, target: str = "numpy") -> Record:
+    """The lines of the assignments of the code of ``record`` that are not its equations word for word, numbered from
+    ``first`` on."""
+    if target == "scalar":
+        return lines_of(scalar_program(record), first)
+    return lines_of((LoopPlan(record) if target == "numba" else Body(record)).lowered, first)
+
+
+def lines_of(lowered: Lowered, first: int) -> Record:
+    """The same of an array program."""
+    source = lowered.record.program
+    stable = {a.name: a for a in lowered.stable}
+    made = {a.name: a.entry for a in lowered.equations}
+    largest = {a.name for a in lowered.equations if a.over}
+    inside = {name: a for name, a in stable.items() if name in lowered.inlined - largest}
+    positive = {a.name for a in source.inputs if a.positive} | {n for n, entry in made.items() if entry.is_positive}
+    parts: dict[str, Assignment] = {}  # what has a name in the code alone
+    lines: list[tuple[Expr, Expr]] = []
+    for assign in lowered.program:
+        means = written_out(replaced(meant(meaning(assign.node, positive)), lowered.sizes), parts)
+        if assign.name not in stable:
+            entry = made.get(assign.name, entry_of(assign.name, assign.letters))
+            parts[assign.name] = Assignment(entry, means)
+        elif assign.name not in largest:
+            right = numbers_chosen(meant(written_out(stable[assign.name].rhs, inside)))
+            if ordered_sums(numbers_chosen(means)) != ordered_sums(right):
+                lines.append((made[assign.name], means))
+    free = [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
+    forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
+    program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
+    steps = tuple(
+        Step(number, Value(entry), None, in_letters(entry, means, source), "evaluation", REASON)
+        for number, (entry, means) in enumerate(lines, first)
+    )
+    return Record(program, lowered.record.wrt, steps, {}, {})

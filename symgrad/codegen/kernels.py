@@ -20,31 +20,21 @@ from symgrad.notation import array_names, bound_indices, indices_of, name_of, su
 class logaddexp(Function):  # type: ignore[misc]
     """log(exp(a) + exp(b))."""
 
-    nargs = 2
-
 
 class sigmoid(Function):  # type: ignore[misc]
     """1 / (1 + exp(-u))."""
-
-    nargs = 1
 
 
 class log1p(Function):  # type: ignore[misc]
     """log(1 + u)."""
 
-    nargs = 1
-
 
 class expm1(Function):  # type: ignore[misc]
     """exp(u) - 1."""
 
-    nargs = 1
-
 
 class weighted(Function):  # type: ignore[misc]
     """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
-
-    nargs = 2
 
 
 MEANINGS: Mapping[type[Basic], Callable[..., Expr]] = {

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from types import ModuleType
 
@@ -65,11 +63,8 @@ def assembled(
     """A module of some functions and of what they need of runtime modules; ``shown`` gives the names of arrays,
     ``imports`` are further lines, ``needed`` says what has to be installed."""
     needs = needs_of(functions)
-    helpers = runtime.functions_for(needs, *runtimes, runtime)
-    sources = [_source_of(helper) for helper in helpers]
-    uses_math = "math" in needs or any(
-        "math" in runtime.names_in(inspect.unwrap(helper).__code__) for helper in helpers
-    )
+    sources = runtime.functions_for(needs, *runtimes, runtime).values()
+    uses_math = "math" in needs or any("math." in source for source in sources)
     head = ["import math"] if uses_math else []
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
@@ -78,11 +73,6 @@ def assembled(
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
     return "\n\n\n".join([first, *parts]) + "\n"
-
-
-@cache
-def _source_of(helper: Callable[..., object]) -> str:
-    return inspect.getsource(helper).rstrip()
 
 
 def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:

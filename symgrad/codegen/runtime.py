@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Iterator
-from types import CodeType, ModuleType
-from typing import Any
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
@@ -18,27 +19,21 @@ _AXES: dict[str, tuple[str, ...]] = {}
 _LABELS: set[str] = set()
 
 
-def functions_for(needs: Collection[str], *modules: ModuleType) -> list[Callable[..., Any]]:
-    """The functions of some modules that are among ``needs``, and those that they call, in the order of their
-    definition; of two by one name that of the earlier module."""
-    known: dict[str, Callable[..., Any]] = {}
-    for module in modules:
-        own = {
-            name: f
-            for name, f in vars(module).items()
-            if callable(f) and getattr(f, "__module__", "") == module.__name__
-        }
-        known = {**own, **known}
+@cache
+def _sources(module: ModuleType) -> dict[str, str]:
+    """The sources of the functions of a module."""
+    own = {n: f for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__}
+    return {name: inspect.getsource(f).rstrip() for name, f in own.items()}
+
+
+def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
+    """The sources of the functions of some modules that are among ``needs``, and of those that they call, in the order
+    of their definition; of two by one name that of the earlier module."""
+    known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
     wanted = [name for name in known if name in needs]
     for name in wanted:
-        code = inspect.unwrap(known[name]).__code__  # that which a compiler was given
-        wanted += [used for used in names_in(code) if used in known and used not in wanted]
-    return [f for name, f in known.items() if name in wanted]
-
-
-def names_in(code: CodeType) -> set[str]:
-    """The names that the code of a function uses, in comprehensions too."""
-    return set(code.co_names).union(*(names_in(part) for part in code.co_consts if isinstance(part, CodeType)))
+        wanted += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in wanted]
+    return {name: source for name, source in known.items() if name in wanted}
 
 
 def _checked(*given: object, **sizes: int) -> list[np.ndarray]:

@@ -38,7 +38,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     plan = evaluated(record)
     program = record.program
     made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in plan.assignments]
-    table = Table(record, sizes).with_dummies(made)
+    table = Table(record, sizes).with_arrays(made, are_dummies=True)
     used = [a for a in record.assumptions_used if not a.domain]
     gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(sorted(free_indices(a.lhs), key=str)))]
     lines: list[tuple[Symbol, Expr]] = []

@@ -6,23 +6,31 @@ own intermediate arrays as names; the cost grows with the number of entries and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
+from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.labels import labelled
 from symgrad.codegen.schedule import needed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.explicit.entries import Place, Table, pairs
+from symgrad.explicit.entries import Place, Table
 from symgrad.explicit.functions import lambdified
-from symgrad.explicit.shared import SharedSums
 from symgrad.extent import check_extent
-from symgrad.notation import free_indices, indices_of
+from symgrad.notation import Array, axis_name, bound_indices, free_indices, height, indices_of, renamed, sum_over
+from symgrad.program import Program
 from symgrad.steps import Record
+
+LETTERS = "tuvqh" + ascii_lowercase
+"""For the sums that several terms share."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,11 +91,11 @@ class Explicit:
         ``definitions`` then has a line for each of these sums, such as t_1 = p_11 r_11 + p_12 r_12.
         """
         record, table = self.record, self._table
-        shared = SharedSums(record.program, table.shown)
+        shared = _SharedSums(record.program, table.shown)
         closed = [record.gradients[name] for name in record.wrt]
         forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
         table = table.with_arrays(array for array, _, _ in shared.sums)
-        sums = [pair for array, letters, total in shared.sums for pair in pairs(table, array.name, letters, total)]
+        sums = [pair for array, letters, total in shared.sums for pair in table.pairs(array.name, letters, total)]
         return replace(
             self,
             gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
@@ -144,7 +152,7 @@ def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...
     """The entries of the arrays that the loss and the closed forms are written in."""
     output = record.program.definitions[record.program.output].rhs
     own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
-    return tuple(pair for a in own for pair in pairs(table, a.name, a.indices, a.rhs))
+    return tuple(pair for a in own for pair in table.pairs(a.name, a.indices, a.rhs))
 
 
 def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
@@ -190,3 +198,41 @@ def _labelled(record: Record) -> str:
     if not names:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
     return names[0]
+
+
+class _SharedSums:
+    """Replaces sums by entries of new arrays: ``sums`` gives each array, its letters and the sum, in order.
+
+    A sum is shared if it is repeated for an index that it does not contain, as sum_k p_nk r_nk is for every d
+    and c in the entries of X^T (P * (R - sum)).
+    """
+
+    def __init__(self, program: Program, taken: Collection[str]) -> None:
+        self.sums: list[tuple[Array, tuple[Idx, ...], Expr]] = []
+        self._axes = {axis.name: axis for axis in program.axes}
+        self._taken = {name.lower() for name in (*taken, *program.arrays, program.output)}
+        self._known: dict[Expr, Array] = {}
+
+    def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
+        """``expr``, of the free indices ``letters``, with its shared sums replaced."""
+        if not isinstance(expr, Sum):
+            return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
+        own = bound_indices(expr)
+        total = sum_over(self.named(expr.function, {*letters, *own}), own)
+        free = free_indices(total)
+        return self._entry(total) if free < set(letters) and len(free) <= 2 else total
+
+    def _entry(self, total: Expr) -> Expr:
+        """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
+        order = list(self._axes)
+        letters = tuple(sorted(free_indices(total), key=lambda i: (order.index(axis_name(i)), str(i))))
+        key = canonical(renamed(total, {i: Idx(f"free{p}", i.upper + 1) for p, i in enumerate(letters)}))
+        if key not in self._known:
+            self._known[key] = Array(self._name(), tuple(self._axes[axis_name(i)] for i in letters))
+            self.sums.append((self._known[key], letters, total))
+        return self._known[key][letters]
+
+    def _name(self) -> str:
+        name = next((x for x in LETTERS if x not in self._taken), f"sum{len(self.sums) + 1}")
+        self._taken.add(name)
+        return name
