@@ -136,9 +136,15 @@ class clip(_Piecewise):
 
 
 class where(_Piecewise):
-    """``where(c, a, b)``: a where c is 1, b where c is 0; c has no other values (see ``is_indicator``)."""
+    """``where(c, a, b)``: a where c is 1, b where c is 0; c has no other values (see ``is_indicator``).  The one that
+    is not taken need have no value."""
 
     nargs = 3
+
+    @classmethod
+    def eval(cls, condition: Basic, yes: Basic, no: Basic) -> Expr | None:
+        """The branch that is taken, where the condition is a number."""
+        return (yes if condition else no) if condition.is_comparable else None
 
     def _slopes(self) -> Sequence[Expr]:
         return [S.Zero, self.args[0], 1 - self.args[0]]

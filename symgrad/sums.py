@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import comb, prod
 
-from sympy import Add, Expr, KroneckerDelta, Mul, Pow, Sum, exp
+from sympy import Add, Expr, KroneckerDelta, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
+from symgrad.branches import cases
 from symgrad.budget import spend
 from symgrad.canonical import canonical, extent, spelled
+from symgrad.functions import where
 from symgrad.notation import (
     axis_name,
     bound_indices,
@@ -143,10 +145,25 @@ def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
         rest = [t for term in body.args if _waits(term, waiting) for t in _multiplied_out(term, waiting, opened)]
         return rest + ([Add(*plain)] if plain else [])
     for factor in Mul.make_args(body):
+        if isinstance(factor, where) and _waits(factor, waiting):
+            apart = deltas_apart(factor)
+            return _multiplied_out(body / factor * apart, waiting, opened) if apart != factor else [body]
         if isinstance(factor, Add) and (any if opened else all)(_waits(term, waiting) for term in factor.args):
             others = body / factor
             return [t for term in factor.args for t in _multiplied_out(others * term, waiting, opened)]
     return [body]
+
+
+def deltas_apart(choice: where) -> Expr:
+    """``where(c, a, b)`` with its deltas outside: of each product of deltas what it has in the one branch and in the
+    other."""
+    condition, *branches = choice.args
+    parts: dict[Expr, list[Expr]] = {}
+    for place, branch in enumerate(branches):
+        for term in Add.make_args(branch):
+            deltas = Mul(*(factor for factor in Mul.make_args(term) if isinstance(factor, KroneckerDelta)))
+            parts.setdefault(deltas, [S.Zero, S.Zero])[place] += term / deltas
+    return Add(*(deltas * cases(condition, *chosen) for deltas, chosen in parts.items()))
 
 
 def _waits(expr: Basic, waiting: set[Idx]) -> bool:

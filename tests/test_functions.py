@@ -298,7 +298,7 @@ def swapped(*pairs: tuple[type[Function], Callable[..., Expr]]) -> Callable[[Exp
 KINK_CHANGES = {
     "step at 1": swapped((step, lambda z, a: step(z, 1 - a))),
     "step at 1/2": swapped((step, lambda z, a: step(z, half if a != half else 1))),
-    "the other side": swapped((step, lambda z, a: 1 - step(-z, a))),
+    "the other side": swapped((step, lambda z, a: step(z, a) if a == half else 1 - step(-z, a))),
     "sign by a step": swapped((signum, lambda z: 2 * step(z, 0) - 1)),
 }
 

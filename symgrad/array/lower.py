@@ -13,8 +13,10 @@ from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
 from symgrad.array.place import Spot, at_place
+from symgrad.branches import may_be_infinite
 from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
+from symgrad.functions import clip, maximum, minimum, relu, where
 from symgrad.letters import fresh_letter, lettered
 from symgrad.notation import Array, Axis, array_names, free_indices
 
@@ -69,7 +71,23 @@ def classified(equations: Sequence[Definition]) -> tuple[Definition, ...]:
     logarithms alone; and a combination of entries with numbers and scalars, entry by entry.
     """
     output = equations[-1].name
-    return tuple(Definition(e.entry, e.rhs, e.name == output or not _is_short(e, equations)) for e in equations)
+    inside = _branches_alone(equations)
+    return tuple(
+        Definition(e.entry, e.rhs, e.name == output or not (e.name in inside or _is_short(e, equations)))
+        for e in equations
+    )
+
+
+def _branches_alone(equations: Sequence[Definition]) -> set[str]:
+    """The arrays that may not be finite, and stand nowhere but in branches: they need have a derivative only where
+    these are taken, so none has an adjoint."""
+    found: set[str] = set()
+    for place, equation in enumerate(equations[:-1][::-1]):
+        users = [e for e in equations[len(equations) - 1 - place :] if equation.name in array_names(e.rhs)]
+        stands = {at for e in users if e.name not in found for at in _stands(e.rhs, equation.name, "plain")}
+        if stands <= {"branch"} and may_be_infinite(equation.rhs):
+            found.add(equation.name)
+    return found
 
 
 def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
@@ -113,6 +131,10 @@ def _stands(expr: Basic, name: str, place: str) -> list[str]:
         return _stands(expr.base, name, below)
     if isinstance(expr, Sum):
         return _stands(expr.function, name, place)
+    if isinstance(expr, (where, maximum, minimum, clip, relu)):
+        is_choice = isinstance(expr, where)
+        outside = ["function"] if is_choice and name in array_names(expr.args[0]) else []
+        return outside + ["branch"] * any(name in array_names(arg) for arg in expr.args[is_choice:])
     if isinstance(expr, Function):
         return ["function"]
     return [found for arg in expr.args for found in _stands(arg, name, place)]

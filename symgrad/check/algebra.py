@@ -8,7 +8,7 @@ expressions reach the same polynomial, they are equal at every shape.  The rules
 * ``exp`` of a sum is a product, rational multiples of an exponent are powers, ``exp(log x) = x``;
 * ``log`` of a product of factors known to be positive is a sum, ``log(x**k) = k log x`` for odd ``k`` (the left side is
   real only for x > 0) or positive x;
-* entries of one-hot rows obey theirs (``onehot``);
+* entries of one-hot rows obey theirs (``onehot``), and so do steps and comparisons (``indicators``);
 * roots and divisors obey their one relation (``roots``).
 
 Sums over indices are in ``sums``; ``rename`` needs them because renaming may make two indices coincide.
@@ -23,7 +23,7 @@ from math import gcd, lcm
 from sympy import factorint
 
 from symgrad.budget import spend
-from symgrad.check import onehot, roots, sums
+from symgrad.check import indicators, onehot, roots, sums
 from symgrad.check.atoms import (
     Atom,
     Exponent,
@@ -38,7 +38,6 @@ from symgrad.check.atoms import (
     delta,
     entry,
     exponential,
-    function,
     height_of_items,
     logarithm,
     number,
@@ -91,6 +90,7 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
             return multiply(renamed, {_deltas(stand_in): Fraction(1)})
         exponents = rest | dict(_deltas(stand_in))
+    indicators.settle(exponents)
     if (picked := onehot.picked(exponents)) is not None:
         return picked
     coefficient = Fraction(1)
@@ -311,7 +311,7 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
         return selected(rename(dict(items), {**names, along: inside}), inside, names.get(at, at))
     if atom.kind == "function":
         name, parts = atom.data
-        return single(function(name, tuple(rename(dict(p), names) for p in parts)))
+        return indicators.call(name, tuple(rename(dict(p), names) for p in parts))
     raise NoNormalForm(f"an index of {spell(((atom, 1),))} cannot be renamed")
 
 

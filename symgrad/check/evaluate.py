@@ -32,11 +32,11 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
 from symgrad.check.algebra import prime_powers
-from symgrad.check.fields import Array, NumberSystem, OutsideField, Reals
+from symgrad.check.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.meaning import instance
 from symgrad.check.normal import HYPERBOLIC
 from symgrad.check.smoothness import is_positive
-from symgrad.functions import has_own_name, selected, selection
+from symgrad.functions import has_own_name, selected, selection, where
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 
@@ -77,12 +77,14 @@ class Evaluator:
         self._program = program
         self._scalars = scalars
         self._memo: dict[Basic, Labelled] = {}
+        self._gaps: set[Basic] = set()
 
     def without(self, names: Set[str]) -> Evaluator:
         """An evaluator that has the same values but for some arrays, and remembers what does not depend on them."""
         values = {name: value for name, value in self.values.items() if name not in names}
         copy = Evaluator(self.numbers, self._program, self.sizes, values, self._scalars)
         copy._memo = {e: found for e, found in self._memo.items() if not names or not array_names(e) & names}
+        copy._gaps = {*self._gaps}
         return copy
 
     def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
@@ -102,6 +104,10 @@ class Evaluator:
         if expr not in self._memo:
             found = self._memo[expr] = self._evaluate(expr)
             spend(1 + found.data.size // (REALS if isinstance(self.numbers, Reals) else RESIDUES))
+            if self.numbers.has_gaps and is_missing(found.data).any():
+                self._gaps.add(expr)
+        if expr in self._gaps and not self.numbers.is_tolerant:
+            raise OutsideDomain(f"{expr} has no value")
         return self._memo[expr]
 
     def _evaluate(self, expr: Basic) -> Labelled:
@@ -135,6 +141,8 @@ class Evaluator:
             labels, values = self._aligned([self(arg) for arg in expr.args[1:]])
             chosen = self.numbers.select(np.stack(np.broadcast_arrays(*values), axis=1), 1)
             return Labelled(labels, chosen[:, int(expr.args[0])])
+        if isinstance(expr, where):
+            return self._choice(*expr.args)
         if isinstance(expr, Function) and not isinstance(expr, Piecewise):
             labels, data = self._aligned([self(arg) for arg in expr.args])
             return Labelled(labels, self.numbers.apply(expr.func, data))
@@ -178,6 +186,15 @@ class Evaluator:
                 size = self.sizes[axis_name(index)]
                 result = Labelled(result.labels, self.numbers.reduce(result.data * size))
         return result
+
+    def _choice(self, condition: Basic, yes: Basic, no: Basic) -> Labelled:
+        """The branch that is taken; the other need have no value there."""
+        first = self(condition)
+        with self.numbers.tolerant():
+            labels, (c, a, b) = self._aligned([first, self(yes), self(no)])
+        c, a, b = np.broadcast_arrays(c, a, b)
+        mixed = self.numbers.reduce(c * a + (1 - c) * b)  # a condition that is an array need not be 0 or 1 here
+        return Labelled(labels, np.where(c == 1, a, np.where(c == 0, b, mixed)))
 
     def _selection(self, row: Basic, index: Idx) -> Labelled:
         value = self(row)

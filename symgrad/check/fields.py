@@ -15,7 +15,8 @@ Arrays are numpy object arrays whose first axis counts the levels (one level for
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from sympy import Float, NumberSymbol, Rational, isprime
 
 from symgrad.errors import SymgradError
-from symgrad.functions import MEANINGS
+from symgrad.functions import MEANINGS, equal, step
 
 Array = np.ndarray[Any, Any]
 BITS, MOST_LEVELS = 61, 12
@@ -70,7 +71,53 @@ def _suitable(p: int) -> bool:
     return p % 8 == 7 and all(pow(small, (p - 1) // 2, p) == 1 for small in SMALL_PRIMES) and bool(isprime(p))
 
 
-class Field:
+class Missing:
+    """What stands where a function is not defined: any arithmetic with it ends in it."""
+
+    def _itself(self, *_: object) -> Missing:
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
+    __mod__ = __pow__ = __rpow__ = __neg__ = __abs__ = _itself
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    __gt__ = __le__ = __ge__ = __lt__
+
+
+MISSING = Missing()
+
+
+def is_missing(value: Array) -> Array:
+    """Which entries have no value."""
+    found: Array = np.frompyfunc(lambda entry: entry is MISSING, 1, 1)(value).astype(bool)
+    return found
+
+
+class _Tolerant:
+    """Number systems in which what is outside the domain of a function may be ``MISSING``."""
+
+    is_tolerant = False
+    has_gaps = False
+
+    @contextmanager
+    def tolerant(self) -> Iterator[None]:
+        """Where functions are not defined, their values are ``MISSING``."""
+        before, self.is_tolerant = self.is_tolerant, True
+        try:
+            yield
+        finally:
+            self.is_tolerant = before
+
+    def _outside(self, why: str) -> Missing:
+        if not self.is_tolerant:
+            raise OutsideDomain(why)
+        self.has_gaps = True
+        return MISSING
+
+
+class Field(_Tolerant):
     """Arithmetic in the tower of prime fields."""
 
     words = "modulo primes of 61 bits and more"
@@ -83,12 +130,13 @@ class Field:
     def _moduli(self, value: Array) -> Array:
         return np.array(self.primes[: len(value)], dtype=object).reshape((-1,) + (1,) * (value.ndim - 1))
 
-    def _map(self, function: Callable[[int, int, int], int], value: Array) -> Array:
+    def _map(self, function: Callable[[int, int, int], int | Missing], value: Array) -> Array:
         """``function(level, prime, residue)`` over all residues."""
         result = np.empty(value.shape, dtype=object)
         for place in np.ndindex(value.shape):
             residue: Any = value[place]
-            result[place] = function(place[0], self.primes[place[0]], residue)
+            is_there = residue is not MISSING
+            result[place] = function(place[0], self.primes[place[0]], residue) if is_there else MISSING
         return result
 
     def constant(self, value: Rational) -> Array:
@@ -122,11 +170,18 @@ class Field:
         while denominator > 1:
             if denominator % 2:
                 raise OutsideField(f"the power {exponent} has no unique value modulo a prime")
-            value = self._map(_square_root, value)
+            value = self._map(self._square_root, value)
             denominator //= 2
-        if exponent.p < 0 and np.any(value == 0):
-            raise OutsideDomain("a division by zero")
-        return self._map(lambda _, p, a: pow(a, int(exponent.p), p), value)
+        return self._map(lambda _, p, a: self._power(a, int(exponent.p), p), value)
+
+    def _power(self, value: int, exponent: int, p: int) -> int | Missing:
+        return pow(value, exponent, p) if value or exponent >= 0 else self._outside("a division by zero")
+
+    def _square_root(self, _: int, p: int, value: int) -> int | Missing:
+        if value and pow(value, (p - 1) // 2, p) != 1:
+            return self._outside("the root of a number that is not a square")
+        # p is 3 mod 4: this power is the root that is a square itself.
+        return pow(value, (p + 1) // 4, p)
 
     def exp(self, value: Array) -> Array:
         """exp, one level up."""
@@ -136,11 +191,12 @@ class Field:
 
     def log(self, value: Array) -> Array:
         """A random number for each argument; the logarithm of an inverse is the negative."""
-        if np.any(value == 0):
-            raise OutsideDomain("the logarithm of zero")
         result = np.empty((len(self.primes), *value.shape[1:]), dtype=object)
         p = self.primes[0]
         for place in np.ndindex(value.shape[1:]):
+            if value[(0, *place)] is MISSING or value[(0, *place)] == 0:
+                result[(slice(None), *place)] = self._outside("the logarithm of zero")
+                continue
             argument, inverse = value[(0, *place)], pow(value[(0, *place)], -1, p)
             drawn = random.Random(f"{self._seed}:{min(argument, inverse)}")
             sign = 0 if argument == 1 else 1 if argument < inverse else -1
@@ -153,7 +209,10 @@ class Field:
         spread = np.broadcast_arrays(*(value[0] for value in values))
         result = np.empty((len(self.primes), *spread[0].shape), dtype=object)
         for place in np.ndindex(spread[0].shape):
-            result[(slice(None), *place)] = self._drawn(function.__name__, *(value[place] for value in spread))
+            arguments = [value[place] for value in spread]
+            drawn = MISSING if MISSING in arguments else self._drawn(function.__name__, *arguments)
+            is_indicator = drawn is not MISSING and function in (step, equal)
+            result[(slice(None), *place)] = drawn[0] % 2 if is_indicator else drawn
         return result
 
     def select(self, value: Array, axis: int) -> Array:
@@ -176,14 +235,7 @@ class Field:
         return unequal
 
 
-def _square_root(_: int, p: int, value: int) -> int:
-    if value and pow(value, (p - 1) // 2, p) != 1:
-        raise OutsideDomain("the root of a number that is not a square")
-    # p is 3 mod 4: this power is the root that is a square itself.
-    return pow(value, (p + 1) // 4, p)
-
-
-class Reals:
+class Reals(_Tolerant):
     """Real arithmetic with 50 digits."""
 
     words = f"with {DIGITS} digits"
@@ -207,7 +259,7 @@ class Reals:
         try:
             return self._context.mpf(str(value.evalf(self.carried)))
         except (ValueError, TypeError, AttributeError):
-            raise OutsideDomain(f"{value} is not a real number") from None
+            return self._outside(f"{value} is not a real number")
 
     def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
         """Random entries: of both signs, or where that leaves the domain (odd seeds) between 0 and 1."""
@@ -224,13 +276,16 @@ class Reals:
     def _map(self, function: Callable[[Any], Any], value: Array) -> Array:
         result = np.empty(value.shape, dtype=object)
         for place in np.ndindex(value.shape):
-            try:
-                result[place] = function(value[place])
-            except (ZeroDivisionError, ValueError):
-                raise OutsideDomain("a function outside its domain") from None
-            if isinstance(result[place], self._context.mpc) or not self._context.isfinite(result[place]):
-                raise OutsideDomain("a value that is not a real number")
+            result[place] = value[place] if value[place] is MISSING else self._real(function, value[place])
         return result
+
+    def _real(self, function: Callable[[Any], Any], at: Any) -> Any:
+        try:
+            found = function(at)
+        except (ZeroDivisionError, ValueError):
+            return self._outside("a function outside its domain")
+        is_real = not isinstance(found, self._context.mpc) and self._context.isfinite(found)
+        return found if is_real else self._outside("a value that is not a real number")
 
     def settled(self, total: Array, scale: Array) -> Array:
         """Sums of numbers as large as ``scale``: zero where no more is left of them than rounding leaves."""
@@ -243,9 +298,10 @@ class Reals:
 
     def exp(self, value: Array) -> Array:
         """exp."""
-        if any(abs(exponent) > MOST_EXPONENT for exponent in value.flat):
-            raise OutsideDomain("an exponential that is too large")
-        return self._map(self._context.exp, value)
+        return self._map(self._exp, value)
+
+    def _exp(self, exponent: Any) -> Any:
+        return self._context.exp(exponent) if abs(exponent) <= MOST_EXPONENT else self._context.inf
 
     def log(self, value: Array) -> Array:
         """log."""
@@ -258,12 +314,15 @@ class Reals:
         result = np.empty(shape, dtype=object)
         known = MEANINGS[function].number if function in MEANINGS else None
         for place in np.ndindex(shape):
-            if known is not None:
-                result[place] = self._context.mpf(known(*(v[place] for v in spread)))
-                continue
-            digits = self.carried + 5
-            arguments = [Float(self._context.nstr(v[place], digits), digits) for v in spread]
-            result[place] = self._number(function(*arguments))
+            given = [v[place] for v in spread]
+            if MISSING in given:
+                result[place] = MISSING
+            elif known is not None:
+                result[place] = self._context.mpf(known(*given))
+            else:
+                digits = self.carried + 5
+                arguments = [Float(self._context.nstr(value, digits), digits) for value in given]
+                result[place] = self._number(function(*arguments))
         return result
 
     def select(self, value: Array, axis: int) -> Array:

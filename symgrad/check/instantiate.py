@@ -25,11 +25,12 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import cases
 from symgrad.budget import spend
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations
 from symgrad.equations import Assumption, Definition
-from symgrad.functions import selected, selection
+from symgrad.functions import selected, selection, where
 from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.program import Program
 
@@ -145,6 +146,10 @@ def slopes(expr: Expr) -> dict[Symbol, Expr]:
     """
     if isinstance(expr, Symbol):
         return {expr: Integer(1)}
+    if isinstance(expr, where):
+        yes, no = map(slopes, expr.args[1:])
+        symbols = dict.fromkeys([*yes, *no])
+        return {s: cases(expr.args[0], yes.get(s, Integer(0)), no.get(s, Integer(0))) for s in symbols}
     terms: dict[Symbol, list[Expr]] = {}
     for place, arg in enumerate(expr.args):
         if inner := slopes(arg):

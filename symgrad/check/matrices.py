@@ -32,8 +32,10 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import Choice
 from symgrad.check.atoms import OWN
 from symgrad.errors import SymgradError, UnsupportedError
+from symgrad.functions import where
 from symgrad.notation import Array, Axis, axis_name
 
 Shape = tuple[str | None, str | None]
@@ -83,7 +85,7 @@ class Entries:
                 if left[1] != right[0]:
                     raise AxisMismatch(f"{_shown(left)} times {_shown(right)} in {expr}")
             return shapes[0][0], shapes[-1][1]
-        if isinstance(expr, (MatAdd, HadamardProduct)):
+        if isinstance(expr, (MatAdd, HadamardProduct, Choice)):
             first, *others = dict.fromkeys(map(self.shape, expr.args))
             if others:
                 raise AxisMismatch(f"{expr} joins {' and '.join(map(_shown, [first, *others]))}")
@@ -119,6 +121,8 @@ class Entries:
             return Add(*(self._entry(term, row, column) for term in expr.args))
         if isinstance(expr, HadamardProduct):
             return Mul(*(self._entry(f, row, column) for f in expr.args))
+        if isinstance(expr, Choice):
+            return where(*(self._entry(part, row, column) for part in expr.args))
         if isinstance(expr, HadamardPower):
             return self._entry(expr.base, row, column) ** self._scalar(expr.exp)
         if isinstance(expr, ElementwiseApplyFunction):

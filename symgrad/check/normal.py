@@ -57,15 +57,15 @@ from symgrad.check.atoms import (
     constant,
     delta,
     entry,
-    function,
     is_nonnegative,
     number,
     scale,
     single,
     size,
 )
+from symgrad.check.indicators import call, through
 from symgrad.equations import Assumption
-from symgrad.functions import absolute, has_own_name, selection
+from symgrad.functions import absolute, has_own_name, selection, where
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 
@@ -129,11 +129,11 @@ class Normaliser:
                 result = algebra.multiply(result, self(arg))
             return result
         if isinstance(expr, exp):
-            return algebra.exp_of(self(expr.args[0]))
+            return through(self(expr.args[0]), algebra.exp_of)
         if isinstance(expr, Pow):
             return self._power(*expr.args)
         if isinstance(expr, log) and len(expr.args) == 1:
-            return algebra.log_of(self(expr.args[0]))
+            return through(self(expr.args[0]), algebra.log_of)
         if isinstance(expr, Sum):
             fresh = {index_text(i): sums.fresh_index(index_text(i)) for i in bound_indices(expr)}
             if len(fresh) < len(expr.limits):
@@ -145,6 +145,9 @@ class Normaliser:
             return self(HYPERBOLIC[type(expr)](*expr.args))
         if expr == E:
             return algebra.exp_of(number(1))
+        if isinstance(expr, where):
+            condition, yes, no = map(self, expr.args)
+            return add(no, algebra.multiply(condition, add(yes, scale(no, -1))))
         if isinstance(expr, (Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
             return inside
         if isinstance(expr, selection):
@@ -155,13 +158,17 @@ class Normaliser:
         if isinstance(expr, NumberSymbol):
             return single(constant(str(expr)))
         if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
-            return single(function(type(expr).__name__, tuple(map(self, expr.args))))
+            return call(type(expr).__name__, tuple(map(self, expr.args)))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
 
     def _power(self, base: Basic, exponent: Basic) -> Polynomial:
         if isinstance(exponent, Rational):
-            return algebra.power(self(base), Fraction(int(exponent.p), int(exponent.q)))
-        return algebra.exp_of(algebra.multiply(self(exponent), algebra.log_of(self(base))))
+            power = Fraction(int(exponent.p), int(exponent.q))
+            if power > 0 and power.denominator == 1:
+                return algebra.power(self(base), power)
+            return through(self(base), lambda form: algebra.power(form, power))
+        raised = through(self(base), algebra.log_of)
+        return through(algebra.multiply(self(exponent), raised), algebra.exp_of)
 
     def _entry(self, expr: Symbol | Indexed) -> Polynomial:
         name = expr.base.name if isinstance(expr, Indexed) else expr.name

@@ -18,7 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.budget import spend
 from symgrad.check.assumed import Entries, OneHot, constraints
 from symgrad.check.evaluate import Evaluator, at_place
-from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals
+from symgrad.check.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption, Domain
@@ -89,8 +89,11 @@ class Truth:
             free = Evaluator(numbers, program, sizes, dict(values), {})
             values[name] = free.over(written, entry.indices)
         evaluator = Evaluator(numbers, program, sizes, values, self._instance.scalars)
-        for definition in program.ordered:
-            values[definition.name] = evaluator.over(definition.rhs, definition.indices)
+        with numbers.tolerant():  # what stands in a branch alone need have no value where that is not taken
+            for definition in program.ordered:
+                values[definition.name] = evaluator.over(definition.rhs, definition.indices)
+        if is_missing(values[program.output]).any():
+            raise OutsideDomain(f"{program.output} has no value")
         return evaluator
 
     def point(self) -> str:

@@ -1,7 +1,8 @@
 """The derivative of one expression in index notation with respect to one entry of one array.
 
 Sums, products and the chain rule are written out here, where bound indices are known never to meet the entry's; the
-derivative of each function is SymPy's own (``fdiff``).
+derivative of each function is SymPy's own (``fdiff``).  That of a choice is the choice of the derivatives: the branch
+that is not taken need have none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, is_flat, is_indicator, where
 from symgrad.notation import array_names, bound_indices, freshen, sum_over
 from symgrad.program import Program
+from symgrad.sums import deltas_apart
 
 KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)
 
@@ -80,6 +82,9 @@ def _derivative(expr: Expr, entry: Indexed | Symbol) -> Expr:
         return expr.exp * expr.base ** (expr.exp - 1) * _derivative(expr.base, entry)
     if isinstance(expr, Pow):
         return expr * _derivative(expr.exp * log(expr.base), entry)
+    if isinstance(expr, where):
+        condition, *branches = expr.args
+        return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches), evaluate=False))
     if isinstance(expr, Function):
         slopes = [expr.fdiff(place) for place in range(1, len(expr.args) + 1)]
         if not any(slope.has(Derivative, Subs) for slope in slopes):

@@ -35,6 +35,8 @@ from sympy import (
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import Choice
+from symgrad.functions import where
 from symgrad.notation import Array, bound_indices, free_indices, freshen
 
 # What an elementwise function is applied to: a dummy would differ each time, and no array has a name with a space.
@@ -98,6 +100,8 @@ def _plan(expr: Expr, context: _Context) -> Factor:
     if isinstance(expr, Pow) and not free_indices(expr.exp) and not expr.exp.has(Sum):
         base = _plan(expr.base, context)
         return replace(base, matrix=HadamardPower(base.matrix, expr.exp))  # of a number, SymPy's own power
+    if isinstance(expr, where):
+        return _choice(*expr.args, context)
     if isinstance(expr, Function) and all(arg.is_number for arg in expr.args[1:]):
         inner, rest = _plan(expr.args[0], context), expr.args[1:]
         if not isinstance(inner.matrix, MatrixExpr):
@@ -107,6 +111,17 @@ def _plan(expr: Expr, context: _Context) -> Factor:
     raise NoMatrixFormError
 
 
+def _choice(condition: Expr, yes: Expr, no: Expr, context: _Context) -> Factor:
+    """A choice entry by entry; one by what is not so is the other way round."""
+    if isinstance(condition, Add) and not isinstance(1 - condition, Add):
+        return _choice(1 - condition, no, yes, context)
+    parts = [_plan(part, context) for part in (condition, yes, no)]
+    order = _order_of(parts, context)
+    if not order:
+        return Factor(where(*(part.matrix for part in parts)))
+    return Factor(Choice(*(_lift(part, order) for part in parts)), *order)
+
+
 def _entry(entry: Indexed, array: Array) -> Factor:
     if len(set(entry.indices)) < len(entry.indices) or not array.has_matrix:
         raise NoMatrixFormError
@@ -114,18 +129,23 @@ def _entry(entry: Indexed, array: Array) -> Factor:
 
 
 def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
-    wanted = set().union(*(t.indices for t in terms))
-    if len(wanted) > 2:
-        raise NoMatrixFormError
-    widest = max(terms, key=lambda t: len(t.indices))
-    order = (*_axes(widest), *wanted.difference(_axes(widest)))
-    if wanted <= set(context.target):
-        order = tuple(i for i in context.target if i in wanted)
+    order = _order_of(terms, context)
     lifted = [_lift(t, order) for t in terms]
     if all(not isinstance(m, MatrixExpr) for m in lifted):
         return Factor(Add(*lifted))
     lifted = [m if isinstance(m, MatrixExpr) else m * OneMatrix(1, 1) for m in lifted]
     return Factor(MatAdd(*lifted), *order)
+
+
+def _order_of(parts: Sequence[Factor], context: _Context) -> tuple[Idx, ...]:
+    """The indices of all parts, row and column; those of the result in its order."""
+    wanted = set().union(*(part.indices for part in parts))
+    if len(wanted) > 2:
+        raise NoMatrixFormError
+    if wanted <= set(context.target):
+        return tuple(i for i in context.target if i in wanted)
+    widest = _axes(max(parts, key=lambda part: len(part.indices)))
+    return (*widest, *wanted.difference(widest))
 
 
 def _product(expr: Expr, context: _Context) -> Factor:

@@ -24,13 +24,17 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.branches import Choice
 from symgrad.relations import relation_of
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts
 from symgrad.render.tree import (
     Call,
+    Case,
+    Cases,
     Chain,
+    Compound,
     Grid,
     Hadamard,
     HadamardRaised,
@@ -143,6 +147,17 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
     return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
 
 
+def _choice(self: Orderer, expr: Any) -> Factors:
+    """A choice by comparisons as cases, entry by entry; by anything else as a call."""
+    condition, yes, no = map(self.top, expr.args)
+    parts = condition.factors if isinstance(condition, Hadamard) and not condition.below else (condition,)
+    relations = tuple(part.relation for part in parts if isinstance(part, Indicator))
+    if len(relations) < len(parts):
+        return Factors(matrix=Call("where", (condition, yes, no)))
+    shown = relations[0] if len(relations) == 1 else Compound("and", relations)
+    return Factors(matrix=Cases((Case(yes, shown), Case(no, None))))
+
+
 def _diagonal(self: Orderer, expr: Any) -> Factors:
     return Factors(matrix=Call("diag", (self.top(expr.arg),)))
 
@@ -171,6 +186,7 @@ MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]
     (HadamardPower, _hadamard_power),
     (Transpose, _transpose),
     (ElementwiseApplyFunction, _entrywise),
+    (Choice, _choice),
     (DiagMatrix, _diagonal),
     (Trace, _trace),
     (MatrixElement, _element),

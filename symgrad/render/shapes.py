@@ -18,6 +18,7 @@ from symgrad.notation import Array
 from symgrad.render.tree import (
     Bars,
     Call,
+    Cases,
     Chain,
     Grid,
     Hadamard,
@@ -76,6 +77,8 @@ def shape(node: Node, arrays: Mapping[str, Array]) -> Shape | None:
             return _common([s for s in found if s]) if any(found) else None
         case Minus(body) | Root(body) | Bars(body) | HadamardRaised(body, _) | Mapped(_, _, body):
             return shape(body, arrays)
+        case Cases((first, *_)):
+            return shape(first.value, arrays)
         case Indicator(Relation(_, left, _)):
             return shape(left, arrays)
         case Times(factors):

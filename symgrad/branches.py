@@ -1,0 +1,36 @@
+"""Choices among expressions, and among matrices entry by entry, of which one branch is taken at each point."""
+
+from __future__ import annotations
+
+from sympy import Expr, MatrixExpr, Pow, acos, asin, cosh, exp, log, sinh, tan
+from sympy.core.basic import Basic
+
+from symgrad.functions import where
+
+UNBOUNDED = (exp, log, tan, asin, acos, sinh, cosh)
+"""Functions that are not defined for all numbers, or overflow at numbers of some hundreds."""
+
+
+def may_be_infinite(expr: Basic) -> bool:
+    """Whether an expression may overflow, divide by zero or not be defined at moderate numbers."""
+    powers = (p for p in expr.atoms(Pow) if p.base.free_symbols and not (p.exp.is_Integer and p.exp.is_positive))
+    return expr.has(*UNBOUNDED) or any(not (p.base.is_integer and p.base.is_positive) for p in powers)
+
+
+def cases(condition: Expr, yes: Expr, no: Expr) -> Expr:
+    """``where(condition, yes, no)``, or what is shorter: a choice among numbers is a multiple of the condition."""
+    if yes == no:
+        return yes
+    if yes.is_number and no.is_number:
+        return no + (yes - no) * condition
+    return where(condition, yes, no)
+
+
+class Choice(MatrixExpr):  # type: ignore[misc]
+    """``Choice(C, A, B)``: entry by entry that of A where C is 1, and that of B where it is 0."""
+
+    @property
+    def shape(self) -> tuple[Expr, Expr]:
+        """That of each of the three."""
+        rows, columns = self.args[0].shape
+        return rows, columns
