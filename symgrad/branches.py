@@ -14,7 +14,7 @@ UNBOUNDED = (exp, log, tan, asin, acos, sinh, cosh)
 def may_be_infinite(expr: Basic) -> bool:
     """Whether an expression may overflow, divide by zero or not be defined at moderate numbers."""
     powers = (p for p in expr.atoms(Pow) if p.base.free_symbols and not (p.exp.is_Integer and p.exp.is_positive))
-    return expr.has(*UNBOUNDED) or any(not (p.base.is_integer and p.base.is_positive) for p in powers)
+    return expr.has(*UNBOUNDED) or any(not p.base.is_positive for p in powers)
 
 
 def cases(condition: Expr, yes: Expr, no: Expr) -> Expr:

@@ -82,7 +82,7 @@ BRANCHES = [
     (
         power_of_a_half,
         np.array([0.0, 1.0, 4.0, -3.0]),
-        np.array([0.0, 0.5, (1.5 * 2 * 3 - 8 * 0.25) / 9, 0.0]),
+        np.array([0.0, 0.625, (1.5 * 2 * 3 - 8 * 0.25) / 9, 0.0]),
     ),
     (selu, X, np.where(X > 0, 1.05, 1.05 * 1.67 * np.exp(np.minimum(X, 0)))),
     (stable_softplus, X, sigmoid(X)),

@@ -18,7 +18,7 @@ LAYERS: list[list[str]] = [
     ["legible"],
     ["errors", "display"],
     ["functions", "spelling", "labelling", "budget"],
-    ["notation", "relations"],
+    ["branches", "notation", "relations"],
     ["canonical"],
     ["letters", "signs"],
     ["equations"],
@@ -81,6 +81,7 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
     """It cannot share the mistakes of what it does not import."""
     common = {
         "check",
+        "branches",
         "budget",
         "canonical",
         "errors",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Function
 from sympy.tensor.indexed import Idx
 
-from symgrad.chain.partials import cancelled, contribution, simplify, units
+from symgrad.chain.partials import cancelled, contribution, divided_by, simplify, units
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
 from symgrad.letters import fresh_letter
@@ -46,7 +46,8 @@ def derive_adjoint(writer: Writer, name: str) -> None:
         bent = kinks(program, found[-1].rhs, name)
     direct = found[0].name == program.output
     rule, reason = ("differentiate", f"differentiate {program.output}") if direct else ("chain", "chain rule")
-    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, kinks=bent)
+    divisors = divided_by(found[-1].rhs, name) if direct else ()
+    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=bent)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)

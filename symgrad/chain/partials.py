@@ -15,6 +15,8 @@ from sympy import (
     Pow,
     Sum,
     Symbol,
+    acos,
+    asin,
     expand_log,
     log,
     together,
@@ -24,6 +26,7 @@ from sympy.core.basic import Basic
 from symgrad.canonical import canonical
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
+from symgrad.functions import where
 from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
 from symgrad.passes.differentiate import differentiate, kinks
 from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
@@ -127,7 +130,11 @@ def _partial(
     cites = [*also, origin] if origin else also
     (name,) = array_names(subject.wrt)
     found = kinks(writer.program, side, name)
-    raw = writer.line(subject, None, fold_sums(raw, rules), "differentiate", "differentiate", cites=cites, kinks=found)
+    divisors = divided_by(side, name)
+    folded = fold_sums(raw, rules)
+    raw = writer.line(
+        subject, None, folded, "differentiate", "differentiate", cites=cites, conditions=divisors, kinks=found
+    )
     return simplify(writer, subject, raw, rules)
 
 
@@ -199,6 +206,16 @@ def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, .
     return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
 
 
+def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
+    """What the derivatives of functions in an expression divide by, but for those in a branch."""
+    if isinstance(expr, where):
+        return ()
+    found = [condition for arg in expr.args for condition in divided_by(arg, name)]
+    if isinstance(expr, (asin, acos)) and name in array_names(expr):
+        found.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
+    return tuple(dict.fromkeys(found))
+
+
 def _used(program: Program, divisor: Expr) -> str:
     """Why nothing but the forward equations says that a divisor is not zero."""
     names = array_names(divisor)
@@ -213,4 +230,9 @@ def _radicands(expr: Basic) -> set[Expr]:
 
 
 def _divisors(expr: Basic) -> set[Expr]:
-    return {p.base for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign() and not p.base.is_integer}
+    """The divisors in an expression, but for those in a branch: they are not zero where that is taken."""
+    if isinstance(expr, where):
+        return _divisors(expr.args[0])
+    found = set[Expr]().union(*map(_divisors, expr.args))
+    is_divisor = isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
+    return found | {expr.base} if is_divisor else found

@@ -8,13 +8,15 @@ for all negative x.
 
 The argument of a root is known if it is never negative, or if the program takes a root of it; that of a logarithm if
 it is not zero either.  What the equations say holds for all values of their letters, so for those of the line, but for
-no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  A function that is not defined everywhere may stand
-in a line only as it stands in an equation.
+no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  What they say in a branch of a choice holds where
+that is taken, and what a line has in a branch need be defined there alone.  A function that is not defined everywhere
+may stand in a line only as it stands in an equation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import prod
@@ -23,9 +25,15 @@ from sympy import (
     Abs,
     Expr,
     Function,
+    Indexed,
     KroneckerDelta,
+    Mul,
     Pow,
     Rational,
+    S,
+    Symbol,
+    acos,
+    asin,
     asinh,
     atan,
     conjugate,
@@ -44,7 +52,7 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
-from symgrad.check import algebra
+from symgrad.check import algebra, indicators
 from symgrad.check.atoms import (
     Atom,
     Index,
@@ -61,8 +69,8 @@ from symgrad.check.atoms import (
 from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
-from symgrad.functions import MEANINGS, absolute
-from symgrad.notation import array_names
+from symgrad.functions import MEANINGS, absolute, where
+from symgrad.notation import array_names, stand_in
 from symgrad.program import Program
 from symgrad.signs import is_known
 from symgrad.steps import Condition
@@ -77,8 +85,26 @@ MOST_RENAMINGS = 4096
 """A known expression that can be written in the letters of a line in more ways is not looked for."""
 
 
+Facts = frozenset[Expr]
+"""Indicators that are 1."""
+
+Part = tuple[Basic, Facts]
+"""A part of an expression, which is needed where some facts hold."""
+
+ALWAYS: Facts = frozenset()
+
 STAGES = 3
 """What is written out before an expression is recognised: abbreviations; the nodes that it mentions as well; all."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A normal form at a stage where some facts hold, all in certain letters."""
+
+    form: Polynomial
+    stage: int
+    facts: frozenset[str]
+    letters: frozenset[Index]
 
 
 class Divisors:
@@ -91,26 +117,36 @@ class Divisors:
         self._positive = _Known(_radicands, self._normal_form)
         self._nonnegative = _Known(_radicands, self._normal_form)
         self._calls = _Known(_itself, self._normal_form)
+        outside = _outside_of_branches(program)
+        self._inside = program.definitions.keys() - outside
         for definition in program.ordered:
-            parts = list(_powers(definition.rhs))
-            positive = [base for base, power in parts if power < 0 or self._has_kink(base, power)]
-            self._nonzero.bases += _divisors(definition.rhs) + positive
+            rhs = write_out(definition.rhs, program, {*self._inside})
+            parts = list(_parts(rhs, self._where_needed(definition.name)))
+            powers = list(_powers(parts))
+            positive = [part for part, power in powers if power < 0 or self._has_kink(part[0], power)]
+            positive += [(1 - call.args[0] ** 2, facts) for call, facts in parts if isinstance(call, (asin, acos))]
+            self._nonzero.bases += _divisors(parts) + positive
             self._positive.bases += positive
-            self._nonnegative.bases += [base for base, _ in parts]
-            self._calls.bases += _partial_calls(definition.rhs)
+            self._nonnegative.bases += [part for part, _ in powers]
+            self._calls.bases += _partial_calls(parts)
 
-    def unknown(self, expr: Expr, conditions: Iterable[Condition]) -> str | None:
+    def _where_needed(self, name: str) -> Facts:
+        """The fact that an array is needed, if it is in branches alone."""
+        return frozenset([stand_in(S.One, f"{name} is needed")]) if name in self._inside else ALWAYS
+
+    def unknown(self, expr: Expr, conditions: Iterable[Condition], about: str = "") -> str | None:
         """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
-        that might not be defined; None where there is none."""
-        for base in [*_divisors(expr), *(c.nonzero for c in conditions)]:
-            if not (is_known(base, "positive") or self._is_known(base, self._is_nonzero)):
-                return f"nothing says that {base} is not zero, by which the line divides"
-        for base, power in _powers(expr):
-            if not (is_known(base, "positive") or self._is_known(base, partial(self._has_root, strictly=power < 0))):
-                return f"nothing says that {base} is positive, of which the line takes a root or a logarithm"
-        for call in _partial_calls(expr):
-            if not self._is_known(call, lambda form, stage: _itself(form) <= self._calls.keys(form, stage)):
-                return f"nothing says that {call} is defined"
+        that might not be defined; None where there is none.  The line is ``about`` an array, or about none."""
+        parts = list(_parts(expr, self._where_needed(about)))
+        for part in [*_divisors(parts), *((c.nonzero, ALWAYS) for c in conditions)]:
+            if not self._is_known(part, self._is_nonzero):
+                return f"nothing says that {part[0]} is not zero, by which the line divides"
+        for part, power in _powers(parts):
+            if not self._is_known(part, partial(self._has_root, strictly=power < 0)):
+                return f"nothing says that {part[0]} is positive, of which the line takes a root or a logarithm"
+        for part in _partial_calls(parts):
+            if not self._is_known(part, lambda at: _itself(at.form) <= self._calls.keys(at)):
+                return f"nothing says that {part[0]} is defined"
         return None
 
     def _has_kink(self, base: Basic, power: Rational) -> bool:
@@ -121,30 +157,42 @@ class Divisors:
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
 
-    def _is_known(self, base: Basic, test: Callable[[Polynomial, int], bool]) -> bool:
-        forms = ((self._normal_form(base, stage), stage) for stage in range(STAGES))
-        return any(form is not None and test(form, stage) for form, stage in forms)
+    def _is_known(self, part: Part, test: Callable[[Place], bool]) -> bool:
+        """Whether a test holds of an expression, at some stage, and where that is a choice in each of its branches."""
+        base, facts = part
+        if is_known(base, "positive"):
+            return True
+        for stage in range(STAGES):
+            form, given = self._normal_form(base, stage), [self._normal_form(fact, stage) for fact in facts]
+            if form is None or any(fact is None for fact in given):
+                continue
+            known = frozenset(spell_items(ordered(fact)) for fact in given if fact is not None)
+            letters = free_of_items(ordered(form)).union(*(free_of_items(ordered(f)) for f in given if f is not None))
+            branches = indicators.branches(form)
+            if all(test(Place(piece, stage, known | more, letters)) for piece, more in branches):
+                return True
+        return False
 
-    def _is_nonzero(self, form: Polynomial, stage: int) -> bool:
+    def _is_nonzero(self, at: Place) -> bool:
         """Whether a normal form is known not to be zero."""
         try:
-            atoms = _inverse(form)
+            atoms = _inverse(at.form)
         except NoNormalForm:
             return False
-        known = self._nonzero.keys(form, stage)
+        known = self._nonzero.keys(at)
         return all(a.key in known or _is_positive_atom(a, known) for a in atoms)
 
-    def _has_root(self, form: Polynomial, stage: int, strictly: bool) -> bool:
+    def _has_root(self, at: Place, strictly: bool) -> bool:
         """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
         try:
-            factor, _, rest = algebra.content(form, positive=True)
+            factor, _, rest = algebra.content(at.form, positive=True)
         except NoNormalForm:
             return False
-        known = self._nonzero.keys(form, stage)
+        known = self._nonzero.keys(at)
         if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
             return False
         rest = _odd_part(rest)
-        if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(form, stage):
+        if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(at):
             return True
         return _is_positive(rest, known) if strictly else is_nonnegative(rest)
 
@@ -161,35 +209,75 @@ class Divisors:
 
 
 class _Known:
-    """Expressions ``bases`` of which something is known for all values of their free indices; ``reading`` spells out
-    what, from their normal forms."""
+    """Expressions ``bases`` of which something is known for all values of their free indices, where some facts hold;
+    ``reading`` spells out what, from their normal forms."""
 
     def __init__(
         self, reading: Callable[[Polynomial], set[str]], normal_form: Callable[[Basic, int], Polynomial | None]
     ) -> None:
-        self.bases: list[Basic] = []
+        self.bases: list[Part] = []
         self._reading = reading
         self._normal_form = normal_form
-        self._keys: dict[tuple[frozenset[Index], int], set[str]] = {}
+        self._keys: dict[tuple[frozenset[Index], int, frozenset[str]], set[str]] = {}
 
-    def keys(self, form: Polynomial, stage: int) -> set[str]:
-        """What is known, spelled in the free indices of another normal form, where no more than that is written out."""
-        letters = free_of_items(ordered(form))
-        if (letters, stage) not in self._keys:
-            known = [self._normal_form(base, below) for base in self.bases for below in range(stage + 1)]
-            self._keys[letters, stage] = {key for k in known if k is not None for key in self._in_letters(k, letters)}
-        return self._keys[letters, stage]
+    def keys(self, at: Place) -> set[str]:
+        """What is known at a place, spelled in its letters, where no more than there is written out."""
+        key = (at.letters, at.stage, at.facts)
+        if key not in self._keys:
+            self._keys[key] = {
+                found
+                for base, facts in self.bases
+                for below in range(at.stage + 1)
+                for found in self._in_letters([self._normal_form(part, below) for part in (base, *facts)], at)
+            }
+        return self._keys[key]
 
-    def _in_letters(self, form: Polynomial, letters: frozenset[Index]) -> Iterator[str]:
-        free = sorted(free_of_items(ordered(form)))
-        choices = [[i for i in sorted(letters) if axis_of(i) == axis_of(old)] for old in free]
-        if prod(map(len, choices)) > MOST_RENAMINGS:
+    def _in_letters(self, forms: Sequence[Polynomial | None], at: Place) -> Iterator[str]:
+        known = [form for form in forms if form is not None]
+        free = sorted(frozenset[Index]().union(*(free_of_items(ordered(form)) for form in known)))
+        choices = [[i for i in sorted(at.letters) if axis_of(i) == axis_of(old)] for old in free]
+        if len(known) < len(forms) or prod(map(len, choices)) > MOST_RENAMINGS:
             return
         for chosen in product(*choices):
             try:
-                yield from self._reading(algebra.rename(form, dict(zip(free, chosen, strict=True))))
+                names = dict(zip(free, chosen, strict=True))
+                base, *facts = (algebra.rename(form, names) for form in known)
+                if at.facts.issuperset(spell_items(ordered(fact)) for fact in facts):
+                    yield from self._reading(base)
             except NoNormalForm:
                 continue
+
+
+def _outside_of_branches(program: Program) -> set[str]:
+    """The arrays that are needed outside of all branches; nodes are, since they have derivatives of their own."""
+    found = {d.name for d in program.ordered if d.is_node}
+    for definition in reversed(program.ordered):
+        if definition.name in found:
+            found |= {name for part, facts in _parts(definition.rhs) if not facts for name in _own_names(part)}
+    return found
+
+
+def _own_names(part: Basic) -> set[str]:
+    """The name of an entry, of other expressions none."""
+    return {*array_names(part)} if isinstance(part, (Indexed, Symbol)) else set()
+
+
+def _parts(expr: Basic, facts: Facts = ALWAYS) -> Iterator[Part]:
+    """The parts of an expression, with what is a fact where they are needed."""
+    yield expr, facts
+    if isinstance(expr, where):
+        condition, yes, no = expr.args
+        yield from _parts(condition, facts)
+        yield from _parts(yes, facts | _facts(condition))
+        yield from _parts(no, facts | _facts(1 - condition))
+    elif not isinstance(expr, Indexed):
+        for arg in expr.args:
+            yield from _parts(arg, facts)
+
+
+def _facts(condition: Expr) -> Facts:
+    """The conditions that all hold where one does."""
+    return frozenset(condition.args if isinstance(condition, Mul) else [condition])
 
 
 def _inverse(form: Polynomial) -> list[Atom]:
@@ -239,23 +327,23 @@ def _has_no_zero(radicand: Items, known: set[str]) -> bool:
     return _is_positive(dict(radicand), known) or all(a.key in known for a in atoms)
 
 
-def _divisors(expr: Basic) -> list[Basic]:
-    """The divisors in an expression."""
-    return [p.base for p in expr.atoms(Pow) if p.exp.could_extract_minus_sign()]
+def _divisors(parts: Iterable[Part]) -> list[Part]:
+    """The divisors among the parts of an expression."""
+    return [(p.base, facts) for p, facts in parts if isinstance(p, Pow) and p.exp.could_extract_minus_sign()]
 
 
-def _powers(expr: Basic) -> Iterator[tuple[Basic, Rational]]:
+def _powers(parts: Iterable[Part]) -> Iterator[tuple[Part, Rational]]:
     """What must not be negative for an expression to be defined, and the power that is taken of it; -1 for what must
     not be zero either: the argument of a logarithm, or the base of a power with an exponent of its own."""
-    for part in expr.atoms(Pow):
-        if not (isinstance(part.exp, Rational) and part.exp.q == 1) and not is_known(part.base, "positive"):
-            yield part.base, part.exp if isinstance(part.exp, Rational) else Rational(-1)
-    for call in expr.atoms(Function):
-        if type(call) in OF_POSITIVE:
-            yield call.args[0], Rational(-1)
+    for part, facts in parts:
+        if isinstance(part, Pow) and not (isinstance(part.exp, Rational) and part.exp.q == 1):
+            if not is_known(part.base, "positive"):
+                yield (part.base, facts), part.exp if isinstance(part.exp, Rational) else Rational(-1)
+        elif type(part) in OF_POSITIVE:
+            yield (part.args[0], facts), Rational(-1)
 
 
-def _partial_calls(expr: Basic) -> list[Basic]:
+def _partial_calls(parts: Iterable[Part]) -> list[Part]:
     """The calls of functions that are not known to be defined for all numbers, or for all positive ones."""
     known = TOTAL | OF_POSITIVE | {function for function, meaning in MEANINGS.items() if meaning.convention}
-    return [call for call in expr.atoms(Function) if type(call) not in known]
+    return [(call, facts) for call, facts in parts if isinstance(call, Function) and type(call) not in known]

@@ -210,9 +210,9 @@ class Field(_Tolerant):
         result = np.empty((len(self.primes), *spread[0].shape), dtype=object)
         for place in np.ndindex(spread[0].shape):
             arguments = [value[place] for value in spread]
-            drawn = MISSING if MISSING in arguments else self._drawn(function.__name__, *arguments)
-            is_indicator = drawn is not MISSING and function in (step, equal)
-            result[(slice(None), *place)] = drawn[0] % 2 if is_indicator else drawn
+            drawn = self._drawn(function.__name__, *arguments)
+            value = drawn[0] % 2 if function in (step, equal) else drawn
+            result[(slice(None), *place)] = MISSING if MISSING in arguments else value
         return result
 
     def select(self, value: Array, axis: int) -> Array:
@@ -276,7 +276,8 @@ class Reals(_Tolerant):
     def _map(self, function: Callable[[Any], Any], value: Array) -> Array:
         result = np.empty(value.shape, dtype=object)
         for place in np.ndindex(value.shape):
-            result[place] = value[place] if value[place] is MISSING else self._real(function, value[place])
+            at: Any = value[place]
+            result[place] = at if at is MISSING else self._real(function, at)
         return result
 
     def _real(self, function: Callable[[Any], Any], at: Any) -> Any:

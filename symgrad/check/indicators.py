@@ -9,12 +9,25 @@ where that is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import product
 from math import gcd, lcm
 
 from symgrad.check import algebra
-from symgrad.check.atoms import ONE, Atom, Exponent, Polynomial, add, function, number, ordered, scale, single
+from symgrad.check.atoms import (
+    ONE,
+    Atom,
+    Exponent,
+    Polynomial,
+    add,
+    function,
+    number,
+    ordered,
+    scale,
+    single,
+    spell_items,
+)
 
 MOST_SPLIT = 3
 """A function of an expression with more indicators is not taken apart."""
@@ -56,12 +69,29 @@ def settle(exponents: dict[Atom, Exponent]) -> None:
 
 def through(form: Polynomial, of: Callable[[Polynomial], Polynomial]) -> Polynomial:
     """A function ``of`` a normal form, its indicators outside."""
-    found = sorted({a for m in form for a, e in m if _is_indicator(a) and e == 1}, key=lambda atom: atom.key)
+    found = _indicators(form)
     if not found or len(found) > MOST_SPLIT:
         return of(form)
     first = single(found[0])
     yes, no = (through(_at(form, found[0], value), of) for value in (1, 0))
     return add(no, algebra.multiply(first, add(yes, scale(no, -1))))
+
+
+def branches(form: Polynomial) -> Iterator[tuple[Polynomial, frozenset[str]]]:
+    """A normal form in each case of its indicators, with what is 1 there, spelled out; none are told apart where there
+    are many."""
+    found = _indicators(form)
+    values = product((0, 1), repeat=len(found)) if len(found) <= MOST_SPLIT else [()]
+    for chosen in values:
+        at, facts = form, set[str]()
+        for atom, value in zip(found, chosen, strict=False):
+            at = _at(at, atom, value)
+            facts.add(spell_items(ordered(single(atom) if value else add(number(1), scale(single(atom), -1)))))
+        yield at, frozenset(facts)
+
+
+def _indicators(form: Polynomial) -> list[Atom]:
+    return sorted({a for m in form for a, e in m if _is_indicator(a) and e == 1}, key=lambda atom: atom.key)
 
 
 def _at(form: Polynomial, indicator: Atom, value: int) -> Polynomial:

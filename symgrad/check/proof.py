@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import combinations
 from math import prod
 
-from sympy import Expr
+from sympy import Expr, Indexed, Symbol
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.atoms import NoNormalForm
@@ -27,7 +27,7 @@ from symgrad.check.truth import Truth
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
 from symgrad.notation import array_names, name_of
-from symgrad.steps import Record, Total
+from symgrad.steps import Record, Total, Value
 
 MOST_EXACT = 24
 """Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
@@ -96,7 +96,10 @@ class Prover:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
 
     def _verdict(self, claim: Claim) -> Mark:
-        if (unknown := self._divisors.unknown(claim.after, claim.step.conditions)) is not None:
+        subject = claim.subject
+        is_entry = isinstance(subject, Value) and isinstance(subject.expr, (Indexed, Symbol))
+        about = name_of(subject.expr) if is_entry else ""
+        if (unknown := self._divisors.unknown(claim.after, claim.step.conditions, about)) is not None:
             return self._elsewhere(claim, unknown)
         if is_definition(claim):
             return Mark(claim.step.number, Level.DEFINITION, "a forward equation of the program")

@@ -101,7 +101,8 @@ def _plan(expr: Expr, context: _Context) -> Factor:
         base = _plan(expr.base, context)
         return replace(base, matrix=HadamardPower(base.matrix, expr.exp))  # of a number, SymPy's own power
     if isinstance(expr, where):
-        return _choice(*expr.args, context)
+        condition, yes, no = expr.args
+        return _choice(condition, yes, no, context)
     if isinstance(expr, Function) and all(arg.is_number for arg in expr.args[1:]):
         inner, rest = _plan(expr.args[0], context), expr.args[1:]
         if not isinstance(inner.matrix, MatrixExpr):

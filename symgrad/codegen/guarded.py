@@ -1,0 +1,93 @@
+"""Branches that may overflow, divide by zero or not be defined: where they are not taken, they get safe arguments.
+
+Arrays are evaluated whole, so NumPy computes each branch of a choice at every entry.  ``where(c, log(x), y)`` is
+evaluated as ``where(c, log(where(c, x, 1)), y)``: nothing warns, and nothing that is not finite meets a factor 0.  The
+same goes for what a step multiplies, as in the derivative of a maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+import sympy
+from sympy import Add, Expr, Indexed, Mul, Pow, S, Symbol
+from sympy.core.basic import Basic
+
+from symgrad.branches import may_be_infinite
+from symgrad.codegen.kernels import expm1, log1p, rebuilt
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.shift import written_out
+from symgrad.functions import equal, is_indicator, step, where
+from symgrad.notation import array_names
+
+SAFE: dict[type[Basic], Expr] = {
+    **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
+    sympy.log: S.One,
+}
+"""Arguments at which functions are finite that are not so everywhere."""
+
+
+def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
+    """The equations, each branch finite where it is not taken; what may be infinite and stands in branches alone is
+    written into them.  The arrays ``finite`` are so whatever their equations look like."""
+    kept: list[Assignment] = []
+    for a in reversed(assignments):
+        outside = {name for b in kept for name in _outside(b.rhs)}
+        is_used = any(a.name in array_names(b.rhs) for b in kept)
+        if is_used and not {a.name} & {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
+            kept = [replace(b, rhs=written_out(b.rhs, {a.name: a})) for b in kept]
+        else:
+            kept.insert(0, a)
+    return [replace(a, rhs=guarded(a.rhs)) for a in kept]
+
+
+def _outside(expr: Basic) -> Iterator[str]:
+    """The arrays that an expression needs whichever branches are taken."""
+    if isinstance(expr, (Indexed, Symbol)):
+        yield from array_names(expr)
+        return
+    for arg in expr.args[:1] if isinstance(expr, where) else expr.args:
+        yield from _outside(arg)
+
+
+def guarded(expr: Basic) -> Expr:
+    """An expression with what may be infinite in branches guarded."""
+    made = rebuilt(expr, guarded)
+    if isinstance(made, where):
+        condition, yes, no = made.args
+        if yes == no:
+            return yes
+        return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
+    if isinstance(made, Mul) and (masks := [factor for factor in made.args if _is_mask(factor)]):
+        wild = [factor for factor in made.args if factor not in masks and may_be_infinite(factor)]
+        if wild:
+            condition = Mul(*map(_nonzero, masks))
+            inside = Mul(*masks, *(_safe(factor, condition, True) for factor in wild))
+            return Mul(*(f for f in made.args if f not in masks and f not in wild), where(condition, inside, S.Zero))
+    return made
+
+
+def _is_mask(factor: Expr) -> bool:
+    """Whether a factor is a step or a comparison, or the opposite of one."""
+    return isinstance(factor, (step, equal)) or (isinstance(factor, Add) and is_indicator(factor))
+
+
+def _nonzero(mask: Expr) -> Expr:
+    """The indicator of where a mask is not 0: a step may be 1/2 at 0."""
+    return step(mask.args[0], min(1, 2 * mask.args[1])) if isinstance(mask, step) else mask
+
+
+def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
+    """An expression that is finite where the condition does not hold, or with ``holds`` false where it does."""
+
+    def chosen(argument: Expr, other: Expr) -> Expr:
+        return where(condition, *((argument, other) if holds else (other, argument)))
+
+    made = rebuilt(expr, lambda part: _safe(part, condition, holds))
+    if made.func in SAFE and array_names(made):
+        return made.func(chosen(made.args[0], SAFE[made.func]))
+    is_whole = isinstance(made, Pow) and made.exp.is_Integer and made.exp.is_positive
+    if isinstance(made, Pow) and not is_whole and array_names(made.base) and not made.base.is_positive:
+        return chosen(made.base, S.One) ** made.exp
+    return made
