@@ -329,7 +329,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
         ("info_nce", "G = ∂L/∂Z = (1/N) (P − I_N)"),
         ("info_nce", "∂L/∂u_md = (1/(N τ)) Σ_i v_id (p_mi − δ_im)"),
         ("clip_loss", "∂L/∂V = (1/(2 N τ)) (P + P1 − 2 I_N)ᵀ U"),
-        ("huber", "G = ∂L/∂e = (1/N) (e ⊙ [|e| ≤ δ 1_N] + δ sign(e) ⊙ (1_N − [|e| ≤ δ 1_N]))"),
+        ("huber", "G = ∂L/∂e = (1/N) (e if |e| ≤ δ 1_N, else δ sign(e))"),
         ("clip_loss", "L = −(1/(2 N)) Σ_n (log p_nn + log p1_nn)"),
         ("poisson", "∂L/∂z_m = (1/N) Σ_n (exp(z_n) δ_nm − y_n δ_nm)"),
         ("softmax_cross_entropy", "= −(1/N) Σ_k y_mk (δ_kc − p_mc)"),
@@ -457,6 +457,6 @@ def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
 
 def test_relations_in_brackets_are_explained_where_there_are_any() -> None:
     remark = "A relation in brackets, such as"
-    for name, shown in (("huber", True), ("mse", False)):
+    for name, shown in (("relu_perceptron", True), ("mse", False)):
         page = layout(derived(name).record)
         assert all((remark in render(page)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html))

@@ -17,6 +17,7 @@ from symgrad.check.fields import (
     OutsideDomain,
     OutsideField,
     Reals,
+    is_missing,
 )
 from symgrad.check.instantiate import Instance
 from symgrad.check.magnitude import is_modest
@@ -25,7 +26,7 @@ from symgrad.check.shapes import MOST_TERMS, standard_shapes, terms
 from symgrad.check.sight import Sight
 from symgrad.check.truth import ATTEMPTS, Truth
 from symgrad.equations import Assumption
-from symgrad.steps import Record
+from symgrad.steps import Record, Value
 
 SPREAD = 16
 """So many points far from each other are tried where nothing else decides a line: each size with all signs."""
@@ -172,7 +173,17 @@ def _failing(claim: Claim, shape: Sizes, place: tuple[int, ...]) -> str:
 
 
 def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
-    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says."""
+    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says.  A value that
+    is needed in branches alone is compared where it has one."""
+    if isinstance(claim.subject, Value):
+        with truth.evaluator.numbers.tolerant():
+            meaning, after = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
+        gaps = is_missing(meaning)
+        if gaps.all():
+            raise OutsideField("it has no value there")
+        if (is_missing(after) & ~gaps).any():
+            raise OutsideDomain("a side has no value")
+        return np.where(gaps, 0, meaning), np.where(gaps, 0, after)
     try:
         meaning = truth.meaning(claim.subject, claim.letters)
     except OutsideDomain as why:

@@ -96,9 +96,8 @@ class Prover:
             return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
 
     def _verdict(self, claim: Claim) -> Mark:
-        subject = claim.subject
-        is_entry = isinstance(subject, Value) and isinstance(subject.expr, (Indexed, Symbol))
-        about = name_of(subject.expr) if is_entry else ""
+        value = claim.subject.expr if isinstance(claim.subject, Value) else None
+        about = name_of(value) if isinstance(value, (Indexed, Symbol)) else ""
         if (unknown := self._divisors.unknown(claim.after, claim.step.conditions, about)) is not None:
             return self._elsewhere(claim, unknown)
         if is_definition(claim):
