@@ -123,7 +123,7 @@ def _with_expression(arguments: Sequence[str]) -> list[str]:
     """The arguments, an expression that begins with a minus joined to its option: alone it would be taken for one."""
     joined = list(arguments)
     for place, option in reversed(list(enumerate(joined[:-1]))):
-        if option in ("-e", "--expression") and re.match(r"-[^-]", joined[place + 1]):
+        if option in ("-e", "--expression") and not re.fullmatch("--[a-z]+(=.*)?|-[eoh]", joined[place + 1]):
             joined[place : place + 2] = [f"--expression={joined[place + 1]}"]
     return joined
 

@@ -23,7 +23,7 @@ from symgrad.notation import Array, replaced
 from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program
-from symgrad.spelling import is_alike
+from symgrad.spelling import is_alike, same_look
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 MOST_TERMS = 150_000
@@ -37,6 +37,7 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     ``UnsupportedError``, naming the equation, for an expression without a derivative, one that is nested too deeply
     and one that takes too much work.
     """
+    wrt = [same_look(name, program.arrays) if isinstance(name, str) else name for name in wrt]
     with nested(f"{program.name}: an equation"):
         _check(program, wrt)
         program = program.with_nodes(wrt)

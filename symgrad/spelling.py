@@ -97,6 +97,12 @@ def is_alike(name: str, others: Iterable[str]) -> bool:
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
 
 
+def same_look(name: str, known: Iterable[str]) -> str:
+    """The one of ``known`` that is written like ``name`` in print: lambda_ for λ; ``name`` itself if there is none."""
+    written = look(normalize("NFKC", name))
+    return name if name in known else next((other for other in known if look(other) == written), name)
+
+
 def look_same_in_lower_case(names: Iterable[str]) -> frozenset[str]:
     """Those of ``names`` whose entries would look like another's in lower case."""
     lowered = {name: entry_spelled(word(name).lower()) for name in names}

@@ -13,7 +13,9 @@ import scipy.special
 from sympy import Rational
 
 import symgrad
+from symgrad.array.expression import parse
 from symgrad.array.numbers import exact
+from symgrad.cli import main
 
 # --- numbers -------------------------------------------------------------------------------------------------------
 
@@ -89,3 +91,39 @@ def test_what_has_a_plain_meaning_works(shapes: str, function: Callable[..., Any
 def test_a_refusal_does_not_recommend_what_it_refuses(function: Callable[..., Any], words: str) -> None:
     said = first_line("Q: N D", function)
     assert words in said and "nearest" not in said
+
+
+# --- one line, and names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("np.mean((X @ w - y)**2)", "mean((X @ w - y)**2)"),
+        ("((X @ w - y)**2).mean()", "mean((X @ w - y)**2)"),
+        ("sum((X @ w - y)**2) / len(y)", "sum((X @ w - y)**2) / N"),
+        ("sum((X @ w - y)**2) / y.shape[0]", "sum((X @ w - y)**2) / N"),
+        ("np.pi * sum(w) + sum(eye(len(w)) @ w)", "pi * w.sum() + np.sum(np.eye(D) @ w)"),
+    ],
+)
+def test_what_works_in_a_function_works_in_one_line(text: str, same: str) -> None:
+    shapes = "X: N D, w: D, y: N"
+    assert symgrad.derive(parse(text, shapes, "w")).to_text() == symgrad.derive(parse(same, shapes, "w")).to_text()
+
+
+def test_a_loss_in_one_line_may_begin_with_a_minus(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["derive", "-e", "-mean(log(p))", "--shapes", "p: N positive"]) == 0
+    assert "∂L/∂p" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["lambda_", "lambda", "λ"])
+def test_what_is_shown_for_lambda_can_be_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = ["--shapes", f"w: D, {name}: scalar"]
+    assert main(["derive", "-e", f"{name} * sum(w**2)", *shapes, "--wrt", name]) == 0
+    assert "∂L/∂λ = " in capsys.readouterr().out
+
+
+def test_a_product_of_numbers_is_what_its_equation_says() -> None:
+    cubes = symgrad.loss(shapes="A: D")(lambda A: np.mean((np.exp(A) ** 1.5) ** 3))
+    at = np.array([0.3, -0.2])
+    assert symgrad.derive(cubes).to_numpy()(at)[0] == pytest.approx(cubes(at))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, Signature
@@ -13,13 +13,27 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symgrad.array import public
 from symgrad.array.loss import Loss
+from symgrad.array.names import in_english
 from symgrad.array.numbers import is_number
 from symgrad.array.place import Place, at_place, written_at
 from symgrad.array.shapes import parse_shapes
-from symgrad.array.table import FUNCTIONS, REFUSED, name_of, refusal
+from symgrad.array.table import REFUSED, refusal
+from symgrad.array.vocabulary import (
+    ATTRIBUTES,
+    CONSTANTS,
+    KEYWORDS,
+    KINDS,
+    METHODS,
+    NAMES,
+    OPERATORS,
+    SETTINGS,
+    SIGNS,
+    function,
+    is_in_module,
+)
 from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.spelling import same_look
 
 MOST_LETTERS = 10_000
 MOST_DEPTH = 50
@@ -29,65 +43,6 @@ LONGEST_RUN = 600  # of digits that is read at all: of more, Python may refuse t
 LARGEST_EXPONENT = 100
 LARGEST_NUMBER = 10**300  # made by operators
 
-OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: a**b,
-    ast.MatMult: lambda a, b: a @ b,
-    ast.USub: lambda a: -a,
-    ast.UAdd: lambda a: +a,
-    ast.Gt: lambda a, b: a > b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.Lt: lambda a, b: a < b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
-    ast.BitAnd: lambda a, b: a & b,
-    ast.BitOr: lambda a, b: a | b,
-    ast.Invert: lambda a: ~a,
-}
-SIGNS: dict[type[ast.AST], str] = {
-    ast.Mod: "%",
-    ast.FloorDiv: "//",
-    ast.LShift: "<<",
-    ast.RShift: ">>",
-    ast.BitXor: "^",
-    ast.Not: "not",
-}
-"""Python's operators that are not in the language."""
-KINDS: dict[type[ast.AST], str] = {
-    ast.BoolOp: "'and' or 'or'",
-    ast.NamedExpr: "an assignment with :=",
-    ast.Lambda: "a lambda",
-    ast.IfExp: "a conditional (where(...) says it)",
-    ast.List: "a list",
-    ast.Tuple: "a tuple",
-    ast.Set: "a set",
-    ast.Dict: "a dictionary",
-    ast.ListComp: "a list comprehension",
-    ast.SetComp: "a set comprehension",
-    ast.DictComp: "a dictionary comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.JoinedStr: "an f-string",
-    ast.Starred: "a starred argument",
-    ast.Await: "an await",
-    ast.Yield: "a yield",
-    ast.YieldFrom: "a yield",
-}
-"""What else Python has and the language has not, in words."""
-KEYWORDS = {"axis", "keepdims", "ord", "ddof", "weights"}
-
-# The functions of the language by name: NumPy's, by their own names and some that are said, and those of this package.
-NAMES: dict[str, Callable[..., Any]] = {
-    **{name_of(function): function for function in FUNCTIONS},
-    "abs": np.absolute,
-    "amax": np.max,
-    "amin": np.min,
-    **{name: getattr(public, name) for name in public.__all__},
-}
-
 
 @dataclass(frozen=True)
 class Expression:
@@ -95,10 +50,12 @@ class Expression:
 
     text: str
     tree: ast.expr
+    sizes: Mapping[str, tuple[str, int]]  # the input, and the place in its shape, that has the size of each axis
 
     def __call__(self, /, **inputs: Any) -> Any:
         """The value at ``inputs``, arrays or symbols, by name."""
-        return _value(self.tree, inputs, self.text)
+        sizes = {axis: np.shape(inputs[name])[at] for axis, (name, at) in self.sizes.items() if name in inputs}
+        return _value(self.tree, {"pi": np.pi, **sizes, **inputs}, self.text)
 
 
 def parse(text: str, shapes: str, wrt: str = "") -> Loss:
@@ -108,19 +65,25 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     the language and subscripts, and for what is too deep, too long or too large.
     """
     inputs = parse_shapes(shapes)
+    names = [shape.name for shape in inputs]
     text = " ".join(text.splitlines()).strip()
-    tree = _parsed(text)
-    _check(tree, text, {shape.name for shape in inputs})
-    expression = Expression(text, tree)
+    text = re.sub(r"\blambda\b", "lambda_", text) if "lambda_" in names else text
+    tree = _parsed(text := in_english(text))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = same_look(node.id, names)
+    places = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
+    sizes = {axis: (shape.name, at) for shape, at, axis in reversed(places) if not (shape.labels and at)}
+    _check(tree, text, {"pi", *names, *sizes})
+    expression = Expression(text, tree, sizes)
 
     def evaluate(*args: Any, **keywords: Any) -> Any:
         return expression(**evaluate.__signature__.bind(*args, **keywords).arguments)  # type: ignore[attr-defined]
 
     parameters = [Parameter(shape.name, Parameter.POSITIONAL_OR_KEYWORD) for shape in inputs]
     evaluate.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    names = wrt.replace(",", " ").split()
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    by = names or [
+    by = wrt.replace(",", " ").split() or [
         shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"} and shape.name in used
     ]
     return Loss(evaluate, inputs, by, "loss", "")
@@ -199,10 +162,7 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
             _refuse(node, text, "a comparison is one of > >= < <= == != between two values")
         return [node.left, node.comparators[0]]
     if isinstance(node, ast.Attribute):
-        if node.attr != "T":
-            instead = f"; write {node.attr}(...)" if node.attr in NAMES else ""
-            _refuse(node, text, f"the attribute {node.attr!r} is not in the language: only .T is{instead}")
-        return [node.value]
+        return _allowed_attribute(node, text)
     if isinstance(node, ast.Subscript):
         keys = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         return [node.value, *(key for key in keys if not _is_plain_key(key))]
@@ -213,29 +173,40 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
     _refuse(node, text, f"{KINDS.get(type(node), 'this')} is not in the language")
 
 
+def _allowed_attribute(node: ast.Attribute, text: str) -> list[ast.AST]:
+    if is_in_module(node):
+        if node.attr not in CONSTANTS:
+            _refuse(node, text, _unknown(node.attr, set(CONSTANTS)))
+        return []
+    if node.attr not in ATTRIBUTES:
+        known = f": there are {', '.join(sorted(ATTRIBUTES))}"
+        instead = f": write .{node.attr}(...)" if node.attr in METHODS else known
+        _refuse(node, text, f"the attribute {node.attr!r} is not in the language{instead}")
+    return [node.value]
+
+
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
-    if not isinstance(node.func, ast.Name):
-        called = text[node.func.col_offset : node.func.end_col_offset]
-        _refuse(node.func, text, f"the call of {called} is not in the language: write a function by its name alone")
-    if node.func.id not in NAMES:
-        _refuse(node.func, text, _unknown_function(node.func.id))
+    given: list[ast.AST] = [*node.args, *(k.value for k in node.keywords if k.arg not in SETTINGS)]
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if isinstance(node.func, ast.Attribute) and not is_in_module(node.func):
+        if name not in METHODS:
+            _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, METHODS)}")
+        given.append(node.func.value)
+    elif function(node.func) is None:
+        _refuse(node.func, text, refusal(name) if name in REFUSED else f"unknown function {name}{_near(name, NAMES)}")
     for keyword in node.keywords:
         if keyword.arg not in KEYWORDS:
             _refuse(keyword, text, f"the keyword {keyword.arg or '**'} is not in the language")
-    given: list[ast.AST] = [*node.args, *(k.value for k in node.keywords if k.arg == "weights")]
-    for keyword in node.keywords:
-        if keyword.arg != "weights" and not _is_setting(keyword.value):
+        if keyword.arg in SETTINGS and not _is_setting(keyword.value):
             _refuse(keyword.value, text, f"{keyword.arg}= takes a whole number, True or False")
-    if node.func.id == "einsum" and given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
-        given = given[1:]
-    return given
+    words = node.args[:1] if name == "einsum" else given if name == "norm" else []  # those that may be text
+    given = [g for g in given if not (g in words and isinstance(g, ast.Constant) and isinstance(g.value, str))]
+    return [part for g in given for part in (g.elts if isinstance(g, ast.Tuple) else [g])]
 
 
-def _unknown_function(name: str) -> str:
-    if name in REFUSED:
-        return refusal(name)
-    near = get_close_matches(name, NAMES, n=3, cutoff=0.5)
-    return f"unknown function {name}{': expected ' + ' or '.join(near) if near else ''}"
+def _near(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    return f": expected {' or '.join(near)}" if near else ""
 
 
 def _is_setting(node: ast.AST) -> bool:
@@ -266,8 +237,9 @@ def _check_constant(node: ast.Constant, text: str) -> None:
 def _unknown(name: str, inputs: set[str]) -> str:
     if name in NAMES:
         return f"the function {name} is not called: write {name}(...)"
-    near = get_close_matches(name, sorted(inputs), n=1, cutoff=0.5)
-    return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(sorted(inputs))}"
+    known = sorted(inputs - {"pi"})
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(known)}"
 
 
 # --- what it says -------------------------------------------------------------------------------------------------
@@ -283,6 +255,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
         return tuple(_value(part, inputs, text) for part in node.elts)
     if isinstance(node, ast.Slice):
         return slice(None)
+    if isinstance(node, ast.Attribute) and is_in_module(node):
+        return CONSTANTS[node.attr]
     parts = [_value(part, inputs, text) for part in _operands(node)]
     with written_at(_place(node, text)):
         try:
@@ -292,8 +266,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
         except ZeroDivisionError:
             place = _place(node, text)
             raise at_place(ProgramError(f"division by zero at column {place.start + 1}"), place) from None
-        except (ArithmeticError, ValueError, TypeError, IndexError) as error:
-            _refuse(node, text, f"{type(error).__name__} ({error})")
+        except (ArithmeticError, AttributeError, ValueError, TypeError, IndexError) as error:
+            _refuse(node, text, f"{ast.unparse(node)}: {error}")
 
 
 def _operands(node: ast.AST) -> list[ast.AST]:
@@ -305,7 +279,10 @@ def _operands(node: ast.AST) -> list[ast.AST]:
         return [node.left, node.comparators[0]]
     if isinstance(node, ast.Subscript):
         return [node.value, node.slice]
-    return [node.value] if isinstance(node, ast.Attribute) else list(node.args) if isinstance(node, ast.Call) else []
+    if isinstance(node, ast.Call):
+        is_method = isinstance(node.func, ast.Attribute) and not is_in_module(node.func)
+        return [node.func.value, *node.args] if is_method else list(node.args)  # type: ignore[attr-defined]
+    return [node.value] if isinstance(node, ast.Attribute) else []
 
 
 def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: str) -> Any:
@@ -321,9 +298,13 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
     if isinstance(node, ast.Compare):
         return OPERATORS[type(node.ops[0])](*parts)
     if isinstance(node, ast.Attribute):
-        return np.transpose(parts[0])
+        return getattr(parts[0], node.attr)
     if isinstance(node, ast.Subscript):
         return parts[0][parts[1]]
-    assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    assert isinstance(node, ast.Call)
     keywords = {str(k.arg): _value(k.value, inputs, text) for k in node.keywords}
-    return NAMES[node.func.id](*parts, **keywords)
+    if isinstance(node.func, ast.Attribute) and not is_in_module(node.func):
+        return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)
+    called = function(node.func)
+    assert called is not None
+    return called(*parts, **keywords)

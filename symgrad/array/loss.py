@@ -23,6 +23,7 @@ from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_
 from symgrad.errors import InputError, ProgramError, SymgradError, nested
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
+from symgrad.spelling import same_look
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Loss:
         self.function, self.shapes, self.wrt, self.name, self.summary = (
             function,
             tuple(shapes),
-            tuple(wrt),
+            tuple(same_look(one, [shape.name for shape in shapes]) for one in wrt),
             name,
             summary,
         )
@@ -66,12 +67,17 @@ class Loss:
         return f"<loss {self.name}: {inputs}; by {', '.join(self.wrt)}>"
 
     def _check(self) -> None:
-        known = inspect.signature(self.function).parameters
+        known = self._parameters()
         declared = [shape.name for shape in self.shapes]
         if unknown := [name for name in declared if name not in known]:
             raise InputError(f"shapes names {unknown[0]}, but the parameters are {', '.join(known)}")
         if unknown := [name for name in self.wrt if name not in declared]:
             raise InputError(f"wrt names {unknown[0]}, but shapes declares {', '.join(declared)}")
+
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        """The parameters of the function, those in Greek letters by the names that ``shapes`` gives them."""
+        declared = [shape.name for shape in self.shapes]
+        return {same_look(name, declared): p for name, p in inspect.signature(self.function).parameters.items()}
 
     def program(self, **fixed: Any) -> Program:
         """The forward equations; ``fixed`` gives scalars of ``shapes`` a number, and other parameters a value.
@@ -83,6 +89,7 @@ class Loss:
 
     def trace(self, fixed: Mapping[str, Any]) -> Traced:
         """The program, as ``program`` returns it, with where its equations were written."""
+        fixed = {same_look(name, self._parameters()): value for name, value in fixed.items()}
         kept = [shape for shape in self._in_order() if shape.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
@@ -105,7 +112,7 @@ class Loss:
 
     def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
         """The numbers that scalars among the inputs are unless given."""
-        parameters = inspect.signature(self.function).parameters
+        parameters = self._parameters()
         found = {s.name: parameters[s.name].default for s in kept if not s.array.axes}
         return tuple(
             (n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(complex(value))
@@ -113,12 +120,12 @@ class Loss:
 
     def _in_order(self) -> list[Shape]:
         """The declared inputs in the order of the function's parameters."""
-        order = list(inspect.signature(self.function).parameters)
+        order = list(self._parameters())
         return sorted(self.shapes, key=lambda shape: order.index(shape.name))
 
     def _arguments(self, given: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """What the function is called with: symbols, numbers that are fixed, and defaults."""
-        parameters = inspect.signature(self.function).parameters
+        parameters = self._parameters()
         declared = {shape.name: shape for shape in self.shapes}
         if unknown := [name for name in fixed if name not in parameters]:
             raise InputError(f"{self.name} has no parameter {unknown[0]!r}: expected {', '.join(parameters)}")
@@ -138,7 +145,7 @@ class Loss:
                     f"{self.name}: {name} is not in shapes and has no default: declare it, or give {name}="
                 )
             if parameter.kind is parameter.KEYWORD_ONLY:
-                keywords[name] = value
+                keywords[parameter.name] = value
             else:
                 args.append(value)
         return args, keywords

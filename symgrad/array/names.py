@@ -88,6 +88,11 @@ def sanitised(name: str) -> str:
     return clean if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", clean) else ""
 
 
+def in_english(text: str) -> str:
+    """A text with the English names of its Greek letters, but for those that look like Latin ones."""
+    return re.sub("[α-νξπρσ-ωΓΔΘΛΞΠΣΦΨΩ]", lambda found: _english(found[0]), text)
+
+
 def _english(letter: str) -> str:
     if letter.isascii():
         return letter

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from keyword import iskeyword
 from string import ascii_lowercase
 
-from symgrad.array.names import sanitised
+from symgrad.array.names import in_english
 from symgrad.equations import DOMAINS
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
@@ -105,10 +106,9 @@ def _parse_one(part: str) -> Shape:
     if not colon:
         raise InputError(f"shapes: {part!r} lacks a colon; expected such as 'X: N D'")
     _check_length(name)
-    if not name.isidentifier() or not name.isascii():
-        near = sanitised(name)
-        instead = f", such as {near}" if near else ""
-        raise InputError(f"shapes: {name!r} cannot name an input: use letters a-z, digits and underscores{instead}")
+    name = "lambda_" if name == "lambda" else in_english(name)
+    if not name.isidentifier() or not name.isascii() or iskeyword(name):
+        raise InputError(f"shapes: {name!r} cannot name an input: use letters a-z, digits and underscores")
     pieces = rest.split()
     if not pieces:
         raise InputError(f"shapes: {name} has no axes; expected such as '{name}: N D', or '{name}: scalar'")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from symgrad.array import public
+from symgrad.array.elementwise import SCIPY
 
 
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
@@ -31,7 +35,14 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     return x - public.logsumexp(x, axis, keepdims=True)
 
 
-REDUCTIONS = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}
+REDUCTIONS: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}
+
+
+def function(name: str) -> Callable[..., Any] | None:
+    """A function of scipy.special on arrays and on symbols; None for one without a meaning, and without SciPy."""
+    if name in REDUCTIONS or name not in SCIPY or not find_spec("scipy"):
+        return REDUCTIONS.get(name)
+    return getattr(import_module("scipy.special"), name, None)
 
 
 def instead() -> dict[Any, Any]:

@@ -1,0 +1,64 @@
+"""What may stand in a loss in one line: the operators, functions, methods and names of the language, by name."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgrad.array import public, special
+from symgrad.array.made import INSTEAD
+from symgrad.array.symbolic import Symbolic
+from symgrad.array.table import FUNCTIONS, name_of
+
+# fmt: off
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Pow: operator.pow, ast.MatMult: operator.matmul, ast.USub: operator.neg, ast.UAdd: operator.pos,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Eq: operator.eq,
+    ast.NotEq: operator.ne, ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.Invert: operator.invert,
+}
+SIGNS: dict[type[ast.AST], str] = {
+    ast.Mod: "%", ast.FloorDiv: "//", ast.LShift: "<<", ast.RShift: ">>", ast.BitXor: "^", ast.Not: "not",
+}
+"""Python's operators that are not in the language."""
+KINDS: dict[type[ast.AST], str] = {
+    ast.BoolOp: "'and' or 'or'", ast.NamedExpr: "an assignment with :=", ast.Lambda: "a lambda",
+    ast.IfExp: "a conditional (where(...) says it)", ast.List: "a list", ast.Tuple: "a tuple", ast.Set: "a set",
+    ast.Dict: "a dictionary", ast.ListComp: "a list comprehension", ast.SetComp: "a set comprehension",
+    ast.DictComp: "a dictionary comprehension", ast.GeneratorExp: "a comprehension", ast.JoinedStr: "an f-string",
+    ast.Starred: "a starred argument", ast.Await: "an await", ast.Yield: "a yield", ast.YieldFrom: "a yield",
+}
+"""What else Python has and the language has not, in words."""
+# fmt: on
+SETTINGS = {"axis", "keepdims", "ddof", "axes"}
+KEYWORDS = {*SETTINGS, "ord", "weights", "a_min", "a_max", "min", "max", "b"}
+ATTRIBUTES = {"T", "shape", "size", "ndim"}
+METHODS = {name for name, value in vars(Symbolic).items() if callable(value) and name[0] != "_" and name != "length"}
+CONSTANTS = {"pi": np.pi, "e": np.e, "inf": np.inf, "newaxis": None}
+MODULES = ("np", "numpy", "np.linalg", "numpy.linalg", "math", "scipy.special", "symgrad.array")
+
+# The functions by name: NumPy's, by all of their names, and those of this package.
+NAMES: dict[str, Callable[..., Any]] = {
+    **{name_of(function): function for function in FUNCTIONS},
+    **{n: f for n, f in vars(np).items() if callable(f) and (f in FUNCTIONS or f in (np.shape, np.size, np.ndim))},
+    **{name_of(function): made for function, made in INSTEAD.items()},
+    **{name: getattr(public, name) for name in public.__all__},
+}
+
+
+def is_in_module(node: ast.expr) -> bool:
+    """Whether a node is the name of something in a module, such as ``np.linalg.norm``."""
+    return isinstance(node, ast.Attribute) and ast.unparse(node.value) in MODULES
+
+
+def function(node: ast.expr) -> Callable[..., Any] | None:
+    """The function of the language that a node names, alone or in its module."""
+    if isinstance(node, ast.Name):
+        return NAMES.get(node.id) or special.function(node.id)
+    if not isinstance(node, ast.Attribute) or not is_in_module(node):
+        return None
+    return (special.function if ast.unparse(node.value) == "scipy.special" else NAMES.get)(node.attr)
