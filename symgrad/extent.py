@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from math import prod
 
+import numpy as np
 from sympy import Indexed, Symbol
 from sympy.core.basic import Basic
 
@@ -16,8 +17,17 @@ MOST_ENTRIES = 10_000
 """Of all arrays together: each is an expression of its own, and nobody reads as many."""
 
 
-def check_extent(program: Program, sizes: Mapping[str, int]) -> None:
-    """Raises ``InputError`` where the arrays have too many entries at these sizes."""
+def check_sizes(program: Program, sizes: Mapping[str, int]) -> None:
+    """Raises ``InputError`` unless every axis has a size of at least 1, and the arrays have not too many entries."""
+    known = [axis.name for axis in program.axes]
+    for name in (*sizes, *known):
+        if name not in known:
+            raise InputError(f"{program.name}: unknown axis {name}: expected {', '.join(known)}")
+        if name not in sizes:
+            raise InputError(f"{program.name}: a size for the axis {name} is missing")
+        if not isinstance(sizes[name], (int, np.integer)) or isinstance(sizes[name], bool) or sizes[name] < 1:
+            words = f"size of the axis {name}: expected a whole number, at least 1, got {sizes[name]!r}"
+            raise InputError(f"{program.name}: {words}")
     entries = sum(prod(int(sizes[axis.name]) for axis in array.axes) for array in program.arrays.values())
     if entries > MOST_ENTRIES:
         words = f"{entries} entries at these sizes are too many; at most {MOST_ENTRIES} are written out"

@@ -42,9 +42,7 @@ def _unsigned(nodes: Sequence[Node]) -> tuple[bool, list[Node]]:
 
 def signed(node: Node, negative: bool) -> Node:
     """The node, or minus it."""
-    if not negative:
-        return node
-    return node.of if isinstance(node, Negative) else Negative(node.letters, node)
+    return Negative(node.letters, node) if negative else node
 
 
 def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
@@ -73,8 +71,6 @@ def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] =
     """The product of ``above`` divided by the product of ``below``, entry by entry."""
     negative, nodes = _unsigned([*above, *below])
     upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
-    if not upper and not lower:
-        return signed(number(1), negative)
     if len(upper) == 1 and not lower:
         return signed(upper[0], negative)
     layout = common_layout([*upper, *lower], order)
@@ -134,4 +130,4 @@ def is_weighted(node: Node) -> bool:
     if not (isinstance(node, Reduce) and isinstance(node.of, Call) and node.of.function is weighted):
         return False
     weight, logarithm = (parted(arg)[1] for arg in node.of.given)
-    return not node.letters and bool(node.over) and set(weight.letters) == set(logarithm.letters)
+    return not node.letters and set(weight.letters) == set(logarithm.letters)

@@ -150,8 +150,6 @@ def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
 def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
     """log(argument) without exponentials under the logarithm, or None where nothing is gained."""
     plain = _resolved(argument, known)
-    if (u := _softplus_argument(plain)) is not None:
-        return logaddexp(0, u)
     terms: list[Expr] = []
     gained = False
     for factor in Mul.make_args(plain):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from types import ModuleType
 
 from symgrad.codegen import runtime
 from symgrad.codegen.body import Body, one_hot, sizes
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import labelled
 from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,
@@ -63,7 +66,7 @@ def assembled(
     """A module of some functions and of what they need of runtime modules; ``shown`` gives the names of arrays,
     ``imports`` are further lines, ``needed`` says what has to be installed."""
     needs = needs_of(functions)
-    sources = runtime.functions_for(needs, *runtimes, runtime).values()
+    sources = functions_for(needs, *runtimes, runtime).values()
     uses_math = "math" in needs or any("math." in source for source in sources)
     head = ["import math"] if uses_math else []
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
@@ -73,6 +76,23 @@ def assembled(
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
     return "\n\n\n".join([first, *parts]) + "\n"
+
+
+@cache
+def _sources(module: ModuleType) -> dict[str, str]:
+    """The sources of the functions of a module."""
+    own = {n: f for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__}
+    return {name: inspect.getsource(f).rstrip() for name, f in own.items()}
+
+
+def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
+    """The sources of the functions of some modules that are among ``needs``, and of those that they call, in the order
+    of their definition; of two by one name that of the earlier module."""
+    known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
+    wanted = [name for name in known if name in needs]
+    for name in wanted:
+        wanted += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in wanted]
+    return {name: source for name, source in known.items() if name in wanted}
 
 
 def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
@@ -217,12 +237,13 @@ def domain_checks(record: Record, names: Mapping[str, str]) -> list[Source]:
     ]
     for a in record.program.assumptions:
         if domain := a.domain:
-            (own,) = (names[name] for name in array_names(a.lhs))
+            (name,) = array_names(a.lhs)
+            own = names[name]
             high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
             code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
             test = Source(code, needs=frozenset(["_within", *needs]))
-            labels = any(takes_labels(record, x) for x in inputs if array_names(a.lhs) == {x.name})
-            lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if labels else [test]
+            is_either = name in labelled(record)
+            lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if is_either else [test]
     return lines
 
 

@@ -50,7 +50,7 @@ from symgrad.codegen.source_text import (
     tuple_of,
     written,
 )
-from symgrad.functions import MEANINGS, absolute, selection, signum, step, where
+from symgrad.functions import MEANINGS, absolute, selection
 from symgrad.notation import axis_name
 
 # Calls, with {} for each argument.
@@ -63,18 +63,7 @@ ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
     sigmoid: "_sigmoid({})",
     weighted: "_weighted({}, {})",
 }
-NUMBER_FUNCTIONS: dict[type[sympy.Function], str] = {
-    function: meaning.python for function, meaning in MEANINGS.items() if not meaning.python.startswith("_")
-} | {
-    step: "float(({0} > 0) + {1} * ({0} == 0))",
-    signum: "float(({0} > 0) - ({0} < 0))",
-    where: "({1} if {0} else {2})",
-    expm1: "math.expm1({})",
-    log1p: "math.log1p({})",
-    logaddexp: "float(np.logaddexp({}, {}))",
-    sigmoid: "math.exp(-float(np.logaddexp(0, -({}))))",
-    weighted: "({0} * {1} if {0} else 0.0)",
-}
+NUMBER_FUNCTIONS = {function: m.python for function, m in MEANINGS.items() if m.python.startswith("math.")}
 
 
 @dataclass(frozen=True)
@@ -150,8 +139,11 @@ class NumpyEmitter:
                     return written("np.sqrt({})", self.over(base, letters))
                 return raised(self.over(base, letters), self.over(exponent, letters))
             case Call(letters, function, given):
-                functions = NUMBER_FUNCTIONS if node.is_plain else ARRAY_FUNCTIONS
-                return applied(functions, function, [self.over(arg, letters) for arg in given])
+                args = [self.over(arg, letters) for arg in given]
+                if node.is_plain and function in NUMBER_FUNCTIONS:
+                    return applied(NUMBER_FUNCTIONS, function, args)
+                value = applied(ARRAY_FUNCTIONS, function, args)
+                return written("float({})", value) if node.is_plain else value  # a number of NumPy's has a dtype
             case Largest(_, of, index):
                 place = Source(str(of.letters.index(index)))
                 return applied(ARRAY_FUNCTIONS, selection, [self.text(of), place])

@@ -26,7 +26,7 @@ from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
-from symgrad.notation import array_names
+from symgrad.notation import array_names, name_of
 from symgrad.steps import Record
 
 
@@ -163,7 +163,7 @@ def _used_once(assignments: Iterable[Assignment]) -> set[str]:
 def _mentions(expr: Basic) -> Iterator[str]:
     """The names of arrays, as often as they occur."""
     if isinstance(expr, (Indexed, Symbol)):
-        yield expr.base.name if isinstance(expr, Indexed) else expr.name
+        yield name_of(expr)
     else:
         for arg in expr.args:
             yield from _mentions(arg)

@@ -1,39 +1,18 @@
 """What generated modules call: checks of inputs, products, functions that NumPy lacks, and the sum over blocks of rows.
 
-The functions that a module needs are copied into it as they stand here (``functions_for``).
+The functions that a module needs are copied into it as they stand here (``module.functions_for``).
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-import re
-from collections.abc import Collection, Iterator
-from functools import cache
-from types import ModuleType
+from collections.abc import Iterator
 
 import numpy as np
 
 # Every generated module has tables of its own by these names.
 _AXES: dict[str, tuple[str, ...]] = {}
 _LABELS: set[str] = set()
-
-
-@cache
-def _sources(module: ModuleType) -> dict[str, str]:
-    """The sources of the functions of a module."""
-    own = {n: f for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__}
-    return {name: inspect.getsource(f).rstrip() for name, f in own.items()}
-
-
-def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
-    """The sources of the functions of some modules that are among ``needs``, and of those that they call, in the order
-    of their definition; of two by one name that of the earlier module."""
-    known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
-    wanted = [name for name in known if name in needs]
-    for name in wanted:
-        wanted += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in wanted]
-    return {name: source for name, source in known.items() if name in wanted}
 
 
 def _checked(*given: object, **sizes: int) -> list[np.ndarray]:

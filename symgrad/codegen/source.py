@@ -15,7 +15,7 @@ from symgrad.codegen.module import ROWS, module
 from symgrad.codegen.names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
-from symgrad.extent import check_extent
+from symgrad.extent import check_sizes
 from symgrad.steps import Record
 
 _serial = count()
@@ -49,11 +49,10 @@ def to_source(
         if sizes:
             raise InputError("the target numpy takes no sizes: its functions take inputs of any size")
         return module(record, name, Body(record), closed_form)
-    axes = [axis.name for axis in record.program.axes]
-    if sizes is None or set(sizes) != set(axes) or not all(size >= 1 for size in sizes.values()):
-        raise InputError(f"the target scalar needs a size of at least 1 for each of {', '.join(axes)}")
-    check_extent(record.program, sizes)
-    return scalar_module(record, name, {axis: sizes[axis] for axis in axes}, closed_form)
+    if sizes is None:
+        raise InputError("the target scalar needs a size for each axis")
+    check_sizes(record.program, sizes)
+    return scalar_module(record, name, {axis.name: sizes[axis.name] for axis in record.program.axes}, closed_form)
 
 
 def checked_name(record: Record, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import math
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,8 @@ from sympy import Expr, Max, Symbol, lambdify
 from sympy.printing.pycode import PythonCodePrinter
 
 from symgrad.codegen import scalar_runtime
+from symgrad.codegen.names import python_names
+from symgrad.codegen.runtime import _real
 from symgrad.codegen.stable import evaluated
 from symgrad.explicit.entries import Table
 from symgrad.functions import MEANINGS
@@ -61,8 +62,7 @@ def lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
         printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
         cse=lambda expressions: (lines, expressions),
     )
-    names = [f"{name}_" if keyword.iskeyword(name) else name for name in record.wrt]
-    result: Callable[..., Any] = namedtuple("Gradients", names, rename=True)  # type: ignore[misc]
+    result: Callable[..., Any] = namedtuple("Gradients", python_names(record.wrt).values())  # type: ignore[misc]
     words = "; ".join(a.words for a in used)
 
     def function(*inputs: Any) -> tuple[Any, Any]:
@@ -87,17 +87,15 @@ def _fitted(program: Program, sizes: Mapping[str, int], inputs: Sequence[Any]) -
         raise ValueError(f"expected the {len(program.inputs)} inputs {expected}, got {len(inputs)}")
     arrays = []
     for own, given in zip(program.inputs, inputs, strict=True):
-        array, shape = np.asarray(given), tuple(sizes[axis.name] for axis in own.axes)
-        if array.dtype.kind not in "fiub":
-            raise ValueError(f"{own.name}: expected real numbers, got dtype {array.dtype}")
+        array, shape = _real(own.name, given), tuple(sizes[axis.name] for axis in own.axes)
         if len(shape) == 2 and array.shape == shape[:1] and array.dtype.kind in "iu":
             if array.min() < 0 or array.max() >= shape[1]:
                 raise ValueError(f"{own.name}: expected labels 0..{shape[1] - 1}, got {array.min()}..{array.max()}")
             array = np.eye(shape[1], dtype=int)[array]
         if array.shape != shape:
             raise ValueError(f"{own.name}: expected shape {shape}, got {array.shape}")
-        for assumption in program.assumptions:
-            domain = assumption.domain if own.name in array_names(assumption.lhs) else None
+        for a in program.assumptions:
+            domain = a.domain if own.name in array_names(a.lhs) else None
             if domain and not np.all(domain.contains(array)):
                 raise ValueError(f"{own.name}: entries must be {domain.words}")
         arrays.append(array)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from string import ascii_lowercase
 from typing import Any
 
-import numpy as np
 from sympy import Expr, Integer, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
@@ -24,7 +23,7 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.explicit.entries import Place, Table
 from symgrad.explicit.functions import lambdified
-from symgrad.extent import check_extent
+from symgrad.extent import check_sizes
 from symgrad.notation import Array, axis_name, bound_indices, free_indices, height, indices_of, renamed, sum_over
 from symgrad.program import Program
 from symgrad.steps import Record
@@ -131,7 +130,7 @@ def explicit(
     if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
         words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
         raise InputError(f"{record.program.name}: {words}")
-    _check_sizes(record, sizes)
+    check_sizes(record.program, sizes)
     table = Table(record, sizes, _label_entries(record, sizes, labels))
     program = record.program
     (loss,) = table.entries(program.definitions[program.output].rhs, ())
@@ -153,21 +152,6 @@ def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...
     output = record.program.definitions[record.program.output].rhs
     own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
     return tuple(pair for a in own for pair in table.pairs(a.name, a.indices, a.rhs))
-
-
-def _check_sizes(record: Record, sizes: Mapping[str, int]) -> None:
-    known = [axis.name for axis in record.program.axes]
-    if extra := [name for name in sizes if name not in known]:
-        raise InputError(f"{record.program.name}: unknown axis {extra[0]}: expected {', '.join(known)}")
-    for name in known:
-        if name not in sizes:
-            raise InputError(f"{record.program.name}: a size for the axis {name} is missing")
-        if not isinstance(sizes[name], (int, np.integer)) or isinstance(sizes[name], bool) or sizes[name] < 1:
-            raise InputError(
-                f"{record.program.name}: size of the axis {name}: expected a whole number, at least 1, "
-                f"got {sizes[name]!r}"
-            )
-    check_extent(record.program, sizes)
 
 
 def _label_entries(
