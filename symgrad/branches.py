@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from sympy import Expr, MatrixExpr, Pow, acos, asin, cosh, exp, log, sinh, tan
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    MatrixExpr,
+    Mul,
+    Pow,
+    Symbol,
+    acos,
+    asin,
+    cosh,
+    exp,
+    log,
+    sinh,
+    tan,
+)
 from sympy.core.basic import Basic
 
-from symgrad.functions import where
+from symgrad.functions import equal, step, where
 
 UNBOUNDED = (exp, log, tan, asin, acos, sinh, cosh)
 """Functions that are not defined for all numbers, or overflow at numbers of some hundreds."""
@@ -24,6 +40,19 @@ def cases(condition: Expr, yes: Expr, no: Expr) -> Expr:
     if yes.is_number and no.is_number:
         return no + (yes - no) * condition
     return where(condition, yes, no)
+
+
+def is_indicator(expr: Basic) -> bool:
+    """Whether an expression is known to have the values 0 and 1 alone; an array is taken to be what is said of it."""
+    if isinstance(expr, (Indexed, Symbol, equal, KroneckerDelta)) or expr in (0, 1):
+        return True
+    if isinstance(expr, step):
+        return expr.args[1] in (0, 1)
+    if isinstance(expr, Mul):
+        return all(map(is_indicator, expr.args))
+    if isinstance(expr, Pow):
+        return bool(expr.exp.is_positive) and is_indicator(expr.base)
+    return isinstance(expr, Add) and not isinstance(1 - expr, Add) and is_indicator(1 - expr)
 
 
 class Choice(MatrixExpr):  # type: ignore[misc]

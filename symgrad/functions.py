@@ -15,18 +15,13 @@ from typing import Any
 import sympy
 from sympy import (
     Abs,
-    Add,
     Expr,
     Function,
-    Indexed,
-    KroneckerDelta,
-    Mul,
-    Pow,
     S,
-    Symbol,
     count_ops,
     expand,
     sign,
+    sqrt,
     sympify,
 )
 from sympy.core.basic import Basic
@@ -150,6 +145,38 @@ class where(_Piecewise):
         return [S.Zero, self.args[0], 1 - self.args[0]]
 
 
+class root(_Piecewise):
+    """``root(x)``: the square root of a sum of squares, which has a kink where that is 0."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Basic) -> Expr | None:
+        """The root of a number."""
+        return sqrt(x) if x.is_comparable else None
+
+    def _slopes(self) -> Sequence[Expr]:
+        return [reciprocal(self) / 2]
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return self.args[0].is_real or None
+
+    def _eval_power(self, exponent: Expr) -> Expr | None:
+        return self.args[0] ** (exponent / 2) if exponent.is_even and exponent.is_positive else None
+
+
+class reciprocal(_Piecewise):
+    """``reciprocal(x)``: 1/x, and 0 at x = 0."""
+
+    nargs = 1
+
+    def _slopes(self) -> Sequence[Expr]:
+        return [-(self**2)]
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return True if self.args[0].is_nonnegative else None
+
+
 class equal(_Piecewise):
     """``equal(a, b)``: 1 where a = b, else 0."""
 
@@ -173,19 +200,6 @@ class selection(_Piecewise):
 
 class selected(_Piecewise):
     """``selected(place, *values)``: the entry of a selection at one place, counted from 0, the values written out."""
-
-
-def is_indicator(expr: Basic) -> bool:
-    """Whether an expression is known to have the values 0 and 1 alone; an array is taken to be what is said of it."""
-    if isinstance(expr, (Indexed, Symbol, equal, KroneckerDelta)) or expr in (0, 1):
-        return True
-    if isinstance(expr, step):
-        return expr.args[1] in (0, 1)
-    if isinstance(expr, Mul):
-        return all(map(is_indicator, expr.args))
-    if isinstance(expr, Pow):
-        return bool(expr.exp.is_positive) and is_indicator(expr.base)
-    return isinstance(expr, Add) and not isinstance(1 - expr, Add) and is_indicator(1 - expr)
 
 
 def real(expr: Basic) -> Any:
@@ -291,6 +305,16 @@ MEANINGS: dict[type[Function], Meaning] = {
         lambda x, low, high: min(max(x, low), high),
         f"clip(x, a, b) has the derivative 1 for a ≤ x ≤ b, the bounds included, {BOTH}",
     ),
+    root: Meaning(
+        "np.sqrt({})",
+        "math.sqrt({})",
+        "sqrt",
+        r"\sqrt",
+        None,
+        "a norm, the root of a sum of squares, has the derivative 0 where it is 0: 1/0 counts as 0 there, as in norm "
+        "and cdist of PyTorch",
+    ),
+    reciprocal: Meaning("", "", "reciprocal", _operator("reciprocal"), lambda x: 1 / x if x else 0),
     where: Meaning(
         "np.where({}, {}, {})",
         "{1} if {0} else {2}",

@@ -31,6 +31,8 @@ REAL_PARTS: dict[str, Callable[..., complex]] = {
     "clip": lambda x, low, high: high if max(x.real, low.real) > high.real else low if x.real < low.real else x,
     "where": lambda c, a, b: a if c.real else b,
     "equal": lambda a, b: a.real == b.real,
+    "root": lambda x: cmath.sqrt(x) if x.real else 0,
+    "reciprocal": lambda x: 1 / x if x.real else 0,
 }
 
 

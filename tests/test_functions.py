@@ -18,6 +18,7 @@ from programs import ZOO, crammer_singer, relu_network
 from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
 
 import symgrad
+from symgrad.branches import is_indicator
 from symgrad.check import prove
 from symgrad.check.claims import claims
 from symgrad.check.endtoend import check_end_to_end
@@ -32,10 +33,11 @@ from symgrad.functions import (
     absolute,
     clip,
     equal,
-    is_indicator,
     maximum,
     minimum,
+    reciprocal,
     relu,
+    root,
     selected,
     selection,
     signum,
@@ -71,6 +73,8 @@ POINTS: dict[type[Function], tuple[tuple[float, ...], ...]] = {
     clip: ((0.2, -1.0, 1.0), (1.5, -1.0, 1.0), (-1.5, -1.0, 1.0), (0.2, 1.0, -1.0), (2.0, 1.0, -1.0)),
     where: ((1.0, 0.3, 0.7), (0.0, 0.3, 0.7)),
     equal: ((0.3, 0.7),),
+    root: ((0.7,), (2.0,)),
+    reciprocal: ((0.7,), (-0.7,)),
     selected: ((0, 0.3, 0.7, 0.5), (1, 0.3, 0.7, 0.5)),
 }
 WITHOUT_NUMBERS = {selection}
@@ -78,8 +82,11 @@ WITHOUT_NUMBERS = {selection}
 
 def test_the_table_is_of_one_piece() -> None:
     ours = {function for function, meaning in MEANINGS.items() if meaning.number}
-    assert ours == POINTS.keys()
-    assert {f for f, m in MEANINGS.items() if m.convention} == (ours - {selected}) | WITHOUT_NUMBERS
+    assert ours | {root} == POINTS.keys()
+    assert {f for f, m in MEANINGS.items() if m.convention} == (ours | {root} | WITHOUT_NUMBERS) - {
+        selected,
+        reciprocal,
+    }
 
 
 @pytest.mark.parametrize("function", [f for f in MEANINGS if f not in WITHOUT_NUMBERS], ids=lambda f: f.__name__)
@@ -133,10 +140,17 @@ def words_claim(function: type[Function]) -> set[str]:
     return {name for name, shown in (("torch", "PyTorch"), ("tensorflow", "TensorFlow")) if shown in before}
 
 
+def test_a_norm_has_the_derivative_that_was_recorded_where_it_is_zero() -> None:
+    cases = RECORDED["torch"]["cases"]
+    assert cases["norm of zeros"]["gradients"] == [[0, 0]]
+    assert cases["distance of equal points"]["gradients"] == [[[0, 0]], [[0, 0]]]
+    assert root(x**2 + y**2).diff(x).subs({x: 0, y: 0}) == 0
+
+
 @pytest.mark.parametrize("framework", RECORDED)
 def test_ties_of_a_maximum_are_shared_as_recorded(framework: str) -> None:
-    for case in RECORDED[framework]["cases"].values():
-        if isinstance(case["arguments"][0], list):
+    for name, case in RECORDED[framework]["cases"].items():
+        if name.startswith("maximum along"):
             values = case["arguments"][0]
             shares = [float(selected(place, *values)) for place in range(len(values))]
             assert shares == pytest.approx(case["gradients"][0])

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# name -> (the arguments; the call in PyTorch; the call in TensorFlow)
+# name -> (the arguments; the call in PyTorch; the call in TensorFlow, empty where only PyTorch is of interest)
 CASES: dict[str, tuple[list[Any], str, str]] = {
     "relu": ([0.0], "torch.relu(x)", "tf.nn.relu(x)"),
     "absolute": ([0.0], "torch.abs(x)", "tf.abs(x)"),
@@ -37,6 +37,8 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
         "torch.amax(x, dim=0)",
         "tf.reduce_max(x, axis=0)",
     ),
+    "norm of zeros": ([[0.0, 0.0]], "torch.linalg.norm(x)", ""),
+    "distance of equal points": ([[[1.0, 2.0]], [[1.0, 2.0]]], "torch.cdist(x, y)", ""),
 }
 
 
@@ -84,6 +86,7 @@ def main() -> None:
         "cases": {
             name: {"call": case[place], "arguments": case[0], "gradients": gradients(case[place], case[0])}
             for name, case in CASES.items()
+            if case[place]
         },
     }
     options.output.write_text(json.dumps(dict(sorted(file.items())), indent=1) + "\n")

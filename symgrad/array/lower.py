@@ -12,11 +12,12 @@ from sympy.tensor.indexed import Idx
 from symgrad.array.entry import Entry
 from symgrad.array.graph import Indices, Node
 from symgrad.array.names import names_of, seen_through
+from symgrad.array.norms import norms_marked
 from symgrad.array.place import Spot, at_place
 from symgrad.branches import may_be_infinite
 from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
-from symgrad.functions import clip, maximum, minimum, relu, where
+from symgrad.functions import clip, maximum, minimum, relu, root, where
 from symgrad.letters import fresh_letter, lettered
 from symgrad.notation import Array, Axis, array_names, free_indices
 
@@ -49,7 +50,7 @@ def lower(
         own = {str(i.label) for i in indices if i is not None}
         equations.append(Definition(entry, lettered(rhs, known, taken | own), True))
     spots = {array.name: node.spot for node, array in named.items() if node.spot is not None}
-    return Lowered(classified(equations), names[output], spots)
+    return Lowered(classified(norms_marked(equations)), names[output], spots)
 
 
 def _letters(node: Node, taken: set[str]) -> Indices:
@@ -99,7 +100,7 @@ def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
     stands = {place for other in equations for place in _stands(other.rhs, equation.name, "plain")}
     if stands == {"log"}:
         return True
-    is_root = isinstance(rhs, Pow) and not rhs.exp.is_integer
+    is_root = (isinstance(rhs, Pow) and not rhs.exp.is_integer) or isinstance(rhs, root)
     return (is_root or isinstance(rhs, Sum)) and bool(stands) and stands <= {"log", "below"}
 
 

@@ -69,13 +69,13 @@ from symgrad.check.atoms import (
 from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
-from symgrad.functions import MEANINGS, absolute, where
+from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, stand_in
 from symgrad.program import Program
 from symgrad.signs import is_known
 from symgrad.steps import Condition
 
-TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta}
+TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta, reciprocal}
 """Functions of SymPy's that are defined for all real numbers; so are those that are not smooth, of our own."""
 
 OF_POSITIVE = {log, gamma, loggamma}
@@ -339,6 +339,8 @@ def _powers(parts: Iterable[Part]) -> Iterator[tuple[Part, Rational]]:
         if isinstance(part, Pow) and not (isinstance(part.exp, Rational) and part.exp.q == 1):
             if not is_known(part.base, "positive"):
                 yield (part.base, facts), part.exp if isinstance(part.exp, Rational) else Rational(-1)
+        elif isinstance(part, root):  # which has a derivative where it is 0, by its convention
+            yield (part.args[0], facts), Rational(2)
         elif type(part) in OF_POSITIVE:
             yield (part.args[0], facts), Rational(-1)
 

@@ -34,7 +34,7 @@ from symgrad.budget import spend
 from symgrad.check.algebra import prime_powers
 from symgrad.check.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.meaning import instance
-from symgrad.check.normal import HYPERBOLIC
+from symgrad.check.normal import IN_OTHERS
 from symgrad.check.smoothness import is_positive
 from symgrad.functions import has_own_name, selected, selection, where
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
@@ -133,8 +133,8 @@ class Evaluator:
             return self._power(*expr.args)
         if isinstance(expr, log) and len(expr.args) == 1:
             return self._log(expr.args[0])
-        if type(expr) in HYPERBOLIC:
-            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
         if isinstance(expr, selection):
             return self._selection(*expr.args)
         if isinstance(expr, selected):

@@ -19,7 +19,7 @@ from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, 
 from sympy.core.basic import Basic
 
 from symgrad.budget import spend
-from symgrad.check.normal import HYPERBOLIC
+from symgrad.check.normal import IN_OTHERS
 from symgrad.errors import SymgradError
 from symgrad.functions import selected
 
@@ -118,8 +118,8 @@ class Field:
             return self._exponential(expr.args[0])
         if isinstance(expr, Pow):
             return self._power(*expr.args)
-        if type(expr) in HYPERBOLIC:
-            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
         if isinstance(expr, selected) and expr.args[0] == len(expr.args) - 2:  # the shares add up to 1
             return self(1 - Add(*(selected(place, *expr.args[1:]) for place in range(len(expr.args) - 2))))
         if isinstance(expr, Function) and not isinstance(expr, log):

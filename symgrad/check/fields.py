@@ -206,12 +206,13 @@ class Field(_Tolerant):
 
     def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
         """A random number for each tuple of arguments."""
-        spread = np.broadcast_arrays(*(value[0] for value in values))
+        spread = np.broadcast_arrays(*(np.asarray(value[0], dtype=object) for value in values))
         result = np.empty((len(self.primes), *spread[0].shape), dtype=object)
         for place in np.ndindex(spread[0].shape):
             arguments = [value[place] for value in spread]
             drawn = self._drawn(function.__name__, *arguments)
-            value = drawn[0] % 2 if function in (step, equal) else drawn
+            value = int(arguments[0] == arguments[1]) or drawn[0] % 2 if function is equal else drawn
+            value = drawn[0] % 2 if function is step else value
             result[(slice(None), *place)] = MISSING if MISSING in arguments else value
         return result
 

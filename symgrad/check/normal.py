@@ -37,6 +37,7 @@ from sympy import (
     exp,
     log,
     sinh,
+    sqrt,
     sympify,
     tanh,
 )
@@ -65,16 +66,18 @@ from symgrad.check.atoms import (
 )
 from symgrad.check.indicators import call, through
 from symgrad.equations import Assumption
-from symgrad.functions import absolute, has_own_name, selection, where
+from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 
-HYPERBOLIC = {
+IN_OTHERS = {
     tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
     sinh: lambda u: (exp(u) - exp(-u)) / 2,
     cosh: lambda u: (exp(u) + exp(-u)) / 2,
+    root: sqrt,
+    reciprocal: lambda u: where(equal(u, 0), 0, 1 / u),
 }
-"""The hyperbolic functions in exponentials."""
+"""Functions in others: the hyperbolic ones in exponentials."""
 
 
 class Normaliser:
@@ -141,8 +144,8 @@ class Normaliser:
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
             return single(delta(*map(index_text, expr.args)))
-        if type(expr) in HYPERBOLIC:
-            return self(HYPERBOLIC[type(expr)](*expr.args))
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
         if expr == E:
             return algebra.exp_of(number(1))
         if isinstance(expr, where):

@@ -12,12 +12,12 @@ from sympy.core.basic import Basic
 from symgrad.check.atoms import OWN
 from symgrad.check.claims import Claim
 from symgrad.check.meaning import adjoint_array, meaning
-from symgrad.check.normal import HYPERBOLIC
+from symgrad.check.normal import IN_OTHERS
 from symgrad.check.smoothness import has_root
 from symgrad.notation import array_names
 from symgrad.steps import Record, Total
 
-SEEN = {exp, KroneckerDelta, *HYPERBOLIC}
+SEEN = {exp, KroneckerDelta, *IN_OTHERS}
 
 
 class Sight:

@@ -14,11 +14,11 @@ import sympy
 from sympy import Add, Expr, Indexed, Mul, Pow, S, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.branches import may_be_infinite
+from symgrad.branches import is_indicator, may_be_infinite
 from symgrad.codegen.kernels import expm1, log1p, rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.functions import equal, is_indicator, step, where
+from symgrad.functions import equal, step, where
 from symgrad.notation import array_names
 
 SAFE: dict[type[Basic], Expr] = {

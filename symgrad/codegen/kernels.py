@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
-from symgrad.functions import equal, step, where
+from symgrad.functions import equal, reciprocal, root, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 
 
@@ -68,6 +68,16 @@ def numbers_chosen(expr: Basic) -> Expr:
         return made
     condition, one, other = made.args
     return other + (one - other) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
+
+
+def norms_opened(expr: Basic) -> Expr:
+    """``expr`` with norms as roots, and what is divided by them as a choice."""
+    made = rebuilt(expr, norms_opened)
+    if isinstance(made, root):
+        return sqrt(made.args[0])
+    if isinstance(made, reciprocal):
+        return where(equal(made.args[0], 0), S.Zero, 1 / made.args[0])
+    return made
 
 
 def _is_relation(expr: Expr) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from sympy import Expr, S, exp, log
 from sympy.core.basic import Basic
 
-from symgrad.codegen.kernels import logs_opened, small_kept, without_overflow, zeros_kept
+from symgrad.codegen.kernels import logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
@@ -56,6 +56,7 @@ class Evaluated:
 def evaluated(record: Record) -> Evaluated:
     """The equations of the schedule of ``record`` in stable forms."""
     plan = schedule(record)
+    plan = replace(plan, assignments=tuple(replace(a, rhs=norms_opened(a.rhs)) for a in plan.assignments))
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
     given = _exponentials_written_out(plan.assignments, set(taken))

@@ -11,9 +11,10 @@ from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDe
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import is_indicator
 from symgrad.canonical import canonical
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, is_flat, is_indicator, where
+from symgrad.functions import MEANINGS, is_flat, where
 from symgrad.notation import array_names, bound_indices, freshen, sum_over
 from symgrad.program import Program
 from symgrad.sums import deltas_apart

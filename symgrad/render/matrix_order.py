@@ -25,6 +25,7 @@ from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from symgrad.branches import Choice
+from symgrad.functions import reciprocal, root
 from symgrad.relations import relation_of
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
@@ -141,6 +142,8 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
     body = expr.function.expr
     if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
         return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    if isinstance(body, (root, reciprocal)) and body.args[0] == variable:
+        return _hadamard_power(self, HadamardPower(expr.expr, S.Half if isinstance(body, root) else S.NegativeOne))
     if body.args and body.args[0] == variable and (relation := relation_of(body.func, expr.expr, *body.args[1:])):
         sign, left, right = relation
         return Factors(matrix=Indicator(Relation(sign, self.top(left), self.top(right))))

@@ -39,7 +39,7 @@ from sympy.functions.elementary.miscellaneous import MinMaxBase
 from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, absolute, selected, selection, where
+from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.relations import relation_of
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
@@ -289,5 +289,7 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (selection, _selection),
     (selected, _selected),
     (where, _where),
+    (root, lambda self, expr: self.factors(Pow(*expr.args, S.Half))),
+    (reciprocal, lambda self, expr: self.factors(Pow(*expr.args, -1))),
     (Function, _call),
 )

@@ -40,6 +40,7 @@ from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import Choice
 from symgrad.functions import selection
 from symgrad.program import Program
 from trials.fuzz.witnesses import STEP, Kinks, erf
@@ -56,6 +57,8 @@ SMOOTH: dict[str, Any] = {
     "atan": np.arctan,
     "asinh": np.arcsinh,
     "erf": erf,
+    "root": lambda squares: np.sqrt(np.asarray(squares, dtype=complex)),
+    "reciprocal": lambda x: np.where(x == 0, 0, 1 / np.where(x == 0, 1, x)),
 }
 
 
@@ -188,6 +191,8 @@ class Literal:
         if isinstance(expr, (MatAdd, HadamardProduct)):
             join = np.add if isinstance(expr, MatAdd) else np.multiply
             return reduce(join, [self.matrix(arg) for arg in expr.args])
+        if isinstance(expr, Choice):
+            return np.asarray(self._kinks.where(*map(self.matrix, expr.args)))
         if isinstance(expr, HadamardPower):
             return self._power(expr.exp, self.matrix(expr.base), np.asarray(self._scalar(expr.exp)))
         if isinstance(expr, ElementwiseApplyFunction):
