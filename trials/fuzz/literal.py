@@ -57,8 +57,6 @@ SMOOTH: dict[str, Any] = {
     "atan": np.arctan,
     "asinh": np.arcsinh,
     "erf": erf,
-    "root": lambda squares: np.sqrt(np.asarray(squares, dtype=complex)),
-    "reciprocal": lambda x: np.where(x == 0, 0, 1 / np.where(x == 0, 1, x)),
 }
 
 

@@ -84,6 +84,17 @@ class Kinks:
         self.watch.near = self.watch.near or bool(np.any(np.real(a) < 0))
         return a**b
 
+    def root(self, squares: Any) -> Any:
+        """The root of a sum of squares: where these are 0, up to a step, it has the derivative 0."""
+        size = np.abs(squares)
+        self.watch.near = self.watch.near or bool(np.any((size > STEP**1.5) & (size < NEAR**2)))
+        return np.where(size > STEP**1.5, np.sqrt(np.asarray(squares, dtype=complex)), 0)
+
+    def reciprocal(self, x: Any) -> Any:
+        """1/x, and 0 at 0."""
+        is_zero = np.abs(x) <= STEP**0.75
+        return np.where(is_zero, 0, 1 / np.where(is_zero, 1, x))
+
     def step(self, x: Any, at_zero: Any) -> Any:
         """0, ``at_zero`` or 1."""
         gap = self.watch.gap(x, 0)
