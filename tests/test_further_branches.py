@@ -115,7 +115,6 @@ def test_a_logarithm_of_the_sum_of_a_row() -> None:
     assert gradient == pytest.approx(np.array([[0.25, 0.25], [1, 1], [1, 1]]) / 3)
 
 
-@pytest.mark.xfail(reason="open")
 def test_the_norm_of_a_row_of_zeros() -> None:
     def lengths(X):
         return np.sum(norm(X, axis=1))
@@ -124,7 +123,6 @@ def test_the_norm_of_a_row_of_zeros() -> None:
     assert value == 5 and gradient == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
 
 
-@pytest.mark.xfail(reason="open")
 def test_the_distance_of_a_point_to_itself() -> None:
     def hinge(a, b):
         return np.maximum(0, 1 - np.sqrt(np.sum((a - b) ** 2))) ** 2
@@ -133,7 +131,6 @@ def test_the_distance_of_a_point_to_itself() -> None:
     assert value == 1 and not gradient.any()
 
 
-@pytest.mark.xfail(reason="open")
 def test_a_spread_of_equal_numbers() -> None:
     def scaled(X):
         d = X - np.mean(X, axis=1, keepdims=True)
