@@ -322,6 +322,7 @@ def test_atoms_know_their_free_indices_and_their_height() -> None:
         (root(2, add(single(outer), y(k))), {j, k}, 2),
         (function("f", (single(inner), y(k))), {n, k}, 1),
         (function("f", ()), set(), 0),
+        (function("f", ({},)), set(), 0),
         (chosen, {n, j}, 1),
     ]:
         assert (atom.free, atom.height) == (free, height), atom
@@ -376,7 +377,7 @@ def test_what_letters_that_come_to_coincide_make_of_a_root_or_a_divisor() -> Non
     names = {i: k, j: k}
     assert algebra.rename(power(add(y(i), y(j)), -1), names) == scale(power(y(k), -1), half)
     assert algebra.rename(power(less(add(p(i), p(j)), p(k)), half), names) == power(p(k), half)
-    squares = less(add(power(y(i), 2), power(y(j), 2)), times(y(i), y(j)))
+    squares = add(times(y(i), y(j)), less(power(y(i), 2), power(y(j), 2)))
     assert algebra.rename(power(squares, -1), names) == power(y(k), -2)
 
 

@@ -153,6 +153,20 @@ def test_an_assumption_holds_only_where_it_is_made(assumed: bool) -> None:
     assert not normaliser.equal(Y[n, k] ** 2, Y[n, k])
 
 
+def test_entries_of_one_hot_rows_obey_their_relations() -> None:
+    entries, sums = one_hot(Y)
+    for assumed, is_square, is_whole in (((), False, False), ((entries,), True, False), ((sums, entries), True, True)):
+        normaliser = Normaliser(PROGRAM, NAMES, assumed=assumed)
+        assert normaliser.equal(Y[n, k] ** 2, Y[n, k]) is is_square
+        assert normaliser.equal(Sum(Y[n, k], k), Integer(1)) is is_whole
+
+
+def test_a_scalar_is_written_out() -> None:
+    loss = PROGRAM.definitions["L"]
+    assert Normaliser(PROGRAM, frozenset("L")).equal(loss.entry, loss.rhs)
+    assert not Normaliser(PROGRAM, NAMES).equal(loss.entry, loss.rhs)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_names_of_indices_and_the_order_of_terms_do_not_matter(seed: int) -> None:
     rng = random.Random(seed)
@@ -194,10 +208,10 @@ def test_inputs_are_positive_where_they_say_so() -> None:
 
 
 def test_an_index_runs_over_an_axis() -> None:
-    assert index_text(k) == "k@C"
+    assert index_text(k) == "k@C" and index_text(Idx("%k", C.size)) == "%k@C"
     with pytest.raises(NoNormalForm, match="not an index over an axis"):
         index_text(Symbol("k"))
-    for index in (Idx("k-j", C.size), Idx("k", (1, C.size)), Idx("k")):
+    for index in (Idx("k-j", C.size), Idx("k%", C.size), Idx("k", (1, C.size)), Idx("k")):
         with pytest.raises(NoNormalForm):
             index_text(index)
 
