@@ -216,6 +216,16 @@ def test_a_point_is_told_by_the_first_entry_of_each_input() -> None:
     assert of.point() == f"Y[0, 0] = {y:.4g}, s = {s:.4g}"
 
 
+@pytest.mark.parametrize("system", [Field, Reals])
+def test_labels_pick_entries_exactly(system: type[Field] | type[Reals]) -> None:
+    A = Array("A", (C, C))
+    of = program(node(L.base, Sum(Y[n, k] * exp(A[k, j]), n, k, j)), inputs=(Y, A))
+    values = truth(of, system, assumed=one_hot(Y))
+    picked = values.values(Sum(Y[n, k] * A[k, j], k), (n, j))
+    places = (values.evaluator.values["Y"][0] == 1).argmax(axis=1)
+    assert (picked == values.evaluator.values["A"][:, places]).all()
+
+
 def test_labels_are_the_same_every_time() -> None:
     of = program(loss(Y[n, k] * 2))
     sizes = {"N": 20, "D": 1, "C": 4}

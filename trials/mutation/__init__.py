@@ -81,13 +81,14 @@ def main(arguments: list[str]) -> int:
     """Run all mutants or a sample, and write the page, or print it for some modules; an interrupted run has the page of
     what is done.
 
-    The mutants are run in an order that their own text and the seed decide, so that what is done at any time is a
-    random sample.
+    The mutants are run in an order that their own text and the seed decide, so that what is done of a sample at any
+    time is a random sample.
     """
     parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
     parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the order, and so of the sample")
+    parser.add_argument("--test", action="append", metavar="NAME", help="tests/test_NAME.py only; repeatable")
     parser.add_argument("--resume", action="store_true", help="keep what was killed, or has a reason; run the others")
     chosen = parser.parse_args(arguments)
     sources = {_module(path): path for path in _targets()}
@@ -109,12 +110,12 @@ def main(arguments: list[str]) -> int:
             file.write(json.dumps([_line(mutant), result.outcome, result.test, result.seconds]) + "\n")
             file.flush()
 
-        files = [name for test in TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
+        files = [name for test in chosen.test or TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
         run(sources, mutants, wanted, files, WORK / "tests.json", record)
-    # An interrupted run has done the sample up to some mutant; what an earlier one noticed beyond it does not count.
-    done = takewhile(lambda mutant: _line(mutant) in known, sample)
-    results = [(mutant, known[_line(mutant)]) for mutant in done]
-    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons)
+    # An interrupted run has done a sample up to some mutant; what an earlier one noticed beyond it does not count.
+    done = takewhile if chosen.sample else filter
+    results = [(mutant, known[_line(mutant)]) for mutant in done(lambda mutant: _line(mutant) in known, sample)]
+    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons, drawn=bool(chosen.sample))
     for name, text in found.items():
         if asked:
             print(text)

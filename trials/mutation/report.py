@@ -15,7 +15,6 @@ from trials import page
 from trials.mutation.campaign import KILLED, LARGER_BUDGET, SURVIVED, TIMED_OUT, UNREACHED, Result
 from trials.mutation.mutants import Mutant
 
-OUTCOMES = (KILLED, TIMED_OUT, SURVIVED, UNREACHED)
 KINDS = {
     "equal": "the mutant computes the same",
     "slower": "the same answer, at another speed or with another use of memory",
@@ -52,8 +51,11 @@ def reasons_in(path: Path) -> list[Reason]:
     return [Reason(g["function"], after, g["kind"], g["why"]) for g in groups for after in g["after"]]
 
 
-def pages(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> dict[str, str]:
-    """The figures and the survivors, in Markdown, by the names of their pages."""
+def pages(
+    mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason], *, drawn: bool
+) -> dict[str, str]:
+    """The figures and the survivors, in Markdown, by the names of their pages; ``drawn`` where the results are of a
+    random sample."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     explained, unexplained = [], []
     for mutant, result in left:
@@ -62,10 +64,13 @@ def pages(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: 
             explained.append((mutant, found))
         else:
             unexplained.append((mutant, result))
-    figures = [_summary(mutants, results, len(explained), len(unexplained)), _modules(mutants, results)]
+    figures = [
+        _summary(mutants, results, len(explained), len(unexplained), drawn),
+        _modules(mutants, results, {mutant for mutant, _ in explained}),
+    ]
     survivors = [
         "# Mutants that survive",
-        "Those of the sample of [the evidence](../evidence.md) that no test noticed.",
+        "Those of the mutants of [the evidence](../evidence.md) that were run and that no test noticed.",
         _explained(explained),
         "## Survivors without a reason",
         _listed((m, r.outcome) for m, r in unexplained) or "None.",
@@ -79,20 +84,21 @@ def _at(mutant: Mutant) -> tuple[str, str]:
     return f"{mutant.module.removeprefix('symgrad.')}.{mutant.function}", mutant.after
 
 
-def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: int, unexplained: int) -> str:
+def _summary(
+    mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: int, unexplained: int, drawn: bool
+) -> str:
     count = Counter(result.outcome for _, result in results)
     total, noticed = len(results), count[KILLED] + count[TIMED_OUT]
     score = noticed / total if total else 0.0
-    whole = total == len(mutants)
-    which = (
-        f"All {total} mutants were run." if whole else f"Of {len(mutants)} mutants a random sample of {total} was run."
-    )
-    interval = "" if whole else f" (95 % interval: {_interval(noticed, total)})"
+    sample = "a random sample of " if drawn else ""
+    which = f"All {total}" if total == len(mutants) else f"Of {len(mutants)} mutants {sample}{total}"
+    interval = f" (95 % interval: {_interval(noticed, total)})" if drawn else ""
     seconds = sum(result.seconds for _, result in results)
     return f"""\
 The functions and constants of the rules, the passes and the checker are changed by the operators of mutmut
-{version("mutmut")}, one change at a time. {which} Each met the tests that reach its statement until one failed or
-{LARGER_BUDGET:g} seconds were used up: {seconds / 60:.0f} minutes of one processor in all.
+{version("mutmut")}, one change at a time. {which} were run, each in its function as it stands now. Each met tests that
+reach its statement until one failed, all had passed or {LARGER_BUDGET:g} seconds were used up:
+{seconds / 60:.0f} minutes of one processor in all.
 
 **{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
 time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
@@ -112,15 +118,17 @@ def _interval(noticed: int, total: int) -> str:
     return f"{100 * low:.1f} % to {100 * high:.1f} %"
 
 
-def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]]) -> str:
+def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: set[Mutant]) -> str:
     rows = []
-    for module in dict.fromkeys(mutant.module for mutant in mutants):
-        count = Counter(result.outcome for mutant, result in results if mutant.module == module)
-        run, noticed = count.total(), count[KILLED] + count[TIMED_OUT]
-        made = sum(mutant.module == module for mutant in mutants)
-        score = f"{100 * noticed / run:.1f} %" if run else ""
-        rows.append((f"`{module}`", made, run, *(count[outcome] for outcome in OUTCOMES), score))
-    return page.table(("module", "mutants", "run", *OUTCOMES, "score"), rows)
+    made = Counter(mutant.module for mutant in mutants)
+    for module, all_ in made.items():
+        outcomes = {mutant: result.outcome for mutant, result in results if mutant.module == module}
+        noticed = sum(outcome in (KILLED, TIMED_OUT) for outcome in outcomes.values())
+        harmless = sum(mutant in explained for mutant in outcomes)
+        run = len(outcomes)
+        rows.append((f"`{module}`", all_, run, noticed, harmless, run - noticed - harmless, all_ - run))
+    head = ("module", "mutants", "run", "noticed", "harmless, with a reason", "neither", "not run")
+    return page.table(head, [*rows, ("all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))])
 
 
 def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
