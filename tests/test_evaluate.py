@@ -6,7 +6,23 @@ import classifier as cl
 import numpy as np
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Expr, Integer, Pow, Rational, Sum, Symbol, cosh, exp, log, pi, sinh, sqrt, tanh
+from sympy import (
+    Expr,
+    Integer,
+    KroneckerDelta,
+    Piecewise,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    cosh,
+    exp,
+    log,
+    pi,
+    sinh,
+    sqrt,
+    tanh,
+)
 
 from symgrad.check import evaluate
 from symgrad.check.evaluate import Evaluator, at_place
@@ -53,7 +69,9 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "pi": (pi * y / pi, y),
     "a selection": (Sum(selection(z, k), k), Integer(1)),
     "what is selected among given values": (selected(0, y, z) + selected(1, y, z), Integer(1)),
+    "one of three values": (Sum(selected(0, y, z, e) + selected(1, y, z, e) + selected(2, y, z, e), k), C.size),
     "a function": (relu(y + z), relu(z + y)),
+    "a delta": (Sum(KroneckerDelta(k, j) * y, k), Y[n, j]),
 }
 UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "of a product of any sign": (log(y * z, evaluate=False), log(y) + log(z)),
@@ -81,6 +99,8 @@ def test_what_is_too_large_or_unknown_is_refused(monkeypatch: pytest.MonkeyPatch
     of = evaluator()
     with pytest.raises(OutsideField, match="does not occur"):
         of(selection(z, k).func(y, j))
+    with pytest.raises(OutsideField, match="cannot be evaluated"):
+        of(Piecewise((y, y > 0), (0, True)))
     monkeypatch.setattr(evaluate, "MOST_ENTRIES", 6)
     assert of(y + 2 * z).data.shape[1:] == (3, 2)
     with pytest.raises(OutsideField, match="too large at this shape"):
@@ -92,6 +112,20 @@ def test_numbers_have_their_values() -> None:
     scalar = Array("s").base
     for expr, value in ((exp(1), 2.718281828), (scalar**pi, 9**3.14159265359), (scalar ** sqrt(2), 9**1.41421356237)):
         assert float(of.over(expr, ())[0]) == pytest.approx(value)
+
+
+def test_a_row_of_small_numbers_has_its_sum_beside_one_of_large_numbers() -> None:
+    reals = Reals(1, 0)
+    small, large = (reals.constant(number) for number in (Rational(1, 10**60), Integer(1)))
+    rows = np.stack([np.repeat(number, 3) for number in (small, large)])[None]
+    sums = Evaluator(reals, PROGRAM, SIZES, {"Y": rows}, {}).over(Sum(Y[n, k], k), (n,))[0]
+    assert [float(total) for total in sums] == pytest.approx([3e-60, 3], abs=0)
+
+
+def test_the_logarithm_of_a_scalar_does_not_come_apart() -> None:
+    field, scalar = Field(2, 0), Array("s").base
+    of = Evaluator(field, PROGRAM, SIZES, {"s": field.constant(Integer(9))}, {})
+    assert (of.over(log(scalar), ()) == field.log(field.constant(Integer(9)))).all()
 
 
 def test_symbols_are_entries_sizes_or_scalars() -> None:
@@ -116,5 +150,5 @@ def test_what_depends_on_an_array_that_is_left_out_is_not_remembered() -> None:
     second.values["Y"] = first.values["Y"] + 1
     assert (second.over(y**2, letters) != before).any() and (second.over(x**2, (cl.n, cl.d)) == other).all()
     assert (first.over(y**2, letters) == before).all()
-    surprise = C.size * log(P[n, k])
+    surprise = C.size * log(3 * P[n, k])
     assert (second.over(surprise, letters) == first.over(surprise, letters)).all()

@@ -112,6 +112,13 @@ def test_adjoints_are_the_derivatives_of_the_output() -> None:
     assert np.allclose(numbers(of.values(Array("adjoint of Z", (N, C))[n, k], (n, k))), dz)
 
 
+def test_derivatives_by_a_scalar() -> None:
+    of = truth(program(node(L.base, S0**2 * Sum(Y[n, k], n, k)), inputs=(Y, Array("s"))))
+    y, s = (numbers(of.evaluator.values[name]) for name in "Ys")
+    for subject in (Total(S0), Partial(L.base, S0)):
+        assert np.allclose(numbers(of.meaning(subject, ())), 2 * s * y.sum())
+
+
 def test_terms_of_an_adjoint_may_be_known_to_different_depths() -> None:
     """In a field, an exponential of an exponential is known at fewer levels than what has none."""
     Q = Array("Q", (N, C))

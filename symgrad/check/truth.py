@@ -36,7 +36,7 @@ def exponential_depth(program: Program) -> int:
 
     def of(expr: Basic) -> int:
         below = max((of(arg) for arg in expr.args), default=0)
-        used = max((depth[name] for name in array_names(expr)), default=0) if not expr.args or expr.is_Indexed else 0
+        used = max((depth[name] for name in array_names(expr)), default=0)
         return max(below, used) + (expr == E or isinstance(expr, (exp, tanh, sinh, cosh)))
 
     for definition in program.ordered:
@@ -166,9 +166,8 @@ class Truth:
 def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) -> Array:
     """Random one-hot rows; where they need not be complete, the first is all zeros."""
     chosen = random.Random(str(shape))
-    zero, one = numbers.constant(Integer(0)), numbers.constant(Integer(1))
-    result = np.empty(shape, dtype=object)
-    result[:] = zero.reshape(-1, *(1 for _ in shape[1:]))
+    one = numbers.constant(Integer(1))
+    result = np.full(shape, numbers.constant(Integer(0))[0], dtype=object)  # 0 at every level
     for count, row in enumerate(np.ndindex(shape[1:-1])):
         if is_complete or count:
             result[(slice(None), *row, chosen.randrange(shape[-1]))] = one
