@@ -45,7 +45,7 @@ def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx]) 
         index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
         using = [g for g in left if index in g.indices]
         rest = [g for g in left if index not in g.indices]
-        gone = {i for i in waiting if not any(i in g.indices for g in rest) and any(i in g.indices for g in using)}
+        gone = {i for i in waiting if not any(i in g.indices for g in rest)}
         if len(using) == 2 and is_matrix_product(using[0].indices, using[1].indices, {index}):
             gone = {index}
             made = contraction([g.node(order) for g in using], gone, order)

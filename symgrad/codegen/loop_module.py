@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from symgrad.codegen.body import held, sizes
+from symgrad.codegen.body import held
 from symgrad.codegen.loop_kernels import SMALL, Kernels
 from symgrad.codegen.module import (
     assembled,
     checked_inputs,
     domain_checks,
     function,
-    labels_as_rows,
     main_function,
+    opened_labels,
     tables_of,
 )
-from symgrad.codegen.source_text import INDENT, Source, called, indented, needs_of
+from symgrad.codegen.source_text import INDENT, Source, called, indented
 from symgrad.errors import InputError
 from symgrad.steps import Record
 
@@ -89,11 +89,7 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
         notes += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
     target = f"{', '.join([own['fits'], own['value'], own['gradients'], *made.gaps])} = "
     closer = checked_inputs(made.args, made.plan.labels, own["given"])
-    for label in made.plan.labels:
-        if label not in made.loops.labels:
-            axis = record.program.arrays[label].axes[1].name
-            opened = labels_as_rows(names[label], Source(axis, needs=frozenset([axis])), made.dtype)
-            closer += [*sizes(made.plan, needs_of(opened)), *opened]
+    closer += opened_labels(made.plan, [n for n in made.plan.labels if n not in made.loops.labels], made.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     call = called("_evaluated", [*given, f"{own['fresh']}=True"], INDENT * 2, before=target)
     lines = [

@@ -13,19 +13,7 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import (
-    Assign,
-    Call,
-    Delta,
-    Diagonal,
-    Largest,
-    Layout,
-    Load,
-    Node,
-    Number,
-    rank,
-    relettered,
-)
+from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Largest, Layout, Load, Node, rank, relettered
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import Group, contracted
@@ -140,10 +128,10 @@ class Lowering:
     def _plain(self, expr: Basic) -> Node:
         """A number made of sizes: a literal, a name, or arithmetic of numbers."""
         if isinstance(expr, Symbol):
-            return Number((), expr)
+            return literal(expr)
         if expr.is_number:
             value = meant(expr)
-            return signed(Number((), abs(value)), bool(value < 0))
+            return signed(literal(abs(value)), bool(value < 0))
         if isinstance(expr, Add):
             return added([self._plain(term) for term in expr.args])
         if isinstance(expr, Mul) or is_quotient(expr):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
 
 from symgrad.codegen import runtime
 from symgrad.codegen.body import Body, one_hot, sizes
 from symgrad.codegen.labels import labelled
+from symgrad.codegen.plan import Plan
 from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,
@@ -176,14 +176,8 @@ def _ready(record: Record, body: Body) -> Source:
 
 def _chained(parts: Sequence[str], operator: str) -> list[str]:
     """Comparisons ``part operator part ...``, as many as lines need: each begins where the one before it ended."""
-    chains = [parts[0]]
-    for before, part in pairwise(parts):
-        longer = f"{chains[-1]} {operator} {part}"
-        if len(longer) < WIDTH - 12 or chains[-1] == before:
-            chains[-1] = longer
-        else:
-            chains.append(f"{before} {operator} {part}")
-    return chains
+    most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
+    return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
 
 
 def _function(record: Record, name: str, body: Body) -> Source:
@@ -199,7 +193,7 @@ def _function(record: Record, name: str, body: Body) -> Source:
     head = [
         *checks,
         *domain_checks(record, body.names),
-        *_labels_as_rows(body),
+        *opened_labels(body.plan, [n for n in body.labels if not body.plan.is_rowwise(n)], body.dtype),
         *typed,
         *sizes(body.plan, needs_of(lines)),
     ]
@@ -253,14 +247,13 @@ def labels_as_rows(name: str, count: Source, dtype: Source) -> list[Source]:
     return [Source(f"if {name}.ndim == 1:"), *indented([written(f"{name} = {{}}", opened)])]
 
 
-def _labels_as_rows(body: Body) -> list[Source]:
-    """The same for those labels that are not opened a block at a time."""
+def opened_labels(plan: Plan, labels: Iterable[str], dtype: Source) -> list[Source]:
+    """The same for several labels, behind the sizes that this needs."""
     lines: list[Source] = []
-    for name in body.labels:
-        if not body.plan.is_rowwise(name):
-            axis = body.record.program.arrays[name].axes[1].name
-            lines += labels_as_rows(body.names[name], Source(axis, needs=frozenset([axis])), body.dtype)
-    return [*sizes(body.plan, needs_of(lines)), *lines]
+    for name in labels:
+        axis = plan.record.program.arrays[name].axes[1].name
+        lines += labels_as_rows(plan.names[name], Source(axis, needs=frozenset([axis])), dtype)
+    return [*sizes(plan, needs_of(lines)), *lines]
 
 
 def _evaluation(body: Body) -> list[Source]:

@@ -218,8 +218,7 @@ class NumpyEmitter:
             if made is not None:
                 return made
         one, other = self.text(left, first), self.text(right, second)
-        is_chain = isinstance(left, Contract) and one.strength == Strength.PRODUCT
-        parts = [one if is_chain else one.within(Strength.POWER), other.within(Strength.POWER)]
+        parts = [one if isinstance(left, Contract) else one.within(Strength.POWER), other.within(Strength.POWER)]
         return replace(joined(" @ ", parts, Strength.PRODUCT), power=parts[0].power)
 
     def _of_rows(self, left: Node, right: Node, first: Layout, second: Layout) -> Source | None:

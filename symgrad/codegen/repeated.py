@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,8 +13,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import rebuilt, weighted
 from symgrad.codegen.names import part_name
-from symgrad.codegen.schedule import Assignment, entries_in
-from symgrad.notation import array_names, entry_of, indices_of, name_of, replaced
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.shift import written_out
+from symgrad.notation import array_names, entry_of, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""
@@ -37,13 +38,9 @@ def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[As
         changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in found]
         first = next(place for place, a in enumerate(changed) if a.rhs != found[place].rhs)
         found = [*changed[:first], part, *changed[first:]]
-    names = {a.name: part_name(taken) for a in found if a.name in made}  # numbered in the order of the lines
-    return [replace(a, entry=_with_names(a.entry, names), rhs=_with_names(a.rhs, names)) for a in found]
-
-
-def _with_names(expr: Expr, names: Mapping[str, str]) -> Expr:
-    known = [e for e in entries_in(expr) if name_of(e) in names]
-    return replaced(expr, {e: entry_of(names[name_of(e)], indices_of(e)) for e in known})
+    # Numbered in the order of the lines.
+    names = {a.name: Assignment(a.entry, entry_of(part_name(taken), a.indices)) for a in found if a.name in made}
+    return [replace(a, entry=written_out(a.entry, names), rhs=written_out(a.rhs, names)) for a in found]
 
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:

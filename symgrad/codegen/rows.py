@@ -9,7 +9,7 @@ evaluated a block of rows at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sympy import Add, Expr, Mul, Sum
@@ -17,19 +17,11 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.names import free
-from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.shift import written_out
 from symgrad.equations import Assumption
 from symgrad.functions import selection
-from symgrad.notation import (
-    array_names,
-    axis_name,
-    bound_indices,
-    entry_of,
-    free_indices,
-    indices_of,
-    name_of,
-    replaced,
-)
+from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices
 from symgrad.program import Program
 from symgrad.sums import ordered_sums
 
@@ -75,13 +67,14 @@ def blocks_of(
 
 def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:
     rowwise, late = set(inputs), set[str]()
-    scales: dict[str, tuple[Expr, str]] = {}  # of arrays that are kept without a scalar factor: it, and their names
+    scaled: dict[str, Assignment] = {}  # arrays that are kept without a scalar factor, with it
     before: list[Assignment] = []
     rows: list[Assignment] = []
     after: list[Assignment] = []
     sums: list[str] = []
     for given in assignments:
-        a = replace(given, rhs=_with_scales(given.rhs, scales))
+        is_scaled = not array_names(given.rhs).isdisjoint(scaled)
+        a = replace(given, rhs=ordered_sums(written_out(given.rhs, scaled))) if is_scaled else given
         names = array_names(a.rhs)
         if own := _over(axis, a.indices):
             scale, rest = _taken_out(a.rhs, late)
@@ -90,8 +83,9 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
                 return None
             if scale != 1:
                 name = free(f"{a.name}_unscaled", taken)
-                scales[a.name] = scale, name
-                a = replace(a, entry=entry_of(name, a.indices))
+                entry = entry_of(name, a.indices)
+                scaled[a.name] = Assignment(a.entry, scale * entry)
+                a = replace(a, entry=entry)
             rowwise.add(a.name)
             rows.append(replace(a, rhs=rest))
         elif not names & rowwise:
@@ -120,16 +114,6 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
                 sums.append(a.name)
     stacked = tuple(a.name for a in rows if a.is_output and a.name not in sums)
     return Blocks(axis, tuple(before), tuple(rows), tuple(after), tuple(sums), stacked)
-
-
-def _with_scales(rhs: Expr, scales: Mapping[str, tuple[Expr, str]]) -> Expr:
-    """A right side in which arrays that are kept without a scalar factor have it again, outside of sums."""
-    found: dict[Basic, Basic] = {}
-    for entry in entries_in(rhs):
-        if name_of(entry) in scales:
-            scale, name = scales[name_of(entry)]
-            found[entry] = scale * entry_of(name, indices_of(entry))
-    return ordered_sums(replaced(rhs, found)) if found else rhs
 
 
 def _taken_out(term: Expr, late: set[str]) -> tuple[Expr, Expr]:

@@ -1,35 +1,251 @@
-"""The module of an unrolled function: the lines of every entry, and the arrays of its results."""
+"""The target scalar: array programs at given sizes as plain Python, every entry a local float, every sum written out.
+
+For problems of a handful of entries this is several times faster than any call of an array library.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+import sympy
+from sympy import Integer, Mul, Rational
+from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import scalar_runtime
-from symgrad.codegen.array_program import Assign
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Contract,
+    Delta,
+    Diagonal,
+    Largest,
+    Layout,
+    Load,
+    Negative,
+    Node,
+    Power,
+    Product,
+    Reduce,
+    Terms,
+    meaning,
+    numbered,
+)
 from symgrad.codegen.body import dtype_of, held
-from symgrad.codegen.build import reduced
+from symgrad.codegen.build import parted, reading_order, reduced
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
 from symgrad.codegen.labels import labelled
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.module import assembled, checked_inputs, domain_checks, labels_as_rows, main_function, tables_of
-from symgrad.codegen.names import free, python_names
+from symgrad.codegen.names import free, python_name, python_names
+from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.plan import checks
-from symgrad.codegen.scalar_emitter import ScalarEmitter
 from symgrad.codegen.schedule import schedule
 from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,
     Source,
     Strength,
+    added_up,
+    applied,
     called,
     indented,
     joined,
     joined_tests,
+    needs_of,
+    quotient,
+    raised,
     tuple_of,
     written,
 )
 from symgrad.codegen.stable import evaluated
 from symgrad.errors import InputError
+from symgrad.functions import MEANINGS, absolute, selection
+from symgrad.notation import Array, axis_name, replaced
 from symgrad.steps import Record
+
+# Calls, with {} for each argument.
+FUNCTIONS: dict[type[sympy.Function], str] = {
+    **{function: meaning.python for function, meaning in MEANINGS.items()},
+    sympy.Abs: MEANINGS[absolute].python,
+    sympy.exp: "_exp({})",
+    sympy.log: "_log({})",
+    expm1: "_expm1({})",
+    log1p: "_log1p({})",
+    logaddexp: "_logaddexp({}, {})",
+    sigmoid: "_sigmoid({})",
+}
+ZERO, ONE = Source("0"), Source("1")
+Place = Mapping[Idx, int]
+
+
+class ScalarEmitter:
+    """Emits nodes entry by entry at ``sizes``; ``lines`` are those written so far, without indentation.
+
+    ``names`` gives the Python names of arrays; others get names of their own, none of those ``taken``.
+    """
+
+    def __init__(self, names: Mapping[str, str], sizes: Mapping[str, int]) -> None:
+        self.names = names
+        self.sizes = sizes
+        self.lines: list[Source] = []
+        self._known: dict[tuple[Node, tuple[int, ...]], Source] = {}
+        self.taken = set(names.values())
+        self._entries: dict[tuple[str, tuple[int, ...]], Source] = {}
+
+    def entry(self, name: str, place: tuple[int, ...]) -> Source:
+        """The local name of an entry: z_12, or z_1_12 where an axis may have ten entries or more."""
+        if (name, place) not in self._entries:
+            own = self.names.get(name) or python_name(name)
+            if place:
+                between = "_" if max(self.sizes.values()) > 9 else ""
+                own = f"{own}_{between.join(str(i + 1) for i in place)}"
+            self._entries[name, place] = Source(own if own == self.names.get(name) else free(own, self.taken))
+        return self._entries[name, place]
+
+    def entries(self, name: str, array: Array) -> list[Source]:
+        """The local names of all entries of ``name``, which has the axes of ``array``, row by row."""
+        return [self.entry(name, place) for place in product(*(range(self.sizes[axis.name]) for axis in array.axes))]
+
+    def places(self, indices: Sequence[Idx]) -> Iterable[dict[Idx, int]]:
+        """All places of some indices."""
+        every = product(*(range(self.sizes[axis_name(i)]) for i in indices))
+        return (dict(zip(indices, place, strict=True)) for place in every)
+
+    def assign(self, name: str, letters: Sequence[Idx], node: Node, *, is_small: bool = False) -> None:
+        """A line for each entry; an entry that equals another is another name for it.
+
+        ``is_small`` says of an exponential that it is of at most 0, and cannot overflow.
+        """
+        for at in self.places(letters):
+            entry = self.entry(name, tuple(at[i] for i in letters))
+            if isinstance(node, Reduce) and node.largest:
+                values = [self._argument(node.of, {**at, **more}) for more in self.places(node.over)]
+                largest = called("max", values, INDENT, before=f"{entry.code} = ")
+                self.lines.append(largest if len(values) > 1 else written(f"{entry.code} = {{}}", *values))
+                continue
+            if is_small and isinstance(node, Call):
+                terms = [(False, written("math.exp({})", self._argument(node.given[0], at), needs=["math"]))]
+            else:
+                terms = self.terms(node, at)
+            negative, only = terms[0]
+            if len(terms) == 1 and not negative and only.strength == Strength.NAME and only.code.isidentifier():
+                self._entries[name, tuple(at[i] for i in letters)] = only
+            else:
+                self.write(entry.code, terms)
+
+    def write(self, name: str, terms: Sequence[tuple[bool, Source]]) -> None:
+        """``name = terms``, a sum, on as many lines as it takes."""
+        line = ""
+        for negative, term in terms:
+            alone = (term.negated if negative else term).code
+            longer = f"{line} {'-' if negative else '+'} {term.code}" if line else f"{name} = {alone}"
+            if line and len(INDENT + longer) > WIDTH:
+                self.lines.append(Source(line))
+                longer = f"{name} += {alone}"
+            line = longer
+        self.lines.append(Source(line, needs=needs_of(term for _, term in terms)))
+
+    # --- one entry -------------------------------------------------------------------------------------------------
+
+    def terms(self, node: Node, at: Place) -> list[tuple[bool, Source]]:
+        """The terms of which an entry is the sum, each with whether it is subtracted."""
+        found = [(negative, term) for negative, term in self._every_term(node, at) if term != ZERO]
+        return found or [(False, Source("0.0"))]
+
+    def _every_term(self, node: Node, at: Place) -> list[tuple[bool, Source]]:
+        match node:
+            case Negative(_, of):
+                return [(not negative, term) for negative, term in self._every_term(of, at)]
+            case Terms(letters, terms):
+                return [each for term in terms for each in self._shared_or_written_out(term, letters, at)]
+            case Reduce(_, of, over):
+                return [each for more in self.places(over) for each in self._every_term(of, {**at, **more})]
+            case Contract(_, factors, over):
+                ordered = sorted(factors, key=reading_order)
+                return [(False, self._factors(ordered, (), {**at, **more})) for more in self.places(over)]
+            case _:
+                return [(False, self._code(node, at))]
+
+    def _shared_or_written_out(self, term: Node, letters: Layout, at: Place) -> list[tuple[bool, Source]]:
+        """A term of a sum over ``letters``: a sum that several of its entries have in common gets a name."""
+        negative, inside = parted(term)
+        if isinstance(inside, (Reduce, Contract)) and set(inside.letters) < set(letters):
+            return [(negative, self._part(inside, at))]
+        return self._every_term(term, at)
+
+    def _part(self, node: Node, at: Place) -> Source:
+        """A name for a part that several entries may share."""
+        pattern, letters = numbered(node)
+        key = pattern, tuple(at[i] for i in letters if i in node.letters)
+        if key not in self._known:
+            terms = [(False, self._call(node, at))] if isinstance(node, (Call, Largest)) else self.terms(node, at)
+            name = free(f"part_{len(self._known) + 1}", self.taken)
+            self._known[key] = Source(name)
+            self.write(name, terms)
+        return self._known[key]
+
+    def _code(self, node: Node, at: Place) -> Source:
+        """One term; sums and calls in it have names."""
+        match node:
+            case Load(_, name, indices):
+                return self.entry(name, tuple(at[i] for i in indices))
+            case Delta((row, column)):
+                return ONE if at[row] == at[column] else ZERO
+            case Diagonal(_, of, places):
+                return self._code(of, {own: at[i] for own, i in zip(of.letters, places, strict=True)})
+            case Call(_, function, given) if function is weighted:
+                weight, logarithm = (self._code(arg, at) for arg in given)
+                if not weight.code.isidentifier():
+                    weight = self._part(given[0], at)
+                return written("({} * {} if {} else 0.0)", weight, logarithm, weight, strength=Strength.NAME)
+            case Product(_, above, below):
+                return self._factors(above, below, at)
+            case Power(_, base, exponent):
+                return self._power(base, exponent, at)
+            case _:
+                if not node.is_plain:
+                    return self._part(node, at)
+                value = self._value(node)
+                return plain(-value).negated if value.is_negative else plain(value)
+
+    def _value(self, node: Node) -> sympy.Expr:
+        """A number made of sizes, as they are here."""
+        value = meaning(node)
+        return replaced(value, {s: Integer(self.sizes[s.name]) for s in value.free_symbols})
+
+    def _factors(self, above: Sequence[Node], below: Sequence[Node], at: Place) -> Source:
+        number = Mul(*(self._value(f) for f in above if f.is_plain), *(1 / self._value(f) for f in below if f.is_plain))
+        over = [self._code(f, at) for f in above if not f.is_plain]
+        under = [self._code(f, at) for f in below if not f.is_plain]
+        if ZERO in over or number == 0:
+            return ZERO
+        over = [f for f in over if f != ONE]
+        negative, number = bool(number < 0), abs(number)
+        if number != 1 and (1 / number).is_Integer:
+            under.append(plain(1 / number))
+        elif number != 1:
+            over.insert(0, plain(number))
+        made = quotient(over, under)
+        return made.negated if negative else made
+
+    def _power(self, base: Node, exponent: Node, at: Place) -> Source:
+        below = self._code(base, at)
+        if exponent.is_plain and (value := self._value(exponent)) in (Rational(1, 2), 2):
+            if value == 2:
+                return joined(" * ", [below.within(Strength.SIGN)] * 2, Strength.PRODUCT)
+            return written("math.sqrt({})", below, needs=["math"])
+        return raised(below, self._code(exponent, at))
+
+    def _call(self, node: Call | Largest, at: Place) -> Source:
+        if isinstance(node, Largest):
+            values = [self._argument(node.of, {**at, **other}) for other in self.places([node.index])]
+            return applied(FUNCTIONS, selection, [Source(str(at[node.index])), joined(", ", values, Strength.SUM)])
+        return applied(FUNCTIONS, node.function, [self._argument(arg, at) for arg in node.given])
+
+    def _argument(self, node: Node, at: Place) -> Source:
+        """An entry as an argument: a sum without brackets."""
+        return added_up(self.terms(node, at))
 
 
 def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str]) -> str:

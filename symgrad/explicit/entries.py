@@ -14,7 +14,7 @@ from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selected, selection
-from symgrad.notation import Array, axis_name, bound_indices, free_indices
+from symgrad.notation import Array, axis_name, bound_indices, free_indices, indices_of
 from symgrad.steps import Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
@@ -113,5 +113,4 @@ class Table:
 
     def gradient(self, array: Array, entry: Expr, index: Expr) -> Expr:
         """The entries of a derivative whose closed form at ``entry`` is ``index``."""
-        letters = entry.indices if isinstance(entry, Indexed) else ()
-        return self.matrix(array, self.entries(index, letters))
+        return self.matrix(array, self.entries(index, indices_of(entry)))
