@@ -328,7 +328,7 @@ class Derivation(Displayed):
 
         if check:
             self._refuse()
-        return to_numpy(self.record)
+        return to_numpy(self.record, self.function_name)
 
     @nested("a line of the derivation")
     def to_source(

@@ -25,7 +25,8 @@ class Program(Legible):
 
     Parameters: ``axes`` in the order in which the shape table shows them; ``inputs``; ``equations`` in any order
     that is not circular; ``output``, the name of the scalar; ``assumptions``; ``defaults``, numbers by the names of
-    scalar inputs, which generated functions take where a call leaves these out (the derivation is for any number).
+    scalar inputs, which generated functions take where a call leaves these out (the derivation is for any number);
+    ``labels``, what those functions call the inputs that are one-hot rows of labels.
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is no number for a scalar
     input.
@@ -39,6 +40,7 @@ class Program(Legible):
     assumptions: tuple[Assumption, ...] = ()
     summary: str = ""
     defaults: tuple[tuple[str, Expr], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -127,3 +127,46 @@ def test_a_product_of_numbers_is_what_its_equation_says() -> None:
     cubes = symgrad.loss(shapes="A: D")(lambda A: np.mean((np.exp(A) ** 1.5) ** 3))
     at = np.array([0.3, -0.2])
     assert symgrad.derive(cubes).to_numpy()(at)[0] == pytest.approx(cubes(at))
+
+
+# --- generated functions and candidates ----------------------------------------------------------------------------
+
+
+@symgrad.loss(shapes="X: N D, W: D C, b: C, y: N labels of C", wrt="W b")
+def cross_entropy(X, W, b, y):
+    return -np.mean(symgrad.array.log_softmax(X @ W + b, axis=1)[np.arange(len(y)), y])
+
+
+def test_labels_keep_the_name_that_the_author_gave_them_and_a_wrong_keyword_shows_the_signature() -> None:
+    X, W, b, y = np.ones((3, 2)), np.ones((2, 4)), np.zeros(4), np.array([0, 3, 1])
+    f = symgrad.derive(cross_entropy).to_numpy()
+    assert f(X, W, b, y=y)[0] == pytest.approx(np.log(4))
+    with pytest.raises(TypeError, match=r"cross_entropy_gradient\(X, W, b, y\)"):
+        f(X, W, b, Y=y)
+    with pytest.raises(symgrad.InputError, match=r"no parameter 'Y': expected cross_entropy\(X, W, b, y\)"):
+        symgrad.derive(cross_entropy, Y=y)
+
+
+def test_half_precision_sums_in_single_precision() -> None:
+    f = symgrad.derive("softmax_cross_entropy").to_numpy()
+    X, W, b = (np.zeros(shape, np.float16) for shape in ((70_000, 1), (1, 3), (3,)))
+    value, gradients = f(X, W, b, np.zeros(70_000, int))
+    assert value.dtype == gradients.b.dtype == np.float16
+    assert np.allclose(gradients.b, [-2 / 3, 1 / 3, 1 / 3], atol=1e-3)
+
+
+def test_masked_arrays_are_refused_with_one_clear_line() -> None:
+    masked = np.ma.masked_array(np.ones((3, 2)), [[True, False]] * 3)
+    with pytest.raises(ValueError, match=r"^X: masked arrays are not taken: fill it"):
+        symgrad.derive(cross_entropy).to_numpy()(masked, np.ones((2, 4)), np.zeros(4), np.array([0, 3, 1]))
+
+
+def test_a_candidate_that_changes_its_inputs_is_told_so() -> None:
+    proved = symgrad.derive("softmax_mse")
+
+    def gradient(X: Any, W: Any, b: Any, Y: Any) -> Any:
+        found = tuple(proved.to_numpy(check=False)(X, W, b, Y)[1])
+        W -= 1
+        return found
+
+    assert "it changes its input W in place" in str(symgrad.diagnose(proved, gradient))

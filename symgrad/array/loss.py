@@ -60,7 +60,18 @@ class Loss:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The loss of arrays: the function itself, run by NumPy."""
-        return self.function(*args, **keywords)
+        try:
+            return self.function(*args, **keywords)
+        except TypeError:
+            try:
+                inspect.signature(self.function).bind(*args, **keywords)
+            except TypeError as error:
+                raise TypeError(f"{error}: expected {self._signature()}") from None
+            raise
+
+    def _signature(self) -> str:
+        parameters = [p.replace(annotation=p.empty) for p in inspect.signature(self.function).parameters.values()]
+        return f"{self.name}{inspect.Signature(parameters)}"
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{s.name} {shape_text(s.array.axes)}" for s in self.shapes)
@@ -107,6 +118,7 @@ class Loss:
             assumptions=_assumptions(kept, arrays),
             summary=self.summary,
             defaults=self._defaults(kept),
+            labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
         )
         return Traced(program, lowered.spots)
 
@@ -128,7 +140,7 @@ class Loss:
         parameters = self._parameters()
         declared = {shape.name: shape for shape in self.shapes}
         if unknown := [name for name in fixed if name not in parameters]:
-            raise InputError(f"{self.name} has no parameter {unknown[0]!r}: expected {', '.join(parameters)}")
+            raise InputError(f"{self.name} has no parameter {unknown[0]!r}: expected {self._signature()}")
         args: list[Any] = []
         keywords: dict[str, Any] = {}
         for name, parameter in parameters.items():

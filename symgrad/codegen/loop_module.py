@@ -40,7 +40,7 @@ def loop_module(record: Record, name: str, closed_form: Sequence[str], runtime: 
     own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh", "given")}
     tables = [*tables_of(record, made.names, made.plan.labels), OPTIONS]
     functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
-    return assembled(record, closed_form, made.names, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(record, name, closed_form, made.names, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
 
 
 def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:

@@ -50,11 +50,12 @@ def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) ->
     tables = tables_of(record, body.names, body.labels)
     if body.blocks.axis:
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
-    return assembled(record, closed_form, body.names, tables, main)
+    return assembled(record, name, closed_form, body.names, tables, main)
 
 
 def assembled(
     record: Record,
+    name: str,
     closed_form: Sequence[str],
     shown: Mapping[str, str],
     tables: Sequence[str],
@@ -63,19 +64,19 @@ def assembled(
     imports: Sequence[str] = (),
     needed: str = NEEDS,
 ) -> str:
-    """A module of some functions and of what they need of runtime modules; ``shown`` gives the names of arrays,
-    ``imports`` are further lines, ``needed`` says what has to be installed."""
-    needs = needs_of(functions)
+    """A module of the function ``name`` and others, and of what they need of runtime modules; ``shown`` gives the
+    names of arrays, ``imports`` are further lines, ``needed`` says what has to be installed."""
+    needs = needs_of(functions) | {"_called"}
     sources = functions_for(needs, *runtimes, runtime).values()
-    uses_math = "math" in needs or any("math." in source for source in sources)
-    head = ["import math"] if uses_math else []
+    modules = ("functools", "inspect", "math")
+    head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
     names = {*shown.values(), *(axis.name for axis in record.program.axes)}
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
-    return "\n\n\n".join([first, *parts]) + "\n"
+    return "\n\n\n".join([first, *parts, f"{name} = _called({name})"]) + "\n"
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, count
 
 from symgrad.spelling import is_alike
@@ -20,12 +20,16 @@ def python_name(name: str) -> str:
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
 
 
-def python_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """The Python names of arrays, all different and none of them ``taken``; those that need no other keep theirs."""
+def python_names(
+    names: Iterable[str], taken: Iterable[str] = (), authors: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The Python names of arrays, all different and none of them ``taken``; those that need no other keep theirs, or
+    have the one that the author gave them."""
+    authors = authors or {}
     found: dict[str, str] = {}
     used = set(taken)
     for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
-        found[name] = free(python_name(name), used)
+        found[name] = free(python_name(authors.get(name, name)), used)
     return found
 
 

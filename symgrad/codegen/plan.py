@@ -61,7 +61,8 @@ class Plan:
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]
-        self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes)
+        authors = dict(record.program.labels)
+        self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes, authors)
         self.labels = labelled(record)
         self.taken = taken | set(self.names.values())
         self.count = free("count", self.taken)

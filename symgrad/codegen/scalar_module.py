@@ -252,10 +252,10 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     """The source of a module whose function takes arrays of ``sizes`` alone, unrolled."""
     if not any(a.axes for a in record.program.inputs):
         raise InputError("the target scalar needs an input that is an array")
-    names = python_names(record.program.arrays)
+    names = python_names(record.program.arrays, (), dict(record.program.labels))
     labels = labelled(record)
     main = _function(record, name, sizes, names, labels)
-    return assembled(record, closed_form, names, tables_of(record, names, labels), [main], scalar_runtime)
+    return assembled(record, name, closed_form, names, tables_of(record, names, labels), [main], scalar_runtime)
 
 
 def _function(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from inspect import unwrap
 from itertools import chain, combinations, permutations
 from traceback import extract_tb
 from typing import Any
@@ -23,7 +24,7 @@ from symgrad.diagnosis.inputs import of_inputs
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
-from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, returned
+from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, returned, watched
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
 from symgrad.diagnosis.subdomains import subdomains
@@ -61,7 +62,8 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         raise InputError(f"diagnose takes a derivation, such as symgrad.derive('softmax_mse'), not {derivation!r}")
     if not callable(candidate):
         raise InputError(f"a candidate is a function, not a {type(candidate).__name__}")
-    record, name = derivation.record, called(candidate)
+    record, name, changed = derivation.record, called(candidate), set[int]()
+    candidate = watched(candidate, changed)
     tried = _tried(record, candidate, seed)
     benches = tried.benches
     as_returned = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
@@ -120,6 +122,7 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
     elif tried.failure:
         remarks.append(tried.failure)
+    remarks += [f"it changes its input {tried.taken.names[n]} in place (only a copy, here)" for n in sorted(changed)]
     compared = tuple(dict(bench.sizes) for bench in benches[:2])
     program, idle = record.program, (f"{piece.text(record.program)} where that matters" for piece in tried.sample.idle)
     unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
@@ -273,7 +276,7 @@ def _not_finite(name: str, bench: Bench, value: np.ndarray) -> str:
 
 def _raised(candidate: Candidate, error: BaseException) -> str:
     """What it raises, and in which line of its file."""
-    code = getattr(candidate, "__code__", None)
+    code = getattr(unwrap(candidate), "__code__", None)
     own = [frame for frame in extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
     at = f", in line {own[-1].lineno}" if own else ""
     words = f": {str(error).splitlines()[0]}" if str(error) else ""

@@ -12,6 +12,7 @@ import numpy as np
 from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.errors import InputError
+from symgrad.gradcheck.point import copies, unchanged
 from symgrad.sampling import InputSpace, Sample, random_inputs, sample
 from symgrad.steps import Record
 
@@ -84,6 +85,19 @@ def _by_name(record: Record, names: tuple[str, ...], signature: inspect.Signatur
 def called(candidate: Candidate) -> str:
     """What a candidate is called in messages."""
     return str(getattr(candidate, "__name__", "the candidate"))
+
+
+def watched(candidate: Candidate, changed: set[int]) -> Candidate:
+    """The candidate, with the places of the arguments that it changes noted in ``changed``."""
+
+    def call(*given: Any) -> Any:
+        before = copies(given)
+        value = candidate(*given)
+        changed.update(n for n in range(len(given)) if not unchanged(given[n : n + 1], before[n : n + 1]))
+        return value
+
+    call.__wrapped__, call.__name__ = candidate, called(candidate)  # type: ignore[attr-defined]
+    return call
 
 
 def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> dict[str, np.ndarray]:

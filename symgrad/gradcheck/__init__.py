@@ -89,6 +89,8 @@ def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
     places = floating if wrt is None else list(wrt)
     if not places:
         raise InputError("there is nothing to differentiate by: expected a floating-point array or number")
+    if masked := [place for place, value in enumerate(inputs) if isinstance(value, np.ma.MaskedArray)]:
+        raise InputError(f"the input at {masked[0]} is a masked array: fill it, and give the mask as another input")
     for place in places:
         if not isinstance(place, int) or not 0 <= place < len(inputs):
             raise InputError(f"wrt: expected positions of inputs, 0 to {len(inputs) - 1}, not {place!r}")

@@ -7,6 +7,8 @@ Needs NumPy 2.0 or later, and nothing else.
     dL/db = (2/(N C)) (P ⊙ (R − (P ⊙ R) 1_C 1_Cᵀ))ᵀ 1_N
 """
 
+import functools
+import inspect
 import math
 from typing import NamedTuple
 
@@ -136,14 +138,45 @@ def softmax_mse(X, W, b, Y):
     return dtype.type(L), Gradients(W=dW, b=db)
 
 
+def _called(function):
+    """A function whose wrong calls show its signature, and that computes half precision in single."""
+
+    @functools.wraps(function)
+    def call(*args, **keywords):
+        try:
+            return function(*args, **keywords)
+        except TypeError:
+            signature = inspect.signature(function)
+            try:
+                given = signature.bind(*args, **keywords).args
+            except TypeError as error:
+                raise TypeError(f"{error}: expected {function.__name__}{signature}") from None
+            half = [getattr(value, "dtype", None) == np.float16 for value in given]
+            if not any(half):
+                raise
+        single = [np.float32(value) if is_half else value for value, is_half in zip(given, half, strict=True)]
+        value, gradients = function(*single)
+        return np.float16(value), gradients._make(map(np.float16, gradients))
+
+    return call
+
+
+def _common(arrays: list[np.ndarray]) -> np.dtype:
+    """The floating type of the inputs.  TypeError for half precision, in which sums stop growing."""
+    floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
+    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
+    if dtype == np.float16:
+        raise TypeError("half precision is computed in single precision")
+    return dtype
+
+
 def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
     ``sizes`` are those of axes that are given.
     """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
-    floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
-    dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
+    dtype = _common(arrays)
     labels = []
     for place, (name, axes) in enumerate(_AXES.items()):
         if name in _LABELS and arrays[place].ndim == 1:
@@ -166,6 +199,8 @@ def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
 
 def _real(name: str, value: object) -> np.ndarray:
     """The value as an array of real numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{name}: masked arrays are not taken: fill it, and give the mask as another input")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -189,3 +224,6 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[s
 def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
     """Labels 0, 1, ... as rows with a one at the label."""
     return np.equal(labels[:, None], np.arange(count)).astype(dtype)
+
+
+softmax_mse = _called(softmax_mse)
