@@ -95,7 +95,8 @@ def _summary(
     interval = f" (95 % interval: {_interval(noticed, total)})" if drawn else ""
     seconds = sum(result.seconds for _, result in results)
     return f"""\
-The functions and constants of the rules, the passes and the checker are changed by the operators of mutmut
+The functions and constants of the rules, the passes, the checker and the generator of code are changed by the
+operators of mutmut
 {version("mutmut")}, one change at a time. {which} were run, each in its function as it stands now. Each met tests that
 reach its statement until one failed, all had passed or {LARGER_BUDGET:g} seconds were used up:
 {seconds / 60:.0f} minutes of one processor in all.
