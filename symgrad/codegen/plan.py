@@ -6,26 +6,26 @@ There is no text here; every target that has loops or arrays writes out the same
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Symbol, preorder_traversal
-from sympy.core.basic import Basic
+from sympy import Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.guarded import branches_guarded
-from symgrad.codegen.kernels import numbers_chosen, rebuilt
+from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.memory import owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
+from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import Shift, written_out
+from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
-from symgrad.notation import array_names, entry_of
+from symgrad.notation import array_names
 from symgrad.steps import Record
 
 
@@ -57,7 +57,7 @@ class Plan:
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.assignments]
         shifts = [part for part in equations.parts if isinstance(part, Shift)]
         bounded = {a.name for shift in shifts for a in shift.assignments()}
-        assignments = repeats_named(branches_guarded(_poles_cancelled(chosen, taken), bounded), taken)
+        assignments = repeats_named(branches_guarded(poles_cancelled(chosen, taken), bounded), taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]
@@ -159,48 +159,3 @@ def _used_once(assignments: Iterable[Assignment]) -> set[str]:
     parts = (part for a in assignments for part in preorder_traversal(a.rhs))
     uses = Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
     return {a.name for a in assignments if a.is_helper and (a.is_output or uses[a.name] == 1)}
-
-
-def _poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """The equations with factors that meet their own inverse cancelled: y/p times p is y, also where p is rounded to 0.
-
-    A gradient with respect to probabilities has them in its divisors, or as powers less than one; the chain rule
-    multiplies it by them again.  The product gets an equation of its own, in which no p divides, and stands in the
-    place of the factor and the gradient.  New arrays get names that are not among ``taken``.
-    """
-    found = list(assignments)
-    for gradient in assignments:
-        for pole in _poles(gradient.rhs):
-            if gradient.is_output or set(pole.indices) - set(gradient.indices):
-                continue
-            product = _multiplied_in(pole * gradient.rhs)
-            users = [a for a in found if a.name != gradient.name and gradient.name in array_names(a.rhs)]
-            if pole.base.name in {p.base.name for p in _poles(product)} or not users:
-                continue
-            name = free(f"{gradient.name}_{pole.base.name}", taken)
-            made = Assignment(entry_of(name, gradient.indices), product)
-            quotient = {gradient.name: replace(gradient, rhs=made.entry / pole)}
-            changed = {a.name: _multiplied_in(written_out(a.rhs, quotient)) for a in users}
-            if any(p.base == pole.base for rhs in changed.values() for p in _poles(rhs)):
-                continue
-            place = next(p for p, a in enumerate(found) if a.name == gradient.name)
-            found = [replace(a, rhs=changed.get(a.name, a.rhs)) for a in found]
-            found[place : place + 1] = [made]
-            break
-    return found
-
-
-def _poles(expr: Expr) -> list[Indexed]:
-    """The entries that are raised to powers which may be less than one."""
-    powers = [p for p in expr.atoms(Pow) if isinstance(p.base, Indexed) and not (p.exp.is_Integer and p.exp > 0)]
-    return sorted({p.base for p in powers}, key=str)
-
-
-def _multiplied_in(expr: Basic) -> Expr:
-    """``expr`` with entries multiplied into the brackets beside them in which they cancel."""
-    made = rebuilt(expr, _multiplied_in)
-    for entry in Mul.make_args(made) if isinstance(made, Mul) else ():
-        for factor in made.args:
-            if isinstance(entry, Indexed) and isinstance(factor, Add) and entry in _poles(factor):
-                return _multiplied_in(made / entry / factor * Add(*(entry * term for term in factor.args)))
-    return made
