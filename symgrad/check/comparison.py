@@ -178,6 +178,8 @@ def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
     if isinstance(claim.subject, Value):
         with truth.evaluator.numbers.tolerant():
             meaning, after = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
+        levels = min(len(meaning), len(after))
+        meaning, after = meaning[:levels], after[:levels]
         gaps = is_missing(meaning)
         if gaps.all():
             raise OutsideField("it has no value there")

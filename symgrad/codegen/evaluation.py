@@ -186,7 +186,8 @@ class _Writer:
             if isinstance(kernel, sigmoid):
                 self._line(Value(meant(kernel)), exp(u) / (1 + exp(u)), "evaluation", MULTIPLIED)
             else:
-                self._line(Value(meant(kernel)), u + log(1 + exp(-u)), "evaluation", TAKEN_OUT)
+                first, last = map(meant, kernel.args)
+                self._line(Value(meant(kernel)), last + log(1 + exp(first - last)), "evaluation", TAKEN_OUT)
 
     def _rests_on(self, before: Expr, after: Set[str]) -> set[int]:
         """The lines that rewrite parts of ``before`` into expressions in the arrays ``after``."""

@@ -6,7 +6,8 @@ A logarithm of a product of positive factors, exponentials among them, is a sum;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt
 from sympy.core.basic import Basic
@@ -107,13 +108,55 @@ def zeros_kept(expr: Basic) -> Expr:
 
 
 def without_overflow(expr: Basic) -> Expr:
-    """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u)."""
-    made = rebuilt(expr, without_overflow)
+    """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u); what is divided by other sums
+    of exponentials as one exponential."""
+    made = rebuilt(_over_exponentials(expr), without_overflow)
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Mul):
         return _sigmoid_products(made)
     return made
+
+
+def _over_exponentials(expr: Basic) -> Expr:
+    """``expr``, if it is a product that is divided by a sum of exponentials, without that sum: exp(v)/(exp(a) + exp(b))
+    is sigmoid(a - b) where v is a, and exp(v - logaddexp(a, b)) where it is anything else."""
+    below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
+    for factor in Mul.make_args(expr):
+        base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
+        if isinstance(factor, exp):
+            exponent += factor.args[0]
+        elif power.is_Integer and exponents_of(base):
+            below[base] = below.get(base, S.Zero) - power
+        else:
+            rest *= factor
+    if not any(power.is_positive for power in below.values()):
+        return expr
+    (base, power), *others = below.items()
+    if not others and len(two := exponents_of(base)) == 2:
+        for times in range(int(power) + 1):
+            if (exponent - times * two[0] - (power - times) * two[1]).expand() == 0:
+                u = two[0] - two[1]
+                return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
+    return rest * exp(exponent - Add(*(power * logs_added(exponents_of(base)) for base, power in below.items())))
+
+
+def exponents_of(expr: Expr) -> list[Expr]:
+    """The exponents of a sum of several exponentials and positive numbers, but for 1 + exp(u); of others none."""
+    if not isinstance(expr, Add) or _softplus_argument(expr) is not None:
+        return []
+    found: list[Expr] = []
+    for term in sorted(expr.args, key=lambda term: term.sort_key()):
+        number, kernel = term.as_coeff_Mul()
+        if not number.is_positive or not (kernel == 1 or isinstance(kernel, exp)):
+            return []
+        found.append(Add(log(number) if number != 1 else S.Zero, *kernel.args[:1]))
+    return found
+
+
+def logs_added(exponents: Sequence[Expr]) -> Expr:
+    """The logarithm of the sum of the exponentials of several exponents."""
+    return reduce(logaddexp, exponents)
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
@@ -172,6 +215,8 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
             terms.append(-power * logaddexp(0, -base.args[0]))
         elif (u := _softplus_argument(base)) is not None:
             terms.append(power * logaddexp(0, u))
+        elif exponents := exponents_of(base):
+            terms.append(power * logs_added(exponents))
         elif _is_positive(base, known):
             terms.append(power * log(base))
             continue

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Expr, S, exp, log
+from sympy import Expr, Pow, S, exp, log
 from sympy.core.basic import Basic
 
-from symgrad.codegen.kernels import logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
+from symgrad.codegen.kernels import exponents_of, logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
@@ -65,11 +65,13 @@ def evaluated(record: Record) -> Evaluated:
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """The equations with names for exponentials written out where these are to be relative: then each term can have
-    the shift that suits it."""
+    """The equations with names for exponentials written out where these are to be relative, or several stand in a sum
+    that divides or has a logarithm: then each term can have the shift that suits it."""
     names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
+    bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
+    summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
     shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
-    names = {name: a for name, a in names.items() if any(any(s.matches(a.rhs)) for s in shifts)}
+    names = {name: a for name, a in names.items() if name in summed or any(any(s.matches(a.rhs)) for s in shifts)}
     return _needed([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])
 
 
