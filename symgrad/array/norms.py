@@ -11,7 +11,8 @@ from sympy.core.basic import Basic
 from symgrad.canonical import canonical
 from symgrad.equations import Definition
 from symgrad.functions import root, where
-from symgrad.notation import free_indices, name_of, renamed
+from symgrad.notation import free_indices, name_of, renamed, unfolded
+from symgrad.signs import is_known
 
 
 def norms_marked(equations: Sequence[Definition]) -> list[Definition]:
@@ -21,8 +22,10 @@ def norms_marked(equations: Sequence[Definition]) -> list[Definition]:
 
     def marked(expr: Basic) -> Expr:
         made = expr if isinstance(expr, Indexed) or not expr.args else expr.func(*map(marked, expr.args))
-        is_norm = isinstance(made, Pow) and made.exp == S.Half and _is_square(made.base, known)
-        return root(made.base) if is_norm and _spelled(_resolved(made, known)) not in divided else made
+        if not (isinstance(made, Pow) and made.exp == S.Half and _is_square(made.base, known)):
+            return made
+        is_never_zero = _spelled(_resolved(made, known)) in divided or is_known(_written_out(made, known), "positive")
+        return made if is_never_zero else root(made.base)
 
     return [replace(e, rhs=marked(e.rhs)) for e in equations]
 
@@ -50,6 +53,13 @@ def _resolved(expr: Expr, known: dict[str, Definition]) -> Expr:
             expr = definition.at(expr.indices if isinstance(expr, Indexed) else ())
         else:
             return expr
+
+
+def _written_out(expr: Expr, known: dict[str, Definition]) -> Expr:
+    """An expression in the inputs alone."""
+    for definition in reversed(known.values()):
+        expr = unfolded(expr, definition.entry, definition.rhs)
+    return expr
 
 
 def _spelled(expr: Expr) -> Expr:

@@ -30,7 +30,7 @@ from symgrad.budget import spend
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.meaning import abbreviations
 from symgrad.equations import Assumption, Definition
-from symgrad.functions import selected, selection, where
+from symgrad.functions import real, selected, selection, where
 from symgrad.notation import axis_name, bound_indices, indices_of, name_of
 from symgrad.program import Program
 
@@ -89,7 +89,8 @@ class Instance:
             written = (self.entry(row, {**values, index: place}) for place in range(size))
             return selected(Integer(values[index]), *written)
         spend(1)
-        return expr.func(*(self.entry(arg, values) for arg in expr.args)) if expr.args else expr
+        # SymPy takes the square out of a root, of one square at a shape that has but one.
+        return real(expr.func(*(self.entry(arg, values) for arg in expr.args))) if expr.args else expr
 
     def definition(self, definition: Definition, place: Place) -> Expr:
         """The right side of a definition at one entry."""

@@ -31,13 +31,13 @@ from sympy import (
     NumberSymbol,
     Pow,
     Rational,
+    S,
     Sum,
     Symbol,
     cosh,
     exp,
     log,
     sinh,
-    sqrt,
     sympify,
     tanh,
 )
@@ -70,11 +70,11 @@ from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, s
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 
-IN_OTHERS = {
+IN_OTHERS: dict[type[Basic], Callable[..., Expr]] = {
     tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
     sinh: lambda u: (exp(u) - exp(-u)) / 2,
     cosh: lambda u: (exp(u) + exp(-u)) / 2,
-    root: sqrt,
+    root: lambda u: Pow(u, S.Half, evaluate=False),
     reciprocal: lambda u: where(equal(u, 0), 0, 1 / u),
 }
 """Functions in others: the hyperbolic ones in exponentials."""

@@ -41,7 +41,7 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
-from symgrad.functions import absolute
+from symgrad.functions import absolute, reciprocal, root
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
 from symgrad.signs import is_known
@@ -65,8 +65,8 @@ def is_analytic(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be analytic on all of its domain, and that to be in one piece: roots and
     logarithms are of what is positive for all values, and so are divisors."""
     arguments = [p.base for p in expr.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
-    arguments += [call.args[0] for call in expr.atoms(log, gamma)]
-    calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma))]
+    arguments += [call.args[0] for call in expr.atoms(log, gamma, root, reciprocal)]
+    calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma, root, reciprocal))]
     return all(is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
 
 
@@ -79,7 +79,7 @@ def is_positive(expr: Basic, program: Program) -> bool:
         return definition is not None and is_positive(definition.rhs, program)
     if isinstance(expr, (Add, Mul)):
         return all(is_positive(arg, program) for arg in expr.args)
-    if isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0:
+    if isinstance(expr, root) or (isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0):
         return True
     return isinstance(expr, (Pow, Sum)) and is_positive(expr.args[0], program)
 
