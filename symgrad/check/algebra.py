@@ -90,7 +90,8 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
             return multiply(renamed, {_deltas(stand_in): Fraction(1)})
         exponents = rest | dict(_deltas(stand_in))
-    indicators.settle(exponents)
+    if indicators.settle(exponents):
+        return {}
     if (picked := onehot.picked(exponents)) is not None:
         return picked
     coefficient = Fraction(1)

@@ -59,12 +59,16 @@ def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
     return add(number(1), scale(turned, -1))
 
 
-def settle(exponents: dict[Atom, Exponent]) -> None:
-    """Use the relations of indicators in a product."""
-    for atom, exponent in exponents.items():
-        if _is_indicator(atom) and isinstance(exponent, int) and exponent > 0:
-            other = _loose(atom)
-            exponents[atom] = 0 if other and isinstance(exponents.get(other), int) and exponents[other] > 0 else 1
+def settle(exponents: dict[Atom, Exponent]) -> bool:
+    """Use the relations of indicators in a product; whether it is 0, as ``x [x = 0]`` is."""
+    factors = {atom for atom, exponent in exponents.items() if isinstance(exponent, int) and exponent > 0}
+    for atom in factors:
+        if _is_indicator(atom):
+            exponents[atom] = 0 if _loose(atom) in factors else 1
+            left, right = (dict(part) for part in atom.data[1])
+            if atom.data[0] == "equal" and not right and any(single(factor) == left for factor in factors):
+                return True
+    return False
 
 
 def through(form: Polynomial, of: Callable[[Polynomial], Polynomial]) -> Polynomial:
@@ -91,7 +95,8 @@ def branches(form: Polynomial) -> Iterator[tuple[Polynomial, frozenset[str]]]:
 
 
 def _indicators(form: Polynomial) -> list[Atom]:
-    return sorted({a for m in form for a, e in m if _is_indicator(a) and e == 1}, key=lambda atom: atom.key)
+    found = {a for m in form for a, e in m if (_is_indicator(a) or a.kind == "delta") and e == 1}
+    return sorted(found, key=lambda atom: atom.key)
 
 
 def _at(form: Polynomial, indicator: Atom, value: int) -> Polynomial:

@@ -94,7 +94,7 @@ class _Writer:
         derived = [a for a in self._plan.schedule.assignments if a.name not in program.definitions]
         return replace(
             program,
-            inputs=(*program.inputs, *self._free),
+            inputs=(*program.inputs, *self._free, *self._plan.floors),
             equations=(
                 *program.equations,
                 *(node(a.entry, a.rhs) for a in derived),
@@ -267,7 +267,8 @@ def lines_of(lowered: Lowered, first: int) -> Record:
             right = numbers_chosen(meant(written_out(stable[assign.name].rhs, inside)))
             if ordered_sums(numbers_chosen(means)) != ordered_sums(right):
                 lines.append((made[assign.name], means))
-    free = [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
+    free = [Array(str(means)) for number, means in lowered.sizes.items() if number == S.NegativeInfinity]
+    free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
     steps = tuple(

@@ -19,7 +19,7 @@ from symgrad.codegen.kernels import expm1, log1p, rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import equal, step, where
-from symgrad.notation import array_names
+from symgrad.notation import array_names, free_indices
 
 SAFE: dict[type[Basic], Expr] = {
     **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
@@ -60,7 +60,9 @@ def guarded(expr: Basic) -> Expr:
             return yes
         return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
     if isinstance(made, Mul) and (masks := [factor for factor in made.args if _is_mask(factor)]):
-        wild = [factor for factor in made.args if factor not in masks and may_be_infinite(factor)]
+        free = free_indices(Mul(*masks))
+        others = [factor for factor in made.args if factor not in masks]
+        wild = [factor for factor in others if free <= free_indices(factor) and may_be_infinite(factor)]
         if wild:
             condition = Mul(*map(_nonzero, masks))
             inside = Mul(*masks, *(_safe(factor, condition, True) for factor in wild))

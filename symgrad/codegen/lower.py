@@ -37,14 +37,14 @@ class Lowered:
 
     ``stable`` are the equations in the forms that the code evaluates, ``equations`` the same after rows, repeats and
     poles were seen to, of which ``inlined`` are written into the one that uses them.  ``sizes`` says what the names of
-    sizes mean that stand for those of the program.
+    sizes mean that stand for those of the program, and what is any number where the code has minus infinity.
     """
 
     record: Record
     stable: Sequence[Assignment]
     equations: Sequence[Assignment]
     inlined: set[str] = field(default_factory=set)
-    sizes: Mapping[Symbol, Expr] = field(default_factory=dict)
+    sizes: Mapping[Expr, Expr] = field(default_factory=dict)
     program: list[Assign] = field(default_factory=list)
 
 

@@ -243,6 +243,8 @@ def plain(value: Expr) -> Source:
     """A literal, or the name of a size."""
     if isinstance(value, sympy.Symbol):
         return Source(value.name, needs=frozenset([value.name]))
+    if not value.is_finite:
+        return Source("np.inf")
     return Source(str(value) if isinstance(value, Integer) else repr(float(value)))
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sympy import Symbol, preorder_traversal
+from sympy import S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
@@ -54,7 +54,7 @@ class Plan:
         equations = evaluated(record)
         taken = {a.name for a in record.program.inputs} | {a.name for a in equations.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
-        chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.assignments]
+        chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
         shifts = [part for part in equations.parts if isinstance(part, Shift)]
         bounded = {a.name for shift in shifts for a in shift.assignments()}
         assignments = repeats_named(branches_guarded(poles_cancelled(chosen, taken), bounded), taken)
@@ -67,9 +67,8 @@ class Plan:
         self.taken = taken | set(self.names.values())
         self.count = free("count", self.taken)
         self.helpers = {a.name for a in every if a.is_helper}
-        self.lowered = Lowered(
-            record, equations.assignments, every, _used_once(every), {size(self.count): size(blocks.axis)}
-        )
+        meant = {size(self.count): size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
+        self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
         self._constants: set[str] = set()  # numbers of Python's, without a dtype

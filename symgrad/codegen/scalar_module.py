@@ -12,6 +12,8 @@ import sympy
 from sympy import Integer, Mul, Rational
 from sympy.tensor.indexed import Idx
 
+from sympy import S
+
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_program import (
     Assign,
@@ -303,8 +305,9 @@ def _function(
 
 def scalar_program(record: Record) -> Lowered:
     """The equations of ``record`` as an array program, one assignment for each."""
-    plan = evaluated(record).assignments
-    lowered = Lowered(record, plan, plan)
+    equations = evaluated(record)
+    plan = equations.coded
+    lowered = Lowered(record, equations.assignments, plan, sizes={S.NegativeInfinity: equations.floor[()]})
     lowering = Lowering(record.program)
     for a in plan:
         node = lowering.lowered(a.rhs, a.indices + a.over)

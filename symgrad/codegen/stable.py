@@ -14,11 +14,12 @@ from sympy import Expr, Pow, S, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.codegen.kernels import exponents_of, logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
+from symgrad.codegen.masked import masks_taken_in, weights_of
 from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
 from symgrad.codegen.shift import Shift, shifts_of, written_out
-from symgrad.notation import array_names, entry_of, replaced, stand_in, unfolded
+from symgrad.notation import Array, array_names, entry_of, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
 
@@ -39,10 +40,12 @@ class Rewriting:
 @dataclass(frozen=True)
 class Evaluated:
     """What the code evaluates: shifts and rewritten equations in order, each shift before its first use, and the
-    schedule of which they are made."""
+    schedule of which they are made.  ``floor`` is the exponent of what a mask leaves out: any number, minus infinity in
+    code."""
 
     parts: tuple[Shift | Rewriting, ...]
     schedule: Schedule
+    floor: Array
 
     @property
     def assignments(self) -> list[Assignment]:
@@ -52,6 +55,17 @@ class Evaluated:
             made += part.assignments() if isinstance(part, Shift) else [part.made]
         return _needed(made)
 
+    @property
+    def floors(self) -> tuple[Array, ...]:
+        """The exponent of what a mask leaves out, if there is a mask."""
+        return (self.floor,) if any(a.rhs.has(self.floor[()]) for a in self.assignments) else ()
+
+    @property
+    def coded(self) -> list[Assignment]:
+        """The same as the code has them."""
+        lowest = {self.floor[()]: S.NegativeInfinity}
+        return [replace(a, rhs=a.rhs.xreplace(lowest)) for a in self.assignments]
+
 
 def evaluated(record: Record) -> Evaluated:
     """The equations of the schedule of ``record`` in stable forms."""
@@ -59,9 +73,12 @@ def evaluated(record: Record) -> Evaluated:
     plan = replace(plan, assignments=tuple(replace(a, rhs=norms_opened(a.rhs)) for a in plan.assignments))
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
-    given = _exponentials_written_out(plan.assignments, set(taken))
+    floor = Array(fresh("floor", taken))
+    masked = masks_taken_in(plan.assignments, weights_of(record.program), floor[()])
+    is_masked = any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
+    given = _exponentials_written_out(masked if is_masked else plan.assignments, {*taken})
     rewriter = _Rewriter(shifts_of(given, taken), taken)
-    return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan)
+    return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:

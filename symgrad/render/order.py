@@ -259,6 +259,8 @@ def _condition(self: _Orderer, expr: Basic, holds: bool) -> Node | None:
         return None if isinstance(1 - expr, Add) else _condition(self, 1 - expr, not holds)
     if isinstance(expr, Pow):  # a condition that is given twice
         return _condition(self, expr.base, holds)
+    if isinstance(expr, KroneckerDelta):
+        return Relation("==", self.top(expr), self.top(Integer(holds)))
     shown = self.called(expr, self.top) if isinstance(expr, Function) else None
     if not isinstance(shown, Indicator):
         return None
