@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import sympy
-from sympy import Integer, Mul, Rational
+from sympy import Integer, Mul, Rational, S
 from sympy.tensor.indexed import Idx
-
-from sympy import S
 
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_program import (
