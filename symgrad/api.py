@@ -201,7 +201,7 @@ class Derivation(Displayed):
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation for a terminal, in Unicode, with the proof mark of each line.
 
-        ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (the closed forms alone) or the numbers
+        ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (the closed forms) or the numbers
         of some lines, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates it, each line proved too,
         and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
         for lines that are not there.

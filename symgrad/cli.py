@@ -165,7 +165,7 @@ def _parser() -> _Parser:
     )
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
     show.add_argument(
-        "--steps", default="all", metavar="LINES", help="all, none (the closed forms alone), or lines such as 5-13"
+        "--steps", default="all", metavar="LINES", help="all, none (the closed forms, defined), or lines such as 5-13"
     )
     show.add_argument("--format", choices=("text", "latex", "mathml", "html", "markdown"), default="text")
     show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")

@@ -209,7 +209,7 @@ def test_closed_forms_alone_say_what_their_names_are(form: str) -> None:
         return np.sum(R**2)
 
     shown = getattr(symgrad.derive(squared), f"to_{form}")("matrix", steps="none")
-    assert {"text": "R = X W − Y", "latex": "R &= X W - Y", "markdown": "R &= X W - Y"}.get(form, "<math") in shown
+    assert {"text": "R = X W − Y", "latex": r"R &= X \, W - Y", "markdown": r"= X \, W - Y"}.get(form, "<math") in shown
     if form in ("html", "mathml"):
         assert shown.count("<mi>R</mi>") >= 2
 

@@ -170,3 +170,15 @@ def test_a_candidate_that_changes_its_inputs_is_told_so() -> None:
         return found
 
     assert "it changes its input W in place" in str(symgrad.diagnose(proved, gradient))
+
+
+def test_the_closed_forms_alone_define_what_is_in_them() -> None:
+    shown = symgrad.derive("softmax_cross_entropy", wrt="b").to_text("matrix", steps="none", title=False)
+    lines = [line.strip() for line in shown.splitlines()]
+    assert lines[1:4] == ["Z = X W + 1_N bᵀ", "S = exp(Z) 1_C", "P = exp(Z) ⊘ (S 1_Cᵀ)"]
+    assert lines[4] == "∂L/∂b = (1/N) (P − Y)ᵀ 1_N"
+
+
+def test_a_symmetric_input_says_that_its_entries_count_as_independent() -> None:
+    d = symgrad.derive(symgrad.loss(shapes="A: D D symmetric, x: D", wrt="A")(lambda A, x: x @ A @ x))
+    assert "[A1] A is symmetric, and its entries count as independent in the gradient" in d.to_text()

@@ -47,7 +47,7 @@ def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation
     ``notation`` is "index" or "matrix"; what has no matrix form is given entry by entry.  None for an array that is
     neither one of those that the derivation is by nor one whose derivative their closed forms use.
     """
-    page = layout(record, notation=notation, steps="none")
+    page = layout(record, notation=notation)
     for line in page.closed_lines:
         match line.left:
             case Slope(_, Leaf(entry)) if leaf_name(entry) == name:

@@ -73,7 +73,7 @@ def lowered(section: str, levels: int = 1) -> str:
 
 def closed_forms_html(record: Record) -> str:
     """The closed forms alone, in their box, with the style."""
-    return _section(_HtmlPage(layout(record, steps="none"), Beside()).closed())
+    return _section(_HtmlPage(layout(record), Beside()).closed())
 
 
 def proof_html(record: Record, marks: Mapping[int, str], beside: Beside, problems: Sequence[str]) -> str:

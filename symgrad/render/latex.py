@@ -61,7 +61,7 @@ def expression_latex(expr: Basic, source: Record | Program | None = None) -> str
 
 def closed_forms_latex(record: Record) -> str:
     """The closed forms in one display that TeX and MathJax both take."""
-    page = layout(record, steps="none")
+    page = layout(record)
     printer = LatexPrinter(page.names)
     rows = []
     for line in page.closed_lines:

@@ -37,6 +37,7 @@ from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 NOTATIONS = ("both", "index", "matrix")
+INDEPENDENT = ", and its entries count as independent in the gradient"
 CONSEQUENCES = "Consequences of the definitions"
 
 
@@ -52,7 +53,7 @@ def layout(
     wrong with the whole.
 
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
-    "none" (the closed forms alone) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
+    "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
     of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
 
     Raises ``InputError`` for another ``notation`` and for lines that are not there, ``SymgradError`` for a matrix form
@@ -81,9 +82,9 @@ def layout(
         columns=tuple(row for row in rows if len(row.axes) == 1),
         index_only=tuple(row for row in rows if len(row.axes) > 2) if notation != "index" else (),
         reduction=reduction_words(program) if whole else "",
-        assumptions=assumptions if whole else tuple(a for a in assumptions if a.lines),
+        assumptions=assumptions if whole else tuple(a for a in assumptions if a.lines or INDEPENDENT in a.words),
         sections=tuple(writer.sections(lines)),
-        closed=tuple(writer.closed(notation)),
+        closed=(*(writer.definitions(notation) if steps == "none" else ()), *writer.closed(notation)),
         no_matrix=tuple(writer.without_matrix()) if notation != "index" else (),
         conditions=tuple(writer.conditions(lines if notation == "index" or not whole else record.steps)),
         conventions=tuple(c for c in writer.conventions() if whole or c.lines),
@@ -270,14 +271,28 @@ class _Writer:
 
     def assumption(self, assumption: Assumption) -> AssumptionRow:
         used = [s.number for s in self.record.steps if s.assumption and s.assumption.key == assumption.key]
+        symmetric = array_names(assumption.lhs)
         return AssumptionRow(
             assumption.key,
-            assumption.words,
+            assumption.words + (INDEPENDENT if assumption.is_symmetry and symmetric & set(self.record.wrt) else ""),
             self.shown(assumption.lhs, as_written=True),
             self.shown(assumption.rhs, as_written=True),
             self._cited(used),
             bool(used),
         )
+
+    def definitions(self, notation: str) -> Iterator[ClosedForm]:
+        """The definitions of what the closed forms are written in."""
+        used = {n for g in self._closed_gradients for n in array_names(g.index) | _matrix_names(g.matrix)}
+        wanted = used.union(*(self.program.ancestors.get(name, ()) for name in used))
+        matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
+        for definition in self.program.ordered:
+            name, matrix = definition.name, matrices.get(definition.name)
+            if name in wanted:
+                line = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
+                shown = Line(self.left(matrix.subject), self._line(matrix).right, matrix=True) if matrix else None
+                index = None if shown and notation == "matrix" else line
+                yield ClosedForm(index, shown if notation != "index" else None)
 
     def conditions(self, steps: Iterable[Step]) -> Iterator[ConditionRow]:
         """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
@@ -331,8 +346,5 @@ class _Writer:
             wanted.append(name)
             written = array_names(gradient.index) | _matrix_names(gradient.matrix)
             waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
-        return sorted(wanted, key=lambda name: (name in self.record.gradients, self._order(name)))
-
-    def _order(self, name: str) -> int:
-        asked = list(self.record.gradients)
-        return asked.index(name) if name in asked else -self.program.rank[name]
+        place = {name: place for place, name in enumerate(self.record.gradients)}
+        return sorted(wanted, key=lambda name: (name in place, place.get(name, -self.program.rank[name])))
