@@ -21,6 +21,7 @@ from symgrad.array.shapes import parse_shapes
 from symgrad.array.table import REFUSED, refusal
 from symgrad.array.vocabulary import (
     ATTRIBUTES,
+    BARE,
     CONSTANTS,
     KEYWORDS,
     KINDS,
@@ -55,7 +56,7 @@ class Expression:
     def __call__(self, /, **inputs: Any) -> Any:
         """The value at ``inputs``, arrays or symbols, by name."""
         sizes = {axis: np.shape(inputs[name])[at] for axis, (name, at) in self.sizes.items() if name in inputs}
-        return _value(self.tree, {"pi": np.pi, **sizes, **inputs}, self.text)
+        return _value(self.tree, {**BARE, **sizes, **inputs}, self.text)
 
 
 def parse(text: str, shapes: str, wrt: str = "") -> Loss:
@@ -74,7 +75,7 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
             node.id = same_look(node.id, names)
     places = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
     sizes = {axis: (shape.name, at) for shape, at, axis in reversed(places) if not (shape.labels and at)}
-    _check(tree, text, {"pi", *names, *sizes})
+    _check(tree, text, {*BARE, *names, *sizes})
     expression = Expression(text, tree, sizes)
 
     def evaluate(*args: Any, **keywords: Any) -> Any:
@@ -205,7 +206,7 @@ def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = get_close_matches(name, known, n=3, cutoff=0.7)
     return f": expected {' or '.join(near)}" if near else ""
 
 
@@ -237,7 +238,7 @@ def _check_constant(node: ast.Constant, text: str) -> None:
 def _unknown(name: str, inputs: set[str]) -> str:
     if name in NAMES:
         return f"the function {name} is not called: write {name}(...)"
-    known = sorted(inputs - {"pi"})
+    known = sorted(inputs - BARE.keys())
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(known)}"
 

@@ -226,7 +226,7 @@ def average(a: Any, axis: Axes = None, weights: Any = None, *, keepdims: bool = 
         return mean(a, axis, keepdims=keepdims)
     values, weight = operand(a, "average"), operand(weights, "average")
     if len(values.axes) != len(weight.axes):
-        raise UnsupportedError("average takes weights with the axes of the array: write sum(w * x) / sum(w)")
+        raise UnsupportedError("average takes weights with the axes of the array: write np.sum(w * x) / np.sum(w)")
     above = total(elementwise("*", product_of, values, weight), axis, keepdims=keepdims)
     return elementwise("/", quotient_of, above, total(weight, axis, keepdims=keepdims))
 

@@ -38,7 +38,8 @@ SETTINGS = {"axis", "keepdims", "ddof", "axes"}
 KEYWORDS = {*SETTINGS, "ord", "weights", "a_min", "a_max", "min", "max", "b"}
 ATTRIBUTES = {"T", "shape", "size", "ndim"}
 METHODS = {name for name, value in vars(Symbolic).items() if callable(value) and name[0] != "_" and name != "length"}
-CONSTANTS = {"pi": np.pi, "e": np.e, "inf": np.inf, "newaxis": None}
+BARE = {"pi": np.pi, "float": float}
+CONSTANTS = {"pi": np.pi, "e": np.e, "inf": np.inf, "newaxis": None, "float64": np.float64, "float32": np.float32}
 MODULES = ("np", "numpy", "np.linalg", "numpy.linalg", "math", "scipy.special", "symgrad.array")
 
 # The functions by name: NumPy's, by all of their names, and those of this package.
