@@ -43,6 +43,15 @@ def test_every_choice_of_one_hot_rows_is_listed(is_complete: bool) -> None:
     assert OneHot(is_complete).relations == (EXACTLY_ONE if is_complete else AT_MOST_ONE)
 
 
+@pytest.mark.parametrize("is_complete", [True, False])
+@pytest.mark.parametrize(("shape", "rows"), [((3,), 1), ((2, 3), 2), ((1, 2, 3), 2)])
+def test_rows_run_along_the_last_axis(shape: tuple[int, ...], rows: int, is_complete: bool) -> None:
+    listed = list(choices(OneHot(is_complete), shape))
+    assert len(listed) == len({tuple(one.items()) for one in listed}) == (3 if is_complete else 4) ** rows
+    places = set(product(*map(range, shape)))
+    assert all(one.keys() == places and sum(one.values()) <= rows for one in listed)
+
+
 def test_nothing_is_chosen_without_a_constraint() -> None:
     assert list(choices(None, (2, 2))) == [{}]
 
@@ -61,9 +70,9 @@ def test_rows_are_complete_where_the_last_axis_sums_to_one() -> None:
 def test_a_projection_satisfies_the_assumption_and_leaves_what_does() -> None:
     found = constraints([rows_sum_to_one(Y), symmetric(A, "A2")], PROGRAM)
     assert found["Y"] == Projection(rows_sum_to_one(Y), (Y[n, k], Y[n, k] + (1 - Sum(Y[n, k], k)) / C.size))
-    (entry, written) = found["A"].written  # type: ignore[union-attr]  # a Projection, as that of Y is
-    row, column = entry.indices
-    assert written == (A[row, column] + A[column, row]) / 2
+    assumption = symmetric(A, "A2")
+    row, column = assumption.lhs.indices
+    assert found["A"] == Projection(assumption, (A[row, column], (A[row, column] + A[column, row]) / 2))
 
 
 def test_an_assumption_that_is_not_understood_is_named() -> None:
