@@ -23,6 +23,7 @@ SHAPES = ((("N", 2), ("C", 3)), (("N", 3), ("C", 1)))
         (Mark(1, Level.NUMERICAL, "digits", SHAPES), "numerically (50 digits) at shapes (2, 3), (3, 1)"),
         (Mark(1, Level.UNPROVED, "no", SHAPES, 0.5), "unproved"),
         (Mark(1, Level.UNDEFINED, "no", SHAPES, where="C = 1"), "undefined at C = 1"),
+        (Mark(1, Level.EVERY_SHAPE, "normal forms", where="C = 1"), "every shape; undefined at C = 1"),
         (Mark(1, Level.WRONG, "no", SHAPES, 0.5), "wrong"),
     ],
 )
@@ -53,5 +54,5 @@ def test_a_report_counts_its_levels_and_names_the_weak_lines() -> None:
     report = ProofReport(tuple(Mark(number, level, "") for number, level in enumerate(levels, 1)))
     counts = {"definition": 1, "every shape": 1, "every shape, randomised": 1, "numerically": 2}
     assert list(report.counts.items()) == list(counts.items())
-    assert [mark.number for mark in report.weaker()] == [1, 4, 5]
+    assert [mark.number for mark in report.weaker()] == [1, 4, 5] and report.numbers(Level.NUMERICAL) == (1, 4)
     assert report.mark(3).level == Level.EVERY_SHAPE

@@ -85,10 +85,18 @@ def test_a_total_derivative_sums_over_what_uses_the_array() -> None:
 
 
 def test_an_equation_after_the_output_is_a_use_as_well() -> None:
-    equations = (node(L.base, Sum(Y[n, k] ** 2, n, k)), node(Z[n, k], 3 * Y[n, k]))
+    equations = (node(L.base, Sum(Y[n, k] ** 2, n, k)), node(P[n, k], Y[n, k]), node(Z[n, k], 3 * Y[n, k] * P[n, k]))
     of = Program("an output in the middle", (N, C), (Y,), equations, "L")
     found = meaning(record(of), Total(Y[m, c]))
-    assert Normaliser(of, frozenset()).equal(found, 2 * Y[m, c] + 3 * G["Z"][m, c])
+    assert Normaliser(of, frozenset()).equal(found, 2 * Y[m, c] + G["P"][m, c] + 3 * P[m, c] * G["Z"][m, c])
+
+
+def test_scalars_have_derivatives() -> None:
+    s, t = Array("s").base, Array("t").base
+    of = Program("scalars", (N, C), (Y, Array("t")), (node(s, t**2), node(L.base, s * Sum(Y[n, k], n, k))), "L")
+    assert partial(of, s, t) == 2 * t and partial(of, t * Y[n, k], t) == Y[n, k]
+    assert meaning(record(of), Total(t)) == 2 * t * Array("adjoint of s").base
+    assert instance(of.definitions["s"], s) == t**2
 
 
 def test_a_matrix_means_its_entries() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import combinations
 from math import prod
 
+import pytest
 from sympy import Integer, Sum
 
+from symgrad.check import shapes
 from symgrad.check.shapes import MOST_TERMS, SERIES, standard_shapes, terms
 from symgrad.equations import node
 from symgrad.notation import Array, Axis
@@ -48,3 +50,17 @@ def test_sizes_are_lessened_until_the_program_written_out_is_small_enough() -> N
     program = Program("cycle", (axis,), (A,), (node(Array("L").base, Sum(cycle, *letters)),), "L")
     assert standard_shapes(program) == ((("N", 2),), (("N", 1),))
     assert terms(program, {"N": 2}) <= MOST_TERMS < terms(program, {"N": 3})
+
+
+def test_the_largest_size_is_lessened_first_and_none_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Axis("N"), Axis("M")
+    A, a, b = Array("A", (one, other)), one.index("a"), other.index("b")
+    program = Program("matrix", (one, other), (A,), (node(Array("L").base, Sum(A[a, b] ** 2, a, b)),), "L")
+    for largest, sizes in ((6, {(2, 2), (1, 1)}), (1, {(1, 1)})):
+        monkeypatch.setattr(shapes, "MOST_TERMS", terms(program, {"N": largest, "M": 1}) - 1)
+        assert {tuple(size for _, size in shape) for shape in standard_shapes(program)} == sizes
+
+
+def test_a_program_without_axes_has_one_shape() -> None:
+    x = Array("x")
+    assert standard_shapes(Program("scalars", (), (x,), (node(Array("L").base, x.base**2),), "L")) == ((),)
