@@ -50,6 +50,12 @@ PARTIAL: dict[str, tuple[Program, Expr, Expr, Expr]] = {
     "terms and factors": (ENTROPY, C.size * (Z[n, k] + Y[n, k]) * Y[n, k], Z[m, c], C.size * DELTA * Y[n, k]),
     "a root": (ENTROPY, sqrt(exp(Z[n, k])), Z[m, c], DELTA * sqrt(exp(Z[n, k])) / 2),
     "a logarithm": (ENTROPY, log(S[n]), Z[m, c], KroneckerDelta(n, m) * exp(Z[n, c]) / S[n]),
+    "two letters of one axis": (
+        ENTROPY,
+        exp(Z[n, k] + Z[n, j]),
+        Z[m, c],
+        KroneckerDelta(n, m) * (KroneckerDelta(k, c) + KroneckerDelta(j, c)) * exp(Z[n, k] + Z[n, j]),
+    ),
     "by a letter that is bound": (ENTROPY, Sum(Z[n, c] ** 2, c), Z[m, c], 2 * KroneckerDelta(n, m) * Z[n, c]),
 }
 

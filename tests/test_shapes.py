@@ -6,11 +6,12 @@ from itertools import combinations
 from math import prod
 
 import pytest
-from sympy import Integer, Sum
+from sympy import Integer, Sum, exp
 
 from symgrad.check import shapes
 from symgrad.check.shapes import MOST_TERMS, SERIES, standard_shapes, terms
-from symgrad.equations import node
+from symgrad.equations import abbreviation, node
+from symgrad.functions import selection
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -59,6 +60,20 @@ def test_the_largest_size_is_lessened_first_and_none_below_one(monkeypatch: pyte
     for largest, sizes in ((6, {(2, 2), (1, 1)}), (1, {(1, 1)})):
         monkeypatch.setattr(shapes, "MOST_TERMS", terms(program, {"N": largest, "M": 1}) - 1)
         assert {tuple(size for _, size in shape) for shape in standard_shapes(program)} == sizes
+
+
+def test_the_larger_the_axes_are_the_more_terms_there_are() -> None:
+    one, other = Axis("N"), Axis("M")
+    z, s, p = Array("z", (one, other)), Array("s", (one,)), Array("p", (one, other))
+    a, b = one.index("a"), other.index("b")
+    equations = (
+        abbreviation(s[a], Sum(exp(z[a, b]), b)),
+        node(p[a, b], s[a] * selection(z[a, b], b)),
+        node(Array("L").base, Sum(p[a, b] ** 2, a, b)),
+    )
+    program = Program("selection", (one, other), (z,), equations, "L")
+    few, more, most = (terms(program, {"N": rows, "M": columns}) for rows, columns in ((2, 3), (3, 3), (3, 4)))
+    assert few < more < most
 
 
 def test_a_program_without_axes_has_one_shape() -> None:
