@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, KroneckerDelta, Piecewise, Rational, Sum, atanh, exp, log, sqrt, tan
+from sympy import Expr, KroneckerDelta, Piecewise, Rational, S, Sum, acos, asin, atanh, exp, log, sqrt, tan
 
 from symgrad.check.divisors import Divisors
-from symgrad.equations import node
-from symgrad.functions import absolute, relu
+from symgrad.equations import abbreviation, node
+from symgrad.functions import absolute, relu, root, step, where
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
@@ -56,7 +56,37 @@ KNOWN |= {
     "the same, turned": (Sum(1 / (u - U[m]), m), 1 / (U[m] - u)),
 }
 
+above, other, free = (step(w, S.Zero) for w in (u, z, U[m]))
+KNOWN |= {
+    "what an arcsine is differentiated by": (asin(u), 1 / (1 - u**2)),
+    "what an arccosine is differentiated by": (acos(u), 1 / sqrt(1 - u**2)),
+    "the root of a norm": (root(BASE), root(BASE)),
+    "a branch": (where(above, 1 / v, 0), where(above, 1 / v, z)),
+    "a branch in other letters": (where(above, 1 / v, 0), where(free, 1 / V[m], z)),
+    "the other branch": (where(above, z, log(v)), where(above, 0, 1 / v)),
+    "the other branch, turned": (where(above, z, log(v)), where(step(-u, S.One), 1 / v, 0)),
+    "a branch under more conditions": (where(above, tan(v), 0), where(above * other, tan(v), 0)),
+    "a branch in a branch": (where(above, where(other, 1 / v, 0), 1), where(other, where(above, 1 / v, 2), 0)),
+    "outside of the branch": (1 / v, where(above, 1 / v, 0)),
+    "a divisor that is a choice": (u, 1 / where(above, 2 * exp(z), exp(v))),
+    "a divisor that is a choice of what is known": (v / u, 1 / where(other, u, 1)),
+    "a logarithm of a choice": (log(u), log(where(other, u, exp(v)))),
+    "a condition of what is divided by": (where(step(1 / v, S.Zero), u, 0), 1 / v),
+}
+
 UNKNOWN = {
+    "outside of a branch": (where(above, 1 / v, 0), 1 / v, "v[n] is not zero"),
+    "the wrong branch": (where(above, 1 / v, 0), where(above, 0, 1 / v), "v[n] is not zero"),
+    "a branch under another condition": (where(above, 1 / v, 0), where(other, 1 / v, 0), "v[n] is not zero"),
+    "a branch under a looser condition": (where(above, 1 / v, 0), where(step(u, S.One), 1 / v, 0), "is not zero"),
+    "a branch under another entry": (where(above, log(v), 0), where(free, log(v), 0), "v[n] is positive"),
+    "a branch under fewer conditions": (where(above * other, 1 / v, 0), where(above, 1 / v, 0), "is not zero"),
+    "a call in a branch": (where(above, tan(v), 0), tan(v), "tan(v[n]) is defined"),
+    "a divisor that is a choice of what may vanish": (u, 1 / where(above, exp(z), v), "is not zero"),
+    "a root of a choice of what may be negative": (u, sqrt(where(above, exp(z), v)), "is positive"),
+    "one less a cube": (asin(u), 1 / (1 - u**3), "is not zero"),
+    "the root of what may be negative": (u, root(v), "is positive"),
+    "a norm that may vanish": (root(BASE), 1 / BASE, "is not zero"),
     "a root of sizes, which nothing differentiates": (sqrt(N.size - 1) * u, u / (N.size - 1), "N - 1 is not zero"),
     "terms that vanish for all negative numbers": (
         sqrt(relu(u) * v + relu(u) * z),
@@ -108,6 +138,16 @@ def test_unknown(case: str) -> None:
     of, line, words = UNKNOWN[case]
     said = unknown(of, line)
     assert said is not None and words in said
+
+
+def test_what_branches_alone_need_is_known_there_alone() -> None:
+    """F is needed where u is above 0; the line about it may divide as it does, and no other may."""
+    equations = (abbreviation(F[n], 1 / v), node(L[()], Sum(where(above, F[n], 0), n)))
+    divisors = Divisors(Program("one", (N,), (U, V), equations, "L"))
+    assert divisors.unknown(1 / v, (), "f") is None
+    assert divisors.unknown(where(above, 1 / v, 0), ()) is None
+    for about in ("", "L", "v"):
+        assert divisors.unknown(1 / v, (), about) is not None
 
 
 def test_the_only_partial_function_of_a_program_is_known() -> None:

@@ -55,6 +55,7 @@ TESTS = (
     "fuzz_findings",
     "generated",
     "grid",
+    "indicators",
     "input_names",
     "instantiate",
     "kinks",
