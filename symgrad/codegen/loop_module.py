@@ -91,9 +91,11 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
     closer = checked_inputs(made.args, made.plan.labels, own["given"])
     closer += opened_labels(made.plan, [n for n in made.plan.labels if n not in made.loops.labels], made.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
+    arrays = [names[a.name] for a in record.program.inputs if a.axes]
     call = called("_evaluated", [*given, f"{own['fresh']}=True"], INDENT * 2, before=target)
     lines = [
         Source("try:"),
+        *indented([replace(called("_plain", arrays, INDENT * 2), needs=frozenset(["_plain"]))]),
         *indented([called("_evaluated", made.args, INDENT * 2, before=target)]),
         Source("except Exception:  # other types, or others in memory, than those that it is compiled for"),
         Source(f"{INDENT}{own['fits']} = False"),
