@@ -346,9 +346,9 @@ def test_labels_that_are_no_integers() -> None:
         return -symgrad.array.log_softmax(Z, axis=1)[np.arange(len(y)), y].mean()
 
     function = symgrad.derive(loss).to_numpy()
-    assert function(np.zeros((3, 3)), Y=np.array([0, 1, 2]))[0] == pytest.approx(np.log(3))
-    with pytest.raises(ValueError, match="Y: labels are integers, got dtype float64"):
-        function(np.zeros((3, 3)), Y=[0.0, 1.0, 2.0])
+    assert function(np.zeros((3, 3)), y=np.array([0, 1, 2]))[0] == pytest.approx(np.log(3))
+    with pytest.raises(ValueError, match="y: labels are integers, got dtype float64"):
+        function(np.zeros((3, 3)), y=[0.0, 1.0, 2.0])
 
 
 def test_a_shape_of_one_axis_is_written_as_numpy_does() -> None:

@@ -6,6 +6,7 @@ SymPy's, and those of the functions that are not smooth stand with them in ``sym
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -49,36 +50,6 @@ def either(a: Expr, b: Expr) -> Expr:
     return 1 - (1 - a) * (1 - b)
 
 
-def product_of(a: Expr, b: Expr) -> Expr:
-    """a b."""
-    return a * b
-
-
-def quotient_of(a: Expr, b: Expr) -> Expr:
-    """a / b."""
-    return a / b
-
-
-def reciprocal_of(a: Expr) -> Expr:
-    """1 / a."""
-    return 1 / a
-
-
-def difference_of(a: Expr, b: Expr) -> Expr:
-    """a - b."""
-    return a - b
-
-
-def opposite_of(a: Expr) -> Expr:
-    """-a."""
-    return -a
-
-
-def square_of(a: Expr) -> Expr:
-    """a squared."""
-    return a**2
-
-
 def distance_of(a: Expr, b: Expr) -> Expr:
     """The square of a - b."""
     return (a - b) ** 2
@@ -94,23 +65,18 @@ def at_most(x: Expr, high: Expr) -> Expr:
     return where(step(high - x, 1), x, high)
 
 
-def opposite(a: Expr) -> Expr:
-    """1 where a condition does not hold."""
-    return 1 - a
-
-
 # NumPy's function -> its meaning for single entries.
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
-    np.add: lambda a, b: a + b,
-    np.subtract: difference_of,
-    np.multiply: product_of,
-    np.divide: quotient_of,
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
     np.power: power_of,
     np.float_power: power_of,
-    np.negative: opposite_of,
-    np.positive: lambda a: a,
-    np.reciprocal: reciprocal_of,
-    np.square: square_of,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.reciprocal: lambda a: 1 / a,
+    np.square: lambda a: a**2,
     np.sqrt: sqrt,
     np.exp: exp,
     np.expm1: lambda a: exp(a) - 1,
@@ -147,12 +113,12 @@ ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.less_equal: lambda a, b: step(b - a, 1),
     np.equal: equal,
     np.not_equal: lambda a, b: 1 - equal(a, b),
-    np.logical_and: product_of,
-    np.bitwise_and: product_of,
+    np.logical_and: operator.mul,
+    np.bitwise_and: operator.mul,
     np.logical_or: either,
     np.bitwise_or: either,
-    np.logical_not: opposite,
-    np.invert: opposite,
+    np.logical_not: lambda a: 1 - a,
+    np.invert: lambda a: 1 - a,
 }
 
 SCIPY: dict[str, Callable[..., Expr]] = {
@@ -226,7 +192,7 @@ def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint
 
     fixed = all(part.kind is Kind.CONSTANT for part in parts)
     axes = broadcast(operation, parts)
-    if meaning in (quotient_of, reciprocal_of) and _is_zero(parts[-1]):
+    if meaning in (operator.truediv, ELEMENTWISE[np.reciprocal]) and _is_zero(parts[-1]):
         raise ProgramError("division by zero")
     if meaning is power_of and fixed and _is_zero(parts[0]) and value_of(parts[1]).is_negative:
         raise ProgramError("division by zero")

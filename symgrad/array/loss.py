@@ -48,13 +48,8 @@ class Loss:
     def __init__(
         self, function: Callable[..., Any], shapes: Sequence[Shape], wrt: Sequence[str], name: str, summary: str
     ) -> None:
-        self.function, self.shapes, self.wrt, self.name, self.summary = (
-            function,
-            tuple(shapes),
-            tuple(same_look(one, [shape.name for shape in shapes]) for one in wrt),
-            name,
-            summary,
-        )
+        self.function, self.shapes, self.name, self.summary = function, tuple(shapes), name, summary
+        self.wrt = tuple(same_look(one, [shape.name for shape in shapes]) for one in wrt)
         update_wrapper(self, function)
         self._check()
 

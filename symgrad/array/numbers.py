@@ -13,33 +13,19 @@ from sympy import E, Expr, Integer, Rational, log, pi, sqrt
 from symgrad.array.graph import Node, constant
 from symgrad.errors import UnsupportedError
 
-# Numbers that have a name, each with what arithmetic on floats makes of it: that may be the neighbour of its nearest
-# float, as for log(2 pi).
-WRITTEN: list[tuple[float, Expr]] = [
-    (math.pi, pi),
-    (math.e, E),
-    (2 * math.pi, 2 * pi),
-    (math.pi / 2, pi / 2),
-    (math.sqrt(math.pi), sqrt(pi)),
-    (math.sqrt(2 * math.pi), sqrt(2 * pi)),
-    (math.sqrt(2 / math.pi), sqrt(2 / pi)),
-    (math.log(math.pi), log(pi)),
-    (math.log(math.pi) / 2, log(pi) / 2),
-    (math.log(math.sqrt(math.pi)), log(pi) / 2),
-    (math.log(2 * math.pi), log(2 * pi)),
-    (math.log(2 * math.pi) / 2, log(2 * pi) / 2),
-    (math.log(math.sqrt(2 * math.pi)), log(2 * pi) / 2),
-    (math.log(2) / 2, log(2) / 2),
-    (math.log(math.sqrt(2)), log(2) / 2),
-]
-
 
 def _named() -> dict[float, Expr]:
     """Numbers that have a name, by their nearest floats and as written: nobody means the fraction that ``np.log(2)``
-    is."""
-    found = list(WRITTEN)
-    for base in range(2, 21):
-        found += [(math.log(base), log(base)), (math.sqrt(base), sqrt(base)), (1 / math.sqrt(base), 1 / sqrt(base))]
+    is.
+
+    What arithmetic on floats makes of one may be the neighbour of its nearest float, as for log(2 pi).
+    """
+    found: list[tuple[float, Expr]] = [(math.e, E), (math.pi / 2, pi / 2)]
+    whole: list[tuple[float, Expr]] = [(float(base), Integer(base)) for base in range(2, 21)]
+    for written, base in [(2 / math.pi, 2 / pi), (2 * math.pi, 2 * pi), (math.pi, pi), *reversed(whole)]:
+        root, logarithm = math.sqrt(written), math.log(written)
+        found += [(math.log(root), log(base) / 2), (logarithm / 2, log(base) / 2), (logarithm, log(base))]
+        found += [(1 / root, 1 / sqrt(base)), (root, sqrt(base)), (written, base)]
     irrational = [(written, number) for written, number in found if not number.is_rational]
     return {
         **{written: number for written, number in irrational},

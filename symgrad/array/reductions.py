@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sympy import Expr, Integer, Mul, Sum, exp, log, sqrt
 
-from symgrad.array.elementwise import (
-    difference_of,
-    distance_of,
-    elementwise,
-    opposite_of,
-    power_of,
-    product_of,
-    quotient_of,
-    square_of,
-)
+from symgrad.array.elementwise import distance_of, elementwise, power_of
 from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of
 from symgrad.array.numbers import exact, operand
 from symgrad.errors import ProgramError, UnsupportedError
@@ -118,7 +110,7 @@ def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> 
     middle = expanded(_mean(node, places, "mu"), places)
     squares = elementwise("var", distance_of, node, middle)
     inner = total(squares, places)
-    divisor = elementwise("-", difference_of, count(node, places), operand(ddof, "var"))
+    divisor = elementwise("-", operator.sub, count(node, places), operand(ddof, "var"))
 
     def build(entries: Entries, indices: Indices) -> Expr:
         return inner.build(entries, indices) / divisor.build(entries, ())
@@ -146,7 +138,7 @@ def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
         return selection(entries(node, indices), indices[place])
 
     chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "Q")
-    weighted = elementwise("max", product_of, chosen, node)
+    weighted = elementwise("max", operator.mul, chosen, node)
     inner = total(weighted, place)
     result = make("max", (chosen, node), inner.axes, inner.build, Kind.ALWAYS, place, "m")
     return expanded(result, (place,)) if keepdims else result
@@ -154,8 +146,8 @@ def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
 
 def smallest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     """The smallest entry along one axis."""
-    turned = elementwise("negative", opposite_of, operand(a, "min"))
-    return elementwise("negative", opposite_of, largest(turned, axis, keepdims=keepdims))
+    turned = elementwise("negative", operator.neg, operand(a, "min"))
+    return elementwise("negative", operator.neg, largest(turned, axis, keepdims=keepdims))
 
 
 def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Node:
@@ -167,7 +159,7 @@ def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> 
     node = operand(x, "norm")
     places = places_of(node, axis, "norm")
     if ord is None or (ord == "fro" and len(places) == 2) or (ord == 2 and len(places) == 1):
-        squares = total(elementwise("square", square_of, node), places, keepdims=keepdims, operation="norm")
+        squares = total(elementwise("**", power_of, node, constant(2)), places, keepdims=keepdims, operation="norm")
         return elementwise("norm", sqrt, squares)
     sizes = elementwise("abs", absolute, node)
     choose = {math.inf: largest, -math.inf: smallest}.get(ord)
@@ -227,8 +219,8 @@ def average(a: Any, axis: Axes = None, weights: Any = None, *, keepdims: bool = 
     values, weight = operand(a, "average"), operand(weights, "average")
     if len(values.axes) != len(weight.axes):
         raise UnsupportedError("average takes weights with the axes of the array: write np.sum(w * x) / np.sum(w)")
-    above = total(elementwise("*", product_of, values, weight), axis, keepdims=keepdims)
-    return elementwise("/", quotient_of, above, total(weight, axis, keepdims=keepdims))
+    above = total(elementwise("*", operator.mul, values, weight), axis, keepdims=keepdims)
+    return elementwise("/", operator.truediv, above, total(weight, axis, keepdims=keepdims))
 
 
 REDUCTIONS: dict[Callable[..., Any], Callable[..., Node]] = {

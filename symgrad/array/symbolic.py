@@ -57,25 +57,11 @@ def refuse(message: str) -> NoReturn:
         raise UnsupportedError(message)
 
 
-def _operator(function: Callable[..., Any]) -> Any:
-    def forward(self: Symbolic, other: Any) -> Symbolic:
-        return apply(function, (self, other), {})
-
-    return forward
-
-
 def _reflected(function: Callable[..., Any]) -> Any:
     def backward(self: Symbolic, other: Any) -> Symbolic:
         return apply(function, (other, self), {})
 
     return backward
-
-
-def _unary(function: Callable[..., Any]) -> Any:
-    def of(self: Symbolic) -> Symbolic:
-        return apply(function, (self,), {})
-
-    return of
 
 
 def _method(function: Callable[..., Any]) -> Any:
@@ -166,17 +152,19 @@ class Symbolic:
 
     # --- operators ------------------------------------------------------------------------------------------------
 
-    __add__, __radd__ = _operator(np.add), _reflected(np.add)
-    __sub__, __rsub__ = _operator(np.subtract), _reflected(np.subtract)
-    __mul__, __rmul__ = _operator(np.multiply), _reflected(np.multiply)
-    __truediv__, __rtruediv__ = _operator(np.divide), _reflected(np.divide)
-    __pow__, __rpow__ = _operator(np.power), _reflected(np.power)
-    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
-    __gt__, __ge__, __lt__, __le__ = (_operator(f) for f in (np.greater, np.greater_equal, np.less, np.less_equal))
-    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
-    __and__, __rand__ = _operator(np.logical_and), _reflected(np.logical_and)
-    __or__, __ror__ = _operator(np.logical_or), _reflected(np.logical_or)
-    __neg__, __pos__, __abs__, __invert__ = (_unary(f) for f in (np.negative, np.positive, np.absolute, np.logical_not))
+    __add__, __radd__ = _method(np.add), _reflected(np.add)
+    __sub__, __rsub__ = _method(np.subtract), _reflected(np.subtract)
+    __mul__, __rmul__ = _method(np.multiply), _reflected(np.multiply)
+    __truediv__, __rtruediv__ = _method(np.divide), _reflected(np.divide)
+    __pow__, __rpow__ = _method(np.power), _reflected(np.power)
+    __matmul__, __rmatmul__ = _method(np.matmul), _reflected(np.matmul)
+    __gt__, __ge__, __lt__, __le__ = (_method(f) for f in (np.greater, np.greater_equal, np.less, np.less_equal))
+    __eq__, __ne__ = _method(np.equal), _method(np.not_equal)
+    __and__, __rand__ = _method(np.logical_and), _reflected(np.logical_and)
+    __or__, __ror__ = _method(np.logical_or), _reflected(np.logical_or)
+    __neg__, __pos__, __abs__, __invert__ = (
+        _method(f) for f in (np.negative, np.positive, np.absolute, np.logical_not)
+    )
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("a remainder or whole quotient", "write / instead")
 
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))
@@ -220,7 +208,7 @@ class Symbolic:
 
     # --- methods --------------------------------------------------------------------------------------------------
 
-    T = property(_unary(np.transpose), doc="The axes reversed.")
+    T = property(_method(np.transpose), doc="The axes reversed.")
     sum, mean, var, std = (_method(f) for f in (np.sum, np.mean, np.var, np.std))
     max, min, prod, argmax = (_method(f) for f in (np.max, np.min, np.prod, np.argmax))
     dot, trace, diagonal, clip = (_method(f) for f in (np.dot, np.trace, np.diagonal, np.clip))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,17 +103,13 @@ REFUSED: dict[str, str] = {
 }
 
 
-@lru_cache(maxsize=1)
-def words() -> dict[str, Handler]:
-    """The functions by name."""
-    return {name_of(function): handler for function, handler in FUNCTIONS.items()}
-
-
 def refusal(name: str) -> str:
     """That a function has no rule, with what to write instead."""
     if name in REFUSED:
         return f"{name} has no rule: {REFUSED[name]}"
-    near = [word for word in words() if name != word and name.endswith(word)]  # nansum, but not sinc beside sin
+    near = [
+        word for word in map(name_of, FUNCTIONS) if name != word and name.endswith(word)
+    ]  # nansum, not sinc for sin
     return f"{name} has no rule{f'; the nearest that have: {near[0]}' if near else ''}"
 
 
