@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -13,7 +14,7 @@ import pytest
 from catalogue import NAMES, derived
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Symbol, exp
+from sympy import Symbol, erf, exp, log, sinh
 from sympy.tensor.indexed import Idx
 from test_codegen import EVERY, record
 
@@ -24,6 +25,9 @@ from symgrad.codegen.array_program import (
     Assign,
     Call,
     Contract,
+    Diagonal,
+    Largest,
+    Layout,
     Load,
     Negative,
     Node,
@@ -40,17 +44,20 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.body import Body
 from symgrad.codegen.build import added, contraction, power, product, reduced, signed
+from symgrad.codegen.contraction import is_pair
 from symgrad.codegen.evaluation import lines_of
 from symgrad.codegen.hoist import hoisted
+from symgrad.codegen.kernels import expm1, log1p, meant, sigmoid
 from symgrad.codegen.memory import in_place, owns_memory
 from symgrad.codegen.module import functions_for
 from symgrad.codegen.numpy_emitter import NumpyEmitter
 from symgrad.codegen.source_text import Source
+from symgrad.functions import relu, selection
 from symgrad.notation import renamed
 from symgrad.results import Proof
 
 N, M, K = (Symbol(name, integer=True, positive=True) for name in "NMK")
-n, m, k = (Idx(name, size) for name, size in (("n", N), ("m", M), ("k", K)))
+n, m, k, j = (Idx(name, size) for name, size in (("n", N), ("m", M), ("k", K), ("j", K)))
 SIZES = {"N": 3, "M": 4, "K": 2}
 CODEGEN = Path(runtime.__file__).parent
 
@@ -148,6 +155,33 @@ def test_the_meaning_of_each_kind() -> None:
     assert meaning(Call(X.letters, exp, (X,))) == exp(entry)
     assert meaning(reduced(X, [n], largest="top")) == meaning(load("top", m))
     assert meaning(replace(X, letters=(m, n))) == entry  # as it lies in memory
+    assert meaning(product([signed(X, True), Y], [])) == -entry * meaning(Y)
+    assert meaning(Largest(X.letters, X, m)) == selection(entry, m)
+    square = load("Q", n, Idx("i", N))
+    assert meaning(Diagonal((n,), square, (n, n))) == meaning(load("Q", n, n))
+    assert meaning(Load((n,), "p", (n,)), {"p"}).is_positive and meaning(v, {"p"}).is_positive is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "over", "expected"),
+    [
+        ((n, m), (m, k), (m,), True),
+        ((n, m, k), (m, k), (m, k), True),
+        ((n, m, k), (n, k, j), (k,), True),  # a stack of matrices
+        ((n, m), (n, m, k), (m,), False),  # a stack of vectors
+        ((n, m, j, k), (n, k), (k,), False),
+        ((n, m, k), (n, m, k), (m, k), False),
+    ],
+)
+def test_which_two_are_a_product(left: Layout, right: Layout, over: Layout, expected: bool) -> None:
+    assert is_pair(left, right, over) is expected
+
+
+@pytest.mark.parametrize("function", [log, sinh, erf, expm1, log1p, sigmoid, relu])
+def test_a_function_of_a_size_is_a_number_of_pythons(function: Any) -> None:
+    call = Call((), function, (number(Symbol("N")),))
+    made = eval(NumpyEmitter({}, Source("float")).text(call).code, {"np": np, "math": math, "N": 2, **vars(runtime)})
+    assert type(made) is float and made == pytest.approx(float(meant(function(2))))
 
 
 # --- passes --------------------------------------------------------------------------------------------------------

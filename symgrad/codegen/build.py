@@ -121,7 +121,7 @@ def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx]
 
 def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
     """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
-    has_sum = any(isinstance(part, Reduce) and not part.largest and not is_weighted(part) for part in walk(node))
+    has_sum = any(isinstance(part, Reduce) and not part.largest for part in walk(node))
     return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
 
 

@@ -139,7 +139,7 @@ def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx]) -> Node:
     """One group summed over axes of its own; two vectors make an inner product."""
     if len(group.above) == 2 and not group.below and len(group.indices) == len(gone) == 1:
         return contraction(group.above, gone)
-    return group.node([*order, *sorted(gone, key=str)], gone)
+    return group.node(order, gone)
 
 
 def _first(node: Node, without: Collection[Idx], order: Sequence[Idx]) -> int:

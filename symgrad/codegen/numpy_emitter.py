@@ -88,7 +88,7 @@ class NumpyEmitter:
             right = self.over(other, node.letters)
             needs = {*right.needs, place}
             if assign.keeps_name:
-                return Source(f"{place} {OPERATORS[operator]}= {right.code}", needs=frozenset(needs))
+                return Source(f"{place} {'-' if operator == 'subtract' else '+'}= {right.code}", needs=frozenset(needs))
             value = Source(f"np.{operator}({place}, {right.code}, out={place})", Strength.CALL, frozenset(needs))
         line = f"{name} = {value.code}"
         if len(INDENT + line) > WIDTH:
@@ -227,16 +227,13 @@ class NumpyEmitter:
         one, other = self.text(left, first), self.text(right, second)
         if axis_name(first[1]) == self.rows:
             if one.is_turned and other.is_turned:  # the same product, from operands as they lie
-                return replace(written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1]), is_turned=True)
+                return written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1])
             return written("{}.dot({})", one.within(Strength.CALL), other)
         if axis_name(second[1]) == self.rows:
             return written("_columns({}, {})", one, other, needs=["_columns"])
         if axis_name(first[0]) == self.rows:
-            return replace(written("_columns({}, {}).T", *turned, needs=["_columns"]), is_turned=True)
+            return written("_columns({}, {}).T", *turned, needs=["_columns"])
         return None
-
-
-OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 def plain(value: Expr) -> Source:

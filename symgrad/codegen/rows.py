@@ -119,7 +119,6 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
 def _taken_out(term: Expr, late: set[str]) -> tuple[Expr, Expr]:
     """The factors of a term that are known only after all rows, and have no axes; and the rest."""
     known = [f for f in Mul.make_args(term) if array_names(f) and array_names(f) <= late and not free_indices(f)]
-    known = [f for f in known if not f.has(Sum)]
     return Mul(*known), Mul(*(f for f in Mul.make_args(term) if f not in known))
 
 
