@@ -13,7 +13,6 @@ from sympy import S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
-from symgrad.codegen.guarded import branches_guarded
 from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
@@ -23,7 +22,6 @@ from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
 from symgrad.notation import array_names
 from symgrad.steps import Record
@@ -55,9 +53,7 @@ class Plan:
         taken = {a.name for a in record.program.inputs} | {a.name for a in equations.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
-        shifts = [part for part in equations.parts if isinstance(part, Shift)]
-        bounded = {a.name for shift in shifts for a in shift.assignments()}
-        assignments = repeats_named(branches_guarded(poles_cancelled(chosen, taken), bounded), taken)
+        assignments = repeats_named(poles_cancelled(chosen, taken), taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]

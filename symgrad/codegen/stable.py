@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sympy import Expr, Pow, S, exp, log
 from sympy.core.basic import Basic
 
+from symgrad.codegen.guarded import branches_guarded
 from symgrad.codegen.kernels import exponents_of, logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.masked import masks_taken_in, weights_of
 from symgrad.codegen.names import RESERVED, fresh
@@ -62,9 +63,12 @@ class Evaluated:
 
     @property
     def coded(self) -> list[Assignment]:
-        """The same as the code has them."""
+        """The same as the code has them: branches guarded, and minus infinity for the exponent of what a mask leaves
+        out."""
         lowest = {self.floor[()]: S.NegativeInfinity}
-        return [replace(a, rhs=a.rhs.xreplace(lowest)) for a in self.assignments]
+        shifts = [part for part in self.parts if isinstance(part, Shift)]
+        bounded = {a.name for shift in shifts for a in shift.assignments()}
+        return branches_guarded([replace(a, rhs=a.rhs.xreplace(lowest)) for a in self.assignments], bounded)
 
 
 def evaluated(record: Record) -> Evaluated:

@@ -253,14 +253,14 @@ def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
     arrays, none is searched for.
     """
-    plan = evaluated(record)
-    program = record.program
-    made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in plan.assignments]
+    plan, program = evaluated(record), record.program
+    equations = plan.coded
+    made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in equations]
     table = Table(record, sizes).with_arrays(made, are_dummies=True)
     used = [a for a in record.assumptions_used if not a.domain]
     gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(sorted(free_indices(a.lhs), key=str)))]
     lines: list[tuple[Symbol, Expr]] = []
-    for array, assignment in zip(made, plan.assignments, strict=True):
+    for array, assignment in zip(made, equations, strict=True):
         values = table.entries(assignment.rhs, assignment.indices + assignment.over)
         places = list(table.places(array))
         if assignment.over:
