@@ -7,7 +7,7 @@ same goes for what a step multiplies, as in the derivative of a maximum.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import sympy
@@ -19,7 +19,7 @@ from symgrad.codegen.kernels import expm1, log1p, rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import equal, step, where
-from symgrad.notation import array_names, free_indices
+from symgrad.notation import array_names, free_indices, name_of
 
 SAFE: dict[type[Basic], Expr] = {
     **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
@@ -59,15 +59,41 @@ def guarded(expr: Basic) -> Expr:
         if yes == no:
             return yes
         return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
-    if isinstance(made, Mul) and (masks := [factor for factor in made.args if _is_mask(factor)]):
-        free = free_indices(Mul(*masks))
-        others = [factor for factor in made.args if factor not in masks]
-        wild = [factor for factor in others if free <= free_indices(factor) and may_be_infinite(factor)]
-        if wild:
-            condition = Mul(*map(_nonzero, masks))
-            inside = Mul(*masks, *(_safe(factor, condition, True) for factor in wild))
-            return Mul(*(f for f in made.args if f not in masks and f not in wild), where(condition, inside, S.Zero))
-    return made
+    masks = [f for f in made.args if _is_mask(f)] if isinstance(made, Mul) else []
+    return _multiplied(made, masks, may_be_infinite) if masks else made
+
+
+def weighted_guarded(expr: Basic, weights: Collection[str], logits: Collection[str]) -> Expr:
+    """An expression with what divides by zero guarded where an entry of the inputs ``weights`` is 0 beside it, and so
+    the entries of the inputs ``logits``, which may be minus infinity."""
+    made = rebuilt(expr, lambda part: weighted_guarded(part, weights, logits))
+    entries = [f for f in made.args if isinstance(f, Indexed)] if isinstance(made, Mul) else []
+    masks = [entry for entry in entries if name_of(entry) in weights]
+    if not masks:
+        return made
+    no_weight = equal(Mul(*masks), 0)
+    known = {entry: where(no_weight, S.Zero, entry) for entry in entries if name_of(entry) in {*logits} - {*weights}}
+    return _multiplied(Mul(*(known.get(factor, factor) for factor in made.args)), masks, _divides)
+
+
+def _divides(factor: Expr) -> bool:
+    """Whether a factor divides by what may be 0."""
+    powers = (p for p in factor.atoms(Pow) if array_names(p.base) and not p.base.is_positive)
+    return any(not p.exp.is_nonnegative for p in powers)
+
+
+def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], bool]) -> Expr:
+    """A product in which what may be infinite is guarded where the masks among the factors are 0."""
+    free = free_indices(Mul(*masks))
+    others = [factor for factor in product.args if factor not in masks]
+    wild = [factor for factor in others if free <= free_indices(factor) and is_wild(factor)]
+    if not wild:
+        return product
+    is_entry = isinstance(masks[0], Indexed)
+    condition = equal(Mul(*masks), 0) if is_entry else Mul(*map(_nonzero, masks))
+    inside = Mul(*masks, *(_safe(factor, condition, not is_entry) for factor in wild))
+    rest = Mul(*(factor for factor in others if factor not in wild))
+    return rest * where(condition, *((S.Zero, inside) if is_entry else (inside, S.Zero)))
 
 
 def _is_mask(factor: Expr) -> bool:

@@ -100,11 +100,20 @@ def zeros_kept(expr: Basic) -> Expr:
         weights = [f for f in expr.args if f not in logs and array_names(f)]
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
-            return Mul(*rest, weighted(Mul(*weights), logs[0]))
+            large = [f for f in weights if _is_outweighed(f, logs[0].args[0])]
+            logarithm = weighted(logs[0], Mul(*large)) if large else logs[0]
+            weight = Mul(*(f for f in weights if f not in large))
+            return Mul(*rest, logarithm if weight == 1 else weighted(weight, logarithm))
     made = rebuilt(expr, zeros_kept)
     if isinstance(made, Sum) and isinstance(made.function, Add) and made.has(weighted):
         return Add(*(sum_over(term, bound_indices(made)) for term in made.function.args))
     return made
+
+
+def _is_outweighed(factor: Expr, argument: Expr) -> bool:
+    """Whether a factor is a power of 1 - u, infinite where u = 1, but log(u) vanishes faster."""
+    is_power = isinstance(factor, Pow) and factor.base == 1 - argument
+    return is_power and not factor.exp.is_nonnegative and bool((factor.exp + 1).is_positive)
 
 
 def without_overflow(expr: Basic) -> Expr:

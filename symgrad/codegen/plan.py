@@ -13,17 +13,20 @@ from sympy import S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
+from symgrad.codegen.guarded import weighted_guarded
 from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
+from symgrad.codegen.masked import weights_of
 from symgrad.codegen.memory import owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
 from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
-from symgrad.notation import array_names
+from symgrad.notation import array_names, name_of
 from symgrad.steps import Record
 
 
@@ -53,7 +56,13 @@ class Plan:
         taken = {a.name for a in record.program.inputs} | {a.name for a in equations.assignments} | RESERVED
         taken |= {axis.name for axis in record.program.axes}
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
-        assignments = repeats_named(poles_cancelled(chosen, taken), taken)
+        weights = weights_of(record.program)
+        inputs = {a.name for a in record.program.inputs}
+        shifted = {name_of(p.exponent) for p in equations.parts if isinstance(p, Shift) and p.exponent.is_Indexed}
+        without = [
+            replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & shifted)) for a in poles_cancelled(chosen, taken)
+        ]
+        assignments = repeats_named(without, taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]
