@@ -157,11 +157,11 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
         if type(node.op) not in OPERATORS:
             _refuse(node, text, f"the operator {SIGNS.get(type(node.op), '')} is not in the language")
-        return [node.left, node.right] if isinstance(node, ast.BinOp) else [node.operand]
+        return _operands(node)
     if isinstance(node, ast.Compare):
         if len(node.ops) > 1 or type(node.ops[0]) not in OPERATORS:
             _refuse(node, text, "a comparison is one of > >= < <= == != between two values")
-        return [node.left, node.comparators[0]]
+        return _operands(node)
     if isinstance(node, ast.Attribute):
         return _allowed_attribute(node, text)
     if isinstance(node, ast.Subscript):
@@ -187,12 +187,11 @@ def _allowed_attribute(node: ast.Attribute, text: str) -> list[ast.AST]:
 
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
-    given: list[ast.AST] = [*node.args, *(k.value for k in node.keywords if k.arg not in SETTINGS)]
+    given = [*_operands(node), *(k.value for k in node.keywords if k.arg not in SETTINGS)]
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if isinstance(node.func, ast.Attribute) and not is_in_module(node.func):
         if name not in METHODS:
             _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, METHODS)}")
-        given.append(node.func.value)
     elif function(node.func) is None:
         _refuse(node.func, text, refusal(name) if name in REFUSED else f"unknown function {name}{_near(name, NAMES)}")
     for keyword in node.keywords:
@@ -272,40 +271,33 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
 
 
 def _operands(node: ast.AST) -> list[ast.AST]:
-    if isinstance(node, ast.BinOp):
-        return [node.left, node.right]
-    if isinstance(node, ast.UnaryOp):
-        return [node.operand]
-    if isinstance(node, ast.Compare):
-        return [node.left, node.comparators[0]]
-    if isinstance(node, ast.Subscript):
-        return [node.value, node.slice]
-    if isinstance(node, ast.Call):
-        is_method = isinstance(node.func, ast.Attribute) and not is_in_module(node.func)
-        return [node.func.value, *node.args] if is_method else list(node.args)  # type: ignore[attr-defined]
-    return [node.value] if isinstance(node, ast.Attribute) else []
+    """The parts of a node that have a value of their own."""
+    match node:
+        case ast.BinOp(left, _, right) | ast.Compare(left, _, [right, *_]) | ast.Subscript(left, right):
+            return [left, right]
+        case ast.UnaryOp(_, operand) | ast.Attribute(operand):
+            return [operand]
+        case ast.Call(ast.Attribute(operand) as method, args) if not is_in_module(method):
+            return [operand, *args]
+    return [*node.args] if isinstance(node, ast.Call) else []
 
 
 def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: str) -> Any:
-    if isinstance(node, ast.BinOp):
-        if isinstance(node.op, ast.Pow) and is_number(parts[1]) and abs(parts[1]) > LARGEST_EXPONENT:
+    if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Compare)):
+        operator = node.ops[0] if isinstance(node, ast.Compare) else node.op
+        if isinstance(operator, ast.Pow) and is_number(parts[1]) and abs(parts[1]) > LARGEST_EXPONENT:
             _refuse(node, text, f"a power with an exponent above {LARGEST_EXPONENT}")
-        value = OPERATORS[type(node.op)](*parts)
+        value = OPERATORS[type(operator)](*parts)
         if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
             _refuse(node, text, "a number that is too large")
         return value
-    if isinstance(node, ast.UnaryOp):
-        return OPERATORS[type(node.op)](*parts)
-    if isinstance(node, ast.Compare):
-        return OPERATORS[type(node.ops[0])](*parts)
     if isinstance(node, ast.Attribute):
         return getattr(parts[0], node.attr)
     if isinstance(node, ast.Subscript):
         return parts[0][parts[1]]
     assert isinstance(node, ast.Call)
     keywords = {str(k.arg): _value(k.value, inputs, text) for k in node.keywords}
-    if isinstance(node.func, ast.Attribute) and not is_in_module(node.func):
-        return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)
-    called = function(node.func)
-    assert called is not None
-    return called(*parts, **keywords)
+    if called := function(node.func):
+        return called(*parts, **keywords)
+    assert isinstance(node.func, ast.Attribute)
+    return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)

@@ -27,10 +27,7 @@ def _named() -> dict[float, Expr]:
         found += [(math.log(root), log(base) / 2), (logarithm / 2, log(base) / 2), (logarithm, log(base))]
         found += [(1 / root, 1 / sqrt(base)), (root, sqrt(base)), (written, base)]
     irrational = [(written, number) for written, number in found if not number.is_rational]
-    return {
-        **{written: number for written, number in irrational},
-        **{float(number): number for _, number in irrational},
-    }
+    return dict(irrational) | {float(number): number for _, number in irrational}
 
 
 NAMED = _named()

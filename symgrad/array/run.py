@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
-from symgrad.array import special
 from symgrad.array.graph import Trace
-from symgrad.array.made import INSTEAD
 from symgrad.array.overlay import Overlay
 from symgrad.array.place import Spot, at_place, is_ours, users_frames
+from symgrad.array.substitutes import substitutes
 from symgrad.array.symbolic import note
 from symgrad.errors import InputError, ProgramError, SymgradError
 
@@ -20,7 +19,7 @@ from symgrad.errors import InputError, ProgramError, SymgradError
 def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
     """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
     try:
-        overlay = Overlay({**INSTEAD, **special.instead()})
+        overlay = Overlay(substitutes())
         with names_at_return(trace):
             return run_traced(overlay.of(function), overlay.of([*args]), overlay.of({**keywords}))
     except SymgradError:

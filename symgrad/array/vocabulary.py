@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import public, special
-from symgrad.array.made import INSTEAD
+from symgrad.array import public
+from symgrad.array.substitutes import INSTEAD, special
 from symgrad.array.symbolic import Symbolic
 from symgrad.array.table import FUNCTIONS, name_of
 
@@ -59,7 +59,7 @@ def is_in_module(node: ast.expr) -> bool:
 def function(node: ast.expr) -> Callable[..., Any] | None:
     """The function of the language that a node names, alone or in its module."""
     if isinstance(node, ast.Name):
-        return NAMES.get(node.id) or special.function(node.id)
+        return NAMES.get(node.id) or special(node.id)
     if not isinstance(node, ast.Attribute) or not is_in_module(node):
         return None
-    return (special.function if ast.unparse(node.value) == "scipy.special" else NAMES.get)(node.attr)
+    return (special if ast.unparse(node.value) == "scipy.special" else NAMES.get)(node.attr)

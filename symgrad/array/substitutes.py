@@ -1,13 +1,18 @@
-"""What has no protocol of NumPy's: ``len``, and the functions that make an array of a size; also of symbolic sizes."""
+"""What stands for functions without a protocol of NumPy's while a loss is traced: ``len``, those that make an array of
+a size, and those of scipy.special that are written in Python."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from symgrad.array import public
+from symgrad.array.elementwise import SCIPY
 from symgrad.array.graph import current, size
 from symgrad.array.indexing import constant_array
 from symgrad.array.place import located
@@ -70,8 +75,44 @@ def array(value: Any, *args: Any, **keywords: Any) -> Any:
     return value if isinstance(value, Symbolic) else np.array(value, *args, **keywords)
 
 
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
+    """The logarithm of the sum of exponentials, each times ``b`` where it is given."""
+    if b is None:
+        return public.logsumexp(a, axis, keepdims)
+    return np.log(np.sum(b * np.exp(a), axis=axis, keepdims=keepdims))
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """Exponentials divided by their sum, over all entries unless ``axis`` says otherwise."""
+    if isinstance(axis, int) or np.ndim(x) == 1:
+        return public.softmax(x, -1 if axis is None else axis)
+    return np.exp(log_softmax(x, axis))
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """The logarithm of ``softmax``."""
+    if isinstance(axis, int) or np.ndim(x) == 1:
+        return public.log_softmax(x, -1 if axis is None else axis)
+    return x - public.logsumexp(x, axis, keepdims=True)
+
+
+SPECIAL: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}
+
+
+def special(name: str) -> Callable[..., Any] | None:
+    """A function of scipy.special on arrays and on symbols; None for one without a meaning, and without SciPy."""
+    if name in SPECIAL or name not in SCIPY or not find_spec("scipy"):
+        return SPECIAL.get(name)
+    return getattr(import_module("scipy.special"), name, None)
+
+
 INSTEAD: dict[Any, Callable[..., Any]] = {
     **{len: length, np.arange: arange, np.eye: eye, np.identity: eye},
     **{np.ones: ones, np.zeros: zeros, np.full: full, np.array: array, np.asarray: array},
 }
-"""What stands for a function while a loss is traced."""
+
+
+def substitutes() -> dict[Any, Callable[..., Any]]:
+    """What stands for which function, those of SciPy where it is imported."""
+    scipy = sys.modules.get("scipy.special")
+    return {**INSTEAD, **({getattr(scipy, name): f for name, f in SPECIAL.items()} if scipy else {})}
