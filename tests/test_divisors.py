@@ -56,6 +56,7 @@ KNOWN |= {
     "the same, turned": (Sum(1 / (u - U[m]), m), 1 / (U[m] - u)),
 }
 
+TOTAL = Sum(V[m], m)
 above, other, free = (step(w, S.Zero) for w in (u, z, U[m]))
 KNOWN |= {
     "what an arcsine is differentiated by": (asin(u), 1 / (1 - u**2)),
@@ -63,6 +64,7 @@ KNOWN |= {
     "the root of a norm": (root(BASE), root(BASE)),
     "a branch": (where(above, 1 / v, 0), where(above, 1 / v, z)),
     "a branch in other letters": (where(above, 1 / v, 0), where(free, 1 / V[m], z)),
+    "a branch with no letter of its condition": (where(above, 1 / TOTAL, 0), where(above, 1 / TOTAL, 0)),
     "the other branch": (where(above, z, log(v)), where(above, 0, 1 / v)),
     "the other branch, turned": (where(above, z, log(v)), where(step(-u, S.One), 1 / v, 0)),
     "a branch under more conditions": (where(above, tan(v), 0), where(above * other, tan(v), 0)),
@@ -81,6 +83,9 @@ UNKNOWN = {
     "a branch under a looser condition": (where(above, 1 / v, 0), where(step(u, S.One), 1 / v, 0), "is not zero"),
     "a branch under another entry": (where(above, log(v), 0), where(free, log(v), 0), "v[n] is positive"),
     "a branch under fewer conditions": (where(above * other, 1 / v, 0), where(above, 1 / v, 0), "is not zero"),
+    "outside of the other branch": (where(above, z, log(v)), 1 / v, "v[n] is not zero"),
+    "a branch in the other branch": (where(above, z, where(other, z, log(v))), where(other, 0, 1 / v), "is not zero"),
+    "a condition in a branch": (where(above, where(step(1 / v, S.Zero), u, 0), 0), 1 / v, "v[n] is not zero"),
     "a call in a branch": (where(above, tan(v), 0), tan(v), "tan(v[n]) is defined"),
     "a divisor that is a choice of what may vanish": (u, 1 / where(above, exp(z), v), "is not zero"),
     "a root of a choice of what may be negative": (u, sqrt(where(above, exp(z), v)), "is positive"),
@@ -148,6 +153,9 @@ def test_what_branches_alone_need_is_known_there_alone() -> None:
     assert divisors.unknown(where(above, 1 / v, 0), ()) is None
     for about in ("", "L", "v"):
         assert divisors.unknown(1 / v, (), about) is not None
+    G = Array("g", (N,))
+    equations = (abbreviation(F[n], 1 / v), abbreviation(G[n], F[n] + 1), node(L[()], Sum(where(above, G[n], 0), n)))
+    assert Divisors(Program("two", (N,), (U, V), equations, "L")).unknown(1 / v, ()) is not None
 
 
 def test_the_only_partial_function_of_a_program_is_known() -> None:

@@ -17,6 +17,7 @@ half = Rational(1, 2)
 NAMES = ("u", "v", "x", "y", "z")
 u, v, x, y, z = (Array(name).base for name in NAMES)
 PROGRAM = Program("scalars", (), tuple(map(Array, NAMES)), (node(Array("L").base, u * v * x * y * z),), "L")
+nothing = (x + y) ** 2 - x**2 - 2 * x * y - y**2  # which only multiplying out shows
 above, loose = step(x, S.Zero), step(x, S.One)
 MANY = where(step(u, S.Zero), step(v, S.Zero) + step(y, S.Zero), step(z, S.Zero))
 
@@ -32,9 +33,12 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "a value between": (step(x, half), (above + loose) / 2),
     "a value at one side": (step(x, Rational(1, 4)), Rational(3, 4) * above + loose / 4),
     "a number above": (step(x - x + 3 - y + y, u - u), Integer(1)),
-    "of what is a number": (step(exp(x) * exp(-x) - half, S.Zero), Integer(1)),
-    "of what is a negative number": (step(exp(x) * exp(-x) - 2, S.One), Integer(0)),
-    "of what is 0": (step((x + y) ** 2 - x**2 - 2 * x * y - y**2, half), half),
+    "of what is a number": (step(nothing + half, S.Zero), Integer(1)),
+    "of what is a negative number": (step(nothing - half, S.One), Integer(0)),
+    "of what is 0": (step(nothing, half), half),
+    "of what is 0, open": (step(nothing, S.Zero), Integer(0)),
+    "what is 0 where a comparison holds": (x * equal(x, 0) + y, y),
+    "what is not 0 there": ((x + 1) * equal(x, 0), equal(x, 0)),
     "of equals": (equal((x + y) ** 2, x**2 + 2 * x * y + y**2), Integer(1)),
     "of numbers that differ": (equal((x + y) ** 2, x**2 + 2 * x * y + y**2 + 1), Integer(0)),
     "a comparison squared": (equal(x, y) ** 2, equal(x, y)),
@@ -62,6 +66,10 @@ UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "a choice turned": (where(above, u, v), where(above, v, u)),
     "the other choice": (exp(where(above, u, v)), where(above, exp(u), exp(u))),
     "another condition": (exp(where(above, u, v)), where(loose, exp(u), exp(v))),
+    "another where a comparison holds": (y * equal(x, 0), Integer(0)),
+    "what is divided by where a comparison holds": (equal(x, 0) / x, Integer(0)),
+    "what a comparison says of another value": (x * equal(x, 1), Integer(0)),
+    "what a step says of its argument": (x * step(x, S.Zero), Integer(0)),
     "a value at a point": (step(x, half), above),
 }
 
