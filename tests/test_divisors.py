@@ -86,6 +86,7 @@ UNKNOWN = {
     "outside of the other branch": (where(above, z, log(v)), 1 / v, "v[n] is not zero"),
     "a branch in the other branch": (where(above, z, where(other, z, log(v))), where(other, 0, 1 / v), "is not zero"),
     "a condition in a branch": (where(above, where(step(1 / v, S.Zero), u, 0), 0), 1 / v, "v[n] is not zero"),
+    "a logarithm of a choice that may be 0": (u, log(where(above, exp(z), 0)), "is positive"),
     "a call in a branch": (where(above, tan(v), 0), tan(v), "tan(v[n]) is defined"),
     "a divisor that is a choice of what may vanish": (u, 1 / where(above, exp(z), v), "is not zero"),
     "a root of a choice of what may be negative": (u, sqrt(where(above, exp(z), v)), "is positive"),
