@@ -318,8 +318,8 @@ class Derivation(Displayed):
         """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
 
         ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  Rows of labels may
-        be given as N integers.  It computes in the float type of its inputs, and raises ``ValueError`` naming an
-        input whose shape does not fit, or the assumption of the derivation that one does not satisfy.
+        be given as N integers.  It computes in the float type of its inputs (of float16 in float32), and raises
+        ``ValueError`` naming an input whose shape does not fit, or the assumption that one does not satisfy.
 
         Every line is proved first, once; assignments are where source is asked for.  ``check=False`` leaves that out.
         Raises ``RefutedError``, naming a line that is wrong; ``UndefinedWarning`` is of one undefined somewhere.

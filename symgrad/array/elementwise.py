@@ -140,21 +140,6 @@ SCIPY: dict[str, Callable[..., Expr]] = {
 }
 """The universal functions of scipy.special by name: what they mean where they are finite."""
 
-# What yields 0 and 1, and may be a condition.
-CONDITIONS: set[Callable[..., Any]] = {
-    np.greater,
-    np.greater_equal,
-    np.less,
-    np.less_equal,
-    np.equal,
-    np.not_equal,
-    np.logical_and,
-    np.bitwise_and,
-    np.logical_or,
-    np.bitwise_or,
-    np.logical_not,
-    np.invert,
-}
 SIGNS: dict[Callable[..., Any], str] = {
     np.add: "+",
     np.subtract: "-",

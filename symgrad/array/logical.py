@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array.elementwise import CONDITIONS, SIGNS
+from symgrad.array.elementwise import SIGNS
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.labels import GATHER
 from symgrad.array.numbers import is_number
@@ -16,7 +16,8 @@ from symgrad.errors import UnsupportedError
 LOGICAL = {np.logical_and, np.bitwise_and, np.logical_or, np.bitwise_or, np.logical_not, np.invert}
 # What NumPy computes of values of type bool otherwise than of numbers, or not at all.
 ARITHMETIC = {np.add, np.subtract, np.negative, np.positive, np.matmul, np.dot, np.inner, np.vdot, np.einsum}
-COMPARED = {SIGNS.get(function, function.__name__) for function in CONDITIONS}
+COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
+COMPARED = {SIGNS.get(function, function.__name__) for function in COMPARISONS | LOGICAL}
 BOOLEAN_OF_BOOLEANS = {"*", "outer", "maximum", "minimum", "where", "absolute", "max", "selection"}
 """What is of type bool if all its operands are."""
 
