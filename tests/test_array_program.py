@@ -139,6 +139,9 @@ def test_a_letter_is_not_captured() -> None:
     assert canonical(meaning(turned)) == canonical(renamed(meaning(total), {n: other}))
     inner = relettered(contraction([X, load("Z", m, k)], [m]), {n: Idx("k", N), k: Idx("n", K)})
     assert [str(i) for i in inner.letters] == ["k", "n"] and str(inner.bound) == "(m,)"
+    i = Idx("i", N)
+    rows = reduced(load("Q", n, i), [i])
+    assert canonical(meaning(relettered(rows, {n: i}))) == canonical(renamed(meaning(rows), {n: i}))
 
 
 def test_nodes_that_differ_in_bound_letters_are_one_power() -> None:
