@@ -74,7 +74,7 @@ def pages(
         _explained(explained),
         "## Survivors without a reason",
         _listed((m, r.outcome) for m, r in unexplained) or "None.",
-        _stale(reasons, results),
+        _stale(reasons, results) if len(results) == len(mutants) else "",
     ]
     found = {"mutation": figures, "survivors": survivors}
     return {name: "\n\n".join(part for part in parts if part) for name, parts in found.items()}
@@ -98,7 +98,7 @@ def _summary(
 The functions and constants of the rules, the passes, the checker and the generator of code are changed by the
 operators of mutmut
 {version("mutmut")}, one change at a time. {which} were run, each in its function as it stands now. Each met tests that
-reach its statement until one failed, all had passed or {LARGER_BUDGET:g} seconds were used up:
+reach its statement until one failed, all that were chosen had passed or {LARGER_BUDGET:g} seconds were used up:
 {seconds / 60:.0f} minutes of one processor in all.
 
 **{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
@@ -120,7 +120,7 @@ def _interval(noticed: int, total: int) -> str:
 
 
 def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: set[Mutant]) -> str:
-    rows = []
+    rows: list[tuple[str, int, int, int, int, int, int]] = []
     made = Counter(mutant.module for mutant in mutants)
     for module, all_ in made.items():
         outcomes = {mutant: result.outcome for mutant, result in results if mutant.module == module}
@@ -128,8 +128,17 @@ def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
         harmless = sum(mutant in explained for mutant in outcomes)
         run = len(outcomes)
         rows.append((f"`{module}`", all_, run, noticed, harmless, run - noticed - harmless, all_ - run))
+    without = [row for row in rows if not row[2]]
+    if without:
+        rows = [row for row in rows if row[2]]
+        rows.append((f"{len(without)} other modules", *_added(without)))
     head = ("module", "mutants", "run", "noticed", "harmless, with a reason", "neither", "not run")
-    return page.table(head, [*rows, ("all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True)))])
+    return page.table(head, [*rows, ("all", *_added(rows))])
+
+
+def _added(rows: list[tuple[str, int, int, int, int, int, int]]) -> list[int]:
+    """The sums of the columns of a table, but for the first."""
+    return [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
 
 
 def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
