@@ -26,6 +26,7 @@ from symgrad.codegen.array_program import (
     Call,
     Contract,
     Diagonal,
+    Fill,
     Largest,
     Layout,
     Load,
@@ -40,6 +41,7 @@ from symgrad.codegen.array_program import (
     number,
     numbered,
     relettered,
+    size,
     walk,
 )
 from symgrad.codegen.body import Body
@@ -48,7 +50,7 @@ from symgrad.codegen.contraction import is_pair
 from symgrad.codegen.evaluation import lines_of
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.kernels import expm1, log1p, meant, sigmoid
-from symgrad.codegen.memory import in_place, owns_memory
+from symgrad.codegen.memory import in_place, owns_memory, second_operand
 from symgrad.codegen.module import functions_for
 from symgrad.codegen.numpy_emitter import NumpyEmitter
 from symgrad.codegen.source_text import Source
@@ -251,6 +253,35 @@ def test_taking_over_memory_keeps_what_is_returned(program: list[Assign], seed: 
     found = run(changed, arrays)
     for name in ("X", "Y", last.name):
         assert np.array_equal(found[name], wanted[name], equal_nan=True), [a for a in changed if a.into]
+
+
+def test_an_operation_on_two_arrays_has_a_name_and_a_right_side() -> None:
+    below = product([Y, v], [])
+    assert second_operand(added([X, Y])) == ("add", Y) and second_operand(added([X, signed(Y, True)])) == (
+        "subtract",
+        Y,
+    )
+    assert second_operand(product([X, Y], [])) == ("multiply", Y) and second_operand(product([X], [v])) == ("divide", v)
+    assert second_operand(product([X], [Y, v])) == ("divide", below) and second_operand(below.args[0]) == ("", Y)
+    letters = second_operand(product([X], [v, power(v, number(3))]))[1].letters
+    assert letters == v.letters
+
+
+def test_a_long_sum_has_its_factors_ahead() -> None:
+    total = reduced(product([Call(X.letters, exp, (X,)), Call(X.letters, exp, (Y,))], []), [n])
+    names = iter(["part1", "part2"])
+    *parts, last = hoisted(Assign("s", (m,), total), lambda node: 30 * len([*walk(node)]), lambda: next(names))
+    assert [part.node for part in parts] == [Call(X.letters, exp, (X,)), Call(X.letters, exp, (Y,))]
+    assert loads(last.node) == {"part1", "part2"}
+    alone = Assign("y", v.letters, v)
+    assert hoisted(alone, lambda node: 100, lambda: next(names)) == [alone]
+
+
+def test_a_number_has_the_type_of_the_inputs() -> None:
+    filled = Fill((), number(2), ())
+    assert NumpyEmitter({}, Source("x.dtype", needs=frozenset(["x"]))).text(filled).code == "x.dtype.type(2)"
+    assert NumpyEmitter({}, Source("np.float64")).text(filled).code == "np.float64(2)"
+    assert size("count").is_integer
 
 
 def test_memory_is_taken_over_where_it_can_be() -> None:
