@@ -21,6 +21,7 @@ from sympy import Function, Sum, exp, log, tanh
 
 import symgrad
 from symgrad.codegen import compile_source, to_numpy, to_source
+from symgrad.codegen.labels import labelled
 from symgrad.derive import derive_record
 from symgrad.equations import Definition, abbreviation, node
 from symgrad.errors import InputError, UnsupportedError
@@ -520,6 +521,16 @@ def test_only_the_labels_may_be_given_as_integers(loss: str, wrt: str) -> None:
     source = symgrad.derive(loss, (wrt,)).to_source()
     assert "or N integer labels 0..C-1" in source
     assert "D integer labels" not in source and "or N integer labels 0..D-1" not in source
+
+
+def test_features_with_the_axes_of_the_probabilities_are_no_labels() -> None:
+    @symgrad.loss(shapes="X: N C, V: C C, Y: N C", wrt="V")
+    def loss(X: Any, V: Any, Y: Any) -> Any:
+        Z = X @ V
+        P = np.exp(Z) / np.sum(np.exp(Z), axis=1, keepdims=True)
+        return -np.mean(np.sum(Y * np.log(P), axis=1))
+
+    assert labelled(symgrad.derive(loss).record) == ["Y"]
 
 
 def test_a_derivative_that_is_a_number_has_the_type_of_the_inputs() -> None:
