@@ -12,6 +12,7 @@ TRIALS = {
     "mutation": "trials.mutation",
     "diagnosis": "trials.diagnosis",
     "determinism": "trials.determinism",
+    "extremes": "trials.extremes",
 }
 """Name -> module with a function ``main(arguments)`` that runs, prints, and writes its page."""
 

@@ -141,6 +141,10 @@ def _over_exponentials(expr: Basic) -> Expr:
             rest *= factor
     if not any(power.is_positive for power in below.values()):
         return expr
+    bracket = next((f for f in Mul.make_args(rest) if isinstance(f, Add) and f.has(exp)), None)
+    if bracket is not None:  # of both signs: each term is small beside what divides it
+        others = Mul(*(f for f in Mul.make_args(expr) if f != bracket))
+        return Add(*(_over_exponentials(others * term) for term in bracket.args))
     (base, power), *others = below.items()
     if not others and len(two := exponents_of(base)) == 2:
         for times in range(int(power) + 1):
@@ -183,7 +187,8 @@ def _sigmoid_products(expr: Mul) -> Expr:
         u = -base.args[0]
         for other in expr.args:
             if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
-                return expr / factor / other * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
+                rest = Mul(*(f for f in expr.args if f not in (factor, other)))
+                return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
     return expr
 
 

@@ -1,0 +1,191 @@
+"""Losses with branches, zeros and masks, whose value and gradient are finite at the points of the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import symgrad
+from symgrad.array import logsumexp, norm, softmax
+
+
+def _eye(X: Any) -> Any:
+    return np.eye(len(X))
+
+
+# Name -> the shapes, what is differentiated, and the loss in NumPy.
+FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
+    "root of a branch": ("x: N", "x", lambda x: np.sum(np.where(x >= 0, x, np.sqrt(-x)))),
+    "elu": ("x: N", "x", lambda x: np.sum(np.where(x > 0, x, np.exp(x) - 1))),
+    "selu": ("x: N", "x", lambda x: np.mean(np.where(x > 0, 1.05 * x, 1.76 * (np.exp(x) - 1)))),
+    "x log x": ("x: N", "x", lambda x: np.sum(np.where(x > 0, x * np.log(x), 0))),
+    "sinc": ("x: N", "x", lambda x: np.sum(np.where(x == 0, 1, np.sin(x) / x))),
+    "sigmoid by branches": (
+        "x: N",
+        "x",
+        lambda x: np.sum(np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))),
+    ),
+    "softplus by branches": (
+        "x: N",
+        "x",
+        lambda x: np.sum(np.where(x > 0, x + np.log(1 + np.exp(-x)), np.log(1 + np.exp(x)))),
+    ),
+    "softplus with a threshold": ("x: N", "x", lambda x: np.sum(np.where(x > 30, x, np.log(1 + np.exp(x))))),
+    "quotient": ("a: N, b: N", "a b", lambda a, b: np.sum(np.where(b == 0, 0, a / b))),
+    "nested branches": (
+        "x: N",
+        "x",
+        lambda x: np.sum(np.where(x > 0, np.where(x > 1, np.log(x), np.sqrt(x)), x * x)),
+    ),
+    "logarithm of rows": (
+        "X: N D",
+        "X",
+        lambda X: np.mean(np.where(np.sum(X, axis=1) > 0, np.log(np.sum(X, axis=1)), np.sum(X, axis=1))),
+    ),
+    "tukey": ("x: N", "x", lambda x: np.sum(np.where(np.abs(x) <= 1, 1 - (1 - x**2) ** 3, 1))),
+    "huber": ("x: N", "x", lambda x: np.sum(np.where(np.abs(x) <= 1, x**2 / 2, np.abs(x) - 0.5))),
+    "clipped": ("x: N", "x", lambda x: np.sum(np.clip(x, -2, 2) ** 2)),
+    "hinge squared": ("x: N", "x", lambda x: np.mean(np.maximum(0, 1 - x) ** 2)),
+    "arctangents": ("x: N", "x", lambda x: np.sum(np.where(np.abs(x) < 1, np.arctan(x), x))),
+    "lengths": ("X: N D", "X", lambda X: np.sum(norm(X, axis=1))),
+    "distances": (
+        "X: N D",
+        "X",
+        lambda X: np.sum(np.sqrt(np.sum((X[:, None, :] - X[None, :, :]) ** 2, axis=2))),
+    ),
+    "stress": (
+        "X: N D, T: N N",
+        "X",
+        lambda X, T: np.sum((np.sqrt(np.sum((X[:, None, :] - X[None, :, :]) ** 2, axis=2)) - T) ** 2),
+    ),
+    "unit rows": (
+        "X: N D",
+        "X",
+        lambda X: np.sum((X / np.maximum(norm(X, axis=1, keepdims=True), 1e-8)) ** 3),
+    ),
+    "triplet": (
+        "a: D, b: D, c: D",
+        "a",
+        lambda a, b, c: np.maximum(0, norm(a - b) - norm(a - c) + 1),
+    ),
+    "margin": ("a: D, b: D", "a b", lambda a, b: np.maximum(0, norm(a - b) - 1)),
+    "standardised": (
+        "X: N D",
+        "X",
+        lambda X: np.sum(((X - np.mean(X, axis=1, keepdims=True)) / (np.std(X, axis=1, keepdims=True) + 1e-5)) ** 3),
+    ),
+    "group lasso": ("W: D C", "W", lambda W: np.sum(np.sqrt(np.sum(W**2, axis=1)))),
+    "charbonnier": ("x: N", "x", lambda x: np.sum(np.sqrt(x**2 + 1e-6))),
+    "entropy": ("Z: N C", "Z", lambda Z: -np.sum(softmax(Z, axis=1) * np.log(softmax(Z, axis=1)))),
+    "root of a softmax": ("Z: N C", "Z", lambda Z: np.sum(softmax(Z, axis=1) ** 0.5)),
+    "square of a softmax": ("Z: N C", "Z", lambda Z: np.sum(softmax(Z, axis=1) ** 2)),
+    "spread of a logistic": (
+        "x: N",
+        "x",
+        lambda x: np.sum((1 / (1 + np.exp(-x))) * (1 - 1 / (1 + np.exp(-x)))),
+    ),
+    "bernoulli": (
+        "x: N, y: N probability",
+        "x",
+        lambda x, y: np.mean(np.logaddexp(0, x) - y * x),
+    ),
+    "logaddexp": ("a: N, b: N", "a b", lambda a, b: np.sum(np.logaddexp(a, b))),
+    "logaddexp of three": (
+        "a: N, b: N, c: N",
+        "a b c",
+        lambda a, b, c: np.sum(np.logaddexp(np.logaddexp(a, b), c)),
+    ),
+    "logsumexp": ("Z: N C", "Z", lambda Z: np.mean(logsumexp(Z, axis=1))),
+    "logsumexp of columns": ("Z: N C", "Z", lambda Z: np.mean(logsumexp(Z, axis=0))),
+    "cross-entropy of labels": (
+        "Z: N C, y: N labels of C",
+        "Z",
+        lambda Z, y: np.mean(logsumexp(Z, axis=1) - Z[np.arange(len(y)), y]),
+    ),
+    "soft cross-entropy": (
+        "Z: N C, Y: N C distribution",
+        "Z",
+        lambda Z, Y: np.mean(logsumexp(Z, axis=1) - np.sum(Y * Z, axis=1)),
+    ),
+    "brier": (
+        "Z: N C, Y: N C one-hot",
+        "Z",
+        lambda Z, Y: np.mean((softmax(Z, axis=1) - Y) ** 2),
+    ),
+    "kl": (
+        "Z: N C, Q: N C",
+        "Z",
+        lambda Z, Q: np.mean(
+            np.sum(softmax(Z, axis=1) * (np.log(softmax(Z, axis=1)) - np.log(softmax(Q, axis=1))), axis=1)
+        ),
+    ),
+    "masked logsumexp": (
+        "Z: N C, M: N C binary",
+        "Z",
+        lambda Z, M: np.mean(np.log(np.sum(M * np.exp(Z), axis=1))),
+    ),
+    "pairs but for oneself": (
+        "Z: N N",
+        "Z",
+        lambda Z: np.mean(np.log(np.sum((1 - _eye(Z)) * np.exp(Z), axis=1))),
+    ),
+    "nt-xent": (
+        "Z: N N, Y: N N one-hot",
+        "Z",
+        lambda Z, Y: np.mean(np.log(np.sum((1 - _eye(Z)) * np.exp(Z), axis=1)) - np.sum(Y * Z, axis=1)),
+    ),
+    "masked mean": (
+        "x: N, m: N binary",
+        "x",
+        lambda x, m: np.sum(m * x**2) / (np.sum(m) + 1e-9),
+    ),
+    "ranking": (
+        "x: N",
+        "x",
+        lambda x: np.sum(np.logaddexp(0, x[:, None] - x[None, :])),
+    ),
+    "largest": ("X: N D", "X", lambda X: np.sum(np.max(X, axis=1))),
+    "largest margin": (
+        "Z: N C, y: N labels of C",
+        "Z",
+        lambda Z, y: np.mean(np.maximum(0, 1 + np.max(Z, axis=1) - Z[np.arange(len(y)), y])),
+    ),
+    "hyperbolic": ("x: N", "x", lambda x: np.sum(np.tanh(x) ** 2)),
+    "swish": ("x: N", "x", lambda x: np.sum(x / (1 + np.exp(-x)))),
+    "mish": ("x: N", "x", lambda x: np.sum(x * np.tanh(np.logaddexp(0, x)))),
+    "log cosh": ("x: N", "x", lambda x: np.mean(np.logaddexp(x, -x))),
+    "absolute": ("x: N", "x", lambda x: np.mean(np.abs(x))),
+    "quantile": ("x: N", "x", lambda x: np.mean(np.maximum(0.9 * x, -0.1 * x))),
+    "epsilon insensitive": ("x: N", "x", lambda x: np.sum(np.maximum(0, np.abs(x) - 0.1))),
+    "relative error": (
+        "x: N, y: N",
+        "x",
+        lambda x, y: np.mean(np.abs(x - y) / np.maximum(np.abs(y), 1e-3)),
+    ),
+    "dice": (
+        "x: N, y: N binary",
+        "x",
+        lambda x, y: 1 - 2 * np.sum(x * y) / (np.sum(x**2) + np.sum(y) + 1),
+    ),
+    "log of one plus": ("x: N", "x", lambda x: np.sum(np.log(1 + x**2))),
+    "gaussian": ("x: N", "x", lambda x: -np.log(np.sum(np.exp(-(x**2) / 2)))),
+    "product of experts": ("a: N, b: N", "a", lambda a, b: np.sum(np.exp(a) / (np.exp(a) + np.exp(b)))),
+    "squared norm": ("X: N D", "X", lambda X: np.sum(np.sum(X**2, axis=1) ** 2)),
+    "ridge": ("X: N D, w: D", "w", lambda X, w: np.mean((X @ w) ** 2) + np.sum(w**2)),
+    "cosine with a floor": (
+        "a: D, b: D",
+        "a",
+        lambda a, b: np.sum(a * b) / (np.maximum(norm(a), 1e-8) * np.maximum(norm(b), 1e-8)),
+    ),
+}
+
+
+def losses() -> dict[str, symgrad.Loss]:
+    """The losses of the catalogue, and these."""
+    made = {
+        name: symgrad.loss(shapes=shapes, wrt=wrt, name="loss")(function)
+        for name, (shapes, wrt, function) in FURTHER.items()
+    }
+    return {**symgrad.LOSSES, **made}
