@@ -56,7 +56,7 @@ def test_no_line_says_what_the_one_above_it_says(name: str) -> None:
         ("(m - x) @ K @ (m - x) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
         ("sum((m - x) * (K @ (m - x))) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
         ("sum(sum((X[:, None] - X[None, :])**2, axis=2))", "X: N D", "4 Σ_n (x_me − x_ne)"),
-        ("norm(x - y) + norm(y - x)", "x: N, y: N", "2 (x − y) (1_1 ⊘ ((y − x)ᵀ (y − x))^⊙(1/2))"),
+        ("norm(x - y) + norm(y - x)", "x: N, y: N", "2 (x − y) (1_1 ⊘ √((y − x)ᵀ (y − x)))"),
     ],
 )
 def test_like_terms_are_collected(text: str, shapes: str, form: str) -> None:

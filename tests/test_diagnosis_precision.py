@@ -36,7 +36,7 @@ def test_another_constant_is_not_a_missing_one(value: float) -> None:
 def test_a_mistake_that_hides_within_single_precision_is_named() -> None:
     found = symgrad.diagnose(derived(penalised, "x: D"), without_penalty)
     assert not found.ok
-    assert found.explanations[0].words.startswith("the term (1/1000000) Σ_d x_d² is missing")
+    assert found.explanations[0].words.startswith("the term 10^-6 Σ_d x_d² is missing")
 
 
 def test_what_agrees_within_single_precision_alone_says_so() -> None:

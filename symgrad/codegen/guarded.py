@@ -98,7 +98,9 @@ def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], b
 
 def _is_mask(factor: Expr) -> bool:
     """Whether a factor is a step or a comparison, or the opposite of one."""
-    return isinstance(factor, (step, equal)) or (isinstance(factor, Add) and is_indicator(factor))
+    if isinstance(factor, Add):
+        return is_indicator(factor) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - factor))
+    return isinstance(factor, (step, equal))
 
 
 def _nonzero(mask: Expr) -> Expr:

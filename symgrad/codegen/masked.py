@@ -16,7 +16,7 @@ from symgrad.branches import is_indicator
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.functions import equal, where
+from symgrad.functions import equal, step, where
 from symgrad.notation import array_names, free_indices, name_of, replaced
 from symgrad.program import Program
 
@@ -66,7 +66,9 @@ class _Masked:
         """Whether a factor is 0 where what it multiplies does not count."""
         if isinstance(mask, Indexed):
             return name_of(mask) in self._weights
-        return not isinstance(mask, (KroneckerDelta, Symbol)) and mask != 1 and is_indicator(mask)
+        if isinstance(mask, Add):
+            return is_indicator(mask) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - mask))
+        return isinstance(mask, (step, equal)) and is_indicator(mask)
 
 
 def _collected(expr: Basic) -> Expr:

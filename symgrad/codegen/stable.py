@@ -68,7 +68,7 @@ class Evaluated:
         lowest = {self.floor[()]: S.NegativeInfinity}
         shifts = [part for part in self.parts if isinstance(part, Shift)]
         bounded = {a.name for shift in shifts for a in shift.assignments()}
-        return branches_guarded([replace(a, rhs=a.rhs.xreplace(lowest)) for a in self.assignments], bounded)
+        return branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
 
 
 def evaluated(record: Record) -> Evaluated:

@@ -217,6 +217,12 @@ def _branches(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
             if isinstance(part, where):
                 rest = part.func(part.args[0], *(Integer(0) if arg == branch else arg for arg in branches))
                 yield "branch", _said(show, "the branch {} is left out", branch), rest, LIKELY
+    if isinstance(part, where):
+        condition, yes, no = part.args
+        for call in sorted((c for c in condition.atoms(Function) if len(c.args) == 1), key=str):
+            other = where(replaced(condition, {call: call.args[0]}), Integer(0), no)
+            words = _said(show, "{} stands for {} where the branch {} is chosen", call.args[0], call, no)
+            yield "skipped", words, where(condition, yes, other), 0.2
 
 
 def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
