@@ -51,9 +51,11 @@ from sympy import (
     tanh,
 )
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
 from symgrad.check import algebra, indicators
 from symgrad.check.atoms import (
+    OWN,
     Atom,
     Index,
     Items,
@@ -70,7 +72,7 @@ from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
-from symgrad.notation import array_names, stand_in
+from symgrad.notation import array_names, axis_name, renamed, stand_in
 from symgrad.program import Program
 from symgrad.signs import is_known
 from symgrad.steps import Condition
@@ -140,13 +142,13 @@ class Divisors:
         parts = list(_parts(expr, self._where_needed(about)))
         for part in [*_divisors(parts), *((c.nonzero, ALWAYS) for c in conditions)]:
             if not self._is_known(part, self._is_nonzero):
-                return f"nothing says that {part[0]} is not zero, by which the line divides"
+                return f"nothing says that {_shown(part[0])} is not zero, by which the line divides"
         for part, power in _powers(parts):
             if not self._is_known(part, partial(self._has_root, strictly=power < 0)):
-                return f"nothing says that {part[0]} is positive, of which the line takes a root or a logarithm"
+                return f"nothing says that {_shown(part[0])} is positive, of which the line takes a root or a logarithm"
         for part in _partial_calls(parts):
             if not self._is_known(part, lambda at: _itself(at.form) <= self._calls.keys(at)):
-                return f"nothing says that {part[0]} is defined"
+                return f"nothing says that {_shown(part[0])} is defined"
         return None
 
     def _has_kink(self, base: Basic, power: Rational) -> bool:
@@ -278,6 +280,12 @@ def _parts(expr: Basic, facts: Facts = ALWAYS) -> Iterator[Part]:
 def _facts(condition: Expr) -> Facts:
     """The conditions that all hold where one does."""
     return frozenset(condition.args if isinstance(condition, Mul) else [condition])
+
+
+def _shown(part: Basic) -> Basic:
+    """An expression in letters that a reader knows: those of the checker are named after their axes."""
+    own = [index for index in part.atoms(Idx) if str(index.label).startswith(OWN)]
+    return renamed(part, {index: Idx(axis_name(index).lower(), index.upper + 1) for index in own})
 
 
 def _inverse(form: Polynomial) -> list[Atom]:

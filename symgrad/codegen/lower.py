@@ -172,7 +172,8 @@ class Lowering:
     def _product(self, expr: Expr, order: Layout) -> Node:
         """A product under sums: the coefficient apart, the rest contracted index by index."""
         coefficient, factors, summed = _flattened(expr)
-        if len(factors) == 1 and isinstance(factors[0], weighted) and set(summed) == free_indices(factors[0]):
+        is_weighted = len(factors) == 1 and isinstance(factors[0], weighted)
+        if summed and is_weighted and set(summed) == free_indices(factors[0]):
             negative, above, below = self._coefficient(coefficient)
             inside = self._node(factors[0], (*order, *summed))
             return signed(product([*above, reduced(inside, inside.letters)], below, order), negative)

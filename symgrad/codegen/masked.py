@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Symbol, exp
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, exp
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator

@@ -32,6 +32,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import uncounted
 from symgrad.canonical import canonical
+from symgrad.functions import reciprocal, root
 from symgrad.notation import axis_name, bound_indices, height, is_matrix, renamed, replaced, sum_over
 from symgrad.rules import Rule, matches
 from symgrad.sums import is_multiplied_out_soon, multiplied_out, ordered_sums, split_sums
@@ -132,6 +133,8 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
         return weights.get(expr.name, 1)
     if isinstance(expr, Sum):
         return 3 * len(expr.limits) + cost(expr.function, weights)
+    if isinstance(expr, (root, reciprocal)):  # written like powers
+        return cost(expr.args[0], weights) + 1 + isinstance(expr, root)
     if isinstance(expr, Function):
         return 2 + sum(cost(arg, weights) for arg in expr.args)
     if isinstance(expr, Pow):

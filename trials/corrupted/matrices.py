@@ -26,6 +26,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.branches import Choice
 from trials.corrupted.values import CONTEXT, Undefined, Values, applied, differ
 
 Matrix = np.ndarray[Any, Any]
@@ -52,6 +53,11 @@ def matrix(values: Values, expr: Basic) -> Matrix:
         return reduce(lambda a, b: a + b, _alike(values, expr))
     if isinstance(expr, HadamardProduct):
         return reduce(lambda a, b: a * b, _alike(values, expr))
+    if isinstance(expr, Choice):
+        parts = zip(*(np.ravel(part) for part in _alike(values, expr)), strict=True)
+        return np.array([yes if condition else no for condition, yes, no in parts], object).reshape(
+            _shape(values, expr)
+        )
     if isinstance(expr, HadamardPower):
         return np.asarray(matrix(values, expr.base) ** scalar(values, expr.exp), dtype=object)
     if isinstance(expr, ElementwiseApplyFunction):

@@ -72,7 +72,7 @@ def inputs_at(program: Program, point: str, rng: np.random.Generator) -> Arrays:
 
 
 def _labels(assumption: Any, shape: tuple[int, ...], point: str, rng: np.random.Generator) -> np.ndarray:
-    """Labels: one-hot rows, or numbers of a domain: at its ends where they are saturated, masks that leave out a row."""
+    """Labels: one-hot rows, or numbers of a domain, at its ends where they are saturated; empty masks."""
     if assumption.domain is None:
         rows = np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
         is_soft = not assumption.is_one_hot and point == "plain"
