@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -123,8 +123,21 @@ def without_overflow(expr: Basic) -> Expr:
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Mul):
-        return _sigmoid_products(made)
+        return _differences_taken_in(_sigmoid_products(made))
     return made
+
+
+def _differences_taken_in(expr: Expr) -> Expr:
+    """(exp(u) - 1) * sigmoid(-u), of which one factor overflows, as tanh(u/2)."""
+    for bracket in (factor for factor in Mul.make_args(expr) if isinstance(factor, Add)):
+        for sign in (1, -1):
+            kernel = sign * bracket + 1
+            for factor in Mul.make_args(expr) if isinstance(kernel, exp) else ():
+                base, power = factor.as_base_exp()
+                if base == sigmoid(-kernel.args[0]) and power.is_Integer and power.is_positive:
+                    rest = Mul(*(f for f in Mul.make_args(expr) if f not in (factor, bracket)))
+                    return sign * rest * tanh(kernel.args[0] / 2) * base ** (power - 1)
+    return expr
 
 
 def _over_exponentials(expr: Basic) -> Expr:

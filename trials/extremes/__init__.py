@@ -20,6 +20,7 @@ import symgrad
 from symgrad.check.fields import FineReals, OutsideDomain, OutsideField
 from symgrad.check.instantiate import Instance
 from symgrad.check.truth import Truth
+from symgrad.notation import array_names
 from symgrad.program import Program
 from trials.extremes.programs import FURTHER, losses
 from trials.page import table, write
@@ -43,7 +44,8 @@ class Finding:
 def inputs_at(program: Program, point: str, rng: np.random.Generator) -> Arrays:
     """The inputs at a point; labels, weights and what is positive stay what they are."""
     sizes = {axis.name: size for axis, size in zip(program.axes, SIZES, strict=False)}
-    said = {name: a for a in program.assumptions for name in symgrad.notation.array_names(a.lhs)}
+    ordered = sorted(program.assumptions, key=lambda a: a.is_one_hot)  # which says more than that rows sum to one
+    said = {name: a for a in ordered for name in array_names(a.lhs)}
     found: Arrays = {}
     for array in program.inputs:
         shape = tuple(sizes[axis.name] for axis in array.axes)
