@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, exp
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator
@@ -17,7 +17,7 @@ from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import equal, step, where
-from symgrad.notation import array_names, free_indices, name_of, replaced
+from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
 from symgrad.program import Program
 
 
@@ -49,18 +49,39 @@ class _Masked:
 
     def __call__(self, expr: Basic) -> Expr:
         made = rebuilt(expr, self)
-        for kernel in made.args if isinstance(made, Mul) else ():
+        factors = made.args if isinstance(made, Mul) else ()
+        for kernel in factors:
             if isinstance(kernel, exp) and not kernel.has(self._floor):
-                free = free_indices(kernel)
-                masks = (f for f in made.args if self._counts(f) and f != kernel and free_indices(f) <= free)
-                if (mask := next(masks, None)) is not None:
+                others = [f.base if _is_whole(f) else f for f in factors if f != kernel]
+                if (mask := next((f for f in others if self._masks(f, kernel)), None)) is not None:
                     return made / kernel * exp(self._chosen(mask, kernel.args[0]))
+                if (total := next((f for f in others if self._has_mask(f, kernel)), None)) is not None:
+                    inside = sum_over(total.function * kernel, bound_indices(total))
+                    rest = Mul(*(factor for factor in factors if factor not in (kernel, total)))
+                    return self(rest * inside)
         return made
 
+    def _masks(self, mask: Expr, kernel: Expr) -> bool:
+        """Whether a factor masks an exponential beside it; an array may do so for each of its rows otherwise."""
+        if not self._counts(mask):
+            return False
+        own, free = free_indices(mask), free_indices(kernel)
+        return own <= free or (isinstance(mask, Indexed) and free <= own)
+
+    def _has_mask(self, total: Expr, kernel: Expr) -> bool:
+        """Whether a sum has a factor that masks an exponential outside of it."""
+        factors = Mul.make_args(total.function) if isinstance(total, Sum) else ()
+        return any(
+            self._masks(factor, kernel) and not free_indices(factor) <= free_indices(kernel) for factor in factors
+        )
+
     def _chosen(self, mask: Expr, exponent: Expr) -> Expr:
-        if isinstance(mask, Indexed):
-            return where(equal(mask, 0), self._floor, exponent)
-        return where(mask, exponent, self._floor)
+        number, rest = exponent.as_coeff_Mul()
+        if number.is_negative:
+            number, rest = S.One, exponent
+        is_entry = isinstance(mask, Indexed)
+        chosen = where(equal(mask, 0), self._floor, rest) if is_entry else where(mask, rest, self._floor)
+        return number * chosen  # a multiple of the exponent of others
 
     def _counts(self, mask: Expr) -> bool:
         """Whether a factor is 0 where what it multiplies does not count."""
@@ -69,6 +90,11 @@ class _Masked:
         if isinstance(mask, Add):
             return is_indicator(mask) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - mask))
         return isinstance(mask, (step, equal)) and is_indicator(mask)
+
+
+def _is_whole(factor: Expr) -> bool:
+    """Whether a factor is a positive power of something, which is 0 where that is."""
+    return isinstance(factor, Pow) and bool(factor.exp.is_Integer and factor.exp.is_positive)
 
 
 def _collected(expr: Basic) -> Expr:

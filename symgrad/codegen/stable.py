@@ -10,17 +10,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Expr, Pow, S, exp, log
+from sympy import Expr, Indexed, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 
+from symgrad.canonical import canonical
 from symgrad.codegen.guarded import branches_guarded
-from symgrad.codegen.kernels import exponents_of, logs_opened, norms_opened, small_kept, without_overflow, zeros_kept
+from symgrad.codegen.kernels import (
+    exponents_of,
+    logs_opened,
+    norms_opened,
+    rebuilt,
+    small_kept,
+    without_overflow,
+    zeros_kept,
+)
 from symgrad.codegen.masked import masks_taken_in, weights_of
 from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
 from symgrad.codegen.shift import Shift, shifts_of, written_out
-from symgrad.notation import Array, array_names, entry_of, replaced, stand_in, unfolded
+from symgrad.notation import (
+    Array,
+    array_names,
+    bound_indices,
+    entry_of,
+    freshen,
+    name_of,
+    replaced,
+    stand_in,
+    sum_over,
+    unfolded,
+)
 from symgrad.steps import Record
 
 
@@ -80,9 +100,24 @@ def evaluated(record: Record) -> Evaluated:
     floor = Array(fresh("floor", taken))
     masked = masks_taken_in(plan.assignments, weights_of(record.program), floor[()])
     is_masked = any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
-    given = _exponentials_written_out(masked if is_masked else plan.assignments, {*taken})
+    given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
     rewriter = _Rewriter(shifts_of(given, taken), taken)
     return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
+
+
+def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The equations, with sums of sums of exponentials as one sum, which has one shift."""
+    sums = {a.name: a for a in assignments if isinstance(a.rhs, Sum) and isinstance(a.rhs.function, exp)}
+
+    def joined(expr: Basic) -> Expr:
+        entry = expr.function if isinstance(expr, Sum) else None
+        if isinstance(entry, Indexed) and name_of(entry) in sums:
+            inner = freshen(sums[name_of(entry)].at(entry.indices))
+            return sum_over(inner.function, (*bound_indices(inner), *bound_indices(expr)))
+        return rebuilt(expr, joined)
+
+    found = [(a, joined(a.rhs)) for a in assignments]
+    return [a if made == a.rhs else replace(a, rhs=canonical(made)) for a, made in found]
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:

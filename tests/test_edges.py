@@ -1,0 +1,153 @@
+"""Where the answer is finite, so is the generated code: branches that are not taken, zeros, masks, large exponents."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symgrad
+from symgrad.array import logsumexp, norm, softmax
+from symgrad.losses import LOSSES
+from tests.test_further_branches import gradient_of, sigmoid
+
+Array = np.ndarray[Any, Any]
+X = np.array([-800.0, -2.0, 0.0, 0.25, 800.0])
+
+
+def sinc_slope(x: Array) -> Array:
+    safe = np.where(x == 0, 1, x)
+    return np.where(x == 0, 0, np.cos(x) / safe - np.sin(x) / safe**2)
+
+
+BRANCHES: dict[str, tuple[Callable[..., Any], Array]] = {
+    "a root of what is negative elsewhere": (
+        lambda x: np.sum(np.where(x >= 0, x, np.sqrt(-x))),
+        np.where(X >= 0, 1, -0.5 / np.sqrt(np.where(X < 0, -X, 1))),
+    ),
+    "elu": (lambda x: np.sum(np.where(x > 0, x, np.exp(x) - 1)), np.exp(np.minimum(X, 0))),
+    "x log x": (
+        lambda x: np.sum(np.where(x > 0, x * np.log(x), 0)),
+        np.where(X > 0, 1 + np.log(np.where(X > 0, X, 1)), 0),
+    ),
+    "sinc": (lambda x: np.sum(np.where(x == 0, 1, np.sin(x) / x)), sinc_slope(X)),
+    "a sigmoid": (
+        lambda x: np.sum(np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x)))),
+        sigmoid(X) * sigmoid(-X),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a_branch_that_is_not_taken(name: str) -> None:
+    function, expected = BRANCHES[name]
+    _, gradient = gradient_of(function, "x: N", "x", X)
+    assert gradient == pytest.approx(expected, rel=1e-12, abs=1e-300)
+    derivation = symgrad.derive(symgrad.loss(shapes="x: N", wrt="x", name="loss")(function))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, (entries,) = derivation.explicit(N=len(X)).lambdify()(X)
+    assert entries == pytest.approx(expected, rel=1e-12, abs=1e-300)
+
+
+def test_the_larger_one_of_a_logarithm_and_a_number() -> None:
+    derivation = symgrad.derive(
+        symgrad.loss(shapes="x: N", wrt="x", name="loss")(lambda x: np.sum(np.maximum(np.log(x), -100)))
+    )
+    with np.errstate(divide="ignore"):
+        value, (gradient,) = derivation.to_numpy()(np.array([0.0, 2.0]))
+    assert value == pytest.approx(np.log(2) - 100) and gradient == pytest.approx([0, 0.5])
+
+
+def test_distances_of_points_to_each_other() -> None:
+    def stress(P, T):
+        D = np.sqrt(np.sum((P[:, None, :] - P[None, :, :]) ** 2, axis=2))
+        return np.sum((D - T) ** 2)
+
+    _, gradient = gradient_of(stress, "P: N D, T: N N", "P", np.array([[0.0, 0], [3, 4]]), np.ones((2, 2)))
+    assert gradient == pytest.approx(4 * 4 / 5 * np.array([[-3, -4], [3, 4]]))
+
+
+def test_rows_by_their_norms_with_a_floor() -> None:
+    def unit(P):
+        return np.sum((P / np.maximum(norm(P, axis=1, keepdims=True), 1e-8)) ** 3)
+
+    _, gradient = gradient_of(unit, "P: N D", "P", np.array([[0.0, 0], [3, 0]]))
+    assert gradient[0] == pytest.approx([0, 0]) and np.isfinite(gradient).all()
+
+
+def test_a_norm_by_which_one_divides_is_no_kink() -> None:
+    def cosine(a, b):
+        return np.sum(a * b) / (norm(a) * norm(b))
+
+    derivation = symgrad.derive(symgrad.loss(shapes="a: D, b: D", wrt="a")(cosine))
+    assert not derivation.conventions and derivation.prove().ok
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_a_focal_loss_of_a_row_that_is_certain(gamma: float) -> None:
+    derivation = symgrad.derive(LOSSES["focal"])
+    given = {"X": np.diag([1e3, 1.0]), "W": np.eye(2), "b": np.zeros(2), "Y": np.eye(2), "gamma": np.array(gamma)}
+    arrays = [given.get(a.name, np.ones(2)) for a in derivation.program.inputs]
+    with np.errstate(divide="ignore"):
+        value, gradients = derivation.to_numpy()(*arrays)
+    assert np.isfinite(value) and all(np.isfinite(g).all() for g in gradients)
+
+
+def test_the_logarithm_of_two_exponentials() -> None:
+    both = np.array([1000.0])
+    value, gradient = gradient_of(lambda a, b: np.sum(np.logaddexp(a, b)), "a: N, b: N", "a", both, both)
+    assert value == pytest.approx(1000 + np.log(2)) and gradient == pytest.approx([0.5])
+
+
+def test_risk_sets() -> None:
+    def cox(z, R):
+        return np.sum(np.log(np.sum(R * np.exp(z)[None, :], axis=1)) - z)
+
+    z, risk = np.array([1e4, 0.0, -1e4, 5.0]), np.triu(np.ones((4, 4)))
+    value, gradient = gradient_of(cox, "z: N, R: N N binary", "z", z, risk)
+    assert value == pytest.approx(1e4 + np.logaddexp(0, 5) + 5 + 5 - np.sum(z))
+    assert gradient == pytest.approx([0, -sigmoid(np.array(5.0)), -1, 1 + sigmoid(np.array(5.0))])
+
+
+def test_a_softmax_over_the_entries_of_a_mask() -> None:
+    def masked(Z, M):
+        E = M * np.exp(Z)
+        return np.sum((E / np.sum(E, axis=1, keepdims=True)) ** 2)
+
+    z, mask = np.array([[1e4, 3.0, 3.0], [0.0, 2e3, 1e3]]), np.array([[0.0, 1, 1], [1, 0, 1]])
+    value, gradient = gradient_of(masked, "Z: N C, M: N C binary", "Z", z, mask)
+    assert value == pytest.approx(1.5) and gradient == pytest.approx(np.zeros((2, 3)))
+
+
+def test_a_logsumexp_of_what_has_been_one() -> None:
+    z = np.array([[1e4, 9e3], [0.0, 1e4]])
+    value, gradient = gradient_of(lambda Z: logsumexp(logsumexp(Z, axis=1), axis=0), "Z: N C", "Z", z)
+    assert value == pytest.approx(1e4 + np.log(2)) and gradient == pytest.approx(np.diag([0.5, 0.5]))
+
+
+def test_powers_and_logarithms_of_a_softmax() -> None:
+    z, y = np.array([[1e4, 0.0], [1.0, 2.0]]), np.array([1, 0])
+    assert np.isfinite(gradient_of(lambda Z: np.sum(softmax(Z, axis=1) ** 0.5), "Z: N C", "Z", z)[1]).all()
+
+    def tsallis(Z, q):
+        return np.sum((1 - softmax(Z, axis=1) ** q) / q)
+
+    def unlikely(Z, y):
+        return np.mean(-np.log(1 - softmax(Z, axis=1)[np.arange(len(y)), y]))
+
+    for loss, shapes, more in ((tsallis, "Z: N C, q: scalar positive", 0.5), (unlikely, "Z: N C, y: N labels of C", y)):
+        derivation = symgrad.derive(symgrad.loss(shapes=shapes, wrt="Z")(loss))
+        with np.errstate(divide="ignore"):  # the logarithm of 1 - p of another class
+            value, (gradient,) = derivation.to_numpy()(z, more)
+        assert np.isfinite(value) and np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("function", [np.arcsin, np.arccos])
+def test_an_inverse_sine_says_by_what_its_derivative_divides(function: Any) -> None:
+    derivation = symgrad.derive(symgrad.loss(shapes="x: N", wrt="x", name="loss")(lambda x: np.sum(function(x) * x)))
+    assert derivation.prove().ok
+    assert "1 − x_n² ≠ 0" in derivation.to_text()
