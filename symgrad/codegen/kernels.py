@@ -6,7 +6,7 @@ A logarithm of a product of positive factors, exponentials among them, is a sum;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import reduce
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt, tanh
@@ -90,30 +90,34 @@ def _is_relation(expr: Expr) -> bool:
     return isinstance(expr, equal) or (isinstance(expr, step) and expr.args[1] in (0, 1))
 
 
-def zeros_kept(expr: Basic) -> Expr:
+def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
     """``expr`` with each product of arrays and a logarithm as ``weighted``, sums of such terms pulled apart.
 
-    A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.
+    A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.  Of the inputs
+    ``nonnegative`` it is declared that they are so.
     """
     if isinstance(expr, Mul):
         logs = [f for f in expr.args if isinstance(f, log) and array_names(f)]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
         if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
-            large = [f for f in weights if _is_outweighed(f, logs[0].args[0])]
+            known = {f for f in expr.args if isinstance(f, (Indexed, Symbol)) and name_of(f) in nonnegative}
+            large = [f for f in weights if _is_outweighed(f, logs[0].args[0], known)]
             logarithm = weighted(logs[0], Mul(*large)) if large else logs[0]
             weight = Mul(*(f for f in weights if f not in large))
             return Mul(*rest, logarithm if weight == 1 else weighted(weight, logarithm))
-    made = rebuilt(expr, zeros_kept)
+    made = rebuilt(expr, lambda part: zeros_kept(part, nonnegative))
     if isinstance(made, Sum) and isinstance(made.function, Add) and made.has(weighted):
         return Add(*(sum_over(term, bound_indices(made)) for term in made.function.args))
     return made
 
 
-def _is_outweighed(factor: Expr, argument: Expr) -> bool:
-    """Whether a factor is a power of 1 - u, infinite where u = 1, but log(u) vanishes faster."""
-    is_power = isinstance(factor, Pow) and factor.base == 1 - argument
-    return is_power and not factor.exp.is_nonnegative and bool((factor.exp + 1).is_positive)
+def _is_outweighed(factor: Expr, argument: Expr, beside: Set[Expr]) -> bool:
+    """Whether a factor is a power of 1 - u, infinite where u = 1, but log(u) vanishes faster; or does so together with
+    what stands ``beside``, such as g in g (1 - u)^(g - 1), where that is 0."""
+    if not (isinstance(factor, Pow) and factor.base == 1 - argument) or factor.exp.is_nonnegative:
+        return False
+    return bool((factor.exp + 1).is_positive) or factor.exp + 1 in beside
 
 
 def without_overflow(expr: Basic) -> Expr:

@@ -98,10 +98,11 @@ def evaluated(record: Record) -> Evaluated:
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
     floor = Array(fresh("floor", taken))
-    masked = masks_taken_in(plan.assignments, weights_of(record.program), floor[()])
+    weights = weights_of(record.program)
+    masked = masks_taken_in(plan.assignments, weights, floor[()])
     is_masked = any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
     given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
-    rewriter = _Rewriter(shifts_of(given, taken), taken)
+    rewriter = _Rewriter(shifts_of(given, taken), taken, weights)
     return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
 
 
@@ -143,7 +144,8 @@ def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
 class _Rewriter:
     """Rewrites equations one after the other; later ones use what became of earlier ones."""
 
-    def __init__(self, shifts: Sequence[Shift], taken: set[str]) -> None:
+    def __init__(self, shifts: Sequence[Shift], taken: set[str], nonnegative: set[str]) -> None:
+        self._nonnegative = nonnegative
         self._relative = Relative(shifts)
         self._taken = taken
         self._known: dict[str, Assignment] = {}
@@ -156,7 +158,7 @@ class _Rewriter:
         return [*self._relative.used[before:], rewriting]
 
     def _rewritten(self, given: Assignment) -> Rewriting:
-        rhs = without_overflow(zeros_kept(given.rhs))
+        rhs = without_overflow(zeros_kept(given.rhs, self._nonnegative))
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
         stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)

@@ -69,7 +69,7 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z / tau, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar nonnegative", wrt="W b")
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     """Focal loss of a softmax classifier.
 
