@@ -136,6 +136,22 @@ FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
         "Z",
         lambda Z, Y: np.mean(np.log(np.sum((1 - _eye(Z)) * np.exp(Z), axis=1)) - np.sum(Y * Z, axis=1)),
     ),
+    "cox": (
+        "z: N, R: N N binary",
+        "z",
+        lambda z, R: np.sum(np.log(np.sum(R * np.exp(z)[None, :], axis=1)) - z),
+    ),
+    "softmax of a mask": (
+        "Z: N C, M: N C binary",
+        "Z",
+        lambda Z, M: np.sum((M * np.exp(Z) / np.sum(M * np.exp(Z), axis=1, keepdims=True)) ** 2),
+    ),
+    "logsumexp twice": ("Z: N C", "Z", lambda Z: logsumexp(logsumexp(Z, axis=1), axis=0)),
+    "focal of a quarter": (
+        "Z: N C, Y: N C one-hot",
+        "Z",
+        lambda Z, Y: -np.mean(np.sum(Y * (1 - softmax(Z, axis=1)) ** 0.25 * np.log(softmax(Z, axis=1)), axis=1)),
+    ),
     "masked mean": (
         "x: N, m: N binary",
         "x",
