@@ -285,7 +285,7 @@ def _facts(condition: Expr) -> Facts:
 def _shown(part: Basic) -> Basic:
     """An expression in letters that a reader knows: those of the checker are named after their axes."""
     own = [index for index in part.atoms(Idx) if str(index.label).startswith(OWN)]
-    return renamed(part, {index: Idx(axis_name(index).lower(), index.upper + 1) for index in own})
+    return renamed(part, {index: Idx(axis_name(index).lower(), index.upper + 1) for index in own}) if own else part
 
 
 def _inverse(form: Polynomial) -> list[Atom]:
