@@ -15,6 +15,7 @@ from sympy import Add, Expr, Function, Indexed, KroneckerDelta, Mul, Pow, Sum, S
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
+from symgrad.notation import array_names
 from symgrad.program import Program
 
 STEP = 1e-30
@@ -128,6 +129,10 @@ def random_inputs(program: Program, sizes: Mapping[str, int], seed: int = 0) -> 
         drawn = rng.standard_normal(tuple(sizes[a.name] for a in array.axes))
         found[array.name] = np.abs(drawn) + 0.1 if array.positive else drawn
     for assumption in program.assumptions:
+        if (domain := assumption.domain) is not None:
+            (name,) = array_names(assumption.lhs)
+            found[name] = domain.draw(found[name].shape, rng)
+            continue
         (name,) = {e.base.name for e in assumption.lhs.atoms(Indexed)}
         *rows, size = found[name].shape
         if isinstance(assumption.lhs, Mul):

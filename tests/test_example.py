@@ -112,7 +112,9 @@ def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
         assert inputs[scalar] == float(default) or float(default) in (0, 0.5, 1)
     for assumption in program.assumptions:
         (array,) = (a for a in program.inputs if assumption.lhs.has(a.base))
-        if assumption.is_symmetry:
+        if assumption.domain is not None:
+            assert assumption.domain.contains(inputs[array.name]).all()
+        elif assumption.is_symmetry:
             assert (inputs[array.name] == inputs[array.name].T).all()
         else:
             assert (np.sort(inputs[array.name])[..., -1] == 1).all() and (inputs[array.name].sum(axis=-1) == 1).all()
