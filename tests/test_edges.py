@@ -123,6 +123,18 @@ def test_a_softmax_over_the_entries_of_a_mask() -> None:
     assert value == pytest.approx(1.5) and gradient == pytest.approx(np.zeros((2, 3)))
 
 
+def test_the_gradient_by_a_mask() -> None:
+    """There the exponentials stand without it, and were infinite times 0."""
+
+    def masked(Z, M):
+        return np.mean(np.log(np.sum(M * np.exp(Z), axis=1)))
+
+    z, mask = np.array([[1000.0, 999.0], [-1000.0, -1001.0]]), np.array([[1.0, 2.0], [0.5, 1.0]])
+    _, gradient = gradient_of(masked, "Z: N C, M: N C nonnegative", "M", z, mask)
+    e = np.exp([0.0, -1.0])
+    assert gradient == pytest.approx(e / (mask @ e)[:, None] / 2)
+
+
 def test_a_logsumexp_of_what_has_been_one() -> None:
     z = np.array([[1e4, 9e3], [0.0, 1e4]])
     value, gradient = gradient_of(lambda Z: logsumexp(logsumexp(Z, axis=1), axis=0), "Z: N C", "Z", z)

@@ -100,7 +100,13 @@ def evaluated(record: Record) -> Evaluated:
     floor = Array(fresh("floor", taken))
     weights = weights_of(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
-    is_masked = any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
+    kernels = {kernel for a in masked for kernel in a.rhs.atoms(exp)}
+    inside, plain = (
+        {name for kernel in kernels if kernel.has(floor[()]) is has for name in array_names(kernel)}
+        for has in (True, False)
+    )
+    # An exponential that stands without its mask as well has to be relative to all: each would be large by the other.
+    is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
     given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
     rewriter = _Rewriter(shifts_of(given, taken), taken, weights)
     return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
