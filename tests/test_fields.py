@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from sympy import EulerGamma, Function, Integer, Rational, erf, isprime, oo, pi, sin, sqrt, sympify
 
-from symgrad.check.fields import SCALES, SMALL_PRIMES, Field, FineSpreadReals, OutsideDomain, OutsideField, Reals, tower
-from symgrad.functions import absolute, maximum, relu, step
+from symgrad.check.fields import (
+    MISSING,
+    SCALES,
+    SMALL_PRIMES,
+    Field,
+    FineSpreadReals,
+    OutsideDomain,
+    OutsideField,
+    Reals,
+    is_missing,
+    tower,
+)
+from symgrad.functions import absolute, equal, maximum, relu, step
 
 
 def test_each_prime_divides_the_one_above_less_one() -> None:
@@ -61,6 +73,32 @@ def test_of_other_functions_only_that_they_are_functions_is_known() -> None:
     rows = field.sample((2, 3), False)
     assert not field.differ(field.select(rows, 2), field.select(rows.copy(), 2)).any()
     assert field.differ(field.select(rows, 2), field.select(rows, 1)).all()
+
+
+def test_steps_and_comparisons_are_0_or_1() -> None:
+    field = Field(2, 1)
+    a, b = field.sample((40,), False), field.sample((40,), False)
+    for drawn in (field.apply(step, [a, b]), field.apply(equal, [a, b])):
+        assert set(drawn.flat) == {0, 1} and (drawn[0] == drawn[1]).all()
+    assert (field.apply(equal, [a, a.copy()]) == 1).all()
+
+
+def test_where_a_function_is_not_defined_its_value_may_be_missing() -> None:
+    number: Field | Reals
+    for number in (Field(2, 1), REALS):
+        ones = np.ones_like(number.sample((3,), True))
+        with number.tolerant():
+            found = number.log(ones - [1, 1, 0])
+        assert number.has_gaps and is_missing(found).tolist() == [[True, True, False]] * len(found)
+        assert is_missing(number.apply(step, [found, ones])).tolist() == is_missing(found).tolist()
+        with pytest.raises(OutsideDomain):
+            number.log(ones - [1, 1, 0])
+
+
+def test_arithmetic_with_what_is_missing_ends_in_it() -> None:
+    for found in (MISSING + 1, 2 - MISSING, MISSING * 0, 1 / MISSING, -MISSING, abs(MISSING), MISSING**2, MISSING % 3):
+        assert found is MISSING
+    assert not any((MISSING < 1, MISSING > 1, MISSING <= 1, MISSING >= 1))
 
 
 @pytest.mark.parametrize("levels", [1, 2, 4])
@@ -252,20 +290,20 @@ def test_exponentials_of_large_numbers_have_their_values() -> None:
     assert abs(REALS.log(np.array([[large]], dtype=object))[0, 0] - 10**6) < 1e-40
 
 
-BEYOND: list[Callable[[Reals], object]] = [
-    lambda reals: reals.exp(real(10**6 + 1)),
-    lambda reals: reals.power(real(0), Integer(-1)),
-    lambda reals: reals.power(real(-1), Rational(1, 2)),
-    lambda reals: reals.log(real(0)),
-    lambda reals: reals.log(real(-1)),
-    lambda reals: reals.constant(oo * sqrt(-1)),
-    lambda reals: reals.apply(Function("f"), [real(1)]),
+BEYOND: list[tuple[Callable[[Reals], object], str]] = [
+    (lambda reals: reals.exp(real(10**6 + 1)), "a value that is not a real number"),
+    (lambda reals: reals.power(real(0), Integer(-1)), "a function outside its domain"),
+    (lambda reals: reals.power(real(-1), Rational(1, 2)), "a value that is not a real number"),
+    (lambda reals: reals.log(real(0)), "a value that is not a real number"),
+    (lambda reals: reals.log(real(-1)), "a value that is not a real number"),
+    (lambda reals: reals.constant(oo * sqrt(-1)), "is not a real number"),
+    (lambda reals: reals.apply(Function("f"), [real(1)]), "f(1.0) is not a real number"),
 ]
 
 
-@pytest.mark.parametrize("refused", BEYOND)
-def test_what_is_not_real_is_outside_of_the_domain(refused: Callable[[Reals], object]) -> None:
-    with pytest.raises(OutsideDomain):
+@pytest.mark.parametrize(("refused", "why"), BEYOND)
+def test_what_is_not_real_is_outside_of_the_domain(refused: Callable[[Reals], object], why: str) -> None:
+    with pytest.raises(OutsideDomain, match=re.escape(why)):
         refused(REALS)
 
 

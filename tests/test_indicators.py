@@ -9,7 +9,7 @@ from symgrad.check.atoms import number, ordered, spell_items
 from symgrad.check.indicators import MOST_SPLIT, branches
 from symgrad.check.normal import Normaliser
 from symgrad.equations import node
-from symgrad.functions import equal, step, where
+from symgrad.functions import equal, reciprocal, root, step, where
 from symgrad.notation import Array
 from symgrad.program import Program
 
@@ -48,6 +48,8 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "an exponential": (exp(where(above, u, v)), where(above, exp(u), exp(v))),
     "a logarithm": (log(where(above, exp(u), 2 * exp(v))), where(above, u, log(2) + v)),
     "an inverse": (1 / where(above, exp(u), 2 * exp(v)), where(above, exp(-u), exp(-v) / 2)),
+    "a root": (root(where(above, exp(2 * u), exp(v))), where(above, exp(u), exp(v / 2))),
+    "what divides where it is not 0": (x**2 * reciprocal(x), x),
     "of a comparison": (exp(where(equal(x, y), u, v)), where(equal(x, y), exp(u), exp(v))),
     "two choices": (
         exp(where(above, u, 0) + where(step(y, S.Zero), v, 0)),
@@ -70,6 +72,7 @@ UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "what is divided by where a comparison holds": (equal(x, 0) / x, Integer(0)),
     "what a comparison says of another value": (x * equal(x, 1), Integer(0)),
     "what a step says of its argument": (x * step(x, S.Zero), Integer(0)),
+    "what divides where it is not 0": (x * reciprocal(x), Integer(1)),
     "a value at a point": (step(x, half), above),
 }
 

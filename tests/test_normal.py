@@ -41,7 +41,7 @@ from symgrad.check.assumed import OneHot, Projection, constraints, labelings
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser, index_text
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
-from symgrad.functions import absolute, relu, selection, step
+from symgrad.functions import absolute, relu, root, selection, step
 from symgrad.notation import Array, freshen
 from symgrad.program import Program
 
@@ -75,6 +75,8 @@ EQUAL = {
     "a root": (Y[n, k] / sqrt(Y[n, k] + eps), sqrt(Y[n, k] + eps) - eps / sqrt(Y[n, k] + eps)),
     "roots of sizes": (1 / sqrt(4 * C.size) * sqrt(C.size), sqrt(1) / 2),
     "a root of a power": (sqrt(S[n] ** 2), S[n]),
+    "a norm": (root(S[n] + eps), sqrt(S[n] + eps)),
+    "a norm of one entry": (root(Y[n, k] ** 2), Pow(Y[n, k] ** 2, Rational(1, 2), evaluate=False)),
     "e": (E ** (2 * Z[n, k]), e**2),
     "e itself": (exp(1) * E, E**2),
     "e in a bracket": (E * (E + Y[n, k]), exp(2) + E * Y[n, k]),
