@@ -16,6 +16,7 @@ may stand in a line only as it stands in an equation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -58,7 +59,6 @@ from symgrad.check.atoms import (
     OWN,
     Atom,
     Index,
-    Items,
     NoNormalForm,
     Polynomial,
     axis_of,
@@ -171,25 +171,19 @@ class Divisors:
             known = frozenset(spell_items(ordered(fact)) for fact in given if fact is not None)
             letters = free_of_items(ordered(form)).union(*(free_of_items(ordered(f)) for f in given if f is not None))
             branches = indicators.branches(form)
-            if all(test(Place(piece, stage, known | more, letters)) for piece, more in branches):
-                return True
+            with suppress(NoNormalForm):
+                if all(test(Place(piece, stage, known | more, letters)) for piece, more in branches):
+                    return True
         return False
 
     def _is_nonzero(self, at: Place) -> bool:
         """Whether a normal form is known not to be zero."""
-        try:
-            atoms = _inverse(at.form)
-        except NoNormalForm:
-            return False
         known = self._nonzero.keys(at)
-        return all(a.key in known or _is_positive_atom(a, known) for a in atoms)
+        return all(a.key in known or _is_positive_atom(a, known) for a in _inverse(at.form))
 
     def _has_root(self, at: Place, strictly: bool) -> bool:
         """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
-        try:
-            factor, _, rest = algebra.content(at.form, positive=True)
-        except NoNormalForm:
-            return False
+        factor, _, rest = algebra.content(at.form, positive=True)
         known = self._nonzero.keys(at)
         if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
             return False
@@ -323,16 +317,9 @@ def _is_positive_atom(atom: Atom, known: set[str]) -> bool:
     if not atom.sign:
         return False
     if atom.kind == "root":
-        return _has_no_zero(atom.data[1], known)
+        radicand = dict(atom.data[1])
+        return _is_positive(radicand, known) or all(a.key in known for a in _inverse(radicand))
     return atom.kind != "sum" or all(_is_positive_atom(a, known) for a, _ in atom.data[1])
-
-
-def _has_no_zero(radicand: Items, known: set[str]) -> bool:
-    try:
-        atoms = _inverse(dict(radicand))
-    except NoNormalForm:
-        return False
-    return _is_positive(dict(radicand), known) or all(a.key in known for a in atoms)
 
 
 def _divisors(parts: Iterable[Part]) -> list[Part]:
