@@ -104,8 +104,7 @@ def _is_steep(expr: Expr, name: str) -> bool:
     """Whether the derivative with respect to entries of an array is known not to be 0 almost everywhere that the
     expression has one value."""
     if isinstance(expr, (Sum, Mul, Add)):
-        parts = (expr.function,) if isinstance(expr, Sum) else expr.args
-        varying = [part for part in parts if name in array_names(part)]
+        varying = [part for part in expr.args if name in array_names(part)]
         return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, Add) and _degree(expr) == 1)
     if isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_integer):
         return (isinstance(expr, Pow) or expr.func in MONOTONE) and _is_steep(expr.args[0], name)

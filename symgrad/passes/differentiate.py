@@ -7,7 +7,7 @@ that is not taken need have none.
 
 from __future__ import annotations
 
-from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Subs, Sum, Symbol, log
+from sympy import Add, Derivative, Expr, Function, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -88,6 +88,6 @@ def _derivative(expr: Expr, entry: Indexed | Symbol) -> Expr:
         return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches), evaluate=False))
     if isinstance(expr, Function):
         slopes = [expr.fdiff(place) for place in range(1, len(expr.args) + 1)]
-        if not any(slope.has(Derivative, Subs) for slope in slopes):
+        if not any(slope.has(Derivative) for slope in slopes):
             return Add(*(slope * _derivative(arg, entry) for slope, arg in zip(slopes, expr.args, strict=True)))
     raise UnsupportedError(f"no rule to differentiate {expr} with respect to {entry}")
