@@ -57,6 +57,12 @@ DERIVATIVES: dict[str, tuple[Expr, Indexed | Symbol, Expr]] = {
     "a function": (exp(2 * z), Z[m, c], 2 * exp(2 * z) * here),
     "a function of a function": (log(1 + tanh(u)), u, (1 - tanh(u) ** 2) / (1 + tanh(u))),
     "a function of two": (step(u, v) * v + relu(u), u, step(u, 0)),
+    "a choice": (where(step(u, 0), u**2, 3 * u), u, where(step(u, 0), 2 * u, 3)),
+    "a choice of entries": (
+        where(step(Y[n, k], 0), z**2, Y[n, k] * z),
+        Z[m, c],
+        here * where(step(Y[n, k], 0), 2 * z, Y[n, k]),
+    ),
     "a product of matrices": (
         Sum(X[n, d] * W[d, k], d),
         W[e, c],

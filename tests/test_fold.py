@@ -12,6 +12,7 @@ from symgrad.array.expression import parse
 from symgrad.canonical import canonical
 from symgrad.check.normal import Normaliser
 from symgrad.equations import abbreviation, node
+from symgrad.functions import reciprocal, root
 from symgrad.notation import Array, sum_over
 from symgrad.passes import fold as fold_module
 from symgrad.passes.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
@@ -39,6 +40,9 @@ COSTS: dict[str, tuple[Expr, int]] = {
     "a sum over two": (Sum(y, n, k), 6 + 2),
     "a square": (y**2, 2 + 1),
     "an inverse": (1 / y, 2 + 1),
+    "a norm": (root(y), 2 + 1 + 1),
+    "a norm of an array that weighs": (root(z), 7 + 1 + 1),
+    "what divides where it is not 0": (reciprocal(y), 2 + 1),
     "a cube": (y**3, 2 + 2 + 1),
     "a symbolic power": (y**v, 2 + 2 + 5),
     "a function": (log(y), 2 + 2),

@@ -21,9 +21,10 @@ from sympy import (
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
+from symgrad.branches import Choice
 from symgrad.check.matrices import Entries
 from symgrad.check.normal import Normaliser
-from symgrad.functions import step
+from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.passes.matrix import to_matrix
 
@@ -44,6 +45,12 @@ def each(function: object, matrix: Expr) -> Expr:
     entry = Symbol("entry ", real=True)  # a name that no array can have
     return ElementwiseApplyFunction(Lambda(entry, function(entry)), matrix)  # type: ignore[operator]
 
+
+def is_above(number: Expr) -> Expr:
+    return step(number, 0)
+
+
+above, one_each = each(is_above, z), ones(N.size, C.size)
 
 FORMS: dict[str, tuple[Expr, str, Expr]] = {
     "an array": (Z[n, k], "nk", z),
@@ -86,6 +93,21 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
     "a power of a number": ((1 + tau) ** 2, "", (1 + tau) ** 2),
     "a function": (exp(Z[n, k]), "nk", each(exp, z)),
     "a function of two": (step(Z[n, k], 0), "nk", each(lambda t: step(t, 0), z)),
+    "a choice": (where(step(Z[n, k], 0), Y[n, k], 2), "nk", Choice(above, y, 2 * ones(N.size, C.size))),
+    "a choice turned": (where(step(Z[n, k], 0), b[k], 1), "kn", Choice(above.T, bias * ones(1, N.size), one_each.T)),
+    "a choice by what is not so": (where(1 - step(Z[n, k], 0), Y[n, k], Z[n, k]), "nk", Choice(above, z, y)),
+    "a choice by terms": (where(Y[n, k] + Z[n, k], Y[n, k], Z[n, k]), "nk", Choice(y + z, y, z)),
+    "a choice for each row": (
+        where(step(u[n], 0), u[n], 1),
+        "n",
+        Choice(each(is_above, u.matrix), u.matrix, ones(N.size)),
+    ),
+    "a choice within a product": (
+        Sum(where(step(u[n], 0), Z[n, k], 0), n),
+        "k",
+        Choice(each(is_above, u.matrix) * ones(1, C.size), z, 0 * ones(N.size, C.size)).T * ones(N.size),
+    ),
+    "a choice of numbers": (where(step(tau, 0), tau, 1), "", where(step(tau, 0), tau, 1)),
     "a delta": (KroneckerDelta(k, j), "kj", Identity(C.size)),
     "a delta less": (KroneckerDelta(k, j) - A[j, k], "kj", Identity(C.size) - a.T),
     "a weight on rows": (Sum(u[n] * Z[n, k], n), "k", z.T * u.matrix),
@@ -199,6 +221,7 @@ NONE: dict[str, tuple[Expr, str]] = {
     "a power that is a sum": (Z[n, k] ** Sum(b[j], j), "nk"),
     "a power of a sum of indices": (Z[n, k] ** b[k], "nk"),
     "a function of two arrays": (step(Z[n, k], b[k]), "nk"),
+    "a choice among three axes": (where(step(u[n], 0), b[k], q[d]), "nk"),
     "a sum over a function of three": (Sum(exp(Z[n, k] * A[k, j]), j), "nk"),
 }
 

@@ -85,7 +85,7 @@ def _derivative(expr: Expr, entry: Indexed | Symbol) -> Expr:
         return expr * _derivative(expr.exp * log(expr.base), entry)
     if isinstance(expr, where):
         condition, *branches = expr.args
-        return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches), evaluate=False))
+        return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches)))
     if isinstance(expr, Function):
         slopes = [expr.fdiff(place) for place in range(1, len(expr.args) + 1)]
         if not any(slope.has(Derivative) for slope in slopes):
