@@ -53,13 +53,28 @@ def test_a_branch_that_is_not_taken(name: str) -> None:
     assert entries == pytest.approx(expected, rel=1e-12, abs=1e-300)
 
 
-def test_the_larger_one_of_a_logarithm_and_a_number() -> None:
-    derivation = symgrad.derive(
-        symgrad.loss(shapes="x: N", wrt="x", name="loss")(lambda x: np.sum(np.maximum(np.log(x), -100)))
-    )
-    with np.errstate(divide="ignore"):
-        value, (gradient,) = derivation.to_numpy()(np.array([0.0, 2.0]))
-    assert value == pytest.approx(np.log(2) - 100) and gradient == pytest.approx([0, 0.5])
+BOUNDED: dict[str, tuple[Callable[..., Any], list[float], list[float], float]] = {
+    "a floor": (lambda x: np.maximum(np.log(x), -100), [0, 2], [0, 0.5], np.log(2) - 100),
+    "a ceiling": (lambda x: np.minimum(np.exp(x), 5), [0, 1000], [1, 0], 6),
+    "both": (lambda x: np.clip(np.exp(x), 0.5, 5), [0, 1000, -1000], [1, 0, 0], 6.5),
+    "a quotient": (lambda x: np.minimum(1 / x**2, 5), [0, 2], [0, -0.25], 5.25),
+    "an absolute value": (lambda x: np.minimum(np.abs(np.exp(x) - 1), 3), [np.log(2), 1000], [2, 0], 4),
+    "a hinge": (lambda x: np.maximum(0, np.log(x)), [0, 2], [0, 0.5], np.log(2)),
+    "one by its name": (lambda x: np.maximum(np.log(x) + x, -9), [0, 1], [0, 2], -8),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_bounds_leave_out_what_is_not_finite(name: str) -> None:
+    function, at, expected, total = BOUNDED[name]
+    value, gradient = gradient_of(lambda x: np.sum(function(x)), "x: N", "x", np.array(at, float))
+    assert value == pytest.approx(total)
+    assert gradient == pytest.approx(expected)
+
+
+def test_other_numbers_that_are_not_finite_warn() -> None:
+    with pytest.raises(FloatingPointError):
+        gradient_of(lambda x: np.sum(np.log(x)), "x: N", "x", np.array([0.0, 1]))
 
 
 def test_distances_of_points_to_each_other() -> None:
@@ -163,3 +178,28 @@ def test_an_inverse_sine_says_by_what_its_derivative_divides(function: Any) -> N
     derivation = symgrad.derive(symgrad.loss(shapes="x: N", wrt="x", name="loss")(lambda x: np.sum(function(x) * x)))
     assert derivation.prove().ok
     assert "1 − x_n² ≠ 0" in derivation.to_text()
+
+
+def test_rows_in_which_nothing_counts() -> None:
+    """scipy's values, without warnings; NaN for the gradient of such a row alone."""
+    Z = np.array([[1.0, 2.0], [-np.inf, -np.inf], [0.0, -np.inf]])
+    p = [[1 / (1 + np.e), np.e / (1 + np.e)], [np.nan, np.nan], [1, 0]]
+    value, gradient = gradient_of(lambda Z: np.sum(logsumexp(Z, axis=1)), "Z: N C", "Z", Z)
+    assert value == -np.inf
+    assert gradient == pytest.approx(np.array(p), nan_ok=True)
+    value, gradient = gradient_of(lambda Z: np.sum(softmax(Z, axis=1) ** 2), "Z: N C", "Z", Z)
+    assert np.isnan(value)
+    assert np.isnan(gradient).tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    value, gradient = gradient_of(lambda Z: np.log(np.sum(np.exp(Z))), "Z: N C", "Z", Z)
+    assert np.isfinite(gradient).all()
+    value, gradient = gradient_of(lambda Z: logsumexp(logsumexp(Z, axis=1), axis=0), "Z: N C", "Z", Z[[1, 1]])
+    assert value == -np.inf
+    value, gradient = gradient_of(
+        lambda Z, M: np.sum(np.log(np.sum(M * np.exp(Z), axis=1))),
+        "Z: N C, M: N C",
+        "Z",
+        np.array([[1.0, 800.0], [2.0, 900.0]]),
+        np.array([[1.0, 1.0], [0.0, 0.0]]),
+    )
+    assert value == -np.inf
+    assert gradient[0].tolist() == [0, 1]

@@ -369,3 +369,16 @@ def test_an_input_has_to_be_an_array() -> None:
 
     with pytest.raises(symgrad.InputError, match="needs an input that is an array"):
         symgrad.derive(product_of).to_source(target="numba")
+
+
+def test_an_equality_that_several_entries_use_compiles() -> None:
+    def root_of_the_rest(Z, y):
+        p = symgrad.array.softmax(Z, axis=1)[np.arange(len(y)), y]
+        return -np.mean((1 - p) ** 0.5 * np.log(p))
+
+    derivation = symgrad.derive(symgrad.loss(shapes="Z: N C, y: N labels of C", wrt="Z")(root_of_the_rest))
+    Z, y = np.array([[0.0, 1], [-800, 0], [2, 1]]), np.array([1, 0, 0])
+    value, (gradient,) = derivation.to_numba()(Z, y)
+    expected, (entries,) = derivation.to_numpy()(Z, y)
+    assert value == pytest.approx(expected)
+    assert gradient == pytest.approx(entries)

@@ -18,9 +18,11 @@ from symgrad.branches import is_indicator, may_be_infinite
 from symgrad.codegen.kernels import expm1, log1p, rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.functions import equal, step, where
+from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
 
+BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)
+"""Functions whose value may be finite where an argument is not, or that stand around such."""
 SAFE: dict[type[Basic], Expr] = {
     **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
     sympy.log: S.One,
@@ -61,6 +63,17 @@ def guarded(expr: Basic) -> Expr:
         return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
     masks = [f for f in made.args if _is_mask(f)] if isinstance(made, Mul) else []
     return _multiplied(made, masks, may_be_infinite) if masks else made
+
+
+def bounds_what_may_be_infinite(assignments: Sequence[Assignment]) -> bool:
+    """Whether a maximum, minimum, clip or absolute value is taken of what may be infinite."""
+    infinite: set[str] = set()
+    for a in assignments:
+        if any(may_be_infinite(part) or array_names(part) & infinite for part in a.rhs.atoms(*BOUNDS)):
+            return True
+        if may_be_infinite(a.rhs) or array_names(a.rhs) & infinite:
+            infinite.add(a.name)
+    return False
 
 
 def weighted_guarded(expr: Basic, weights: Collection[str], logits: Collection[str]) -> Expr:

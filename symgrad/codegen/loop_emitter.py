@@ -38,7 +38,7 @@ from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written
-from symgrad.functions import MEANINGS, absolute, clip, maximum, minimum, relu, where
+from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
 
 # Calls, with {} for each argument.
@@ -51,6 +51,7 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     minimum: "_smaller({}, {})",
     clip: "_smaller(_larger({}, {}), {})",
     where: "({1} if {0} else {2})",
+    equal: "(1.0 if {} == {} else 0.0)",
     expm1: "math.expm1({})",
     log1p: "math.log1p({})",
     logaddexp: "_logaddexp({}, {})",
@@ -171,7 +172,7 @@ class LoopEmitter:
     def _start(self, place: Source, node: Node) -> Source:
         """The line with which a sum, or a search for the largest entry, begins."""
         if isinstance(node, Reduce) and node.largest:
-            return Source(f"{place.code} = -math.inf", needs=frozenset(["math"]))
+            return Source(f"{place.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
         return Source(f"{place.code} = 0.0")
 
     def _step(self, place: Source, node: Node) -> Source:

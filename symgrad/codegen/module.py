@@ -33,6 +33,7 @@ ROWS = "_rows"  # the function that evaluates a block of rows
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
 _BLOCK, _SHORTEST = 2**19, 1024"""
+LOWEST = "_LOWEST = -np.finfo(float).max  # the largest of exponents that are all -inf: exp(-inf - _LOWEST) is 0"
 SMALL_BLOCK = """\
 # About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core from one
 # line to the next.
@@ -43,7 +44,8 @@ NEEDS = "Needs NumPy 2.0 or later, and nothing else."
 
 def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
     """The source of the whole module."""
-    main = [_function(record, name, body)]
+    own = _function(record, name, body)
+    main = [replace(own, needs=own.needs | {"_quiet"}) if body.plan.is_quiet else own]
     if body.blocks.axis:
         main.append(_rows_function(body))
     main.append(_ready(record, body))
@@ -75,8 +77,10 @@ def assembled(
     names = {*shown.values(), *(axis.name for axis in record.program.axes)}
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
+    tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
     parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
-    return "\n\n\n".join([first, *parts, f"{name} = _called({name})"]) + "\n"
+    called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
+    return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
 
 
 @cache

@@ -177,7 +177,10 @@ class NumpyEmitter:
             shown = ", axis=None" if len(axes) > 1 else ""
         elif axes != ["0"]:
             shown = f", axis={axes[0]}" if len(axes) == 1 else f", axis=({', '.join(axes)})"
-        return written(f"np.{'maximum' if node.largest else 'add'}.reduce({{}}{shown}{kept})", self.text(node.of))
+        if node.largest:
+            call = f"np.maximum.reduce({{}}{shown}, initial=np.finfo({{}}).min{kept})"  # exp(-inf - lowest) is 0
+            return written(call, self.text(node.of), self.dtype)
+        return written(f"np.add.reduce({{}}{shown}{kept})", self.text(node.of))
 
     def _contracted(self, node: Contract) -> Source:
         if _is_matrix(node):

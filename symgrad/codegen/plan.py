@@ -13,7 +13,7 @@ from sympy import S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
-from symgrad.codegen.guarded import weighted_guarded
+from symgrad.codegen.guarded import bounds_what_may_be_infinite, weighted_guarded
 from symgrad.codegen.kernels import numbers_chosen
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
@@ -47,7 +47,7 @@ class Plan:
     words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name of every array; no name of
     ``taken`` is free.  ``labels`` are the inputs that may be given as labels.  ``output``, ``gradients`` and
     ``row_results``, which is what a block of rows returns, are each a node, and the order of its axes where that is
-    asked for.
+    asked for.  ``is_quiet`` says that numbers which are not finite may come up on the way to results that are.
     """
 
     def __init__(self, record: Record) -> None:
@@ -58,7 +58,8 @@ class Plan:
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
         weights = weights_of(record.program)
         inputs = {a.name for a in record.program.inputs}
-        shifted = {name_of(p.exponent) for p in equations.parts if isinstance(p, Shift) and p.exponent.is_Indexed}
+        shifts = [part for part in equations.parts if isinstance(part, Shift)]
+        shifted = {name_of(shift.exponent) for shift in shifts if shift.exponent.is_Indexed}
         without = [
             replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & shifted)) for a in poles_cancelled(chosen, taken)
         ]
@@ -73,6 +74,7 @@ class Plan:
         self.count = free("count", self.taken)
         self.helpers = {a.name for a in every if a.is_helper}
         meant = {size(self.count): size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
+        self.is_quiet = bool(shifts) or bounds_what_may_be_infinite(equations.schedule.assignments)
         self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name

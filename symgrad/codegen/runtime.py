@@ -42,6 +42,18 @@ def _called(function):
     return call
 
 
+def _quiet(function):
+    """A function that does not warn of infinities and NaN on its way: sums of exponentials whose exponents
+    are all -inf have them; a maximum, a minimum or a clip leaves them out."""
+
+    @functools.wraps(function)
+    def call(*args, **keywords):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return function(*args, **keywords)
+
+    return call
+
+
 def _common(arrays: list[np.ndarray]) -> np.dtype:
     """The floating type of the inputs.  TypeError for half precision, in which sums stop growing."""
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]

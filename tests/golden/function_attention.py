@@ -16,7 +16,7 @@ def f(X, Wq, Wk, Wv, Y):
     K = X @ Wk
     V = X @ Wv
     E = Q @ K.T / H**0.5
-    E2 = np.exp(E - np.maximum.reduce(E, axis=1, keepdims=True))
+    E2 = np.exp(E - np.maximum.reduce(E, axis=1, initial=np.finfo(X.dtype).min, keepdims=True))
     S_shifted = np.add.reduce(E2, axis=1)
     A = np.divide(E2, S_shifted[:, None], out=E2)
     O = A @ V

@@ -36,7 +36,7 @@ def _rows(X, W, b, Y, a, C):
 
     Z = _columns(W.T, X.T) + b[:, None]
     A = a @ np.add.reduce(Y, axis=1)
-    Z -= np.maximum.reduce(Z)
+    Z -= np.maximum.reduce(Z, initial=np.finfo(X.dtype).min)
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)

@@ -11,7 +11,7 @@ def f(X, beta, delta, R):
     if not _ready(X, beta, delta, R):
         X, beta, delta, R = _checked(X, beta, delta, R)
     eta = X @ beta
-    eta_max = np.maximum.reduce(eta)
+    eta_max = np.maximum.reduce(eta, initial=np.finfo(X.dtype).min)
     E = np.exp(eta - eta_max)
     z_shifted = R @ E
     L = (np.log(z_shifted) + eta_max - eta) @ delta

@@ -26,7 +26,7 @@ def f(Z, q):
 
 def _rows(Z, q):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    Z_max = np.maximum.reduce(Z, axis=1)
+    Z_max = np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min)
     E = np.exp(Z - Z_max[:, None]).T
     part1 = np.exp(Z_max)
     L = part1 @ (q @ E) + np.add.reduce(np.log(np.add.reduce(E)) + Z_max)

@@ -18,7 +18,7 @@ def f(X, Wq, Wk, Wv, Wo, Y):
     K = np.transpose(np.tensordot(X, Wk, (2, 2)), (0, 2, 1, 3))
     V = np.transpose(np.tensordot(X, Wv, (2, 2)), (0, 2, 1, 3))
     Z = Q @ np.transpose(K, (0, 1, 3, 2)) / E**0.5
-    E2 = np.exp(Z - np.maximum.reduce(Z, axis=3, keepdims=True))
+    E2 = np.exp(Z - np.maximum.reduce(Z, axis=3, initial=np.finfo(X.dtype).min, keepdims=True))
     C_shifted = np.add.reduce(E2, axis=3)
     A = np.divide(E2, C_shifted[:, :, :, None], out=E2)
     O = A @ V

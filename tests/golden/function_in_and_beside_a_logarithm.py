@@ -31,7 +31,7 @@ def _rows(X, W, b, Y, gamma, N, C):
     Y = Y.T if Y.ndim == 2 else _one_hot_columns(Y, C, X.dtype)
 
     Z = _columns(W.T, X.T) + b[:, None]
-    Z -= np.maximum.reduce(Z)
+    Z -= np.maximum.reduce(Z, initial=np.finfo(X.dtype).min)
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)

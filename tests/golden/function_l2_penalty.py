@@ -36,7 +36,7 @@ def _rows(X, W, b, Y, N, C):
         _hold(gap, "Y: expected that each row of Y sums to one")
 
     Z = _columns(W.T, X.T) + b[:, None]
-    Z -= np.maximum.reduce(Z)
+    Z -= np.maximum.reduce(Z, initial=np.finfo(X.dtype).min)
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)

@@ -7,7 +7,7 @@ def f(Z):
     """
     if not _ready(Z):
         (Z,) = _checked(Z)
-    Z_max = np.maximum.reduce(Z, axis=None)
+    Z_max = np.maximum.reduce(Z, axis=None, initial=np.finfo(Z.dtype).min)
     E = np.exp(Z - Z_max)
     L = np.log(np.add.reduce(E, axis=None)) + Z_max
 

@@ -39,7 +39,7 @@ def _rows(X, W, b, Y, N, C):
         _hold(gap, "Y: expected that each row of Y sums to one")
 
     Z = _columns(W.T, X.T) + b[:, None]
-    E = np.exp(Z - np.maximum.reduce(Z))
+    E = np.exp(Z - np.maximum.reduce(Z, initial=np.finfo(X.dtype).min))
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)
     Q = np.add.reduce(Y * P)

@@ -25,7 +25,7 @@ def f(Z):
 
 def _rows(Z):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    E = np.exp(Z - np.maximum.reduce(Z, axis=1, keepdims=True)).T
+    E = np.exp(Z - np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)
     L = np.add.reduce(P**3, axis=None)

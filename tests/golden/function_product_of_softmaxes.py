@@ -29,8 +29,8 @@ def f(Z, V):
 
 def _rows(Z, V):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    E = np.exp(V - np.maximum.reduce(V, axis=1, keepdims=True)).T
-    E2 = np.exp(Z - np.maximum.reduce(Z, axis=1, keepdims=True)).T
+    E = np.exp(V - np.maximum.reduce(V, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
+    E2 = np.exp(Z - np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
     L = np.add.reduce(np.add.reduce(E * E2) / (np.add.reduce(E) * np.add.reduce(E2)))
 
     part1 = E2 * np.add.reduce(E * E2) / (np.add.reduce(E) * np.add.reduce(E2) ** 2)

@@ -26,7 +26,7 @@ def f(Z, q):
 
 def _rows(Z, q):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    E = np.exp(Z - np.maximum.reduce(Z, axis=1, keepdims=True)).T
+    E = np.exp(Z - np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
     L = np.add.reduce(q @ E / np.add.reduce(E))
 
     dZ = (E * (q[:, None] - q @ E / np.add.reduce(E)) / np.add.reduce(E)).T

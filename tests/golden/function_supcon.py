@@ -12,13 +12,14 @@ def f(Z, M, tau=0.1):
     _positive("tau", tau)
     N = Z.shape[0]
     S = Z @ Z.T / tau
-    largest = np.maximum.reduce(np.where(1 - np.eye(N, dtype=Z.dtype), S.T, -np.inf))
+    part1 = np.where(1 - np.eye(N, dtype=Z.dtype), S.T, -np.inf)
+    largest = np.maximum.reduce(part1, initial=np.finfo(Z.dtype).min)
     E = np.exp(np.where(1 - np.eye(N, dtype=Z.dtype), S.T, -np.inf) - largest).T
     S1_shifted = np.add.reduce(E * (1 - np.eye(N, dtype=Z.dtype)).T, axis=1)
     logden = np.log(S1_shifted) + largest
     L = np.add.reduce(np.add.reduce(M * (logden[:, None] - S), axis=1) / np.add.reduce(M, axis=1))
 
-    part1 = E * (1 - np.eye(N, dtype=Z.dtype)).T / S1_shifted[:, None]
-    G_S = part1 - M / np.add.reduce(M, axis=1, keepdims=True)
+    part2 = E * (1 - np.eye(N, dtype=Z.dtype)).T / S1_shifted[:, None]
+    G_S = part2 - M / np.add.reduce(M, axis=1, keepdims=True)
     dZ = (G_S.T @ Z + G_S @ Z) / tau
     return L, Gradients(Z=dZ)

@@ -35,7 +35,7 @@ def _rows(X, W, b, Y, tau, N, C):
         _hold(gap, "Y: expected that each row of Y sums to one")
 
     Z = _columns(W.T, X.T) + b[:, None]
-    shifted = Z / tau - np.maximum.reduce(Z / tau)
+    shifted = Z / tau - np.maximum.reduce(Z / tau, initial=np.finfo(X.dtype).min)
     E = np.exp(shifted)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)

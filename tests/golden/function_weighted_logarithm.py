@@ -29,7 +29,7 @@ def f(Z, V):
 
 def _rows(Z, V):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    E = np.exp(Z - np.maximum.reduce(Z, axis=1, keepdims=True)).T
+    E = np.exp(Z - np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
     part1 = np.log1p(V**2).T
     L = np.add.reduce(np.add.reduce(E * part1) / np.add.reduce(E))
 

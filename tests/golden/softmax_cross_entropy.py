@@ -71,7 +71,7 @@ def _rows(X, W, b, Y, N, C):
         _hold(gap, "Y: expected that each row of Y sums to one")
 
     Z = _columns(W.T, X.T) + b[:, None]
-    Z -= np.maximum.reduce(Z)
+    Z -= np.maximum.reduce(Z, initial=np.finfo(X.dtype).min)
     E = np.exp(Z)
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)
@@ -116,6 +116,18 @@ def _called(function):
         single = [np.float32(value) if is_half else value for value, is_half in zip(given, half, strict=True)]
         value, gradients = function(*single)
         return np.float16(value), gradients._make(map(np.float16, gradients))
+
+    return call
+
+
+def _quiet(function):
+    """A function that does not warn of infinities and NaN on its way: sums of exponentials whose exponents
+    are all -inf have them; a maximum, a minimum or a clip leaves them out."""
+
+    @functools.wraps(function)
+    def call(*args, **keywords):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return function(*args, **keywords)
 
     return call
 
@@ -226,4 +238,4 @@ def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]
     return [part if np.ndim(part) else one.dtype.type(part) for part, one in zip(sums, first, strict=True)]
 
 
-softmax_cross_entropy = _called(softmax_cross_entropy)
+softmax_cross_entropy = _called(_quiet(softmax_cross_entropy))

@@ -67,7 +67,7 @@ def _rows(X, W, b, Y, N, C):
     Y = Y.T if Y.ndim == 2 else _one_hot_columns(Y, C, X.dtype)
 
     Z = _columns(W.T, X.T) + b[:, None]
-    E = np.exp(Z - np.maximum.reduce(Z))
+    E = np.exp(Z - np.maximum.reduce(Z, initial=np.finfo(X.dtype).min))
     S_shifted = np.add.reduce(E)
     P = np.divide(E, S_shifted, out=E)
     R = P - Y
@@ -112,6 +112,18 @@ def _called(function):
         single = [np.float32(value) if is_half else value for value, is_half in zip(given, half, strict=True)]
         value, gradients = function(*single)
         return np.float16(value), gradients._make(map(np.float16, gradients))
+
+    return call
+
+
+def _quiet(function):
+    """A function that does not warn of infinities and NaN on its way: sums of exponentials whose exponents
+    are all -inf have them; a maximum, a minimum or a clip leaves them out."""
+
+    @functools.wraps(function)
+    def call(*args, **keywords):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return function(*args, **keywords)
 
     return call
 
@@ -199,4 +211,4 @@ def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]
     return [part if np.ndim(part) else one.dtype.type(part) for part, one in zip(sums, first, strict=True)]
 
 
-softmax_mse = _called(softmax_mse)
+softmax_mse = _called(_quiet(softmax_mse))
