@@ -327,14 +327,15 @@ def test_functions_keep_the_type_and_check_the_inputs() -> None:
     loss, grads = f(x, w, b, [2, 0])
     assert loss.dtype == grads.W.dtype == np.float32
     for wrong, message in [
-        ((x, w.T, b, [2, 0]), r"W: expected shape \(4, 3\), got \(3, 4\)"),
-        ((x, w, b, [2, 3]), r"Y: expected labels 0\.\.2, got 2\.\.3"),
-        ((x, w, b), "expected the 4 inputs X, W, b, Y, got 3"),
+        ((x, w.T, b, [2, 0]), r"W: expected shape \(D, C\) with D = 4, C = 3, got shape \(3, 4\)"),
+        ((x, w, b, [2, 3]), r"Y: expected labels 0\.\.C-1 with C = 3, got 2\.\.3"),
         ((x, w * 1j, b, [2, 0]), "W: expected real numbers, got dtype complex64"),
         ((x, w, b, np.full((2, 3), 0.5)), r"each row of Y sums to one.*assume=\(\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             f(*wrong)
+    with pytest.raises(TypeError, match=r"missing a required argument: 'Y': expected evaluate\(X, W, b, Y\)"):
+        f(x, w, b)
 
 
 def test_cost_grows_with_the_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:

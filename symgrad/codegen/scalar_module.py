@@ -5,7 +5,7 @@ For problems of a handful of entries this is several times faster than any call 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 import sympy
@@ -59,7 +59,6 @@ from symgrad.codegen.source_text import (
     written,
 )
 from symgrad.codegen.stable import evaluated
-from symgrad.errors import InputError
 from symgrad.functions import MEANINGS, absolute, selection
 from symgrad.notation import Array, axis_name, replaced
 from symgrad.steps import Record
@@ -248,32 +247,30 @@ class ScalarEmitter:
         return added_up(self.terms(node, at))
 
 
-def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str]) -> str:
-    """The source of a module whose function takes arrays of ``sizes`` alone, unrolled."""
-    if not any(a.axes for a in record.program.inputs):
-        raise InputError("the target scalar needs an input that is an array")
+Writer = Callable[[Record, ScalarEmitter], None]
+
+
+def scalar_module(
+    record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str], write: Writer | None = None
+) -> str:
+    """The source of a module whose function takes arrays of ``sizes`` alone; ``write`` writes the lines of the output
+    and the gradients, which are unrolled unless it is given."""
     names = python_names(record.program.arrays, (), dict(record.program.labels))
     labels = labelled(record)
-    main = _function(record, name, sizes, names, labels)
-    return assembled(record, name, closed_form, names, tables_of(record, names, labels), [main], scalar_runtime)
-
-
-def _function(
-    record: Record, name: str, sizes: Mapping[str, int], names: Mapping[str, str], labels: Sequence[str]
-) -> Source:
     emitter, inputs = ScalarEmitter(names, sizes), record.program.inputs
     shapes = {n: tuple_of(sizes[axis.name] for axis in a.axes) for n, a in record.program.arrays.items()}
     arrays = [a.name for a in inputs if a.axes]
     scalars = [a.name for a in inputs if not a.axes]
-    first = names[arrays[0]]
     tests = [f"type({names[n]}) is np.ndarray" for n in arrays]
     tests += [f"{names[n]}.shape == {shapes[n]}" for n in arrays]
-    tests += [f"{names[n]}.dtype is {first}.dtype" for n in arrays[1:]] + [f"{first}.dtype in _FLOATS"]
+    tests += [f"{names[n]}.dtype is {names[arrays[0]]}.dtype" for n in arrays[1:]]
+    tests += [f"{names[n]}.dtype in _FLOATS" for n in arrays[:1]]
     tests += [f"type({names[n]}) is float" for n in scalars]
     lines = joined_tests("if not", tests, "and", ":")
     lines += indented(checked_inputs([names[a.name] for a in inputs], labels, free("given", emitter.taken), sizes))
     dtype = free("dtype", emitter.taken)
-    lines.append(Source(f"{dtype} = {dtype_of(record, names, labels).code}"))
+    own = dtype_of(record, names, labels)
+    lines.append(Source(f"{dtype} = {own.code if own.needs else 'np.dtype(np.float64)'}"))
     for label in labels:
         columns = Source(str(sizes[record.program.arrays[label].axes[1].name]))
         lines += labels_as_rows(names[label], columns, Source(dtype))
@@ -283,7 +280,8 @@ def _function(
         lines += _unpacked(emitter.entries(n, record.program.arrays[n]), f"{names[n]}{flat}.tolist()")
     lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in scalars]
     lines.append(Source(""))
-    _write(record, emitter)
+    _check(record, emitter)
+    (write or _unrolled)(record, emitter)
     lines += [*emitter.lines, Source("")]
     results = []
     for wrt, gradient in schedule(record).gradients.items():
@@ -298,7 +296,8 @@ def _function(
     output = emitter.entry(record.program.output, ())
     lines.append(called(f"return {dtype}.type({output.code}), Gradients", results, INDENT))
     at = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
-    return main_function(record, name, names, labels, lines, f", at {at}")
+    main = main_function(record, name, names, labels, lines, f", at {at}" if at else "")
+    return assembled(record, name, closed_form, names, tables_of(record, names, labels), [main], scalar_runtime)
 
 
 def scalar_program(record: Record) -> Lowered:
@@ -314,13 +313,17 @@ def scalar_program(record: Record) -> Lowered:
     return lowered
 
 
-def _write(record: Record, emitter: ScalarEmitter) -> None:
-    """Write the lines of all entries."""
+def _check(record: Record, emitter: ScalarEmitter) -> None:
+    """Write the lines that raise where an assumption that the derivation used does not hold."""
     gap = free("gap", emitter.taken)
     for words, node in checks(record, Lowering(record.program)):
         for at in emitter.places(sorted(node.letters, key=str)):
             emitter.write(gap, emitter.terms(node, at))
             emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
+
+
+def _unrolled(record: Record, emitter: ScalarEmitter) -> None:
+    """Write the lines of all entries."""
     lowered = scalar_program(record)
     helpers = {a.name for a in lowered.equations if a.is_helper}
     for assign in lowered.program:

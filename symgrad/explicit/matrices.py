@@ -6,15 +6,12 @@ own intermediate arrays as names; the cost grows with the number of entries and 
 
 from __future__ import annotations
 
-import math
-from collections import namedtuple
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import isfunction
 from string import ascii_lowercase
 from typing import Any
 
-import numpy as np
 from sympy import Expr, Integer, Max, Sum, Symbol, lambdify
 from sympy.core.basic import Basic
 from sympy.printing.pycode import PythonCodePrinter
@@ -24,9 +21,10 @@ from symgrad.canonical import canonical
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.labels import labelled
-from symgrad.codegen.names import python_names
-from symgrad.codegen.runtime import _real
+from symgrad.codegen.scalar_module import ScalarEmitter, scalar_module
 from symgrad.codegen.schedule import needed
+from symgrad.codegen.source import compile_source
+from symgrad.codegen.source_text import INDENT, called, tuple_of
 from symgrad.codegen.stable import evaluated
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
@@ -35,7 +33,6 @@ from symgrad.extent import check_sizes
 from symgrad.functions import MEANINGS
 from symgrad.notation import (
     Array,
-    array_names,
     axis_name,
     bound_indices,
     free_indices,
@@ -52,7 +49,6 @@ NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.i
     "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
 }
 """What stands for a function of the equations at numbers."""
-TOLERANCE = 1e-5  # how far inputs may be from an assumption that the derivation used
 LETTERS = "tuvqh" + ascii_lowercase
 """For the sums that several terms share."""
 
@@ -248,19 +244,17 @@ class _SharedSums:
 
 
 def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
-    """``f`` with ``loss, grads = f(inputs...)`` on arrays of these sizes.
+    """The module of the target scalar around a function of entries by SymPy.
 
     It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
     arrays, none is searched for.
     """
     plan, program = evaluated(record), record.program
     equations = plan.coded
-    made = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in equations]
-    table = Table(record, sizes).with_arrays(made, are_dummies=True)
-    used = [a for a in record.assumptions_used if not a.domain]
-    gaps = [value for a in used for value in table.entries(a.lhs - a.rhs, tuple(sorted(free_indices(a.lhs), key=str)))]
+    defined = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in equations]
+    table = Table(record, sizes).with_arrays(defined, are_dummies=True)
     lines: list[tuple[Symbol, Expr]] = []
-    for array, assignment in zip(made, equations, strict=True):
+    for array, assignment in zip(defined, equations, strict=True):
         values = table.entries(assignment.rhs, assignment.indices + assignment.over)
         places = list(table.places(array))
         if assignment.over:
@@ -268,52 +262,20 @@ def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
             rows = (values[start : start + count] for start in range(0, len(values), count))
             values = [Max(*row, evaluate=False) for row in rows]
         lines += zip((table.symbols[array.name, place] for place in places), values, strict=True)
-    arrays = {array.name: array for array in made}
-    results = [arrays[name] for name in (program.output, *(plan.schedule.gradients[name] for name in record.wrt))]
-    outputs = [table.symbols[array.name, place] for array in results for place in table.places(array)]
-    arguments = [table.symbols[array.name, place] for array in program.inputs for place in table.places(array)]
-    compiled = lambdify(
+    names = (program.output, *(plan.schedule.gradients[name] for name in record.wrt))
+    arrays = program.inputs, [next(a for a in defined if a.name == name) for name in names]
+
+    def write(_: Record, emitter: ScalarEmitter) -> None:
+        given, made = ([e.code for a in own for e in emitter.entries(a.name, a)] for own in arrays)
+        emitter.lines.append(called("_entries", given, INDENT, before=f"{tuple_of(made, bare=True)} = "))
+
+    function = compile_source(scalar_module(record, "evaluate", sizes, (), write), "evaluate")
+    arguments, values = ([table.symbols[a.name, place] for a in own for place in table.places(a)] for own in arrays)
+    function.__globals__["_entries"] = lambdify(
         arguments,
-        [*outputs, *gaps],
+        values,
         modules=[NUMBERS, "math"],
         printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
         cse=lambda expressions: (lines, expressions),
     )
-    result: Callable[..., Any] = namedtuple("Gradients", python_names(record.wrt).values())  # type: ignore[misc]
-    words = "; ".join(a.words for a in used)
-
-    def function(*inputs: Any) -> tuple[Any, Any]:
-        arrays = _fitted(program, sizes, inputs)
-        floating = [a.dtype for a in arrays if a.ndim and a.dtype.kind == "f"]
-        dtype = np.result_type(*floating) if floating else np.dtype(float)
-        values = compiled(*(x for a in arrays for x in a.astype(float).ravel().tolist()))
-        if any(abs(gap) > TOLERANCE for gap in values[len(outputs) :]):
-            raise ValueError(f"expected that {words} (derive with assume=() for the general form)")
-        rest = iter(values[1:])
-        shapes = [tuple(sizes[axis.name] for axis in program.arrays[name].axes) for name in record.wrt]
-        made = [np.array([next(rest) for _ in range(math.prod(s))], dtype).reshape(s)[()] for s in shapes]
-        return dtype.type(values[0]), result(*made)
-
     return function
-
-
-def _fitted(program: Program, sizes: Mapping[str, int], inputs: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
-    """The inputs as arrays of their shapes, labels as rows with a one; ``ValueError`` names one that does not fit."""
-    if len(inputs) != len(program.inputs):
-        expected = ", ".join(a.name for a in program.inputs)
-        raise ValueError(f"expected the {len(program.inputs)} inputs {expected}, got {len(inputs)}")
-    arrays = []
-    for own, given in zip(program.inputs, inputs, strict=True):
-        array, shape = _real(own.name, given), tuple(sizes[axis.name] for axis in own.axes)
-        if len(shape) == 2 and array.shape == shape[:1] and array.dtype.kind in "iu":
-            if array.min() < 0 or array.max() >= shape[1]:
-                raise ValueError(f"{own.name}: expected labels 0..{shape[1] - 1}, got {array.min()}..{array.max()}")
-            array = np.eye(shape[1], dtype=int)[array]
-        if array.shape != shape:
-            raise ValueError(f"{own.name}: expected shape {shape}, got {array.shape}")
-        for a in program.assumptions:
-            domain = a.domain if own.name in array_names(a.lhs) else None
-            if domain and not np.all(domain.contains(array)):
-                raise ValueError(f"{own.name}: entries must be {domain.words}")
-        arrays.append(array)
-    return arrays
