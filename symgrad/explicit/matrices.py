@@ -20,7 +20,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.kernels import rebuilt
-from symgrad.codegen.labels import labelled
+from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.scalar_module import ScalarEmitter, scalar_module
 from symgrad.codegen.schedule import needed
 from symgrad.codegen.source import compile_source
@@ -137,13 +137,13 @@ class Explicit:
 def explicit(
     record: Record,
     sizes: Mapping[str, int],
-    labels: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    labels: Sequence[int] | None = None,
     refuse: Callable[[], object] = tuple,
 ) -> Explicit:
     """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
 
-    ``labels`` are zero-based, one per row, of the array to which they belong (or by its name): its entries
-    are then 0 and 1.  ``refuse`` raises ``RefutedError`` where no function may be made of the record.
+    ``labels`` are zero-based, one per row, of the array to which they belong: its entries are then 0 and 1.
+    ``refuse`` raises ``RefutedError`` where no function may be made of the record.
 
     Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an axis without a size or
     with a size that is not a positive integer, or all of them too large; or labels that do not fit.
@@ -175,34 +175,19 @@ def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...
     return tuple(pair for a in own for pair in table.pairs(a.name, a.indices, a.rhs))
 
 
-def _label_entries(
-    record: Record, sizes: Mapping[str, int], labels: Sequence[int] | Mapping[str, Sequence[int]] | None
-) -> dict[Place, Expr]:
-    """The zeros and ones of the arrays that are given as labels."""
+def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None) -> dict[Place, Expr]:
+    """The zeros and ones of the array to which labels belong: the first of those that generated code takes as labels,
+    or else the last matrix that is not differentiated."""
     if labels is None:
         return {}
-    given = labels if isinstance(labels, Mapping) else {_labelled(record): labels}
-    inputs = {a.name: a for a in record.program.inputs if len(a.axes) == 2}
-    made: dict[Place, Expr] = {}
-    for name, rows in given.items():
-        if name not in inputs:
-            raise InputError(f"{name} cannot be given as labels: expected one of {', '.join(inputs)}")
-        rows_axis, columns = inputs[name].axes
-        count, size = sizes[rows_axis.name], sizes[columns.name]
-        if len(rows) != count or not all(float(row).is_integer() and 0 <= row < size for row in rows):
-            raise InputError(f"{name}: expected {count} labels from 0 to {size - 1}, got {list(rows)}")
-        made |= {(name, (n, k)): Integer(rows[n] == k) for n in range(count) for k in range(size)}
-    return made
-
-
-def _labelled(record: Record) -> str:
-    """The array to which labels belong: the first of those that generated code takes as labels, or else the last matrix
-    that is not differentiated."""
     matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
-    names = labelled(record) or [a.name for a in matrices if a.name not in record.wrt][-1:]
-    if not names:
+    own = [a for a in matrices if takes_labels(record, a)] or [a for a in matrices if a.name not in record.wrt][-1:]
+    if not own:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
-    return names[0]
+    count, size = (sizes[axis.name] for axis in own[0].axes)
+    if len(labels) != count or not all(float(label).is_integer() and 0 <= label < size for label in labels):
+        raise InputError(f"{own[0].name}: expected {count} labels from 0 to {size - 1}, got {list(labels)}")
+    return {(own[0].name, (n, k)): Integer(labels[n] == k) for n in range(count) for k in range(size)}
 
 
 class _SharedSums:
