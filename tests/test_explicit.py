@@ -18,7 +18,7 @@ from programs import ZOO
 from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqrt
 
 from symgrad import derive, loss
-from symgrad.codegen import to_numpy
+from symgrad.codegen import compile_source, to_numpy
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
@@ -334,6 +334,22 @@ def test_functions_keep_the_type_and_check_the_inputs() -> None:
             f(*wrong)
     with pytest.raises(TypeError, match=r"missing a required argument: 'Y': expected evaluate\(X, W, b, Y\)"):
         f(x, w, b)
+
+
+@pytest.mark.parametrize("target", ["lambdify", "scalar"])
+def test_functions_of_scalars_alone(target: str) -> None:
+    @loss(shapes="a: scalar, c: scalar", wrt="a c")
+    def product_of_numbers(a: Any, c: Any) -> Any:
+        return np.exp(a) * c
+
+    derivation = derive(product_of_numbers)
+    if target == "lambdify":
+        f = derivation.explicit().lambdify()
+    else:
+        f = compile_source(derivation.to_source(target="scalar", sizes={}), "product_of_numbers_gradient")
+    for given in ((0.5, 2.0), (np.float32(0.5), 2)):
+        value, grads = f(*given)
+        assert value == pytest.approx(2 * math.exp(0.5)) and grads == pytest.approx((2 * math.exp(0.5), math.exp(0.5)))
 
 
 def test_cost_grows_with_the_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class Node:
     @property
     def is_plain(self) -> bool:
         """Whether this is a number made of sizes alone."""
-        return bool(self.args) and all(arg.is_plain for arg in self.args)
+        return isinstance(self, Number) or (bool(self.args) and all(arg.is_plain for arg in self.args))
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,6 @@ class Number(Node):
     """A number that is not negative, or the size of an axis."""
 
     value: Expr
-
-    @property
-    def is_plain(self) -> bool:
-        """Always."""
-        return True
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class Body:
     def _open_labels(self) -> list[Source]:
         """Lines that turn labels, or rows of the array for which they stand, into columns."""
         lines: list[Source] = []
-        for name in filter(self.plan.is_rowwise, self.labels):
+        for name in (n for n in self.labels if n in self.plan.rowwise):
             own, columns = self.names[name], Source(self.record.program.arrays[name].axes[1].name)
             opened = one_hot("_one_hot_columns", own, replace(columns, needs=frozenset([columns.code])), self.dtype)
             lines.append(written(f"{own} = {own}.T if {own}.ndim == 2 else {{}}", opened))

@@ -90,11 +90,12 @@ class _Writer:
         return Record(self._program(), self._source.wrt, tuple(self._steps), {}, {}, adjoints)
 
     def _program(self) -> Program:
-        program = self._source.program
+        program, floor = self._source.program, self._plan.floor
+        floors = (floor,) if any(a.rhs.has(floor[()]) for a in self._plan.assignments) else ()
         derived = [a for a in self._plan.schedule.assignments if a.name not in program.definitions]
         return replace(
             program,
-            inputs=(*program.inputs, *self._free, *self._plan.floors),
+            inputs=(*program.inputs, *self._free, *floors),
             equations=(
                 *program.equations,
                 *(node(a.entry, a.rhs) for a in derived),

@@ -61,7 +61,7 @@ def guarded(expr: Basic) -> Expr:
         if yes == no:
             return yes
         return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
-    masks = [f for f in made.args if _is_mask(f)] if isinstance(made, Mul) else []
+    masks = [f for f in made.args if is_mask(f)] if isinstance(made, Mul) else []
     return _multiplied(made, masks, may_be_infinite) if masks else made
 
 
@@ -109,11 +109,16 @@ def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], b
     return rest * where(condition, *((S.Zero, inside) if is_entry else (inside, S.Zero)))
 
 
-def _is_mask(factor: Expr) -> bool:
+def is_mask(factor: Expr) -> bool:
     """Whether a factor is a step or a comparison, or the opposite of one."""
     if isinstance(factor, Add):
         return is_indicator(factor) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - factor))
     return isinstance(factor, (step, equal))
+
+
+def is_whole(factor: Expr) -> bool:
+    """Whether a factor is a positive power of something, which is finite and 0 where that is."""
+    return isinstance(factor, Pow) and bool(factor.exp.is_Integer and factor.exp.is_positive)
 
 
 def _nonzero(mask: Expr) -> Expr:
@@ -130,7 +135,6 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
     made = rebuilt(expr, lambda part: _safe(part, condition, holds))
     if made.func in SAFE and array_names(made):
         return made.func(chosen(made.args[0], SAFE[made.func]))
-    is_whole = isinstance(made, Pow) and made.exp.is_Integer and made.exp.is_positive
-    if isinstance(made, Pow) and not is_whole and array_names(made.base) and not made.base.is_positive:
+    if isinstance(made, Pow) and not is_whole(made) and array_names(made.base) and not made.base.is_positive:
         return chosen(made.base, S.One) ** made.exp
     return made

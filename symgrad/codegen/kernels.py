@@ -6,7 +6,7 @@ A logarithm of a product of positive factors, exponentials among them, is a sum;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt, tanh
@@ -168,7 +168,7 @@ def _over_exponentials(expr: Basic) -> Expr:
             if (exponent - times * two[0] - (power - times) * two[1]).expand() == 0:
                 u = two[0] - two[1]
                 return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
-    return rest * exp(exponent - Add(*(power * logs_added(exponents_of(base)) for base, power in below.items())))
+    return rest * exp(exponent - Add(*(power * reduce(logaddexp, exponents_of(base)) for base, power in below.items())))
 
 
 def exponents_of(expr: Expr) -> list[Expr]:
@@ -182,11 +182,6 @@ def exponents_of(expr: Expr) -> list[Expr]:
             return []
         found.append(Add(log(number) if number != 1 else S.Zero, *kernel.args[:1]))
     return found
-
-
-def logs_added(exponents: Sequence[Expr]) -> Expr:
-    """The logarithm of the sum of the exponentials of several exponents."""
-    return reduce(logaddexp, exponents)
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
@@ -247,7 +242,7 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
         elif (u := _softplus_argument(base)) is not None:
             terms.append(power * logaddexp(0, u))
         elif exponents := exponents_of(base):
-            terms.append(power * logs_added(exponents))
+            terms.append(power * reduce(logaddexp, exponents))
         elif _is_positive(base, known):
             terms.append(power * log(base))
             continue

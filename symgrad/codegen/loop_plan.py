@@ -31,7 +31,7 @@ class LoopPlan:
         self.names = dict(plan.names)
         self.axis = plan.blocks.axis
         arrays = {a.name: {axis.name for axis in a.axes} for a in record.program.inputs if a.axes}
-        self.rowwise = {*filter(plan.is_rowwise, arrays)}
+        self.rowwise = {*plan.rowwise}
         known = set[str]().union(*(axes for name, axes in arrays.items() if name not in plan.labels))
         self.labels = [n for n in plan.labels if n in self.rowwise and n not in record.wrt and arrays[n] <= known]
         self.sums: list[str] = []

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, S, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator
+from symgrad.codegen.guarded import is_mask, is_whole
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.functions import equal, step, where
+from symgrad.functions import equal, where
 from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
 from symgrad.program import Program
 
@@ -52,7 +53,7 @@ class _Masked:
         factors = made.args if isinstance(made, Mul) else ()
         for kernel in factors:
             if isinstance(kernel, exp) and not kernel.has(self._floor):
-                others = [f.base if _is_whole(f) else f for f in factors if f != kernel]
+                others = [f.base if is_whole(f) else f for f in factors if f != kernel]
                 if (mask := next((f for f in others if self._masks(f, kernel)), None)) is not None:
                     return made / kernel * exp(self._chosen(mask, kernel.args[0]))
                 if (total := next((f for f in others if self._has_mask(f, kernel)), None)) is not None:
@@ -85,16 +86,7 @@ class _Masked:
 
     def _counts(self, mask: Expr) -> bool:
         """Whether a factor is 0 where what it multiplies does not count."""
-        if isinstance(mask, Indexed):
-            return name_of(mask) in self._weights
-        if isinstance(mask, Add):
-            return is_indicator(mask) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - mask))
-        return isinstance(mask, (step, equal)) and is_indicator(mask)
-
-
-def _is_whole(factor: Expr) -> bool:
-    """Whether a factor is a positive power of something, which is 0 where that is."""
-    return isinstance(factor, Pow) and bool(factor.exp.is_Integer and factor.exp.is_positive)
+        return name_of(mask) in self._weights if isinstance(mask, Indexed) else is_mask(mask) and is_indicator(mask)
 
 
 def _collected(expr: Basic) -> Expr:

@@ -198,7 +198,7 @@ def _function(record: Record, name: str, body: Body) -> Source:
     head = [
         *checks,
         *domain_checks(record, body.names),
-        *opened_labels(body.plan, [n for n in body.labels if not body.plan.is_rowwise(n)], body.dtype),
+        *opened_labels(body.plan, [n for n in body.labels if n not in body.plan.rowwise], body.dtype),
         *typed,
         *sizes(body.plan, needs_of(lines)),
     ]
@@ -265,7 +265,7 @@ def _evaluation(body: Body) -> list[Source]:
     """The lines that evaluate the rows, all at once or in blocks."""
     blocks = body.blocks
     args = _rows_arguments(body)
-    rowwise = _rowwise(body)
+    rowwise = [body.names[name] for name in body.plan.rowwise]
     rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
     part = f"[{start} : {start} + {rows}]"
     parts = [f"{a}{part}" if a in rowwise else a for a in args]
@@ -293,16 +293,10 @@ def _evaluation(body: Body) -> list[Source]:
     ]
 
 
-def _rowwise(body: Body) -> list[str]:
-    """The Python names of the inputs that have an entry for each row."""
-    return [body.names[a.name] for a in body.record.program.inputs if body.plan.is_rowwise(a.name)]
-
-
 def _width(body: Body) -> list[str]:
     """How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add."""
     program = body.record.program
-    inputs = [a.axes for a in program.inputs if body.plan.is_rowwise(a.name)]
-    axes = {axis.name for own in inputs for axis in own[1:]}
+    axes = {axis.name for a in body.plan.rowwise.values() for axis in a.axes[1:]}
     axes |= {str(i.upper + 1) for a in body.blocks.rows for i in a.indices}
     return [axis.name for axis in program.axes if axis.name in axes - {body.blocks.axis}] or ["1"]
 
@@ -313,7 +307,7 @@ def _rows_arguments(body: Body) -> list[str]:
     inputs = [body.names[a.name] for a in body.record.program.inputs]
     made = [body.names[a.name] for a in body.blocks.before]
     found = [name for name in (*inputs, *made) if name in needs]
-    rowwise = _rowwise(body)
+    rowwise = [body.names[name] for name in body.plan.rowwise]
     if body.count in needs and not set(rowwise) & set(found):
         found.insert(0, rowwise[0])
     return found + [axis.name for axis in body.record.program.axes if axis.name in needs]
@@ -325,7 +319,7 @@ def _rows_function(body: Body) -> Source:
     args = _rows_arguments(body)
     lines = list(body.lines)
     if body.count in needs_of([*lines, *body.row_results.values()]):
-        first = next(name for name in args if name in _rowwise(body))
+        first = next(name for name in args if name in {body.names[own] for own in body.plan.rowwise})
         lines.insert(0, Source(f"{body.count} = {first}.shape[0]"))
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""

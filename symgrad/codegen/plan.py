@@ -45,9 +45,10 @@ class Plan:
     assignments for a block of rows, or all of them where rows do not stay apart, ``before`` and ``after`` those ahead
     of and behind them.  ``checks`` are, ahead of ``main``, numbers that are 0 where an assumption holds, with its
     words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name of every array; no name of
-    ``taken`` is free.  ``labels`` are the inputs that may be given as labels.  ``output``, ``gradients`` and
-    ``row_results``, which is what a block of rows returns, are each a node, and the order of its axes where that is
-    asked for.  ``is_quiet`` says that numbers which are not finite may come up on the way to results that are.
+    ``taken`` is free.  ``labels`` are the inputs that may be given as labels, ``rowwise`` those with an entry for
+    each row.  ``output``, ``gradients`` and ``row_results``, which is what a block of rows returns, are each a node,
+    and the order of its axes where that is asked for.  ``is_quiet`` says that numbers which are not finite may come up
+    on the way to results that are.
     """
 
     def __init__(self, record: Record) -> None:
@@ -65,6 +66,7 @@ class Plan:
         ]
         assignments = repeats_named(without, taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
+        self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]
         axes = [axis.name for axis in record.program.axes]
         authors = dict(record.program.labels)
@@ -83,7 +85,7 @@ class Plan:
         self.lowered.inlined -= {a.name for a in blocks.before}
         self.before = self._section(blocks.before, [*blocks.rows, *blocks.after])
         lowering.rows, lowering.count = blocks.axis, self.count
-        for name in filter(self.is_rowwise, self.labels):  # with a column for each row, like the rest
+        for name in (n for n in self.labels if n in self.rowwise):  # with a column for each row, like the rest
             known, letters = lowering.arrays[name], lowering.letters[name]
             lowering.know(name, replace(known, letters=letters[::-1]), letters)
         self.checks = checks(record, lowering)
@@ -96,11 +98,6 @@ class Plan:
         self.after = self._section(blocks.after)
         self.output = self._result(record.program.output)
         self.gradients = {name: self._result(equations.schedule.gradients[name]) for name in record.wrt}
-
-    def is_rowwise(self, name: str) -> bool:
-        """Whether ``name`` is an input that has an entry for each row."""
-        axes = next((a.axes for a in self.record.program.inputs if a.name == name), ())
-        return bool(axes) and axes[0].name == self.blocks.axis
 
     @property
     def alone(self) -> set[str]:

@@ -5,7 +5,7 @@ For problems of a handful of entries this is several times faster than any call 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import sympy
@@ -247,14 +247,11 @@ class ScalarEmitter:
         return added_up(self.terms(node, at))
 
 
-Writer = Callable[[Record, ScalarEmitter], None]
-
-
 def scalar_module(
-    record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str], write: Writer | None = None
+    record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str], calls: str = ""
 ) -> str:
-    """The source of a module whose function takes arrays of ``sizes`` alone; ``write`` writes the lines of the output
-    and the gradients, which are unrolled unless it is given."""
+    """The source of a module whose function takes arrays of ``sizes`` alone, unrolled; if it ``calls`` a function, that
+    is to return the entries of the output and of the gradients."""
     names = python_names(record.program.arrays, (), dict(record.program.labels))
     labels = labelled(record)
     emitter, inputs = ScalarEmitter(names, sizes), record.program.inputs
@@ -281,10 +278,18 @@ def scalar_module(
     lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in scalars]
     lines.append(Source(""))
     _check(record, emitter)
-    (write or _unrolled)(record, emitter)
+    gradients = schedule(record).gradients
+    if calls:
+        target = [emitter.entry(record.program.output, ())]
+        target += [entry for n, own in gradients.items() for entry in emitter.entries(own, record.program.arrays[n])]
+        given = [entry.code for a in inputs for entry in emitter.entries(a.name, a)]
+        shown = tuple_of((entry.code for entry in target), bare=True)
+        emitter.lines.append(called(calls, given, INDENT, before=f"{shown} = "))
+    else:
+        _unrolled(record, emitter)
     lines += [*emitter.lines, Source("")]
     results = []
-    for wrt, gradient in schedule(record).gradients.items():
+    for wrt, gradient in gradients.items():
         array = record.program.arrays[wrt]
         entries = emitter.entries(gradient, array)
         if array.axes:

@@ -77,11 +77,6 @@ class Evaluated:
         return _needed(made)
 
     @property
-    def floors(self) -> tuple[Array, ...]:
-        """The exponent of what a mask leaves out, if there is a mask."""
-        return (self.floor,) if any(a.rhs.has(self.floor[()]) for a in self.assignments) else ()
-
-    @property
     def coded(self) -> list[Assignment]:
         """The same as the code has them: branches guarded, and minus infinity for the exponent of what a mask leaves
         out."""

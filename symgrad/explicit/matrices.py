@@ -21,10 +21,9 @@ from symgrad.canonical import canonical
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.labels import takes_labels
-from symgrad.codegen.scalar_module import ScalarEmitter, scalar_module
+from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.schedule import needed
 from symgrad.codegen.source import compile_source
-from symgrad.codegen.source_text import INDENT, called, tuple_of
 from symgrad.codegen.stable import evaluated
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
@@ -249,12 +248,7 @@ def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
         lines += zip((table.symbols[array.name, place] for place in places), values, strict=True)
     names = (program.output, *(plan.schedule.gradients[name] for name in record.wrt))
     arrays = program.inputs, [next(a for a in defined if a.name == name) for name in names]
-
-    def write(_: Record, emitter: ScalarEmitter) -> None:
-        given, made = ([e.code for a in own for e in emitter.entries(a.name, a)] for own in arrays)
-        emitter.lines.append(called("_entries", given, INDENT, before=f"{tuple_of(made, bare=True)} = "))
-
-    function = compile_source(scalar_module(record, "evaluate", sizes, (), write), "evaluate")
+    function = compile_source(scalar_module(record, "evaluate", sizes, (), "_entries"), "evaluate")
     arguments, values = ([table.symbols[a.name, place] for a in own for place in table.places(a)] for own in arrays)
     function.__globals__["_entries"] = lambdify(
         arguments,
