@@ -207,8 +207,11 @@ def test_the_probability_of_the_true_class_for_that_of_each() -> None:
         G = ((P * Y).sum(axis=1, keepdims=True) - Y) / len(X)
         return X.T @ G, G.sum(axis=0)
 
-    kind, words = said(symgrad.derive("softmax_cross_entropy"), true_class)
+    derivation = symgrad.derive("softmax_cross_entropy")
+    kind, words = said(derivation, true_class)
     assert kind == "swapped" and "true class" in words
+    (explanation, *_) = symgrad.diagnose(derivation, true_class).explanations
+    assert "Σ_k y_mk (δ_kc − Σ_j y_mj p_mj)" in explanation.yours  # a sum within a sum has a letter of its own
 
 
 def test_the_value_of_one_scalar_for_another() -> None:

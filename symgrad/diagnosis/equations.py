@@ -24,6 +24,7 @@ from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, derivative
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import varying
+from symgrad.letters import lettered
 from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
 from symgrad.probabilities import probabilities
 from symgrad.program import Program
@@ -155,7 +156,9 @@ def _derivative(record: Record, edit: Edit) -> str:
 def _yours(record: Record, edit: Edit) -> str:
     if edit.equation is None:
         return ""
-    return " = ".join(expression_text(side, record) for side in (edit.equation.entry, edit.equation.rhs))
+    taken = {str(index.label) for index in edit.equation.indices}
+    sides = (edit.equation.entry, lettered(edit.equation.rhs, record.program.axis, taken))
+    return " = ".join(expression_text(side, record) for side in sides)
 
 
 def _everywhere(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:

@@ -13,6 +13,7 @@ from symgrad.derive import derive_record
 from symgrad.diagnosis.alter import TABLE, WIDER, Change, Maker, changes
 from symgrad.diagnosis.bench import HARD, LAST, Bench, adjoint_lines, letters_of
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients
+from symgrad.letters import lettered
 from symgrad.notation import Array, array_names
 from symgrad.render.text import expression_text, name_text, subject_text
 from symgrad.steps import Record, Step, Total
@@ -95,7 +96,8 @@ def _yours(record: Record, step: Step, after: Expr) -> str:
     if any(name.startswith((LAST, HARD)) for name in array_names(after)):
         return ""
     assert isinstance(step.subject, Total)
-    return f"{subject_text(step.subject, record)} = {expression_text(after, record)}"
+    shown = lettered(after, record.program.axis, above=step.after)
+    return f"{subject_text(step.subject, record)} = {expression_text(shown, record)}"
 
 
 def _with_line(name: str, step: Step, after: Expr) -> Callable[[Bench], dict[str, np.ndarray]]:
