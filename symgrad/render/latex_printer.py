@@ -13,7 +13,6 @@ from typing import ClassVar
 
 from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
-from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
@@ -22,15 +21,24 @@ from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
 from symgrad.render.tree import (
+    Bars,
     Call,
     Cases,
+    Delta,
     Grid,
+    HadamardRaised,
+    Indicator,
     Leaf,
+    Mapped,
+    MaximumOver,
     Node,
+    Raised,
     Ratio,
-    Relation,
+    Root,
+    Share,
     Slope,
     Summed,
+    Transposed,
     contains,
 )
 from symgrad.spelling import GREEK, LATIN, Word, scientific, word
@@ -53,14 +61,15 @@ class LatexPrinter(Printer):
     cases_are_open = True
     ratio_is_closed = True
     application = " "  # between the name of a function and an argument without brackets: TeX makes room itself
+    beside = r" \, "
     circle = r"\odot"
     over = r"\oslash"
     joints: ClassVar = {"and": r" \text{ and } ", "or": r" \text{ or } "}
     relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
-    def leaf(self, expr: Basic) -> str:
-        name = leaf_name(expr)
-        if name is not None:
+    def show_Leaf(self, node: Leaf, _: bool) -> str:
+        expr = node.expr
+        if (name := leaf_name(expr)) is not None:
             return self._named(name, leaf_indices(expr))
         if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
             return _special(expr)
@@ -80,22 +89,19 @@ class LatexPrinter(Printer):
         joined = ("" if all(len(index_letter(i)) == 1 for i in indices) else ",").join(shown)
         return entry(self.names.entry_word(name, len(indices)), joined)
 
-    def delta(self, left: Basic, right: Basic) -> str:
-        return rf"\delta_{{{_index(left)}{_index(right)}}}"
+    def show_Delta(self, node: Delta, _: bool) -> str:
+        return rf"\delta_{{{_index(node.left)}{_index(node.right)}}}"
 
-    def slope(self, of: Node, wrt: Node) -> str:
-        above = self.show(of) if isinstance(of, (Leaf, Call)) else self.bracket(of)
-        space = self.application if isinstance(of, Call) else " "
-        return rf"\frac{{\partial{space}{above}}}{{\partial {self.show(wrt)}}}"
+    def show_Slope(self, node: Slope, _: bool) -> str:
+        above = self.show(node.of) if isinstance(node.of, (Leaf, Call)) else self.bracket(node.of)
+        space = self.application if isinstance(node.of, Call) else " "
+        return rf"\frac{{\partial{space}{above}}}{{\partial {self.show(node.wrt)}}}"
 
-    def product(self, parts: Sequence[str]) -> str:
-        return r" \, ".join(parts)
+    def show_Ratio(self, node: Ratio, _: bool) -> str:
+        return rf"\frac{{{self.show(node.above)}}}{{{self.show(node.below)}}}"
 
-    def ratio(self, above: Node, below: Node) -> str:
-        return rf"\frac{{{self.show(above)}}}{{{self.show(below)}}}"
-
-    def power(self, base: Node, exponent: Node) -> str:
-        return f"{self.tight(base)}^{{{self._exponent(exponent)}}}"
+    def show_Raised(self, node: Raised, _: bool) -> str:
+        return f"{self.tight(node.base)}^{{{self._exponent(node.exponent)}}}"
 
     def tight(self, node: Node) -> str:
         shown = super().tight(node)
@@ -106,20 +112,19 @@ class LatexPrinter(Printer):
             return f"{self.show(node.above)}/{self.show(node.below)}"
         return self.show(node)
 
-    def root(self, body: Node) -> str:
-        return rf"\sqrt{{{self.show(body)}}}"
+    def show_Root(self, node: Root, _: bool) -> str:
+        return rf"\sqrt{{{self.show(node.body)}}}"
 
-    def call(self, function: str, args: Sequence[Node], last: bool) -> str:
-        first = args[0]
+    def show_Call(self, node: Call, last: bool) -> str:
+        function, args, first = node.function, node.args, node.args[0]
         if function == "exp" and shape(first, self.names.arrays) is None:
             if not contains(first, (Summed, Ratio, Slope, Cases)) and not self._names_e(first):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
-            return self.bars(first)
+            return self.show(Bars(first))
         elif last and function not in CLOSED and is_plain(args):
             return f"{self._function(function)}{self.application}{self.show(first)}"
-        shown = ", ".join(self.show(a) for a in args)
-        return self._function(function) + _sized(shown, any(_is_tall(a) for a in args))
+        return self._function(function) + self._listed(args)
 
     def _function(self, name: str) -> str:
         named = NAMED.get(name, rf"\operatorname{{{name}}}")
@@ -139,42 +144,46 @@ class LatexPrinter(Printer):
         names = (word(leaf_name(leaf.expr) or "").letter for leaf in shown)
         return self._e_is_taken or "e" in indices or "e" in names
 
-    def bars(self, body: Node) -> str:
-        return rf"\left| {self.show(body)} \right|"
+    def show_Bars(self, node: Bars, _: bool) -> str:
+        return rf"\left| {self.show(node.body)} \right|"
 
-    def indicator(self, relation: Relation) -> str:
-        return _sized(self.show(relation), _is_tall(relation), "[]")
+    def show_Indicator(self, node: Indicator, _: bool) -> str:
+        return _sized(self.show(node.relation), _is_tall(node.relation), "[]")
 
-    def share(self, index: Basic, entries: Sequence[Node]) -> str:
-        shown = _sized(", ".join(map(self.show, entries)), any(map(_is_tall, entries)))
-        return rf"{MEANINGS[selection].latex}_{{{_index(index)}}}{shown}"
+    def show_Share(self, node: Share, _: bool) -> str:
+        return rf"{MEANINGS[selection].latex}_{{{_index(node.index)}}}{self._listed(node.entries)}"
 
-    def total(self, indices: Sequence[Idx], body: str) -> str:
-        sums = (rf"\sum_{{{_index(i)}=1}}^{{{letters(axis_name(i))}}}" for i in indices)
-        return " ".join([*sums, body])
+    def _listed(self, args: Sequence[Node]) -> str:
+        """Arguments in brackets."""
+        return _sized(", ".join(map(self.show, args)), any(map(_is_tall, args)))
 
-    def maximum(self, indices: Sequence[Idx], body: str) -> str:
-        return " ".join([*(rf"\max_{{{_index(i)}}}" for i in indices), body])
+    def show_Summed(self, node: Summed, last: bool) -> str:
+        sums = (rf"\sum_{{{_index(i)}=1}}^{{{letters(axis_name(i))}}}" for i in node.indices)
+        return " ".join([*sums, self.factor(node.body, last)])
+
+    def show_MaximumOver(self, node: MaximumOver, last: bool) -> str:
+        return " ".join([*(rf"\max_{{{_index(i)}}}" for i in node.indices), self.factor(node.body, last)])
 
     def bracket(self, node: Node) -> str:
         return _sized(self.show(node), _is_tall(node))
 
-    def transpose(self, body: str) -> str:
-        return rf"{body}^{{\top}}"
+    def show_Transposed(self, node: Transposed, _: bool) -> str:
+        return rf"{self.tight(node.body)}^{{\top}}"
 
-    def hadamard_power(self, base: str, exponent: Node) -> str:
-        closed = isinstance(exponent, (Leaf, Ratio))
-        return rf"{base}^{{\odot {self._exponent(exponent) if closed else self.bracket(exponent)}}}"
+    def show_HadamardRaised(self, node: HadamardRaised, _: bool) -> str:
+        closed = isinstance(node.exponent, (Leaf, Ratio))
+        exponent = self._exponent(node.exponent) if closed else self.bracket(node.exponent)
+        return rf"{self.tight(node.base)}^{{\odot {exponent}}}"
 
-    def mapped(self, variable: Node, body: Node, argument: Node) -> str:
-        return rf"({self.show(variable)} \mapsto {self.show(body)})({self.show(argument)})"
+    def show_Mapped(self, node: Mapped, _: bool) -> str:
+        return rf"({self.show(node.variable)} \mapsto {self.show(node.body)})({self.show(node.argument)})"
 
-    def by_cases(self, node: Cases) -> str:
+    def show_Cases(self, node: Cases, _: bool) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)
         rows = (f"{self.show(c.value)} & {words}" for c, words in zip(node.cases, when, strict=True))
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
-    def grid(self, node: Grid) -> str:
+    def show_Grid(self, node: Grid, _: bool) -> str:
         rows = (" & ".join(self.show(e) for e in row.entries) for row in node.rows)
         return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 

@@ -7,37 +7,25 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from sympy import MatrixExpr, S
-from sympy.core.basic import Basic
-from sympy.tensor.indexed import Idx
 
-from symgrad.errors import UnsupportedError
 from symgrad.render.names import Vocabulary
 from symgrad.render.tree import (
-    Bars,
     Call,
     Cases,
     Chain,
     Compound,
-    Delta,
     Grid,
     Hadamard,
-    HadamardRaised,
-    Indicator,
     Leaf,
-    Mapped,
     MaximumOver,
     Minus,
     Node,
     Plus,
-    Raised,
     Ratio,
     Relation,
-    Root,
-    Share,
     Slope,
     Summed,
     Times,
-    Transposed,
 )
 
 CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
@@ -45,9 +33,14 @@ _LOOSE = (Plus, Minus, Cases, Relation)  # never a factor without brackets
 
 
 class Printer(ABC):
-    """Spells a tree.  ``last``: no factor follows, so that a sum or ``log x`` may stand without brackets."""
+    """Spells a tree: a node by the method ``show_`` with the name of its class, as SymPy's printers do.
+
+    A dialect has those that are not here.  ``last``: no factor follows, so that a sum or ``log x`` may stand without
+    brackets.
+    """
 
     minus: str
+    beside: str  # what stands between the factors of a product
     circle: str  # the sign of the entrywise product
     over: str  # and of the entrywise quotient
     relations: ClassVar[Mapping[str, str]]
@@ -60,58 +53,45 @@ class Printer(ABC):
 
     def show(self, node: Node, last: bool = True) -> str:
         """The spelling of a node, without brackets around it."""
-        match node:
-            case Leaf(expr):
-                return self.leaf(expr)
-            case Delta(left, right):
-                return self.delta(left, right)
-            case Slope(of, wrt):
-                return self.slope(of, wrt)
-            case Minus(body):
-                return self.minus + self.factor(body, last)
-            case Plus(terms):
-                return self._plus(terms)
-            case Times(factors):
-                *others, final = factors
-                return self.product([*(self._side_by_side(f, False) for f in others), self._final(final, last)])
-            case Ratio(above, below):
-                return self.ratio(above, below)
-            case Raised(base, exponent):
-                return self.power(base, exponent)
-            case Root(body):
-                return self.root(body)
-            case Call(function, args):
-                return self.call(function, args, last)
-            case Bars(body):
-                return self.bars(body)
-            case Indicator(relation):
-                return self.indicator(relation)
-            case Share(index, entries):
-                return self.share(index, entries)
-            case Summed(indices, body):
-                return self.total(indices, self.factor(body, last))
-            case MaximumOver(indices, body):
-                return self.maximum(indices, self.factor(body, last))
-            case Chain(factors):
-                return self.product([self._link(f) for f in factors])
-            case Hadamard(factors, below):
-                return self._hadamard(factors, below)
-            case HadamardRaised(base, exponent):
-                return self.hadamard_power(self.tight(base), exponent)
-            case Transposed(body):
-                return self.transpose(self.tight(body))
-            case Mapped(variable, body, argument):
-                return self.mapped(variable, body, argument)
-            case Relation(sign, left, right):
-                return f"{self.show(left)} {self.relations[sign]} {self.show(right)}"
-            case Compound(word, conditions):
-                shown = (self.bracket(c) if isinstance(c, Compound) else self.show(c) for c in conditions)
-                return self.joints[word].join(shown)
-            case Cases():
-                return self.by_cases(node)
-            case Grid():
-                return self.grid(node)
-        raise UnsupportedError(f"no spelling for {type(node).__name__}")
+        spelled: str = getattr(self, f"show_{type(node).__name__}")(node, last)
+        return spelled
+
+    @abstractmethod
+    def bracket(self, node: Node) -> str:
+        """A node in round brackets."""
+
+    def show_Minus(self, node: Minus, last: bool) -> str:
+        return self.minus + self.factor(node.body, last)
+
+    def show_Plus(self, node: Plus, _: bool) -> str:
+        first, *others = node.terms
+        shown = self.bracket(first) if self._goes_on(first) or isinstance(first, Cases) else self.show(first)
+        for place, term in enumerate(others, 1):
+            sign, body = (self.minus, term.body) if isinstance(term, Minus) else ("+", term)
+            runs_on = place < len(others) and self._goes_on(body)
+            spelled = self.bracket(body) if isinstance(body, _LOOSE) or runs_on else self.show(body)
+            shown += f" {sign} {spelled}"
+        return shown
+
+    def show_Times(self, node: Times, last: bool) -> str:
+        *others, final = node.factors
+        return self.beside.join([*(self._side_by_side(f, False) for f in others), self._final(final, last)])
+
+    def show_Chain(self, node: Chain, _: bool) -> str:
+        return self.beside.join(self._apart(f, Hadamard, Times) for f in node.factors)
+
+    def show_Hadamard(self, node: Hadamard, _: bool) -> str:
+        above, below = (
+            [self._apart(part, Chain, Hadamard, Times) for part in parts] for parts in (node.factors, node.below)
+        )
+        return f" {self.over} ".join([f" {self.circle} ".join(above), *below])
+
+    def show_Relation(self, node: Relation, _: bool) -> str:
+        return f"{self.show(node.left)} {self.relations[node.sign]} {self.show(node.right)}"
+
+    def show_Compound(self, node: Compound, _: bool) -> str:
+        shown = (self.bracket(c) if isinstance(c, Compound) else self.show(c) for c in node.conditions)
+        return self.joints[node.word].join(shown)
 
     def factor(self, node: Node, last: bool) -> str:
         """A node as one factor of a product, or after a sign."""
@@ -134,16 +114,6 @@ class Printer(ABC):
         """A node that a superscript follows."""
         return self.show(node) if isinstance(node, (Leaf, Grid)) else self.bracket(node)
 
-    def _plus(self, terms: Sequence[Node]) -> str:
-        first, *others = terms
-        shown = self.bracket(first) if self._goes_on(first) or isinstance(first, Cases) else self.show(first)
-        for place, term in enumerate(others, 1):
-            sign, body = ("-", term.body) if isinstance(term, Minus) else ("+", term)
-            runs_on = place < len(others) and self._goes_on(body)
-            spelled = self.bracket(body) if isinstance(body, _LOOSE) or runs_on else self.show(body)
-            shown += f" {self.minus if sign == '-' else '+'} {spelled}"
-        return shown
-
     def _goes_on(self, node: Node) -> bool:
         """Whether a term ends in cases that show where they begin alone, so that what follows would be taken for one of
         them."""
@@ -156,93 +126,9 @@ class Printer(ABC):
                 return self._goes_on(factors[-1])
         return False
 
-    def _link(self, node: Node) -> str:
-        """A factor of a matrix product."""
-        return self.bracket(node) if isinstance(node, (Hadamard, Times, *_LOOSE)) else self.show(node, False)
-
-    def _hadamard(self, factors: Sequence[Node], below: Sequence[Node]) -> str:
-        def part(node: Node) -> str:
-            loose = isinstance(node, (Chain, Hadamard, Times, *_LOOSE))
-            return self.bracket(node) if loose else self.show(node, False)
-
-        over = "".join(f" {self.over} {part(node)}" for node in below)
-        return f" {self.circle} ".join(part(node) for node in factors) + over
-
-    @abstractmethod
-    def leaf(self, expr: Basic) -> str:
-        """A number, a symbol, an entry or a matrix symbol."""
-
-    @abstractmethod
-    def delta(self, left: Basic, right: Basic) -> str:
-        """A Kronecker delta."""
-
-    @abstractmethod
-    def slope(self, of: Node, wrt: Node) -> str:
-        """A derivative."""
-
-    @abstractmethod
-    def product(self, parts: Sequence[str]) -> str:
-        """Factors side by side."""
-
-    @abstractmethod
-    def ratio(self, above: Node, below: Node) -> str:
-        """A fraction."""
-
-    @abstractmethod
-    def power(self, base: Node, exponent: Node) -> str:
-        """A power."""
-
-    @abstractmethod
-    def root(self, body: Node) -> str:
-        """A square root."""
-
-    @abstractmethod
-    def call(self, function: str, args: Sequence[Node], last: bool) -> str:
-        """A function of arguments."""
-
-    @abstractmethod
-    def bars(self, body: Node) -> str:
-        """An absolute value."""
-
-    @abstractmethod
-    def indicator(self, relation: Relation) -> str:
-        """A relation in square brackets: 1 where it holds, else 0."""
-
-    @abstractmethod
-    def share(self, index: Basic, entries: Sequence[Node]) -> str:
-        """What the entry at an index has of the 1 that the largest share."""
-
-    @abstractmethod
-    def total(self, indices: Sequence[Idx], body: str) -> str:
-        """A sum over indices."""
-
-    @abstractmethod
-    def maximum(self, indices: Sequence[Idx], body: str) -> str:
-        """The largest value along indices."""
-
-    @abstractmethod
-    def bracket(self, node: Node) -> str:
-        """A node in round brackets."""
-
-    @abstractmethod
-    def transpose(self, body: str) -> str:
-        """A transpose."""
-
-    @abstractmethod
-    def hadamard_power(self, base: str, exponent: Node) -> str:
-        """An entrywise power."""
-
-    @abstractmethod
-    def mapped(self, variable: Node, body: Node, argument: Node) -> str:
-        """A function of one's own, applied entry by entry."""
-
-    @abstractmethod
-    def by_cases(self, node: Cases) -> str:
-        """A function defined by cases."""
-
-    @abstractmethod
-    def grid(self, node: Grid) -> str:
-        """An explicit matrix."""
+    def _apart(self, node: Node, *kinds: type[Node]) -> str:
+        """A factor of a matrix product, or of an entrywise one: ``kinds`` need brackets there."""
+        return self.bracket(node) if isinstance(node, (*kinds, *_LOOSE)) else self.show(node, False)
 
 
 def is_plain(args: Sequence[Node]) -> bool:

@@ -8,7 +8,6 @@ from unicodedata import combining
 
 from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
-from sympy.tensor.indexed import Idx
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.render.names import index_letter, leaf_indices, leaf_name
@@ -19,17 +18,21 @@ from symgrad.render.tree import (
     Cases,
     Delta,
     Grid,
+    HadamardRaised,
     Indicator,
     Leaf,
+    Mapped,
+    MaximumOver,
     Node,
     Plus,
     Raised,
     Ratio,
-    Relation,
     Root,
+    Share,
     Slope,
     Summed,
     Times,
+    Transposed,
 )
 from symgrad.spelling import entry_spelled, scientific, spelled, word
 
@@ -45,14 +48,15 @@ class TextPrinter(Printer):
     minus = "−"
     cases_are_open = False
     ratio_is_closed = False
+    beside = " "
     circle = "⊙"
     over = "⊘"
     joints: ClassVar = {"and": " and ", "or": " or "}
     relations: ClassVar = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
-    def leaf(self, expr: Basic) -> str:
-        name = leaf_name(expr)
-        if name is not None:
+    def show_Leaf(self, node: Leaf, _: bool) -> str:
+        expr = node.expr
+        if (name := leaf_name(expr)) is not None:
             return self._named(name, leaf_indices(expr))
         if isinstance(expr, (OneMatrix, ZeroMatrix, Identity)):
             return _special(expr)
@@ -71,20 +75,17 @@ class TextPrinter(Printer):
         joined = ("" if all(len(letter) == 1 for letter in letters) else ",").join(letters)
         return f"{entry_spelled(self.names.entry_word(name, len(indices)))}_{joined}"
 
-    def delta(self, left: Basic, right: Basic) -> str:
-        return f"δ_{index_letter(left)}{index_letter(right)}"
+    def show_Delta(self, node: Delta, _: bool) -> str:
+        return f"δ_{index_letter(node.left)}{index_letter(node.right)}"
 
-    def slope(self, of: Node, wrt: Node) -> str:
-        simple = isinstance(of, (Leaf, Call))
-        above = self.show(of) if simple else self.bracket(of)
-        return f"∂{' ' if isinstance(of, Call) else ''}{above}/∂{self.show(wrt)}"
+    def show_Slope(self, node: Slope, _: bool) -> str:
+        above = self.show(node.of) if isinstance(node.of, (Leaf, Call)) else self.bracket(node.of)
+        return f"∂{' ' if isinstance(node.of, Call) else ''}{above}/∂{self.show(node.wrt)}"
 
-    def product(self, parts: Sequence[str]) -> str:
-        return " ".join(parts)
-
-    def ratio(self, above: Node, below: Node) -> str:
+    def show_Ratio(self, node: Ratio, _: bool) -> str:
         closed = (Leaf, Delta, Raised, Root, Call, Bars, Indicator)
         loose = (Summed, Slope)
+        above, below = node.above, node.below
         factors = above.factors if isinstance(above, Times) else ()
         heavy = isinstance(above, (*loose, Plus, Ratio)) or any(isinstance(f, loose) for f in factors)
         top = self.bracket(above) if heavy else self.show(above, last=False)
@@ -93,51 +94,52 @@ class TextPrinter(Printer):
     def tight(self, node: Node) -> str:
         return self.bracket(node) if isinstance(node, Leaf) and scientific(node.expr) else super().tight(node)
 
-    def power(self, base: Node, exponent: Node) -> str:
-        spelled_exponent = self.show(exponent)
-        if spelled_exponent.isdigit():
-            return self.tight(base) + spelled_exponent.translate(SUPERSCRIPT)
-        return f"{self.tight(base)}^{spelled_exponent if isinstance(exponent, Leaf) else f'({spelled_exponent})'}"
+    def show_Raised(self, node: Raised, _: bool) -> str:
+        base, exponent = self.tight(node.base), self.show(node.exponent)
+        if exponent.isdigit():
+            return base + exponent.translate(SUPERSCRIPT)
+        return f"{base}^{exponent if isinstance(node.exponent, Leaf) else f'({exponent})'}"
 
-    def root(self, body: Node) -> str:
-        return f"√{self.tight(body)}"
+    def show_Root(self, node: Root, _: bool) -> str:
+        return f"√{self.tight(node.body)}"
 
-    def call(self, function: str, args: Sequence[Node], last: bool) -> str:
-        name = FUNCTIONS.get(function, function)
+    def show_Call(self, node: Call, last: bool) -> str:
+        name = FUNCTIONS.get(node.function, node.function)
         if name == "H":
             name = self.names.function("H", "step")
-        if last and function not in CLOSED and is_plain(args):
-            return f"{name} {self.show(args[0])}"
-        return f"{name}({', '.join(self.show(a) for a in args)})"
+        if last and node.function not in CLOSED and is_plain(node.args):
+            return f"{name} {self.show(node.args[0])}"
+        return f"{name}({', '.join(map(self.show, node.args))})"
 
-    def bars(self, body: Node) -> str:
-        return f"|{self.show(body)}|"
+    def show_Bars(self, node: Bars, _: bool) -> str:
+        return f"|{self.show(node.body)}|"
 
-    def indicator(self, relation: Relation) -> str:
-        return f"[{self.show(relation)}]"
+    def show_Indicator(self, node: Indicator, _: bool) -> str:
+        return f"[{self.show(node.relation)}]"
 
-    def share(self, index: Basic, entries: Sequence[Node]) -> str:
-        return f"{MEANINGS[selection].text}_{index_letter(index)}({', '.join(map(self.show, entries))})"
+    def show_Share(self, node: Share, _: bool) -> str:
+        return f"{MEANINGS[selection].text}_{index_letter(node.index)}({', '.join(map(self.show, node.entries))})"
 
-    def total(self, indices: Sequence[Idx], body: str) -> str:
-        return " ".join([*(f"Σ_{index_letter(i)}" for i in indices), body])
+    def show_Summed(self, node: Summed, last: bool) -> str:
+        return " ".join([*(f"Σ_{index_letter(i)}" for i in node.indices), self.factor(node.body, last)])
 
-    def maximum(self, indices: Sequence[Idx], body: str) -> str:
-        return " ".join([*(f"max_{index_letter(i)}" for i in indices), body])
+    def show_MaximumOver(self, node: MaximumOver, last: bool) -> str:
+        return " ".join([*(f"max_{index_letter(i)}" for i in node.indices), self.factor(node.body, last)])
 
     def bracket(self, node: Node) -> str:
         return f"({self.show(node)})"
 
-    def transpose(self, body: str) -> str:
-        return f"{body}ᵀ"
+    def show_Transposed(self, node: Transposed, _: bool) -> str:
+        return f"{self.tight(node.body)}ᵀ"
 
-    def hadamard_power(self, base: str, exponent: Node) -> str:
-        return f"{base}^⊙{self.show(exponent) if isinstance(exponent, Leaf) else self.bracket(exponent)}"
+    def show_HadamardRaised(self, node: HadamardRaised, _: bool) -> str:
+        exponent = self.show(node.exponent) if isinstance(node.exponent, Leaf) else self.bracket(node.exponent)
+        return f"{self.tight(node.base)}^⊙{exponent}"
 
-    def mapped(self, variable: Node, body: Node, argument: Node) -> str:
-        return f"({self.show(variable)} ↦ {self.show(body)})({self.show(argument)})"
+    def show_Mapped(self, node: Mapped, _: bool) -> str:
+        return f"({self.show(node.variable)} ↦ {self.show(node.body)})({self.show(node.argument)})"
 
-    def by_cases(self, node: Cases) -> str:
+    def show_Cases(self, node: Cases, _: bool) -> str:
         shown = []
         for case in node.cases:
             if case.condition is None:
@@ -147,7 +149,7 @@ class TextPrinter(Printer):
                 shown.append(f"{value} if {self.show(case.condition)}")
         return ", ".join(shown)
 
-    def grid(self, node: Grid) -> str:
+    def show_Grid(self, node: Grid, _: bool) -> str:
         return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
 
 

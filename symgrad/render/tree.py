@@ -14,14 +14,19 @@ from sympy.tensor.indexed import Idx
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Node:
+    """A part of a formula."""
+
+
+@dataclass(frozen=True)
+class Leaf(Node):
     """A number, a symbol, an entry of an array, or a matrix symbol (a ones matrix and the identity too)."""
 
     expr: Basic
 
 
 @dataclass(frozen=True)
-class Delta:
+class Delta(Node):
     """A Kronecker delta; the running index comes first."""
 
     left: Basic
@@ -29,7 +34,7 @@ class Delta:
 
 
 @dataclass(frozen=True)
-class Slope:
+class Slope(Node):
     """The derivative of ``of`` with respect to ``wrt``."""
 
     of: Node
@@ -37,28 +42,28 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class Minus:
+class Minus(Node):
     """The negative of ``body``, which has no sign of its own."""
 
     body: Node
 
 
 @dataclass(frozen=True)
-class Plus:
+class Plus(Node):
     """A sum of at least two terms; subtracted terms are ``Minus``."""
 
     terms: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class Times:
+class Times(Node):
     """A product of at least two factors that commute, except that a matrix may stand last."""
 
     factors: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Ratio(Node):
     """``above`` divided by ``below``."""
 
     above: Node
@@ -66,7 +71,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Raised:
+class Raised(Node):
     """``base`` to the power ``exponent``."""
 
     base: Node
@@ -74,14 +79,14 @@ class Raised:
 
 
 @dataclass(frozen=True)
-class Root:
+class Root(Node):
     """The square root of ``body``."""
 
     body: Node
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Node):
     """A function of its arguments; of a matrix, entry by entry."""
 
     function: str
@@ -89,21 +94,21 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Bars:
+class Bars(Node):
     """The absolute value of ``body``."""
 
     body: Node
 
 
 @dataclass(frozen=True)
-class Indicator:
+class Indicator(Node):
     """1 where ``relation`` holds, else 0."""
 
     relation: Relation
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Node):
     """What the entry at ``index`` has of the 1 that the largest entries share: those of one row that runs over the
     index, or several entries of which it is the number."""
 
@@ -112,7 +117,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Summed:
+class Summed(Node):
     """The sum of ``body`` over whole axes, the outermost index first."""
 
     indices: tuple[Idx, ...]
@@ -120,7 +125,7 @@ class Summed:
 
 
 @dataclass(frozen=True)
-class MaximumOver:
+class MaximumOver(Node):
     """The largest value of ``body`` along whole axes, the outermost index first."""
 
     indices: tuple[Idx, ...]
@@ -128,14 +133,14 @@ class MaximumOver:
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Node):
     """A matrix product."""
 
     factors: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class Hadamard:
+class Hadamard(Node):
     """An entrywise product, divided entry by entry by each matrix in ``below``."""
 
     factors: tuple[Node, ...]
@@ -143,7 +148,7 @@ class Hadamard:
 
 
 @dataclass(frozen=True)
-class HadamardRaised:
+class HadamardRaised(Node):
     """The entrywise power of a matrix."""
 
     base: Node
@@ -151,14 +156,14 @@ class HadamardRaised:
 
 
 @dataclass(frozen=True)
-class Transposed:
+class Transposed(Node):
     """The transpose of ``body``."""
 
     body: Node
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Mapped(Node):
     """``variable -> body`` applied to every entry of the matrix ``argument``."""
 
     variable: Node
@@ -167,7 +172,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class Relation:
+class Relation(Node):
     """``left sign right``, where ``sign`` is one of SymPy's: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``."""
 
     sign: str
@@ -176,7 +181,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Compound:
+class Compound(Node):
     """Conditions of which all hold (``and``), or one (``or``)."""
 
     word: str
@@ -184,7 +189,7 @@ class Compound:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Node):
     """One case of a function defined by cases; no condition means otherwise."""
 
     value: Node
@@ -192,54 +197,24 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Cases:
+class Cases(Node):
     """A function defined by cases."""
 
     cases: tuple[Case, ...]
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Node):
     """One row of an explicit matrix."""
 
     entries: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Node):
     """An explicit matrix."""
 
     rows: tuple[Row, ...]
-
-
-Node = (
-    Leaf
-    | Delta
-    | Slope
-    | Minus
-    | Plus
-    | Times
-    | Ratio
-    | Raised
-    | Root
-    | Call
-    | Bars
-    | Indicator
-    | Share
-    | Summed
-    | MaximumOver
-    | Chain
-    | Hadamard
-    | HadamardRaised
-    | Transposed
-    | Mapped
-    | Relation
-    | Compound
-    | Case
-    | Cases
-    | Row
-    | Grid
-)
 
 
 def children(node: Node) -> Iterator[Node]:
