@@ -7,7 +7,7 @@ import time
 import pytest
 
 from symgrad import derive
-from symgrad.render.entries import entries_to_latex, entries_to_text
+from symgrad.explicit.listing import entries_to_latex, entries_to_text
 
 
 def text(loss: str, wrt: tuple[str, ...] = ("W", "b"), shape: tuple[int, int, int] = (2, 4, 3), **kwargs: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from symgrad.errors import InputError
 from symgrad.render.formula import latex_to_mathml
@@ -11,7 +10,7 @@ from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
 from symgrad.render.mathml import MathPrinter
 from symgrad.render.names import Vocabulary, leaf_name
-from symgrad.render.page import Line, Page
+from symgrad.render.page import Line
 from symgrad.render.printer import Printer
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node, Slope
@@ -61,19 +60,11 @@ def numbered(record: Record, number: int, evaluation: Record | None = None) -> E
     Raises ``InputError`` where there is no such line.
     """
     page = layout(record, evaluation=evaluation)
-    lines = {line.number: line for line in _lines(page)}
+    lines = {line.number: line for line in page.lines}
     if number not in lines:
         raise InputError(f"there is no line {number}: the derivation has lines 1 to {len(lines)}")
     return _equation(lines[number], page.names)
 
 
 def _equation(line: Line, names: Vocabulary) -> Equation:
-    return Equation(tuple(side for side in (line.name, line.left, line.right) if side), names)
-
-
-def _lines(page: Page) -> Iterator[Line]:
-    """The lines of a page, those that go on from the one above with its left side again."""
-    for section in (*page.sections, *([page.evaluation] if page.evaluation else [])):
-        for group in section.groups:
-            for line in group:
-                yield replace(line, left=line.left or group[0].left)
+    return Equation((*line.lefts, line.right), names)

@@ -92,10 +92,9 @@ class _HtmlPage:
         self.beside = beside
         self.anchor = anchor = page.anchor
         keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
-        sections = [*page.sections, *([page.evaluation] if page.evaluation else [])]
-        numbers = {line.number for section in sections for group in section.groups for line in group if line.number}
+        numbers = {line.number for line in page.lines if line.number}
         self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor, numbers)
-        self.lines = Lines(sections, self.spelling, self.beside.details)
+        self.lines = Lines(page.lines, self.spelling, self.beside.details)
 
     def section(self) -> str:
         words = self.content.warning
@@ -191,7 +190,7 @@ class _HtmlPage:
     def proof(self, problems: Sequence[str]) -> str:
         """Each line with its mark and how that was reached; then what is not about a line."""
         rows = []
-        for line in self.lines.all:
+        for line in self.content.lines:
             assert line.left is not None
             mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
             sign = mark_sign(mark)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from symgrad.render.formula import escaped
 from symgrad.render.html_words import Spelling, size_words
 from symgrad.render.page import ClosedForm, Line, Section
 from symgrad.render.text import mark_sign
 from symgrad.render.text_printer import width
-from symgrad.render.tree import Node
 
 # In columns of the text form: such a right side needs the place of its reason on a wide page, or on a less wide one;
 # and so does the longer of two forms that would stand side by side.
@@ -22,23 +20,22 @@ Cells = Sequence[tuple[str, str]]
 
 
 class Lines:
-    """Writes the lines of some sections, which may link to each other.
+    """Writes sections made of some ``lines``, which may link to each other.
 
     ``details`` has of each line how its mark was reached.
     """
 
-    def __init__(self, sections: Sequence[Section], spelling: Spelling, details: Mapping[int, str]) -> None:
+    def __init__(self, lines: Sequence[Line], spelling: Spelling, details: Mapping[int, str]) -> None:
         self.spelling = spelling
         self.anchor = spelling.anchor
         self.details = details
-        self.all = [line for section in sections for group in section.groups for line in _with_left(group)]
-        self.index = {line.number: line for line in self.all if not line.matrix}
-        self.matrix = {line.cites[0]: line for line in self.all if line.matrix and line.cites}
+        self.index = {line.number: line for line in lines if not line.matrix}
+        self.matrix = {line.cites[0]: line for line in lines if line.matrix and line.cites}
 
     def section(self, section: Section) -> str:
         """A heading and its lines; those in matrix notation beside what they say in index notation."""
         array = f" {self.spelling.math(section.array)}" if section.array else ""
-        paired = any(self._partner(line) for group in section.groups for line in group)
+        paired = any(map(self._partner, section.lines))
         kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
         rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
         body = f"<tbody>{''.join(rows)}</tbody>"
@@ -125,14 +122,6 @@ def _heads(heads: Mapping[str, str]) -> str:
     """The heads of the columns of lines."""
     cells = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads.items())
     return f"<thead><tr>{cells}</tr></thead>"
-
-
-def _with_left(group: Sequence[Line]) -> Iterator[Line]:
-    """Lines that go on from the one above, with its left side again."""
-    left: Node | None = None
-    for line in group:
-        left = line.left or left
-        yield replace(line, left=left)
 
 
 def _row(cells: Cells, kinds: Sequence[str], anchor: str = "") -> str:

@@ -51,9 +51,9 @@ class Spelling:
         """One formula."""
         return self.formula(self.printer.show(node), self.text(node))
 
-    def equation(self, left: Node, right: Node, name: Node | None = None) -> str:
-        """Two sides in one formula, after a name where the left side has one."""
-        return self._sides([side for side in (name, left, right) if side])
+    def equation(self, left: Node, right: Node) -> str:
+        """Two sides in one formula."""
+        return self._sides([left, right])
 
     def relation(self, right: Node) -> str:
         """A right side with the sign before it."""
@@ -61,7 +61,7 @@ class Spelling:
 
     def left(self, line: Line) -> str:
         """The left side of a line that has one, with its name."""
-        return self._sides([side for side in (line.name, line.left) if side])
+        return self._sides(line.lefts)
 
     def _sides(self, nodes: Sequence[Node], before: str = "") -> str:
         """Formulas with an equals sign between them.  Each is converted by itself: most stand on the page twice."""

@@ -65,8 +65,7 @@ def closed_forms_latex(record: Record) -> str:
     printer = LatexPrinter(page.names)
     rows = []
     for line in page.closed_lines:
-        left = " = ".join(printer.show(side) for side in (line.name, line.left) if side)
-        rows.append(f"{left} &= {printer.show(line.right)}")
+        rows.append(f"{' = '.join(map(printer.show, line.lefts))} &= {printer.show(line.right)}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
@@ -124,9 +123,8 @@ class _LatexPage:
             yield f"{heading}[{escaped(a.key)}] {self._words(a.words)}: {equation}{shown}."
 
     def _section(self, section: Section) -> str:
-        lines = [line for group in section.groups for line in group]
         array = f" {self._math(section.array)}" if section.array else ""
-        return _heading(f"{self._words(section.title)}{array}") + self._block(lines, EQUATION)
+        return _heading(f"{self._words(section.title)}{array}") + self._block(section.lines, EQUATION)
 
     def _block(self, lines: Sequence[Line], room: float) -> str:
         """Lines aligned at their equals signs, the reasons in a column at the right."""
@@ -139,15 +137,9 @@ class _LatexPage:
             reason = self._reason(line)
             box = rf" && \parbox[t]{{{REASON}\linewidth}}{{\raggedright\footnotesize {reason}}}" if reason else " &&"
             tag = rf" \tag{{{line.number}}}" if line.number is not None else ""
-            rows.append(f"{self._left(line)} &= {right}{box}{tag}")
+            rows.append(f"{' = '.join(map(self.printer.show, line.lefts))} &= {right}{box}{tag}")
         joined = " \\\\[3pt]\n".join(rows)
         return f"\\begin{{flalign*}}\n{joined}\n\\end{{flalign*}}"
-
-    def _left(self, line: Line) -> str:
-        if line.left is None:
-            return ""
-        left = self.printer.show(line.left)
-        return f"{self.printer.show(line.name)} = {left}" if line.name else left
 
     def _ruled(self, line: Line) -> str:
         """The text form of a left side, where a derivative takes about half of its characters in LaTeX."""

@@ -82,7 +82,7 @@ class _MarkdownPage:
 
     def _section(self, section: Section) -> str:
         array = f" {self._math(section.array)}" if section.array else ""
-        rows = [self._row(line) for group in section.groups for line in group]
+        rows = [self._row(line) for line in section.lines]
         table = _table(("", "", "", "reason", "proof"), rows, "rrlll")
         return f"## {self._words(section.title)}{array}\n\n{table}"
 
@@ -91,8 +91,7 @@ class _MarkdownPage:
         return number, self._left(line), self._right(line), self._reason(line), escaped(mark_words(line.mark))
 
     def _left(self, line: Line) -> str:
-        sides = [side for side in (line.name, line.left) if side and line.left]
-        return _displayed(" = ".join(map(self.printer.show, sides))) if sides else ""
+        return _displayed(" = ".join(map(self.printer.show, line.lefts))) if line.left else ""
 
     def _right(self, line: Line) -> str:
         return _displayed(f"= {self.printer.show(line.right)}")

@@ -49,7 +49,6 @@ class Formula:
         return Formula(self.latex + other.latex, self.words + other.words)
 
 
-NOTHING = Formula("", "")
 EQUALS = Formula(" = ", " = ")
 NOT_ZERO = Formula(r" \ne 0", " ≠ 0")
 TO = Formula(r" \to ", " → ")
@@ -134,12 +133,12 @@ class _MathPage:
             yield _table([(_text(f"[{c.key}] {c.words}{cited(c.lines)}"),) for c in page.conventions])
         if page.evaluation:
             yield _heading(page.evaluation.title)
-            yield _table([self._row(line) for group in page.evaluation.groups for line in group])
+            yield _table(list(map(self._row, page.evaluation.lines)))
 
     def _titled(self) -> Iterator[tuple[str, Sequence[Line]]]:
         for section in self.content.sections:
             title = f"{section.title} {self.plain.show(section.array)}" if section.array else section.title
-            yield title, [line for group in section.groups for line in group]
+            yield title, section.lines
         if self.content.closed:
             yield GRADIENTS, self.content.closed_lines
 
@@ -159,16 +158,11 @@ class _MathPage:
             mark = _text("")
         if beneath:
             reason = _grid([(reason,), *((piece,) for piece in beneath)])
-        return number, _piece(self._left(line)), _piece(Formula("= ", "= ") + self._show(line.right)), reason, mark
+        left = Formula(*(" = ".join(map(show, line.lefts)) for show in (self.printer.show, self.plain.show)))
+        return number, _piece(left), _piece(Formula("= ", "= ") + self._show(line.right)), reason, mark
 
     def _divisor(self, node: Node) -> Piece:
         return _piece(Formula(r"\quad [", "[") + self._show(node) + NOT_ZERO + Formula("]", "]"))
-
-    def _left(self, line: Line) -> Formula:
-        if line.left is None:
-            return NOTHING
-        left = self._show(line.left)
-        return self._show(line.name) + EQUALS + left if line.name else left
 
     def _shapes(self, line: Line) -> Iterator[Formula]:
         for product in line.products:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symgrad.render.letters import AxisRow
 from symgrad.render.names import Vocabulary
@@ -47,6 +47,11 @@ class Line:
     shape: Shape | None = None
     matrix: bool = False
 
+    @property
+    def lefts(self) -> tuple[Node, ...]:
+        """The name of the left side, if it has one, and the left side; nothing where the line goes on."""
+        return tuple(side for side in (self.name, self.left) if side and self.left)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -55,6 +60,11 @@ class Section:
     title: str
     array: Node | None
     groups: tuple[tuple[Line, ...], ...]
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of all groups."""
+        return [line for group in self.groups for line in group]
 
 
 @dataclass(frozen=True)
@@ -141,8 +151,13 @@ class Page:
         return (*index, *(form.matrix for form in self.closed if form.matrix))
 
     @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all sections, those that go on from the one above with its left side again."""
+        sections = (*self.sections, *([self.evaluation] if self.evaluation else []))
+        groups = [group for section in sections for group in section.groups]
+        return tuple(replace(line, left=line.left or group[0].left) for group in groups for line in group)
+
+    @property
     def has_indicator(self) -> bool:
         """Whether a formula has a relation in brackets, which is 1 where it holds."""
-        sections = (*self.sections, *([self.evaluation] if self.evaluation else []))
-        lines = [line for section in sections for group in section.groups for line in group]
-        return any(contains(line.right, Indicator) for line in (*lines, *self.closed_lines))
+        return any(contains(line.right, Indicator) for line in (*self.lines, *self.closed_lines))
