@@ -48,6 +48,10 @@ class Bench:
     inputs: Arrays
     _apart: dict[str, tuple[Evaluator, list[str]]] = field(default_factory=dict, init=False, repr=False)
 
+    def at(self, **inputs: np.ndarray) -> Bench:
+        """The same record at other values of some inputs."""
+        return Bench(self.record, self.sizes, {**self.inputs, **inputs})
+
     @cached_property
     def lines(self) -> dict[str, Step]:
         """For each array on the way, latest first, the line that gives its adjoint."""

@@ -26,7 +26,7 @@ from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
 from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, returned, watched
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
-from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation
+from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are
 from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
 from symgrad.sampling import Sample, possible
@@ -203,10 +203,7 @@ def _with_zeros(
     zero = tuple(name for name in given[0] if name in wrong and not any(np.any(g[name]) for g in given))
     if not zero:
         return found
-    words = (
-        f"the gradient by {zero[0]} is zero" if len(zero) == 1 else f"the gradients by {' and '.join(zero)} are zero"
-    )
-    said = Explanation("zero", words, zero, None, "", "", 0.0)
+    said = Explanation("zero", f"{gradients_are(zero)} zero", zero, None, "", "", 0.0)
     if set(zero) == wrong:
         return said, *(e for e in found if e.kind == "path")
     whole = tuple(e for e in found if wrong <= set(e.arrays))

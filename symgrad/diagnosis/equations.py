@@ -64,14 +64,14 @@ def of_equations(record: Record) -> Iterator[Hypothesis]:
 def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
     line = definition_line(record, edit.name)
     yours = partial(_yours, record, edit)
-    yield Hypothesis(edit.kind, edit.cost, _everywhere(edit), line, edit.words, yours)
-    forward = _on_the_way_forward(edit)
-    yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, partial(_only, edit, "forward"), yours)
+    yield Hypothesis(edit.kind, edit.cost, partial(_everywhere, edit), line, edit.words, yours)
+    forward, words = partial(_on_the_way_forward, edit), lambda: f"{edit.words()}, on the way forward alone"
+    yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, words, yours)
     if edit.is_small:
-        back, at = _on_the_way_back(edit), derivative_line(record, edit.name)
-        if at is not None:
-            line, yours = at, partial(_derivative, record, edit)
-        yield Hypothesis(edit.kind, edit.cost + 0.2, back, line, partial(_only, edit, "back"), yours)
+        back, words = partial(_on_the_way_back, edit), lambda: f"{edit.words()}, on the way back alone"
+        at = derivative_line(record, edit.name)
+        derivative = yours if at is None else lambda: f"that of {_yours(record, edit)}"
+        yield Hypothesis(edit.kind, edit.cost + 0.2, back, at or line, words, derivative)
 
 
 def _inner(record: Record) -> Iterator[Hypothesis]:
@@ -145,14 +145,6 @@ def _slopes(tape: Tape, program: Program, names: Set[str]) -> dict[Edge, np.ndar
     return zero | {e: other.slope(e) for e in zero if e in other.edges}
 
 
-def _only(edit: Edit, way: str) -> str:
-    return f"{edit.words()}, on the way {way} alone"
-
-
-def _derivative(record: Record, edit: Edit) -> str:
-    return f"that of {_yours(record, edit)}"
-
-
 def _yours(record: Record, edit: Edit) -> str:
     if edit.equation is None:
         return ""
@@ -161,27 +153,18 @@ def _yours(record: Record, edit: Edit) -> str:
     return " = ".join(expression_text(side, record) for side in sides)
 
 
-def _everywhere(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        values = forward(edit.program, bench.sizes, bench.inputs)
-        return gradients(bench, Tape(edit.program, bench.sizes, values).adjoints())
-
-    return predict
+def _everywhere(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
+    values = forward(edit.program, bench.sizes, bench.inputs)
+    return gradients(bench, Tape(edit.program, bench.sizes, values).adjoints())
 
 
-def _on_the_way_forward(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        values = forward(edit.program, bench.sizes, bench.inputs)
-        return gradients(bench, bench.adjoints_by({n: values[edit.read_as.get(n, n)] for n in bench.values}))
-
-    return predict
+def _on_the_way_forward(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
+    values = forward(edit.program, bench.sizes, bench.inputs)
+    return gradients(bench, bench.adjoints_by({n: values[edit.read_as.get(n, n)] for n in bench.values}))
 
 
-def _on_the_way_back(edit: Edit) -> Callable[[Bench], dict[str, np.ndarray]]:
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        return gradients(bench, bench.tape.adjoints(_slopes(bench.tape, edit.program, {edit.name})))
-
-    return predict
+def _on_the_way_back(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
+    return gradients(bench, bench.tape.adjoints(_slopes(bench.tape, edit.program, {edit.name})))
 
 
 def edits(program: Program, record: Record) -> Iterator[Edit]:
@@ -327,20 +310,15 @@ def _twice(program: Program, record: Record) -> Iterator[Edit]:
 
 
 def _applied_again(program: Program, definition: Definition, used: str) -> Program | None:
-    own = {definition.name} | {
-        n
-        for n in program.uses(definition.name)
-        if n in program.definitions and n != used and used in program.ancestors[n]
-    }
+    uses = program.uses(definition.name) & program.definitions.keys() - {used}
+    own = {definition.name} | {n for n in uses if used in program.ancestors[n]}
     if any(program.definitions[n].is_node for n in own - {definition.name}):
         return None
     bases = {program.arrays[n].base: Array(n + AGAIN, program.arrays[n].axes).base for n in own}
     first = {program.arrays[used].base: program.arrays[definition.name].base}
     added = []
-    for n in own:
-        old = program.definitions[n]
-        swap: dict[Basic, Basic] = {**{b: new for b, new in bases.items()}, **first}
-        added.append(replace(old, entry=replaced(old.entry, bases), rhs=replaced(old.rhs, swap)))
+    for old in map(program.definitions.__getitem__, own):
+        added.append(replace(old, entry=replaced(old.entry, bases), rhs=replaced(old.rhs, {**bases, **first})))
     again = {program.arrays[definition.name].base: bases[program.arrays[definition.name].base]}
     changed = {
         d.name: replace(d, rhs=replaced(d.rhs, again))

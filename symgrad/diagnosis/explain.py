@@ -14,10 +14,10 @@ from symgrad.check.fields import OutsideDomain, OutsideField
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
 from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, equal
-from symgrad.diagnosis.result import Explanation
+from symgrad.diagnosis.result import Explanation, gradients_are
 from symgrad.notation import axis_name, bound_indices
-from symgrad.render.text import expression_text, step_text, subject_text
-from symgrad.steps import Largest, Record, Step
+from symgrad.render.text import expression_text, step_text
+from symgrad.steps import Record
 
 RIGHT = Hypothesis("", 0.0, lambda bench: gradients(bench, bench.adjoints), None, str)
 
@@ -139,16 +139,12 @@ def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> _D
 
     def make() -> Explanation:
         words = "; and ".join(_fit_words(record, names, fit))
-        yours = "" if line is None or fit.factor.is_one else _times(record, record.steps[line - 1], fit.factor)
+        yours = ""
+        if line is not None and not fit.factor.is_one:
+            yours = step_text(record, line, fit.factor.expr * record.steps[line - 1].after)
         return Explanation(kind, words, names, line, _right(record, line), yours, cost)
 
     return _Draft(kind, names, line, cost, make)
-
-
-def _times(record: Record, step: Step, factor: Factor) -> str:
-    """A line with another factor."""
-    assert not isinstance(step.subject, Largest)
-    return f"{subject_text(step.subject, record)} = {expression_text(factor.expr * step.after, record)}"
 
 
 def _extra_words(record: Record, extra: Mapping[str, Fit]) -> Iterable[str]:
@@ -165,7 +161,7 @@ def _fit_words(record: Record, names: Sequence[str], fit: Fit) -> Iterable[str]:
 
 def _factor_words(record: Record, names: Sequence[str], factor: Factor) -> str:
     """Of gradients that have a factor too much, what that is."""
-    whose = f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
+    whose = gradients_are(names)
     if factor.number == -1 and not factor.powers:
         return f"{whose} of the wrong sign"
     sign = " and of the wrong sign" if factor.number < 0 else ""

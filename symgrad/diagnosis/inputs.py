@@ -14,8 +14,8 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
 from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
 from symgrad.notation import Array, array_names, entries, replaced
-from symgrad.render.text import expression_text, name_text, subject_text
-from symgrad.steps import Record, Step, Total
+from symgrad.render.text import name_text, step_text
+from symgrad.steps import Record, Step
 
 Made = Callable[[np.ndarray], np.ndarray]
 CONSTANTS = ("0.5", "2", "3", *(f"1e-{digits}" for digits in range(1, 13)))
@@ -27,18 +27,19 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
     scalars = [array for array in record.program.inputs if not array.axes]
     for one, other in combinations(scalars, 2):
         words = partial(str, f"{name_text(one.name)} and {name_text(other.name)} are taken for each other")
-        yield Hypothesis("swapped", 0.5, _exchanged(one.name, other.name), first_use(record, one.name), words)
+        exchanged = partial(_exchanged, one.name, other.name)
+        yield Hypothesis("swapped", 0.5, exchanged, first_use(record, one.name), words)
     for array in record.program.inputs:
         if array.axes and takes_labels(record, array):
             yield from _labels(record, array)
         for turn in (*_turns(array), *(() if array.axes else _constants(record, array))):
             line = first_use(record, array.name)
             words = partial(str, f"{turn.words}, on the way forward alone")
-            yield Hypothesis(turn.kind, turn.cost, _forward(array.name, turn.made), line, words)
+            yield Hypothesis(turn.kind, turn.cost, partial(_forward, array.name, turn.made), line, words)
             yours: Callable[[], str] = str
             if turn.stands is not None and (step := _last_with(record, array)):
                 line, yours = step.number, partial(_with_number, record, step, array, turn.stands)
-            everywhere = _everywhere(array.name, turn.made)
+            everywhere = partial(_everywhere, array.name, turn.made)
             yield Hypothesis(turn.kind, turn.cost + 0.05, everywhere, line, partial(str, turn.words), yours)
 
 
@@ -49,30 +50,22 @@ def _last_with(record: Record, array: Array) -> Step | None:
 
 def _with_number(record: Record, step: Step, array: Array, number: Expr) -> str:
     """What a line reads with a number in the place of every entry of an array."""
-    assert isinstance(step.subject, Total)
     after = replaced(step.after, dict.fromkeys(entries(step.after, array.name), number))
-    return f"{subject_text(step.subject, record)} = {expression_text(after, record)}"
+    return step_text(record, step.number, after)
 
 
 def _labels(record: Record, array: Array) -> Iterator[Hypothesis]:
     line = first_use(record, array.name)
     for shift, words in ((1, "one too high"), (-1, "one too low")):
-        turn = _rolled(shift)
+        rolled = partial(_everywhere, array.name, partial(np.roll, shift=shift, axis=-1))
         said = partial(str, f"the labels {name_text(array.name)} are {words}")
-        yield Hypothesis("labels", 0.5, _everywhere(array.name, turn), line, said)
+        yield Hypothesis("labels", 0.5, rolled, line, said)
     words = f"{name_text(array.name)} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
-    yield Hypothesis("assumption", 0.5, _everywhere(array.name, hardened), line, partial(str, words))
+    yield Hypothesis("assumption", 0.5, partial(_everywhere, array.name, hardened), line, partial(str, words))
     said = partial(str, f"the rows of {name_text(array.name)} are in another order than those of the other inputs")
-    for turn in (_rows_rolled(1), _rows_rolled(-1), np.flipud):
-        yield Hypothesis("labels", 1.0, _everywhere(array.name, turn), line, said)
-
-
-def _rolled(shift: int) -> Made:
-    return lambda value: np.roll(value, shift, axis=-1)
-
-
-def _rows_rolled(shift: int) -> Made:
-    return lambda value: np.roll(value, shift, axis=0)
+    turns: list[Made] = [partial(np.roll, shift=1, axis=0), partial(np.roll, shift=-1, axis=0), np.flipud]
+    for turn in turns:
+        yield Hypothesis("labels", 1.0, partial(_everywhere, array.name, turn), line, said)
 
 
 @dataclass(frozen=True)
@@ -105,39 +98,25 @@ def _constants(record: Record, array: Array) -> Iterator[_Turn]:
         yield _Turn("missing", words, 0.5, partial(np.full_like, fill_value=float(value)), value)
 
 
-def _everywhere(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _everywhere(name: str, turn: Made, bench: Bench) -> dict[str, np.ndarray]:
     """The proved gradient at another input."""
-
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        other = _turned(bench, name, turn)
-        return gradients(bench, other.adjoints)
-
-    return predict
+    return gradients(bench, _turned(bench, name, turn).adjoints)
 
 
-def _exchanged(one: str, other: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _exchanged(one: str, other: str, bench: Bench) -> dict[str, np.ndarray]:
     """The proved gradient where two numbers have each other's value."""
-
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        turned = {one: bench.inputs[other], other: bench.inputs[one]}
-        return gradients(bench, Bench(bench.record, bench.sizes, {**bench.inputs, **turned}).adjoints)
-
-    return predict
+    return gradients(bench, bench.at(**{one: bench.inputs[other], other: bench.inputs[one]}).adjoints)
 
 
-def _forward(name: str, turn: Made) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _forward(name: str, turn: Made, bench: Bench) -> dict[str, np.ndarray]:
     """The proved lines with the arrays of the forward equations as another input makes them, the input itself being as
     it is."""
-
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        other = _turned(bench, name, turn)
-        return gradients(bench, bench.adjoints_by({**other.values, name: bench.inputs[name]}))
-
-    return predict
+    other = _turned(bench, name, turn)
+    return gradients(bench, bench.adjoints_by({**other.values, name: bench.inputs[name]}))
 
 
 def _turned(bench: Bench, name: str, turn: Made) -> Bench:
     value = turn(bench.inputs[name])
     if value.shape != bench.inputs[name].shape:
         raise NotHere(name)
-    return Bench(bench.record, bench.sizes, {**bench.inputs, name: value})
+    return bench.at(**{name: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from itertools import combinations, permutations
+from typing import Any
 
 import numpy as np
 from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul, lambdify, simplify, solve, symbols
@@ -13,7 +14,7 @@ from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.notation import array_names, axis_name, renamed, replaced
 from symgrad.program import Program
-from symgrad.render.text import expression_text, name_text, subject_text
+from symgrad.render.text import name_text, step_text
 from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Edge
 from symgrad.steps import Partial, Record, Step, Total
@@ -23,8 +24,6 @@ SOLVABLE: Mapping[str, tuple[int, Callable[[Expr], Expr]]] = {
     "tanh": (2, lambda u: (1 - u) / (1 + u)),
 }
 """Functions of x that people differentiate in terms of their values: the k and what they are of u = exp(-k x)."""
-
-Instead = Callable[[Bench], Mapping[Edge, np.ndarray]]
 
 
 def of_jacobians(record: Record) -> Iterator[Hypothesis]:
@@ -49,18 +48,18 @@ def _passed_on(record: Record) -> Iterator[Hypothesis]:
             what = f"the derivative of {name_text(late)} by {name_text(early)} is left out"
             line = adjoint_lines(record)[early].number
             words = partial(str, f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}")
-            yield Hypothesis("jacobian", 0.85, _standing_for(early, late), line, words)
+            yield Hypothesis("jacobian", 0.85, partial(_standing_for, early, late), line, words)
 
 
-def _standing_for(early: str, late: str) -> Callable[[Bench], dict[str, np.ndarray]]:
-    return lambda bench: gradients(bench, bench.adjoints_with(early, bench.adjoints[late]))
+def _standing_for(early: str, late: str, bench: Bench) -> dict[str, np.ndarray]:
+    return gradients(bench, bench.adjoints_with(early, bench.adjoints[late]))
 
 
 def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
     for one, other in combinations(record.wrt, 2):
         if _alike(record.program, one, other):
             what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
-            yield Hypothesis("swapped", 0.3, _exchanged(one, other), None, partial(str, what))
+            yield Hypothesis("swapped", 0.3, partial(_exchanged, one, other), None, partial(str, what))
 
 
 def _made_of_another(record: Record) -> Iterator[Hypothesis]:
@@ -72,15 +71,16 @@ def _made_of_another(record: Record) -> Iterator[Hypothesis]:
         if over and own and [axis for axis in axes if axis in own] == own:
             what = f"the gradient by {name_text(one)} is that by {name_text(other)}, summed over"
             words = partial(str, f"{what} {' and '.join(axes[place] for place in over)}")
-            yield Hypothesis("swapped", 0.9, _summed(one, other, over), adjoint_lines(record)[one].number, words)
+            line = adjoint_lines(record)[one].number
+            yield Hypothesis("swapped", 0.9, partial(_summed, one, other, over), line, words)
 
 
-def _summed(one: str, other: str, over: tuple[int, ...]) -> Callable[[Bench], dict[str, np.ndarray]]:
-    return lambda bench: {**bench.truth, one: bench.truth[other].sum(axis=over)}
+def _summed(one: str, other: str, over: tuple[int, ...], bench: Bench) -> dict[str, np.ndarray]:
+    return {**bench.truth, one: bench.truth[other].sum(axis=over)}
 
 
-def _exchanged(one: str, other: str) -> Callable[[Bench], dict[str, np.ndarray]]:
-    return lambda bench: {**bench.truth, one: bench.truth[other], other: bench.truth[one]}
+def _exchanged(one: str, other: str, bench: Bench) -> dict[str, np.ndarray]:
+    return {**bench.truth, one: bench.truth[other], other: bench.truth[one]}
 
 
 def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
@@ -93,11 +93,11 @@ def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
         words = partial(str, f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account")
         cut = [(user, used) for user in users if user != kept]
         line = _step(record, kept, used)
-        yield Hypothesis("path", 1.1, _with(_all_cut(cut)), line.number if line else None, words)
+        yield Hypothesis("path", 1.1, _with(_cut, cut), line.number if line else None, words)
 
 
-def _all_cut(edges: list[Edge]) -> Instead:
-    return lambda bench: {edge: np.zeros_like(bench.tape.slope(edge)) for edge in edges}
+def _cut(edges: list[Edge], bench: Bench) -> dict[Edge, np.ndarray]:
+    return {edge: np.zeros_like(bench.tape.slope(edge)) for edge in edges}
 
 
 def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
@@ -111,30 +111,28 @@ def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
 
         out, cut = f"{jacobian} is left out", f"only the diagonal of {jacobian} is there"
         yours = partial(_yours, record, step, unit)
-        yield Hypothesis("jacobian", 0.8, _with(_identity(name, used)), line, partial(str, out), yours)
+        yield Hypothesis("jacobian", 0.8, _with(_identity, name, used), line, partial(str, out), yours)
         yours = partial(_yours, record, step, diagonal)
-        yield Hypothesis("diagonal", 0.6, _with(_diagonal(name, used)), line, partial(str, cut), yours)
+        yield Hypothesis("diagonal", 0.6, _with(_diagonal, name, used), line, partial(str, cut), yours)
         words = partial(str, f"{what} is evaluated at {name_text(name)} instead of {name_text(used)}")
-        yield Hypothesis("swapped", 1.2, _with(_at_output(name, used)), line, words)
+        yield Hypothesis("swapped", 1.2, _with(_at_output, name, used), line, words)
         words = partial(str, f"{what} is evaluated at the gradient by {name_text(name)}, and not multiplied by it")
         if name in record.adjoints and used in record.adjoints:
-            yield Hypothesis("swapped", 1.3, _at_gradient(name, used), line, words)
+            yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
         for function, slope in _by_output().items():
             words = partial(str, f"the derivative of {function}, in terms of its value, stands for {what}")
-            yield Hypothesis("swapped", 1.3, _with(_of_function(name, used, slope)), line, words)
+            yield Hypothesis("swapped", 1.3, _with(_of_function, name, used, slope), line, words)
         again = f"{jacobian} is multiplied in once more"
-        yield Hypothesis("twice", 0.9, _with(_squared(name, used)), line, partial(str, again))
+        yield Hypothesis("twice", 0.9, _with(_squared, name, used), line, partial(str, again))
         words = partial(str, f"{again}, its diagonal alone")
-        yield Hypothesis("twice", 0.95, _with(_times_diagonal(name, used)), line, words)
-    if (name, used) in _edges(program):
+        yield Hypothesis("twice", 0.95, _with(_times_diagonal, name, used), line, words)
+    if used in array_names(program.definitions[name].rhs):
         words = partial(str, f"{name_text(used)} is held fixed in the equation of {name_text(name)}")
-        yield Hypothesis("path", 1.0, _with(_cut(name, used)), step.number if step else None, words)
+        yield Hypothesis("path", 1.0, _with(_cut, [(name, used)]), step.number if step else None, words)
 
 
 def _yours(record: Record, step: Step | None, after: Expr | None) -> str:
-    if step is None or after is None:
-        return ""
-    return f"{subject_text(step.subject, record)} = {expression_text(after, record)}"
+    return "" if step is None or after is None else step_text(record, step.number, after)
 
 
 def _deltas(step: Step | None) -> tuple[Expr | None, Expr | None]:
@@ -153,10 +151,6 @@ def _entry(expr: Expr) -> Expr:
     """The entry that an expression is a function of, if it is of one."""
     found = expr.atoms(Indexed)
     return next(iter(found)) if len(found) == 1 else expr
-
-
-def _edges(program: Program) -> set[Edge]:
-    return {(d.name, used) for d in program.ordered for used in array_names(d.rhs)}
 
 
 def _alike(program: Program, name: str, used: str) -> bool:
@@ -180,8 +174,9 @@ def _step(record: Record, name: str, used: str) -> Step | None:
     return found
 
 
-def _with(instead: Instead) -> Callable[[Bench], dict[str, np.ndarray]]:
-    return lambda bench: gradients(bench, bench.tape.adjoints(instead(bench)))
+def _with(slopes: Callable[..., Mapping[Edge, np.ndarray]], *args: Any) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The chain rule with ``slopes(*args, bench)`` in the place of some."""
+    return lambda bench: gradients(bench, bench.tape.adjoints(slopes(*args, bench)))
 
 
 def _between(program: Program, name: str, used: str) -> list[str]:
@@ -212,56 +207,40 @@ def _unit(bench: Bench, name: str) -> np.ndarray:
     return np.eye(int(np.prod(shape))).reshape(shape + shape)
 
 
-def _identity(name: str, used: str) -> Instead:
-    return lambda bench: _only(bench, name, used, _unit(bench, name))
+def _identity(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name))
 
 
-def _diagonal(name: str, used: str) -> Instead:
-    return lambda bench: _only(bench, name, used, _unit(bench, name) * _whole(bench, name, used))
+def _diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name) * _whole(bench, name, used))
 
 
-def _squared(name: str, used: str) -> Instead:
-    def instead(bench: Bench) -> dict[Edge, np.ndarray]:
-        whole = _whole(bench, name, used)
-        return _only(bench, name, used, np.tensordot(whole, whole, axes=np.ndim(bench.values[used])))
-
-    return instead
+def _squared(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    whole = _whole(bench, name, used)
+    return _only(bench, name, used, np.tensordot(whole, whole, axes=np.ndim(bench.values[used])))
 
 
-def _times_diagonal(name: str, used: str) -> Instead:
-    def instead(bench: Bench) -> dict[Edge, np.ndarray]:
-        whole, rank = _whole(bench, name, used), np.ndim(bench.values[used])
-        return _only(bench, name, used, np.tensordot(whole, _unit(bench, used) * whole, axes=rank))
-
-    return instead
+def _times_diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    whole, rank = _whole(bench, name, used), np.ndim(bench.values[used])
+    return _only(bench, name, used, np.tensordot(whole, _unit(bench, used) * whole, axes=rank))
 
 
-def _cut(name: str, used: str) -> Instead:
-    return lambda bench: {(name, used): np.zeros_like(bench.tape.slope((name, used)))}
+def _at(bench: Bench, name: str, used: str, value: np.ndarray) -> np.ndarray:
+    """The derivative of an equation by an array that it uses, at another value of that."""
+    return bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, {**bench.values, used: value}))
 
 
-def _at_output(name: str, used: str) -> Instead:
-    def instead(bench: Bench) -> dict[Edge, np.ndarray]:
-        if (name, used) not in bench.tape.edges:
-            return {}
-        values = {**bench.values, used: bench.values[name]}
-        return {(name, used): bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, values))}
-
-    return instead
+def _at_output(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    is_used = (name, used) in bench.tape.edges
+    return {(name, used): _at(bench, name, used, bench.values[name])} if is_used else {}
 
 
-def _at_gradient(name: str, used: str) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _at_gradient(name: str, used: str, bench: Bench) -> dict[str, np.ndarray]:
     """The derivative at the incoming gradient as the gradient itself."""
-
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        if (name, used) not in bench.tape.edges:
-            raise NotHere(name)
-        values = {**bench.values, used: bench.adjoints[name]}
-        slope = bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, values))
-        rank = np.ndim(bench.values[name])
-        return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
-
-    return predict
+    if (name, used) not in bench.tape.edges:
+        raise NotHere(name)
+    slope, rank = _at(bench, name, used, bench.adjoints[name]), np.ndim(bench.values[name])
+    return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
 
 
 @cache
@@ -275,5 +254,7 @@ def _by_output() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     return found
 
 
-def _of_function(name: str, used: str, slope: Callable[[np.ndarray], np.ndarray]) -> Instead:
-    return lambda bench: _only(bench, name, used, _unit(bench, name) * slope(bench.values[name]))
+def _of_function(
+    name: str, used: str, slope: Callable[[np.ndarray], np.ndarray], bench: Bench
+) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name) * slope(bench.values[name]))

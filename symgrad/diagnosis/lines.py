@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
-import numpy as np
 from sympy import Expr
 
 from symgrad.derive import derive_record
@@ -15,7 +14,7 @@ from symgrad.diagnosis.bench import HARD, LAST, Bench, adjoint_lines, letters_of
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients
 from symgrad.letters import lettered
 from symgrad.notation import Array, array_names
-from symgrad.render.text import expression_text, name_text, subject_text
+from symgrad.render.text import name_text, step_text
 from symgrad.steps import Record, Step, Total
 
 FIRST = ("diagonal", "missing", "jacobian")  # of two changes: what somebody does who then makes a second mistake
@@ -57,10 +56,7 @@ def _both(one: Change, two: Change) -> str:
 def _elsewhere(record: Record, there: Callable[[Bench], Bench], hypothesis: Hypothesis) -> Hypothesis:
     """A hypothesis about another derivation of the same gradient; ``there`` is a point of that one."""
     return replace(
-        hypothesis,
-        predict=lambda bench: hypothesis.predict(there(bench)),
-        cost=hypothesis.cost + 0.2,
-        of=record,
+        hypothesis, predict=lambda bench: hypothesis.predict(there(bench)), cost=hypothesis.cost + 0.2, of=record
     )
 
 
@@ -78,31 +74,16 @@ def _hypothesis(record: Record, step: Step, change: Change, line: str = "") -> H
     line = line or f"line {step.number}"
     assert isinstance(step.subject, Total)
     (name,) = array_names(step.subject.wrt)
+    is_hidden = any(used.startswith((LAST, HARD)) for used in array_names(change.after))  # what has no name in print
     return Hypothesis(
         change.kind,
         1.3 + change.cost,
-        _with_line(name, step, change.after),
+        lambda bench: gradients(bench, bench.adjoints_with(name, bench.known(change.after, letters_of(step)))),
         step.number,
-        partial(_words, change, line, name),
-        partial(_yours, record, step, change.after),
+        lambda: f"{change.words()}, in {line} about the gradient by {name_text(name)}",
+        lambda: "" if is_hidden else _yours(record, step, change.after),
     )
 
 
-def _words(change: Change, line: str, name: str) -> str:
-    return f"{change.words()}, in {line} about the gradient by {name_text(name)}"
-
-
 def _yours(record: Record, step: Step, after: Expr) -> str:
-    if any(name.startswith((LAST, HARD)) for name in array_names(after)):
-        return ""
-    assert isinstance(step.subject, Total)
-    shown = lettered(after, record.program.axis, above=step.after)
-    return f"{subject_text(step.subject, record)} = {expression_text(shown, record)}"
-
-
-def _with_line(name: str, step: Step, after: Expr) -> Callable[[Bench], dict[str, np.ndarray]]:
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        value = bench.known(after, letters_of(step))
-        return gradients(bench, bench.adjoints_with(name, value))
-
-    return predict
+    return step_text(record, step.number, lettered(after, record.program.axis, above=step.after))

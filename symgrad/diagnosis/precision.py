@@ -12,6 +12,7 @@ from sympy import exp
 
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.points import Candidate, Taken, returned, sizes_at
+from symgrad.diagnosis.result import gradients_are
 from symgrad.errors import InputError
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text
@@ -161,7 +162,8 @@ def extremes(
         )
         if not infinite and not false:
             continue
-        said = f"right at ordinary inputs, but {_whose(false or infinite)} {'wrong' if false else 'not finite'} {words}"
+        what = f"{gradients_are(false or infinite)} {'wrong' if false else 'not finite'} {words}"
+        said = f"right at ordinary inputs, but {what}"
         found = Extreme(said, false or infinite, bool(false), bench, given, expected)
         if found.wrong:
             return found
@@ -186,10 +188,6 @@ def _is_finite(values: Arrays) -> bool:
 def _is_off(given: np.ndarray, expected: np.ndarray, rounded: np.ndarray, usual: float) -> bool:
     """Whether a gradient is off by more than rounding does to the proved function, for what is usual there."""
     return _error(given, expected, usual) > max(FINITE, OFTEN * _error(rounded, expected, usual))
-
-
-def _whose(names: Sequence[str]) -> str:
-    return f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
 
 
 def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype: Any) -> dict[str, np.ndarray]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_SHOWN = 5
+
+
+def gradients_are(names: Sequence[str]) -> str:
+    """The beginning of a sentence on gradients by some arrays."""
+    return f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
 
 
 @dataclass(frozen=True)

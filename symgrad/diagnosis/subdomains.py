@@ -44,4 +44,4 @@ def _split(low: int, value: np.ndarray) -> np.ndarray:
 
 
 def _moved(name: str, made: Callable[[np.ndarray], np.ndarray]) -> Callable[[Bench], Bench]:
-    return lambda bench: Bench(bench.record, bench.sizes, {**bench.inputs, name: made(bench.inputs[name])})
+    return lambda bench: bench.at(**{name: made(bench.inputs[name])})

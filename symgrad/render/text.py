@@ -18,7 +18,7 @@ from symgrad.render.shapes import ProductShapes
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
 from symgrad.spelling import spelled, word
-from symgrad.steps import Largest, Record, Subject
+from symgrad.steps import Record
 
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
 REASON_WIDTH = 44
@@ -41,16 +41,11 @@ def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
     return TextPrinter(names).show(ordered(expr, names))
 
 
-def subject_text(subject: Subject | Largest, record: Record) -> str:
-    """The left side of the lines about a subject, as text."""
-    names = vocabulary(record)
-    return TextPrinter(names).show(left_side(subject, record.program, names))
-
-
-def step_text(record: Record, number: int) -> str:
-    """The equation of the line with a number as text, with its left side."""
-    step = next(step for step in record.steps if step.number == number)
-    return f"{subject_text(step.subject, record)} = {expression_text(step.after, record)}"
+def step_text(record: Record, number: int, after: Basic | None = None) -> str:
+    """The equation of the line with a number as text, with its left side; ``after`` stands on the right instead."""
+    step, names = next(step for step in record.steps if step.number == number), vocabulary(record)
+    left = TextPrinter(names).show(left_side(step.subject, record.program, names))
+    return f"{left} = {expression_text(step.after if after is None else after, record)}"
 
 
 def name_text(name: str) -> str:
@@ -94,8 +89,8 @@ class _TextPage:
         self.reason_width = self._widest_reason(page.sections)
 
     def _widest_reason(self, sections: Sequence[Section]) -> int:
-        lines = [line for section in sections for group in section.groups for line in group]
-        return min(REASON_WIDTH, max((width(self._reason(line)) for line in lines), default=0))
+        widths = (width(self._reason(line)) for section in sections for line in section.lines)
+        return min(REASON_WIDTH, max(widths, default=0))
 
     def page(self, code: str) -> str:
         evaluation = self.content.evaluation
@@ -140,7 +135,7 @@ class _TextPage:
         return f"{title}\n" + "\n".join(blocks)
 
     def _group(self, group: Sequence[Line]) -> Iterator[str]:
-        lefts = [self._left(line) for line in group]
+        lefts = [" = ".join(map(self.printer.show, line.lefts)) for line in group]
         margin = max(width(left) for left in lefts)
         for line, left in zip(group, lefts, strict=True):
             number = "" if line.number is None else str(line.number)
@@ -149,12 +144,6 @@ class _TextPage:
             equation = [start + first, *(" " * width(start) + part for part in rest)]
             yield from _beside(equation, self._reason(line), self.reason_width, mark_words(line.mark))
             yield from (" " * width(start) + words for words in self._shapes(line))
-
-    def _left(self, line: Line) -> str:
-        if line.left is None:
-            return ""
-        left = self.printer.show(line.left)
-        return f"{self.printer.show(line.name)} = {left}" if line.name else left
 
     def _reason(self, line: Line) -> str:
         divisors = [f"[{self.printer.show(node)} ≠ 0]" for node in line.nonzero]
