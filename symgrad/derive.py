@@ -39,7 +39,10 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     """
     wrt = [same_look(name, program.arrays) if isinstance(name, str) else name for name in wrt]
     with nested(f"{program.name}: an equation"):
-        _check(program, wrt)
+        if fault := next(_faults(program, wrt), ""):
+            raise InputError(f"{program.name}: {fault}")
+        for definition in program.ordered:
+            check_known(definition.rhs, definition.name)
         program = program.with_nodes(wrt)
         writer = Writer(program, _adjoint_arrays(program, wrt))
     with within(Budget("a derivation", MOST_TERMS)):
@@ -69,30 +72,27 @@ def _naming(program: Program, equation: str, wrt: str = "") -> Iterator[None]:
             raise UnsupportedError(f"{program.name}: {words}: give its parts names of their own", equation) from None
 
 
-def _check(program: Program, wrt: Sequence[str]) -> None:
+def _faults(program: Program, wrt: Sequence[str]) -> Iterator[str]:
+    """Why a program cannot be differentiated with respect to ``wrt``, in words."""
     used, reached = program.ancestors[program.output], program.varying_ancestors[program.output]
     if not wrt:
-        raise InputError(f"{program.name}: no array to differentiate with respect to was given")
+        yield "no array to differentiate with respect to was given"
     for name in wrt:
         if not isinstance(name, str):
-            raise InputError(
-                f"{program.name}: arrays to differentiate by are given by name, not as {type(name).__name__}"
-            )
+            yield f"arrays to differentiate by are given by name, not as {type(name).__name__}"
         if name == program.output:
-            raise InputError(f"{program.name}: {name} is the output itself")
+            yield f"{name} is the output itself"
         if name not in program.arrays:
-            raise InputError(f"{program.name}: unknown array {name!r}: expected one of {', '.join(program.arrays)}")
+            yield f"unknown array {name!r}: expected one of {', '.join(program.arrays)}"
         if name not in used:
-            raise InputError(f"{program.name}: {program.output} does not depend on {name}: leave {name} out of wrt")
+            yield f"{program.output} does not depend on {name}: leave {name} out of wrt"
         if name not in reached:
-            raise InputError(
-                f"{program.name}: {program.output} depends on {name} only through functions that are constant apart "
-                "from jumps, so the gradient is 0 wherever there is one"
+            yield (
+                f"{program.output} depends on {name} only through functions that are constant apart from jumps, so the "
+                "gradient is 0 wherever there is one"
             )
     if len(set(wrt)) < len(wrt):
-        raise InputError(f"{program.name}: an array is named twice in {', '.join(wrt)}")
-    for definition in program.ordered:
-        check_known(definition.rhs, definition.name)
+        yield f"an array is named twice in {', '.join(wrt)}"
 
 
 def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -45,7 +45,8 @@ class Program(Legible):
     def __post_init__(self) -> None:
         super().__post_init__()
         with nested(f"{self.name}: an equation"):
-            _validate(self)
+            if fault := next(_faults(self), ""):
+                raise ProgramError(f"{self.name}: {fault}")
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
@@ -108,12 +109,7 @@ class Program(Legible):
 
     @cached_property
     def _uses(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for name, definition in self.definitions.items():
-            used = array_names(definition.rhs)
-            short = [found[n] for n in used if n in found and not self.definitions[n].is_node]
-            found[name] = used.union(*short)
-        return found
+        return self._closure(array_names, nodes=False)
 
     def varies_with(self, name: str) -> frozenset[str]:
         """Those of ``uses(name)`` by which ``name`` may have a derivative that is not 0."""
@@ -121,12 +117,7 @@ class Program(Legible):
 
     @cached_property
     def _varies_with(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for name, definition in self.definitions.items():
-            used = varying_names(definition.rhs)
-            short = [found[n] for n in used if n in found and not self.definitions[n].is_node]
-            found[name] = used.union(*short)
-        return found
+        return self._closure(varying_names, nodes=False)
 
     @cached_property
     def ancestors(self) -> dict[str, frozenset[str]]:
@@ -139,11 +130,13 @@ class Program(Legible):
         jumps pass none on."""
         return self._closure(varying_names)
 
-    def _closure(self, names: Callable[[Expr], frozenset[str]]) -> dict[str, frozenset[str]]:
+    def _closure(self, names: Callable[[Expr], frozenset[str]], nodes: bool = True) -> dict[str, frozenset[str]]:
+        """For each array the ``names`` in its equation, and in theirs, those of ``nodes`` being optional."""
         found: dict[str, frozenset[str]] = {array.name: frozenset() for array in self.inputs}
         for name, definition in self.definitions.items():
             used = names(definition.rhs)
-            found[name] = used.union(*(found[n] for n in used))
+            through = (n for n in used if nodes or n not in self.definitions or not self.definitions[n].is_node)
+            found[name] = used.union(*(found[n] for n in through))
         return found
 
     def written_out(self, expr: Expr, names: Collection[str]) -> Expr:
@@ -164,81 +157,78 @@ class Program(Legible):
         return replace(self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations))
 
 
-def _validate(program: Program) -> None:
+def _faults(program: Program) -> Iterator[str]:
+    """What is wrong with the equations, in words: the first of it, since what comes after may follow from that."""
     known = {array.name: array.axes for array in program.inputs}
     if len(known) < len(program.inputs):
-        raise ProgramError(f"{program.name}: an input is declared twice among {_names(a.name for a in program.inputs)}")
+        yield f"an input is declared twice among {_names(a.name for a in program.inputs)}"
     axis = {a.name: a for a in program.axes}
     for name, own in axis.items():
         if not name.isidentifier() or not own.conventional.isalpha():
-            raise ProgramError(f"{program.name}: {name!r} cannot name an axis with the indices {own.conventional!r}")
+            yield f"{name!r} cannot name an axis with the indices {own.conventional!r}"
     for array in program.inputs:
-        _check_name(program, array.name)
+        yield from _faults_of_name(program, array.name)
         if missing := [a.name for a in array.axes if a.name not in axis]:
-            raise ProgramError(f"{program.name}: {array.name} has the axis {missing[0]}, which is not among the axes")
+            yield f"{array.name} has the axis {missing[0]}, which is not among the axes"
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
-            raise ProgramError(
-                f"{program.name}: the left side {_short(e.entry)} is neither an entry of an array nor a scalar"
-            )
+            yield f"the left side {_short(e.entry)} is neither an entry of an array nor a scalar"
         if e.name in known:
-            raise ProgramError(f"{program.name}: {e.name} is defined twice")
-        _check_name(program, e.name)
+            yield f"{e.name} is defined twice"
+        yield from _faults_of_name(program, e.name)
         for place, i in enumerate(e.indices, 1):
             if not isinstance(i, Idx) or i.upper is None:
-                raise ProgramError(f"{program.name}: index {place} of {e.entry} must be an index over an axis, not {i}")
+                yield f"index {place} of {e.entry} must be an index over an axis, not {i}"
             if axis_name(i) not in axis:
-                raise ProgramError(
-                    f"{program.name}: index {i} of {e.entry} runs over {axis_name(i)}, not among the axes"
-                )
+                yield f"index {i} of {e.entry} runs over {axis_name(i)}, not among the axes"
         over = tuple(i.upper + 1 for i in e.indices)
         if isinstance(e.entry, Indexed) and e.entry.base.shape not in (None, over):
             declared = ", ".join(map(str, e.entry.base.shape))
-            raise ProgramError(f"{program.name}: the left side {e.entry} does not fit the declared axes ({declared})")
+            yield f"the left side {e.entry} does not fit the declared axes ({declared})"
         if len(set(e.indices)) < len(e.indices):
-            raise ProgramError(f"{program.name}: an index occurs twice on the left side {e.entry}")
+            yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    _validate_looks(program, known)
+    yield from _alike(program, known)
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
-            raise ProgramError(f"{program.name}: {e.name} {why}")
-        _validate_side(program, known, e.name, e.rhs, set(e.indices))
-    _validate_order(program)
+            yield f"{e.name} {why}"
+        yield from _faults_of_side(program, known, e.name, e.rhs, set(e.indices))
+    yield from _circular(program)
     keys = [a.key for a in program.assumptions]
     if len(set(keys)) < len(keys):
-        raise ProgramError(f"{program.name}: assumptions need keys of their own, but these are {', '.join(keys)}")
+        yield f"assumptions need keys of their own, but these are {', '.join(keys)}"
     for a in program.assumptions:
         for side in (a.lhs, a.rhs):
-            _validate_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))
+            yield from _faults_of_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))
         if not a.is_understood or not array_names(a.lhs) <= {array.name for array in program.inputs}:
-            raise ProgramError(
-                f"{program.name}: the assumption {a.key}, {a.lhs} = {a.rhs}, is not understood: expected that entries "
-                "of an input along one axis sum to a number, that it is symmetric or has one-hot rows, or its domain"
+            yield (
+                f"the assumption {a.key}, {a.lhs} = {a.rhs}, is not understood: expected that entries of an input "
+                "along one axis sum to a number, that it is symmetric or has one-hot rows, or its domain"
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
     for i in sorted({i for pair in sides for side in pair for i in side.atoms(Idx)}, key=str):
         if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
-            raise ProgramError(f"{program.name}: the letter of the index {i} is not an identifier: use Axis.index")
+            yield f"the letter of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:
-        raise ProgramError(f"{program.name}: the output {program.output} is not defined by an equation")
+        yield f"the output {program.output} is not defined by an equation"
     if known[program.output]:
         named = ", ".join(a.name for a in known[program.output])
-        raise ProgramError(f"{program.name}: the output {program.output} must be a scalar, but it has the axes {named}")
-    _validate_defaults(program)
+        yield f"the output {program.output} must be a scalar, but it has the axes {named}"
+    yield from _faults_of_defaults(program)
 
 
-def _validate_defaults(program: Program) -> None:
+def _faults_of_defaults(program: Program) -> Iterator[str]:
     scalars = {array.name: array for array in program.inputs if not array.axes}
     names = [name for name, _ in program.defaults]
     if len(set(names)) < len(names):
-        raise ProgramError(f"{program.name}: an input has two defaults among {_names(names)}")
+        yield f"an input has two defaults among {_names(names)}"
     for name, value in program.defaults:
         if name not in scalars:
-            raise ProgramError(f"{program.name}: {name} has a default, but is no scalar among the inputs")
+            yield f"{name} has a default, but is no scalar among the inputs"
         if not (isinstance(value, Expr) and value.is_number and value.is_real and value.is_finite):
-            raise ProgramError(f"{program.name}: the default of {name} must be a real number of SymPy's, not {value!r}")
+            yield f"the default of {name} must be a real number of SymPy's, not {value!r}"
         if scalars[name].positive and not value.is_positive:
-            raise ProgramError(f"{program.name}: {name} is positive, but its default is {value}")
+            yield f"{name} is positive, but its default is {value}"
 
 
 def _short(entry: object) -> str:
@@ -249,12 +239,12 @@ def _short(entry: object) -> str:
     )
 
 
-def _check_name(program: Program, name: str) -> None:
+def _faults_of_name(program: Program, name: str) -> Iterator[str]:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
-        raise ProgramError(f"{program.name}: {name!r} cannot name an array: use an identifier that is not an axis")
+        yield f"{name!r} cannot name an array: use an identifier that is not an axis"
 
 
-def _validate_looks(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> None:
+def _alike(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> Iterator[str]:
     """No two names may be written alike: a line about one would be read as a line about the other."""
     written = [(f"the axis {a.name}", a.name) for a in program.axes]
     written += [(name, look(name)) for name in known]
@@ -263,65 +253,63 @@ def _validate_looks(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> 
         seen: dict[str, str] = {}
         for name, shown in names:
             if shown in seen:
-                raise ProgramError(f"{program.name}: {seen[shown]} and {name} are both written {shown}: rename one")
+                yield f"{seen[shown]} and {name} are both written {shown}: rename one"
             seen[shown] = name
 
 
-def _validate_side(
+def _faults_of_side(
     program: Program, known: dict[str, tuple[Axis, ...]], where: str, side: Expr, scope: Set[Idx]
-) -> None:
+) -> Iterator[str]:
     """Check every index of one side of an equation; ``scope`` holds the indices that may occur free."""
     if isinstance(side, Sum):
         own = bound_indices(side)
         for i, *limits in side.limits:
             if not isinstance(i, Idx) or i.upper is None or limits != [0, i.upper]:
-                raise ProgramError(f"{program.name}: in {where}, a sum must run over an index of a whole axis, not {i}")
+                yield f"in {where}, a sum must run over an index of a whole axis, not {i}"
         if twice := (set(own) & scope) or (len(set(own)) < len(own)):
             shown = _names(str(i) for i in twice) if isinstance(twice, set) else str(own[0])
-            raise ProgramError(f"{program.name}: in {where}, the index {shown} is bound twice")
-        _validate_side(program, known, where, side.function, scope | set(own))
+            yield f"in {where}, the index {shown} is bound twice"
+        yield from _faults_of_side(program, known, where, side.function, scope | set(own))
         return
     if isinstance(side, Idx):
-        raise ProgramError(f"{program.name}: in {where}, the index {side} is used as a number")
+        yield f"in {where}, the index {side} is used as a number"
     if isinstance(side, Indexed):
         name = side.base.name
         if name not in known:
-            raise ProgramError(f"{program.name}: {where} uses {name}, which no input or equation defines")
+            yield f"{where} uses {name}, which no input or equation defines"
         if len(side.indices) != len(known[name]):
-            raise ProgramError(
-                f"{program.name}: in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}"
-            )
+            yield f"in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}"
         for place, (i, a) in enumerate(zip(side.indices, known[name], strict=True), 1):
             if not isinstance(i, Idx) or i.upper is None or axis_name(i) != a.name:
                 over = f"runs over {axis_name(i)}" if isinstance(i, Idx) and i.upper is not None else "has no axis"
-                raise ProgramError(f"{program.name}: in {where}, index {place} of {side} {over}, expected {a.name}")
+                yield f"in {where}, index {place} of {side} {over}, expected {a.name}"
             if i not in scope:
-                raise ProgramError(f"{program.name}: in {where}, the index {i} of {side} is unbound")
+                yield f"in {where}, the index {i} of {side} is unbound"
         return
     if isinstance(side, Symbol):
         if side.name not in known and side.name not in {a.name for a in program.axes}:
-            raise ProgramError(f"{program.name}: {where} uses {side.name}, which no input or equation defines")
+            yield f"{where} uses {side.name}, which no input or equation defines"
         if known.get(side.name):
-            raise ProgramError(f"{program.name}: in {where}, {side.name} has axes and needs indices")
+            yield f"in {where}, {side.name} has axes and needs indices"
         return
     if isinstance(side, selection):
         row, i = side.args
         if not isinstance(i, Idx) or i not in scope or i not in free_indices(row):
-            raise ProgramError(f"{program.name}: in {where}, a selection is along a free index of {row}, not {i}")
-        _validate_side(program, known, where, row, scope)
+            yield f"in {where}, a selection is along a free index of {row}, not {i}"
+        yield from _faults_of_side(program, known, where, row, scope)
         return
     for arg in side.args:
         if not (isinstance(arg, Idx) and side.func.__name__ == "KroneckerDelta"):
-            _validate_side(program, known, where, arg, scope)
+            yield from _faults_of_side(program, known, where, arg, scope)
 
 
-def _validate_order(program: Program) -> None:
+def _circular(program: Program) -> Iterator[str]:
     known = {array.name for array in program.inputs}
     waiting = {e.name: e for e in program.equations}
     while waiting:
         ready = [name for name, e in waiting.items() if array_names(e.rhs) <= known]
         if not ready:
-            raise ProgramError(f"{program.name}: the equations of {_names(waiting)} are circular")
+            yield f"the equations of {_names(waiting)} are circular"
         for name in ready:
             known.add(name)
             del waiting[name]
