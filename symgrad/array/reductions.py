@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Integer, Mul, Sum, exp, log, sqrt
+from sympy import Expr, Mul, Sum, exp, log, sqrt
 
 from symgrad.array.elementwise import distance_of, elementwise, power_of
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, constant, make, place_of, places_of
+from symgrad.array.graph import Entries, Indices, Kind, Node, constant, make, place_of, places_of
 from symgrad.array.numbers import exact, operand
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection
@@ -37,9 +37,7 @@ def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", 
     """The sum over ``axis`` (all axes for None)."""
     node = operand(a, operation)
     places = places_of(node, axis, operation)
-    axes: tuple[Dimension, ...] = tuple(
-        None if place in places else axis for place, axis in enumerate(node.axes) if keepdims or place not in places
-    )
+    axes = [over for place, over in enumerate(node.axes) if place not in places]
 
     def build(entries: Entries, indices: Indices) -> Expr:
         outer = iter(indices)
@@ -49,16 +47,13 @@ def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", 
             if place not in places:
                 inner.append(next(outer))
                 continue
-            if keepdims:
-                next(outer)
             inner.append(entries.fresh(over) if over is not None else None)
             bound += [inner[-1]] if over is not None else []
         return summed(entries(node, tuple(inner)), bound) if bound else entries(node, tuple(inner))
 
-    over = [node.axes[place] for place in places if node.axes[place] is not None]
-    if keepdims:
-        return expanded(total(a, places, hint=hint, operation=operation), places)
-    return make(operation, (node,), axes, build, Kind.CONTRACTION if over else Kind.VIEW, places, hint)
+    is_sum = any(node.axes[place] for place in places)
+    made = make(operation, (node,), axes, build, Kind.CONTRACTION if is_sum else Kind.VIEW, places, hint)
+    return expanded(made, places) if keepdims else made
 
 
 def expanded(node: Node, places: Sequence[int]) -> Node:
@@ -75,11 +70,7 @@ def expanded(node: Node, places: Sequence[int]) -> Node:
 
 def count(node: Node, places: Sequence[int]) -> Node:
     """The number of entries over the axes at ``places``."""
-    product: Expr = Integer(1)
-    for place in places:
-        axis = node.axes[place]
-        product *= axis.size if axis is not None else 1
-    return constant(product)
+    return constant(Mul(*(axis.size for place in places if (axis := node.axes[place]) is not None)))
 
 
 def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
@@ -87,35 +78,28 @@ def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     node = operand(a, "mean")
     places = places_of(node, axis, "mean")
     hint = "mu" if keepdims and len(places) < len(node.axes) else ""
-    result = _mean(node, places, hint)
+    result = _divided("mean", node, places, count(node, places), places, hint)
     return expanded(result, places) if keepdims else result
 
 
-def _mean(node: Node, places: tuple[int, ...], hint: str) -> Node:
+def _divided(operation: str, node: Node, places: tuple[int, ...], divisor: Node, key: Hashable, hint: str) -> Node:
+    """The sum over the axes at ``places``, divided by a number."""
     inner = total(node, places)
-    if inner.kind is Kind.CONSTANT:
-        return node
-    divisor = count(node, places)
 
     def build(entries: Entries, indices: Indices) -> Expr:
         return inner.build(entries, indices) / divisor.build(entries, ())
 
-    return make("mean", (node,), inner.axes, build, Kind.CONTRACTION, places, hint)
+    return make(operation, (node,), inner.axes, build, Kind.CONTRACTION, key, hint)
 
 
 def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
     """The mean square of the distances from the mean; ``ddof`` is taken from the number that it is divided by."""
     node = operand(a, "var")
     places = places_of(node, axis, "var")
-    middle = expanded(_mean(node, places, "mu"), places)
+    middle = expanded(_divided("mean", node, places, count(node, places), places, "mu"), places)
     squares = elementwise("var", distance_of, node, middle)
-    inner = total(squares, places)
     divisor = elementwise("-", operator.sub, count(node, places), operand(ddof, "var"))
-
-    def build(entries: Entries, indices: Indices) -> Expr:
-        return inner.build(entries, indices) / divisor.build(entries, ())
-
-    result = make("var", (squares,), inner.axes, build, Kind.CONTRACTION, (places, ddof), "v")
+    result = _divided("var", squares, places, divisor, (places, ddof), "v")
     return expanded(result, places) if keepdims else result
 
 
