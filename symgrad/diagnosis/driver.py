@@ -15,32 +15,24 @@ import numpy as np
 
 from symgrad.api import Derivation
 from symgrad.codegen.labels import takes_labels
-from symgrad.diagnosis.assumed import of_assumptions
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
 from symgrad.diagnosis.hypotheses import Hypothesis
-from symgrad.diagnosis.inputs import of_inputs
+from symgrad.diagnosis.inputs import of_assumptions, of_inputs, subdomains
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
-from symgrad.diagnosis.points import Candidate, Taken, called, compared_at, parameters, returned, watched
+from symgrad.diagnosis.points import Caller, Candidate, Taken, called, compared_at, parameters, watched
 from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are
-from symgrad.diagnosis.subdomains import subdomains
 from symgrad.errors import InputError
 from symgrad.sampling import Sample, possible
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
 Maker = Callable[[Record], Iterator[Hypothesis]]
-MAKERS: Sequence[Maker] = (
-    of_inputs,
-    of_jacobians,
-    of_equations,
-    of_assumptions,
-    of_lines,
-)
+MAKERS: Sequence[Maker] = (of_inputs, of_jacobians, of_equations, of_assumptions, of_lines)
 WIDER: Sequence[Maker] = (of_lines_more_widely,)
 NEARER = (0.2, 0.05)
 """How large inputs are at which explanations are tried once more."""
@@ -65,38 +57,38 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     record, name, changed = derivation.record, called(candidate), set[int]()
     candidate = watched(candidate, changed)
     tried = _tried(record, candidate, seed)
-    benches = tried.benches
-    as_returned = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
+    benches, taken = tried.benches, tried.caller.taken
+    as_returned = list(map(tried.caller.at, benches))
     order = _order(record, benches, as_returned)
 
     def in_order(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: found[at] for name, at in zip(record.wrt, order, strict=True)}
 
     given = list(map(in_order, as_returned))
-    rounding = Rounding.of(record, derivation.to_numpy(), candidate, tried.taken, benches, given)
+    rounding = Rounding.of(derivation.to_numpy(), tried.caller, benches, given)
 
     def deviating(gradients: Sequence[Mapping[str, np.ndarray]], limits: Mapping[str, float]) -> list[Deviation]:
         return [d for array in record.wrt if (d := _deviation(array, benches, gradients, limits[array]))]
 
     deviations = deviating(given, rounding.allowed)
-    remarks = [f"it was given {array} as integer labels" for array in sorted(tried.taken.labels)]
-    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in tried.taken.left_out(record).items()]
+    remarks = [f"it was given {array} as integer labels" for array in sorted(taken.labels)]
+    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in taken.left_out(record).items()]
     found: tuple[Explanation, ...] = ()
     if order != record.wrt:
         said = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
         remarks += [said] if deviations else []
     within = ""
     if deviations and order == record.wrt:
-        within = next((w for w, move in subdomains(record) if _agrees(record, candidate, tried, rounding, move)), "")
+        within = next((words for words, move in subdomains(record) if _agrees(tried, rounding, move)), "")
     if within:
         deviations = []
     elif any(np.isfinite(given[0][d.array]).all() for d in deviations):  # nothing explains what is NaN
-        nearer = list(_nearer(record, candidate, tried))
+        nearer = list(_nearer(tried))
         points, all_given = [*benches, *(b for b, _ in nearer)], [*given, *(in_order(g) for _, g in nearer)]
         found = _explained(record, points, all_given, rounding, deviations)
         for words, move in subdomains(record) if not found else ():
             points = list(map(move, benches))
-            all_given = [in_order(returned(candidate, tried.taken.given(b.inputs), record.wrt)) for b in points]
+            all_given = [in_order(tried.caller.at(b)) for b in points]
             if found := _explained(record, points, all_given, rounding, deviations, (MAKERS,)):
                 remarks.append(f"what explains it does so {words}")
                 break
@@ -109,7 +101,7 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         worst = max(deviation.error for deviation in close)
         remarks += [] if found else [f"agrees only within single precision (largest relative difference {worst:.0e})"]
     if not deviations and not within and not tried.failure:
-        extreme = extremes(record, derivation.to_numpy(), candidate, tried.taken, benches, seed)
+        extreme = extremes(derivation.to_numpy(), tried.caller, benches, seed)
         if extreme and extreme.wrong:
             at, there = [extreme.bench], [extreme.given]
             apart = (_deviation(n, at, there, rounding.allowed[n], extreme.expected) for n in extreme.arrays)
@@ -122,23 +114,24 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
     elif tried.failure:
         remarks.append(tried.failure)
-    remarks += [f"it changes its input {tried.taken.names[n]} in place (only a copy, here)" for n in sorted(changed)]
+    remarks += [f"it changes its input {taken.names[n]} in place (only a copy, here)" for n in sorted(changed)]
     compared = tuple(dict(bench.sizes) for bench in benches[:2])
     program, idle = record.program, (f"{piece.text(record.program)} where that matters" for piece in tried.sample.idle)
     unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
     if not deviations and not within:
-        remarks += _conventions(record, candidate, tried, rounding)
+        remarks += _conventions(tried, rounding)
     return Diagnosis(record.program.name, name, compared, tuple(deviations), found, tuple(remarks), within, unreached)
 
 
-def _conventions(record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding) -> Iterator[str]:
+def _conventions(tried: _Tried, rounding: Rounding) -> Iterator[str]:
     """At which kinks a candidate that is right elsewhere returns another derivative than the derivation, in words."""
+    record = tried.caller.record
     # Where terms cancel at a kink the gradient there is rounding, which is small beside the gradient elsewhere.
     usual = {name: float(np.abs(value).max(initial=0.0)) for name, value in tried.benches[0].truth.items()}
     for piece, inputs in tried.sample.kinks:
         bench = Bench(record, tried.benches[0].sizes, inputs)
         try:
-            given = returned(candidate, tried.taken.given(inputs), record.wrt)
+            given = tried.caller.at(bench)
         except Exception:  # what a candidate raises at a kink alone
             yield f"where {piece.text(record.program)}, at a kink, it raises"
             continue
@@ -149,9 +142,7 @@ def _conventions(record: Record, candidate: Candidate, tried: _Tried, rounding: 
                 break
 
 
-def _agrees(
-    record: Record, candidate: Candidate, tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]
-) -> bool:
+def _agrees(tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]) -> bool:
     """Whether a candidate is right at its points once they are moved into a narrower domain, and in all pieces."""
     benches = list(map(move, tried.benches))
     if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
@@ -159,17 +150,18 @@ def _agrees(
     there, before = (frozenset().union(*(bench.spot.entered for bench in some)) for some in (benches, tried.benches))
     if not before <= there:
         return False
-    given = [returned(candidate, tried.taken.given(b.inputs), record.wrt) for b in benches]
-    return not any(_deviation(name, benches, given, rounding.single[name]) for name in record.wrt)
+    given = list(map(tried.caller.at, benches))
+    return not any(_deviation(name, benches, given, limit) for name, limit in rounding.single.items())
 
 
-def _nearer(record: Record, candidate: Candidate, tried: _Tried) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
+def _nearer(tried: _Tried) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
     """Smaller inputs, and the gradients of a candidate there: explanations that agree by chance, since larger inputs
     enter the same pieces by them, differ at these."""
-    space, first = tried.taken.space(record), tried.benches[0]
+    record, first = tried.caller.record, tried.benches[0]
+    space = tried.caller.taken.space(record)
     for factor in NEARER if possible(space, record.wrt) else ():
         bench = Bench(record, first.sizes, space.enlarged(first.inputs, factor))
-        given = returned(candidate, tried.taken.given(bench.inputs), record.wrt)
+        given = tried.caller.at(bench)
         if all(np.all(np.isfinite(value)) for value in (*bench.truth.values(), *given.values())):
             yield bench, given
 
@@ -212,10 +204,10 @@ def _with_zeros(
 
 @dataclass(frozen=True)
 class _Tried:
-    """The points at which a candidate was called, how it took its arguments, and where it raised, in words."""
+    """The points at which a candidate was called, how it is called, and where it raised, in words."""
 
     benches: list[Bench]
-    taken: Taken
+    caller: Caller
     failure: str
     sample: Sample
 
@@ -239,7 +231,7 @@ def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
                 failure = failure or _raised(candidate, error)
                 continue
             words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
-            return _Tried(benches, taken, words and f"it {words}", sample)
+            return _Tried(benches, Caller(record, candidate, taken), words and f"it {words}", sample)
     raise InputError(f"{called(candidate)} {failure}")
 
 

@@ -1,18 +1,21 @@
-"""Mistakes about the inputs: labels shifted or made hard, an input left out, a matrix turned."""
+"""Mistakes about the inputs: labels shifted or made hard, an input left out, a matrix turned, a property used that an
+input does not have; and the parts of its domain for which alone a gradient may be written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 from sympy import Expr, Integer, Rational
 
-from symgrad.codegen.labels import takes_labels
+from symgrad.codegen.labels import is_target, takes_labels
+from symgrad.derive import derive_record
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
 from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
+from symgrad.equations import Assumption, one_hot, rows_sum_to_one
 from symgrad.notation import Array, array_names, entries, replaced
 from symgrad.render.text import name_text, step_text
 from symgrad.steps import Record, Step
@@ -120,3 +123,68 @@ def _turned(bench: Bench, name: str, turn: Made) -> Bench:
     if value.shape != bench.inputs[name].shape:
         raise NotHere(name)
     return bench.at(**{name: value})
+
+
+# --- what is known of an input --------------------------------------------------------------------------------------
+
+
+def of_assumptions(record: Record) -> Iterator[Hypothesis]:
+    """The derivation with one more assumption, for each of which a line of it makes use."""
+    program = record.program
+    for array in program.inputs:
+        if array.name in record.wrt or len(array.axes) < 2:
+            continue
+        known = {a.words for a in program.assumptions}
+        for assumed in ((rows_sum_to_one(array, "A"),), one_hot(array, "A")):
+            new = tuple(a for a in assumed if a.words not in known)
+            if not new:
+                continue
+            other = derive_record(replace(program, assumptions=(*program.assumptions, *_keyed(new))), record.wrt)
+            used = [s for s in other.steps if s.assumption and s.assumption.words in {a.words for a in new}]
+            if used:
+                last = _last_with(record, array)  # the line that the other derivation does not stop at
+                assert used[0].assumption
+                words = partial(str, f"it is used that {used[0].assumption.words}, which need not be so")
+                predict = partial(_gradients_of, other)
+                yield Hypothesis("assumption", 0.9, predict, last.number if last else None, words)
+
+
+def _keyed(assumptions: tuple[Assumption, ...]) -> tuple[Assumption, ...]:
+    return tuple(replace(a, key=f"T{place}") for place, a in enumerate(assumptions, 1))
+
+
+def _gradients_of(record: Record, bench: Bench) -> dict[str, np.ndarray]:
+    return gradients(bench, Bench(record, bench.sizes, bench.inputs).adjoints)
+
+
+OTHERS = {"between 0 and 1": "probabilities", "nonnegative": "nonnegative numbers"}
+"""What the numbers of a domain of which 0 and 1 are a usual part are called, by its words."""
+
+
+def subdomains(record: Record) -> Iterator[tuple[str, Callable[[Bench], Bench]]]:
+    """For each input of which the loss is given targets, the narrower domains, in words, with how a point is moved
+    there: a gradient that is written for labels 0 and 1 alone, or for one-hot rows, need not be right elsewhere."""
+    for array in record.program.inputs:
+        if not array.axes or array.name in record.wrt or array.positive:
+            continue
+        about = [a for a in record.program.assumptions if array_names(a.lhs) == {array.name}]
+        domain = next((a.domain for a in about if a.domain), None)
+        shown = name_text(array.name)
+        if takes_labels(record, array) and not any(a.is_one_hot for a in about):
+            others = "distributions" if about else "rows"
+            yield f"for one-hot rows of {shown}, not for other {others}", _moved(array.name, hardened)
+        if (domain and domain.words not in OTHERS) or (about and not domain) or not is_target(record, array):
+            continue
+        others = OTHERS[domain.words] if domain else "numbers"
+        for low in (0, -1) if domain is None else (0,):
+            words = f"for {shown} in {{{low}, 1}}, not for other {others}"
+            yield words, _moved(array.name, partial(_split, low))
+
+
+def _split(low: int, value: np.ndarray) -> np.ndarray:
+    """1 for the larger half of some numbers, ``low`` for the smaller."""
+    return np.where(value > np.median(value), 1.0, low)
+
+
+def _moved(name: str, made: Callable[[np.ndarray], np.ndarray]) -> Callable[[Bench], Bench]:
+    return lambda bench: bench.at(**{name: made(bench.inputs[name])})

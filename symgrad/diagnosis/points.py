@@ -135,6 +135,19 @@ def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> 
     return found
 
 
+@dataclass(frozen=True)
+class Caller:
+    """A candidate that is called with the inputs of a record as it takes them."""
+
+    record: Record
+    candidate: Candidate
+    taken: Taken
+
+    def at(self, bench: Bench) -> dict[str, np.ndarray]:
+        """The gradients that it returns at a point; raises ``InputError`` as ``returned`` does."""
+        return returned(self.candidate, self.taken.given(bench.inputs), self.record.wrt)
+
+
 def sizes_at(record: Record, point: int, square: tuple[str, str] | None = None) -> dict[str, int]:
     """The sizes of the axes at one of the points; ``square`` names two axes that are to have the same size."""
     sizes = {axis.name: SIZES[point][place % 6] for place, axis in enumerate(record.program.axes)}

@@ -11,7 +11,7 @@ import numpy as np
 from sympy import exp
 
 from symgrad.diagnosis.bench import Bench
-from symgrad.diagnosis.points import Candidate, Taken, returned, sizes_at
+from symgrad.diagnosis.points import Caller, Candidate, Taken, sizes_at
 from symgrad.diagnosis.result import gradients_are
 from symgrad.errors import InputError
 from symgrad.notation import free_indices
@@ -55,21 +55,13 @@ class Rounding:
     rounded: Mapping[str, float]
 
     @classmethod
-    def of(
-        cls,
-        record: Record,
-        proved: Candidate,
-        candidate: Candidate,
-        taken: Taken,
-        benches: Sequence[Bench],
-        given: Sequence[Arrays],
-    ) -> Rounding:
+    def of(cls, proved: Candidate, caller: Caller, benches: Sequence[Bench], given: Sequence[Arrays]) -> Rounding:
         """What is allowed of the gradients that a candidate returned at some points.
 
         That is what single precision does where all that is returned is in it, whatever the type; and where it differs
         from the proved gradient by no more than that.
         """
-        jitter = _jitter(record, candidate, taken, benches[:2])
+        record, jitter = caller.record, _jitter(caller, benches[:2])
         single = {}
         for name in record.wrt:
             lost = [_error(_gradients(record, proved, b.inputs, np.float32)[name], b.truth[name]) for b in benches]
@@ -88,15 +80,16 @@ class Rounding:
         return min(max(self.rounded[name], min(REST * error, DOUBLE)), ACCOUNTED * error)
 
 
-def _jitter(record: Record, candidate: Candidate, taken: Taken, benches: Sequence[Bench]) -> float:
+def _jitter(caller: Caller, benches: Sequence[Bench]) -> float:
     """How far what a candidate returns is from a straight line over a small step, relative to the largest entry."""
+    wrt = caller.record.wrt
 
     def at(bench: Bench, scale: float) -> Arrays:
-        inputs = {n: value * scale if n in record.wrt else value for n, value in bench.inputs.items()}
-        return _given(record, candidate, taken, Bench(record, bench.sizes, inputs), bench.truth)
+        scaled = {name: value * scale for name, value in bench.inputs.items() if name in wrt}
+        return _given(caller, bench.at(**scaled), bench.truth)
 
     points = [[at(bench, scale) for scale in (1 - STEP, 1, 1 + STEP)] for bench in benches]
-    return max(_error((low[n] + high[n]) / 2, mid[n]) for low, mid, high in points for n in record.wrt)
+    return max(_error((low[n] + high[n]) / 2, mid[n]) for low, mid, high in points for n in wrt)
 
 
 def _is_single(given: Arrays) -> bool:
@@ -132,34 +125,32 @@ class Extreme:
     expected: Mapping[str, np.ndarray]
 
 
-def extremes(
-    record: Record, proved: Candidate, candidate: Candidate, taken: Taken, benches: Sequence[Bench], seed: int
-) -> Extreme | None:
+def extremes(proved: Candidate, caller: Caller, benches: Sequence[Bench], seed: int) -> Extreme | None:
     """The first kind of large inputs at which a candidate that is right at ordinary ones is wrong, if any; else the
     first at which it is not finite.
 
     ``proved`` is the generated function, which holds there.
     """
+    record = caller.record
     usual = {name: float(np.abs(benches[0].truth[name]).max(initial=0.0)) for name in record.wrt}
-    ordinary = [_given(record, candidate, taken, b, b.truth) for b in benches]
+    ordinary = [_given(caller, b, b.truth) for b in benches]
     lost = max(_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in record.wrt)
     in_single = lost > DOUBLE_LOSES or all(map(_is_single, ordinary))  # some return double for a part in single
     remark = None
     usual_kinks = frozenset().union(*(b.spot.kinks for b in benches))
-    for words, bench in _points(record, taken, seed):
+    for words, bench in _points(record, caller.taken, seed):
         if not bench.spot.kinks <= usual_kinks:
             continue
         expected = _gradients(record, proved, bench.inputs, np.float64)
         if not _is_finite(expected):
             continue
-        given = _given(record, candidate, taken, bench, expected)
+        given = _given(caller, bench, expected)
         rounded = _gradients(record, proved, bench.inputs, np.float32 if in_single else np.float64)
         if not _is_finite(rounded):
             continue  # the gradient itself is too large for that precision
         infinite = tuple(n for n in record.wrt if not np.all(np.isfinite(given[n])))
-        false = tuple(
-            n for n in record.wrt if n not in infinite and _is_off(given[n], expected[n], rounded[n], usual[n])
-        )
+        off = (n for n in record.wrt if _is_off(given[n], expected[n], rounded[n], usual[n]))
+        false = tuple(n for n in off if n not in infinite)
         if not infinite and not false:
             continue
         what = f"{gradients_are(false or infinite)} {'wrong' if false else 'not finite'} {words}"
@@ -171,12 +162,10 @@ def extremes(
     return remark
 
 
-def _given(
-    record: Record, candidate: Candidate, taken: Taken, bench: Bench, expected: Arrays
-) -> Mapping[str, np.ndarray]:
+def _given(caller: Caller, bench: Bench, expected: Arrays) -> Mapping[str, np.ndarray]:
     """What a candidate returns; nothing finite where it raises."""
     try:
-        return returned(candidate, taken.given(bench.inputs), record.wrt)
+        return caller.at(bench)
     except (ArithmeticError, ValueError, InputError):
         return {name: np.full(value.shape, np.nan) for name, value in expected.items()}
 
