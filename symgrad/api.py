@@ -12,7 +12,6 @@ from unicodedata import normalize
 from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, Mark
 from symgrad.derive import derive_record
-from symgrad.display import Displayed
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
@@ -20,7 +19,7 @@ from symgrad.program import Program
 from symgrad.render.layout import layout
 from symgrad.render.page import Page
 from symgrad.render.text import to_text
-from symgrad.results import ClosedForm, Evaluation, Proof, closed_form_words
+from symgrad.results import ClosedForm, Displayed, Evaluation, Proof, closed_form_words
 from symgrad.steps import Convention, Record, Step
 
 if TYPE_CHECKING:

@@ -6,20 +6,44 @@ What only a notebook needs (HTML, LaTeX) is imported when it asks for it.
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from warnings import warn
 
-from sympy import Expr
+from sympy import Expr, MatrixExpr, MatrixSymbol, Symbol, Trace
+from sympy.core.basic import Basic
 
-from symgrad import closed
 from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
-from symgrad.display import Displayed
 from symgrad.errors import RefutedError, UndefinedWarning
-from symgrad.notation import Array
+from symgrad.notation import Array, replaced
 from symgrad.render.text import expression_text, lines_are, step_text
-from symgrad.steps import Convention, Record, Step
+from symgrad.steps import Convention, MatrixValue, Record, Step
+
+
+class Displayed(ABC):
+    """What IPython shows as HTML where it can, as LaTeX where only that is taken, else as text."""
+
+    @abstractmethod
+    def _repr_html_(self) -> str:
+        """A section of HTML with its style, without script."""
+
+    @abstractmethod
+    def _repr_latex_(self) -> str:
+        """One display between double dollar signs, for MathJax and for TeX."""
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        """The forms that ``include`` asks for, all of them unless given, without those in ``exclude``."""
+        forms = {"text/html": self._repr_html_, "text/latex": self._repr_latex_, "text/plain": self.__repr__}
+        return {
+            kind: form()
+            for kind, form in forms.items()
+            if (include is None or kind in include) and (exclude is None or kind not in exclude)
+        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +63,7 @@ class ClosedForm(Displayed):
 
     def expanded(self) -> Expr | None:
         """``matrix`` with every named array but the inputs written out."""
-        return closed.expanded(self.record, self.array.name)
+        return _written_out(self.record, self.array.name)
 
     def __repr__(self) -> str:
         return f"<{closed_form_words(self.record, self.array.name)}>"
@@ -58,6 +82,34 @@ class ClosedForm(Displayed):
         from symgrad.render.latex import closed_forms_latex
 
         return f"$${closed_forms_latex(self._alone)}$$"
+
+
+def _written_out(record: Record, name: str) -> Expr | None:
+    """The gradient with respect to ``name`` with every named array but the inputs written out.
+
+    None where it, or an array that it needs, has no matrix form.
+    """
+    forms: dict[str, Expr | None] = {
+        step.subject.array.name: step.after for step in record.steps if isinstance(step.subject, MatrixValue)
+    }
+    forms |= {array.name: record.adjoints[node].matrix for node, array in record.adjoint_arrays.items()}
+    inputs = {array.name for array in record.program.inputs}
+    value = record.gradients[name].matrix
+    while value is not None and (names := _named(record, value) - inputs):
+        swaps: dict[Basic, Basic] = {}
+        for atom in value.atoms(MatrixSymbol, Symbol):
+            if atom.name in names and not (isinstance(atom, Symbol) and atom.is_integer):
+                form = forms.get(atom.name)
+                if form is None:
+                    return None
+                swaps[atom] = Trace(form) if isinstance(form, MatrixExpr) and isinstance(atom, Symbol) else form
+        value = replaced(value, swaps)
+    return value
+
+
+def _named(record: Record, value: Expr) -> set[str]:
+    known = record.program.arrays.keys() | {array.name for array in record.adjoint_arrays.values()}
+    return {atom.name for atom in value.atoms(MatrixSymbol, Symbol)} & known
 
 
 def closed_form_words(record: Record, name: str) -> str:

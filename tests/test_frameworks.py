@@ -20,7 +20,7 @@ from symgrad import Loss
 from symgrad.array import logsumexp, softmax, softplus
 from symgrad.array.expression import parse
 from symgrad.frameworks import conventions
-from symgrad.frameworks.known import KNOWN, Known
+from symgrad.frameworks.calls import KNOWN, Known
 from symgrad.program import Program
 
 ALLOWED = {"keras.losses.LogCosh()(y, z)": 1e-8}

@@ -16,7 +16,7 @@ ROOT = Path(symgrad.__file__).parent
 # (all but ``passes``) may import within it.
 LAYERS: list[list[str]] = [
     ["legible"],
-    ["errors", "display"],
+    ["errors"],
     ["functions", "spelling", "labelling", "budget"],
     ["branches", "notation", "relations"],
     ["canonical"],
@@ -30,7 +30,7 @@ LAYERS: list[list[str]] = [
     ["rules"],
     ["passes"],
     ["chain"],
-    ["derive", "check", "render", "codegen", "closed", "gradcheck"],
+    ["derive", "check", "render", "codegen", "gradcheck"],
     ["sampling", "explicit"],
     ["differences", "example", "frameworks"],
     ["results"],

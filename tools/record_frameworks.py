@@ -1,4 +1,4 @@
-"""Record what losses of PyTorch and Keras are worth, for comparison with the definitions of symgrad.frameworks.known.
+"""Record what losses of PyTorch and Keras are worth, for comparison with the definitions of symgrad.frameworks.calls.
 
 Each framework is recorded where it is installed, and added to the file:
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.array.shapes import parse_shapes
-from symgrad.frameworks.known import KNOWN
+from symgrad.frameworks.calls import KNOWN
 
 SIZES = {"N": 4, "C": 3}
 PACKAGES = {"torch": "torch", "keras": "keras"}

@@ -14,12 +14,23 @@ from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
 from typing import Any, TypeVar
 
+from symgrad.array.expression import parse
 from symgrad.array.loss import Loss
-from symgrad.evidence.examples import EXAMPLES
 from symgrad.losses import LOSSES
 
-KNOWN: Mapping[str, Loss] = {**LOSSES, **EXAMPLES}
-"""The losses that items are about: those of the catalogue, and those of ``examples``."""
+
+def _example(entry: Mapping[str, str]) -> Loss:
+    parsed = parse(entry["loss"], entry["shapes"], entry["wrt"])
+    return Loss(parsed.function, parsed.shapes, parsed.wrt, entry["name"], entry["summary"])
+
+
+KNOWN: Mapping[str, Loss] = LOSSES | {
+    entry["name"]: _example(entry)
+    for entry in json.loads((files("symgrad") / "data" / "published_losses.json").read_text(encoding="utf-8"))
+}
+"""The losses that items are about: those of the catalogue, and, in the one-line language, those of published examples
+that it does not have; in these ``v`` weighs the terms of a sum: the gradient with respect to it is the array of the
+terms, as a page prints it."""
 
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e-?\d+)?(\.\.\.)?")
 

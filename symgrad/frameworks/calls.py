@@ -1,4 +1,6 @@
-"""Which calls of PyTorch and Keras compute what a program does.
+"""Which calls of PyTorch and Keras compute what a program does: ``data/framework_losses.json`` has their losses, each
+with its definition in the one-line language.  That a definition is what a framework computes is recorded:
+``tools/record_frameworks.py`` runs every call, and the tests run every definition on the same numbers.
 
 A call does where its definition and the program's output have the same normal form, the arrays on the way being written
 out down to some that play the arguments of the definition.  So equal forms are a proof, as they are for lines.
@@ -6,10 +8,12 @@ out down to some that play the arguments of the definition.  So equal forms are 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from importlib.resources import files
 from itertools import chain, combinations
 
 from sympy import Add, Expr, Function, Indexed, Mul, Sum, Symbol
@@ -21,10 +25,40 @@ from symgrad.array.shapes import parse_shapes
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser
 from symgrad.equations import Definition
-from symgrad.frameworks.known import FRAMEWORKS, KNOWN, Known
 from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, sum_over
 from symgrad.program import Program
 
+FRAMEWORKS = ("PyTorch", "Keras")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A loss that frameworks have.
+
+    ``shapes`` declare the arguments, in one way or several; ``definitions`` compute the same number, written in
+    several ways, with the same ``functions``: a program without just these is not compared.  ``torch`` and ``keras``
+    are the calls, with arguments in braces, or empty; ``words`` say what has to be known of them.
+    """
+
+    shapes: tuple[str, ...]
+    functions: str
+    definitions: tuple[str, ...]
+    torch: str = ""
+    keras: str = ""
+    words: str = ""
+
+    @property
+    def calls(self) -> Mapping[str, str]:
+        """The calls by the name of the framework."""
+        return {name: call for name, call in zip(FRAMEWORKS, (self.torch, self.keras), strict=True) if call}
+
+
+KNOWN: tuple[Known, ...] = tuple(
+    Known(**{**entry, "shapes": tuple(entry["shapes"]), "definitions": tuple(entry["definitions"])})
+    for entry in json.loads((files("symgrad") / "data" / "framework_losses.json").read_text(encoding="utf-8"))
+)
+"""The first that fits is shown: what takes more arguments, or logits, stands before what takes fewer, or
+probabilities."""
 MOST_CUTS = 2
 """How many of the defined arrays may play arguments."""
 

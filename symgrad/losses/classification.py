@@ -8,7 +8,19 @@ import numpy as np
 
 from symgrad.array import log_softmax, sigmoid, softmax
 from symgrad.array.loss import loss
-from symgrad.losses.reduction import reduced
+from symgrad.errors import InputError
+
+
+def reduced(terms: Any, reduction: str) -> Any:
+    """The terms of all rows as one number: their ``"mean"``, their ``"sum"``, or their sum over the number of rows
+    (``"batch_mean"``).  Raises ``InputError`` for any other word."""
+    if reduction == "mean":
+        return np.mean(terms)
+    if reduction == "sum":
+        return np.sum(terms)
+    if reduction == "batch_mean":
+        return np.sum(terms) / len(terms)
+    raise InputError(f"unknown reduction {reduction!r}: expected one of mean, batch_mean, sum")
 
 
 @loss(shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b")
