@@ -104,6 +104,7 @@ def test_a_refusal_does_not_recommend_what_it_refuses(function: Callable[..., An
         ("sum((X @ w - y)**2) / len(y)", "sum((X @ w - y)**2) / N"),
         ("sum((X @ w - y)**2) / y.shape[0]", "sum((X @ w - y)**2) / N"),
         ("np.pi * sum(w) + sum(eye(len(w)) @ w)", "pi * w.sum() + np.sum(np.eye(D) @ w)"),
+        ("np.sum(np.clip(w, None, 1) + w.clip(-1, None), None)", "sum(np.clip(w, max=1) + np.clip(w, min=-1))"),
     ],
 )
 def test_what_works_in_a_function_works_in_one_line(text: str, same: str) -> None:

@@ -201,6 +201,7 @@ def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
             _refuse(keyword.value, text, f"{keyword.arg}= takes a whole number, True or False")
     words = node.args[:1] if name == "einsum" else given if name == "norm" else []  # those that may be text
     given = [g for g in given if not (g in words and isinstance(g, ast.Constant) and isinstance(g.value, str))]
+    given = given[:1] + [g for g in given[1:] if not (isinstance(g, ast.Constant) and g.value is None)]
     return [part for g in given for part in (g.elts if isinstance(g, ast.Tuple) else [g])]
 
 
