@@ -52,6 +52,9 @@ TEXTS = {
     "as_written": ("sum(3 * x * (x - y) + x * (y - x))", "x: N, y: N", ("x",)),
     "constant": ("sum(x) * sum(y)", "x: N, y: N", ("x", "y")),
     "centred": ("sum((y - mean(X @ w)) ** 2)", "X: N D, w: D, y: N", ("w",)),
+    "arcs": ("sum(arcsin(x * y) ** 2 + arccos(y) + arcsin(y)) + sum(arccos(y))", "x: N, y: N", ("x", "y")),
+    "arcs_in_products": ("sum((arcsin(X) @ w) ** 2)", "X: N D, w: D", ("X",)),
+    "arcs_in_branches": ("sum(where(x > 0, arcsin(y) / x, x * y))", "x: N, y: N", ("x", "y")),
     "quadratic": ("sum(x * (A @ x)) / sum(x ** 2)", "A: D D symmetric, x: D", ("x",)),
 }
 
