@@ -14,7 +14,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
 from symgrad.labelling import MOST_ORDERS, orders
-from symgrad.notation import axis_name, bound_indices, free_indices, height, with_bound
+from symgrad.notation import axis_name, bound_indices, free_indices, height, index_over, with_bound
 
 
 @lru_cache(maxsize=16384)
@@ -60,7 +60,9 @@ def _canonical(expr: Expr) -> Expr:
         ordered = sorted(bound_indices(total), key=axis_name)
 
         def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
-            return {i: Idx(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)}
+            return {
+                i: index_over(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)
+            }
 
         found = _orders_within_axes(ordered, total.function)
         if len(found) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from sympy import Expr, Float, I, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, floor, log, nan, oo, sympify, zoo
@@ -59,6 +60,7 @@ def _exact(rhs: Expr | float) -> Expr:
     return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
 
 
+@lru_cache(maxsize=4096)
 def why_no_number(rhs: Expr) -> str | None:
     """Why a right side has no real value anywhere, in words; None where it may have one."""
     if rhs.has(zoo, nan, oo):

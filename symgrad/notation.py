@@ -69,7 +69,7 @@ class Axis(Legible):
 
     def index(self, letter: str) -> Idx:
         """An index that runs over the axis, from 0 to size - 1."""
-        return Idx(letter, self.size)
+        return index_over(letter, self.size)
 
     @property
     def conventional(self) -> str:
@@ -88,10 +88,7 @@ class Array:
     @property
     def base(self) -> Symbol | IndexedBase:
         """The SymPy object behind the entries: an ``IndexedBase``, or a ``Symbol`` for an array of no axes."""
-        known = {"positive": True} if self.positive else {"real": True}
-        if not self.axes:
-            return Symbol(self.name, **known)
-        return IndexedBase(self.name, shape=tuple(a.size for a in self.axes), **known)
+        return _base(self.name, tuple(a.size for a in self.axes), self.positive)
 
     def __getitem__(self, indices: Idx | tuple[Idx, ...]) -> Expr:
         """The entry at the given indices; whether they run over the right axes is checked by ``Program``."""
@@ -114,6 +111,26 @@ class Array:
         if not self.axes:
             return self.base
         return MatrixSymbol(self.name, self.axes[0].size, self.axes[1].size if len(self.axes) == 2 else 1)
+
+
+# Indices, bases and entries are compared more often than anything else: two that are equal are mostly one object.
+
+
+@lru_cache(maxsize=16384)
+def index_over(letter: str, size: Expr) -> Idx:
+    """An index that runs from 0 to size - 1."""
+    return Idx(letter, size)
+
+
+@lru_cache(maxsize=4096)
+def _base(name: str, shape: tuple[Expr, ...], positive: bool) -> Symbol | IndexedBase:
+    known = {"positive": True} if positive else {"real": True}
+    return IndexedBase(name, shape=shape, **known) if shape else Symbol(name, **known)
+
+
+@lru_cache(maxsize=16384)
+def _entry(base: IndexedBase, indices: tuple[Idx, ...]) -> Indexed:
+    return Indexed(base, *indices)
 
 
 @lru_cache(maxsize=4096)
@@ -144,10 +161,9 @@ def indices_of(entry: Expr) -> tuple[Idx, ...]:
 
 def entry_of(name: str, indices: Iterable[Idx] = (), *, positive: bool = False) -> Expr:
     """An entry of an array that no program declares."""
-    known, own = {"positive": True} if positive else {"real": True}, tuple(indices)
-    if not own:
-        return Symbol(name, **known)
-    return Indexed(IndexedBase(name, shape=tuple(i.upper + 1 for i in own), **known), *own)
+    own = tuple(indices)
+    base = _base(name, tuple(i.upper + 1 for i in own), positive)
+    return _entry(base, own) if own else base
 
 
 def stand_in(expr: Expr, name: str, *, positive: bool = False) -> Expr:
@@ -170,11 +186,12 @@ def array_names(expr: Basic) -> frozenset[str]:
     return frozenset().union(*(array_names(arg) for arg in expr.args if not isinstance(arg, Idx)))
 
 
-def entries(expr: Basic, name: str) -> list[Expr]:
+@lru_cache(maxsize=16384)
+def entries(expr: Basic, name: str) -> tuple[Expr, ...]:
     """The entries of the array ``name`` that occur in an expression, in a stable order."""
     found = [e for e in expr.atoms(Indexed) if e.base.name == name]
     found += [s for s in expr.atoms(Symbol) if s.name == name and not s.is_integer and not found]
-    return sorted(found, key=lambda e: e.sort_key())
+    return tuple(sorted(found, key=lambda e: e.sort_key()))
 
 
 @lru_cache(maxsize=16384)
@@ -195,11 +212,6 @@ def varying_names(expr: Basic) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _limit(index: Idx) -> Tuple:
     return Tuple(index, index.lower, index.upper)
-
-
-@lru_cache(maxsize=16384)
-def _entry(base: IndexedBase, indices: tuple[Idx, ...]) -> Indexed:
-    return Indexed(base, *indices)
 
 
 def sum_over(body: Expr, indices: Iterable[Idx]) -> Expr:
@@ -315,14 +327,9 @@ def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) ->
 def _fresh(indices: Iterable[Idx], taken: Collection[Idx], serial: Iterable[int]) -> dict[Idx, Idx]:
     """The next names of a series for some indices, none of them ``taken``."""
     return {
-        i: next(new for place in serial if (new := _numbered(axis_name(i), i.upper + 1, place)) not in taken)
+        i: next(new for place in serial if (new := index_over(f"_{axis_name(i)}_{place}", i.upper + 1)) not in taken)
         for i in indices
     }
-
-
-@lru_cache(maxsize=4096)
-def _numbered(axis: str, size: Expr, place: int) -> Idx:
-    return Idx(f"_{axis}_{place}", size)
 
 
 def is_matrix(expr: Basic) -> bool:

@@ -72,7 +72,7 @@ from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal import Normaliser
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
-from symgrad.notation import array_names, axis_name, renamed, stand_in
+from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
 from symgrad.program import Program
 from symgrad.signs import is_known
 from symgrad.steps import Condition
@@ -279,7 +279,9 @@ def _facts(condition: Expr) -> Facts:
 def _shown(part: Basic) -> Basic:
     """An expression in letters that a reader knows: those of the checker are named after their axes."""
     own = [index for index in part.atoms(Idx) if str(index.label).startswith(OWN)]
-    return renamed(part, {index: Idx(axis_name(index).lower(), index.upper + 1) for index in own}) if own else part
+    return (
+        renamed(part, {index: index_over(axis_name(index).lower(), index.upper + 1) for index in own}) if own else part
+    )
 
 
 def _inverse(form: Polynomial) -> list[Atom]:

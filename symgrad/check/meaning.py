@@ -22,6 +22,7 @@ from symgrad.notation import (
     bound_indices,
     free_indices,
     freshen,
+    index_over,
     name_of,
     renamed,
     replaced,
@@ -92,7 +93,7 @@ def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
 def _own_letters(letter: str, entry: Expr) -> list[Idx]:
     """Indices that no line uses, one for each place of an entry."""
     places = enumerate(entry.indices) if isinstance(entry, Indexed) else ()
-    return [Idx(f"{OWN}{letter}{place}", axis_size(i)) for place, i in places]
+    return [index_over(f"{OWN}{letter}{place}", axis_size(i)) for place, i in places]
 
 
 @lru_cache(maxsize=1024)
@@ -120,7 +121,7 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
     free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
-    own = {i: Idx(f"{OWN}p{place}", axis_size(i)) for place, i in enumerate(free)}
+    own = {i: index_over(f"{OWN}p{place}", axis_size(i)) for place, i in enumerate(free)}
     derivative = _sympy_derivative(renamed(of, own), wrt)
     letters = {new: old for old, new in own.items()} | {i: i for i in getattr(wrt, "indices", ())}
     return renamed(derivative, letters)

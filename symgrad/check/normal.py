@@ -67,7 +67,7 @@ from symgrad.check.atoms import (
 from symgrad.check.indicators import call, through
 from symgrad.equations import Assumption
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
-from symgrad.notation import axis_name, bound_indices
+from symgrad.notation import axis_name, bound_indices, index_over
 from symgrad.program import Program
 
 IN_OTHERS: dict[type[Basic], Callable[..., Expr]] = {
@@ -207,6 +207,6 @@ def index_text(index: Basic) -> Index:
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
     letter = str(index.label)
-    if not letter.removeprefix(OWN).isidentifier() or index != Idx(letter, index.upper + 1):
+    if not letter.removeprefix(OWN).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")
     return f"{letter}@{axis_name(index)}"

@@ -15,7 +15,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.meaning import adjoint_array
 from symgrad.functions import selection
-from symgrad.notation import Array, array_names, axis_name, free_indices, is_matrix, name_of
+from symgrad.notation import Array, array_names, axis_name, free_indices, index_over, is_matrix, name_of
 from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Total, Value
 
 
@@ -120,7 +120,7 @@ class Notation:
             isinstance(index, Idx)
             and index.upper is not None
             and index.lower == 0
-            and index == Idx(str(index.label), self._axes.get(axis_name(index)))
+            and index == index_over(str(index.label), self._axes.get(axis_name(index)))
         )
 
 

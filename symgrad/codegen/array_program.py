@@ -16,7 +16,7 @@ from sympy import Add, Dummy, Expr, Function, Integer, KroneckerDelta, Mul, Pow,
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
-from symgrad.notation import entry_of, sum_over
+from symgrad.notation import entry_of, index_over, sum_over
 
 Layout = tuple[Idx, ...]
 MOST_REMEMBERED = 2**12
@@ -210,7 +210,7 @@ def numbered(node: Node, *, with_free: bool = True) -> tuple[Node, Layout]:
     order: dict[Idx, None] = {}
     for part in walk(node):
         order |= dict.fromkeys((*part.letters, *part.bound) if with_free else part.bound)
-    return with_letters(node, {i: Idx(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
+    return with_letters(node, {i: index_over(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
 
 
 def with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:

@@ -15,7 +15,7 @@ from symgrad.codegen.kernels import rebuilt, weighted
 from symgrad.codegen.names import part_name
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.notation import array_names, entry_of, replaced
+from symgrad.notation import array_names, entry_of, index_over, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""
@@ -81,7 +81,9 @@ def _key(expr: Expr) -> Key:
     """The indices are those of the entry with the most, in its order, then the others as they occur."""
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(dict.fromkeys([*widest.indices, *_in_order(expr)]))
-    return replaced(expr, {i: Idx(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}), letters
+    return replaced(
+        expr, {i: index_over(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}
+    ), letters
 
 
 def _named(expr: Basic, pattern: Expr, name: str) -> Expr:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
@@ -111,11 +112,12 @@ def _divides_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
     return found
 
 
-def _inside(expr: Expr, kind: type[Expr]) -> set[Expr]:
+@lru_cache(maxsize=16384)
+def _inside(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
     """The parts of a kind that stand in divisors and logarithms of an expression."""
     logs = [call.args[0] for call in expr.atoms(log)]
     divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
-    return set().union(*(part.atoms(kind) for part in (*logs, *divisors)))
+    return frozenset().union(*(part.atoms(kind) for part in (*logs, *divisors)))
 
 
 def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:

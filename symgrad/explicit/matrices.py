@@ -36,6 +36,7 @@ from symgrad.notation import (
     bound_indices,
     free_indices,
     height,
+    index_over,
     indices_of,
     renamed,
     sum_over,
@@ -215,7 +216,7 @@ class _SharedSums:
         """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
         order = list(self._axes)
         letters = tuple(sorted(free_indices(total), key=lambda i: (order.index(axis_name(i)), str(i))))
-        key = canonical(renamed(total, {i: Idx(f"free{p}", i.upper + 1) for p, i in enumerate(letters)}))
+        key = canonical(renamed(total, {i: index_over(f"free{p}", i.upper + 1) for p, i in enumerate(letters)}))
         if key not in self._known:
             self._known[key] = Array(self._name(), tuple(self._axes[axis_name(i)] for i in letters))
             self.sums.append((self._known[key], letters, total))

@@ -11,7 +11,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.evaluate import Evaluator
 from symgrad.equations import Definition
-from symgrad.notation import Array, array_names
+from symgrad.notation import Array, array_names, index_over
 from symgrad.passes.differentiate import differentiate
 from symgrad.program import Program
 from symgrad.sampling.doubles import evaluator
@@ -65,6 +65,6 @@ class Tape:
 @lru_cache(maxsize=4096)
 def derivative(definition: Definition, array: Array) -> tuple[Expr, tuple[Idx, ...]]:
     """The derivative of an equation by an entry of an array, and the indices of that entry."""
-    letters = tuple(Idx(f"by{place}", axis.size) for place, axis in enumerate(array.axes))
+    letters = tuple(index_over(f"by{place}", axis.size) for place, axis in enumerate(array.axes))
     entry: Indexed | Symbol = array[letters]
     return differentiate(definition.rhs, entry), letters
