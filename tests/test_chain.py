@@ -55,6 +55,13 @@ TEXTS = {
     "arcs": ("sum(arcsin(x * y) ** 2 + arccos(y) + arcsin(y)) + sum(arccos(y))", "x: N, y: N", ("x", "y")),
     "arcs_in_products": ("sum((arcsin(X) @ w) ** 2)", "X: N D, w: D", ("X",)),
     "arcs_in_branches": ("sum(where(x > 0, arcsin(y) / x, x * y))", "x: N, y: N", ("x", "y")),
+    "distances": ("sum(sum((X[:, None] - X[None, :])**2, axis=2))", "X: N D", ("X",)),
+    "one_norm_twice": ("norm(x - y) + norm(y - x)", "x: N, y: N", ("x",)),
+    "two_assumptions": (
+        "sum(x * (A @ x)) - sum(Y * log(softmax(X, axis=1)))",
+        "X: N C, Y: N C distribution, A: D D symmetric, x: D",
+        ("X", "x"),
+    ),
     "quadratic": ("sum(x * (A @ x)) / sum(x ** 2)", "A: D D symmetric, x: D", ("x",)),
 }
 
