@@ -17,7 +17,7 @@ from symgrad.codegen.module import (
     opened_labels,
     tables_of,
 )
-from symgrad.codegen.source_text import INDENT, Source, called, indented
+from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests
 from symgrad.errors import InputError
 from symgrad.steps import Record
 
@@ -91,14 +91,15 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
     closer = checked_inputs(made.args, made.plan.labels, own["given"])
     closer += opened_labels(made.plan, [n for n in made.plan.labels if n not in made.loops.labels], made.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
-    arrays = [names[a.name] for a in record.program.inputs if a.axes]
+    are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
     call = called("_evaluated", [*given, f"{own['fresh']}=True"], INDENT * 2, before=target)
     lines = [
-        Source("try:"),
-        *indented([replace(called("_plain", arrays, INDENT * 2), needs=frozenset(["_plain"]))]),
-        *indented([called("_evaluated", made.args, INDENT * 2, before=target)]),
-        Source("except Exception:  # other types, or others in memory, than those that it is compiled for"),
-        Source(f"{INDENT}{own['fits']} = False"),
+        *joined_tests(f"{own['fits']} =", are_plain, "and"),  # of a masked one, loops would take the data as they are
+        Source(f"if {own['fits']}:"),
+        Source(f"{INDENT}try:"),
+        *indented(indented([called("_evaluated", made.args, INDENT * 3, before=target)])),
+        Source(f"{INDENT}except Exception:  # other types, or others in memory, than those that it is compiled for"),
+        Source(f"{INDENT * 2}{own['fits']} = False"),
         Source(f"if not {own['fits']}:"),
         *indented([*closer, replace(call, needs=frozenset(["_native"]))]),
         *domain_checks(record, names),

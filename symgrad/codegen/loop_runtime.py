@@ -334,12 +334,6 @@ def _compile(kernel: Any, fresh: bool, *given: object) -> None:
     kernel.disable_compile()
 
 
-def _plain(*given: object) -> None:
-    """TypeError for what is no array of NumPy's alone: of a masked one, loops would take the data as they are."""
-    if not all(type(value) is np.ndarray for value in given):
-        raise TypeError
-
-
 def _native(array: np.ndarray) -> np.ndarray:
     """The array as float32 or float64, or as int64 if it is of integers, aligned and in one piece."""
     single = np.float32 if array.dtype.itemsize <= 4 else np.float64
