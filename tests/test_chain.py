@@ -7,17 +7,18 @@ from collections.abc import Callable
 import classifier as cl
 import programs
 import pytest
-from sympy import Expr, KroneckerDelta, Sum, exp, log, sqrt
+from sympy import Expr, KroneckerDelta, Sum, acos, asin, exp, log, sqrt
 from sympy.tensor.indexed import Idx
 
 from symgrad.array.expression import parse
 from symgrad.chain.adjoints import _written_out_reason
-from symgrad.chain.partials import _collect_reason, _delta_reason, cancelled
+from symgrad.chain.partials import _collect_reason, _delta_reason, cancelled, divided_by
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
+from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.program import Program
-from symgrad.steps import Record, Value
+from symgrad.steps import Condition, Record, Value
 
 # A text, the shapes of its arrays, and what is differentiated by.
 TEXTS = {
@@ -69,14 +70,14 @@ TEXTS = {
 def written(record: Record) -> str:
     """The lines of a record without the matrix forms, one field each."""
     lines: list[str] = []
-    for step in record.steps:
-        if step.rule == "matrix":
+    for line in record.steps:
+        if line.rule == "matrix":
             continue
-        kinds = [f"{c.key}: {c.words}" for c in step.conventions]
-        needed = [f"{c.nonzero} is not 0: {c.reason}" for c in step.conditions]
-        lines += [f"({step.number}) {step.subject}", f"    {step.rule}: {step.reason}; from {list(step.cites)}"]
-        lines += [f"    {text}" for text in [*kinds, *needed, *([step.assumption.key] if step.assumption else [])]]
-        lines += [f"    {'' if step.before is None else step.before} = {step.after}"]
+        kinds = [f"{c.key}: {c.words}" for c in line.conventions]
+        needed = [f"{c.nonzero} is not 0: {c.reason}" for c in line.conditions]
+        lines += [f"({line.number}) {line.subject}", f"    {line.rule}: {line.reason}; from {list(line.cites)}"]
+        lines += [f"    {text}" for text in [*kinds, *needed, *([line.assumption.key] if line.assumption else [])]]
+        lines += [f"    {'' if line.before is None else line.before} = {line.after}"]
     closed = [f"{g.array.name}: {g.entry} {g.index}" for g in record.adjoints.values()]
     return "\n".join([*lines, *closed, f"by {record.wrt}", ""])
 
@@ -240,3 +241,13 @@ def test_divisors_that_disappear_have_a_reason() -> None:
     ]
     assert [c.nonzero for c in cancelled(of, before, 1 / v[n])] == [r[n], s[n], t[n]]
     assert cancelled(of, before, before) == ()
+    assert cancelled(of, where(step(x[n], 0), 1 / v[n], 1 / r[n]), x[n]) == ()  # not zero where the branch is taken
+    assert [c.nonzero for c in cancelled(of, where(step(1 / v[n], 0), 1 / r[n], x[n]), x[n])] == [v[n]]
+
+
+def test_derivatives_of_inverse_functions_say_what_they_divide_by() -> None:
+    v = Array("v", (N,))
+    expr = x[n] * asin(2 * x[n]) ** 2 * asin(v[n])
+    assert divided_by(expr, "x") == (Condition(1 - 4 * x[n] ** 2, "asin is differentiated"),)
+    assert divided_by(acos(x[n]) * exp(acos(x[n])), "x") == (Condition(1 - x[n] ** 2, "acos is differentiated"),)
+    assert divided_by(where(step(x[n], 0), asin(x[n]), x[n]), "x") == ()
