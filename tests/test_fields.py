@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -75,17 +74,18 @@ def test_of_other_functions_only_that_they_are_functions_is_known() -> None:
     assert field.differ(field.select(rows, 2), field.select(rows, 1)).all()
 
 
-def test_steps_and_comparisons_are_0_or_1() -> None:
-    field = Field(2, 1)
+@pytest.mark.parametrize("levels", [1, 2])
+def test_steps_and_comparisons_are_0_or_1(levels: int) -> None:
+    field = Field(levels, 1)
     a, b = field.sample((40,), False), field.sample((40,), False)
     for drawn in (field.apply(step, [a, b]), field.apply(equal, [a, b])):
-        assert set(drawn.flat) == {0, 1} and (drawn[0] == drawn[1]).all()
+        assert set(drawn.flat) == {0, 1} and (drawn == drawn[0]).all()
     assert (field.apply(equal, [a, a.copy()]) == 1).all()
 
 
 def test_where_a_function_is_not_defined_its_value_may_be_missing() -> None:
     number: Field | Reals
-    for number in (Field(2, 1), REALS):
+    for number in (Field(1, 1), Field(2, 1), REALS):
         ones = np.ones_like(number.sample((3,), True))
         with number.tolerant():
             found = number.log(ones - [1, 1, 0])
@@ -149,9 +149,9 @@ def test_powers() -> None:
     assert not field.power(np.array([[0], [0]], dtype=object), Rational(1, 2)).any()
     with pytest.raises(OutsideField, match="1/3"):
         field.power(a, Rational(1, 3))
-    with pytest.raises(OutsideDomain, match="division by zero"):
+    with pytest.raises(OutsideDomain, match=r"^a division by zero$"):
         field.power(np.array([[0], [1]], dtype=object), Rational(-1, 2))
-    with pytest.raises(OutsideDomain, match="not a square"):
+    with pytest.raises(OutsideDomain, match=r"^the root of a number that is not a square$"):
         field.power(field.reduce(-a), Rational(1, 2))
 
 
@@ -166,7 +166,7 @@ def test_logarithms() -> None:
     assert field.log(a).shape == (2, 2, 3) and len(set(field.log(a)[0].flat)) == 6
     assert not field.log(np.array([[1], [1]], dtype=object)).any()
     assert field.differ(field.log(a), Field(2, 2).log(a)).all()
-    with pytest.raises(OutsideDomain, match="logarithm of zero"):
+    with pytest.raises(OutsideDomain, match=r"^the logarithm of zero$"):
         field.log(np.array([[1, 0], [1, 0]], dtype=object))
 
 
@@ -296,15 +296,16 @@ BEYOND: list[tuple[Callable[[Reals], object], str]] = [
     (lambda reals: reals.power(real(-1), Rational(1, 2)), "a value that is not a real number"),
     (lambda reals: reals.log(real(0)), "a value that is not a real number"),
     (lambda reals: reals.log(real(-1)), "a value that is not a real number"),
-    (lambda reals: reals.constant(oo * sqrt(-1)), "is not a real number"),
+    (lambda reals: reals.constant(oo * sqrt(-1)), "oo*I is not a real number"),
     (lambda reals: reals.apply(Function("f"), [real(1)]), "f(1.0) is not a real number"),
 ]
 
 
 @pytest.mark.parametrize(("refused", "why"), BEYOND)
 def test_what_is_not_real_is_outside_of_the_domain(refused: Callable[[Reals], object], why: str) -> None:
-    with pytest.raises(OutsideDomain, match=re.escape(why)):
+    with pytest.raises(OutsideDomain) as outside:
         refused(REALS)
+    assert str(outside.value) == why
 
 
 def test_functions_have_their_values() -> None:
