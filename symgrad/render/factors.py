@@ -9,21 +9,8 @@ from math import gcd, lcm, prod
 from sympy import Expr, Integer, Number, Rational, S
 from sympy.tensor.indexed import Idx
 
+from symgrad.render import tree
 from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
-from symgrad.render.tree import (
-    Chain,
-    Hadamard,
-    Leaf,
-    Minus,
-    Node,
-    Plus,
-    Raised,
-    Ratio,
-    Root,
-    Summed,
-    Times,
-    Transposed,
-)
 from symgrad.spelling import scientific
 
 
@@ -36,9 +23,9 @@ class Factors:
 
     number: Number = S.One
     constants: Mapping[Expr, Expr] = field(default_factory=dict)
-    above: tuple[Node, ...] = ()
-    below: tuple[Node, ...] = ()
-    matrix: Node | None = None
+    above: tuple[tree.Node, ...] = ()
+    below: tuple[tree.Node, ...] = ()
+    matrix: tree.Node | None = None
 
     def __mul__(self, other: Factors) -> Factors:
         powers = dict(self.constants)
@@ -93,7 +80,7 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     return Factors(number, shared)
 
 
-def compose(factors: Factors, keys: Keys) -> Node:
+def compose(factors: Factors, keys: Keys) -> tree.Node:
     """The product as it is shown; ``Minus`` if its number is negative."""
     negative = bool(factors.number.is_negative)
     number = abs(factors.number)
@@ -103,62 +90,64 @@ def compose(factors: Factors, keys: Keys) -> Node:
     rest = [f for f in above if f not in head + scalars]
     top, bottom = _content(number, factors.constants, keys)
     top += head
-    if below and isinstance(factors.matrix, Leaf) and not (bottom or rest):
-        return _signed(Ratio(_product([*top, *scalars, factors.matrix]), _product(below)), negative)
+    if below and isinstance(factors.matrix, tree.Leaf) and not (bottom or rest):
+        return _signed(tree.Ratio(_product([*top, *scalars, factors.matrix]), _product(below)), negative)
     if below:
         ratio, rest = _ratio(top + scalars, bottom, rest, below, keys)
     elif bottom and not top + scalars and (alone := _under_a_root(rest, factors.matrix, bottom)):
         return _signed(alone, negative)
     elif bottom:
-        ratio = [Ratio(_product(top + scalars), _product(bottom))]
+        ratio = [tree.Ratio(_product(top + scalars), _product(bottom))]
     else:
         ratio = top + scalars
     shown = ratio + rest + ([factors.matrix] if factors.matrix else [])
     return _signed(_product(shown), negative)
 
 
-def _under_a_root(rest: Sequence[Node], matrix: Node | None, bottom: Sequence[Node]) -> Node | None:
+def _under_a_root(rest: Sequence[tree.Node], matrix: tree.Node | None, bottom: Sequence[tree.Node]) -> tree.Node | None:
     """``x/sqrt(2)`` for one entry or matrix over the root of a number."""
     match [*rest, *([matrix] if matrix else [])], bottom:
-        case [[Leaf() as leaf], [Root(body)]] if all(isinstance(n, Leaf) and n.expr.is_number for n in leaves(body)):
-            return Ratio(leaf, Root(body))
+        case [[tree.Leaf() as leaf], [tree.Root(body)]] if all(
+            isinstance(n, tree.Leaf) and n.expr.is_number for n in leaves(body)
+        ):
+            return tree.Ratio(leaf, tree.Root(body))
     return None
 
 
-def _signed(node: Node, negative: bool) -> Node:
-    return Minus(node) if negative else node
+def _signed(node: tree.Node, negative: bool) -> tree.Node:
+    return tree.Minus(node) if negative else node
 
 
 def _ratio(
-    top: list[Node], bottom: list[Node], rest: list[Node], below: list[Node], keys: Keys
-) -> tuple[list[Node], list[Node]]:
+    top: list[tree.Node], bottom: list[tree.Node], rest: list[tree.Node], below: list[tree.Node], keys: Keys
+) -> tuple[list[tree.Node], list[tree.Node]]:
     """The one or two fractions that lead a product with factors below the line, and what follows."""
     inner = [f for f in rest if keys.kind(f) in (*range(FUNCTION + 1), OPERATOR)]
     outer = [f for f in rest if f not in inner]
     if inner and bottom:
-        return [Ratio(_product(top), _product(bottom)), Ratio(_product(inner), _product(below))], outer
+        return [tree.Ratio(_product(top), _product(bottom)), tree.Ratio(_product(inner), _product(below))], outer
     if inner:
-        return [Ratio(_product(top + inner), _product(below))], outer
+        return [tree.Ratio(_product(top + inner), _product(below))], outer
     if len(outer) == 1 and not bottom and keys.kind(outer[0]) in (DELTA, BRACKET):
-        return [Ratio(_product(top + outer), _product(below))], []
-    return [Ratio(_product(top), _product(bottom + below))], outer
+        return [tree.Ratio(_product(top + outer), _product(below))], []
+    return [tree.Ratio(_product(top), _product(bottom + below))], outer
 
 
-def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[Node], list[Node]]:
+def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[tree.Node], list[tree.Node]]:
     """Number and constants above and below the line, the roots of numbers as one, the sizes in the order of the
     program's axes."""
     number, constants = _rooted(number, constants)
     exact = isinstance(number, Rational) and not scientific(number)
     above = Integer(number.p) if exact else number
-    top: list[Node] = [Leaf(above)] if float(above) != 1 else []
-    bottom: list[Node] = [Leaf(Integer(number.q))] if exact and number.q != 1 else []
+    top: list[tree.Node] = [tree.Leaf(above)] if float(above) != 1 else []
+    bottom: list[tree.Node] = [tree.Leaf(Integer(number.q))] if exact and number.q != 1 else []
     roots = {base: exponent for base, exponent in constants.items() if base.is_number and abs(exponent) == S.Half}
     if roots:
         over, under = (_radicand(base for base, e in roots.items() if e == half) for half in (S.Half, -S.Half))
-        root = Root(Ratio(over, under) if over and under else over or under or Leaf(S.One))
+        root = tree.Root(tree.Ratio(over, under) if over and under else over or under or tree.Leaf(S.One))
         (top if over else bottom).append(root)
-    shown = {base: powered(Leaf(base), abs(exponent)) for base, exponent in constants.items() if base not in roots}
-    for base in sorted(shown, key=lambda b: keys.leaf(Leaf(b))):
+    shown = {base: powered(tree.Leaf(base), abs(exponent)) for base, exponent in constants.items() if base not in roots}
+    for base in sorted(shown, key=lambda b: keys.leaf(tree.Leaf(b))):
         (top if constants[base].is_positive else bottom).append(shown[base])
     return top, bottom
 
@@ -178,30 +167,30 @@ def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping
     return number, found
 
 
-def _radicand(bases: Iterable[Expr]) -> Node | None:
+def _radicand(bases: Iterable[Expr]) -> tree.Node | None:
     """The product of numbers, the whole ones as one; None for none."""
     found = list(bases)
     whole = prod(int(base) for base in found if isinstance(base, Integer))
-    parts = [Leaf(Integer(whole))] if whole != 1 else []
-    parts += [Leaf(base) for base in found if not isinstance(base, Integer)]
+    parts = [tree.Leaf(Integer(whole))] if whole != 1 else []
+    parts += [tree.Leaf(base) for base in found if not isinstance(base, Integer)]
     return _product(parts) if parts else None
 
 
-def _product(factors: Sequence[Node]) -> Node:
+def _product(factors: Sequence[tree.Node]) -> tree.Node:
     if not factors:
-        return Leaf(S.One)
-    return factors[0] if len(factors) == 1 else Times(tuple(factors))
+        return tree.Leaf(S.One)
+    return factors[0] if len(factors) == 1 else tree.Times(tuple(factors))
 
 
-def powered(base: Node, exponent: Expr) -> Node:
+def powered(base: tree.Node, exponent: Expr) -> tree.Node:
     """``base`` to a positive numeric power."""
     if exponent == 1:
         return base
     if exponent == S.Half:
-        return Root(base)
+        return tree.Root(base)
     if isinstance(exponent, Rational) and exponent.q != 1:
-        return Raised(base, Ratio(Leaf(Integer(exponent.p)), Leaf(Integer(exponent.q))))
-    return Raised(base, Leaf(exponent))
+        return tree.Raised(base, tree.Ratio(tree.Leaf(Integer(exponent.p)), tree.Leaf(Integer(exponent.q))))
+    return tree.Raised(base, tree.Leaf(exponent))
 
 
 def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_written: bool = False) -> Factors:
@@ -226,10 +215,10 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
     turned = shown[0][1] and not plain
     if turned:
         content = replace(content, number=-content.number)
-    signed = [Minus(term) if negative != turned else term for term, negative in shown]
+    signed = [tree.Minus(term) if negative != turned else term for term, negative in shown]
     if not as_written:
-        signed = [_spare(term, keys) if isinstance(term, Minus) else term for term in signed]
-    bracket = positive_first(Plus(tuple(signed)))
+        signed = [_spare(term, keys) if isinstance(term, tree.Minus) else term for term in signed]
+    bracket = positive_first(tree.Plus(tuple(signed)))
     matrix = any(t.matrix is not None for t in terms)
     return content * (Factors(matrix=bracket) if matrix else Factors(above=(bracket,)))
 
@@ -241,26 +230,26 @@ def _has_fraction(factors: Factors) -> bool:
     return fraction or any(e.is_negative for e in factors.constants.values())
 
 
-def _spare(node: Minus, keys: Keys) -> Node:
+def _spare(node: tree.Minus, keys: Keys) -> tree.Node:
     """A subtracted term; where a bracket of inputs can take the sign, it is added instead."""
     return absorb_sign(node.body, keys, inputs_only=True) or node
 
 
-def positive_first(plus: Plus) -> Plus:
+def positive_first(plus: tree.Plus) -> tree.Plus:
     """The same sum with its first positive term, if any, in front."""
-    first = next((t for t in plus.terms if not isinstance(t, Minus)), plus.terms[0])
+    first = next((t for t in plus.terms if not isinstance(t, tree.Minus)), plus.terms[0])
     at = plus.terms.index(first)
-    return Plus((first, *plus.terms[:at], *plus.terms[at + 1 :]))
+    return tree.Plus((first, *plus.terms[:at], *plus.terms[at + 1 :]))
 
 
-def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx, ...] = ()) -> Node | None:
+def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx, ...] = ()) -> tree.Node | None:
     """The negative of ``node``, which stands under sums over ``summed``, made by turning one of its brackets; None if
     none may be turned."""
 
-    def absorbed(part: Node, summed: tuple[Idx, ...] = summed) -> Node | None:
+    def absorbed(part: tree.Node, summed: tuple[Idx, ...] = summed) -> tree.Node | None:
         return absorb_sign(part, keys, inputs_only=inputs_only, summed=summed)
 
-    def one_of(factors: Sequence[Node]) -> tuple[Node, ...] | None:
+    def one_of(factors: Sequence[tree.Node]) -> tuple[tree.Node, ...] | None:
         """The factors with the first that can take a minus sign turned."""
         for place, factor in enumerate(factors):
             if turned := absorbed(factor):
@@ -268,29 +257,29 @@ def absorb_sign(node: Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx,
         return None
 
     match node:
-        case Plus():
+        case tree.Plus():
             return _turned(node, keys) if keys.is_turnable(node, inputs_only=inputs_only, summed=summed) else None
-        case Times(factors) | Chain(factors):
+        case tree.Times(factors) | tree.Chain(factors):
             turned = one_of(factors)
             return type(node)(turned) if turned else None
-        case Hadamard(factors, below):
+        case tree.Hadamard(factors, below):
             turned = one_of(factors)
-            return Hadamard(turned, below) if turned else None
-        case Ratio(above, below):
+            return tree.Hadamard(turned, below) if turned else None
+        case tree.Ratio(above, below):
             numerator = absorbed(above)
-            return Ratio(numerator, below) if numerator else None
-        case Transposed(body):
+            return tree.Ratio(numerator, below) if numerator else None
+        case tree.Transposed(body):
             inner = absorbed(body)
-            return Transposed(inner) if inner else None
-        case Summed(indices, body):
+            return tree.Transposed(inner) if inner else None
+        case tree.Summed(indices, body):
             summand = absorbed(body, (*summed, *indices))
-            return Summed(indices, summand) if summand else None
+            return tree.Summed(indices, summand) if summand else None
     return None
 
 
-def _turned(plus: Plus, keys: Keys) -> Plus:
+def _turned(plus: tree.Plus, keys: Keys) -> tree.Plus:
     """The negative of a sum; where it began with a delta, that stands last and the others in the order of a sum."""
-    terms = [t.body if isinstance(t, Minus) else Minus(t) for t in plus.terms]
+    terms = [t.body if isinstance(t, tree.Minus) else tree.Minus(t) for t in plus.terms]
     if any(map(is_unit, plus.terms)):
-        return Plus(tuple(sorted(terms, key=lambda t: (isinstance(t, Minus), keys.term(t, True)))))
-    return positive_first(Plus(tuple(terms)))
+        return tree.Plus(tuple(sorted(terms, key=lambda t: (isinstance(t, tree.Minus), keys.term(t, True)))))
+    return positive_first(tree.Plus(tuple(terms)))

@@ -15,28 +15,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import axis_name
+from symgrad.render import tree
 from symgrad.render.names import Vocabulary, leaf_indices, leaf_name
 from symgrad.render.shapes import contracts
-from symgrad.render.tree import (
-    Bars,
-    Call,
-    Chain,
-    Delta,
-    Hadamard,
-    Indicator,
-    Leaf,
-    Minus,
-    Node,
-    Plus,
-    Raised,
-    Ratio,
-    Root,
-    Share,
-    Slope,
-    Summed,
-    Times,
-    children,
-)
 
 Key = tuple[Any, ...]
 
@@ -45,21 +26,21 @@ Key = tuple[Any, ...]
 SCALAR, VECTOR, MATRIX, FUNCTION, DELTA, BRACKET, OPERATOR, ADJOINT, TOTAL = range(9)
 
 
-def leaves(node: Node, *, beneath_sums: bool = True) -> Iterator[Leaf | Delta]:
+def leaves(node: tree.Node, *, beneath_sums: bool = True) -> Iterator[tree.Leaf | tree.Delta]:
     """The leaves of a node in reading order, with or without those that a sum or matrix product contracts."""
     waiting = [node]
     while waiting:  # not by calling itself: each leaf of a deep node would pass through all that it stands in
         node = waiting.pop()
-        if isinstance(node, (Leaf, Delta)):
+        if isinstance(node, (tree.Leaf, tree.Delta)):
             yield node
-        elif beneath_sums or not (isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))):
-            waiting += reversed([*children(node)])
+        elif beneath_sums or not (isinstance(node, tree.Summed) or (isinstance(node, tree.Chain) and contracts(node))):
+            waiting += reversed([*tree.children(node)])
 
 
-def _indices(node: Node) -> tuple[Any, ...]:
-    if isinstance(node, Delta):
+def _indices(node: tree.Node) -> tuple[Any, ...]:
+    if isinstance(node, tree.Delta):
         return node.left, node.right
-    return leaf_indices(node.expr) if isinstance(node, Leaf) else ()
+    return leaf_indices(node.expr) if isinstance(node, tree.Leaf) else ()
 
 
 @dataclass(frozen=True)
@@ -68,10 +49,10 @@ class Keys:
 
     names: Vocabulary
 
-    def leaf(self, node: Leaf | Delta) -> Key:
+    def leaf(self, node: tree.Leaf | tree.Delta) -> Key:
         """Orders leaves: numbers and sizes, deltas, then arrays by rank and indices."""
         letters = tuple(self._index(i) for i in _indices(node))
-        if isinstance(node, Delta):
+        if isinstance(node, tree.Delta):
             return (-1, "", letters)
         name = leaf_name(node.expr)
         if name is None:
@@ -86,31 +67,31 @@ class Keys:
         place, letter = self.names.index_place(index)
         return place, letter.zfill(4)
 
-    def spelled(self, node: Node) -> Key:
+    def spelled(self, node: tree.Node) -> Key:
         """Orders formulas by their leaves, the shorter one first."""
         found = tuple(self.leaf(leaf) for leaf in leaves(node))
         return (len(found), found)
 
-    def kind(self, node: Node) -> int:
+    def kind(self, node: tree.Node) -> int:
         """The kind of a factor, in the order in which a product shows them."""
         match node:
-            case Leaf():
+            case tree.Leaf():
                 return len(_indices(node))
-            case Slope():
+            case tree.Slope():
                 return ADJOINT
-            case Delta():
+            case tree.Delta():
                 return DELTA
-            case Plus():
+            case tree.Plus():
                 return BRACKET if any(_indices(leaf) for leaf in leaves(node)) else SCALAR
-            case Raised(base, _):
+            case tree.Raised(base, _):
                 return self.kind(base)
-            case Root() | Call("exp") | Bars() | Indicator() | Share():
+            case tree.Root() | tree.Call("exp") | tree.Bars() | tree.Indicator() | tree.Share():
                 return FUNCTION
-            case Call():
+            case tree.Call():
                 return OPERATOR
         return TOTAL
 
-    def arranged(self, factors: Iterable[Node]) -> list[Node]:
+    def arranged(self, factors: Iterable[tree.Node]) -> list[tree.Node]:
         """The factors of a product in order.
 
         Matrices stand as they would be multiplied, by their axes (``h_nh w_hk``) and then by rank; a vector
@@ -124,10 +105,10 @@ class Keys:
             shown.insert(next(places, after), vector)
         return shown
 
-    def _rank(self, node: Node) -> int:
+    def _rank(self, node: tree.Node) -> int:
         return max((self.names.place(name) for name in _array_names(leaves(node))), default=-1)
 
-    def _factor(self, node: Node) -> Key:
+    def _factor(self, node: tree.Node) -> Key:
         kind = self.kind(node)
         if kind in (BRACKET, TOTAL):
             return kind, (), self.spelled(node)
@@ -135,7 +116,7 @@ class Keys:
         axes = tuple(self.names.axis_place(axis_name(i)) if isinstance(i, Idx) else 0 for i in indices)
         return kind, axes, self.spelled(node)
 
-    def term(self, node: Node, same_sign: bool) -> Key:
+    def term(self, node: tree.Node, same_sign: bool) -> Key:
         """The place of a term: deltas, constants, then by axes and by the latest array outside of sums: that of the
         latest first where something is subtracted, else that of the earliest.
 
@@ -143,10 +124,10 @@ class Keys:
         (``r - Sum p r``).
         """
         own = list(leaves(node, beneath_sums=False))
-        if any(isinstance(leaf, Delta) for leaf in own):
+        if any(isinstance(leaf, tree.Delta) for leaf in own):
             return 0, (), self.spelled(node)
         if is_constant(node):
-            number = all(isinstance(leaf, Leaf) and leaf.expr.is_number for leaf in own)
+            number = all(isinstance(leaf, tree.Leaf) and leaf.expr.is_number for leaf in own)
             return 1, (number,), self.spelled(node)
         leads = same_sign and _is_total(node)
         counted = list(leaves(node)) if leads else own
@@ -160,13 +141,13 @@ class Keys:
         single = same_sign and not leads and _count(node) < 2
         return 2, (not leads, -extent, single, not ranks, latest), self.spelled(node)
 
-    def is_turnable(self, node: Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
+    def is_turnable(self, node: tree.Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
         """Whether a bracket under sums may be turned to spare a sign: its signs differ, it holds no constant; and no
         delta that a sum picks from, unless all of its terms run over what is summed (``I - P`` may be turned).
 
         ``inputs_only`` asks that its latest array is an input, so that no order is customary, and for no delta at all.
         """
-        signs = {isinstance(term, Minus) for term in node.terms}
+        signs = {isinstance(term, tree.Minus) for term in node.terms}
         units = [term for term in node.terms if is_unit(term)]
         fixed = any(is_constant(term) for term in node.terms if term not in units)
         spans = all(set(summed) <= _spanned(term) for term in node.terms)
@@ -176,47 +157,47 @@ class Keys:
         return len(signs) == 2 and not fixed and not customary
 
 
-def is_unit(node: Node) -> bool:
+def is_unit(node: tree.Node) -> bool:
     """Whether a term has a delta outside of sums, or an identity matrix."""
     own = leaves(node, beneath_sums=False)
-    return any(isinstance(leaf, Delta) or isinstance(leaf.expr, Identity) for leaf in own)
+    return any(isinstance(leaf, tree.Delta) or isinstance(leaf.expr, Identity) for leaf in own)
 
 
-def _spanned(node: Node) -> set[Any]:
+def _spanned(node: tree.Node) -> set[Any]:
     return {index for leaf in leaves(node) for index in _indices(leaf)}
 
 
-def _extent(leaf: Leaf | Delta) -> int:
+def _extent(leaf: tree.Leaf | tree.Delta) -> int:
     """The number of axes of an entry or of a matrix."""
-    if isinstance(leaf, Leaf) and isinstance(leaf.expr, MatrixExpr):
+    if isinstance(leaf, tree.Leaf) and isinstance(leaf.expr, MatrixExpr):
         return sum(size != 1 for size in leaf.expr.shape)
     return len(_indices(leaf))
 
 
-def _count(node: Node) -> int:
+def _count(node: tree.Node) -> int:
     """The number of factors of a product that are not constants."""
     match node:
-        case Ratio(above, _):
+        case tree.Ratio(above, _):
             return _count(above)
-        case Times(factors):
-            return sum(_count(f) if isinstance(f, Hadamard) else not is_constant(f) for f in factors)
-        case Hadamard(factors, below):
+        case tree.Times(factors):
+            return sum(_count(f) if isinstance(f, tree.Hadamard) else not is_constant(f) for f in factors)
+        case tree.Hadamard(factors, below):
             return len(factors) + len(below)
     return 1
 
 
-def is_constant(node: Node) -> bool:
+def is_constant(node: tree.Node) -> bool:
     """Whether a formula holds numbers and axis sizes alone."""
-    return all(isinstance(leaf, Leaf) and leaf_name(leaf.expr) is None for leaf in leaves(node))
+    return all(isinstance(leaf, tree.Leaf) and leaf_name(leaf.expr) is None for leaf in leaves(node))
 
 
-def _array_names(found: Iterable[Leaf | Delta]) -> Iterator[str]:
+def _array_names(found: Iterable[tree.Leaf | tree.Delta]) -> Iterator[str]:
     for leaf in found:
-        if isinstance(leaf, Leaf) and (name := leaf_name(leaf.expr)):
+        if isinstance(leaf, tree.Leaf) and (name := leaf_name(leaf.expr)):
             yield name
 
 
-def _is_total(node: Node) -> bool:
-    if isinstance(node, (Times, Ratio)):
-        return any(_is_total(factor) for factor in children(node))
-    return isinstance(node, Summed) or (isinstance(node, Chain) and contracts(node))
+def _is_total(node: tree.Node) -> bool:
+    if isinstance(node, (tree.Times, tree.Ratio)):
+        return any(_is_total(factor) for factor in tree.children(node))
+    return isinstance(node, tree.Summed) or (isinstance(node, tree.Chain) and contracts(node))

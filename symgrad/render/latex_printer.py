@@ -16,31 +16,11 @@ from sympy.core.basic import Basic
 
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
+from symgrad.render import tree
 from symgrad.render.keys import leaves
 from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
-from symgrad.render.tree import (
-    Bars,
-    Call,
-    Cases,
-    Delta,
-    Grid,
-    HadamardRaised,
-    Indicator,
-    Leaf,
-    Mapped,
-    MaximumOver,
-    Node,
-    Raised,
-    Ratio,
-    Root,
-    Share,
-    Slope,
-    Summed,
-    Transposed,
-    contains,
-)
 from symgrad.spelling import GREEK, LATIN, Word, scientific, word
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
@@ -67,7 +47,7 @@ class LatexPrinter(Printer):
     joints: ClassVar = {"and": r" \text{ and } ", "or": r" \text{ or } "}
     relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
-    def show_Leaf(self, node: Leaf, _: bool) -> str:
+    def show_Leaf(self, node: tree.Leaf, _: bool) -> str:
         expr = node.expr
         if (name := leaf_name(expr)) is not None:
             return self._named(name, leaf_indices(expr))
@@ -89,39 +69,39 @@ class LatexPrinter(Printer):
         joined = ("" if all(len(index_letter(i)) == 1 for i in indices) else ",").join(shown)
         return entry(self.names.entry_word(name, len(indices)), joined)
 
-    def show_Delta(self, node: Delta, _: bool) -> str:
+    def show_Delta(self, node: tree.Delta, _: bool) -> str:
         return rf"\delta_{{{_index(node.left)}{_index(node.right)}}}"
 
-    def show_Slope(self, node: Slope, _: bool) -> str:
-        above = self.show(node.of) if isinstance(node.of, (Leaf, Call)) else self.bracket(node.of)
-        space = self.application if isinstance(node.of, Call) else " "
+    def show_Slope(self, node: tree.Slope, _: bool) -> str:
+        above = self.show(node.of) if isinstance(node.of, (tree.Leaf, tree.Call)) else self.bracket(node.of)
+        space = self.application if isinstance(node.of, tree.Call) else " "
         return rf"\frac{{\partial{space}{above}}}{{\partial {self.show(node.wrt)}}}"
 
-    def show_Ratio(self, node: Ratio, _: bool) -> str:
+    def show_Ratio(self, node: tree.Ratio, _: bool) -> str:
         return rf"\frac{{{self.show(node.above)}}}{{{self.show(node.below)}}}"
 
-    def show_Raised(self, node: Raised, _: bool) -> str:
+    def show_Raised(self, node: tree.Raised, _: bool) -> str:
         return f"{self.tight(node.base)}^{{{self._exponent(node.exponent)}}}"
 
-    def tight(self, node: Node) -> str:
+    def tight(self, node: tree.Node) -> str:
         shown = super().tight(node)
-        return f"({shown})" if isinstance(node, Leaf) and "^" in shown else shown
+        return f"({shown})" if isinstance(node, tree.Leaf) and "^" in shown else shown
 
-    def _exponent(self, node: Node) -> str:
-        if isinstance(node, Ratio) and isinstance(node.above, Leaf) and isinstance(node.below, Leaf):
+    def _exponent(self, node: tree.Node) -> str:
+        if isinstance(node, tree.Ratio) and isinstance(node.above, tree.Leaf) and isinstance(node.below, tree.Leaf):
             return f"{self.show(node.above)}/{self.show(node.below)}"
         return self.show(node)
 
-    def show_Root(self, node: Root, _: bool) -> str:
+    def show_Root(self, node: tree.Root, _: bool) -> str:
         return rf"\sqrt{{{self.show(node.body)}}}"
 
-    def show_Call(self, node: Call, last: bool) -> str:
+    def show_Call(self, node: tree.Call, last: bool) -> str:
         function, args, first = node.function, node.args, node.args[0]
         if function == "exp" and shape(first, self.names.arrays) is None:
-            if not contains(first, (Summed, Ratio, Slope, Cases)) and not self._names_e(first):
+            if not tree.contains(first, (tree.Summed, tree.Ratio, tree.Slope, tree.Cases)) and not self._names_e(first):
                 return f"e^{{{self.show(first)}}}"
         elif function == "Abs":
-            return self.show(Bars(first))
+            return self.show(tree.Bars(first))
         elif last and function not in CLOSED and is_plain(args):
             return f"{self._function(function)}{self.application}{self.show(first)}"
         return self._function(function) + self._listed(args)
@@ -137,53 +117,53 @@ class LatexPrinter(Printer):
         words = (self.names.entry_word(name, len(array.axes)) for name, array in arrays.items())
         return any(found.letter == "e" for found in words)
 
-    def _names_e(self, exponent: Node) -> bool:
+    def _names_e(self, exponent: tree.Node) -> bool:
         """Whether the letter e beside an exponent would be taken for a name: that of an array, or of an index."""
-        shown = [leaf for leaf in leaves(exponent) if isinstance(leaf, Leaf)]
+        shown = [leaf for leaf in leaves(exponent) if isinstance(leaf, tree.Leaf)]
         indices = (index_letter(index) for leaf in shown for index in leaf_indices(leaf.expr))
         names = (word(leaf_name(leaf.expr) or "").letter for leaf in shown)
         return self._e_is_taken or "e" in indices or "e" in names
 
-    def show_Bars(self, node: Bars, _: bool) -> str:
+    def show_Bars(self, node: tree.Bars, _: bool) -> str:
         return rf"\left| {self.show(node.body)} \right|"
 
-    def show_Indicator(self, node: Indicator, _: bool) -> str:
+    def show_Indicator(self, node: tree.Indicator, _: bool) -> str:
         return _sized(self.show(node.relation), _is_tall(node.relation), "[]")
 
-    def show_Share(self, node: Share, _: bool) -> str:
+    def show_Share(self, node: tree.Share, _: bool) -> str:
         return rf"{MEANINGS[selection].latex}_{{{_index(node.index)}}}{self._listed(node.entries)}"
 
-    def _listed(self, args: Sequence[Node]) -> str:
+    def _listed(self, args: Sequence[tree.Node]) -> str:
         """Arguments in brackets."""
         return _sized(", ".join(map(self.show, args)), any(map(_is_tall, args)))
 
-    def show_Summed(self, node: Summed, last: bool) -> str:
+    def show_Summed(self, node: tree.Summed, last: bool) -> str:
         sums = (rf"\sum_{{{_index(i)}=1}}^{{{letters(axis_name(i))}}}" for i in node.indices)
         return " ".join([*sums, self.factor(node.body, last)])
 
-    def show_MaximumOver(self, node: MaximumOver, last: bool) -> str:
+    def show_MaximumOver(self, node: tree.MaximumOver, last: bool) -> str:
         return " ".join([*(rf"\max_{{{_index(i)}}}" for i in node.indices), self.factor(node.body, last)])
 
-    def bracket(self, node: Node) -> str:
+    def bracket(self, node: tree.Node) -> str:
         return _sized(self.show(node), _is_tall(node))
 
-    def show_Transposed(self, node: Transposed, _: bool) -> str:
+    def show_Transposed(self, node: tree.Transposed, _: bool) -> str:
         return rf"{self.tight(node.body)}^{{\top}}"
 
-    def show_HadamardRaised(self, node: HadamardRaised, _: bool) -> str:
-        closed = isinstance(node.exponent, (Leaf, Ratio))
+    def show_HadamardRaised(self, node: tree.HadamardRaised, _: bool) -> str:
+        closed = isinstance(node.exponent, (tree.Leaf, tree.Ratio))
         exponent = self._exponent(node.exponent) if closed else self.bracket(node.exponent)
         return rf"{self.tight(node.base)}^{{\odot {exponent}}}"
 
-    def show_Mapped(self, node: Mapped, _: bool) -> str:
+    def show_Mapped(self, node: tree.Mapped, _: bool) -> str:
         return rf"({self.show(node.variable)} \mapsto {self.show(node.body)})({self.show(node.argument)})"
 
-    def show_Cases(self, node: Cases, _: bool) -> str:
+    def show_Cases(self, node: tree.Cases, _: bool) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)
         rows = (f"{self.show(c.value)} & {words}" for c, words in zip(node.cases, when, strict=True))
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
-    def show_Grid(self, node: Grid, _: bool) -> str:
+    def show_Grid(self, node: tree.Grid, _: bool) -> str:
         rows = (" & ".join(self.show(e) for e in row.entries) for row in node.rows)
         return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 
@@ -261,9 +241,9 @@ def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
     return rf"{digit}_{{{columns}}}^{{\top}}" if rows == "1" else rf"{digit}_{{{rows} \times {columns}}}"
 
 
-def _is_tall(node: Node) -> bool:
+def _is_tall(node: tree.Node) -> bool:
     """Whether a formula is taller than a line."""
-    return contains(node, (Summed, Ratio, Slope, Cases, Grid))
+    return tree.contains(node, (tree.Summed, tree.Ratio, tree.Slope, tree.Cases, tree.Grid))
 
 
 def _sized(shown: str, tall: bool, brackets: str = "()") -> str:

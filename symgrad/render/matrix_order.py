@@ -27,26 +27,10 @@ from sympy.matrices.expressions.matexpr import MatrixElement
 from symgrad.branches import Choice
 from symgrad.functions import reciprocal, root
 from symgrad.relations import relation_of
+from symgrad.render import tree
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts
-from symgrad.render.tree import (
-    Call,
-    Case,
-    Cases,
-    Chain,
-    Compound,
-    Grid,
-    Hadamard,
-    HadamardRaised,
-    Indicator,
-    Leaf,
-    Node,
-    Relation,
-    Root,
-    Row,
-    Transposed,
-)
 
 
 class Orderer(Protocol):
@@ -54,7 +38,7 @@ class Orderer(Protocol):
 
     keys: Keys
 
-    def top(self, expr: Basic) -> Node:
+    def top(self, expr: Basic) -> tree.Node:
         """A whole side of an equation, or the argument of a function."""
 
     def factors(self, expr: Basic) -> Factors:
@@ -63,59 +47,59 @@ class Orderer(Protocol):
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts that are not matrices."""
 
-    def mapped(self, variable: Basic, body: Basic, argument: Node) -> Node:
+    def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
         """A function of one variable, entry by entry."""
 
 
 def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
     if isinstance(expr, (OneMatrix, Identity)) and expr.shape == (1, 1):
         return Factors()  # the number 1, as one writes it beside a product of shape 1 x 1
-    return Factors(matrix=Leaf(expr))
+    return Factors(matrix=tree.Leaf(expr))
 
 
 def _matrix_product(self: Orderer, expr: Any) -> Factors:
     parts = [self.factors(arg) for arg in expr.args]
-    chain: list[Node] = []
+    chain: list[tree.Node] = []
     for part in parts:
         if part.matrix is not None:
-            chain += part.matrix.factors if isinstance(part.matrix, Chain) else [part.matrix]
-    matrix = Chain(tuple(chain)) if len(chain) > 1 else chain[0] if chain else None
+            chain += part.matrix.factors if isinstance(part.matrix, tree.Chain) else [part.matrix]
+    matrix = tree.Chain(tuple(chain)) if len(chain) > 1 else chain[0] if chain else None
     return self.merged(parts) * Factors(matrix=matrix)
 
 
 def _hadamard(self: Orderer, expr: Any) -> Factors:
     parts = [self.factors(arg) for arg in expr.args]
-    above: list[Node] = []
-    below: list[Node] = []
+    above: list[tree.Node] = []
+    below: list[tree.Node] = []
     for node in (part.matrix for part in parts if part.matrix is not None):
         if (divisor := _divisor(node)) is not None:
             below.append(divisor)
-        elif isinstance(node, Hadamard):
+        elif isinstance(node, tree.Hadamard):
             above += node.factors
             below += node.below
         else:
             above.append(node)
     if not above:
-        above.append(Leaf(OneMatrix(*expr.shape)))
+        above.append(tree.Leaf(OneMatrix(*expr.shape)))
     above.sort(key=self.keys.spelled)
     below.sort(key=self.keys.spelled)
-    return self.merged(parts) * Factors(matrix=Hadamard(tuple(above), tuple(below)))
+    return self.merged(parts) * Factors(matrix=tree.Hadamard(tuple(above), tuple(below)))
 
 
-def _divisor(node: Node) -> Node | None:
+def _divisor(node: tree.Node) -> tree.Node | None:
     """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
     match node:
-        case Hadamard((Leaf(OneMatrix()),), (base,)):
+        case tree.Hadamard((tree.Leaf(OneMatrix()),), (base,)):
             return base
-        case Transposed(body):
+        case tree.Transposed(body):
             divisor = _divisor(body)
-            return divisor and Transposed(divisor)
-        case Chain((inner, Leaf(OneMatrix()) as ones)) if not contracts(node):
+            return divisor and tree.Transposed(divisor)
+        case tree.Chain((inner, tree.Leaf(OneMatrix()) as ones)) if not contracts(node):
             divisor = _divisor(inner)
-            return divisor and Chain((divisor, ones))
-        case Chain((Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
+            return divisor and tree.Chain((divisor, ones))
+        case tree.Chain((tree.Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
             divisor = _divisor(inner)
-            return divisor and Chain((ones, divisor))
+            return divisor and tree.Chain((ones, divisor))
     return None
 
 
@@ -123,18 +107,18 @@ def _hadamard_power(self: Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
     node = self.top(base)
     if exponent.is_negative:
-        divisor = node if exponent == -1 else HadamardRaised(node, self.top(-exponent))
-        return Factors(matrix=Hadamard((Leaf(OneMatrix(*expr.shape)),), (divisor,)))
-    if exponent == 2 and isinstance(node, Leaf):
-        return Factors(matrix=Hadamard((node, node)))
+        divisor = node if exponent == -1 else tree.HadamardRaised(node, self.top(-exponent))
+        return Factors(matrix=tree.Hadamard((tree.Leaf(OneMatrix(*expr.shape)),), (divisor,)))
+    if exponent == 2 and isinstance(node, tree.Leaf):
+        return Factors(matrix=tree.Hadamard((node, node)))
     if exponent == S.Half:
-        return Factors(matrix=Root(node))
-    return Factors(matrix=HadamardRaised(node, self.top(exponent)))
+        return Factors(matrix=tree.Root(node))
+    return Factors(matrix=tree.HadamardRaised(node, self.top(exponent)))
 
 
 def _transpose(self: Orderer, expr: Any) -> Factors:
     inner = self.factors(expr.arg)
-    return self.merged([inner]) * Factors(matrix=Transposed(inner.matrix) if inner.matrix else None)
+    return self.merged([inner]) * Factors(matrix=tree.Transposed(inner.matrix) if inner.matrix else None)
 
 
 def _entrywise(self: Orderer, expr: Any) -> Factors:
@@ -146,27 +130,27 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
         return _hadamard_power(self, HadamardPower(expr.expr, S.Half if isinstance(body, root) else S.NegativeOne))
     if body.args and body.args[0] == variable and (relation := relation_of(body.func, expr.expr, *body.args[1:])):
         sign, left, right = relation
-        return Factors(matrix=Indicator(Relation(sign, self.top(left), self.top(right))))
+        return Factors(matrix=tree.Indicator(tree.Relation(sign, self.top(left), self.top(right))))
     return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
 
 
 def _choice(self: Orderer, expr: Any) -> Factors:
     """A choice by comparisons as cases, entry by entry; by anything else as a call."""
     condition, yes, no = map(self.top, expr.args)
-    parts = condition.factors if isinstance(condition, Hadamard) and not condition.below else (condition,)
-    relations = tuple(part.relation for part in parts if isinstance(part, Indicator))
+    parts = condition.factors if isinstance(condition, tree.Hadamard) and not condition.below else (condition,)
+    relations = tuple(part.relation for part in parts if isinstance(part, tree.Indicator))
     if len(relations) < len(parts):
-        return Factors(matrix=Call("where", (condition, yes, no)))
-    shown = relations[0] if len(relations) == 1 else Compound("and", relations)
-    return Factors(matrix=Cases((Case(yes, shown), Case(no, None))))
+        return Factors(matrix=tree.Call("where", (condition, yes, no)))
+    shown = relations[0] if len(relations) == 1 else tree.Compound("and", relations)
+    return Factors(matrix=tree.Cases((tree.Case(yes, shown), tree.Case(no, None))))
 
 
 def _diagonal(self: Orderer, expr: Any) -> Factors:
-    return Factors(matrix=Call("diag", (self.top(expr.arg),)))
+    return Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))
 
 
 def _trace(self: Orderer, expr: Any) -> Factors:
-    return Factors(above=(Call("tr", (self.top(expr.arg),)),))
+    return Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))
 
 
 def _element(self: Orderer, expr: Any) -> Factors:
@@ -174,12 +158,12 @@ def _element(self: Orderer, expr: Any) -> Factors:
     if expr.parent.shape == (1, 1):
         inner = self.factors(expr.parent)
         return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())
-    return Factors(above=(Leaf(expr),))
+    return Factors(above=(tree.Leaf(expr),))
 
 
 def _explicit(self: Orderer, expr: Any) -> Factors:
-    rows = [Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
-    return Factors(matrix=Grid(tuple(rows)))
+    rows = [tree.Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
+    return Factors(matrix=tree.Grid(tuple(rows)))
 
 
 MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]], ...] = (

@@ -42,31 +42,14 @@ from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.relations import relation_of
+from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
 from symgrad.render.matrix_order import MATRICES
 from symgrad.render.names import Vocabulary
-from symgrad.render.tree import (
-    Bars,
-    Call,
-    Case,
-    Cases,
-    Compound,
-    Delta,
-    Indicator,
-    Leaf,
-    Mapped,
-    Minus,
-    Node,
-    Raised,
-    Relation,
-    Share,
-    Slope,
-    Summed,
-)
 
 
-def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> Node:
+def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
     """An expression (scalar, matrix expression or explicit matrix) in reading order.
 
     The adjoint of a scalar is a derivative in index notation, a letter in matrix notation (``matrix``; where it is
@@ -85,10 +68,10 @@ class _Orderer:
         self.matrix = matrix
         self.as_written = as_written
         self.keys = Keys(names)
-        self.tops: dict[Basic, Node] = {}
+        self.tops: dict[Basic, tree.Node] = {}
         self.products: dict[Basic, Factors] = {}
 
-    def top(self, expr: Basic) -> Node:
+    def top(self, expr: Basic) -> tree.Node:
         """A whole side of an equation, or the argument of a function; each once, however often it occurs."""
         if not isinstance(expr, Basic):  # an explicit matrix, which has no hash
             return self._top(expr)
@@ -96,10 +79,10 @@ class _Orderer:
             self.tops[expr] = self._top(expr)
         return self.tops[expr]
 
-    def _top(self, expr: Basic) -> Node:
+    def _top(self, expr: Basic) -> tree.Node:
         factors = self.bracketed(expr.args, top=True) if isinstance(expr, (Add, MatAdd)) else self.factors(expr)
         node = compose(factors, self.keys)
-        if self.as_written or not isinstance(node, Minus):
+        if self.as_written or not isinstance(node, tree.Minus):
             return node
         return absorb_sign(node.body, self.keys, inputs_only=False) or node
 
@@ -110,7 +93,7 @@ class _Orderer:
     def slope(self, array: Array, indices: Sequence[Idx]) -> Factors:
         """The adjoint of an array, as the derivative of the output."""
         assert self.names.output is not None
-        return Factors(above=(Slope(Leaf(self.names.output), Leaf(array[tuple(indices)])),))
+        return Factors(above=(tree.Slope(tree.Leaf(self.names.output), tree.Leaf(array[tuple(indices)])),))
 
     def factors(self, expr: Basic) -> Factors:
         """The factors of an expression, by the first entry of the table whose class it is; of each once."""
@@ -124,11 +107,11 @@ class _Orderer:
             self.products[expr] = found
         return found
 
-    def node(self, expr: Basic) -> Node:
+    def node(self, expr: Basic) -> tree.Node:
         """An expression as part of a larger one: a bracket in it is turned."""
         return compose(self.factors(expr), self.keys)
 
-    def mapped(self, variable: Basic, body: Basic, argument: Node) -> Node:
+    def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
         """A function of one variable applied to every entry of ``argument``: calls inside calls as such."""
         if body == variable:
             return argument
@@ -136,17 +119,17 @@ class _Orderer:
             return self.called(
                 body, lambda part: self.mapped(variable, part, argument) if part.has(variable) else self.top(part)
             )
-        return Mapped(Leaf(variable), self.top(body), argument)
+        return tree.Mapped(tree.Leaf(variable), self.top(body), argument)
 
-    def called(self, expr: Function, show: Callable[[Basic], Node]) -> Node:
+    def called(self, expr: Function, show: Callable[[Basic], tree.Node]) -> tree.Node:
         """A function, its arguments as ``show`` gives them."""
         meaning, args = MEANINGS.get(expr.func), expr.args
         if relation := relation_of(expr.func, *args):
             sign, left, right = relation
-            return Indicator(Relation(sign, show(left), show(right)))
+            return tree.Indicator(tree.Relation(sign, show(left), show(right)))
         if isinstance(expr, absolute):
-            return Bars(show(args[0]))
-        return Call(type(expr).__name__, tuple(map(show, args[: meaning.shown if meaning else None])))
+            return tree.Bars(show(args[0]))
+        return tree.Call(type(expr).__name__, tuple(map(show, args[: meaning.shown if meaning else None])))
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts that are not matrices."""
@@ -159,23 +142,23 @@ class _Orderer:
 def _number(_: _Orderer, expr: Any) -> Factors:
     if expr.is_finite:
         return Factors(number=expr)
-    return Factors(above=(Leaf(expr),))
+    return Factors(above=(tree.Leaf(expr),))
 
 
 def _symbol(self: _Orderer, expr: Any) -> Factors:
     if expr.is_integer:
         return Factors(constants={expr: S.One})
     array = None if self.matrix else self.names.adjoints.get(expr.name)
-    return self.slope(array, ()) if array and not array.axes else Factors(above=(Leaf(expr),))
+    return self.slope(array, ()) if array and not array.axes else Factors(above=(tree.Leaf(expr),))
 
 
 def _entry(self: _Orderer, expr: Any) -> Factors:
     array = self.names.adjoints.get(str(expr.base.name))
-    return self.slope(array, expr.indices) if array else Factors(above=(Leaf(expr),))
+    return self.slope(array, expr.indices) if array else Factors(above=(tree.Leaf(expr),))
 
 
 def _delta(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(Delta(*sorted(expr.args, key=self.names.index_place)),))
+    return Factors(above=(tree.Delta(*sorted(expr.args, key=self.names.index_place)),))
 
 
 def _add(self: _Orderer, expr: Any) -> Factors:
@@ -189,7 +172,7 @@ def _mul(self: _Orderer, expr: Any) -> Factors:
 def _power(self: _Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
     if not isinstance(exponent, Rational):
-        return Factors(above=(Raised(self.top(base), self.top(exponent)),))
+        return Factors(above=(tree.Raised(self.top(base), self.top(exponent)),))
     inner = self.factors(base)
     if isinstance(exponent, Integer):
         node = compose(inner.without_content, self.keys)
@@ -199,7 +182,7 @@ def _power(self: _Orderer, expr: Any) -> Factors:
         return Factors(constants={base: exponent})
     else:
         node, outer = self.top(base), Factors()
-    if node == Leaf(S.One):
+    if node == tree.Leaf(S.One):
         return outer
     shown = (powered(node, abs(exponent)),)
     return outer * (Factors(below=shown) if exponent.is_negative else Factors(above=shown))
@@ -211,8 +194,8 @@ def _sum(self: _Orderer, expr: Any) -> Factors:
     indices = sorted(bound_indices(expr), key=lambda i: (names.axis_place(axis_name(i)), names.index_place(i)))
     inner = compose(body.without_content, self.keys)
     if body.number == 0:
-        return Factors(above=(Summed(tuple(indices), Leaf(S.Zero)),))
-    return body.content * Factors(above=(Summed(tuple(indices), inner),))
+        return Factors(above=(tree.Summed(tuple(indices), tree.Leaf(S.Zero)),))
+    return body.content * Factors(above=(tree.Summed(tuple(indices), inner),))
 
 
 def _call(self: _Orderer, expr: Any) -> Factors:
@@ -221,22 +204,22 @@ def _call(self: _Orderer, expr: Any) -> Factors:
 
 def _selection(self: _Orderer, expr: Any) -> Factors:
     row, index = expr.args
-    return Factors(above=(Share(index, (self.top(row),)),))
+    return Factors(above=(tree.Share(index, (self.top(row),)),))
 
 
 def _selected(self: _Orderer, expr: Any) -> Factors:
     place, *entries = expr.args
-    return Factors(above=(Share(place + 1, tuple(map(self.top, entries))),))
+    return Factors(above=(tree.Share(place + 1, tuple(map(self.top, entries))),))
 
 
 def _extreme(self: _Orderer, expr: Any) -> Factors:
     args = sorted((self.top(arg) for arg in expr.args), key=self.keys.spelled)
-    return Factors(above=(Call(type(expr).__name__, tuple(args)),))
+    return Factors(above=(tree.Call(type(expr).__name__, tuple(args)),))
 
 
 def _cases(self: _Orderer, expr: Any) -> Factors:
-    cases = [Case(self.top(value), None if c == S.true else self.top(c)) for value, c in expr.args]
-    return Factors(above=(Cases(tuple(cases)),))
+    cases = [tree.Case(self.top(value), None if c == S.true else self.top(c)) for value, c in expr.args]
+    return Factors(above=(tree.Cases(tuple(cases)),))
 
 
 def _where(self: _Orderer, expr: Any) -> Factors:
@@ -244,32 +227,32 @@ def _where(self: _Orderer, expr: Any) -> Factors:
     condition, yes, no = expr.args
     if (shown := _condition(self, condition, True)) is None:
         return _call(self, expr)
-    return Factors(above=(Cases((Case(self.top(yes), shown), Case(self.top(no), None))),))
+    return Factors(above=(tree.Cases((tree.Case(self.top(yes), shown), tree.Case(self.top(no), None))),))
 
 
 _CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
-def _condition(self: _Orderer, expr: Basic, holds: bool) -> Node | None:
+def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
     """When an indicator is 1, or with ``holds`` false is 0; None for one that is not made of comparisons."""
     if isinstance(expr, Mul):
         parts = tuple(part for arg in expr.args if (part := _condition(self, arg, holds)) is not None)
-        return Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
+        return tree.Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
     if isinstance(expr, Add):
         return None if isinstance(1 - expr, Add) else _condition(self, 1 - expr, not holds)
     if isinstance(expr, Pow):  # a condition that is given twice
         return _condition(self, expr.base, holds)
     if isinstance(expr, KroneckerDelta):
-        return Relation("==", self.top(expr), self.top(Integer(holds)))
+        return tree.Relation("==", self.top(expr), self.top(Integer(holds)))
     shown = self.called(expr, self.top) if isinstance(expr, Function) else None
-    if not isinstance(shown, Indicator):
+    if not isinstance(shown, tree.Indicator):
         return None
     relation = shown.relation
-    return relation if holds else Relation(_CONTRARY[relation.sign], relation.left, relation.right)
+    return relation if holds else tree.Relation(_CONTRARY[relation.sign], relation.left, relation.right)
 
 
 def _relation(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
+    return Factors(above=(tree.Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
 
 
 _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]], ...] = (

@@ -15,27 +15,7 @@ from sympy import MatrixExpr, MatrixSymbol
 
 from symgrad.errors import SymgradError
 from symgrad.notation import Array
-from symgrad.render.tree import (
-    Bars,
-    Call,
-    Cases,
-    Chain,
-    Grid,
-    Hadamard,
-    HadamardRaised,
-    Indicator,
-    Leaf,
-    Mapped,
-    Minus,
-    Node,
-    Plus,
-    Ratio,
-    Relation,
-    Root,
-    Times,
-    Transposed,
-    children,
-)
+from symgrad.render import tree
 
 Shape = tuple[str, str]
 
@@ -44,7 +24,7 @@ Shape = tuple[str, str]
 class ProductShapes:
     """A matrix product: its factors with their shapes, and the shape that results."""
 
-    factors: tuple[tuple[Node, Shape], ...]
+    factors: tuple[tuple[tree.Node, Shape], ...]
     result: Shape
 
 
@@ -54,45 +34,45 @@ def array_shape(array: Array) -> Shape:
     return rows, columns
 
 
-def shape(node: Node, arrays: Mapping[str, Array]) -> Shape | None:
+def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
     """The shape of a formula, None for a scalar; raises ``SymgradError`` where two shapes do not fit."""
     match node:
-        case Leaf(expr):
+        case tree.Leaf(expr):
             if isinstance(expr, MatrixSymbol) and expr.name in arrays:
                 return array_shape(arrays[expr.name])
             return (str(expr.shape[0]), str(expr.shape[1])) if isinstance(expr, MatrixExpr) else None
-        case Transposed(body):
+        case tree.Transposed(body):
             inner = shape(body, arrays)
             return inner and (inner[1], inner[0])
-        case Chain(factors):
+        case tree.Chain(factors):
             shapes = [_needed(f, arrays) for f in factors]
             for left, right in pairwise(shapes):
                 if left[1] != right[0]:
                     raise SymgradError(f"{' x '.join(left)} times {' x '.join(right)}: the matrix product does not fit")
             return shapes[0][0], shapes[-1][1]
-        case Hadamard(factors, below):
+        case tree.Hadamard(factors, below):
             return _common([_needed(f, arrays) for f in factors + below])
-        case Plus(terms):
+        case tree.Plus(terms):
             found = [shape(t, arrays) for t in terms]
             return _common([s for s in found if s]) if any(found) else None
-        case Minus(body) | Root(body) | Bars(body) | HadamardRaised(body, _) | Mapped(_, _, body):
+        case tree.Minus(body) | tree.Root(body) | tree.Bars(body) | tree.HadamardRaised(body) | tree.Mapped(_, _, body):
             return shape(body, arrays)
-        case Cases((first, *_)):
+        case tree.Cases((first, *_)):
             return shape(first.value, arrays)
-        case Indicator(Relation(_, left, _)):
+        case tree.Indicator(tree.Relation(_, left, _)):
             return shape(left, arrays)
-        case Times(factors):
+        case tree.Times(factors):
             return shape(factors[-1], arrays)
-        case Ratio(above, _):
+        case tree.Ratio(above, _):
             return shape(above, arrays)
-        case Call(function, args):
+        case tree.Call(function, args):
             return None if function in ("tr", "diag") else shape(args[0], arrays)
-        case Grid(rows):
+        case tree.Grid(rows):
             return str(len(rows)), str(len(rows[0].entries)) if rows else "0"
     return None
 
 
-def _needed(node: Node, arrays: Mapping[str, Array]) -> Shape:
+def _needed(node: tree.Node, arrays: Mapping[str, Array]) -> Shape:
     found = shape(node, arrays)
     if found is None:
         raise SymgradError("a scalar stands where a matrix is multiplied")
@@ -106,16 +86,16 @@ def _common(shapes: list[Shape]) -> Shape:
     return shapes[0]
 
 
-def products(node: Node, arrays: Mapping[str, Array]) -> Iterator[ProductShapes]:
+def products(node: tree.Node, arrays: Mapping[str, Array]) -> Iterator[ProductShapes]:
     """Every matrix product in a formula, inner ones first; raises ``SymgradError`` where one does not fit."""
-    for child in children(node):
+    for child in tree.children(node):
         yield from products(child, arrays)
     result = shape(node, arrays)
-    if isinstance(node, Chain) and result:
+    if isinstance(node, tree.Chain) and result:
         yield ProductShapes(tuple((f, _needed(f, arrays)) for f in node.factors), result)
 
 
-def contracts(chain: Chain) -> bool:
+def contracts(chain: tree.Chain) -> bool:
     """Whether a matrix product sums over an axis (an outer product of a column and a row does not)."""
     shapes = [shape(factor, {}) for factor in chain.factors]
     return any(s is not None and s[1] != "1" for s in shapes[:-1])
