@@ -13,17 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
-from sympy import (
-    Abs,
-    Expr,
-    Function,
-    S,
-    count_ops,
-    expand,
-    sign,
-    sqrt,
-    sympify,
-)
+from sympy import Abs, Expr, Function, S, count_ops, expand, sign, sqrt, sympify
 from sympy.core.basic import Basic
 from sympy.core.function import ArgumentIndexError
 

@@ -14,17 +14,7 @@ from functools import lru_cache
 from itertools import count
 from types import MappingProxyType
 
-from sympy import (
-    Expr,
-    Function,
-    Indexed,
-    IndexedBase,
-    MatrixExpr,
-    MatrixSymbol,
-    Sum,
-    Symbol,
-    Tuple,
-)
+from sympy import Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 

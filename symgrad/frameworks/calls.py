@@ -269,10 +269,7 @@ def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
         sign, target, predicted = parted
         array = Array(f"prediction_of_{definition.name}_", program.arrays[definition.name].axes)
         entry = array[definition.indices]
-        equations += [
-            replace(definition, rhs=sign * (entry - target)),
-            Definition(entry, predicted, is_node=False),
-        ]
+        equations += [replace(definition, rhs=sign * (entry - target)), Definition(entry, predicted, is_node=False)]
         summed = f"{_name(target)} {'+' if sign > 0 else '-'} {definition.name}"
         texts[array.name] = _python(predicted, definition.indices) or summed
     return (replace(program, equations=tuple(equations)), texts) if texts else (program, {})

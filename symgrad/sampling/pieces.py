@@ -10,16 +10,7 @@ from sympy import Add, Expr, Indexed, Integer, S, Sum
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Definition
-from symgrad.functions import (
-    MEANINGS,
-    clip,
-    equal,
-    is_flat,
-    selection,
-    signum,
-    step,
-    where,
-)
+from symgrad.functions import MEANINGS, clip, equal, is_flat, selection, signum, step, where
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over
 from symgrad.program import Program
 from symgrad.relations import relation_of
