@@ -17,12 +17,10 @@ from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
 from symgrad.render.shapes import products, shape
 from symgrad.render.style import stylesheet
 from symgrad.render.text import (
-    columns_words,
-    index_only_words,
-    indicator_words,
     mark_sign,
     no_matrix_words,
     numpy_shape,
+    remarks,
 )
 from symgrad.render.tree import Leaf, Node, Slope
 from symgrad.steps import Record
@@ -115,12 +113,8 @@ class _HtmlPage:
             yield self._counts()
         if page.axes:
             yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
-        if page.columns:
-            yield f'<p class="soft">{columns_words([(math(r.matrix), words(r.axes[0])) for r in page.columns])}</p>'
-        if page.index_only:
-            yield f'<p class="soft">{index_only_words([(math(r.matrix), len(r.axes)) for r in page.index_only])}</p>'
-        if page.has_indicator:
-            yield f'<p class="soft">{escaped(indicator_words())}</p>'
+        for remark in remarks(page, math, words, relation=escaped("[x > 0]")):
+            yield f'<p class="soft">{remark}</p>'
         if page.reduction:
             yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
         if page.assumptions:

@@ -16,12 +16,10 @@ from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Sectio
 from symgrad.render.shapes import Shape
 from symgrad.render.text import (
     cited,
-    columns_words,
-    index_only_words,
-    indicator_words,
     mark_sign,
     no_matrix_words,
     numbers,
+    remarks,
 )
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
@@ -106,13 +104,7 @@ class _LatexPage:
         arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
         if arrays:
             yield _heading("Arrays") + _table(arrays) + "\\medskip"
-        if page.columns:
-            vectors = [(self._math(r.matrix), rf"\({letters(r.axes[0])}\)") for r in page.columns]
-            yield columns_words(vectors, r"\(\,\times\,\)")
-        if page.index_only:
-            yield index_only_words([(self._math(r.matrix), len(r.axes)) for r in page.index_only])
-        if page.has_indicator:
-            yield indicator_words(r"\([x > 0]\)")
+        yield from remarks(page, self._math, lambda axis: rf"\({letters(axis)}\)", r"\(\,\times\,\)", r"\([x > 0]\)")
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         for place, a in enumerate(page.assumptions):

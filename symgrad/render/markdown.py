@@ -9,13 +9,12 @@ from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.text import (
     cited,
-    columns_words,
-    index_only_words,
-    indicator_words,
     mark_words,
     no_matrix_words,
     numbers,
     numpy_shape,
+    remarks,
+    used_words,
 )
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Node
@@ -65,18 +64,14 @@ class _MarkdownPage:
         if page.arrays:
             arrays = [(self._math(r.matrix), numpy_shape(r.axes), self._math(r.entry), r.role) for r in page.arrays]
             yield _table(("array", "shape", "entry", ""), arrays)
-        if page.columns:
-            yield escaped(columns_words([(self.plain.show(r.matrix), r.axes[0]) for r in page.columns]))
-        if page.index_only:
-            yield escaped(index_only_words([(self.plain.show(r.matrix), len(r.axes)) for r in page.index_only]))
-        if page.has_indicator:
-            yield indicator_words(_math("[x > 0]"))
+        plain = self.plain.show
+        yield from remarks(page, lambda node: escaped(plain(node)), escaped, relation=_math("[x > 0]"))
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         if page.assumptions:
             yield "## Assumptions"
         for a in page.assumptions:
-            used = f" (used by {numbers(a.lines)})" if a.lines else "" if a.used else " (not used)"
+            used = f" ({used_words(a)})" if used_words(a) else ""
             equation = _math(f"{self.printer.show(a.left)} = {self.printer.show(a.right)}")
             yield f"{escaped(f'[{a.key}]')} {self._words(a.words)}: {equation}{used}"
 

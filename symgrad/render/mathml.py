@@ -16,14 +16,12 @@ from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Pag
 from symgrad.render.shapes import Shape
 from symgrad.render.text import (
     cited,
-    columns_words,
-    index_only_words,
-    indicator_words,
     mark_words,
     no_matrix_words,
-    numbers,
     numpy_shape,
     reason_words,
+    remarks,
+    used_words,
 )
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
@@ -104,14 +102,8 @@ class _MathPage:
             if rows:
                 yield _heading(heading)
                 yield _table(rows)
-        if page.columns:
-            yield _math(_text(columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])))
-        if page.index_only:
-            yield _math(_text(index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])))
-        if page.has_indicator:
-            yield _math(_text(indicator_words()))
-        if page.reduction:
-            yield _math(_text(f"Reduction: {page.reduction}"))
+        said = [*remarks(page, show), *([f"Reduction: {page.reduction}"] if page.reduction else [])]
+        yield from (_math(_text(words)) for words in said)
         if page.assumptions:
             yield _heading("Assumptions")
             yield _table([self._assumption(a) for a in page.assumptions])
@@ -143,9 +135,8 @@ class _MathPage:
             yield GRADIENTS, self.content.closed_lines
 
     def _assumption(self, row: AssumptionRow) -> tuple[Piece, ...]:
-        used = f"used by {numbers(row.lines)}" if row.lines else "" if row.used else "not used"
         equation = self._show(row.left) + EQUALS + self._show(row.right)
-        return _text(f"[{row.key}] {row.words}:"), _piece(equation), _text(used)
+        return _text(f"[{row.key}] {row.words}:"), _piece(equation), _text(used_words(row))
 
     def _row(self, line: Line) -> tuple[Piece, ...]:
         """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""

@@ -13,7 +13,7 @@ from symgrad.program import Program
 from symgrad.render.layout import left_side
 from symgrad.render.names import Vocabulary, split_words, vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page, Section
 from symgrad.render.shapes import ProductShapes
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
@@ -112,20 +112,14 @@ class _TextPage:
             lines += ["", "Axes", *_table(axes)]
         if arrays:
             lines += ["", "Arrays", *_table(arrays)]
-        if page.columns:
-            remark = columns_words([(show(r.matrix), r.axes[0]) for r in page.columns])
+        for remark in remarks(page, show):
             lines += ["", *wrap(remark, PAGE_WIDTH)]
-        if page.index_only:
-            remark = index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
-            lines += ["", *wrap(remark, PAGE_WIDTH)]
-        if page.has_indicator:
-            lines += ["", indicator_words()]
         if page.reduction:
             lines += ["", f"Reduction: {page.reduction}"]
         if page.assumptions:
             lines += ["", "Assumptions"]
         for a in page.assumptions:
-            used = f"  (used by {numbers(a.lines)})" if a.lines else "" if a.used else "  (not used)"
+            used = f"  ({used_words(a)})" if used_words(a) else ""
             lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
         return "\n".join(lines).strip("\n")
 
@@ -231,7 +225,31 @@ def lines_are(lines: Sequence[int]) -> str:
     return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
 
 
-def columns_words(vectors: Sequence[tuple[str, str]], times: str = "×") -> str:
+def used_words(assumption: AssumptionRow) -> str:
+    """By which lines on the page an assumption is used; nothing for one that only others use."""
+    if assumption.lines:
+        return f"used by {numbers(assumption.lines)}"
+    return "" if assumption.used else "not used"
+
+
+def remarks(
+    page: Page,
+    show: Callable[[Node], str],
+    axis: Callable[[str], str] = str,
+    times: str = "×",
+    relation: str = "[x > 0]",
+) -> Iterator[str]:
+    """What is said below the table of arrays: of vectors, of arrays that have no matrix form, and of relations in
+    brackets, with formulas and names of axes as a dialect shows them."""
+    if page.columns:
+        yield columns_words([(show(r.matrix), axis(r.axes[0])) for r in page.columns], times)
+    if page.index_only:
+        yield index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
+    if page.has_indicator:
+        yield f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
+
+
+def columns_words(vectors: Sequence[tuple[str, str]], times: str) -> str:
     """The one remark on vectors (name and axis of each): NumPy's shape, and the column of the matrix form."""
     by_axis = {axis: [name for name, other in vectors if other == axis] for _, axis in vectors}
     shown = [
@@ -248,11 +266,6 @@ def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
         names = [name for name, other in arrays if other == count]
         shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
     return f"{listed(shown)}: index notation only."
-
-
-def indicator_words(relation: str = "[x > 0]") -> str:
-    """The one remark on relations in brackets (``Page.has_indicator``)."""
-    return f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
 
 
 def no_matrix_words(derivatives: Sequence[str]) -> str:
