@@ -19,8 +19,8 @@ from symgrad.program import Program
 from symgrad.render.layout import layout
 from symgrad.render.page import Page
 from symgrad.render.text import to_text
-from symgrad.results import ClosedForm, Displayed, Evaluation, Proof, closed_form_words
-from symgrad.steps import Convention, Record, Step
+from symgrad.results import ClosedForm, Displayed, Evaluation, Lines, closed_form_words
+from symgrad.steps import Record, Step
 
 if TYPE_CHECKING:
     from symgrad.exhibits import Example, Fact
@@ -97,7 +97,7 @@ def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
         raise type(error)(words if words.startswith(loss.name) else f"{loss.name}: {words}") from None
 
 
-class Derivation(Displayed):
+class Derivation(Lines, Displayed):
     """A derivation: its program, its lines, its closed forms; their proof; and what can be made of them."""
 
     def __init__(self, record: Record) -> None:
@@ -107,11 +107,6 @@ class Derivation(Displayed):
     def program(self) -> Program:
         """The forward equations, with the arrays of ``wrt`` as nodes."""
         return self.record.program
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The lines, in order."""
-        return self.record.steps
 
     @property
     def gradients(self) -> dict[str, ClosedForm]:
@@ -125,20 +120,6 @@ class Derivation(Displayed):
     def assumptions(self) -> dict[Assumption, tuple[Step, ...]]:
         """Each assumption that was allowed, with the lines that use it."""
         return {a: tuple(s for s in self.steps if s.assumption == a) for a in self.program.assumptions}
-
-    @property
-    def conventions(self) -> dict[Convention, tuple[Step, ...]]:
-        """Which derivative is taken where a function is not smooth, with the lines that take it."""
-        return self.record.conventions
-
-    @cached_property
-    def _proof(self) -> Proof:
-        return Proof.of(self.record)
-
-    @nested("a line of the derivation")
-    def prove(self) -> Proof:
-        """Check every line against the definition that it differentiates, and say how each is known."""
-        return self._proof
 
     @cached_property
     def evaluation(self) -> Evaluation:

@@ -17,7 +17,7 @@ from sympy.core.basic import Basic
 
 from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
-from symgrad.errors import RefutedError, UndefinedWarning
+from symgrad.errors import RefutedError, UndefinedWarning, nested
 from symgrad.notation import Array, replaced
 from symgrad.render.text import expression_text, lines_are, step_text
 from symgrad.steps import Convention, MatrixValue, Record, Step
@@ -180,22 +180,14 @@ def _level_of_caller() -> int:
     return level
 
 
-@dataclass(frozen=True, repr=False)
-class Evaluation:
-    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
-
-    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
-    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
-    """
+class Lines:
+    """The lines of a record, and their proof."""
 
     record: Record
 
-    def __repr__(self) -> str:
-        return f"<what the code of {self.record.program.name} evaluates: {len(self.steps)} lines>"
-
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The lines, numbered on from those of the derivation."""
+        """The lines, in order; those on what code evaluates are numbered on from those of the derivation."""
         return self.record.steps
 
     @property
@@ -207,6 +199,22 @@ class Evaluation:
     def _proof(self) -> Proof:
         return Proof.of(self.record)
 
+    @nested("a line of the derivation")
     def prove(self) -> Proof:
-        """Check every line against the definitions, for any numbers subtracted, and say how each is known."""
+        """Check every line against the definition that it is about, for any numbers that shifts subtract, and say how
+        each is known."""
         return self._proof
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation(Lines):
+    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
+
+    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
+    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
+    """
+
+    record: Record
+
+    def __repr__(self) -> str:
+        return f"<what the code of {self.record.program.name} evaluates: {len(self.steps)} lines>"
