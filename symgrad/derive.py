@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 
-from sympy import Expr, Indexed
+from sympy import Expr
 from sympy.core.basic import Basic
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.chain.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.chain.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
-from symgrad.notation import Array, replaced
+from symgrad.notation import Array, indices_of, replaced
 from symgrad.passes.differentiate import check_known
 from symgrad.passes.matrix import to_matrix
 from symgrad.program import Program
@@ -140,8 +140,7 @@ def _write_matrices(writer: Writer) -> None:
         named = steps[-2:] if steps[-1].rule == "close" else steps[-1:]
         before = None
         for step in named:
-            indices = gradient.entry.indices if isinstance(gradient.entry, Indexed) else ()
-            matrix = to_matrix(step.after, indices, arrays)
+            matrix = to_matrix(step.after, indices_of(gradient.entry), arrays)
             if matrix is not None:
                 before = writer.line(subject, before, matrix, "matrix", "in matrix notation", cites=(step.number,))
         writer.closed[name] = replace(gradient, matrix=before)

@@ -14,7 +14,7 @@ from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
 from symgrad.legible import Legible
 from symgrad.letters import fresh_letter
-from symgrad.notation import Array, array_names, entries, renamed
+from symgrad.notation import Array, array_names, entries, indices_of, name_of, renamed
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Definition:
     @property
     def name(self) -> str:
         """The name of the array that the equation defines."""
-        return str(self.entry.base.name if isinstance(self.entry, Indexed) else self.entry.name)
+        return name_of(self.entry)
 
     @property
     def indices(self) -> tuple[Idx, ...]:
         """The free indices of the equation, in the order of the array's axes."""
-        return self.entry.indices if isinstance(self.entry, Indexed) else ()
+        return indices_of(self.entry)
 
     def at(self, indices: Sequence[Idx]) -> Expr:
         """The right side with the equation's free indices replaced by ``indices``."""

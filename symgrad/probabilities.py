@@ -10,7 +10,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.equations import Definition
-from symgrad.notation import axis_name, bound_indices, free_indices, renamed, sum_over
+from symgrad.notation import axis_name, bound_indices, free_indices, indices_of, name_of, renamed, sum_over
 from symgrad.program import Program
 
 
@@ -50,10 +50,8 @@ def _softmax(definition: Definition, program: Program) -> Probabilities | None:
 
 def _defined(expr: Expr, program: Program) -> Expr:
     """What defines an entry of an array; any other expression as it is."""
-    name = expr.base.name if isinstance(expr, Indexed) else expr.name if isinstance(expr, Symbol) else ""
-    if name not in program.definitions:
-        return expr
-    return program.definitions[name].at(expr.indices if isinstance(expr, Indexed) else ())
+    definition = program.definitions.get(name_of(expr)) if isinstance(expr, (Indexed, Symbol)) else None
+    return definition.at(indices_of(expr)) if definition else expr
 
 
 def _logistic(definition: Definition) -> Probabilities | None:

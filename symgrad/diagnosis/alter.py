@@ -26,6 +26,8 @@ from symgrad.notation import (
     bound_indices,
     entries,
     free_indices,
+    indices_of,
+    name_of,
     renamed,
     replaced,
     sum_over,
@@ -170,20 +172,12 @@ def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show)
         for free in scope:
             if axis_name(free) == axis_name(index) and free not in others and free != index:
                 cut = sum_over(renamed(part.function, {index: free}), others)
-                yield (
-                    "diagonal",
-                    _said(show, "only the term {} = {} of the sum over {} is there", index, free, index),
-                    cut,
-                    0,
-                )
+                words = _said(show, "only the term {} = {} of the sum over {} is there", index, free, index)
+                yield "diagonal", words, cut, 0
         last = Indexed(IndexedBase(LAST + axis_name(index), real=True), index)
         only = sum_over(last * part.function, bound_indices(part))
-        yield (
-            "unsummed",
-            _said(show, "only the last term of the sum over {} is there, as if each overwrote the one before", index),
-            only,
-            0.2,
-        )
+        said = "only the last term of the sum over {} is there, as if each overwrote the one before"
+        yield "unsummed", _said(show, said, index), only, 0.2
 
 
 def _moved(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -243,11 +237,9 @@ def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
     """Another array of the same axes in the place of one."""
     if not isinstance(part, (Indexed, Symbol)) or part.is_integer:
         return
-    indices = part.indices if isinstance(part, Indexed) else ()
+    indices = indices_of(part)
     for array in arrays:
-        if [axis.name for axis in array.axes] == [axis_name(i) for i in indices] and not array_names(part) & {
-            array.name
-        }:
+        if [axis.name for axis in array.axes] == list(map(axis_name, indices)) and name_of(part) != array.name:
             yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Indexed
+from sympy import Expr
 from sympy.tensor.indexed import Idx
 
 from symgrad.check.evaluate import Evaluator
 from symgrad.codegen.labels import takes_labels
 from symgrad.errors import SymgradError
-from symgrad.notation import array_names
+from symgrad.notation import array_names, indices_of
 from symgrad.program import Program
 from symgrad.sampling import Spot
 from symgrad.sampling.doubles import evaluator, forward
@@ -154,7 +154,7 @@ class Bench:
 def letters_of(step: Step) -> tuple[Idx, ...]:
     """The indices of the entry that a line about an adjoint differentiates by."""
     assert isinstance(step.subject, Total)
-    return step.subject.wrt.indices if isinstance(step.subject.wrt, Indexed) else ()
+    return indices_of(step.subject.wrt)
 
 
 def hardened(value: np.ndarray) -> np.ndarray:

@@ -15,12 +15,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from sympy import Indexed
 
 from symgrad.check.fields import OutsideDomain, OutsideField
 from symgrad.example.points import SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.exhibits import Example, Quantity
-from symgrad.notation import Array
+from symgrad.notation import Array, indices_of
 from symgrad.sampling import InputSpace, Spot, possible
 from symgrad.steps import Record
 
@@ -171,8 +170,7 @@ def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
     """The derivatives by the arrays on the way, from their closed forms: those asked for come from the function."""
     evaluator, found = point.evaluator, {}
     for name, adjoint in record.adjoints.items():
-        indices = adjoint.entry.indices if isinstance(adjoint.entry, Indexed) else ()
-        values = evaluator.over(adjoint.index, indices)
+        values = evaluator.over(adjoint.index, indices_of(adjoint.entry))
         evaluator.values[record.adjoint_arrays[name].name] = values  # later ones may be written in it
         if name not in record.wrt:
             found[name] = floats(values)

@@ -13,7 +13,7 @@ from symgrad.frameworks.calls import Call, calls
 from symgrad.notation import array_names, axis_name, bound_indices, replaced
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program
-from symgrad.render.text import expression_text
+from symgrad.render.text import expression_text, listed
 
 SUM_TO_ONE = {(1, 2): "each row sums to one", (0, 2): "each column sums to one", (0, 1): "its entries sum to one"}
 """What a softmax along an axis does, by the place of the axis and the number of axes."""
@@ -39,7 +39,7 @@ def _reduction(program: Program) -> Fact | None:
     above = -above if above.could_extract_minus_sign() else above
     summed = [name for name in program.axis if name in over]
     divided = [name for name in program.axis if program.axis[name].size in below.free_symbols]
-    words = f"{program.output} is the sum over {_listed(summed)}"
+    words = f"{program.output} is the sum over {listed(summed)}"
     words += f", times {expression_text(above, program)}" if above != 1 else ""
     words += f", divided by {expression_text(below, program)}" if below != 1 else ""
     if not divided and not array_names(below):
@@ -48,19 +48,14 @@ def _reduction(program: Program) -> Fact | None:
         factor = above / below * Mul(*(program.axis[name].size for name in divided))
         inner = [name for name in summed if name not in divided]
         words += f": {expression_text(factor, program)} times the" if factor != 1 else ": the"
-        words += f" mean over {_listed(divided)}" + (f" of sums over {_listed(inner)}" if inner else "")
+        words += f" mean over {listed(divided)}" + (f" of sums over {listed(inner)}" if inner else "")
     return Fact("Reduction", words)
-
-
-def _listed(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _logits(every: Sequence[Probabilities], program: Program) -> Fact | None:
     found = _grouped(("sigmoid" if own.over is None else "softmax", _inside(own, program)) for own in every)
     words = [
-        f"{_listed(logits)} {_verb(logits, 'holds', 'hold')} the logits: {program.output} applies the {function} itself"
+        f"{listed(logits)} {_verb(logits, 'holds', 'hold')} the logits: {program.output} applies the {function} itself"
         for function, logits in found.items()
     ]
     return Fact("Logits", "; ".join(words)) if words else None
@@ -70,7 +65,7 @@ def _axis(every: Sequence[Probabilities], program: Program) -> Fact | None:
     """Along which axes softmaxes run; one clause for those that run along the same."""
     softmaxes = [own for own in every if own.over is not None]
     found = _grouped((_run(own, program), f"{own.name} = softmax({_inside(own, program)})") for own in softmaxes)
-    words = [f"{_listed(made)} {_verb(made, 'runs', 'run')} {run}" for run, made in found.items()]
+    words = [f"{listed(made)} {_verb(made, 'runs', 'run')} {run}" for run, made in found.items()]
     return Fact("Axis", "; ".join(words)) if words else None
 
 
@@ -103,7 +98,7 @@ def _call_words(call: Call, every: Sequence[Probabilities], program: Program) ->
         if name in made:
             words.append(f"the probabilities {name} go in")
         elif before := [own.name for own in every if own.name in program.ancestors.get(name, ())]:
-            words.append(f"{name} goes in, computed from the probabilities {_listed(before)}")
+            words.append(f"{name} goes in, computed from the probabilities {listed(before)}")
     return "; ".join(words)
 
 

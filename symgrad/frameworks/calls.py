@@ -25,7 +25,7 @@ from symgrad.array.shapes import parse_shapes
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.normal import Normaliser
 from symgrad.equations import Definition
-from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, sum_over
+from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, indices_of, name_of, sum_over
 from symgrad.program import Program
 
 FRAMEWORKS = ("PyTorch", "Keras")
@@ -270,7 +270,7 @@ def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
         array = Array(f"prediction_of_{definition.name}_", program.arrays[definition.name].axes)
         entry = array[definition.indices]
         equations += [replace(definition, rhs=sign * (entry - target)), Definition(entry, predicted, is_node=False)]
-        summed = f"{_name(target)} {'+' if sign > 0 else '-'} {definition.name}"
+        summed = f"{name_of(target)} {'+' if sign > 0 else '-'} {definition.name}"
         texts[array.name] = _python(predicted, definition.indices) or summed
     return (replace(program, equations=tuple(equations)), texts) if texts else (program, {})
 
@@ -288,10 +288,6 @@ def _residual(definition: Definition, program: Program) -> tuple[int, Expr, Expr
     return None
 
 
-def _name(entry: Expr) -> str:
-    return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
-
-
 def _python(expr: Expr, indices: tuple[Idx, ...]) -> str:
     """Python for a sum of arrays and products of two; empty for anything else."""
     terms = sorted(Add.make_args(expr), key=lambda term: not term.has(Sum))
@@ -301,8 +297,8 @@ def _python(expr: Expr, indices: tuple[Idx, ...]) -> str:
 
 def _term(term: Expr, indices: tuple[Idx, ...]) -> str:
     if isinstance(term, (Indexed, Symbol)):
-        own = term.indices if isinstance(term, Indexed) else ()
-        return _name(term) if own == indices[len(indices) - len(own) :] else ""
+        own = indices_of(term)
+        return name_of(term) if own == indices[len(indices) - len(own) :] else ""
     if not isinstance(term, Sum) or len(bound_indices(term)) != 1:
         return ""
     (over,) = bound_indices(term)
@@ -313,7 +309,7 @@ def _term(term: Expr, indices: tuple[Idx, ...]) -> str:
         rows = tuple(i for i in left.indices if i != over)
         columns = tuple(i for i in right.indices if i != over)
         if rows and rows + columns == indices:
-            one = f"{_name(left)}.T" if left.indices[0] == over else _name(left)
-            other = f"{_name(right)}.T" if columns and right.indices[1] == over else _name(right)
+            one = f"{name_of(left)}.T" if left.indices[0] == over else name_of(left)
+            other = f"{name_of(right)}.T" if columns and right.indices[1] == over else name_of(right)
             return f"{one} @ {other}"
     return ""
