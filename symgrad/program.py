@@ -172,7 +172,9 @@ def _faults(program: Program) -> Iterator[str]:
             yield f"{array.name} has the axis {missing[0]}, which is not among the axes"
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
-            yield f"the left side {_short(e.entry)} is neither an entry of an array nor a scalar"
+            hint = f" (write {e.name}[...], or {e.name}[()] for a scalar)" if isinstance(e.entry, Array) else ""
+            what = e.name if hint else e.entry
+            yield f"the left side {what}{hint} is neither an entry of an array nor a scalar"
         if e.name in known:
             yield f"{e.name} is defined twice"
         yield from _faults_of_name(program, e.name)
@@ -229,14 +231,6 @@ def _faults_of_defaults(program: Program) -> Iterator[str]:
             yield f"the default of {name} must be a real number of SymPy's, not {value!r}"
         if scalars[name].positive and not value.is_positive:
             yield f"{name} is positive, but its default is {value}"
-
-
-def _short(entry: object) -> str:
-    return (
-        f"{entry.name} (write {entry.name}[...], or {entry.name}[()] for a scalar)"
-        if isinstance(entry, Array)
-        else str(entry)
-    )
 
 
 def _faults_of_name(program: Program, name: str) -> Iterator[str]:

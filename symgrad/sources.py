@@ -71,13 +71,9 @@ def written_in(name: str, loss: Loss) -> tuple[Path, ...]:
     own = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
     if where.endswith(".py"):
         folder = Path(where).resolve().parent
-        own |= {key for key, file in files.items() if "." not in key and folder == _root(file)}
+        roots = {key: file.parents[file.name == "__init__.py"] for key, file in files.items() if "." not in key}
+        own |= {key for key, root in roots.items() if folder == root}
     return tuple(file for key, file in files.items() if key.partition(".")[0] in own)
-
-
-def _root(file: Path) -> Path:
-    """The folder that a module or package is imported from, by its file."""
-    return file.parent.parent if file.name == "__init__.py" else file.parent
 
 
 def _names_in(path: Path) -> str:

@@ -95,8 +95,9 @@ class Loss:
 
     def trace(self, fixed: Mapping[str, Any]) -> Traced:
         """The program, as ``program`` returns it, with where its equations were written."""
-        fixed = {same_look(name, self._parameters()): value for name, value in fixed.items()}
-        kept = [shape for shape in self._in_order() if shape.name not in fixed]
+        order = list(self._parameters())
+        fixed = {same_look(name, order): value for name, value in fixed.items()}
+        kept = [s for s in sorted(self.shapes, key=lambda s: order.index(s.name)) if s.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
         with tracing(axes) as trace, nested(self.name):
@@ -124,11 +125,6 @@ class Loss:
         return tuple(
             (n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(complex(value))
         )
-
-    def _in_order(self) -> list[Shape]:
-        """The declared inputs in the order of the function's parameters."""
-        order = list(self._parameters())
-        return sorted(self.shapes, key=lambda shape: order.index(shape.name))
 
     def _arguments(self, given: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """What the function is called with: symbols, numbers that are fixed, and defaults."""

@@ -133,8 +133,6 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
             introduce(node.parts[1], "S")
         if node.operation == "log" and seen_through(node.parts[0]).operation == "sum":
             introduce(node.parts[0], "S")
-        if node.operation == "log" and _is_normaliser(node.parts[0]):
-            introduce(node.parts[0], "S")
         for part in node.parts:
             if copies[part] > MOST_COPIES and uses[part] > 1:
                 introduce(part, "T")
@@ -161,11 +159,8 @@ def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:
     """Whether a value, which is squared, is what a model leaves: of a product, or of a function's values."""
     core = seen_through(node)
     difference = core.operation == "-" and not any(part.kind is Kind.CONSTANT for part in core.parts)
-    return bool(core.axes) and (contracts[node] or (difference and any(map(_bent, core.parts))))
-
-
-def _bent(node: Node) -> bool:
-    return seen_through(node).operation in NONLINEAR
+    bent = any(seen_through(part).operation in NONLINEAR for part in core.parts)
+    return bool(core.axes) and (contracts[node] or (difference and bent))
 
 
 def _is_normaliser(node: Node) -> bool:

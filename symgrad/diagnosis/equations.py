@@ -15,7 +15,6 @@ from itertools import combinations
 
 import numpy as np
 from sympy import Expr, Function, Integer, Sum
-from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.alter import LIKELY, TABLE, Change, changes
@@ -275,19 +274,14 @@ def _resummed(
             continue
         new = {}
         for entry in entries(user.rhs, definition.name):
-            at = _scope_of(user, entry)
+            around = (total for total in user.rhs.atoms(Sum) if total.has(entry))
+            at = [*user.indices, *(i for total in around for i in bound_indices(total))]
             found = [next((i for i in at if axis_name(i) == axis_name(index)), None) for index in indices]
             if None in found:
                 return None
             new[entry] = array[tuple(i for i in found if i is not None)]
         changed[user.name] = replace(user, rhs=replaced(user.rhs, new))
     return _edited(program, changed, (moved,))
-
-
-def _scope_of(user: Definition, entry: Basic) -> list[Idx]:
-    """The indices that an entry could have where it stands: those of the equation, and of the sums around it."""
-    around = [i for total in user.rhs.atoms(Sum) if total.has(entry) for i in bound_indices(total)]
-    return [*user.indices, *around]
 
 
 # --- a function twice ---------------------------------------------------------------------------------------------

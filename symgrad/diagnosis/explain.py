@@ -113,7 +113,8 @@ def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterable[
 def _of_hypothesis(
     record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float, alone: str
 ) -> Explanation:
-    words = "; and ".join([hypothesis.words() + alone, *_extra_words(record, extra)])
+    others = (words for fit, names in _groups(extra) for words in _fit_words(record, names, fit))
+    words = "; and ".join([hypothesis.words() + alone, *others])
     if alone:  # its line would be about the others too
         return Explanation(hypothesis.kind, words, arrays, None, "", "", cost)
     right = _right(hypothesis.of or record, hypothesis.line)
@@ -145,11 +146,6 @@ def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> _D
         return Explanation(kind, words, names, line, _right(record, line), yours, cost)
 
     return _Draft(kind, names, line, cost, make)
-
-
-def _extra_words(record: Record, extra: Mapping[str, Fit]) -> Iterable[str]:
-    for fit, names in _groups(extra):
-        yield from _fit_words(record, names, fit)
 
 
 def _fit_words(record: Record, names: Sequence[str], fit: Fit) -> Iterable[str]:

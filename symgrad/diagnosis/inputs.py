@@ -15,7 +15,7 @@ from symgrad.codegen.labels import is_target, takes_labels
 from symgrad.derive import derive_record
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
 from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
-from symgrad.equations import Assumption, one_hot, rows_sum_to_one
+from symgrad.equations import one_hot, rows_sum_to_one
 from symgrad.notation import Array, array_names, entries, replaced
 from symgrad.render.text import name_text, step_text
 from symgrad.steps import Record, Step
@@ -139,7 +139,8 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
             new = tuple(a for a in assumed if a.words not in known)
             if not new:
                 continue
-            other = derive_record(replace(program, assumptions=(*program.assumptions, *_keyed(new))), record.wrt)
+            keyed = (replace(a, key=f"T{place}") for place, a in enumerate(new, 1))
+            other = derive_record(replace(program, assumptions=(*program.assumptions, *keyed)), record.wrt)
             used = [s for s in other.steps if s.assumption and s.assumption.words in {a.words for a in new}]
             if used:
                 last = _last_with(record, array)  # the line that the other derivation does not stop at
@@ -147,10 +148,6 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
                 words = partial(str, f"it is used that {used[0].assumption.words}, which need not be so")
                 predict = partial(_gradients_of, other)
                 yield Hypothesis("assumption", 0.9, predict, last.number if last else None, words)
-
-
-def _keyed(assumptions: tuple[Assumption, ...]) -> tuple[Assumption, ...]:
-    return tuple(replace(a, key=f"T{place}") for place, a in enumerate(assumptions, 1))
 
 
 def _gradients_of(record: Record, bench: Bench) -> dict[str, np.ndarray]:

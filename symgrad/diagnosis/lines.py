@@ -22,7 +22,7 @@ FIRST = ("diagonal", "missing", "jacobian")  # of two changes: what somebody doe
 
 def of_lines(record: Record, tables: Sequence[Maker] = TABLE, line: str = "") -> Iterator[Hypothesis]:
     """Every hypothesis about a line that gives an adjoint; ``line`` is what it is called, unless by its number."""
-    for step in _adjoint_steps(record):
+    for step in (s for s in record.steps if isinstance(s.subject, Total) and s.rule != "close"):
         for change in changes(step.after, letters_of(step), _arrays(record), record, tables):
             yield _hypothesis(record, step, change, line)
 
@@ -58,10 +58,6 @@ def _elsewhere(record: Record, there: Callable[[Bench], Bench], hypothesis: Hypo
     return replace(
         hypothesis, predict=lambda bench: hypothesis.predict(there(bench)), cost=hypothesis.cost + 0.2, of=record
     )
-
-
-def _adjoint_steps(record: Record) -> list[Step]:
-    return [s for s in record.steps if isinstance(s.subject, Total) and s.rule != "close"]
 
 
 def _arrays(record: Record) -> list[Array]:

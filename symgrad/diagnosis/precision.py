@@ -109,10 +109,6 @@ def _error(given: np.ndarray, expected: np.ndarray, size: float = 0.0) -> float:
     return error / (size or 1.0) if np.isfinite(error) else np.inf
 
 
-def _in(value: np.ndarray, dtype: Any) -> Any:
-    return value.astype(dtype) if np.ndim(value) else float(value)
-
-
 @dataclass(frozen=True)
 class Extreme:
     """What happens at inputs of one kind, in words: the gradients by ``arrays`` are ``wrong``, or not finite."""
@@ -180,8 +176,9 @@ def _is_off(given: np.ndarray, expected: np.ndarray, rounded: np.ndarray, usual:
 
 
 def _gradients(record: Record, proved: Callable[..., Any], inputs: Arrays, dtype: Any) -> dict[str, np.ndarray]:
+    values = (inputs[array.name] for array in record.program.inputs)
     with np.errstate(all="ignore"):
-        _, grads = proved(*(_in(inputs[a.name], dtype) for a in record.program.inputs))
+        _, grads = proved(*(value.astype(dtype) if np.ndim(value) else float(value) for value in values))
     return {name: np.asarray(value, dtype=float) for name, value in grads._asdict().items()}
 
 

@@ -34,7 +34,9 @@ def check(published: str | None = None, *, each: Tell = lambda section: None) ->
     numbers and the recorded runs.  Raises ``InputError`` for published numbers that are malformed or of a loss that is
     not known.
     """
-    text = published if published is not None else _package_data("blog_values.json")
+    text = published
+    if text is None:
+        text = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
     try:
         numbers = read_published(text, PUBLISHED)
     except ValueError as error:
@@ -63,10 +65,6 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lam
     for made in found:
         each(made)
     return Report(tuple(found))
-
-
-def _package_data(name: str) -> str:
-    return (files("symgrad") / "data" / name).read_text(encoding="utf-8")
 
 
 # One loss

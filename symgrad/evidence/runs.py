@@ -85,11 +85,8 @@ def run_items(loss: Loss) -> list[Item]:
     """For each framework, and for the generated code in float32, whether the results are those of the generated code in
     float64."""
     runs = [run for case in cases_of(loss.name) for run in compared(loss, case)]
-    return [_item(loss, framework, [r for r in runs if r.framework == framework]) for framework in _frameworks(runs)]
-
-
-def _frameworks(runs: Sequence[Run]) -> list[str]:
-    return sorted({run.framework for run in runs}, key=[*NAMES, ""].index)
+    frameworks = sorted({run.framework for run in runs}, key=[*NAMES, ""].index)
+    return [_item(loss, framework, [r for r in runs if r.framework == framework]) for framework in frameworks]
 
 
 def _item(loss: Loss, framework: str, runs: Sequence[Run]) -> Item:
@@ -115,7 +112,8 @@ def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurat
     name = f"{case['kind']}, seed {case['seed']}"
     runs = []
     for (framework, dtype), found in results.items():
-        times = max([1.0, *(i.times for i in inaccurate if _about(i, loss.name, framework, dtype))])
+        known = [i for i in inaccurate if (i.loss, i.dtype) == (loss.name, dtype) and i.framework in ("", framework)]
+        times = max([1.0, *(i.times for i in known)])
         distances = {key: float(np.max(np.abs(np.asarray(found[key]) - value))) for key, value in proved.items()}
         largest = {key: float(np.max(np.abs(value))) or 1.0 for key, value in proved.items()}
         error = max(distances[key] / largest[key] for key in proved)
@@ -128,10 +126,6 @@ def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurat
 def _over(distance: float, allowed: float) -> float:
     """Their quotient; where nothing is allowed, an exact 0, infinite for any distance."""
     return distance / allowed if allowed else 0.0 if distance == 0 else np.inf
-
-
-def _about(known: Inaccurate, loss: str, framework: str, dtype: str) -> bool:
-    return (known.loss, known.dtype) == (loss, dtype) and known.framework in ("", framework)
 
 
 def _results(loss: Loss, inputs: Arrays) -> Arrays:

@@ -102,7 +102,8 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
     sizes = [np.abs(values) for values in (*trial.defined.values(), *trial.gradients.values())]
     spot = Spot(point.program, record.wrt, point.sizes, point.inputs)
     missed = set(possible(InputSpace(point.program), record.wrt)) - spot.entered
-    idle, vanishing = _idle(function, trial), _vanishing(trial)
+    idle = _idle(function, trial)
+    vanishing = next((name for name, values in trial.gradients.items() if np.abs(values).max() < SMALL), "")
     found = {
         _Fault.LARGE: ("", any(np.abs(values).max() > LARGE for values in trial.defined.values())),
         _Fault.TINY: ("", any(np.any((size > 0) & (size < TINY)) for size in sizes)),
@@ -112,11 +113,6 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
         _Fault.KINK: ("", bool(spot.kinks)),
     }
     return {fault: words for fault, (words, is_there) in found.items() if is_there}
-
-
-def _vanishing(trial: _Trial) -> str:
-    """The first gradient asked for that is all but 0, or nothing."""
-    return next((name for name, values in trial.gradients.items() if np.abs(values).max() < SMALL), "")
 
 
 def _idle(function: Callable[..., Any], trial: _Trial) -> str:

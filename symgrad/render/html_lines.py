@@ -15,7 +15,9 @@ from symgrad.render.text_printer import width
 WIDTHS = {"wide": 76, "long": 48}
 PAIR_WIDTHS = {"wide": 58, "long": 40}
 LEFT = 6  # for a left side, most often a fraction, and the sign after it
-PAIRS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}  # the columns of lines in matrix notation
+# The heads of the columns where lines in matrix notation stand beside what they say in index notation.
+HEADS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}
+PAIRS = "<thead><tr>" + "".join(f'<th class="{kind}">{head}</th>' for kind, head in HEADS.items()) + "</tr></thead>"
 Cells = Sequence[tuple[str, str]]
 
 
@@ -36,7 +38,7 @@ class Lines:
         """A heading and its lines; those in matrix notation beside what they say in index notation."""
         array = f" {self.spelling.math(section.array)}" if section.array else ""
         paired = any(map(self._partner, section.lines))
-        kind, head = ("lines pairs", _heads(PAIRS)) if paired else ("lines", "")
+        kind, head = ("lines pairs", PAIRS) if paired else ("lines", "")
         rows = [self._row(line, place == 0, paired) for group in section.groups for place, line in enumerate(group)]
         body = f"<tbody>{''.join(rows)}</tbody>"
         return f'<h2>{escaped(section.title)}{array}</h2>\n<table class="{kind}">{head}{body}</table>'
@@ -116,12 +118,6 @@ class Lines:
             rows.append(_row(cells, ["wide"] if len(shown) == 1 else []))
         table = f'<table class="lines plain"><tbody>{"".join(rows)}</tbody></table>'
         return f'<div class="closed">{table}</div>'
-
-
-def _heads(heads: Mapping[str, str]) -> str:
-    """The heads of the columns of lines."""
-    cells = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads.items())
-    return f"<thead><tr>{cells}</tr></thead>"
 
 
 def _row(cells: Cells, kinds: Sequence[str], anchor: str = "") -> str:

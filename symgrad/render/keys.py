@@ -150,7 +150,7 @@ class Keys:
         signs = {isinstance(term, tree.Minus) for term in node.terms}
         units = [term for term in node.terms if is_unit(term)]
         fixed = any(is_constant(term) for term in node.terms if term not in units)
-        spans = all(set(summed) <= _spanned(term) for term in node.terms)
+        spans = all(set(summed) <= {i for leaf in leaves(term) for i in _indices(leaf)} for term in node.terms)
         own = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
         latest = max(_array_names(own), key=self.names.place, default="")
         customary = latest not in self.names.inputs or bool(units) if inputs_only else bool(units) and not spans
@@ -161,10 +161,6 @@ def is_unit(node: tree.Node) -> bool:
     """Whether a term has a delta outside of sums, or an identity matrix."""
     own = leaves(node, beneath_sums=False)
     return any(isinstance(leaf, tree.Delta) or isinstance(leaf.expr, Identity) for leaf in own)
-
-
-def _spanned(node: tree.Node) -> set[Any]:
-    return {index for leaf in leaves(node) for index in _indices(leaf)}
 
 
 def _extent(leaf: tree.Leaf | tree.Delta) -> int:

@@ -145,14 +145,6 @@ def _choice(self: Orderer, expr: Any) -> Factors:
     return Factors(matrix=tree.Cases((tree.Case(yes, shown), tree.Case(no, None))))
 
 
-def _diagonal(self: Orderer, expr: Any) -> Factors:
-    return Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))
-
-
-def _trace(self: Orderer, expr: Any) -> Factors:
-    return Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))
-
-
 def _element(self: Orderer, expr: Any) -> Factors:
     """The one entry of a 1 x 1 product is that product; any other entry of a matrix symbol is a leaf."""
     if expr.parent.shape == (1, 1):
@@ -174,8 +166,8 @@ MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]
     (Transpose, _transpose),
     (ElementwiseApplyFunction, _entrywise),
     (Choice, _choice),
-    (DiagMatrix, _diagonal),
-    (Trace, _trace),
+    (DiagMatrix, lambda self, expr: Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))),
+    (Trace, lambda self, expr: Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))),
     (MatrixElement, _element),
     (MatrixBase, _explicit),
 )

@@ -165,10 +165,6 @@ def _add(self: _Orderer, expr: Any) -> Factors:
     return self.bracketed(expr.args)
 
 
-def _mul(self: _Orderer, expr: Any) -> Factors:
-    return reduce(mul, (self.factors(arg) for arg in expr.args), Factors())
-
-
 def _power(self: _Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
     if not isinstance(exponent, Rational):
@@ -251,10 +247,6 @@ def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
     return relation if holds else tree.Relation(_CONTRARY[relation.sign], relation.left, relation.right)
 
 
-def _relation(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(tree.Relation(expr.rel_op, self.top(expr.lhs), self.top(expr.rhs)),))
-
-
 _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]], ...] = (
     # SymPy's MatMul is a Mul and its MatAdd an Add: the matrix classes come first.
     (MatAdd, _add),
@@ -265,12 +257,12 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     (Indexed, _entry),
     (KroneckerDelta, _delta),
     (Add, _add),
-    (Mul, _mul),
+    (Mul, lambda self, expr: reduce(mul, map(self.factors, expr.args), Factors())),
     (Pow, _power),
     (Sum, _sum),
     (Piecewise, _cases),
     (MinMaxBase, _extreme),
-    (Relational, _relation),
+    (Relational, lambda self, e: Factors(above=(tree.Relation(e.rel_op, self.top(e.lhs), self.top(e.rhs)),))),
     (selection, _selection),
     (selected, _selected),
     (where, _where),
