@@ -19,7 +19,8 @@ from symgrad.check.marks import Level, ProofReport
 from symgrad.check.proof import prove
 from symgrad.errors import RefutedError, UndefinedWarning, nested
 from symgrad.notation import Array, replaced
-from symgrad.render.text import expression_text, lines_are, step_text
+from symgrad.render.phrases import lines_are
+from symgrad.render.text import expression_text, step_text
 from symgrad.steps import Convention, MatrixValue, Record, Step
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import symgrad.render
 from symgrad.functions import MEANINGS
 from symgrad.render import latex_printer
-from symgrad.render.latex_words import escaped
+from symgrad.render.latex import escaped
 from symgrad.spelling import ACCENTS, GREEK, Word
 
 RENDER = Path(symgrad.render.__file__).parent

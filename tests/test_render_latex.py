@@ -60,8 +60,7 @@ from sympy import (
 
 from symgrad.derive import derive_record
 from symgrad.notation import Array, Axis
-from symgrad.render.latex import expression_latex, to_latex
-from symgrad.render.latex_words import escaped, sentence
+from symgrad.render.latex import escaped, expression_latex, sentence, to_latex
 from symgrad.render.layout import layout
 from symgrad.render.names import vocabulary
 from symgrad.steps import Record

@@ -77,8 +77,9 @@ from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
+from symgrad.render.phrases import mark_sign
 from symgrad.render.shapes import products
-from symgrad.render.text import broken, expression_text, mark_sign, to_text
+from symgrad.render.text import broken, expression_text, to_text
 from symgrad.steps import MatrixTotal, Record, Step, Total
 
 RECORD = cross_entropy()

@@ -9,7 +9,7 @@ from typing import Any
 
 from symgrad.api import Derivation
 from symgrad.check.marks import ProofReport
-from symgrad.render.text import mark_sign
+from symgrad.render.phrases import mark_sign
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from sympy import Expr, MatrixBase, Symbol
 
 from symgrad.equations import Assumption
 from symgrad.explicit.matrices import Explicit
+from symgrad.render.latex import escaped
+from symgrad.render.latex import sentence as latex_sentence
 from symgrad.render.latex_printer import LatexPrinter
-from symgrad.render.latex_words import escaped
-from symgrad.render.latex_words import sentence as latex_sentence
 from symgrad.render.names import UNKNOWN_RANK, Vocabulary, vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.text import sentence
+from symgrad.render.phrases import sentence
 from symgrad.render.text_printer import TextPrinter
 
 Show = Callable[[Expr], str]

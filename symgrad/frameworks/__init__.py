@@ -13,7 +13,8 @@ from symgrad.frameworks.calls import Call, calls
 from symgrad.notation import array_names, axis_name, bound_indices, replaced
 from symgrad.probabilities import Probabilities, probabilities
 from symgrad.program import Program
-from symgrad.render.text import expression_text, listed
+from symgrad.render.phrases import listed
+from symgrad.render.text import expression_text
 
 SUM_TO_ONE = {(1, 2): "each row sums to one", (0, 2): "each column sums to one", (0, 1): "its entries sum to one"}
 """What a softmax along an axis does, by the place of the axis and the number of axes."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from symgrad.exhibits import Example, Fact, Quantity
+from symgrad.render import phrases
 from symgrad.render.formula import escaped
 from symgrad.render.html_lines import Lines
 from symgrad.render.html_words import Spelling, size_words
@@ -16,12 +17,6 @@ from symgrad.render.layout import layout, whole_array
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
 from symgrad.render.shapes import products, shape
 from symgrad.render.style import stylesheet
-from symgrad.render.text import (
-    mark_sign,
-    no_matrix_words,
-    numpy_shape,
-    remarks,
-)
 from symgrad.render.tree import Leaf, Node, Slope
 from symgrad.steps import Record
 
@@ -113,7 +108,7 @@ class _HtmlPage:
             yield self._counts()
         if page.axes:
             yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
-        for remark in remarks(page, math, words, relation=escaped("[x > 0]")):
+        for remark in phrases.remarks(page, math, words, relation=escaped("[x > 0]")):
             yield f'<p class="soft">{remark}</p>'
         if page.reduction:
             yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
@@ -140,7 +135,7 @@ class _HtmlPage:
 
     def _arrays(self, rows: Sequence[ArrayRow]) -> str:
         shown = [
-            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escaped(numpy_shape(r.axes))}</td>"
+            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escaped(phrases.numpy_shape(r.axes))}</td>"
             f"<td>{self.spelling.math(r.entry)}</td><td>{r.role}</td></tr>"
             for r in rows
         ]
@@ -181,7 +176,7 @@ class _HtmlPage:
         """The closed forms, and which have no matrix form."""
         if not self.content.no_matrix:
             return self.lines.closed(self.content.closed)
-        remark = no_matrix_words([self.spelling.text(node) for node in self.content.no_matrix])
+        remark = phrases.no_matrix_words([self.spelling.text(node) for node in self.content.no_matrix])
         return f'{self.lines.closed(self.content.closed)}<p class="soft">{escaped(remark)}</p>'
 
     def proof(self, problems: Sequence[str]) -> str:
@@ -190,7 +185,7 @@ class _HtmlPage:
         for line in self.content.lines:
             assert line.left is not None
             mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
-            sign = mark_sign(mark)
+            sign = phrases.mark_sign(mark)
             rows.append(
                 f"<tr><td>{line.number}</td><td>{self.spelling.equation(line.left, line.right)}</td>"
                 f"<td>{sign} {escaped(mark)}</td><td>{self.spelling.words(detail)}</td></tr>"
@@ -218,7 +213,7 @@ class _HtmlPage:
 
 def _counted(level: str, count: int) -> str:
     """How many lines bear a mark."""
-    sign = mark_sign(level)
+    sign = phrases.mark_sign(level)
     return f"{count} {sign} {escaped(level)}" if sign else f"{count} {escaped(level)}{'s' * (count != 1)}"
 
 

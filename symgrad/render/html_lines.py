@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from symgrad.render.formula import escaped
 from symgrad.render.html_words import Spelling, size_words
 from symgrad.render.page import ClosedForm, Line, Section
-from symgrad.render.text import mark_sign
+from symgrad.render.phrases import mark_sign
 from symgrad.render.text_printer import width
 
 # In columns of the text form: such a right side needs the place of its reason on a wide page, or on a less wide one;

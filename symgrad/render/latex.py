@@ -7,22 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
-from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
-from symgrad.render.latex_words import escaped, sentence
+from symgrad.render import phrases
+from symgrad.render.latex_printer import LatexPrinter, is_set, letters, matrix_name, size_latex
 from symgrad.render.layout import layout
-from symgrad.render.names import vocabulary
+from symgrad.render.names import Vocabulary, is_symbol, split_words, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import Shape
-from symgrad.render.text import (
-    cited,
-    mark_sign,
-    no_matrix_words,
-    numbers,
-    remarks,
-)
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
+from symgrad.spelling import GREEK
 from symgrad.steps import Record
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
@@ -38,6 +32,41 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
+
+CHARACTERS = {
+    "<": "<",
+    ">": ">",
+    "|": "|",
+    "≠": r"\ne",
+    "≤": r"\le",
+    "≥": r"\ge",
+    "×": r"\times",
+    "·": r"\cdot",
+    "→": r"\to",
+    "−": "-",
+    "∂": r"\partial",
+    "Σ": r"\textstyle\sum",
+    "⊙": r"\odot",
+    "∞": r"\infty",
+    "√": r"\surd",
+    "²": "{}^{2}",
+    "ᵀ": r"{}^{\top}",
+    **{letter: matrix_name(name) for name, letter in GREEK.items()},
+}
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: "\\" + character for character in "{}$&#%_"},
+    **{sign: rf"\({macro}\)" for sign, macro in CHARACTERS.items()},
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "–": "--",
+    "—": "---",
+    "…": r"\dots{}",
+}
 
 SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
@@ -104,11 +133,13 @@ class _LatexPage:
         arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
         if arrays:
             yield _heading("Arrays") + _table(arrays) + "\\medskip"
-        yield from remarks(page, self._math, lambda axis: rf"\({letters(axis)}\)", r"\(\,\times\,\)", r"\([x > 0]\)")
+        yield from phrases.remarks(
+            page, self._math, lambda axis: rf"\({letters(axis)}\)", r"\(\,\times\,\)", r"\([x > 0]\)"
+        )
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         for place, a in enumerate(page.assumptions):
-            used = f" (used by line{'s' * (len(a.lines) > 1)} {numbers(a.lines)})" if a.lines else " (not used)"
+            used = f" (used by line{'s' * (len(a.lines) > 1)} {phrases.numbers(a.lines)})" if a.lines else " (not used)"
             equation = rf"\(\displaystyle {self.printer.show(a.left)} = {self.printer.show(a.right)}\)"
             heading = "" if place else _heading("Assumptions")
             shown = "" if a.used and not a.lines else used
@@ -142,14 +173,14 @@ class _LatexPage:
 
     def _reason(self, line: Line) -> str:
         divisors = [rf"\([{self.printer.show(node)} \ne 0]\)" for node in line.nonzero]
-        cites = [f"({numbers(line.cites)})"] if line.cites else []
+        cites = [f"({phrases.numbers(line.cites)})"] if line.cites else []
         keys = [f"[{escaped(key)}]" for key in line.keys]
         parts = [" ".join([self._words(line.reason), *cites, *keys, *divisors]).strip()]
         parts += [self._product(p.factors, p.result) for p in line.products]
         if line.shape and not line.products:
             parts.append(rf"\({size_latex(line.shape)}\)")
         if line.mark:
-            parts.append(SIGNS[mark_sign(line.mark)] + escaped(line.mark))
+            parts.append(SIGNS[phrases.mark_sign(line.mark)] + escaped(line.mark))
         return r" \newline ".join(part for part in parts if part)
 
     def _product(self, factors: Sequence[tuple[Node, Shape]], result: Shape) -> str:
@@ -160,15 +191,15 @@ class _LatexPage:
         if self.content.closed:
             yield _heading(GRADIENTS) + self._block(self.content.closed_lines, EQUATION + REASON)
         if self.content.no_matrix:
-            yield no_matrix_words([self._math(node) for node in self.content.no_matrix])
+            yield phrases.no_matrix_words([self._math(node) for node in self.content.no_matrix])
         if self.content.conditions:
             rows = [
-                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{cited(c.lines)}"
+                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{phrases.cited(c.lines)}"
                 for c in self.content.conditions
             ]
             yield _heading("Divisors") + " \\\\\n".join(rows)
         if self.content.conventions:
-            rows = [f"[{escaped(c.key)}] {escaped(c.words)}{cited(c.lines)}." for c in self.content.conventions]
+            rows = [f"[{escaped(c.key)}] {escaped(c.words)}{phrases.cited(c.lines)}." for c in self.content.conventions]
             # A row may not begin with a bracket after the sign for a new line: TeX would take it for a length.
             yield _heading(CONVENTIONS) + "\n\n".join(rows)
 
@@ -205,3 +236,20 @@ def _numpy_shape(axes: Sequence[str]) -> str:
 def _table(rows: Sequence[Sequence[str]]) -> str:
     lines = " \\\\\n".join(" & ".join(row) for row in rows)
     return f"\\begin{{tabular}}{{@{{}}{'l' * len(rows[0])}@{{}}}}\n{lines}\n\\end{{tabular}}"
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+def escaped(text: str) -> str:
+    """Text that TeX sets as it stands; a character that pdflatex cannot set is named by its code point."""
+    return "".join(SPECIAL.get(c, c if is_set(c) else f"[U+{ord(c):04X}]") for c in text)
+
+
+def sentence(text: str, names: Vocabulary) -> str:
+    """Words with the names of the program in them set as mathematics; a name that is a word stays one."""
+    return "".join(escaped(words) + (_name(name) if name else "") for words, name in split_words(text, names))
+
+
+def _name(name: str) -> str:
+    return rf"\({matrix_name(name)}\)" if is_symbol(name) else escaped(name)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from symgrad.render import phrases
 from symgrad.render.latex_printer import LatexPrinter, letters, matrix_name, size_latex
 from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
-from symgrad.render.text import (
-    cited,
-    mark_words,
-    no_matrix_words,
-    numbers,
-    numpy_shape,
-    remarks,
-    used_words,
-)
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Node
 
@@ -62,16 +54,18 @@ class _MarkdownPage:
             rows = [(_math(letters(a.name)), escaped(a.meaning), _math(", ".join(a.letters))) for a in page.axes]
             yield _table(("axis", "", "indices"), rows)
         if page.arrays:
-            arrays = [(self._math(r.matrix), numpy_shape(r.axes), self._math(r.entry), r.role) for r in page.arrays]
+            arrays = [
+                (self._math(r.matrix), phrases.numpy_shape(r.axes), self._math(r.entry), r.role) for r in page.arrays
+            ]
             yield _table(("array", "shape", "entry", ""), arrays)
         plain = self.plain.show
-        yield from remarks(page, lambda node: escaped(plain(node)), escaped, relation=_math("[x > 0]"))
+        yield from phrases.remarks(page, lambda node: escaped(plain(node)), escaped, relation=_math("[x > 0]"))
         if page.reduction:
             yield f"Reduction: {self._words(page.reduction)}."
         if page.assumptions:
             yield "## Assumptions"
         for a in page.assumptions:
-            used = f" ({used_words(a)})" if used_words(a) else ""
+            used = f" ({phrases.used_words(a)})" if phrases.used_words(a) else ""
             equation = _math(f"{self.printer.show(a.left)} = {self.printer.show(a.right)}")
             yield f"{escaped(f'[{a.key}]')} {self._words(a.words)}: {equation}{used}"
 
@@ -83,7 +77,7 @@ class _MarkdownPage:
 
     def _row(self, line: Line) -> tuple[str, ...]:
         number = "" if line.number is None else str(line.number)
-        return number, self._left(line), self._right(line), self._reason(line), escaped(mark_words(line.mark))
+        return number, self._left(line), self._right(line), self._reason(line), escaped(phrases.mark_words(line.mark))
 
     def _left(self, line: Line) -> str:
         return _displayed(" = ".join(map(self.printer.show, line.lefts))) if line.left else ""
@@ -93,7 +87,7 @@ class _MarkdownPage:
 
     def _reason(self, line: Line) -> str:
         parts = [self._words(line.reason)]
-        parts += [f"({numbers(line.cites)})"] if line.cites else []
+        parts += [f"({phrases.numbers(line.cites)})"] if line.cites else []
         parts += [escaped(f"[{key}]") for key in line.keys]
         parts += [_math(f"[{self.printer.show(node)}{NOT_ZERO}]") for node in line.nonzero]
         for product in line.products:
@@ -111,15 +105,15 @@ class _MarkdownPage:
             rows = [(self._left(line), self._right(line)) for line in page.closed_lines]
             yield f"## {GRADIENTS}\n\n{_table(('', ''), rows, 'rl')}"
         if page.no_matrix:
-            yield escaped(no_matrix_words([self.plain.show(node) for node in page.no_matrix]))
+            yield escaped(phrases.no_matrix_words([self.plain.show(node) for node in page.no_matrix]))
         if page.conditions:
             shown = [
-                f"- {_math(self.printer.show(c.nonzero) + NOT_ZERO)}: {self._words(c.reason)}{cited(c.lines)}"
+                f"- {_math(self.printer.show(c.nonzero) + NOT_ZERO)}: {self._words(c.reason)}{phrases.cited(c.lines)}"
                 for c in page.conditions
             ]
             yield "## Divisors\n\n" + "\n".join(shown)
         if page.conventions:
-            shown = [f"{escaped(f'[{c.key}] {c.words}')}{cited(c.lines)}" for c in page.conventions]
+            shown = [f"{escaped(f'[{c.key}] {c.words}')}{phrases.cited(c.lines)}" for c in page.conventions]
             yield f"## {CONVENTIONS}\n\n" + "\n\n".join(shown)
 
     def _math(self, node: Node) -> str:

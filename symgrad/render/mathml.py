@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
+from symgrad.render import phrases
 from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
 from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
 from symgrad.render.shapes import Shape
-from symgrad.render.text import (
-    cited,
-    mark_words,
-    no_matrix_words,
-    numpy_shape,
-    reason_words,
-    remarks,
-    used_words,
-)
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
@@ -95,14 +87,15 @@ class _MathPage:
         page, show = self.content, self.plain.show
         axes = [(_piece(_axis(a.name)), _text(a.meaning), _text(f"indices {', '.join(a.letters)}")) for a in page.axes]
         arrays = [
-            (self._cell(r.matrix), _text(numpy_shape(r.axes)), self._cell(r.entry), _text(r.role)) for r in page.arrays
+            (self._cell(r.matrix), _text(phrases.numpy_shape(r.axes)), self._cell(r.entry), _text(r.role))
+            for r in page.arrays
         ]
         yield from map(_heading, filter(None, (page.warning, page.title)))
         for heading, rows in (("Axes", axes), ("Arrays", arrays)):
             if rows:
                 yield _heading(heading)
                 yield _table(rows)
-        said = [*remarks(page, show), *([f"Reduction: {page.reduction}"] if page.reduction else [])]
+        said = [*phrases.remarks(page, show), *([f"Reduction: {page.reduction}"] if page.reduction else [])]
         yield from (_math(_text(words)) for words in said)
         if page.assumptions:
             yield _heading("Assumptions")
@@ -111,18 +104,18 @@ class _MathPage:
             yield _heading(title)
             yield _table([self._row(line) for line in lines])
         if page.no_matrix:
-            yield _math(_text(no_matrix_words([show(node) for node in page.no_matrix])))
+            yield _math(_text(phrases.no_matrix_words([show(node) for node in page.no_matrix])))
         if page.conditions:
             yield _heading("Divisors")
             yield _table(
                 [
-                    (_piece(self._show(c.nonzero) + NOT_ZERO), _text(f"{c.reason}{cited(c.lines)}"))
+                    (_piece(self._show(c.nonzero) + NOT_ZERO), _text(f"{c.reason}{phrases.cited(c.lines)}"))
                     for c in page.conditions
                 ]
             )
         if page.conventions:
             yield _heading(CONVENTIONS)
-            yield _table([(_text(f"[{c.key}] {c.words}{cited(c.lines)}"),) for c in page.conventions])
+            yield _table([(_text(f"[{c.key}] {c.words}{phrases.cited(c.lines)}"),) for c in page.conventions])
         if page.evaluation:
             yield _heading(page.evaluation.title)
             yield _table(list(map(self._row, page.evaluation.lines)))
@@ -136,14 +129,14 @@ class _MathPage:
 
     def _assumption(self, row: AssumptionRow) -> tuple[Piece, ...]:
         equation = self._show(row.left) + EQUALS + self._show(row.right)
-        return _text(f"[{row.key}] {row.words}:"), _piece(equation), _text(used_words(row))
+        return _text(f"[{row.key}] {row.words}:"), _piece(equation), _text(phrases.used_words(row))
 
     def _row(self, line: Line) -> tuple[Piece, ...]:
         """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""
         number = _text("" if line.number is None else str(line.number))
-        reason = _beside([_text(reason_words(line, self.plain.names)), *map(self._divisor, line.nonzero)])
+        reason = _beside([_text(phrases.reason_words(line, self.plain.names)), *map(self._divisor, line.nonzero)])
         beneath = [_piece(shape) for shape in self._shapes(line)]
-        mark = _text(mark_words(line.mark))
+        mark = _text(phrases.mark_words(line.mark))
         if len(line.mark) > MARK_WIDTH:
             beneath.append(mark)
             mark = _text("")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
 
 from sympy.core.basic import Basic
 
 from symgrad.program import Program
+from symgrad.render import phrases
 from symgrad.render.layout import left_side
-from symgrad.render.names import Vocabulary, split_words, vocabulary
+from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page, Section
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import ProductShapes
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
@@ -24,9 +25,6 @@ EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so 
 REASON_WIDTH = 44
 PAGE_WIDTH = 100  # of prose, and of an equation before it is broken
 LINE_WIDTH = 140  # of a whole line: a mark that does not fit beside its reason stands below it
-COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
-TICKED = ("every shape", "exactly", "randomised", "numerically")
-CROSSED = ("wrong", "unproved")
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
 
 
@@ -53,35 +51,6 @@ def name_text(name: str) -> str:
     return spelled(word(name))
 
 
-def sentence(text: str, names: Vocabulary) -> str:
-    """Words with the names of the program's arrays in them as formulas spell them (``Xhat`` with its hat)."""
-    known = names.arrays
-    return "".join(words + (spelled(word(name)) if name in known else name) for words, name in split_words(text, names))
-
-
-def reason_words(line: Line, names: Vocabulary) -> str:
-    """The reason of a line, the lines that it rests on, and the assumption and conventions that it uses."""
-    cites = [f"({numbers(line.cites)})"] if line.cites else []
-    return " ".join([sentence(line.reason, names), *cites, *(f"[{key}]" for key in line.keys)]).strip()
-
-
-def mark_sign(mark: str) -> str:
-    """A tick for a line that is known to hold, a cross for one that is not, a question mark for one that is undefined
-    somewhere, nothing for any other word."""
-    sign = {TICKED: "✓", CROSSED: "✗", ("undefined",): "?"}
-    return next((sign[words] for words in sign if mark.startswith(words)), "")
-
-
-def mark_words(mark: str) -> str:
-    """A mark with its sign."""
-    return f"{mark_sign(mark)} {mark}".strip()
-
-
-def cited(lines: Sequence[int]) -> str:
-    """Line numbers in brackets after a space; nothing for none."""
-    return f" ({numbers(lines)})" if lines else ""
-
-
 class _TextPage:
     def __init__(self, page: Page, printer: TextPrinter) -> None:
         self.content = page
@@ -106,20 +75,20 @@ class _TextPage:
     def _head(self) -> str:
         page, show = self.content, self.printer.show
         axes = [[a.name, a.meaning, "indices " + ", ".join(a.letters)] for a in page.axes]
-        arrays = [[show(r.matrix), numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
+        arrays = [[show(r.matrix), phrases.numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
         lines = [page.title, "=" * width(page.title)] if page.title else []
         if axes:
             lines += ["", "Axes", *_table(axes)]
         if arrays:
             lines += ["", "Arrays", *_table(arrays)]
-        for remark in remarks(page, show):
+        for remark in phrases.remarks(page, show):
             lines += ["", *wrap(remark, PAGE_WIDTH)]
         if page.reduction:
             lines += ["", f"Reduction: {page.reduction}"]
         if page.assumptions:
             lines += ["", "Assumptions"]
         for a in page.assumptions:
-            used = f"  ({used_words(a)})" if used_words(a) else ""
+            used = f"  ({phrases.used_words(a)})" if phrases.used_words(a) else ""
             lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
         return "\n".join(lines).strip("\n")
 
@@ -136,12 +105,12 @@ class _TextPage:
             start = f"{number:>4}  {' ' * (margin - width(left))}{left} = "
             first, *rest = broken(self.printer.show(line.right), PAGE_WIDTH - width(start))
             equation = [start + first, *(" " * width(start) + part for part in rest)]
-            yield from _beside(equation, self._reason(line), self.reason_width, mark_words(line.mark))
+            yield from _beside(equation, self._reason(line), self.reason_width, phrases.mark_words(line.mark))
             yield from (" " * width(start) + words for words in self._shapes(line))
 
     def _reason(self, line: Line) -> str:
         divisors = [f"[{self.printer.show(node)} ≠ 0]" for node in line.nonzero]
-        return " ".join([reason_words(line, self.printer.names), *divisors]).strip()
+        return " ".join([phrases.reason_words(line, self.printer.names), *divisors]).strip()
 
     def _shapes(self, line: Line) -> Iterator[str]:
         for product in line.products:
@@ -154,13 +123,13 @@ class _TextPage:
             return ""
         lines = [GRADIENTS, *self._group(self.content.closed_lines)]
         if self.content.no_matrix:
-            remark = no_matrix_words([self.printer.show(node) for node in self.content.no_matrix])
+            remark = phrases.no_matrix_words([self.printer.show(node) for node in self.content.no_matrix])
             lines += wrap(remark, PAGE_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
         return "\n".join(lines)
 
     def _conditions(self) -> str:
         show = self.printer.show
-        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason}{cited(c.lines)}" for c in self.content.conditions]
+        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason}{phrases.cited(c.lines)}" for c in self.content.conditions]
         return "\n".join(["Divisors", *shown]) if shown else ""
 
     def _conventions(self) -> str:
@@ -168,7 +137,7 @@ class _TextPage:
         for c in self.content.conventions:
             key = f"  [{c.key}] "
             lines += wrap(
-                f"{c.words}{cited(c.lines)}", PAGE_WIDTH, initial_indent=key, subsequent_indent=" " * len(key)
+                f"{c.words}{phrases.cited(c.lines)}", PAGE_WIDTH, initial_indent=key, subsequent_indent=" " * len(key)
             )
         return "\n".join([CONVENTIONS, *lines]) if lines else ""
 
@@ -213,74 +182,6 @@ def _places(text: str) -> Iterator[tuple[bool, int, int]]:
             elif depth == 0 and not HOLDS.search(text[:at]):
                 yield False, depth, at
         depth += (character in "([{") - (character in ")]}")
-
-
-def numbers(lines: Iterable[int]) -> str:
-    """Line numbers as they are cited."""
-    return ", ".join(str(n) for n in lines)
-
-
-def lines_are(lines: Sequence[int]) -> str:
-    """The beginning of a sentence on lines."""
-    return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
-
-
-def used_words(assumption: AssumptionRow) -> str:
-    """By which lines on the page an assumption is used; nothing for one that only others use."""
-    if assumption.lines:
-        return f"used by {numbers(assumption.lines)}"
-    return "" if assumption.used else "not used"
-
-
-def remarks(
-    page: Page,
-    show: Callable[[Node], str],
-    axis: Callable[[str], str] = str,
-    times: str = "×",
-    relation: str = "[x > 0]",
-) -> Iterator[str]:
-    """What is said below the table of arrays: of vectors, of arrays that have no matrix form, and of relations in
-    brackets, with formulas and names of axes as a dialect shows them."""
-    if page.columns:
-        yield columns_words([(show(r.matrix), axis(r.axes[0])) for r in page.columns], times)
-    if page.index_only:
-        yield index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
-    if page.has_indicator:
-        yield f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
-
-
-def columns_words(vectors: Sequence[tuple[str, str]], times: str) -> str:
-    """The one remark on vectors (name and axis of each): NumPy's shape, and the column of the matrix form."""
-    by_axis = {axis: [name for name, other in vectors if other == axis] for _, axis in vectors}
-    shown = [
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} ({axis},) in NumPy, {axis}{times}1 here"
-        for axis, names in by_axis.items()
-    ]
-    return f"In matrix notation a vector is a column: {'; '.join(shown)}."
-
-
-def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
-    """The one remark on arrays (name and number of axes of each) that have no matrix form."""
-    shown = []
-    for count in sorted({count for _, count in arrays}):
-        names = [name for name, other in arrays if other == count]
-        shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
-    return f"{listed(shown)}: index notation only."
-
-
-def no_matrix_words(derivatives: Sequence[str]) -> str:
-    """The one remark on derivatives for which no matrix form was found."""
-    return f"No matrix form was found for {listed(derivatives)}."
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def numpy_shape(axes: Sequence[str]) -> str:
-    """The shape of an array as NumPy writes it."""
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "scalar"
 
 
 def shape_words(product: ProductShapes, show: Callable[[Node], str]) -> str:
