@@ -14,7 +14,6 @@ import numpy as np
 import sympy as sp
 from sympy import Expr, Rational, exp, log, sqrt
 
-from symgrad.array.entry import Entry
 from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast, make
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, clip, equal, maximum, minimum, real, signum, step, where
@@ -157,7 +156,7 @@ SIGNS: dict[Callable[..., Any], str] = {
 
 def value_of(node: Node) -> Expr:
     """The entry of a constant."""
-    entry = Entry({})
+    entry = Entries({})
     return entry(node, tuple(axis and entry.fresh(axis) for axis in node.axes))
 
 

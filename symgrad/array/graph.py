@@ -7,17 +7,18 @@ intermediate used often is never written out often.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from itertools import count
 
 from sympy import Expr, Integer
 from sympy.tensor.indexed import Idx
 
-from symgrad.array.place import Spot, spot
+from symgrad.array.place import Spot, at_place, spot
+from symgrad.canonical import extent
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Array, Axis
 
@@ -25,16 +26,6 @@ Dimension = Axis | None
 """An axis, or None for a dimension of size one (``keepdims``, ``None`` in an index)."""
 Indices = tuple[Idx | None, ...]
 """An index for each dimension; None, or anything, for one of size one."""
-
-
-class Entries(Protocol):
-    """What a node is built with: the entries of other nodes, and indices that nothing else uses."""
-
-    def __call__(self, node: Node, indices: Indices) -> Expr:
-        """The entry of ``node`` at ``indices``."""
-
-    def fresh(self, axis: Axis) -> Idx:
-        """An index over ``axis`` for a sum."""
 
 
 class Kind(Enum):
@@ -70,6 +61,34 @@ class Node:
     def real_axes(self) -> tuple[Axis, ...]:
         """The axes without the dimensions of size one."""
         return tuple(axis for axis in self.axes if axis is not None)
+
+
+MOST_PARTS = 10_000
+"""Of an expression: a line with more is over the budget of any derivation."""
+
+
+@dataclass
+class Entries:
+    """What a node is built with: the entries of other nodes, of one with a name that entry, of another what it is made
+    of; and indices that nothing else uses."""
+
+    named: Mapping[Node, Array]
+    serial: count[int] = field(default_factory=count)
+
+    def __call__(self, node: Node, indices: Indices) -> Expr:
+        """The entry of ``node`` at ``indices``."""
+        if node in self.named:
+            kept = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
+            return self.named[node][kept]
+        written = node.build(self, indices)
+        if extent(written) > MOST_PARTS:
+            words = f"it has more than {MOST_PARTS:,} parts when it is written out: give its parts names of their own"
+            raise at_place(UnsupportedError(words), node.spot)
+        return written
+
+    def fresh(self, axis: Axis) -> Idx:
+        """An index over ``axis`` for a sum."""
+        return Idx(f"_t{next(self.serial)}", axis.size)
 
 
 @dataclass

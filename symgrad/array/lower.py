@@ -9,8 +9,7 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.array.entry import Entry
-from symgrad.array.graph import Indices, Node
+from symgrad.array.graph import Entries, Indices, Node
 from symgrad.array.names import names_of, seen_through
 from symgrad.array.norms import norms_marked
 from symgrad.array.place import Spot, at_place
@@ -44,7 +43,7 @@ def lower(
     for node, array in named.items():
         indices = _letters(node, taken)
         entry = array[tuple(i for i in indices if i is not None)]
-        rhs = node.build(Entry(named), indices)
+        rhs = node.build(Entries(named), indices)
         if (why := why_no_number(rhs)) is not None:
             raise at_place(ProgramError(f"{array.name} {why}"), node.spot)
         own = {str(i.label) for i in indices if i is not None}

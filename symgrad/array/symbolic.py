@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symgrad.array.entry import Entry
-from symgrad.array.graph import Kind, Node, Trace, current, shown, size
+from symgrad.array.graph import Entries, Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import Chosen, Positions, subscript
 from symgrad.array.logical import is_boolean
 from symgrad.array.place import located, numpys_function, users_frames
@@ -83,7 +82,7 @@ def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None
 
     def converted(self: Symbolic, *_: Any, **__: Any) -> Any:
         if convert is not None and self.node.kind is Kind.CONSTANT and not self.node.axes:
-            value = Entry({})(self.node, ())
+            value = Entries({})(self.node, ())
             if value.is_number:
                 return convert(value)
         if name := numpys_function():
