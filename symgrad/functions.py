@@ -21,6 +21,8 @@ from sympy.core.function import ArgumentIndexError
 class _Piecewise(Function):  # type: ignore[misc]
     """A real function of real arguments that is evaluated where all of them are numbers."""
 
+    is_never_negative = False
+
     @classmethod
     def eval(cls, *args: Basic) -> Expr | None:
         """The value at numbers; None leaves the expression as it is."""
@@ -31,6 +33,9 @@ class _Piecewise(Function):  # type: ignore[misc]
 
     def _eval_is_real(self) -> bool | None:
         return True if all(arg.is_real for arg in self.args) else None
+
+    def _eval_is_nonnegative(self) -> bool | None:
+        return (self.is_never_negative and self.args[0].is_real) or None
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """The derivative with respect to one argument, at a kink the one that the table states."""
@@ -53,24 +58,20 @@ class relu(_Piecewise):
     """``relu(x)``: the larger of x and 0."""
 
     nargs = 1
+    is_never_negative = True
 
     def _slopes(self) -> Sequence[Expr]:
         return [step(self.args[0], 0)]
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return self.args[0].is_real or None
 
 
 class absolute(_Piecewise):
     """``absolute(x)``: the absolute value of x."""
 
     nargs = 1
+    is_never_negative = True
 
     def _slopes(self) -> Sequence[Expr]:
         return [signum(self.args[0])]
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return self.args[0].is_real or None
 
 
 class signum(_Piecewise):
@@ -139,6 +140,7 @@ class root(_Piecewise):
     """``root(x)``: the square root of a sum of squares, which has a kink where that is 0."""
 
     nargs = 1
+    is_never_negative = True
 
     @classmethod
     def eval(cls, x: Basic) -> Expr | None:
@@ -147,9 +149,6 @@ class root(_Piecewise):
 
     def _slopes(self) -> Sequence[Expr]:
         return [reciprocal(self) / 2]
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return self.args[0].is_real or None
 
     def _eval_power(self, exponent: Expr) -> Expr | None:
         return self.args[0] ** (exponent / 2) if exponent.is_even and exponent.is_positive else None
@@ -178,14 +177,12 @@ class selection(_Piecewise):
     for the others.  The index stays free, so the largest entry itself is ``Sum(selection(x, i) * x, i)``."""
 
     nargs = 2
+    is_never_negative = True
 
     @classmethod
     def eval(cls, *args: Basic) -> Expr | None:
         """An index has no value here, so nothing is evaluated."""
         return None
-
-    def _eval_is_nonnegative(self) -> bool | None:
-        return self.args[0].is_real or None
 
 
 class selected(_Piecewise):

@@ -10,6 +10,7 @@ from typing import Any
 from symgrad.api import Derivation
 from symgrad.check.marks import ProofReport
 from symgrad.render.phrases import mark_sign
+from symgrad.results import Lines
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,14 @@ class Report:
 def proof_items(derivation: Derivation) -> list[Item]:
     """The proof of every line, and of what the generated code evaluates where that is something else; each line that is
     weaker has an item."""
-    items = _lines("proof of every line", derivation.prove())
-    if derivation.evaluation.steps:
-        items += _lines("proof of what the code evaluates", derivation.evaluation.prove())
-    if derivation.assignments.steps:
-        items += _lines("proof of its assignments", derivation.assignments.prove())
+    items: list[Item] = []
+    whole: list[tuple[str, Lines]] = [("every line", derivation), ("what the code evaluates", derivation.evaluation)]
+    for what, part in (*whole, ("its assignments", derivation.assignments)):
+        if part.steps:
+            report = part.prove()
+            words = "; ".join([f"{len(report.marks)} lines: {_counted(report.counts)}", *report.problems])
+            items += [Item(f"proof of {what}", report.ok, words), *_weaker(report)]
     return items
-
-
-def _lines(what: str, report: ProofReport) -> list[Item]:
-    words = f"{len(report.marks)} lines: {_counted(report.counts)}"
-    return [Item(what, report.ok, "; ".join([words, *report.problems])), *_weaker(report)]
 
 
 def _weaker(report: ProofReport, of: str = "") -> list[Item]:

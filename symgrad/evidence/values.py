@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -32,16 +32,15 @@ def derived(loss: Loss, by: tuple[str, ...]) -> Derivation:
 
 
 @cache
-def _function(loss: Loss, by: tuple[str, ...]) -> Any:
-    return derived(loss, by).to_numpy()
+def _function(loss: Loss) -> Any:
+    return derived(loss, loss.wrt).to_numpy()
 
 
-def computed(loss: Loss, inputs: Mapping[str, Any], by: Sequence[str] = ()) -> Values:
-    """What the generated function returns at ``inputs``, gradients by ``by`` or by what the loss declares."""
+def computed(loss: Loss, inputs: Mapping[str, Any]) -> Values:
+    """What the generated function returns at ``inputs``, gradients by what the loss declares."""
     order = [name for name in signature(loss.function).parameters if name in inputs]
-    names = tuple(by) or loss.wrt
-    value, gradients = _function(loss, names)(*(inputs[name] for name in order))
-    return Values(float(value), dict(zip(names, gradients, strict=True)))
+    value, gradients = _function(loss)(*(inputs[name] for name in order))
+    return Values(float(value), dict(zip(loss.wrt, gradients, strict=True)))
 
 
 def given(loss: Loss, inputs: Mapping[str, Any]) -> Arrays:

@@ -125,22 +125,14 @@ class _HtmlPage:
         return f'<p class="soft">{sum(self.beside.counts.values())} lines: {", ".join(counts)}.</p>'
 
     def _axes(self) -> str:
-        rows = [
-            f"<tr><td>{self.spelling.letters([a.name])}</td><td>{escaped(a.meaning)}</td>"
-            f"<td>{self.spelling.letters(a.letters)}</td></tr>"
-            for a in self.content.axes
-        ]
-        head = "<thead><tr><th>axis</th><th></th><th>indices</th></tr></thead>"
-        return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
+        letters = self.spelling.letters
+        rows = [(letters([a.name]), escaped(a.meaning), letters(a.letters)) for a in self.content.axes]
+        return _table(("axis", "", "indices"), rows)
 
     def _arrays(self, rows: Sequence[ArrayRow]) -> str:
-        shown = [
-            f"<tr><td>{self.spelling.math(r.matrix)}</td><td>{escaped(phrases.numpy_shape(r.axes))}</td>"
-            f"<td>{self.spelling.math(r.entry)}</td><td>{r.role}</td></tr>"
-            for r in rows
-        ]
-        head = "<thead><tr><th>array</th><th>shape</th><th>entry</th><th></th></tr></thead>"
-        return f"<table>{head}<tbody>{''.join(shown)}</tbody></table>"
+        math, shape = self.spelling.math, phrases.numpy_shape
+        shown = [(math(r.matrix), escaped(shape(r.axes)), math(r.entry), r.role) for r in rows]
+        return _table(("array", "shape", "entry", ""), shown)
 
     # --- below the lines ----------------------------------------------------------------------------------------------
 
@@ -186,14 +178,11 @@ class _HtmlPage:
             assert line.left is not None
             mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
             sign = phrases.mark_sign(mark)
-            rows.append(
-                f"<tr><td>{line.number}</td><td>{self.spelling.equation(line.left, line.right)}</td>"
-                f"<td>{sign} {escaped(mark)}</td><td>{self.spelling.words(detail)}</td></tr>"
-            )
-        head = "<thead><tr><th></th><th>line</th><th>known to hold</th><th>how</th></tr></thead>"
+            equation, how = self.spelling.equation(line.left, line.right), self.spelling.words(detail)
+            rows.append((str(line.number), equation, f"{sign} {escaped(mark)}", how))
         wrong = "".join(f'<p class="bad">✗ {escaped(problem)}</p>' for problem in problems)
-        table = f'<div class="scroll"><table class="proof">{head}<tbody>{"".join(rows)}</tbody></table></div>'
-        return f"{self._counts()}{wrong}{table}"
+        table = _table(("", "line", "known to hold", "how"), rows, ' class="proof"')
+        return f'{self._counts()}{wrong}<div class="scroll">{table}</div>'
 
     def _shape_check(self) -> Iterator[str]:
         """The shapes of the products in each closed form: its own shape is that of its array."""
@@ -205,10 +194,17 @@ class _HtmlPage:
                 continue
             found = [self.spelling.product(p) for p in dict.fromkeys(products(matrix.right, names))]
             whole = found or [size_words(result)]
-            rows.append(f"<tr><td>{self.spelling.math(matrix.left)}</td><td>{'; '.join(whole)}</td></tr>")
+            rows.append((self.spelling.math(matrix.left), "; ".join(whole)))
         if rows:
-            table = f'<table class="shapes"><tbody>{"".join(rows)}</tbody></table>'
+            table = _table((), rows, ' class="shapes"')
             yield f'<h3 class="sub">Shapes</h3>\n<div class="scroll">{table}</div>'
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], attributes: str = "") -> str:
+    """A table, with heads over its columns if there are any."""
+    head = f"<thead><tr>{''.join(f'<th>{words}</th>' for words in heads)}</tr></thead>" if heads else ""
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table{attributes}>{head}<tbody>{body}</tbody></table>"
 
 
 def _counted(level: str, count: int) -> str:

@@ -259,7 +259,6 @@ class _Writer:
         return tuple(number for number in dict.fromkeys(lines) if number in self.present)
 
     def left(self, subject: Subject | Largest) -> Node:
-        """The left side of the lines about a subject."""
         return left_side(subject, self.program, self.names)
 
     def _name(self, subject: Subject | Largest) -> Node | None:

@@ -5,19 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sympy import (
-    HadamardPower,
-    HadamardProduct,
-    Identity,
-    MatMul,
-    MatrixSymbol,
-    OneMatrix,
-    Pow,
-    S,
-    Trace,
-    Transpose,
-    ZeroMatrix,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.matrices import MatrixBase
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
@@ -52,7 +40,7 @@ class Orderer(Protocol):
 
 
 def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
-    if isinstance(expr, (OneMatrix, Identity)) and expr.shape == (1, 1):
+    if isinstance(expr, (sp.OneMatrix, sp.Identity)) and expr.shape == (1, 1):
         return Factors()  # the number 1, as one writes it beside a product of shape 1 x 1
     return Factors(matrix=tree.Leaf(expr))
 
@@ -80,7 +68,7 @@ def _hadamard(self: Orderer, expr: Any) -> Factors:
         else:
             above.append(node)
     if not above:
-        above.append(tree.Leaf(OneMatrix(*expr.shape)))
+        above.append(tree.Leaf(sp.OneMatrix(*expr.shape)))
     above.sort(key=self.keys.spelled)
     below.sort(key=self.keys.spelled)
     return self.merged(parts) * Factors(matrix=tree.Hadamard(tuple(above), tuple(below)))
@@ -89,15 +77,15 @@ def _hadamard(self: Orderer, expr: Any) -> Factors:
 def _divisor(node: tree.Node) -> tree.Node | None:
     """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
     match node:
-        case tree.Hadamard((tree.Leaf(OneMatrix()),), (base,)):
+        case tree.Hadamard((tree.Leaf(sp.OneMatrix()),), (base,)):
             return base
         case tree.Transposed(body):
             divisor = _divisor(body)
             return divisor and tree.Transposed(divisor)
-        case tree.Chain((inner, tree.Leaf(OneMatrix()) as ones)) if not contracts(node):
+        case tree.Chain((inner, tree.Leaf(sp.OneMatrix()) as ones)) if not contracts(node):
             divisor = _divisor(inner)
             return divisor and tree.Chain((divisor, ones))
-        case tree.Chain((tree.Leaf(OneMatrix()) as ones, inner)) if not contracts(node):
+        case tree.Chain((tree.Leaf(sp.OneMatrix()) as ones, inner)) if not contracts(node):
             divisor = _divisor(inner)
             return divisor and tree.Chain((ones, divisor))
     return None
@@ -108,10 +96,10 @@ def _hadamard_power(self: Orderer, expr: Any) -> Factors:
     node = self.top(base)
     if exponent.is_negative:
         divisor = node if exponent == -1 else tree.HadamardRaised(node, self.top(-exponent))
-        return Factors(matrix=tree.Hadamard((tree.Leaf(OneMatrix(*expr.shape)),), (divisor,)))
+        return Factors(matrix=tree.Hadamard((tree.Leaf(sp.OneMatrix(*expr.shape)),), (divisor,)))
     if exponent == 2 and isinstance(node, tree.Leaf):
         return Factors(matrix=tree.Hadamard((node, node)))
-    if exponent == S.Half:
+    if exponent == sp.S.Half:
         return Factors(matrix=tree.Root(node))
     return Factors(matrix=tree.HadamardRaised(node, self.top(exponent)))
 
@@ -124,10 +112,12 @@ def _transpose(self: Orderer, expr: Any) -> Factors:
 def _entrywise(self: Orderer, expr: Any) -> Factors:
     (variable,) = expr.function.variables
     body = expr.function.expr
-    if isinstance(body, Pow) and body.base == variable and not body.exp.has(variable):
-        return _hadamard_power(self, HadamardPower(expr.expr, body.exp))
+    if isinstance(body, sp.Pow) and body.base == variable and not body.exp.has(variable):
+        return _hadamard_power(self, sp.HadamardPower(expr.expr, body.exp))
     if isinstance(body, (root, reciprocal)) and body.args[0] == variable:
-        return _hadamard_power(self, HadamardPower(expr.expr, S.Half if isinstance(body, root) else S.NegativeOne))
+        return _hadamard_power(
+            self, sp.HadamardPower(expr.expr, sp.S.Half if isinstance(body, root) else sp.S.NegativeOne)
+        )
     if body.args and body.args[0] == variable and (relation := relation_of(body.func, expr.expr, *body.args[1:])):
         sign, left, right = relation
         return Factors(matrix=tree.Indicator(tree.Relation(sign, self.top(left), self.top(right))))
@@ -159,15 +149,15 @@ def _explicit(self: Orderer, expr: Any) -> Factors:
 
 
 MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]], ...] = (
-    ((MatrixSymbol, OneMatrix, ZeroMatrix, Identity), _matrix_leaf),
-    (MatMul, _matrix_product),
-    (HadamardProduct, _hadamard),
-    (HadamardPower, _hadamard_power),
-    (Transpose, _transpose),
+    ((sp.MatrixSymbol, sp.OneMatrix, sp.ZeroMatrix, sp.Identity), _matrix_leaf),
+    (sp.MatMul, _matrix_product),
+    (sp.HadamardProduct, _hadamard),
+    (sp.HadamardPower, _hadamard_power),
+    (sp.Transpose, _transpose),
     (ElementwiseApplyFunction, _entrywise),
     (Choice, _choice),
     (DiagMatrix, lambda self, expr: Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))),
-    (Trace, lambda self, expr: Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))),
+    (sp.Trace, lambda self, expr: Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))),
     (MatrixElement, _element),
     (MatrixBase, _explicit),
 )

@@ -15,24 +15,7 @@ from functools import reduce
 from operator import mul
 from typing import Any
 
-from sympy import (
-    Add,
-    Function,
-    Indexed,
-    Integer,
-    KroneckerDelta,
-    MatAdd,
-    MatrixExpr,
-    Mul,
-    Number,
-    NumberSymbol,
-    Piecewise,
-    Pow,
-    Rational,
-    S,
-    Sum,
-    Symbol,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.core.relational import Relational
 from sympy.functions.elementary.miscellaneous import MinMaxBase
@@ -57,7 +40,7 @@ def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_wr
     that brackets have in SymPy, which are those of the author.  Raises ``UnsupportedError`` for a class of
     expression that has no place in the table.
     """
-    return _Orderer(names, expr.has(MatrixExpr) if matrix is None else matrix, as_written).top(expr)
+    return _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written).top(expr)
 
 
 class _Orderer:
@@ -80,7 +63,7 @@ class _Orderer:
         return self.tops[expr]
 
     def _top(self, expr: Basic) -> tree.Node:
-        factors = self.bracketed(expr.args, top=True) if isinstance(expr, (Add, MatAdd)) else self.factors(expr)
+        factors = self.bracketed(expr.args, top=True) if isinstance(expr, (sp.Add, sp.MatAdd)) else self.factors(expr)
         node = compose(factors, self.keys)
         if self.as_written or not isinstance(node, tree.Minus):
             return node
@@ -115,13 +98,13 @@ class _Orderer:
         """A function of one variable applied to every entry of ``argument``: calls inside calls as such."""
         if body == variable:
             return argument
-        if isinstance(body, Function) and not any(arg.has(variable) for arg in body.args[1:]):
+        if isinstance(body, sp.Function) and not any(arg.has(variable) for arg in body.args[1:]):
             return self.called(
                 body, lambda part: self.mapped(variable, part, argument) if part.has(variable) else self.top(part)
             )
         return tree.Mapped(tree.Leaf(variable), self.top(body), argument)
 
-    def called(self, expr: Function, show: Callable[[Basic], tree.Node]) -> tree.Node:
+    def called(self, expr: sp.Function, show: Callable[[Basic], tree.Node]) -> tree.Node:
         """A function, its arguments as ``show`` gives them."""
         meaning, args = MEANINGS.get(expr.func), expr.args
         if relation := relation_of(expr.func, *args):
@@ -147,7 +130,7 @@ def _number(_: _Orderer, expr: Any) -> Factors:
 
 def _symbol(self: _Orderer, expr: Any) -> Factors:
     if expr.is_integer:
-        return Factors(constants={expr: S.One})
+        return Factors(constants={expr: sp.S.One})
     array = None if self.matrix else self.names.adjoints.get(expr.name)
     return self.slope(array, ()) if array and not array.axes else Factors(above=(tree.Leaf(expr),))
 
@@ -167,18 +150,20 @@ def _add(self: _Orderer, expr: Any) -> Factors:
 
 def _power(self: _Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
-    if not isinstance(exponent, Rational):
+    if not isinstance(exponent, sp.Rational):
         return Factors(above=(tree.Raised(self.top(base), self.top(exponent)),))
     inner = self.factors(base)
-    if isinstance(exponent, Integer):
+    if isinstance(exponent, sp.Integer):
         node = compose(inner.without_content, self.keys)
         constants = {b: e * exponent for b, e in inner.constants.items()}
         outer = Factors(inner.number**exponent, constants)
-    elif (isinstance(base, Symbol) and base.is_integer) or (isinstance(base, (Integer, NumberSymbol)) and base > 0):
+    elif (isinstance(base, sp.Symbol) and base.is_integer) or (
+        isinstance(base, (sp.Integer, sp.NumberSymbol)) and base > 0
+    ):
         return Factors(constants={base: exponent})
     else:
         node, outer = self.top(base), Factors()
-    if node == tree.Leaf(S.One):
+    if node == tree.Leaf(sp.S.One):
         return outer
     shown = (powered(node, abs(exponent)),)
     return outer * (Factors(below=shown) if exponent.is_negative else Factors(above=shown))
@@ -190,7 +175,7 @@ def _sum(self: _Orderer, expr: Any) -> Factors:
     indices = sorted(bound_indices(expr), key=lambda i: (names.axis_place(axis_name(i)), names.index_place(i)))
     inner = compose(body.without_content, self.keys)
     if body.number == 0:
-        return Factors(above=(tree.Summed(tuple(indices), tree.Leaf(S.Zero)),))
+        return Factors(above=(tree.Summed(tuple(indices), tree.Leaf(sp.S.Zero)),))
     return body.content * Factors(above=(tree.Summed(tuple(indices), inner),))
 
 
@@ -214,7 +199,7 @@ def _extreme(self: _Orderer, expr: Any) -> Factors:
 
 
 def _cases(self: _Orderer, expr: Any) -> Factors:
-    cases = [tree.Case(self.top(value), None if c == S.true else self.top(c)) for value, c in expr.args]
+    cases = [tree.Case(self.top(value), None if c == sp.S.true else self.top(c)) for value, c in expr.args]
     return Factors(above=(tree.Cases(tuple(cases)),))
 
 
@@ -231,16 +216,16 @@ _CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
     """When an indicator is 1, or with ``holds`` false is 0; None for one that is not made of comparisons."""
-    if isinstance(expr, Mul):
+    if isinstance(expr, sp.Mul):
         parts = tuple(part for arg in expr.args if (part := _condition(self, arg, holds)) is not None)
         return tree.Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
-    if isinstance(expr, Add):
-        return None if isinstance(1 - expr, Add) else _condition(self, 1 - expr, not holds)
-    if isinstance(expr, Pow):  # a condition that is given twice
+    if isinstance(expr, sp.Add):
+        return None if isinstance(1 - expr, sp.Add) else _condition(self, 1 - expr, not holds)
+    if isinstance(expr, sp.Pow):  # a condition that is given twice
         return _condition(self, expr.base, holds)
-    if isinstance(expr, KroneckerDelta):
-        return tree.Relation("==", self.top(expr), self.top(Integer(holds)))
-    shown = self.called(expr, self.top) if isinstance(expr, Function) else None
+    if isinstance(expr, sp.KroneckerDelta):
+        return tree.Relation("==", self.top(expr), self.top(sp.Integer(holds)))
+    shown = self.called(expr, self.top) if isinstance(expr, sp.Function) else None
     if not isinstance(shown, tree.Indicator):
         return None
     relation = shown.relation
@@ -249,24 +234,24 @@ def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
 
 _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]], ...] = (
     # SymPy's MatMul is a Mul and its MatAdd an Add: the matrix classes come first.
-    (MatAdd, _add),
+    (sp.MatAdd, _add),
     *MATRICES,
-    (Number, _number),
-    (Symbol, _symbol),
-    (NumberSymbol, lambda _, expr: Factors(constants={expr: S.One})),
-    (Indexed, _entry),
-    (KroneckerDelta, _delta),
-    (Add, _add),
-    (Mul, lambda self, expr: reduce(mul, map(self.factors, expr.args), Factors())),
-    (Pow, _power),
-    (Sum, _sum),
-    (Piecewise, _cases),
+    (sp.Number, _number),
+    (sp.Symbol, _symbol),
+    (sp.NumberSymbol, lambda _, expr: Factors(constants={expr: sp.S.One})),
+    (sp.Indexed, _entry),
+    (sp.KroneckerDelta, _delta),
+    (sp.Add, _add),
+    (sp.Mul, lambda self, expr: reduce(mul, map(self.factors, expr.args), Factors())),
+    (sp.Pow, _power),
+    (sp.Sum, _sum),
+    (sp.Piecewise, _cases),
     (MinMaxBase, _extreme),
     (Relational, lambda self, e: Factors(above=(tree.Relation(e.rel_op, self.top(e.lhs), self.top(e.rhs)),))),
     (selection, _selection),
     (selected, _selected),
     (where, _where),
-    (root, lambda self, expr: self.factors(Pow(*expr.args, S.Half))),
-    (reciprocal, lambda self, expr: self.factors(Pow(*expr.args, -1))),
-    (Function, _call),
+    (root, lambda self, expr: self.factors(sp.Pow(*expr.args, sp.S.Half))),
+    (reciprocal, lambda self, expr: self.factors(sp.Pow(*expr.args, -1))),
+    (sp.Function, _call),
 )
