@@ -10,14 +10,16 @@ import gc
 import os
 from collections.abc import Callable, Generator
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from symgrad.derive import derive_record
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 GOLDEN = Path(__file__).parent / "golden"
+_derived_once = cache(derive_record)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,7 +69,6 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 def derived_once() -> Generator[None]:
     """The diagnosis derives a loss anew under each further assumption, for every candidate: here once for them all."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("assumed", "lines"):
-            module = import_module(f"symgrad.diagnosis.{name}")
-            patch.setattr(module, "derive_record", cache(module.derive_record))
+        for name in ("inputs", "lines"):
+            patch.setattr(f"symgrad.diagnosis.{name}.derive_record", _derived_once)
         yield

@@ -14,6 +14,9 @@ import pytest
 
 import symgrad
 from symgrad.cli import main
+from symgrad.evidence import Section, check
+from symgrad.evidence.library import sources
+from symgrad.evidence.report import Item
 from symgrad.steps import Total
 
 BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
@@ -127,10 +130,23 @@ def test_python_dash_m_runs_it() -> None:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, object]:
-    done = subprocess.run([sys.executable, "-m", "symgrad", "check", "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+    """Of the blog's numbers; the library and the recorded runs are those of ``test_published``."""
+    return check(BLOG).as_dict()
+
+
+@pytest.mark.slow
+def test_check_has_sections_of_the_losses_of_each_source_and_of_the_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("symgrad.evidence.checks.section", lambda name, _: Section(name, (Item("known", True, ""),)))
+    monkeypatch.setattr("symgrad.evidence.checks.sources", lambda: sources()[:2])
+    monkeypatch.setattr("symgrad.evidence.checks.losses_with_runs", lambda: [symgrad.LOSSES["ridge"]])
+    code, out, err = run(capsys, "check", "--json")
+    assert (code, err) == (0, "")
+    titles = [section["title"] for section in json.loads(out)["sections"]]
+    published = [f"Published: {name}" for name in ("the losses of the examples", *(s.name for s in sources()[:2]))]
+    assert titles == ["softmax_mse", "softmax_cross_entropy", *published, "Recorded runs of the catalogue"]
+    assert all(section["items"] for section in json.loads(out)["sections"])
 
 
 def section(report: dict[str, object], loss: str) -> dict[str, list[dict[str, object]]]:

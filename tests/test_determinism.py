@@ -16,16 +16,7 @@ from trials.determinism.outputs import derivations
 
 pytestmark = pytest.mark.slow
 
-SYMMETRIC = [
-    *(
-        "trace of a fourth power",
-        "trace with transposes",
-        "two matrices in turn",
-        "two matrices both ways",
-        "form squared",
-    ),
-    *("form entry by entry", "symmetric form squared", "three axes", "rows of residuals in a form", "distances"),
-]
+SYMMETRIC = ("trace of a fourth power", "two matrices both ways", "form squared", "three axes", "distances")
 NAMES = [*(f"symmetric: {name}" for name in SYMMETRIC), "softmax_mse", "tests: whitened_residuals"]
 
 
