@@ -461,3 +461,10 @@ def test_relations_in_brackets_are_explained_where_there_are_any() -> None:
     for name, shown in (("relu_perceptron", True), ("mse", False)):
         page = layout(derived(name).record)
         assert all((remark in render(page)) is shown for render in (to_text, to_latex, to_mathml, to_markdown, to_html))
+
+
+def test_cases_in_matrix_notation_are_explained_where_there_are_any() -> None:
+    for notation, shown in (("both", True), ("index", False)):
+        page = layout(derived("huber").record, notation=notation)
+        writers = (to_text, to_latex, to_mathml, to_markdown, to_html)
+        assert all(("a case is chosen entry by entry" in write(page)) is shown for write in writers)

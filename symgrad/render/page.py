@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from symgrad.render.letters import AxisRow
 from symgrad.render.names import Vocabulary
 from symgrad.render.shapes import ProductShapes, Shape
-from symgrad.render.tree import Indicator, Node, contains
+from symgrad.render.tree import Cases, Indicator, Node, contains
 
 GRADIENTS = "The gradients"
 CONVENTIONS = "Where a function is not smooth"
@@ -161,3 +161,8 @@ class Page:
     def has_indicator(self) -> bool:
         """Whether a formula has a relation in brackets, which is 1 where it holds."""
         return any(contains(line.right, Indicator) for line in (*self.lines, *self.closed_lines))
+
+    @property
+    def has_matrix_cases(self) -> bool:
+        """Whether a formula in matrix notation is defined by cases."""
+        return any(line.matrix and contains(line.right, Cases) for line in (*self.lines, *self.closed_lines))

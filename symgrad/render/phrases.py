@@ -67,14 +67,16 @@ def remarks(
     times: str = "×",
     relation: str = "[x > 0]",
 ) -> Iterator[str]:
-    """What is said below the table of arrays: of vectors, of arrays that have no matrix form, and of relations in
-    brackets, with formulas and names of axes as a dialect shows them."""
+    """What is said below the table of arrays: of vectors, of arrays that have no matrix form, of relations in
+    brackets and of cases, with formulas and names of axes as a dialect shows them."""
     if page.columns:
         yield columns_words([(show(r.matrix), axis(r.axes[0])) for r in page.columns], times)
     if page.index_only:
         yield index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
     if page.has_indicator:
         yield f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
+    if page.has_matrix_cases:
+        yield "In matrix notation a case is chosen entry by entry."
 
 
 def columns_words(vectors: Sequence[tuple[str, str]], times: str) -> str:
