@@ -81,6 +81,8 @@ def test_steps_and_comparisons_are_0_or_1(levels: int) -> None:
     for drawn in (field.apply(step, [a, b]), field.apply(equal, [a, b])):
         assert set(drawn.flat) == {0, 1} and (drawn == drawn[0]).all()
     assert (field.apply(equal, [a, a.copy()]) == 1).all()
+    entry, scalar = (field.apply(relu, [value]) for value in (a[:, :1], a[:, 0]))
+    assert list(entry[:, 0]) == list(scalar)
 
 
 def test_where_a_function_is_not_defined_its_value_may_be_missing() -> None:
@@ -164,6 +166,11 @@ def test_logarithms() -> None:
     field = Field(2, 1)
     a = field.sample((2, 3), False)
     assert field.log(a).shape == (2, 2, 3) and len(set(field.log(a)[0].flat)) == 6
+    assert all(
+        type(value) is int and 0 < value < p
+        for p, row in zip(field.primes, field.log(a), strict=True)
+        for value in row.flat
+    )
     assert not field.log(np.array([[1], [1]], dtype=object)).any()
     assert field.differ(field.log(a), Field(2, 2).log(a)).all()
     with pytest.raises(OutsideDomain, match=r"^the logarithm of zero$"):
