@@ -50,6 +50,7 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "an inverse": (1 / where(above, exp(u), 2 * exp(v)), where(above, exp(-u), exp(-v) / 2)),
     "a root": (root(where(above, exp(2 * u), exp(v))), where(above, exp(u), exp(v / 2))),
     "what divides where it is not 0": (x**2 * reciprocal(x), x),
+    "what does not divide at 0": (equal(x, 0) * reciprocal(x), Integer(0)),
     "of a comparison": (exp(where(equal(x, y), u, v)), where(equal(x, y), exp(u), exp(v))),
     "two choices": (
         exp(where(above, u, 0) + where(step(y, S.Zero), v, 0)),
