@@ -91,19 +91,13 @@ LOOK = """
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def tab() -> Iterator[Any]:
+    """One for all pages: another would start a process of its own, which takes longer than the page."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running.new_context()
+        yield running.new_page()
         running.close()
-
-
-@pytest.fixture
-def tab(browser: Any) -> Iterator[Any]:
-    page = browser.new_page()
-    yield page
-    page.close()
 
 
 def complaints(tab: Any, path: Path) -> list[str]:
@@ -121,9 +115,13 @@ def complaints(tab: Any, path: Path) -> list[str]:
         if message.type in ("error", "warning"):
             found.append(f"console: {message.text}")
 
+    def failed(error: Any) -> None:
+        found.append(f"page error: {error}")
+
+    listeners = {"console": said, "pageerror": failed}
+    for event, listener in listeners.items():
+        tab.on(event, listener)
     tab.route("**/*", asked)
-    tab.on("console", said)
-    tab.on("pageerror", lambda error: found.append(f"page error: {error}"))
     tab.goto(path.as_uri())
     for width in (WIDE, NARROW):
         tab.set_viewport_size({"width": width, "height": 900})
@@ -136,6 +134,9 @@ def complaints(tab: Any, path: Path) -> list[str]:
                 found += [f"{where}: faint: {what}: {text}" for what, text in seen["faint"]]
                 found += [f"{where}: scrolls sideways by {seen['sideways']} px"] if seen["sideways"] > 0 else []
                 found += [f"{where}: no text"] if opened and not seen["texts"] else []
+    tab.unroute("**/*", asked)
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
     return found
 
 
