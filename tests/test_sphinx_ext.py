@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 from xml.etree import ElementTree
 
 import pytest
@@ -19,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 pytest.importorskip("sphinx")
 pytest.importorskip("myst_parser")
+
+from sphinx_builds import sphinx_build  # noqa: E402  (needs them)
 
 MATH = "{http://www.w3.org/1998/Math/MathML}math"
 CONF = 'extensions = ["symgrad.sphinx_ext", "myst_parser"]\n'
@@ -89,19 +89,13 @@ def write(folder: Path, pages: Mapping[str, str]) -> Path:
     return folder
 
 
-def run(folder: Path, builder: str = "html", *options: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, builder: str = "html", *options: str) -> CompletedProcess[str]:
     """Build a project with the symgrad under test; the doctrees are shared by all builders."""
-    command = [sys.executable, "-m", "sphinx", "-b", builder, "-d", str(folder / "_trees"), *options]
-    return subprocess.run(
-        [*command, str(folder), str(folder / "_out" / builder)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(symgrad.__file__).parents[1]), "NO_COLOR": "1"},
-    )
+    places = ["-d", str(folder / "_trees"), str(folder), str(folder / "_out" / builder)]
+    return sphinx_build(folder, "-b", builder, *options, *places)
 
 
-def read_again(build: subprocess.CompletedProcess[str]) -> tuple[int, int]:
+def read_again(build: CompletedProcess[str]) -> tuple[int, int]:
     """How many pages were new, and how many were read again."""
     assert build.returncode == 0, build.stderr
     found = re.search(r"(\d+) added, (\d+) changed", build.stdout)
@@ -109,7 +103,7 @@ def read_again(build: subprocess.CompletedProcess[str]) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def errors(build: subprocess.CompletedProcess[str], folder: Path) -> list[str]:
+def errors(build: CompletedProcess[str], folder: Path) -> list[str]:
     """The errors of a build that failed, a line each, with the files as the project names them."""
     assert build.returncode != 0
     lines = [line for line in build.stderr.splitlines() if ": ERROR: " in line]
