@@ -53,13 +53,13 @@ class _Masked:
         factors = made.args if isinstance(made, Mul) else ()
         for kernel in factors:
             if isinstance(kernel, exp) and not kernel.has(self._floor):
-                others = [f.base if is_whole(f) else f for f in factors if f != kernel]
-                if (mask := next((f for f in others if self._masks(f, kernel)), None)) is not None:
-                    return made / kernel * exp(self._chosen(mask, kernel.args[0]))
+                others = [f for f in factors if f != kernel]
+                bases = (f.base if is_whole(f) else f for f in others)
+                if (mask := next((base for base in bases if self._masks(base, kernel)), None)) is not None:
+                    return Mul(*others, exp(self._chosen(mask, kernel.args[0])))
                 if (total := next((f for f in others if self._has_mask(f, kernel)), None)) is not None:
                     inside = sum_over(total.function * kernel, bound_indices(total))
-                    rest = Mul(*(factor for factor in factors if factor not in (kernel, total)))
-                    return self(rest * inside)
+                    return self(Mul(*(f for f in others if f != total), inside))
         return made
 
     def _masks(self, mask: Expr, kernel: Expr) -> bool:
