@@ -27,6 +27,7 @@ kept, opposite = step(x, 0), 1 - step(x, 0)
 MASKED: dict[str, tuple[Expr, Expr]] = {
     "step": (kept * exp(y), kept * exp(where(kept, y, f))),
     "opposite": (opposite * exp(y) * v, opposite * v * exp(where(opposite, y, f))),
+    "sum with a step": (kept + exp(y), kept + exp(y)),
     "comparison": (equal(x, v) * exp(y), equal(x, v) * exp(where(equal(x, v), y, f))),
     "weight": (w * exp(y), w * exp(where(equal(w, 0), f, y))),
     "square of a weight": (w**2 * exp(y), w**2 * exp(where(equal(w, 0), f, y))),
