@@ -304,11 +304,18 @@ class Derivation(Lines, Displayed):
         Every line is proved first, once; assignments are where source is asked for.  ``check=False`` leaves that out.
         Raises ``RefutedError``, naming a line that is wrong; ``UndefinedWarning`` is of one undefined somewhere.
         """
-        from symgrad.codegen import to_numpy
+        from symgrad.codegen import compile_source
 
         if check:
             self._refuse()
-        return to_numpy(self.record, self.function_name)
+        return compile_source(self._source, self.function_name)
+
+    @cached_property
+    def _source(self) -> str:
+        """What ``to_numpy`` compiles; kept without the function, so that a derivation can be pickled."""
+        from symgrad.codegen import to_source
+
+        return to_source(self.record, self.function_name)
 
     @nested("a line of the derivation")
     def to_source(
