@@ -203,3 +203,89 @@ def test_rows_in_which_nothing_counts() -> None:
     )
     assert value == -np.inf
     assert gradient[0].tolist() == [0, 1]
+
+
+def test_what_a_clip_leaves_out_may_overflow() -> None:
+    def surrogate(z, A):
+        r = np.exp(z)
+        return -np.sum(np.minimum(r * A, np.clip(r, 0.8, 1.2) * A))
+
+    value, gradient = gradient_of(surrogate, "z: N, A: N", "z", np.array([1000.0, 0.0, -1000]), np.array([2.0, 3, -1]))
+    assert value == pytest.approx(-2.4 - 3 + 0.8)
+    assert gradient.tolist() == [0, -3, 0]
+
+
+# --- the form that the author wrote keeps its digits --------------------------------------------------------------
+
+Z, KEPT = np.array([[0.3, 0.1, 0.2]], np.float32), np.array([[1, 1, 0]], np.float32)
+WRITTEN: dict[str, tuple[Callable[..., Any], str, list[Array]]] = {
+    "the largest of what a mask keeps": (
+        lambda Z, q: np.sum(np.max(Z - 1e9 * (1 - q), axis=1)),
+        "Z: N C, q: N C",
+        [Z, KEPT],
+    ),
+    "logsumexp over a mask": (
+        lambda Z, q: np.sum(logsumexp(Z + (1 - q) * -1e9, axis=1)),
+        "Z: N C, q: N C",
+        [Z, KEPT],
+    ),
+    "a masked row and a bias": (
+        lambda Z, q: np.sum(np.max(Z * q - 1e9 * (1 - q) + 0.5, axis=1)),
+        "Z: N C, q: N C",
+        [Z, KEPT],
+    ),
+    "a small number beside 1 - p": (
+        lambda p: -np.mean(np.log(p + 1e-8) + np.log(1 - p + 1e-8)),
+        "p: N",
+        [np.array([1, 0, 0.5], np.float32)],
+    ),
+    "a small number beside a distance": (
+        lambda c: np.sum(np.sqrt(2 - 2 * c + 1e-8)),
+        "c: N",
+        [np.array([1, 0.5], np.float32)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_numbers_that_cancel_stay_apart(name: str) -> None:
+    function, shapes, given = WRITTEN[name]
+    derivation = symgrad.derive(symgrad.loss(shapes=shapes, wrt=shapes[0], name="loss")(function))
+    value, (gradient,) = derivation.to_numpy()(*given)
+    exact, (expected,) = derivation.to_numpy()(*(a.astype(float) for a in given))
+    assert value == pytest.approx(exact, rel=1e-6)
+    assert gradient == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_logarithm_of_a_softplus() -> None:
+    r = np.array([800.0, 1, -5])
+    softplus = np.logaddexp(0, r)
+    slope = sigmoid(r)
+    value, gradient = gradient_of(lambda r: np.sum(np.log(symgrad.array.softplus(r) + 1e-3)), "r: N", "r", r)
+    assert value == pytest.approx(np.sum(np.log(softplus + 1e-3)))
+    assert gradient == pytest.approx(slope / (softplus + 1e-3))
+    value, gradient = gradient_of(lambda r: np.sum(np.log(symgrad.array.softplus(r))), "r: N", "r", r)
+    assert value == pytest.approx(np.sum(np.log(softplus)))
+
+
+def test_a_triplet_of_distances_computes_each_once() -> None:
+    @symgrad.loss(shapes="U: N D, V: N D, T: N D", wrt="U V T")
+    def triplet(U, V, T):
+        return np.mean(np.maximum(0, norm(U - V, axis=1) - norm(U - T, axis=1) + 1))
+
+    derivation = symgrad.derive(triplet)
+    source = derivation.to_source()
+    assert source.count("_step(") == 2 and source.count("np.sqrt(") == 2  # its definition, and a line
+    U = np.zeros((2, 3))
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        value, gradients = derivation.to_numpy()(U, U, U)
+    assert value == 1 and not np.any(gradients)
+
+
+def test_a_positive_number_is_a_number() -> None:
+    compute = symgrad.derive(
+        symgrad.loss(shapes="x: N, t: scalar positive", name="loss")(lambda x, t: np.sum(x) / t)
+    ).to_numpy()
+    with pytest.raises(ValueError, match="t: expected positive entries, got nan"):
+        compute(np.ones(2), np.nan)

@@ -382,3 +382,17 @@ def test_an_equality_that_several_entries_use_compiles() -> None:
     expected, (entries,) = derivation.to_numpy()(Z, y)
     assert value == pytest.approx(expected)
     assert gradient == pytest.approx(entries)
+
+
+def test_equal_products_tie() -> None:
+    """A product that is fused with a difference is rounded later: the two sides of a maximum would differ."""
+
+    @symgrad.loss(shapes="a: N, x: N", wrt="x")
+    def surrogate(a, x):
+        return np.mean(np.minimum(a * x, a * np.clip(x, 0, 1)))
+
+    derivation = symgrad.derive(surrogate)
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=50), rng.uniform(0.1, 0.9, size=50)
+    _, (gradient,) = derivation.to_numba()(a, x)
+    assert gradient == pytest.approx(a / 50)

@@ -11,16 +11,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import sympy
-from sympy import Add, Expr, Indexed, Mul, Pow, S, Symbol
+from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, Symbol
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator, may_be_infinite
-from symgrad.codegen.kernels import expm1, log1p, rebuilt
+from symgrad.codegen.kernels import expm1, log1p, rebuilt, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
 
+OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
 BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)
 """Functions whose value may be finite where an argument is not, or that stand around such."""
 SAFE: dict[type[Basic], Expr] = {
@@ -41,7 +42,54 @@ def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str])
             kept = [replace(b, rhs=written_out(b.rhs, {a.name: a})) for b in kept]
         else:
             kept.insert(0, a)
-    return [replace(a, rhs=guarded(a.rhs)) for a in kept]
+    return _overflows_weighted([replace(a, rhs=guarded(a.rhs)) for a in kept], finite)
+
+
+def _overflows_weighted(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
+    """The equations, each array that may overflow weighted with the factors beside it that may be 0: as in the
+    derivative of a clip, which leaves the array out where it is large."""
+    large, vanishing = set[str](), set[str]()
+    made = []
+    for a in assignments:
+        made.append(replace(a, rhs=_weighted(a.rhs, large, vanishing)))
+        if a.name not in finite and any(part.has(*OVERFLOWING) or _is_entry(part, large) for part in _factors(a.rhs)):
+            large.add(a.name)
+        if _may_vanish(a.rhs, vanishing):
+            vanishing.add(a.name)
+    return made
+
+
+def _weighted(expr: Basic, large: Collection[str], vanishing: Collection[str]) -> Expr:
+    made = rebuilt(expr, lambda part: _weighted(part, large, vanishing))
+    wild = [f for f in made.args if _is_entry(f, large)] if isinstance(made, Mul) else []
+    weights = [f for f in made.args if f not in wild and _may_vanish(f, vanishing)] if wild else []
+    if not weights:
+        return made
+    rest = (f for f in made.args if f not in wild and f not in weights)
+    return Mul(*rest, weighted(Mul(*weights), Mul(*wild)))
+
+
+def _factors(expr: Expr) -> Iterator[Expr]:
+    """The factors of the terms of an expression."""
+    for term in Add.make_args(expr):
+        yield from Mul.make_args(term)
+
+
+def _is_entry(factor: Expr, names: Collection[str]) -> bool:
+    """Whether a factor is a power of an entry of one of some arrays."""
+    base = factor.as_base_exp()[0]
+    return isinstance(base, (Indexed, Symbol)) and not base.is_integer and name_of(base) in names
+
+
+def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
+    """Whether an expression is 0 at many points, as masks are, and the arrays ``names``."""
+    if isinstance(expr, Add):
+        return all(_may_vanish(term, names) for term in expr.args)
+    if isinstance(expr, (Mul, maximum, where)):
+        return any(arg == 0 or _may_vanish(arg, names) for arg in expr.args)
+    if isinstance(expr, Sum):
+        return _may_vanish(expr.function, names)
+    return isinstance(expr, (step, equal, relu)) or _is_entry(expr, names)
 
 
 def _outside(expr: Basic) -> Iterator[str]:

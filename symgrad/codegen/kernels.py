@@ -77,7 +77,8 @@ def norms_opened(expr: Basic) -> Expr:
     if isinstance(made, root):
         return sqrt(made.args[0])
     if isinstance(made, reciprocal):
-        return where(equal(made.args[0], 0), S.Zero, 1 / made.args[0])
+        is_zero = equal(made.args[0], 0)
+        return where(is_zero, S.Zero, 1 / where(is_zero, S.One, made.args[0]))
     return made
 
 

@@ -26,7 +26,8 @@ IMPORTS = ["from numba import get_num_threads, njit, prange, typeof, types", "fr
 OPTIONS = """\
 # Sums of products may be added up in any order; everything else is computed as written.
 _TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
-_ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy"}
+_SERIES = {**_ENTRIES, "fastmath": {"contract"}}
 _OTHERS = ("reduction", "setitem", "numpy", "fusion", "stencil", "comprehension", "inplace_binop")
 _ROWS_ALONE = dict.fromkeys(_OTHERS, False)  # nothing but the loop over the rows is done in several threads"""
 

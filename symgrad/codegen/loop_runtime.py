@@ -15,7 +15,8 @@ from numba.extending import intrinsic
 
 _TILES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 """Of sums of products alone: their terms may be added up in any order."""
-_ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_ENTRIES = {"nogil": True, "cache": True, "error_model": "numpy"}
+_SERIES = {**_ENTRIES, "fastmath": {"contract"}}
 
 
 @njit(**_TILES)
@@ -254,7 +255,7 @@ def _power_of_two(typing_context: Any, exponent: Any) -> Any:
     return types.float64(types.int64), bits
 
 
-@njit(**_ENTRIES)
+@njit(**_SERIES)
 def _exp(x: float) -> float:
     """exp(x) to 1 unit in the last place and without branches: x = k log 2 + r as in Cody and Waite (Software Manual
     for the Elementary Functions, 1980), and the Taylor polynomial of degree 13 for |r| <= log(2) / 2."""

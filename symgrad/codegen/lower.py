@@ -29,6 +29,8 @@ from symgrad.sums import contract, has_delta
 
 KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, sigmoid, weighted}
 """The functions that a target knows, or refuses by name."""
+CLOSE = Rational(1, 1000)
+"""Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""
 
 
 @dataclass
@@ -117,7 +119,22 @@ class Lowering:
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
 
     def _terms(self, expr: Add, order: Layout) -> Node:
-        """A sum entry by entry, a number that all terms have in common in front."""
+        """A sum entry by entry, a number that all terms have in common in front.
+
+        What SymPy multiplied out or added up, and would lose digits, is undone: -10^9 + 10^9 q + z is z - 10^9 (1 - q),
+        and 1 + 10^-8 - p is (1 - p) + 10^-8.
+        """
+        number, terms = expr.as_coeff_Add(rational=True)
+        sizes = {term: abs(term.as_coeff_Mul(rational=True)[0]) for term in Add.make_args(terms)}
+        scale = next((size for size in sizes.values() if 0 < abs(abs(number) / size - 1) <= CLOSE), abs(number))
+        alike = [term for term, size in sizes.items() if size == scale]
+        scale = scale if number > 0 else -scale
+        others = [*(term for term in sizes if term not in alike), *([number - scale] if number != scale else [])]
+        if number and alike and others and (abs(scale) != 1 or number != scale):
+            inside = self._node(Add(S.One, *(term / scale for term in alike)), order)
+            negative, above, below = self._coefficient(scale)
+            grouped = signed(product([*above, inside], below, order), negative)
+            return added([*(self._node(term, order) for term in others), grouped], order)
         content, rest = expr.primitive()
         if any(map(scientific, expr.as_coefficients_dict().values())):  # no small number becomes a large one elsewhere
             content, rest = S.One, expr

@@ -15,7 +15,7 @@ from symgrad.codegen.kernels import rebuilt, weighted
 from symgrad.codegen.names import part_name
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
-from symgrad.notation import array_names, entry_of, index_over, replaced
+from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with its indices numbered; and these in order."""
@@ -49,7 +49,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     if not several:
         return None
     largest = max(several, key=lambda e: (e.count_ops(), str(e)))
-    return largest, tuple(sorted(set(_in_order(largest)), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+    return largest, tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
 
 
 def _costly(expr: Expr) -> list[Expr]:
@@ -63,7 +63,8 @@ def _costly(expr: Expr) -> list[Expr]:
 def _costs(expr: Expr) -> bool:
     parts = expr.atoms(Indexed, Sum, Function, Pow)
     entries = [part for part in parts if isinstance(part, Indexed)]
-    if not entries or any(isinstance(part, Sum) for part in parts):
+    is_call = isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_Integer)
+    if not entries or (not is_call and any(isinstance(part, Sum) for part in parts)):
         return False
     if len(set(_in_order(expr))) > max(len(entry.indices) for entry in entries):
         return False  # larger than all of which it is made: a product of matrices may never need it
@@ -79,8 +80,9 @@ def _in_order(expr: Expr) -> list[Idx]:
 @lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
     """The indices are those of the entry with the most, in its order, then the others as they occur."""
+    expr, free = freshen(expr), free_indices(expr)
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
-    letters = tuple(dict.fromkeys([*widest.indices, *_in_order(expr)]))
+    letters = tuple(i for i in dict.fromkeys([*widest.indices, *_in_order(expr)]) if i in free)
     return replaced(
         expr, {i: index_over(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}
     ), letters

@@ -139,7 +139,7 @@ def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndar
 
 def _positive(name: str, array: np.ndarray) -> None:
     """ValueError names an array with an entry that is not positive."""
-    if np.any(array <= 0):
+    if not np.all(array > 0):
         raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
 
 

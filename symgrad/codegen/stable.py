@@ -83,13 +83,13 @@ class Evaluated:
         lowest = {self.floor[()]: S.NegativeInfinity}
         shifts = [part for part in self.parts if isinstance(part, Shift)]
         bounded = {a.name for shift in shifts for a in shift.assignments()}
-        return branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        return [replace(a, rhs=norms_opened(a.rhs)) for a in given]
 
 
 def evaluated(record: Record) -> Evaluated:
     """The equations of the schedule of ``record`` in stable forms."""
     plan = schedule(record)
-    plan = replace(plan, assignments=tuple(replace(a, rhs=norms_opened(a.rhs)) for a in plan.assignments))
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
     floor = Array(fresh("floor", taken))
@@ -180,6 +180,8 @@ class _Rewriter:
 
     def _logarithm(self, expr: Expr) -> Expr:
         """A logarithm without large exponentials under it, its scale as a term of its own."""
+        inner = {old: self._logarithm(old) for old in sorted(_outermost_logs(expr.args[0]), key=str) if old.has(exp)}
+        expr = expr.func(replaced(expr.args[0], inner))
         scale, rest = self._relative.taken_out(expr)
         written = self._relative.in_largest(scale * rest)
         self._known |= {a.name: a for shift in self._relative.used for a in shift.assignments()}

@@ -8,8 +8,9 @@ def f(A, q):
     """
     if not _ready(A, q):
         A, q = _checked(A, q)
-    L = np.add.reduce(np.exp(A @ q), axis=None)
+    part1 = np.exp(A @ q)
+    L = np.add.reduce(part1, axis=None)
 
-    dA = q * np.exp(A @ q)[:, :, None]
-    dq = np.tensordot(A, np.exp(A @ q), ((0, 1), (0, 1)))
+    dA = q * part1[:, :, None]
+    dq = np.tensordot(A, part1, ((0, 1), (0, 1)))
     return L, Gradients(A=dA, q=dq)

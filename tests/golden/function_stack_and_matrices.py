@@ -11,12 +11,10 @@ def f(A, X, W):
         A, X, W = _checked(A, X, W)
     N = A.shape[0]
     D = A.shape[1]
-    L = np.add.reduce(np.tanh(np.add.reduce(A * W, axis=1)), axis=1) @ np.add.reduce(X, axis=1)
+    part1 = np.tanh(np.add.reduce(A * W, axis=1))
+    L = np.add.reduce(part1, axis=1) @ np.add.reduce(X, axis=1)
 
-    part1 = 1 - np.tanh(np.add.reduce(A * W, axis=1)) ** 2
-    dA = W * np.add.reduce(X, axis=1)[:, None, None] * part1[:, None, :]
-    part2 = np.add.reduce(np.tanh(np.add.reduce(A * W, axis=1)), axis=1)
-    dX = np.full((N, D), part2[:, None], A.dtype)
-    part3 = 1 - np.tanh(np.add.reduce(A * W, axis=1)) ** 2
-    dW = np.add.reduce(A * np.add.reduce(X, axis=1)[:, None, None] * part3[:, None, :])
+    dA = W * (1 - part1**2)[:, None, :] * np.add.reduce(X, axis=1)[:, None, None]
+    dX = np.full((N, D), np.add.reduce(part1, axis=1, keepdims=True), A.dtype)
+    dW = np.add.reduce(A * (1 - part1**2)[:, None, :] * np.add.reduce(X, axis=1)[:, None, None])
     return L, Gradients(A=dA, X=dX, W=dW)
