@@ -55,6 +55,25 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str, dict[str, int]]] = {
         {"N": 1, "D": 2, "C": 1},
     ),
     "log-sum-exp": (lambda Z: np.sum(logsumexp(Z, axis=1)) - np.sum(Z**2) / 4, "Z: N C", "Z", {"N": 2, "C": 3}),
+    "shared sums": (lambda Z: np.sum((Z - np.mean(Z, axis=1, keepdims=True)) ** 3), "Z: N C", "Z", {"N": 2, "C": 2}),
+    "one class": (lambda Z: np.sum(softmax(Z, axis=1) ** 2), "Z: N C", "Z", {"N": 2, "C": 1}),
+    "ten rows": (lambda X, v: -2 * np.sum((X @ v) ** 3), "X: N D, v: D", "v", {"N": 10, "D": 1}),
+    "nine rows": (lambda X, v: np.sum((X @ v - 1) ** -2), "X: N D, v: D", "v", {"N": 9, "D": 1}),
+    "small numbers": (lambda x, y: np.sum(np.log(1 + x) - (np.exp(y) - 1)), "x: N, y: N", "x y", {"N": 1}),
+    "opposite weights": (
+        lambda p, y: -np.sum((1 - y) * np.log(1 - p) + y * np.log(p)),
+        "p: N, y: N probability",
+        "p",
+        {"N": 1},
+    ),
+    "long names": (
+        lambda features_of_rows, features_of_columns, features_of_others, weights_of_all: np.sum(
+            (features_of_rows + features_of_columns) * features_of_others * weights_of_all
+        ),
+        "features_of_rows: N, features_of_columns: N, features_of_others: N, weights_of_all: N",
+        "weights_of_all features_of_rows",
+        {"N": 1},
+    ),
     "weights": (
         lambda z, w: np.log(np.sum(w * np.exp(z))) / np.sum(w),
         "z: N, w: N nonnegative",
