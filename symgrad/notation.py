@@ -139,6 +139,12 @@ def free_indices(expr: Basic) -> frozenset[Idx]:
     return frozenset().union(*(free_indices(arg) for arg in expr.args))
 
 
+@lru_cache(maxsize=16384)
+def every_index(expr: Basic) -> frozenset[Idx]:
+    """The indices of an expression, whether a sum binds them or not."""
+    return frozenset(expr.atoms(Idx))
+
+
 def name_of(entry: Expr) -> str:
     """The name of the array of an entry, or of a scalar."""
     return str(entry.base.name if isinstance(entry, Indexed) else entry.name)

@@ -15,7 +15,17 @@ from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
 from symgrad.legible import Legible
 from symgrad.letters import with_spares
-from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, free_indices, unfolded, varying_names
+from symgrad.notation import (
+    Array,
+    Axis,
+    array_names,
+    axis_name,
+    bound_indices,
+    every_index,
+    free_indices,
+    unfolded,
+    varying_names,
+)
 from symgrad.spelling import entry_look, look
 
 
@@ -208,7 +218,7 @@ def _faults(program: Program) -> Iterator[str]:
                 "along one axis sum to a number, that it is symmetric or has one-hot rows, or its domain"
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
-    for i in sorted({i for pair in sides for side in pair for i in side.atoms(Idx)}, key=str):
+    for i in sorted({i for pair in sides for side in pair for i in every_index(side)}, key=str):
         if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
             yield f"the letter of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:

@@ -12,7 +12,7 @@ from symgrad.chain.partials import cancelled, contribution, divided_by, simplify
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
 from symgrad.letters import fresh_letter
-from symgrad.notation import Array, array_names, free_indices, indices_of, unfolded
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, unfolded
 from symgrad.passes.assume import use
 from symgrad.passes.differentiate import kinks
 from symgrad.passes.fold import cost, fold
@@ -59,7 +59,7 @@ def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr
     taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
-            taken |= {str(i.label) for i in user.rhs.atoms(Idx)}
+            taken |= {str(i.label) for i in every_index(user.rhs)}
         for unit in units(program, user, name):
             taken |= {str(i.label) for i in free_indices(unit)}
     chosen: list[Idx] = []

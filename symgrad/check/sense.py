@@ -15,7 +15,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.check.meaning import adjoint_array
 from symgrad.functions import selection
-from symgrad.notation import Array, array_names, axis_name, free_indices, index_over, is_matrix, name_of
+from symgrad.notation import Array, array_names, axis_name, every_index, free_indices, index_over, is_matrix, name_of
 from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Total, Value
 
 
@@ -71,7 +71,7 @@ class Notation:
     def _fault_of_letters(self, written: Iterable[Expr]) -> str | None:
         """The letters of the indices of a line are identifiers, each of one axis: those of the checker are none."""
         axes: dict[str, str] = {}
-        for index in sorted({i for expr in written for i in expr.atoms(Idx)}, key=str):
+        for index in sorted({i for expr in written for i in every_index(expr)}, key=str):
             letter = str(index.label)
             if not letter.isidentifier() or not self._is_index(index):
                 return f"{letter!r} is not the letter of an index over an axis of the program"

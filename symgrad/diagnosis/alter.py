@@ -25,6 +25,7 @@ from symgrad.notation import (
     axis_name,
     bound_indices,
     entries,
+    every_index,
     free_indices,
     indices_of,
     name_of,
@@ -278,7 +279,7 @@ def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
 
 def _new(axis: Axis, part: Expr, scope: Sequence[Idx]) -> Idx:
     """An index for a sum of its own within a part of an expression."""
-    return fresh_letter(axis, {str(i.label) for i in (*scope, *part.atoms(Idx))}, bound=True)
+    return fresh_letter(axis, {str(i.label) for i in (*scope, *every_index(part))}, bound=True)
 
 
 def _picked(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
