@@ -85,7 +85,8 @@ def test_numbers_are_chosen_by_arithmetic(name: str) -> None:
 def test_norms_are_roots_and_what_they_divide_a_choice() -> None:
     total = Sum(x**2, n)
     assert norms_opened(2 * root(total)) == 2 * sqrt(total)
-    assert norms_opened(y * reciprocal(root(total))) == y * where(equal(sqrt(total), 0), 0, 1 / sqrt(total))
+    none = equal(sqrt(total), 0)
+    assert norms_opened(y * reciprocal(root(total))) == y * where(none, 0, 1 / where(none, 1, sqrt(total)))
     assert norms_opened(x / y) == x / y
 
 

@@ -39,11 +39,11 @@ def f(x, v):
         x, v = _checked(x, v)
     _positive("x", x)
     part1 = (np.sqrt(x) - 3 * v**3 / x**2) / 3
-    L = np.add.reduce(part1) / np.add.reduce(v**2) ** 1.5
+    part2 = 1 / np.add.reduce(v**2) ** 1.5
+    L = part2 * np.add.reduce(part1)
 
-    dx = (12 * v**3 / x**3 + 1 / np.sqrt(x)) / 6 / np.add.reduce(v**2) ** 1.5
-    part2 = v / (x**2 * np.add.reduce(v**2) ** 1.5) + np.add.reduce(part1) / np.add.reduce(v**2) ** 2.5
-    dv = -3 * v * part2
+    dx = part2 * ((12 * v**3 / x**3 + 1 / np.sqrt(x)) / 6)
+    dv = -3 * v * (part2 * v / x**2 + np.add.reduce(part1) / np.add.reduce(v**2) ** 2.5)
     return L, Gradients(x=dx, v=dv)
 
 
