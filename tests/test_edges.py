@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import rel_entr, xlogy
 
 import symgrad
 from symgrad.array import logsumexp, norm, softmax
@@ -289,3 +290,16 @@ def test_a_positive_number_is_a_number() -> None:
     ).to_numpy()
     with pytest.raises(ValueError, match="t: expected positive entries, got nan"):
         compute(np.ones(2), np.nan)
+
+
+def test_relative_entropy_of_what_has_zeros() -> None:
+    p, z, q = np.array([0.0, 0.4, 0.6]), np.array([1.0, 2, 3]), np.array([0.2, 0.3, 0.5])
+    expected = np.exp(z) / np.exp(z).sum()
+    value, gradient = gradient_of(lambda p, z: np.sum(rel_entr(p, softmax(z))), "p: C, z: C", "z", p, z)
+    assert value == pytest.approx(np.sum(rel_entr(p, expected)))
+    assert gradient == pytest.approx(expected - p)
+    value, gradient = gradient_of(lambda p, q: np.sum(rel_entr(p, q)), "p: C, q: C positive", "q", p, q)
+    assert value == pytest.approx(np.sum(rel_entr(p, q)))
+    assert gradient == pytest.approx(-p / q)
+    value, _ = gradient_of(lambda p, q: np.sum(xlogy(p, p) - p * q), "p: C, q: C", "q", p, q)
+    assert value == pytest.approx(np.sum(xlogy(p, p) - p * q))

@@ -92,18 +92,21 @@ def _is_relation(expr: Expr) -> bool:
 
 
 def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
-    """``expr`` with each product of arrays and a logarithm as ``weighted``, sums of such terms pulled apart.
+    """``expr`` with each product of arrays and a logarithm, or a sum with one, as ``weighted``; their sums are pulled
+    apart.
 
     A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.  Of the inputs
     ``nonnegative`` it is declared that they are so.
     """
     if isinstance(expr, Mul):
-        logs = [f for f in expr.args if isinstance(f, log) and array_names(f)]
+        logs = [f for f in expr.args if any(map(_is_logarithm, Add.make_args(f)))]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
-        if len(logs) == 1 and weights and not any(f.has(Sum) for f in weights):
+        is_one = bool(logs) and isinstance(logs[0], log)
+        are_weights = bool(weights) if is_one else any(isinstance(f, (Indexed, Symbol)) for f in weights)
+        if len(logs) == 1 and are_weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
             known = {f for f in expr.args if isinstance(f, (Indexed, Symbol)) and name_of(f) in nonnegative}
-            large = [f for f in weights if _is_outweighed(f, logs[0].args[0], known)]
+            large = [f for f in weights if is_one and _is_outweighed(f, logs[0].args[0], known)]
             logarithm = weighted(logs[0], Mul(*large)) if large else logs[0]
             weight = Mul(*(f for f in weights if f not in large))
             return Mul(*rest, logarithm if weight == 1 else weighted(weight, logarithm))
@@ -111,6 +114,12 @@ def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
     if isinstance(made, Sum) and isinstance(made.function, Add) and made.has(weighted):
         return Add(*(sum_over(term, bound_indices(made)) for term in made.function.args))
     return made
+
+
+def _is_logarithm(term: Expr) -> bool:
+    """Whether a term is a multiple of the logarithm of an array."""
+    _, rest = term.as_coeff_Mul()
+    return isinstance(rest, log) and bool(array_names(rest))
 
 
 def _is_outweighed(factor: Expr, argument: Expr, beside: Set[Expr]) -> bool:

@@ -14,7 +14,7 @@ from sympy import S, Symbol, preorder_traversal
 from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.guarded import bounds_what_may_be_infinite, weighted_guarded
-from symgrad.codegen.kernels import numbers_chosen
+from symgrad.codegen.kernels import numbers_chosen, weighted
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.masked import weights_of
@@ -76,7 +76,8 @@ class Plan:
         self.count = free("count", self.taken)
         self.helpers = {a.name for a in every if a.is_helper}
         meant = {size(self.count): size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
-        self.is_quiet = bool(shifts) or bounds_what_may_be_infinite(equations.schedule.assignments)
+        is_weighted = any(a.rhs.has(weighted) for a in every)
+        self.is_quiet = bool(shifts) or is_weighted or bounds_what_may_be_infinite(equations.schedule.assignments)
         self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
