@@ -11,7 +11,7 @@ from sympy import Rational, Sum, sympify
 import symgrad
 import symgrad.codegen as symgrad_codegen
 from symgrad import equations
-from symgrad.array import softmax
+from symgrad.array import log_softmax, softmax
 from symgrad.check import prove
 from symgrad.cli import main
 from symgrad.functions import absolute
@@ -343,3 +343,13 @@ def test_counts_that_are_0_and_1_alone_are_no_usual_part() -> None:
 
     assert symgrad.diagnose(symgrad.derive(poisson), lambda z, k: np.exp(z) - k).ok
     assert not symgrad.diagnose(symgrad.derive(poisson), lambda z, k: np.exp(z) - np.minimum(k, 1)).ok
+
+
+def test_several_ones_in_a_row_are_declared() -> None:
+    """A gradient that is right for one-hot rows alone is none for rows of zeros and ones."""
+
+    def multi_positive(Z, Q):
+        return -np.mean(np.sum(Q * log_softmax(Z, axis=1), axis=1) / np.sum(Q, axis=1))
+
+    derivation = symgrad.derive(symgrad.loss(shapes="Z: N C, Q: N C binary", wrt="Z")(multi_positive))
+    assert not symgrad.diagnose(derivation, lambda Z, Q: (softmax(Z, axis=1) - Q) / len(Z)).ok

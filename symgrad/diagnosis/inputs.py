@@ -167,7 +167,7 @@ def subdomains(record: Record) -> Iterator[tuple[str, Callable[[Bench], Bench]]]
         about = [a for a in record.program.assumptions if array_names(a.lhs) == {array.name}]
         domain = next((a.domain for a in about if a.domain), None)
         shown = name_text(array.name)
-        if takes_labels(record, array) and not any(a.is_one_hot for a in about):
+        if takes_labels(record, array) and not domain and not any(a.is_one_hot for a in about):
             others = "distributions" if about else "rows"
             yield f"for one-hot rows of {shown}, not for other {others}", _moved(array.name, hardened)
         if (domain and domain.words not in OTHERS) or (about and not domain) or not is_target(record, array):

@@ -14,7 +14,7 @@ def f(X, beta, delta, R):
     eta_max = np.maximum.reduce(eta, initial=np.finfo(X.dtype).min)
     E = np.exp(eta - eta_max)
     z_shifted = R @ E
-    L = (np.log(z_shifted) + eta_max - eta) @ delta
+    L = -_dot(delta, eta - np.log(z_shifted) - eta_max)
 
     G_h_shifted = (delta / z_shifted) @ R
     G_eta = E * G_h_shifted - delta
