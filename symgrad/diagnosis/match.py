@@ -103,22 +103,20 @@ def layouts(name: str, given: tuple[int, ...], expected: tuple[int, ...], sizes:
         return
     if given == expected[::-1]:
         yield Layout("transposed", f"the gradient by {name} is transposed", np.transpose, _same)
-    for count in range(1, len(given) + 1):
-        for axes in combinations(range(len(given)), count):
-            if tuple(n for place, n in enumerate(given) if place not in axes) == expected:
-                over = " and ".join(_axis(given[place], sizes) for place in axes)
-                words = f"the gradient by {name} is not summed over {over}"
-                yield Layout("unsummed", words, _summed(axes), _same)
-    for count in range(1, len(expected) + 1):
-        for axes in combinations(range(len(expected)), count):
-            if tuple(n for place, n in enumerate(expected) if place not in axes) == given:
-                over = " and ".join(_axis(expected[place], sizes) for place in axes)
-                words = f"the gradient by {name} is summed over {over} as well"
-                yield Layout("axis", words, _same, _summed(axes))
+    for axes, over in _left_out(given, expected, sizes):
+        yield Layout("unsummed", f"the gradient by {name} is not summed over {over}", _summed(axes), _same)
+    for axes, over in _left_out(expected, given, sizes):
+        yield Layout("axis", f"the gradient by {name} is summed over {over} as well", _same, _summed(axes))
 
 
-def _axis(size: int, sizes: Mapping[str, int]) -> str:
-    return next((axis for axis, n in sizes.items() if n == size), str(size))
+def _left_out(
+    shape: tuple[int, ...], other: tuple[int, ...], sizes: Mapping[str, int]
+) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Places of the axes that one shape has besides those of another, and what these are called."""
+    names = [next((axis for axis, size in sizes.items() if size == n), str(n)) for n in shape]
+    for axes in (a for count in range(1, len(shape) + 1) for a in combinations(range(len(shape)), count)):
+        if tuple(n for place, n in enumerate(shape) if place not in axes) == other:
+            yield axes, " and ".join(names[place] for place in axes)
 
 
 def _summed(axes: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:

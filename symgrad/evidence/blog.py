@@ -69,7 +69,8 @@ def _recorded(derivation: Derivation) -> list[Item]:
 def _published(derivation: Derivation, published: Published, size: float | None) -> list[Item]:
     """Invariants and witness; ``size`` is the least found for the formula as derived."""
     function = _gradients(derivation.to_numpy())
-    at_zero = function(*(np.zeros(shape) for shape in _shapes(published)), published.Y)
+    N, D, C = published.N, published.D, published.C
+    at_zero = function(np.zeros((N, D)), np.zeros((D, C)), np.zeros(C), published.Y)
     invariants = [shapes_agree(published, at_zero[0].shape, at_zero[1].shape), rows_sum_to_zero(published)]
     scale = _scale_of_probabilities(derivation, published)
     if scale is not None:
@@ -85,7 +86,7 @@ def _published(derivation: Derivation, published: Published, size: float | None)
         f"least |x|^2 + |w|^2 found {least:.0f}, standard normal inputs have {mean:.0f} +- {deviation:.0f}"
     )
     items.append(Item("published: witness, generated function", _close(witness, published), words))
-    sizes = {"N": published.N, "D": published.D, "C": published.C}
+    sizes = {"N": N, "D": D, "C": C}
     explicit = witness_at(published, _gradients(derivation.explicit(y=None, **sizes).lambdify()), witness.X, witness.W)
     words = f"largest error {explicit.error:.1e} at the same inputs"
     return [*items, Item("published: witness, lambdified entries", _close(explicit, published), words)]
@@ -95,10 +96,6 @@ def _close(witness: Witness, published: Published) -> bool:
     """Whether every printed number is reproduced, as far as its printing goes."""
     errors = np.abs(np.vstack([witness.dW, witness.db]) - published.values)
     return bool(np.all(errors <= np.maximum(WITNESS, published.resolution)))
-
-
-def _shapes(published: Published) -> tuple[tuple[int, ...], ...]:
-    return (published.N, published.D), (published.D, published.C), (published.C,)
 
 
 def _gradients(function: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:

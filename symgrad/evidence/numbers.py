@@ -78,7 +78,7 @@ def compared(
 
 
 def _pairs(printed: Any, found: Any, item: Numbers) -> list[Pair]:
-    texts, numbers, shape = list(entries(printed)), np.ravel(found), np.shape(_zeros(printed))
+    texts, numbers, shape = list(entries(printed)), np.ravel(found), np.shape(printed)
     if shape != np.shape(found):
         raise ValueError(f"published.json: {item.what}: printed with shape {shape}, computed with {np.shape(found)}")
     largest = max(abs(_value(text)) for text in texts if text is not None)
@@ -114,8 +114,3 @@ def _half_unit(text: str) -> float:
 
 def _digits(text: str) -> int:
     return len(Decimal(text.removesuffix("...")).as_tuple().digits)
-
-
-def _zeros(printed: Any) -> Any:
-    """The same nested lists with zeros, for their shape."""
-    return [_zeros(part) for part in printed] if isinstance(printed, list) else 0

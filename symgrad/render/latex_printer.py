@@ -164,7 +164,7 @@ class LatexPrinter(Printer):
         return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
 
     def show_Grid(self, node: tree.Grid, _: bool) -> str:
-        rows = (" & ".join(self.show(e) for e in row.entries) for row in node.rows)
+        rows = (" & ".join(map(self.show, row)) for row in node.rows)
         return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 
 

@@ -144,7 +144,7 @@ def _element(self: Orderer, expr: Any) -> Factors:
 
 
 def _explicit(self: Orderer, expr: Any) -> Factors:
-    rows = [tree.Row(tuple(self.top(expr[i, j]) for j in range(expr.cols))) for i in range(expr.rows)]
+    rows = [tuple(self.top(expr[i, j]) for j in range(expr.cols)) for i in range(expr.rows)]
     return Factors(matrix=tree.Grid(tuple(rows)))
 
 

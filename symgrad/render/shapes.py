@@ -68,7 +68,7 @@ def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
         case tree.Call(function, args):
             return None if function in ("tr", "diag") else shape(args[0], arrays)
         case tree.Grid(rows):
-            return str(len(rows)), str(len(rows[0].entries)) if rows else "0"
+            return str(len(rows)), str(len(rows[0])) if rows else "0"
     return None
 
 

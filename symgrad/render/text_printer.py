@@ -129,7 +129,7 @@ class TextPrinter(Printer):
         return ", ".join(shown)
 
     def show_Grid(self, node: tree.Grid, _: bool) -> str:
-        return "[" + "; ".join(", ".join(self.show(e) for e in row.entries) for row in node.rows) + "]"
+        return "[" + "; ".join(", ".join(map(self.show, row)) for row in node.rows) + "]"
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:

@@ -204,25 +204,17 @@ class Cases(Node):
 
 
 @dataclass(frozen=True)
-class Row(Node):
-    """One row of an explicit matrix."""
-
-    entries: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
 class Grid(Node):
-    """An explicit matrix."""
+    """An explicit matrix, row by row."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[tuple[Node, ...], ...]
 
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly below a node, in reading order."""
     for part in (getattr(node, field.name) for field in fields(node)):
         for item in part if isinstance(part, tuple) else (part,):
-            if isinstance(item, Node):
-                yield item
+            yield from (each for each in (item if isinstance(item, tuple) else (item,)) if isinstance(each, Node))
 
 
 def contains(node: Node, kinds: type[Node] | tuple[type[Node], ...]) -> bool:

@@ -39,8 +39,7 @@ class Doubles(Reals):
 
     def power(self, value: Array, exponent: Rational) -> Array:
         """A power."""
-        result: Array = value ** (int(exponent) if exponent.q == 1 else float(exponent))
-        return result
+        return np.asarray(value ** (int(exponent) if exponent.q == 1 else float(exponent)))
 
     def settled(self, total: Array, scale: Array) -> Array:
         """Sums as they are."""
@@ -48,13 +47,11 @@ class Doubles(Reals):
 
     def exp(self, value: Array) -> Array:
         """exp."""
-        result: Array = np.exp(value)
-        return result
+        return np.asarray(np.exp(value))
 
     def log(self, value: Array) -> Array:
         """log."""
-        result: Array = np.log(value)
-        return result
+        return np.asarray(np.log(value))
 
     def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
         """Any function of the table."""
@@ -66,8 +63,7 @@ class Doubles(Reals):
     def select(self, value: Array, axis: int) -> Array:
         """Of 1, what each entry along an axis has: the largest share it."""
         largest = value == value.max(axis=axis, keepdims=True)
-        shares: Array = largest / largest.sum(axis=axis, keepdims=True)
-        return shares
+        return np.asarray(largest / largest.sum(axis=axis, keepdims=True))
 
 
 DOUBLES = Doubles(1, 0)
