@@ -126,10 +126,8 @@ def _write_matrices(writer: Writer) -> None:
     for definition in program.ordered:
         matrix = to_matrix(definition.rhs, definition.indices, arrays)
         if matrix is not None:
-            cites = (writer.origins[definition.name],)
-            writer.line(
-                MatrixValue(program.arrays[definition.name]), None, matrix, "matrix", "in matrix notation", cites=cites
-            )
+            array, cites = program.arrays[definition.name], (writer.origins[definition.name],)
+            writer.line(MatrixValue(array), None, matrix, "matrix", "in matrix notation", cites=cites)
     totals: dict[Subject, list[Step]] = {}
     for step in writer.steps:
         if isinstance(step.subject, Total):

@@ -154,7 +154,5 @@ def _quietly(evaluate: Callable[[], Any], overflown: Any) -> Any:
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest error over the largest entry (over 1 where all are small); infinite where it is not a number."""
-    error = float(np.max(np.abs(found - expected), initial=0.0)) / max(
-        1.0, float(np.max(np.abs(expected), initial=0.0))
-    )
+    error = float(np.max(np.abs(found - expected), initial=0.0) / np.max(np.abs(expected), initial=1.0))
     return error if np.isfinite(error) else float("inf")

@@ -95,8 +95,9 @@ def _written_out(record: Record, name: str) -> Expr | None:
     }
     forms |= {array.name: record.adjoints[node].matrix for node, array in record.adjoint_arrays.items()}
     inputs = {array.name for array in record.program.inputs}
+    defined = record.program.definitions.keys() | {array.name for array in record.adjoint_arrays.values()} - inputs
     value = record.gradients[name].matrix
-    while value is not None and (names := _named(record, value) - inputs):
+    while value is not None and (names := {atom.name for atom in value.atoms(MatrixSymbol, Symbol)} & defined):
         swaps: dict[Basic, Basic] = {}
         for atom in value.atoms(MatrixSymbol, Symbol):
             if atom.name in names and not (isinstance(atom, Symbol) and atom.is_integer):
@@ -106,11 +107,6 @@ def _written_out(record: Record, name: str) -> Expr | None:
                 swaps[atom] = Trace(form) if isinstance(form, MatrixExpr) and isinstance(atom, Symbol) else form
         value = replaced(value, swaps)
     return value
-
-
-def _named(record: Record, value: Expr) -> set[str]:
-    known = record.program.arrays.keys() | {array.name for array in record.adjoint_arrays.values()}
-    return {atom.name for atom in value.atoms(MatrixSymbol, Symbol)} & known
 
 
 def closed_form_words(record: Record, name: str) -> str:

@@ -314,13 +314,10 @@ def _outdated(_: Sphinx, env: BuildEnvironment, *__: set[str]) -> list[str]:
 
 def _outside_tables(app: Sphinx, doctree: nodes.document) -> None:
     """A derivation is wider than a cell: TeX refuses it there, and a terminal's text falls apart."""
-    for node in doctree.findall(derivation_node):
-        above = node.parent
-        while above is not None and not isinstance(above, nodes.entry):
-            above = above.parent
-        if above is not None:
-            location = f"{node.source}:{node.line}"
-            _fail(InputError("a derivation does not fit into the cell of a table"), location, app.env)
+    within = (node for cell in doctree.findall(nodes.entry) for node in cell.findall(derivation_node))
+    for node in dict.fromkeys(within):  # once, in a table within a table
+        error = InputError("a derivation does not fit into the cell of a table")
+        _fail(error, f"{node.source}:{node.line}", app.env)
 
 
 def _stop(_: Sphinx, env: BuildEnvironment) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from sympy import Expr, Integer
 
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, place_of, shown
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, places_of, shown
 from symgrad.array.labels import GATHER
 from symgrad.array.numbers import operand
 from symgrad.array.products import contraction
@@ -140,9 +140,7 @@ def squeeze(a: Any, axis: Any = None) -> Node:
     """The dimensions of size one left out: all of them, or those of ``axis``."""
     node = operand(a, "squeeze")
     ones = [place for place, over in enumerate(node.axes) if over is None]
-    gone = (
-        ones if axis is None else [place_of(node, a, "squeeze") for a in (axis if isinstance(axis, tuple) else (axis,))]
-    )
+    gone = ones if axis is None else list(places_of(node, axis, "squeeze"))
     if not set(gone) <= set(ones):
         raise ProgramError(f"squeeze of {shown(node)}: axis={axis!r} is not of size one")
 

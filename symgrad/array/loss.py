@@ -121,10 +121,8 @@ class Loss:
     def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
         """The numbers that scalars among the inputs are unless given."""
         parameters = self._parameters()
-        found = {s.name: parameters[s.name].default for s in kept if not s.array.axes}
-        return tuple(
-            (n, exact(value)) for n, value in found.items() if is_number(value) and np.isfinite(complex(value))
-        )
+        found = ((s.name, parameters[s.name].default) for s in kept if not s.array.axes)
+        return tuple((n, exact(value)) for n, value in found if is_number(value) and np.isfinite(complex(value)))
 
     def _arguments(self, given: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """What the function is called with: symbols, numbers that are fixed, and defaults."""

@@ -83,8 +83,7 @@ def free_name(name: str, used: Iterable[str]) -> str:
 
 def sanitised(name: str) -> str:
     """A variable's name as an array's: Greek letters by their English names, no leading underscores; or nothing."""
-    letters = [_english(letter) for letter in name.strip("_")]
-    clean = "".join(letters)
+    clean = "".join(map(_english, name.strip("_")))
     return clean if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", clean) else ""
 
 

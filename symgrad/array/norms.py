@@ -36,9 +36,8 @@ def _divisors(expr: Basic) -> list[Expr]:
         return _divisors(expr.args[0])
     below = [expr.base] if isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() else []
     below += expr.args if isinstance(expr, log) else []
-    return [factor for part in below for factor in Mul.make_args(part)] + [
-        d for arg in expr.args for d in _divisors(arg)
-    ]
+    factors = [factor for part in below for factor in Mul.make_args(part)]
+    return factors + [divisor for arg in expr.args for divisor in _divisors(arg)]
 
 
 def _resolved(expr: Expr, known: dict[str, Definition]) -> Expr:

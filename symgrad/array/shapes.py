@@ -60,9 +60,8 @@ def parse_shapes(text: str) -> tuple[Shape, ...]:
     if not found:
         raise InputError("shapes: no input is declared; expected such as 'X: N D, W: D C, b: C'")
     arrays = [shape.array for shape in found]
-    axes = _lettered(
-        {axis.name: _meant(axis, arrays) for array in arrays for axis in array.axes}, (a.name for a in arrays)
-    )
+    meant = {axis.name: _meant(axis, arrays) for array in arrays for axis in array.axes}
+    axes = _lettered(meant, (array.name for array in arrays))
     for shape in found:
         if shape.name in axes:
             raise InputError(f"shapes: {shape.name} names both an array and an axis")

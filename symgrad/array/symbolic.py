@@ -161,9 +161,7 @@ class Symbolic:
     __eq__, __ne__ = _method(np.equal), _method(np.not_equal)
     __and__, __rand__ = _method(np.logical_and), _reflected(np.logical_and)
     __or__, __ror__ = _method(np.logical_or), _reflected(np.logical_or)
-    __neg__, __pos__, __abs__, __invert__ = (
-        _method(f) for f in (np.negative, np.positive, np.absolute, np.logical_not)
-    )
+    __neg__, __pos__, __abs__, __invert__ = map(_method, (np.negative, np.positive, np.absolute, np.logical_not))
     __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("a remainder or whole quotient", "write / instead")
 
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))

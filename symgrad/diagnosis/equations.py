@@ -130,9 +130,8 @@ def _slopes_of(
     def predict(bench: Bench) -> dict[str, np.ndarray]:
         edited, other = programs()
         tape = Tape(edited, bench.sizes, forward(edited, bench.sizes, bench.inputs))
-        return gradients(
-            bench, tape.adjoints(_slopes(tape, other, edited.definitions.keys() - program.definitions.keys()))
-        )
+        parts = edited.definitions.keys() - program.definitions.keys()
+        return gradients(bench, tape.adjoints(_slopes(tape, other, parts)))
 
     return predict
 

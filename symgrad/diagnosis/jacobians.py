@@ -86,9 +86,8 @@ def _exchanged(one: str, other: str, bench: Bench) -> dict[str, np.ndarray]:
 def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
     """Of three ways or more in which the loss depends on an array, one alone."""
     program = record.program
-    users = [
-        d.name for d in program.ordered if used in array_names(d.rhs) and d.name in program.ancestors[program.output]
-    ]
+    needed = program.ancestors[program.output]
+    users = [d.name for d in program.ordered if used in array_names(d.rhs) and d.name in needed]
     for kept in users if len(users) > 2 else ():
         words = partial(str, f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account")
         cut = [(user, used) for user in users if user != kept]

@@ -124,7 +124,7 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
     N, C = published.N, published.C
     factors = {"sign flipped": -1, "extra 1/C": Rational(1, C), "1/N missing": N, "half of it": Rational(1, 2)}
     found = {"as derived": Variant(_gradients(derivation.to_numpy()))}
-    adjoint = derivation.record.adjoints["Z"].index
+    entry, adjoint = derivation.record.adjoints["Z"].entry, derivation.record.adjoints["Z"].index
     for words, factor in factors.items():
         found[words] = Variant(_with_adjoint(derivation, adjoint * factor))
     found[f"labels {_shifted(published)}"] = Variant(found["as derived"].gradients, _shifted(published))
@@ -133,9 +133,7 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
             if isinstance(term, Sum) or term.has(Sum):
                 words = f"{expression_text(term, derivation.record)} left out of dL/dZ"
                 found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, {bracket: bracket - term})))
-                diagonal = {
-                    total: _at(total, derivation.record.adjoints["Z"].entry.indices) for total in term.atoms(Sum)
-                }
+                diagonal = {total: _at(total, entry.indices) for total in term.atoms(Sum)}
                 words = f"only the diagonal term of {expression_text(term, derivation.record)}"
                 found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, diagonal)))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from itertools import chain
 from typing import Any
@@ -17,7 +18,7 @@ from symgrad.diagnosis import diagnose
 from symgrad.differences import LARGE, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.evidence.blog import PUBLISHED, section
-from symgrad.evidence.library import KNOWN, Formula, Numbers, Source, sources
+from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers
 from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_items
 from symgrad.evidence.runs import losses_with_runs, run_items
@@ -60,7 +61,8 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lam
     items += [_differences(loss, function, list(derivation.gradients)), _large(loss, function)]
     found = [Section(derivation.program.name, tuple(items))]
     if LOSSES.get(loss.name) is loss:
-        items = [_with_source(item, source) for source in sources() for item in source.items if item.loss == loss.name]
+        known = [(source, _checked(item)) for source in sources() for item in source.items if item.loss == loss.name]
+        items = [replace(item, what=f"{source.name}: {item.what}") for source, item in known]
         found += [Section(f"{loss.name}: published", tuple(items))] if items else []
         items = run_items(loss)
         found += [Section(f"{loss.name}: recorded runs", tuple(items))] if items else []
@@ -116,14 +118,10 @@ def _library() -> Iterator[Section]:
     yield Section("Published: the losses of the examples", tuple(proofs))
     for source in library:
         yield Section(f"Published: {source.name}", tuple(map(_checked, source.items)), where=source.where)
-    yield _recorded()
-
-
-def _recorded() -> Section:
-    """The proofs of the losses that were recorded, and the comparison of each with its runs."""
-    losses = losses_with_runs()
-    runs = [item for loss in losses for item in run_items(loss)]
-    return Section("Recorded runs of the catalogue", (*joint_proof(derived(loss, loss.wrt) for loss in losses), *runs))
+    recorded = losses_with_runs()
+    runs = [item for loss in recorded for item in run_items(loss)]
+    proofs = joint_proof(derived(loss, loss.wrt) for loss in recorded)
+    yield Section("Recorded runs of the catalogue", (*proofs, *runs))
 
 
 def _checked(item: Numbers | Formula) -> Item:
@@ -157,8 +155,3 @@ def printed(item: Formula, inputs: tuple[Any, ...]) -> Any:
     for name, text in item.where.items():
         names[name] = evaluated(text, names)
     return evaluated(item.formula, names)
-
-
-def _with_source(item: Numbers | Formula, source: Source) -> Item:
-    found = _checked(item)
-    return Item(f"{source.name}: {found.what}", found.ok, found.found)

@@ -71,9 +71,8 @@ DOUBLES = Doubles(1, 0)
 
 def evaluator(program: Program, sizes: Mapping[str, int], values: Mapping[str, np.ndarray]) -> Evaluator:
     """An evaluator over arrays as NumPy has them."""
-    return Evaluator(
-        DOUBLES, program, sizes, {name: np.asarray(v, dtype=float)[None] for name, v in values.items()}, {}
-    )
+    levels = {name: np.asarray(value, dtype=float)[None] for name, value in values.items()}
+    return Evaluator(DOUBLES, program, sizes, levels, {})
 
 
 def forward(program: Program, sizes: Mapping[str, int], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

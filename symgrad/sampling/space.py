@@ -83,9 +83,8 @@ class InputSpace:
 
     def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
         """Random inputs; between 0 and 1, where nothing else is said of them, if they are to be ``small``."""
-        found = {
-            a.name: self._drawn(a, tuple(sizes[axis.name] for axis in a.axes), rng, small) for a in self.program.inputs
-        }
+        shapes = {a: tuple(sizes[axis.name] for axis in a.axes) for a in self.program.inputs}
+        found = {a.name: self._drawn(a, shape, rng, small) for a, shape in shapes.items()}
         usual = {name: float(value) for name, value in self.program.defaults}
         for name, kinds in self.kinds.items():
             if "usual" in kinds and not (name in self.domains and self.domains[name].step):
