@@ -229,8 +229,8 @@ def _breakable(formula: str, room: float) -> str:
 
 
 def _numpy_shape(axes: Sequence[str]) -> str:
-    inner = ", ".join(letters(axis) for axis in axes)
-    return rf"\(({inner}{',' if len(axes) == 1 else ''})\)" if axes else "scalar"
+    shape = phrases.numpy_shape(list(map(letters, axes)))
+    return rf"\({shape}\)" if axes else shape
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -143,11 +143,6 @@ def _element(self: Orderer, expr: Any) -> Factors:
     return Factors(above=(tree.Leaf(expr),))
 
 
-def _explicit(self: Orderer, expr: Any) -> Factors:
-    rows = [tuple(self.top(expr[i, j]) for j in range(expr.cols)) for i in range(expr.rows)]
-    return Factors(matrix=tree.Grid(tuple(rows)))
-
-
 MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]], ...] = (
     ((sp.MatrixSymbol, sp.OneMatrix, sp.ZeroMatrix, sp.Identity), _matrix_leaf),
     (sp.MatMul, _matrix_product),
@@ -159,6 +154,6 @@ MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]
     (DiagMatrix, lambda self, expr: Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))),
     (sp.Trace, lambda self, expr: Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))),
     (MatrixElement, _element),
-    (MatrixBase, _explicit),
+    (MatrixBase, lambda self, expr: Factors(matrix=tree.Grid(tuple(tuple(map(self.top, r)) for r in expr.tolist())))),
 )
 """Class -> what makes factors of it."""

@@ -122,12 +122,6 @@ class _Orderer:
 # --- scalars ---------------------------------------------------------------------------------------------
 
 
-def _number(_: _Orderer, expr: Any) -> Factors:
-    if expr.is_finite:
-        return Factors(number=expr)
-    return Factors(above=(tree.Leaf(expr),))
-
-
 def _symbol(self: _Orderer, expr: Any) -> Factors:
     if expr.is_integer:
         return Factors(constants={expr: sp.S.One})
@@ -138,10 +132,6 @@ def _symbol(self: _Orderer, expr: Any) -> Factors:
 def _entry(self: _Orderer, expr: Any) -> Factors:
     array = self.names.adjoints.get(str(expr.base.name))
     return self.slope(array, expr.indices) if array else Factors(above=(tree.Leaf(expr),))
-
-
-def _delta(self: _Orderer, expr: Any) -> Factors:
-    return Factors(above=(tree.Delta(*sorted(expr.args, key=self.names.index_place)),))
 
 
 def _add(self: _Orderer, expr: Any) -> Factors:
@@ -236,11 +226,11 @@ _TABLE: tuple[tuple[type | tuple[type, ...], Callable[[_Orderer, Any], Factors]]
     # SymPy's MatMul is a Mul and its MatAdd an Add: the matrix classes come first.
     (sp.MatAdd, _add),
     *MATRICES,
-    (sp.Number, _number),
+    (sp.Number, lambda _, expr: Factors(number=expr) if expr.is_finite else Factors(above=(tree.Leaf(expr),))),
     (sp.Symbol, _symbol),
     (sp.NumberSymbol, lambda _, expr: Factors(constants={expr: sp.S.One})),
     (sp.Indexed, _entry),
-    (sp.KroneckerDelta, _delta),
+    (sp.KroneckerDelta, lambda self, d: Factors(above=(tree.Delta(*sorted(d.args, key=self.names.index_place)),))),
     (sp.Add, _add),
     (sp.Mul, lambda self, expr: reduce(mul, map(self.factors, expr.args), Factors())),
     (sp.Pow, _power),
