@@ -65,20 +65,13 @@ class _Request:
     reduction: str = ""
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A derivation, and the files in which its loss is written."""
-
-    derivation: Derivation
-    files: tuple[Path, ...]
-
-
 @cache
-def _found(request: _Request) -> _Found:
-    """Derived once in a build (in each process of a parallel one), however often a page shows it."""
+def _found(request: _Request) -> tuple[Derivation, tuple[Path, ...]]:
+    """A derivation, and the files in which its loss is written: derived once in a build (in each process of a parallel
+    one), however often a page shows it."""
     loss = find(request.loss, None, None, None)
     parameters: dict[str, Any] = {"reduction": request.reduction} if request.reduction else {}
-    return _Found(derive(loss, request.wrt or None, **parameters), written_in(request.loss, loss))
+    return derive(loss, request.wrt or None, **parameters), written_in(request.loss, loss)
 
 
 def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
@@ -125,10 +118,10 @@ def _request(loss: str, env: BuildEnvironment, wrt: tuple[str, ...] = (), reduct
 def _noted(request: _Request, env: BuildEnvironment) -> Derivation:
     """The derivation; the page is read again when its loss, or symgrad, has changed."""
     env.metadata[env.docname][FINGERPRINT] = _fingerprint()
-    found = _found(request)
-    for file in found.files:
+    derivation, files = _found(request)
+    for file in files:
         env.note_dependency(file)
-    return found.derivation
+    return derivation
 
 
 def _fail(error: SymgradError, location: str, env: BuildEnvironment) -> None:
