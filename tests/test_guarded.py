@@ -6,7 +6,7 @@ import pytest
 from sympy import Expr, Rational, Sum, acos, asin, cosh, exp, log, sin, sinh, sqrt, tan
 
 from symgrad.codegen.guarded import bounds_what_may_be_infinite, branches_guarded, guarded, weighted_guarded
-from symgrad.codegen.kernels import expm1, log1p
+from symgrad.codegen.kernels import expm1, log1p, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import Array, Axis
@@ -154,3 +154,35 @@ def test_bounds_of_what_may_be_infinite(rhs: Expr, expected: bool) -> None:
     """v is a logarithm, q made of it, u is finite."""
     given = assignments((v, log(x)), (q, v + 1), (u, x + 1), (L, Sum(rhs, n)))
     assert bounds_what_may_be_infinite(given) is expected
+
+
+mask = step(y, 0)
+OVERFLOWS: dict[str, tuple[Expr, Expr]] = {
+    "mask": (mask * v, weighted(mask, v)),
+    "no mask": (y * v, y * v),
+    "array that may vanish": (u * v, weighted(u, v)),
+    "power and more": (y * u * v**2, y * weighted(u, v**2)),
+    "all terms may vanish": ((mask + u) * v, weighted(mask + u, v)),
+    "one term may not": ((mask + y) * v, (mask + y) * v),
+    "choice of 0": (where(w, x, 0) * v, weighted(where(w, x, 0), v)),
+    "choice of 1": (where(w, x, 1) * v, where(w, x, 1) * v),
+    "larger than 0": (maximum(x, 0) * v, weighted(maximum(x, 0), v)),
+    "larger than 1": (maximum(x, 1) * v, maximum(x, 1) * v),
+    "relu": (relu(x) * v, weighted(relu(x), v)),
+    "comparison": (equal(x, y) * v, weighted(equal(x, y), v)),
+    "sum of masks": (Sum(step(Z, 0), k) * v, weighted(Sum(step(Z, 0), k), v)),
+    "made of what may overflow": (mask * p, weighted(mask, p)),
+    "made of what may vanish": (q * v, weighted(q, v)),
+    "nothing that may overflow": (mask * w * x, mask * w * x),
+    "in a function": (sin(mask * v), sin(weighted(mask, v))),
+}
+
+
+@pytest.mark.parametrize("function", [exp, sinh, cosh, tan])
+@pytest.mark.parametrize("name", OVERFLOWS)
+def test_what_may_overflow_is_weighted(name: str, function: type[Expr]) -> None:
+    given, expected = OVERFLOWS[name]
+    before = assignments((v, 1 + function(x)), (u, relu(y) * w), (p, v * x), (q, u * x))
+    last = Assignment(L, given, is_output=True)
+    assert branches_guarded([*before, last], ())[-1].rhs == expected
+    assert branches_guarded([*before, last], ("v", "p"))[-1].rhs == given

@@ -12,6 +12,7 @@ import pytest
 import symgrad
 from symgrad.array import logsumexp, relu, sigmoid, softmax
 from symgrad.codegen import runtime, scalar_runtime, to_source
+from symgrad.codegen.scalar_module import scalar_module
 from symgrad.steps import Record
 
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str, dict[str, int]]] = {
@@ -74,6 +75,19 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str, dict[str, int]]] = {
         "weights_of_all features_of_rows",
         {"N": 1},
     ),
+    "long lines": (
+        lambda the_only_features: np.sum(the_only_features**3) / 3,
+        "the_only_features: N",
+        "the_only_features",
+        {"N": 10},
+    ),
+    "negative numbers": (lambda x: np.sum((-0.5) * x ** (-1) + x**0.25), "x: N positive", "x", {"N": 1}),
+    "weighted products": (
+        lambda p, y, w: np.sum(w * (1 - y) * (2 - y) * np.log(p)),
+        "p: N, y: N probability, w: N",
+        "p",
+        {"N": 1},
+    ),
     "weights": (
         lambda z, w: np.log(np.sum(w * np.exp(z))) / np.sum(w),
         "z: N, w: N nonnegative",
@@ -99,3 +113,8 @@ def test_modules_as_they_are_written(name: str, target: str, golden: Callable[[s
     copied = sorted(part[len("def ") : part.index("(")] for part in parts if part.startswith(tuple(COPIED)))
     own = [part for part in parts if not part.startswith(tuple(COPIED))]
     golden(f"module_{target}_{name.replace(' ', '_')}.py", "\n\n\n".join([*own, f"# with {', '.join(copied)}"]) + "\n")
+
+
+def test_entries_of_a_function_that_is_called(golden: Callable[[str, str], None]) -> None:
+    source = scalar_module(record("names"), "f", PROGRAMS["names"][3], (), "_entries")
+    golden("module_that_calls.py", source[source.index("    dtype_ =") : source.index("def _called")])

@@ -82,7 +82,7 @@ def _ready(z, y, k):
     )
 
 
-f = _called(f)
+f = _called(_quiet(f))
 
 
-# with _called, _checked, _common, _dot, _fit, _real, _sigmoid, _summed, _weighted, _within
+# with _called, _checked, _common, _dot, _fit, _quiet, _real, _sigmoid, _summed, _weighted, _within

@@ -76,7 +76,7 @@ def _ready(p, y):
     )
 
 
-f = _called(f)
+f = _called(_quiet(f))
 
 
-# with _called, _checked, _common, _dot, _fit, _real, _summed, _weighted, _within
+# with _called, _checked, _common, _dot, _fit, _quiet, _real, _summed, _weighted, _within
