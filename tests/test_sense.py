@@ -48,7 +48,7 @@ FAULTS: dict[str, tuple[Expr, str]] = {
     "part of an axis": (Sum(v[n], (n, 0, 3)), "is not a sum over whole axes"),
     "axes in another order": (Sum(B[n, m], n) * B[n, m].base[m, n], "do not run over the axes of B"),
     "another array": (OTHER[n], "is not of the arrays of the program"),
-    "axes in a delta": (KroneckerDelta(n, m, evaluate=False), "compares indices of different axes"),
+    "axes in a delta": (KroneckerDelta(n, m, evaluate=False), "does not compare two indices of one axis"),
     "a selection along an index that its row lacks": (selection(v[n], k), "is no index of"),
     "a selection of what is no row": (selection(OTHER[n], n), "is not of the arrays"),
     "an index for a number": (n * v[n], "is used as a number"),
@@ -134,3 +134,9 @@ def test_two_adjoints_have_different_names() -> None:
 # Symbols that look like an entry are none.
 def test_a_symbol_of_the_same_name_is_not_the_scalar() -> None:
     assert NOTATION.fault_of(Symbol("t")) and NOTATION.fault_of(Symbol("Z"))
+
+
+@pytest.mark.parametrize("delta", [KroneckerDelta(n, 0), KroneckerDelta(n, Symbol("i", integer=True))])
+def test_a_delta_compares_two_indices(delta: Expr) -> None:
+    fault = NOTATION.fault_of(delta * v[n])
+    assert fault and "does not compare two indices of one axis" in fault

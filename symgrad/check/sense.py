@@ -84,8 +84,9 @@ class Notation:
         if isinstance(expr, (Indexed, Symbol)) and not isinstance(expr, Idx):
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
-            axes = {axis_name(i) for i in expr.args if self._is_index(i)}
-            return None if len(expr.args) == 2 and len(axes) == 1 else f"{expr} compares indices of different axes"
+            axes = {axis_name(i) if self._is_index(i) else None for i in expr.args}
+            is_one = len(expr.args) == 2 and len(axes) == 1 and None not in axes
+            return None if is_one else f"{expr} does not compare two indices of one axis"
         if isinstance(expr, Sum):
             indices = [limit[0] for limit in expr.limits]
             if not all(self._is_index(i) and limits == [0, i.upper] for i, *limits in expr.limits):
