@@ -303,3 +303,14 @@ def test_relative_entropy_of_what_has_zeros() -> None:
     assert gradient == pytest.approx(-p / q)
     value, _ = gradient_of(lambda p, q: np.sum(xlogy(p, p) - p * q), "p: C, q: C", "q", p, q)
     assert value == pytest.approx(np.sum(xlogy(p, p) - p * q))
+
+
+def test_a_logsumexp_in_a_function() -> None:
+    S = np.array([[800.0, 1], [-800, -900], [0, 1]])
+    value, gradient = gradient_of(lambda S: np.sum(symgrad.array.softplus(logsumexp(S, axis=1))), "S: N C", "S", S)
+    row = np.log(1 + np.e)
+    assert value == pytest.approx(800 + np.logaddexp(0, row))
+    third = sigmoid(row) * np.array([1, np.e]) / (1 + np.e)
+    assert gradient == pytest.approx(np.array([[1, 0], [0, 0], third]), abs=1e-14)
+    value, gradient = gradient_of(lambda S: np.sum(np.tanh(logsumexp(S, axis=1))), "S: N C", "S", S)
+    assert value == pytest.approx(np.tanh(row)) and np.isfinite(gradient).all()

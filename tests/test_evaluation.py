@@ -161,7 +161,7 @@ def evaluate(expr: Expr, indices: tuple[Expr, ...], arrays: dict[str, np.ndarray
 def test_cross_entropy_reads_as_a_text_book_would() -> None:
     derivation = symgrad.derive("softmax_cross_entropy")
     largest, shifted, relative = Array("Z_max", (N,)), Array("Z_shifted", (N, C)), Array("E", (N, C), positive=True)
-    kept = Array("S_shifted", (N,))
+    kept = Array("S_shifted", (N,), positive=True)
     record = derivation.evaluation.record
     choice = record.steps[0]
     assert choice.number == len(derivation.steps) + 1
@@ -179,7 +179,7 @@ def test_cross_entropy_reads_as_a_text_book_would() -> None:
 
 
 def test_log_sum_exp_and_softplus() -> None:
-    largest, kept = Array("Z_max", (N,)), Array("S_shifted", (N,))
+    largest, kept = Array("Z_max", (N,)), Array("S_shifted", (N,), positive=True)
     assert line(lines("log_sum_exp"), log(S[n])).after == largest[n] + log(kept[n])
     assert line(lines("softplus"), log(1 + exp(Z[n, k]))).after == Z[n, k] + log(1 + exp(-Z[n, k]))
     z, q = Array("z", (N,)), Array("p", (N,))

@@ -182,16 +182,25 @@ def _over_exponentials(expr: Basic) -> Expr:
 
 
 def exponents_of(expr: Expr) -> list[Expr]:
-    """The exponents of a sum of several exponentials and positive numbers, but for 1 + exp(u); of others none."""
+    """The exponents of a sum of several exponentials, of their multiples by positive arrays, and of positive numbers,
+    but for 1 + exp(u); of others none."""
     if not isinstance(expr, Add) or _softplus_argument(expr) is not None:
         return []
     found: list[Expr] = []
     for term in sorted(expr.args, key=lambda term: term.sort_key()):
-        number, kernel = term.as_coeff_Mul()
-        if not number.is_positive or not (kernel == 1 or isinstance(kernel, exp)):
+        number, rest = term.as_coeff_Mul()
+        kernels = [f for f in Mul.make_args(rest) if isinstance(f, exp)]
+        others = [f for f in Mul.make_args(rest) if f not in kernels and f != 1]
+        if not number.is_positive or (others and not (kernels and all(map(_is_positive_entry, others)))):
             return []
-        found.append(Add(log(number) if number != 1 else S.Zero, *kernel.args[:1]))
+        logs = (log(f) for f in (number, *others) if f != 1)
+        found.append(Add(*logs, *(kernel.args[0] for kernel in kernels)))
     return found
+
+
+def _is_positive_entry(factor: Expr) -> bool:
+    """Whether a factor is an entry of an array that is positive, such as a sum of exponentials relative to one."""
+    return isinstance(factor, (Indexed, Symbol)) and bool(factor.is_positive) and not factor.is_integer
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
@@ -253,7 +262,7 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
             terms.append(power * logaddexp(0, u))
         elif exponents := exponents_of(base):
             terms.append(power * reduce(logaddexp, exponents))
-        elif _is_positive(base, known):
+        elif is_positive(base, known):
             terms.append(power * log(base))
             continue
         else:
@@ -283,15 +292,15 @@ def _is_exponential(factor: Expr) -> bool:
     return isinstance(factor, exp) or isinstance(base, sigmoid) or _softplus_argument(base) is not None
 
 
-def _is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
+def is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
     """Whether an expression is positive by its structure: an exponential, a positive array, a sum."""
     if isinstance(expr, (exp, sigmoid)) or expr.is_positive:
         return True
     if isinstance(expr, (Indexed, Symbol)):
         name = name_of(expr)
-        return name in known and not known[name].over and _is_positive(known[name].rhs, known)
+        return name in known and not known[name].over and is_positive(known[name].rhs, known)
     if isinstance(expr, Sum):
-        return _is_positive(expr.function, known)
+        return is_positive(expr.function, known)
     if isinstance(expr, (Add, Mul)):
-        return all(_is_positive(arg, known) for arg in expr.args)
-    return isinstance(expr, Pow) and _is_positive(expr.base, known)
+        return all(is_positive(arg, known) for arg in expr.args)
+    return isinstance(expr, Pow) and is_positive(expr.base, known)

@@ -17,6 +17,7 @@ from symgrad.canonical import canonical
 from symgrad.codegen.guarded import branches_guarded
 from symgrad.codegen.kernels import (
     exponents_of,
+    is_positive,
     logs_opened,
     norms_opened,
     rebuilt,
@@ -166,9 +167,10 @@ class _Rewriter:
         is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
         entry = given.entry
         if is_kept:
-            entry = entry_of(fresh(f"{given.name}_shifted", self._taken), given.indices)
+            name = fresh(f"{given.name}_shifted", self._taken)
+            entry = entry_of(name, given.indices, positive=is_positive(rest, self._known))
             self._relative.keep(given.entry, scale, entry)
-        rest = self._relative.in_largest(rest if is_kept else scale * rest)
+        rest = without_overflow(self._relative.in_largest(rest if is_kept else scale * rest))
         for old, new in logs.items():
             rest = unfolded(rest, stand_ins[old], new)
         return Rewriting(
