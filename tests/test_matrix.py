@@ -108,6 +108,7 @@ FORMS: dict[str, tuple[Expr, str, Expr]] = {
         Choice(each(is_above, u.matrix) * ones(1, C.size), z, 0 * ones(N.size, C.size)).T * ones(N.size),
     ),
     "a choice of numbers": (where(step(tau, 0), tau, 1), "", where(step(tau, 0), tau, 1)),
+    "a choice of a sum of numbers": (where(step(tau, 0), Sum(tau, k), 1), "", where(step(tau, 0), C.size * tau, 1)),
     "a delta": (KroneckerDelta(k, j), "kj", Identity(C.size)),
     "a delta less": (KroneckerDelta(k, j) - A[j, k], "kj", Identity(C.size) - a.T),
     "a weight on rows": (Sum(u[n] * Z[n, k], n), "k", z.T * u.matrix),
