@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from catalogue import NAMES, derived, derived_from
 from classifier import LOSSES
@@ -58,6 +59,7 @@ from sympy import (
     tanh,
 )
 
+import symgrad
 from symgrad.derive import derive_record
 from symgrad.notation import Array, Axis
 from symgrad.render.latex import escaped, expression_latex, sentence, to_latex
@@ -255,3 +257,13 @@ def test_hostile_words_compile(tmp_path: Path) -> None:
 def test_arrays_of_more_than_two_axes_are_said_to_have_no_matrix_form() -> None:
     page = to_latex(layout(derive_record(ZOO["tensor_form"][0](), ("T",))))
     assert r"\(T\) has three axes: index notation only." in page and r"t_{ijk}" in page
+
+
+def test_a_case_that_begins_with_a_relation() -> None:
+    @symgrad.loss(shapes="v: N, w: N", wrt="w")
+    def relation_first(v, w):
+        return np.sum(np.where(v > 1, (v > 2) * w, 3 * w))
+
+    derivation = symgrad.derive(relation_first)
+    assert r"\begin{cases} {}[v_{m} > 2]" in derivation.to_latex()
+    assert derivation.to_html() and derivation.to_mathml()

@@ -161,11 +161,16 @@ class LatexPrinter(Printer):
     def show_Cases(self, node: tree.Cases, _: bool) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)
         rows = (f"{self.show(c.value)} & {words}" for c, words in zip(node.cases, when, strict=True))
-        return r"\begin{cases} " + r" \\ ".join(rows) + r" \end{cases}"
+        return r"\begin{cases} " + r" \\ ".join(map(_row, rows)) + r" \end{cases}"
 
     def show_Grid(self, node: tree.Grid, _: bool) -> str:
         rows = (" & ".join(map(self.show, row)) for row in node.rows)
-        return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
+        return r"\begin{pmatrix} " + r" \\ ".join(map(_row, rows)) + r" \end{pmatrix}"
+
+
+def _row(cells: str) -> str:
+    """A row: with a bracket at its beginning TeX takes what is in it for a length, others for an alignment."""
+    return f"{{}}{cells}" if cells.startswith("[") else cells
 
 
 def letters(name: str) -> str:
