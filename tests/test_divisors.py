@@ -62,6 +62,7 @@ KNOWN |= {
     "what an arcsine is differentiated by": (asin(u), 1 / (1 - u**2)),
     "what an arccosine is differentiated by": (acos(u), 1 / sqrt(1 - u**2)),
     "the root of a norm": (root(BASE), root(BASE)),
+    "what is positive for all values": (u, log(1 + u**2) / (exp(u) + 1)),
     "a branch": (where(above, 1 / v, 0), where(above, 1 / v, z)),
     "a branch in other letters": (where(above, 1 / v, 0), where(free, 1 / V[m], z)),
     "a branch with no letter of its condition": (where(above, 1 / TOTAL, 0), where(above, 1 / TOTAL, 0)),
