@@ -67,8 +67,6 @@ PAGE_USES = {
     r"\lineskiplimit": r"\parbox[t]{0.3\linewidth}{\lineskiplimit=3pt a}",
     r"\newline": r"a \newline b",
     r"\tag": r"\begin{flalign*} a &= b && c \tag{1} \end{flalign*}",
-    r"\[": r"\[a\]",
-    r"\]": r"\[a\]",
     r"\(": r"\(a\)",
     r"\)": r"\(a\)",
     **{sign: rf"a {sign} b" for sign in (r"\textbackslash", r"\textasciitilde", r"\textasciicircum", r"\dots")},
