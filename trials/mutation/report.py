@@ -58,12 +58,12 @@ def pages(
     random sample."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     explained, unexplained = [], []
-    for mutant, result in left:
+    for mutant, _ in left:
         found = next((reason for reason in reasons if reason.fits(mutant)), None)
         if found:
             explained.append((mutant, found))
         else:
-            unexplained.append((mutant, result))
+            unexplained.append(mutant)
     figures = [
         _summary(mutants, results, len(explained), len(unexplained), drawn),
         _modules(mutants, results, {mutant for mutant, _ in explained}),
@@ -73,7 +73,7 @@ def pages(
         "Those of the mutants of [the evidence](../evidence.md) that were run and that no test noticed.",
         _explained(explained),
         "## Survivors without a reason",
-        _listed((m, r.outcome) for m, r in unexplained) or "None.",
+        _listed(unexplained) or "None.",
         _stale(reasons, results) if len(results) == len(mutants) else "",
     ]
     found = {"mutation": figures, "survivors": survivors}
@@ -142,19 +142,32 @@ def _added(rows: list[tuple[str, int, int, int, int, int, int]]) -> list[int]:
 
 
 def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
-    parts = ["## Survivors that are harmless"]
+    """The reasons, each with the functions that it is about: the lines themselves stand in ``harmless.toml``."""
+    parts = [
+        "## Survivors that are harmless",
+        "For each reason the functions in which it holds, and of how many mutants; their lines are in"
+        " `trials/mutation/harmless.toml`.",
+    ]
     for kind, meaning in KINDS.items():
-        of_kind = [(mutant, reason.why) for mutant, reason in explained if reason.kind == kind]
-        if of_kind:
-            parts += [f"### {meaning[0].upper()}{meaning[1:]}: {len(of_kind)}", _listed(of_kind)]
+        functions: dict[str, Counter[str]] = {}
+        for mutant, reason in explained:
+            if reason.kind == kind:
+                functions.setdefault(reason.why, Counter())[_at(mutant)[0]] += 1
+        if functions:
+            count = sum(places.total() for places in functions.values())
+            rows = [
+                (why, ", ".join(f"`{place}`" + f" ({n})" * (n > 1) for place, n in sorted(places.items())))
+                for why, places in sorted(functions.items())
+            ]
+            parts += [f"### {meaning[0].upper()}{meaning[1:]}: {count}", page.table(("reason", "functions"), rows)]
     return "\n\n".join(parts)
 
 
-def _listed(rows: Iterable[tuple[Mutant, str]]) -> str:
-    """Mutants, each as its line before and after, with a word on it."""
+def _listed(mutants: Iterable[Mutant]) -> str:
+    """Mutants, each as its line before and after."""
     lines = []
-    for mutant, word in sorted(rows, key=lambda row: row[0].key):
-        lines += [f"- `{_at(mutant)[0]}`: {word}", "  ```diff", f"  - {mutant.before}", f"  + {mutant.after}", "  ```"]
+    for mutant in sorted(mutants, key=lambda mutant: mutant.key):
+        lines += [f"- `{_at(mutant)[0]}`", "  ```diff", f"  - {mutant.before}", f"  + {mutant.after}", "  ```"]
     return "\n".join(lines)
 
 
