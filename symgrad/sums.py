@@ -39,8 +39,9 @@ MOST_PARTS = 20_000
 def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
     """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums in order.
 
-    With ``opened=False`` a bracket such as (1 - delta), which leaves an entry out of a sum, stays closed: numbers lose
-    digits when the entry is first added and then subtracted.
+    A bracket (1 - delta), which leaves an entry out of a sum, stays closed: so the sum is read, and numbers would lose
+    digits if the entry were first added and then subtracted.  With ``opened=False`` so does any bracket that has
+    terms without a delta.
     """
     return canonical(_rebuild(freshen(expr), axis, opened))
 
@@ -111,11 +112,26 @@ def _split(expr: Basic) -> Expr:
 
 
 def has_delta(expr: Basic, axis: str) -> bool:
-    """Whether a delta in ``expr`` has an index over ``axis`` that a sum binds."""
-    if not expr.has(KroneckerDelta):
-        return False
-    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
-    return any(set(delta.args[:2]) & bound for delta in expr.atoms(KroneckerDelta))
+    """Whether a delta in ``expr`` has an index over ``axis`` that a sum binds, and will be summed away."""
+    found = deltas(expr)
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis} if found else ()
+    return any(set(delta.args[:2]) & set(bound) for delta in found)
+
+
+def deltas(expr: Basic) -> set[KroneckerDelta]:
+    """The deltas in ``expr``, but for those that leave an entry out of a sum of something."""
+    if isinstance(expr, KroneckerDelta):
+        return {expr}
+    if not expr.has(KroneckerDelta) or leaves_out(expr):
+        return set()
+    is_count = isinstance(expr, Sum) and leaves_out(expr.function)
+    return expr.atoms(KroneckerDelta) if is_count else set().union(*map(deltas, expr.args))
+
+
+def leaves_out(bracket: Basic) -> bool:
+    """Whether a bracket is 1 - delta, with a delta or several, or minus that."""
+    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, Add) else ()
+    return any(all(isinstance(factor, KroneckerDelta) for factor in Mul.make_args(rest)) for rest in rests)
 
 
 def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
@@ -148,7 +164,8 @@ def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
         if isinstance(factor, where) and _waits(factor, waiting):
             apart = deltas_apart(factor)
             return _multiplied_out(body / factor * apart, waiting, opened) if apart != factor else [body]
-        if isinstance(factor, Add) and (any if opened else all)(_waits(term, waiting) for term in factor.args):
+        is_opened = isinstance(factor, Add) and not leaves_out(factor)
+        if is_opened and (any if opened else all)(_waits(term, waiting) for term in factor.args):
             others = body / factor
             return [t for term in factor.args for t in _multiplied_out(others * term, waiting, opened)]
     return [body]
@@ -167,7 +184,7 @@ def deltas_apart(choice: where) -> Expr:
 
 
 def _waits(expr: Basic, waiting: set[Idx]) -> bool:
-    return any(set(delta.args[:2]) & waiting for delta in expr.atoms(KroneckerDelta))
+    return any(set(delta.args[:2]) & waiting for delta in deltas(expr))
 
 
 def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set[Idx]]:
@@ -221,6 +238,9 @@ def _single(body: Expr, index: Idx) -> Expr:
     """The sum over one index of a product in which every factor has the index, nested sums merged."""
     if body == 1:
         return index.upper + 1
+    if leaves_out(body):
+        counted = (_picked(term, {index}, {index}) for term in body.args)
+        return Add(*(_sum_of_product(term, left) for term, left in counted))
     if isinstance(body, Sum):
         return sum_over(body.function, (*bound_indices(body), index))
     return sum_over(body, (index,))

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from sympy import Expr, KroneckerDelta, Rational, Sum, exp, sin
+from sympy import Expr, Rational, Sum, exp, sin
 
 from symgrad import derive, loss
 from symgrad.codegen.masked import masks_taken_in, weights_of
@@ -96,19 +96,6 @@ def test_products_of_masks_and_exponentials_are_written_out(product: Expr, expec
 def test_an_output_keeps_its_name() -> None:
     given = [Assignment(a, w * exp(y), is_output=True), Assignment(L, total, is_output=True)]
     assert masks_taken_in(given, {"w"}, f)[1].rhs == total
-
-
-def test_all_less_one_is_masked_by_the_others() -> None:
-    def entry(i: object, j: object) -> Expr:
-        return Array("U", (N, N))[i, j]
-
-    delta = KroneckerDelta(n, m)
-    other = exp(entry(n, m))
-    for own in (exp(entry(n, n)), exp(entry(m, m))):
-        (made,) = masks_taken_in([Assignment(L, y + other - delta * own)], (), f)
-        assert made.rhs == y + (1 - delta) * exp(where(1 - delta, entry(n, m), f))
-    for left in (other + delta * exp(entry(n, n)), other - delta * exp(entry(m, n) * 2), y - delta * y):
-        assert masks_taken_in([Assignment(L, left)], (), f)[0].rhs == left
 
 
 def test_weights_are_what_is_declared() -> None:

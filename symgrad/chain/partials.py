@@ -10,7 +10,6 @@ from sympy import (
     Expr,
     Function,
     Integer,
-    KroneckerDelta,
     Mul,
     Pow,
     Sum,
@@ -33,7 +32,7 @@ from symgrad.passes.fold import fold, fold_sums, quotients_named, spread
 from symgrad.program import Program
 from symgrad.rules import Rule, nonzero_because
 from symgrad.steps import Condition, Partial, Subject, Value
-from symgrad.sums import contract, has_delta, is_multiplied_out_soon, multiplied_out
+from symgrad.sums import contract, deltas, has_delta, is_multiplied_out_soon, multiplied_out
 
 
 def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
@@ -145,7 +144,7 @@ def _defined(program: Program, entry: Expr) -> str | None:
 
 def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
     """Deltas summed away axis by axis, then the line in named arrays."""
-    for axis in writer.program.axes:
+    for axis in writer.program.axes * 2:  # those in a sum over another axis can be reached when that is gone
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
@@ -186,7 +185,7 @@ def _delta_reason(before: Expr, axis: str) -> str:
     """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
     bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
-    for delta in sorted(before.atoms(KroneckerDelta), key=lambda delta: delta.sort_key()):
+    for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
         ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
         for gone, kept in sorted(ends, key=lambda pair: str(pair[0]) in picked)[:1]:
             picked.setdefault(str(gone), set()).add(str(kept))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, S, Sum, exp
+from sympy import Expr, Indexed, Mul, S, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator
@@ -18,7 +18,7 @@ from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import equal, where
-from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
+from symgrad.notation import array_names, bound_indices, free_indices, name_of, sum_over
 from symgrad.program import Program
 
 
@@ -33,7 +33,7 @@ def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], 
     count."""
     masked = _Masked(weights, floor)
     products = {a.name: a for a in assignments if not a.is_output and _is_kept(a) and masked(a.rhs) != a.rhs}
-    return [replace(a, rhs=masked(_collected(written_out(a.rhs, products)))) for a in assignments]
+    return [replace(a, rhs=masked(written_out(a.rhs, products))) for a in assignments]
 
 
 def _is_kept(assignment: Assignment) -> bool:
@@ -87,19 +87,3 @@ class _Masked:
     def _counts(self, mask: Expr) -> bool:
         """Whether a factor is 0 where what it multiplies does not count."""
         return name_of(mask) in self._weights if isinstance(mask, Indexed) else is_mask(mask) and is_indicator(mask)
-
-
-def _collected(expr: Basic) -> Expr:
-    """``expr`` with t - delta t, the second term with the one index for the other, as (1 - delta) t."""
-    made = rebuilt(expr, _collected)
-    if not isinstance(made, Add):
-        return made
-    terms = list(made.args)
-    for term in made.args if made.has(exp) else ():
-        for delta in (f for f in Mul.make_args(term) if isinstance(f, KroneckerDelta)):
-            i, j = delta.args[:2]
-            picked = -term / delta
-            whole = next((t for t in terms if t != term and picked in (replaced(t, {i: j}), replaced(t, {j: i}))), None)
-            if whole is not None and term in terms:
-                terms = [t for t in terms if t not in (whole, term)] + [(1 - delta) * whole]
-    return Add(*terms)

@@ -196,10 +196,10 @@ def powered(base: tree.Node, exponent: Expr) -> tree.Node:
 def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_written: bool = False) -> Factors:
     """A sum of terms: its common content, and one bracket that holds the rest.
 
-    The bracket is turned so that its leading term is positive.  At the top of a line, where no product
-    surrounds the sum, it is not turned, a positive term comes first if there is one, and content is left in
-    the terms where pulling it out would leave other fractions behind.  With ``as_written``, a bracket whose signs
-    differ is never turned.
+    The bracket is turned so that its leading term is positive, but for (1 - delta), which leaves entries out. At the
+    top of a line, where no product surrounds the sum, it is not turned, a positive term comes first if there is one,
+    and content is left in the terms where pulling it out would leave other fractions behind. With ``as_written``, a
+    bracket whose signs differ is never turned.
     """
     content = common_content(terms, spread=not top)
     if top and any(_has_fraction(t.divided(content)) for t in terms):
@@ -212,7 +212,9 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
     else:
         shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
     plain = mixed and (as_written or (top and content.number == 1 and not content.constants))
-    turned = shown[0][1] and not plain
+    delta_signs = [negative for term, negative in shown if isinstance(term, tree.Delta)]
+    leaves_out = mixed and len(delta_signs) == len(shown) - 1 == 1 and any(is_constant(term) for term, _ in shown)
+    turned = not delta_signs[0] if leaves_out else shown[0][1] and not plain
     if turned:
         content = replace(content, number=-content.number)
     signed = [tree.Minus(term) if negative != turned else term for term, negative in shown]

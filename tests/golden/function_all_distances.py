@@ -10,8 +10,6 @@ def f(Z):
     L = np.add.reduce(np.exp(-np.add.reduce((Z.T[:, :, None] - Z.T[:, None, :]) ** 2)), axis=None)
 
     part1 = np.add.reduce(np.exp(-np.add.reduce((Z[:, :, None] - Z.T) ** 2, axis=1)), axis=1)
-    part2 = np.add.reduce(np.exp(-np.add.reduce((Z.T - Z[:, :, None]) ** 2, axis=1)), axis=1)
-    part3 = np.exp(-np.add.reduce((Z[:, :, None] - Z.T) ** 2, axis=1)) @ Z - Z * part1[:, None]
-    part4 = np.exp(-np.add.reduce((Z.T - Z[:, :, None]) ** 2, axis=1)) @ Z - Z * part2[:, None]
-    dZ = 2 * (part3 + part4)
+    part2 = 4 * (np.exp(-np.add.reduce((Z[:, :, None] - Z.T) ** 2, axis=1)) @ Z)
+    dZ = part2 - 4 * Z * part1[:, None]
     return L, Gradients(Z=dZ)

@@ -20,6 +20,6 @@ def f(Z, M, tau=0.1):
     L = np.add.reduce(np.add.reduce(M * (logden[:, None] - S), axis=1) / np.add.reduce(M, axis=1))
 
     part2 = E * (1 - np.eye(N, dtype=Z.dtype)).T / S1_shifted[:, None]
-    G_S = part2 - M / np.add.reduce(M, axis=1, keepdims=True)
-    dZ = (G_S.T @ Z + G_S @ Z) / tau
+    G = part2 - M / np.add.reduce(M, axis=1, keepdims=True)
+    dZ = (G.T @ Z + G @ Z) / tau
     return L, Gradients(Z=dZ)
