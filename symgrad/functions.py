@@ -301,7 +301,9 @@ MEANINGS: dict[type[Function], Meaning] = {
         "a norm, the root of a sum of squares, has the derivative 0 where it is 0: 1/0 counts as 0 there, as in norm "
         "and cdist of PyTorch",
     ),
-    reciprocal: Meaning("", "", "reciprocal", _operator("reciprocal"), lambda x: 1 / x if x else 0),
+    reciprocal: Meaning(
+        "_reciprocal({})", "_reciprocal({})", "reciprocal", _operator("reciprocal"), lambda x: 1 / x if x else 0
+    ),
     where: Meaning(
         "np.where({}, {}, {})",
         "{1} if {0} else {2}",

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, sqrt, tanh
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
-from symgrad.functions import equal, reciprocal, root, step, where
+from symgrad.functions import equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 
 
@@ -34,6 +34,10 @@ class expm1(Function):  # type: ignore[misc]
     """exp(u) - 1."""
 
 
+class nonzero(Function):  # type: ignore[misc]
+    """u that is positive, or 1 where u was rounded to 0."""
+
+
 class weighted(Function):  # type: ignore[misc]
     """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
 
@@ -43,6 +47,7 @@ MEANINGS: Mapping[type[Basic], Callable[..., Expr]] = {
     sigmoid: lambda u: 1 / (1 + exp(-u)),
     log1p: lambda u: log(1 + u),
     expm1: lambda u: exp(u) - 1,
+    nonzero: lambda u: u,
     weighted: Mul,
 }
 
@@ -69,17 +74,6 @@ def numbers_chosen(expr: Basic) -> Expr:
         return made
     condition, one, other = made.args
     return other + (one - other) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
-
-
-def norms_opened(expr: Basic) -> Expr:
-    """``expr`` with norms as roots, and what is divided by them as a choice."""
-    made = rebuilt(expr, norms_opened)
-    if isinstance(made, root):
-        return sqrt(made.args[0])
-    if isinstance(made, reciprocal):
-        is_zero = equal(made.args[0], 0)
-        return where(is_zero, S.Zero, 1 / where(is_zero, S.One, made.args[0]))
-    return made
 
 
 def _is_relation(expr: Expr) -> bool:
@@ -157,6 +151,11 @@ def _differences_taken_in(expr: Expr) -> Expr:
 def _over_exponentials(expr: Basic) -> Expr:
     """``expr``, if it is a product that is divided by a sum of exponentials, without that sum: exp(v)/(exp(a) + exp(b))
     is sigmoid(a - b) where v is a, and exp(v - logaddexp(a, b)) where it is anything else."""
+    outside = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
+    for total in (f for f in Mul.make_args(expr) if outside and isinstance(f, Sum)):
+        if any(p.exp.is_negative and exponents_of(p.base) for p in total.function.atoms(Pow)):
+            rest = Mul(*(f for f in expr.args if f not in outside and f != total))
+            return rest * sum_over(Mul(*outside, total.function), bound_indices(total))
     below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
     for factor in Mul.make_args(expr):
         base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
@@ -220,6 +219,10 @@ def _sigmoid_products(expr: Mul) -> Expr:
             if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
                 rest = Mul(*(f for f in expr.args if f not in (factor, other)))
                 return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
+    for bracket in (f for f in expr.args if isinstance(f, Add) and f.has(exp) and expr.has(sigmoid)):
+        opened = Add(*(_sigmoid_products(expr / bracket * term) for term in bracket.args))
+        if not opened.has(exp):
+            return opened
     return expr
 
 

@@ -32,7 +32,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import parted
 from symgrad.codegen.hoist import hoisted
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
 from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
@@ -56,6 +56,7 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     log1p: "math.log1p({})",
     logaddexp: "_logaddexp({}, {})",
     sigmoid: "_sigmoid({})",
+    nonzero: "_nonzero({})",
     weighted: "_weighted({}, {})",
 }
 

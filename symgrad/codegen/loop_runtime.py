@@ -314,6 +314,18 @@ def _weighted(weight: float, log: float) -> float:
 
 
 @njit(**_ENTRIES)
+def _reciprocal(x: float) -> float:
+    """1 / x, and 0 at 0."""
+    return 1 / x if x != 0 else 0.0
+
+
+@njit(**_ENTRIES)
+def _nonzero(x: float) -> float:
+    """x, which is positive, or 1 where it was rounded to 0."""
+    return x if x != 0 else 1.0
+
+
+@njit(**_ENTRIES)
 def _step(x: float, at_zero: float) -> float:
     """0 below zero, 1 above, at_zero at zero."""
     return 1.0 if x > 0 else float(at_zero) if x == 0 else 0.0

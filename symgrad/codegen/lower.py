@@ -17,7 +17,7 @@ from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Largest
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import Group, contracted
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, sigmoid, weighted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, nonzero, sigmoid, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
@@ -27,7 +27,7 @@ from symgrad.spelling import scientific
 from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 
-KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, sigmoid, weighted}
+KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, nonzero, sigmoid, weighted}
 """The functions that a target knows, or refuses by name."""
 CLOSE = Rational(1, 1000)
 """Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""

@@ -35,7 +35,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import is_weighted, parted
 from symgrad.codegen.contraction import is_matrix_product, is_pair
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
 from symgrad.codegen.memory import second_operand
 from symgrad.codegen.source_text import (
     INDENT,
@@ -61,6 +61,7 @@ ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
     log1p: "np.log1p({})",
     logaddexp: "np.logaddexp({}, {})",
     sigmoid: "_sigmoid({})",
+    nonzero: "_nonzero({})",
     weighted: "_weighted({}, {})",
 }
 NUMBER_FUNCTIONS = {function: m.python for function, m in MEANINGS.items() if m.python.startswith("math.")}

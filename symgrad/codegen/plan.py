@@ -26,6 +26,7 @@ from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
+from symgrad.codegen.underflow import slopes_kept_finite
 from symgrad.notation import array_names, name_of
 from symgrad.steps import Record
 
@@ -61,10 +62,9 @@ class Plan:
         inputs = {a.name for a in record.program.inputs}
         shifts = [part for part in equations.parts if isinstance(part, Shift)]
         shifted = {name_of(shift.exponent) for shift in shifts if shift.exponent.is_Indexed}
-        without = [
-            replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & shifted)) for a in poles_cancelled(chosen, taken)
-        ]
-        assignments = repeats_named(without, taken)
+        cancelled = slopes_kept_finite(poles_cancelled(chosen, taken), record.program, record.wrt, weights)
+        guarded = [replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & shifted)) for a in cancelled]
+        assignments = repeats_named(guarded, taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]

@@ -181,6 +181,16 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, small.dtype.type(1), small) / (1 + small)
 
 
+def _reciprocal(x: np.ndarray) -> np.ndarray:
+    """1 / x, and 0 where x is 0."""
+    return np.divide(1, x, out=np.zeros_like(x), where=x != 0)
+
+
+def _nonzero(x: np.ndarray) -> np.ndarray:
+    """x, which is positive, or 1 where it was rounded to 0."""
+    return np.where(x == 0, x.dtype.type(1), x)
+
+
 def _step(x: np.ndarray, at_zero: float) -> np.ndarray:
     """0 below zero, 1 above, at_zero at zero, in the dtype of x."""
     x = np.asarray(x)

@@ -33,7 +33,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.body import dtype_of, held
 from symgrad.codegen.build import parted, reading_order, reduced
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, sigmoid, weighted
+from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
 from symgrad.codegen.labels import labelled
 from symgrad.codegen.lower import Lowered, Lowering
 from symgrad.codegen.module import assembled, checked_inputs, domain_checks, labels_as_rows, main_function, tables_of
@@ -73,6 +73,7 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     log1p: "_log1p({})",
     logaddexp: "_logaddexp({}, {})",
     sigmoid: "_sigmoid({})",
+    nonzero: "_nonzero({})",
 }
 ZERO, ONE = Source("0"), Source("1")
 Place = Mapping[Idx, int]

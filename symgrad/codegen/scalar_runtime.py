@@ -45,6 +45,16 @@ def _expm1(x: float) -> float:
         return math.inf
 
 
+def _reciprocal(x: float) -> float:
+    """1 / x, and 0 at 0."""
+    return 1 / x if x != 0 else 0.0
+
+
+def _nonzero(x: float) -> float:
+    """x, which is positive, or 1 where it was rounded to 0."""
+    return x if x != 0 else 1.0
+
+
 def _step(x: float, at_zero: float) -> float:
     """0 below zero, 1 above, at_zero at zero."""
     return 1.0 if x > 0 else at_zero if x == 0 else 0.0

@@ -19,7 +19,6 @@ from symgrad.codegen.kernels import (
     exponents_of,
     is_positive,
     logs_opened,
-    norms_opened,
     rebuilt,
     small_kept,
     without_overflow,
@@ -84,8 +83,7 @@ class Evaluated:
         lowest = {self.floor[()]: S.NegativeInfinity}
         shifts = [part for part in self.parts if isinstance(part, Shift)]
         bounded = {a.name for shift in shifts for a in shift.assignments()}
-        given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
-        return [replace(a, rhs=norms_opened(a.rhs)) for a in given]
+        return branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
 
 
 def evaluated(record: Record) -> Evaluated:

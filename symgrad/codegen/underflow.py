@@ -1,0 +1,93 @@
+"""Slopes of powers between 0 and 1 where the base was rounded to 0.
+
+The derivative of p**q has p**(q - 1), infinite where a positive p was rounded to 0, beside factors that vanish
+faster.  Such a power is taken as 1 there: what it multiplies is 0 already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp
+from sympy.core.basic import Basic
+
+from symgrad.codegen.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
+from symgrad.codegen.schedule import Assignment
+from symgrad.notation import array_names, name_of
+from symgrad.program import Program
+
+
+def slopes_kept_finite(
+    assignments: Sequence[Assignment], program: Program, wrt: Collection[str], weights: Collection[str]
+) -> list[Assignment]:
+    """The equations, with bases that may have been rounded to 0 as ``nonzero`` in the slopes of their powers.
+
+    Not where the loss itself divides by what the base is made of: then it is not finite either.  None of the inputs
+    ``weights`` is negative; those of ``wrt`` are differentiated, and may be 0 in truth.
+    """
+    known = {a.name: a for a in assignments if not a.over}
+    needed = {program.output}
+    for a in reversed(assignments):
+        needed |= array_names(a.rhs) if a.name in needed else set()
+    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow) if not p.exp.is_nonnegative]
+    divided = {name for p in powers for name in array_names(p.base)}
+    given = {array.name for array in program.inputs} - set(wrt)
+    small = _Small(known, given, weights, {name for name in weights if _is_at_most_one(program, name)})
+
+    def kept(expr: Basic) -> Expr:
+        made = rebuilt(expr, kept)
+        is_slope = isinstance(made, Pow) and made.exp.is_negative and bool((made.exp + 1).is_positive)
+        is_kept = is_slope and divided.isdisjoint(array_names(made.base)) and small.may_be(made.base)
+        return nonzero(made.base) ** made.exp if is_kept else made
+
+    return [a if a.name in needed else replace(a, rhs=kept(a.rhs)) for a in assignments]
+
+
+def _is_at_most_one(program: Program, name: str) -> bool:
+    """Whether the entries of an input are declared to be so."""
+    said = [a for a in program.assumptions if name in array_names(a.lhs)]
+    return any(a.is_one_hot or (a.domain is not None and a.domain.high <= 1) for a in said)
+
+
+@dataclass(frozen=True)
+class _Small:
+    """Tells what is positive by its structure, and may be rounded to 0: exponentials, and what is made of them.
+
+    The inputs ``given`` are not differentiated: where one is 0, so is the derivative of what it multiplies.  None of
+    ``weights`` is negative, and ``shares`` are at most 1.
+    """
+
+    known: Mapping[str, Assignment]
+    given: Collection[str]
+    weights: Collection[str]
+    shares: Collection[str]
+
+    def may_be(self, expr: Expr, is_term: bool = False) -> bool:
+        """Whether an expression is such; that of a sum must not cancel another."""
+        if isinstance(expr, (exp, sigmoid)):
+            return True
+        if isinstance(expr, (Indexed, Symbol)):
+            return name_of(expr) in self.known and self.may_be(self.known[name_of(expr)].rhs, is_term)
+        if isinstance(expr, Sum):
+            return self.may_be(expr.function, True)
+        if isinstance(expr, Add):
+            return isinstance(1 - expr, sigmoid) or all(self.may_be(term, True) for term in expr.args)
+        if isinstance(expr, Pow):
+            return bool(expr.exp.is_positive) and self.may_be(expr.base, is_term)
+        if isinstance(expr, logaddexp):
+            return bool(expr.args[0] == 0)
+        if isinstance(expr, log1p):
+            return self.may_be(expr.args[0], is_term)
+        factors = expr.args if isinstance(expr, Mul) else ()
+        small = [factor for factor in factors if self.may_be(factor, is_term)]
+        return bool(small) and all(f in small or self._is_harmless(f, is_term) for f in factors)
+
+    def _is_harmless(self, factor: Expr, is_term: bool) -> bool:
+        """Whether a factor leaves the others positive, or their derivative 0."""
+        if isinstance(factor, (Indexed, Symbol)) and name_of(factor) in self.given:
+            return not is_term or name_of(factor) in self.weights
+        rest = 1 - factor
+        if isinstance(factor, Add) and isinstance(rest, (Indexed, Symbol)) and name_of(rest) in self.given:
+            return not is_term or name_of(rest) in {*self.weights} & {*self.shares}
+        return bool(factor.is_positive) or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))
