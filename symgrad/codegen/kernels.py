@@ -131,8 +131,17 @@ def without_overflow(expr: Basic) -> Expr:
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Mul):
-        return _differences_taken_in(_sigmoid_products(made))
+        return _brackets_opened(_differences_taken_in(_sigmoid_products(made)))
     return made
+
+
+def _brackets_opened(expr: Expr) -> Expr:
+    """A product of sigmoids and a bracket with exponentials as a sum, where each term has a sigmoid for its own."""
+    for bracket in (f for f in Mul.make_args(expr) if isinstance(f, Add) and f.has(exp) and expr.has(sigmoid)):
+        opened = Add(*(_sigmoid_products(expr / bracket * term) for term in bracket.args))
+        if not opened.has(exp):
+            return opened
+    return expr
 
 
 def _differences_taken_in(expr: Expr) -> Expr:
@@ -219,10 +228,6 @@ def _sigmoid_products(expr: Mul) -> Expr:
             if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
                 rest = Mul(*(f for f in expr.args if f not in (factor, other)))
                 return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
-    for bracket in (f for f in expr.args if isinstance(f, Add) and f.has(exp) and expr.has(sigmoid)):
-        opened = Add(*(_sigmoid_products(expr / bracket * term) for term in bracket.args))
-        if not opened.has(exp):
-            return opened
     return expr
 
 
