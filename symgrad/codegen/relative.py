@@ -8,8 +8,8 @@ shift whose factor cancels in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations, product
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
@@ -17,7 +17,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.kernels import weighted
 from symgrad.codegen.schedule import Assignment, entries_in
-from symgrad.codegen.shift import Shift, written_out
+from symgrad.codegen.shift import Shift, shift_along, written_out
 from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
@@ -34,10 +34,24 @@ class Relative:
     """
 
     def __init__(self, shifts: Sequence[Shift]) -> None:
-        self._shifts = tuple(shifts)
+        self._shifts = list(shifts)
+        self._joint: list[Shift] = []
         self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
         self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
+
+    def join(self, expr: Expr, taken: set[str]) -> None:
+        """Find the shifts of sums in ``expr`` over exponentials times arrays that are kept relative: of both as one."""
+        for total in sorted(written_out(expr, self._kept).atoms(Sum), key=str):
+            for term in Add.make_args(total.function):
+                factors = self._factors_in(term)
+                exponent = self._exponent(Mul(*factors, *(f for f in Mul.make_args(term) if isinstance(f, exp))))
+                columns = tuple(i for i in bound_indices(total) if i in free_indices(Mul(*factors)))
+                if columns and not any(any(shift.matches(exp(exponent))) for shift in self._joint):
+                    shift = shift_along(exponent, columns, taken)
+                    self._shifts.append(shift)
+                    self._joint.append(shift)
+                    self._factors[name_of(shift.factor)] = Assignment(shift.factor, exp(shift.largest))
 
     def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
         """From now on ``entry`` is written ``scale * relative``."""
@@ -84,7 +98,7 @@ class Relative:
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
         inside = Mul(*map(self._inside, others))
         choices = product(*(self._choices(kernel, bound) for kernel in kernels))
-        terms = [(Mul(inside, *(m for m, _ in chosen)), sum(c for _, c in chosen)) for chosen in choices]
+        terms = [way for chosen in choices for way in self._ways(inside, chosen, bound)]
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
         made = terms[costs.index(cost)][0]
@@ -94,6 +108,31 @@ class Relative:
             if lower < cost:
                 made, cost = opened, lower
         return made, cost
+
+    def _ways(
+        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
+    ) -> Iterator[tuple[Expr, float]]:
+        """A term as it was chosen, and what speaks against it; also with several of its factors as one exponential."""
+        term, cost = Mul(inside, *(made for made, _ in chosen)), sum(cost for _, cost in chosen)
+        yield term, cost
+        left = [(made, cost) for made, cost in chosen if isinstance(made, exp)]
+        for factors in {self._factors_in(term, shift) for shift in self._joint}:
+            for some in chain.from_iterable(combinations(left, count) for count in range(len(left) + 1)):
+                joined = Mul(*factors, *(made for made, _ in some))
+                for made in self._written(exp(self._exponent(joined)), bound, self._joint) if factors else ():
+                    yield term / joined * made, cost - sum(cost for _, cost in some)
+
+    def _factors_in(self, term: Expr, of: Shift | None = None) -> tuple[Expr, ...]:
+        """The powers of the factors of shifts in a term; where a shift is given, of those on which it rests."""
+        bases = {factor: factor.as_base_exp()[0] for factor in Mul.make_args(term)}
+        names = {f: name_of(base) for f, base in bases.items() if isinstance(base, (Indexed, Symbol))}
+        known = {f: name for f, name in names.items() if name in self._factors}
+        rests = array_names(of.exponent) if of else set()
+        return tuple(f for f, name in known.items() if not of or array_names(self._factors[name].rhs) & rests)
+
+    def _exponent(self, term: Expr) -> Expr:
+        """The logarithm of a product of exponentials and powers of the factors of shifts."""
+        return Add(*(factor.args[0] for factor in Mul.make_args(self.in_largest(term)) if factor != 1))
 
     def _inside(self, factor: Expr) -> Expr:
         """A factor that is no exponential, with the exponentials in it relative."""
@@ -105,9 +144,9 @@ class Relative:
 
     def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
         """How an exponential may be written, and what speaks against it."""
-        found = self._written(kernel, bound)
+        found = self._written(kernel, bound, self._shifts)
         if not found and isinstance(kernel.args[0], Add):
-            parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
+            parts = {exp(term): self._written(exp(term), bound, self._shifts) for term in kernel.args[0].args}
             if any(parts.values()):
                 found = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
         if not found:
@@ -117,10 +156,10 @@ class Relative:
             (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
         ]
 
-    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
-        """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
+    def _written(self, kernel: Expr, bound: frozenset[Idx], shifts: Sequence[Shift]) -> list[Expr]:
+        """An exponential by each of some shifts that match it, but for the inverse of a sum's, which would be large."""
         found: list[Expr] = []
-        for shift in self._shifts if isinstance(kernel, exp) else ():
+        for shift in shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
                 if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
                     found.append(replaced((shift.factor * shift.relative) ** multiple, names))

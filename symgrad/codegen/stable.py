@@ -159,6 +159,7 @@ class _Rewriter:
 
     def _rewritten(self, given: Assignment) -> Rewriting:
         rhs = without_overflow(zeros_kept(given.rhs, self._nonnegative))
+        self._relative.join(rhs, self._taken)
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
         stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
