@@ -8,23 +8,50 @@ shift whose factor cancels in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, combinations, product
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import canonical
 from symgrad.codegen.kernels import weighted
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.codegen.shift import Shift, shift_along, written_out
-from symgrad.notation import array_names, bound_indices, free_indices, name_of, replaced, sum_over
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, name_of, renamed, replaced, sum_over
+from symgrad.sums import ordered_sums
 
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
 # What it costs to leave an exponential as it stands, in a sum and elsewhere.
 SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A shift of exponentials together with sums of exponentials beside them: of ``exp(exponent) * inner``, where
+    ``inner`` is a product of powers of the factors of other shifts."""
+
+    shift: Shift
+    exponent: Expr
+    inner: Expr
+
+    def written(self, kernel: Expr, indices: Collection[Idx]) -> Iterator[Expr]:
+        """A product of exponentials by the shift, at each choice of ``indices`` where it is its own."""
+        letters, given = self.shift.rows + self.shift.columns, canonical(_exponent(kernel))
+        ordered = sorted(indices, key=str)
+        for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
+            names = dict(zip(letters, chosen, strict=True))
+            if len(set(chosen)) == len(chosen) and canonical(renamed(self.exponent, names)) == given:
+                yield replaced(self.shift.factor * self.shift.relative / self.inner, names)
+
+
+def _exponent(kernel: Expr) -> Expr:
+    """The logarithm of a product of exponentials."""
+    return Add(*(factor.args[0] for factor in Mul.make_args(kernel) if factor != 1))
 
 
 class Relative:
@@ -35,7 +62,7 @@ class Relative:
 
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = list(shifts)
-        self._joint: list[Shift] = []
+        self._joint: list[Joint] = []
         self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
         self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
@@ -44,13 +71,15 @@ class Relative:
         """Find the shifts of sums in ``expr`` over exponentials times arrays that are kept relative: of both as one."""
         for total in sorted(written_out(expr, self._kept).atoms(Sum), key=str):
             for term in Add.make_args(total.function):
-                factors = self._factors_in(term)
-                exponent = self._exponent(Mul(*factors, *(f for f in Mul.make_args(term) if isinstance(f, exp))))
-                columns = tuple(i for i in bound_indices(total) if i in free_indices(Mul(*factors)))
-                if columns and not any(any(shift.matches(exp(exponent))) for shift in self._joint):
+                inner = Mul(*self._factors_in(term))
+                kernel = Mul(*(f for f in Mul.make_args(term) if isinstance(f, exp)))
+                exponent = _exponent(kernel) + _exponent(self.in_largest(inner))
+                is_large = not free_indices(inner).isdisjoint(bound_indices(total))
+                if is_large and not any(any(shift.matches(exp(exponent))) for shift in self._shifts):
+                    columns = tuple(i for i in bound_indices(total) if i in free_indices(exponent))
                     shift = shift_along(exponent, columns, taken)
                     self._shifts.append(shift)
-                    self._joint.append(shift)
+                    self._joint.append(Joint(shift, _exponent(kernel), inner))
                     self._factors[name_of(shift.factor)] = Assignment(shift.factor, exp(shift.largest))
 
     def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
@@ -107,32 +136,33 @@ class Relative:
             opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
             if lower < cost:
                 made, cost = opened, lower
+        for total in (f for f in others if isinstance(f, Sum) and cost and self._joint):
+            rest = Mul(*kernels, *(f for f in others if f is not total))
+            inside, lower = self._best(sum_over(rest * total.function, bound_indices(total)), bound, left_over)
+            if lower < cost:
+                made, cost = ordered_sums(inside), lower
         return made, cost
 
     def _ways(
-        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
+        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], indices: frozenset[Idx]
     ) -> Iterator[tuple[Expr, float]]:
-        """A term as it was chosen, and what speaks against it; also with several of its factors as one exponential."""
-        term, cost = Mul(inside, *(made for made, _ in chosen)), sum(cost for _, cost in chosen)
-        yield term, cost
-        left = [(made, cost) for made, cost in chosen if isinstance(made, exp)]
-        for factors in {self._factors_in(term, shift) for shift in self._joint}:
+        """A term as it was chosen, and what speaks against it; also with exponentials by a shift that several factors
+        share."""
+        term = Mul(inside, *(made for made, _ in chosen))
+        yield term, sum(cost for _, cost in chosen)
+        left = [place for place, (made, _) in enumerate(chosen) if isinstance(made, exp)]
+        for joint in self._joint:
             for some in chain.from_iterable(combinations(left, count) for count in range(len(left) + 1)):
-                joined = Mul(*factors, *(made for made, _ in some))
-                for made in self._written(exp(self._exponent(joined)), bound, self._joint) if factors else ():
-                    yield term / joined * made, cost - sum(cost for _, cost in some)
+                rest = Mul(inside, *(made for place, (made, _) in enumerate(chosen) if place not in some))
+                cost = sum(cost for place, (_, cost) in enumerate(chosen) if place not in some)
+                for made in joint.written(Mul(*(chosen[place][0] for place in some)), indices | free_indices(term)):
+                    if some or len(self._factors_in(rest * made)) <= len(self._factors_in(rest)):
+                        yield rest * made, cost
 
-    def _factors_in(self, term: Expr, of: Shift | None = None) -> tuple[Expr, ...]:
-        """The powers of the factors of shifts in a term; where a shift is given, of those on which it rests."""
+    def _factors_in(self, term: Expr) -> list[Expr]:
+        """The powers of the factors of shifts among the factors of a term."""
         bases = {factor: factor.as_base_exp()[0] for factor in Mul.make_args(term)}
-        names = {f: name_of(base) for f, base in bases.items() if isinstance(base, (Indexed, Symbol))}
-        known = {f: name for f, name in names.items() if name in self._factors}
-        rests = array_names(of.exponent) if of else set()
-        return tuple(f for f, name in known.items() if not of or array_names(self._factors[name].rhs) & rests)
-
-    def _exponent(self, term: Expr) -> Expr:
-        """The logarithm of a product of exponentials and powers of the factors of shifts."""
-        return Add(*(factor.args[0] for factor in Mul.make_args(self.in_largest(term)) if factor != 1))
+        return [f for f, b in bases.items() if isinstance(b, (Indexed, Symbol)) and name_of(b) in self._factors]
 
     def _inside(self, factor: Expr) -> Expr:
         """A factor that is no exponential, with the exponentials in it relative."""
@@ -144,9 +174,9 @@ class Relative:
 
     def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
         """How an exponential may be written, and what speaks against it."""
-        found = self._written(kernel, bound, self._shifts)
+        found = self._written(kernel, bound)
         if not found and isinstance(kernel.args[0], Add):
-            parts = {exp(term): self._written(exp(term), bound, self._shifts) for term in kernel.args[0].args}
+            parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
             if any(parts.values()):
                 found = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
         if not found:
@@ -156,10 +186,10 @@ class Relative:
             (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
         ]
 
-    def _written(self, kernel: Expr, bound: frozenset[Idx], shifts: Sequence[Shift]) -> list[Expr]:
-        """An exponential by each of some shifts that match it, but for the inverse of a sum's, which would be large."""
+    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
+        """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
         found: list[Expr] = []
-        for shift in shifts if isinstance(kernel, exp) else ():
+        for shift in self._shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
                 if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
                     found.append(replaced((shift.factor * shift.relative) ** multiple, names))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Expr, Indexed, Pow, S, Sum, exp, log
+from sympy import Expr, Indexed, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
@@ -115,6 +115,11 @@ def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
         if isinstance(entry, Indexed) and name_of(entry) in sums:
             inner = freshen(sums[name_of(entry)].at(entry.indices))
             return sum_over(inner.function, (*bound_indices(inner), *bound_indices(expr)))
+        factors = Mul.make_args(expr.function) if isinstance(expr, Sum) else ()
+        inner = next((f for f in factors if isinstance(f, Sum) and f.has(exp)), None)
+        if inner is not None and any(name in sums for f in factors if f != inner for name in array_names(f)):
+            body = expr.function / inner * inner.function
+            return joined(sum_over(body, (*bound_indices(inner), *bound_indices(expr))))
         return rebuilt(expr, joined)
 
     found = [(a, joined(a.rhs)) for a in assignments]
