@@ -130,6 +130,8 @@ def without_overflow(expr: Basic) -> Expr:
     made = rebuilt(_over_exponentials(expr), without_overflow)
     if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
         return sigmoid(-u) ** (-made.exp)
+    if isinstance(made, Pow) and not made.exp.is_Integer and isinstance(rest := 1 - made.base, sigmoid):
+        made = sigmoid(-rest.args[0]) ** made.exp  # 1 less a sigmoid has no digits where that is 1
     if isinstance(made, Mul):
         return _brackets_opened(_differences_taken_in(_sigmoid_products(made)))
     return made
@@ -137,7 +139,8 @@ def without_overflow(expr: Basic) -> Expr:
 
 def _brackets_opened(expr: Expr) -> Expr:
     """A product of sigmoids and a bracket with exponentials as a sum, where each term has a sigmoid for its own."""
-    for bracket in (f for f in Mul.make_args(expr) if isinstance(f, Add) and f.has(exp) and expr.has(sigmoid)):
+    has_both = expr.has(exp) and expr.has(sigmoid)
+    for bracket in (f for f in Mul.make_args(expr) if has_both and isinstance(f, Add) and f.has(exp, sigmoid)):
         opened = Add(*(_sigmoid_products(expr / bracket * term) for term in bracket.args))
         if not opened.has(exp):
             return opened

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sympy import Expr, Indexed, Mul, S, Sum, exp
+from sympy import Add, Expr, Indexed, Mul, S, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.branches import is_indicator
@@ -60,6 +60,12 @@ class _Masked:
                 if (total := next((f for f in others if self._has_mask(f, kernel)), None)) is not None:
                     inside = sum_over(total.function * kernel, bound_indices(total))
                     return self(Mul(*(f for f in others if f != total), inside))
+        for bracket in (f for f in factors if isinstance(f, Add)):
+            loose = [e for e in bracket.atoms(exp) if not e.has(self._floor)]
+            masks = [f for f in factors if any(self._masks(f, kernel) for kernel in loose)]
+            if masks:
+                rest = Mul(*(f for f in factors if f not in (bracket, *masks)))
+                return rest * Add(*(self(Mul(*masks, term)) for term in bracket.args))
         return made
 
     def _masks(self, mask: Expr, kernel: Expr) -> bool:

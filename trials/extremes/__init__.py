@@ -2,6 +2,7 @@
 
 Where the loss, its gradient and the user's own function are finite, so must be what is generated, with an error of at
 most a thousand units in the last place times the condition: what one such unit in the inputs changes, in 50 digits.
+In double precision and in single.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,11 @@ from trials.page import table, write
 Arrays = dict[str, np.ndarray]
 SIZES = (3, 4, 2, 5)
 UNITS = 1000
-UNIT = 2.0**-53
-POINTS = ("zeros", "ties", "constant rows", "large logits", "large and alike", "saturated labels", "plain")
+UNITS_OF = {np.float64: 2.0**-53, np.float32: 2.0**-24}
+"""The unit in the last place of each precision."""
+FLOORS = {np.float64: 1e-290, np.float32: 1e-36}
+"""Smaller errors are not counted: those of numbers that the precision hardly has."""
+POINTS = ("zeros", "ties", "constant rows", "large logits", "large and alike", "saturated labels", "plain", "hundreds")
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,14 @@ def inputs_at(program: Program, point: str, rng: np.random.Generator) -> Arrays:
             values = np.ones(shape)
         elif point == "constant rows":
             values = np.broadcast_to(values[..., :1], shape).copy() if shape else values
+        elif point == "hundreds":
+            values = 300 * values
         elif point == "large logits":
             values = 1e4 * np.sign(values)
         elif point == "large and alike":
             values = np.full(shape, 1e4)
         if array.positive:
-            values = np.abs(values) + (0.5 if point not in ("large logits", "large and alike") else 0)
+            values = np.abs(values) + (0.5 if point not in ("hundreds", "large logits", "large and alike") else 0)
             values = np.minimum(values, 10.0)
         if assumption is not None:
             values = (values + values.T) / 2
@@ -109,18 +116,27 @@ def truth_at(derivation: symgrad.Derivation, inputs: Mapping[str, Any]) -> tuple
 
 
 def findings(name: str, loss: symgrad.Loss) -> Iterator[Finding | None]:
-    """What is wrong at each point of a loss; None where nothing is."""
+    """What is wrong at each point of a loss in each precision; None where nothing is."""
     derivation = symgrad.derive(loss)
     compute = derivation.to_numpy(check=False)
-    for point in POINTS:
+    for precision, point in product(UNITS_OF, POINTS):
         rng = np.random.default_rng(POINTS.index(point))
         inputs = inputs_at(derivation.program, point, rng)
-        if (words := _judged(derivation, loss, compute, inputs, rng)) is not None:
-            yield Finding(name, point, words) if words else None
+        inputs = {given: value.astype(precision) for given, value in inputs.items()}
+        unit = UNITS_OF[precision]  # at logits of hundreds a share beside 1 is no larger than what a 1 is rounded by
+        floor = UNITS * unit if point == "hundreds" else FLOORS[precision]
+        if (words := _judged(derivation, loss, compute, inputs, rng, unit, floor)) is not None:
+            yield Finding(name, f"{point}, {precision.__name__}", words) if words else None
 
 
 def _judged(
-    derivation: symgrad.Derivation, loss: symgrad.Loss, compute: Any, inputs: Arrays, rng: np.random.Generator
+    derivation: symgrad.Derivation,
+    loss: symgrad.Loss,
+    compute: Any,
+    inputs: Arrays,
+    rng: np.random.Generator,
+    unit: float,
+    floor: float,
 ) -> str | None:
     """What is wrong at a point, in words; None where nothing is to be compared, since something is not finite."""
     labels = {name for name, _ in derivation.program.labels}
@@ -129,10 +145,10 @@ def _judged(
         warnings.simplefilter("ignore")
         own = loss.function(*arrays)
         expected = truth_at(derivation, inputs) if np.isfinite(own) else None
-        if expected is None or not _are_finite(expected):
+        if expected is None or not _are_finite(expected, 0.01 / FLOORS[np.float64 if unit < 1e-10 else np.float32]):
             return None
         value, gradients = compute(*arrays)
-    moved = [truth_at(derivation, _moved(inputs, rng)) for _ in range(2)]
+    moved = [truth_at(derivation, _moved(inputs, rng, unit)) for _ in range(2)]
     results = [("the loss", value, expected[0], [m[0] for m in moved if m])]
     for name, gradient in zip(derivation.record.wrt, gradients, strict=True):
         results.append((f"d{name}", gradient, expected[1][name], [m[1][name] for m in moved if m]))
@@ -143,21 +159,22 @@ def _judged(
         error = np.asarray(abs(found - right), float)
         change = np.max([np.asarray(abs(np.asarray(n) - right), float) for n in near], axis=0) if near else 0.0
         size = np.asarray(abs(right), float)
-        allowed = UNITS * (change + UNIT * size + UNIT * np.max(size, initial=0.0)) + 1e-290
+        allowed = UNITS * (change + unit * size + unit * np.max(size, initial=0.0)) + floor
         if np.any(error > allowed):
             at = np.unravel_index(np.argmax(error - allowed), error.shape)
             return f"{said} is {found[at]:.6g}, {float(right[at]):.6g} in truth, where {allowed[at]:.2g} is allowed"
     return ""
 
 
-def _are_finite(expected: tuple[Any, Mapping[str, np.ndarray]]) -> bool:
+def _are_finite(expected: tuple[Any, Mapping[str, np.ndarray]], most: float) -> bool:
     numbers = [expected[0], *(entry for gradient in expected[1].values() for entry in np.ravel(gradient))]
-    return all(abs(number) < 1e300 for number in numbers)
+    return all(abs(number) < most for number in numbers)
 
 
-def _moved(inputs: Arrays, rng: np.random.Generator) -> dict[str, Any]:
+def _moved(inputs: Arrays, rng: np.random.Generator, unit: float) -> dict[str, Any]:
     """The inputs with each entry one unit in the last place away, up or down."""
-    return {name: value * (1 + 2 * UNIT * rng.choice([-1, 1], value.shape)) for name, value in inputs.items()}
+    wide = {name: value.astype(float) for name, value in inputs.items()}
+    return {name: value * (1 + 2 * unit * rng.choice([-1, 1], value.shape)) for name, value in wide.items()}
 
 
 def main(arguments: list[str]) -> int:

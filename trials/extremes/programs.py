@@ -15,6 +15,15 @@ def _eye(X: Any) -> Any:
     return np.eye(len(X))
 
 
+def _logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _neighbours(Y: Any) -> Any:
+    """Student's t distribution of the distances to the others, not scaled: van der Maaten and Hinton 2008."""
+    return (1 - _eye(Y)) / (1 + np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2))
+
+
 # Name -> the shapes, what is differentiated, and the loss in NumPy.
 FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
     "root of a branch": ("x: N", "x", lambda x: np.sum(np.where(x >= 0, x, np.sqrt(-x)))),
@@ -194,6 +203,64 @@ FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
         "a: D, b: D",
         "a",
         lambda a, b: np.sum(a * b) / (np.maximum(norm(a), 1e-8) * np.maximum(norm(b), 1e-8)),
+    ),
+    "products but for oneself": (
+        "A: N D",
+        "A",
+        lambda A: np.mean(np.log(np.sum((1 - _eye(A)) * np.exp(A @ A.T / 0.02), axis=1))),
+    ),
+    "student's t of others": (
+        "A: N D",
+        "A",
+        lambda A: np.sum((1 - _eye(A)) / (1 + np.sum((A[:, None, :] - A[None, :, :]) ** 2, axis=2))),
+    ),
+    "t-sne": (
+        "Y: N D, P: N N",
+        "Y",
+        lambda Y, P: -np.sum(P * np.log(_neighbours(Y) / np.sum(_neighbours(Y)) + 1e-12)),
+    ),
+    "covariances of others": ("A: N D", "A", lambda A: np.sum((1 - np.eye(A.shape[1])) * (A.T @ A / len(A)) ** 2)),
+    "power of a share": (
+        "Z: N C, Y: N C one-hot",
+        "Z",
+        lambda Z, Y: np.mean((1 - np.sum(Y * softmax(Z, axis=1), axis=1) ** 0.7) / 0.7),
+    ),
+    "bhattacharyya": (
+        "Z: N C, Y: N C distribution",
+        "Z",
+        lambda Z, Y: -np.sum(np.log(np.sum(np.sqrt(softmax(Z, axis=1) * Y), axis=1))),
+    ),
+    "root of a mistake": (
+        "x: N, y: N binary",
+        "x",
+        lambda x, y: np.sum((_logistic(x) * (1 - y) + (1 - _logistic(x)) * y) ** 0.5),
+    ),
+    "powers of a logistic": ("x: N", "x", lambda x: np.sum(_logistic(x) ** 0.3 * (1 - _logistic(x)) ** 0.2)),
+    "square of a swish": ("x: N", "x", lambda x: np.sum((x / (1 + np.exp(-x))) ** 2)),
+    "logistic of a logsumexp": ("Z: N C", "Z", lambda Z: np.sum(_logistic(logsumexp(Z, axis=1)))),
+    "logaddexp of pairs": ("Z: N C", "Z", lambda Z: np.sum(np.logaddexp(Z[:, :, None], Z[:, None, :]))),
+    "two steps of a chain": (
+        "E: N K, T: K K",
+        "E T",
+        lambda E, T: np.sum(logsumexp(logsumexp(E[:, :, None] + T[None, :, :], axis=1) + E, axis=1)),
+    ),
+    "three steps of a chain": (
+        "a: K, T: K K, b: K, c: K",
+        "a T b c",
+        lambda a, T, b, c: logsumexp(c + logsumexp(T + (b + logsumexp(T + a[:, None], axis=0))[:, None], axis=0)),
+    ),
+    "transitions of a chain": (
+        "p: K, A: K K, B: K K",
+        "A",
+        lambda p, A, B: logsumexp(logsumexp(A + p[:, None], axis=0)[:, None] + A + B),
+    ),
+    "classes of classes": ("S: N C, R: C C", "S R", lambda S, R: np.sum(logsumexp(S - logsumexp(R, axis=1), axis=1))),
+    "mixture": (
+        "X: N D, m: K D, w: K",
+        "m w",
+        lambda X, m, w: (
+            -np.sum(logsumexp(w - logsumexp(w) - np.sum((X[:, None, :] - m[None, :, :]) ** 2, axis=2) / 2, axis=1))
+        ),
     ),
 }
 
