@@ -10,6 +10,7 @@ import pytest
 from sympy import Expr, KroneckerDelta, Sum, acos, asin, exp, log, sqrt
 from sympy.tensor.indexed import Idx
 
+import symgrad
 from symgrad.array.expression import parse
 from symgrad.chain.adjoints import _written_out_reason
 from symgrad.chain.partials import _collect_reason, _delta_reason, cancelled, divided_by
@@ -251,3 +252,34 @@ def test_derivatives_of_inverse_functions_say_what_they_divide_by() -> None:
     assert divided_by(expr, "x") == (Condition(1 - 4 * x[n] ** 2, "asin is differentiated"),)
     assert divided_by(acos(x[n]) * exp(acos(x[n])), "x") == (Condition(1 - x[n] ** 2, "acos is differentiated"),)
     assert divided_by(where(step(x[n], 0), asin(x[n]), x[n]), "x") == ()
+
+
+# A text -> its gradient in index notation, and in matrix notation.
+LEFT_OUT = {
+    "sum((1 - eye(N)) * Z ** 3)": ("3 z_ma² (1 − δ_ma)", "3 Z ⊙ Z ⊙ (1_(N×N) − I_N)"),
+    "sum((eye(N) - 1) * Z ** 3)": ("−3 z_ma² (1 − δ_ma)", "−3 Z ⊙ Z ⊙ (1_(N×N) − I_N)"),
+    "sum((1 - eye(N)) * (x[:, None] - x[None, :]) ** 4)": (
+        "−8 Σ_n (1 − δ_nm) (x_n − x_m)³",
+        "−8 ((1_(N×N) − I_N) ⊙ (1_N xᵀ − x 1_Nᵀ)^⊙3) 1_N",
+    ),
+    "sum((1 - eye(N)) * x[:, None])": ("N − 1", "(N − 1) 1_N"),
+    "sum(log(1 + (1 - eye(N)) * Z ** 2))": (
+        "(2 z_ma/(z_ma² (1 − δ_ma) + 1)) (1 − δ_ma)",
+        "2 Z ⊙ (1_(N×N) − I_N) ⊘ (1_(N×N) + Z ⊙ Z ⊙ (1_(N×N) − I_N))",
+    ),
+    "sum(((1 - eye(N)) @ Z) ** 2)": ("2 Σ_n r_na (1 − δ_nm)", "2 (1_(N×N) − I_N) R"),
+    "sum((2 - eye(N)) * Z ** 2)": ("2 (2 z_ma − z_aa δ_ma)", "No matrix form was found"),
+}
+
+
+@pytest.mark.parametrize("text", LEFT_OUT)
+def test_what_a_sum_leaves_out_stays_out(text: str) -> None:
+    derivation = symgrad.derive(parse(text, "Z: N N, x: N", "x" if "x" in text else "Z"))
+    printed = derivation.to_text()
+    gradients = printed[printed.index("The gradients") :]
+    assert all(form in gradients for form in LEFT_OUT[text]) and "unproved" not in printed
+
+
+def test_what_a_sum_over_another_axis_holds_is_summed_away_too() -> None:
+    loss = parse("sum(exp(-sum((X[:, None, :] - X[None, :, :]) ** 2, axis=2)))", "X: N D", "X")
+    assert not symgrad.derive(loss).record.gradients["X"].index.has(KroneckerDelta)

@@ -12,6 +12,7 @@ from symgrad.codegen.kernels import (
     logaddexp,
     logs_opened,
     meant,
+    nonzero,
     numbers_chosen,
     rebuilt,
     sigmoid,
@@ -37,6 +38,7 @@ MEANT: dict[str, tuple[Expr, Expr]] = {
     "log1p": (log1p(x), log(1 + x)),
     "expm1": (expm1(x), exp(x) - 1),
     "weighted": (weighted(x, log(y)), x * log(y)),
+    "nonzero": (nonzero(p) ** 2, p**2),
     "one in another": (2 * sigmoid(log1p(x)), 2 / (1 + exp(-log(1 + x)))),
     "others": (sin(x) + 1, sin(x) + 1),
 }
@@ -162,6 +164,16 @@ STABLE: dict[str, tuple[Expr, Expr]] = {
     "one less": (y * (1 - e) / (1 + e), -y * tanh(x / 2)),
     "difference over a square": ((e - 1) / (1 + e) ** 2, tanh(x / 2) * sigmoid(-x)),
     "another difference": ((exp(y) - 1) / (1 + e), (exp(y) - 1) * sigmoid(-x)),
+    "a bracket over a square": ((1 + y * e) / (1 + e) ** 2, sigmoid(-x) ** 2 + y * sigmoid(x) * sigmoid(-x)),
+    "a bracket of another": ((1 + y * exp(v)) / (1 + e), (1 + y * exp(v)) * sigmoid(-x)),
+    "beside a bracket of sigmoids": (
+        e * (v / (1 + e) + y / (1 + e) ** 2),
+        v * sigmoid(x) + y * sigmoid(x) * sigmoid(-x),
+    ),
+    "a root of 1 less": (sqrt(1 - 1 / (1 + e)), sqrt(sigmoid(x))),
+    "a square of 1 less": ((1 - 1 / (1 + e)) ** 2, (1 - sigmoid(-x)) ** 2),
+    "beside a sum": (e * Sum(1 / (e + exp(Array("x", (N,))[m])), m), Sum(sigmoid(x - Array("x", (N,))[m]), m)),
+    "beside a plain sum": (e * Sum(Array("x", (N,))[m], m), e * Sum(Array("x", (N,))[m], m)),
 }
 
 
