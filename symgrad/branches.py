@@ -39,6 +39,12 @@ def is_indicator(expr: Basic) -> bool:
     return isinstance(expr, sp.Add) and not isinstance(1 - expr, sp.Add) and is_indicator(1 - expr)
 
 
+def leaves_out(bracket: Basic) -> bool:
+    """Whether a bracket is 1 - delta, with a delta or several, or minus that."""
+    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, sp.Add) else ()
+    return any(all(isinstance(factor, sp.KroneckerDelta) for factor in sp.Mul.make_args(rest)) for rest in rests)
+
+
 class Choice(sp.MatrixExpr):  # type: ignore[misc]
     """``Choice(C, A, B)``: entry by entry that of A where C is 1, and that of B where it is 0."""
 

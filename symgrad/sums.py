@@ -14,7 +14,7 @@ from sympy import Add, Expr, KroneckerDelta, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx, Indexed
 
-from symgrad.branches import cases
+from symgrad.branches import cases, leaves_out
 from symgrad.budget import spend
 from symgrad.canonical import canonical, extent, spelled
 from symgrad.functions import where
@@ -126,12 +126,6 @@ def deltas(expr: Basic) -> set[KroneckerDelta]:
         return set()
     is_count = isinstance(expr, Sum) and leaves_out(expr.function)
     return expr.atoms(KroneckerDelta) if is_count else set().union(*map(deltas, expr.args))
-
-
-def leaves_out(bracket: Basic) -> bool:
-    """Whether a bracket is 1 - delta, with a delta or several, or minus that."""
-    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, Add) else ()
-    return any(all(isinstance(factor, KroneckerDelta) for factor in Mul.make_args(rest)) for rest in rests)
 
 
 def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
