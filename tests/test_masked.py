@@ -39,7 +39,8 @@ MASKED: dict[str, tuple[Expr, Expr]] = {
     "no mask": (a * exp(y), a * exp(y)),
     "step of a half": (step(x, Rational(1, 2)) * exp(y), step(x, Rational(1, 2)) * exp(y)),
     "one less an array": ((1 - a) * exp(y), (1 - a) * exp(y)),
-    "one less a weight": ((1 - w) * exp(y), (1 - w) * exp(y)),
+    "one less a weight": ((1 - w) * exp(y), (1 - w) * exp(where(equal(1 - w, 0), f, y))),
+    "two less a weight": ((2 - w) * exp(y), (2 - w) * exp(y)),
     "no exponential": (w * y, w * y),
     "wider exponential": (kept * exp(Z), kept * exp(where(kept, Z, f))),
     "wider weight": (W * exp(y), W * exp(where(equal(W, 0), f, y))),
@@ -54,6 +55,15 @@ MASKED: dict[str, tuple[Expr, Expr]] = {
     "beside the square of a sum": (exp(y) * Sum(W * Q, k) ** 2, exp(y) * Sum(W * Q, k) ** 2),
     "beside a sum without masks": (exp(y) * Sum(Z * Q, k), exp(y) * Sum(Z * Q, k)),
     "beside a sum of a factor of its own": (exp(y) * Sum(w * Q, k), exp(y) * Sum(w * Q, k)),
+    "beside a bracket": (
+        v * w * (exp(y) - x * exp(2 * y) + x),
+        v * (w * exp(where(equal(w, 0), f, y)) - w * x * exp(2 * where(equal(w, 0), f, y)) + w * x),
+    ),
+    "beside a bracket without exponentials of its own": (w * (x + sin(exp(y))), w * (x + sin(exp(y)))),
+    "made of exponentials": (
+        step(exp(x), 0) * (v + exp(y)),
+        step(exp(x), 0) * v + step(exp(x), 0) * exp(where(step(exp(x), 0), y, f)),
+    ),
     "beside a sum and more": (v * exp(y) * Sum(W * Q, k), v * Sum(W * Q * exp(where(equal(W, 0), f, y)), k)),
 }
 

@@ -86,7 +86,8 @@ def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
     if isinstance(expr, Add):
         return all(_may_vanish(term, names) for term in expr.args)
     if isinstance(expr, (Mul, maximum, where)):
-        return any(arg == 0 or _may_vanish(arg, names) for arg in expr.args)
+        values = expr.args[1:] if isinstance(expr, where) else expr.args
+        return any(value == 0 or _may_vanish(value, names) for value in values)
     if isinstance(expr, Sum):
         return _may_vanish(expr.function, names)
     return isinstance(expr, (step, equal, relu)) or _is_entry(expr, names)

@@ -61,7 +61,8 @@ class _Masked:
                     inside = sum_over(total.function * kernel, bound_indices(total))
                     return self(Mul(*(f for f in others if f != total), inside))
         for bracket in (f for f in factors if isinstance(f, Add)):
-            loose = [e for e in bracket.atoms(exp) if not e.has(self._floor)]
+            kernels = (f for term in bracket.args for f in Mul.make_args(term) if isinstance(f, exp))
+            loose = [kernel for kernel in kernels if not kernel.has(self._floor)]
             masks = [f for f in factors if any(self._masks(f, kernel) for kernel in loose)]
             if masks:
                 rest = Mul(*(f for f in factors if f not in (bracket, *masks)))
@@ -73,7 +74,7 @@ class _Masked:
         if not self._counts(mask):
             return False
         own, free = free_indices(mask), free_indices(kernel)
-        return own <= free or (isinstance(mask, Indexed) and free <= own)
+        return own <= free or (_entry(mask) is not None and free <= own)
 
     def _has_mask(self, total: Expr, kernel: Expr) -> bool:
         """Whether a sum has a factor that masks an exponential outside of it."""
@@ -86,10 +87,16 @@ class _Masked:
         number, rest = exponent.as_coeff_Mul()
         if number.is_negative:
             number, rest = S.One, exponent
-        is_entry = isinstance(mask, Indexed)
+        is_entry = _entry(mask) is not None
         chosen = where(equal(mask, 0), self._floor, rest) if is_entry else where(mask, rest, self._floor)
         return number * chosen  # a multiple of the exponent of others
 
     def _counts(self, mask: Expr) -> bool:
         """Whether a factor is 0 where what it multiplies does not count."""
-        return name_of(mask) in self._weights if isinstance(mask, Indexed) else is_mask(mask) and is_indicator(mask)
+        entry = _entry(mask)
+        return is_mask(mask) and is_indicator(mask) if entry is None else name_of(entry) in self._weights
+
+
+def _entry(mask: Expr) -> Indexed | None:
+    """The entry of an array that a factor is, or is one less."""
+    return next((part for part in (mask, 1 - mask) if isinstance(part, Indexed)), None)
