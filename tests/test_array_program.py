@@ -334,7 +334,7 @@ def test_an_axis_stands_where_it_is_asked_for(node: Node) -> None:
 
 
 def test_emitted_text_is_handled_by_emitters_and_writers_alone() -> None:
-    handlers = {"source_text", "numpy_emitter", "module", "scalar_module", "body"}
+    handlers = {"source_text", "numpy_emitter", "inputs", "module", "scalar_module", "body"}
     handlers |= {"loop_emitter", "loop_kernels", "loop_module"}
     found = {path.stem for path in CODEGEN.glob("*.py") if "source_text import" in path.read_text(encoding="utf-8")}
     assert found | {"source_text"} == handlers

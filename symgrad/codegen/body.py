@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from symgrad.codegen.array_program import Assign, Layout, Node, walk
 from symgrad.codegen.hoist import hoisted
+from symgrad.codegen.inputs import Inputs, held
 from symgrad.codegen.memory import in_place
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
 from symgrad.codegen.plan import Plan, Section
-from symgrad.codegen.source_text import INDENT, Source, written
+from symgrad.codegen.source_text import Source, used, written
 from symgrad.steps import Record
 
 LOCALS = ("gap", "rows", "start", "block", "given")  # names of the lines around those of the arrays
@@ -22,40 +22,36 @@ class Body:
 
     ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows (without
     blocks, all are in ``lines``).  ``gradients`` gives the expression for each gradient, ``row_results`` what is
-    returned for a block, ``dtype`` the data type of the inputs.  ``multiplies`` tells whether lines for a block
-    multiply matrices.  ``local`` names what the lines hold besides the arrays, as no array is named.  ``lowered`` is
-    the array program as it is written.
+    returned for a block.  ``multiplies`` tells whether lines for a block multiply matrices.  ``local`` names what the
+    lines hold besides the arrays, as no array is named.  ``lowered`` is the array program as it is written.
     """
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.plan = plan = Plan(record)
-        self.blocks, self.names, self.labels, self.count = plan.blocks, plan.names, plan.labels, plan.count
-        self.dtype = dtype_of(record, self.names, self.labels)
+        self.blocks, self.names, self.count = plan.blocks, plan.names, plan.count
+        self.inputs = Inputs(record, plan.names)
         self.local = {name: free(name, plan.taken) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is shown by it
         self._parts: set[str] = set()
         self._program: list[Assign] = []
-        self._rows = ""
+        self._emitter = whole = NumpyEmitter(self._shown, self.inputs.dtype)
         self.before = self._section(plan.before)
-        self._rows = plan.blocks.axis
+        self._emitter = replace(whole, rows=plan.blocks.axis)
         opened = self._open_labels()
         checks = [line for check in plan.checks for line in self._check(*check)]
         between = [Source("")] if opened or checks else []
         self.lines = [*opened, *checks, *between, *self._section(plan.main)]
         self.multiplies = any(map(is_matmul, (part for assign in plan.main.program for part in walk(assign.node))))
         self.row_results = {name: self._result(*result) for name, result in plan.row_results.items()}
-        self._rows = ""
+        self._emitter = whole
         self.after = self._section(plan.after)
         self.output = self._result(*plan.output)
         self.gradients = {name: self._result(*result) for name, result in plan.gradients.items()}
         self.lowered = replace(plan.lowered, program=self._program)
 
-    def _emitter(self) -> NumpyEmitter:
-        return NumpyEmitter(self._shown, self.dtype, self._rows)
-
     def _result(self, node: Node, order: Layout | None) -> Source:
-        return self._emitter().text(node, order)
+        return self._emitter.text(node, order)
 
     def _section(self, section: Section) -> list[Source]:
         """The lines of some assignments, of which that of the output has a blank one behind it."""
@@ -65,13 +61,13 @@ class Body:
         for assign in in_place(program, section.kept | self._parts, self.plan.helpers):
             if assign.keeps_name:
                 self._shown[assign.name] = self._shown[assign.into]
-            lines.append(self._emitter().assigned(assign))
-            if assign.name == self.record.program.output and self._rows == self.blocks.axis:
+            lines.append(self._emitter.assigned(assign))
+            if assign.name == self.record.program.output and self._emitter.rows == self.blocks.axis:
                 lines.append(Source(""))
         return lines
 
     def _length(self, node: Node) -> int:
-        return len(self._emitter().text(node))
+        return len(self._emitter.text(node))
 
     def _part(self) -> str:
         """A name for a part of an expression."""
@@ -84,53 +80,13 @@ class Body:
         """Lines that raise where an assumption that the derivation used does not hold."""
         own = self.local["gap"]
         square = f"{own}.dot({own})" if len(gap.letters) == 1 else f"np.vdot({own}, {own})"
-        return [written(f"{own} = {{}}", self._emitter().text(gap)), *held(f"not {square} < 1e-10", own, words)]
+        return [written(f"{own} = {{}}", self._emitter.text(gap)), *held(f"not {square} < 1e-10", own, words)]
 
     def _open_labels(self) -> list[Source]:
         """Lines that turn labels, or rows of the array for which they stand, into columns."""
         lines: list[Source] = []
-        for name in (n for n in self.labels if n in self.plan.rowwise):
-            own, columns = self.names[name], Source(self.record.program.arrays[name].axes[1].name)
-            opened = one_hot("_one_hot_columns", own, replace(columns, needs=frozenset([columns.code])), self.dtype)
-            lines.append(written(f"{own} = {own}.T if {own}.ndim == 2 else {{}}", opened))
+        for name in (n for n in self.inputs.labels if n in self.plan.rowwise):
+            own, columns = self.names[name], self.record.program.arrays[name].axes[1].name
+            opened = f"{own} = {own}.T if {own}.ndim == 2 else _one_hot_columns({own}, {{}}, {{}})"
+            lines.append(written(opened, used(columns), self.inputs.dtype, needs=["_one_hot_columns", own]))
         return lines
-
-
-def held(test: str, gap: str, words: str) -> list[Source]:
-    """Lines that raise, by ``words``, where a test says that a gap is not 0."""
-    return [Source(f"if {test}:"), Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]
-
-
-def dtype_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> Source:
-    """The data type of the inputs, from an array that cannot be labels, which are integers."""
-    arrays = [a.name for a in record.program.inputs if a.axes]
-    if not arrays:
-        return Source("np.float64")
-    found = next((names[name] for name in arrays if name not in labels), None)
-    if found is not None:
-        return Source(f"{found}.dtype", needs=frozenset([found]))
-    shown = [names[name] for name in arrays]
-    return Source(f"np.result_type(np.float32, {', '.join(shown)})", needs=frozenset(shown))
-
-
-def one_hot(function: str, labels: str, count: Source, dtype: Source) -> Source:
-    """The call that turns labels into rows or columns with a one at the label."""
-    own = Source(labels, needs=frozenset([labels]))
-    return written(f"{function}({{}}, {{}}, {{}})", own, count, dtype, needs=[function])
-
-
-def sizes(plan: Plan, needs: Iterable[str]) -> list[Source]:
-    """Lines for the sizes of axes that are needed, from arrays that cannot be labels where there are such."""
-    lines, needs = [], set(needs)
-    inputs = sorted(plan.record.program.inputs, key=lambda a: a.name in plan.labels)
-    for axis in plan.record.program.axes:
-        if axis.name in needs:
-            found = [(a, p) for a in inputs for p, own in enumerate(a.axes) if own.name == axis.name]
-            found.sort(key=lambda each: each[0].name in plan.labels and each[1] > 0)  # labels lack their classes
-            array, place = found[0]
-            code = f"{plan.names[array.name]}.shape[{place}]"
-            if array.name in plan.labels and place and len(found) > 1:  # one of them at least has rows
-                names = ", ".join(plan.names[a.name] for a, _ in found)
-                code = f"next(a.shape[{place}] for a in ({names}) if a.ndim == 2)"
-            lines.append(Source(f"{axis.name} = {code}"))
-    return lines

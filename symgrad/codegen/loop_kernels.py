@@ -8,12 +8,11 @@ from dataclasses import replace
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
-from symgrad.codegen.body import dtype_of
+from symgrad.codegen.inputs import Inputs
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_plan import LoopPlan
-from symgrad.codegen.module import function
 from symgrad.codegen.nests import fused, within
-from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests, needs_of, written
+from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests, needs_of, written
 from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")
@@ -33,9 +32,8 @@ class Kernels:
         self.record, self.loops = record, LoopPlan(record)
         loops, self.plan, self.names = self.loops, self.loops.plan, self.loops.names
         self.local = {"count": self.plan.count} | {name: loops.name(name) for name in LOCALS}
-        self.arrays = [a for a in record.program.inputs if a.axes]
-        self.args = [self.plan.names[a.name] for a in record.program.inputs]
-        self.dtype = dtype_of(record, self.plan.names, self.plan.labels)
+        self.inputs = Inputs(record, self.plan.names)
+        self.arrays, self.args, self.dtype = self.inputs.arrays, self.inputs.given, self.inputs.dtype
         self.results = {n: self.names[own] for n, own in loops.results.items()}
         self.scalars = {n: loops.name(f"d{self.names[n]}") for n in record.wrt if n not in self.results}
         places = range(1, len(self.plan.checks) + 1)
@@ -117,13 +115,7 @@ class Kernels:
 
     def sizes(self, lines: Sequence[Source]) -> list[Source]:
         """Lines for the sizes that ``lines`` need."""
-        found: list[Source] = []
-        for axis in self.record.program.axes:
-            places = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis.name]
-            places.sort(key=lambda each: each[0].name in self.loops.labels)
-            if places and axis.name in needs_of(lines):
-                found.append(Source(f"{axis.name} = {self.plan.names[places[0][0].name]}.shape[{places[0][1]}]"))
-        return found
+        return self.inputs.sizes(needs_of(lines), self.loops.labels)
 
     @property
     def large(self) -> str:

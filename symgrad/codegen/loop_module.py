@@ -6,18 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from symgrad.codegen.body import held
+from symgrad.codegen.inputs import held
 from symgrad.codegen.loop_kernels import SMALL, Kernels
-from symgrad.codegen.module import (
-    assembled,
-    checked_inputs,
-    domain_checks,
-    function,
-    main_function,
-    opened_labels,
-    tables_of,
-)
-from symgrad.codegen.source_text import INDENT, Source, called, indented, joined_tests
+from symgrad.codegen.module import assembled
+from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests
 from symgrad.errors import InputError
 from symgrad.steps import Record
 
@@ -39,9 +31,9 @@ def loop_module(record: Record, name: str, closed_form: Sequence[str], runtime: 
         raise InputError("the target numba needs an input that is an array")
     made = Kernels(record)
     own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh", "given")}
-    tables = [*tables_of(record, made.names, made.plan.labels), OPTIONS]
+    tables = [*made.inputs.tables(), OPTIONS]
     functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
-    return assembled(record, name, closed_form, made.names, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(made.inputs, name, closed_form, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
 
 
 def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
@@ -49,7 +41,7 @@ def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
     lines: list[Source] = []
     for n, result in made.results.items():
         axes = [axis.name for axis in made.record.program.arrays[n].axes]
-        is_given = n in {a.name for a in made.arrays} and n not in made.plan.labels
+        is_given = n in {a.name for a in made.arrays} and n not in made.inputs.labels
         shape = f"{made.plan.names[n]}.shape" if is_given else f"({', '.join(axes)},)"
         needs = frozenset([] if is_given else axes)
         lines.append(Source(f"{result} = np.empty({shape}, {made.dtype.code})", needs=needs))
@@ -89,8 +81,8 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
     if not made.loops.axis:
         notes += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
     target = f"{', '.join([own['fits'], own['value'], own['gradients'], *made.gaps])} = "
-    closer = checked_inputs(made.args, made.plan.labels, own["given"])
-    closer += opened_labels(made.plan, [n for n in made.plan.labels if n not in made.loops.labels], made.dtype)
+    closer = made.inputs.checked(own["given"])
+    closer += made.inputs.opened([n for n in made.inputs.labels if n not in made.loops.labels], made.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
     call = called("_evaluated", [*given, f"{own['fresh']}=True"], INDENT * 2, before=target)
@@ -103,9 +95,9 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
         Source(f"{INDENT * 2}{own['fits']} = False"),
         Source(f"if not {own['fits']}:"),
         *indented([*closer, replace(call, needs=frozenset(["_native"]))]),
-        *domain_checks(record, names),
+        *made.inputs.in_domains(),
     ]
     for gap, (words, _) in zip(made.gaps, made.plan.checks, strict=True):
         lines += held(f"{gap} > 1e-5", gap, words)
     lines.append(Source(f"return {own['value']}, {own['gradients']}"))
-    return main_function(record, name, names, made.plan.labels, lines, notes=notes)
+    return made.inputs.function(name, lines, notes=notes)

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
 from symgrad.codegen import runtime
-from symgrad.codegen.body import Body, one_hot, sizes
-from symgrad.codegen.labels import labelled
-from symgrad.codegen.plan import Plan
+from symgrad.codegen.body import Body
+from symgrad.codegen.inputs import Inputs, chained
 from symgrad.codegen.source_text import (
     INDENT,
-    WIDTH,
     Source,
     called,
     docstring,
+    function,
     indented,
     joined_tests,
     needs_of,
     tuple_of,
     written,
 )
-from symgrad.notation import Array, array_names
 from symgrad.steps import Record
 
 ROWS = "_rows"  # the function that evaluates a block of rows
@@ -42,43 +39,40 @@ NEEDS = "Needs NumPy 2.0 or later, and nothing else."
 """Older versions compute in double precision when they combine a float32 number with a Python float."""
 
 
-def module(record: Record, name: str, body: Body, closed_form: Sequence[str]) -> str:
-    """The source of the whole module."""
-    own = _function(record, name, body)
-    main = [replace(own, needs=own.needs | {"_quiet"}) if body.plan.is_quiet else own]
+def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
+    """The source of a module whose function takes arrays of any size."""
+    body = Body(record)
+    main, tables = [_function(body, name)], body.inputs.tables()
     if body.blocks.axis:
         main.append(_rows_function(body))
-    main.append(_ready(record, body))
-    tables = tables_of(record, body.names, body.labels)
-    if body.blocks.axis:
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
-    return assembled(record, name, closed_form, body.names, tables, main)
+    return assembled(body.inputs, name, closed_form, tables, [*main, _ready(body.inputs)])
 
 
 def assembled(
-    record: Record,
+    inputs: Inputs,
     name: str,
     closed_form: Sequence[str],
-    shown: Mapping[str, str],
     tables: Sequence[str],
     functions: Sequence[Source],
     *runtimes: ModuleType,
     imports: Sequence[str] = (),
     needed: str = NEEDS,
 ) -> str:
-    """A module of the function ``name`` and others, and of what they need of runtime modules; ``shown`` gives the
-    names of arrays, ``imports`` are further lines, ``needed`` says what has to be installed."""
+    """A module of the function ``name`` and others, and of what they need of runtime modules; ``imports`` are further
+    lines, ``needed`` says what has to be installed."""
+    record = inputs.record
     needs = needs_of(functions) | {"_called"}
     sources = functions_for(needs, *runtimes, runtime).values()
     modules = ("functools", "inspect", "math")
     head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
     head += ["from collections.abc import Iterator"] if "_summed" in needs else []
     head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
-    names = {*shown.values(), *(axis.name for axis in record.program.axes)}
+    names = {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
-    parts = [_gradients_class(record, shown), "\n".join(tables), *(f.code for f in functions), *sources]
+    parts = [_gradients_class(inputs), "\n".join(tables), *(f.code for f in functions), *sources]
     called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
     return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
 
@@ -111,154 +105,48 @@ def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
     return docstring(lines, "")
 
 
-def _gradients_class(record: Record, names: Mapping[str, str]) -> str:
+def _gradients_class(inputs: Inputs) -> str:
     """The class of the results."""
-    fields = [f"{INDENT}{names[name]}: np.ndarray" for name in record.wrt]
-    head = "class Gradients(NamedTuple):"
-    doc = f'{INDENT}"""Derivatives of {record.program.output}, each of the shape of its array."""'
-    return "\n".join([head, doc, "", *fields])
+    fields = [f"{INDENT}{inputs.names[name]}: np.ndarray" for name in inputs.record.wrt]
+    doc = f'{INDENT}"""Derivatives of {inputs.program.output}, each of the shape of its array."""'
+    return "\n".join(["class Gradients(NamedTuple):", doc, "", *fields])
 
 
-def tables_of(record: Record, names: Mapping[str, str], labels: Sequence[str]) -> list[str]:
-    """The tables that the checks of inputs read: axes, data types, and which inputs may be labels."""
-    lines = ["_AXES = {"]
-    for a in record.program.inputs:
-        axes = tuple_of(f'"{axis.name}"' for axis in a.axes)
-        lines.append(f'{INDENT}"{names[a.name]}": {axes},')
-    lines += ["}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
-    if labels:
-        shown = ", ".join(f'"{names[name]}"' for name in labels)
-        lines.append(f"_LABELS = {{{shown}}}")
-    return lines
-
-
-def main_function(
-    record: Record,
-    name: str,
-    names: Mapping[str, str],
-    labels: Sequence[str],
-    lines: Sequence[Source],
-    at: str = "",
-    notes: Sequence[str] = (),
-) -> Source:
-    """The function that takes the inputs; its docstring says what they may be, ``at`` which sizes, and ``notes``."""
-    inputs = record.program.inputs
-    doc = [f"Return {record.program.output} and its gradients{at}.", ""]
-    doc += [f"{INDENT}{names[a.name]}: {_described(a, labels)}" for a in inputs]
-    doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
-    defaults = dict(record.program.defaults)
-    parameters: list[str] = []
-    for a in reversed(inputs):  # only those at the end can have their defaults
-        is_given = a.name in defaults and all("=" in later for later in parameters)
-        parameters.insert(0, f"{names[a.name]}={float(defaults[a.name])!r}" if is_given else names[a.name])
-    return function(called(f"def {name}", parameters, "", ":"), docstring(doc, INDENT), lines)
-
-
-def _ready(record: Record, body: Body) -> Source:
+def _ready(inputs: Inputs) -> Source:
     """The function that tells well-formed inputs at little cost."""
-    inputs = record.program.inputs
-    names = [body.names[a.name] for a in inputs]
-    arrays = [a for a in inputs if a.axes]
-    own = [body.names[a.name] for a in arrays]
-    scalars = [body.names[a.name] for a in inputs if not a.axes]
-    tests = []
-    if own:
-        tests += _chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
-        tests += _chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
-        tests.append(f"{own[0]}.dtype in _FLOATS")
-        for count in sorted({len(a.axes) for a in arrays}):
-            alike = [f"{body.names[a.name]}.ndim" for a in arrays if len(a.axes) == count]
-            tests += _chained([*alike, str(count)], "==")
-        for axis in record.program.axes:
-            places = [(a, p) for a in arrays for p, other in enumerate(a.axes) if other.name == axis.name]
-            if places:
-                shown = [f"{body.names[a.name]}.shape[{p}]" for a, p in places]
-                tests += _chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
-    tests += [f"type({n}) is float" for n in scalars]
+    tests: list[str] = []
+    for count in sorted({len(a.axes) for a in inputs.arrays}):
+        alike = [f"{inputs.names[a.name]}.ndim" for a in inputs.arrays if len(a.axes) == count]
+        tests += chained([*alike, str(count)], "==")
+    for axis in inputs.program.axes:
+        places = [(a, p) for a in inputs.arrays for p, other in enumerate(a.axes) if other.name == axis.name]
+        if places:
+            shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in places]
+            tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = f'{INDENT}"""Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."""'
-    return function(called("def _ready", names, "", ":"), doc, joined_tests("return", tests, "and"))
+    return function(
+        called("def _ready", inputs.given, "", ":"), doc, joined_tests("return", inputs.are_ready(tests), "and")
+    )
 
 
-def _chained(parts: Sequence[str], operator: str) -> list[str]:
-    """Comparisons ``part operator part ...``, as many as lines need: each begins where the one before it ended."""
-    most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
-    return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
-
-
-def _function(record: Record, name: str, body: Body) -> Source:
-    inputs = [body.names[a.name] for a in record.program.inputs]
+def _function(body: Body, name: str) -> Source:
+    """The function of the module: checks, sizes, and the evaluation."""
+    inputs, plan = body.inputs, body.plan
     own = _evaluation(body) if body.blocks.axis else body.lines
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
     lines = [*body.before, *own, *body.after, last]
-    checks = [called("if not _ready", inputs, INDENT, ":")]
-    checks += indented(checked_inputs(inputs, body.labels, body.local["given"]))
-    scalars = [body.names[a.name] for a in record.program.inputs if not a.axes and a.name in body.plan.alone]
-    typed = [written(f"{n} = {{}}.type({n})", body.dtype) for n in scalars if body.dtype.needs]
+    alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
     head = [
-        *checks,
-        *domain_checks(record, body.names),
-        *opened_labels(body.plan, [n for n in body.labels if n not in body.plan.rowwise], body.dtype),
-        *typed,
-        *sizes(body.plan, needs_of(lines)),
+        called("if not _ready", inputs.given, INDENT, ":"),
+        *indented(inputs.checked(body.local["given"])),
+        *inputs.in_domains(),
+        *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
+        *(written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
+        *inputs.sizes(needs_of(lines), inputs.labels),
     ]
-    return main_function(record, name, body.names, body.labels, [*head, *lines])
-
-
-def function(head: Source, doc: str, lines: Sequence[Source]) -> Source:
-    """A function of its head, its docstring and its lines."""
-    inside = indented(lines)
-    return Source("\n".join([head.code, doc, *(line.code for line in inside)]), needs=needs_of(inside))
-
-
-def checked_inputs(
-    names: Sequence[str], labels: Sequence[str], within: str, sizes: Mapping[str, int] | None = None
-) -> list[Source]:
-    """The lines that check inputs, at some ``sizes``; ``within`` is a name for all of them where they do not fit a
-    line."""
-    args = [*names, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
-    check = "_checked_or_labels" if labels else "_checked"
-    needs = frozenset([check])
-    line = f"{tuple_of(names, bare=True)} = {check}({', '.join(args)})"
-    if len(INDENT * 2 + line) <= WIDTH:
-        return [Source(line, needs=needs)]
-    first = replace(called(check, args, INDENT * 2, before=f"{within} = "), needs=needs)
-    return [first, *(Source(f"{n} = {within}[{place}]") for place, n in enumerate(names))]
-
-
-def domain_checks(record: Record, names: Mapping[str, str]) -> list[Source]:
-    """Lines that raise where an input has an entry outside of its domain, or one that is not positive."""
-    inputs = record.program.inputs
-    lines = [
-        Source(f'_positive("{names[a.name]}", {names[a.name]})', needs=frozenset(["_positive"]))
-        for a in inputs
-        if a.positive
-    ]
-    for a in record.program.assumptions:
-        if domain := a.domain:
-            (name,) = array_names(a.lhs)
-            own = names[name]
-            high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
-            code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
-            test = Source(code, needs=frozenset(["_within", *needs]))
-            is_either = name in labelled(record)
-            lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if is_either else [test]
-    return lines
-
-
-def labels_as_rows(name: str, count: Source, dtype: Source) -> list[Source]:
-    """Lines that turn labels into rows with a one."""
-    opened = one_hot("_one_hot", name, count, dtype)
-    return [Source(f"if {name}.ndim == 1:"), *indented([written(f"{name} = {{}}", opened)])]
-
-
-def opened_labels(plan: Plan, labels: Iterable[str], dtype: Source) -> list[Source]:
-    """The same for several labels, behind the sizes that this needs."""
-    lines: list[Source] = []
-    for name in labels:
-        axis = plan.record.program.arrays[name].axes[1].name
-        lines += labels_as_rows(plan.names[name], Source(axis, needs=frozenset([axis])), dtype)
-    return [*sizes(plan, needs_of(lines)), *lines]
+    made = inputs.function(name, [*head, *lines])
+    return replace(made, needs=made.needs | {"_quiet"}) if plan.is_quiet else made
 
 
 def _evaluation(body: Body) -> list[Source]:
@@ -277,7 +165,7 @@ def _evaluation(body: Body) -> list[Source]:
         slices = tuple_of([f"{n}{part}" if n in stacked else n for n in results], bare=True)
         inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
     rows_of = {body.names[a.name]: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
-    made = [written(f"{name} = np.empty({rows_of[name]}, {{}})", body.dtype) for name in stacked]
+    made = [written(f"{name} = np.empty({rows_of[name]}, {{}})", body.inputs.dtype) for name in stacked]
     width = _width(body)
     return [
         Source(
@@ -304,9 +192,8 @@ def _width(body: Body) -> list[str]:
 def _rows_arguments(body: Body) -> list[str]:
     """What the lines for a block of rows use of the rest: inputs, arrays made before, sizes."""
     needs = needs_of([*body.lines, *body.row_results.values()])
-    inputs = [body.names[a.name] for a in body.record.program.inputs]
     made = [body.names[a.name] for a in body.blocks.before]
-    found = [name for name in (*inputs, *made) if name in needs]
+    found = [name for name in (*body.inputs.given, *made) if name in needs]
     rowwise = [body.names[name] for name in body.plan.rowwise]
     if body.count in needs and not set(rowwise) & set(found):
         found.insert(0, rowwise[0])
@@ -327,16 +214,6 @@ def _rows_function(body: Body) -> Source:
     results = [body.row_results[name] for name in (*blocks.sums, *blocks.stacked)]
     shown = written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)
     return function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', [*lines, shown])
-
-
-def _described(array: Array, labels: Sequence[str]) -> str:
-    """What an input may be."""
-    if not array.axes:
-        return "a number"
-    text = f"shape {tuple_of(axis.name for axis in array.axes)}"
-    if array.name in labels:
-        text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
-    return text
 
 
 def _listed(names: Sequence[str]) -> str:

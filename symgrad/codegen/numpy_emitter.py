@@ -48,6 +48,7 @@ from symgrad.codegen.source_text import (
     quotient,
     raised,
     tuple_of,
+    used,
     written,
 )
 from symgrad.functions import MEANINGS, absolute, selection
@@ -126,7 +127,7 @@ class NumpyEmitter:
     def _text(self, node: Node) -> Source:
         match node:
             case Load(_, name):
-                return Source(self.names[name], needs=frozenset([self.names[name]]))
+                return used(self.names[name])
             case Number(_, value):
                 return plain(value)
             case Negative(_, of):
@@ -243,7 +244,7 @@ class NumpyEmitter:
 def plain(value: Expr) -> Source:
     """A literal, or the name of a size."""
     if isinstance(value, sympy.Symbol):
-        return Source(value.name, needs=frozenset([value.name]))
+        return used(value.name)
     if not value.is_finite:
         return Source("np.inf")
     return Source(str(value) if isinstance(value, Integer) else repr(float(value)))

@@ -31,12 +31,11 @@ from symgrad.codegen.array_program import (
     meaning,
     numbered,
 )
-from symgrad.codegen.body import dtype_of, held
 from symgrad.codegen.build import parted, reading_order, reduced
+from symgrad.codegen.inputs import Inputs, held
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
-from symgrad.codegen.labels import labelled
 from symgrad.codegen.lower import Lowered, Lowering
-from symgrad.codegen.module import assembled, checked_inputs, domain_checks, labels_as_rows, main_function, tables_of
+from symgrad.codegen.module import assembled
 from symgrad.codegen.names import free, python_name, python_names
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.plan import checks
@@ -253,37 +252,31 @@ def scalar_module(
 ) -> str:
     """The source of a module whose function takes arrays of ``sizes`` alone, unrolled; if it ``calls`` a function, that
     is to return the entries of the output and of the gradients."""
-    names = python_names(record.program.arrays, (), dict(record.program.labels))
-    labels = labelled(record)
-    emitter, inputs = ScalarEmitter(names, sizes), record.program.inputs
+    inputs = Inputs(record, python_names(record.program.arrays, (), dict(record.program.labels)))
+    names, emitter = inputs.names, ScalarEmitter(inputs.names, sizes)
     shapes = {n: tuple_of(sizes[axis.name] for axis in a.axes) for n, a in record.program.arrays.items()}
-    arrays = [a.name for a in inputs if a.axes]
-    scalars = [a.name for a in inputs if not a.axes]
-    tests = [f"type({names[n]}) is np.ndarray" for n in arrays]
-    tests += [f"{names[n]}.shape == {shapes[n]}" for n in arrays]
-    tests += [f"{names[n]}.dtype is {names[arrays[0]]}.dtype" for n in arrays[1:]]
-    tests += [f"{names[n]}.dtype in _FLOATS" for n in arrays[:1]]
-    tests += [f"type({names[n]}) is float" for n in scalars]
-    lines = joined_tests("if not", tests, "and", ":")
-    lines += indented(checked_inputs([names[a.name] for a in inputs], labels, free("given", emitter.taken), sizes))
+    tests = inputs.are_ready(f"{names[a.name]}.shape == {shapes[a.name]}" for a in inputs.arrays)
     dtype = free("dtype", emitter.taken)
-    own = dtype_of(record, names, labels)
-    lines.append(Source(f"{dtype} = {own.code if own.needs else 'np.dtype(np.float64)'}"))
-    for label in labels:
-        columns = Source(str(sizes[record.program.arrays[label].axes[1].name]))
-        lines += labels_as_rows(names[label], columns, Source(dtype))
-    lines += domain_checks(record, names)
-    for n in arrays:
-        flat = ".ravel()" if len(record.program.arrays[n].axes) > 1 else ""
-        lines += _unpacked(emitter.entries(n, record.program.arrays[n]), f"{names[n]}{flat}.tolist()")
-    lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in scalars]
+    own = inputs.dtype
+    lines = [
+        *joined_tests("if not", tests, "and", ":"),
+        *indented(inputs.checked(free("given", emitter.taken), sizes)),
+        Source(f"{dtype} = {own.code if own.needs else 'np.dtype(np.float64)'}"),
+        *inputs.opened(inputs.labels, Source(dtype), sizes),
+        *inputs.in_domains(),
+    ]
+    for a in inputs.arrays:
+        flat = ".ravel()" if len(a.axes) > 1 else ""
+        lines += _unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist()")
+    numbers = [a.name for a in record.program.inputs if not a.axes]
+    lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers]
     lines.append(Source(""))
     _check(record, emitter)
     gradients = schedule(record).gradients
     if calls:
         target = [emitter.entry(record.program.output, ())]
         target += [entry for n, own in gradients.items() for entry in emitter.entries(own, record.program.arrays[n])]
-        given = [entry.code for a in inputs for entry in emitter.entries(a.name, a)]
+        given = [entry.code for a in record.program.inputs for entry in emitter.entries(a.name, a)]
         shown = tuple_of((entry.code for entry in target), bare=True)
         emitter.lines.append(called(calls, given, INDENT, before=f"{shown} = "))
     else:
@@ -302,8 +295,8 @@ def scalar_module(
     output = emitter.entry(record.program.output, ())
     lines.append(called(f"return {dtype}.type({output.code}), Gradients", results, INDENT))
     at = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
-    main = main_function(record, name, names, labels, lines, f", at {at}" if at else "")
-    return assembled(record, name, closed_form, names, tables_of(record, names, labels), [main], scalar_runtime)
+    main = inputs.function(name, lines, f", at {at}" if at else "")
+    return assembled(inputs, name, closed_form, inputs.tables(), [main], scalar_runtime)
 
 
 def scalar_program(record: Record) -> Lowered:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from symgrad.codegen.body import Body
 from symgrad.codegen.module import ROWS, module
 from symgrad.codegen.names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
@@ -48,7 +47,7 @@ def to_source(
     if target == "numpy":
         if sizes:
             raise InputError("the target numpy takes no sizes: its functions take inputs of any size")
-        return module(record, name, Body(record), closed_form)
+        return module(record, name, closed_form)
     if sizes is None:
         raise InputError("the target scalar needs a size for each axis")
     check_sizes(record.program, sizes)

@@ -61,6 +61,11 @@ class Source:
         return Source(code, Strength.PRODUCT, inside.needs)
 
 
+def used(name: str) -> Source:
+    """A name, which is needed."""
+    return Source(name, needs=frozenset([name]))
+
+
 def needs_of(parts: Iterable[Source]) -> frozenset[str]:
     return frozenset[str]().union(*(part.needs for part in parts))
 
@@ -70,7 +75,7 @@ def written(template: str, *parts: Source, strength: Strength = Strength.CALL, n
     return Source(template.format(*(part.code for part in parts)), strength, needs_of(parts).union(needs))
 
 
-def joined(separator: str, parts: Sequence[Source], strength: Strength) -> Source:
+def joined(separator: str, parts: Sequence[Source], strength: Strength = Strength.SUM) -> Source:
     """Parts with a separator between them."""
     return Source(separator.join(part.code for part in parts), strength, needs_of(parts))
 
@@ -152,6 +157,12 @@ def applied(functions: Mapping[type[Function], str], function: type[Function], a
 def indented(lines: Iterable[Source]) -> list[Source]:
     """Lines one level deeper, one for each row of text."""
     return [replace(line, code=(INDENT + part).rstrip()) for line in lines for part in line.code.split("\n")]
+
+
+def function(head: Source, doc: str, lines: Sequence[Source]) -> Source:
+    """A function of its head, its docstring and its lines."""
+    inside = indented(lines)
+    return Source("\n".join([head.code, doc, *(line.code for line in inside)]), needs=needs_of(inside))
 
 
 def docstring(lines: Sequence[str], indent: str) -> str:

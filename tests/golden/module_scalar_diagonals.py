@@ -36,12 +36,11 @@ def f(A, B):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(A) is np.ndarray
-        and type(B) is np.ndarray
+        type(A) is type(B) is np.ndarray
+        and A.dtype is B.dtype
+        and A.dtype in _FLOATS
         and A.shape == (2, 2)
         and B.shape == (2, 2)
-        and B.dtype is A.dtype
-        and A.dtype in _FLOATS
     ):
         A, B = _checked(A, B, N=2)
     dtype = A.dtype

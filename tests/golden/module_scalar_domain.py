@@ -38,15 +38,12 @@ def f(z, y, k):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(z) is np.ndarray
-        and type(y) is np.ndarray
-        and type(k) is np.ndarray
+        type(z) is type(y) is type(k) is np.ndarray
+        and z.dtype is y.dtype is k.dtype
+        and z.dtype in _FLOATS
         and z.shape == (2,)
         and y.shape == (2,)
         and k.shape == (2,)
-        and y.dtype is z.dtype
-        and k.dtype is z.dtype
-        and z.dtype in _FLOATS
     ):
         z, y, k = _checked(z, y, k, N=2)
     dtype = z.dtype

@@ -40,15 +40,12 @@ def f(X, W, Y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(X) is np.ndarray
-        and type(W) is np.ndarray
-        and type(Y) is np.ndarray
+        type(X) is type(W) is type(Y) is np.ndarray
+        and X.dtype is W.dtype is Y.dtype
+        and X.dtype in _FLOATS
         and X.shape == (2, 1)
         and W.shape == (1, 2)
         and Y.shape == (2, 2)
-        and W.dtype is X.dtype
-        and Y.dtype is X.dtype
-        and X.dtype in _FLOATS
     ):
         X, W, Y = _checked_or_labels(X, W, Y, N=2, D=1, C=2)
     dtype = X.dtype

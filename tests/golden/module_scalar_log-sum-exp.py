@@ -33,7 +33,7 @@ def f(Z):
 
     ValueError is raised for inputs that do not fit; they are never modified.
     """
-    if not (type(Z) is np.ndarray and Z.shape == (2, 3) and Z.dtype in _FLOATS):
+    if not (type(Z) is np.ndarray and Z.dtype in _FLOATS and Z.shape == (2, 3)):
         (Z,) = _checked(Z, N=2, C=3)
     dtype = Z.dtype
     Z_11, Z_12, Z_13, Z_21, Z_22, Z_23 = Z.ravel().tolist()

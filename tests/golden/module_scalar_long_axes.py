@@ -36,12 +36,11 @@ def f(x, y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(x) is np.ndarray
-        and type(y) is np.ndarray
+        type(x) is type(y) is np.ndarray
+        and x.dtype is y.dtype
+        and x.dtype in _FLOATS
         and x.shape == (11,)
         and y.shape == (11,)
-        and y.dtype is x.dtype
-        and x.dtype in _FLOATS
     ):
         x, y = _checked(x, y, N=11)
     dtype = x.dtype

@@ -34,8 +34,8 @@ def f(the_only_features):
     """
     if not (
         type(the_only_features) is np.ndarray
-        and the_only_features.shape == (10,)
         and the_only_features.dtype in _FLOATS
+        and the_only_features.shape == (10,)
     ):
         (the_only_features,) = _checked(the_only_features, N=10)
     dtype = the_only_features.dtype

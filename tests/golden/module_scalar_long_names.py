@@ -40,18 +40,15 @@ def f(features_of_rows, features_of_columns, features_of_others, weights_of_all)
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(features_of_rows) is np.ndarray
-        and type(features_of_columns) is np.ndarray
-        and type(features_of_others) is np.ndarray
-        and type(weights_of_all) is np.ndarray
+        type(features_of_rows) is type(features_of_columns) is type(features_of_others)
+        and type(features_of_others) is type(weights_of_all) is np.ndarray
+        and features_of_rows.dtype is features_of_columns.dtype is features_of_others.dtype
+        and features_of_others.dtype is weights_of_all.dtype
+        and features_of_rows.dtype in _FLOATS
         and features_of_rows.shape == (1,)
         and features_of_columns.shape == (1,)
         and features_of_others.shape == (1,)
         and weights_of_all.shape == (1,)
-        and features_of_columns.dtype is features_of_rows.dtype
-        and features_of_others.dtype is features_of_rows.dtype
-        and weights_of_all.dtype is features_of_rows.dtype
-        and features_of_rows.dtype in _FLOATS
     ):
         given = _checked(features_of_rows, features_of_columns, features_of_others, weights_of_all, N=1)
         features_of_rows = given[0]

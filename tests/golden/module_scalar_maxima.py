@@ -36,12 +36,11 @@ def f(Z, b):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(Z) is np.ndarray
-        and type(b) is np.ndarray
+        type(Z) is type(b) is np.ndarray
+        and Z.dtype is b.dtype
+        and Z.dtype in _FLOATS
         and Z.shape == (2, 2)
         and b.shape == (2,)
-        and b.dtype is Z.dtype
-        and Z.dtype in _FLOATS
     ):
         Z, b = _checked(Z, b, N=2, C=2)
     dtype = Z.dtype

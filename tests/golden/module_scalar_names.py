@@ -39,12 +39,11 @@ def f(dtype, given, gap):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(given) is np.ndarray
-        and type(gap) is np.ndarray
+        type(given) is type(gap) is np.ndarray
+        and given.dtype is gap.dtype
+        and given.dtype in _FLOATS
         and given.shape == (2, 2)
         and gap.shape == (2,)
-        and gap.dtype is given.dtype
-        and given.dtype in _FLOATS
         and type(dtype) is float
     ):
         dtype, given, gap = _checked(dtype, given, gap, N=2, D=2)

@@ -32,7 +32,7 @@ def f(x):
 
     ValueError is raised for inputs that do not fit; they are never modified.
     """
-    if not (type(x) is np.ndarray and x.shape == (1,) and x.dtype in _FLOATS):
+    if not (type(x) is np.ndarray and x.dtype in _FLOATS and x.shape == (1,)):
         (x,) = _checked(x, N=1)
     dtype = x.dtype
     _positive("x", x)

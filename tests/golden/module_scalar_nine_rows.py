@@ -35,12 +35,11 @@ def f(X, v):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(X) is np.ndarray
-        and type(v) is np.ndarray
+        type(X) is type(v) is np.ndarray
+        and X.dtype is v.dtype
+        and X.dtype in _FLOATS
         and X.shape == (9, 1)
         and v.shape == (1,)
-        and v.dtype is X.dtype
-        and X.dtype in _FLOATS
     ):
         X, v = _checked(X, v, N=9, D=1)
     dtype = X.dtype

@@ -36,12 +36,11 @@ def f(p, y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(p) is np.ndarray
-        and type(y) is np.ndarray
+        type(p) is type(y) is np.ndarray
+        and p.dtype is y.dtype
+        and p.dtype in _FLOATS
         and p.shape == (1,)
         and y.shape == (1,)
-        and y.dtype is p.dtype
-        and p.dtype in _FLOATS
     ):
         p, y = _checked(p, y, N=1)
     dtype = p.dtype

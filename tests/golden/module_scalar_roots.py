@@ -37,12 +37,11 @@ def f(x, v):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(x) is np.ndarray
-        and type(v) is np.ndarray
+        type(x) is type(v) is np.ndarray
+        and x.dtype is v.dtype
+        and x.dtype in _FLOATS
         and x.shape == (2,)
         and v.shape == (2,)
-        and v.dtype is x.dtype
-        and x.dtype in _FLOATS
     ):
         x, v = _checked(x, v, N=2)
     dtype = x.dtype

@@ -42,12 +42,11 @@ def f(X, W, l):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(X) is np.ndarray
-        and type(W) is np.ndarray
+        type(X) is type(W) is np.ndarray
+        and X.dtype is W.dtype
+        and X.dtype in _FLOATS
         and X.shape == (1, 2)
         and W.shape == (2, 1)
-        and W.dtype is X.dtype
-        and X.dtype in _FLOATS
         and type(l) is float
     ):
         X, W, l = _checked(X, W, l, N=1, D=2, C=1)

@@ -32,7 +32,7 @@ def f(Z):
 
     ValueError is raised for inputs that do not fit; they are never modified.
     """
-    if not (type(Z) is np.ndarray and Z.shape == (2, 2) and Z.dtype in _FLOATS):
+    if not (type(Z) is np.ndarray and Z.dtype in _FLOATS and Z.shape == (2, 2)):
         (Z,) = _checked(Z, N=2, C=2)
     dtype = Z.dtype
     Z_11, Z_12, Z_21, Z_22 = Z.ravel().tolist()

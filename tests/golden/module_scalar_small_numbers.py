@@ -37,12 +37,11 @@ def f(x, y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(x) is np.ndarray
-        and type(y) is np.ndarray
+        type(x) is type(y) is np.ndarray
+        and x.dtype is y.dtype
+        and x.dtype in _FLOATS
         and x.shape == (1,)
         and y.shape == (1,)
-        and y.dtype is x.dtype
-        and x.dtype in _FLOATS
     ):
         x, y = _checked(x, y, N=1)
     dtype = x.dtype

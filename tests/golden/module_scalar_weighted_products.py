@@ -38,15 +38,12 @@ def f(p, y, w):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(p) is np.ndarray
-        and type(y) is np.ndarray
-        and type(w) is np.ndarray
+        type(p) is type(y) is type(w) is np.ndarray
+        and p.dtype is y.dtype is w.dtype
+        and p.dtype in _FLOATS
         and p.shape == (1,)
         and y.shape == (1,)
         and w.shape == (1,)
-        and y.dtype is p.dtype
-        and w.dtype is p.dtype
-        and p.dtype in _FLOATS
     ):
         p, y, w = _checked(p, y, w, N=1)
     dtype = p.dtype

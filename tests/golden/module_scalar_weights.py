@@ -36,12 +36,11 @@ def f(z, w):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(z) is np.ndarray
-        and type(w) is np.ndarray
+        type(z) is type(w) is np.ndarray
+        and z.dtype is w.dtype
+        and z.dtype in _FLOATS
         and z.shape == (2,)
         and w.shape == (2,)
-        and w.dtype is z.dtype
-        and z.dtype in _FLOATS
     ):
         z, w = _checked(z, w, N=2)
     dtype = z.dtype

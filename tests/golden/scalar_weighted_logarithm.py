@@ -7,12 +7,11 @@ def f(Z, V):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(Z) is np.ndarray
-        and type(V) is np.ndarray
+        type(Z) is type(V) is np.ndarray
+        and Z.dtype is V.dtype
+        and Z.dtype in _FLOATS
         and Z.shape == (2, 2)
         and V.shape == (2, 2)
-        and V.dtype is Z.dtype
-        and Z.dtype in _FLOATS
     ):
         Z, V = _checked(Z, V, N=2, D=2, C=2)
     dtype = Z.dtype

@@ -43,18 +43,13 @@ def softmax_mse(X, W, b, Y):
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not (
-        type(X) is np.ndarray
-        and type(W) is np.ndarray
-        and type(b) is np.ndarray
-        and type(Y) is np.ndarray
+        type(X) is type(W) is type(b) is type(Y) is np.ndarray
+        and X.dtype is W.dtype is b.dtype is Y.dtype
+        and X.dtype in _FLOATS
         and X.shape == (2, 4)
         and W.shape == (4, 3)
         and b.shape == (3,)
         and Y.shape == (2, 3)
-        and W.dtype is X.dtype
-        and b.dtype is X.dtype
-        and Y.dtype is X.dtype
-        and X.dtype in _FLOATS
     ):
         X, W, b, Y = _checked_or_labels(X, W, b, Y, N=2, D=4, C=3)
     dtype = X.dtype
