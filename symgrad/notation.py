@@ -8,10 +8,10 @@ a finished line they bear the conventional letters of their axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count
+from itertools import count, product
 from types import MappingProxyType
 
 from sympy import Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol, Sum, Symbol, Tuple
@@ -127,6 +127,12 @@ def _entry(base: IndexedBase, indices: tuple[Idx, ...]) -> Indexed:
 def axis_name(index: Idx) -> str:
     """The name of the axis over which an index runs."""
     return str(index.upper + 1)
+
+
+def places(indices: Sequence[Idx], sizes: Mapping[str, int]) -> Iterator[dict[Idx, int]]:
+    """All values of some indices, where axes have some sizes."""
+    every = product(*(range(sizes[axis_name(i)]) for i in indices))
+    return (dict(zip(indices, values, strict=True)) for values in every)
 
 
 @lru_cache(maxsize=16384)

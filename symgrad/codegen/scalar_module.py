@@ -5,7 +5,7 @@ For problems of a handful of entries this is several times faster than any call 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 import sympy
@@ -59,7 +59,7 @@ from symgrad.codegen.source_text import (
 )
 from symgrad.codegen.stable import evaluated
 from symgrad.functions import MEANINGS, absolute, selection
-from symgrad.notation import Array, axis_name, replaced
+from symgrad.notation import Array, places, replaced
 from symgrad.steps import Record
 
 # Calls, with {} for each argument.
@@ -106,20 +106,15 @@ class ScalarEmitter:
         """The local names of all entries of ``name``, which has the axes of ``array``, row by row."""
         return [self.entry(name, place) for place in product(*(range(self.sizes[axis.name]) for axis in array.axes))]
 
-    def places(self, indices: Sequence[Idx]) -> Iterable[dict[Idx, int]]:
-        """All places of some indices."""
-        every = product(*(range(self.sizes[axis_name(i)]) for i in indices))
-        return (dict(zip(indices, place, strict=True)) for place in every)
-
     def assign(self, name: str, letters: Sequence[Idx], node: Node, *, is_small: bool = False) -> None:
         """A line for each entry; an entry that equals another is another name for it.
 
         ``is_small`` says of an exponential that it is of at most 0, and cannot overflow.
         """
-        for at in self.places(letters):
+        for at in places(letters, self.sizes):
             entry = self.entry(name, tuple(at[i] for i in letters))
             if isinstance(node, Reduce) and node.largest:
-                values = [self._argument(node.of, {**at, **more}) for more in self.places(node.over)]
+                values = [self._argument(node.of, {**at, **more}) for more in places(node.over, self.sizes)]
                 largest = called("max", values, INDENT, before=f"{entry.code} = ")
                 self.lines.append(largest if len(values) > 1 else written(f"{entry.code} = {{}}", *values))
                 continue
@@ -159,10 +154,10 @@ class ScalarEmitter:
             case Terms(letters, terms):
                 return [each for term in terms for each in self._shared_or_written_out(term, letters, at)]
             case Reduce(_, of, over):
-                return [each for more in self.places(over) for each in self._every_term(of, {**at, **more})]
+                return [each for more in places(over, self.sizes) for each in self._every_term(of, {**at, **more})]
             case Contract(_, factors, over):
                 ordered = sorted(factors, key=reading_order)
-                return [(False, self._factors(ordered, (), {**at, **more})) for more in self.places(over)]
+                return [(False, self._factors(ordered, (), {**at, **more})) for more in places(over, self.sizes)]
             case _:
                 return [(False, self._code(node, at))]
 
@@ -191,8 +186,8 @@ class ScalarEmitter:
                 return self.entry(name, tuple(at[i] for i in indices))
             case Delta((row, column)):
                 return ONE if at[row] == at[column] else ZERO
-            case Diagonal(_, of, places):
-                return self._code(of, {own: at[i] for own, i in zip(of.letters, places, strict=True)})
+            case Diagonal(_, of, letters):
+                return self._code(of, {own: at[i] for own, i in zip(of.letters, letters, strict=True)})
             case Call(_, function, given) if function is weighted:
                 weight, logarithm = (self._code(arg, at) for arg in given)
                 if not weight.code.isidentifier():
@@ -238,7 +233,7 @@ class ScalarEmitter:
 
     def _call(self, node: Call | Largest, at: Place) -> Source:
         if isinstance(node, Largest):
-            values = [self._argument(node.of, {**at, **other}) for other in self.places([node.index])]
+            values = [self._argument(node.of, {**at, **other}) for other in places([node.index], self.sizes)]
             return applied(FUNCTIONS, selection, [Source(str(at[node.index])), joined(", ", values, Strength.SUM)])
         return applied(FUNCTIONS, node.function, [self._argument(arg, at) for arg in node.given])
 
@@ -316,7 +311,7 @@ def _check(record: Record, emitter: ScalarEmitter) -> None:
     """Write the lines that raise where an assumption that the derivation used does not hold."""
     gap = free("gap", emitter.taken)
     for words, node in checks(record, Lowering(record.program)):
-        for at in emitter.places(sorted(node.letters, key=str)):
+        for at in places(sorted(node.letters, key=str), emitter.sizes):
             emitter.write(gap, emitter.terms(node, at))
             emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
 

@@ -15,6 +15,7 @@ from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.names import UNKNOWN_RANK, Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.phrases import sentence
+from symgrad.render.printer import Printer
 from symgrad.render.text_printer import TextPrinter
 
 Show = Callable[[Expr], str]
@@ -22,13 +23,7 @@ Show = Callable[[Expr], str]
 
 def entries_to_text(at: Explicit) -> str:
     """The matrices row by row, then an equation a line; sums that entries share are named first."""
-    at = at.with_shared_sums()
-    names = _names(at)
-    printer = TextPrinter(names)
-
-    def show(expr: Expr) -> str:
-        return printer.show(ordered(expr, names))
-
+    at, names, show = _with_names(at, TextPrinter)
     blocks = ["\n".join(_matrix_lines(name, value, show)) for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, "∂{}/∂{}"):
         head = [f"Assuming [{assumption.key}] {sentence(assumption.words, names)}:"] if assumption else []
@@ -38,13 +33,7 @@ def entries_to_text(at: Explicit) -> str:
 
 def entries_to_latex(at: Explicit) -> str:
     """The same in LaTeX (amsmath): a display for each matrix and each equation."""
-    at = at.with_shared_sums()
-    names = _names(at)
-    printer = LatexPrinter(names)
-
-    def show(expr: Expr) -> str:
-        return printer.show(ordered(expr, names))
-
+    at, names, show = _with_names(at, LatexPrinter)
     lines = [f"\\[ {name} = {show(value)} \\]" for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, r"\frac{{\partial {}}}{{\partial {}}}"):
         if assumption:
@@ -53,15 +42,18 @@ def entries_to_latex(at: Explicit) -> str:
     return "\n".join(lines)
 
 
-def _names(at: Explicit) -> Vocabulary:
-    """The vocabulary, in which a shared sum comes just before the latest array in it: r_11 - t_1."""
+def _with_names(at: Explicit, printer: type[Printer]) -> tuple[Explicit, Vocabulary, Show]:
+    """The closed forms with names for shared sums, the vocabulary, in which such a sum comes just before the latest
+    array in it (r_11 - t_1), and how a printer shows an entry."""
+    at = at.with_shared_sums()
     names = vocabulary(at.record)
     names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()})
     for symbol, value in at.definitions:
         if names.place(symbol.name) == UNKNOWN_RANK:
             rank = max((names.place(s.name) for s in value.free_symbols), default=0) - 1
             names = replace(names, rank={**names.rank, symbol.name.partition("_")[0]: rank})
-    return names
+    shows = printer(names)
+    return at, names, lambda expr: shows.show(ordered(expr, names))
 
 
 def _blocks(at: Explicit, show: Show, slope: str) -> Iterator[tuple[Assumption | None, list[tuple[str, Expr]]]]:
@@ -72,10 +64,8 @@ def _blocks(at: Explicit, show: Show, slope: str) -> Iterator[tuple[Assumption |
     loss = show(Symbol(at.record.program.output))
     yield None, [(loss, at.loss)]
     for name, gradient in at.gradients.items():
-        entries, values = (
-            [*part.flat()] if isinstance(part, MatrixBase) else [part] for part in (at.entries[name], gradient)
-        )
-        yield None, [(slope.format(loss, show(entry)), value) for entry, value in zip(entries, values, strict=True)]
+        pairs = zip(_flat(at.entries[name]), _flat(gradient), strict=True)
+        yield None, [(slope.format(loss, show(entry)), value) for entry, value in pairs]
 
 
 def _flat(matrix: Expr) -> list[Expr]:

@@ -12,7 +12,7 @@ from inspect import isfunction
 from string import ascii_lowercase
 from typing import Any
 
-from sympy import Expr, Integer, Max, Sum, Symbol, lambdify
+from sympy import Expr, Integer, Sum, Symbol, lambdify
 from sympy.core.basic import Basic
 from sympy.printing.pycode import PythonCodePrinter
 from sympy.tensor.indexed import Idx
@@ -22,7 +22,7 @@ from symgrad.codegen import scalar_runtime
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.labels import takes_labels
 from symgrad.codegen.scalar_module import scalar_module
-from symgrad.codegen.schedule import needed
+from symgrad.codegen.schedule import Assignment, needed
 from symgrad.codegen.source import compile_source
 from symgrad.codegen.stable import evaluated
 from symgrad.equations import Assumption
@@ -31,9 +31,9 @@ from symgrad.explicit.entries import Place, Table
 from symgrad.extent import check_sizes
 from symgrad.functions import MEANINGS
 from symgrad.notation import (
-    Array,
     axis_name,
     bound_indices,
+    entry_of,
     free_indices,
     height,
     index_over,
@@ -92,7 +92,7 @@ class Explicit:
     @property
     def entries(self) -> dict[str, Expr]:
         """The symbols of the entries of every array of the program, inputs and defined ones, as matrices."""
-        return {name: self._table.array(array, known=False) for name, array in self.record.program.arrays.items()}
+        return {n: self._table.matrix(a, self._table.of(a)) for n, a in self.record.program.arrays.items()}
 
     @property
     def assumptions(self) -> dict[Assumption, tuple[tuple[Expr, Expr], ...]]:
@@ -114,8 +114,8 @@ class Explicit:
         shared = _SharedSums(record.program, table.shown)
         closed = [record.gradients[name] for name in record.wrt]
         forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
-        table = table.with_arrays(array for array, _, _ in shared.sums)
-        sums = [pair for array, letters, total in shared.sums for pair in table.pairs(array.name, letters, total)]
+        table = table.with_equations(shared.sums)
+        sums = [pair for equation in shared.sums for pair in table.pairs(equation)]
         return replace(
             self,
             gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
@@ -159,7 +159,7 @@ def explicit(
     return Explicit(
         record,
         dict(sizes),
-        {a.name: table.array(a, known=True) for a in program.inputs},
+        {a.name: table.matrix(a, table.of(a, known=True)) for a in program.inputs},
         loss,
         {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
         _definitions(record, table),
@@ -172,7 +172,7 @@ def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...
     """The entries of the arrays that the loss and the closed forms are written in."""
     output = record.program.definitions[record.program.output].rhs
     own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
-    return tuple(pair for a in own for pair in table.pairs(a.name, a.indices, a.rhs))
+    return tuple(pair for equation in own for pair in table.pairs(equation))
 
 
 def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None) -> dict[Place, Expr]:
@@ -191,17 +191,17 @@ def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[in
 
 
 class _SharedSums:
-    """Replaces sums by entries of new arrays: ``sums`` gives each array, its letters and the sum, in order.
+    """Replaces sums by entries of new arrays: ``sums`` are the equations of these in order.
 
     A sum is shared if it is repeated for an index that it does not contain, as sum_k p_nk r_nk is for every d
     and c in the entries of X^T (P * (R - sum)).
     """
 
     def __init__(self, program: Program, taken: Collection[str]) -> None:
-        self.sums: list[tuple[Array, tuple[Idx, ...], Expr]] = []
-        self._axes = {axis.name: axis for axis in program.axes}
+        self.sums: list[Assignment] = []
+        self._order = [axis.name for axis in program.axes]
         self._taken = {name.lower() for name in (*taken, *program.arrays, program.output)}
-        self._known: dict[Expr, Array] = {}
+        self._known: dict[Expr, str] = {}
 
     def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
         """``expr``, of the free indices ``letters``, with its shared sums replaced."""
@@ -214,13 +214,12 @@ class _SharedSums:
 
     def _entry(self, total: Expr) -> Expr:
         """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
-        order = list(self._axes)
-        letters = tuple(sorted(free_indices(total), key=lambda i: (order.index(axis_name(i)), str(i))))
+        letters = tuple(sorted(free_indices(total), key=lambda i: (self._order.index(axis_name(i)), str(i))))
         key = canonical(renamed(total, {i: index_over(f"free{p}", i.upper + 1) for p, i in enumerate(letters)}))
         if key not in self._known:
-            self._known[key] = Array(self._name(), tuple(self._axes[axis_name(i)] for i in letters))
-            self.sums.append((self._known[key], letters, total))
-        return self._known[key][letters]
+            self._known[key] = self._name()
+            self.sums.append(Assignment(entry_of(self._known[key], letters), total))
+        return entry_of(self._known[key], letters)
 
     def _name(self) -> str:
         name = next((x for x in LETTERS if x not in self._taken), f"sum{len(self.sums) + 1}")
@@ -234,28 +233,17 @@ def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
     It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
     arrays, none is searched for.
     """
-    plan, program = evaluated(record), record.program
+    plan = evaluated(record)
     equations = plan.coded
-    defined = [Array(a.name, tuple(program.axis[axis_name(i)] for i in a.indices)) for a in equations]
-    table = Table(record, sizes).with_arrays(defined, are_dummies=True)
-    lines: list[tuple[Symbol, Expr]] = []
-    for array, assignment in zip(defined, equations, strict=True):
-        values = table.entries(assignment.rhs, assignment.indices + assignment.over)
-        places = list(table.places(array))
-        if assignment.over:
-            count = len(values) // len(places)
-            rows = (values[start : start + count] for start in range(0, len(values), count))
-            values = [Max(*row, evaluate=False) for row in rows]
-        lines += zip((table.symbols[array.name, place] for place in places), values, strict=True)
-    names = (program.output, *(plan.schedule.gradients[name] for name in record.wrt))
-    arrays = program.inputs, [next(a for a in defined if a.name == name) for name in names]
+    table = Table(record, sizes).with_equations(equations, are_dummies=True)
+    made = {equation.name: table.pairs(equation) for equation in equations}
+    names = (record.program.output, *(plan.schedule.gradients[name] for name in record.wrt))
     function = compile_source(scalar_module(record, "evaluate", sizes, (), "_entries"), "evaluate")
-    arguments, values = ([table.symbols[a.name, place] for a in own for place in table.places(a)] for own in arrays)
     function.__globals__["_entries"] = lambdify(
-        arguments,
-        values,
+        [symbol for array in record.program.inputs for symbol in table.of(array)],
+        [symbol for name in names for symbol, _ in made[name]],
         modules=[NUMBERS, "math"],
         printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
-        cse=lambda expressions: (lines, expressions),
+        cse=lambda expressions: ([pair for pairs in made.values() for pair in pairs], expressions),
     )
     return function
