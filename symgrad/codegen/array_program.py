@@ -146,17 +146,11 @@ class Contract(Node):
 
 @dataclass(frozen=True)
 class Fill(Node):
-    """``of`` repeated along further axes, in the data type of the inputs; ``sizes`` are those of all axes."""
+    """``of`` in memory of its own, repeated along further axes, in the data type of the inputs; ``sizes`` are those of
+    all axes."""
 
     of: Node
     sizes: tuple[Expr, ...]
-
-
-@dataclass(frozen=True)
-class Copy(Node):
-    """``of`` in memory of its own."""
-
-    of: Node
 
 
 @dataclass(frozen=True)
@@ -263,7 +257,7 @@ def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
         case Contract(_, _, over):
             return sum_over(Mul(*parts), over)
         case _:
-            return parts[0]  # filled, or copied
+            return parts[0]  # filled
 
 
 def number(value: Expr | int) -> Number:

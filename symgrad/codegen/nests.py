@@ -12,7 +12,6 @@ from symgrad.codegen.array_program import (
     Assign,
     Call,
     Contract,
-    Copy,
     Diagonal,
     Fill,
     Largest,
@@ -136,7 +135,7 @@ def _is_entry(node: Node, part: Assign) -> bool:
 
 def _bare(node: Node) -> Node:
     """The node without what memory alone asks for: loops repeat, copy and pick entries as they go."""
-    if isinstance(node, (Fill, Copy)):
+    if isinstance(node, Fill):
         return _bare(node.of)
     if isinstance(node, Diagonal):
         return _bare(relettered(node.of, dict(zip(node.of.letters, node.at, strict=True))))

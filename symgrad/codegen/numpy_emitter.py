@@ -18,7 +18,6 @@ from symgrad.codegen.array_program import (
     Assign,
     Call,
     Contract,
-    Copy,
     Delta,
     Diagonal,
     Fill,
@@ -162,10 +161,10 @@ class NumpyEmitter:
             case Fill((), of):
                 return written("{}.type({})" if self.dtype.needs else "{}({})", self.dtype, self.text(of))
             case Fill(letters, of, sizes):
+                if set(of.letters) == set(letters):
+                    return written("{}.copy()", self.text(of, letters).within(Strength.CALL))
                 shape = written(tuple_of(["{}"] * len(sizes)), *map(plain, sizes))
                 return written("np.full({}, {}, {})", shape, self.over(of, letters), self.dtype)
-            case Copy(letters, of):
-                return written("{}.copy()", self.text(of, letters).within(Strength.CALL))
         raise AssertionError(node)
 
     def _reduced(self, node: Reduce, kept: str = "") -> Source:

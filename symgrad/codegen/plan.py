@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sympy import S, Symbol, preorder_traversal
 
-from symgrad.codegen.array_program import HALF, Assign, Call, Copy, Fill, Layout, Node, Power, loads, size, walk
+from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.guarded import bounds_what_may_be_infinite, weighted_guarded
 from symgrad.codegen.kernels import numbers_chosen, weighted
@@ -129,10 +129,9 @@ class Plan:
         is_constant = not node.letters and loads(node) <= self._constants
         is_number = is_constant and name in self._returned | self._same
         self._constants |= {name} if is_constant and not is_number else set()
-        if set(node.letters) != set(letters) or is_number:
+        is_view = letters and assignment.is_output and not assignment.is_helper and not owns_memory(node)
+        if set(node.letters) != set(letters) or is_number or is_view:  # no input is returned, no result twice
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
-        elif assignment.is_output and not assignment.is_helper and letters and not owns_memory(node):
-            node = Copy(letters, node)  # no input, no other result
         if name in self.lowered.inlined:
             lowering.know(name, node, assignment.indices)
             return
