@@ -12,6 +12,7 @@ import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
+from sympy.utilities.iterables import sift
 
 from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Largest, Layout, Load, Node, rank, relettered
 from symgrad.codegen.array_program import number as literal
@@ -131,16 +132,15 @@ class Lowering:
         scale = scale if number > 0 else -scale
         others = [*(term for term in sizes if term not in alike), *([number - scale] if number != scale else [])]
         if number and alike and others and (abs(scale) != 1 or number != scale):
-            inside = self._node(Add(S.One, *(term / scale for term in alike)), order)
-            negative, above, below = self._coefficient(scale)
-            grouped = signed(product([*above, inside], below, order), negative)
+            grouped = self._times(
+                scale, [self._node(Add(S.One, *(term / scale for term in alike)), order)], order=order
+            )
             return added([*(self._node(term, order) for term in others), grouped], order)
         content, rest = expr.primitive()
         if any(map(scientific, expr.as_coefficients_dict().values())):  # no small number becomes a large one elsewhere
             content, rest = S.One, expr
         value = added([self._node(term, order) for term in rest.args], order)
-        _, above, below = self._coefficient(content)
-        return product([*above, value], below, order)
+        return self._times(content, [value], order=order)
 
     def _plain(self, expr: Basic) -> Node:
         """A number made of sizes: a literal, a name, or arithmetic of numbers."""
@@ -152,15 +152,14 @@ class Lowering:
         if isinstance(expr, Add):
             return added([self._plain(term) for term in expr.args])
         if isinstance(expr, Mul) or is_quotient(expr):
-            negative, above, below = self._coefficient(expr)
-            return signed(product(above, below), negative)
+            return self._times(expr)
         if isinstance(expr, Pow):
             return power(self._plain(expr.base), self._plain(expr.exp))
         return Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
 
-    def _coefficient(self, expr: Expr) -> tuple[bool, list[Node], list[Node]]:
-        """Whether a product of numbers and sizes is negative, its numerators and its denominators."""
-        coefficient, rest = expr.as_coeff_Mul(rational=True)
+    def _times(self, number: Expr, over: Sequence[Node] = (), under: Sequence[Node] = (), order: Layout = ()) -> Node:
+        """A number made of sizes times the product of the nodes ``over``, divided by that of the nodes ``under``."""
+        coefficient, rest = number.as_coeff_Mul(rational=True)
         is_small = coefficient.q > 1 and scientific(coefficient) is not None
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
         above: list[Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
@@ -170,7 +169,9 @@ class Lowering:
                 below.append(self._plain(1 / factor))
             else:
                 above.append(self._plain(factor))
-        return bool(coefficient < 0), above, below
+        if above and below and over:  # numbers are multiplied together before they meet an array
+            above, below = [product(above, below)], []
+        return signed(product([*above, *over], [*below, *under], order), bool(coefficient < 0))
 
     def _place_of_axis(self, factor: Expr) -> tuple[int, str]:
         """Sizes in the order of the program's axes, that of a block in the place of its rows."""
@@ -188,12 +189,13 @@ class Lowering:
 
     def _product(self, expr: Expr, order: Layout) -> Node:
         """A product under sums: the coefficient apart, the rest contracted index by index."""
-        coefficient, factors, summed = _flattened(expr)
+        every, summed = _flattened(expr)
+        numbers, factors = sift(every, is_plain, binary=True)
+        coefficient = Mul(*numbers)
         is_weighted = len(factors) == 1 and isinstance(factors[0], weighted)
         if summed and is_weighted and set(summed) == free_indices(factors[0]):
-            negative, above, below = self._coefficient(coefficient)
             inside = self._node(factors[0], (*order, *summed))
-            return signed(product([*above, reduced(inside, inside.letters)], below, order), negative)
+            return self._times(coefficient, [reduced(inside, inside.letters)], order=order)
         wide = next((f for f in factors if isinstance(f, Add) and _is_spread(f)), None)
         if wide is not None and summed:
             rest = Mul(coefficient, *(f for f in factors if f is not wide))
@@ -202,12 +204,8 @@ class Lowering:
         coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = self._turned(coefficient, factors)
         parts = contracted(self._groups(factors, order), set(summed) - unused, order)
-        negative, above, below = self._coefficient(coefficient)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
-        under = [v for g in parts for v in g.below]
-        if above and below and over:  # numbers are multiplied together before they meet an array
-            above, below = [product(above, below)], []
-        return signed(product([*above, *over], [*below, *under], order), negative)
+        return self._times(coefficient, over, [v for g in parts for v in g.below], order)
 
     def _groups(self, factors: Iterable[Expr], order: Layout) -> list[Group]:
         return [
@@ -241,24 +239,15 @@ def is_quotient(expr: Basic) -> bool:
     return isinstance(expr, Pow) and bool(expr.exp.could_extract_minus_sign())
 
 
-def _flattened(expr: Expr) -> tuple[Expr, list[Expr], list[Idx]]:
-    """The coefficient, the factors and the summed indices of a product under sums."""
-    coefficient: Expr = S.One
-    factors: list[Expr] = []
-    summed: list[Idx] = []
-    waiting = [expr]
-    while waiting:
-        part = waiting.pop(0)
-        if isinstance(part, Sum):
-            summed.extend(bound_indices(part))
-            waiting.insert(0, part.function)
-        elif isinstance(part, Mul):
-            waiting = [*part.args, *waiting]
-        elif is_plain(part):
-            coefficient *= part
-        else:
-            factors.append(part)
-    return coefficient, factors, summed
+def _flattened(expr: Expr) -> tuple[list[Expr], list[Idx]]:
+    """The factors and the summed indices of a product under sums."""
+    if isinstance(expr, Sum):
+        factors, summed = _flattened(expr.function)
+        return factors, [*bound_indices(expr), *summed]
+    if isinstance(expr, Mul):
+        parts = [_flattened(arg) for arg in expr.args]
+        return [f for factors, _ in parts for f in factors], [i for _, summed in parts for i in summed]
+    return [expr], []
 
 
 def _is_spread(bracket: Add) -> bool:

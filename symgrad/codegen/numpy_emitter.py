@@ -119,7 +119,7 @@ class NumpyEmitter:
         whole = self._text(node)
         if len(order) == 2:
             strength = Strength.NAME if isinstance(node, Load) else Strength.CALL
-            return replace(written("{}.T", whole.within(Strength.CALL), strength=strength), is_turned=True)
+            return written("{}.T", whole.within(Strength.CALL), strength=strength)
         places = ", ".join(str(node.letters.index(i)) for i in order)
         return written(f"np.transpose({{}}, ({places}))", whole)
 
@@ -227,10 +227,10 @@ class NumpyEmitter:
 
     def _of_rows(self, left: Node, right: Node, first: Layout, second: Layout) -> Source | None:
         """A product over the rows of a block, or one that has a column or a row for each of them."""
-        turned = self.text(right, second[::-1]), self.text(left, first[::-1])
         one, other = self.text(left, first), self.text(right, second)
+        turned = self.text(right, second[::-1]), self.text(left, first[::-1])
         if axis_name(first[1]) == self.rows:
-            if one.is_turned and other.is_turned:  # the same product, from operands as they lie
+            if left.letters != first and right.letters != second:  # the same product, from operands as they lie
                 return written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1])
             return written("{}.dot({})", one.within(Strength.CALL), other)
         if axis_name(second[1]) == self.rows:

@@ -33,15 +33,13 @@ class Strength(IntEnum):
 class Source:
     """An expression, or a line, in Python; ``needs`` are the names of what it uses: arrays, sizes, functions.
 
-    ``power`` is the length of the power that a product begins with, which has brackets behind a minus; ``is_turned``
-    says that the whole is a transpose.
+    ``power`` is the length of the power that a product begins with, which has brackets behind a minus.
     """
 
     code: str
     strength: Strength = Strength.NAME
     needs: frozenset[str] = frozenset()
     power: int = 0
-    is_turned: bool = False
 
     def __len__(self) -> int:
         return len(self.code)
@@ -50,7 +48,7 @@ class Source:
         """The expression, in brackets unless it binds at least as tightly as ``strength``."""
         if self.strength >= strength:
             return self
-        return replace(self, code=f"({self.code})", strength=Strength.NAME, power=0, is_turned=False)
+        return replace(self, code=f"({self.code})", strength=Strength.NAME, power=0)
 
     @property
     def negated(self) -> Source:
