@@ -42,11 +42,12 @@ NEEDS = "Needs NumPy 2.0 or later, and nothing else."
 def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
     """The source of a module whose function takes arrays of any size."""
     body = Body(record)
-    main, tables = [_function(body, name)], body.inputs.tables()
+    lines, tables, further = body.lines, body.inputs.tables(), [_ready(body.inputs)]
     if body.blocks.axis:
-        main.append(_rows_function(body))
+        args, rows = _rows_function(body)
+        lines, further = _evaluation(body, args), [rows, *further]
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
-    return assembled(body.inputs, name, closed_form, tables, [*main, _ready(body.inputs)])
+    return assembled(body.inputs, name, closed_form, tables, [_function(body, name, lines), *further])
 
 
 def assembled(
@@ -129,10 +130,9 @@ def _ready(inputs: Inputs) -> Source:
     )
 
 
-def _function(body: Body, name: str) -> Source:
-    """The function of the module: checks, sizes, and the evaluation."""
+def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
+    """The function of the module: checks, sizes, and its ``own`` lines."""
     inputs, plan = body.inputs, body.plan
-    own = _evaluation(body) if body.blocks.axis else body.lines
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
     lines = [*body.before, *own, *body.after, last]
@@ -149,71 +149,51 @@ def _function(body: Body, name: str) -> Source:
     return replace(made, needs=made.needs | {"_quiet"}) if plan.is_quiet else made
 
 
-def _evaluation(body: Body) -> list[Source]:
-    """The lines that evaluate the rows, all at once or in blocks."""
-    blocks = body.blocks
-    args = _rows_arguments(body)
-    rowwise = [body.names[name] for name in body.plan.rowwise]
-    rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
-    part = f"[{start} : {start} + {rows}]"
-    parts = [f"{a}{part}" if a in rowwise else a for a in args]
-    stacked = [body.names[name] for name in blocks.stacked]
-    sums = tuple_of((body.names[name] for name in blocks.sums), bare=True)
-    results = [body.names[name] for name in blocks.sums] + stacked
-    inner = [called(ROWS, parts, INDENT * 3, before="return ")]
-    if stacked:
-        slices = tuple_of([f"{n}{part}" if n in stacked else n for n in results], bare=True)
-        inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
-    rows_of = {body.names[a.name]: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
-    made = [written(f"{name} = np.empty({rows_of[name]}, {{}})", body.inputs.dtype) for name in stacked]
-    width = _width(body)
-    return [
-        Source(
-            f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=frozenset([*width, *args, blocks.axis])
-        ),
-        Source(f"if {rows} >= {blocks.axis}:"),
-        *indented([called(ROWS, args, INDENT * 2, before=f"{tuple_of(results, bare=True)} = ")]),
-        Source("else:"),
-        *indented([*made, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
-        *indented(
-            [Source(f"{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))", needs=frozenset(["_summed"]))]
-        ),
-    ]
-
-
-def _width(body: Body) -> list[str]:
-    """How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add."""
-    program = body.record.program
-    axes = {axis.name for a in body.plan.rowwise.values() for axis in a.axes[1:]}
-    axes |= {str(i.upper + 1) for a in body.blocks.rows for i in a.indices}
-    return [axis.name for axis in program.axes if axis.name in axes - {body.blocks.axis}] or ["1"]
-
-
-def _rows_arguments(body: Body) -> list[str]:
-    """What the lines for a block of rows use of the rest: inputs, arrays made before, sizes."""
-    needs = needs_of([*body.lines, *body.row_results.values()])
-    made = [body.names[a.name] for a in body.blocks.before]
-    found = [name for name in (*body.inputs.given, *made) if name in needs]
-    rowwise = [body.names[name] for name in body.plan.rowwise]
-    if body.count in needs and not set(rowwise) & set(found):
-        found.insert(0, rowwise[0])
-    return found + [axis.name for axis in body.record.program.axes if axis.name in needs]
-
-
-def _rows_function(body: Body) -> Source:
-    """The function that evaluates a block of rows."""
-    blocks = body.blocks
-    args = _rows_arguments(body)
-    lines = list(body.lines)
-    if body.count in needs_of([*lines, *body.row_results.values()]):
-        first = next(name for name in args if name in {body.names[own] for own in body.plan.rowwise})
+def _rows_function(body: Body) -> tuple[list[str], Source]:
+    """What is taken by the function that evaluates a block of rows (inputs, arrays made before, sizes), and itself."""
+    blocks, results = body.blocks, [body.row_results[name] for name in (*body.blocks.sums, *body.blocks.stacked)]
+    lines = [*body.lines, written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)]
+    needs, rowwise = needs_of(lines), [body.names[name] for name in body.plan.rowwise]
+    args = [name for name in (*body.inputs.given, *(body.names[a.name] for a in blocks.before)) if name in needs]
+    if body.count in needs:
+        first = next((name for name in args if name in rowwise), rowwise[0])
+        args = args if first in args else [first, *args]
         lines.insert(0, Source(f"{body.count} = {first}.shape[0]"))
+    args += [axis.name for axis in body.record.program.axes if axis.name in needs]
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
-    results = [body.row_results[name] for name in (*blocks.sums, *blocks.stacked)]
-    shown = written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)
-    return function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', [*lines, shown])
+    return args, function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', lines)
+
+
+def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
+    """The lines that evaluate the rows by that function, all at once or in blocks."""
+    blocks, names = body.blocks, body.names
+    rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
+    part = f"[{start} : {start} + {rows}]"
+    rowwise = [names[name] for name in body.plan.rowwise]
+    parts = [f"{a}{part}" if a in rowwise else a for a in args]
+    summed, stacked = [names[name] for name in blocks.sums], [names[name] for name in blocks.stacked]
+    sums, results = tuple_of(summed, bare=True), tuple_of([*summed, *stacked], bare=True)
+    inner = [called(ROWS, parts, INDENT * 3, before="return ")]
+    if stacked:
+        slices = tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
+        inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
+    shapes = {a.name: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
+    made = [written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
+    # How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add.
+    axes = {axis.name for a in body.plan.rowwise.values() for axis in a.axes[1:]}
+    axes |= {str(i.upper + 1) for a in blocks.rows for i in a.indices}
+    width = [axis.name for axis in body.record.program.axes if axis.name in axes - {blocks.axis}] or ["1"]
+    needs = frozenset([*width, *args, blocks.axis, "_summed"])
+    return [
+        Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
+        Source(f"if {rows} >= {blocks.axis}:"),
+        *indented([called(ROWS, args, INDENT * 2, before=f"{results} = ")]),
+        Source("else:"),
+        *indented([*made, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
+        Source(f"{INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:
