@@ -101,6 +101,8 @@ def _gathered(node: Node, parts: list[Any]) -> Node:
     paired = [at for at, part in enumerate(parts) if isinstance(part, Positions)]
     if len(paired) > 1 or (paired and (abs(paired[0] - place) != 1 or node.axes[paired[0]] != rows)):
         raise ProgramError(f"{shown(node)} indexed by labels: np.arange(len({labels.name})) is for the axis beside")
+    if node.operation == "eye" and place == 0 and not paired:
+        return labels.one_hot
     letters = [f"a{at}" for at in range(len(parts))]
     letters[place] = "class"
     for at in paired:
