@@ -13,21 +13,17 @@ from sympy import S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
-from symgrad.codegen.guarded import bounds_what_may_be_infinite, weighted_guarded
+from symgrad.codegen.guarded import bounds_what_may_be_infinite
 from symgrad.codegen.kernels import numbers_chosen, weighted
 from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowered, Lowering
-from symgrad.codegen.masked import weights_of
 from symgrad.codegen.memory import owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
-from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import Shift
 from symgrad.codegen.stable import evaluated
-from symgrad.codegen.underflow import slopes_kept_finite
-from symgrad.notation import array_names, name_of
+from symgrad.notation import array_names
 from symgrad.steps import Record
 
 
@@ -55,16 +51,10 @@ class Plan:
     def __init__(self, record: Record) -> None:
         self.record = record
         equations = evaluated(record)
-        taken = {a.name for a in record.program.inputs} | {a.name for a in equations.assignments} | RESERVED
-        taken |= {axis.name for axis in record.program.axes}
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
-        weights = weights_of(record.program)
-        inputs = {a.name for a in record.program.inputs}
-        shifts = [part for part in equations.parts if isinstance(part, Shift)]
-        shifted = {name_of(shift.exponent) for shift in shifts if shift.exponent.is_Indexed}
-        cancelled = slopes_kept_finite(poles_cancelled(chosen, taken), record.program, record.wrt, weights)
-        guarded = [replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & shifted)) for a in cancelled]
-        assignments = repeats_named(guarded, taken)
+        taken = {a.name for a in record.program.inputs} | {a.name for a in (*equations.assignments, *chosen)} | RESERVED
+        taken |= {axis.name for axis in record.program.axes}
+        assignments = repeats_named(chosen, taken)
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]
@@ -77,7 +67,8 @@ class Plan:
         self.helpers = {a.name for a in every if a.is_helper}
         meant = {size(self.count): size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
         is_weighted = any(a.rhs.has(weighted) for a in every)
-        self.is_quiet = bool(shifts) or is_weighted or bounds_what_may_be_infinite(equations.schedule.assignments)
+        plain = equations.schedule.assignments
+        self.is_quiet = bool(equations.shifts) or is_weighted or bounds_what_may_be_infinite(plain)
         self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name

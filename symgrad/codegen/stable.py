@@ -14,7 +14,7 @@ from sympy import Expr, Indexed, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
-from symgrad.codegen.guarded import branches_guarded
+from symgrad.codegen.guarded import branches_guarded, weighted_guarded
 from symgrad.codegen.kernels import (
     exponents_of,
     is_positive,
@@ -26,9 +26,11 @@ from symgrad.codegen.kernels import (
 )
 from symgrad.codegen.masked import masks_taken_in, weights_of
 from symgrad.codegen.names import RESERVED, fresh
+from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
 from symgrad.codegen.shift import Shift, shifts_of, written_out
+from symgrad.codegen.underflow import slopes_kept_finite
 from symgrad.notation import (
     Array,
     array_names,
@@ -64,6 +66,7 @@ class Evaluated:
     schedule of which they are made.  ``floor`` is the exponent of what a mask leaves out: any number, minus infinity in
     code."""
 
+    record: Record
     parts: tuple[Shift | Rewriting, ...]
     schedule: Schedule
     floor: Array
@@ -78,12 +81,21 @@ class Evaluated:
 
     @property
     def coded(self) -> list[Assignment]:
-        """The same as the code has them: branches guarded, and minus infinity for the exponent of what a mask leaves
-        out."""
-        lowest = {self.floor[()]: S.NegativeInfinity}
-        shifts = [part for part in self.parts if isinstance(part, Shift)]
-        bounded = {a.name for shift in shifts for a in shift.assignments()}
-        return branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        """The same as the code has them: minus infinity for the exponent of what a mask leaves out; what may be
+        infinite cancelled, left out or guarded where what it multiplies is 0."""
+        program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
+        weights, inputs = weights_of(program), {array.name for array in program.inputs}
+        bounded = {a.name for shift in self.shifts for a in shift.assignments()}
+        exponents = {name_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
+        given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        taken = {*inputs, *(a.name for a in given), *(axis.name for axis in program.axes), *RESERVED}
+        finite = slopes_kept_finite(poles_cancelled(given, taken), program, self.record.wrt, weights)
+        return [replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & exponents)) for a in finite]
+
+    @property
+    def shifts(self) -> list[Shift]:
+        """The shifts among the parts."""
+        return [part for part in self.parts if isinstance(part, Shift)]
 
 
 def evaluated(record: Record) -> Evaluated:
@@ -103,7 +115,7 @@ def evaluated(record: Record) -> Evaluated:
     is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
     given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
     rewriter = _Rewriter(shifts_of(given, taken), taken, weights)
-    return Evaluated(tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
+    return Evaluated(record, tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
 
 
 def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
