@@ -225,7 +225,7 @@ def test_divisors_that_disappear_have_a_reason() -> None:
         (x, v, r, t),
         (
             abbreviation(s[n], exp(x[n])),
-            node(y[n], x[n] * v[n] + sqrt(r[n]) + sqrt(t[n]) + 1 / t[n]),
+            node(y[n], x[n] * v[n] ** 2 + sqrt(r[n]) + sqrt(t[n]) + 1 / t[n]),
             node(L.base, Sum(s[n] * y[n], n)),
         ),
         "L",

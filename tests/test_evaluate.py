@@ -26,17 +26,17 @@ from sympy import (
 
 from symgrad.check import evaluate
 from symgrad.check.evaluate import Evaluator, at_place
-from symgrad.check.fields import Field, OutsideField, Reals
+from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
 from symgrad.check.instantiate import Instance
 from symgrad.check.truth import Truth
-from symgrad.functions import relu, selected, selection
+from symgrad.functions import relu, selected, selection, where
 from symgrad.notation import Array
 from symgrad.steps import Record
 
 N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
 SIZES = {"N": 2, "D": 2, "C": 3}
 PROGRAM = softmax_cross_entropy()
-e, y, z = exp(Z[n, k]), Y[n, k], Z[n, k]
+e, y, z, delta = exp(Z[n, k]), Y[n, k], Z[n, k], KroneckerDelta(k, j)
 
 
 def evaluator() -> Evaluator:
@@ -72,6 +72,9 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "one of three values": (Sum(selected(0, y, z, e) + selected(1, y, z, e) + selected(2, y, z, e), k), C.size),
     "a function": (relu(y + z), relu(z + y)),
     "a delta": (Sum(KroneckerDelta(k, j) * y, k), Y[n, j]),
+    "a choice": (where(delta, y, z), delta * y + (1 - delta) * z),
+    "a choice by a number of any size": (where(Y[n, j], z, e), Y[n, j] * z + (1 - Y[n, j]) * e),
+    "a branch that has no value where it is not taken": (where(delta, y, 1 / (1 - delta)), delta * (y - 1) + 1),
 }
 UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "of a product of any sign": (log(y * z, evaluate=False), log(y) + log(z)),
@@ -105,6 +108,14 @@ def test_what_is_too_large_or_unknown_is_refused(monkeypatch: pytest.MonkeyPatch
     assert of(y + 2 * z).data.shape[1:] == (3, 2)
     with pytest.raises(OutsideField, match="too large at this shape"):
         of(y + 3 * Z[n, j])
+
+
+def test_what_has_no_value_in_a_branch_has_none_outside_of_it() -> None:
+    of = evaluator()
+    of(where(delta, y, 1 / (1 - delta)))
+    assert of(y + z).data.shape[1:] == (3, 2)
+    with pytest.raises(OutsideDomain, match="has no value"):
+        of(1 / (1 - delta))
 
 
 def test_numbers_have_their_values() -> None:

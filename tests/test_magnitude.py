@@ -28,6 +28,7 @@ EXPRESSIONS = {
     "a sum of large numbers": Sum(1000 * x + Rational(1, 9), n),
     "a sum of both": Sum(2 * y / 3 + Rational(1, 2), n, m),
     "a size": N.size * x,
+    "a number and sizes": 1000 * N.size**2,
     "a sum of quotients": Sum(1 / (2 * x + 3), n),
 }
 
@@ -63,6 +64,7 @@ def test_bounds_are_those_of_the_rules() -> None:
     assert thirds == Magnitude(log2(LARGEST_SIZE) + (LARGEST_SIZE - 1) * log2(3), LARGEST_SIZE * log2(3), 1)
     assert magnitude(Integer(0)) == Magnitude() and magnitude(Sum(y, n, m)) == Magnitude(2 * log2(LARGEST_SIZE), 0, 1)
     assert magnitude((x + y) ** -3) == Magnitude(0, 3, 3 * 2)
+    assert magnitude(Array("t").base) == Magnitude(0, 0, 1)
     assert magnitude(sqrt(x)) == Magnitude(0, 0, 1)
     assert magnitude(cos(x / 3)) == Magnitude(degree=1)
     assert magnitude(cos(2**40 * x)) == magnitude(x ** (2 * MOST_DEGREE)) == Magnitude(inf, inf, MOST_DEGREE)

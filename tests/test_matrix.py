@@ -146,7 +146,7 @@ def axes_of(letters: str) -> tuple[str | None, ...]:
 def test_the_form_is_the_one_that_a_person_would_write(case: str) -> None:
     expr, letters, expected = FORMS[case]
     found = to_matrix(expr, [LETTERS[letter] for letter in letters], ARRAYS)
-    assert found is not None and found.doit() == expected.doit()
+    assert found is not None and not found.has(Sum) and found.doit() == expected.doit()
 
 
 OTHER_FORMS: dict[str, tuple[Expr, str]] = {

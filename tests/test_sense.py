@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Idx, KroneckerDelta, Sum, Symbol, exp
+from sympy import Expr, I, Idx, KroneckerDelta, Sum, Symbol, exp, oo
 
 from symgrad.check.sense import Notation
 from symgrad.equations import node
@@ -39,6 +39,7 @@ def line(subject: Subject | Largest, after: Expr) -> Step:
 NOTATION = Notation(record())
 WRITTEN = [
     Sum(A[n, k] * v[k], k),
+    Sum(A[n, k], n, k),
     KroneckerDelta(n, k) * Z[k],
     selection(v[n], n) * N.size,
     exp(G[n]) + TOP.base,
@@ -52,6 +53,8 @@ FAULTS: dict[str, tuple[Expr, str]] = {
     "a selection along an index that its row lacks": (selection(v[n], k), "is no index of"),
     "a selection of what is no row": (selection(OTHER[n], n), "is not of the arrays"),
     "an index for a number": (n * v[n], "is used as a number"),
+    "an imaginary number": (1 + I * v[n], "I is not a real number"),
+    "an infinite number": (oo * v[n], "oo is not a real number"),
     "a fault within a sum": (Sum(OTHER[n], n), "is not of the arrays of the program"),
 }
 

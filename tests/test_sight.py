@@ -44,3 +44,5 @@ def test_what_is_hidden_in_an_equation_is_hidden_in_every_line_that_mentions_it(
     assert len(found) > 5 and found == dict.fromkeys(found, False)
     shown = replace(record, steps=(Step(1, Value(x), None, x, "claim", "a line of the test"),))
     assert seen(shown) == {1: True}
+    one_side = replace(shown, steps=(Step(1, Value(x), None, hidden, "claim", "a line of the test"),))
+    assert seen(one_side) == {1: False}

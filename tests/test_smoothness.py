@@ -7,7 +7,7 @@ import pytest
 from sympy import Expr, Rational, Sum, Symbol, cos, exp, gamma, log, oo, sqrt, tan, tanh
 
 from symgrad.check.smoothness import is_analytic, is_positive, order_of_zeros
-from symgrad.functions import absolute, relu
+from symgrad.functions import absolute, reciprocal, relu, root
 from symgrad.notation import Array, Axis
 
 N = Axis("N")
@@ -86,6 +86,9 @@ def test_what_is_analytic(expr: Expr) -> None:
     assert is_analytic(expr, PROGRAM)
 
 
-@pytest.mark.parametrize("expr", [1 / label, log(label), sqrt(label), gamma(label), tan(Z), absolute(Z), label**S])
+@pytest.mark.parametrize(
+    "expr",
+    [1 / label, log(label), sqrt(label), root(label), reciprocal(label), gamma(label), tan(Z), absolute(Z), label**S],
+)
 def test_what_may_have_more_than_one_piece(expr: Expr) -> None:
     assert not is_analytic(expr, PROGRAM)

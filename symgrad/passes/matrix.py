@@ -238,7 +238,7 @@ def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
     if len(using) > 2:
         using = _absorbed(index, using)
     if len(using) == 1:
-        ones = Factor(OneMatrix(index.upper + 1, 1), index)
+        ones = Factor(OneMatrix(index.upper + 1, 1))
         if using[0].indices == {index}:
             return [*rest, _inner_product(using[0], ones)]
         return [*rest, _matmul(_with_column(using[0], index), ones)]
