@@ -7,11 +7,11 @@ from dataclasses import replace
 import classifier as cl
 import pytest
 from classifier import softmax_cross_entropy
-from sympy import Expr, Integer, KroneckerDelta, Pow, Sum, exp, log, sqrt
+from sympy import Expr, HadamardPower, Integer, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
 from symgrad.check import Level, prove
 from symgrad.check.claims import Claim, Line, claims, is_definition, topic
-from symgrad.check.divisors import Divisors
+from symgrad.check.divisors import Divisors, _shown
 from symgrad.check.marks import Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
@@ -240,6 +240,13 @@ def test_divisors_that_may_be_zero(case: str) -> None:
     said = f"nothing says that {divisor} is not zero, by which the line divides"
     assert divisors.unknown(expr, ()) == said
     assert divisors.unknown(S[n] + 1, [Condition(S[n], "positive"), Condition(divisor, "said to be")]) == said
+
+
+def test_a_divisor_of_a_line_of_matrices_is_named_in_letters_of_its_axes() -> None:
+    found = line(MatrixValue(Z), HadamardPower(Z.matrix, -1))
+    assert isinstance(found, Claim) and _shown(found.after) == 1 / Z[N.index("n"), C.index("c")]
+    said = "nothing says that Z[n, c] is not zero, by which the line divides"
+    assert Prover(found.record).verdict(found) == Mark(1, Level.UNPROVED, said)
 
 
 def test_a_divisor_of_the_program_is_known_for_all_its_letters() -> None:

@@ -75,6 +75,7 @@ EQUAL: dict[str, tuple[Expr, Expr]] = {
     "a choice": (where(delta, y, z), delta * y + (1 - delta) * z),
     "a choice by a number of any size": (where(Y[n, j], z, e), Y[n, j] * z + (1 - Y[n, j]) * e),
     "a branch that has no value where it is not taken": (where(delta, y, 1 / (1 - delta)), delta * (y - 1) + 1),
+    "the other that has none": (where(delta, y / delta, z), delta * y + (1 - delta) * z),
 }
 UNEQUAL: dict[str, tuple[Expr, Expr]] = {
     "of a product of any sign": (log(y * z, evaluate=False), log(y) + log(z)),

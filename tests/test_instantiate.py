@@ -10,7 +10,7 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, Symbol
 from symgrad.check.atoms import NoNormalForm
 from symgrad.check.instantiate import Instance, slopes
 from symgrad.equations import node, rows_sum_to_one, symmetric
-from symgrad.functions import maximum, selected, selection
+from symgrad.functions import maximum, selected, selection, step, where
 from symgrad.notation import Array
 from symgrad.program import Program
 
@@ -108,6 +108,15 @@ def test_what_an_assumption_fixes_is_the_last_entry_of_a_row_or_what_is_below_th
 def test_derivatives_are_those_of_sympy(expr: Expr) -> None:
     for symbol in (x, y, s):
         assert (slopes(expr).get(symbol, Integer(0)) - expr.diff(symbol)).simplify() == 0
+
+
+def test_the_derivative_of_a_choice_is_the_choice_of_the_derivatives() -> None:
+    above = step(x, Integer(0))
+    assert slopes(where(above, x**2 * y, y + s**2)) == {
+        x: where(above, 2 * x * y, Integer(0)),
+        y: where(above, x**2, Integer(1)),
+        s: where(above, Integer(0), 2 * s),
+    }
 
 
 def test_what_is_positive_stays_so_in_a_derivative() -> None:

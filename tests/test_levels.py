@@ -401,6 +401,7 @@ def test_where_a_line_is_undefined_is_said_though_exact_arithmetic_takes_too_lon
     [
         (N.size - 1, N.size + 1, "N = 1"),
         (C.size - 2, C.size + 2, "C = 2"),
+        (N.size + C.size - 3, N.size + C.size, "C = 1"),  # at none of the shapes that are tried first
         (N.size * C.size - 1, N.size * C.size + 1, "(N=1, C=1)"),
         ((N.size - 1) * (C.size - 1), N.size + C.size, "N = 1 or C = 1"),
         (N.size - 2 * C.size + 1, N.size + C.size, "(N=3, C=2)"),  # the first of three shapes
