@@ -6,8 +6,13 @@ import pytest
 from sympy import Expr, Integer, Sum, cos, cosh, log, sin, sqrt, tanh
 
 from symgrad.check import Level, Mark, prove
-from symgrad.equations import node
-from symgrad.functions import absolute
+from symgrad.check.claims import Claim, claims
+from symgrad.check.comparison import differing_in
+from symgrad.check.fields import Field, is_missing
+from symgrad.check.instantiate import Instance
+from symgrad.check.truth import Truth
+from symgrad.equations import abbreviation, node
+from symgrad.functions import absolute, step, where
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import Record, Step, Value
@@ -55,3 +60,18 @@ def test_a_line_is_refuted_beyond_points_far_away_at_which_the_program_has_no_va
     """Where x is about 100 there is no logarithm of 20 - x; where it is about -100 the line fails."""
     mark = verdict(absolute(x + 20), x + 20, log(20 - x) * absolute(x + 20))
     assert mark.level == Level.WRONG and "where Y[0, 0] = -" in mark.detail
+
+
+def test_what_is_needed_in_a_branch_alone_is_compared_where_it_has_a_value() -> None:
+    """Half of the numbers of a field have no root, and the output is defined if those are not in the branch taken."""
+    V, R = Array("v", (C,)), Array("r", (C,))
+    output = node(L.base, Sum(where(step(V[k], 0), R[k], 1), k))
+    of = Program("branch", (C,), (V,), (abbreviation(R[k], sqrt(V[k] + 2)), output), "L")
+    for factor in (1, 2):
+        line = Step(1, Value(R[k]), None, factor * sqrt(V[k] + 2), "rule", "reason")
+        (claim,) = claims(Record(of, ("v",), (line,), {}, {}))
+        assert isinstance(claim, Claim)
+        truth = Truth(claim.record, Instance(of, {"C": 4}), Field)
+        gaps = is_missing(truth.evaluator.values["r"])[0].tolist()
+        assert set(gaps) == {False, True}
+        assert differing_in(truth, claim) == (None if factor == 1 else (gaps.index(False),))
