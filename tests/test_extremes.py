@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import symgrad
+from symgrad.codegen import compile_source
 from trials import extremes
 from trials.extremes.programs import losses
+from trials.uncompiled import uncompiled
 
 LOSSES = losses()
 NAMES = (
@@ -24,6 +26,24 @@ NAMES = (
 def test_it_is_finite_and_accurate_where_the_loss_is(name: str) -> None:
     found = list(extremes.findings(name, LOSSES[name]))
     assert len(found) >= 2 and not any(found), found
+
+
+@pytest.mark.parametrize(
+    "name", ["power of a share", "root of a softmax", "focal of a quarter", "three steps of a chain"]
+)
+@pytest.mark.parametrize("point", ["large logits", "hundreds"])
+def test_other_targets_are_finite_where_numpy_is(name: str, point: str) -> None:
+    derivation = symgrad.derive(LOSSES[name])
+    program = derivation.program
+    inputs = extremes.inputs_at(program, point, np.random.default_rng(0))
+    sizes = {axis.name: size for axis, size in zip(program.axes, extremes.SIZES, strict=False)}
+    unrolled = compile_source(derivation.to_source(target="scalar", sizes=sizes, check=False), derivation.function_name)
+    value, gradients = derivation.to_numpy(check=False)(*inputs.values())
+    for function in (unrolled, uncompiled(derivation.record)):
+        other, others = function(*inputs.values())
+        np.testing.assert_allclose(other, value, rtol=1e-12)
+        for one, gradient in zip(others, gradients, strict=True):
+            np.testing.assert_allclose(one, gradient, rtol=1e-9, atol=1e-30)
 
 
 @pytest.mark.parametrize("change", [lambda g: g * np.nan, lambda g: g * (1 + 1e-9)], ids=["not finite", "inaccurate"])
