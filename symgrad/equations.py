@@ -75,6 +75,9 @@ def why_no_number(rhs: Expr) -> str | None:
     return None
 
 
+MEAN_COUNT = 6.0  # of random counts, a seventh of which are 0 and a seventh above 12
+
+
 @dataclass(frozen=True)
 class Domain:
     """The numbers from ``low`` to ``high``, a multiple of ``step`` above ``low`` unless it is 0; said in ``words``.
@@ -104,7 +107,7 @@ class Domain:
         if self.values:
             return np.asarray(rng.choice(np.array(self.values, float), shape))
         if self.step:
-            return np.asarray(rng.poisson(2.0, shape) + float(small))
+            return np.asarray(rng.poisson(rng.exponential(MEAN_COUNT, shape)) + float(small))
         return np.asarray(
             rng.uniform(0.05, 0.95, shape) if small or self.high == 1 else abs(rng.standard_normal(shape))
         )

@@ -9,17 +9,13 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Generator
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from symgrad.derive import derive_record
-
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 GOLDEN = Path(__file__).parent / "golden"
-_derived_once = cache(derive_record)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,12 +59,3 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8"), f"{name} differs: run pytest with --update to accept it"
 
     return compare
-
-
-@pytest.fixture(scope="module")
-def derived_once() -> Generator[None]:
-    """The diagnosis derives a loss anew under each further assumption, for every candidate: here once for them all."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("inputs", "lines"):
-            patch.setattr(f"symgrad.diagnosis.{name}.derive_record", _derived_once)
-        yield

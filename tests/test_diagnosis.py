@@ -25,7 +25,7 @@ from symgrad.program import Program
 from symgrad.render.text import step_text
 from symgrad.sampling.tape import Tape
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("derived_once")]
+pytestmark = pytest.mark.slow
 
 Gradients = tuple[np.ndarray, ...]
 Candidate = Callable[..., Any]
@@ -530,30 +530,55 @@ def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
     assert symgrad.diagnose(CROSS_ENTROPY, candidate).ok
 
 
+SHAPES = "an array of the shape (4, 3), an array of the shape (3,)"
+BOTH = "expected the gradients by W (4, 3), b (3,), in this order"
+ONE = "expected the gradient by {}: an array of numbers of the shape {}"
+
+
 @pytest.mark.parametrize(
     ("candidate", "message"),
     [
         (lambda X, W: X, "takes 2 arguments, expected 4: X, W, b, Y"),
-        (lambda X, W, b, Y: (X, W, b), "returns 3 values, expected the gradients by W, b, in this order"),
-        (lambda X, W, b, Y: X, "returns one array, expected the gradients by W, b, in this order"),
-        (lambda X, W, b, Y: None, "returns a NoneType, expected the gradients by W, b, in this order"),
-        (lambda X, W, b, Y: {"W": W}, "returns a dict, expected the gradients by W, b, in this order"),
-        (lambda X, W, b, Y: (["a"], b), "the gradient by W is an array of <U1, expected numbers"),
+        (lambda X, W, b, Y: (X, W, b), f"returns one tuple (an array of the shape (5, 4), {SHAPES}), {BOTH}"),
+        (lambda X, W, b, Y: X, f"returns an array of the shape (5, 4), {BOTH}"),
+        (lambda X, W, b, Y: None, f"returns None, {BOTH}"),
+        (lambda X, W, b, Y: {"W": W, "b": b}, f"returns one dict ('W', 'b'), {BOTH}"),
+        (lambda X, W, b, Y: [W], f"returns one list (an array of the shape (4, 3)), {BOTH}"),
+        (lambda X, W, b, Y: list(range(9)), f"returns one list (one int, one int, one int, one int, ...), {BOTH}"),
+        (lambda X, W, b, Y: (row for row in W), f"returns one generator, {BOTH}"),
+        (lambda X, W, b, Y: (W, None), f"returns None, {ONE.format('b', '(3,)')}"),
+        (lambda X, W, b, Y: (["a"], b), f"returns one list (one str), {ONE.format('W', '(4, 3)')}"),
+        (
+            lambda X, W, b, Y: (W + 0j, b),
+            "complex128 of the shape (4, 3), expected the gradient by W: an array of numbers",
+        ),
+        (lambda X, W, b, Y: ([[1], [2, 3]], b), "returns one list (one list (one int), one list (one int, one int)), "),
         (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
         (3, "a candidate is a function, not a int"),
     ],
 )
 def test_bad_candidates(candidate: Candidate, message: str) -> None:
-    with pytest.raises(InputError, match=message) as raised:
+    with pytest.raises(InputError, match=re.escape(message)) as raised:
         symgrad.diagnose(CROSS_ENTROPY, candidate)
     assert "\n" not in str(raised.value)
 
 
-def test_two_gradients_where_one_was_asked_for() -> None:
+def test_one_gradient_alone() -> None:
     alone = symgrad.derive("softmax_cross_entropy", wrt="W")
-    with pytest.raises(InputError, match="returns 2 values, expected the gradient by W alone"):
-        symgrad.diagnose(alone, cross_entropy())
-    assert symgrad.diagnose(alone, lambda *given: cross_entropy()(*given)[0].tolist()).ok
+    for wrong, came in (
+        (cross_entropy(), f"one tuple ({SHAPES}), expected the gradient by W (4, 3) alone"),
+        (lambda X, W, b, Y: [W, b], f"one list ({SHAPES}), expected the gradient by W (4, 3) alone"),
+        (
+            lambda X, W, b, Y: (1.0, W),
+            "one tuple (one float, an array of the shape (4, 3)), expected the gradient by W",
+        ),
+        (lambda X, W, b, Y: None, f"None, {ONE.format('W', '(4, 3)')}"),
+        (lambda X, W, b, Y: {"W": W}, f"one dict ('W'), {ONE.format('W', '(4, 3)')}"),
+    ):
+        with pytest.raises(InputError, match=re.escape(f" returns {came}")):
+            symgrad.diagnose(alone, wrong)
+    for shaped in (np.ndarray.tolist, list, lambda g: g, lambda g: [g], lambda g: (g,)):
+        assert symgrad.diagnose(alone, lambda *given, shaped=shaped: shaped(cross_entropy()(*given)[0])).ok
 
 
 MINE = """

@@ -17,7 +17,7 @@ from symgrad.cli import main
 from symgrad.functions import absolute
 from symgrad.steps import Record, Step, Value
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("derived_once")]
+pytestmark = pytest.mark.slow
 
 
 def checked(loss: Any, *arrays: Any) -> symgrad.Derivation:

@@ -11,7 +11,7 @@ import pytest
 import symgrad
 from symgrad.array import log_softmax, softmax
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("derived_once")]
+pytestmark = pytest.mark.slow
 
 Function = Callable[..., Any]
 

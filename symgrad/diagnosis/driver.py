@@ -4,11 +4,9 @@ what each hypothesis predicts."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from inspect import unwrap
 from itertools import chain, combinations, permutations
-from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -18,16 +16,28 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
+from symgrad.diagnosis.extremes import Extreme, extremes, places
 from symgrad.diagnosis.hypotheses import Hypothesis
 from symgrad.diagnosis.inputs import of_assumptions, of_inputs, subdomains
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
 from symgrad.diagnosis.match import Matcher, equal
-from symgrad.diagnosis.points import Caller, Candidate, Taken, called, compared_at, parameters, watched
-from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, extremes
+from symgrad.diagnosis.points import (
+    SIZES,
+    Caller,
+    Candidate,
+    Taken,
+    called,
+    compared_at,
+    parameters,
+    raised,
+    sizes_at,
+    watched,
+)
+from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, is_finite
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are
 from symgrad.errors import InputError
-from symgrad.sampling import Sample, possible
+from symgrad.sampling import Sample, possible, random_inputs
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
@@ -77,38 +87,44 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     if order != record.wrt:
         said = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
         remarks += [said] if deviations else []
+    close = deviating(given, rounding.rounded)
+    more = list(_confirming(tried, seed)) if deviations or close else []
+    points, all_given = [*benches, *(b for b, _ in more)], [*given, *(in_order(g) for _, g in more)]
     within = ""
+    move: Callable[[Bench], Bench] = Bench.at
     if deviations and order == record.wrt:
-        within = next((words for words, move in subdomains(record) if _agrees(tried, rounding, move)), "")
+        narrower = ((words, move) for words, move in subdomains(record) if _agrees(tried, points, rounding, move))
+        within, move = next(narrower, (within, move))
     if within:
         deviations = []
     elif any(np.isfinite(given[0][d.array]).all() for d in deviations):  # nothing explains what is NaN
-        nearer = list(_nearer(tried))
-        points, all_given = [*benches, *(b for b, _ in nearer)], [*given, *(in_order(g) for _, g in nearer)]
         found = _explained(record, points, all_given, rounding, deviations)
-        for words, move in subdomains(record) if not found else ():
-            points = list(map(move, benches))
-            all_given = [in_order(tried.caller.at(b)) for b in points]
-            if found := _explained(record, points, all_given, rounding, deviations, (MAKERS,)):
+        for words, narrow in subdomains(record) if not found else ():
+            moved = list(map(narrow, points))
+            moved_given = [in_order(tried.caller.at(b)) for b in moved]
+            if found := _explained(record, moved, moved_given, rounding, deviations, (MAKERS,)):
                 remarks.append(f"what explains it does so {words}")
                 break
     elif order != record.wrt and not deviations:
         deviations = deviating(as_returned, rounding.allowed)
         found = (Explanation("swapped", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
-    elif not deviations and (close := deviating(given, rounding.rounded)):
-        found = _explained(record, benches, given, rounding, close, (MAKERS,))
+    elif not deviations and close:
+        found = _explained(record, points, all_given, rounding, close, (MAKERS,))
         deviations = close if found else []
         worst = max(deviation.error for deviation in close)
         remarks += [] if found else [f"agrees only within single precision (largest relative difference {worst:.0e})"]
-    if not deviations and not within and not tried.failure:
-        extreme = extremes(derivation.to_numpy(), tried.caller, benches, seed)
+    finite = True
+    if not deviations and not tried.failure:
+        far = (replace(place, bench=move(place.bench)) for place in places(record, taken.space(record), seed))
+        extreme = extremes(derivation.to_numpy(), tried.caller, list(map(move, benches)), rounding, far)
         if extreme and extreme.wrong:
-            at, there = [extreme.bench], [extreme.given]
-            apart = (_deviation(n, at, there, rounding.allowed[n], extreme.expected) for n in extreme.arrays)
-            deviations = [d for d in apart if d]
-            found = (Explanation("precision", extreme.words, extreme.arrays, None, "", "", 1.0),)
+            deviations = list(_far_off(extreme))
+            found = (Explanation(extreme.kind, extreme.words, extreme.arrays, None, "", "", 1.0),)
+            remarks += [f"compared {within}"] if within else []
+            within = ""
         elif extreme:
             remarks.append(extreme.words)
+            finite = False
     if tried.failure and not deviations:
         deviations = [Deviation(array, (), np.nan, np.nan, np.inf, tried.failure) for array in record.wrt]
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
@@ -120,7 +136,18 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
     if not deviations and not within:
         remarks += _conventions(tried, rounding)
-    return Diagnosis(record.program.name, name, compared, tuple(deviations), found, tuple(remarks), within, unreached)
+    return Diagnosis(
+        record.program.name, name, compared, tuple(deviations), found, tuple(remarks), within, unreached, finite
+    )
+
+
+def _far_off(extreme: Extreme) -> Iterator[Deviation]:
+    """Where gradients are wrong at extreme inputs."""
+    for name in extreme.arrays:
+        if extreme.raises:
+            yield Deviation(name, (), np.nan, np.nan, np.inf, f"it {extreme.raises}")
+        elif worst := _deviation(name, [extreme.bench], [extreme.given], 0.0, extreme.expected):
+            yield worst
 
 
 def _conventions(tried: _Tried, rounding: Rounding) -> Iterator[str]:
@@ -142,9 +169,9 @@ def _conventions(tried: _Tried, rounding: Rounding) -> Iterator[str]:
                 break
 
 
-def _agrees(tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]) -> bool:
-    """Whether a candidate is right at its points once they are moved into a narrower domain, and in all pieces."""
-    benches = list(map(move, tried.benches))
+def _agrees(tried: _Tried, points: Sequence[Bench], rounding: Rounding, move: Callable[[Bench], Bench]) -> bool:
+    """Whether a candidate is right at some points once they are moved into a narrower domain, and in all pieces."""
+    benches = list(map(move, points))
     if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
         return False
     there, before = (frozenset().union(*(bench.spot.entered for bench in some)) for some in (benches, tried.benches))
@@ -154,15 +181,19 @@ def _agrees(tried: _Tried, rounding: Rounding, move: Callable[[Bench], Bench]) -
     return not any(_deviation(name, benches, given, limit) for name, limit in rounding.single.items())
 
 
-def _nearer(tried: _Tried) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
-    """Smaller inputs, and the gradients of a candidate there: explanations that agree by chance, since larger inputs
-    enter the same pieces by them, differ at these."""
+def _confirming(tried: _Tried, seed: int) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
+    """Fresh inputs, also of other sizes, and smaller ones, with the gradients of a candidate there: explanations that
+    agree by chance, as those do that enter the same pieces by larger inputs, differ at these."""
     record, first = tried.caller.record, tried.benches[0]
     space = tried.caller.taken.space(record)
-    for factor in NEARER if possible(space, record.wrt) else ():
-        bench = Bench(record, first.sizes, space.enlarged(first.inputs, factor))
-        given = tried.caller.at(bench)
-        if all(np.all(np.isfinite(value)) for value in (*bench.truth.values(), *given.values())):
+    nearer = NEARER if possible(space, record.wrt) else ()
+    benches = [Bench(record, first.sizes, space.enlarged(first.inputs, factor)) for factor in nearer]
+    for place in range(len(SIZES)):
+        sizes = sizes_at(record, place, tried.square)
+        benches.append(Bench(record, sizes, random_inputs(space, record.wrt, tuple(sizes.items()), (seed, 5 + place))))
+    for bench in benches:
+        given = tried.caller.attempt(bench)
+        if not isinstance(given, str) and all(map(is_finite, (bench.truth, given))):
             yield bench, given
 
 
@@ -175,7 +206,15 @@ def _explained(
     rounds: Sequence[Sequence[Maker]] = (MAKERS, WIDER),
 ) -> tuple[Explanation, ...]:
     """What explains the deviations; few mistakes need the wider search of the last round."""
-    sizes, truths, wrong = [b.sizes for b in benches], [b.truth for b in benches], {d.array for d in deviations}
+    wrong = {d.array for d in deviations}
+    apart = [
+        any(not equal(g[n], b.truth[n], rounding.allowed[n]) for n in wrong)
+        for b, g in zip(benches, given, strict=True)
+    ]
+    # What refutes most comes first: points at which the gradient is wrong, those of the first sizes together.
+    order = sorted(range(len(benches)), key=lambda place: (not apart[place], benches[place].sizes != benches[0].sizes))
+    benches, given = [benches[place] for place in order], [given[place] for place in order]
+    sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
     limits = {**rounding.allowed, **{d.array: rounding.left(d.array, d.error) for d in deviations}}
     matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
     found: tuple[Explanation, ...] = ()
@@ -210,6 +249,7 @@ class _Tried:
     caller: Caller
     failure: str
     sample: Sample
+    square: tuple[str, str] | None
 
 
 def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
@@ -228,10 +268,10 @@ def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
                 for bench in benches:
                     candidate(*taken.given(bench.inputs))
             except (Exception, SystemExit) as error:
-                failure = failure or _raised(candidate, error)
+                failure = failure or raised(candidate, error)
                 continue
             words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
-            return _Tried(benches, Caller(record, candidate, taken), words and f"it {words}", sample)
+            return _Tried(benches, Caller(record, candidate, taken), words and f"it {words}", sample, square)
     raise InputError(f"{called(candidate)} {failure}")
 
 
@@ -261,15 +301,6 @@ def _not_finite(name: str, bench: Bench, value: np.ndarray) -> str:
     shown = ", ".join(f"{n}{list(e) if e else ''} = {bench.inputs[n][e]:.4g}" for n, e in entries.items())
     count = f" in {len(places)} of {value.size} entries, such as {list(at.values())}," if at else ""
     return f"it is {kind}{count} where {shown}"
-
-
-def _raised(candidate: Candidate, error: BaseException) -> str:
-    """What it raises, and in which line of its file."""
-    code = getattr(unwrap(candidate), "__code__", None)
-    own = [frame for frame in extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
-    at = f", in line {own[-1].lineno}" if own else ""
-    words = f": {str(error).splitlines()[0]}" if str(error) else ""
-    return f"raises {type(error).__name__}{words}{at}"
 
 
 def _deviation(

@@ -13,7 +13,7 @@ from sympy import Sum
 from symgrad.check.fields import OutsideDomain, OutsideField
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
-from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, equal
+from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, Ratios, equal
 from symgrad.diagnosis.result import Explanation, gradients_are
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text, step_text
@@ -40,9 +40,10 @@ def explanations(
     A hypothesis that explains all of them comes before those that explain one alone; what explains one
     alone is listed where nothing explains all.
     """
-    found = [f for h in (RIGHT, *hypotheses) if (f := _found(h, benches, matcher, record.wrt))]
-    right = next((f for f in found if f.hypothesis is RIGHT), None)
+    right = _found(RIGHT, benches, matcher, record.wrt, record.wrt)
     wrong = [n for n in record.wrt if right is None or n not in right.fits or not right.fits[n].is_plain]
+    others = (_found(hypothesis, benches, matcher, record.wrt, wrong) for hypothesis in hypotheses)
+    found = [f for f in (right, *others) if f]
     whole = [f for f in found if len(f.fits) == len(record.wrt)]
     if whole:
         made = [e for f in whole for e in _explained(record, f, list(record.wrt))]
@@ -51,14 +52,17 @@ def explanations(
     return tuple(make() for make in _distinct(made))
 
 
-def _found(hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str]) -> _Found | None:
-    """How a hypothesis fits, tried at one point after another."""
+def _found(
+    hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str], wrong: Sequence[str]
+) -> _Found | None:
+    """How a hypothesis fits, tried at one point after another, as long as it may explain a gradient that is wrong."""
     near, known = list(wrt), []
+    ratios: Ratios = {}
     for point, bench in enumerate(benches):
         if (predicted := _predicted(hypothesis, bench)) is None:
             return None
-        near = [name for name in near if matcher.close(name, point, predicted[name])]
-        if not near:
+        near = [name for name in near if matcher.close(name, point, predicted[name], ratios)]
+        if not set(near) & set(wrong):
             return None
         known.append((predicted, bench.truth))
     changed = frozenset(n for n in wrt if any(not equal(p[n], truth[n], matcher.allowed[n]) for p, truth in known))

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from symgrad.derive import derive_record
 from symgrad.diagnosis.bench import Bench
 from symgrad.notation import array_names
 from symgrad.probabilities import probabilities
@@ -34,6 +36,12 @@ class Hypothesis:
     words: Callable[[], str]
     yours: Callable[[], str] = str
     of: Record | None = None
+
+
+@lru_cache(maxsize=64)
+def derived(program: Program, wrt: tuple[str, ...]) -> Record:
+    """The derivation of an edited program, remembered for the next candidate."""
+    return derive_record(program, wrt)
 
 
 def gradients(bench: Bench, adjoints: Arrays) -> dict[str, np.ndarray]:

@@ -12,9 +12,8 @@ import numpy as np
 from sympy import Expr, Integer, Rational
 
 from symgrad.codegen.labels import is_target, takes_labels
-from symgrad.derive import derive_record
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines, hardened
-from symgrad.diagnosis.hypotheses import Hypothesis, first_use, gradients
+from symgrad.diagnosis.hypotheses import Hypothesis, derived, first_use, gradients
 from symgrad.equations import one_hot, rows_sum_to_one
 from symgrad.notation import Array, array_names, entries, replaced
 from symgrad.render.text import name_text, step_text
@@ -132,7 +131,8 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
     """The derivation with one more assumption, for each of which a line of it makes use."""
     program = record.program
     for array in program.inputs:
-        if array.name in record.wrt or len(array.axes) < 2:
+        is_labels = takes_labels(record, array) or is_target(record, array)
+        if array.name in record.wrt or len(array.axes) < 2 or not is_labels:
             continue
         known = {a.words for a in program.assumptions}
         for assumed in ((rows_sum_to_one(array, "A"),), one_hot(array, "A")):
@@ -140,7 +140,7 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
             if not new:
                 continue
             keyed = (replace(a, key=f"T{place}") for place, a in enumerate(new, 1))
-            other = derive_record(replace(program, assumptions=(*program.assumptions, *keyed)), record.wrt)
+            other = derived(replace(program, assumptions=(*program.assumptions, *keyed)), record.wrt)
             used = [s for s in other.steps if s.assumption and s.assumption.words in {a.words for a in new}]
             if used:
                 last = _last_with(record, array)  # the line that the other derivation does not stop at

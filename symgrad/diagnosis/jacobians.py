@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
-from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul, lambdify, simplify, solve, symbols
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
 
 from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
@@ -19,11 +19,11 @@ from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Edge
 from symgrad.steps import Partial, Record, Step, Total
 
-SOLVABLE: Mapping[str, tuple[int, Callable[[Expr], Expr]]] = {
-    "the logistic function": (1, lambda u: 1 / (1 + u)),
-    "tanh": (2, lambda u: (1 - u) / (1 + u)),
+BY_VALUE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the logistic function": lambda h: h * (1 - h),
+    "tanh": lambda h: 1 - h * h,
 }
-"""Functions of x that people differentiate in terms of their values: the k and what they are of u = exp(-k x)."""
+"""The derivatives of functions that people differentiate in terms of their values."""
 
 
 def of_jacobians(record: Record) -> Iterator[Hypothesis]:
@@ -118,7 +118,7 @@ def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
         words = partial(str, f"{what} is evaluated at the gradient by {name_text(name)}, and not multiplied by it")
         if name in record.adjoints and used in record.adjoints:
             yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
-        for function, slope in _by_output().items():
+        for function, slope in BY_VALUE.items():
             words = partial(str, f"the derivative of {function}, in terms of its value, stands for {what}")
             yield Hypothesis("swapped", 1.3, _with(_of_function, name, used, slope), line, words)
         again = f"{jacobian} is multiplied in once more"
@@ -240,17 +240,6 @@ def _at_gradient(name: str, used: str, bench: Bench) -> dict[str, np.ndarray]:
         raise NotHere(name)
     slope, rank = _at(bench, name, used, bench.adjoints[name]), np.ndim(bench.values[name])
     return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
-
-
-@cache
-def _by_output() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """The derivatives of some functions, solved for what they are in terms of the functions' values."""
-    u, h = symbols("u h")
-    found = {}
-    for name, (k, function) in SOLVABLE.items():
-        (solved,) = solve(function(u) - h, u)
-        found[name] = lambdify(h, simplify(replaced(-k * u * function(u).diff(u), {u: solved})))
-    return found
 
 
 def _of_function(

@@ -8,10 +8,9 @@ from functools import cache, partial
 
 from sympy import Expr
 
-from symgrad.derive import derive_record
 from symgrad.diagnosis.alter import TABLE, WIDER, Change, Maker, changes
 from symgrad.diagnosis.bench import HARD, LAST, Bench, adjoint_lines, letters_of
-from symgrad.diagnosis.hypotheses import Hypothesis, gradients
+from symgrad.diagnosis.hypotheses import Hypothesis, derived, gradients
 from symgrad.letters import lettered
 from symgrad.notation import Array, array_names
 from symgrad.render.text import name_text, step_text
@@ -33,7 +32,7 @@ def of_lines_more_widely(record: Record) -> Iterator[Hypothesis]:
     yield from of_lines(record, WIDER)
     program = record.program.with_nodes(record.program.definitions)
     if program != record.program:
-        whole = derive_record(program, record.wrt)
+        whole = derived(program, record.wrt)
         there = cache(lambda bench: Bench(whole, bench.sizes, bench.inputs))
         for tables in (TABLE, WIDER):
             yield from (_elsewhere(whole, there, h) for h in of_lines(whole, tables, "a line"))

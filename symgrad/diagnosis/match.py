@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, product
 from math import prod
 
@@ -145,6 +146,10 @@ class Fit:
         return self.factor.cost + (0.0 if self.layout is AS_IT_IS else 0.3)
 
 
+Ratios = dict[tuple[str, tuple[int, ...], int], float]
+"""A factor by array, sizes of the axes, and place of the layout."""
+
+
 class Matcher:
     """Matches the gradients that a candidate returned at some points with predicted ones.
 
@@ -164,6 +169,7 @@ class Matcher:
         self._sizes, self._noise = sizes, noise
         self._given = [{name: self._flat(name, p, value) for name, value in g.items()} for p, g in enumerate(given)]
         self._factors = factors(program)
+        self._factor_values = cache(lambda sizes: np.array([factor.at(dict(sizes)) for factor in self._factors]))
         self.allowed = allowed
         self._layouts = {
             name: [
@@ -177,13 +183,19 @@ class Matcher:
         within = np.abs(value).max(initial=0.0) <= self._noise[point][name]
         return np.zeros_like(value) if within else value
 
-    def close(self, name: str, point: int, predicted: np.ndarray) -> bool:
-        """Whether at one point the gradient by an array is the predicted one, up to any factor."""
+    def close(self, name: str, point: int, predicted: np.ndarray, known: Ratios) -> bool:
+        """Whether at one point the gradient by an array is the predicted one, up to a factor: that which is ``known``
+        of another point of the same sizes, which is noted there."""
         given, predicted = self._given[point][name], self._flat(name, point, predicted)
-        return any(
-            _ratio(layout.given(given), layout.expected(predicted), self.allowed[name]) is not None
-            for layout in self._layouts[name][point]
-        )
+        open_layouts = False
+        for place, layout in enumerate(self._layouts[name][point]):
+            key = name, tuple(self._sizes[point].values()), place
+            ratio = _ratio(layout.given(given), layout.expected(predicted), self.allowed[name])
+            if ratio is not None and not np.isnan(ratio):
+                before = known.setdefault(key, ratio)
+                ratio = ratio if abs(ratio - before) <= 4 * self.allowed[name] * abs(ratio) else None
+            open_layouts |= ratio is not None
+        return open_layouts
 
     def is_multiple(self, name: str, predicted: np.ndarray, right: np.ndarray) -> bool:
         """Whether a predicted gradient is a multiple of the right one, as far as can be told."""
@@ -209,9 +221,13 @@ class Matcher:
 
     def _factor(self, ratios: Sequence[tuple[float, Mapping[str, int]]], allowed: float) -> Factor | None:
         """The simplest factor with these values at these sizes; else another fraction that is the same at all."""
-        for factor in self._factors:
-            if all(abs(r - factor.at(s)) <= 2 * allowed * abs(r) for r, s in ratios):
-                return factor
+        if not ratios:
+            return ONE
+        values = np.stack([self._factor_values(tuple(s.items())) for _, s in ratios])
+        wanted = np.array([[r] for r, _ in ratios])
+        fitting = np.flatnonzero(np.all(np.abs(wanted - values) <= 2 * allowed * np.abs(wanted), axis=0))
+        if len(fitting):
+            return self._factors[int(fitting[0])]
         number = Fraction(ratios[0][0]).limit_denominator(int(min(MOST_DENOMINATOR, 0.1 / allowed**0.5)))
         same = all(abs(r - float(number)) <= 2 * allowed * abs(r) for r, _ in ratios)
         return Factor(number) if same else None

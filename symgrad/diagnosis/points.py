@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from traceback import extract_tb
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,16 @@ from symgrad.gradcheck.point import copies, unchanged
 from symgrad.sampling import InputSpace, Sample, random_inputs, sample
 from symgrad.steps import Record
 
-SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2))
-"""Of the axes in order, at two points: no two of them are equal, nor is one another's multiple at both."""
+SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2), (3, 2, 4, 5, 6, 7))
+"""Of the axes in order, at two points: no two of them are equal, nor is one another's multiple at both; and at a third,
+where explanations are confirmed."""
+NUMERIC, MOST_DESCRIBED = "fiub", 4
 
 Candidate = Callable[..., Any]
+
+
+class NotGradients(InputError):
+    """What a candidate returns is not the gradients."""
 
 
 @dataclass(frozen=True)
@@ -100,39 +107,70 @@ def watched(candidate: Candidate, changed: set[int]) -> Candidate:
     return call
 
 
-def returned(candidate: Candidate, given: Sequence[Any], wrt: Sequence[str]) -> dict[str, np.ndarray]:
-    """The gradients that a candidate returns, by array.
+def returned(
+    candidate: Candidate, given: Sequence[Any], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The gradients that a candidate returns, by array; ``shapes`` are those that they should have.
 
-    Raises ``InputError`` where it returns another number of arrays, or something that is no array of numbers, and
+    Raises ``NotGradients`` where it returns another number of arrays, or something that is no array of numbers, and
     where it ends the program.
     """
     with np.errstate(all="ignore"):
         try:
             value = candidate(*given)
         except SystemExit as end:
-            raise InputError(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
+            raise NotGradients(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
-    if len(parts) == 2 and len(wrt) > 0 and isinstance(parts[1], (tuple, list)) and np.ndim(parts[0]) == 0:
+    if len(parts) == 2 and isinstance(parts[1], (tuple, list)) and np.isscalar(parts[0]):
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
-    if len(wrt) == 1 and len(parts) != 1 and not (isinstance(value, tuple) and any(map(np.ndim, parts))):
-        parts = [value]  # one gradient, as a list of numbers or rows
-    if len(parts) != len(wrt):
-        one = "one array" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        returns = one if len(parts) == 1 else f"{len(parts)} values"
-        expected = f"gradients by {', '.join(wrt)}, in this order" if len(wrt) > 1 else f"gradient by {wrt[0]} alone"
-        raise InputError(f"{called(candidate)} returns {returns}, expected the {expected}")
+    if len(shapes) == 1 and isinstance(value, list):  # one gradient, as a list of numbers or rows
+        whole = _as_array(value)
+        is_whole = whole is not None and whole.shape in shapes.values()
+        parts = [value] if is_whole or not (len(parts) == 1 or any(map(np.ndim, parts))) else parts
+    words = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    expected = f"the gradients by {words}, in this order" if len(shapes) > 1 else f"the gradient by {words} alone"
+    if len(parts) != len(shapes):
+        raise NotGradients(f"{called(candidate)} returns {_described(value)}, expected {expected}")
     found = {}
-    for name, part in zip(wrt, parts, strict=True):
-        try:
-            array = np.asarray(part)
-        except ValueError:
-            raise InputError(f"{called(candidate)}: the gradient by {name} is no array") from None
-        if array.dtype.kind not in "fiub":
-            raise InputError(
-                f"{called(candidate)}: the gradient by {name} is an array of {array.dtype}, expected numbers"
-            )
+    for name, part in zip(shapes, parts, strict=True):
+        array = _as_array(part)
+        if array is None:
+            one = f"the gradient by {name}: an array of numbers of the shape {shapes[name]}"
+            raise NotGradients(f"{called(candidate)} returns {_described(part)}, expected {one}")
         found[name] = array
     return found
+
+
+def _as_array(value: Any) -> np.ndarray | None:
+    """An array of numbers, if it is one."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unlike lengths
+        return None
+    return array if array.dtype.kind in NUMERIC else None
+
+
+def _described(value: Any) -> str:
+    """What a candidate returns, in words."""
+    if isinstance(value, np.ndarray):
+        kind = "" if value.dtype.kind in NUMERIC else f" of {value.dtype}"
+        return f"an array{kind} of the shape {value.shape}"
+    kind = "None" if value is None else f"one {type(value).__name__}"
+    if not isinstance(value, (tuple, list, dict)):
+        return kind
+    parts = list(map(repr, value)) if isinstance(value, dict) else list(map(_described, value))
+    return f"{kind} ({', '.join(parts[:MOST_DESCRIBED])}{', ...' * (len(parts) > MOST_DESCRIBED)})"
+
+
+def raised(candidate: Candidate, error: BaseException) -> str:
+    """What it raises, and in which line of its file; or what it returns instead of gradients."""
+    if isinstance(error, NotGradients):
+        return str(error).removeprefix(f"{called(candidate)} ")
+    code = getattr(inspect.unwrap(candidate), "__code__", None)
+    own = [frame for frame in extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    at = f", in line {own[-1].lineno}" if own else ""
+    words = f": {str(error).splitlines()[0]}" if str(error) else ""
+    return f"raises {type(error).__name__}{words}{at}"
 
 
 @dataclass(frozen=True)
@@ -144,8 +182,17 @@ class Caller:
     taken: Taken
 
     def at(self, bench: Bench) -> dict[str, np.ndarray]:
-        """The gradients that it returns at a point; raises ``InputError`` as ``returned`` does."""
-        return returned(self.candidate, self.taken.given(bench.inputs), self.record.wrt)
+        """The gradients that it returns at a point; raises ``NotGradients`` as ``returned`` does."""
+        arrays = ((name, bench.program.arrays[name]) for name in self.record.wrt)
+        shapes = {name: tuple(bench.sizes[axis.name] for axis in array.axes) for name, array in arrays}
+        return returned(self.candidate, self.taken.given(bench.inputs), shapes)
+
+    def attempt(self, bench: Bench) -> dict[str, np.ndarray] | str:
+        """The same; what it raises, in words, if it does."""
+        try:
+            return self.at(bench)
+        except Exception as error:
+            return raised(self.candidate, error)
 
 
 def sizes_at(record: Record, point: int, square: tuple[str, str] | None = None) -> dict[str, int]:

@@ -65,7 +65,8 @@ class Diagnosis:
     ``ok`` is whether it agrees at every point, and the points enter every piece of the loss.  ``deviations`` say where
     it differs, ``explanations`` what mistakes would explain that, simplest first (none if no edit of the derivation
     does), ``remarks`` what else was found.  ``unreached`` are the pieces that no point was found in.  ``within`` says
-    where alone it agrees, such as "for y in {0, 1}, not for other probabilities"; "" if everywhere.
+    where alone it agrees, such as "for y in {0, 1}, not for other probabilities"; "" if everywhere.  It is ``finite``
+    unless it raises or is not finite at extreme inputs, of which a remark tells.
     """
 
     loss: str
@@ -76,6 +77,7 @@ class Diagnosis:
     remarks: tuple[str, ...] = ()
     within: str = ""
     unreached: tuple[str, ...] = ()
+    finite: bool = True
 
     @property
     def ok(self) -> bool:
@@ -92,7 +94,9 @@ class Diagnosis:
     def summary(self) -> str:
         """The diagnosis in one line."""
         if self.ok:
-            where = f" {self.within}," if self.within else ""
+            where = "".join(
+                f" {words}," for words in (self.within, "" if self.finite else "where it is finite") if words
+            )
             return f"{self.candidate} agrees{where} with the proved gradient of {self.loss}"
         if not self.deviations:
             pieces = f"{' and '.join(self.unreached)} {'were' if len(self.unreached) > 1 else 'was'} not reached"

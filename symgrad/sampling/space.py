@@ -17,6 +17,9 @@ LEAST = 0.1
 RELATIVE = (0.5, 1.5)  # a scalar with a default is drawn between these multiples of it
 SIGNED = frozenset({"positive", "usual"})  # of one sign; a scalar has that of its default
 UNMOVED = frozenset({"one-hot", "rows", "soft", "fixed", "discrete"})
+UNSTRETCHED = frozenset({"one-hot", "fixed", "discrete"})
+OF_ODDS, OF_SCALARS = 4.0, 1 / 3
+"""How many decades the odds of what lies between 0 and 1, and a scalar, are stretched by for one of other inputs."""
 
 Inputs = Mapping[str, np.ndarray]
 
@@ -80,6 +83,36 @@ class InputSpace:
     def enlarged(self, inputs: Inputs, factor: float) -> dict[str, np.ndarray]:
         """The inputs with the free ones ``factor`` times as large."""
         return {name: value * factor if name in self.free else value for name, value in inputs.items()}
+
+    def stretched(self, inputs: Inputs, decades: Inputs) -> dict[str, np.ndarray]:
+        """The inputs with every entry so many ``decades`` larger; of rows that sum to one the shares are, of what lies
+        between 0 and 1 the odds."""
+        found = dict(inputs)
+        for name, kinds in self.kinds.items():
+            value, by = inputs[name], decades.get(name, np.zeros(()))
+            if name not in decades or kinds & UNSTRETCHED:
+                continue
+            if "rows" in kinds:
+                shares = value * 10.0**by
+                found[name] = shares / shares.sum(axis=-1, keepdims=True)
+            elif "soft" in kinds or self.bounds.get(name, (0.0, np.inf))[1] == 1:
+                odds = value / (1 - value) * 10.0 ** (OF_ODDS * by)
+                found[name] = odds / (1 + odds)
+            else:
+                found[name] = value * 10.0 ** (by if value.ndim else OF_SCALARS * by)
+        return self.admissible(found)
+
+    def ends(self, name: str, value: np.ndarray) -> list[np.ndarray]:
+        """An input where all of it is at an end of its domain, or each entry at the nearest; whole numbers, if free."""
+        domain, kinds = self.domains.get(name), self.kinds[name]
+        if "fixed" in kinds:
+            return []
+        if domain:
+            ends = {domain.low, *domain.values[-1:]}
+            return [np.full(value.shape, float(end)) for end in sorted(ends)] + [np.round(value)] * (domain.step == 0)
+        if kinds & {"rows", "one-hot"}:
+            return [np.broadcast_to(row, value.shape).copy() for row in np.eye(value.shape[-1])[[0, -1]]]
+        return [np.round(value)] if name in self.free or "soft" in kinds else []
 
     def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
         """Random inputs; between 0 and 1, where nothing else is said of them, if they are to be ``small``."""

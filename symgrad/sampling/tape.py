@@ -27,12 +27,7 @@ class Tape:
 
     def __init__(self, program: Program, sizes: Mapping[str, int], values: Arrays) -> None:
         self.program, self.sizes, self.values = program, sizes, values
-        self.edges = {
-            (d.name, used): derivative(d, program.arrays[used])
-            for d in program.ordered
-            for used in sorted(array_names(d.rhs))
-            if used in program.arrays
-        }
+        self.edges = _edges(program)
         self._evaluate = evaluator(program, sizes, values)
         self._slopes: dict[Edge, np.ndarray] = {}
 
@@ -60,6 +55,17 @@ class Tape:
                     slope = instead[edge] if edge in instead else self.slope(edge)
                     found[name] = found[name] + np.tensordot(found[edge[0]], slope, axes=np.ndim(found[edge[0]]))
         return found
+
+
+@lru_cache(maxsize=4096)
+def _edges(program: Program) -> Mapping[Edge, tuple[Expr, tuple[Idx, ...]]]:
+    """The derivative of every equation by every array that it uses."""
+    return {
+        (d.name, used): derivative(d, program.arrays[used])
+        for d in program.ordered
+        for used in sorted(array_names(d.rhs))
+        if used in program.arrays
+    }
 
 
 @lru_cache(maxsize=4096)
