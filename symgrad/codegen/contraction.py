@@ -7,51 +7,30 @@ an axis, in two a product of matrices; what is neither is contracted all at once
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import Layout, Node
+from symgrad.codegen.array_program import Layout, Node, Product
 from symgrad.codegen.build import contraction, parted, product, reading_order, reduced, signed
 
 
-@dataclass(frozen=True)
-class Group:
-    """Nodes to be multiplied (``above``) and to divide by (``below``), entry by entry."""
-
-    above: tuple[Node, ...]
-    below: tuple[Node, ...]
-
-    @property
-    def indices(self) -> set[Idx]:
-        """Those over which any of the nodes runs."""
-        return {i for v in (*self.above, *self.below) for i in v.letters}
-
-    def joined(self, other: Group) -> Group:
-        """All nodes of both."""
-        return Group(self.above + other.above, self.below + other.below)
-
-    def node(self, order: Sequence[Idx], summed: Collection[Idx] = ()) -> Node:
-        """The group as one array, summed over its axes ``summed``."""
-        whole = product(sorted(self.above, key=reading_order), self.below, order)
-        return reduced(whole, summed) if summed else whole
-
-
-def contracted(groups: Iterable[Group], summed: set[Idx], order: Sequence[Idx]) -> list[Group]:
-    """The groups after every index of ``summed`` is summed away; their product is the result."""
+def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]) -> list[Product]:
+    """The groups, products in no order yet, after every index of ``summed`` is summed away; their product is the
+    result."""
     left = _merged(groups)
     waiting = set(summed)
     while waiting:
         index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
-        using = [g for g in left if index in g.indices]
-        rest = [g for g in left if index not in g.indices]
-        gone = {i for i in waiting if not any(i in g.indices for g in rest)}
-        if len(using) == 2 and is_matrix_product(using[0].indices, using[1].indices, {index}):
+        using = [g for g in left if index in g.letters]
+        rest = [g for g in left if index not in g.letters]
+        gone = {i for i in waiting if not any(i in g.letters for g in rest)}
+        if len(using) == 2 and is_matrix_product(using[0].letters, using[1].letters, {index}):
             gone = {index}
-            made = contraction([g.node(order) for g in using], gone, order)
+            made = contraction([_node(g, order) for g in using], gone, order)
         else:
             made = _combined(using, gone, order)
-        left = _merged([*rest, Group((made,), ())])
+        left = _merged([*rest, Product(made.letters, (made,), ())])
         waiting -= gone
     return left
 
@@ -70,28 +49,40 @@ def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
     return set(over) < both and len(over) == 1 and all(len(own) == len(both) + 1 for own in (left, right))
 
 
-def _merged(groups: Iterable[Group]) -> list[Group]:
+def _merged(groups: Iterable[Product]) -> list[Product]:
     """Groups over the same indices as one."""
-    merged: dict[frozenset[Idx], Group] = {}
+    merged: dict[frozenset[Idx], Product] = {}
     for group in groups:
-        indices = frozenset(group.indices)
-        merged[indices] = merged[indices].joined(group) if indices in merged else group
+        indices = frozenset(group.letters)
+        merged[indices] = _joined(merged[indices], group) if indices in merged else group
     return list(merged.values())
 
 
-def _cost(index: Idx, groups: Sequence[Group]) -> tuple[int, int]:
+def _joined(one: Product, other: Product) -> Product:
+    """All nodes of both."""
+    letters = tuple(dict.fromkeys(one.letters + other.letters))
+    return Product(letters, one.above + other.above, one.below + other.below)
+
+
+def _node(group: Product, order: Sequence[Idx], summed: Collection[Idx] = ()) -> Node:
+    """A group as one array, summed over its axes ``summed``."""
+    whole = product(sorted(group.above, key=reading_order), group.below, order)
+    return reduced(whole, summed) if summed else whole
+
+
+def _cost(index: Idx, groups: Sequence[Product]) -> tuple[int, int]:
     """How wide the result is, and how many groups take part, when ``index`` is summed away."""
-    using = [g for g in groups if index in g.indices]
-    return len(set().union(*(g.indices for g in using))), len(using)
+    using = [g for g in groups if index in g.letters]
+    return len(set().union(*(g.letters for g in using))), len(using)
 
 
-def _combined(using: Sequence[Group], gone: set[Idx], order: Sequence[Idx]) -> Node:
+def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) -> Node:
     """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
-    if not (len(using) == 2 and using[0].indices & using[1].indices == gone):
+    if not (len(using) == 2 and {*using[0].letters} & {*using[1].letters} == gone):
         using = _absorbed(using)
     if len(using) == 1:
         return _summed_group(using[0], gone, order)
-    nodes = [g.node(order) for g in using]
+    nodes = [_node(g, order) for g in using]
     if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
         return _pair(nodes[0], nodes[1], gone, order)
     every = {i for n in nodes for i in n.letters}
@@ -121,25 +112,25 @@ def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
     return signed(replace(inside, letters=letters), negative)
 
 
-def _absorbed(using: Sequence[Group]) -> list[Group]:
+def _absorbed(using: Sequence[Product]) -> list[Product]:
     """The groups after each is multiplied into the narrowest other one that has all of its indices."""
-    left = sorted(using, key=lambda g: len(g.indices))
-    made: list[Group] = []
+    left = sorted(using, key=lambda g: len(g.letters))
+    made: list[Product] = []
     while left:
         group = left.pop(0)
-        host = next((place for place, g in enumerate(left) if group.indices <= g.indices), None)
+        host = next((place for place, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)
         if host is None:
             made.append(group)
         else:
-            left[host] = left[host].joined(group)
+            left[host] = _joined(left[host], group)
     return made
 
 
-def _summed_group(group: Group, gone: set[Idx], order: Sequence[Idx]) -> Node:
+def _summed_group(group: Product, gone: set[Idx], order: Sequence[Idx]) -> Node:
     """One group summed over axes of its own; two vectors make an inner product."""
-    if len(group.above) == 2 and not group.below and len(group.indices) == len(gone) == 1:
+    if len(group.above) == 2 and not group.below and len(group.letters) == len(gone) == 1:
         return contraction(group.above, gone)
-    return group.node(order, gone)
+    return _node(group, order, gone)
 
 
 def _first(node: Node, without: Collection[Idx], order: Sequence[Idx]) -> int:

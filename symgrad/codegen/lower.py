@@ -14,10 +14,22 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 from sympy.utilities.iterables import sift
 
-from symgrad.codegen.array_program import Assign, Call, Delta, Diagonal, Largest, Layout, Load, Node, rank, relettered
+from symgrad.codegen.array_program import (
+    Assign,
+    Call,
+    Delta,
+    Diagonal,
+    Largest,
+    Layout,
+    Load,
+    Node,
+    Product,
+    rank,
+    relettered,
+)
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
-from symgrad.codegen.contraction import Group, contracted
+from symgrad.codegen.contraction import contracted
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, nonzero, sigmoid, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
@@ -203,15 +215,14 @@ class Lowering:
         unused = {i for i in summed if not any(i in free_indices(f) for f in factors)}
         coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = self._turned(coefficient, factors)
-        parts = contracted(self._groups(factors, order), set(summed) - unused, order)
+        parts = contracted([self._group(f, order) for f in factors], set(summed) - unused, order)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         return self._times(coefficient, over, [v for g in parts for v in g.below], order)
 
-    def _groups(self, factors: Iterable[Expr], order: Layout) -> list[Group]:
-        return [
-            Group((), (self._node(1 / f, order),)) if is_quotient(f) else Group((self._node(f, order),), ())
-            for f in factors
-        ]
+    def _group(self, factor: Expr, order: Layout) -> Product:
+        """A factor as a product of its own."""
+        node = self._node(1 / factor if is_quotient(factor) else factor, order)
+        return Product(node.letters, (), (node,)) if is_quotient(factor) else Product(node.letters, (node,), ())
 
     def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
         """The same product with brackets turned, in pairs or to make it positive, to begin with a plus."""

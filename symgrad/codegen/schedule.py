@@ -64,21 +64,17 @@ def schedule(record: Record) -> Schedule:
     program = record.program
     adjoints = {array.name for array in record.adjoint_arrays.values()}
     taken = set(program.arrays) | adjoints | {axis.name for axis in program.axes}
+    forms = [_through_adjoints(record, record.gradients[name], adjoints) for name in record.wrt]
+    known = {a.name for a in needed(record, [rhs for rhs, _ in forms])}
     results: list[Assignment] = []
-    names: dict[str, str] = {}
-    for name in record.wrt:
-        rhs, entry = _through_adjoints(record, record.gradients[name], adjoints)
-        names[name] = fresh(f"d{name}", taken)
-        results.append(Assignment(entry_of(names[name], indices_of(entry)), rhs, is_output=True))
-    known = {a.name for a in needed(record, [result.rhs for result in results])}
-    for place, (name, result) in enumerate(zip(record.wrt, list(results), strict=True)):
-        own = record.adjoint_arrays.get(name)
-        if own is not None and own.name in known:
-            entry = entry_of(own.name, result.indices)
-            results[place] = Assignment(result.entry, entry, is_helper=True, is_output=True)
+    for name, (rhs, entry) in zip(record.wrt, forms, strict=True):
+        result = Assignment(entry_of(fresh(f"d{name}", taken), indices_of(entry)), rhs, is_output=True)
+        if name in record.adjoint_arrays and (own := record.adjoint_arrays[name].name) in known:
+            result = replace(result, rhs=entry_of(own, result.indices), is_helper=True)
+        results.append(result)
     before = needed(record, [program.definitions[program.output].entry, *(result.rhs for result in results)])
-    made = [replace(a, is_output=a.name == program.output) for a in before]
-    return Schedule((*made, *results), names)
+    before = [replace(a, is_output=a.name == program.output) for a in before]
+    return Schedule((*before, *results), {name: a.name for name, a in zip(record.wrt, results, strict=True)})
 
 
 def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
