@@ -198,13 +198,14 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
 
 
 @lru_cache(MOST_REMEMBERED)
-def numbered(node: Node, *, with_free: bool = True) -> tuple[Node, Layout]:
-    """The node with numbers for its indices in the order in which they occur, which is the second result: equal for
-    nodes that differ in letters alone; or, without those that are free, in the letters of what they sum over."""
+def numbered(node: Node) -> tuple[Node, Layout]:
+    """The node with numbers for its indices in the order in which they occur, and those of them that are free in it:
+    equal for nodes that differ in the letters of what they sum over alone."""
     order: dict[Idx, None] = {}
     for part in walk(node):
-        order |= dict.fromkeys((*part.letters, *part.bound) if with_free else part.bound)
-    return with_letters(node, {i: index_over(f"_{p}", i.upper + 1) for p, i in enumerate(order)}), tuple(order)
+        order |= dict.fromkeys((*part.letters, *part.bound))
+    pattern = with_letters(node, {i: index_over(f"_{p}", i.upper + 1) for p, i in enumerate(order)})
+    return pattern, tuple(i for i in order if i in node.letters)
 
 
 def with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:

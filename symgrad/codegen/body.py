@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.codegen.array_program import Assign, Layout, Node, walk
+from symgrad.codegen.array_program import Assign, Node, walk
 from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.inputs import Inputs, held
 from symgrad.codegen.memory import in_place
@@ -43,15 +43,12 @@ class Body:
         between = [Source("")] if opened or checks else []
         self.lines = [*opened, *checks, *between, *self._section(plan.main)]
         self.multiplies = any(map(is_matmul, (part for assign in plan.main.program for part in walk(assign.node))))
-        self.row_results = {name: self._result(*result) for name, result in plan.row_results.items()}
+        self.row_results = {name: self._emitter.text(*result) for name, result in plan.row_results.items()}
         self._emitter = whole
         self.after = self._section(plan.after)
-        self.output = self._result(*plan.output)
-        self.gradients = {name: self._result(*result) for name, result in plan.gradients.items()}
+        self.output = self._emitter.text(*plan.output)
+        self.gradients = {name: self._emitter.text(*result) for name, result in plan.gradients.items()}
         self.lowered = replace(plan.lowered, program=self._program)
-
-    def _result(self, node: Node, order: Layout | None) -> Source:
-        return self._emitter.text(node, order)
 
     def _section(self, section: Section) -> list[Source]:
         """The lines of some assignments, of which that of the output has a blank one behind it."""

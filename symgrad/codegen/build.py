@@ -79,9 +79,9 @@ def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] =
 
 def _squared(nodes: Sequence[Node]) -> list[Node]:
     """The nodes, those that are equal as a power, so that they are computed once."""
-    alike: dict[Node, list[Node]] = {}
+    alike: dict[tuple[Node, Layout], list[Node]] = {}
     for node in nodes:
-        alike.setdefault(numbered(node, with_free=False)[0], []).append(node)
+        alike.setdefault(numbered(node), []).append(node)
     return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in alike.values()]
 
 

@@ -171,7 +171,7 @@ class ScalarEmitter:
     def _part(self, node: Node, at: Place) -> Source:
         """A name for a part that several entries may share."""
         pattern, letters = numbered(node)
-        key = pattern, tuple(at[i] for i in letters if i in node.letters)
+        key = pattern, tuple(at[i] for i in letters)
         if key not in self._known:
             terms = [(False, self._call(node, at))] if isinstance(node, (Call, Largest)) else self.terms(node, at)
             name = free(f"part_{len(self._known) + 1}", self.taken)
