@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Integer, Sum, cos, cosh, log, sin, sqrt, tanh
+from sympy import Expr, Integer, Sum, cos, cosh, exp, log, sin, sqrt, tanh
 
 from symgrad.check import Level, Mark, prove
 from symgrad.check.claims import Claim, claims
@@ -75,3 +75,14 @@ def test_what_is_needed_in_a_branch_alone_is_compared_where_it_has_a_value() -> 
         gaps = is_missing(truth.evaluator.values["r"])[0].tolist()
         assert set(gaps) == {False, True}
         assert differing_in(truth, claim) == (None if factor == 1 else (gaps.index(False),))
+
+
+def test_sides_of_which_one_has_exponentials_are_compared_at_the_levels_of_both() -> None:
+    e = exp(Y[n, k])
+    of = Program("tower", (N, C), (Y,), (node(L.base, Sum(exp(e), n, k)),), "L")
+    for factor in (1, 2):
+        after = factor * Y[n, k] * (e**2 + e) / (e + 1) / e
+        (claim,) = claims(Record(of, ("Y",), (Step(1, Value(Y[n, k]), None, after, "rule", "reason"),), {}, {}))
+        assert isinstance(claim, Claim) and claim.after.has(exp)
+        found = differing_in(Truth(claim.record, Instance(of, {"N": 2, "C": 3}), Field), claim)
+        assert found == (None if factor == 1 else (0, 0))
