@@ -16,6 +16,7 @@ from symgrad.check.marks import Mark
 from symgrad.check.proof import Prover
 from symgrad.derive import derive_record
 from symgrad.equations import abbreviation, node
+from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.steps import Condition, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
@@ -261,3 +262,13 @@ def test_a_divisor_of_the_program_is_known_for_all_its_letters() -> None:
 
 def test_a_line_may_cite_one_that_is_not_there() -> None:
     assert isinstance(line(Value(S[n]), S[n], cites=(7,)), Claim)
+
+
+def test_what_is_needed_in_a_branch_alone_is_defined_in_lines_about_it() -> None:
+    R, V = Array("R", (N,)), Array("v", (N,))
+    output = node(L.base, Sum(where(step(V[n], 0), R[n], 0), n))
+    of = Program("branch", (N,), (V,), (abbreviation(R[n], log(V[n])), output), "L")
+    found = [line(Value(factor * R[n]), factor * log(V[n]), of) for factor in (1, 2)]
+    marks = [Prover(claim.record).verdict(claim) for claim in found if isinstance(claim, Claim)]
+    assert [mark.level for mark in marks] == [Level.DEFINITION, Level.UNPROVED]
+    assert marks[1].detail == "nothing says that v[n] is positive, of which the line takes a root or a logarithm"

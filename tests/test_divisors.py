@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, KroneckerDelta, Piecewise, Rational, S, Sum, acos, asin, atanh, exp, log, sqrt, tan
+from sympy import Expr, KroneckerDelta, Piecewise, Rational, S, Sum, acos, asin, atanh, exp, log, sinh, sqrt, tan
 
 from symgrad.check.divisors import Divisors
 from symgrad.equations import abbreviation, node
@@ -46,6 +46,7 @@ KNOWN |= {
     "a root of an entry that is never negative": (u ** Rational(3, 2), sqrt(u)),
 }
 KNOWN |= {
+    "a root of a smooth function": (sqrt(sinh(u) ** 2 + v**2), 1 / (sinh(u) ** 2 + v**2)),
     "a root of an absolute value": (sqrt(absolute(u)), 1 / absolute(u)),
     "the logarithm of what may vanish": (log(relu(u)), 1 / relu(u)),
 }
