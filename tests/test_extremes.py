@@ -39,7 +39,7 @@ def test_other_targets_are_finite_where_numpy_is(name: str, point: str) -> None:
     sizes = {axis.name: size for axis, size in zip(program.axes, extremes.SIZES, strict=False)}
     unrolled = compile_source(derivation.to_source(target="scalar", sizes=sizes, check=False), derivation.function_name)
     value, gradients = derivation.to_numpy(check=False)(*inputs.values())
-    for function in (unrolled, uncompiled(derivation.record)):
+    for function in filter(None, (unrolled, uncompiled(derivation.record))):
         other, others = function(*inputs.values())
         np.testing.assert_allclose(other, value, rtol=1e-12)
         for one, gradient in zip(others, gradients, strict=True):
