@@ -273,6 +273,9 @@ def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple
         case tree.Transposed(body):
             inner = absorbed(body)
             return tree.Transposed(inner) if inner else None
+        case tree.Raised(base, power) | tree.HadamardRaised(base, power):
+            inner = absorbed(base) if isinstance(power, tree.Leaf) and power.expr.is_odd else None
+            return type(node)(inner, power) if inner else None
         case tree.Summed(indices, body):
             summand = absorbed(body, (*summed, *indices))
             return tree.Summed(indices, summand) if summand else None
