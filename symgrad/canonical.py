@@ -14,7 +14,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
 from symgrad.labelling import MOST_ORDERS, orders
-from symgrad.notation import axis_name, bound_indices, free_indices, height, index_over, with_bound
+from symgrad.notation import axis_name, bound_indices, free_indices, height, index_over, renamed, with_bound
 
 
 @lru_cache(maxsize=16384)
@@ -40,6 +40,11 @@ def canonical(expr: Expr) -> Expr:
     """
     spend(1 + extent(expr) // 8 * max(1, height(expr) ** 2 // 32))  # like indices are told apart two by two
     return _canonical(expr)
+
+
+def numbered(expr: Expr, letters: Sequence[Idx]) -> Expr:
+    """The same for expressions that differ in bound indices, and in ``letters``, which are free in them, alone."""
+    return canonical(renamed(expr, {i: index_over(f"_free{place}", i.upper + 1) for place, i in enumerate(letters)}))
 
 
 @lru_cache(maxsize=16384)

@@ -164,6 +164,11 @@ class Assign:
     into: str = ""
     keeps_name: bool = False
 
+    @property
+    def entry(self) -> Expr:
+        """What is assigned to, entry by entry."""
+        return entry_of(self.name, self.letters)
+
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and all of which it is made."""

@@ -16,29 +16,18 @@ from dataclasses import replace
 from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
-from symgrad.canonical import canonical
+from symgrad.canonical import canonical, numbered
 from symgrad.codegen.array_program import meaning
 from symgrad.codegen.body import Body
 from symgrad.codegen.kernels import logaddexp, meant, numbers_chosen, sigmoid
 from symgrad.codegen.loop_plan import LoopPlan
-from symgrad.codegen.lower import Lowered
-from symgrad.codegen.scalar_module import scalar_program
+from symgrad.codegen.plan import Lowered, scalar_program
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift, written_out
 from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
 from symgrad.equations import abbreviation, node
 from symgrad.letters import fresh_letter, lettered
-from symgrad.notation import (
-    Array,
-    array_names,
-    axis_name,
-    entry_of,
-    free_indices,
-    indices_of,
-    name_of,
-    renamed,
-    replaced,
-)
+from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
 from symgrad.sums import ordered_sums
@@ -237,8 +226,7 @@ def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
 
 def _anonymous(expr: Expr) -> Expr:
     """The same for expressions that differ in the letters of their free indices alone."""
-    free = sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i)))
-    return canonical(renamed(expr, {i: type(i)(f"_free{place}", i.upper + 1) for place, i in enumerate(free)}))
+    return numbered(expr, sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i))))
 
 
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:
@@ -262,7 +250,7 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     for assign in lowered.program:
         means = written_out(replaced(meant(meaning(assign.node, positive)), lowered.sizes), parts)
         if assign.name not in stable:
-            entry = made.get(assign.name, entry_of(assign.name, assign.letters))
+            entry = made.get(assign.name, assign.entry)
             parts[assign.name] = Assignment(entry, means)
         elif assign.name not in largest:
             right = numbers_chosen(meant(written_out(stable[assign.name].rhs, inside)))

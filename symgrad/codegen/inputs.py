@@ -11,7 +11,6 @@ from symgrad.codegen.source_text import (
     WIDTH,
     Source,
     called,
-    docstring,
     function,
     indented,
     joined,
@@ -130,7 +129,7 @@ class Inputs:
         for a, own in reversed([*zip(self.program.inputs, self.given, strict=True)]):
             is_given = a.name in defaults and all("=" in later for later in parameters)  # only those at the end can be
             parameters.insert(0, f"{own}={float(defaults[a.name])!r}" if is_given else own)
-        return function(called(f"def {name}", parameters, "", ":"), docstring(doc, INDENT), lines)
+        return function(called(f"def {name}", parameters, "", ":"), doc, lines)
 
     def _described(self, array: Array) -> str:
         """What an input may be."""

@@ -135,7 +135,7 @@ class Kernels:
         used = [n for n in dict.fromkeys([*known, *(a.name for a in self.record.program.axes)]) if n in needs]
         totals = [*self._totals, *([local["gaps"]] if self.plan.checks else [])]
         stored = [self.names[a.name] for a in self.loops.stored]
-        doc = f'{INDENT}"""Add up what the rows {local["start"]}..{local["stop"]} - 1 give, a block at a time."""'
+        doc = [f"Add up what the rows {local['start']}..{local['stop']} - 1 give, a block at a time."]
         args = [*used, local["start"], local["stop"], local["rows"], *totals, *stored]
         body = function(called("def _rows", args, "", ":"), doc, inside)
 
@@ -205,7 +205,7 @@ class Kernels:
         args = [*self.args, *self.results.values(), *([threads] if option else [])]
         doc = f"Evaluate everything{', the rows in several threads' if option else ' in one thread'}."
         head = called(f"def {name}", args, "", ":")
-        made = function(head, f'{INDENT}"""{doc}"""', [*self.sizes([*fits, *lines]), *fits, *lines])
+        made = function(head, [doc], [*self.sizes([*fits, *lines]), *fits, *lines])
         return replace(made, code=f"@njit({option}**_ENTRIES)\n{made.code}")
 
     def _block_size(self) -> Source:

@@ -60,7 +60,7 @@ def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
     lines.append(Source(f"return {', '.join([own['fits'], value, gradients.code, *made.gaps])}"))
     doc = f"Whether the shapes of the inputs agree, and the results; ``{own['fresh']}`` allows for compilation."
     head = called("def _evaluated", [*made.args, f"{own['fresh']}=False"], "", ":")
-    return function(head, f'{INDENT}"""{doc}"""', [*made.sizes(lines), *lines])
+    return function(head, [doc], [*made.sizes(lines), *lines])
 
 
 def _call(made: Kernels, own: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[Source]:

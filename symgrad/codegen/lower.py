@@ -5,8 +5,7 @@ Vectors of ones never appear, since in index notation there are none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
 import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum, Symbol
@@ -14,53 +13,22 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 from sympy.utilities.iterables import sift
 
-from symgrad.codegen.array_program import (
-    Assign,
-    Call,
-    Delta,
-    Diagonal,
-    Largest,
-    Layout,
-    Load,
-    Node,
-    Product,
-    rank,
-    relettered,
-)
+from symgrad.codegen.array_program import Call, Delta, Diagonal, Largest, Layout, Load, Node, Product, rank, relettered
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import contracted
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, nonzero, sigmoid, weighted
-from symgrad.codegen.schedule import Assignment
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.program import Program
 from symgrad.spelling import scientific
-from symgrad.steps import Record
 from symgrad.sums import contract, has_delta
 
 KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, nonzero, sigmoid, weighted}
 """The functions that a target knows, or refuses by name."""
 CLOSE = Rational(1, 1000)
 """Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""
-
-
-@dataclass
-class Lowered:
-    """The array program of a record, with what it was made from.
-
-    ``stable`` are the equations in the forms that the code evaluates, ``equations`` the same after rows, repeats and
-    poles were seen to, of which ``inlined`` are written into the one that uses them.  ``sizes`` says what the names of
-    sizes mean that stand for those of the program, and what is any number where the code has minus infinity.
-    """
-
-    record: Record
-    stable: Sequence[Assignment]
-    equations: Sequence[Assignment]
-    inlined: set[str] = field(default_factory=set)
-    sizes: Mapping[Expr, Expr] = field(default_factory=dict)
-    program: list[Assign] = field(default_factory=list)
 
 
 class Lowering:

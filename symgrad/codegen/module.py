@@ -110,9 +110,9 @@ def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
 
 def _gradients_class(inputs: Inputs) -> str:
     """The class of the results."""
-    fields = [f"{INDENT}{inputs.names[name]}: np.ndarray" for name in inputs.record.wrt]
-    doc = f'{INDENT}"""Derivatives of {inputs.program.output}, each of the shape of its array."""'
-    return "\n".join(["class Gradients(NamedTuple):", doc, "", *fields])
+    fields = [Source(f"{inputs.names[name]}: np.ndarray") for name in inputs.record.wrt]
+    doc = f"Derivatives of {inputs.program.output}, each of the shape of its array."
+    return function(Source("class Gradients(NamedTuple):"), [doc], [Source(""), *fields]).code
 
 
 def _ready(inputs: Inputs) -> Source:
@@ -126,7 +126,7 @@ def _ready(inputs: Inputs) -> Source:
         if places:
             shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in places]
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
-    doc = f'{INDENT}"""Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."""'
+    doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
     return function(
         called("def _ready", inputs.given, "", ":"), doc, joined_tests("return", inputs.are_ready(tests), "and")
     )
@@ -165,7 +165,7 @@ def _rows_function(body: Body) -> tuple[list[str], Source]:
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
-    return args, function(called(f"def {ROWS}", args, "", ":"), f'{INDENT}"""{doc}"""', lines)
+    return args, function(called(f"def {ROWS}", args, "", ":"), [doc], lines)
 
 
 def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:

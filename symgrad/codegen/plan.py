@@ -6,17 +6,17 @@ There is no text here; every target that has loops or arrays writes out the same
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from sympy import S, Symbol, preorder_traversal
+from sympy import Expr, S, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.guarded import bounds_what_may_be_infinite
 from symgrad.codegen.kernels import numbers_chosen, weighted
 from symgrad.codegen.labels import gaps, labelled
-from symgrad.codegen.lower import Lowered, Lowering
+from symgrad.codegen.lower import Lowering
 from symgrad.codegen.memory import owns_memory
 from symgrad.codegen.names import RESERVED, free, python_names
 from symgrad.codegen.repeated import repeats_named
@@ -25,6 +25,23 @@ from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.stable import evaluated
 from symgrad.notation import array_names
 from symgrad.steps import Record
+
+
+@dataclass
+class Lowered:
+    """The array program of a record, with what it was made from.
+
+    ``stable`` are the equations in the forms that the code evaluates, ``equations`` the same after rows, repeats and
+    poles were seen to, of which ``inlined`` are written into the one that uses them.  ``sizes`` says what the names of
+    sizes mean that stand for those of the program, and what is any number where the code has minus infinity.
+    """
+
+    record: Record
+    stable: Sequence[Assignment]
+    equations: Sequence[Assignment]
+    inlined: set[str] = field(default_factory=set)
+    sizes: Mapping[Expr, Expr] = field(default_factory=dict)
+    program: list[Assign] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -130,6 +147,19 @@ class Plan:
         self.lowered.program.append(assign)
         lowering.store(name, letters, assignment.indices)
         yield assign
+
+
+def scalar_program(record: Record) -> Lowered:
+    """The equations of ``record`` as an array program, one assignment for each."""
+    equations = evaluated(record)
+    plan = equations.coded
+    lowered = Lowered(record, equations.assignments, plan, sizes={S.NegativeInfinity: equations.floor[()]})
+    lowering = Lowering(record.program)
+    for a in plan:
+        node = lowering.lowered(a.rhs, a.indices + a.over)
+        lowered.program.append(Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
+        lowering.store(a.name, a.indices, a.indices)
+    return lowered
 
 
 def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:

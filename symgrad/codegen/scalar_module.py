@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 import sympy
-from sympy import Integer, Mul, Rational, S
+from sympy import Integer, Mul, Rational
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.array_program import (
-    Assign,
     Call,
     Contract,
     Delta,
@@ -31,14 +30,14 @@ from symgrad.codegen.array_program import (
     meaning,
     numbered,
 )
-from symgrad.codegen.build import parted, reading_order, reduced
+from symgrad.codegen.build import parted, reading_order
 from symgrad.codegen.inputs import Inputs, held
 from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
-from symgrad.codegen.lower import Lowered, Lowering
+from symgrad.codegen.lower import Lowering
 from symgrad.codegen.module import assembled
 from symgrad.codegen.names import free, python_name, python_names
 from symgrad.codegen.numpy_emitter import plain
-from symgrad.codegen.plan import checks
+from symgrad.codegen.plan import checks, scalar_program
 from symgrad.codegen.schedule import schedule
 from symgrad.codegen.source_text import (
     INDENT,
@@ -57,7 +56,6 @@ from symgrad.codegen.source_text import (
     tuple_of,
     written,
 )
-from symgrad.codegen.stable import evaluated
 from symgrad.functions import MEANINGS, absolute, selection
 from symgrad.notation import Array, places, replaced
 from symgrad.steps import Record
@@ -292,19 +290,6 @@ def scalar_module(
     at = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
     main = inputs.function(name, lines, f", at {at}" if at else "")
     return assembled(inputs, name, closed_form, inputs.tables(), [main], scalar_runtime)
-
-
-def scalar_program(record: Record) -> Lowered:
-    """The equations of ``record`` as an array program, one assignment for each."""
-    equations = evaluated(record)
-    plan = equations.coded
-    lowered = Lowered(record, equations.assignments, plan, sizes={S.NegativeInfinity: equations.floor[()]})
-    lowering = Lowering(record.program)
-    for a in plan:
-        node = lowering.lowered(a.rhs, a.indices + a.over)
-        lowered.program.append(Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
-        lowering.store(a.name, a.indices, a.indices)
-    return lowered
 
 
 def _check(record: Record, emitter: ScalarEmitter) -> None:

@@ -157,10 +157,11 @@ def indented(lines: Iterable[Source]) -> list[Source]:
     return [replace(line, code=(INDENT + part).rstrip()) for line in lines for part in line.code.split("\n")]
 
 
-def function(head: Source, doc: str, lines: Sequence[Source]) -> Source:
-    """A function of its head, its docstring and its lines."""
+def function(head: Source, doc: Sequence[str], lines: Sequence[Source]) -> Source:
+    """A function of its head, the lines of its docstring and its own."""
     inside = indented(lines)
-    return Source("\n".join([head.code, doc, *(line.code for line in inside)]), needs=needs_of(inside))
+    code = "\n".join([head.code, docstring(doc, INDENT), *(line.code for line in inside)])
+    return Source(code, needs=needs_of(inside))
 
 
 def docstring(lines: Sequence[str], indent: str) -> str:
@@ -168,4 +169,6 @@ def docstring(lines: Sequence[str], indent: str) -> str:
     clean = [visible(line).replace('"""', "'''").rstrip() for line in lines]
     opening = 'r"""' if any("\\" in line for line in clean) else '"""'
     first, *rest = clean
+    if not rest:
+        return f'{indent}{opening}{first}"""'
     return "\n".join([f"{indent}{opening}{first}", *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""'])

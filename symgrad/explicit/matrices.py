@@ -17,7 +17,7 @@ from sympy.core.basic import Basic
 from sympy.printing.pycode import PythonCodePrinter
 from sympy.tensor.indexed import Idx
 
-from symgrad.canonical import canonical
+from symgrad.canonical import numbered
 from symgrad.codegen import scalar_runtime
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.labels import takes_labels
@@ -30,17 +30,7 @@ from symgrad.errors import InputError
 from symgrad.explicit.entries import Place, Table
 from symgrad.extent import check_sizes
 from symgrad.functions import MEANINGS
-from symgrad.notation import (
-    axis_name,
-    bound_indices,
-    entry_of,
-    free_indices,
-    height,
-    index_over,
-    indices_of,
-    renamed,
-    sum_over,
-)
+from symgrad.notation import axis_name, bound_indices, entry_of, free_indices, height, indices_of, sum_over
 from symgrad.program import Program
 from symgrad.steps import Record
 
@@ -215,7 +205,7 @@ class _SharedSums:
     def _entry(self, total: Expr) -> Expr:
         """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
         letters = tuple(sorted(free_indices(total), key=lambda i: (self._order.index(axis_name(i)), str(i))))
-        key = canonical(renamed(total, {i: index_over(f"free{p}", i.upper + 1) for p, i in enumerate(letters)}))
+        key = numbered(total, letters)
         if key not in self._known:
             self._known[key] = self._name()
             self.sums.append(Assignment(entry_of(self._known[key], letters), total))
