@@ -183,6 +183,15 @@ def test_an_entry_is_written_by_a_definition_only_where_that_is_shorter() -> Non
     assert rules and not any(rule.always for rule in rules)
     assert fold(y * z, rules, {}) == (y * z, ())
     assert fold(2 * y - 2 * z, rules, {})[0] == 2 * R[n, k]
+    assert fold(2 * y - 2 * z, rules, {"R": 6})[0] == 2 * R[n, k]
+    assert fold(2 * y - 2 * z, rules, {"R": 7}) == (tidy(2 * y - 2 * z, {}), ())  # which costs as much
+
+
+def test_a_kernel_may_be_a_difference_unless_a_part_is_divided_by_it() -> None:
+    less_one = Program("m", (N, C), (Y, Z), (abbreviation(P[n, k], exp(z) - 1), node(cl.L.base, Sum(y * p, n, k))), "L")
+    rules = rules_of(less_one, less_one.definitions["P"])
+    for line, folded in ((y * exp(z), y * (p + 1)), (exp(2 * z), (p + 1) ** 2), (y / (y + exp(z)), y / (y + exp(z)))):
+        assert fold(line, rules, {})[0] == canonical(folded)
 
 
 def test_powers_of_a_kernel_are_found() -> None:

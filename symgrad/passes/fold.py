@@ -238,12 +238,11 @@ def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
 
 
 def _signed(expr: Expr) -> Expr:
-    """-(a - b) as (b - a); a bracket with deltas keeps them positive."""
+    """-(a - b) as (b - a)."""
     if not isinstance(expr, Mul) or not expr.as_coeff_Mul()[0].is_negative:
         return expr
     for bracket in expr.args:
-        plain = isinstance(bracket, Add) and not bracket.has(KroneckerDelta)
-        if plain and any(term.could_extract_minus_sign() for term in bracket.args):
+        if isinstance(bracket, Add) and any(term.could_extract_minus_sign() for term in bracket.args):
             return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
     return expr
 
