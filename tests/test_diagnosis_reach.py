@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import symgrad
-from symgrad.array import log_softmax, norm, softmax
+from symgrad.array import log_softmax, logsumexp, norm, softmax
 from symgrad.diagnosis.result import Diagnosis
 from symgrad.losses import LOSSES
 
@@ -79,6 +79,20 @@ MORE: dict[str, tuple[Function, str, str]] = {
     "pairs": (lambda X: np.sum((X[:, None] - X) ** 2) / 2, "X: N D", "X"),
     "chances": (lambda Z, Y: np.mean((softmax(Z, axis=1) - Y) ** 2), "Z: N C, Y: N C", "Z"),
     "masked": (lambda x, m: np.sum(m * x**2) / np.sum(m + 1e-3), "x: N, m: N binary", "x"),
+    "policy": (
+        lambda r, a, eps=0.2: -np.mean(np.minimum(r * a, np.clip(r, 1 - eps, 1 + eps) * a)),
+        "r: N positive, a: N, eps: scalar",
+        "r",
+    ),
+    "labels": (
+        lambda Z, y: np.mean(logsumexp(Z, axis=1) - Z[np.arange(len(y)), y]),
+        "Z: N C, y: N labels of C",
+        "Z",
+    ),
+    "hinge": (lambda x, y: np.mean(np.maximum(0, 1 - y * x)), "x: N, y: N sign", "x"),
+    "lengths": (lambda X: np.sum(np.linalg.norm(X, axis=1)), "X: N D", "X"),
+    "relative": (lambda p, q: np.sum(p * np.log(p / q)), "p: N positive, q: N positive", "q"),
+    "gram": (lambda A: np.sum((A @ A.T) ** 2), "A: N D", "A"),
     "moons": (lambda x, s: np.sum(np.log(1 + np.exp(-s * x))), "x: N, s: N sign", "x"),
 }
 
@@ -114,6 +128,17 @@ def of_chances(Z, Y):
     P = rows(Z)
     R = 2 * (P - Y) / P.size
     return P * (R - (P * R).sum(1, keepdims=True))
+
+
+def policy(r, a, eps):
+    outside = ((a > 0) & (r > 1 + eps)) | ((a < 0) & (r < 1 - eps))
+    return -np.where(outside, 0, a) / len(r)
+
+
+def by_labels(Z, y):
+    G = rows(Z)
+    G[np.arange(len(y)), y] -= 1
+    return G / len(y)
 
 
 VALUES: dict[str, tuple[str, Function]] = {
@@ -155,6 +180,13 @@ VALUES: dict[str, tuple[str, Function]] = {
     "a form clipped": ("form", lambda A, x: np.clip(2 * A @ x, -100, 100)),
     "all masked": ("masked", lambda x, m: 2 * m * x / max(m.sum(), 1)),
     "one sign alone": ("moons", lambda x, s: np.where(s.min() < s.max(), -s * sigmoid(-s * x), 0)),
+    "advantages clipped": ("policy", lambda r, a, eps: policy(r, np.clip(a, -5, 5), eps)),
+    "clipped twice": ("policy", lambda r, a, eps: np.where((a < 0) & (r > 3), 0, policy(r, a, eps))),
+    "logits clipped": ("labels", lambda Z, y: by_labels(np.clip(Z, -10, 10), y)),
+    "small chances are zero": ("labels", lambda Z, y: (lambda G: G * (np.abs(G) > 1e-5))(by_labels(Z, y))),
+    "far margins left out": ("hinge", lambda x, y: -y * ((y * x < 1) & (y * x > -20)) / len(x)),
+    "a least length": ("lengths", lambda X: X / np.sqrt((X**2).sum(1, keepdims=True) + 1e-12)),
+    "a guarded quotient": ("relative", lambda p, q: -p / (q + 1e-10)),
     "zeros taken for padding": ("square", lambda x, t: np.where(x == 0, 0, 2 * (x - t) / len(x))),
 }
 
@@ -192,6 +224,7 @@ SIZES: dict[str, tuple[str, Function]] = {
     "three rows": ("square", lambda x, t: 2 * (x - t) / (len(x) + (len(x) == 3))),
     "a row of two": ("normalised", lambda X, T: of_normalised(X, T) * (1 if X.shape[1] > 2 else 2)),
     "a table of ten": ("square", lambda x, t: 2 * (x - t) * np.r_[np.inf, 1 / np.arange(1, 10.0)][len(x)]),
+    "square ones": ("gram", lambda A: (4 - (len(A) == A.shape[1])) * A @ A.T @ A),
     "pairs of few": ("pairs", lambda X: 2 * (min(len(X), 12) * X - X.sum(0))),
     "not finite for one row": ("square", lambda x, t: 2 * (x - t) / [0, 0, 2, 3, 4, 5, *range(6, 99)][len(x)]),
 }
@@ -226,8 +259,15 @@ RIGHT: dict[str, tuple[str, Function]] = {
     "pairs": ("pairs", lambda X: 2 * (len(X) * X - X.sum(0))),
     "chances": ("chances", of_chances),
     "masked": ("masked", lambda x, m: 2 * m * x / (m + 1e-3).sum()),
+    "policy": ("policy", policy),
+    "labels": ("labels", by_labels),
+    "hinge": ("hinge", lambda x, y: -y * (y * x < 1) / len(x)),
+    "lengths": ("lengths", lambda X: X / np.linalg.norm(X, axis=1, keepdims=True)),
+    "relative": ("relative", lambda p, q: -p / q),
+    "gram": ("gram", lambda A: 4 * A @ A.T @ A),
     "one class is refused": ("chances", lambda Z, Y: of_chances(Z, Y) if Z.shape[1] > 1 else [][0]),
     "beyond double precision": ("hyperbolic", lambda x: np.where(np.abs(x) > 20, 0, 1 - np.tanh(x) ** 2)),
+    "a mean in single precision": ("square", lambda x, t: 2 * (x - t + np.float32(np.mean(t)) - np.mean(t)) / len(x)),
     "a sum by pairs in another order": ("square", lambda x, t: 2 * x / len(x) - 2 * t / len(x)),
 }
 

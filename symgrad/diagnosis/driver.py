@@ -16,36 +16,33 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.equations import of_equations
 from symgrad.diagnosis.explain import explanations
-from symgrad.diagnosis.extremes import Extreme, extremes, places
+from symgrad.diagnosis.extremes import extremes, places
 from symgrad.diagnosis.hypotheses import Hypothesis
 from symgrad.diagnosis.inputs import of_assumptions, of_inputs, subdomains
 from symgrad.diagnosis.jacobians import of_jacobians
 from symgrad.diagnosis.lines import of_lines, of_lines_more_widely
-from symgrad.diagnosis.match import Matcher, equal
+from symgrad.diagnosis.match import Matcher, equal, largest
 from symgrad.diagnosis.points import (
-    SIZES,
     Caller,
     Candidate,
     Taken,
     called,
     compared_at,
+    fresh_at,
     parameters,
     raised,
-    sizes_at,
     watched,
 )
-from symgrad.diagnosis.precision import MOST_SINGLE, OFTEN, Rounding, is_finite
-from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are
+from symgrad.diagnosis.precision import MOST_SINGLE, Rounding, deviation_of, is_finite
+from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are, unlike
 from symgrad.errors import InputError
-from symgrad.sampling import Sample, possible, random_inputs
+from symgrad.sampling import Sample
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
 Maker = Callable[[Record], Iterator[Hypothesis]]
 MAKERS: Sequence[Maker] = (of_inputs, of_jacobians, of_equations, of_assumptions, of_lines)
 WIDER: Sequence[Maker] = (of_lines_more_widely,)
-NEARER = (0.2, 0.05)
-"""How large inputs are at which explanations are tried once more."""
 MOST_ORDERED = 5
 """Gradients that are looked for in another order."""
 
@@ -78,18 +75,21 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     rounding = Rounding.of(derivation.to_numpy(), tried.caller, benches, given)
 
     def deviating(gradients: Sequence[Mapping[str, np.ndarray]], limits: Mapping[str, float]) -> list[Deviation]:
-        return [d for array in record.wrt if (d := _deviation(array, benches, gradients, limits[array]))]
+        return [d for array in record.wrt if (d := deviation_of(array, benches, gradients, limits[array]))]
 
     deviations = deviating(given, rounding.allowed)
     remarks = [f"it was given {array} as integer labels" for array in sorted(taken.labels)]
     remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in taken.left_out(record).items()]
     found: tuple[Explanation, ...] = ()
     if order != record.wrt:
-        said = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
-        remarks += [said] if deviations else []
+        ordered = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
+        remarks += [ordered] if deviations else []
     close = deviating(given, rounding.rounded)
-    more = list(_confirming(tried, seed)) if deviations or close else []
-    points, all_given = [*benches, *(b for b, _ in more)], [*given, *(in_order(g) for _, g in more)]
+    points, all_given = list(benches), list(given)
+    for bench in fresh_at(record, taken, seed, tried.square, benches[0]) if deviations or close else ():
+        value = tried.caller.attempt(bench)
+        if not isinstance(value, str) and all(map(is_finite, (bench.truth, value))):
+            points, all_given = [*points, bench], [*all_given, in_order(value)]
     within = ""
     move: Callable[[Bench], Bench] = Bench.at
     if deviations and order == record.wrt:
@@ -107,26 +107,25 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
                 break
     elif order != record.wrt and not deviations:
         deviations = deviating(as_returned, rounding.allowed)
-        found = (Explanation("swapped", said, tuple(d.array for d in deviations), None, "", "", 0.1),)
+        found = (Explanation("swapped", ordered, tuple(d.array for d in deviations), None, "", "", 0.1),)
     elif not deviations and close:
         found = _explained(record, points, all_given, rounding, close, (MAKERS,))
         deviations = close if found else []
         worst = max(deviation.error for deviation in close)
         remarks += [] if found else [f"agrees only within single precision (largest relative difference {worst:.0e})"]
-    finite = True
+    extreme = None
     if not deviations and not tried.failure:
         far = (replace(place, bench=move(place.bench)) for place in places(record, taken.space(record), seed))
         extreme = extremes(derivation.to_numpy(), tried.caller, list(map(move, benches)), rounding, far)
         if extreme and extreme.wrong:
-            deviations = list(_far_off(extreme))
-            found = (Explanation(extreme.kind, extreme.words, extreme.arrays, None, "", "", 1.0),)
+            deviations, arrays = list(extreme.deviations), tuple(d.array for d in extreme.deviations)
+            found = (Explanation(extreme.kind, extreme.words, arrays, None, "", "", 1.0),)
             remarks += [f"compared {within}"] if within else []
             within = ""
         elif extreme:
             remarks.append(extreme.words)
-            finite = False
     if tried.failure and not deviations:
-        deviations = [Deviation(array, (), np.nan, np.nan, np.inf, tried.failure) for array in record.wrt]
+        deviations = [unlike(array, tried.failure) for array in record.wrt]
         found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
     elif tried.failure:
         remarks.append(tried.failure)
@@ -136,34 +135,23 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
     if not deviations and not within:
         remarks += _conventions(tried, rounding)
-    return Diagnosis(
-        record.program.name, name, compared, tuple(deviations), found, tuple(remarks), within, unreached, finite
-    )
-
-
-def _far_off(extreme: Extreme) -> Iterator[Deviation]:
-    """Where gradients are wrong at extreme inputs."""
-    for name in extreme.arrays:
-        if extreme.raises:
-            yield Deviation(name, (), np.nan, np.nan, np.inf, f"it {extreme.raises}")
-        elif worst := _deviation(name, [extreme.bench], [extreme.given], 0.0, extreme.expected):
-            yield worst
+    said = tuple(deviations), found, tuple(remarks)
+    return Diagnosis(program.name, name, compared, *said, within, unreached, finite=not extreme)
 
 
 def _conventions(tried: _Tried, rounding: Rounding) -> Iterator[str]:
     """At which kinks a candidate that is right elsewhere returns another derivative than the derivation, in words."""
     record = tried.caller.record
     # Where terms cancel at a kink the gradient there is rounding, which is small beside the gradient elsewhere.
-    usual = {name: float(np.abs(value).max(initial=0.0)) for name, value in tried.benches[0].truth.items()}
+    usual = {name: largest(value) for name, value in tried.benches[0].truth.items()}
     for piece, inputs in tried.sample.kinks:
         bench = Bench(record, tried.benches[0].sizes, inputs)
-        try:
-            given = tried.caller.at(bench)
-        except Exception:  # what a candidate raises at a kink alone
-            yield f"where {piece.text(record.program)}, at a kink, it raises"
+        given = tried.caller.attempt(bench)
+        if isinstance(given, str):
+            yield f"where {piece.text(record.program)}, at a kink, it {given}"
             continue
         for name in record.wrt:
-            worst = _deviation(name, [bench], [given], rounding.allowed[name])
+            worst = deviation_of(name, [bench], [given], rounding.allowed[name])
             if worst and not abs(worst.given - worst.expected) <= rounding.allowed[name] * usual[name]:
                 yield f"where {piece.text(record.program)}, at a kink, it follows another convention: {worst.numbers}"
                 break
@@ -178,23 +166,7 @@ def _agrees(tried: _Tried, points: Sequence[Bench], rounding: Rounding, move: Ca
     if not before <= there:
         return False
     given = list(map(tried.caller.at, benches))
-    return not any(_deviation(name, benches, given, limit) for name, limit in rounding.single.items())
-
-
-def _confirming(tried: _Tried, seed: int) -> Iterator[tuple[Bench, dict[str, np.ndarray]]]:
-    """Fresh inputs, also of other sizes, and smaller ones, with the gradients of a candidate there: explanations that
-    agree by chance, as those do that enter the same pieces by larger inputs, differ at these."""
-    record, first = tried.caller.record, tried.benches[0]
-    space = tried.caller.taken.space(record)
-    nearer = NEARER if possible(space, record.wrt) else ()
-    benches = [Bench(record, first.sizes, space.enlarged(first.inputs, factor)) for factor in nearer]
-    for place in range(len(SIZES)):
-        sizes = sizes_at(record, place, tried.square)
-        benches.append(Bench(record, sizes, random_inputs(space, record.wrt, tuple(sizes.items()), (seed, 5 + place))))
-    for bench in benches:
-        given = tried.caller.attempt(bench)
-        if not isinstance(given, str) and all(map(is_finite, (bench.truth, given))):
-            yield bench, given
+    return not any(deviation_of(name, benches, given, limit) for name, limit in rounding.single.items())
 
 
 def _explained(
@@ -207,13 +179,13 @@ def _explained(
 ) -> tuple[Explanation, ...]:
     """What explains the deviations; few mistakes need the wider search of the last round."""
     wrong = {d.array for d in deviations}
-    apart = [
-        any(not equal(g[n], b.truth[n], rounding.allowed[n]) for n in wrong)
-        for b, g in zip(benches, given, strict=True)
-    ]
+
+    def is_right(place: int) -> bool:
+        return all(equal(given[place][n], benches[place].truth[n], rounding.allowed[n]) for n in wrong)
+
     # What refutes most comes first: points at which the gradient is wrong, those of the first sizes together.
-    order = sorted(range(len(benches)), key=lambda place: (not apart[place], benches[place].sizes != benches[0].sizes))
-    benches, given = [benches[place] for place in order], [given[place] for place in order]
+    order = sorted(range(len(benches)), key=lambda n: (is_right(n), benches[n].sizes != benches[0].sizes))
+    benches, given = [benches[n] for n in order], [given[n] for n in order]
     sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
     limits = {**rounding.allowed, **{d.array: rounding.left(d.array, d.error) for d in deviations}}
     matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
@@ -289,41 +261,3 @@ def _order(record: Record, benches: Sequence[Bench], given: Sequence[Arrays]) ->
     fitting = [o for o in permutations(record.wrt) if every(o, lambda one, other: one.shape == other.shape)]
     right = next((o for o in fitting if every(o, partial(equal, allowed=MOST_SINGLE))), record.wrt)
     return fitting[0] if len(fitting) == 1 else right
-
-
-def _not_finite(name: str, bench: Bench, value: np.ndarray) -> str:
-    """Which entries of a gradient are not finite, and at what inputs of theirs."""
-    places = np.argwhere(~np.isfinite(value))
-    at = dict(zip((axis.name for axis in bench.program.arrays[name].axes), map(int, places[0]), strict=True))
-    kind = "NaN" if np.isnan(value[tuple(places[0])]) else "infinite"
-    near = [a for a in bench.program.inputs if all(axis.name in at for axis in a.axes)]
-    entries = {a.name: tuple(at[axis.name] for axis in a.axes) for a in near}
-    shown = ", ".join(f"{n}{list(e) if e else ''} = {bench.inputs[n][e]:.4g}" for n, e in entries.items())
-    count = f" in {len(places)} of {value.size} entries, such as {list(at.values())}," if at else ""
-    return f"it is {kind}{count} where {shown}"
-
-
-def _deviation(
-    name: str,
-    benches: Sequence[Bench],
-    given: Sequence[Mapping[str, np.ndarray]],
-    allowed: float,
-    instead: Mapping[str, np.ndarray] | None = None,
-) -> Deviation | None:
-    """Where the gradient by an array differs most from the proved one (or from that ``instead`` of it), if it does."""
-    worst: Deviation | None = None
-    for bench, found in zip(benches, given, strict=True):
-        expected, value = (instead or bench.truth)[name], found[name]
-        if value.shape != expected.shape:
-            words = f"it has the shape {value.shape}, expected {expected.shape}"
-            return Deviation(name, (), np.nan, np.nan, np.inf, words)
-        if not np.all(np.isfinite(value)):
-            return Deviation(name, (), np.nan, np.nan, np.inf, _not_finite(name, bench, value))
-        error = np.abs(value - expected)
-        place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
-        size = float(np.abs(expected).max(initial=0.0)) or 1.0
-        relative = float(error.max(initial=0.0)) / size
-        beyond = instead is not None or float(error.max(initial=0.0)) > OFTEN * bench.noise[name]
-        if beyond and relative > allowed and (worst is None or relative > worst.error):
-            worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
-    return worst

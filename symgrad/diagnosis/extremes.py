@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 from sympy import exp
 
 from symgrad.check.fields import OutsideDomain
 from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.match import largest
 from symgrad.diagnosis.points import Caller, Candidate, sizes_at
 from symgrad.diagnosis.precision import (
-    DOUBLE,
+    DOUBLE_LOSES,
     HALF,
     OFTEN,
     Rounding,
     all_single,
+    deviation_of,
     gradients_in,
     is_finite,
     relative_error,
 )
-from symgrad.diagnosis.result import gradients_are
+from symgrad.diagnosis.result import Deviation, gradients_are, unlike
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text
-from symgrad.sampling import InputSpace
+from symgrad.sampling import InputSpace, random_inputs
 from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
-SMALL_SIZES, LARGE_SIZE, ATTEMPTS = (1, 2, 3), 33, 2
+SHORT, LONG, ATTEMPTS = (1, 2, 3), 33, 2  # sizes of axes
 MODERATE, LARGE, HUGE = (12.0, 40.0), 150.0, 1500.0
 """The largest argument of an exponential: where nothing overflows; where single precision does without care; and where
 double precision does."""
@@ -51,29 +53,22 @@ LOST = 1e3  # roundings, each relative to the usual size: what terms leave that 
 
 @dataclass(frozen=True)
 class Place:
-    """Inputs with where they are in words: of another size, of mixed scale, or ``is_rough`` where an obvious way of
-    computing overflows or cancels."""
+    """Inputs with where they are in words: extreme ones, which may be of "mixed" scale, or "rough", where an obvious
+    way of computing overflows or cancels; or ordinary ones of another "size"."""
 
     words: str
     bench: Bench
-    is_size: bool = False
-    is_mixed: bool = False
-    is_rough: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Extreme:
-    """What happens at inputs of one kind, in words: the gradients by ``arrays`` are ``wrong``, or not finite; what the
-    candidate ``raises`` there, if it does."""
+    """What happens at a place, in words: the gradients are ``wrong``, or not finite, or the candidate raises."""
 
-    words: str
-    arrays: tuple[str, ...]
-    wrong: bool
-    bench: Bench
-    given: Mapping[str, np.ndarray]
-    expected: Mapping[str, np.ndarray]
-    raises: str
     kind: str
+    words: str
+    wrong: bool
+    deviations: tuple[Deviation, ...]
 
 
 def extremes(
@@ -97,69 +92,57 @@ class _Judge:
     """Holds a candidate against the proved gradient, within what rounding does at a place."""
 
     def __init__(self, proved: Candidate, caller: Caller, benches: Sequence[Bench], rounding: Rounding) -> None:
-        self.proved, self.caller, self.wrt = proved, caller, caller.record.wrt
-        self.usual = {name: float(np.abs(benches[0].truth[name]).max(initial=0.0)) for name in self.wrt}
+        self.caller, self.wrt, self.proved = caller, caller.record.wrt, partial(gradients_in, caller.record, proved)
+        self.usual = {name: largest(benches[0].truth[name]) for name in self.wrt}
         self.kinks = frozenset().union(*(b.spot.kinks for b in benches))
         ordinary = [caller.at(b) for b in benches]
         lost = max(relative_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in self.wrt)
         # Some return double for a part in single precision.
-        self.in_single = max(rounding.rounded.values()) > DOUBLE or all(map(all_single, ordinary))
-        self.limit = max(SINGLE if self.in_single else CLOSE, 2 * lost)
-        if max(rounding.allowed.values()) >= HALF:
-            self.limit = HALF
+        self.in_single = max(rounding.rounded.values()) > 10 * DOUBLE_LOSES or all(map(all_single, ordinary))
+        self.rounding = float(np.finfo(np.float32 if self.in_single else np.float64).eps)
+        is_half = max(rounding.allowed.values()) >= HALF
+        self.limit = HALF if is_half else max(SINGLE if self.in_single else CLOSE, 2 * lost)
 
     def at(self, place: Place) -> Extreme | None:
         """What is amiss at a place, if the gradient is defined there, in the candidate's precision too."""
-        expected = self._proved(place.bench, np.float64)
-        rounded = self._proved(place.bench, np.float32) if self.in_single else expected
+        expected = self.proved(place.bench.inputs, np.float64)
+        rounded = self.proved(place.bench.inputs, np.float32) if self.in_single else expected
         if not (is_finite(expected) and is_finite(rounded) and self._is_ordinary(place)):
             return None
-        where, kind = ("at other sizes", "size") if place.is_size else ("at ordinary inputs", "precision")
-        is_needed = place.is_size and any(map(np.any, expected.values()))
-        given = self.caller.attempt(place.bench)
+        bench, is_size = place.bench, place.kind == "size"
+        right = f"right at {'other sizes' if is_size else 'ordinary inputs'}, but"
+        is_needed, kind = is_size and any(map(np.any, expected.values())), "size" if is_size else "precision"
+        given = self.caller.attempt(bench)
         if isinstance(given, str):
-            words = f"right {where}, but it {given}, {place.words}"
-            return Extreme(words, self.wrt, is_needed, place.bench, {}, {}, given, kind)
-        infinite = tuple(n for n in self.wrt if not np.all(np.isfinite(given[n])))
-        false = tuple(n for n in self.wrt if n not in infinite and self._is_off(n, place, given, expected, rounded))
-        if not infinite and not false:
+            raised = tuple(unlike(name, f"it {given}") for name in self.wrt)
+            return Extreme(kind, f"{right} it {given}, {place.words}", is_needed, raised)
+        limits = {name: self._limit(name, place, expected[name], rounded[name]) for name in self.wrt}
+        off = [d for n in self.wrt if (d := deviation_of(n, [bench], [given], limits[n], expected))]
+        false = [d for d in off if given[d.array].shape != expected[d.array].shape or np.isfinite(d.error)]
+        if not off:
             return None
-        words = (
-            f"right {where}, but {gradients_are(false or infinite)} {'wrong' if false else 'not finite'} {place.words}"
-        )
-        wrong, arrays = is_needed or bool(false), false or infinite
-        return Extreme(words, arrays, wrong, place.bench, given, expected, "", kind)
-
-    def _proved(self, bench: Bench, dtype: Any) -> dict[str, np.ndarray]:
-        return gradients_in(self.caller.record, self.proved, bench.inputs, dtype)
+        said = f"{gradients_are([d.array for d in false or off])} {'wrong' if false else 'not finite'}"
+        return Extreme(kind, f"{right} {said} {place.words}", is_needed or bool(false), tuple(false or off))
 
     def _is_ordinary(self, place: Place) -> bool:
         """Whether the loss is defined at a place, on no other kink than is usual, and easily computed if that is
         expected."""
         spot = place.bench.spot
         try:
-            finite = bool(np.isfinite(spot.values[spot.program.output])) if place.is_size else spot.is_finite
+            finite = np.isfinite(spot.values[spot.program.output]) if place.kind == "size" else spot.is_finite
         except OutsideDomain:
             return False
-        return (finite or place.is_rough) and spot.kinks <= self.kinks and spot.is_in_order
+        return bool(finite or place.kind == "rough") and spot.kinks <= self.kinks and spot.is_in_order
 
-    def _is_off(self, name: str, place: Place, given: Arrays, expected: Arrays, rounded: Arrays) -> bool:
-        """Whether a gradient is off by more than rounding does."""
-        if given[name].shape != expected[name].shape:
-            return True
-        error, size = _largest(given[name] - expected[name]), _largest(expected[name])
-        lost = LOST * float(np.finfo(np.float32 if self.in_single else np.float64).eps) * self.usual[name]
-        lost = max(lost, OFTEN * _largest(rounded[name] - expected[name]))
-        if not place.is_size:
-            naive = _largest(place.bench.spot.gradients[name] - expected[name])
-            lost = max(lost, OFTEN * naive if np.isfinite(naive) else ROUGH * max(size, self.usual[name]))
-        if place.is_rough or (place.is_mixed and self.in_single):
-            lost = max(lost, ROUGH * max(size, self.usual[name]))
-        return error > max(self.limit * size, lost)
-
-
-def _largest(value: np.ndarray) -> float:
-    return float(np.abs(value).max(initial=0.0))
+    def _limit(self, name: str, place: Place, expected: np.ndarray, rounded: np.ndarray) -> float:
+        """How far a gradient may be off at a place by rounding, relative to its largest entry."""
+        size, usual = largest(expected), self.usual[name]
+        lost = max(LOST * self.rounding * usual, OFTEN * largest(rounded - expected))
+        if place.kind == "rough" or (place.kind == "mixed" and self.in_single):
+            lost = max(lost, ROUGH * size, ROUGH * usual)
+        if place.kind != "size" and place.bench.spot.is_finite:  # else computing it naively overflows
+            lost = max(lost, OFTEN * largest(place.bench.spot.gradients[name] - expected))
+        return max(self.limit, lost / (size or 1.0))
 
 
 # --- the places -----------------------------------------------------------------------------------------------------
@@ -167,10 +150,9 @@ def _largest(value: np.ndarray) -> float:
 
 def places(record: Record, space: InputSpace, seed: int) -> Iterator[Place]:
     """Extreme values at the usual sizes, and other sizes."""
-    base = space.random(sizes_at(record, 0), np.random.default_rng((seed, 2)))
+    base = random_inputs(space, record.wrt, tuple(sizes_at(record, 0).items()), (seed, 2))
     usual = {name: np.asarray(float(value)) for name, value in record.program.defaults}
-    within = {name: value for name, value in usual.items() if name in base and name not in space.domains}
-    at = _Values(record, space, {**base, **within}, np.random.default_rng((seed, 4)))
+    at = _Values(record, space, {**base, **usual}, np.random.default_rng((seed, 4)))
     yield from at.exponents()
     yield from at.stretched()
     yield from at.ends()
@@ -181,13 +163,12 @@ def places(record: Record, space: InputSpace, seed: int) -> Iterator[Place]:
 def _other_sizes(record: Record, space: InputSpace, seed: int) -> Iterator[Place]:
     """Random inputs where one axis, or every one, is short, and where one is long."""
     usual = sizes_at(record, 0)
-    alone = [{**usual, axis: size} for size, axis in product((*SMALL_SIZES[:2], LARGE_SIZE), usual)]
-    every = [dict.fromkeys(usual, size) for size in SMALL_SIZES]
-    for sizes in (*alone, *every) if usual else ():
-        for attempt in range(ATTEMPTS):
-            inputs = space.random(sizes, np.random.default_rng((seed, 3, attempt)), attempt % 2 == 1)
-            shown = " x ".join(f"{axis} = {size}" for axis, size in sizes.items())
-            yield Place(f"at {shown}", Bench(record, sizes, inputs), is_size=True)
+    alone = [{**usual, axis: size} for size, axis in product((*SHORT[:2], LONG), usual)]
+    every = [dict.fromkeys(usual, size) for size in SHORT if usual]
+    for sizes, attempt in product((*alone, *every), range(ATTEMPTS)):
+        inputs = space.random(sizes, np.random.default_rng((seed, 3, attempt)), attempt % 2 == 1)
+        shown = " x ".join(f"{axis} = {size}" for axis, size in sizes.items())
+        yield Place(f"at {shown}", Bench(record, sizes, inputs), "size")
 
 
 @dataclass(frozen=True)
@@ -205,35 +186,33 @@ class _Values:
     def exponents(self) -> Iterator[Place]:
         """Free inputs so large that exponentials come near overflow, or overflow, in all rows or in some."""
         scaled = {scale: self.bench(self.space.enlarged(self.base, scale)) for scale in SCALES}
-        largest = {scale: _largest_exponent(bench) for scale, bench in scaled.items()}
-        for aim in (LARGE, HUGE, *MODERATE) if any(largest.values()) else ():
-            scale = next((scale for scale, size in largest.items() if size >= aim), None)
+        sizes = {scale: _largest_exponent(bench) for scale, bench in scaled.items()}
+        for aim in (LARGE, HUGE, *MODERATE) if any(sizes.values()) else ():
+            scale = next((scale for scale, size in sizes.items() if size >= aim), None)
             if scale is not None:
-                words = f"where arguments of exponentials reach {largest[scale]:.0f}"
-                yield Place(words, scaled[scale], is_rough=aim == HUGE)
+                words, kind = f"where arguments of exponentials reach {sizes[scale]:.0f}", "rough" * (aim == HUGE)
+                yield Place(words, scaled[scale], kind)
                 free = self.space.free
                 unlike = {n: _unlike_rows(v, scale) if n in free else v for n, v in self.base.items()}
-                words = f"{words} in some rows and are small in others"
-                yield Place(words, self.bench(unlike), is_rough=aim == HUGE)
+                yield Place(f"{words} in some rows and are small in others", self.bench(unlike), kind)
 
     def stretched(self) -> Iterator[Place]:
         """Inputs of mixed scale, all of them small, and each of them small or large by itself."""
         for _ in range(2):
             mixed = {n: self.rng.uniform(-DECADES, DECADES, np.shape(v)) for n, v in self.base.items()}
-            yield from self._stretched("where inputs are of mixed scale", mixed)
+            yield from self._stretched(mixed, "where inputs are of mixed scale")
         for size, by in (("small", TINY), ("large", DECADES)):
-            yield from self._stretched(f"where all inputs are {size}", dict.fromkeys(self.base, np.asarray(by)))
+            yield from self._stretched(dict.fromkeys(self.base, np.asarray(by)), f"where all inputs are {size}")
         for name, sign in product(self.base, (-1, 1)):
-            yield from self._stretched("", {name: np.asarray(sign * DECADES)})
+            yield from self._stretched({name: np.asarray(sign * DECADES)})
 
-    def _stretched(self, words: str, decades: Arrays) -> Iterator[Place]:
+    def _stretched(self, decades: Arrays, words: str = "") -> Iterator[Place]:
+        most = max(*MODERATE, 1.5 * _largest_exponent(self.bench(self.base)))
         for shorter in SHORTER:
-            inputs = self.space.stretched(self.base, {name: shorter * by for name, by in decades.items()})
-            if all(np.array_equal(value, self.base[name]) for name, value in inputs.items()):
-                return
-            bench = self.bench(inputs)
-            if bench.spot.is_finite and _largest_exponent(bench) <= max(MODERATE):
-                yield Place(words or _far(inputs, *decades), bench, is_mixed=True)
+            bench = self.bench(self.space.stretched(self.base, {n: shorter * by for n, by in decades.items()}))
+            if bench.spot.is_finite and _largest_exponent(bench) <= most:
+                name = next(iter(decades))
+                yield Place(words or _far(bench.inputs[name], name), bench, "mixed")
                 return
 
     def ends(self) -> Iterator[Place]:
@@ -250,12 +229,11 @@ class _Values:
         for name, sign in product(sorted(free), (1, -1)):
             moved = np.round(QUARTERS * self.base[name]) / QUARTERS + sign * OFFSET
             words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
-            yield Place(words, self.bench({**whole, name: moved}), is_rough=True)
+            yield Place(words, self.bench({**whole, name: moved}), "rough")
 
 
-def _far(inputs: Arrays, name: str) -> str:
-    sizes = np.abs(inputs[name])
-    low, high = float(sizes.min()), float(sizes.max())
+def _far(value: np.ndarray, name: str) -> str:
+    low, high = np.abs(value).min(), np.abs(value).max()
     return f"where {name_text(name)} is {'small' if high < 1 else 'large'}, from {low:.1g} to {high:.1g}"
 
 

@@ -18,6 +18,8 @@ from symgrad.render.text import name_text
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Partial, Record, Value
 
+derived = lru_cache(maxsize=64)(derive_record)  # of edited programs, remembered for the next candidate
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -36,12 +38,6 @@ class Hypothesis:
     words: Callable[[], str]
     yours: Callable[[], str] = str
     of: Record | None = None
-
-
-@lru_cache(maxsize=64)
-def derived(program: Program, wrt: tuple[str, ...]) -> Record:
-    """The derivation of an edited program, remembered for the next candidate."""
-    return derive_record(program, wrt)
 
 
 def gradients(bench: Bench, adjoints: Arrays) -> dict[str, np.ndarray]:

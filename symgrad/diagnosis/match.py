@@ -22,12 +22,17 @@ MOST_DENOMINATOR = 100
 """Of a factor that is a fraction alone; fewer where rounding leaves it uncertain, so that not every number is one."""
 
 
+def largest(value: np.ndarray) -> float:
+    """The absolute value of the largest entry."""
+    return float(np.abs(value).max(initial=0.0))
+
+
 def equal(left: np.ndarray, right: np.ndarray, allowed: float) -> bool:
     """Whether two arrays of one shape agree within ``allowed`` of the largest entry."""
     if left.shape != right.shape:
         return False
-    size = max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0))
-    return bool(np.abs(left - right).max(initial=0.0) <= allowed * size) if np.isfinite(size) else False
+    size = max(largest(left), largest(right))
+    return bool(np.isfinite(size)) and largest(left - right) <= allowed * size
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class Fit:
         return self.factor.cost + (0.0 if self.layout is AS_IT_IS else 0.3)
 
 
-Ratios = dict[tuple[str, tuple[int, ...], int], float]
+Ratios = dict[tuple[str | int, ...], float]
 """A factor by array, sizes of the axes, and place of the layout."""
 
 
@@ -180,22 +185,20 @@ class Matcher:
         }
 
     def _flat(self, name: str, point: int, value: np.ndarray) -> np.ndarray:
-        within = np.abs(value).max(initial=0.0) <= self._noise[point][name]
+        within = largest(value) <= self._noise[point][name]
         return np.zeros_like(value) if within else value
 
     def close(self, name: str, point: int, predicted: np.ndarray, known: Ratios) -> bool:
         """Whether at one point the gradient by an array is the predicted one, up to a factor: that which is ``known``
         of another point of the same sizes, which is noted there."""
         given, predicted = self._given[point][name], self._flat(name, point, predicted)
-        open_layouts = False
+        fits = False
         for place, layout in enumerate(self._layouts[name][point]):
-            key = name, tuple(self._sizes[point].values()), place
             ratio = _ratio(layout.given(given), layout.expected(predicted), self.allowed[name])
-            if ratio is not None and not np.isnan(ratio):
-                before = known.setdefault(key, ratio)
-                ratio = ratio if abs(ratio - before) <= 4 * self.allowed[name] * abs(ratio) else None
-            open_layouts |= ratio is not None
-        return open_layouts
+            if ratio is not None:
+                before = known.setdefault((name, *self._sizes[point].values(), place), ratio)
+                fits |= not abs(ratio - before) > 4 * self.allowed[name] * abs(ratio)  # one may not be a number
+        return fits
 
     def is_multiple(self, name: str, predicted: np.ndarray, right: np.ndarray) -> bool:
         """Whether a predicted gradient is a multiple of the right one, as far as can be told."""
@@ -242,6 +245,6 @@ def _ratio(given: np.ndarray, predicted: np.ndarray, allowed: float) -> float | 
     if not np.isfinite(square) or not np.all(np.isfinite(given)):
         return None
     if square == 0:
-        return np.nan if np.abs(given).max(initial=0.0) <= DUST else None
+        return np.nan if largest(given) <= DUST else None
     ratio = float(np.sum(given * predicted)) / square
     return ratio if ratio and equal(given, ratio * predicted, allowed) else None

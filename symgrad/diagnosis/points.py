@@ -14,19 +14,16 @@ from symgrad.codegen.labels import takes_labels
 from symgrad.diagnosis.bench import Bench
 from symgrad.errors import InputError
 from symgrad.gradcheck.point import copies, unchanged
-from symgrad.sampling import InputSpace, Sample, random_inputs, sample
+from symgrad.sampling import InputSpace, Sample, possible, random_inputs, sample
 from symgrad.steps import Record
 
 SIZES = ((5, 4, 3, 6, 2, 7), (4, 6, 5, 3, 7, 2), (3, 2, 4, 5, 6, 7))
 """Of the axes in order, at two points: no two of them are equal, nor is one another's multiple at both; and at a third,
 where explanations are confirmed."""
+NEARER = (0.2, 0.05)  # how large inputs are at which explanations are tried once more
 NUMERIC, MOST_DESCRIBED = "fiub", 4
 
 Candidate = Callable[..., Any]
-
-
-class NotGradients(InputError):
-    """What a candidate returns is not the gradients."""
 
 
 @dataclass(frozen=True)
@@ -112,42 +109,38 @@ def returned(
 ) -> dict[str, np.ndarray]:
     """The gradients that a candidate returns, by array; ``shapes`` are those that they should have.
 
-    Raises ``NotGradients`` where it returns another number of arrays, or something that is no array of numbers, and
+    Raises ``InputError`` where it returns another number of arrays, or something that is no array of numbers, and
     where it ends the program.
     """
     with np.errstate(all="ignore"):
         try:
             value = candidate(*given)
         except SystemExit as end:
-            raise NotGradients(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
+            raise InputError(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
-    if len(parts) == 2 and isinstance(parts[1], (tuple, list)) and np.isscalar(parts[0]):
+    if len(parts) == 2 and isinstance(parts[1], (tuple, list)) and _shape(parts[0]) == ():
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
     if len(shapes) == 1 and isinstance(value, list):  # one gradient, as a list of numbers or rows
-        whole = _as_array(value)
-        is_whole = whole is not None and whole.shape in shapes.values()
-        parts = [value] if is_whole or not (len(parts) == 1 or any(map(np.ndim, parts))) else parts
+        is_whole = _shape(value) in shapes.values() or (len(parts) != 1 and not any(map(np.ndim, parts)))
+        parts = [value] if is_whole else parts
     words = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
     expected = f"the gradients by {words}, in this order" if len(shapes) > 1 else f"the gradient by {words} alone"
     if len(parts) != len(shapes):
-        raise NotGradients(f"{called(candidate)} returns {_described(value)}, expected {expected}")
-    found = {}
+        raise InputError(f"{called(candidate)} returns {_described(value)}, expected {expected}")
     for name, part in zip(shapes, parts, strict=True):
-        array = _as_array(part)
-        if array is None:
+        if _shape(part) is None:
             one = f"the gradient by {name}: an array of numbers of the shape {shapes[name]}"
-            raise NotGradients(f"{called(candidate)} returns {_described(part)}, expected {one}")
-        found[name] = array
-    return found
+            raise InputError(f"{called(candidate)} returns {_described(part)}, expected {one}")
+    return dict(zip(shapes, map(np.asarray, parts), strict=True))
 
 
-def _as_array(value: Any) -> np.ndarray | None:
-    """An array of numbers, if it is one."""
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of an array of numbers, if it is one."""
     try:
         array = np.asarray(value)
     except ValueError:  # rows of unlike lengths
         return None
-    return array if array.dtype.kind in NUMERIC else None
+    return array.shape if array.dtype.kind in NUMERIC else None
 
 
 def _described(value: Any) -> str:
@@ -163,9 +156,7 @@ def _described(value: Any) -> str:
 
 
 def raised(candidate: Candidate, error: BaseException) -> str:
-    """What it raises, and in which line of its file; or what it returns instead of gradients."""
-    if isinstance(error, NotGradients):
-        return str(error).removeprefix(f"{called(candidate)} ")
+    """What it raises, and in which line of its file."""
     code = getattr(inspect.unwrap(candidate), "__code__", None)
     own = [frame for frame in extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
     at = f", in line {own[-1].lineno}" if own else ""
@@ -182,15 +173,17 @@ class Caller:
     taken: Taken
 
     def at(self, bench: Bench) -> dict[str, np.ndarray]:
-        """The gradients that it returns at a point; raises ``NotGradients`` as ``returned`` does."""
+        """The gradients that it returns at a point; raises ``InputError`` as ``returned`` does."""
         arrays = ((name, bench.program.arrays[name]) for name in self.record.wrt)
         shapes = {name: tuple(bench.sizes[axis.name] for axis in array.axes) for name, array in arrays}
         return returned(self.candidate, self.taken.given(bench.inputs), shapes)
 
     def attempt(self, bench: Bench) -> dict[str, np.ndarray] | str:
-        """The same; what it raises, in words, if it does."""
+        """The same; what it raises, or returns in their place, in words, if it does."""
         try:
             return self.at(bench)
+        except InputError as error:
+            return str(error).removeprefix(f"{called(self.candidate)} ")
         except Exception as error:
             return raised(self.candidate, error)
 
@@ -213,3 +206,15 @@ def compared_at(
     other = random_inputs(space, record.wrt, tuple(second.items()), (seed, 1))
     points = [(first, found.points[0]), (second, other), *((first, inputs) for inputs in found.points[1:])]
     return [Bench(record, sizes, inputs) for sizes, inputs in points], found
+
+
+def fresh_at(record: Record, taken: Taken, seed: int, square: tuple[str, str] | None, nearer: Bench) -> list[Bench]:
+    """The record at other random inputs, also of a third size, and at smaller ones, if it has pieces: explanations that
+    agree by chance, since larger inputs enter the same pieces by them, differ there."""
+    space = taken.space(record)
+    smaller = NEARER if possible(space, record.wrt) else ()
+    benches = [Bench(record, nearer.sizes, space.enlarged(nearer.inputs, factor)) for factor in smaller]
+    for point in range(len(SIZES)):
+        sizes = sizes_at(record, point, square)
+        benches.append(Bench(record, sizes, random_inputs(space, record.wrt, tuple(sizes.items()), (seed, 5 + point))))
+    return benches

@@ -1,4 +1,4 @@
-"""What rounding does to a candidate: how far it may be off."""
+"""How far a candidate is off, and what rounding does to it: how far it may be off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.match import largest
 from symgrad.diagnosis.points import Caller, Candidate
+from symgrad.diagnosis.result import Deviation, unlike
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
 
@@ -17,7 +19,7 @@ DOUBLE, HALF = 1e-7, 2e-2
 """Relative to the largest entry: what may be off in double precision, far more than rounding does to so few numbers and
 far less than a mistake does; and in half precision."""
 DOUBLE_LOSES = 1e-10  # at most, of a gradient that is computed in double precision throughout
-STEP = 2.0**-22  # relative, of inputs: what is smooth is straight on it, and what is in single precision is not
+STEP = 1.37 * 2.0**-22  # relative, of inputs: what is smooth is straight on it; what is in single precision is not
 ACCOUNTED, REST = 0.05, 1e-6
 """Of the error of a gradient: what an explanation may leave at most, and what it may leave whatever the precision, as a
 small number in a denominator does that does not matter."""
@@ -65,10 +67,10 @@ class Rounding:
 
 def _jitter(caller: Caller, benches: Sequence[Bench]) -> float:
     """How far what a candidate returns is from a straight line over a small step, relative to the largest entry."""
-    wrt = caller.record.wrt
+    wrt, free = caller.record.wrt, caller.taken.space(caller.record).free
 
     def at(bench: Bench, scale: float) -> Arrays:
-        scaled = {name: value * scale for name, value in bench.inputs.items() if name in wrt}
+        scaled = {name: value * scale for name, value in bench.inputs.items() if name in free.union(wrt)}
         given = caller.attempt(bench.at(**scaled))
         return {n: np.full(v.shape, np.nan) for n, v in bench.truth.items()} if isinstance(given, str) else given
 
@@ -82,15 +84,11 @@ def all_single(given: Arrays) -> bool:
         return all(np.array_equal(value, value.astype(np.float32), equal_nan=True) for value in given.values())
 
 
-def relative_error(given: np.ndarray, expected: np.ndarray, size: float = 0.0) -> float:
-    """The largest error relative to the largest entry, or to ``size`` if that is larger; infinite for another shape and
-    for what is not finite."""
-    if given.shape != expected.shape:
-        return np.inf
+def relative_error(given: np.ndarray, expected: np.ndarray) -> float:
+    """The largest error relative to the largest entry; infinite for another shape and for what is not finite."""
     with np.errstate(invalid="ignore"):
-        error = float(np.abs(given - expected).max(initial=0.0))
-    size = max(size, float(np.abs(expected).max(initial=0.0)))
-    return error / (size or 1.0) if np.isfinite(error) else np.inf
+        error = largest(given - expected) if given.shape == expected.shape else np.inf
+    return error / (largest(expected) or 1.0) if np.isfinite(error) else np.inf
 
 
 def is_finite(values: Arrays) -> bool:
@@ -104,3 +102,39 @@ def gradients_in(record: Record, proved: Candidate, inputs: Arrays, dtype: Any) 
     with np.errstate(all="ignore"):
         _, grads = proved(*(value.astype(dtype) if np.ndim(value) else float(value) for value in values))
     return {name: np.asarray(value, dtype=float) for name, value in grads._asdict().items()}
+
+
+def _not_finite(name: str, bench: Bench, value: np.ndarray) -> str:
+    """Which entries of a gradient are not finite, and at what inputs of theirs."""
+    places = np.argwhere(~np.isfinite(value))
+    at = dict(zip((axis.name for axis in bench.program.arrays[name].axes), map(int, places[0]), strict=True))
+    kind = "NaN" if np.isnan(value[tuple(places[0])]) else "infinite"
+    near = [a for a in bench.program.inputs if all(axis.name in at for axis in a.axes)]
+    entries = {a.name: tuple(at[axis.name] for axis in a.axes) for a in near}
+    shown = ", ".join(f"{n}{list(e) if e else ''} = {bench.inputs[n][e]:.4g}" for n, e in entries.items())
+    count = f" in {len(places)} of {value.size} entries, such as {list(at.values())}," if at else ""
+    return f"it is {kind}{count} where {shown}"
+
+
+def deviation_of(
+    name: str,
+    benches: Sequence[Bench],
+    given: Sequence[Mapping[str, np.ndarray]],
+    allowed: float,
+    instead: Mapping[str, np.ndarray] | None = None,
+) -> Deviation | None:
+    """Where the gradient by an array differs most from the proved one (or from that ``instead`` of it), if it does."""
+    worst: Deviation | None = None
+    for bench, found in zip(benches, given, strict=True):
+        expected, value = (instead or bench.truth)[name], found[name]
+        if value.shape != expected.shape:
+            return unlike(name, f"it has the shape {value.shape}, expected {expected.shape}")
+        if not np.all(np.isfinite(value)):
+            return unlike(name, _not_finite(name, bench, value))
+        error = np.abs(value - expected)
+        place = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))
+        relative = largest(error) / (largest(expected) or 1.0)
+        beyond = instead is not None or largest(error) > OFTEN * bench.noise[name]
+        if beyond and relative > allowed and (worst is None or relative > worst.error):
+            worst = Deviation(name, place, float(value[place]), float(expected[place]), relative)
+    return worst

@@ -58,6 +58,12 @@ class Deviation:
         return f"{self.numbers}; the largest error is {self.error:.2g} times the largest entry"
 
 
+def unlike(array: str, words: str) -> Deviation:
+    """What is said of a gradient that is no array of numbers of the right shape."""
+    nan = float("nan")
+    return Deviation(array, (), nan, nan, float("inf"), words)
+
+
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
     """Whether a candidate is the gradient of a loss, and if not, why.
