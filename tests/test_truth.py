@@ -130,6 +130,13 @@ def test_terms_of_an_adjoint_may_be_known_to_different_depths() -> None:
     assert np.allclose(numbers(reals.adjoint("Y")), np.exp(np.exp(y) + y) + 2 * y + 1 - np.tanh(y) ** 2)
 
 
+def test_an_adjoint_is_known_no_more_deeply_than_those_that_it_is_made_of() -> None:
+    """The derivative of log Σ exp(y + s) with respect to s is 1 for each row: at the second level nothing says so."""
+    output = node(L.base, Sum(log(Sum(exp(Z[n, k]), k)), n))
+    field = truth(program(node(Z[n, k], Y[n, k] + S0), output, inputs=(Y, Array("s"))), Field)
+    assert len(field.evaluator.values["Z"]) == 2 and field.adjoint("s").tolist() == [SIZES["N"]]
+
+
 def test_a_partial_derivative_holds_other_nodes_fixed() -> None:
     of = truth(softmax_cross_entropy())
     x, y, p = (numbers(of.evaluator.values[name]) for name in "XYP")

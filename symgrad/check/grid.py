@@ -127,8 +127,6 @@ def _power(base: Expr, exponent: int) -> Count:
         raise NotCovered(f"the power {exponent} is too high")
     if exponent >= 0:
         return _product([count(base)] * exponent)
-    if isinstance(base, Mul):
-        return _product([_power(arg, exponent) for arg in base.args])
     if count(base).divisors:
         raise NotCovered(f"a quotient in the divisor {base}")
     return Count(divisors={canonical(base): -exponent})
