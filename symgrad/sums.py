@@ -124,8 +124,10 @@ def deltas(expr: Basic) -> set[KroneckerDelta]:
         return {expr}
     if not expr.has(KroneckerDelta) or leaves_out(expr):
         return set()
-    is_count = isinstance(expr, Sum) and leaves_out(expr.function)
-    return expr.atoms(KroneckerDelta) if is_count else set().union(*map(deltas, expr.args))
+    if isinstance(expr, Sum) and leaves_out(expr.function):
+        return set(expr.atoms(KroneckerDelta))
+    is_plain = isinstance(expr, (Add, Mul, Sum, where))  # in a function or a power only sums have theirs to sum away
+    return set().union(*map(deltas, expr.args if is_plain else expr.atoms(Sum)))
 
 
 def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:

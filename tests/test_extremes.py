@@ -18,7 +18,8 @@ NAMES = (
     *("sinc", "stress", "unit rows", "masked logsumexp", "softmax of a mask", "nt-xent", "focal", "huber"),
     *("products but for oneself", "t-sne", "power of a share", "bhattacharyya", "root of a mistake"),
     *("powers of a logistic", "square of a swish", "logaddexp of pairs", "three steps of a chain"),
-    *("transitions of a chain", "classes of classes"),
+    *("transitions of a chain", "classes of classes", "four steps of one chain", "a step of sinkhorn"),
+    *("logistic of a difference", "logaddexp of either sign", "gumbel's distribution"),
 )
 
 

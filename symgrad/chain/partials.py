@@ -22,6 +22,7 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
+from symgrad.branches import leaves_out
 from symgrad.canonical import canonical
 from symgrad.chain.writer import Writer
 from symgrad.equations import Definition
@@ -168,6 +169,8 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 
 def _collect_reason(before: Expr) -> str:
     """What happens to ``before`` where it becomes shorter and no rule is used."""
+    if any(leaves_out(power.base) for power in before.atoms(Pow)):
+        return "what is 0 or 1 is its own power"
     if not is_multiplied_out_soon(before):
         return "common factors put together"
     cancel = _products(before) > len(Add.make_args(multiplied_out(before)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
+from sympy import Add, E, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -128,13 +128,25 @@ def without_overflow(expr: Basic) -> Expr:
     """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u); what is divided by other sums
     of exponentials as one exponential."""
     made = rebuilt(_over_exponentials(expr), without_overflow)
-    if isinstance(made, Pow) and made.exp.is_negative and (u := _softplus_argument(made.base)) is not None:
+    if (
+        isinstance(made, Pow)
+        and made.exp.could_extract_minus_sign()
+        and (u := _softplus_argument(made.base)) is not None
+    ):
         return sigmoid(-u) ** (-made.exp)
     if isinstance(made, Pow) and not made.exp.is_Integer and isinstance(rest := 1 - made.base, sigmoid):
         made = sigmoid(-rest.args[0]) ** made.exp  # 1 less a sigmoid has no digits where that is 1
     if isinstance(made, Mul):
-        return _brackets_opened(_differences_taken_in(_sigmoid_products(made)))
+        return _as_one_exponential(_brackets_opened(_differences_taken_in(_sigmoid_products(made))))
     return made
+
+
+def _as_one_exponential(expr: Expr) -> Expr:
+    """A product with exp(u) exp(-exp(u)), of which one factor overflows where the other is 0, as one exponential."""
+    kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
+    if len(kernels) < 2 or not any(kernel.args[0].has(exp) for kernel in kernels):
+        return expr
+    return Mul(exp(Add(*(kernel.args[0] for kernel in kernels))), *(f for f in expr.args if f not in kernels))
 
 
 def _brackets_opened(expr: Expr) -> Expr:
@@ -164,10 +176,14 @@ def _over_exponentials(expr: Basic) -> Expr:
     """``expr``, if it is a product that is divided by a sum of exponentials, without that sum: exp(v)/(exp(a) + exp(b))
     is sigmoid(a - b) where v is a, and exp(v - logaddexp(a, b)) where it is anything else."""
     outside = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
-    for total in (f for f in Mul.make_args(expr) if outside and isinstance(f, Sum)):
-        if any(p.exp.is_negative and exponents_of(p.base) for p in total.function.atoms(Pow)):
-            rest = Mul(*(f for f in expr.args if f not in outside and f != total))
-            return rest * sum_over(Mul(*outside, total.function), bound_indices(total))
+    for part in (f for f in Mul.make_args(expr) if outside and isinstance(f, (Add, Sum, weighted))):
+        if any(p.exp.is_negative and exponents_of(p.base) for p in part.atoms(Pow)):
+            rest = Mul(*(f for f in expr.args if f not in outside and f != part))
+            if isinstance(part, Add):
+                return Add(*(_over_exponentials(rest * Mul(*outside, term)) for term in part.args))
+            if isinstance(part, weighted):
+                return rest * weighted(_over_exponentials(Mul(*outside, part.args[0])), part.args[1])
+            return rest * sum_over(Mul(*outside, part.function), bound_indices(part))
     below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
     for factor in Mul.make_args(expr):
         base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
@@ -215,9 +231,11 @@ def _is_positive_entry(factor: Expr) -> bool:
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
-    """u where ``expr`` is 1 + exp(u)."""
-    rest = expr - 1
-    return rest.args[0] if isinstance(expr, Add) and isinstance(rest, exp) else None
+    """u where ``expr`` is 1 + exp(u), or 1 + exp(v) times powers of positive entries."""
+    factors = [factor.as_base_exp() for factor in Mul.make_args(expr - 1)] if isinstance(expr, Add) else []
+    kernels = [power for base, power in factors if base == E]
+    others = [power * log(base) for base, power in factors if base != E and _is_positive_entry(base)]
+    return Add(*kernels, *others) if kernels and len(kernels) + len(others) == len(factors) else None
 
 
 def _sigmoid_products(expr: Mul) -> Expr:
@@ -228,7 +246,8 @@ def _sigmoid_products(expr: Mul) -> Expr:
             continue
         u = -base.args[0]
         for other in expr.args:
-            if isinstance(other, exp) and (times := other.args[0] / u).is_Integer and 0 < times <= power:
+            times = other.args[0] / u if isinstance(other, exp) else S.Zero
+            if times.is_Integer and times > 0 and not (power - times).is_negative:
                 rest = Mul(*(f for f in expr.args if f not in (factor, other)))
                 return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
     return expr

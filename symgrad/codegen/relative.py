@@ -8,9 +8,9 @@ shift whose factor cancels in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations, product
+from itertools import product
 
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
@@ -26,6 +26,8 @@ from symgrad.sums import ordered_sums
 # What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
 # index, where it must be written out, and where the whole array is kept relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
+# What speaks for the shift of several factors in the sum that it is made for: the row of another may be far off.
+MADE_FOR_IT = 2.0
 # What it costs to leave an exponential as it stands, in a sum and elsewhere.
 SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
 
@@ -39,14 +41,16 @@ class Joint:
     exponent: Expr
     inner: Expr
 
-    def written(self, kernel: Expr, indices: Collection[Idx]) -> Iterator[Expr]:
-        """A product of exponentials by the shift, at each choice of ``indices`` where it is its own."""
-        letters, given = self.shift.rows + self.shift.columns, canonical(_exponent(kernel))
+    def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
+        """The exponential by the shift, at each choice of ``indices`` at which its exponent is some of the terms of
+        another; and the other terms."""
+        letters, terms = self.shift.rows + self.shift.columns, set(Add.make_args(canonical(exponent)))
         ordered = sorted(indices, key=str)
         for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
             names = dict(zip(letters, chosen, strict=True))
-            if len(set(chosen)) == len(chosen) and canonical(renamed(self.exponent, names)) == given:
-                yield replaced(self.shift.factor * self.shift.relative / self.inner, names)
+            own = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
+            if len(set(chosen)) == len(chosen) and own <= terms:
+                yield replaced(self.shift.factor * self.shift.relative / self.inner, names), Add(*(terms - own))
 
 
 def _exponent(kernel: Expr) -> Expr:
@@ -63,24 +67,31 @@ class Relative:
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = list(shifts)
         self._joint: list[Joint] = []
+        self._preferred: list[Joint] = []
         self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
         self._kept: dict[str, Assignment] = {}
         self.used: list[Shift] = []
 
-    def join(self, expr: Expr, taken: set[str]) -> None:
-        """Find the shifts of sums in ``expr`` over exponentials times arrays that are kept relative: of both as one."""
-        for total in sorted(written_out(expr, self._kept).atoms(Sum), key=str):
+    def join(self, totals: Iterable[Expr], taken: set[str]) -> None:
+        """Find the shifts of sums over exponentials times arrays that are kept relative: of both as one.
+
+        Until the next call they are preferred.
+        """
+        self._preferred = []
+        for total in sorted((written_out(total, self._kept) for total in totals), key=str):
             for term in Add.make_args(total.function):
                 inner = Mul(*self._factors_in(term))
                 kernel = Mul(*(f for f in Mul.make_args(term) if isinstance(f, exp)))
                 exponent = _exponent(kernel) + _exponent(self.in_largest(inner))
-                is_large = not free_indices(inner).isdisjoint(bound_indices(total))
-                if is_large and not any(any(shift.matches(exp(exponent))) for shift in self._shifts):
+                if free_indices(inner).isdisjoint(bound_indices(total)):
+                    continue
+                if not any(any(shift.matches(exp(exponent))) for shift in self._shifts):
                     columns = tuple(i for i in bound_indices(total) if i in free_indices(exponent))
                     shift = shift_along(exponent, columns, taken)
                     self._shifts.append(shift)
                     self._joint.append(Joint(shift, _exponent(kernel), inner))
                     self._factors[name_of(shift.factor)] = Assignment(shift.factor, exp(shift.largest))
+                self._preferred += [j for j in self._joint if any(j.shift.matches(exp(exponent)))]
 
     def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
         """From now on ``entry`` is written ``scale * relative``."""
@@ -144,20 +155,29 @@ class Relative:
         return made, cost
 
     def _ways(
-        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], indices: frozenset[Idx]
+        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
     ) -> Iterator[tuple[Expr, float]]:
-        """A term as it was chosen, and what speaks against it; also with exponentials by a shift that several factors
+        """A term as it was chosen, and what speaks against it; also with exponentials by shifts that several factors
         share."""
         term = Mul(inside, *(made for made, _ in chosen))
         yield term, sum(cost for _, cost in chosen)
-        left = [place for place, (made, _) in enumerate(chosen) if isinstance(made, exp)]
+        plain = [way for way in chosen if not isinstance(way[0], exp)]
+        exponent = _exponent(Mul(*(kernel for kernel, _ in chosen if isinstance(kernel, exp))))
+        beside, cost = Mul(inside, *(made for made, _ in plain)), sum(cost for _, cost in plain)
+        for made, rest in self._by_joint_shifts(beside, exponent, free_indices(term) | bound):
+            is_summed = not free_indices(rest).isdisjoint(bound)
+            more = 0.0 if rest == 0 else SUMMED_AS_IT_IS if is_summed else AS_IT_IS
+            own = {name_of(joint.shift.relative) for joint in self._preferred} & array_names(made) if bound else ()
+            yield made * exp(rest), cost + more - (MADE_FOR_IT if own else 0.0)
+
+    def _by_joint_shifts(self, beside: Expr, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
+        """``beside * exp(exponent)`` by one joint shift or several, and the exponent that is left."""
         for joint in self._joint:
-            for some in chain.from_iterable(combinations(left, count) for count in range(len(left) + 1)):
-                rest = Mul(inside, *(made for place, (made, _) in enumerate(chosen) if place not in some))
-                cost = sum(cost for place, (_, cost) in enumerate(chosen) if place not in some)
-                for made in joint.written(Mul(*(chosen[place][0] for place in some)), indices | free_indices(term)):
-                    if some or len(self._factors_in(rest * made)) <= len(self._factors_in(rest)):
-                        yield rest * made, cost
+            for kernel, rest in joint.taken_from(exponent, indices):
+                made = beside * kernel
+                if joint.exponent != 0 or len(self._factors_in(made)) <= len(self._factors_in(beside)):
+                    yield made, rest
+                    yield from self._by_joint_shifts(made, rest, indices) if joint.exponent != 0 and rest != 0 else ()
 
     def _factors_in(self, term: Expr) -> list[Expr]:
         """The powers of the factors of shifts among the factors of a term."""

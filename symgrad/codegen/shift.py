@@ -91,10 +91,10 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
     """One shift for every family of exponentials and the indices along which it is summed somewhere, where the sum
     divides or stands in a logarithm: elsewhere what a shift takes out would only be multiplied in again."""
     found: list[Shift] = []
-    inside = _divides_or_in_logarithms(assignments)
+    inside = dividing_or_in_logarithms(assignments)
     for assignment in assignments:
-        totals = assignment.rhs.atoms(Sum) if assignment.name in inside else _inside(assignment.rhs, Sum)
-        for total in sorted(totals, key=str):
+        rhs, is_inside = assignment.rhs, assignment.name in inside
+        for total in sorted(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), key=str):
             bound = set(bound_indices(total))
             for kernel in _factors_of_kind(total.function):
                 columns = tuple(sorted(free_indices(kernel) & bound, key=str))
@@ -103,9 +103,10 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
     return found
 
 
-def _divides_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
+def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
     """The arrays that divide, or stand in logarithms, somewhere; and those of which they are made."""
-    found = {name_of(e) for a in assignments for e in _inside(a.rhs, Indexed) | _inside(a.rhs, Symbol)}
+    kinds = (Indexed, Symbol)
+    found = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
         if assignment.name in found:
             found |= array_names(assignment.rhs)
@@ -113,7 +114,7 @@ def _divides_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
 
 
 @lru_cache(maxsize=16384)
-def _inside(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
+def in_divisors_and_logarithms(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
     """The parts of a kind that stand in divisors and logarithms of an expression."""
     logs = [call.args[0] for call in expr.atoms(log)]
     divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]

@@ -29,7 +29,13 @@ from symgrad.codegen.names import RESERVED, fresh
 from symgrad.codegen.poles import poles_cancelled
 from symgrad.codegen.relative import Relative
 from symgrad.codegen.schedule import Assignment, Schedule, schedule
-from symgrad.codegen.shift import Shift, shifts_of, written_out
+from symgrad.codegen.shift import (
+    Shift,
+    dividing_or_in_logarithms,
+    in_divisors_and_logarithms,
+    shifts_of,
+    written_out,
+)
 from symgrad.codegen.underflow import slopes_kept_finite
 from symgrad.notation import (
     Array,
@@ -114,7 +120,7 @@ def evaluated(record: Record) -> Evaluated:
     # An exponential that stands without its mask as well has to be relative to all: each would be large by the other.
     is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
     given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
-    rewriter = _Rewriter(shifts_of(given, taken), taken, weights)
+    rewriter = _Rewriter(shifts_of(given, taken), taken, weights, dividing_or_in_logarithms(given))
     return Evaluated(record, tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
 
 
@@ -161,8 +167,9 @@ def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
 class _Rewriter:
     """Rewrites equations one after the other; later ones use what became of earlier ones."""
 
-    def __init__(self, shifts: Sequence[Shift], taken: set[str], nonnegative: set[str]) -> None:
+    def __init__(self, shifts: Sequence[Shift], taken: set[str], nonnegative: set[str], inside: set[str]) -> None:
         self._nonnegative = nonnegative
+        self._inside = inside
         self._relative = Relative(shifts)
         self._taken = taken
         self._known: dict[str, Assignment] = {}
@@ -176,7 +183,8 @@ class _Rewriter:
 
     def _rewritten(self, given: Assignment) -> Rewriting:
         rhs = without_overflow(zeros_kept(given.rhs, self._nonnegative))
-        self._relative.join(rhs, self._taken)
+        is_inside = given.name in self._inside
+        self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
         stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)

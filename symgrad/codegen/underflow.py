@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 
+from symgrad.branches import leaves_out
 from symgrad.codegen.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.codegen.schedule import Assignment
 from symgrad.notation import array_names, name_of
@@ -23,23 +24,26 @@ def slopes_kept_finite(
 ) -> list[Assignment]:
     """The equations, with bases that may have been rounded to 0 as ``nonzero`` in the slopes of their powers.
 
-    Not where the loss itself divides by what the base is made of: then it is not finite either.  None of the inputs
-    ``weights`` is negative; those of ``wrt`` are differentiated, and may be 0 in truth.
+    Not where the loss itself divides by what the base is made of: then it is not finite either.  Nor where an input of
+    ``wrt`` stands in the base outside of exponents: the derivative by it has no exponential that vanishes.  None of the
+    inputs ``weights`` is negative.
     """
     known = {a.name: a for a in assignments if not a.over}
     needed = {program.output}
     for a in reversed(assignments):
         needed |= array_names(a.rhs) if a.name in needed else set()
-    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow) if not p.exp.is_nonnegative]
+    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow) if p.exp.could_extract_minus_sign()]
+    exponents = {p.exp for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)}
     divided = {name for p in powers for name in array_names(p.base)}
     given = {array.name for array in program.inputs} - set(wrt)
-    small = _Small(known, given, weights, {name for name in weights if _is_at_most_one(program, name)})
+    small = _Small(known, set(wrt), given, weights, {name for name in weights if _is_at_most_one(program, name)})
 
     def kept(expr: Basic) -> Expr:
         made = rebuilt(expr, kept)
-        is_slope = isinstance(made, Pow) and made.exp.is_negative and bool((made.exp + 1).is_positive)
-        is_kept = is_slope and divided.isdisjoint(array_names(made.base)) and small.may_be(made.base)
-        return nonzero(made.base) ** made.exp if is_kept else made
+        if not isinstance(made, Pow) or made.exp.is_Integer or made.exp + 1 not in exponents:
+            return made
+        is_small = small.may_be(made.base) and not small.is_differentiated(made.base)
+        return nonzero(made.base) ** made.exp if is_small and divided.isdisjoint(array_names(made.base)) else made
 
     return [a if a.name in needed else replace(a, rhs=kept(a.rhs)) for a in assignments]
 
@@ -54,11 +58,12 @@ def _is_at_most_one(program: Program, name: str) -> bool:
 class _Small:
     """Tells what is positive by its structure, and may be rounded to 0: exponentials, and what is made of them.
 
-    The inputs ``given`` are not differentiated: where one is 0, so is the derivative of what it multiplies.  None of
-    ``weights`` is negative, and ``shares`` are at most 1.
+    The inputs ``wrt`` are differentiated, and ``given`` not: where one of these is 0, so is the derivative of what it
+    multiplies.  None of ``weights`` is negative, and ``shares`` are at most 1.
     """
 
     known: Mapping[str, Assignment]
+    wrt: Collection[str]
     given: Collection[str]
     weights: Collection[str]
     shares: Collection[str]
@@ -83,6 +88,19 @@ class _Small:
         small = [factor for factor in factors if self.may_be(factor, is_term)]
         return bool(small) and all(f in small or self._is_harmless(f, is_term) for f in factors)
 
+    def is_differentiated(self, expr: Basic, in_exponent: bool = False) -> bool:
+        """Whether what is differentiated stands outside of exponents, or in logarithms there: exp(2 log x) is x**2."""
+        if isinstance(expr, (Indexed, Symbol)):
+            name = name_of(expr)
+            definition = self.known.get(name)
+            return (
+                self.is_differentiated(definition.rhs, in_exponent)
+                if definition
+                else name in self.wrt and not in_exponent
+            )
+        is_exponent = isinstance(expr, (exp, sigmoid, logaddexp)) or (in_exponent and not isinstance(expr, log))
+        return any(self.is_differentiated(arg, is_exponent) for arg in expr.args)
+
     def _is_harmless(self, factor: Expr, is_term: bool) -> bool:
         """Whether a factor leaves the others positive, or their derivative 0."""
         if isinstance(factor, (Indexed, Symbol)) and name_of(factor) in self.given:
@@ -90,4 +108,5 @@ class _Small:
         rest = 1 - factor
         if isinstance(factor, Add) and isinstance(rest, (Indexed, Symbol)) and name_of(rest) in self.given:
             return not is_term or name_of(rest) in {*self.weights} & {*self.shares}
-        return bool(factor.is_positive) or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))
+        is_constant = bool(factor.is_positive) or leaves_out(factor) or isinstance(factor, KroneckerDelta)
+        return is_constant or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))

@@ -6,6 +6,7 @@ own intermediate arrays as names; the cost grows with the number of entries and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import isfunction
@@ -36,6 +37,7 @@ from symgrad.steps import Record
 
 NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
     **{name.removeprefix("_"): f for name, f in vars(scalar_runtime).items() if isfunction(f)},
+    "root": math.sqrt,
     "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
 }
 """What stands for a function of the equations at numbers."""

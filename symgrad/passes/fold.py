@@ -14,6 +14,7 @@ from sympy import (
     KroneckerDelta,
     Mul,
     Pow,
+    S,
     Sum,
     Symbol,
     cancel,
@@ -30,6 +31,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.branches import leaves_out
 from symgrad.budget import uncounted
 from symgrad.canonical import canonical
 from symgrad.functions import reciprocal, root
@@ -179,8 +181,10 @@ def quotients_named(expr: Basic) -> Expr:
     made = expr.func(*(quotients_named(arg) for arg in expr.args))
     for (above, below), named in QUOTIENTS.items():
         for top in Mul.make_args(made):
-            if isinstance(top, above) and 1 / below(top.args[0]) in Mul.make_args(made):
-                made = made / top * below(top.args[0]) * named(top.args[0])
+            base, power = top.as_base_exp()
+            under = made.as_powers_dict().get(below(base.args[0]), S.Zero) if isinstance(base, above) else S.Zero
+            if power.is_Integer and under.is_Integer and (times := min(power, -under)) > 0:
+                made = made * (below(base.args[0]) / base * named(base.args[0])) ** times
     return made
 
 
@@ -223,7 +227,9 @@ def _has_bracket(expr: Expr) -> bool:
 
 
 def _atoms(expr: Expr) -> set[Expr]:
-    """What the rational part of ``expr`` is made of: entries, deltas, functions, roots and sums."""
+    """What the rational part of ``expr`` is made of: entries, deltas, brackets 1 - delta, functions, roots and sums."""
+    if leaves_out(expr):
+        return {expr if 1 in expr.args else -expr}
     rational = isinstance(expr, (Add, Mul)) or (isinstance(expr, Pow) and expr.exp.is_Integer)
     if rational:
         return set().union(*(_atoms(arg) for arg in expr.args))
@@ -234,6 +240,11 @@ def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
     """``expr`` with its atoms replaced; nothing is looked for inside an atom."""
     if expr in names:
         return names[expr]
+    if leaves_out(expr):
+        return -names[-expr]
+    if isinstance(expr, Pow) and leaves_out(expr.base) and expr.exp.is_Integer and expr.exp > 0:
+        mask = _with_symbols(expr.base, names)
+        return mask if expr.exp.is_odd or not mask.could_extract_minus_sign() else -mask  # it is 0 or 1
     return expr.func(*(_with_symbols(arg, names) for arg in expr.args)) if expr.args else expr
 
 

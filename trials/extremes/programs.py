@@ -19,6 +19,15 @@ def _logistic(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def _step(e: Any, T: Any, before: Any) -> Any:
+    """A step of a chain in logarithms."""
+    return logsumexp(T + (e + before)[:, None], axis=0)
+
+
+def _rows_of_one(M: Any) -> Any:
+    return M - logsumexp(M, axis=1, keepdims=True)
+
+
 def _neighbours(Y: Any) -> Any:
     """Student's t distribution of the distances to the others, not scaled: van der Maaten and Hinton 2008."""
     return (1 - _eye(Y)) / (1 + np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2))
@@ -254,6 +263,27 @@ FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
         "A",
         lambda p, A, B: logsumexp(logsumexp(A + p[:, None], axis=0)[:, None] + A + B),
     ),
+    "four steps of one chain": (
+        "e: K, T: K K",
+        "e T",
+        lambda e, T: logsumexp(e + _step(e, T, _step(e, T, _step(e, T, e - e)))),
+    ),
+    "a step of sinkhorn": (
+        "M: N C",
+        "M",
+        lambda M: np.sum(_rows_of_one(M) - logsumexp(_rows_of_one(M), axis=0)[None, :]),
+    ),
+    "logistic of a difference": (
+        "S: N C, R: N C",
+        "S R",
+        lambda S, R: np.sum(_logistic(logsumexp(S, axis=1) - logsumexp(R, axis=1))),
+    ),
+    "logaddexp of either sign": (
+        "a: N, b: N",
+        "a b",
+        lambda a, b: np.sum(np.logaddexp(a, b) ** 2 + np.logaddexp(a, -b)),
+    ),
+    "gumbel's distribution": ("x: N", "x", lambda x: np.sum(np.exp(-np.exp(-x)))),
     "classes of classes": ("S: N C, R: C C", "S R", lambda S, R: np.sum(logsumexp(S - logsumexp(R, axis=1), axis=1))),
     "mixture": (
         "X: N D, m: K D, w: K",
