@@ -7,6 +7,7 @@ from sympy.core.basic import Basic
 
 from symgrad.branches import leaves_out
 from symgrad.canonical import extent
+from symgrad.notation import replaced
 
 MOST_PARTS = 500
 """An expression with more is not asked: the time that SymPy takes doubles with each level of sums and powers."""
@@ -18,4 +19,4 @@ def is_known(expr: Basic, sign: str) -> bool:
     if extent(expr) > MOST_PARTS:
         return False
     masks = {part: Dummy(nonnegative=True) for part in expr.atoms(Add) if leaves_out(part) and 1 in part.args}
-    return getattr(expr.xreplace(masks), f"is_{sign}") is True
+    return getattr(replaced(expr, masks), f"is_{sign}") is True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
 
-from sympy import Add, E, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -217,10 +217,10 @@ def exponents_of(expr: Expr) -> list[Expr]:
     for term in sorted(expr.args, key=lambda term: term.sort_key()):
         number, rest = term.as_coeff_Mul()
         kernels = [f for f in Mul.make_args(rest) if isinstance(f, exp)]
-        others = [f for f in Mul.make_args(rest) if f not in kernels and f != 1]
-        if not number.is_positive or (others and not (kernels and all(map(_is_positive_entry, others)))):
+        others = [f.as_base_exp() for f in Mul.make_args(rest) if f not in kernels and f != 1]
+        if not number.is_positive or (others and not (kernels and all(_is_positive_entry(base) for base, _ in others))):
             return []
-        logs = (log(f) for f in (number, *others) if f != 1)
+        logs = (power * log(base) for base, power in [number.as_base_exp(), *others])
         found.append(Add(*logs, *(kernel.args[0] for kernel in kernels)))
     return found
 
@@ -231,11 +231,9 @@ def _is_positive_entry(factor: Expr) -> bool:
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
-    """u where ``expr`` is 1 + exp(u), or 1 + exp(v) times powers of positive entries."""
-    factors = [factor.as_base_exp() for factor in Mul.make_args(expr - 1)] if isinstance(expr, Add) else []
-    kernels = [power for base, power in factors if base == E]
-    others = [power * log(base) for base, power in factors if base != E and _is_positive_entry(base)]
-    return Add(*kernels, *others) if kernels and len(kernels) + len(others) == len(factors) else None
+    """u where ``expr`` is 1 + exp(u)."""
+    rest = expr - 1
+    return rest.args[0] if isinstance(expr, Add) and isinstance(rest, exp) else None
 
 
 def _sigmoid_products(expr: Mul) -> Expr:

@@ -40,7 +40,7 @@ def slopes_kept_finite(
 
     def kept(expr: Basic) -> Expr:
         made = rebuilt(expr, kept)
-        if not isinstance(made, Pow) or made.exp.is_Integer or made.exp + 1 not in exponents:
+        if not isinstance(made, Pow) or made.exp.is_nonnegative or made.exp.is_Integer or made.exp + 1 not in exponents:
             return made
         is_small = small.may_be(made.base) and not small.is_differentiated(made.base)
         return nonzero(made.base) ** made.exp if is_small and divided.isdisjoint(array_names(made.base)) else made
