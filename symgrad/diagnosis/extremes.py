@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from sympy import exp
@@ -14,21 +15,11 @@ from symgrad.check.fields import OutsideDomain
 from symgrad.diagnosis.bench import Bench
 from symgrad.diagnosis.match import largest
 from symgrad.diagnosis.points import Caller, Candidate, sizes_at
-from symgrad.diagnosis.precision import (
-    DOUBLE_LOSES,
-    HALF,
-    OFTEN,
-    Rounding,
-    all_single,
-    deviation_of,
-    gradients_in,
-    is_finite,
-    relative_error,
-)
+from symgrad.diagnosis.precision import OFTEN, Rounding, deviation_of, gradients_in, is_finite
 from symgrad.diagnosis.result import Deviation, gradients_are, unlike
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text
-from symgrad.sampling import InputSpace, random_inputs
+from symgrad.sampling import InputSpace, Piece, random_inputs
 from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Arrays
 from symgrad.steps import Record
@@ -45,9 +36,7 @@ OFFSET, QUARTERS = 2.0**19, 4
 """What is added to an input rounded to quarters, so that differences are small beside it, the others being -1, 0 and 1:
 sums of a few products of such numbers are exact in single precision, and what is lost then is lost by the way of
 computing."""
-CLOSE, SINGLE, ROUGH = 1e-8, 1e-4, 2e-3
-"""How far a finite gradient may be off, relative to its largest entry, and beside what rounding does to the proved one:
-in double and in single precision; and where an obvious way of computing loses digits."""
+ROUGH = 2e-3  # how far a gradient may be off where an obvious way of computing loses digits, relative to its usual size
 LOST = 1e3  # roundings, each relative to the usual size: what terms leave that cancel
 
 
@@ -72,41 +61,39 @@ class Extreme:
 
 
 def extremes(
-    proved: Candidate, caller: Caller, benches: Sequence[Bench], rounding: Rounding, places: Iterator[Place]
+    proved: Candidate, caller: Caller, benches: Sequence[Bench], rounding: Rounding, places: Iterable[Place]
 ) -> Extreme | None:
-    """The first of some places at which a candidate that is right at ordinary inputs is wrong, if any; else the first
-    at which it raises or is not finite.
+    """The first of some places at which a candidate that is right at ``benches`` is wrong, if any; else the first at
+    which it raises or is not finite.
 
     ``proved`` is the generated function, which holds there.
     """
-    judge, remark = _Judge(proved, caller, benches, rounding), None
-    for place in places:
-        found = judge.at(place)
-        if found and found.wrong:
+    usual = {name: largest(benches[0].truth[name]) for name in caller.record.wrt}
+    kinks = frozenset().union(*(b.spot.kinks for b in benches))
+    judge = _Judge(caller, partial(gradients_in, caller.record, proved), usual, kinks, rounding)
+    remark = None
+    for found in filter(None, map(judge.at, places)):
+        if found.wrong:
             return found
         remark = remark or found
     return remark
 
 
+@dataclass(frozen=True)
 class _Judge:
-    """Holds a candidate against the proved gradient, within what rounding does at a place."""
+    """Holds a candidate against the proved gradient, within what rounding does at a place; ``usual`` are the sizes of
+    gradients, and ``kinks`` those at which ordinary inputs are."""
 
-    def __init__(self, proved: Candidate, caller: Caller, benches: Sequence[Bench], rounding: Rounding) -> None:
-        self.caller, self.wrt, self.proved = caller, caller.record.wrt, partial(gradients_in, caller.record, proved)
-        self.usual = {name: largest(benches[0].truth[name]) for name in self.wrt}
-        self.kinks = frozenset().union(*(b.spot.kinks for b in benches))
-        ordinary = [caller.at(b) for b in benches]
-        lost = max(relative_error(g[n], b.truth[n]) for g, b in zip(ordinary, benches, strict=True) for n in self.wrt)
-        # Some return double for a part in single precision.
-        self.in_single = max(rounding.rounded.values()) > 10 * DOUBLE_LOSES or all(map(all_single, ordinary))
-        self.rounding = float(np.finfo(np.float32 if self.in_single else np.float64).eps)
-        is_half = max(rounding.allowed.values()) >= HALF
-        self.limit = HALF if is_half else max(SINGLE if self.in_single else CLOSE, 2 * lost)
+    caller: Caller
+    proved: Callable[[Arrays, Any], dict[str, np.ndarray]]
+    usual: Mapping[str, float]
+    kinks: Set[Piece]
+    rounding: Rounding
 
     def at(self, place: Place) -> Extreme | None:
         """What is amiss at a place, if the gradient is defined there, in the candidate's precision too."""
         expected = self.proved(place.bench.inputs, np.float64)
-        rounded = self.proved(place.bench.inputs, np.float32) if self.in_single else expected
+        rounded = self.proved(place.bench.inputs, np.float32) if self.rounding.is_single else expected
         if not (is_finite(expected) and is_finite(rounded) and self._is_ordinary(place)):
             return None
         bench, is_size = place.bench, place.kind == "size"
@@ -114,10 +101,10 @@ class _Judge:
         is_needed, kind = is_size and any(map(np.any, expected.values())), "size" if is_size else "precision"
         given = self.caller.attempt(bench)
         if isinstance(given, str):
-            raised = tuple(unlike(name, f"it {given}") for name in self.wrt)
+            raised = tuple(unlike(name, f"it {given}") for name in self.usual)
             return Extreme(kind, f"{right} it {given}, {place.words}", is_needed, raised)
-        limits = {name: self._limit(name, place, expected[name], rounded[name]) for name in self.wrt}
-        off = [d for n in self.wrt if (d := deviation_of(n, [bench], [given], limits[n], expected))]
+        limits = {name: self._limit(name, place, expected[name], rounded[name]) for name in self.usual}
+        off = [d for n in self.usual if (d := deviation_of(n, [bench], [given], limits[n], expected))]
         false = [d for d in off if given[d.array].shape != expected[d.array].shape or np.isfinite(d.error)]
         if not off:
             return None
@@ -137,12 +124,13 @@ class _Judge:
     def _limit(self, name: str, place: Place, expected: np.ndarray, rounded: np.ndarray) -> float:
         """How far a gradient may be off at a place by rounding, relative to its largest entry."""
         size, usual = largest(expected), self.usual[name]
-        lost = max(LOST * self.rounding * usual, OFTEN * largest(rounded - expected))
-        if place.kind == "rough" or (place.kind == "mixed" and self.in_single):
+        eps = float(np.finfo(np.float32 if self.rounding.is_single else np.float64).eps)
+        lost = max(LOST * eps * usual, OFTEN * largest(rounded - expected))
+        if place.kind == "rough" or (place.kind == "mixed" and self.rounding.is_single):
             lost = max(lost, ROUGH * size, ROUGH * usual)
         if place.kind != "size" and place.bench.spot.is_finite:  # else computing it naively overflows
             lost = max(lost, OFTEN * largest(place.bench.spot.gradients[name] - expected))
-        return max(self.limit, lost / (size or 1.0))
+        return max(self.rounding.extreme, lost / (size or 1.0))
 
 
 # --- the places -----------------------------------------------------------------------------------------------------
@@ -207,12 +195,14 @@ class _Values:
             yield from self._stretched({name: np.asarray(sign * DECADES)})
 
     def _stretched(self, decades: Arrays, words: str = "") -> Iterator[Place]:
+        name = next(iter(decades))
         most = max(*MODERATE, 1.5 * _largest_exponent(self.bench(self.base)))
         for shorter in SHORTER:
             bench = self.bench(self.space.stretched(self.base, {n: shorter * by for n, by in decades.items()}))
             if bench.spot.is_finite and _largest_exponent(bench) <= most:
-                name = next(iter(decades))
-                yield Place(words or _far(bench.inputs[name], name), bench, "mixed")
+                low, high = (end(abs(bench.inputs[name])) for end in (np.min, np.max))
+                size = f"{'small' if high < 1 else 'large'}, from {low:.1g} to {high:.1g}"
+                yield Place(words or f"where {name_text(name)} is {size}", bench, "mixed")
                 return
 
     def ends(self) -> Iterator[Place]:
@@ -230,11 +220,6 @@ class _Values:
             moved = np.round(QUARTERS * self.base[name]) / QUARTERS + sign * OFFSET
             words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
             yield Place(words, self.bench({**whole, name: moved}), "rough")
-
-
-def _far(value: np.ndarray, name: str) -> str:
-    low, high = np.abs(value).min(), np.abs(value).max()
-    return f"where {name_text(name)} is {'small' if high < 1 else 'large'}, from {low:.1g} to {high:.1g}"
 
 
 def _unlike_rows(value: np.ndarray, scale: float) -> np.ndarray:

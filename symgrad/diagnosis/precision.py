@@ -24,6 +24,7 @@ ACCOUNTED, REST = 0.05, 1e-6
 """Of the error of a gradient: what an explanation may leave at most, and what it may leave whatever the precision, as a
 small number in a denominator does that does not matter."""
 LEAST_SINGLE, MOST_SINGLE = 2e-6, 2e-3
+CLOSE, SINGLE = 1e-8, 1e-4  # the same at extreme inputs, in double and in single precision
 OFTEN = 30  # how many times the rounding error of the proved function may be exceeded
 
 
@@ -31,11 +32,14 @@ OFTEN = 30  # how many times the rounding error of the proved function may be ex
 class Rounding:
     """How far the gradient by each array may be off: in the precision in which it seems to be computed (``allowed``),
     and in ``single`` precision, by what the proved function loses in it; and how far it is off by the rounding alone
-    that the candidate is seen to do (``rounded``)."""
+    that the candidate is seen to do (``rounded``).  ``extreme`` is allowed at extreme inputs, beside what rounding does
+    to the proved function; some of the gradients ``is_single`` if it is seen to be in single precision."""
 
     allowed: Mapping[str, float]
     single: Mapping[str, float]
     rounded: Mapping[str, float]
+    extreme: float
+    is_single: bool
 
     @classmethod
     def of(cls, proved: Candidate, caller: Caller, benches: Sequence[Bench], given: Sequence[Arrays]) -> Rounding:
@@ -51,14 +55,17 @@ class Rounding:
                 relative_error(gradients_in(record, proved, b.inputs, np.float32)[name], b.truth[name]) for b in benches
             ]
             single[name] = float(np.clip(OFTEN * max(lost), LEAST_SINGLE, MOST_SINGLE))
-        allowed, rounded = {}, {}
+        allowed, rounded, worst = {}, {}, 0.0
+        is_single, is_half = all(map(_all_single, given)), any(v.dtype == np.float16 for g in given for v in g.values())
         for name in record.wrt:
             error = max(relative_error(g[name], b.truth[name]) for g, b in zip(given, benches, strict=True))
-            is_single, is_half = all(map(all_single, given)), any(g[name].dtype == np.float16 for g in given)
             allowed[name] = HALF if is_half else single[name] if is_single or error <= single[name] else DOUBLE
             seen = float(np.clip(OFTEN * jitter, DOUBLE_LOSES, single[name]))
             rounded[name] = allowed[name] if is_half or is_single else seen
-        return cls(allowed, single, rounded)
+            worst = max(worst, error if error <= single[name] else 0.0)
+        is_single |= OFTEN * jitter > 10 * DOUBLE_LOSES  # some return double for a part in single precision
+        extreme = HALF if is_half else max(SINGLE if is_single else CLOSE, 2 * worst)
+        return cls(allowed, single, rounded, extreme, is_single)
 
     def left(self, name: str, error: float) -> float:
         """How far an explanation of a gradient with an error may be off: little beside the error."""
@@ -78,7 +85,7 @@ def _jitter(caller: Caller, benches: Sequence[Bench]) -> float:
     return max(relative_error((low[n] + high[n]) / 2, mid[n]) for low, mid, high in points for n in wrt)
 
 
-def all_single(given: Arrays) -> bool:
+def _all_single(given: Arrays) -> bool:
     """Whether all that is returned at a point is in single precision, be it in arrays of another type."""
     with np.errstate(over="ignore"):
         return all(np.array_equal(value, value.astype(np.float32), equal_nan=True) for value in given.values())
