@@ -53,7 +53,8 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     ``candidate`` takes the inputs of the loss as NumPy arrays, in the order of ``derivation.program.inputs`` (labels as
     one-hot or soft rows, or, if it takes no such rows, as integers; numbers with a default may be left out), and
     returns the gradients in the order of ``wrt``, or the one alone.  It is called at random inputs of a few sizes that
-    meet what the loss assumes, at inputs that enter each piece of its piecewise functions, and at large ones.
+    meet what the loss assumes, and at inputs that enter each piece of its piecewise functions; one that agrees there,
+    at extreme values and other sizes too.
 
     Raises ``InputError`` where it cannot be called so, raises itself, or does not return that many arrays.
     """
