@@ -283,3 +283,10 @@ def test_what_a_sum_leaves_out_stays_out(text: str) -> None:
 def test_what_a_sum_over_another_axis_holds_is_summed_away_too() -> None:
     loss = parse("sum(exp(-sum((X[:, None, :] - X[None, :, :]) ** 2, axis=2)))", "X: N D", "X")
     assert not symgrad.derive(loss).record.gradients["X"].index.has(KroneckerDelta)
+
+
+def test_a_symmetric_mask_takes_no_transposes() -> None:
+    printed = symgrad.derive(parse("mean(log(sum((1 - eye(N)) * exp(S - 9 * eye(N)), axis=1)))", "S: N N")).to_text(
+        "matrix"
+    )
+    assert "((1_(N×N) − I_N) ⊙ exp(S − 9 I_N)) 1_N" in printed

@@ -224,10 +224,12 @@ def _transposed(matrix: Expr) -> Expr:
     if isinstance(matrix, MatMul):
         turned = [_transposed(m) for m in reversed(matrix.args) if isinstance(m, MatrixExpr)]
         return MatMul(*(m for m in matrix.args if not isinstance(m, MatrixExpr)), *turned)
-    if isinstance(matrix, MatAdd):  # (I - P^T)^T as I - P
+    if isinstance(matrix, (MatAdd, HadamardProduct)):  # (I - P^T)^T as I - P
         turned = [_transposed(m) for m in matrix.args]
         if sum(m.has(Transpose) for m in turned) <= sum(m.has(Transpose) for m in matrix.args):
-            return MatAdd(*turned)
+            return matrix.func(*turned)
+    if isinstance(matrix, ElementwiseApplyFunction) and not (inner := _transposed(matrix.expr)).has(Transpose):
+        return matrix.func(matrix.function, inner)
     return matrix if isinstance(matrix, Identity) or not isinstance(matrix, MatrixExpr) else Transpose(matrix)
 
 
