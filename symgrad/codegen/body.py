@@ -14,7 +14,7 @@ from symgrad.codegen.plan import Plan, Section
 from symgrad.codegen.source_text import Source, used, written
 from symgrad.steps import Record
 
-LOCALS = ("gap", "rows", "start", "block", "given")  # names of the lines around those of the arrays
+LOCALS = ("gap", "rows", "start", "block")  # names of the lines around those of the arrays
 
 
 class Body:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from symgrad.codegen.labels import labelled
 from symgrad.codegen.source_text import (
@@ -16,6 +17,7 @@ from symgrad.codegen.source_text import (
     joined,
     needs_of,
     tuple_of,
+    unpacked,
     used,
     written,
 )
@@ -93,17 +95,11 @@ class Inputs:
             tests.append(f"{own[0]}.dtype in _FLOATS")
         return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
 
-    def checked(self, within: str, sizes: Mapping[str, int] | None = None) -> list[Source]:
-        """The lines that check them, at some ``sizes``; ``within`` is a name for all where they do not fit a line."""
+    def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
+        """The lines that check them, at some ``sizes``."""
         args = [*self.given, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
-        needs = frozenset([check])
-        line = f"{tuple_of(self.given, bare=True)} = {check}({', '.join(args)})"
-        if len(INDENT * 2 + line) <= WIDTH:
-            return [Source(line, needs=needs)]
-        first = called(check, args, INDENT * 2, before=f"{within} = ")
-        rest = (Source(f"{n} = {within}[{place}]") for place, n in enumerate(self.given))
-        return [Source(first.code, needs=needs), *rest]
+        return replace(unpacked(self.given, check, args, INDENT * 2), needs=frozenset([check]))
 
     def in_domains(self) -> list[Source]:
         """Lines that raise where one has an entry outside of its domain, or one that is not positive."""

@@ -30,7 +30,7 @@ def loop_module(record: Record, name: str, closed_form: Sequence[str], runtime: 
     if not any(a.axes for a in record.program.inputs):
         raise InputError("the target numba needs an input that is an array")
     made = Kernels(record)
-    own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh", "given")}
+    own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
     tables = [*made.inputs.tables(), OPTIONS]
     functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
     return assembled(made.inputs, name, closed_form, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
@@ -81,7 +81,7 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
     if not made.loops.axis:
         notes += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
     target = f"{', '.join([own['fits'], own['value'], own['gradients'], *made.gaps])} = "
-    closer = made.inputs.checked(own["given"])
+    closer = [made.inputs.checked()]
     closer += made.inputs.opened([n for n in made.inputs.labels if n not in made.loops.labels], made.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]

@@ -141,7 +141,7 @@ def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
     alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
     head = [
         called("if not _ready", inputs.given, INDENT, ":"),
-        *indented(inputs.checked(body.local["given"])),
+        *indented([inputs.checked()]),
         *inputs.in_domains(),
         *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
         *(written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),

@@ -82,15 +82,14 @@ class NumpyEmitter:
     def assigned(self, assign: Assign) -> Source:
         """The line of an assignment."""
         name, node = self.names[assign.name], assign.node
-        value = self.text(node, assign.letters)
         if assign.into:
-            place = self.names[assign.into]
-            operator, other = second_operand(node)
+            place, (operator, other) = self.names[assign.into], second_operand(node)
             right = self.over(other, node.letters)
-            needs = {*right.needs, place}
             if assign.keeps_name:
-                return Source(f"{place} {'-' if operator == 'subtract' else '+'}= {right.code}", needs=frozenset(needs))
-            value = Source(f"np.{operator}({place}, {right.code}, out={place})", Strength.CALL, frozenset(needs))
+                return written(f"{place} {'-' if operator == 'subtract' else '+'}= {{}}", right, needs=[place])
+            value = written(f"np.{operator}({place}, {{}}, out={place})", right, needs=[place])
+        else:
+            value = self.text(node, assign.letters)
         line = f"{name} = {value.code}"
         if len(INDENT + line) > WIDTH:
             is_call = isinstance(node, (Call, Reduce, Fill)) and node.letters == assign.letters

@@ -54,6 +54,7 @@ from symgrad.codegen.source_text import (
     quotient,
     raised,
     tuple_of,
+    unpacked,
     written,
 )
 from symgrad.functions import MEANINGS, absolute, selection
@@ -253,14 +254,15 @@ def scalar_module(
     own = inputs.dtype
     lines = [
         *joined_tests("if not", tests, "and", ":"),
-        *indented(inputs.checked(free("given", emitter.taken), sizes)),
+        *indented([inputs.checked(sizes)]),
         Source(f"{dtype} = {own.code if own.needs else 'np.dtype(np.float64)'}"),
         *inputs.opened(inputs.labels, Source(dtype), sizes),
         *inputs.in_domains(),
     ]
     for a in inputs.arrays:
         flat = ".ravel()" if len(a.axes) > 1 else ""
-        lines += _unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist()")
+        given = [entry.code for entry in emitter.entries(a.name, a)]
+        lines.append(unpacked(given, f"{names[a.name]}{flat}.tolist", (), INDENT))
     numbers = [a.name for a in record.program.inputs if not a.axes]
     lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers]
     lines.append(Source(""))
@@ -270,8 +272,7 @@ def scalar_module(
         target = [emitter.entry(record.program.output, ())]
         target += [entry for n, own in gradients.items() for entry in emitter.entries(own, record.program.arrays[n])]
         given = [entry.code for a in record.program.inputs for entry in emitter.entries(a.name, a)]
-        shown = tuple_of((entry.code for entry in target), bare=True)
-        emitter.lines.append(called(calls, given, INDENT, before=f"{shown} = "))
+        emitter.lines.append(unpacked([entry.code for entry in target], calls, given, INDENT))
     else:
         _unrolled(record, emitter)
     lines += [*emitter.lines, Source("")]
@@ -315,10 +316,3 @@ def _array(name: str, entries: Sequence[Source], dtype: str, shape: str) -> Sour
     if len(f"{INDENT * 2}{listed.code},") > WIDTH:
         listed = Source("[\n" + "".join(f"{INDENT}{entry.code},\n" for entry in entries) + "]")
     return called("np.array", [listed, dtype], INDENT, before=f"{name} = ", tail=shape)
-
-
-def _unpacked(entries: Sequence[Source], source: str) -> list[Source]:
-    flat = f"{tuple_of((e.code for e in entries), bare=True)} = {source}"
-    if len(INDENT + flat) <= WIDTH:
-        return [Source(flat)]
-    return [Source("("), *(Source(f"{INDENT}{entry.code},") for entry in entries), Source(f") = {source}")]

@@ -127,6 +127,15 @@ def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "",
     return Source(code, Strength.CALL, needs_of(given))
 
 
+def unpacked(names: Sequence[str], head: str, args: Sequence[str], indent: str) -> Source:
+    """``names = head(args)``, broken over lines as formatters do where it would be too long at ``indent``."""
+    before = f"{tuple_of(names, bare=True)} = "
+    if len(f"{indent}{before}{head}({'' if args else ')'}") <= WIDTH:
+        return called(head, args, indent, before=before)
+    lines = "".join(f"{INDENT}{name},\n" for name in names)
+    return Source(f"(\n{lines}{called(head, args, indent, before=') = ').code}")
+
+
 def tuple_of(parts: Iterable[object], *, bare: bool = False) -> str:
     """Parts as a tuple, without brackets if it is to be ``bare`` and can be."""
     shown = [*map(str, parts)]

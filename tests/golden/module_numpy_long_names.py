@@ -44,11 +44,9 @@ def f(features_of_rows, features_of_columns, features_of_others, weights_of_all)
     ValueError is raised for inputs that do not fit; they are never modified.
     """
     if not _ready(features_of_rows, features_of_columns, features_of_others, weights_of_all):
-        given = _checked(features_of_rows, features_of_columns, features_of_others, weights_of_all)
-        features_of_rows = given[0]
-        features_of_columns = given[1]
-        features_of_others = given[2]
-        weights_of_all = given[3]
+        features_of_rows, features_of_columns, features_of_others, weights_of_all = _checked(
+            features_of_rows, features_of_columns, features_of_others, weights_of_all
+        )
     N = features_of_rows.shape[0]
     rows = max(_SHORTEST, _BLOCK // (1))
     if rows >= N:

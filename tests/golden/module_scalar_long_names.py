@@ -50,11 +50,9 @@ def f(features_of_rows, features_of_columns, features_of_others, weights_of_all)
         and features_of_others.shape == (1,)
         and weights_of_all.shape == (1,)
     ):
-        given = _checked(features_of_rows, features_of_columns, features_of_others, weights_of_all, N=1)
-        features_of_rows = given[0]
-        features_of_columns = given[1]
-        features_of_others = given[2]
-        weights_of_all = given[3]
+        features_of_rows, features_of_columns, features_of_others, weights_of_all = _checked(
+            features_of_rows, features_of_columns, features_of_others, weights_of_all, N=1
+        )
     dtype = features_of_rows.dtype
     (features_of_rows_1,) = features_of_rows.tolist()
     (features_of_columns_1,) = features_of_columns.tolist()
