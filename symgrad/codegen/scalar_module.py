@@ -101,9 +101,10 @@ class ScalarEmitter:
             self._entries[name, place] = Source(own if own == self.names.get(name) else free(own, self.taken))
         return self._entries[name, place]
 
-    def entries(self, name: str, array: Array) -> list[Source]:
+    def entries(self, name: str, array: Array) -> list[str]:
         """The local names of all entries of ``name``, which has the axes of ``array``, row by row."""
-        return [self.entry(name, place) for place in product(*(range(self.sizes[axis.name]) for axis in array.axes))]
+        every = product(*(range(self.sizes[axis.name]) for axis in array.axes))
+        return [self.entry(name, place).code for place in every]
 
     def assign(self, name: str, letters: Sequence[Idx], node: Node, *, is_small: bool = False) -> None:
         """A line for each entry; an entry that equals another is another name for it.
@@ -261,18 +262,16 @@ def scalar_module(
     ]
     for a in inputs.arrays:
         flat = ".ravel()" if len(a.axes) > 1 else ""
-        given = [entry.code for entry in emitter.entries(a.name, a)]
-        lines.append(unpacked(given, f"{names[a.name]}{flat}.tolist", (), INDENT))
+        lines.append(unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist", (), INDENT))
     numbers = [a.name for a in record.program.inputs if not a.axes]
-    lines += [Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers]
-    lines.append(Source(""))
+    lines += [*(Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers), Source("")]
     _check(record, emitter)
     gradients = schedule(record).gradients
     if calls:
-        target = [emitter.entry(record.program.output, ())]
+        target = [emitter.entry(record.program.output, ()).code]
         target += [entry for n, own in gradients.items() for entry in emitter.entries(own, record.program.arrays[n])]
-        given = [entry.code for a in record.program.inputs for entry in emitter.entries(a.name, a)]
-        emitter.lines.append(unpacked([entry.code for entry in target], calls, given, INDENT))
+        given = [entry for a in record.program.inputs for entry in emitter.entries(a.name, a)]
+        emitter.lines.append(unpacked(target, calls, given, INDENT))
     else:
         _unrolled(record, emitter)
     lines += [*emitter.lines, Source("")]
@@ -284,7 +283,7 @@ def scalar_module(
             made = free(f"d{names[wrt]}", emitter.taken)
             lines.append(_array(made, entries, dtype, f".reshape{shapes[wrt]}" if len(array.axes) > 1 else ""))
         else:
-            made = f"{dtype}.type({entries[0].code})"
+            made = f"{dtype}.type({entries[0]})"
         results.append(f"{names[wrt]}={made}")
     output = emitter.entry(record.program.output, ())
     lines.append(called(f"return {dtype}.type({output.code}), Gradients", results, INDENT))
@@ -310,9 +309,9 @@ def _unrolled(record: Record, emitter: ScalarEmitter) -> None:
         emitter.assign(assign.name, assign.letters, assign.node, is_small=assign.name in helpers)
 
 
-def _array(name: str, entries: Sequence[Source], dtype: str, shape: str) -> Source:
+def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> Source:
     """The line that makes an array of its entries, or one line for each."""
-    listed = written("[{}]", joined(", ", entries, Strength.SUM))
-    if len(f"{INDENT * 2}{listed.code},") > WIDTH:
-        listed = Source("[\n" + "".join(f"{INDENT}{entry.code},\n" for entry in entries) + "]")
+    listed = f"[{', '.join(entries)}]"
+    if len(f"{INDENT * 2}{listed},") > WIDTH:
+        listed = "[\n" + "".join(f"{INDENT}{entry},\n" for entry in entries) + "]"
     return called("np.array", [listed, dtype], INDENT, before=f"{name} = ", tail=shape)
