@@ -207,7 +207,8 @@ class NumpyEmitter:
     # --- products of matrices ------------------------------------------------------------------------------------
 
     def _matrix_product(self, node: Contract) -> Source:
-        """A product of matrices and vectors, as the letters of the result ask for."""
+        """A product of matrices and vectors, as the letters of the result ask for; over the rows of a block, or with a
+        column or a row for each of them, by functions of their own."""
         (index,) = node.over
         left, right = node.factors
         if len(node.letters) == 2 and node.letters[0] in right.letters:
@@ -216,27 +217,20 @@ class NumpyEmitter:
             left, right = right, left
         first = (*(i for i in left.letters if i != index), index)
         second = (index, *(i for i in right.letters if i != index))
-        if self.rows and len(node.letters) == 2:
-            made = self._of_rows(left, right, first, second)
-            if made is not None:
-                return made
         one, other = self.text(left, first), self.text(right, second)
+        if self.rows and len(node.letters) == 2:
+            turned = self.text(right, second[::-1]), self.text(left, first[::-1])
+            over_rows, has_columns, has_rows = (axis_name(i) == self.rows for i in (index, second[1], first[0]))
+            if over_rows and left.letters != first and right.letters != second:  # from operands as they lie
+                return written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1])
+            if over_rows:
+                return written("{}.dot({})", one.within(Strength.CALL), other)
+            if has_columns:
+                return written("_columns({}, {})", one, other, needs=["_columns"])
+            if has_rows:
+                return written("_columns({}, {}).T", *turned, needs=["_columns"])
         parts = [one if isinstance(left, Contract) else one.within(Strength.POWER), other.within(Strength.POWER)]
         return replace(joined(" @ ", parts, Strength.PRODUCT), power=parts[0].power)
-
-    def _of_rows(self, left: Node, right: Node, first: Layout, second: Layout) -> Source | None:
-        """A product over the rows of a block, or one that has a column or a row for each of them."""
-        one, other = self.text(left, first), self.text(right, second)
-        turned = self.text(right, second[::-1]), self.text(left, first[::-1])
-        if axis_name(first[1]) == self.rows:
-            if left.letters != first and right.letters != second:  # the same product, from operands as they lie
-                return written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1])
-            return written("{}.dot({})", one.within(Strength.CALL), other)
-        if axis_name(second[1]) == self.rows:
-            return written("_columns({}, {})", one, other, needs=["_columns"])
-        if axis_name(first[0]) == self.rows:
-            return written("_columns({}, {}).T", *turned, needs=["_columns"])
-        return None
 
 
 def plain(value: Expr) -> Source:
