@@ -81,7 +81,9 @@ def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) ->
     if not (len(using) == 2 and {*using[0].letters} & {*using[1].letters} == gone):
         using = _absorbed(using)
     if len(using) == 1:
-        return _summed_group(using[0], gone, order)
+        (group,) = using
+        is_inner = len(group.above) == 2 and not group.below and len(group.letters) == len(gone) == 1  # of two vectors
+        return contraction(group.above, gone) if is_inner else _node(group, order, gone)
     nodes = [_node(g, order) for g in using]
     if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
         return _pair(nodes[0], nodes[1], gone, order)
@@ -92,9 +94,15 @@ def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) ->
 def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) -> Node:
     """A contraction of two; ``order`` says which comes first."""
     both = [i for i in left.letters if i in right.letters]
-    stack = sorted((i for i in both if i not in gone), key=lambda i: _place(i, order))
-    if _first(right, both, order) < _first(left, both, order):
-        left, right = right, left
+
+    def place(index: Idx) -> int:
+        return order.index(index) if index in order else len(order)
+
+    def first(node: Node) -> int:
+        return min((place(i) for i in node.letters if i not in both), default=len(order))
+
+    stack = sorted((i for i in both if i not in gone), key=place)
+    left, right = sorted((left, right), key=first)
     if not stack and len(gone) == 1 and not _leads(left, right, gone) and _leads(right, left, gone):
         left, right = right, left
     return _in_layout(contraction([left, right], gone), stack)
@@ -124,19 +132,3 @@ def _absorbed(using: Sequence[Product]) -> list[Product]:
         else:
             left[host] = _joined(left[host], group)
     return made
-
-
-def _summed_group(group: Product, gone: set[Idx], order: Sequence[Idx]) -> Node:
-    """One group summed over axes of its own; two vectors make an inner product."""
-    if len(group.above) == 2 and not group.below and len(group.letters) == len(gone) == 1:
-        return contraction(group.above, gone)
-    return _node(group, order, gone)
-
-
-def _first(node: Node, without: Collection[Idx], order: Sequence[Idx]) -> int:
-    """The place in ``order`` of the first index of a node that is not among ``without``."""
-    return min((_place(i, order) for i in node.letters if i not in without), default=len(order))
-
-
-def _place(index: Idx, order: Sequence[Idx]) -> int:
-    return order.index(index) if index in order else len(order)
