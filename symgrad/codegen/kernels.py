@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
+from typing import NamedTuple
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
+from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.schedule import Assignment
-from symgrad.functions import equal, step, where
+from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 
 
@@ -42,14 +43,24 @@ class weighted(Function):  # type: ignore[misc]
     """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
 
 
-MEANINGS: Mapping[type[Basic], Callable[..., Expr]] = {
-    logaddexp: lambda a, b: log(exp(a) + exp(b)),
-    sigmoid: lambda u: 1 / (1 + exp(-u)),
-    log1p: lambda u: log(1 + u),
-    expm1: lambda u: exp(u) - 1,
-    nonzero: lambda u: u,
-    weighted: Mul,
+class Kernel(NamedTuple):
+    """What a function means, and its calls for arrays and for single numbers, with {} for each argument."""
+
+    meaning: Callable[..., Expr]
+    numpy: str
+    python: str
+
+
+KERNELS: dict[type[Function], Kernel] = {
+    logaddexp: Kernel(lambda a, b: log(exp(a) + exp(b)), "np.logaddexp({}, {})", "_logaddexp({}, {})"),
+    sigmoid: Kernel(lambda u: 1 / (1 + exp(-u)), "_sigmoid({})", "_sigmoid({})"),
+    log1p: Kernel(lambda u: log(1 + u), "np.log1p({})", "_log1p({})"),
+    expm1: Kernel(lambda u: exp(u) - 1, "np.expm1({})", "_expm1({})"),
+    nonzero: Kernel(lambda u: u, "_nonzero({})", "_nonzero({})"),
+    weighted: Kernel(Mul, "_weighted({}, {})", "_weighted({}, {})"),
 }
+KNOWN: dict[type[Function], Meaning | Kernel] = {**MEANINGS, Abs: MEANINGS[absolute], **KERNELS}
+"""The functions that a target knows, or refuses by name; SymPy takes squares out of roots as absolute values."""
 
 
 def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
@@ -64,7 +75,7 @@ def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
 def meant(expr: Basic) -> Expr:
     """``expr`` with what these functions mean in their place."""
     made = rebuilt(expr, meant)
-    return MEANINGS[made.func](*made.args) if made.func in MEANINGS else made
+    return KERNELS[made.func].meaning(*made.args) if made.func in KERNELS else made
 
 
 def numbers_chosen(expr: Basic) -> Expr:

@@ -32,19 +32,18 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import parted
 from symgrad.codegen.hoist import hoisted
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
+from symgrad.codegen.kernels import KNOWN, expm1, log1p
 from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
 from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written
-from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, where
+from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
 
 # Calls, with {} for each argument.
 FUNCTIONS: dict[type[sympy.Function], str] = {
-    **{function: meaning.python for function, meaning in MEANINGS.items()},
-    sympy.Abs: MEANINGS[absolute].python,
+    **{function: known.python for function, known in KNOWN.items()},
     sympy.exp: "_exp({})",
     relu: "_larger({}, 0.0)",
     maximum: "_larger({}, {})",
@@ -54,10 +53,6 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
     equal: "(1.0 if {} == {} else 0.0)",
     expm1: "math.expm1({})",
     log1p: "math.log1p({})",
-    logaddexp: "_logaddexp({}, {})",
-    sigmoid: "_sigmoid({})",
-    nonzero: "_nonzero({})",
-    weighted: "_weighted({}, {})",
 }
 
 

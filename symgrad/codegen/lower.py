@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, S, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
@@ -17,16 +16,14 @@ from symgrad.codegen.array_program import Call, Delta, Diagonal, Largest, Layout
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import contracted
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, meant, nonzero, sigmoid, weighted
+from symgrad.codegen.kernels import KNOWN, meant, weighted
 from symgrad.errors import UnsupportedError
-from symgrad.functions import MEANINGS, selection
+from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.program import Program
 from symgrad.spelling import scientific
 from symgrad.sums import contract, has_delta
 
-KNOWN = {*MEANINGS, sympy.Abs, expm1, log1p, logaddexp, nonzero, sigmoid, weighted}
-"""The functions that a target knows, or refuses by name."""
 CLOSE = Rational(1, 1000)
 """Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""
 

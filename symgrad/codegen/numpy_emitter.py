@@ -34,7 +34,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import is_weighted, parted
 from symgrad.codegen.contraction import is_matrix_product, is_pair
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
+from symgrad.codegen.kernels import KNOWN
 from symgrad.codegen.memory import second_operand
 from symgrad.codegen.source_text import (
     INDENT,
@@ -50,21 +50,12 @@ from symgrad.codegen.source_text import (
     used,
     written,
 )
-from symgrad.functions import MEANINGS, absolute, selection
+from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 
 # Calls, with {} for each argument.
-ARRAY_FUNCTIONS: dict[type[sympy.Function], str] = {
-    **{function: meaning.numpy for function, meaning in MEANINGS.items()},
-    sympy.Abs: MEANINGS[absolute].numpy,  # SymPy takes squares out of roots whenever it meets them
-    expm1: "np.expm1({})",
-    log1p: "np.log1p({})",
-    logaddexp: "np.logaddexp({}, {})",
-    sigmoid: "_sigmoid({})",
-    nonzero: "_nonzero({})",
-    weighted: "_weighted({}, {})",
-}
-NUMBER_FUNCTIONS = {function: m.python for function, m in MEANINGS.items() if m.python.startswith("math.")}
+ARRAY_FUNCTIONS = {function: known.numpy for function, known in KNOWN.items()}
+NUMBER_FUNCTIONS = {function: known.python for function, known in MEANINGS.items() if known.python.startswith("math.")}
 
 
 @dataclass(frozen=True)

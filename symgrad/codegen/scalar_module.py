@@ -32,7 +32,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import parted, reading_order
 from symgrad.codegen.inputs import Inputs, held
-from symgrad.codegen.kernels import expm1, log1p, logaddexp, nonzero, sigmoid, weighted
+from symgrad.codegen.kernels import KNOWN, weighted
 from symgrad.codegen.lower import Lowering
 from symgrad.codegen.module import assembled
 from symgrad.codegen.names import free, python_name, python_names
@@ -57,22 +57,13 @@ from symgrad.codegen.source_text import (
     unpacked,
     written,
 )
-from symgrad.functions import MEANINGS, absolute, selection
+from symgrad.functions import selection
 from symgrad.notation import Array, places, replaced
 from symgrad.steps import Record
 
 # Calls, with {} for each argument.
-FUNCTIONS: dict[type[sympy.Function], str] = {
-    **{function: meaning.python for function, meaning in MEANINGS.items()},
-    sympy.Abs: MEANINGS[absolute].python,
-    sympy.exp: "_exp({})",
-    sympy.log: "_log({})",
-    expm1: "_expm1({})",
-    log1p: "_log1p({})",
-    logaddexp: "_logaddexp({}, {})",
-    sigmoid: "_sigmoid({})",
-    nonzero: "_nonzero({})",
-}
+FUNCTIONS = {function: known.python for function, known in KNOWN.items()}
+FUNCTIONS |= {sympy.exp: "_exp({})", sympy.log: "_log({})"}
 ZERO, ONE = Source("0"), Source("1")
 Place = Mapping[Idx, int]
 
