@@ -253,8 +253,9 @@ def test_numbers_that_cancel_stay_apart(name: str) -> None:
     function, shapes, given = WRITTEN[name]
     derivation = symgrad.derive(symgrad.loss(shapes=shapes, wrt=shapes[0], name="loss")(function))
     value, (gradient,) = derivation.to_numpy()(*given)
-    exact, (expected,) = derivation.to_numpy()(*(a.astype(float) for a in given))
-    assert value == pytest.approx(exact, rel=1e-6)
+    wide = [a.astype(float) for a in given]
+    _, (expected,) = derivation.to_numpy()(*wide)
+    assert value == pytest.approx(function(*wide), rel=1e-6)
     assert gradient == pytest.approx(expected, rel=1e-6)
 
 
