@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sympy import Expr, Rational, Sum, acos, asin, cosh, exp, log, sin, sinh, sqrt, tan
 
+import symgrad
 from symgrad.codegen.guarded import bounds_what_may_be_infinite, branches_guarded, guarded, weighted_guarded
 from symgrad.codegen.kernels import expm1, log1p, weighted
 from symgrad.codegen.schedule import Assignment
@@ -186,3 +188,11 @@ def test_what_may_overflow_is_weighted(name: str, function: type[Expr]) -> None:
     last = Assignment(L, given, is_output=True)
     assert branches_guarded([*before, last], ())[-1].rhs == expected
     assert branches_guarded([*before, last], ("v", "p"))[-1].rhs == given
+
+
+def test_a_sum_that_all_entries_share_is_not_guarded_for_each() -> None:
+    loss = symgrad.loss(shapes="X: N C, Y: N C one-hot", wrt="X")(
+        lambda X, Y: np.sum((np.sum(Y * np.cosh(X), axis=1) / np.sum(np.abs(np.sum(Y * np.cosh(X), axis=1)))) ** 2)
+    )
+    source = symgrad.derive(loss).to_source(check=False)
+    assert "_equal(" in source and "None, None]" not in source

@@ -181,6 +181,8 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
     def chosen(argument: Expr, other: Expr) -> Expr:
         return where(condition, *((argument, other) if holds else (other, argument)))
 
+    if isinstance(expr, Sum) and not free_indices(condition) <= free_indices(expr):
+        return expr  # it is the same for all entries
     made = rebuilt(expr, lambda part: _safe(part, condition, holds))
     if made.func in SAFE and array_names(made):
         return made.func(chosen(made.args[0], SAFE[made.func]))
