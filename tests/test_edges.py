@@ -315,3 +315,13 @@ def test_a_logsumexp_in_a_function() -> None:
     assert gradient == pytest.approx(np.array([[1, 0], [0, 0], third]), abs=1e-14)
     value, gradient = gradient_of(lambda S: np.sum(np.tanh(logsumexp(S, axis=1))), "S: N C", "S", S)
     assert value == pytest.approx(np.tanh(row)) and np.isfinite(gradient).all()
+
+
+def test_a_logsumexp_of_sums_of_exponentials() -> None:
+    x, W = np.array([0.0, 1]), np.array([[1000.0, 1], [900, 2], [-5, 0]])
+    z = W @ np.exp(x)
+    share = np.exp(z - np.max(z))
+    share /= np.sum(share)
+    value, gradient = gradient_of(lambda x, W: symgrad.array.logsumexp(W @ np.exp(x)), "x: D, W: C D", "x", x, W)
+    assert value == pytest.approx(np.max(z) + np.log(np.sum(np.exp(z - np.max(z)))))
+    assert gradient == pytest.approx(share @ W * np.exp(x))

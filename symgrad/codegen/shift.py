@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import product
 
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
+from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
@@ -104,13 +105,23 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
 
 
 def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
-    """The arrays that divide, or stand in logarithms, somewhere; and those of which they are made."""
+    """The arrays that divide, or stand in logarithms, somewhere; and those of which they are made but for exponents: a
+    shift is of use where its factor comes out."""
     kinds = (Indexed, Symbol)
     found = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
         if assignment.name in found:
-            found |= array_names(assignment.rhs)
+            found |= _outside_of_exponents(assignment.rhs)
     return found
+
+
+def _outside_of_exponents(expr: Basic) -> set[str]:
+    """The arrays in an expression, but for those in exponents alone."""
+    if isinstance(expr, exp):
+        return set()
+    if isinstance(expr, (Indexed, Symbol)):
+        return set(array_names(expr))
+    return set[str]().union(*map(_outside_of_exponents, expr.args))
 
 
 @lru_cache(maxsize=16384)
