@@ -364,3 +364,23 @@ def test_an_explanation_that_holds_at_the_first_points_alone_is_not_given(name: 
     loss, candidate, words = CHANCES[name]
     found = diagnosed(loss, candidate)
     assert not found.ok and not [e for e in found.explanations if words in e.words], found
+
+
+def test_what_overflows_at_a_large_size_alone_is_not_accused() -> None:
+    """Scores of attention grow with the number of features, and exp(100) is infinite in single precision."""
+    derivation = symgrad.derive(symgrad.LOSSES["attention_head"])
+
+    def naive(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
+        X, Wq, Wk, Wv, Y = (np.asarray(a, np.float32) for a in (X, Wq, Wk, Wv, Y))
+        Q, K, V = X @ Wq, X @ Wk, X @ Wv
+        root = np.float32(np.sqrt(Q.shape[1]))
+        with np.errstate(all="ignore"):
+            E = np.exp(Q @ K.T / root)
+            A = E / E.sum(axis=1, keepdims=True)
+            G = 2 * (A @ V - Y)
+            dA = G @ V.T
+            dE = A * (dA - (A * dA).sum(axis=1, keepdims=True)) / root
+            return X.T @ (dE @ K), X.T @ (dE.T @ Q), X.T @ (A.T @ G), dE @ K @ Wq.T + dE.T @ Q @ Wk.T + A.T @ G @ Wv.T
+
+    found = symgrad.diagnose(derivation, lambda *given: (lambda q, k, v, x: (x, q, k, v))(*naive(*given)))
+    assert found.ok, found

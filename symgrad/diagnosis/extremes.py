@@ -31,7 +31,7 @@ double precision does."""
 SCALES = tuple(float(s) for s in np.geomspace(1, 1e4, 41))
 DECADES, TINY = 3.0, -5.0
 """By how much inputs are stretched, each by itself or each of their entries, and all of them together."""
-SHORTER = (1.0, 0.5, 0.25, 0.1)  # of these decades, until nothing overflows
+SHORTER = (1.0, 0.5, 0.25, 0.1)  # of these decades, or of inputs at other sizes, until nothing overflows
 OFFSET, QUARTERS = 2.0**19, 4
 """What is added to an input rounded to quarters, so that differences are small beside it, the others being -1, 0 and 1:
 sums of a few products of such numbers are exact in single precision, and what is lost then is lost by the way of
@@ -156,7 +156,10 @@ def _other_sizes(record: Record, space: InputSpace, seed: int) -> Iterator[Place
     for sizes, attempt in product((*alone, *every), range(ATTEMPTS)):
         inputs = space.random(sizes, np.random.default_rng((seed, 3, attempt)), attempt % 2 == 1)
         shown = " x ".join(f"{axis} = {size}" for axis, size in sizes.items())
-        yield Place(f"at {shown}", Bench(record, sizes, inputs), "size")
+        benches = (Bench(record, sizes, space.enlarged(inputs, by)) for by in SHORTER)  # long sums are large
+        bench = next((bench for bench in benches if _largest_exponent(bench) <= max(MODERATE)), None)
+        if bench is not None:
+            yield Place(f"at {shown}", bench, "size")
 
 
 @dataclass(frozen=True)
