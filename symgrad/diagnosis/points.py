@@ -184,7 +184,7 @@ class Caller:
             return self.at(bench)
         except InputError as error:
             return str(error).removeprefix(f"{called(self.candidate)} ")
-        except Exception as error:
+        except Exception as error:  # whatever a function raises that was written for other sizes or values
             return raised(self.candidate, error)
 
 
