@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss, loss
-from symgrad.check.published import read_published
-from symgrad.check.witness import find_witness
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, RefutedError, SymgradError, UndefinedWarning, UnsupportedError
+from symgrad.evidence.input_search import find_witness
+from symgrad.evidence.published import read_published
 from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis

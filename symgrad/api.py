@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, Mark
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made

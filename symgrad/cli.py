@@ -24,8 +24,8 @@ from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.errors import InputError, RefutedError, SymgradError, UndefinedWarning, shown
 from symgrad.files import write_whole
+from symgrad.loss_lookup import candidate, find
 from symgrad.losses import LOSSES
-from symgrad.sources import candidate, find
 
 LOSS = "a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name"
 CANDIDATE = (
@@ -328,7 +328,7 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
 
 def _read(path: Path) -> str:
     """The text of a file, up to a letter more than is read of it: some files have no end."""
-    from symgrad.check.published import MOST_LETTERS
+    from symgrad.evidence.published import MOST_LETTERS
 
     try:
         with path.open(encoding="utf-8") as file:

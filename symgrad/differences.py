@@ -12,7 +12,7 @@ import numpy as np
 
 from symgrad.array.loss import Loss
 from symgrad.gradcheck import check_grad
-from symgrad.gradcheck.report import GradientCheck, Verdict
+from symgrad.gradcheck.verdicts import GradientCheck, Verdict
 from symgrad.program import Program
 from symgrad.sampling import Inputs, InputSpace, sample
 

@@ -12,9 +12,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.errors import ProgramError
 from symgrad.functions import absolute, clip, real
-from symgrad.legible import Legible
-from symgrad.letters import fresh_letter
+from symgrad.index_letters import fresh_letter
 from symgrad.notation import Array, array_names, entries, indices_of, name_of, renamed
+from symgrad.printable import Legible
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from symgrad.legible import visible
+from symgrad.printable import visible
 
 LONGEST_WORD, LONGEST_LINE = 200, 1000
 """Of a message, in letters: what is longer is told by its two ends."""

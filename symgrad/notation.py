@@ -20,7 +20,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection, varying
-from symgrad.legible import Legible
+from symgrad.printable import Legible
 
 # The letters that the field uses for an axis: the running index first, then the index of a derivative's
 # denominator, then spares for further sums.

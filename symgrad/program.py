@@ -13,8 +13,8 @@ from symgrad.canonical import spelled
 from symgrad.equations import Assumption, Definition, why_no_number
 from symgrad.errors import ProgramError, nested
 from symgrad.functions import selection
-from symgrad.legible import Legible
-from symgrad.letters import with_spares
+from symgrad.index_letters import with_spares
+from symgrad.names import entry_look, look
 from symgrad.notation import (
     Array,
     Axis,
@@ -26,7 +26,7 @@ from symgrad.notation import (
     unfolded,
     varying_names,
 )
-from symgrad.spelling import entry_look, look
+from symgrad.printable import Legible
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sympy import Add, Dummy
 from sympy.core.basic import Basic
 
-from symgrad.branches import leaves_out
 from symgrad.canonical import extent
 from symgrad.notation import replaced
+from symgrad.piecewise import leaves_out
 
 MOST_PARTS = 500
 """An expression with more is not asked: the time that SymPy takes doubles with each level of sums and powers."""

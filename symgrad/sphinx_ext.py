@@ -30,11 +30,11 @@ from symgrad.api import Derivation, derive
 from symgrad.check.marks import Level, Mark
 from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
+from symgrad.loss_lookup import find, written_in
 from symgrad.render.equation import Equation, closed_form, numbered
 from symgrad.render.formula import NAMESPACE
 from symgrad.render.html import lowered
 from symgrad.render.style import stylesheet
-from symgrad.sources import find, written_in
 
 STYLE = "symgrad.css"
 FINGERPRINT = "symgrad"  # what a page keeps in its metadata: with which symgrad it was made

@@ -9,8 +9,8 @@ from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
-from symgrad.legible import Legible
 from symgrad.notation import Array
+from symgrad.printable import Legible
 from symgrad.program import Program
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import symgrad.render
 from symgrad.functions import MEANINGS
+from symgrad.names import ACCENTS, GREEK, Word
 from symgrad.render import latex_printer
 from symgrad.render.latex import escaped
-from symgrad.spelling import ACCENTS, GREEK, Word
 
 RENDER = Path(symgrad.render.__file__).parent
 MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s`])")  # an escaped backtick is Markdown's

@@ -18,7 +18,7 @@ from classifier import LOSSES
 from sympy import Sum, log
 
 from symgrad.codegen import compile_source, to_numpy, to_source
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
 from symgrad.program import Program

@@ -10,8 +10,8 @@ from itertools import permutations
 
 import pytest
 
-from symgrad.check import algebra, atoms, sums
-from symgrad.check.atoms import (
+from symgrad.check.normal_form import algebra, atoms, sums
+from symgrad.check.normal_form.atoms import (
     AT_MOST_ONE,
     BINARY,
     EXACTLY_ONE,

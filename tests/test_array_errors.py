@@ -12,9 +12,10 @@ import pytest
 import sympy
 
 import symgrad
-from symgrad.array import elementwise, eye, one_hot, softmax, table
-from symgrad.array.numbers import exact
-from symgrad.array.shapes import parse_shapes
+from symgrad.array import elementwise, eye, one_hot, softmax
+from symgrad.array import numpy_table as table
+from symgrad.array.literals import exact
+from symgrad.array.shape_grammar import parse_shapes
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 
 Arrays = Any

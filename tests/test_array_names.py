@@ -14,7 +14,7 @@ import pytest
 
 import symgrad
 from symgrad.array import softmax
-from symgrad.array.names import sanitised
+from symgrad.array.bindings import sanitised
 
 Arrays = Any
 

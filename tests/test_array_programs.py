@@ -20,10 +20,10 @@ from symgrad.array.loss import Loss
 from symgrad.canonical import canonical
 from symgrad.cli import main
 from symgrad.codegen import compile_source
+from symgrad.engine.summation import split_sums
+from symgrad.loss_lookup import find
 from symgrad.notation import axis_name, renamed
 from symgrad.program import Program
-from symgrad.sources import find
-from symgrad.sums import split_sums
 
 CLASSIFIER = "X: N D, W: D C, b: C, Y: N C distribution"
 Arrays = Any

@@ -14,7 +14,7 @@ from sympy import Rational
 import symgrad
 from symgrad import array
 from symgrad.array.loss import Loss
-from symgrad.array.table import FUNCTIONS, name_of
+from symgrad.array.numpy_table import FUNCTIONS, name_of
 from symgrad.array.vocabulary import NAMES
 
 SIZES = {"N": 2, "D": 3, "C": 4}

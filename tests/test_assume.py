@@ -7,10 +7,10 @@ import pytest
 from sympy import Expr, Integer, KroneckerDelta, Sum, exp
 
 from symgrad.canonical import canonical
+from symgrad.engine.assume import _selects, use
 from symgrad.equations import Assumption, abbreviation, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, selection
 from symgrad.notation import Array
-from symgrad.passes.assume import _selects, use
 from symgrad.program import Program
 
 N, D, C, Y, Z, L, n, k, j, d = cl.N, cl.D, cl.C, cl.Y, cl.Z, cl.L, cl.n, cl.k, cl.j, cl.d

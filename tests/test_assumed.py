@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 from sympy import Integer, KroneckerDelta, Sum
 
-from symgrad.check.assumed import Entries, OneHot, Projection, choices, constraints
-from symgrad.check.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, NONNEGATIVE, SIGN, NoNormalForm
+from symgrad.check.assumptions import Entries, OneHot, Projection, choices, constraints
+from symgrad.check.normal_form.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, NONNEGATIVE, SIGN, NoNormalForm
 from symgrad.equations import Assumption, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array, Axis
 from symgrad.program import Program

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from symgrad.check import atoms
-from symgrad.check.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, FREE, NONNEGATIVE, ONE, SIGN, Atom
+from symgrad.check.normal_form import atoms
+from symgrad.check.normal_form.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, FREE, NONNEGATIVE, ONE, SIGN, Atom
 
 N, K = "n@N", "k@C"
 u, p = atoms.entry("u", (N, K), False), atoms.entry("p", (N,), True)

@@ -31,24 +31,24 @@ from symgrad.array.expression import parse
 from symgrad.budget import Budget, OverBudget, spend, uncounted, within
 from symgrad.canonical import canonical, extent
 from symgrad.check import prove
-from symgrad.check.algebra import prime_powers, rename_atom
-from symgrad.check.atoms import NoNormalForm, entry, exponential, logarithm, single
-from symgrad.check.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.marks import Level
-from symgrad.check.normal import Normaliser
-from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE
-from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE
-from symgrad.check.sums import _spelled
-from symgrad.derive import MOST_TERMS, derive_record
+from symgrad.check.normal_form.algebra import prime_powers, rename_atom
+from symgrad.check.normal_form.atoms import NoNormalForm, entry, exponential, logarithm, single
+from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.sums import _spelled
+from symgrad.check.numeric.fields import MOST_LEVELS, OutsideField, tower
+from symgrad.check.prove import MOST_OF_ALL, TERMS_A_LINE
+from symgrad.check.prove import MOST_TERMS as MOST_OF_A_LINE
+from symgrad.engine.derive import MOST_TERMS, derive_record
+from symgrad.engine.summation import multiplied_out
 from symgrad.equations import node
 from symgrad.errors import nested
 from symgrad.functions import step
 from symgrad.notation import Array, Axis
+from symgrad.piecewise import relation_of
 from symgrad.program import Program
-from symgrad.relations import relation_of
 from symgrad.render.text import expression_text
 from symgrad.signs import MOST_PARTS, is_known
-from symgrad.sums import multiplied_out
 
 N = Axis("N")
 x = Array("x", (N,), positive=True)
@@ -113,7 +113,7 @@ def work(program: Program, monkeypatch: pytest.MonkeyPatch) -> int:
         made.append(Budget(what, most))
         return made[-1]
 
-    monkeypatch.setattr(sys.modules["symgrad.derive"], "Budget", kept)
+    monkeypatch.setattr(sys.modules["symgrad.engine.derive"], "Budget", kept)
     derive_record(program, ("X",))
     return made[0].spent
 
@@ -188,7 +188,7 @@ def test_what_a_proof_may_cost() -> None:
 
 
 def test_all_lines_together_may_cost_no_more_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["symgrad.check.proof"], "MOST_OF_ALL", 100)
+    monkeypatch.setattr(sys.modules["symgrad.check.prove"], "MOST_OF_ALL", 100)
     marks = derive(parse("sum(exp(X)**2)", "X: N")).prove().marks
     assert any("the proof of all lines takes more than 100 terms of work" in mark.detail for mark in marks)
 

@@ -12,9 +12,9 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.chain.adjoints import _written_out_reason
-from symgrad.chain.partials import _collect_reason, _delta_reason, cancelled, divided_by
-from symgrad.derive import derive_record
+from symgrad.engine.adjoints import _written_out_reason
+from symgrad.engine.derive import derive_record
+from symgrad.engine.partials import _collect_reason, _delta_reason, cancelled, divided_by
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where
 from symgrad.notation import Array

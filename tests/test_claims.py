@@ -10,11 +10,11 @@ from classifier import softmax_cross_entropy
 from sympy import Expr, HadamardPower, Integer, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
 from symgrad.check import Level, prove
-from symgrad.check.claims import Claim, Line, claims, is_definition, topic
-from symgrad.check.divisors import Divisors, _shown
+from symgrad.check.definedness import Divisors, _shown
+from symgrad.check.lines import Claim, Line, claims, is_definition, topic
 from symgrad.check.marks import Mark
-from symgrad.check.proof import Prover
-from symgrad.derive import derive_record
+from symgrad.check.prove import Prover
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where
 from symgrad.notation import Array

@@ -21,10 +21,10 @@ from sympy import Function, Sum, exp, log, tanh
 
 import symgrad
 from symgrad.codegen import compile_source, to_numpy, to_source
-from symgrad.codegen.labels import labelled
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import Definition, abbreviation, node
 from symgrad.errors import InputError, UnsupportedError
+from symgrad.facts import labelled
 from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.steps import Record

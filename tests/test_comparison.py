@@ -6,11 +6,11 @@ import pytest
 from sympy import Expr, Integer, Sum, cos, cosh, exp, log, sin, sqrt, tanh
 
 from symgrad.check import Level, Mark, prove
-from symgrad.check.claims import Claim, claims
-from symgrad.check.comparison import differing_in
-from symgrad.check.fields import Field, is_missing
-from symgrad.check.instantiate import Instance
-from symgrad.check.truth import Truth
+from symgrad.check.at_shapes import differing_in
+from symgrad.check.lines import Claim, claims
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.fields import Field, is_missing
+from symgrad.check.numeric.reference import Truth
 from symgrad.equations import abbreviation, node
 from symgrad.functions import absolute, step, where
 from symgrad.notation import Array, Axis

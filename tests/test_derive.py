@@ -19,7 +19,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad import Array, InputError, Program, UnsupportedError, node
 from symgrad.canonical import canonical
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation
 from symgrad.notation import array_names, axis_name, bound_indices
 from symgrad.steps import Partial, Record, Step, Total, Value

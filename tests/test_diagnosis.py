@@ -14,10 +14,10 @@ from catalogue import derived
 from sympy import Sum, exp, tanh
 
 import symgrad
-from symgrad.derive import derive_record
-from symgrad.diagnosis.bench import adjoint_lines
+from symgrad.diagnosis.comparison_point import adjoint_lines
 from symgrad.diagnosis.hypotheses import derivative_line
-from symgrad.diagnosis.points import Taken, compared_at
+from symgrad.diagnosis.random_points import Taken, compared_at
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis

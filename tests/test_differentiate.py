@@ -23,11 +23,11 @@ from sympy import (
 )
 
 from symgrad.canonical import canonical
+from symgrad.engine.differentiate import check_known, differentiate, kinks
 from symgrad.equations import abbreviation, node
 from symgrad.errors import UnsupportedError
 from symgrad.functions import absolute, maximum, relu, step, where
 from symgrad.notation import Array
-from symgrad.passes.differentiate import check_known, differentiate, kinks
 from symgrad.program import Program
 
 N, D, C, X, W, Y, Z, n, k, j, d = cl.N, cl.D, cl.C, cl.X, cl.W, cl.Y, cl.Z, cl.n, cl.k, cl.j, cl.d

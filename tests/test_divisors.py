@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, KroneckerDelta, Piecewise, Rational, S, Sum, acos, asin, atanh, exp, log, sinh, sqrt, tan
 
-from symgrad.check.divisors import Divisors
+from symgrad.check.definedness import Divisors
 from symgrad.equations import abbreviation, node
 from symgrad.functions import absolute, relu, root, step, where
 from symgrad.notation import Array, Axis

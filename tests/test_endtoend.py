@@ -10,7 +10,7 @@ from programs import ZOO
 from sympy import Indexed, Integer, KroneckerDelta, Sum, sqrt
 
 from symgrad.check import check_end_to_end
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis

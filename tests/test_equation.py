@@ -8,7 +8,7 @@ import pytest
 from programs import ZOO
 
 import symgrad
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.errors import InputError
 from symgrad.render.equation import Equation, closed_form, numbered
 

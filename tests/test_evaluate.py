@@ -24,11 +24,11 @@ from sympy import (
     tanh,
 )
 
-from symgrad.check import evaluate
-from symgrad.check.evaluate import Evaluator, at_place
-from symgrad.check.fields import Field, OutsideDomain, OutsideField, Reals
-from symgrad.check.instantiate import Instance
-from symgrad.check.truth import Truth
+from symgrad.check.numeric import evaluate
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.evaluate import Evaluator, at_place
+from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
+from symgrad.check.numeric.reference import Truth
 from symgrad.functions import relu, selected, selection, where
 from symgrad.notation import Array
 from symgrad.steps import Record

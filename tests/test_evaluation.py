@@ -19,12 +19,12 @@ from programs import attention, label_smoothing, logistic, ridge, temperature
 from sympy import Expr, Indexed, Integer, Sum, cosh, exp, log
 
 import symgrad
-from symgrad.check.claims import claims
+from symgrad.check.lines import claims
 from symgrad.check.marks import Level
-from symgrad.check.proof import Prover, prove
+from symgrad.check.prove import Prover, prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.evaluation import COSH
-from symgrad.codegen.stable import evaluated
+from symgrad.codegen.stability import evaluated
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, bound_indices, sum_over

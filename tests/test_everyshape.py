@@ -8,9 +8,9 @@ from sympy import exp
 
 import symgrad
 from symgrad.check import Level, prove
-from symgrad.check.claims import Claim, claims
-from symgrad.check.everyshape import NormalFormProver
-from symgrad.derive import derive_record
+from symgrad.check.every_shape import NormalFormProver
+from symgrad.check.lines import Claim, claims
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node
 from symgrad.notation import Array
 from symgrad.program import Program

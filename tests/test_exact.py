@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, Float, Function, Integer, Pow, Rational, cosh, exp, log, pi, sin, sinh, sqrt, symbols, tanh
 
-from symgrad.check import exact
-from symgrad.check.exact import Field, NotExact
+from symgrad.check.numeric import exact
+from symgrad.check.numeric.exact import Field, NotExact
 from symgrad.functions import selected
 
 x, y, z = symbols("x y z", real=True)

@@ -8,10 +8,10 @@ import classifier as cl
 import pytest
 from sympy import HadamardPower, KroneckerDelta, MatMul, Sum, log
 
-from symgrad.check.claims import Claim, claims
-from symgrad.check.exactlines import ExactLines
-from symgrad.check.instantiate import Instance
-from symgrad.derive import derive_record
+from symgrad.check.lines import Claim, claims
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.exact_lines import ExactLines
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program

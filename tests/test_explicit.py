@@ -19,7 +19,7 @@ from sympy import Expr, ImmutableMatrix, Matrix, Rational, Sum, Symbol, exp, sqr
 
 from symgrad import derive, loss
 from symgrad.codegen import compile_source, to_numpy
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.explicit import Explicit, entries, explicit

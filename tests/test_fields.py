@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sympy import EulerGamma, Function, Integer, Rational, erf, isprime, oo, pi, sin, sqrt, sympify
 
-from symgrad.check.fields import (
+from symgrad.check.numeric.fields import (
     MISSING,
     SCALES,
     SMALL_PRIMES,

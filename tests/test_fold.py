@@ -10,15 +10,15 @@ from sympy import Add, Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, c
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.canonical import canonical
-from symgrad.check.normal import Normaliser
+from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.engine import fold as fold_module
+from symgrad.engine.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
+from symgrad.engine.rules import identities, rules_of
+from symgrad.engine.summation import multiplied_out
 from symgrad.equations import abbreviation, node
 from symgrad.functions import reciprocal, root
 from symgrad.notation import Array, sum_over
-from symgrad.passes import fold as fold_module
-from symgrad.passes.fold import collected, cost, fold, fold_sums, quotients_named, spread, tidy, unsigned
 from symgrad.program import Program
-from symgrad.rules import identities, rules_of
-from symgrad.sums import multiplied_out
 
 N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
 y, z, p = Y[n, k], Z[n, k], P[n, k]

@@ -11,7 +11,7 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad.check import ProofReport, prove
-from symgrad.check.normal import Normaliser
+from symgrad.check.normal_form.normalise import Normaliser
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import ProgramError
 from symgrad.notation import Array, Axis

@@ -18,14 +18,13 @@ from programs import ZOO, crammer_singer, relu_network
 from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
 
 import symgrad
-from symgrad.branches import is_indicator
 from symgrad.check import prove
-from symgrad.check.claims import claims
-from symgrad.check.endtoend import check_end_to_end
+from symgrad.check.brute_force import check_end_to_end
+from symgrad.check.lines import claims
 from symgrad.check.marks import Level
-from symgrad.check.proof import Prover
+from symgrad.check.prove import Prover
 from symgrad.codegen import compile_source, to_numpy, to_source
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import Definition, abbreviation, node
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 from symgrad.functions import (
@@ -45,6 +44,7 @@ from symgrad.functions import (
     where,
 )
 from symgrad.notation import Array, Axis, IndicesCoincide, renamed
+from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.render.latex import expression_latex
 from symgrad.render.mathml import expression_mathml

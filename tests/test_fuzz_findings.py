@@ -215,7 +215,7 @@ def test_a_shape_at_which_the_program_has_no_values() -> None:
 
 def test_a_line_names_each_shape_once() -> None:
     """The shapes of a program of one axis had (2) twice, and were tried twice."""
-    from symgrad.check.shapes import standard_shapes
+    from symgrad.check.at_shapes import standard_shapes
 
     program = Program("one_axis", (N,), (Array("x", (N,)),), (node(L[()], Sum(Array("x", (N,))[n], n)),), "L")
     shapes = standard_shapes(program)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import symgrad
 import symgrad.gradcheck
 from symgrad import InputError, check_grad
-from symgrad.gradcheck.report import Verdict
+from symgrad.gradcheck.verdicts import Verdict
 
 Array = Any
 RNG = np.random.default_rng(5)

@@ -11,8 +11,8 @@ from sympy import Expr, KroneckerDelta, Rational, Sum, exp, log, sqrt, sympify
 
 from symgrad.canonical import canonical
 from symgrad.check import grid
-from symgrad.check.claims import Claim, claims
 from symgrad.check.grid import NotCovered, count, tried_on_grid
+from symgrad.check.lines import Claim, claims
 from symgrad.equations import node
 from symgrad.notation import Array
 from symgrad.program import Program

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from symgrad import LOSSES, SymgradError, files, read_published
 from symgrad.array.expression import parse
-from symgrad.array.place import WIDTH, Place
+from symgrad.array.source_location import WIDTH, Place
 from symgrad.cli import main
 from symgrad.errors import LONGEST_LINE, shown
 

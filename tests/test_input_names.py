@@ -19,13 +19,13 @@ from sympy import Sum, exp, log
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.codegen import body, compile_source, runtime, scalar_runtime
-from symgrad.codegen.names import RESERVED
+from symgrad.codegen.identifiers import RESERVED
 from symgrad.differences import compare_with_differences
 from symgrad.equations import node
 from symgrad.errors import InputError
+from symgrad.names import is_alike
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.spelling import is_alike
 
 N, D = Axis("N"), Axis("D", letters="dea")
 SIZES = {"N": 3, "D": 2}

@@ -14,7 +14,7 @@ from sympy import Rational
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.array.numbers import exact
+from symgrad.array.literals import exact
 from symgrad.cli import main
 
 # --- numbers -------------------------------------------------------------------------------------------------------

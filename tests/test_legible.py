@@ -11,10 +11,10 @@ from sympy import Sum
 
 import symgrad
 from symgrad import Derivation, derive, rows_sum_to_one
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node
-from symgrad.legible import visible
 from symgrad.notation import Array, Axis
+from symgrad.printable import visible
 from symgrad.program import Program
 
 CONTROLS = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), *"\u200b\u200e\u2028\u202e\u2066\ufeff\ud800"]

@@ -8,7 +8,7 @@ from math import inf, log2
 import pytest
 from sympy import Add, Expr, Indexed, Integer, Poly, Rational, Sum, cos, fraction, sqrt, together
 
-from symgrad.check.magnitude import LARGEST_SIZE, MOST_DEGREE, Magnitude, is_modest, magnitude
+from symgrad.check.numeric.magnitudes import LARGEST_SIZE, MOST_DEGREE, Magnitude, is_modest, magnitude
 from symgrad.notation import Array, Axis, bound_indices
 
 N = Axis("N")

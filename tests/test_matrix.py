@@ -21,12 +21,12 @@ from sympy import (
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
-from symgrad.branches import Choice
 from symgrad.check.matrices import Entries
-from symgrad.check.normal import Normaliser
+from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.engine.matrix_form import to_matrix
 from symgrad.functions import step, where
 from symgrad.notation import Array
-from symgrad.passes.matrix import to_matrix
+from symgrad.piecewise import Choice
 
 N, D, C, X, W, b, Y, Z, n, k, d, j = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.n, cl.k, cl.d, cl.j
 m, c, e, i = N.index("m"), C.index("c"), D.index("e"), C.index("i")

@@ -18,9 +18,9 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad import Array, Derivation, Program, node
 from symgrad.check.meaning import write_out
-from symgrad.check.normal import Normaliser
+from symgrad.check.normal_form.normalise import Normaliser
 from symgrad.errors import SymgradError
-from symgrad.letters import fresh_letter
+from symgrad.index_letters import fresh_letter
 from symgrad.notation import entries, renamed
 from symgrad.steps import Record
 from trials.fuzz import direct, generate

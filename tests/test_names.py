@@ -16,14 +16,14 @@ from sympy import Sum
 
 import symgrad
 from symgrad.equations import Assumption, node
+from symgrad.names import entry_look, look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render.formula import ELEMENTS
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
 from symgrad.render.layout import layout
-from symgrad.render.names import Vocabulary, split_words
-from symgrad.spelling import entry_look, look
+from symgrad.render.symbols import Vocabulary, split_words
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -17,7 +17,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.canonical import canonical
 from symgrad.functions import selection
-from symgrad.letters import with_spares
+from symgrad.index_letters import with_spares
 from symgrad.notation import (
     Array,
     Axis,

@@ -48,8 +48,8 @@ from symgrad.errors import UnsupportedError
 from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.program import Program
 from symgrad.render import tree
-from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
+from symgrad.render.symbols import Vocabulary, vocabulary
 from symgrad.render.text import expression_text
 
 SIZES = {"N": 4, "D": 3, "C": 2}  # N is a square, so that its root is exact

@@ -16,9 +16,9 @@ from programs import ZOO
 from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol, Sum, sqrt
 
 from symgrad.check import prove
-from symgrad.check.claims import Claim, claims
+from symgrad.check.lines import Claim, claims
 from symgrad.check.marks import Level, Mark
-from symgrad.check.proof import Prover
+from symgrad.check.prove import Prover
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symgrad.check.recorded import BOUND, Comparison, compare, recorded_cases
+from symgrad.evidence.blog import BOUND, Comparison, compare, recorded_cases
 
 CASE = {
     "id": "one",

@@ -60,11 +60,11 @@ from sympy import (
 )
 
 import symgrad
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.notation import Array, Axis
 from symgrad.render.latex import escaped, expression_latex, sentence, to_latex
 from symgrad.render.layout import layout
-from symgrad.render.names import vocabulary
+from symgrad.render.symbols import vocabulary
 from symgrad.steps import Record
 
 RECORD = cross_entropy()

@@ -11,7 +11,7 @@ from programs import ZOO
 from records import LONG, MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n, scalar_adjoint
 from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
 
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.errors import UnsupportedError
 from symgrad.render.layout import layout
 from symgrad.render.mathml import expression_mathml, latex_to_mathml, to_mathml

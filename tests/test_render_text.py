@@ -64,7 +64,7 @@ from sympy import (
     tanh,
 )
 
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node
 from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
@@ -75,10 +75,10 @@ from symgrad.render.latex import expression_latex, to_latex
 from symgrad.render.layout import layout, reduction_words
 from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
-from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.phrases import mark_sign
 from symgrad.render.shapes import products
+from symgrad.render.symbols import vocabulary
 from symgrad.render.text import broken, expression_text, to_text
 from symgrad.steps import MatrixTotal, Record, Step, Total
 

@@ -10,11 +10,11 @@ import pytest
 from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, sqrt, tanh
 
 from symgrad.canonical import canonical
+from symgrad.engine.rules import Rule, identities, kernels, matches, nonzero_because, rules_of, shares, solved
 from symgrad.equations import Definition, abbreviation, node
 from symgrad.functions import relu, selection
 from symgrad.notation import Array
 from symgrad.program import Program
-from symgrad.rules import Rule, identities, kernels, matches, nonzero_because, rules_of, shares, solved
 
 N, D, C, X, Y, Z, S, P, L, n, d, k, j = cl.N, cl.D, cl.C, cl.X, cl.Y, cl.Z, cl.S, cl.P, cl.L, cl.n, cl.d, cl.k, cl.j
 m, c = N.index("m"), C.index("c")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, I, Idx, KroneckerDelta, Sum, Symbol, exp, oo
 
-from symgrad.check.sense import Notation
+from symgrad.check.wellformed import Notation
 from symgrad.equations import node
 from symgrad.functions import selection
 from symgrad.notation import Array, Axis

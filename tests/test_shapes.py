@@ -9,7 +9,7 @@ import pytest
 from sympy import Integer, Sum, exp
 
 from symgrad.check import shapes
-from symgrad.check.shapes import MOST_TERMS, SERIES, standard_shapes, terms
+from symgrad.check.at_shapes import MOST_TERMS, SERIES, standard_shapes, terms
 from symgrad.equations import abbreviation, node
 from symgrad.functions import selection
 from symgrad.notation import Array, Axis

@@ -9,9 +9,9 @@ import pytest
 from classifier import LOSSES, P
 from sympy import Expr, Rational, Sum, cos, exp, log, pi, sqrt
 
-from symgrad.check.claims import Claim, claims
-from symgrad.check.sight import Sight
-from symgrad.derive import derive_record
+from symgrad.check.at_shapes import Sight
+from symgrad.check.lines import Claim, claims
+from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program

@@ -40,14 +40,14 @@ from sympy import (
     tanh,
 )
 
-from symgrad.check.claims import Claim, claims
-from symgrad.check.exact import Field as ExactField
-from symgrad.check.exact import NotExact
-from symgrad.check.fields import tower
 from symgrad.check.grid import NotCovered, grid_of
+from symgrad.check.lines import Claim, claims
 from symgrad.check.marks import Level, Mark
-from symgrad.check.proof import Prover, prove
-from symgrad.derive import derive_record
+from symgrad.check.numeric.exact import Field as ExactField
+from symgrad.check.numeric.exact import NotExact
+from symgrad.check.numeric.fields import tower
+from symgrad.check.prove import Prover, prove
+from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric
 from symgrad.functions import absolute, clip, relu
 from symgrad.notation import Array, Axis

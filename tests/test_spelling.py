@@ -13,9 +13,9 @@ import symgrad
 from symgrad.array.expression import parse
 from symgrad.equations import node
 from symgrad.errors import ProgramError
+from symgrad.names import entry_look, is_alike, look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.spelling import entry_look, is_alike, look
 
 ALIKE = [
     ("A_1", "A1", "A1"),

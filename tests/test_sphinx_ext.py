@@ -304,8 +304,8 @@ def test_a_mistake_in_markdown(tmp_path: Path) -> None:
 # Without normal forms, the grid and exact arithmetic, a sine of an exponential is compared at random points.
 NUMERIC = """
 from symgrad.check import proof
-from symgrad.check.everyshape import NormalFormProver
-from symgrad.check.exactlines import ExactLines
+from symgrad.check.every_shape import NormalFormProver
+from symgrad.check.numeric.exact_lines import ExactLines
 
 NormalFormProver.prove = lambda *_: None
 proof.tried_on_grid = lambda _: None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sympy import Sum
 
-from symgrad.check.statements import problems
+from symgrad.check.wellformed import problems
 from symgrad.equations import node
 from symgrad.notation import Array, Axis
 from symgrad.program import Program

@@ -8,11 +8,11 @@ import pytest
 from classifier import softmax_cross_entropy
 from sympy import Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sinh, tanh
 
-from symgrad.check.evaluate import Evaluator
-from symgrad.check.fields import Field, OutsideField, Reals
-from symgrad.check.instantiate import Instance
 from symgrad.check.meaning import in_indices
-from symgrad.check.truth import Truth, exponential_depth, letters_of
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.evaluate import Evaluator
+from symgrad.check.numeric.fields import Field, OutsideField, Reals
+from symgrad.check.numeric.reference import Truth, exponential_depth, letters_of
 from symgrad.equations import DOMAINS, Definition, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program

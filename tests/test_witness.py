@@ -13,16 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symgrad.check import witness
-from symgrad.check.published import (
-    Published,
-    from_printed,
-    probabilities_possible,
-    read_published,
-    rows_sum_to_zero,
-    shapes_agree,
-)
-from symgrad.check.witness import (
+from symgrad.evidence import input_search as witness
+from symgrad.evidence.input_search import (
     Gradients,
     Variant,
     Witness,
@@ -31,6 +23,14 @@ from symgrad.check.witness import (
     expected_size,
     find_witness,
     witness_at,
+)
+from symgrad.evidence.published import (
+    Published,
+    from_printed,
+    probabilities_possible,
+    read_published,
+    rows_sum_to_zero,
+    shapes_agree,
 )
 
 BLOG_TEXT = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")

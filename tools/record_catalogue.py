@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.array.loss import Loss
-from symgrad.array.shapes import Shape
+from symgrad.array.shape_grammar import Shape
 from symgrad.losses import LOSSES
 
 Inputs = dict[str, Any]

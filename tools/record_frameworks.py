@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array.shapes import parse_shapes
+from symgrad.array.shape_grammar import parse_shapes
 from symgrad.frameworks.calls import KNOWN
 
 SIZES = {"N": 4, "C": 3}

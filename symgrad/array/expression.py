@@ -14,14 +14,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symgrad.array import vocabulary
+from symgrad.array.bindings import in_english
+from symgrad.array.literals import is_number
 from symgrad.array.loss import Loss
-from symgrad.array.names import in_english
-from symgrad.array.numbers import is_number
-from symgrad.array.place import Place, at_place, written_at
-from symgrad.array.shapes import parse_shapes
-from symgrad.array.table import REFUSED, refusal
+from symgrad.array.numpy_table import REFUSED, refusal
+from symgrad.array.shape_grammar import parse_shapes
+from symgrad.array.source_location import Place, at_place, written_at
 from symgrad.errors import InputError, ProgramError, SymgradError
-from symgrad.spelling import same_look
+from symgrad.names import same_look
 
 MOST_LETTERS = 10_000
 MOST_DEPTH = 50

@@ -17,7 +17,7 @@ from itertools import count
 from sympy import Expr, Integer
 from sympy.tensor.indexed import Idx
 
-from symgrad.array.place import Spot, at_place, spot
+from symgrad.array.source_location import Spot, at_place, spot
 from symgrad.canonical import extent
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Array, Axis

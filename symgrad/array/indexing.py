@@ -11,7 +11,7 @@ from sympy import Expr, Integer
 
 from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, places_of, shown
 from symgrad.array.labels import GATHER
-from symgrad.array.numbers import operand
+from symgrad.array.literals import operand
 from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 from symgrad.errors import ProgramError, UnsupportedError

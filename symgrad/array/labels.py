@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from sympy import Expr
 
+from symgrad.array.bindings import in_order
 from symgrad.array.elementwise import elementwise
 from symgrad.array.graph import Kind, Node, current
-from symgrad.array.names import in_order
 from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 

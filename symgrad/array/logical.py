@@ -10,7 +10,7 @@ import numpy as np
 from symgrad.array.elementwise import SIGNS
 from symgrad.array.graph import Kind, Node, shown
 from symgrad.array.labels import GATHER
-from symgrad.array.numbers import is_number
+from symgrad.array.literals import is_number
 from symgrad.errors import UnsupportedError
 
 LOGICAL = {np.logical_and, np.bitwise_and, np.logical_or, np.bitwise_or, np.logical_not, np.invert}

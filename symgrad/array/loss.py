@@ -13,17 +13,17 @@ from sympy import Expr
 
 from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
 from symgrad.array.indexing import Chosen
-from symgrad.array.lower import lower
-from symgrad.array.numbers import exact, is_number, operand
-from symgrad.array.place import Spot, at_place, defined_at
-from symgrad.array.run import run
-from symgrad.array.shapes import ASSUMPTIONS, Shape, parse_shapes
+from symgrad.array.literals import exact, is_number, operand
+from symgrad.array.shape_grammar import ASSUMPTIONS, Shape, parse_shapes
+from symgrad.array.source_location import Spot, at_place, defined_at
 from symgrad.array.symbolic import Labels, Symbolic
+from symgrad.array.to_program import lower
+from symgrad.array.tracer import run
 from symgrad.equations import DOMAINS, Assumption, in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import InputError, ProgramError, SymgradError, nested
+from symgrad.names import same_look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.spelling import same_look
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from symgrad.array.place import is_ours
+from symgrad.array.source_location import is_ours
 
 
 class Overlay:

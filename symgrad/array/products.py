@@ -10,7 +10,7 @@ import numpy as np
 from sympy import Expr, KroneckerDelta, Mul
 
 from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, mismatch, shown
-from symgrad.array.numbers import operand
+from symgrad.array.literals import operand
 from symgrad.array.reductions import summed
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Axis

@@ -13,9 +13,9 @@ from symgrad.array import elementwise as entry
 from symgrad.array import reductions
 from symgrad.array.graph import Node, current
 from symgrad.array.labels import entrywise
-from symgrad.array.numbers import operand
-from symgrad.array.place import located
+from symgrad.array.literals import operand
 from symgrad.array.products import eye_of
+from symgrad.array.source_location import located
 from symgrad.array.symbolic import Labels, Symbolic, axis_of, look, plain, refuse
 from symgrad.errors import UnsupportedError
 from symgrad.functions import relu as relu_of

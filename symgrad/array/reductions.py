@@ -12,7 +12,7 @@ from sympy import Expr, Mul, Sum, exp, log, sqrt
 
 from symgrad.array.elementwise import distance_of, elementwise, power_of
 from symgrad.array.graph import Entries, Indices, Kind, Node, constant, make, place_of, places_of
-from symgrad.array.numbers import exact, operand
+from symgrad.array.literals import exact, operand
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over

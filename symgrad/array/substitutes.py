@@ -15,7 +15,7 @@ from symgrad.array import public
 from symgrad.array.elementwise import SCIPY
 from symgrad.array.graph import current, size
 from symgrad.array.indexing import constant_array
-from symgrad.array.place import located
+from symgrad.array.source_location import located
 from symgrad.array.symbolic import Symbolic, axis_of, positions, refuse
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from symgrad.array import public
+from symgrad.array.numpy_table import FUNCTIONS, name_of
 from symgrad.array.substitutes import INSTEAD, special
 from symgrad.array.symbolic import Symbolic
-from symgrad.array.table import FUNCTIONS, name_of
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {

@@ -36,15 +36,15 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Rational, Sum, S
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical, extent
-from symgrad.check.claims import Claim
-from symgrad.check.evaluate import Evaluator
-from symgrad.check.everyshape import descendants
-from symgrad.check.fields import BITS, Field, OutsideDomain, OutsideField, tower
+from symgrad.check.every_shape import descendants
+from symgrad.check.lines import Claim
 from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
+from symgrad.check.numeric.evaluate import Evaluator
+from symgrad.check.numeric.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.errors import SymgradError
-from symgrad.extent import extent_written_out
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
+from symgrad.sizes import extent_written_out
 
 LEVELS = 2
 """Of the tower of prime fields: one exponential above another."""

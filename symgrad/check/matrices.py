@@ -32,11 +32,11 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
-from symgrad.branches import Choice
-from symgrad.check.atoms import OWN
+from symgrad.check.normal_form.atoms import OWN
 from symgrad.errors import SymgradError, UnsupportedError
 from symgrad.functions import where
 from symgrad.notation import Array, Axis, axis_name
+from symgrad.piecewise import Choice
 
 Shape = tuple[str | None, str | None]
 """The axes of rows and columns by name; None stands for a single row or column."""

@@ -13,7 +13,7 @@ from functools import lru_cache
 from sympy import Add, Derivative, Expr, Indexed, Mul, Sum, Symbol, sympify
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.atoms import OWN, NoNormalForm
+from symgrad.check.normal_form.atoms import OWN, NoNormalForm
 from symgrad.equations import Definition
 from symgrad.notation import (
     Array,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from symgrad.codegen.arguments import Inputs, held
 from symgrad.codegen.array_program import Assign, Node, walk
 from symgrad.codegen.hoist import hoisted
-from symgrad.codegen.inputs import Inputs, held
+from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.memory import in_place
-from symgrad.codegen.names import free, part_name
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
 from symgrad.codegen.plan import Plan, Section
 from symgrad.codegen.source_text import Source, used, written

@@ -24,13 +24,13 @@ from symgrad.codegen.loop_plan import LoopPlan
 from symgrad.codegen.plan import Lowered, scalar_program
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import Shift, written_out
-from symgrad.codegen.stable import Evaluated, Rewriting, evaluated
+from symgrad.codegen.stability import Evaluated, Rewriting, evaluated
+from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node
-from symgrad.letters import fresh_letter, lettered
+from symgrad.index_letters import fresh_letter, lettered
 from symgrad.notation import Array, array_names, axis_name, free_indices, indices_of, name_of, renamed, replaced
 from symgrad.program import Program
 from symgrad.steps import Largest, Record, Step, Total, Value
-from symgrad.sums import ordered_sums
 
 CHOICE = "any number will do; this keeps exponents ≤ 0"
 MULTIPLIED = "above and below times one exponential; the code takes the side with exponents ≤ 0"

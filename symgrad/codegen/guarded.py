@@ -14,12 +14,12 @@ import sympy
 from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.branches import is_indicator, may_be_infinite
 from symgrad.codegen.kernels import expm1, log1p, rebuilt, weighted
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
+from symgrad.piecewise import is_indicator, may_be_infinite
 
 OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
 BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)

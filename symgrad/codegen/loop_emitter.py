@@ -32,9 +32,9 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.build import parted
 from symgrad.codegen.hoist import hoisted
+from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.kernels import KNOWN, expm1, log1p
 from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
-from symgrad.codegen.names import free, part_name
 from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.arguments import Inputs
 from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
-from symgrad.codegen.inputs import Inputs
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_plan import LoopPlan
 from symgrad.codegen.nests import fused, within

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from symgrad.codegen.inputs import held
+from symgrad.codegen.arguments import held
 from symgrad.codegen.loop_kernels import SMALL, Kernels
 from symgrad.codegen.module import assembled
 from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests

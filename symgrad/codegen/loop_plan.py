@@ -8,7 +8,7 @@ from dataclasses import replace
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import Assign, Contract, Load, Node, loads, mapped, number, size
-from symgrad.codegen.names import free, part_name
+from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.nests import nests, sums_apart
 from symgrad.codegen.plan import Plan
 from symgrad.notation import axis_name

@@ -17,12 +17,12 @@ from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
 from symgrad.codegen.contraction import contracted
 from symgrad.codegen.kernels import KNOWN, meant, weighted
+from symgrad.engine.summation import contract, has_delta
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection
+from symgrad.names import scientific
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.program import Program
-from symgrad.spelling import scientific
-from symgrad.sums import contract, has_delta
 
 CLOSE = Rational(1, 1000)
 """Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""

@@ -12,13 +12,13 @@ from dataclasses import replace
 from sympy import Add, Expr, Indexed, Mul, S, Sum, exp
 from sympy.core.basic import Basic
 
-from symgrad.branches import is_indicator
 from symgrad.codegen.guarded import is_mask, is_whole
 from symgrad.codegen.kernels import rebuilt
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.functions import equal, where
 from symgrad.notation import array_names, bound_indices, free_indices, name_of, sum_over
+from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 
 

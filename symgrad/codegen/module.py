@@ -10,8 +10,8 @@ from functools import cache
 from types import ModuleType
 
 from symgrad.codegen import runtime
+from symgrad.codegen.arguments import Inputs, chained
 from symgrad.codegen.body import Body
-from symgrad.codegen.inputs import Inputs, chained
 from symgrad.codegen.source_text import (
     INDENT,
     Source,

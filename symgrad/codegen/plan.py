@@ -9,20 +9,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sympy import Expr, S, Symbol, preorder_traversal
+from sympy import Expr, S, Sum, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.build import reduced
 from symgrad.codegen.guarded import bounds_what_may_be_infinite
+from symgrad.codegen.identifiers import RESERVED, free, python_names
 from symgrad.codegen.kernels import numbers_chosen, weighted
-from symgrad.codegen.labels import gaps, labelled
 from symgrad.codegen.lower import Lowering
 from symgrad.codegen.memory import owns_memory
-from symgrad.codegen.names import RESERVED, free, python_names
 from symgrad.codegen.repeated import repeats_named
 from symgrad.codegen.rows import blocks_of
 from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.stable import evaluated
+from symgrad.codegen.stability import evaluated
+from symgrad.equations import Assumption
+from symgrad.facts import labelled
 from symgrad.notation import array_names
 from symgrad.steps import Record
 
@@ -183,3 +184,20 @@ def _used_once(assignments: Iterable[Assignment]) -> set[str]:
     parts = (part for a in assignments for part in preorder_traversal(a.rhs))
     uses = Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
     return {a.name for a in assignments if a.is_helper and (a.is_output or uses[a.name] == 1)}
+
+
+def gaps(assumption: Assumption) -> list[Expr]:
+    """Expressions that are zero just where an assumption holds, none of more axes than its array; none of a domain,
+    which is tested on its own (see ``domain_checks``).
+
+    That the product of any two entries of a row is zero, and each entry 0 or 1, is said by the entries and their sum:
+    this, too, is then 0 or 1.
+    """
+    left = assumption.lhs
+    if assumption.domain:
+        return []
+    if not assumption.is_one_hot:
+        return [left - assumption.rhs]
+    one, other = left.args
+    total = Sum(one, *(i for i in one.indices if i not in other.indices))
+    return [one**2 - one, total**2 - total]

@@ -13,8 +13,8 @@ from dataclasses import replace
 from sympy import Add, Expr, Indexed, Mul, Pow, powsimp
 from sympy.core.basic import Basic
 
+from symgrad.codegen.identifiers import free
 from symgrad.codegen.kernels import rebuilt
-from symgrad.codegen.names import free
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.notation import array_names, entry_of, free_indices

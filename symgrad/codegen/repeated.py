@@ -11,8 +11,8 @@ from sympy import Add, Expr, Function, Indexed, Mul, Pow, Sum, preorder_traversa
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.identifiers import part_name
 from symgrad.codegen.kernels import rebuilt, weighted
-from symgrad.codegen.names import part_name
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
 from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced

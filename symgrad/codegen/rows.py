@@ -16,14 +16,14 @@ from sympy import Add, Expr, Mul, Sum
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.names import free
+from symgrad.codegen.identifiers import free
 from symgrad.codegen.schedule import Assignment
 from symgrad.codegen.shift import written_out
+from symgrad.engine.summation import ordered_sums
 from symgrad.equations import Assumption
 from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices
 from symgrad.program import Program
-from symgrad.sums import ordered_sums
 
 
 @dataclass(frozen=True)

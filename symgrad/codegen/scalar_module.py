@@ -13,6 +13,7 @@ from sympy import Integer, Mul, Rational
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import scalar_runtime
+from symgrad.codegen.arguments import Inputs, held
 from symgrad.codegen.array_program import (
     Call,
     Contract,
@@ -31,11 +32,10 @@ from symgrad.codegen.array_program import (
     numbered,
 )
 from symgrad.codegen.build import parted, reading_order
-from symgrad.codegen.inputs import Inputs, held
+from symgrad.codegen.identifiers import free, python_name, python_names
 from symgrad.codegen.kernels import KNOWN, weighted
 from symgrad.codegen.lower import Lowering
 from symgrad.codegen.module import assembled
-from symgrad.codegen.names import free, python_name, python_names
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.plan import checks, scalar_program
 from symgrad.codegen.schedule import schedule

@@ -10,7 +10,7 @@ from sympy import Expr, Indexed, KroneckerDelta, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.names import fresh
+from symgrad.codegen.identifiers import fresh
 from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total

@@ -16,7 +16,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.codegen.names import fresh
+from symgrad.codegen.identifiers import fresh
 from symgrad.codegen.schedule import Assignment, entries_in
 from symgrad.notation import (
     array_names,

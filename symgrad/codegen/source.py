@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from symgrad.codegen.identifiers import RESERVED
 from symgrad.codegen.module import ROWS, module
-from symgrad.codegen.names import RESERVED
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
-from symgrad.extent import check_sizes
+from symgrad.sizes import check_sizes
 from symgrad.steps import Record
 
 _serial = count()

@@ -13,7 +13,7 @@ from enum import IntEnum
 from sympy import Function
 
 from symgrad.errors import UnsupportedError
-from symgrad.legible import visible
+from symgrad.printable import visible
 
 INDENT, WIDTH = "    ", 110
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 
-from symgrad.branches import leaves_out
 from symgrad.codegen.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.codegen.schedule import Assignment
 from symgrad.notation import array_names, name_of
+from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 
 

@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 from sympy import Sum
 
-from symgrad.check.fields import OutsideDomain, OutsideField
-from symgrad.diagnosis.bench import Bench, NotHere, adjoint_lines
+from symgrad.check.numeric.fields import OutsideDomain, OutsideField
+from symgrad.diagnosis.agreement import AS_IT_IS, Factor, Fit, Matcher, Ratios, equal
+from symgrad.diagnosis.comparison_point import Bench, NotHere, adjoint_lines
 from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
-from symgrad.diagnosis.match import AS_IT_IS, Factor, Fit, Matcher, Ratios, equal
 from symgrad.diagnosis.result import Explanation, gradients_are
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text, step_text

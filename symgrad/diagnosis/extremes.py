@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from sympy import exp
 
-from symgrad.check.fields import OutsideDomain
-from symgrad.diagnosis.bench import Bench
-from symgrad.diagnosis.match import largest
-from symgrad.diagnosis.points import Caller, Candidate, sizes_at
+from symgrad.check.numeric.fields import OutsideDomain
+from symgrad.diagnosis.agreement import largest
+from symgrad.diagnosis.comparison_point import Bench
 from symgrad.diagnosis.precision import OFTEN, Rounding, deviation_of, gradients_in, is_finite
+from symgrad.diagnosis.random_points import Caller, Candidate, sizes_at
 from symgrad.diagnosis.result import Deviation, gradients_are, unlike
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text

@@ -9,10 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from symgrad.derive import derive_record
-from symgrad.diagnosis.bench import Bench
+from symgrad.diagnosis.comparison_point import Bench
+from symgrad.engine.derive import derive_record
+from symgrad.facts import probabilities
 from symgrad.notation import array_names
-from symgrad.probabilities import probabilities
 from symgrad.program import Program
 from symgrad.render.text import name_text
 from symgrad.sampling.tape import Arrays

@@ -5,8 +5,10 @@ The parts that decide stand in ``symgrad.check``; here they are given derivation
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -14,11 +16,10 @@ from sympy import Add, Expr, Integer, Mul, Rational, Sum
 from sympy.tensor.indexed import Idx
 
 from symgrad.api import Derivation
-from symgrad.check.endtoend import check_end_to_end
-from symgrad.check.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
-from symgrad.check.recorded import BOUND, compare, recorded_cases
-from symgrad.check.witness import Variant, Witness, evidence, expected_size, find_witness, witness_at
+from symgrad.check.brute_force import check_end_to_end
 from symgrad.codegen import to_numpy
+from symgrad.evidence.input_search import Variant, Witness, evidence, expected_size, find_witness, witness_at
+from symgrad.evidence.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.evidence.report import Item, Row, Section, proof_items
 from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
@@ -154,3 +155,36 @@ def _with_adjoint(derivation: Derivation, index: Expr) -> Callable[..., tuple[np
     record = derivation.record
     adjoints: Mapping[str, Any] = record.adjoints | {"Z": replace(record.adjoints["Z"], index=index)}
     return _gradients(to_numpy(replace(record, adjoints=dict(adjoints))))
+
+
+BOUND = 1e-12  # max-norm relative error in float64
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One recorded run: the largest error of loss, dW and db, each relative to its own largest entry."""
+
+    id: str
+    error: float
+
+    @property
+    def ok(self) -> bool:
+        return self.error <= BOUND
+
+
+def recorded_cases() -> list[dict[str, Any]]:
+    """The recorded runs of the package."""
+    text = (files("symgrad") / "data" / "recorded.json").read_text(encoding="utf-8")
+    cases: list[dict[str, Any]] = json.loads(text)["cases"]
+    return cases
+
+
+def compare(function: Callable[..., Any], case: Mapping[str, Any]) -> Comparison:
+    """``function`` (X, W, b, Y -> loss and gradients) at the inputs of one recorded run."""
+    loss, gradients = function(*(np.array(case[name], dtype=np.float64) for name in ("x", "w", "b", "y")))
+    found = {"loss": loss, "dW": gradients.W, "db": gradients.b}
+    errors = []
+    for name, value in found.items():
+        expected = np.asarray(case["results"][name])
+        errors.append(float(np.max(np.abs(value - expected)) / np.max(np.abs(expected))))
+    return Comparison(case["id"], max(errors) if not any(np.isnan(errors)) else float("inf"))

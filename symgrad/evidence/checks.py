@@ -12,14 +12,14 @@ import numpy as np
 
 from symgrad.api import derive
 from symgrad.array.loss import Loss
-from symgrad.check.fields import OutsideField
-from symgrad.check.published import read_published
+from symgrad.check.numeric.fields import OutsideField
 from symgrad.diagnosis import diagnose
 from symgrad.differences import LARGE, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.evidence.blog import PUBLISHED, section
 from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers
+from symgrad.evidence.published import read_published
 from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_items
 from symgrad.evidence.runs import losses_with_runs, run_items
 from symgrad.evidence.values import derived, evaluated

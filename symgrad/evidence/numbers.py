@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.check.published import FLOAT32_EPSILON
 from symgrad.evidence.library import KNOWN, Numbers, Wrong, entries
+from symgrad.evidence.published import FLOAT32_EPSILON
 from symgrad.evidence.report import Item
 from symgrad.evidence.values import computed, evaluated, given
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.check.fields import OutsideDomain, OutsideField
-from symgrad.example.points import SIZES, TURNS, Point, clean, floats, point_of
+from symgrad.check.numeric.fields import OutsideDomain, OutsideField
+from symgrad.example.small_inputs import SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.exhibits import Example, Quantity
 from symgrad.notation import Array, indices_of
 from symgrad.sampling import InputSpace, Spot, possible

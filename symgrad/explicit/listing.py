@@ -8,14 +8,14 @@ from dataclasses import replace
 from sympy import Expr, MatrixBase, Symbol
 
 from symgrad.equations import Assumption
-from symgrad.explicit.matrices import Explicit
+from symgrad.explicit.sized import Explicit
 from symgrad.render.latex import escaped
 from symgrad.render.latex import sentence as latex_sentence
 from symgrad.render.latex_printer import LatexPrinter
-from symgrad.render.names import UNKNOWN_RANK, Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.phrases import sentence
 from symgrad.render.printer import Printer
+from symgrad.render.symbols import UNKNOWN_RANK, Vocabulary, vocabulary
 from symgrad.render.text_printer import TextPrinter
 
 Show = Callable[[Expr], str]

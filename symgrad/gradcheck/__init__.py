@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from symgrad.errors import InputError
+from symgrad.gradcheck.entry_search import Search
 from symgrad.gradcheck.point import Point, copies, kind, precision, unchanged
-from symgrad.gradcheck.report import GradientCheck
-from symgrad.gradcheck.search import Search
+from symgrad.gradcheck.verdicts import GradientCheck
 
 REAL = "fiu"  # kinds of numbers, as NumPy has them
 

@@ -9,9 +9,9 @@ from symgrad.render.formula import latex_to_mathml
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
 from symgrad.render.mathml import MathPrinter
-from symgrad.render.names import Vocabulary, leaf_name
 from symgrad.render.page import Line
 from symgrad.render.printer import Printer
+from symgrad.render.symbols import Vocabulary, leaf_name
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node, Slope
 from symgrad.steps import Record

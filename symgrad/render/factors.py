@@ -9,9 +9,9 @@ from math import gcd, lcm, prod
 from sympy import Expr, Integer, Number, Rational, S
 from sympy.tensor.indexed import Idx
 
+from symgrad.names import scientific
 from symgrad.render import tree
 from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
-from symgrad.spelling import scientific
 
 
 @dataclass(frozen=True)

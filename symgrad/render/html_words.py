@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from symgrad.names import spelled, word
 from symgrad.render.formula import NAMESPACE, element, escaped, markup
 from symgrad.render.latex_printer import letters as letters_latex
 from symgrad.render.latex_printer import matrix_name
 from symgrad.render.mathml import MathPrinter
-from symgrad.render.names import Vocabulary, split_words
 from symgrad.render.page import Line
 from symgrad.render.shapes import ProductShapes, Shape
+from symgrad.render.symbols import Vocabulary, split_words
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Node
-from symgrad.spelling import spelled, word
 
 EQUALS = "<mo>=</mo>"
 

@@ -16,8 +16,8 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.notation import axis_name
 from symgrad.render import tree
-from symgrad.render.names import Vocabulary, leaf_indices, leaf_name
 from symgrad.render.shapes import contracts
+from symgrad.render.symbols import Vocabulary, leaf_indices, leaf_name
 
 Key = tuple[Any, ...]
 

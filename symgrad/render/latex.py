@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sympy.core.basic import Basic
 
+from symgrad.names import GREEK
 from symgrad.program import Program
 from symgrad.render import phrases
 from symgrad.render.latex_printer import LatexPrinter, is_set, letters, matrix_name, size_latex
 from symgrad.render.layout import layout
-from symgrad.render.names import Vocabulary, is_symbol, split_words, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import Shape
+from symgrad.render.symbols import Vocabulary, is_symbol, split_words, vocabulary
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
-from symgrad.spelling import GREEK
 from symgrad.steps import Record
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}

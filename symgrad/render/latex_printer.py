@@ -15,13 +15,13 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 
 from symgrad.functions import MEANINGS, selection
+from symgrad.names import GREEK, LATIN, Word, scientific, word
 from symgrad.notation import axis_name
 from symgrad.render import tree
 from symgrad.render.keys import leaves
-from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import Shape, shape
-from symgrad.spelling import GREEK, LATIN, Word, scientific, word
+from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}

@@ -17,7 +17,6 @@ from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, axis_name, bound_indices
 from symgrad.program import Program
 from symgrad.render.letters import axis_rows, table_entry
-from symgrad.render.names import Vocabulary, vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import (
     EVALUATION,
@@ -32,6 +31,7 @@ from symgrad.render.page import (
     warning_words,
 )
 from symgrad.render.shapes import products, shape
+from symgrad.render.symbols import Vocabulary, vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value

@@ -8,10 +8,10 @@ from sympy import Expr
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.letters import fresh_letter
+from symgrad.index_letters import fresh_letter
 from symgrad.notation import Array, axis_name
 from symgrad.program import Program
-from symgrad.render.names import Vocabulary, index_letter
+from symgrad.render.symbols import Vocabulary, index_letter
 from symgrad.steps import Largest, Partial, Record, Step, Total, Value
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from symgrad.render import phrases
 from symgrad.render.latex_printer import LatexPrinter, letters, matrix_name, size_latex
-from symgrad.render.names import is_symbol, split_words
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
+from symgrad.render.symbols import is_symbol, split_words
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Node
 

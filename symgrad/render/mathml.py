@@ -11,10 +11,10 @@ from symgrad.program import Program
 from symgrad.render import phrases
 from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter, letters, size_latex
-from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CONVENTIONS, GRADIENTS, AssumptionRow, Line, Page
 from symgrad.render.shapes import Shape
+from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record

@@ -12,9 +12,8 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from symgrad.branches import Choice
 from symgrad.functions import reciprocal, root
-from symgrad.relations import relation_of
+from symgrad.piecewise import Choice, relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors
 from symgrad.render.keys import Keys

@@ -24,12 +24,12 @@ from sympy.tensor.indexed import Idx
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
-from symgrad.relations import relation_of
+from symgrad.piecewise import relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
 from symgrad.render.keys import Keys
 from symgrad.render.matrix_order import MATRICES
-from symgrad.render.names import Vocabulary
+from symgrad.render.symbols import Vocabulary
 
 
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:

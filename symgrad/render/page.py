@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from symgrad.render.letters import AxisRow
-from symgrad.render.names import Vocabulary
 from symgrad.render.shapes import ProductShapes, Shape
+from symgrad.render.symbols import Vocabulary
 from symgrad.render.tree import Cases, Indicator, Node, contains
 
 GRADIENTS = "The gradients"

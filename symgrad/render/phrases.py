@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from symgrad.render.names import Vocabulary, split_words
+from symgrad.names import spelled, word
 from symgrad.render.page import AssumptionRow, Line, Page
+from symgrad.render.symbols import Vocabulary, split_words
 from symgrad.render.tree import Node
-from symgrad.spelling import spelled, word
 
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TICKED = ("every shape", "exactly", "randomised", "numerically")

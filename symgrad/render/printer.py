@@ -9,7 +9,7 @@ from typing import ClassVar
 from sympy import MatrixExpr, S
 
 from symgrad.render import tree
-from symgrad.render.names import Vocabulary
+from symgrad.render.symbols import Vocabulary
 
 CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
 _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor without brackets

@@ -9,16 +9,16 @@ from textwrap import wrap
 
 from sympy.core.basic import Basic
 
+from symgrad.names import spelled, word
 from symgrad.program import Program
 from symgrad.render import phrases
 from symgrad.render.layout import left_side
-from symgrad.render.names import vocabulary
 from symgrad.render.order import ordered
 from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
 from symgrad.render.shapes import ProductShapes
+from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.render.tree import Node
-from symgrad.spelling import spelled, word
 from symgrad.steps import Record
 
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place

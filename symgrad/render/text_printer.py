@@ -10,10 +10,10 @@ from sympy import Float, Identity, OneMatrix, S, ZeroMatrix
 from sympy.core.basic import Basic
 
 from symgrad.functions import MEANINGS, selection
+from symgrad.names import entry_spelled, scientific, spelled, word
 from symgrad.render import tree
-from symgrad.render.names import index_letter, leaf_indices, leaf_name
 from symgrad.render.printer import CLOSED, Printer, is_plain
-from symgrad.spelling import entry_spelled, scientific, spelled, word
+from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}

@@ -6,8 +6,8 @@ The diagnosis, the finite differences and the worked examples all look here.
 from __future__ import annotations
 
 from symgrad.sampling.pieces import Piece
+from symgrad.sampling.sampled_point import Spot
 from symgrad.sampling.search import Sample, possible, random_inputs, sample
 from symgrad.sampling.space import Inputs, InputSpace, NoInputs
-from symgrad.sampling.spot import Spot
 
 __all__ = ["InputSpace", "Inputs", "NoInputs", "Piece", "Sample", "Spot", "possible", "random_inputs", "sample"]

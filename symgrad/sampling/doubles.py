@@ -11,8 +11,8 @@ import numpy as np
 import sympy
 from sympy import Rational
 
-from symgrad.check.evaluate import Evaluator
-from symgrad.check.fields import Array, Reals
+from symgrad.check.numeric.evaluate import Evaluator
+from symgrad.check.numeric.fields import Array, Reals
 from symgrad.functions import MEANINGS
 from symgrad.program import Program
 

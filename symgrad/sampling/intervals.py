@@ -10,9 +10,9 @@ import sympy
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
 from sympy.core.basic import Basic
 
+from symgrad.facts import probabilities
 from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, selection, signum, step, where
 from symgrad.notation import bound_indices, name_of
-from symgrad.probabilities import probabilities
 from symgrad.program import Program
 
 Bounds = tuple[float, float]

@@ -12,8 +12,8 @@ from sympy.tensor.indexed import Idx
 from symgrad.equations import Definition
 from symgrad.functions import MEANINGS, clip, equal, is_flat, selection, signum, step, where
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over
+from symgrad.piecewise import relation_of
 from symgrad.program import Program
-from symgrad.relations import relation_of
 from symgrad.render.text import expression_text
 from symgrad.sampling.tape import derivative
 

@@ -15,8 +15,8 @@ from symgrad.program import Program, evaluation_order
 from symgrad.sampling.doubles import forward
 from symgrad.sampling.intervals import bounds
 from symgrad.sampling.pieces import Piece, pieces, without
+from symgrad.sampling.sampled_point import Spot
 from symgrad.sampling.space import Inputs, InputSpace, NoInputs
-from symgrad.sampling.spot import Spot
 from symgrad.sampling.tape import Tape
 
 ATTEMPTS, DRAWS, PASSES = 20, 6, 2

@@ -9,10 +9,10 @@ import numpy as np
 from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.evaluate import Evaluator
+from symgrad.check.numeric.evaluate import Evaluator
+from symgrad.engine.differentiate import differentiate
 from symgrad.equations import Definition
 from symgrad.notation import Array, array_names, index_over
-from symgrad.passes.differentiate import differentiate
 from symgrad.program import Program
 from symgrad.sampling.doubles import evaluator
 

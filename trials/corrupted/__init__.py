@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from symgrad.check.marks import Level
-from symgrad.check.statements import problems
+from symgrad.check.wellformed import problems
 from symgrad.steps import Largest, Record
 from trials.corrupted import others
 from trials.corrupted.judge import Judge, Verdict, lines_of

@@ -35,8 +35,8 @@ from sympy import (
 )
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.fields import tower
-from symgrad.check.shapes import SERIES
+from symgrad.check.at_shapes import SERIES
+from symgrad.check.numeric.fields import tower
 from symgrad.functions import absolute, clip, maximum, relu, step
 from symgrad.notation import axis_name, bound_indices, free_indices
 from symgrad.steps import Condition

@@ -26,7 +26,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from symgrad.branches import Choice
+from symgrad.piecewise import Choice
 from trials.corrupted.values import CONTEXT, Undefined, Values, applied, differ
 
 Matrix = np.ndarray[Any, Any]

@@ -8,7 +8,7 @@ from sympy import Sum, exp, log, sqrt
 
 import symgrad
 from symgrad import Array, Axis, Program, abbreviation, node, one_hot, symmetric
-from symgrad.derive import derive_record
+from symgrad.engine.derive import derive_record
 from symgrad.functions import absolute, maximum, selection
 from symgrad.losses import LOSSES
 from symgrad.steps import Record

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 import symgrad
-from symgrad.check.fields import FineReals, OutsideDomain, OutsideField
-from symgrad.check.instantiate import Instance
-from symgrad.check.truth import Truth
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.fields import FineReals, OutsideDomain, OutsideField
+from symgrad.check.numeric.reference import Truth
 from symgrad.notation import array_names
 from symgrad.program import Program
 from trials.extremes.programs import FURTHER, losses

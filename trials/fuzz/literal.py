@@ -40,8 +40,8 @@ from sympy.matrices.expressions.diagonal import DiagMatrix
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
-from symgrad.branches import Choice
 from symgrad.functions import selection
+from symgrad.piecewise import Choice
 from symgrad.program import Program
 from trials.fuzz.witnesses import STEP, Kinks, erf
 

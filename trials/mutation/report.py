@@ -95,7 +95,7 @@ def _summary(
     interval = f" (95 % interval: {_interval(noticed, total)})" if drawn else ""
     seconds = sum(result.seconds for _, result in results)
     return f"""\
-The functions and constants of the rules, the passes, the checker and the generator of code are changed by the
+The functions and constants of the engine, the checker and the generator of code are changed by the
 operators of mutmut
 {version("mutmut")}, one change at a time. {which} were run, each in its function as it stands now. Each met tests that
 reach its statement until one failed, all that were chosen had passed or {LARGER_BUDGET:g} seconds were used up:

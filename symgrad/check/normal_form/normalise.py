@@ -1,0 +1,212 @@
+"""From SymPy's index expressions to the checker's normal form: the mechanism behind the mark *every shape*.
+
+Both sides of a line are translated into polynomials in atoms (``atoms``, ``algebra``, ``sums``).  The translation
+preserves the value at every shape: names in ``written_out`` are replaced by their forward definitions, which hold
+for all forward values; adjoint entries in ``closed`` by closed forms that lines proved earlier state; and an
+assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry by ``a_ij -> (a_ij + a_ji)/2``, which
+map all of space onto the arrays that satisfy them and leave those as they are, so that an equality afterwards is an
+equality wherever the assumption holds; entries of one-hot rows and of domains are rewritten by their relations, which
+hold there.
+Every other name is an atom, as if it were independent: what holds for independent atoms holds
+for the values that the program gives them.  So equal polynomials prove a line at every shape.  Unequal ones prove
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import lru_cache
+
+from sympy import (
+    Abs,
+    Add,
+    E,
+    Expr,
+    Function,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Number,
+    NumberSymbol,
+    Pow,
+    Rational,
+    S,
+    Sum,
+    Symbol,
+    cosh,
+    exp,
+    log,
+    sinh,
+    sympify,
+    tanh,
+)
+from sympy.core.basic import Basic
+from sympy.core.function import Derivative
+from sympy.functions.elementary.piecewise import Piecewise
+from sympy.tensor.indexed import Idx
+
+from symgrad.check.assumptions import Projection, Written, constraints
+from symgrad.check.normal_form import algebra, sums
+from symgrad.check.normal_form.atoms import (
+    FREE,
+    OWN,
+    Index,
+    NoNormalForm,
+    Polynomial,
+    add,
+    constant,
+    delta,
+    entry,
+    is_nonnegative,
+    number,
+    scale,
+    single,
+    size,
+)
+from symgrad.check.normal_form.indicators import call, through
+from symgrad.equations import Assumption
+from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
+from symgrad.notation import axis_name, bound_indices, index_over
+from symgrad.program import Program
+
+IN_OTHERS: dict[type[Basic], Callable[..., Expr]] = {
+    tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
+    sinh: lambda u: (exp(u) - exp(-u)) / 2,
+    cosh: lambda u: (exp(u) + exp(-u)) / 2,
+    root: lambda u: Pow(u, S.Half, evaluate=False),
+    reciprocal: lambda u: where(equal(u, 0), 0, 1 / u),
+}
+"""Functions in others: the hyperbolic ones in exponentials."""
+
+
+class Normaliser:
+    """Translates expressions over one program, with a fixed choice of what is written out."""
+
+    def __init__(
+        self,
+        program: Program,
+        written_out: frozenset[str],
+        closed: Mapping[str, Written] | None = None,
+        assumed: tuple[Assumption, ...] = (),
+    ) -> None:
+        self._program = program
+        self._rules: dict[str, Written] = {
+            name: (program.definitions[name].entry, program.definitions[name].rhs) for name in written_out
+        }
+        self._rules |= closed or {}
+        self._constraints = constraints(assumed, program)
+        self._memo: dict[Basic, Polynomial] = {}
+        self._definitions: dict[str, Polynomial] = {}
+
+    def equal(self, left: Expr, right: Expr) -> bool:
+        """Whether both expressions reach the same normal form, or do so over their common divisors.
+
+        Raises ``NoNormalForm`` where an expression has no normal form.
+        """
+        difference = add(self(left), scale(self(right), -1))
+        return not difference or not algebra.cleared(difference)[0]
+
+    def __call__(self, expr: Basic) -> Polynomial:
+        """The normal form of an expression."""
+        if expr not in self._memo:
+            try:
+                self._memo[expr] = self._translate(expr)
+            except RecursionError:
+                raise NoNormalForm("it is nested too deeply") from None
+        return self._memo[expr]
+
+    def _translate(self, expr: Basic) -> Polynomial:
+        if isinstance(expr, Function) and not has_own_name(expr.func):
+            raise NoNormalForm(f"{expr.func} is not the function of its name: {expr}")
+        if isinstance(expr, Number) and expr.is_finite:
+            value = Rational(expr)  # of a decimal number with all of its digits
+            return number(Fraction(int(value.p), int(value.q)))
+        if isinstance(expr, (Symbol, Indexed)) and not isinstance(expr, Idx):
+            return self._entry(expr)
+        if isinstance(expr, Add):
+            return add(*map(self, expr.args))
+        if isinstance(expr, Mul):
+            result = number(1)
+            for arg in expr.args:
+                result = algebra.multiply(result, self(arg))
+            return result
+        if isinstance(expr, exp):
+            return through(self(expr.args[0]), algebra.exp_of)
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if isinstance(expr, log) and len(expr.args) == 1:
+            return through(self(expr.args[0]), algebra.log_of)
+        if isinstance(expr, Sum):
+            fresh = {index_text(i): sums.fresh_index(index_text(i)) for i in bound_indices(expr)}
+            if len(fresh) < len(expr.limits):
+                raise NoNormalForm(f"an index is bound twice: {expr}")
+            return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
+        if isinstance(expr, KroneckerDelta):
+            return single(delta(*map(index_text, expr.args)))
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
+        if expr == E:
+            return algebra.exp_of(number(1))
+        if isinstance(expr, where):
+            condition, yes, no = map(self, expr.args)
+            return add(no, algebra.multiply(condition, add(yes, scale(no, -1))))
+        if isinstance(expr, (Abs, absolute)) and is_nonnegative(inside := self(expr.args[0])):
+            return inside
+        if isinstance(expr, selection):
+            row, index = expr.args
+            own = sums.fresh_index(index_text(index))
+            renamed = algebra.rename(self(row), {index_text(index): own})
+            return algebra.selected(renamed, own, index_text(index))
+        if isinstance(expr, NumberSymbol):
+            return single(constant(str(expr)))
+        if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
+            return call(type(expr).__name__, tuple(map(self, expr.args)))
+        raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
+
+    def _power(self, base: Basic, exponent: Basic) -> Polynomial:
+        if isinstance(exponent, Rational):
+            power = Fraction(int(exponent.p), int(exponent.q))
+            if power > 0 and power.denominator == 1:
+                return algebra.power(self(base), power)
+            return through(self(base), lambda form: algebra.power(form, power))
+        raised = through(self(base), algebra.log_of)
+        return through(algebra.multiply(self(exponent), raised), algebra.exp_of)
+
+    def _entry(self, expr: Symbol | Indexed) -> Polynomial:
+        name = expr.base.name if isinstance(expr, Indexed) else expr.name
+        indices = tuple(map(index_text, expr.indices)) if isinstance(expr, Indexed) else ()
+        if not indices and name in self._program.axis:
+            return single(size(name))
+        if name in self._rules:
+            return self._written(name, self._rules[name], indices, self)
+        constraint = self._constraints.get(name)
+        if isinstance(constraint, Projection):
+            return self._written(name, constraint.written, indices, self._unconstrained)
+        array = self._program.arrays.get(name)
+        rows = constraint.relations if constraint else FREE
+        return single(entry(name, indices, bool(array and array.positive), rows))
+
+    def _written(
+        self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]
+    ) -> Polynomial:
+        left, right = rule
+        own = tuple(map(index_text, left.indices)) if isinstance(left, Indexed) else ()
+        if name not in self._definitions:
+            self._definitions[name] = translate(right)
+        return algebra.rename(self._definitions[name], {i: j for i, j in zip(own, indices, strict=True) if i != j})
+
+    def _unconstrained(self, expr: Basic) -> Polynomial:
+        """The translation in which the entries of a constrained input are free."""
+        return Normaliser(self._program, frozenset())(expr)
+
+
+@lru_cache(maxsize=4096)
+def index_text(index: Basic) -> Index:
+    """An index as the normal form spells it: no two are spelled alike, nor like anything else."""
+    if not isinstance(index, Idx) or index.upper is None:
+        raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
+    letter = str(index.label)
+    if not letter.removeprefix(OWN).isidentifier() or index != index_over(letter, index.upper + 1):
+        raise NoNormalForm(f"{letter!r} is not the letter of an index")
+    return f"{letter}@{axis_name(index)}"

@@ -1,0 +1,274 @@
+"""The value of an index expression at a shape, for all values of its free indices at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+from sympy import (
+    Add,
+    E,
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Number,
+    NumberSymbol,
+    Pow,
+    Rational,
+    Sum,
+    Symbol,
+    exp,
+    log,
+)
+from sympy.core.basic import Basic
+from sympy.functions.elementary.piecewise import Piecewise
+from sympy.tensor.indexed import Idx
+
+from symgrad.budget import spend
+from symgrad.check.meaning import instance
+from symgrad.check.normal_form.algebra import prime_powers
+from symgrad.check.normal_form.normalise import IN_OTHERS
+from symgrad.check.numeric.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
+from symgrad.check.smoothness import is_positive
+from symgrad.functions import has_own_name, selected, selection, where
+from symgrad.notation import array_names, axis_name, bound_indices, name_of
+from symgrad.program import Program
+
+MOST_ENTRIES = 200_000
+"""An intermediate array of more entries than this is refused: the shape is too large for the expression."""
+
+
+REALS, RESIDUES = 4, 32
+"""So many entries of 50 digits, or residues, take the work of one term."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An array over indices, sorted by letter; the first axis of ``data`` counts the levels of the numbers."""
+
+    labels: tuple[Idx, ...]
+    data: Array
+
+
+class Evaluator:
+    """Evaluates expressions over the arrays ``values`` (levels first) with axes of the given ``sizes``.
+
+    ``scalars`` maps symbols of single entries to (name, place).  Results are remembered, so ``values`` may only
+    gain names.
+    """
+
+    def __init__(
+        self,
+        numbers: NumberSystem,
+        program: Program,
+        sizes: Mapping[str, int],
+        values: dict[str, Array],
+        scalars: Mapping[Symbol, tuple[str, tuple[int, ...]]],
+    ) -> None:
+        self.numbers = numbers
+        self.sizes = dict(sizes)
+        self.values = values
+        self._program = program
+        self._scalars = scalars
+        self._memo: dict[Basic, Labelled] = {}
+        self._gaps: set[Basic] = set()
+
+    def without(self, names: Set[str]) -> Evaluator:
+        """An evaluator that has the same values but for some arrays, and remembers what does not depend on them."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        copy = Evaluator(self.numbers, self._program, self.sizes, values, self._scalars)
+        copy._memo = {e: found for e, found in self._memo.items() if not names or not array_names(e) & names}
+        copy._gaps = {*self._gaps}
+        return copy
+
+    def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
+        """The values of an expression as an array (levels first) over ``letters``, in this order."""
+        found = self(expr)
+        if found.labels == letters:
+            return found.data
+        missing = [i for i in letters if i not in found.labels]
+        data = found.data.reshape(found.data.shape + (1,) * len(missing))
+        order = [*found.labels, *missing]
+        data = data.transpose([0] + [1 + order.index(i) for i in letters])
+        wanted = (len(data), *(self.sizes[axis_name(i)] for i in letters))
+        return np.broadcast_to(data, wanted)
+
+    def __call__(self, expr: Basic) -> Labelled:
+        """The values of an expression over its free indices."""
+        if expr not in self._memo:
+            found = self._memo[expr] = self._evaluate(expr)
+            spend(1 + found.data.size // (REALS if isinstance(self.numbers, Reals) else RESIDUES))
+            if self.numbers.has_gaps and is_missing(found.data).any():
+                self._gaps.add(expr)
+        if expr in self._gaps and not self.numbers.is_tolerant:
+            raise OutsideDomain(f"{expr} has no value")
+        return self._memo[expr]
+
+    def _evaluate(self, expr: Basic) -> Labelled:
+        if isinstance(expr, Function) and not has_own_name(expr.func):
+            raise OutsideField(f"{expr.func} is not the function of its name: {expr}")
+        if isinstance(expr, (Number, NumberSymbol)) and expr != E:
+            return Labelled((), self.numbers.constant(expr))
+        if expr == E:
+            return self._map(self.numbers.exp, Integer(1))
+        if isinstance(expr, Indexed):
+            return self._indexed(expr)
+        if isinstance(expr, Symbol):
+            return Labelled((), self._scalar(expr))
+        if isinstance(expr, (Add, Mul)):
+            return self._fold(expr)
+        if isinstance(expr, Sum):
+            return self._sum(expr)
+        if isinstance(expr, KroneckerDelta):
+            return self._delta(*expr.args)
+        if isinstance(expr, exp):
+            return self._map(self.numbers.exp, expr.args[0])
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if isinstance(expr, log) and len(expr.args) == 1:
+            return self._log(expr.args[0])
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
+        if isinstance(expr, selection):
+            return self._selection(*expr.args)
+        if isinstance(expr, selected):
+            labels, values = self._aligned([self(arg) for arg in expr.args[1:]])
+            chosen = self.numbers.select(np.stack(np.broadcast_arrays(*values), axis=1), 1)
+            return Labelled(labels, chosen[:, int(expr.args[0])])
+        if isinstance(expr, where):
+            return self._choice(*expr.args)
+        if isinstance(expr, Function) and not isinstance(expr, Piecewise):
+            labels, data = self._aligned([self(arg) for arg in expr.args])
+            return Labelled(labels, self.numbers.apply(expr.func, data))
+        raise OutsideField(f"{type(expr).__name__} cannot be evaluated: {expr}")
+
+    def _map(self, function: Callable[[Array], Array], argument: Basic) -> Labelled:
+        value = self(argument)
+        return Labelled(value.labels, function(value.data))
+
+    def _aligned(self, parts: list[Labelled]) -> tuple[tuple[Idx, ...], list[Array]]:
+        """The parts over the union of their indices, with as many levels as all of them have."""
+        labels = _union([part.labels for part in parts])
+        if prod(self.sizes[axis_name(i)] for i in labels) > MOST_ENTRIES:
+            raise OutsideField(f"an expression over {', '.join(map(str, labels))} is too large at this shape")
+        levels = min(len(part.data) for part in parts)
+        return labels, [
+            part.data[:levels].reshape((levels, *(self.sizes[axis_name(i)] if i in part.labels else 1 for i in labels)))
+            for part in parts
+        ]
+
+    def _fold(self, expr: Basic) -> Labelled:
+        labels, data = self._aligned([self(arg) for arg in expr.args])
+        result = data[0]
+        for part in data[1:]:
+            if isinstance(expr, Mul):
+                result = self.numbers.reduce(result * part)
+            else:
+                total = self.numbers.reduce(result + part)
+                result = self.numbers.settled(total, np.maximum(abs(result), abs(part)))
+        return Labelled(labels, result)
+
+    def _sum(self, expr: Sum) -> Labelled:
+        result = self(expr.function)
+        for index in bound_indices(expr):
+            if index in result.labels:
+                place = result.labels.index(index)
+                data = self.numbers.reduce(result.data.sum(axis=place + 1))
+                data = self.numbers.settled(data, abs(result.data).max(axis=place + 1))
+                result = Labelled(tuple(i for i in result.labels if i != index), data)
+            else:
+                size = self.sizes[axis_name(index)]
+                result = Labelled(result.labels, self.numbers.reduce(result.data * size))
+        return result
+
+    def _choice(self, condition: Basic, yes: Basic, no: Basic) -> Labelled:
+        """The branch that is taken; the other need have no value there."""
+        first = self(condition)
+        with self.numbers.tolerant():
+            labels, (c, a, b) = self._aligned([first, self(yes), self(no)])
+        c, a, b = np.broadcast_arrays(c, a, b)
+        mixed = self.numbers.reduce(c * a + (1 - c) * b)  # a condition that is an array need not be 0 or 1 here
+        return Labelled(labels, np.where(c == 1, a, np.where(c == 0, b, mixed)))
+
+    def _selection(self, row: Basic, index: Idx) -> Labelled:
+        value = self(row)
+        if index not in value.labels:
+            raise OutsideField(f"the index {index} of a selection does not occur in {row}")
+        return Labelled(value.labels, self.numbers.select(value.data, 1 + value.labels.index(index)))
+
+    def _delta(self, i: Idx, j: Idx) -> Labelled:
+        one = self.numbers.constant(Integer(1)).reshape(-1, 1, 1)
+        return Labelled(_union([(i,), (j,)]), one * np.eye(self.sizes[axis_name(i)], dtype=int))
+
+    def _indexed(self, expr: Indexed) -> Labelled:
+        data = self.values[expr.base.name]
+        labels = list(expr.indices)
+        while len(set(labels)) < len(labels):
+            twice = next(i for i in labels if labels.count(i) > 1)
+            first = labels.index(twice)
+            second = labels.index(twice, first + 1)
+            data = np.diagonal(data, axis1=first + 1, axis2=second + 1)
+            labels = [i for place, i in enumerate(labels) if place not in (first, second)] + [twice]
+        order = sorted(range(len(labels)), key=lambda place: _letter(labels[place]))
+        return Labelled(tuple(labels[p] for p in order), data.transpose([0] + [p + 1 for p in order]))
+
+    def _scalar(self, symbol: Symbol) -> Array:
+        if symbol in self._scalars:
+            name, place = self._scalars[symbol]
+            return at_place(self.values[name], place)
+        if symbol.name in self.sizes:
+            return self.numbers.constant(Integer(self.sizes[symbol.name]))
+        return self.values[symbol.name]
+
+    def _power(self, base: Basic, exponent: Basic) -> Labelled:
+        if isinstance(exponent, Rational):
+            return self._map(lambda value: self.numbers.power(value, exponent), base)
+        return self(exp(exponent * log(base), evaluate=False))
+
+    def _log(self, argument: Basic) -> Labelled:
+        """A logarithm; in a field, of a product of known positive factors the sum of their logarithms."""
+        parts = None if isinstance(self.numbers, Reals) else self._log_parts(argument)
+        return self._map(self.numbers.log, argument) if parts is None else self(parts)
+
+    def _log_parts(self, argument: Basic) -> Expr | None:
+        """The logarithm of an expression in simpler ones, or None where it does not come apart."""
+        if isinstance(argument, exp):
+            return argument.args[0]
+        program = self._program
+        if isinstance(argument, Mul) and all(is_positive(factor, program) for factor in argument.args):
+            return Add(*(log(factor) for factor in argument.args))
+        if isinstance(argument, Pow) and isinstance(argument.exp, Rational) and is_positive(argument.base, program):
+            return argument.exp * log(argument.base)
+        if isinstance(argument, Symbol) and argument.name in self.sizes:
+            return log(Integer(self.sizes[argument.name]))
+        if isinstance(argument, Rational) and argument > 0:
+            powers = prime_powers(Fraction(int(argument.p), int(argument.q)))
+            return None if powers == {argument: 1} else Add(*(k * log(Integer(p)) for p, k in powers.items()))
+        if isinstance(argument, (Symbol, Indexed)) and name_of(argument) in program.definitions:
+            return log(instance(program.definitions[name_of(argument)], argument))
+        return None
+
+
+def _letter(index: Idx) -> tuple[str, str]:
+    # Not str(index), for which SymPy makes a printer: it would be half of what a small evaluation costs.
+    return str(index.label.name), axis_name(index)
+
+
+def _union(labels: list[tuple[Idx, ...]]) -> tuple[Idx, ...]:
+    """The indices of all, sorted by letter."""
+    first = labels[0]
+    if all(other == first for other in labels[1:]):
+        return first
+    return tuple(sorted({i for some in labels for i in some}, key=_letter))
+
+
+def at_place(data: Array, place: tuple[int, ...]) -> Array:
+    """One entry of an array, at every level."""
+    entry: Array = data[(slice(None), *place)]  # type: ignore[arg-type]
+    return entry

@@ -1,0 +1,263 @@
+"""Exact arithmetic on scalar expressions: sums of fractions of polynomials, denominators kept factored, no gcd.
+
+A monomial is one integer in which each generator has a field of bits for its exponent, so that a product of
+monomials is a sum of integers and generators can be added at any time.  Generators are symbols, exponentials of
+monomials (so that exp(u + v) = exp(u) exp(v) is seen), square roots with their relation, and functions of which
+nothing is known.  Independent symbols and exponentials of different monomials are algebraically independent, so
+that a value is zero just when its numerator over the common denominator is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from functools import reduce
+from math import gcd, lcm
+
+from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
+from sympy.core.basic import Basic
+
+from symgrad.budget import spend
+from symgrad.check.normal_form.normalise import IN_OTHERS
+from symgrad.errors import SymgradError
+from symgrad.functions import selected
+
+WIDTH = 16
+MASK = (1 << WIDTH) - 1
+MOST_TERMS = 60_000
+MOST_EXPONENT = 300
+MOST_GENERATORS = 4096
+OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATORS))
+"""The highest bit of each field: an exponent that reaches it would soon run into the next generator's."""
+
+Poly = dict[int, Fraction | int]
+Divisor = tuple[tuple[int, int], ...]
+"""Numbers of divisors with their exponents."""
+Value = dict[Divisor, Poly]
+
+
+class NotExact(SymgradError):
+    """An expression is outside the field of exact arithmetic, or too large for it."""
+
+
+class Field:
+    """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
+
+    ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
+    which are not equal here are different functions.
+    """
+
+    def __init__(self, resolve: Callable[[Symbol], Expr | None]) -> None:
+        self._resolve = resolve
+        self._generators: dict[object, int] = {}
+        self._divisors: list[Poly] = []
+        self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
+        self._squares: dict[int, Value] = {}
+        self._memo: dict[Basic, Value] = {}
+        self.complete = True
+
+    def equal(self, left: Expr, right: Expr) -> bool:
+        """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
+        return not self._numerator(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
+
+    def _numerator(self, value: Value) -> Poly:
+        """The numerator over the common denominator, relations used."""
+        numerator = self._combined(value)[0]
+        for root, square in self._squares.items():
+            if any((m >> (WIDTH * root)) & MASK > 1 for m in numerator):
+                reduced: Value = {}
+                for m, c in numerator.items():
+                    squares = ((m >> (WIDTH * root)) & MASK) // 2
+                    kept: Value = {(): {m - (2 * squares << (WIDTH * root)): c}}
+                    reduced = _add(reduced, self._product(kept, self._whole_power(square, squares)))
+                return self._numerator(reduced)
+        return numerator
+
+    def _combined(self, value: Value) -> tuple[Poly, Divisor]:
+        highest: dict[int, int] = {}
+        for divisor in value:
+            for number, exponent in divisor:
+                highest[number] = max(highest.get(number, 0), exponent)
+        total: Poly = {}
+        for divisor, numerator in value.items():
+            have = dict(divisor)
+            lacking = [(number, exponent - have.get(number, 0)) for number, exponent in highest.items()]
+            total = _plus(total, self._multiplied(numerator, lacking))
+        return total, tuple(sorted(highest.items()))
+
+    def _multiplied(self, poly: Poly, powers: Iterable[tuple[int, int]]) -> Poly:
+        """A polynomial times powers of divisors."""
+        for number, exponent in powers:
+            for _ in range(exponent):
+                poly = self._times(poly, self._divisors[number])
+        return poly
+
+    def __call__(self, expr: Basic) -> Value:
+        """The exact value of a scalar expression."""
+        if expr not in self._memo:
+            self._memo[expr] = self._value(expr)
+        return self._memo[expr]
+
+    def _value(self, expr: Basic) -> Value:
+        if isinstance(expr, Rational):
+            return _constant(Fraction(int(expr.p), int(expr.q)))
+        if isinstance(expr, Number):
+            raise NotExact(f"{expr} is not rational")
+        if isinstance(expr, Symbol):
+            meaning = self._resolve(expr)
+            return self._generator(expr) if meaning is None else self(meaning)
+        if isinstance(expr, Add):
+            result: Value = {}
+            for arg in expr.args:
+                result = _add(result, self(arg))
+            return result
+        if isinstance(expr, Mul):
+            return reduce(self._product, map(self, expr.args))
+        if isinstance(expr, exp):
+            return self._exponential(expr.args[0])
+        if isinstance(expr, Pow):
+            return self._power(*expr.args)
+        if type(expr) in IN_OTHERS:
+            return self(IN_OTHERS[type(expr)](*expr.args))
+        if isinstance(expr, selected) and expr.args[0] == len(expr.args) - 2:  # the shares add up to 1
+            return self(1 - Add(*(selected(place, *expr.args[1:]) for place in range(len(expr.args) - 2))))
+        if isinstance(expr, Function) and not isinstance(expr, log):
+            self.complete = False  # functions may obey relations that are not known here
+            arguments = [self._combined(self(arg)) for arg in expr.args]
+            return self._generator((expr.func, *((tuple(sorted(poly.items())), below) for poly, below in arguments)))
+        raise NotExact(f"no exact value for {type(expr).__name__}: {expr}")
+
+    def _generator(self, key: object) -> Value:
+        place = self._generators.setdefault(key, len(self._generators))
+        if place >= MOST_GENERATORS:
+            raise NotExact("too many generators")
+        return {(): {1 << (WIDTH * place): 1}}
+
+    def _exponential(self, argument: Basic) -> Value:
+        """A product of powers of exponentials of monomials, or of monomials over a divisor."""
+        result = ONE
+        for divisor, numerator in self(argument).items():
+            if any(len(self._divisors[number]) > 1 for number, _ in divisor):
+                self.complete = False  # monomials over such divisors need not be linearly independent
+            for monomial, coefficient in numerator.items():
+                # exp(M/2) and exp(M) would need a relation; a generator for exp(M/60) covers the usual fractions.
+                parts = 1 if _is_whole(coefficient) else 60
+                if not _is_whole(coefficient * parts):
+                    raise NotExact(f"the exponential of {argument} has too odd a fraction")
+                self.complete = self.complete and parts == 1
+                factor = self._generator(("exp", parts, divisor, monomial))
+                result = self._product(result, self._whole_power(factor, int(coefficient * parts)))
+        return result
+
+    def _power(self, base: Basic, exponent: Basic) -> Value:
+        if not isinstance(exponent, Rational) or exponent.q > 2:
+            raise NotExact(f"no exact value for the power {exponent}")
+        if exponent.q == 1:
+            return self._whole_power(self(base), int(exponent))
+        self.complete = False  # roots of different radicands need not be independent
+        radicand, divisor = self._combined(self(base))
+        key = ("root", tuple(sorted(radicand.items())), divisor)
+        root = self._generator(key)
+        self._squares[self._generators[key]] = self(base)
+        return self._whole_power(root, int(exponent.p))
+
+    def _whole_power(self, value: Value, exponent: int) -> Value:
+        if abs(exponent) > MOST_EXPONENT:
+            raise NotExact(f"the power {exponent} is too high")
+        if exponent < 0:
+            value, exponent = self._inverse(value), -exponent
+        result = ONE
+        for _ in range(exponent):
+            result = self._product(result, value)
+        return result
+
+    def _inverse(self, value: Value) -> Value:
+        numerator, divisor = self._combined(value)
+        if not numerator:
+            raise NotExact("a division by zero")
+        upper = self._multiplied({0: 1}, divisor)
+        content, factors = _content(numerator, len(self._generators))
+        lower = [(self._divisor({1 << (WIDTH * place): 1}), exponent) for place, exponent in factors.items()]
+        monomial = sum(exponent << (WIDTH * place) for place, exponent in factors.items())
+        primitive = {m - monomial: _simple(c / content) for m, c in numerator.items()}
+        if primitive != {0: 1}:
+            lower.append((self._divisor(primitive), 1))
+        return {tuple(sorted(lower)): {m: _simple(c / content) for m, c in upper.items()}}
+
+    def _divisor(self, poly: Poly) -> int:
+        key = tuple(sorted(poly.items()))
+        if key not in self._numbers:
+            self._numbers[key] = len(self._divisors)
+            self._divisors.append(poly)
+        return self._numbers[key]
+
+    def _product(self, left: Value, right: Value) -> Value:
+        spend(len(left) * len(right))
+        result: Value = {}
+        for d, n in left.items():
+            for e, m in right.items():
+                exponents = Counter(dict(d)) + Counter(dict(e))
+                result = _add(result, {tuple(sorted(exponents.items())): self._times(n, m)})
+        return result
+
+    def _times(self, left: Poly, right: Poly) -> Poly:
+        products = len(left) * len(right)
+        if products > MOST_TERMS:
+            raise NotExact("an exact product is too large")
+        spend(products)
+        result: Poly = {}
+        for m, c in left.items():
+            for n, d in right.items():
+                result[m + n] = result.get(m + n, 0) + c * d
+        if any(m & OVERFLOW for m in result):
+            raise NotExact("an exponent is too high")
+        return {m: c for m, c in result.items() if c}
+
+
+ONE: Value = {(): {0: 1}}
+
+
+def _constant(value: Fraction) -> Value:
+    return {(): {0: _simple(value)}} if value else {}
+
+
+def _simple(value: Fraction) -> Fraction | int:
+    return value.numerator if value.denominator == 1 else value
+
+
+def _is_whole(value: Fraction | int) -> bool:
+    return isinstance(value, int) or value.denominator == 1
+
+
+def _plus(left: Poly, right: Poly) -> Poly:
+    spend((len(left) + len(right)) // 8)
+    result = dict(left)
+    for m, c in right.items():
+        total = result.get(m, 0) + c
+        if total:
+            result[m] = total
+        else:
+            del result[m]
+    return result
+
+
+def _add(left: Value, right: Value) -> Value:
+    result = dict(left)
+    for divisor, numerator in right.items():
+        total = _plus(result.get(divisor, {}), numerator)
+        if total:
+            result[divisor] = total
+        else:
+            del result[divisor]
+    return result
+
+
+def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
+    """The rational content of a polynomial, with the sign of the first term, and its common monomial's exponents."""
+    values = poly.values()
+    content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
+    if poly[min(poly)] < 0:
+        content = -content
+    lowest = {place: min((m >> (WIDTH * place)) & MASK for m in poly) for place in range(generators)}
+    return content, {place: exponent for place, exponent in lowest.items() if exponent}

@@ -1,0 +1,87 @@
+"""How large the numbers of a line are, so that a number that a prime divides is not taken for zero.
+
+A line is evaluated modulo primes of 61 bits and more.  Written over one denominator, the difference of its sides is a
+polynomial in entries, exponentials and what else is not taken apart.  If the absolute values of its coefficients add
+up to less than the prime, none of them can be a multiple of the prime; if its degree is small, no power of an entry
+is the entry itself for all residues, as ``x**p`` is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, inf, log2
+
+from sympy import Add, Expr, Indexed, Mul, Number, Pow, Rational, Sum, Symbol
+from sympy.core.basic import Basic
+
+from symgrad.check.numeric.fields import BITS
+from symgrad.notation import bound_indices
+
+LARGEST_SIZE = 7
+"""Of the sizes of the standard shapes."""
+MOST_DEGREE = 2**20
+"""Of a power in a line that is evaluated modulo primes."""
+
+
+@dataclass(frozen=True)
+class Magnitude:
+    """Bounds on a fraction of two polynomials: the logarithms (base 2) of the sums of the absolute values of their
+    coefficients, and their degree."""
+
+    above: float = 0
+    below: float = 0
+    degree: int = 0
+
+
+IMMODEST = Magnitude(inf, inf, MOST_DEGREE)
+"""Nothing makes it modest again: a bound that comes of it is infinite, or not a number."""
+
+
+def is_modest(left: Expr, right: Expr) -> bool:
+    """Whether no coefficient of the difference of two expressions can be a multiple of the primes, at any of the
+    standard shapes."""
+    difference = _sum([magnitude(left), magnitude(right)])
+    return difference.above < BITS and difference.degree < MOST_DEGREE
+
+
+def magnitude(expr: Basic) -> Magnitude:
+    """Bounds on an expression; what is not taken apart counts as a variable, if the numbers in it are modest."""
+    if isinstance(expr, Rational):
+        return Magnitude(log2(abs(expr.p)) if expr.p else 0, log2(expr.q))
+    if isinstance(expr, Symbol) and expr.is_integer:
+        return Magnitude(above=log2(LARGEST_SIZE))
+    if isinstance(expr, (Symbol, Indexed, Number)):
+        return Magnitude(degree=1)
+    if isinstance(expr, Add):
+        return _sum([magnitude(arg) for arg in expr.args])
+    if isinstance(expr, Mul):
+        return _product([magnitude(arg) for arg in expr.args])
+    if isinstance(expr, Pow) and isinstance(expr.exp, Rational):
+        return _power(magnitude(expr.base), expr.exp)
+    if isinstance(expr, Sum):
+        terms = LARGEST_SIZE ** len(bound_indices(expr))
+        inner = magnitude(expr.function)
+        return Magnitude(log2(terms) + inner.above + (terms - 1) * inner.below, terms * inner.below, inner.degree)
+    inside = [magnitude(arg) for arg in expr.args]
+    is_small = all(max(m.above, m.below) < BITS / 2 and m.degree < MOST_DEGREE for m in inside)
+    return Magnitude(degree=1) if is_small else IMMODEST
+
+
+def _product(parts: list[Magnitude]) -> Magnitude:
+    return Magnitude(sum(m.above for m in parts), sum(m.below for m in parts), sum(m.degree for m in parts))
+
+
+def _sum(parts: list[Magnitude]) -> Magnitude:
+    below = sum(m.below for m in parts)
+    above = [m.above + sum(other.below for other in parts if other is not m) for m in parts]
+    most = max(above)
+    return Magnitude(most + log2(sum(2.0 ** (a - most) for a in above)), below, sum(m.degree for m in parts))
+
+
+def _power(base: Magnitude, exponent: Rational) -> Magnitude:
+    times = abs(exponent)
+    if times > MOST_DEGREE:
+        return IMMODEST
+    above, below = float(times) * base.above, float(times) * base.below
+    degree = ceil(base.degree * float(times))
+    return Magnitude(above, below, degree) if exponent > 0 else Magnitude(below, above, degree)

@@ -1,0 +1,191 @@
+"""The true values of everything at one shape: inputs at random, forward values, adjoints, and the meaning of subjects.
+
+Adjoints are accumulated backwards from the output with SymPy's scalar derivatives of the instantiated
+definitions, so they rest on no line of the derivation.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from math import prod
+
+import numpy as np
+from sympy import E, Expr, Integer, Rational, cosh, exp, sinh, tanh
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.budget import spend
+from symgrad.check.assumptions import Entries, OneHot, constraints
+from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
+from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.numeric.evaluate import Evaluator, at_place
+from symgrad.check.numeric.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
+from symgrad.equations import Assumption, Domain
+from symgrad.notation import array_names, axis_name, free_indices, name_of
+from symgrad.program import Program
+from symgrad.steps import Partial, Record, Value
+
+ATTEMPTS = 60
+"""How many random inputs are tried before a program counts as undefined almost everywhere in a number system."""
+
+
+def exponential_depth(program: Program) -> int:
+    """How deeply the forward equations nest exponentials, e itself being one."""
+    depth = {array.name: 0 for array in program.inputs}
+
+    def of(expr: Basic) -> int:
+        below = max((of(arg) for arg in expr.args), default=0)
+        used = max((depth[name] for name in array_names(expr)), default=0)
+        return max(below, used) + (expr == E or isinstance(expr, (exp, tanh, sinh, cosh)))
+
+    for definition in program.ordered:
+        depth[definition.name] = of(definition.rhs)
+    return max(depth.values())
+
+
+class Truth:
+    """Random values of a program in a number system at a shape; the inputs satisfy the assumptions ``assumed``.
+
+    Raises ``OutsideField`` where the program has no values in the number system.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        instance: Instance,
+        system: type[Field] | type[Reals],
+        assumed: tuple[Assumption, ...] = (),
+        seed: int = 0,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self._record = record
+        self._instance = instance
+        self._adjoints: dict[str, Array] = {}
+        self._meanings: dict[tuple[IndexSubject, tuple[Idx, ...]], Array] = {}
+        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        levels = 1 + exponential_depth(record.program)
+        for attempt in range(attempts):
+            try:
+                self.evaluator = self._forward(system(levels, seed + attempt), assumed, attempt)
+                return
+            except OutsideDomain:
+                continue
+        raise OutsideField("no random inputs were found at which the program is defined")
+
+    def _forward(self, numbers: NumberSystem, assumed: tuple[Assumption, ...], seed: int) -> Evaluator:
+        program, sizes = self._record.program, self._instance.sizes
+        values: dict[str, Array] = {
+            a.name: numbers.sample(tuple(sizes[axis.name] for axis in a.axes), a.positive) for a in program.inputs
+        }
+        for name, constraint in constraints(assumed, program).items():
+            if isinstance(constraint, OneHot):
+                values[name] = _labels(numbers, values[name].shape, constraint.is_complete)
+                continue
+            if isinstance(constraint, Entries):
+                values[name] = _entries(numbers, values[name].shape[1:], constraint.domain, seed)
+                continue
+            entry, written = constraint.written
+            free = Evaluator(numbers, program, sizes, dict(values), {})
+            values[name] = free.over(written, entry.indices)
+        evaluator = Evaluator(numbers, program, sizes, values, self._instance.scalars)
+        with numbers.tolerant():  # what stands in a branch alone need have no value where that is not taken
+            for definition in program.ordered:
+                values[definition.name] = evaluator.over(definition.rhs, definition.indices)
+        if is_missing(values[program.output]).any():
+            raise OutsideDomain(f"{program.output} has no value")
+        return evaluator
+
+    def point(self) -> str:
+        """The first entry of each input, in words."""
+        values = ((a.name, self.evaluator.values[a.name]) for a in self._record.program.inputs)
+        return ", ".join(f"{name}{[0] * (v.ndim - 1) or ''} = {float(v.flat[0]):.4g}" for name, v in values)
+
+    def values(self, expr: Expr, letters: tuple[Idx, ...]) -> Array:
+        """The values of an expression, which may use adjoints, over ``letters``."""
+        for name in sorted(array_names(expr) & self._nodes.keys() - self.evaluator.values.keys()):
+            self.evaluator.values[name] = self.adjoint(self._nodes[name])
+        return self.evaluator.over(expr, letters)
+
+    def meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
+        """The true values of a subject over its free indices ``letters``."""
+        key = subject, letters
+        if key not in self._meanings:
+            self._meanings[key] = self._meaning(subject, letters)
+        return self._meanings[key]
+
+    def _meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
+        if isinstance(subject, Value):
+            return self.values(subject.expr, letters)
+        if isinstance(subject, Partial):
+            return self._over(letters, lambda place: self._partial(subject, dict(zip(letters, place, strict=True))))
+        positions = [letters.index(i) for i in subject.wrt.indices] if subject.wrt.is_Indexed else []
+        adjoint = self.adjoint(name_of(subject.wrt))
+        return self._over(letters, lambda place: at_place(adjoint, tuple(place[p] for p in positions)))
+
+    def adjoint(self, name: str) -> Array:
+        """The derivative of the output with respect to every entry of an array."""
+        if name not in self._adjoints:
+            array = self._record.program.arrays[name]
+            shape = tuple(self._instance.sizes[axis.name] for axis in array.axes)
+            entries = [self._adjoint_entry(name, place) for place in np.ndindex(shape)]
+            levels = min(len(e) for e in entries)
+            stacked = np.stack([e[:levels] for e in entries], axis=1)
+            self._adjoints[name] = stacked.reshape((levels, *shape))
+        return self._adjoints[name]
+
+    def _adjoint_entry(self, name: str, place: tuple[int, ...]) -> Array:
+        numbers, program = self.evaluator.numbers, self._record.program
+        if name == program.output:
+            return numbers.constant(Integer(1))
+        wrt = self._instance.symbol(name, place)
+        result = numbers.constant(Integer(0))
+        for definition in consumers(program, name):
+            outer = self.adjoint(definition.name)
+            for at, derivative in self._instance.node_derivatives(definition, wrt):
+                inner = self.evaluator.over(derivative, ())
+                levels = min(len(inner), len(result), len(outer))
+                weighted = at_place(outer, at)[:levels] * inner[:levels]
+                result = numbers.reduce(result[:levels] + weighted)
+        return result
+
+    def _partial(self, subject: Partial, values: Mapping[Idx, int]) -> Array:
+        place = tuple(values[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
+        wrt = self._instance.symbol(name_of(subject.wrt), place)
+        return self.evaluator.over(self._instance.derivative(subject.of, values, wrt), ())
+
+    def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
+        """An array from its entries."""
+        shape = tuple(self._instance.sizes[axis_name(i)] for i in letters)
+        spend(prod(shape) // 2)
+        entries = [value(place) for place in np.ndindex(shape)]
+        levels = min(len(e) for e in entries)
+        return np.stack([e[:levels] for e in entries], axis=1).reshape((levels, *shape))
+
+
+def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) -> Array:
+    """Random one-hot rows; where they need not be complete, the first is all zeros."""
+    chosen = random.Random(str(shape))
+    one = numbers.constant(Integer(1))
+    result = np.full(shape, numbers.constant(Integer(0))[0], dtype=object)  # 0 at every level
+    for count, row in enumerate(np.ndindex(shape[1:-1])):
+        if is_complete or count:
+            result[(slice(None), *row, chosen.randrange(shape[-1]))] = one
+    return result
+
+
+def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed: int) -> Array:
+    """Random entries in a domain; in a field, for a domain without end, those of positive arrays."""
+    if isinstance(numbers, Field) and not domain.values:
+        return numbers.sample(shape, positive=True)
+    drawn = domain.draw(shape, np.random.default_rng(seed), small=seed % 2 == 1)
+    entries = [numbers.constant(Rational(float(drawn[place]))) for place in np.ndindex(shape)]
+    return np.stack(entries, axis=1).reshape((-1, *shape))
+
+
+def letters_of(subject: IndexSubject) -> tuple[Idx, ...]:
+    """The free indices of a subject, those of what is differentiated first."""
+    if isinstance(subject, Value):
+        return tuple(sorted(free_indices(subject.expr), key=str))
+    first = sorted(free_indices(subject.of), key=str) if isinstance(subject, Partial) else []
+    return tuple(dict.fromkeys([*first, *(subject.wrt.indices if subject.wrt.is_Indexed else ())]))

@@ -1,0 +1,252 @@
+"""The driver of the proof: every line evaluated at a shape, then proved by the strongest mechanism that applies."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from itertools import combinations
+from math import prod
+
+from sympy import Expr, Indexed, Symbol
+
+from symgrad.budget import Budget, OverBudget, within
+from symgrad.check.at_shapes import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in, shown
+from symgrad.check.definedness import Divisors
+from symgrad.check.every_shape import Closed, NormalFormProver
+from symgrad.check.grid import tried_on_grid
+from symgrad.check.lines import Claim, Line, claims, is_definition
+from symgrad.check.marks import Level, Mark, ProofReport, Sizes
+from symgrad.check.meaning import adjoint_array
+from symgrad.check.normal_form.atoms import NoNormalForm
+from symgrad.check.numeric.exact_lines import ExactLines
+from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
+from symgrad.check.numeric.reference import Truth
+from symgrad.check.smoothness import has_root, is_analytic
+from symgrad.check.wellformed import problems
+from symgrad.equations import Assumption
+from symgrad.errors import UnsupportedError
+from symgrad.notation import array_names, name_of
+from symgrad.steps import Record, Total, Value
+
+MOST_EXACT = 24
+"""Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
+
+TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
+"""Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a
+quarter of it at most."""
+MOST_OF_ALL = 250_000
+"""Of work for all lines, however many these are."""
+
+
+def prove(record: Record) -> ProofReport:
+    """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
+    prover = Prover(record)
+    return ProofReport(tuple(map(prover.mark, claims(record))), problems(record))
+
+
+class Prover:
+    """Proves the lines of one record, in order: a line may rest on closed forms that earlier lines state."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._comparison = Comparison(record)
+        self._shapes = self._comparison.shapes
+        self._closed: list[tuple[str, Closed]] = []
+        self._marks: dict[int, Mark] = {}
+        self._by_normal_form = NormalFormProver(record)
+        self._divisors = Divisors(record.program)
+        most = min(TERMS_A_LINE * len(record.steps) + MOST_TERMS, MOST_OF_ALL)
+        self._budget = Budget("the proof of all lines", most)
+
+    def mark(self, line: Line) -> Mark:
+        """The verdict on one line, on which later lines may rest."""
+        mark = self.verdict(line)
+        self._marks[mark.number] = mark
+        if mark.ok and isinstance(line, Claim) and isinstance(line.step.subject, Total):
+            self._close(line.step.subject.wrt, line.after, mark)
+        return mark
+
+    def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:
+        """Keep a closed form, if it is of every entry, and in adjoints of later arrays alone: writing adjoints out then
+        comes to an end."""
+        name, rank = name_of(wrt), self._record.program.rank
+        earlier = {adjoint_array(self._record, other).name for other in rank if rank[other] <= rank[name]}
+        indices = wrt.indices if wrt.is_Indexed else ()
+        if len(set(indices)) == len(indices) and not array_names(after) & earlier:
+            array = adjoint_array(self._record, name)
+            closed = Closed(mark.number, (array[indices], after), frozenset(mark.assumptions))
+            self._closed.append((array.name, closed))
+
+    def verdict(self, line: Line) -> Mark:
+        """The verdict on one line, which later lines will not rest on."""
+        if isinstance(line, Mark):
+            return line
+        number = line.step.number
+        try:
+            with within(self._budget), within(Budget("the proof of the line", MOST_TERMS)):
+                return self._verdict(line)
+        except Refuted as refuted:
+            return Mark(number, Level.WRONG, str(refuted), (refuted.shape,))
+        except OverBudget as why:
+            return Mark(number, Level.UNPROVED, f"not decided: {why}")
+        except RecursionError:
+            return Mark(number, Level.UNPROVED, "it is nested too deeply to be decided")
+        except (Undefined, OutsideField, NoNormalForm, UnsupportedError) as why:
+            return Mark(number, Level.UNPROVED, f"it could not be evaluated: {why}")
+
+    def _verdict(self, claim: Claim) -> Mark:
+        value = claim.subject.expr if isinstance(claim.subject, Value) else None
+        about = name_of(value) if isinstance(value, (Indexed, Symbol)) else ""
+        if (unknown := self._divisors.unknown(claim.after, claim.step.conditions, about)) is not None:
+            return self._elsewhere(claim, unknown)
+        if is_definition(claim):
+            return Mark(claim.step.number, Level.DEFINITION, "a forward equation of the program")
+        return self._examined(claim)
+
+    def _elsewhere(self, claim: Claim, unknown: str) -> Mark:
+        """The verdict on a line that may divide by zero: where it does at one size, and what it is elsewhere."""
+        try:
+            where = self._comparison.where(claim, claim.allowed, Undefined)
+        except Refuted:
+            where = ""
+        if where in ("", VALUES) or self._comparison.is_never_defined(claim, self._shapes[0], claim.allowed):
+            return Mark(claim.step.number, Level.UNPROVED, unknown)
+        return _undefined(self._examined(claim), where)
+
+    def _examined(self, claim: Claim) -> Mark:
+        assumed = self._needed(claim)
+        for given in dict.fromkeys((assumed, claim.allowed)):
+            if (mark := self._proved(claim, given)) is not None:
+                return mark
+        try:
+            return self._at_shapes(claim, assumed)
+        except Refuted:  # without the others it held by chance
+            if assumed == claim.allowed:
+                raise
+        return self._at_shapes(claim, claim.allowed)
+
+    def _proved(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark | None:
+        """The mark of a line that its normal form proves under some assumptions."""
+        keys, number = tuple(a.key for a in assumed), claim.step.number
+        if (proof := self._by_normal_form.prove(claim, self._usable(keys), assumed)) is None:
+            return None
+        written = tuple(name for name in self._record.program.rank if name in proof.names)
+        detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
+        mark = Mark(number, Level.EVERY_SHAPE, detail, self._shapes[:1], None, keys, proof.lines, written)
+        return self._no_stronger(mark)
+
+    def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
+        """The latest closed form of each adjoint whose assumptions are among those given."""
+        return {adjoint: closed for adjoint, closed in self._closed if closed.assumptions <= set(assumed)}
+
+    def _no_stronger(self, mark: Mark) -> Mark:
+        """The mark, no stronger than those of the lines on which it rests: at the shapes of all, errors added up."""
+        used = [self._marks[number] for number in mark.rests_on]
+        level = max([mark.level, *(u.level for u in used)])
+        if level == mark.level:
+            return mark
+        limited = [u.shapes for u in used if u.level >= Level.EXACT_AT_SHAPES]
+        shapes = tuple(shape for shape in self._shapes if all(shape in found for found in limited))
+        if not shapes:
+            return replace(mark, level=Level.UNPROVED, detail="it rests on lines that are known at different shapes")
+        return replace(mark, level=level, shapes=shapes, error_bound=sum(u.error_bound or 0 for u in used) or None)
+
+    # --- evaluation -------------------------------------------------------------------------------------------
+
+    def _needed(self, claim: Claim) -> tuple[Assumption, ...]:
+        """The fewest assumptions under which the line holds at the first shape.
+
+        Raises ``Refuted`` where there are none.
+        """
+        shape, failures = self._shapes[0], list[Refuted | Undefined]()
+        missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
+        subsets = [some for count in range(len(claim.allowed) + 1) for some in combinations(claim.allowed, count)]
+        for assumed in dict.fromkeys([*subsets, (*claim.allowed, *missing)]):
+            try:
+                self._comparison.compare(claim, shape, assumed)
+            except (Refuted, Undefined) as failure:
+                failures.append(failure)
+                continue
+            if assumed in subsets:
+                return assumed
+            named = " and ".join(a.key for a in missing)
+            raise Refuted(shape, f"it holds only under {named}, which neither it nor what it cites uses")
+        raise min(failures, key=lambda failure: isinstance(failure, Undefined))
+
+    def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
+        """The verdict on a line that no normal form proves, and where it is undefined.  Raises ``Refuted``."""
+        systems, shapes = self._evaluated(claim, assumed)
+        if any(a.is_discrete for a in assumed):
+            said = "no normal form proves it, and a few labels decide nothing"
+            return Mark(claim.step.number, Level.UNPROVED, said)
+        mark = replace(self._decided(claim, assumed, systems, shapes), assumptions=tuple(a.key for a in assumed))
+        if where := self._comparison.where(claim, assumed, Undefined):
+            return _undefined(mark, where)
+        return replace(mark, where=self._comparison.where(claim, assumed, OutsideField))
+
+    def _decided(
+        self, claim: Claim, assumed: tuple[Assumption, ...], systems: set[System], shapes: tuple[Sizes, ...]
+    ) -> Mark:
+        number = claim.step.number
+        if grid := tried_on_grid(claim):
+            if not grid.unequal:
+                tried = ", ".join(f"{axis} = {sizes[0]}..{sizes[-1]}" for axis, sizes in grid.sizes.items())
+                return Mark(number, Level.EVERY_SHAPE_RANDOMISED, f"the grid {tried}", shapes, grid.error_bound)
+            with suppress(OutsideField):  # the program has no values there
+                self._comparison.compare(claim, grid.unequal, assumed)
+        with within(Budget("exact arithmetic", EXACT_TERMS)):
+            exact = tuple(shape for shape in shapes if self._is_exact(claim, shape, assumed))
+        # Where every sum has one term most things hold: that shape alone says nothing.
+        if not all({size for _, size in shape} == {1} for shape in exact):
+            return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact)
+        if systems == {Field} and self._holds_elsewhere(claim, assumed):
+            return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes)
+        self._comparison.refute_far_away(claim, assumed)
+        if not all(is_analytic(side, self._record.program) for side in self._sides(claim)):
+            said = "equal at random points, which need not meet every kink, nor every branch"
+            return Mark(number, Level.UNPROVED, said, shapes)
+        return Mark(number, Level.NUMERICAL, Reals.words, shapes)
+
+    def _evaluated(self, claim: Claim, assumed: tuple[Assumption, ...]) -> tuple[set[System], tuple[Sizes, ...]]:
+        """The systems in which the line holds, and the shapes at which the program has values.  Raises ``Refuted``."""
+        systems: set[System] = set()
+        shapes: list[Sizes] = []
+        for shape in self._shapes:
+            try:
+                systems.add(self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim)))
+                shapes.append(shape)
+            except (OutsideField, Undefined):  # there are none, as of a deviation of a single row
+                if not shapes:
+                    raise
+        return systems, tuple(shapes)
+
+    def _sides(self, claim: Claim) -> list[Expr]:
+        """Both sides of a line and of the forward equations, which its names may stand for."""
+        return [claim.meaning, claim.after, *(definition.rhs for definition in self._record.program.ordered)]
+
+    def _chooses_roots(self, claim: Claim) -> bool:
+        return any(map(has_root, self._sides(claim)))
+
+    def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
+        """Whether the line holds in the field at points that were drawn for it; at many, where roots are chosen."""
+        drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
+        instance = self._comparison.instance(self._shapes[0])
+        try:
+            return all(
+                differing_in(Truth(self._record, instance, Field, assumed, drawn + place), claim) is None
+                for place in range(POINTS if self._chooses_roots(claim) else 1)
+            )
+        except (OutsideDomain, OutsideField):
+            return False
+
+    def _is_exact(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
+        if prod(size for _, size in shape) > MOST_EXACT:
+            return False
+        return ExactLines(self._record, self._comparison.instance(shape), assumed).holds(claim)
+
+
+def _undefined(mark: Mark, where: str) -> Mark:
+    if mark.level == Level.UNDEFINED:
+        return mark
+    return replace(mark, level=Level.UNDEFINED, where=where, detail=f"elsewhere {mark.words}: {mark.detail}")

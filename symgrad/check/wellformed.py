@@ -1,0 +1,205 @@
+"""Whether a line is written in the notation, so that what is printed is what is proved.
+
+The checker reads a sum as a sum over a whole axis, an entry by the name of its array and an index by the name of its
+axis.  A line in which a sum stops earlier, an entry has its indices in another order, or Kronecker's delta compares
+indices of different axes would be read as another line; it is refused before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sympy import Expr, I, Indexed, KroneckerDelta, MatrixExpr, Number, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.canonical import canonical
+from symgrad.check.meaning import adjoint_array
+from symgrad.functions import selection
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    every_index,
+    free_indices,
+    index_over,
+    is_matrix,
+    name_of,
+    renamed,
+)
+from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step, Subject, Total, Value
+
+
+class Notation:
+    """The notation of one record: its arrays, the adjoints among them, and its axes."""
+
+    def __init__(self, record: Record) -> None:
+        program = record.program
+        self._arrays = program.arrays
+        self.confusion = _confusion(record)
+        arrays = [*program.inputs, *(adjoint_array(record, name) for name in program.arrays)]
+        self._axes = {name: axis.size for name, axis in program.axis.items()}
+        self._bases: dict[str, tuple[Basic, tuple[str, ...]]] = {
+            array.name: (array.base, tuple(axis.name for axis in array.axes)) for array in arrays
+        }
+        for definition in program.ordered:
+            base = definition.entry.base if definition.entry.is_Indexed else definition.entry
+            self._bases[definition.name] = base, tuple(map(axis_name, definition.indices))
+
+    def fault(self, step: Step) -> str | None:
+        """What is wrong with the way a line is written, or None; a right side in matrix notation is not read here."""
+        subject, about = step.subject, list[Expr]()
+        if isinstance(subject, Value):
+            about = [subject.expr]
+        elif isinstance(subject, Partial):
+            about = [subject.of, subject.wrt]
+        elif isinstance(subject, (Total, Largest)):
+            about = [subject.wrt if isinstance(subject, Total) else subject.entry]
+        elif self._arrays.get(subject.array.name) != subject.array or not subject.array.has_matrix:
+            return f"{subject.array.name} is not a matrix of the program with the axes that the line gives it"
+        written = [*about, *(condition.nonzero for condition in step.conditions)]
+        if fault := self._fault_of_letters([*written, step.after]):
+            return fault
+        if about and not isinstance(subject, Value):
+            foreign = {name for expr in about for name in array_names(expr)} - self._arrays.keys()
+            if foreign or not isinstance(about[-1], (Indexed, Symbol)) or not array_names(about[-1]):
+                return f"{min(foreign, default=about[-1])} is not an array of the program"
+        written += [] if is_matrix(step.after) else [step.after]
+        return next((fault for expr in written if (fault := self.fault_of(expr))), None)
+
+    def fault_of_form(self, name: str, form: Gradient) -> str | None:
+        """What is wrong with the way a closed form of an array is written, or None."""
+        indices = form.entry.indices if form.entry.is_Indexed else ()
+        is_entry = isinstance(form.entry, (Indexed, Symbol)) and array_names(form.entry) == {name}
+        if self._arrays.get(name) != form.array or not is_entry:
+            return f"it is about {form.array.name} and {form.entry}"
+        if len(set(indices)) < len(indices):
+            return f"it is not of every {form.entry}"
+        return (
+            self._fault_of_letters([form.entry, form.index]) or self.fault_of(form.entry) or self.fault_of(form.index)
+        )
+
+    def _fault_of_letters(self, written: Iterable[Expr]) -> str | None:
+        """The letters of the indices of a line are identifiers, each of one axis: those of the checker are none."""
+        axes: dict[str, str] = {}
+        for index in sorted({i for expr in written for i in every_index(expr)}, key=str):
+            letter = str(index.label)
+            if not letter.isidentifier() or not self._is_index(index):
+                return f"{letter!r} is not the letter of an index over an axis of the program"
+            if axes.setdefault(letter, axis_name(index)) != axis_name(index):
+                return f"the index {letter} runs over {axes[letter]} and {axis_name(index)}"
+        return None
+
+    def fault_of(self, expr: Basic) -> str | None:
+        """What is wrong with the way an expression is written, or None."""
+        if isinstance(expr, (Indexed, Symbol)) and not isinstance(expr, Idx):
+            return self._entry(expr)
+        if isinstance(expr, KroneckerDelta):
+            axes = {axis_name(i) if self._is_index(i) else None for i in expr.args}
+            is_one = len(expr.args) == 2 and len(axes) == 1 and None not in axes
+            return None if is_one else f"{expr} does not compare two indices of one axis"
+        if isinstance(expr, Sum):
+            indices = [limit[0] for limit in expr.limits]
+            if not all(self._is_index(i) and limits == [0, i.upper] for i, *limits in expr.limits):
+                return f"{expr} is not a sum over whole axes"
+            return f"{expr} binds an index twice" if len(set(indices)) < len(indices) else self.fault_of(expr.function)
+        if isinstance(expr, selection):
+            row, index = expr.args
+            whole = self._is_index(index) and index in free_indices(row)
+            return self.fault_of(row) if whole else f"{index} is no index of {row}, in which it selects"
+        if isinstance(expr, Idx):
+            return f"the index {expr} is used as a number"
+        if expr == I or (isinstance(expr, Number) and not expr.is_finite):
+            return f"{expr} is not a real number"
+        if isinstance(expr, MatrixExpr):
+            return f"the matrix {expr} stands where a number is expected"
+        return next((fault for arg in expr.args if (fault := self.fault_of(arg))), None)
+
+    def _entry(self, expr: Indexed | Symbol) -> str | None:
+        if expr in self._axes.values():
+            return None
+        base, axes = self._bases.get(name_of(expr), (None, ()))
+        if base is None or (expr.base if expr.is_Indexed else expr) != base:
+            return f"{expr} is not of the arrays of the program"
+        indices = expr.indices if expr.is_Indexed else ()
+        if all(map(self._is_index, indices)) and tuple(map(axis_name, indices)) == axes:
+            return None
+        return f"the indices of {expr} do not run over the axes of {name_of(expr)}, in their order"
+
+    def _is_index(self, index: Basic) -> bool:
+        """Whether an index runs over a whole axis of the program."""
+        return (
+            isinstance(index, Idx)
+            and index.upper is not None
+            and index.lower == 0
+            and index == index_over(str(index.label), self._axes.get(axis_name(index)))
+        )
+
+
+def _confusion(record: Record) -> str | None:
+    """What is wrong with the arrays that stand for adjoints in the lines, or None: their axes are those of the arrays,
+    and their names their own; in lines that differentiate nothing they may be those of definitions."""
+    arrays, derives = record.program.arrays, any(isinstance(s.subject, (Total, MatrixTotal)) for s in record.steps)
+    taken = {*arrays, *record.program.axis} - ({*record.program.definitions} if not derives else set())
+    for name, adjoint in record.adjoint_arrays.items():
+        if name not in arrays or adjoint != Array(adjoint.name, arrays[name].axes):
+            return (
+                f"{adjoint.name} cannot stand for the adjoint of {name}: it has other axes, or is said to be positive"
+            )
+        if adjoint.name in taken or not adjoint.name.isidentifier():
+            return f"{adjoint.name} cannot stand for the adjoint of {name}: the name has another meaning"
+        taken.add(adjoint.name)
+    return None
+
+
+def problems(record: Record) -> tuple[str, ...]:
+    """The problems of a record that are not those of one line."""
+    notation = Notation(record)
+    return (
+        *_unstated(record, notation, "gradient", record.gradients),
+        *_unstated(record, notation, "adjoint", record.adjoints),
+        *_missing(record),
+        *_broken(record),
+    )
+
+
+def _missing(record: Record) -> tuple[str, ...]:
+    """A record of lines alone states no gradients; one that states some states those that were asked for."""
+    asked = record.wrt if record.gradients or record.adjoints else ()
+    return tuple(f"there is no gradient of {name}" for name in asked if name not in record.gradients)
+
+
+def _broken(record: Record) -> tuple[str, ...]:
+    """Each line goes on from the last one about its subject, or begins."""
+    found = []
+    last: dict[Subject | Largest, Expr] = {}
+    for step in record.steps:
+        above = last.get(step.subject)
+        if step.before is not None and (above is None or canonical(step.before) != canonical(above)):
+            found.append(f"line {step.number} goes on from {step.before}, which the line above it does not state")
+        last[step.subject] = step.after
+    return tuple(found)
+
+
+def _unstated(record: Record, notation: Notation, kind: str, gradients: dict[str, Gradient]) -> Iterator[str]:
+    """What is wrong with closed forms: each must be what the last line about it states."""
+    # The last line about each array, in either notation.
+    totals = ((s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total))
+    indices = {name_of(wrt): (wrt, after) for wrt, after in totals if isinstance(wrt, (Indexed, Symbol))}
+    matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
+    for name, gradient in gradients.items():
+        if fault := notation.fault_of_form(name, gradient):
+            yield f"the {kind} of {name} is not one: {fault}"
+            continue
+        trivial = name == record.program.output and gradient.index == 1
+        if not trivial and not (name in indices and _same(*indices[name], gradient)):
+            yield f"the index form of the {kind} of {name} is not what the last line about it states"
+        if gradient.matrix is not None and matrices.get(name) != gradient.matrix:
+            yield f"the matrix form of the {kind} of {name} is not what the last line about it states"
+
+
+def _same(wrt: Expr, after: Expr, gradient: Gradient) -> bool:
+    """Whether a line states a closed form for every entry of the array."""
+    indices = wrt.indices if wrt.is_Indexed else ()
+    names = dict(zip(indices, gradient.entry.indices, strict=True)) if indices else {}
+    return len(names) == len(indices) and bool(canonical(renamed(after, names)) == canonical(gradient.index))

@@ -1,0 +1,148 @@
+"""The inputs of a generated function, for every target alike: what is said, checked and read of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from symgrad.codegen.source_text import (
+    INDENT,
+    WIDTH,
+    Source,
+    called,
+    function,
+    indented,
+    joined,
+    needs_of,
+    tuple_of,
+    unpacked,
+    used,
+    written,
+)
+from symgrad.facts import labelled
+from symgrad.notation import Array, array_names
+from symgrad.steps import Record
+
+
+class Inputs:
+    """The inputs of ``record`` under the Python ``names`` of arrays.
+
+    ``given`` are their names in order, ``arrays`` those with axes, ``scalars`` the names of those without; ``labels``
+    are the ones that may be given as labels.
+    """
+
+    def __init__(self, record: Record, names: Mapping[str, str]) -> None:
+        self.record, self.program, self.names = record, record.program, names
+        self.labels = labelled(record)
+        self.given = [names[a.name] for a in self.program.inputs]
+        self.arrays = [a for a in self.program.inputs if a.axes]
+        self.scalars = [names[a.name] for a in self.program.inputs if not a.axes]
+
+    @property
+    def dtype(self) -> Source:
+        """Their data type, from an array that cannot be labels, which are integers."""
+        if not self.arrays:
+            return Source("np.float64")
+        sure = [used(self.names[a.name]) for a in self.arrays if a.name not in self.labels]
+        if sure:
+            return written("{}.dtype", sure[0])
+        return written("np.result_type(np.float32, {})", joined(", ", [used(self.names[a.name]) for a in self.arrays]))
+
+    def sizes(self, needs: Collection[str], labels: Collection[str]) -> list[Source]:
+        """Lines for the sizes of axes that are needed, from arrays that cannot be ``labels`` where there are such."""
+        lines: list[Source] = []
+        for axis in (axis.name for axis in self.program.axes if axis.name in needs):
+            found = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis]
+            found.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
+            array, place = found[0]
+            code = f"{self.names[array.name]}.shape[{place}]"
+            if array.name in labels and place and len(found) > 1:  # labels lack classes; one at least has rows
+                shown = ", ".join(self.names[a.name] for a, _ in found)
+                code = f"next(a.shape[{place}] for a in ({shown}) if a.ndim == 2)"
+            lines.append(Source(f"{axis} = {code}"))
+        return lines
+
+    def opened(self, labels: Iterable[str], dtype: Source, sizes: Mapping[str, int] | None = None) -> list[Source]:
+        """Lines that turn labels into rows with a one, at some ``sizes`` or behind the sizes that this needs."""
+        lines: list[Source] = []
+        for name in labels:
+            own, axis = self.names[name], self.program.arrays[name].axes[1].name
+            count = Source(str(sizes[axis])) if sizes else used(axis)
+            made = written(f"{own} = _one_hot({own}, {{}}, {{}})", count, dtype, needs=["_one_hot", own])
+            lines += [Source(f"if {own}.ndim == 1:"), *indented([made])]
+        return [*self.sizes(needs_of(lines), self.labels), *lines]
+
+    def tables(self) -> list[str]:
+        """The tables that the checks read: axes, data types, and which inputs may be labels."""
+        lines = ["_AXES = {"]
+        for a in self.program.inputs:
+            axes = tuple_of(f'"{axis.name}"' for axis in a.axes)
+            lines.append(f'{INDENT}"{self.names[a.name]}": {axes},')
+        lines += ["}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
+        if self.labels:
+            shown = ", ".join(f'"{self.names[name]}"' for name in self.labels)
+            lines.append(f"_LABELS = {{{shown}}}")
+        return lines
+
+    def are_ready(self, shapes: Iterable[str]) -> list[str]:
+        """Tests that are passed by floating arrays of one dtype for which the tests ``shapes`` hold; most are such."""
+        own = [self.names[a.name] for a in self.arrays]
+        tests: list[str] = []
+        if own:
+            tests += chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
+            tests += chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
+            tests.append(f"{own[0]}.dtype in _FLOATS")
+        return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
+
+    def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
+        """The lines that check them, at some ``sizes``."""
+        args = [*self.given, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
+        check = "_checked_or_labels" if self.labels else "_checked"
+        return replace(unpacked(self.given, check, args, INDENT * 2), needs=frozenset([check]))
+
+    def in_domains(self) -> list[Source]:
+        """Lines that raise where one has an entry outside of its domain, or one that is not positive."""
+        positive = [self.names[a.name] for a in self.program.inputs if a.positive]
+        lines = [Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
+        for a in self.program.assumptions:
+            if domain := a.domain:
+                (name,) = array_names(a.lhs)
+                own = self.names[name]
+                high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
+                code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
+                test = Source(code, needs=frozenset(["_within", *needs]))
+                lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
+        return lines
+
+    def function(self, name: str, lines: Sequence[Source], at: str = "", notes: Sequence[str] = ()) -> Source:
+        """The function that takes them; its docstring says what they may be, ``at`` which sizes, and ``notes``."""
+        doc = [f"Return {self.program.output} and its gradients{at}.", ""]
+        doc += [f"{INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.program.inputs]
+        doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
+        defaults = dict(self.program.defaults)
+        parameters: list[str] = []
+        for a, own in reversed([*zip(self.program.inputs, self.given, strict=True)]):
+            is_given = a.name in defaults and all("=" in later for later in parameters)  # only those at the end can be
+            parameters.insert(0, f"{own}={float(defaults[a.name])!r}" if is_given else own)
+        return function(called(f"def {name}", parameters, "", ":"), doc, lines)
+
+    def _described(self, array: Array) -> str:
+        """What an input may be."""
+        if not array.axes:
+            return "a number"
+        text = f"shape {tuple_of(axis.name for axis in array.axes)}"
+        if array.name in self.labels:
+            text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
+        return text
+
+
+def chained(parts: Sequence[str], operator: str) -> list[str]:
+    """Comparisons ``part operator part ...``, as many as lines need: each begins where the one before it ended."""
+    most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
+    return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
+
+
+def held(test: str, gap: str, words: str) -> list[Source]:
+    """Lines that raise, by ``words``, where a test says that a gap is not 0."""
+    return [Source(f"if {test}:"), Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]

@@ -1,0 +1,256 @@
+"""Expressions in relative exponentials: which shift each term takes, and what becomes of the factors exp(M).
+
+Where an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels; where it is
+homogeneous of another degree, what the code keeps of the array is relative too, under a name of its own; log exp(M_n)
+is M_n.  What remains of the factor is written out, so that the value is right in any case.  A term takes the
+shift whose factor cancels in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.canonical import canonical
+from symgrad.codegen.kernels import weighted
+from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.codegen.shift import Shift, shift_along, written_out
+from symgrad.engine.summation import ordered_sums
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, name_of, renamed, replaced, sum_over
+
+# What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
+# index, where it must be written out, and where the whole array is kept relative to it.
+UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
+# What speaks for the shift of several factors in the sum that it is made for: the row of another may be far off.
+MADE_FOR_IT = 2.0
+# What it costs to leave an exponential as it stands, in a sum and elsewhere.
+SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A shift of exponentials together with sums of exponentials beside them: of ``exp(exponent) * inner``, where
+    ``inner`` is a product of powers of the factors of other shifts."""
+
+    shift: Shift
+    exponent: Expr
+    inner: Expr
+
+    def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
+        """The exponential by the shift, at each choice of ``indices`` at which its exponent is some of the terms of
+        another; and the other terms."""
+        letters, terms = self.shift.rows + self.shift.columns, set(Add.make_args(canonical(exponent)))
+        ordered = sorted(indices, key=str)
+        for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
+            names = dict(zip(letters, chosen, strict=True))
+            own = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
+            if len(set(chosen)) == len(chosen) and own <= terms:
+                yield replaced(self.shift.factor * self.shift.relative / self.inner, names), Add(*(terms - own))
+
+
+def _exponent(kernel: Expr) -> Expr:
+    """The logarithm of a product of exponentials."""
+    return Add(*(factor.args[0] for factor in Mul.make_args(kernel) if factor != 1))
+
+
+class Relative:
+    """Expressions in relative exponentials.
+
+    ``used`` are the shifts on which they rest so far, in order of use.
+    """
+
+    def __init__(self, shifts: Sequence[Shift]) -> None:
+        self._shifts = list(shifts)
+        self._joint: list[Joint] = []
+        self._preferred: list[Joint] = []
+        self._factors = {name_of(s.factor): Assignment(s.factor, exp(s.largest)) for s in shifts}
+        self._kept: dict[str, Assignment] = {}
+        self.used: list[Shift] = []
+
+    def join(self, totals: Iterable[Expr], taken: set[str]) -> None:
+        """Find the shifts of sums over exponentials times arrays that are kept relative: of both as one.
+
+        Until the next call they are preferred.
+        """
+        self._preferred = []
+        for total in sorted((written_out(total, self._kept) for total in totals), key=str):
+            for term in Add.make_args(total.function):
+                inner = Mul(*self._factors_in(term))
+                kernel = Mul(*(f for f in Mul.make_args(term) if isinstance(f, exp)))
+                exponent = _exponent(kernel) + _exponent(self.in_largest(inner))
+                if free_indices(inner).isdisjoint(bound_indices(total)):
+                    continue
+                if not any(any(shift.matches(exp(exponent))) for shift in self._shifts):
+                    columns = tuple(i for i in bound_indices(total) if i in free_indices(exponent))
+                    shift = shift_along(exponent, columns, taken)
+                    self._shifts.append(shift)
+                    self._joint.append(Joint(shift, _exponent(kernel), inner))
+                    self._factors[name_of(shift.factor)] = Assignment(shift.factor, exp(shift.largest))
+                self._preferred += [j for j in self._joint if any(j.shift.matches(exp(exponent)))]
+
+    def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
+        """From now on ``entry`` is written ``scale * relative``."""
+        self._kept[name_of(entry)] = Assignment(entry, scale * relative)
+
+    def taken_out(self, expr: Expr, *, is_output: bool = False) -> tuple[Expr, Expr]:
+        """``expr`` as a product of powers of the factors of shifts and the rest, in relative exponentials.
+
+        For an output the factors will be written out beside the rest.
+        """
+        made, _ = self._best(expr, frozenset(), WRITTEN_OUT if is_output else KEPT_APART)
+        for shift in self._shifts:
+            if shift not in self.used and {name_of(shift.factor), name_of(shift.relative)} & array_names(made):
+                self.used.append(shift)
+        return self._pulled(made)
+
+    def has_factor(self, expr: Basic) -> bool:
+        """Whether the factor of a shift occurs in an expression."""
+        return not array_names(expr).isdisjoint(self._factors)
+
+    def in_largest(self, expr: Expr) -> Expr:
+        """``expr`` with the factors as exponentials of the largest exponents, their logarithms as these."""
+        return written_out(expr, self._factors)
+
+    # --- which shift ---------------------------------------------------------------------------------------------
+
+    def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
+        """``expr``, which stands under sums over ``bound``, in relative exponentials, and what is left over."""
+        expr = written_out(expr, self._kept)
+        if isinstance(expr, Add):
+            terms = [self._best(term, bound, left_over) for term in expr.args]
+            return Add(*(made for made, _ in terms)), sum(cost for _, cost in terms)
+        if isinstance(expr, Sum):
+            body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
+            return sum_over(body, bound_indices(expr)), cost
+        logarithm = next((f for f in Mul.make_args(expr) if isinstance(f, weighted)), None)
+        if logarithm is not None:  # the exponentials in its weight are factors of the term
+            beside = [f for f in Mul.make_args(expr) if f is not logarithm]
+            made, cost = self._best(Mul(*beside, logarithm.args[0]), bound, left_over)
+            weight = Mul(*(f for f in Mul.make_args(made) if f not in beside))
+            kept = [f for f in Mul.make_args(made) if f in beside]
+            return Mul(*kept, weighted(weight, self._inside(logarithm.args[1]))), cost
+        kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
+        others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
+        inside = Mul(*map(self._inside, others))
+        choices = product(*(self._choices(kernel, bound) for kernel in kernels))
+        terms = [way for chosen in choices for way in self._ways(inside, chosen, bound)]
+        costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
+        cost = min(costs)
+        made = terms[costs.index(cost)][0]
+        for bracket in (f for f in others if isinstance(f, Add) and cost and (f.has(exp) or self.has_factor(f))):
+            rest = Mul(*kernels, *(f for f in others if f is not bracket))
+            opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
+            if lower < cost:
+                made, cost = opened, lower
+        for total in (f for f in others if isinstance(f, Sum) and cost and self._joint):
+            rest = Mul(*kernels, *(f for f in others if f is not total))
+            inside, lower = self._best(sum_over(rest * total.function, bound_indices(total)), bound, left_over)
+            if lower < cost:
+                made, cost = ordered_sums(inside), lower
+        return made, cost
+
+    def _ways(
+        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
+    ) -> Iterator[tuple[Expr, float]]:
+        """A term as it was chosen, and what speaks against it; also with exponentials by shifts that several factors
+        share."""
+        term = Mul(inside, *(made for made, _ in chosen))
+        yield term, sum(cost for _, cost in chosen)
+        plain = [way for way in chosen if not isinstance(way[0], exp)]
+        exponent = _exponent(Mul(*(kernel for kernel, _ in chosen if isinstance(kernel, exp))))
+        beside, cost = Mul(inside, *(made for made, _ in plain)), sum(cost for _, cost in plain)
+        for made, rest in self._by_joint_shifts(beside, exponent, free_indices(term) | bound):
+            is_summed = not free_indices(rest).isdisjoint(bound)
+            more = 0.0 if rest == 0 else SUMMED_AS_IT_IS if is_summed else AS_IT_IS
+            own = {name_of(joint.shift.relative) for joint in self._preferred} & array_names(made) if bound else ()
+            yield made * exp(rest), cost + more - (MADE_FOR_IT if own else 0.0)
+
+    def _by_joint_shifts(self, beside: Expr, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
+        """``beside * exp(exponent)`` by one joint shift or several, and the exponent that is left."""
+        for joint in self._joint:
+            for kernel, rest in joint.taken_from(exponent, indices):
+                made = beside * kernel
+                if joint.exponent != 0 or len(self._factors_in(made)) <= len(self._factors_in(beside)):
+                    yield made, rest
+                    yield from self._by_joint_shifts(made, rest, indices) if joint.exponent != 0 and rest != 0 else ()
+
+    def _factors_in(self, term: Expr) -> list[Expr]:
+        """The powers of the factors of shifts among the factors of a term."""
+        bases = {factor: factor.as_base_exp()[0] for factor in Mul.make_args(term)}
+        return [f for f, b in bases.items() if isinstance(b, (Indexed, Symbol)) and name_of(b) in self._factors]
+
+    def _inside(self, factor: Expr) -> Expr:
+        """A factor that is no exponential, with the exponentials in it relative."""
+        if not factor.has(exp):
+            return factor
+        if isinstance(factor, (Pow, Function)):
+            return factor.func(*(self._best(arg, frozenset(), WRITTEN_OUT)[0] for arg in factor.args))
+        return self._best(factor, frozenset(), WRITTEN_OUT)[0]
+
+    def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
+        """How an exponential may be written, and what speaks against it."""
+        found = self._written(kernel, bound)
+        if not found and isinstance(kernel.args[0], Add):
+            parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
+            if any(parts.values()):
+                found = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
+        if not found:
+            return [(kernel, 0.0)]
+        return [
+            *((made, 0.0) for made in found),
+            (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
+        ]
+
+    def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
+        """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
+        found: list[Expr] = []
+        for shift in self._shifts if isinstance(kernel, exp) else ():
+            for names, multiple in shift.matches(kernel):
+                if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
+                    found.append(replaced((shift.factor * shift.relative) ** multiple, names))
+        return found
+
+    def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
+        scale, rest = self._pulled(term)
+        outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
+        inside = [entry for entry in entries_in(rest) if name_of(entry) in self._factors]
+        return sum(outside) + UNDER_A_SUM * len(inside)
+
+    # --- factors taken out -----------------------------------------------------------------------------------------
+
+    def _pulled(self, expr: Expr) -> tuple[Expr, Expr]:
+        """``expr`` as a product of powers of factors and the rest; logarithms are opened on the way."""
+        if not self.has_factor(expr):
+            return S.One, expr
+        if isinstance(expr, (Indexed, Symbol)):
+            return expr, S.One
+        if isinstance(expr, Mul):
+            parts = [self._pulled(arg) for arg in expr.args]
+            return Mul(*(p[0] for p in parts)), Mul(*(p[1] for p in parts))
+        if isinstance(expr, Pow) and not self.has_factor(expr.exp):
+            scale, rest = self._pulled(expr.base)
+            return Mul(*(f**expr.exp for f in Mul.make_args(scale))), rest**expr.exp
+        if isinstance(expr, Sum):
+            scale, rest = self._pulled(expr.function)
+            bound = set(bound_indices(expr))
+            inside = [f for f in Mul.make_args(scale) if free_indices(f) & bound]
+            outside = [f for f in Mul.make_args(scale) if not free_indices(f) & bound]
+            return Mul(*outside), sum_over(Mul(*inside, rest), bound_indices(expr))
+        if isinstance(expr, weighted):
+            scale, weight = self._pulled(expr.args[0])
+            return scale, weighted(weight, Mul(*self._pulled(expr.args[1])))
+        if isinstance(expr, Add):
+            parts = [self._pulled(arg) for arg in expr.args]
+            if len({scale for scale, _ in parts}) == 1:
+                return parts[0][0], Add(*(rest for _, rest in parts))
+            return S.One, Add(*(scale * rest for scale, rest in parts))
+        parts = [self._pulled(arg) for arg in expr.args]
+        if isinstance(expr, log):
+            ((scale, rest),) = parts
+            return S.One, Add(log(rest), *(power * log(f) for f, power in scale.as_powers_dict().items()))
+        return S.One, expr.func(*(scale * rest for scale, rest in parts))

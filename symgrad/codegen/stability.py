@@ -1,0 +1,221 @@
+"""Stable forms, derived from the forward equations: no loss, and no array, is known here by name.
+
+Each equation of the schedule is rewritten on its own, into a form that is exactly equivalent and neither overflows nor
+loses small probabilities.  What was done is kept beside what came of it: the code is written from the one, the
+lines that a reader sees, and that are proved, from the other (``evaluation``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sympy import Expr, Indexed, Mul, Pow, S, Sum, exp, log
+from sympy.core.basic import Basic
+
+from symgrad.canonical import canonical
+from symgrad.codegen.guarded import branches_guarded, weighted_guarded
+from symgrad.codegen.identifiers import RESERVED, fresh
+from symgrad.codegen.kernels import (
+    exponents_of,
+    is_positive,
+    logs_opened,
+    rebuilt,
+    small_kept,
+    without_overflow,
+    zeros_kept,
+)
+from symgrad.codegen.masked import masks_taken_in, weights_of
+from symgrad.codegen.poles import poles_cancelled
+from symgrad.codegen.relative_exponentials import Relative
+from symgrad.codegen.schedule import Assignment, Schedule, schedule
+from symgrad.codegen.shift import (
+    Shift,
+    dividing_or_in_logarithms,
+    in_divisors_and_logarithms,
+    shifts_of,
+    written_out,
+)
+from symgrad.codegen.underflow import slopes_kept_finite
+from symgrad.notation import (
+    Array,
+    array_names,
+    bound_indices,
+    entry_of,
+    freshen,
+    name_of,
+    replaced,
+    stand_in,
+    sum_over,
+    unfolded,
+)
+from symgrad.steps import Record
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """What became of one equation: an entry of the array ``given`` is ``scale`` times that of the array ``made``.
+
+    Where the scale is not 1, ``made`` defines an array of another name.  ``logs`` are the logarithms that were written
+    otherwise, and how.
+    """
+
+    given: Assignment
+    made: Assignment
+    scale: Expr
+    logs: tuple[tuple[Expr, Expr], ...]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the code evaluates: shifts and rewritten equations in order, each shift before its first use, and the
+    schedule of which they are made.  ``floor`` is the exponent of what a mask leaves out: any number, minus infinity in
+    code."""
+
+    record: Record
+    parts: tuple[Shift | Rewriting, ...]
+    schedule: Schedule
+    floor: Array
+
+    @property
+    def assignments(self) -> list[Assignment]:
+        """The equations that are needed for the outputs."""
+        made: list[Assignment] = []
+        for part in self.parts:
+            made += part.assignments() if isinstance(part, Shift) else [part.made]
+        return _needed(made)
+
+    @property
+    def coded(self) -> list[Assignment]:
+        """The same as the code has them: minus infinity for the exponent of what a mask leaves out; what may be
+        infinite cancelled, left out or guarded where what it multiplies is 0."""
+        program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
+        weights, inputs = weights_of(program), {array.name for array in program.inputs}
+        bounded = {a.name for shift in self.shifts for a in shift.assignments()}
+        exponents = {name_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
+        given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        taken = {*inputs, *(a.name for a in given), *(axis.name for axis in program.axes), *RESERVED}
+        finite = slopes_kept_finite(poles_cancelled(given, taken), program, self.record.wrt, weights)
+        return [replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & exponents)) for a in finite]
+
+    @property
+    def shifts(self) -> list[Shift]:
+        """The shifts among the parts."""
+        return [part for part in self.parts if isinstance(part, Shift)]
+
+
+def evaluated(record: Record) -> Evaluated:
+    """The equations of the schedule of ``record`` in stable forms."""
+    plan = schedule(record)
+    taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
+    taken |= {axis.name for axis in record.program.axes}
+    floor = Array(fresh("floor", taken))
+    weights = weights_of(record.program)
+    masked = masks_taken_in(plan.assignments, weights, floor[()])
+    kernels = {kernel for a in masked for kernel in a.rhs.atoms(exp)}
+    inside, plain = (
+        {name for kernel in kernels if kernel.has(floor[()]) is has for name in array_names(kernel)}
+        for has in (True, False)
+    )
+    # An exponential that stands without its mask as well has to be relative to all: each would be large by the other.
+    is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
+    given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
+    rewriter = _Rewriter(shifts_of(given, taken), taken, weights, dividing_or_in_logarithms(given))
+    return Evaluated(record, tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
+
+
+def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The equations, with sums of sums of exponentials as one sum, which has one shift."""
+    sums = {a.name: a for a in assignments if isinstance(a.rhs, Sum) and isinstance(a.rhs.function, exp)}
+
+    def joined(expr: Basic) -> Expr:
+        entry = expr.function if isinstance(expr, Sum) else None
+        if isinstance(entry, Indexed) and name_of(entry) in sums:
+            inner = freshen(sums[name_of(entry)].at(entry.indices))
+            return sum_over(inner.function, (*bound_indices(inner), *bound_indices(expr)))
+        factors = Mul.make_args(expr.function) if isinstance(expr, Sum) else ()
+        inner = next((f for f in factors if isinstance(f, Sum) and f.has(exp)), None)
+        if inner is not None and any(name in sums for f in factors if f != inner for name in array_names(f)):
+            body = expr.function / inner * inner.function
+            return joined(sum_over(body, (*bound_indices(inner), *bound_indices(expr))))
+        return rebuilt(expr, joined)
+
+    found = [(a, joined(a.rhs)) for a in assignments]
+    return [a if made == a.rhs else replace(a, rhs=canonical(made)) for a, made in found]
+
+
+def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
+    """The equations with names for exponentials written out where these are to be relative, or several stand in a sum
+    that divides or has a logarithm: then each term can have the shift that suits it."""
+    names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
+    bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
+    summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
+    shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
+    names = {name: a for name, a in names.items() if name in summed or any(any(s.matches(a.rhs)) for s in shifts)}
+    return _needed([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])
+
+
+def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The equations on which outputs rest."""
+    used = {a.name for a in assignments if a.is_output}
+    for a in reversed(assignments):
+        if a.name in used:
+            used |= array_names(a.rhs)
+    return [a for a in assignments if a.name in used]
+
+
+class _Rewriter:
+    """Rewrites equations one after the other; later ones use what became of earlier ones."""
+
+    def __init__(self, shifts: Sequence[Shift], taken: set[str], nonnegative: set[str], inside: set[str]) -> None:
+        self._nonnegative = nonnegative
+        self._inside = inside
+        self._relative = Relative(shifts)
+        self._taken = taken
+        self._known: dict[str, Assignment] = {}
+
+    def parts(self, given: Assignment) -> list[Shift | Rewriting]:
+        """An equation rewritten, behind the shifts that it is the first to rest on."""
+        before = len(self._relative.used)
+        rewriting = self._rewritten(given)
+        self._known[rewriting.made.name] = rewriting.made
+        return [*self._relative.used[before:], rewriting]
+
+    def _rewritten(self, given: Assignment) -> Rewriting:
+        rhs = without_overflow(zeros_kept(given.rhs, self._nonnegative))
+        is_inside = given.name in self._inside
+        self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
+        logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
+        stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
+        scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
+        is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
+        entry = given.entry
+        if is_kept:
+            name = fresh(f"{given.name}_shifted", self._taken)
+            entry = entry_of(name, given.indices, positive=is_positive(rest, self._known))
+            self._relative.keep(given.entry, scale, entry)
+        rest = without_overflow(self._relative.in_largest(rest if is_kept else scale * rest))
+        for old, new in logs.items():
+            rest = unfolded(rest, stand_ins[old], new)
+        return Rewriting(
+            given,
+            replace(given, entry=entry, rhs=small_kept(rest)),
+            self._relative.in_largest(scale) if is_kept else S.One,
+            tuple((old, new) for old, new in logs.items() if old != new),
+        )
+
+    def _logarithm(self, expr: Expr) -> Expr:
+        """A logarithm without large exponentials under it, its scale as a term of its own."""
+        inner = {old: self._logarithm(old) for old in sorted(_outermost_logs(expr.args[0]), key=str) if old.has(exp)}
+        expr = expr.func(replaced(expr.args[0], inner))
+        scale, rest = self._relative.taken_out(expr)
+        written = self._relative.in_largest(scale * rest)
+        self._known |= {a.name: a for shift in self._relative.used for a in shift.assignments()}
+        return logs_opened(written, self._known)
+
+
+def _outermost_logs(expr: Basic) -> set[Expr]:
+    """The logarithms in an expression that are in no other."""
+    if isinstance(expr, log):
+        return {expr}
+    return set[Expr]().union(*(_outermost_logs(arg) for arg in expr.args))

@@ -1,0 +1,248 @@
+"""Mistakes about a Jacobian: left out, cut to its diagonal, taken for zero, or evaluated at another array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import combinations, permutations
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Indexed, Integer, KroneckerDelta, Mul
+
+from symgrad.diagnosis.comparison_point import Bench, NotHere, adjoint_lines
+from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
+from symgrad.notation import array_names, axis_name, renamed, replaced
+from symgrad.program import Program
+from symgrad.render.text import name_text, step_text
+from symgrad.sampling.doubles import evaluator
+from symgrad.sampling.tape import Edge
+from symgrad.steps import Partial, Record, Step, Total
+
+BY_VALUE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the logistic function": lambda h: h * (1 - h),
+    "tanh": lambda h: 1 - h * h,
+}
+"""The derivatives of functions that people differentiate in terms of their values."""
+
+
+def of_jacobians(record: Record) -> Iterator[Hypothesis]:
+    """Every hypothesis about the derivative of one array by another."""
+    program = record.program
+    for name in program.definitions:
+        for used in sorted(program.varies_with(name)):
+            if used in record.adjoints or used in program.definitions:
+                yield from _of_pair(record, name, used)
+    for used in program.arrays:
+        yield from _alone(record, used)
+    yield from _passed_on(record)
+    yield from _in_each_others_place(record)
+    yield from _made_of_another(record)
+
+
+def _passed_on(record: Record) -> Iterator[Hypothesis]:
+    """The adjoint of one array returned for that of another of the same axes, from which it is computed."""
+    program = record.program
+    for early, late in permutations(record.adjoints, 2):
+        if early in program.ancestors[late] and _alike(program, early, late) and program.arrays[late].axes:
+            what = f"the derivative of {name_text(late)} by {name_text(early)} is left out"
+            line = adjoint_lines(record)[early].number
+            words = partial(str, f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}")
+            yield Hypothesis("jacobian", 0.85, partial(_standing_for, early, late), line, words)
+
+
+def _standing_for(early: str, late: str, bench: Bench) -> dict[str, np.ndarray]:
+    return gradients(bench, bench.adjoints_with(early, bench.adjoints[late]))
+
+
+def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
+    for one, other in combinations(record.wrt, 2):
+        if _alike(record.program, one, other):
+            what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
+            yield Hypothesis("swapped", 0.3, partial(_exchanged, one, other), None, partial(str, what))
+
+
+def _made_of_another(record: Record) -> Iterator[Hypothesis]:
+    """The gradient by an array made of that by another, which has axes more: summed over these."""
+    program = record.program
+    for one, other in permutations(record.wrt, 2):
+        own, axes = ([a.name for a in program.arrays[name].axes] for name in (one, other))
+        over = tuple(place for place, axis in enumerate(axes) if axis not in own)
+        if over and own and [axis for axis in axes if axis in own] == own:
+            what = f"the gradient by {name_text(one)} is that by {name_text(other)}, summed over"
+            words = partial(str, f"{what} {' and '.join(axes[place] for place in over)}")
+            line = adjoint_lines(record)[one].number
+            yield Hypothesis("swapped", 0.9, partial(_summed, one, other, over), line, words)
+
+
+def _summed(one: str, other: str, over: tuple[int, ...], bench: Bench) -> dict[str, np.ndarray]:
+    return {**bench.truth, one: bench.truth[other].sum(axis=over)}
+
+
+def _exchanged(one: str, other: str, bench: Bench) -> dict[str, np.ndarray]:
+    return {**bench.truth, one: bench.truth[other], other: bench.truth[one]}
+
+
+def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
+    """Of three ways or more in which the loss depends on an array, one alone."""
+    program = record.program
+    needed = program.ancestors[program.output]
+    users = [d.name for d in program.ordered if used in array_names(d.rhs) and d.name in needed]
+    for kept in users if len(users) > 2 else ():
+        words = partial(str, f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account")
+        cut = [(user, used) for user in users if user != kept]
+        line = _step(record, kept, used)
+        yield Hypothesis("path", 1.1, _with(_cut, cut), line.number if line else None, words)
+
+
+def _cut(edges: list[Edge], bench: Bench) -> dict[Edge, np.ndarray]:
+    return {edge: np.zeros_like(bench.tape.slope(edge)) for edge in edges}
+
+
+def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
+    program = record.program
+    step = _step(record, name, used)
+    what = f"the derivative of {name_text(name)} by {name_text(used)}"
+    if _alike(program, name, used) and program.arrays[name].axes:
+        jacobian = f"the Jacobian of {function}" if (function := probability_text(program, name)) else what
+        unit, diagonal = _deltas(step)
+        line = step.number if step else None
+
+        out, cut = f"{jacobian} is left out", f"only the diagonal of {jacobian} is there"
+        yours = partial(_yours, record, step, unit)
+        yield Hypothesis("jacobian", 0.8, _with(_identity, name, used), line, partial(str, out), yours)
+        yours = partial(_yours, record, step, diagonal)
+        yield Hypothesis("diagonal", 0.6, _with(_diagonal, name, used), line, partial(str, cut), yours)
+        words = partial(str, f"{what} is evaluated at {name_text(name)} instead of {name_text(used)}")
+        yield Hypothesis("swapped", 1.2, _with(_at_output, name, used), line, words)
+        words = partial(str, f"{what} is evaluated at the gradient by {name_text(name)}, and not multiplied by it")
+        if name in record.adjoints and used in record.adjoints:
+            yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
+        for function, slope in BY_VALUE.items():
+            words = partial(str, f"the derivative of {function}, in terms of its value, stands for {what}")
+            yield Hypothesis("swapped", 1.3, _with(_of_function, name, used, slope), line, words)
+        again = f"{jacobian} is multiplied in once more"
+        yield Hypothesis("twice", 0.9, _with(_squared, name, used), line, partial(str, again))
+        words = partial(str, f"{again}, its diagonal alone")
+        yield Hypothesis("twice", 0.95, _with(_times_diagonal, name, used), line, words)
+    if used in array_names(program.definitions[name].rhs):
+        words = partial(str, f"{name_text(used)} is held fixed in the equation of {name_text(name)}")
+        yield Hypothesis("path", 1.0, _with(_cut, [(name, used)]), step.number if step else None, words)
+
+
+def _yours(record: Record, step: Step | None, after: Expr | None) -> str:
+    return "" if step is None or after is None else step_text(record, step.number, after)
+
+
+def _deltas(step: Step | None) -> tuple[Expr | None, Expr | None]:
+    """What a line about a Jacobian would read if that were the unit matrix, and if it were its own diagonal."""
+    if step is None or not isinstance(step.subject, Partial):
+        return None, None
+    of, wrt = (e.indices if isinstance(e, Indexed) else () for e in (_entry(step.subject.of), step.subject.wrt))
+    if [axis_name(i) for i in of] != [axis_name(i) for i in wrt]:
+        return None, None
+    unit = Mul(*(KroneckerDelta(i, j) for i, j in zip(of, wrt, strict=True)))
+    there = replaced(step.after, dict.fromkeys(unit.atoms(KroneckerDelta), Integer(1)))
+    return unit, unit * renamed(there, dict(zip(wrt, of, strict=True)))
+
+
+def _entry(expr: Expr) -> Expr:
+    """The entry that an expression is a function of, if it is of one."""
+    found = expr.atoms(Indexed)
+    return next(iter(found)) if len(found) == 1 else expr
+
+
+def _alike(program: Program, name: str, used: str) -> bool:
+    return [a.name for a in program.arrays[name].axes] == [a.name for a in program.arrays[used].axes]
+
+
+def _step(record: Record, name: str, used: str) -> Step | None:
+    """The last line about the derivative of ``name``, or of something with it, by ``used`` or by what that abbreviates;
+    else the first about the adjoint of ``used``."""
+    program = record.program
+    short = used in program.definitions and not program.definitions[used].is_node
+    wanted = {used, *(program.uses(used) if short else ())}
+    found = None
+    for step in record.steps:
+        subject = step.subject
+        if isinstance(subject, (Partial, Total)) and array_names(subject.wrt) <= wanted:
+            if isinstance(subject, Partial) and name in array_names(subject.of):
+                found = step
+            elif found is None and isinstance(subject, Total):
+                return step
+    return found
+
+
+def _with(slopes: Callable[..., Mapping[Edge, np.ndarray]], *args: Any) -> Callable[[Bench], dict[str, np.ndarray]]:
+    """The chain rule with ``slopes(*args, bench)`` in the place of some."""
+    return lambda bench: gradients(bench, bench.tape.adjoints(slopes(*args, bench)))
+
+
+def _between(program: Program, name: str, used: str) -> list[str]:
+    """The abbreviations through which an equation depends on an array."""
+    direct = array_names(program.definitions[name].rhs) & program.definitions.keys()
+    return [n for n in direct if not program.definitions[n].is_node and used in program.uses(n) and n != used]
+
+
+def _whole(bench: Bench, name: str, used: str) -> np.ndarray:
+    """The derivative of an array by another, through abbreviations too."""
+    found = np.zeros(np.shape(bench.values[name]) + np.shape(bench.values[used]))
+    if (name, used) in bench.tape.edges:
+        found = found + bench.tape.slope((name, used))
+    for between in _between(bench.program, name, used):
+        outer = bench.tape.slope((name, between))
+        found = found + np.tensordot(outer, _whole(bench, between, used), axes=np.ndim(bench.values[between]))
+    return found
+
+
+def _only(bench: Bench, name: str, used: str, slope: np.ndarray) -> dict[Edge, np.ndarray]:
+    """``slope`` in the place of all ways in which an equation depends on an array."""
+    cut = {(name, n): np.zeros_like(bench.tape.slope((name, n))) for n in _between(bench.program, name, used)}
+    return {**cut, (name, used): slope}
+
+
+def _unit(bench: Bench, name: str) -> np.ndarray:
+    shape = np.shape(bench.values[name])
+    return np.eye(int(np.prod(shape))).reshape(shape + shape)
+
+
+def _identity(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name))
+
+
+def _diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name) * _whole(bench, name, used))
+
+
+def _squared(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    whole = _whole(bench, name, used)
+    return _only(bench, name, used, np.tensordot(whole, whole, axes=np.ndim(bench.values[used])))
+
+
+def _times_diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    whole, rank = _whole(bench, name, used), np.ndim(bench.values[used])
+    return _only(bench, name, used, np.tensordot(whole, _unit(bench, used) * whole, axes=rank))
+
+
+def _at(bench: Bench, name: str, used: str, value: np.ndarray) -> np.ndarray:
+    """The derivative of an equation by an array that it uses, at another value of that."""
+    return bench.tape.slope_at((name, used), evaluator(bench.program, bench.sizes, {**bench.values, used: value}))
+
+
+def _at_output(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
+    is_used = (name, used) in bench.tape.edges
+    return {(name, used): _at(bench, name, used, bench.values[name])} if is_used else {}
+
+
+def _at_gradient(name: str, used: str, bench: Bench) -> dict[str, np.ndarray]:
+    """The derivative at the incoming gradient as the gradient itself."""
+    if (name, used) not in bench.tape.edges:
+        raise NotHere(name)
+    slope, rank = _at(bench, name, used, bench.adjoints[name]), np.ndim(bench.values[name])
+    return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
+
+
+def _of_function(
+    name: str, used: str, slope: Callable[[np.ndarray], np.ndarray], bench: Bench
+) -> dict[Edge, np.ndarray]:
+    return _only(bench, name, used, _unit(bench, name) * slope(bench.values[name]))

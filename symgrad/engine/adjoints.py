@@ -1,0 +1,140 @@
+"""The adjoint of one node, line by line: the chain rule over the equations that use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sympy import Add, Expr, Function
+from sympy.tensor.indexed import Idx
+
+from symgrad.engine.assume import use
+from symgrad.engine.differentiate import kinks
+from symgrad.engine.fold import cost, fold
+from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
+from symgrad.engine.rules import Rule
+from symgrad.engine.summation import ordered_sums
+from symgrad.engine.writer import Writer
+from symgrad.equations import Definition
+from symgrad.index_letters import fresh_letter
+from symgrad.notation import Array, array_names, every_index, free_indices, indices_of, unfolded
+from symgrad.program import Program
+from symgrad.steps import Gradient, Total
+
+
+def users(writer: Writer, name: str) -> list[Definition]:
+    """The nodes through whose equations the output depends on the array ``name``, in order."""
+    program = writer.program
+    nodes = [d for d in program.ordered if d.is_node and name in program.varies_with(d.name)]
+    return [d for d in nodes if d.name in writer.adjoint or d.name == program.output]
+
+
+def derive_adjoint(writer: Writer, name: str) -> None:
+    """Write the lines about the adjoint of the array ``name``."""
+    program, found = writer.program, users(writer, name)
+    entry = _entry_for(program, name, found)
+    rules = writer.rules_near([name, *(d.name for d in found)])
+    terms: list[Expr] = []
+    cites: list[int] = []
+    for user in found:
+        term, lines = contribution(writer, user, name, entry, rules)
+        terms.append(term)
+        cites += lines
+    subject, bent = Total(entry), list[type[Function]]()
+    if found[-1].name == program.output:  # which uses all others
+        cites.append(writer.origins[program.output])
+        bent = kinks(program, found[-1].rhs, name)
+    direct = found[0].name == program.output
+    rule, reason = ("differentiate", f"differentiate {program.output}") if direct else ("chain", "chain rule")
+    divisors = divided_by(found[-1].rhs, name) if direct else ()
+    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=bent)
+    value = simplify(writer, subject, raw, rules)
+    value = _with_adjoints_written_out(writer, subject, value, rules)
+    value = _with_assumptions(writer, subject, value, rules)
+    writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject), None)
+
+
+def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
+    """The entry of ``name`` to differentiate by: its letters differ from those of the equations that use it."""
+    taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
+    for user in users:
+        if users == [user] and user.name == program.output:
+            taken |= {str(i.label) for i in every_index(user.rhs)}
+        for unit in units(program, user, name):
+            taken |= {str(i.label) for i in free_indices(unit)}
+    chosen: list[Idx] = []
+    for axis in program.arrays[name].axes:
+        chosen.append(fresh_letter(axis, taken | {str(i.label) for i in chosen}))
+    return program.arrays[name][tuple(chosen)]
+
+
+def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
+    """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
+
+    They are tried one by one, then those of statistics (a mean, a variance) that are left together.
+    """
+    program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
+    nodes = {a.name: node for node, a in writer.adjoint.items()}
+    present = sorted(array_names(value) & set(nodes), key=lambda name: program.rank[nodes[name]])
+    statistics = [name for name in present if len(writer.adjoint[nodes[name]].axes) < _axes_of(subject.wrt)]
+    for candidates in [*([name] for name in present), statistics]:
+        group = [name for name in candidates if name in array_names(value)]
+        if not group:
+            continue
+        written = value
+        for name in group:
+            written = _write_out(written, writer.adjoint[nodes[name]], writer.closed[nodes[name]])
+        written = ordered_sums(written)
+        shorter, used = fold(written, rules, weights)
+        if cost(shorter, weights) < cost(value, weights):
+            cites = [writer.results[Total(writer.closed[nodes[name]].entry)] for name in group] + writer.cite(used)
+            conditions = tuple(
+                condition
+                for name in group
+                for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
+            )
+            reason = _written_out_reason([nodes[name] for name in group])
+            value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
+    return value
+
+
+def _written_out_reason(names: Sequence[str]) -> str:
+    return f"the adjoint{'s' if len(names) > 1 else ''} of {' and '.join(names)} written out"
+
+
+def _axes_of(entry: Expr) -> int:
+    return len(indices_of(entry))
+
+
+def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
+    """``expr`` with the entries of one adjoint array replaced by its closed form."""
+    return unfolded(expr, adjoint[indices_of(closed.entry)], closed.index)
+
+
+def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
+    for assumption in writer.program.assumptions:
+        made, opened = use(writer.program, value, assumption, indices_of(subject.wrt))
+        if made == value:
+            continue
+        folded, used = fold(made, rules, writer.weights())
+        cites = [writer.origins[name] for name in opened] + writer.cite(used)
+        value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
+    return value
+
+
+def write_closed_form(writer: Writer, name: str) -> None:
+    """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
+    nodes = {a.name: node for node, a in writer.adjoint.items()}
+    gradient = writer.closed[name]
+    value, cites, named = gradient.index, [], []
+    for used in sorted(array_names(value) & set(nodes)):
+        closed = writer.closed[nodes[used]]
+        if not array_names(closed.index) & set(nodes):
+            value = _write_out(value, writer.adjoint[nodes[used]], closed)
+            cites.append(writer.results[Total(closed.entry)])
+            named.append(nodes[used])
+    if cites:
+        value = fold(ordered_sums(value), [], writer.weights())[0]
+        reason = _written_out_reason(named)
+        value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites)
+        writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry)))

@@ -1,0 +1,198 @@
+"""An assumption used: its left side replaced by its right side, where that makes a line shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from sympy import Add, Expr, Indexed, Integer, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.canonical import canonical
+from symgrad.engine.summation import contract, multiplied_out, ordered_sums, split_sums
+from symgrad.equations import Assumption, Domain
+from symgrad.functions import absolute, selection
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
+from symgrad.program import Program
+
+MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round
+
+
+def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> tuple[Expr, frozenset[str]]:
+    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round; as it
+    is for an assumption of another form.  With it the abbreviations that had to be written out to apply it.
+
+    ``order`` has the free indices of the line as its left side has them.
+    """
+    if isinstance(assumption.lhs, Sum):
+        return _with_sums_replaced(program, expr, assumption)
+    if assumption.is_symmetry:
+        return _turned(expr, assumption.lhs.base.name, order), frozenset()
+    if assumption.domain:
+        (name,) = array_names(assumption.lhs)
+        return _with_entries_replaced(expr, name, assumption.domain), frozenset()
+    return _picked(expr, assumption) if assumption.is_one_hot else expr, frozenset()
+
+
+# --- y**2 = y, y**2 = 1, |y| = y ------------------------------------------------------------------------------------
+
+
+def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
+    """``expr`` with powers of an entry lowered, also where a bracket multiplied by one becomes shorter, and absolute
+    values of entries that are not negative left out."""
+    if not expr.args or isinstance(expr, (Indexed, Idx)) or name not in array_names(expr):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(_with_entries_replaced(expr.function, name, domain), bound_indices(expr))
+    args = [_with_entries_replaced(arg, name, domain) for arg in expr.args]
+    if isinstance(expr, absolute) and domain.low == 0 and _is_entry(args[0], name):
+        return args[0]
+    if not domain.values:
+        return expr.func(*args)
+    if isinstance(expr, Pow) and isinstance(args[1], Integer) and args[1] > 1 and _is_entry(args[0], name):
+        return args[0] ** (args[1] % 2 if -1 in domain.values else 1)
+    made = expr.func(*args)
+    for factor in made.args if isinstance(made, Mul) else ():
+        for bracket in (b for b in made.args if isinstance(b, Add) and _is_entry(factor, name)):
+            terms = [_with_entries_replaced(factor * term, name, domain) for term in bracket.args]
+            rest = made / factor / bracket
+            apart = Add(*(term / factor for term in terms))
+            shorter = min((made, rest * Add(*terms), rest * factor * apart), key=lambda e: e.count_ops())
+            if shorter != made:
+                return _with_entries_replaced(shorter, name, domain)
+    return made
+
+
+# --- sums -----------------------------------------------------------------------------------------------------------
+
+
+def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) -> tuple[Expr, frozenset[str]]:
+    """``expr`` with every sum in it, or its definition written out, that is the left side replaced; and the
+    abbreviations written out."""
+    indices = sorted(free_indices(assumption.lhs), key=str)
+    opened: frozenset[str] = frozenset()
+    for total in sorted(expr.atoms(Sum), key=lambda e: e.sort_key()):
+        free = sorted(free_indices(total), key=str)
+        choices = [[i for i in free if axis_name(i) == axis_name(wanted)] for wanted in indices]
+        for choice in product(*choices):
+            at = dict(zip(indices, choice, strict=True))
+            lhs, rhs = canonical(renamed(assumption.lhs, at)), renamed(assumption.rhs, at)
+            if canonical(total) == lhs and _selects(replaced(expr, {total: rhs})):
+                expr = replaced(expr, {total: rhs})
+                break
+            short = program.opened(total, _standing_on(program, lhs))
+            value = multiplied_out(replaced(split_sums(program.written_out(total, short)), {lhs: rhs}))
+            if short and not value.has(Sum) and _selects(replaced(expr, {total: value})):
+                expr, opened = replaced(expr, {total: value}), opened | short
+                break
+    return expr, opened
+
+
+def _selects(expr: Expr) -> bool:
+    """Whether every selection in ``expr`` has entries to choose from: the largest of equal numbers names none."""
+    return all(index in free_indices(row) for row, index in (call.args for call in expr.atoms(selection)))
+
+
+def _standing_on(program: Program, lhs: Expr) -> set[str]:
+    """The abbreviations whose definitions are in terms of the arrays of ``lhs``."""
+    return {d.name for d in program.ordered if not d.is_node and array_names(d.rhs) & array_names(lhs)}
+
+
+# --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
+
+
+def _turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
+    """``expr`` with the entries of a symmetric matrix turned, so that like terms merge: the index of a row of the left
+    side stands first, that of a column last, as in a product of matrices."""
+    free = free_indices(expr)
+
+    def place(index: Idx) -> float:
+        return order.index(index) if index in free else 0.5
+
+    entries = {e for e in expr.atoms(Indexed) if e.base.name == name}
+    late = {e for e in entries if place(e.indices[1]) < place(e.indices[0])}
+    made = replaced(expr, {e: _transpose(e) for e in late})
+    made = ordered_sums(replaced(made, {total: _least(total, name, free) for total in _outermost(made)}))
+    led = any(not set(e.indices) <= free for e in late)
+    return made if led or made.count_ops() < expr.count_ops() else expr
+
+
+def _transpose(entry: Indexed) -> Indexed:
+    return entry.base[entry.indices[::-1]]
+
+
+def _outermost(expr: Basic) -> set[Sum]:
+    if isinstance(expr, Sum):
+        return {expr}
+    return set[Sum]().union(*(_outermost(arg) for arg in expr.args))
+
+
+def _least(total: Sum, name: str, free: frozenset[Idx]) -> Expr:
+    """A sum with the entries whose indices are both summed turned so that equal sums are written alike."""
+    inside = [e for e in total.atoms(Indexed) if e.base.name == name and not set(e.indices) & free]
+    inside = sorted(inside, key=lambda e: e.sort_key())[:MOST_TURNS]
+    chosen = product(*((e, _transpose(e)) for e in inside))
+    made = [canonical(replaced(total, dict(zip(inside, some, strict=True)))) for some in chosen]
+    return min(made, key=lambda e: e.sort_key())
+
+
+# --- y[n, k] y[n, j] = delta(k, j) y[n, k] --------------------------------------------------------------------------
+
+
+def _picked(expr: Expr, assumption: Assumption) -> Expr:
+    """``expr`` with products of entries of one row replaced, where that makes it shorter."""
+    (name,) = array_names(assumption.lhs)
+    made = _with_products_replaced(expr, name)
+    for axis in sorted({axis_name(e.args[0]) for e in made.atoms(KroneckerDelta)}):
+        made = contract(made, axis)
+    made = ordered_sums(made)
+    return made if made.count_ops() < expr.count_ops() else expr
+
+
+def _with_products_replaced(expr: Basic, name: str) -> Expr:
+    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)) or name not in array_names(expr):
+        return expr
+    if isinstance(expr, Sum):
+        return sum_over(_with_products_replaced(expr.function, name), bound_indices(expr))
+    args = [_with_products_replaced(arg, name) for arg in expr.args]
+    if isinstance(expr, Pow) and _is_entry(args[0], name) and isinstance(args[1], Integer) and args[1] > 1:
+        return args[0]
+    made = expr.func(*args)
+    return _product(made, name) if isinstance(made, Mul) else made
+
+
+def _product(expr: Mul, name: str) -> Expr:
+    """A product in which an entry meets another of its row, by itself or in a sum, with that one picked."""
+    for entry in (f for f in expr.args if _is_entry(f, name)):
+        *row, k = entry.indices
+        for factor in expr.args:
+            if factor != entry and _is_entry(factor, name) and list(factor.indices[:-1]) == row:
+                return _with_products_replaced(expr / factor * KroneckerDelta(k, factor.indices[-1]), name)
+            if isinstance(factor, Add) and (bracket := _beside(factor, entry)) != factor:
+                return _with_products_replaced(expr / factor * bracket, name)
+            if isinstance(factor, Sum) and (summand := _term_at(factor, entry)) is not None:
+                return _with_products_replaced(expr / factor * summand, name)
+    return expr
+
+
+def _beside(bracket: Add, entry: Indexed) -> Expr:
+    """A sum of terms as it may stand beside ``entry``, which picks in each of them."""
+    return Add(*(_with_products_replaced(entry * term, entry.base.name) / entry for term in bracket.args))
+
+
+def _term_at(total: Sum, entry: Indexed) -> Expr | None:
+    """The summand, without its own entry, at the index of ``entry``, if the sum is over entries of the same row."""
+    *row, k = entry.indices
+    for factor in Mul.make_args(total.function):
+        if _is_entry(factor, entry.base.name) and list(factor.indices[:-1]) == row:
+            j = factor.indices[-1]
+            if j in bound_indices(total):
+                others = [i for i in bound_indices(total) if i != j]
+                return renamed(sum_over(total.function / factor, others), {j: k})
+    return None
+
+
+def _is_entry(expr: Basic, name: str) -> bool:
+    """Whether an expression is an entry of an array, or the scalar, of a name."""
+    return isinstance(expr, (Indexed, Symbol)) and array_names(expr) == {name}

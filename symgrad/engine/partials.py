@@ -1,0 +1,240 @@
+"""The partial derivative of one equation, line by line: differentiated, deltas summed away, written in named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from sympy import (
+    Add,
+    Expr,
+    Function,
+    Integer,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    acos,
+    asin,
+    expand_log,
+    log,
+    together,
+)
+from sympy.core.basic import Basic
+
+from symgrad.canonical import canonical
+from symgrad.engine.differentiate import differentiate, kinks
+from symgrad.engine.fold import fold, fold_sums, quotients_named, spread
+from symgrad.engine.rules import Rule, nonzero_because
+from symgrad.engine.summation import contract, deltas, has_delta, is_multiplied_out_soon, multiplied_out
+from symgrad.engine.writer import Writer
+from symgrad.equations import Definition
+from symgrad.functions import where
+from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
+from symgrad.piecewise import leaves_out
+from symgrad.program import Program
+from symgrad.steps import Condition, Partial, Subject, Value
+
+
+def _short_names(program: Program, definition: Definition, name: str) -> set[str]:
+    """The abbreviations through which ``definition`` depends on ``name``."""
+    return {
+        used
+        for used in program.varies_with(definition.name)
+        if used in program.definitions and not program.definitions[used].is_node and name in program.varies_with(used)
+    }
+
+
+def units(program: Program, user: Definition, name: str) -> list[Expr]:
+    """The functions of abbreviations in the output's equation: they are differentiated on a line of their own."""
+    short = _short_names(program, user, name)
+    return sorted(
+        (call for call in user.rhs.atoms(Function) if array_names(call) & short and isinstance(call, log)),
+        key=lambda call: call.sort_key(),
+    )
+
+
+def contribution(
+    writer: Writer, user: Definition, name: str, entry: Expr, rules: Sequence[Rule]
+) -> tuple[Expr, list[int]]:
+    """What one equation adds to the adjoint of ``name``, and the lines that say so."""
+    program = writer.program
+    short = _short_names(program, user, name)
+    calls = units(program, user, name)
+    slopes: dict[Expr, Expr] = {}
+    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ")))
+    cites = _origins(writer, rest, short)
+    for unit in calls:
+        written, stated = _rewritten(writer, unit, short, rules)
+        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=_origins(writer, stated, short))
+        cites.append(writer.results[Partial(unit, entry)])
+    derivative = _derivative(program, user.rhs, short, entry, slopes)
+    if user.name == program.output:
+        return fold_sums(derivative, rules), cites
+    slope = _partial(writer, Partial(user.entry, entry), derivative, rules, True, cites)
+    line = writer.results[Partial(user.entry, entry)]
+    if slope == 0:
+        return slope, [line]
+    adjoint = writer.adjoint[user.name]
+    return sum_over(adjoint[user.indices] * slope, user.indices), [line]
+
+
+def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
+    """The lines that define those of the abbreviations ``names`` that are written out in ``expr``."""
+    return [writer.origins[name] for name in writer.program.opened(expr, names)]
+
+
+def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
+    """A function of an abbreviation, written out, the logarithm of a quotient becoming a difference; and the same as
+    lines state it."""
+    program = writer.program
+    written = program.written_out(unit, short)
+    opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
+    named = fold_sums(opened, rules)
+    if named != unit:
+        cites = _origins(writer, unit, short - array_names(named))
+        writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites)
+    return opened, named
+
+
+def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
+    """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
+    # Names with a space in them are those of no array.
+    rates = {unit: stand_in(unit, f"rate {place}") for place, unit in enumerate(slopes)}
+    t = Symbol("t ")
+    moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
+    known = replaced(moved.diff(t), {t: Integer(0)})
+    still = {unit: stand_in(unit, f"still {place}") for place, unit in enumerate(slopes)}
+    rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
+    for unit, slope in slopes.items():
+        known = unfolded(known, rates[unit], slope)
+        rest = unfolded(rest, still[unit], unit)
+    return known + rest
+
+
+def _partial(
+    writer: Writer,
+    subject: Partial,
+    value: Expr,
+    rules: Sequence[Rule],
+    differentiated: bool = False,
+    also: Sequence[int] = (),
+) -> Expr:
+    """The lines of one partial derivative; returns the last right side."""
+    raw = value if differentiated else differentiate(value, subject.wrt)
+    origin = writer.results.get(Value(subject.of))
+    side = subject.of
+    if program_name := _defined(writer.program, subject.of):
+        origin = writer.origins[program_name]
+        side = writer.program.definitions[program_name].rhs
+    cites = [*also, origin] if origin else also
+    (name,) = array_names(subject.wrt)
+    found = kinks(writer.program, side, name)
+    divisors = divided_by(side, name)
+    folded = fold_sums(raw, rules)
+    raw = writer.line(
+        subject, None, folded, "differentiate", "differentiate", cites=cites, conditions=divisors, kinks=found
+    )
+    return simplify(writer, subject, raw, rules)
+
+
+def _defined(program: Program, entry: Expr) -> str | None:
+    """The name of the array whose definition is about ``entry``, if it is one."""
+    return next((d.name for d in program.ordered if d.entry == entry), None)
+
+
+def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
+    """Deltas summed away axis by axis, then the line in named arrays."""
+    for axis in writer.program.axes * 2:  # those in a sum over another axis can be reached when that is gone
+        if has_delta(value, axis.name):
+            before = value
+            value = contract(value, axis.name)
+            reason = _delta_reason(writer.shown(subject), axis.name)
+            conditions = cancelled(writer.program, before, value)
+            value = writer.line(subject, before, value, "contract", reason, conditions=conditions)
+    named = canonical(quotients_named(value))
+    value = writer.line(subject, value, named, "quotient", "the quotient of two functions named")
+    before = value
+    value, used = fold(value, rules, writer.weights())
+    cites = writer.cite(used)
+    conditions = cancelled(writer.program, before, value)
+    if not used and spread(before) == spread(value):
+        return writer.amend(subject, value)
+    names = ", ".join(dict.fromkeys(rule.source for rule in used))
+    reason = f"in terms of {names}" if used else _collect_reason(before)
+    return writer.line(
+        subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
+    )
+
+
+def _collect_reason(before: Expr) -> str:
+    """What happens to ``before`` where it becomes shorter and no rule is used."""
+    if any(leaves_out(power.base) for power in before.atoms(Pow)):
+        return "what is 0 or 1 is its own power"
+    if not is_multiplied_out_soon(before):
+        return "common factors put together"
+    cancel = _products(before) > len(Add.make_args(multiplied_out(before)))
+    return "terms cancel" if cancel else "a common factor taken out"
+
+
+def _products(expr: Expr) -> int:
+    """How many products ``expr`` has when its brackets are multiplied out and nothing is merged."""
+    if isinstance(expr, Add):
+        return sum(_products(term) for term in expr.args)
+    return prod(_products(factor) for factor in expr.args) if isinstance(expr, Mul) else 1
+
+
+def _delta_reason(before: Expr, axis: str) -> str:
+    """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
+    bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    picked: dict[str, set[str]] = {}
+    for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
+        ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
+        for gone, kept in sorted(ends, key=lambda pair: str(pair[0]) in picked)[:1]:
+            picked.setdefault(str(gone), set()).add(str(kept))
+    if any(len(kept) > 1 for kept in picked.values()):
+        pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
+        return f"in each term a delta picks {', '.join(pairs[:-1])} or {pairs[-1]}"
+    equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
+    if len(picked) == 1:
+        return f"the delta in {next(iter(picked))} picks {equalities[0]}"
+    return f"the deltas in {' and '.join(picked)} pick {' and '.join(equalities)}"
+
+
+def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
+    """The divisors of ``before`` that ``after`` no longer has, with the reason why none is zero."""
+    kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
+    gone = sorted((d for d in _divisors(before) - _divisors(after) if not array_names(d) <= kept), key=str)
+    return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
+
+
+def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
+    """What the derivatives of functions in an expression divide by, but for those in a branch."""
+    if isinstance(expr, where):
+        return ()
+    found = [condition for arg in expr.args for condition in divided_by(arg, name)]
+    if isinstance(expr, (asin, acos)) and name in array_names(expr):
+        found.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
+    return tuple(dict.fromkeys(found))
+
+
+def _used(program: Program, divisor: Expr) -> str:
+    """Why nothing but the forward equations says that a divisor is not zero."""
+    names = array_names(divisor)
+    divided = {name for d in program.ordered for base in _divisors(d.rhs) for name in array_names(base)}
+    rooted = {name for d in program.ordered for base in _radicands(d.rhs) for name in array_names(base)}
+    is_root = names <= rooted and not names <= divided
+    return "a root of it is differentiated" if is_root else "it divides in the forward equations"
+
+
+def _radicands(expr: Basic) -> set[Expr]:
+    return {p.base for p in expr.atoms(Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
+
+
+def _divisors(expr: Basic) -> set[Expr]:
+    """The divisors in an expression, but for those in a branch: they are not zero where that is taken."""
+    if isinstance(expr, where):
+        return _divisors(expr.args[0])
+    found = set[Expr]().union(*map(_divisors, expr.args))
+    is_divisor = isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
+    return found | {expr.base} if is_divisor else found

@@ -1,0 +1,208 @@
+"""Rules that write an expression in the names of a program, made from its definitions and never from a table of
+derivatives.
+
+For a definition whose right side has one non-rational kernel, the rule is that kernel, solved for: from
+``p_nk = exp(z_nk) / S_n`` comes ``exp(z_nk) -> p_nk S_n``.  For one that has none, an entry is solved for: from
+``xhat = (x - mu) / S`` comes ``x -> mu + S xhat``.  Solving means: linear in the kernel, with a coefficient that is
+known not to be zero; anything else gives no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from sympy import (
+    Expr,
+    Function,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Sum,
+    Symbol,
+    exp,
+    factor_terms,
+    fraction,
+    together,
+)
+from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
+
+from symgrad.budget import uncounted
+from symgrad.canonical import canonical
+from symgrad.engine.summation import multiplied_out, split_sums
+from symgrad.equations import Definition
+from symgrad.functions import selection
+from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, renamed, replaced
+from symgrad.program import Program
+from symgrad.signs import MOST_PARTS, is_known
+from symgrad.sizes import extent_written_out
+from symgrad.steps import Condition
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``pattern = replacement`` for all values of ``indices``, a consequence of the definition of ``source``.
+
+    ``always`` tells that the rule is applied wherever it matches (a kernel); otherwise only where the line becomes
+    shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a
+    derived identity, and ``after`` the rule that has to be applied before it can match.  ``reason`` says why it holds
+    where it is no definition solved.
+    """
+
+    source: str
+    pattern: Expr
+    replacement: Expr
+    indices: tuple[Idx, ...]
+    always: bool
+    conditions: tuple[Condition, ...] = ()
+    derived_from: str | None = None
+    after: Rule | None = None
+    reason: str = ""
+
+
+def kernels(expr: Basic) -> list[Expr]:
+    """The maximal subexpressions that are no rational function of entries: functions, roots and sums."""
+    if isinstance(expr, (Indexed, KroneckerDelta, Idx)):
+        return []
+    if isinstance(expr, (Function, Sum)) or (isinstance(expr, Pow) and not expr.exp.is_Integer):
+        return [expr]
+    found: list[Expr] = []
+    for arg in expr.args:
+        found += [k for k in kernels(arg) if k not in found]
+    return found
+
+
+def nonzero_because(program: Program, expr: Expr) -> str | None:
+    """Why ``expr`` is not zero, in words, or None where that is not known."""
+    if expr.is_number:
+        return "a number" if expr.is_zero is False else None
+    if is_known(expr, "nonzero"):
+        return "positive" if is_known(expr, "positive") else "nonzero"
+    for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
+        names = choice & program.definitions.keys()
+        if extent_written_out(program, expr, names) > MOST_PARTS:
+            return None
+        written = together(program.written_out(expr, names))
+        for sign in ("positive", "negative"):
+            if is_known(written, sign):
+                return f"{sign} by its definition"
+    return None
+
+
+def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
+    """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear, and divided by no more than numbers
+    and ``lhs``, known not to be zero."""
+    atom = Symbol("kernel ")  # a name that no array can have
+    numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
+    equation = multiplied_out(lhs * denominator - numerator)
+    divisor = equation.coeff(atom)
+    rest = equation - divisor * atom
+    if divisor == 0 or multiplied_out(rest).has(atom):
+        return None
+    solution = factor_terms(-multiplied_out(rest) / divisor)
+    below = fraction(solution)[1]
+    conditions = []
+    for divided in Mul.make_args(below):
+        if not divided.is_number and not (divided.is_integer and divided.is_nonzero):  # the size of an axis is not 0
+            if not (reason := nonzero_because(program, divided)):
+                return None
+            if not array_names(divided) <= array_names(lhs):
+                return None  # (r + y)/g for a function is no shorter, and lost where g is tiny
+            conditions.append(Condition(divided, reason))
+    return solution, tuple(conditions)
+
+
+def rules_of(program: Program, definition: Definition) -> list[Rule]:
+    """The rules that one definition gives; none for the output."""
+    if definition.name == program.output:
+        return []
+    found = kernels(definition.rhs)
+    targets = found or sorted(definition.rhs.atoms(Indexed), key=lambda e: e.sort_key())
+    if len(found) > 1:
+        return []
+    rules = []
+    for target in targets:
+        if free_indices(target) != set(definition.indices):
+            continue
+        if solution := solved(program, definition.entry, definition.rhs, target):
+            rules.append(Rule(definition.name, target, solution[0], definition.indices, bool(found), solution[1]))
+    return rules
+
+
+def identities(program: Program, definitions: Sequence[Definition], rules: Sequence[Rule]) -> list[Rule]:
+    """What definitions that are sums become when a kernel in them is eliminated: sum_k p_nk = 1, sum_d xhat_nd = 0."""
+    found = []
+    for definition in definitions:
+        if not any(isinstance(kernel, Sum) for kernel in kernels(definition.rhs)):
+            continue
+        for rule in rules:
+            if rule.source == definition.name:
+                continue
+            rhs = definition.rhs
+            for old, new in matches(rule, rhs):
+                rhs = split_sums(replaced(rhs, {old: new}))
+            totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
+            if len(totals) != 1 or free_indices(totals[0]) != set(definition.indices):
+                continue
+            if solution := solved(program, definition.entry, rhs, totals[0]):
+                name, indices, conditions = definition.name, definition.indices, rule.conditions + solution[1]
+                found.append(Rule(rule.source, totals[0], solution[0], indices, False, conditions, name, rule))
+    return found
+
+
+def shares(definition: Definition) -> list[Rule]:
+    """The rule that the entries of a selection add up to 1, for a definition that is one."""
+    if not isinstance(definition.rhs, selection):
+        return []
+    along = definition.rhs.args[1]
+    rows = tuple(i for i in definition.indices if i != along)
+    total = Sum(definition.entry, along)
+    return [Rule(definition.name, total, Integer(1), rows, False, reason="the shares of the largest add up to 1")]
+
+
+def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
+    """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
+    names = array_names(rule.pattern)
+    found = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
+    for candidate in sorted(found, key=lambda e: e.sort_key()):
+        free = sorted(free_indices(candidate), key=str)
+        for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
+            try:
+                pattern = _instance(rule.pattern, rule.indices, choice)
+            except IndicesCoincide:
+                continue
+            power = _power_of(canonical(candidate), pattern)
+            if power is not None and not _is_of_itself(rule, candidate):
+                yield candidate, _instance(rule.replacement, rule.indices, choice) ** power
+                break
+
+
+def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
+    """Whether a whole power, such as s**2, would be replaced by powers of a root of s that is solved in terms of s."""
+    is_whole = isinstance(rule.pattern, Pow) and candidate.exp.is_Integer
+    return bool(is_whole and array_names(rule.replacement) & array_names(rule.pattern))
+
+
+@lru_cache(maxsize=16384)
+@uncounted()
+def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> Expr:
+    """``expr`` at the chosen indices."""
+    return canonical(renamed(expr, dict(zip(indices, choice, strict=True))))
+
+
+def _power_of(found: Basic, pattern: Expr) -> Expr | None:
+    """The whole number r with ``found == pattern ** r``, or None; both are of one kind."""
+    if found == pattern:
+        return Integer(1)
+    if isinstance(pattern, exp):
+        ratio = found.args[0] / pattern.args[0]
+        return ratio if ratio.is_Integer else None
+    if isinstance(pattern, Pow) and found.base == pattern.base:
+        ratio = found.exp / pattern.exp
+        return ratio if ratio.is_Integer else None
+    return None

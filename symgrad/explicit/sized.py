@@ -1,0 +1,241 @@
+"""A derivation at given sizes: SymPy matrices of symbols, the loss, and every gradient entry by entry.
+
+Everything is instantiated from the closed forms, one entry after another, with the entries of the program's
+own intermediate arrays as names; the cost grows with the number of entries and of the terms in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import isfunction
+from string import ascii_lowercase
+from typing import Any
+
+from sympy import Expr, Integer, Sum, Symbol, lambdify
+from sympy.core.basic import Basic
+from sympy.printing.pycode import PythonCodePrinter
+from sympy.tensor.indexed import Idx
+
+from symgrad.canonical import numbered
+from symgrad.codegen import scalar_runtime
+from symgrad.codegen.kernels import rebuilt
+from symgrad.codegen.scalar_module import scalar_module
+from symgrad.codegen.schedule import Assignment, needed
+from symgrad.codegen.source import compile_source
+from symgrad.codegen.stability import evaluated
+from symgrad.equations import Assumption
+from symgrad.errors import InputError
+from symgrad.explicit.entries import Place, Table
+from symgrad.facts import takes_labels
+from symgrad.functions import MEANINGS
+from symgrad.notation import axis_name, bound_indices, entry_of, free_indices, height, indices_of, sum_over
+from symgrad.program import Program
+from symgrad.sizes import check_sizes
+from symgrad.steps import Record
+
+NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
+    **{name.removeprefix("_"): f for name, f in vars(scalar_runtime).items() if isfunction(f)},
+    "root": math.sqrt,
+    "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
+}
+"""What stands for a function of the equations at numbers."""
+LETTERS = "tuvqh" + ascii_lowercase
+"""For the sums that several terms share."""
+
+
+@dataclass(frozen=True, repr=False)
+class Explicit:
+    """A derivation at ``sizes``.
+
+    ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices by the name of the
+    array, vectors being columns and arrays of no axes plain expressions.  ``loss`` and ``gradients`` are
+    written in entries of the program's intermediate arrays, which ``definitions`` gives in an order of
+    evaluation.
+    """
+
+    record: Record
+    sizes: Mapping[str, int]
+    inputs: Mapping[str, Expr]
+    loss: Expr
+    gradients: Mapping[str, Expr]
+    definitions: tuple[tuple[Symbol, Expr], ...]
+    _table: Table = field(repr=False, compare=False)
+    _refuse: Callable[[], object] = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{axis} = {size}" for axis, size in self.sizes.items())
+        return f"<{self.record.program.name} at {sizes}>"
+
+    def __getattr__(self, name: str) -> Expr:
+        if name in ("inputs", "__setstate__") or name not in self.inputs:
+            raise AttributeError(f"no attribute or input array {name!r}")
+        return self.inputs[name]
+
+    def expanded(self) -> Explicit:
+        """The same with everything written out in the inputs alone; large, unless the sizes are small."""
+        written: dict[Expr, Expr] = {}
+        for symbol, value in self.definitions:
+            written[symbol] = value.xreplace(written)
+        gradients = {name: entries.xreplace(written) for name, entries in self.gradients.items()}
+        return replace(self, loss=self.loss.xreplace(written), gradients=gradients, definitions=())
+
+    @property
+    def entries(self) -> dict[str, Expr]:
+        """The symbols of the entries of every array of the program, inputs and defined ones, as matrices."""
+        return {n: self._table.matrix(a, self._table.of(a)) for n, a in self.record.program.arrays.items()}
+
+    @property
+    def assumptions(self) -> dict[Assumption, tuple[tuple[Expr, Expr], ...]]:
+        """The assumptions that the derivation used, each with its equations at these sizes."""
+        made = {}
+        for assumption in self.record.assumptions_used:
+            letters = sorted(free_indices(assumption.lhs), key=str)
+            sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
+            said = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
+            made[assumption] = tuple(said.values())  # each once: a_12 = a_21 is a_21 = a_12
+        return made
+
+    def with_shared_sums(self) -> Explicit:
+        """The closed forms, with names for the sums that several of the written terms share: made for print.
+
+        ``definitions`` then has a line for each of these sums, such as t_1 = p_11 r_11 + p_12 r_12.
+        """
+        record, table = self.record, self._table
+        shared = _SharedSums(record.program, table.shown)
+        closed = [record.gradients[name] for name in record.wrt]
+        forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
+        table = table.with_equations(shared.sums)
+        sums = [pair for equation in shared.sums for pair in table.pairs(equation)]
+        return replace(
+            self,
+            gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
+            definitions=(*_definitions(record, self._table), *sums),
+        )
+
+    def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
+        """``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes, by SymPy's ``lambdify``.
+
+        Shared subexpressions are the entries of the program's named arrays and of adjoints.  An input of two
+        axes may be given as one integer label per row.  ``f`` raises ``ValueError`` naming an array of a
+        wrong shape.  ``check`` is that of ``Derivation.to_numpy``: a derivation with a wrong line is refused.
+        """
+        if check:
+            self._refuse()
+        return _lambdified(self.record, self.sizes)
+
+
+def explicit(
+    record: Record,
+    sizes: Mapping[str, int],
+    labels: Sequence[int] | None = None,
+    refuse: Callable[[], object] = tuple,
+) -> Explicit:
+    """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
+
+    ``labels`` are zero-based, one per row, of the array to which they belong: its entries are then 0 and 1.
+    ``refuse`` raises ``RefutedError`` where no function may be made of the record.
+
+    Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an axis without a size or
+    with a size that is not a positive integer, or all of them too large; or labels that do not fit.
+    """
+    if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
+        words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
+        raise InputError(f"{record.program.name}: {words}")
+    check_sizes(record.program, sizes)
+    table = Table(record, sizes, _label_entries(record, sizes, labels))
+    program = record.program
+    (loss,) = table.entries(program.definitions[program.output].rhs, ())
+    closed = [record.gradients[name] for name in record.wrt]
+    return Explicit(
+        record,
+        dict(sizes),
+        {a.name: table.matrix(a, table.of(a, known=True)) for a in program.inputs},
+        loss,
+        {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
+        _definitions(record, table),
+        table,
+        refuse,
+    )
+
+
+def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...]:
+    """The entries of the arrays that the loss and the closed forms are written in."""
+    output = record.program.definitions[record.program.output].rhs
+    own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
+    return tuple(pair for equation in own for pair in table.pairs(equation))
+
+
+def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None) -> dict[Place, Expr]:
+    """The zeros and ones of the array to which labels belong: the first of those that generated code takes as labels,
+    or else the last matrix that is not differentiated."""
+    if labels is None:
+        return {}
+    matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
+    own = [a for a in matrices if takes_labels(record, a)] or [a for a in matrices if a.name not in record.wrt][-1:]
+    if not own:
+        raise InputError(f"{record.program.name} has no array that labels could stand for")
+    count, size = (sizes[axis.name] for axis in own[0].axes)
+    if len(labels) != count or not all(float(label).is_integer() and 0 <= label < size for label in labels):
+        raise InputError(f"{own[0].name}: expected {count} labels from 0 to {size - 1}, got {list(labels)}")
+    return {(own[0].name, (n, k)): Integer(labels[n] == k) for n in range(count) for k in range(size)}
+
+
+class _SharedSums:
+    """Replaces sums by entries of new arrays: ``sums`` are the equations of these in order.
+
+    A sum is shared if it is repeated for an index that it does not contain, as sum_k p_nk r_nk is for every d
+    and c in the entries of X^T (P * (R - sum)).
+    """
+
+    def __init__(self, program: Program, taken: Collection[str]) -> None:
+        self.sums: list[Assignment] = []
+        self._order = [axis.name for axis in program.axes]
+        self._taken = {name.lower() for name in (*taken, *program.arrays, program.output)}
+        self._known: dict[Expr, str] = {}
+
+    def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
+        """``expr``, of the free indices ``letters``, with its shared sums replaced."""
+        if not isinstance(expr, Sum):
+            return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
+        own = bound_indices(expr)
+        total = sum_over(self.named(expr.function, {*letters, *own}), own)
+        free = free_indices(total)
+        return self._entry(total) if free < set(letters) and len(free) <= 2 else total
+
+    def _entry(self, total: Expr) -> Expr:
+        """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
+        letters = tuple(sorted(free_indices(total), key=lambda i: (self._order.index(axis_name(i)), str(i))))
+        key = numbered(total, letters)
+        if key not in self._known:
+            self._known[key] = self._name()
+            self.sums.append(Assignment(entry_of(self._known[key], letters), total))
+        return entry_of(self._known[key], letters)
+
+    def _name(self) -> str:
+        name = next((x for x in LETTERS if x not in self._taken), f"sum{len(self.sums) + 1}")
+        self._taken.add(name)
+        return name
+
+
+def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
+    """The module of the target scalar around a function of entries by SymPy.
+
+    It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
+    arrays, none is searched for.
+    """
+    plan = evaluated(record)
+    equations = plan.coded
+    table = Table(record, sizes).with_equations(equations, are_dummies=True)
+    made = {equation.name: table.pairs(equation) for equation in equations}
+    names = (record.program.output, *(plan.schedule.gradients[name] for name in record.wrt))
+    function = compile_source(scalar_module(record, "evaluate", sizes, (), "_entries"), "evaluate")
+    function.__globals__["_entries"] = lambdify(
+        [symbol for array in record.program.inputs for symbol in table.of(array)],
+        [symbol for name in names for symbol, _ in made[name]],
+        modules=[NUMBERS, "math"],
+        printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
+        cse=lambda expressions: ([pair for pairs in made.values() for pair in pairs], expressions),
+    )
+    return function

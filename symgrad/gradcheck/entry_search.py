@@ -1,0 +1,140 @@
+"""The search through the gradient by one input for the entries that are wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from symgrad.gradcheck.point import Point
+from symgrad.gradcheck.slopes import Slope, by_differences, noise, steps
+from symgrad.gradcheck.verdicts import COMPLEX, DIFFERENCES, Entry, GradientOf, Verdict
+
+MOST_ENTRIES = 100
+"""Of an input, looked at one by one; of a larger one as many drawn at random, and the others together."""
+DIRECTIONS = 3  # along all entries, in which complex steps are confirmed: errors that cancel do so in one of them
+ROUNDINGS = 100
+"""Of the function, in units of its precision (the square of the tolerance), that may be seen in a gradient of 0."""
+
+Vector = Any  # of floats, shaped as the input
+Numbers = Any  # of entries, counted in C order
+
+
+class Search:
+    """The gradient ``given`` by the input at ``place``, and the function whose slopes it should have.
+
+    An entry may be off by ``tolerance`` times the largest, and by what rounding leaves of the function's ``value``.
+    """
+
+    def __init__(self, point: Point, place: int, given: Any, tolerance: float, value: float) -> None:
+        self.point, self.place, self.given, self.tolerance = point, place, given, tolerance
+        self.name = point.names[place]
+        self.rng = np.random.default_rng(0)
+        self.sizes = np.abs(np.asarray(point.inputs[place]))
+        self.every = np.arange(self.sizes.size)
+        self.rounding = ROUNDINGS * tolerance**2 * abs(value) / max(1.0, _largest(self.sizes))
+        self.noise = self._noise() if self.every.size else 0.0
+
+    def found(self) -> GradientOf:
+        """Every entry, or some, and the others together with what is found wrong among them."""
+        alone = self.every
+        if alone.size > MOST_ENTRIES:
+            alone = np.sort(self.rng.choice(alone, MOST_ENTRIES, replace=False))
+        seen = self._by_complex_steps(alone) or self._by_differences(alone)
+        others = np.setdiff1d(self.every, alone)
+        if others.size:
+            seen += self._together(others, seen[0].allowed)
+        return GradientOf(self.name, self.every.size, tuple(seen))
+
+    # --- entries one by one ---------------------------------------------------------------------------------------
+
+    def _by_differences(self, alone: Numbers) -> list[Entry]:
+        slopes = [self._differences(self._only(number)) for number in alone]
+        return self._entries(alone, slopes, DIFFERENCES)
+
+    def _by_complex_steps(self, alone: Numbers) -> list[Entry]:
+        """The entries by complex steps, if differences confirm them: in random directions within what is allowed of an
+        entry, and in the entry that is most wrong; else none."""
+        doubt = 0.0
+        for _ in range(DIRECTIONS if alone.size else 0):
+            direction = self._random(self.every)
+            slope, known = self._complex(direction), self._differences(direction)
+            doubt = max(doubt, 2 * (abs(slope.found - known.found) + slope.bound + known.bound))
+            if not math.isfinite(slope.bound + known.bound) or known.jump:
+                return []
+        slopes = [self._complex(self._only(number)) for number in alone]
+        found = self._entries(alone, [replace(each, bound=each.bound + doubt) for each in slopes], COMPLEX)
+        if not all(doubt <= entry.allowed for entry in found):
+            return []
+        number, worst = max(zip(alone, found, strict=True), key=lambda each: each[1].badness, default=(0, None))
+        if worst is not None and worst.verdict is Verdict.WRONG:
+            known = self._differences(self._only(number))
+            if not abs(worst.slope.found - known.found) <= worst.slope.bound + known.bound:
+                return []
+        return found
+
+    def _entries(self, alone: Numbers, slopes: Sequence[Slope], method: str) -> list[Entry]:
+        allowed = self.tolerance * _largest([slope.found for slope in slopes]) + self.rounding
+        return [self._entry(number, slope, allowed, method) for number, slope in zip(alone, slopes, strict=True)]
+
+    def _entry(self, number: int, slope: Slope, allowed: float, method: str) -> Entry:
+        index = tuple(int(part) for part in np.unravel_index(number, self.sizes.shape))
+        return Entry(self.name, index, float(self.given.flat[number]), slope, allowed, method)
+
+    # --- entries together -----------------------------------------------------------------------------------------
+
+    def _together(self, others: Numbers, allowed: float) -> list[Entry]:
+        """The slope in a direction along ``others``; and where it is wrong, by halves again and again, the entry that
+        is.  What is allowed of entries adds up as the root of squares."""
+
+        def along(some: Numbers) -> Entry:
+            direction, given = self._random(some), self.given.flat[some]
+            total = float(np.sum(given * direction.flat[some]))
+            most = max(allowed, self.tolerance * _largest(given)) * math.sqrt(some.size)
+            return Entry(self.name, None, total, self._differences(direction), most, DIFFERENCES)
+
+        found = [along(others)]
+        while others.size > 1 and found[0].verdict is Verdict.WRONG:
+            wrong = [some for some in np.array_split(others, 2) if along(some).verdict is Verdict.WRONG]
+            if not wrong:
+                return found
+            others = wrong[0]
+        if found[0].verdict is Verdict.WRONG:
+            slope = self._differences(self._only(others[0]))
+            found.append(self._entry(others[0], slope, allowed, DIFFERENCES))
+        return found
+
+    # --- slopes ---------------------------------------------------------------------------------------------------
+
+    def _complex(self, direction: Vector) -> Slope:
+        return self.point.complex_step(self.place, direction, self.rng)
+
+    def _differences(self, direction: Vector) -> Slope:
+        moved = self.sizes[(direction != 0) & (self.sizes != 0)]
+        at = steps(_largest(moved), float(moved.min(initial=1.0)))
+        return by_differences(self.point.along(self.place, direction), at, self.noise)
+
+    def _noise(self) -> float:
+        """That of values where every number is moved in the same digit."""
+        direction = self._random(self.every) * (self.sizes if self.sizes.any() else 1.0)
+        return noise(self.point.along(self.place, direction), self.point.epsilon)
+
+    def _only(self, number: int) -> Vector:
+        direction = np.zeros(self.sizes.shape)
+        direction.flat[number] = 1.0
+        return direction
+
+    def _random(self, numbers: Numbers) -> Vector:
+        """A direction along some entries, about evenly, in which two that are wrong hardly make up for each other."""
+        direction = np.zeros(self.sizes.shape)
+        direction.flat[numbers] = self.rng.uniform(0.5, 1.0, numbers.size) * self.rng.choice([-1, 1], numbers.size)
+        return direction
+
+
+def _largest(numbers: Any) -> float:
+    """The largest absolute value of those that are finite; 0 if there is none."""
+    values = np.abs(np.asarray(numbers, dtype=float))
+    return float(np.max(values, where=np.isfinite(values), initial=0.0))

@@ -1,0 +1,104 @@
+"""Piecewise expressions: choices of which one branch is taken at each point, and the relations that decide them."""
+
+from __future__ import annotations
+
+import sympy as sp
+from sympy import Add, Indexed, MatAdd, MatMul, MatrixExpr, MatrixSymbol, S
+from sympy.core.basic import Basic
+
+from symgrad.functions import equal, step, where
+
+UNBOUNDED = (sp.exp, sp.log, sp.tan, sp.asin, sp.acos, sp.sinh, sp.cosh)
+"""Functions that are not defined for all numbers, or overflow at numbers of some hundreds."""
+
+
+def may_be_infinite(expr: Basic) -> bool:
+    """Whether an expression may overflow, divide by zero or not be defined at moderate numbers."""
+    powers = (p for p in expr.atoms(sp.Pow) if p.base.free_symbols and not (p.exp.is_Integer and p.exp.is_positive))
+    return expr.has(*UNBOUNDED) or any(not p.base.is_positive for p in powers)
+
+
+def cases(condition: sp.Expr, yes: sp.Expr, no: sp.Expr) -> sp.Expr:
+    """``where(condition, yes, no)``, or what is shorter: a choice among numbers is a multiple of the condition."""
+    if yes == no:
+        return yes
+    if yes.is_number and no.is_number:
+        return no + (yes - no) * condition
+    return where(condition, yes, no)
+
+
+def is_indicator(expr: Basic) -> bool:
+    """Whether an expression is known to have the values 0 and 1 alone; an array is taken to be what is said of it."""
+    if isinstance(expr, (sp.Indexed, sp.Symbol, equal, sp.KroneckerDelta)) or expr in (0, 1):
+        return True
+    if isinstance(expr, step):
+        return expr.args[1] in (0, 1)
+    if isinstance(expr, sp.Mul):
+        return all(map(is_indicator, expr.args))
+    if isinstance(expr, sp.Pow):
+        return bool(expr.exp.is_positive) and is_indicator(expr.base)
+    return isinstance(expr, sp.Add) and not isinstance(1 - expr, sp.Add) and is_indicator(1 - expr)
+
+
+def leaves_out(bracket: Basic) -> bool:
+    """Whether a bracket is 1 - delta, with a delta or several, or minus that."""
+    rests = (1 - bracket, 1 + bracket) if isinstance(bracket, sp.Add) else ()
+    return any(all(isinstance(factor, sp.KroneckerDelta) for factor in sp.Mul.make_args(rest)) for rest in rests)
+
+
+class Choice(sp.MatrixExpr):  # type: ignore[misc]
+    """``Choice(C, A, B)``: entry by entry that of A where C is 1, and that of B where it is 0."""
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """That of each of the three."""
+        rows, columns = self.args[0].shape
+        return rows, columns
+
+
+Relation = tuple[str, Basic, Basic]
+"""A sign of SymPy's (``>``, ``>=``, ``==``) and its two sides."""
+
+
+def relation_of(function: type[Basic], *args: Basic) -> Relation | None:
+    """The relation that holds where ``function`` is 1, and fails where it is 0; None where there is none."""
+    if function is equal:
+        return "==", *args
+    return _order(*args) if function is step else None
+
+
+def _opposite(term: Basic) -> Basic:
+    """Minus a term; SymPy's own minus evaluates a matrix as deep as it is nested, and twice at every level."""
+    if not isinstance(term, MatrixExpr):
+        return -term
+    coefficient, matrices = term.as_coeff_matrices() if isinstance(term, MatMul) else (S.One, [term])
+    factors = matrices if coefficient == -1 else [-coefficient, *matrices]
+    return factors[0] if len(factors) == 1 else MatMul(*factors)
+
+
+def _signed(term: Basic) -> tuple[int, Basic]:
+    """A term without its minus sign, and -1 if it has one."""
+    coefficient = term.as_coeff_mmul()[0] if isinstance(term, MatMul) else S.One
+    is_negative = (coefficient if isinstance(term, MatrixExpr) else term).could_extract_minus_sign()
+    return (-1, _opposite(term)) if is_negative else (1, term)
+
+
+def _order(x: Basic, at_zero: Basic) -> Relation | None:
+    """x > 0 or x >= 0, of an expression or a matrix of them: the subtracted terms stand on the other side, and what has
+    no entries on the right."""
+    if at_zero not in (0, 1):
+        return None
+    total = MatAdd if isinstance(x, MatrixExpr) else Add
+    sides: dict[int, list[Basic]] = {1: [], -1: []}
+    for sign_of, term in map(_signed, total.make_args(x)):
+        sides[sign_of].append(term)
+    constants = [term for side in sides.values() for term in side if not term.has(Indexed, MatrixSymbol)]
+    if not all(sides.values()) and len(constants) < sum(map(len, sides.values())):  # they go to the other side
+        empty = -1 if sides[1] else 1
+        sides = {empty: list(map(_opposite, constants)), -empty: [t for t in sides[-empty] if t not in constants]}
+    left, right = (
+        S.Zero if not side else side[0] if len(side) == 1 else total(*side) for side in (sides[1], sides[-1])
+    )
+    if left.has(Indexed, MatrixSymbol) or not right.has(Indexed, MatrixSymbol):
+        return ">" if at_zero == 0 else ">=", left, right
+    return "<" if at_zero == 0 else "<=", right, left

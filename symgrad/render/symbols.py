@@ -1,0 +1,157 @@
+"""How arrays, entries and indices are called in print, and the order in which the program defined them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sympy import Indexed, KroneckerDelta, MatrixSymbol, Symbol
+from sympy.core.basic import Basic
+from sympy.matrices.expressions.matexpr import MatrixElement
+from sympy.tensor.indexed import Idx
+
+from symgrad.names import Word, look, look_same_in_lower_case, word
+from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
+from symgrad.program import Program
+from symgrad.steps import Record
+
+WORDS = ("a", "A", "I")  # names that are words of English as well
+KRONECKER = Word("delta", greek=True)
+UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
+
+
+def is_symbol(name: str) -> bool:
+    """Whether a name is a letter, perhaps with an accent and a mark, and no word."""
+    parts = word(name)
+    return len(parts.letter) == 1 or parts.greek
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the printers know of a program: the order and case of its names, its axes, its adjoint arrays.
+
+    ``rank`` orders the arrays (latest highest); ``letters`` holds the index letters of each axis, in the
+    order of the axes; ``adjoints`` maps the name of an adjoint array to the array that it belongs to;
+    ``capital`` names the matrices whose entries keep their case, since two would look the same in lower case; ``added``
+    the arrays that only the lines on the code have.
+    """
+
+    rank: dict[str, int] = field(default_factory=dict)
+    letters: dict[str, str] = field(default_factory=dict)
+    adjoints: dict[str, Array] = field(default_factory=dict)
+    output: Symbol | None = None
+    capital: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
+    arrays: dict[str, Array] = field(default_factory=dict)
+    added: frozenset[str] = frozenset()
+
+    def place(self, name: str) -> int:
+        """The rank of an array; an entry of an explicit matrix (``x_12``) has that of its array."""
+        if name in self.adjoints:
+            return len(self.rank) + self.place(self.adjoints[name].name)
+        if name not in self.rank and "_" in name:
+            stem = name.partition("_")[0]
+            known = {n: r for n, r in self.rank.items() if stem in (n, n.lower())}
+            return min(known.values(), default=UNKNOWN_RANK)
+        return self.rank.get(name, UNKNOWN_RANK)
+
+    def axis_place(self, name: str) -> int:
+        """The place of an axis, by its name, in the order in which the program declared them."""
+        return list(self.letters).index(name) if name in self.letters else len(self.letters)
+
+    def entry_word(self, name: str, axes: int) -> Word:
+        """The word for an entry: in lower case for two axes or more, unless the name is one of ``capital``.
+
+        The Greek letter delta with two indices is Kronecker's: an entry of a matrix called so is written otherwise.
+        """
+        found = word(name)
+        shown = found.lower() if axes >= 2 and name not in self.capital else found
+        if axes >= 2 and shown == KRONECKER:
+            return found if found.letter == "Delta" else Word("delta")
+        return shown
+
+    def function(self, letter: str, instead: str) -> str:
+        """The letter of a function, or what is written ``instead`` where an array has it."""
+        return instead if any(look(name) == letter for name in self.arrays) else letter
+
+    def index_place(self, index: Basic) -> tuple[int, str]:
+        """Orders the indices of one axis: running letters first, that of a derivative's denominator last."""
+        letter = index_letter(index)
+        if not isinstance(index, Idx):
+            return 100, letter
+        axis = axis_name(index)
+        letters = self.letters.get(axis) or CONVENTIONAL_LETTERS.get(axis, "")
+        order = letters[:1] + letters[2:] + letters[1:2]
+        return order.find(letter) if letter in order else 50, letter
+
+
+def vocabulary(source: Record | Program | None) -> Vocabulary:
+    """The vocabulary of a record or of a program; without either, names alone decide."""
+    if source is None:
+        return Vocabulary()
+    program = source.program if isinstance(source, Record) else source
+    named = {} if isinstance(source, Program) else source.adjoint_arrays
+    lower = [name for name, array in program.arrays.items() if len(array.axes) >= 2]
+    output = program.arrays[program.output].base
+    assert isinstance(output, Symbol)
+    return Vocabulary(
+        rank=program.rank,
+        letters={axis.name: axis.conventional for axis in program.axes},
+        adjoints={adjoint.name: program.arrays[name] for name, adjoint in named.items()},
+        output=output,
+        capital=look_same_in_lower_case(lower),
+        inputs=frozenset(array.name for array in program.inputs),
+        arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in named.values()}},
+    )
+
+
+def index_letter(index: Basic) -> str:
+    """An index as it is written: its letter, or its number."""
+    return str(index.label) if isinstance(index, Idx) else str(index)
+
+
+def leaf_name(expr: Basic) -> str | None:
+    """The name of the array behind an entry, a scalar or a matrix symbol; None for numbers and sizes."""
+    if isinstance(expr, Indexed):
+        return str(expr.base.name)
+    if isinstance(expr, MatrixElement):
+        return str(expr.parent)
+    if isinstance(expr, MatrixSymbol) or (isinstance(expr, Symbol) and not expr.is_integer):
+        return str(expr.name)
+    return None
+
+
+def leaf_indices(expr: Basic) -> tuple[Basic, ...]:
+    """The indices of an entry or of a delta; empty for anything else."""
+    if isinstance(expr, Indexed):
+        return tuple(expr.indices)
+    if isinstance(expr, MatrixElement):
+        return tuple(expr.args[1:])
+    return tuple(expr.args) if isinstance(expr, KroneckerDelta) else ()
+
+
+# The end of what a single letter is a name after: "in terms of A", "the definition of W and A".
+NAMED = re.compile(r"\bof (?:\w+(?:, \w+)*,? and |(?:\w+, )+)?$")
+# And what follows it where it might be the article: "the adjoint of a written out", but "the mean of a row".
+NO_ARTICLE = re.compile(r"$|[,;:.)]| and | written | \(| \[")
+
+
+def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
+    """A sentence in pieces: ``(words, name)``, where ``name`` is a known name that follows the words, or empty.
+
+    Known are the arrays, the axes and the index letters, where they stand alone, and any letter beside an
+    equals sign or in "the delta in a picks": there, and after "of", ``a``, ``A`` and ``I`` are no words of English.
+    """
+    known = {*names.arrays, *names.letters, *(letter for axis in names.letters.values() for letter in axis)}
+    end = 0
+    for match in re.finditer(r"(?<![\w'’])[^\W\d]\w*(?!['’\w])", text):
+        name, before, after = match.group(), text[: match.start()], text[match.end() :]
+        formula = before.endswith("= ") or after.startswith((" =", " picks"))
+        if name in ("delta", "deltas") and before.endswith("the ") and after.startswith(" in "):
+            continue  # Kronecker's, whatever the program calls delta
+        named = name not in WORDS or (NAMED.search(before) and (name != "a" or NO_ARTICLE.match(after)))
+        if (formula and len(name) == 1) or (name in known and (formula or named)):
+            yield text[end : match.start()], name
+            end = match.end()
+    yield text[end:], ""
