@@ -16,7 +16,7 @@ from sympy import Expr, MatrixExpr, MatrixSymbol, Symbol, Trace
 from sympy.core.basic import Basic
 
 from symgrad.check.marks import Level, ProofReport
-from symgrad.check.prove import prove
+from symgrad.check.proof import prove
 from symgrad.errors import RefutedError, UndefinedWarning, nested
 from symgrad.notation import Array, replaced
 from symgrad.render.phrases import lines_are

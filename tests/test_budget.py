@@ -37,8 +37,8 @@ from symgrad.check.normal_form.atoms import NoNormalForm, entry, exponential, lo
 from symgrad.check.normal_form.normalise import Normaliser
 from symgrad.check.normal_form.sums import _spelled
 from symgrad.check.numeric.fields import MOST_LEVELS, OutsideField, tower
-from symgrad.check.prove import MOST_OF_ALL, TERMS_A_LINE
-from symgrad.check.prove import MOST_TERMS as MOST_OF_A_LINE
+from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE
+from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE
 from symgrad.engine.derive import MOST_TERMS, derive_record
 from symgrad.engine.summation import multiplied_out
 from symgrad.equations import node
@@ -188,7 +188,7 @@ def test_what_a_proof_may_cost() -> None:
 
 
 def test_all_lines_together_may_cost_no_more_however_many_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["symgrad.check.prove"], "MOST_OF_ALL", 100)
+    monkeypatch.setattr(sys.modules["symgrad.check.proof"], "MOST_OF_ALL", 100)
     marks = derive(parse("sum(exp(X)**2)", "X: N")).prove().marks
     assert any("the proof of all lines takes more than 100 terms of work" in mark.detail for mark in marks)
 

@@ -13,7 +13,7 @@ from symgrad.check import Level, prove
 from symgrad.check.definedness import Divisors, _shown
 from symgrad.check.lines import Claim, Line, claims, is_definition, topic
 from symgrad.check.marks import Mark
-from symgrad.check.prove import Prover
+from symgrad.check.proof import Prover
 from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where

@@ -21,7 +21,7 @@ from sympy import Expr, Indexed, Integer, Sum, cosh, exp, log
 import symgrad
 from symgrad.check.lines import claims
 from symgrad.check.marks import Level
-from symgrad.check.prove import Prover, prove
+from symgrad.check.proof import Prover, prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.evaluation import COSH
 from symgrad.codegen.stability import evaluated

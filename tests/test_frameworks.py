@@ -25,7 +25,7 @@ from symgrad.program import Program
 
 ALLOWED = {"keras.losses.LogCosh()(y, z)": 1e-8}
 """Relative errors; 1e-12 for all others.  Keras subtracts log 2 in single precision."""
-RECORDED = json.loads((Path(symgrad.__file__).parent / "data" / "frameworks.json").read_text(encoding="utf-8"))
+RECORDED = json.loads((Path(__file__).parent / "data" / "frameworks.json").read_text(encoding="utf-8"))
 CASES = [(name, case) for name, runs in RECORDED.items() for case in runs["cases"]]
 F, K = "torch.nn.functional.", "keras.losses."
 SIZES = {"N": 4, "D": 3, "C": 5, "H": 2, "T": 4, "M": 3, "K": 2, "B": 2, "E": 3, "G": 2, "I": 3, "J": 2, "R": 2}

@@ -22,7 +22,7 @@ from symgrad.check import prove
 from symgrad.check.brute_force import check_end_to_end
 from symgrad.check.lines import claims
 from symgrad.check.marks import Level
-from symgrad.check.prove import Prover
+from symgrad.check.proof import Prover
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.engine.derive import derive_record
 from symgrad.equations import Definition, abbreviation, node
@@ -53,7 +53,7 @@ from symgrad.steps import Record
 
 N, D, C, X, W, b, Y, Z, L = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.L
 n, d, k = cl.n, cl.d, cl.k
-RECORDED = json.loads((Path(symgrad.__file__).parent / "data" / "subgradients.json").read_text(encoding="utf-8"))
+RECORDED = json.loads((Path(__file__).parent / "data" / "subgradients.json").read_text(encoding="utf-8"))
 half = Rational(1, 2)
 
 

@@ -18,7 +18,7 @@ from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, 
 from symgrad.check import prove
 from symgrad.check.lines import Claim, claims
 from symgrad.check.marks import Level, Mark
-from symgrad.check.prove import Prover
+from symgrad.check.proof import Prover
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array, array_names, axis_name, free_indices
 from symgrad.program import Program

@@ -46,7 +46,7 @@ from symgrad.check.marks import Level, Mark
 from symgrad.check.numeric.exact import Field as ExactField
 from symgrad.check.numeric.exact import NotExact
 from symgrad.check.numeric.fields import tower
-from symgrad.check.prove import Prover, prove
+from symgrad.check.proof import Prover, prove
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric
 from symgrad.functions import absolute, clip, relu

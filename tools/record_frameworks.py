@@ -2,8 +2,8 @@
 
 Each framework is recorded where it is installed, and added to the file:
 
-    python tools/record_frameworks.py torch -o symgrad/data/frameworks.json
-    tfvenv/bin/python tools/record_frameworks.py keras -o symgrad/data/frameworks.json
+    python tools/record_frameworks.py torch -o tests/data/frameworks.json
+    tfvenv/bin/python tools/record_frameworks.py keras -o tests/data/frameworks.json
 
 A case is a call, with its arguments in float64 and its value.  The arguments come from a seeded generator: rows of
 probabilities, or one-hot where the table says so; labels between 0 and 1, or -1 and 1; all others normal, or positive.

@@ -2,8 +2,8 @@
 
 Each framework is recorded where it is installed, and added to the file:
 
-    python tools/record_subgradients.py torch -o symgrad/data/subgradients.json
-    tfvenv/bin/python tools/record_subgradients.py tensorflow -o symgrad/data/subgradients.json
+    python tools/record_subgradients.py torch -o tests/data/subgradients.json
+    tfvenv/bin/python tools/record_subgradients.py tensorflow -o tests/data/subgradients.json
 
 A case is a function at a kink: its inputs, and the gradient of the sum of its values with respect to each.
 """

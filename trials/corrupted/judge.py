@@ -11,7 +11,7 @@ from symgrad.check.lines import Claim, claims
 from symgrad.check.lines import Line as Read
 from symgrad.check.marks import Level, Mark
 from symgrad.check.numeric.fields import DIGITS as CLAIMED
-from symgrad.check.prove import Prover
+from symgrad.check.proof import Prover
 from symgrad.steps import Record, Step
 from trials.corrupted.lines import Corruption, Line
 from trials.corrupted.matrices import matrices_differ
