@@ -1,20 +1,33 @@
-"""Canonical forms: expressions that differ in the letters of bound indices alone become equal."""
+"""Canonical forms: expressions that differ only in the names of bound indices become equal.
+
+Trying every order of like indices takes factorial time.  Instead indices are individualised and told apart by what the
+expression looks like then, as graphs are labelled (McKay, *Practical graph isomorphism*, 1981): the index that the
+fewest others look like comes next, ties are tried one by one, and of interchangeable indices one is enough.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, groupby, permutations, product
+from itertools import chain, groupby, islice, permutations, product
 from math import factorial, prod
 from types import MappingProxyType
+from typing import TypeVar
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Sum, Symbol
+from sympy import Add, Dummy, Expr, Indexed, KroneckerDelta, Mul, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
-from symgrad.labelling import MOST_ORDERS, orders
-from symgrad.notation import axis_name, bound_indices, free_indices, height, index_over, renamed, with_bound
+from symgrad.notation import axis_name, bound_indices, free_indices, height, index_over, renamed, replaced, with_bound
+from symgrad.piecewise import leaves_out
+
+MOST_ORDERS = 24
+"""At most this many orders of like indices are tried.  Beyond it, equal expressions may get different forms."""
+MOST_SIGNED = 500
+"""SymPy is not asked for the sign of a larger expression: its time doubles with each level of sums and powers."""
+
+Index = TypeVar("Index")
 
 
 @lru_cache(maxsize=16384)
@@ -103,3 +116,44 @@ def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] =
     if isinstance(expr, (Add, Mul, KroneckerDelta)):
         parts.sort()
     return f"{expr.func.__name__}({','.join(parts)})" if parts else str(expr)
+
+
+def orders(
+    indices: Sequence[Index], axis: Callable[[Index], str], look: Callable[[Mapping[Index, str]], str]
+) -> list[tuple[Index, ...]]:
+    """The orders of ``indices``, axis by axis as they come, among which the least is to be chosen.
+
+    ``look`` spells the expression with indices replaced by words, whatever the order of commuting parts.
+    """
+    apart = {index: f"{place}" for place, index in enumerate(indices)}
+
+    def swaps(one: Index, other: Index) -> bool:
+        return look({**apart, one: "*", other: "+"}) == look({**apart, one: "+", other: "*"})
+
+    def extended(chosen: tuple[Index, ...]) -> Iterator[tuple[Index, ...]]:
+        waiting = [i for i in indices if i not in chosen]
+        if not waiting:
+            yield chosen
+            return
+        words = {i: f"?{axis(i)}" for i in waiting}
+        words |= {i: f"{place}" for place, i in enumerate(chosen)}
+        alike: dict[str, list[Index]] = {}
+        for index in waiting:
+            if axis(index) == axis(waiting[0]):
+                alike.setdefault(look({**words, index: "*"}), []).append(index)
+        tried: list[Index] = []
+        for index in min(alike.items(), key=lambda item: (len(item[1]), item[0]))[1]:
+            if not any(swaps(index, other) for other in tried):
+                tried.append(index)
+                yield from extended((*chosen, index))
+
+    return list(islice(extended(()), MOST_ORDERS))
+
+
+def is_known(expr: Basic, sign: str) -> bool:
+    """Whether an expression is known to be ``positive``, ``negative``, ``nonnegative`` or ``nonzero`` for all values of
+    its symbols."""
+    if extent(expr) > MOST_SIGNED:
+        return False
+    masks = {part: Dummy(nonnegative=True) for part in expr.atoms(Add) if leaves_out(part) and 1 in part.args}
+    return getattr(replaced(expr, masks), f"is_{sign}") is True

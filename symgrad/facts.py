@@ -3,13 +3,17 @@ makes of logits, by a softmax or a logistic function, and which inputs may be gi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
+import numpy as np
 from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.equations import Definition
+from symgrad.errors import InputError
 from symgrad.notation import Array, axis_name, bound_indices, free_indices, indices_of, name_of, renamed, sum_over
 from symgrad.program import Program
 from symgrad.steps import Record
@@ -101,3 +105,24 @@ def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:
     entries = [f for f in Mul.make_args(total.function) if isinstance(f, Indexed)]
     is_summed = any(set(e.indices) & bound for e in entries if e.base.name == array.name)
     return is_summed and any(e.base.name in others for e in entries)
+
+
+MOST_ENTRIES = 10_000
+"""The limit of entries of all arrays together where a derivation or code is written out entry by entry."""
+
+
+def check_sizes(program: Program, sizes: Mapping[str, int]) -> None:
+    """Raise ``InputError`` unless every axis has a size of at least 1 and at most ``MOST_ENTRIES`` entries result."""
+    known = [axis.name for axis in program.axes]
+    for name in (*sizes, *known):
+        if name not in known:
+            raise InputError(f"{program.name}: unknown axis {name}: expected {', '.join(known)}")
+        if name not in sizes:
+            raise InputError(f"{program.name}: a size for the axis {name} is missing")
+        if not isinstance(sizes[name], (int, np.integer)) or isinstance(sizes[name], bool) or sizes[name] < 1:
+            words = f"size of the axis {name}: expected a whole number, at least 1, got {sizes[name]!r}"
+            raise InputError(f"{program.name}: {words}")
+    entries = sum(prod(int(sizes[axis.name]) for axis in array.axes) for array in program.arrays.values())
+    if entries > MOST_ENTRIES:
+        words = f"{entries} entries at these sizes are too many; at most {MOST_ENTRIES} are written out"
+        raise InputError(f"{program.name}: {words}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sympy import Expr, Indexed, Sum, Symbol
+from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import spelled
@@ -23,6 +24,7 @@ from symgrad.notation import (
     bound_indices,
     every_index,
     free_indices,
+    name_of,
     unfolded,
     varying_names,
 )
@@ -155,6 +157,20 @@ class Program(Legible):
             latest = max(found, key=self.rank.__getitem__)
             expr = unfolded(expr, self.definitions[latest].entry, self.definitions[latest].rhs)
         return expr
+
+    def extent_written_out(self, expr: Basic, names: Collection[str]) -> int:
+        """The extent of ``written_out(expr, names)``, without writing it."""
+        inside: dict[str, int] = {}
+
+        def count(part: Basic) -> int:
+            if isinstance(part, (Indexed, Symbol)):
+                return inside.get(name_of(part), 1)
+            return 1 + sum(map(count, part.args))
+
+        for definition in self.ordered:
+            if definition.name in names:
+                inside[definition.name] = count(definition.rhs)
+        return count(expr)
 
     def opened(self, expr: Expr, names: Collection[str]) -> frozenset[str]:
         """Those of the arrays ``names`` that ``written_out`` replaces in ``expr``, one within another."""

@@ -11,8 +11,8 @@ import pytest
 
 import symgrad
 from symgrad.array import expression
+from symgrad.array.allow_list import NAMES
 from symgrad.array.expression import parse
-from symgrad.array.vocabulary import NAMES
 
 SHAPES = "X: N D, W: D C, b: C, Y: N C, y: N labels of C, s: scalar"
 LOSS = "mean((softmax(X @ W + b, axis=1) - Y)**2)"

@@ -14,7 +14,7 @@ import pytest
 
 import symgrad
 from symgrad.array import softmax
-from symgrad.array.bindings import sanitised
+from symgrad.array.intermediates import sanitised
 
 Arrays = Any
 

@@ -13,9 +13,9 @@ from sympy import Rational
 
 import symgrad
 from symgrad import array
+from symgrad.array.allow_list import NAMES
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import FUNCTIONS, name_of
-from symgrad.array.vocabulary import NAMES
 
 SIZES = {"N": 2, "D": 3, "C": 4}
 POOL = (

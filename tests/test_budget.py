@@ -29,7 +29,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from symgrad import UnsupportedError, derive
 from symgrad.array.expression import parse
 from symgrad.budget import Budget, OverBudget, spend, uncounted, within
-from symgrad.canonical import canonical, extent
+from symgrad.canonical import MOST_SIGNED, canonical, extent, is_known
 from symgrad.check import prove
 from symgrad.check.marks import Level
 from symgrad.check.normal_form.algebra import prime_powers, rename_atom
@@ -48,7 +48,6 @@ from symgrad.notation import Array, Axis
 from symgrad.piecewise import relation_of
 from symgrad.program import Program
 from symgrad.render.text import expression_text
-from symgrad.signs import MOST_PARTS, is_known
 
 N = Axis("N")
 x = Array("x", (N,), positive=True)
@@ -259,7 +258,7 @@ def test_a_relation_of_nested_matrices_is_written_without_evaluating_them() -> N
 
 def test_what_is_too_large_is_not_asked_for_its_sign() -> None:
     assert is_known(1 + x[i], "positive") and not is_known(1 + x[i], "negative")
-    assert not is_known(Add(*(x[i] ** power for power in range(MOST_PARTS))), "positive")
+    assert not is_known(Add(*(x[i] ** power for power in range(MOST_SIGNED))), "positive")
 
 
 def test_a_part_that_occurs_often_is_counted_as_often() -> None:

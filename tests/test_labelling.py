@@ -11,8 +11,7 @@ import pytest
 from sympy import Expr, Sum, exp
 from sympy.tensor.indexed import Idx
 
-from symgrad.canonical import canonical, spelled
-from symgrad.labelling import MOST_ORDERS, orders
+from symgrad.canonical import MOST_ORDERS, canonical, orders, spelled
 from symgrad.notation import Array, Axis, axis_name
 
 N = Axis("N")

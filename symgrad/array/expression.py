@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symgrad.array import vocabulary
-from symgrad.array.bindings import in_english
+from symgrad.array import allow_list
+from symgrad.array.intermediates import in_english
 from symgrad.array.literals import is_number
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
@@ -43,7 +43,7 @@ class Expression:
     def __call__(self, /, **inputs: Any) -> Any:
         """The value at ``inputs``, arrays or symbols, by name."""
         sizes = {axis: np.shape(inputs[name])[at] for axis, (name, at) in self.sizes.items() if name in inputs}
-        return _value(self.tree, {**vocabulary.BARE, **sizes, **inputs}, self.text)
+        return _value(self.tree, {**allow_list.BARE, **sizes, **inputs}, self.text)
 
 
 def parse(text: str, shapes: str, wrt: str = "") -> Loss:
@@ -62,7 +62,7 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
             node.id = same_look(node.id, names)
     places = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
     sizes = {axis: (shape.name, at) for shape, at, axis in reversed(places) if not (shape.labels and at)}
-    _check(tree, text, {*vocabulary.BARE, *names, *sizes})
+    _check(tree, text, {*allow_list.BARE, *names, *sizes})
     expression = Expression(text, tree, sizes)
 
     def evaluate(*args: Any, **keywords: Any) -> Any:
@@ -142,11 +142,11 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
             _refuse(node, text, _unknown(node.id, inputs))
         return []
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
-        if type(node.op) not in vocabulary.OPERATORS:
-            _refuse(node, text, f"the operator {vocabulary.SIGNS.get(type(node.op), '')} is not in the language")
+        if type(node.op) not in allow_list.OPERATORS:
+            _refuse(node, text, f"the operator {allow_list.SIGNS.get(type(node.op), '')} is not in the language")
         return _operands(node)
     if isinstance(node, ast.Compare):
-        if len(node.ops) > 1 or type(node.ops[0]) not in vocabulary.OPERATORS:
+        if len(node.ops) > 1 or type(node.ops[0]) not in allow_list.OPERATORS:
             _refuse(node, text, "a comparison is one of > >= < <= == != between two values")
         return _operands(node)
     if isinstance(node, ast.Attribute):
@@ -158,34 +158,34 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return _allowed_call(node, text)
     if isinstance(node, ast.Slice):
         _refuse(node, text, "only whole axes (:) can be taken, not a slice")
-    _refuse(node, text, f"{vocabulary.KINDS.get(type(node), 'this')} is not in the language")
+    _refuse(node, text, f"{allow_list.KINDS.get(type(node), 'this')} is not in the language")
 
 
 def _allowed_attribute(node: ast.Attribute, text: str) -> list[ast.AST]:
-    if vocabulary.is_in_module(node):
-        if node.attr not in vocabulary.CONSTANTS:
-            _refuse(node, text, _unknown(node.attr, set(vocabulary.CONSTANTS)))
+    if allow_list.is_in_module(node):
+        if node.attr not in allow_list.CONSTANTS:
+            _refuse(node, text, _unknown(node.attr, set(allow_list.CONSTANTS)))
         return []
-    if node.attr not in vocabulary.ATTRIBUTES:
-        known = f": there are {', '.join(sorted(vocabulary.ATTRIBUTES))}"
-        instead = f": write .{node.attr}(...)" if node.attr in vocabulary.METHODS else known
+    if node.attr not in allow_list.ATTRIBUTES:
+        known = f": there are {', '.join(sorted(allow_list.ATTRIBUTES))}"
+        instead = f": write .{node.attr}(...)" if node.attr in allow_list.METHODS else known
         _refuse(node, text, f"the attribute {node.attr!r} is not in the language{instead}")
     return [node.value]
 
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
-    given = [*_operands(node), *(k.value for k in node.keywords if k.arg not in vocabulary.SETTINGS)]
+    given = [*_operands(node), *(k.value for k in node.keywords if k.arg not in allow_list.SETTINGS)]
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if isinstance(node.func, ast.Attribute) and not vocabulary.is_in_module(node.func):
-        if name not in vocabulary.METHODS:
-            _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, vocabulary.METHODS)}")
-    elif vocabulary.function(node.func) is None:
-        unknown = f"unknown function {name}{_near(name, vocabulary.NAMES)}"
+    if isinstance(node.func, ast.Attribute) and not allow_list.is_in_module(node.func):
+        if name not in allow_list.METHODS:
+            _refuse(node.func, text, f"unknown method {ast.unparse(node.func)}{_near(name, allow_list.METHODS)}")
+    elif allow_list.function(node.func) is None:
+        unknown = f"unknown function {name}{_near(name, allow_list.NAMES)}"
         _refuse(node.func, text, refusal(name) if name in REFUSED else unknown)
     for keyword in node.keywords:
-        if keyword.arg not in vocabulary.KEYWORDS:
+        if keyword.arg not in allow_list.KEYWORDS:
             _refuse(keyword, text, f"the keyword {keyword.arg or '**'} is not in the language")
-        if keyword.arg in vocabulary.SETTINGS and not _is_setting(keyword.value):
+        if keyword.arg in allow_list.SETTINGS and not _is_setting(keyword.value):
             _refuse(keyword.value, text, f"{keyword.arg}= takes a whole number, True or False")
     words = node.args[:1] if name == "einsum" else given if name == "norm" else []  # those that may be text
     given = [g for g in given if not (g in words and isinstance(g, ast.Constant) and isinstance(g.value, str))]
@@ -224,9 +224,9 @@ def _check_constant(node: ast.Constant, text: str) -> None:
 
 
 def _unknown(name: str, inputs: set[str]) -> str:
-    if name in vocabulary.NAMES:
+    if name in allow_list.NAMES:
         return f"the function {name} is not called: write {name}(...)"
-    known = sorted(inputs - vocabulary.BARE.keys())
+    known = sorted(inputs - allow_list.BARE.keys())
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(known)}"
 
@@ -244,8 +244,8 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
         return tuple(_value(part, inputs, text) for part in node.elts)
     if isinstance(node, ast.Slice):
         return slice(None)
-    if isinstance(node, ast.Attribute) and vocabulary.is_in_module(node):
-        return vocabulary.CONSTANTS[node.attr]
+    if isinstance(node, ast.Attribute) and allow_list.is_in_module(node):
+        return allow_list.CONSTANTS[node.attr]
     parts = [_value(part, inputs, text) for part in _operands(node)]
     with written_at(_place(node, text)):
         try:
@@ -266,7 +266,7 @@ def _operands(node: ast.AST) -> list[ast.AST]:
             return [left, right]
         case ast.UnaryOp(_, operand) | ast.Attribute(operand):
             return [operand]
-        case ast.Call(ast.Attribute(operand) as method, args) if not vocabulary.is_in_module(method):
+        case ast.Call(ast.Attribute(operand) as method, args) if not allow_list.is_in_module(method):
             return [operand, *args]
     return [*node.args] if isinstance(node, ast.Call) else []
 
@@ -276,7 +276,7 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
         operator = node.ops[0] if isinstance(node, ast.Compare) else node.op
         if isinstance(operator, ast.Pow) and is_number(parts[1]) and abs(parts[1]) > LARGEST_EXPONENT:
             _refuse(node, text, f"a power with an exponent above {LARGEST_EXPONENT}")
-        value = vocabulary.OPERATORS[type(operator)](*parts)
+        value = allow_list.OPERATORS[type(operator)](*parts)
         if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
             _refuse(node, text, "a number that is too large")
         return value
@@ -286,7 +286,7 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
         return parts[0][parts[1]]
     assert isinstance(node, ast.Call)
     keywords = {str(k.arg): _value(k.value, inputs, text) for k in node.keywords}
-    if called := vocabulary.function(node.func):
+    if called := allow_list.function(node.func):
         return called(*parts, **keywords)
     assert isinstance(node.func, ast.Attribute)
     return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)

@@ -11,10 +11,8 @@ from sympy import Expr
 
 from symgrad.array.elementwise import ELEMENTWISE, SCIPY, SIGNS, at_least, at_most, elementwise
 from symgrad.array.graph import Kind, Node, shown
-from symgrad.array.indexing import ARRANGEMENTS
-from symgrad.array.labels import entrywise
-from symgrad.array.literals import operand
-from symgrad.array.logical import check_types, is_boolean
+from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
+from symgrad.array.literals import is_number, operand
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
 from symgrad.errors import UnsupportedError
@@ -134,3 +132,39 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
         raise UnsupportedError(f"{name} with these arguments has no rule: {error}") from None
     check_types(function, sign_of(function), bound.args)
     return handler(*bound.args, **bound.kwargs)
+
+
+LOGICAL = {np.logical_and, np.bitwise_and, np.logical_or, np.bitwise_or, np.logical_not, np.invert}
+# What NumPy computes of values of type bool otherwise than of numbers, or not at all.
+ARITHMETIC = {np.add, np.subtract, np.negative, np.positive, np.matmul, np.dot, np.inner, np.vdot, np.einsum}
+COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
+COMPARED = {SIGNS.get(function, function.__name__) for function in COMPARISONS | LOGICAL}
+BOOLEAN_OF_BOOLEANS = {"*", "outer", "maximum", "minimum", "where", "absolute", "max", "selection"}
+"""What is of type bool if all its operands are."""
+
+
+def is_boolean(value: Any) -> bool:
+    """Whether NumPy's type of a value is bool: a comparison, or what is picked, viewed or multiplied of such alone."""
+    if not isinstance(value, Node):
+        return isinstance(value, (bool, np.bool_))
+    if value.operation == GATHER or value.kind is Kind.VIEW:
+        return is_boolean(value.parts[0])
+    return value.operation in COMPARED or (value.operation in BOOLEAN_OF_BOOLEANS and all(map(is_boolean, value.parts)))
+
+
+def check_types(function: Callable[..., Any], name: str, operands: tuple[Any, ...]) -> None:
+    """Check the operands of a function of NumPy.
+
+    Raises ``UnsupportedError`` for arithmetic on values of type bool alone, which NumPy does with True and False, and
+    for numbers as operands of a logical function.
+    """
+    arrays = [operand for operand in operands if not isinstance(operand, str)]
+    if function in ARITHMETIC and arrays and all(map(is_boolean, arrays)):
+        raise UnsupportedError(
+            f"{name} of comparisons alone: they are True and False in NumPy, and not numbers; "
+            "multiply them by 1.0, or write & and |"
+        )
+    for value in arrays if function in LOGICAL else ():
+        if not is_boolean(value) and not (is_number(value) and value in (0, 1)):
+            what = shown(value) if isinstance(value, Node) else str(value)
+            raise UnsupportedError(f"{name} takes comparisons, such as Z > 0, not {what}")

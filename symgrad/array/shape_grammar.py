@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from keyword import iskeyword
 from string import ascii_lowercase
 
-from symgrad.array.bindings import in_english
+from symgrad.array.intermediates import in_english
 from symgrad.equations import DOMAINS
 from symgrad.errors import InputError
 from symgrad.notation import Array, Axis

@@ -10,8 +10,7 @@ import numpy as np
 
 from symgrad.array.graph import Entries, Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import Chosen, Positions, subscript
-from symgrad.array.logical import is_boolean
-from symgrad.array.numpy_table import REFUSED, call, refusal
+from symgrad.array.numpy_table import REFUSED, call, is_boolean, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Axis

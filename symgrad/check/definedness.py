@@ -54,6 +54,7 @@ from sympy import (
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
+from symgrad.canonical import is_known
 from symgrad.check.meaning import abbreviations, write_out
 from symgrad.check.normal_form import algebra, indicators
 from symgrad.check.normal_form.atoms import (
@@ -74,7 +75,6 @@ from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
 from symgrad.program import Program
-from symgrad.signs import is_known
 from symgrad.steps import Condition
 
 TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta, reciprocal}

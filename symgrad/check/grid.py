@@ -44,7 +44,6 @@ from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
-from symgrad.sizes import extent_written_out
 
 LEVELS = 2
 """Of the tower of prime fields: one exponential above another."""
@@ -196,7 +195,7 @@ def tried_on_grid(claim: Claim) -> Grid | None:
     program = claim.record.program
     names = abbreviations(program) | descendants(program, claim.wrt)
     if any(
-        extent_written_out(program, side, names) > extent(side) + MOST_PARTS for side in (claim.meaning, claim.after)
+        program.extent_written_out(side, names) > extent(side) + MOST_PARTS for side in (claim.meaning, claim.after)
     ):
         return None
     left, right = (write_out(side, program, set(names)) for side in (claim.meaning, claim.after))

@@ -41,10 +41,10 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 
+from symgrad.canonical import is_known
 from symgrad.functions import absolute, reciprocal, root
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
-from symgrad.signs import is_known
 
 EVERYWHERE = {KroneckerDelta, exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc}
 """Functions that are analytic at all real numbers."""

@@ -14,7 +14,7 @@ from symgrad.codegen.identifiers import RESERVED
 from symgrad.codegen.module import ROWS, module
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
-from symgrad.sizes import check_sizes
+from symgrad.facts import check_sizes
 from symgrad.steps import Record
 
 _serial = count()

@@ -33,14 +33,12 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import uncounted
-from symgrad.canonical import canonical
+from symgrad.canonical import MOST_SIGNED, canonical, is_known
 from symgrad.engine.summation import multiplied_out, split_sums
 from symgrad.equations import Definition
 from symgrad.functions import selection
 from symgrad.notation import IndicesCoincide, array_names, axis_name, free_indices, renamed, replaced
 from symgrad.program import Program
-from symgrad.signs import MOST_PARTS, is_known
-from symgrad.sizes import extent_written_out
 from symgrad.steps import Condition
 
 
@@ -85,7 +83,7 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
         return "positive" if is_known(expr, "positive") else "nonzero"
     for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
         names = choice & program.definitions.keys()
-        if extent_written_out(program, expr, names) > MOST_PARTS:
+        if program.extent_written_out(expr, names) > MOST_SIGNED:
             return None
         written = together(program.written_out(expr, names))
         for sign in ("positive", "negative"):

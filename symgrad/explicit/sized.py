@@ -28,11 +28,10 @@ from symgrad.codegen.stability import evaluated
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.explicit.entries import Place, Table
-from symgrad.facts import takes_labels
+from symgrad.facts import check_sizes, takes_labels
 from symgrad.functions import MEANINGS
 from symgrad.notation import axis_name, bound_indices, entry_of, free_indices, height, indices_of, sum_over
 from symgrad.program import Program
-from symgrad.sizes import check_sizes
 from symgrad.steps import Record
 
 NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {

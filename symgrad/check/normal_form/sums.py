@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from itertools import count, product
 
-from symgrad import labelling
+from symgrad import canonical
 from symgrad.budget import spend
 from symgrad.check.normal_form import algebra, onehot
 from symgrad.check.normal_form.atoms import (
@@ -149,7 +149,7 @@ def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tup
         spend(len(text) // 64)
         return text
 
-    return labelling.orders(ordered, axis_of, look)
+    return canonical.orders(ordered, axis_of, look)
 
 
 def _spelled(part: object, words: Mapping[Index, str]) -> str:

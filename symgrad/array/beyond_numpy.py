@@ -12,7 +12,7 @@ import sympy as sp
 from symgrad.array import elementwise as entry
 from symgrad.array import reductions
 from symgrad.array.graph import Node, current
-from symgrad.array.labels import entrywise
+from symgrad.array.indexing import entrywise
 from symgrad.array.literals import operand
 from symgrad.array.products import eye_of
 from symgrad.array.source_location import located

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import public
+from symgrad.array import beyond_numpy
 from symgrad.array.elementwise import SCIPY
 from symgrad.array.graph import current, size
 from symgrad.array.indexing import constant_array
@@ -36,7 +36,7 @@ def arange(*args: Any, **keywords: Any) -> Any:
 def eye(N: Any, M: Any = None, k: int = 0, **keywords: Any) -> Any:
     """``np.eye`` and ``np.identity``."""
     if _is_size(N) and k == 0 and (M is None or (_is_size(M) and M.node is N.node)):
-        return public.eye(N)
+        return beyond_numpy.eye(N)
     if _is_size(N):
         refuse("np.eye of a symbolic size is square, with ones on the diagonal: declare another matrix as an input")
     return np.eye(N, M, k, **keywords)
@@ -78,22 +78,22 @@ def array(value: Any, *args: Any, **keywords: Any) -> Any:
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
     """The logarithm of the sum of exponentials, each times ``b`` where it is given."""
     if b is None:
-        return public.logsumexp(a, axis, keepdims)
+        return beyond_numpy.logsumexp(a, axis, keepdims)
     return np.log(np.sum(b * np.exp(a), axis=axis, keepdims=keepdims))
 
 
 def softmax(x: Any, axis: Any = None) -> Any:
     """Exponentials divided by their sum, over all entries unless ``axis`` says otherwise."""
     if isinstance(axis, int) or np.ndim(x) == 1:
-        return public.softmax(x, -1 if axis is None else axis)
+        return beyond_numpy.softmax(x, -1 if axis is None else axis)
     return np.exp(log_softmax(x, axis))
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """The logarithm of ``softmax``."""
     if isinstance(axis, int) or np.ndim(x) == 1:
-        return public.log_softmax(x, -1 if axis is None else axis)
-    return x - public.logsumexp(x, axis, keepdims=True)
+        return beyond_numpy.log_softmax(x, -1 if axis is None else axis)
+    return x - beyond_numpy.logsumexp(x, axis, keepdims=True)
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax}

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import public
+from symgrad.array import beyond_numpy
 from symgrad.array.numpy_table import FUNCTIONS, name_of
-from symgrad.array.substitutes import INSTEAD, special
 from symgrad.array.symbolic import Symbolic
+from symgrad.array.undispatched import INSTEAD, special
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -47,7 +47,7 @@ NAMES: dict[str, Callable[..., Any]] = {
     **{name_of(function): function for function in FUNCTIONS},
     **{n: f for n, f in vars(np).items() if callable(f) and (f in FUNCTIONS or f in (np.shape, np.size, np.ndim))},
     **{name_of(function): made for function, made in INSTEAD.items()},
-    **{name: getattr(public, name) for name in public.__all__},
+    **{name: getattr(beyond_numpy, name) for name in beyond_numpy.__all__},
 }
 
 
