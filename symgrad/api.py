@@ -23,8 +23,8 @@ from symgrad.results import ClosedForm, Displayed, Evaluation, Lines, closed_for
 from symgrad.steps import Record, Step
 
 if TYPE_CHECKING:
-    from symgrad.exhibits import Example, Fact
     from symgrad.explicit import Explicit
+    from symgrad.render.page import Example, Fact
 
 # What only some methods need (LaTeX, MathML, generated code, explicit matrices) is imported when they are called:
 # together it would add a third to the time in which a derivation can be printed.

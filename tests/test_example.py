@@ -17,7 +17,7 @@ import symgrad
 from symgrad import Derivation, Loss
 from symgrad.array import softmax
 from symgrad.example import LARGE, MOST_ENTRIES, TINY, worked_example
-from symgrad.exhibits import Example
+from symgrad.render.page import Example
 
 OWN = {name: loss for name, loss in vars(unseen).items() if isinstance(loss, Loss)}
 LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}

@@ -25,7 +25,7 @@ LAYERS: list[list[str]] = [
     ["program"],
     ["array"],
     ["losses"],
-    ["steps", "exhibits"],
+    ["steps"],
     ["facts"],
     ["engine"],
     ["check", "render", "codegen", "gradcheck"],

@@ -16,9 +16,9 @@ from records import cross_entropy, mse
 
 import symgrad
 from symgrad import InputError, derive
-from symgrad.exhibits import Example, Fact, Quantity
 from symgrad.render.html import Beside, to_html
 from symgrad.render.layout import layout
+from symgrad.render.page import Example, Fact, Quantity
 
 RECORD = cross_entropy()
 DERIVATION = derive("softmax_cross_entropy")

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from symgrad.exhibits import Example, Fact, Quantity
 from symgrad.render import phrases
 from symgrad.render.formula import escaped
 from symgrad.render.html_lines import Lines
 from symgrad.render.html_words import Spelling, size_words
 from symgrad.render.layout import layout, whole_array
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Page
+from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Example, Fact, Page, Quantity
 from symgrad.render.shapes import products, shape
 from symgrad.render.style import stylesheet
 from symgrad.render.tree import Leaf, Node, Slope

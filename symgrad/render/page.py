@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from symgrad.notation import Array
 from symgrad.render.letters import AxisRow
 from symgrad.render.shapes import ProductShapes, Shape
 from symgrad.render.symbols import Vocabulary
@@ -166,3 +169,42 @@ class Page:
     def has_matrix_cases(self) -> bool:
         """Whether a formula in matrix notation is defined by cases."""
         return any(line.matrix and contains(line.right, Cases) for line in (*self.lines, *self.closed_lines))
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """An array of the program with numbers: ``values`` has its shape; in a list of gradients they are the derivative
+    of the output with respect to it."""
+
+    array: Array
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A small numeric example; the loss and the gradients asked for are computed by the generated function.
+
+    ``sizes`` are those of the axes; ``remark`` says in words what was chosen and why; ``inputs`` and ``defined`` (the
+    named arrays on the way) stand in the order of the program; ``gradients`` has those of the arrays on the way
+    first, then those asked for.
+    """
+
+    sizes: Mapping[str, int]
+    remark: str
+    inputs: tuple[Quantity, ...]
+    defined: tuple[Quantity, ...]
+    loss: float
+    gradients: tuple[Quantity, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One of the conventions that a reader of a framework's documentation asks about.
+
+    ``topic`` is what it is about ("Reduction", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
+    ``call`` is Python, or empty.
+    """
+
+    topic: str
+    words: str
+    call: str = ""
