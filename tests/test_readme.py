@@ -1,0 +1,29 @@
+"""The README and its picture show what symgrad derives today."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import symgrad
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_lines_in_the_readme_are_derived() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```\n( +10  .*?)```", readme, re.DOTALL)
+    lines = symgrad.derive("softmax_cross_entropy").to_text().splitlines()
+    assert [line for line in shown.splitlines() if line != "..." and line not in lines] == []
+
+
+@pytest.mark.matplotlib
+def test_the_picture_shows_the_derivation_of_the_loss_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    glance = import_module("glance")
+    recorded = ElementTree.parse(glance.PICTURE).find("{http://www.w3.org/2000/svg}desc")
+    assert recorded is not None and recorded.text == glance.transcript(), "run python docs/_ext/glance.py"
