@@ -130,7 +130,7 @@ def test_python_dash_m_runs_it() -> None:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, object]:
-    """Of the blog's numbers; the library and the recorded runs are those of ``test_published``."""
+    """Of the blog's numbers; the library and the recorded runs are those of ``evidence/test_library.py``."""
     return check(BLOG).as_dict()
 
 

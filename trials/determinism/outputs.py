@@ -12,7 +12,6 @@ from pathlib import Path
 import symgrad
 from symgrad import Derivation
 from symgrad.array.expression import parse
-from symgrad.array.loss import Loss
 from symgrad.errors import SymgradError
 from trials.corrupted.programs import PROGRAMS
 from trials.determinism.symmetric import TEXTS
@@ -24,7 +23,7 @@ Outputs = dict[str, dict[str, str]]
 
 def derivations() -> Mapping[str, Callable[[], Derivation]]:
     """How each derivation is made, by its name: those of the catalogue, of the tests and of the trials."""
-    sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "tests"))
+    sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
     import programs
     import unseen
 
@@ -34,9 +33,8 @@ def derivations() -> Mapping[str, Callable[[], Derivation]]:
     for origin, written in (("tests", programs.ZOO), ("corrupted", PROGRAMS)):
         for name, (build, wrt) in written.items():
             made[f"{origin}: {name}"] = lambda build=build, wrt=wrt: symgrad.derive(build(), wrt=wrt)
-    for name, loss in vars(unseen).items():
-        if isinstance(loss, Loss):
-            made[f"unseen: {name}"] = lambda loss=loss: symgrad.derive(loss)
+    for name, loss in unseen.LOSSES.items():
+        made[f"unseen: {name}"] = lambda loss=loss: symgrad.derive(loss)
     for name, text in TEXTS.items():
         made[f"symmetric: {name}"] = lambda text=text: symgrad.derive(parse(*text))
     return made

@@ -22,72 +22,21 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
 REASONS = Path(__file__).with_name("harmless.toml")
 TARGETS = ("symgrad/engine", "symgrad/check", "symgrad/codegen")
-TESTS = (
-    "algebra",
-    "array_program",
-    "assume",
-    "assumed",
-    "assumptions",
-    "atoms",
-    "budget",
-    "captured",
-    "chain",
-    "claims",
-    "codegen",
-    "corrupted",
-    "derive",
-    "differentiate",
-    "divisors",
-    "domains",
-    "endtoend",
-    "entries",
-    "evaluate",
-    "evaluation",
-    "everyshape",
-    "exact",
-    "exactlines",
-    "explicit",
-    "fields",
-    "fold",
-    "forged",
-    "functions",
-    "further_cases",
-    "fuzz_findings",
-    "generated",
-    "grid",
-    "guarded",
-    "indicators",
-    "input_names",
-    "instantiate",
-    "kernels",
-    "kinks",
-    "levels",
-    "loops",
-    "magnitude",
-    "marks",
-    "masked",
-    "matrices",
-    "matrix",
-    "meaning",
-    "metamorphic",
-    "modules",
-    "normal",
-    "proof",
-    "published",
-    "recorded",
-    "rules",
-    "sense",
-    "shapes",
-    "sight",
-    "smoothness",
-    "some_lines",
-    "soundness",
-    "statements",
-    "truth",
-    "unseen",
-    "witness",
+PROPERTIES = (
+    *("assumptions", "captured_indices", "corrupted", "domains", "forged", "further_cases", "fuzz_findings"),
+    *("metamorphic", "soundness", "unseen"),
 )
-"""The tests that take part, ``tests/test_*.py``: those of the engine and its code, and not of its pages or speed."""
+TESTS = (
+    "check",
+    "codegen",
+    "engine",
+    "evidence",
+    "explicit",
+    *(f"properties/test_{name}.py" for name in PROPERTIES),
+    "test_budget.py",
+    "test_functions.py",
+)
+"""The tests that take part, of ``tests/``: those of the engine and its code, and not of its pages or speed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -101,7 +50,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the order, and so of the sample")
-    parser.add_argument("--test", action="append", metavar="NAME", help="tests/test_NAME.py only; repeatable")
+    parser.add_argument("--test", action="append", metavar="PATH", help="tests/PATH only; repeatable")
     parser.add_argument("--resume", action="store_true", help="keep what was killed, or has a reason; run the others")
     chosen = parser.parse_args(arguments)
     sources = {_module(path): path for path in _targets()}
@@ -123,7 +72,7 @@ def main(arguments: list[str]) -> int:
             file.write(json.dumps([_line(mutant), result.outcome, result.test, result.seconds]) + "\n")
             file.flush()
 
-        files = [name for test in chosen.test or TESTS if (ROOT / (name := f"tests/test_{test}.py")).exists()]
+        files = [f"tests/{path}" for path in chosen.test or TESTS]
         run(sources, mutants, wanted, files, WORK / "tests.json", record)
     # An interrupted run has done a sample up to some mutant; what an earlier one noticed beyond it does not count.
     done = takewhile if chosen.sample else filter
@@ -146,7 +95,7 @@ def _is_settled(mutant: Mutant, result: Result | None, reasons: Sequence[Reason]
 
 def _targets() -> list[Path]:
     found = [
-        path for name in TARGETS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))
+        path for name in TARGETS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
     ]
     found = [path for path in found if not path.stem.endswith("runtime")]  # generated modules have a copy of its text
     return sorted(found, key=lambda path: (path.parent.name == "check", path.parent.name, path.name))

@@ -8,7 +8,7 @@ from math import prod
 import pytest
 from sympy import Integer, Sum, exp
 
-from symgrad.check import shapes
+from symgrad.check import at_shapes
 from symgrad.check.at_shapes import MOST_TERMS, SERIES, standard_shapes, terms
 from symgrad.equations import abbreviation, node
 from symgrad.functions import selection
@@ -58,7 +58,7 @@ def test_the_largest_size_is_lessened_first_and_none_below_one(monkeypatch: pyte
     A, a, b = Array("A", (one, other)), one.index("a"), other.index("b")
     program = Program("matrix", (one, other), (A,), (node(Array("L").base, Sum(A[a, b] ** 2, a, b)),), "L")
     for largest, sizes in ((6, {(2, 2), (1, 1)}), (1, {(1, 1)})):
-        monkeypatch.setattr(shapes, "MOST_TERMS", terms(program, {"N": largest, "M": 1}) - 1)
+        monkeypatch.setattr(at_shapes, "MOST_TERMS", terms(program, {"N": largest, "M": 1}) - 1)
         assert {tuple(size for _, size in shape) for shape in standard_shapes(program)} == sizes
 
 

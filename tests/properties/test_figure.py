@@ -23,7 +23,7 @@ WHITE, DARK = "#ffffff", "#121212"
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
     """Imported late, so that these tests can be collected, and deselected, without matplotlib."""
-    path = str(Path(__file__).resolve().parent.parent / "docs" / "_ext")
+    path = str(Path(__file__).resolve().parents[2] / "docs" / "_ext")
     sys.path.append(path)
     try:
         return import_module("saturation")

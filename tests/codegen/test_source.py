@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from catalogue import derived_from
+from forms import EVERY, N, U, W, X, Z, d, j, k, m, n, q, total
 from sympy import Sum, exp, log, tanh
-from test_codegen import EVERY, N, U, W, X, Z, d, j, k, m, n, q, total
-from test_unseen import LOSSES
+from unseen import LOSSES
 
 import symgrad
 from symgrad.codegen import to_numpy, to_source

@@ -41,7 +41,7 @@ def test_a_shape_error_names_both_operands_and_points_at_them() -> None:
 
     lines = message(body)
     assert lines[0] == "X (N, D) @ V (C, D): D does not match C"
-    assert lines[1].startswith("  tests/test_array_errors.py, line ") or lines[1].endswith(":")
+    assert lines[1].startswith("  tests/array/test_errors.py, line ") or lines[1].endswith(":")
     assert pointed(lines) == "X @ V" and len(lines) == 4
 
 
@@ -246,7 +246,7 @@ def test_the_decorator_checks_names() -> None:
             return np.sum(X)
 
     first, where, text, _ = str(caught.value).splitlines()
-    assert first.startswith("mistaken: shapes: in 'X: N d'") and "test_array_errors.py, line" in where
+    assert first.startswith("mistaken: shapes: in 'X: N d'") and "test_errors.py, line" in where
     assert text.strip() == '@symgrad.loss(shapes="X: N d")'
     loss = symgrad.loss(shapes="X: N")(lambda X, other: np.sum(X * other))
     with pytest.raises(symgrad.InputError, match="other is not in shapes and has no default"):

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from branches import gradient_of, sigmoid
 from scipy.special import rel_entr, xlogy
 
 import symgrad
 from symgrad.array import logsumexp, norm, softmax
 from symgrad.losses import LOSSES
-from tests.test_further_branches import gradient_of, sigmoid
 
 Array = np.ndarray[Any, Any]
 X = np.array([-800.0, -2.0, 0.0, 0.25, 800.0])

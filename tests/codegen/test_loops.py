@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import NAMES, derived
+from forms import EVERY, SIZES, record
 from literal import random_inputs
 from sympy import Symbol, exp
 from sympy.tensor.indexed import Idx
-from test_array_program import record
-from test_codegen import EVERY, SIZES
 
 import symgrad
 from symgrad.cli import main

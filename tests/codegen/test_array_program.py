@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import NAMES, derived
+from forms import EVERY, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Symbol, erf, exp, log, sinh
 from sympy.tensor.indexed import Idx
-from test_codegen import EVERY, record
 
 import symgrad
 from symgrad.canonical import canonical

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import symgrad
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_generated_modules_name_the_lowest_numpy_that_the_package_declares() -> None:

@@ -18,7 +18,7 @@ from catalogue import NAMES, derived
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
 
-DOCS = Path(__file__).parent.parent / "docs" / "_build" / "html"
+DOCS = Path(__file__).parents[2] / "docs" / "_build" / "html"
 BUILT = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.html"))
 WIDE, NARROW = 1280, 400
 LARGEST = 150_000  # bytes of HTML, without pictures

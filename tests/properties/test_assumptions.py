@@ -11,7 +11,7 @@ from catalogue import derived_from
 from literal import random_inputs
 from programs import ZOO, labelled_logits, missing_probability, quadratic_form, whitened_residuals
 from sympy import Expr, I, KroneckerDelta, Rational, Sum, exp, sympify
-from test_proof import wrongly_accepted
+from wrong_lines import wrongly_accepted
 
 import symgrad
 from symgrad import Array, Program, ProgramError, node, one_hot, rows_sum_to_one, symmetric

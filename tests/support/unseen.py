@@ -96,3 +96,6 @@ def vae(X: Any, mu: Any, logvar: Any, E: Any, W: Any, b: Any) -> Any:
     rec = np.sum(-0.5 * (X - Xhat) ** 2 - 0.5 * np.log(2 * np.pi), axis=1)
     kl = -0.5 * np.sum(1 + logvar - mu**2 - sigma**2, axis=1)
     return np.mean(kl - rec)
+
+
+LOSSES = {name: loss for name, loss in globals().items() if isinstance(loss, symgrad.Loss)}
