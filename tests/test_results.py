@@ -1,13 +1,24 @@
-"""What a notebook shows of derivations, gradients and proofs."""
+"""What a notebook shows of derivations, gradients and proofs; and some lines of a derivation in every format."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pytest
 
 import symgrad
+from symgrad import InputError
 from symgrad.check.marks import Level, Mark
 
 D = symgrad.derive("softmax_cross_entropy")
+FORMATS = {
+    "text": D.to_text,
+    "latex": D.to_latex,
+    "markdown": D.to_markdown,
+    "mathml": D.to_mathml,
+    "html": partial(D.to_html, code=False),
+}
+HEADINGS = ("Axes", "axis", "Arrays", "array")
 THINGS = {"derivation": D, "gradient": D.gradients["W"], "proof": D.prove()}
 
 
@@ -44,9 +55,10 @@ def test_a_gradient_shows_itself_and_what_it_is_written_in() -> None:
 def test_a_proof_shows_how_each_line_is_known() -> None:
     proof = D.prove()
     shown = proof._repr_html_()
-    assert "31 lines: 4 definitions, 27 ✓ every shape." in shown
+    count = len(D.steps)
+    assert f"{count} lines: 4 definitions, {count - 4} ✓ every shape." in shown
     assert "equal normal forms; a second witness at" in shown
-    assert repr(proof) == "<proof of softmax_cross_entropy: 31 lines: 4 definition, 27 every shape>"
+    assert repr(proof) == f"<proof of softmax_cross_entropy: {count} lines: 4 definition, {count - 4} every shape>"
 
 
 def test_a_proof_that_fails_says_so() -> None:
@@ -54,3 +66,37 @@ def test_a_proof_that_fails_says_so() -> None:
     marks = (*proof.marks[:12], Mark(13, Level.WRONG, "not so"), *proof.marks[13:])
     shown = symgrad.Proof(marks, ("no line states <the> closed form",), record=D.record)._repr_html_()
     assert "1 ✗ wrong" in shown and "✗ no line states &lt;the&gt; closed form" in shown
+
+
+# --- some lines -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("steps", ["none", "13", "1-4, 13"])
+def test_some_lines(name: str, steps: str) -> None:
+    shown = FORMATS[name](steps=steps)
+    assert D.program.summary in shown
+    assert ("each row of" in shown) == ("13" in steps)
+    assert ("chain rule" in shown) is False
+    assert "The gradients" in shown
+    assert not any(
+        f"{heading}</" in shown or f"\n{heading}\n" in shown or f"| {heading} |" in shown for heading in HEADINGS
+    )
+
+
+@pytest.mark.parametrize("name", ["text", "latex", "markdown", "mathml"])
+def test_without_a_title(name: str) -> None:
+    shown = FORMATS[name](title=False)
+    assert D.program.summary not in shown
+    assert "Forward equations" in shown
+
+
+def test_text_of_the_closed_forms_alone_begins_with_them() -> None:
+    shown = D.to_text(steps="none", title=False)
+    assert shown.startswith("The gradients\n") and "  P = exp(Z)" in shown and "  L = " not in shown
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_lines_that_are_not_there(name: str) -> None:
+    with pytest.raises(InputError, match=f"steps 5-400: the derivation has lines 1 to {len(D.steps)}"):
+        FORMATS[name](steps="5-400")
