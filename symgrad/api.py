@@ -79,11 +79,11 @@ def derive(
 def _loops() -> ModuleType:
     """The module that writes loops, which needs numba."""
     try:
-        from symgrad.codegen import loops
+        from symgrad.codegen import loop_module
     except ImportError as error:
         needed = "python -m pip install 'symgrad[numba]'"
         raise UnsupportedError(f"the target numba needs numba and scipy ({error}): {needed}") from None
-    return loops
+    return loop_module
 
 
 def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:

@@ -40,7 +40,7 @@ def uncompiled(record: Record, threads: int = 2) -> Callable[..., Any] | None:
     """The function in loops, evaluated by Python; None without numba, or without an input that is an array."""
     if find_spec("numba") is None or not any(array.axes for array in record.program.inputs):
         return None
-    from symgrad.codegen.loops import loop_source
+    from symgrad.codegen.loop_module import loop_source
 
     source = loop_source(record, "f")
     with numba_stands_aside(threads):

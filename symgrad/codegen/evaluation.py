@@ -18,13 +18,13 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical, numbered
 from symgrad.codegen.array_program import meaning
-from symgrad.codegen.body import Body
-from symgrad.codegen.kernels import logaddexp, meant, numbers_chosen, sigmoid
-from symgrad.codegen.loop_plan import LoopPlan
-from symgrad.codegen.plan import Lowered, scalar_program
-from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import Shift, written_out
-from symgrad.codegen.stability import Evaluated, Rewriting, evaluated
+from symgrad.codegen.loop_nests import LoopPlan
+from symgrad.codegen.module import Body
+from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.shifts import Shift, written_out
+from symgrad.codegen.plan.stable_forms import Evaluated, Rewriting, evaluated
+from symgrad.codegen.sections import Lowered, scalar_program
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node
 from symgrad.index_letters import fresh_letter, lettered

@@ -30,14 +30,14 @@ from symgrad.codegen.array_program import (
     Terms,
     walk,
 )
-from symgrad.codegen.build import parted
-from symgrad.codegen.hoist import hoisted
 from symgrad.codegen.identifiers import free, part_name
-from symgrad.codegen.kernels import KNOWN, expm1, log1p
+from symgrad.codegen.loop_nests import Nest
 from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
-from symgrad.codegen.nests import Nest
 from symgrad.codegen.numpy_emitter import plain
+from symgrad.codegen.operations import parted
+from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
 from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written
+from symgrad.codegen.temporaries import hoisted
 from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
 

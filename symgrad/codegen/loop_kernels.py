@@ -10,8 +10,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.arguments import Inputs
 from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
 from symgrad.codegen.loop_emitter import LoopEmitter
-from symgrad.codegen.loop_plan import LoopPlan
-from symgrad.codegen.nests import fused, within
+from symgrad.codegen.loop_nests import LoopPlan, fused, within
 from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests, needs_of, written
 from symgrad.steps import Record
 

@@ -1,14 +1,22 @@
-"""The module of a function in loops: what calls the kernels that numba compiles."""
+"""Writes the module of the numba target and loads it; with ``loop_runtime`` the only module that needs numba."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import ModuleType
+from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
 
+from symgrad.codegen import loop_runtime
 from symgrad.codegen.arguments import held
 from symgrad.codegen.loop_kernels import SMALL, Kernels
 from symgrad.codegen.module import assembled
+from symgrad.codegen.source import checked_name
 from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests
 from symgrad.errors import InputError
 from symgrad.steps import Record
@@ -24,16 +32,20 @@ _OTHERS = ("reduction", "setitem", "numpy", "fusion", "stencil", "comprehension"
 _ROWS_ALONE = dict.fromkeys(_OTHERS, False)  # nothing but the loop over the rows is done in several threads"""
 
 
-def loop_module(record: Record, name: str, closed_form: Sequence[str], runtime: ModuleType) -> str:
-    """The source of a module whose function takes arrays of any size, compiled by numba; ``runtime`` is
-    ``loop_runtime``."""
+def loop_source(record: Record, name: str = "", closed_form: Sequence[str] = ()) -> str:
+    """Source of a module that needs numpy, numba and scipy, with a function ``name`` as that of ``to_source``.
+
+    Raises ``InputError`` if ``name`` cannot name a function or no input is an array; ``UnsupportedError`` for an
+    operation that loops lack.
+    """
+    name = checked_name(record, name)
     if not any(a.axes for a in record.program.inputs):
         raise InputError("the target numba needs an input that is an array")
     made = Kernels(record)
     own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
     tables = [*made.inputs.tables(), OPTIONS]
     functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
-    return assembled(made.inputs, name, closed_form, tables, functions, runtime, imports=IMPORTS, needed=NEEDS)
+    return assembled(made.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
 
 
 def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
@@ -101,3 +113,39 @@ def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
         lines += held(f"{gap} > 1e-5", gap, words)
     lines.append(Source(f"return {own['value']}, {own['gradients']}"))
     return made.inputs.function(name, lines, notes=notes)
+
+
+def to_numba(record: Record) -> Callable[..., Any]:
+    """``f`` with ``loss, grads = f(inputs...)``, evaluated by loops that numba compiles when they are first called.
+
+    numba keeps what it compiled beside a source file.  So the module is one, named after its contents, in the
+    user's cache (``$XDG_CACHE_HOME`` or ``~/.cache``), or for this process alone where that cannot be written.
+    """
+    source = loop_source(record, "evaluate")
+    name = f"symgrad_{sha256(source.encode()).hexdigest()[:20]}"
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, _stored(source, f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[name] = module
+    function: Callable[..., Any] = sys.modules[name].evaluate
+    return function
+
+
+def _stored(source: str, name: str) -> Path:
+    """A file with this source, which appears as a whole or not at all."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "symgrad"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return _written(cache / name, source)
+    except OSError:
+        return _written(Path(tempfile.mkdtemp(prefix="symgrad")) / name, source)
+
+
+def _written(path: Path, source: str) -> Path:
+    if not path.exists() or path.read_text(encoding="utf-8") != source:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            file.write(source)
+        Path(file.name).replace(path)
+    return path

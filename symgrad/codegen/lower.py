@@ -14,9 +14,8 @@ from sympy.utilities.iterables import sift
 
 from symgrad.codegen.array_program import Call, Delta, Diagonal, Largest, Layout, Load, Node, Product, rank, relettered
 from symgrad.codegen.array_program import number as literal
-from symgrad.codegen.build import added, call, power, product, reading_order, reduced, signed
-from symgrad.codegen.contraction import contracted
-from symgrad.codegen.kernels import KNOWN, meant, weighted
+from symgrad.codegen.operations import added, call, contracted, power, product, reading_order, reduced, signed
+from symgrad.codegen.plan.kernels import KNOWN, meant, weighted
 from symgrad.engine.summation import contract, has_delta
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection

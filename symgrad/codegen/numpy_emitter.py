@@ -32,10 +32,8 @@ from symgrad.codegen.array_program import (
     Reduce,
     Terms,
 )
-from symgrad.codegen.build import is_weighted, parted
-from symgrad.codegen.contraction import is_matrix_product, is_pair
-from symgrad.codegen.kernels import KNOWN
-from symgrad.codegen.memory import second_operand
+from symgrad.codegen.operations import is_matrix_product, is_pair, is_weighted, parted
+from symgrad.codegen.plan.kernels import KNOWN
 from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,
@@ -50,6 +48,7 @@ from symgrad.codegen.source_text import (
     used,
     written,
 )
+from symgrad.codegen.temporaries import second_operand
 from symgrad.functions import MEANINGS, selection
 from symgrad.notation import axis_name
 

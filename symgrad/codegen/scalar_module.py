@@ -31,14 +31,14 @@ from symgrad.codegen.array_program import (
     meaning,
     numbered,
 )
-from symgrad.codegen.build import parted, reading_order
 from symgrad.codegen.identifiers import free, python_name, python_names
-from symgrad.codegen.kernels import KNOWN, weighted
 from symgrad.codegen.lower import Lowering
 from symgrad.codegen.module import assembled
 from symgrad.codegen.numpy_emitter import plain
-from symgrad.codegen.plan import checks, scalar_program
-from symgrad.codegen.schedule import schedule
+from symgrad.codegen.operations import parted, reading_order
+from symgrad.codegen.plan.kernels import KNOWN, weighted
+from symgrad.codegen.plan.schedule import schedule
+from symgrad.codegen.sections import checks, scalar_program
 from symgrad.codegen.source_text import (
     INDENT,
     WIDTH,

@@ -24,7 +24,7 @@ from symgrad.check.marks import Level
 from symgrad.check.proof import Prover, prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.evaluation import COSH
-from symgrad.codegen.stability import evaluated
+from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
 from symgrad.notation import Array, array_names, bound_indices, sum_over

@@ -18,7 +18,7 @@ from sympy import Sum, exp, log
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.codegen import body, compile_source, runtime, scalar_runtime
+from symgrad.codegen import compile_source, module, runtime, scalar_runtime
 from symgrad.codegen.identifiers import RESERVED
 from symgrad.differences import compare_with_differences
 from symgrad.equations import node
@@ -66,7 +66,7 @@ def in_generated_code() -> set[str]:
 
 
 def groups() -> list[tuple[str, ...]]:
-    names = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *RESERVED, *body.LOCALS, *in_generated_code()}
+    names = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *RESERVED, *module.LOCALS, *in_generated_code()}
     names |= {"gap_1", "part_1", "part1", "dX", "np_", "X_12", "r_1", "r_max", "_"}
     left = sorted(name for name in names if not is_alike(name, ["X", "r", "L", "G", "N", "D", *NEUTRAL]))
     found: list[list[str]] = []

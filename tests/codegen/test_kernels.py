@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, Integer, Rational, Sum, cosh, exp, log, sin, sqrt, tanh
 
-from symgrad.codegen.kernels import (
+from symgrad.codegen.plan.kernels import (
     expm1,
     exponents_of,
     log1p,
@@ -21,7 +21,7 @@ from symgrad.codegen.kernels import (
     without_overflow,
     zeros_kept,
 )
-from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.functions import equal, step, where
 from symgrad.notation import Array, Axis, freshen, sum_over
 

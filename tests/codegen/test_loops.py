@@ -22,10 +22,10 @@ import symgrad
 from symgrad.cli import main
 from symgrad.codegen import assignments, to_numpy
 from symgrad.codegen.array_program import Assign, Call, Load, loads
-from symgrad.codegen.build import contraction, product, reduced
+from symgrad.codegen.loop_nests import fused, nests, sums_apart, within
 from symgrad.codegen.loop_products import by_blas, over_rows, with_data
-from symgrad.codegen.nests import fused, nests, sums_apart, within
-from symgrad.codegen.plan import Plan
+from symgrad.codegen.operations import contraction, product, reduced
+from symgrad.codegen.sections import Plan
 from symgrad.notation import axis_name
 from symgrad.results import Proof
 from symgrad.steps import Record
@@ -33,8 +33,8 @@ from trials.uncompiled import uncompiled
 
 pytestmark = pytest.mark.numba
 if find_spec("numba"):  # else the marker leaves these tests out
+    from symgrad.codegen import loop_module as loops
     from symgrad.codegen import loop_runtime as runtime
-    from symgrad.codegen import loops
 
 
 @pytest.fixture(autouse=True)

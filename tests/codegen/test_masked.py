@@ -10,8 +10,8 @@ import pytest
 from sympy import Expr, Rational, Sum, exp, sin
 
 from symgrad import derive, loss
-from symgrad.codegen.masked import masks_taken_in, weights_of
-from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.plan.masks import masks_taken_in, weights_of
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.equations import in_domain, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import equal, step, where
 from symgrad.notation import Array, Axis

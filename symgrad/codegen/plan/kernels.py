@@ -14,7 +14,7 @@ from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, c
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
 

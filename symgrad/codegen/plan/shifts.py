@@ -17,7 +17,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
-from symgrad.codegen.schedule import Assignment, entries_in
+from symgrad.codegen.plan.schedule import Assignment, entries_in
 from symgrad.notation import (
     array_names,
     axis_name,

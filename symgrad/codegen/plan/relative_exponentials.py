@@ -17,9 +17,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.codegen.kernels import weighted
-from symgrad.codegen.schedule import Assignment, entries_in
-from symgrad.codegen.shift import Shift, shift_along, written_out
+from symgrad.codegen.plan.kernels import weighted
+from symgrad.codegen.plan.schedule import Assignment, entries_in
+from symgrad.codegen.plan.shifts import Shift, shift_along, written_out
 from symgrad.engine.summation import ordered_sums
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, name_of, renamed, replaced, sum_over
 

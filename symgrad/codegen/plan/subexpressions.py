@@ -12,9 +12,9 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import part_name
-from symgrad.codegen.kernels import rebuilt, weighted
-from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import written_out
+from symgrad.codegen.plan.kernels import rebuilt, weighted
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.shifts import written_out
 from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]

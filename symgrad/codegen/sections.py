@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from sympy import Expr, S, Sum, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
-from symgrad.codegen.build import reduced
-from symgrad.codegen.guarded import bounds_what_may_be_infinite
 from symgrad.codegen.identifiers import RESERVED, free, python_names
-from symgrad.codegen.kernels import numbers_chosen, weighted
 from symgrad.codegen.lower import Lowering
-from symgrad.codegen.memory import owns_memory
-from symgrad.codegen.repeated import repeats_named
-from symgrad.codegen.rows import blocks_of
-from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.stability import evaluated
+from symgrad.codegen.operations import reduced
+from symgrad.codegen.plan.kernels import numbers_chosen, weighted
+from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
+from symgrad.codegen.plan.row_blocks import blocks_of
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.stable_forms import evaluated
+from symgrad.codegen.plan.subexpressions import repeats_named
+from symgrad.codegen.temporaries import owns_memory
 from symgrad.equations import Assumption
 from symgrad.facts import labelled
 from symgrad.notation import array_names

@@ -17,8 +17,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import free
-from symgrad.codegen.schedule import Assignment
-from symgrad.codegen.shift import written_out
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.shifts import written_out
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import Assumption
 from symgrad.functions import selection

@@ -1,7 +1,10 @@
-"""Slopes of powers between 0 and 1 where the base was rounded to 0.
+"""Powers that are infinite where a base was rounded to 0: cancelled, or replaced by 1.
 
-The derivative of p**q has p**(q - 1), infinite where a positive p was rounded to 0, beside factors that vanish
-faster.  Such a power is taken as 1 there: what it multiplies is 0 already.
+A gradient with respect to probabilities divides by them, and the chain rule multiplies it by them again. The product
+y/p * p gets an equation of its own, in which nothing divides by p.
+
+The derivative of p**q contains p**(q - 1), which is infinite where a positive p was rounded to 0, next to factors that
+vanish faster. There the power is taken to be 1: what it multiplies is 0 already.
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, log
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, log, powsimp
 from sympy.core.basic import Basic
 
-from symgrad.codegen.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
-from symgrad.codegen.schedule import Assignment
-from symgrad.notation import array_names, name_of
+from symgrad.codegen.identifiers import free
+from symgrad.codegen.plan.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
+from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.shifts import written_out
+from symgrad.notation import array_names, entry_of, free_indices, name_of
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 
@@ -110,3 +115,57 @@ class _Small:
             return not is_term or name_of(rest) in {*self.weights} & {*self.shares}
         is_constant = bool(factor.is_positive) or leaves_out(factor) or isinstance(factor, KroneckerDelta)
         return is_constant or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))
+
+
+def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
+    """The equations, with those of products without poles; new arrays get names that are not among ``taken``."""
+    found, waiting = list(assignments), [a.name for a in assignments if not a.is_output]
+    while waiting:
+        gradient = next(a for a in found if a.name == waiting[0])
+        made = next((made for pole in _poles(gradient.rhs) if (made := _without(pole, gradient, found, taken))), None)
+        waiting[:1] = [] if made is None else [made[0]]
+        found = found if made is None else made[1]
+    return found
+
+
+def _without(
+    pole: Expr, gradient: Assignment, found: list[Assignment], taken: set[str]
+) -> tuple[str, list[Assignment]] | None:
+    """The equations with a product in the place of a gradient, and the name of the product; None where some pole
+    would be left."""
+    product = _multiplied_in(pole * gradient.rhs)
+    users = [a for a in found if a.name != gradient.name and gradient.name in array_names(a.rhs)]
+    if free_indices(pole) - set(gradient.indices) or _kind(pole) in map(_kind, _poles(product)) or not users:
+        return None
+    name = free(f"{gradient.name}_{min(array_names(pole))}", {*taken})
+    made = Assignment(entry_of(name, gradient.indices), product)
+    quotient = {gradient.name: replace(gradient, rhs=made.entry / pole)}
+    changed = {a.name: _multiplied_in(written_out(a.rhs, quotient)) for a in users}
+    if any(_kind(p) == _kind(pole) for rhs in changed.values() for p in _poles(rhs)):
+        return None
+    taken.add(name)
+    place = next(p for p, a in enumerate(found) if a.name == gradient.name)
+    others = [replace(a, rhs=changed.get(a.name, a.rhs)) for a in found]
+    return name, [*others[:place], made, *others[place + 1 :]]
+
+
+def _kind(pole: Expr) -> Expr | str:
+    """What tells poles apart: the entries of one array are one."""
+    return pole.base.name if isinstance(pole, Indexed) else pole
+
+
+def _poles(expr: Expr) -> list[Expr]:
+    """The entries, and what is left of 1 beside one, that are raised to powers which may be negative."""
+    bases = {p.base for p in expr.atoms(Pow) if not p.exp.is_nonnegative}
+    return sorted((base for base in bases if isinstance(base, Indexed) or isinstance(1 - base, Indexed)), key=str)
+
+
+def _multiplied_in(expr: Basic) -> Expr:
+    """``expr`` with entries multiplied into the brackets beside them in which they cancel."""
+    made = rebuilt(expr, _multiplied_in)
+    made = powsimp(made, combine="exp", deep=False) if isinstance(made, Mul) else made  # x x^(q - 1) is x^q
+    for entry in Mul.make_args(made) if isinstance(made, Mul) else ():
+        for factor in made.args:
+            if isinstance(factor, Add) and entry in _poles(factor):
+                return _multiplied_in(made / entry / factor * Add(*(entry * term for term in factor.args)))
+    return made

@@ -1,12 +1,25 @@
-"""Memory: which arrays are views of others, which are read for the last time, and which take another's place."""
+"""Passes over array programs: long expressions are split into temporaries, the memory of dead arrays is reused."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from symgrad.codegen.array_program import Assign, Diagonal, Layout, Load, Node, Product, Terms, loads
-from symgrad.codegen.build import parted
+from symgrad.codegen.array_program import (
+    Assign,
+    Diagonal,
+    Layout,
+    Load,
+    Negative,
+    Node,
+    Number,
+    Product,
+    Reduce,
+    Terms,
+    loads,
+    mapped,
+)
+from symgrad.codegen.operations import parted
 from symgrad.notation import axis_name
 
 
@@ -66,3 +79,40 @@ def second_operand(node: Node) -> tuple[str, Node]:
         letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
         return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
     return "", node
+
+
+LONGEST = 92
+"""An expression that would be longer, in characters, gets a line for its longest part."""
+SHORT = 16
+"""A part of at most so many characters stays."""
+
+
+def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], str]) -> list[Assign]:
+    """The assignment, behind those of its longest parts; ``length`` is that of a node in source, ``fresh`` names a
+    part."""
+    lines: list[Assign] = []
+
+    def shortened(node: Node) -> Node:
+        node = mapped(node, {arg: shortened(arg) for arg in node.args})
+        while length(node) > LONGEST:
+            parts = [part for part in _parts(node) if length(part) > SHORT]
+            if not parts:
+                break
+            longest = max(parts, key=length)
+            name = fresh()
+            lines.append(Assign(name, longest.letters, longest))
+            node = mapped(node, {longest: Load(longest.letters, name, longest.letters)})
+        return node
+
+    node = shortened(assign.node)
+    return [*lines, replace(assign, node=node)]
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """What an expression is put together of, without signs; of a sum over axes, its factors or terms."""
+    for arg in node.args:
+        part = parted(arg)[1]
+        if isinstance(node, (Reduce, Negative)) and isinstance(part, (Product, Terms)):
+            yield from _parts(part)
+        elif not isinstance(part, (Load, Number)):
+            yield part

@@ -14,9 +14,8 @@ from sympy import Expr, Indexed, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
-from symgrad.codegen.guarded import branches_guarded, weighted_guarded
 from symgrad.codegen.identifiers import RESERVED, fresh
-from symgrad.codegen.kernels import (
+from symgrad.codegen.plan.kernels import (
     exponents_of,
     is_positive,
     logs_opened,
@@ -25,18 +24,17 @@ from symgrad.codegen.kernels import (
     without_overflow,
     zeros_kept,
 )
-from symgrad.codegen.masked import masks_taken_in, weights_of
-from symgrad.codegen.poles import poles_cancelled
-from symgrad.codegen.relative_exponentials import Relative
-from symgrad.codegen.schedule import Assignment, Schedule, schedule
-from symgrad.codegen.shift import (
+from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded, weights_of
+from symgrad.codegen.plan.relative_exponentials import Relative
+from symgrad.codegen.plan.schedule import Assignment, Schedule, schedule
+from symgrad.codegen.plan.shifts import (
     Shift,
     dividing_or_in_logarithms,
     in_divisors_and_logarithms,
     shifts_of,
     written_out,
 )
-from symgrad.codegen.underflow import slopes_kept_finite
+from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
 from symgrad.notation import (
     Array,
     array_names,

@@ -1,0 +1,257 @@
+"""Builds nodes in a normal form, and chooses the order in which a product's indices are summed.
+
+Signs move to the front; terms and factors are sorted so that they read well. In a product, factors over the same
+indices are multiplied entry by entry. An index in one such group is then summed over an axis, an index in two groups by
+a matrix product. Everything else is contracted at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from sympy import Function
+from sympy.tensor.indexed import Idx
+
+from symgrad.codegen.array_program import (
+    Call,
+    Contract,
+    Delta,
+    Layout,
+    Load,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Reduce,
+    Terms,
+    number,
+    numbered,
+    rank,
+    walk,
+)
+from symgrad.codegen.plan.kernels import weighted
+
+
+def parted(node: Node) -> tuple[bool, Node]:
+    """Whether a node has a minus in front, and the node without it."""
+    return (True, node.of) if isinstance(node, Negative) else (False, node)
+
+
+def _unsigned(nodes: Sequence[Node]) -> tuple[bool, list[Node]]:
+    """Whether the product of nodes has a minus in front, and the nodes without theirs."""
+    parts = [parted(node) for node in nodes]
+    return sum(negative for negative, _ in parts) % 2 == 1, [node for _, node in parts]
+
+
+def signed(node: Node, negative: bool) -> Node:
+    """The node, or minus it."""
+    return Negative(node.letters, node) if negative else node
+
+
+def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
+    """The layout in which nodes are combined entry by entry: that of the widest, the rest in ``order``."""
+    nodes = list(nodes)
+    widest = max((n.letters for n in nodes), key=len, default=())
+    every = {i for n in nodes for i in n.letters}
+    if every == set(widest):
+        return widest
+    places = {i: place for place, i in enumerate(order)}
+    return tuple(sorted(every, key=lambda i: (places.get(i, len(places)), str(i))))
+
+
+def call(function: type[Function], args: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """A function applied entry by entry; what is weighted has its sign in front."""
+    negative, args = _unsigned(args) if function is weighted else (False, args)
+    return signed(Call(common_layout(args, order), function, tuple(args)), negative)
+
+
+def power(base: Node, exponent: Node) -> Node:
+    """``base**exponent`` entry by entry."""
+    return Power(common_layout([base, exponent]), base, exponent)
+
+
+def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """The product of ``above`` divided by the product of ``below``, entry by entry."""
+    negative, nodes = _unsigned([*above, *below])
+    upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
+    if len(upper) == 1 and not lower:
+        return signed(upper[0], negative)
+    layout = common_layout([*upper, *lower], order)
+    return signed(Product(layout, tuple(upper), tuple(lower)), negative)
+
+
+def _squared(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes, those that are equal as a power, so that they are computed once."""
+    alike: dict[tuple[Node, Layout], list[Node]] = {}
+    for node in nodes:
+        alike.setdefault(numbered(node), []).append(node)
+    return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in alike.values()]
+
+
+def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+    """The sum of ``terms`` entry by entry: positive ones first, of these numbers, then the widest."""
+    ordered = sorted(terms, key=_place_of_term)
+    return Terms(common_layout(terms, order), tuple(ordered))
+
+
+def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
+    negative, node = parted(term)
+    names = [part.name for part in walk(node) if isinstance(part, Load)]
+    width, place = len(node.letters), rank(node)
+    return negative, not node.is_plain, -width, -place, not isinstance(node, Load), names, repr(node)
+
+
+def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
+    """The sum of a node over some of its axes, or its largest entry along them, by its name."""
+    over = set(over)
+    negative, inside = (False, node) if largest else parted(node)
+    gone = tuple(i for i in inside.letters if i in over)
+    left = tuple(i for i in inside.letters if i not in over)
+    return signed(Reduce(left, inside, gone, largest), negative)
+
+
+def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
+    """The product of nodes summed over the indices ``over``; the others are in the order of the nodes, those of a
+    matrix in ``order`` where that has both."""
+    negative, factors = _unsigned(nodes)
+    gone = set(over)
+    summed = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i in gone)
+    left = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i not in gone)
+    if len(left) == 2 and set(left) <= set(order):
+        left = tuple(i for i in order if i in left)
+    return signed(Contract(left, tuple(factors), summed), negative)
+
+
+def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
+    """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
+    has_sum = any(isinstance(part, Reduce) and not part.largest for part in walk(node))
+    return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
+
+
+def is_weighted(node: Node) -> bool:
+    """Whether a node is the sum of a weighted logarithm whose weight has all of its axes."""
+    if not (isinstance(node, Reduce) and isinstance(node.of, Call) and node.of.function is weighted):
+        return False
+    weight, logarithm = (parted(arg)[1] for arg in node.of.given)
+    return not node.letters and set(weight.letters) == set(logarithm.letters)
+
+
+def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]) -> list[Product]:
+    """The groups, products in no order yet, after every index of ``summed`` is summed away; their product is the
+    result."""
+    left = _merged(groups)
+    waiting = set(summed)
+    while waiting:
+        index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
+        using = [g for g in left if index in g.letters]
+        rest = [g for g in left if index not in g.letters]
+        gone = {i for i in waiting if not any(i in g.letters for g in rest)}
+        if len(using) == 2 and is_matrix_product(using[0].letters, using[1].letters, {index}):
+            gone = {index}
+            made = contraction([_node(g, order) for g in using], gone, order)
+        else:
+            made = _combined(using, gone, order)
+        left = _merged([*rest, Product(made.letters, (made,), ())])
+        waiting -= gone
+    return left
+
+
+def is_matrix_product(left: Collection[Idx], right: Collection[Idx], over: Collection[Idx]) -> bool:
+    """Whether a product of two arrays of at most two axes sums over the one index that they share."""
+    return len(over) == 1 and set(left) & set(right) == set(over) and len(left) <= 2 and len(right) <= 2
+
+
+def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
+    """Whether two arrays have all indices in common that are summed over and, where they share more, the indices of a
+    stack, two each besides."""
+    both = set(left) & set(right)
+    if both == set(over):
+        return True
+    return set(over) < both and len(over) == 1 and all(len(own) == len(both) + 1 for own in (left, right))
+
+
+def _merged(groups: Iterable[Product]) -> list[Product]:
+    """Groups over the same indices as one."""
+    merged: dict[frozenset[Idx], Product] = {}
+    for group in groups:
+        indices = frozenset(group.letters)
+        merged[indices] = _joined(merged[indices], group) if indices in merged else group
+    return list(merged.values())
+
+
+def _joined(one: Product, other: Product) -> Product:
+    """All nodes of both."""
+    letters = tuple(dict.fromkeys(one.letters + other.letters))
+    return Product(letters, one.above + other.above, one.below + other.below)
+
+
+def _node(group: Product, order: Sequence[Idx], summed: Collection[Idx] = ()) -> Node:
+    """A group as one array, summed over its axes ``summed``."""
+    whole = product(sorted(group.above, key=reading_order), group.below, order)
+    return reduced(whole, summed) if summed else whole
+
+
+def _cost(index: Idx, groups: Sequence[Product]) -> tuple[int, int]:
+    """How wide the result is, and how many groups take part, when ``index`` is summed away."""
+    using = [g for g in groups if index in g.letters]
+    return len(set().union(*(g.letters for g in using))), len(using)
+
+
+def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) -> Node:
+    """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
+    if not (len(using) == 2 and {*using[0].letters} & {*using[1].letters} == gone):
+        using = _absorbed(using)
+    if len(using) == 1:
+        (group,) = using
+        is_inner = len(group.above) == 2 and not group.below and len(group.letters) == len(gone) == 1  # of two vectors
+        return contraction(group.above, gone) if is_inner else _node(group, order, gone)
+    nodes = [_node(g, order) for g in using]
+    if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
+        return _pair(nodes[0], nodes[1], gone, order)
+    every = {i for n in nodes for i in n.letters}
+    return _in_layout(contraction(nodes, gone), [i for i in order if i in every and i not in gone])
+
+
+def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) -> Node:
+    """A contraction of two; ``order`` says which comes first."""
+    both = [i for i in left.letters if i in right.letters]
+
+    def place(index: Idx) -> int:
+        return order.index(index) if index in order else len(order)
+
+    def first(node: Node) -> int:
+        return min((place(i) for i in node.letters if i not in both), default=len(order))
+
+    stack = sorted((i for i in both if i not in gone), key=place)
+    left, right = sorted((left, right), key=first)
+    if not stack and len(gone) == 1 and not _leads(left, right, gone) and _leads(right, left, gone):
+        left, right = right, left
+    return _in_layout(contraction([left, right], gone), stack)
+
+
+def _leads(left: Node, right: Node, gone: Collection[Idx]) -> bool:
+    """Whether a stack of matrices stands on the left of a product as it lies."""
+    return left.letters[-1] in gone and len(right.letters) <= 2
+
+
+def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
+    """A contraction with some letters in front."""
+    negative, inside = parted(node)
+    letters = (*first, *(i for i in inside.letters if i not in first))
+    return signed(replace(inside, letters=letters), negative)
+
+
+def _absorbed(using: Sequence[Product]) -> list[Product]:
+    """The groups after each is multiplied into the narrowest other one that has all of its indices."""
+    left = sorted(using, key=lambda g: len(g.letters))
+    made: list[Product] = []
+    while left:
+        group = left.pop(0)
+        host = next((place for place, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)
+        if host is None:
+            made.append(group)
+        else:
+            left[host] = _joined(left[host], group)
+    return made
