@@ -257,7 +257,8 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from symgrad.evidence import Section, check, check_loss, section_text, verdict  # for this command alone
+    from symgrad.evidence.checks import check, check_loss  # for this command alone
+    from symgrad.evidence.report import Section, section_text, verdict
 
     def tell(section: Section) -> None:
         if not options.json:

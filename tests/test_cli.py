@@ -14,9 +14,9 @@ import pytest
 
 import symgrad
 from symgrad.cli import main
-from symgrad.evidence import Section, check
+from symgrad.evidence.checks import check
 from symgrad.evidence.library import sources
-from symgrad.evidence.report import Item
+from symgrad.evidence.report import Item, Section
 from symgrad.steps import Total
 
 BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import symgrad
 from symgrad.array import log_softmax, softmax
 from symgrad.differences import compare_at_large_inputs
-from symgrad.evidence import check_loss
+from symgrad.evidence.checks import check_loss
 
 Arrays = Any
 

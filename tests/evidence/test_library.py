@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from symgrad import LOSSES, Derivation, derive
-from symgrad.evidence import check_loss
-from symgrad.evidence.checks import check_formula
+from symgrad.evidence.checks import check_formula, check_loss
 from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers, compared
 from symgrad.evidence.report import joint_proof
