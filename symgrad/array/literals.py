@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from symgrad.array.graph import Node, constant
 from symgrad.errors import UnsupportedError
 
 
+@cache
 def _named() -> dict[float, Expr]:
     """Numbers that have a name, by their nearest floats and as written: nobody means the fraction that ``np.log(2)``
     is.
@@ -30,9 +32,6 @@ def _named() -> dict[float, Expr]:
     return dict(irrational) | {float(number): number for _, number in irrational}
 
 
-NAMED = _named()
-
-
 def exact(value: Any) -> Expr:
     """The number that was meant: 0.1 is 1/10, 1/3 is a third, and the nearest float to pi, log(2), sqrt(2) and their
     like is that number.
@@ -42,7 +41,7 @@ def exact(value: Any) -> Expr:
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return Integer(int(value))
     if isinstance(value, (float, np.floating)) and math.isfinite(value):
-        return NAMED.get(float(value)) or Rational(_fraction(value) or str(value))
+        return _named().get(float(value)) or Rational(_fraction(value) or str(value))
     if isinstance(value, (Fraction, Rational)) or (isinstance(value, Decimal) and value.is_finite()):
         return Rational(Fraction(value))
     raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
