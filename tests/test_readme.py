@@ -21,6 +21,15 @@ def test_the_lines_in_the_readme_are_derived() -> None:
     assert [line for line in shown.splitlines() if line != "..." and line not in lines] == []
 
 
+def test_the_readme_names_the_folders_and_modules_that_there_are() -> None:
+    rows = re.findall(r"^\| `(symgrad/[^`]+)` \|(.*)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    for where, contents in rows:
+        for name in ("", *re.findall(r"`(\w+\.py)`", contents)):
+            assert (ROOT / where / name).exists(), f"{where}{name}"
+    folders = {path.parent.name for path in (ROOT / "symgrad").glob("*/__init__.py")}
+    assert folders - {where.split("/")[1] for where, _ in rows} == {"example", "explicit", "frameworks", "sampling"}
+
+
 @pytest.mark.matplotlib
 def test_the_picture_shows_the_derivation_of_the_loss_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
