@@ -11,7 +11,7 @@ import pytest
 
 import symgrad
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_lines_in_the_readme_are_derived() -> None:
