@@ -1,4 +1,4 @@
-"""symgrad: the gradient of a loss, step by step, in index and in matrix notation, every line proved."""
+"""symgrad derives the gradient of a loss line by line, in index and matrix notation, and proves each line."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What a derivation alone does not need is imported when it is asked for: it brings the generators of code."""
+    """Import the diagnosis on first use: it needs the code generators, which a derivation does not."""
     if name in ("Diagnosis", "diagnose"):
         return getattr(import_module("symgrad.diagnosis"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """The command line: ``symgrad losses | derive | generate | check | diagnose``.
 
-Exit codes: 0 if all went well, 1 if a check failed or a line is wrong, 2 for bad input or where the output cannot be
-written (one line on standard error), 130 when interrupted, 141 when the reader of the output went away.
+Exit codes: 0 success; 1 a check failed or a line is wrong; 2 bad input, or the output cannot be written (one line on
+standard error); 130 interrupted; 141 the output pipe was closed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from errno import EBADF
 from io import TextIOBase
 from itertools import cycle, islice
@@ -27,12 +27,26 @@ from symgrad.files import write_whole
 from symgrad.loss_lookup import candidate, find
 from symgrad.losses import LOSSES
 
-LOSS = "a ready-made loss (see `symgrad losses`), or one of your own: file.py:name, package.module:name"
+LOSS = "a catalogue name (see `symgrad losses`), or your own loss: file.py:name, package.module:name"
 CANDIDATE = (
-    "the function to look at, file.py:name or package.module:name; it takes the inputs of the loss as NumPy arrays, in "
-    "their order, and returns the gradients in the order of --wrt"
+    "your gradient function, file.py:name or package.module:name; it takes the inputs of the loss as NumPy arrays, in "
+    "order, and returns the gradients in the order of --wrt"
 )
-DERIVE_EXAMPLES = """\
+WRT = (
+    "differentiate with respect to these arrays (default: the loss's own wrt; with -e, every array except labels and "
+    "distributions)"
+)
+CHECK_DESCRIPTION = (
+    "Without LOSS: prove each line of the catalogue losses, and compare the gradients with published numbers and "
+    "formulas and with recorded runs of frameworks. With LOSS: prove each line of this loss, compare the generated "
+    "gradient with finite differences, and test value and gradient at large inputs. Exit code 0 only if every "
+    "comparison succeeds."
+)
+DIAGNOSE_DESCRIPTION = (
+    "Compare a gradient function with the proved gradient at random inputs. If they differ, name the mistake and the "
+    "first line of the derivation that the function contradicts. Exit code 0 only if they agree."
+)
+DERIVE = """\
 examples:
   symgrad derive softmax_cross_entropy
   symgrad derive softmax_mse --reduction sum --notation matrix
@@ -43,22 +57,21 @@ examples:
   symgrad derive mylosses.py:focal
   symgrad derive -e "mean((X @ w - y)**2)" --shapes "X: N D, w: D, y: N" --wrt w
 """
-GENERATE_EXAMPLES = """\
+GENERATE = """\
 examples:
   symgrad generate softmax_cross_entropy -o gradient.py
   python -c "from gradient import softmax_cross_entropy_gradient"
   symgrad generate softmax_mse --target scalar --shape 2,4,3
   symgrad generate mylosses.py:focal -o focal.py
 """
-CHECK_EXAMPLES = """\
+CHECK = """\
 examples:
   symgrad check
   symgrad check --json
   symgrad check --published my_values.json
   symgrad check mylosses.py:focal
 """
-
-DIAGNOSE_EXAMPLES = """\
+DIAGNOSE = """\
 examples:
   symgrad diagnose softmax_cross_entropy mine.py:gradient
   symgrad diagnose mylosses.py:focal mine.py:focal_gradient --wrt W
@@ -68,7 +81,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    gc.set_threshold(200_000, 20, 20)  # a short life with many small objects: collecting seldom saves a tenth of it
+    gc.set_threshold(200_000, 20, 20)  # a short process with many small objects: this saves a tenth of its time
     sys.stdout, sys.stderr = sys.stdout or _Closed(), sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         options = _parser().parse_args(_with_expression(sys.argv[1:] if arguments is None else arguments))
@@ -76,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("always", UndefinedWarning)
             warnings.showwarning = lambda message, *_: _say(str(message))
             code = int(options.run(options))
-        sys.stdout.flush()  # where that fails, it can still be said
+        sys.stdout.flush()  # here, so that a failure is still reported
         return code
     except SymgradError as error:
         _say(str(error))
@@ -85,17 +98,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("interrupted")
         return 130
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the reader went away: nothing more can be said)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the pipe was closed: no more output)
         return 141
     except (OSError, UnicodeEncodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{error.encoding} lacks its letters; try -o FILE"
+        unencodable = f"{getattr(error, 'encoding', '')} cannot encode it; set PYTHONUTF8=1, or use -o FILE"
+        reason = error.strerror if isinstance(error, OSError) else unencodable
         _say(f"cannot write the output: {reason}")
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (so that nothing is flushed again at exit)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (so that the exit does not flush again)
         return 2
 
 
 def _say(message: str) -> None:
-    """One line on standard error, if there is anybody to read it."""
+    """Print one line on standard error, if it is open."""
     try:
         print(f"symgrad: {message}", file=sys.stderr, flush=True)
     except OSError:
@@ -103,122 +117,91 @@ def _say(message: str) -> None:
 
 
 class _Closed(TextIOBase):
-    """The standard output of a process that was started without one."""
+    """Stands in for a missing standard output; every write fails."""
 
     def write(self, text: str) -> int:
         raise OSError(EBADF, os.strerror(EBADF))
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that says what is wrong in one line, as all errors are said."""
+    """Reports an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"symgrad: {shown(message)}\n")
 
-    def _print_message(self, message: str, file: Any = None) -> None:  # argparse says nothing where it cannot write
+    def _print_message(self, message: str, file: Any = None) -> None:  # argparse hides a failed write
         print(message, end="", file=file or sys.stderr, flush=True)
 
 
 def _with_expression(arguments: Sequence[str]) -> list[str]:
-    """The arguments, an expression that begins with a minus joined to its option: alone it would be taken for one."""
+    """Join each expression to its ``-e``: argparse would take an expression with a leading minus for an option."""
     joined = list(arguments)
-    for place, option in reversed(list(enumerate(joined[:-1]))):
-        if option in ("-e", "--expression") and not re.fullmatch("--[a-z]+(=.*)?|-[eoh]", joined[place + 1]):
-            joined[place : place + 2] = [f"--expression={joined[place + 1]}"]
+    for index, option in reversed(list(enumerate(joined[:-1]))):
+        if option in ("-e", "--expression") and not re.fullmatch("--[a-z]+(=.*)?|-[eoh]", joined[index + 1]):
+            joined[index : index + 2] = [f"--expression={joined[index + 1]}"]
     return joined
+
+
+class _Help(argparse.HelpFormatter):
+    """Wraps descriptions, and keeps the lines of the examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
 
 
 def _parser() -> _Parser:
     parser = _Parser(
         prog="symgrad",
-        description="The gradient of a loss, step by step, every line proved; as text, LaTeX, MathML and NumPy.",
+        description="Derive the gradient of a loss line by line, prove each line, and write documents and NumPy code.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    losses = commands.add_parser("losses", help="list the ready-made losses", description="List the ready-made losses.")
-    losses.set_defaults(run=_losses)
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str = "", **settings: Any
+    ) -> _Parser:
+        described = description or f"{summary[0].upper()}{summary[1:]}."
+        added = commands.add_parser(name, help=summary, description=described, formatter_class=_Help, **settings)
+        added.set_defaults(run=run)
+        return added
 
-    given = _Parser(add_help=False)
-    given.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line instead, with --shapes")
-    given.add_argument("--shapes", metavar="SHAPES", help="what the names in TEXT are, such as 'X: N D, w: D, y: N'")
-    given.add_argument(
-        "--wrt",
-        metavar="NAMES",
-        help="arrays to differentiate by (default: those that the loss declares; with -e, all in TEXT but labels and "
-        "distributions)",
-    )
-    named = _Parser(add_help=False, parents=[given])
+    one_line = _Parser(add_help=False)
+    one_line.add_argument("-e", "--expression", metavar="TEXT", help="a loss in one line, instead of LOSS")
+    one_line.add_argument("--shapes", metavar="SHAPES", help="the shapes of the names in TEXT: 'X: N D, w: D, y: N'")
+    one_line.add_argument("--wrt", metavar="NAMES", help=WRT)
+    named = _Parser(add_help=False, parents=[one_line])
     named.add_argument("loss", nargs="?", metavar="LOSS", help=LOSS)
     reduced = _Parser(add_help=False)
-    reduced.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean")
+    reduced.add_argument("--reduction", metavar="R", help="mean (default), sum or batch_mean, if the loss has it")
     loss = _Parser(add_help=False, parents=[named, reduced])
     loss.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of the screen")
     loss.add_argument("--force", action="store_true", help="overwrite FILE if it exists")
 
-    show = commands.add_parser(
-        "derive",
-        parents=[loss],
-        help="print a derivation",
-        description="Print the derivation of a loss's gradient, with the proof of every line.",
-        epilog=DERIVE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command("losses", _losses, "list the catalogue of losses")
+
+    show = command("derive", _derive, "print a derivation, with the proof of each line", parents=[loss], epilog=DERIVE)
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
-    show.add_argument(
-        "--steps", default="all", metavar="LINES", help="all, none (the closed forms, defined), or lines such as 5-13"
-    )
+    show.add_argument("--steps", default="all", metavar="LINES", help="all, none (only the closed forms), or 5-13, 20")
     show.add_argument("--format", choices=("text", "latex", "mathml", "html", "markdown"), default="text")
-    show.add_argument("--standalone", action="store_true", help="with --format latex: a document for pdflatex")
-    show.add_argument("--code", action="store_true", help="add how the generated code evaluates it, line by line")
-    show.add_argument(
-        "--shape", metavar="N,D,C", help="print the matrices and each gradient entry at these sizes instead"
-    )
-    show.set_defaults(run=_derive)
+    show.add_argument("--standalone", action="store_true", help="with --format latex: a complete document for pdflatex")
+    show.add_argument("--code", action="store_true", help="also show how the generated code evaluates the loss")
+    show.add_argument("--shape", metavar="N,D,C", help="print each matrix and gradient entry at this size instead")
 
-    generate = commands.add_parser(
-        "generate",
-        parents=[loss],
-        help="write a gradient function as a module that needs numpy alone",
-        description="Write the gradient as a Python module that needs numpy alone.",
-        epilog=GENERATE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    generate.add_argument(
-        "--target",
-        choices=("numpy", "scalar", "numba"),
-        default="numpy",
-        help="scalar: unrolled Python; numba: loops that numba compiles",
-    )
+    summary = "write the gradient as a Python module that needs only NumPy"
+    generate = command("generate", _generate, summary, parents=[loss], epilog=GENERATE)
+    target_help = "scalar: plain Python, unrolled for one size; numba: loops that numba compiles"
+    generate.add_argument("--target", choices=("numpy", "scalar", "numba"), default="numpy", help=target_help)
     generate.add_argument("--shape", metavar="N,D,C", help="the sizes for --target scalar")
-    generate.set_defaults(run=_generate)
 
-    checks = commands.add_parser(
-        "check",
-        parents=[named],
-        help="prove every line and hold the results against what was published and recorded",
-        description="Prove every line of the losses of which numbers, formulas or runs of frameworks are known, and "
-        "hold the closed forms against these; of one loss, prove every line and hold the generated function against "
-        "the loss itself: its gradients against finite differences, and at large inputs its value, with finite "
-        "gradients. Exit code 0 only if everything holds.",
-        epilog=CHECK_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    checks.add_argument("--published", type=Path, metavar="FILE", help="somebody else's printed gradients (JSON)")
+    summary = "prove losses, and compare the gradients with independent results"
+    checks = command("check", _check, summary, CHECK_DESCRIPTION, parents=[named], epilog=CHECK)
+    checks.add_argument("--published", type=Path, metavar="FILE", help="compare with the gradients in FILE (JSON)")
     checks.add_argument("--json", action="store_true", help="print the report as JSON")
-    checks.set_defaults(run=_check)
 
-    diagnosis = commands.add_parser(
-        "diagnose",
-        parents=[given, reduced],
-        usage="symgrad diagnose [OPTIONS] LOSS CANDIDATE",
-        help="name the mistake in a gradient that somebody wrote",
-        description="Hold a gradient function against the proved gradient at random inputs, and where it differs name "
-        "the mistake and the line of the derivation at which it departs. Exit code 0 only if it agrees.",
-        epilog=DIAGNOSE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    summary, usage = "name the mistake in a gradient that you wrote", "symgrad diagnose [OPTIONS] LOSS CANDIDATE"
+    diagnosis = command(
+        "diagnose", _diagnose, summary, DIAGNOSE_DESCRIPTION, parents=[one_line, reduced], epilog=DIAGNOSE, usage=usage
     )
     diagnosis.add_argument("names", nargs="+", metavar="LOSS CANDIDATE", help=f"{LOSS}; then {CANDIDATE}")
-    diagnosis.set_defaults(run=_diagnose)
     return parser
 
 
@@ -234,9 +217,9 @@ def _losses(_: argparse.Namespace) -> int:
 
 def _derive(options: argparse.Namespace) -> int:
     if options.standalone and (options.format != "latex" or options.shape):
-        raise InputError("--standalone goes with --format latex, and not with --shape")
+        raise InputError("--standalone needs --format latex, and does not apply to --shape")
     if options.shape and (options.code or options.steps != "all"):
-        raise InputError("--code and --steps go without --shape")
+        raise InputError("--code and --steps do not apply to --shape")
     derivation = _derivation(options)
     if options.shape:
         text = _explicit(derivation, options)
@@ -257,7 +240,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from symgrad.evidence.checks import check, check_loss  # for this command alone
+    from symgrad.evidence.checks import check, check_loss  # only this command needs it
     from symgrad.evidence.report import Section, section_text, verdict
 
     def tell(section: Section) -> None:
@@ -266,7 +249,7 @@ def _check(options: argparse.Namespace) -> int:
 
     if options.loss or options.expression or options.shapes:
         if options.published:
-            raise InputError("--published is about the ready-made losses: give no LOSS with it")
+            raise InputError("--published applies to the catalogue: omit LOSS")
         report = check_loss(_loss(options), _wrt(options), each=tell)
     else:
         report = check(_read(options.published) if options.published else None, each=tell)
@@ -281,16 +264,16 @@ def _diagnose(options: argparse.Namespace) -> int:
 
     *losses, name = options.names
     if len(losses) > 1:
-        raise InputError(f"unexpected {losses[1]}: give a loss and one candidate")
+        raise InputError(f"unexpected {losses[1]}: expected one LOSS and one CANDIDATE")
     if not losses and options.expression is None:
-        raise InputError(f"give a loss and a candidate; {name} alone was given")
+        raise InputError(f"expected LOSS and CANDIDATE, got only {name}")
     options.loss = losses[0] if losses else None
-    found = diagnose(_derivation(options), candidate(name))
-    print(found)
-    return 0 if found.ok else 1
+    diagnosis = diagnose(_derivation(options), candidate(name))
+    print(diagnosis)
+    return 0 if diagnosis.ok else 1
 
 
-# --- what they share ----------------------------------------------------------------------------------------------
+# --- helpers -----------------------------------------------------------------------------------------------------
 
 
 def _derivation(options: argparse.Namespace) -> Derivation:
@@ -307,7 +290,7 @@ def _wrt(options: argparse.Namespace) -> list[str] | None:
 
 
 def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
-    """The sizes by axis that ``--shape`` gives."""
+    """The size of each axis, from ``--shape``."""
     axes = [axis.name for axis in derivation.program.axes]
     parts = shape.split(",")
     if len(parts) != len(axes) or not all(re.fullmatch("[0-9]{1,9}", part.strip()) for part in parts):
@@ -319,7 +302,7 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
 
 def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     if options.format not in ("text", "latex"):
-        raise InputError("--shape goes with --format text or latex")
+        raise InputError("--shape needs --format text or latex")
     from symgrad.explicit.listing import entries_to_latex, entries_to_text
 
     derivation.prove().refuse()
@@ -328,7 +311,7 @@ def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
 
 
 def _read(path: Path) -> str:
-    """The text of a file, up to a letter more than is read of it: some files have no end."""
+    """Read a file, but at most one letter more than ``read_published`` accepts: some files are endless."""
     from symgrad.evidence.published import MOST_LETTERS
 
     try:
@@ -340,16 +323,16 @@ def _read(path: Path) -> str:
 
 
 def _deliver(text: str, options: argparse.Namespace) -> None:
-    """Print ``text``, or write the whole of it to the file asked for."""
+    """Print ``text``, or write it to the output file."""
     text = text.rstrip("\n") + "\n"
     path: Path | None = options.output
     if path is None:
         return print(text, end="", flush=True)
     try:
         if path.is_dir():
-            raise InputError(f"{shown(str(path))} is a folder: give the name of a file")
+            raise InputError(f"{shown(str(path))} is a folder: expected a file name")
         if path.is_file() and not options.force:
-            raise InputError(f"{shown(str(path))} exists: give another name, or --force to overwrite it")
+            raise InputError(f"{shown(str(path))} exists: choose another name, or use --force to overwrite it")
         write_whole(path, text)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

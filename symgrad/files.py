@@ -1,4 +1,4 @@
-"""A file is written whole or not at all, whatever happens meanwhile."""
+"""Write a file completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to a file next to ``path`` that then takes its place: until then the old one is untouched.
+    """Write ``text`` to a temporary file next to ``path``, sync it, and rename it to ``path``.
 
-    The file is on the disk before it does, so that even a power cut leaves one of the two.  Permissions are those of
-    the old file, a link stays a link, and into what is no file, such as a pipe, the text is written straight.  Raises
-    ``OSError`` or, for a name that no file can have, ``ValueError``; then, and when interrupted, nothing else is left.
+    Even a power cut leaves either the old or the new file.  Permissions and links are kept; a pipe or device is
+    written directly.  Raises ``OSError``, or ``ValueError`` for an invalid name, and removes the temporary file.
     """
     path = Path(os.path.realpath(path))
     old = path.stat() if path.exists() else None
@@ -45,8 +44,8 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def _endings_raised() -> Iterator[None]:
-    """Signals that end the program are exceptions inside, so that it can clean up."""
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    """Turn terminating signals into ``SystemExit``, so that the temporary file is removed."""
+    if threading.current_thread() is not threading.main_thread():  # only it can handle signals
         yield
         return
     before = {number: signal.signal(number, _raise) for number in ENDINGS}

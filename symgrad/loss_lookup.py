@@ -1,5 +1,4 @@
-"""Where a loss that is named on the command line or on a page comes from: the ready-made ones, a file, a module, or one
-line."""
+"""Find a loss by its name on the command line or on a page: in the catalogue, a file, a module, or one line of text."""
 
 from __future__ import annotations
 
@@ -18,25 +17,22 @@ from symgrad.array.loss import Loss
 from symgrad.errors import InputError, SymgradError
 from symgrad.losses import ready_made
 
-MOST_LISTED = 12  # losses of a file that a message names
+MOST_LISTED = 12  # losses of a file in a message
 
 
 def find(name: str | None, expression: str | None, shapes: str | None, wrt: str | None) -> Loss:
-    """The loss that the arguments of a command name: ``LOSS``, or ``-e EXPRESSION --shapes SHAPES``.
-
-    ``LOSS`` is the name of a ready-made loss, ``file.py:name`` or ``package.module:name``.  Raises ``InputError`` where
-    there is none, or more than one.
-    """
+    """Return the loss for ``LOSS`` (a catalogue name, ``file.py:name`` or ``package.module:name``) or for ``-e
+    EXPRESSION --shapes SHAPES``.  Raises ``InputError`` unless the arguments name exactly one loss."""
     if expression is not None:
         if name is not None:
-            raise InputError(f"give either {name} or -e, not both")
+            raise InputError(f"use either {name} or -e, not both")
         if shapes is None:
-            raise InputError("-e goes with --shapes, such as --shapes 'X: N D, W: D C, b: C, Y: N C'")
+            raise InputError("-e needs --shapes, such as --shapes 'X: N D, W: D C, b: C, Y: N C'")
         return parse(expression, shapes, wrt or "")
     if shapes is not None:
-        raise InputError("--shapes goes with -e; a loss in a file declares its own")
+        raise InputError("--shapes needs -e; a loss in a file declares its own shapes")
     if name is None:
-        raise InputError("name a loss (see `symgrad losses`), file.py:name, or -e EXPRESSION")
+        raise InputError("expected a loss: a catalogue name (see `symgrad losses`), file.py:name, or -e EXPRESSION")
     if name.endswith(".py"):
         raise InputError(f"{name} is a file: write {name}:NAME{_names_in(Path(name))}")
     if "." in name and ":" not in name:
@@ -45,44 +41,41 @@ def find(name: str | None, expression: str | None, shapes: str | None, wrt: str 
 
 
 def candidate(name: str) -> Callable[..., Any]:
-    """The function that ``file.py:name`` or ``package.module:name`` names.
-
-    Raises ``InputError`` where there is none.
-    """
+    """Return the function ``file.py:name`` or ``package.module:name``.  Raises ``InputError`` if it does not exist."""
     where, colon, attribute = name.rpartition(":")
     if not colon:
-        raise InputError(f"{name!r} names no function: write file.py:name or package.module:name")
+        raise InputError(f"{name!r} does not name a function: write file.py:name or package.module:name")
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
-    found = getattr(module, attribute, None)
-    if not callable(found):
-        own = [n for n, value in vars(module).items() if inspect.isfunction(value) and not n.startswith("_")]
-        instead = f": expected {_listed(own[:MOST_LISTED])}" if own else ""
-        raise InputError(f"{where} has no function {attribute!r}{instead}")
-    return found  # type: ignore[no-any-return]
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        functions = [n for n, value in vars(module).items() if inspect.isfunction(value) and not n.startswith("_")]
+        expected = f": expected {_listed(functions[:MOST_LISTED])}" if functions else ""
+        raise InputError(f"{where} has no function {attribute!r}{expected}")
+    return function  # type: ignore[no-any-return]
 
 
 def written_in(name: str, loss: Loss) -> tuple[Path, ...]:
-    """The files that say what the loss with this name is: its module, and what is loaded of the same package or from
-    beside its file.  None for a ready-made loss."""
+    """The files that define a loss: its module, and the modules loaded from the same package or folder.  Empty for a
+    catalogue loss."""
     where, _, _ = name.rpartition(":")
     if not where:
         return ()
     files = {key: Path(file) for key, m in list(sys.modules.items()) if (file := getattr(m, "__file__", None))}
-    own = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
+    packages = {loss.function.__module__.partition(".")[0], where.partition(".")[0]}
     if where.endswith(".py"):
         folder = Path(where).resolve().parent
         roots = {key: file.parents[file.name == "__init__.py"] for key, file in files.items() if "." not in key}
-        own |= {key for key, root in roots.items() if folder == root}
-    return tuple(file for key, file in files.items() if key.partition(".")[0] in own)
+        packages |= {key for key, root in roots.items() if folder == root}
+    return tuple(file for key, file in files.items() if key.partition(".")[0] in packages)
 
 
 def _names_in(path: Path) -> str:
-    """The losses of a file that can be loaded, as a message lists them."""
+    """The end of a message that lists the losses of a file; empty if it cannot be loaded."""
     try:
         losses = _losses(_file(path))
     except SymgradError:
         return ""
-    return f", NAME being {_listed(list(losses))}" if losses else ""
+    return f" with NAME {_listed(list(losses))}" if losses else ""
 
 
 def _losses(module: ModuleType) -> dict[str, Loss]:
@@ -105,21 +98,21 @@ def _from_module(text: str) -> Loss:
         raise InputError(f"{where} has no losses; declare one with @symgrad.loss(shapes=...)")
     near = get_close_matches(name, losses, n=1)
     if len(losses) > MOST_LISTED:
-        expected = f"{near[0]}, of the {len(losses)} that it has" if near else f"one of the {len(losses)} that it has"
+        expected = f"{near[0]} (it has {len(losses)} losses)" if near else f"one of its {len(losses)} losses"
         raise InputError(f"{where} has no loss {name!r}: expected {expected}")
     raise InputError(f"{where} has no loss {name!r}: expected {_listed(near + [n for n in losses if n not in near])}")
 
 
 def _file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise InputError(f"cannot read {path}: there is no such file")
+        raise InputError(f"cannot read {path}: no such file")
     name = f"_symgrad_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise InputError(f"cannot read {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))  # so that it finds its neighbours, as when it is run
+    sys.path.insert(0, str(path.resolve().parent))  # so that it can import from its folder
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -231,7 +231,7 @@ def test_html_and_markdown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
 def test_entries_are_text_or_latex(capsys: pytest.CaptureFixture[str], form: str) -> None:
     code, out, err = run(capsys, "derive", "softmax_mse", "--shape", "2,4,3", "--format", form)
     assert (code, out) == (2, "")
-    assert "--shape goes with --format text or latex" in err
+    assert "--shape needs --format text or latex" in err
 
 
 @pytest.mark.parametrize(

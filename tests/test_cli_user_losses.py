@@ -134,7 +134,7 @@ def test_check_says_that_the_loss_is_nowhere_finite(losses: str, capsys: pytest.
     ("arguments", "words"),
     [
         (["derive", "{file}:focl"], "has no loss 'focl': expected one of focal, labelled, undefined, broken"),
-        (["derive", "{file}"], ".py:NAME, NAME being one of focal, labelled, undefined, broken"),
+        (["derive", "{file}"], ".py:NAME with NAME one of focal, labelled, undefined, broken"),
         (["derive", "nofile.py"], "nofile.py is a file: write nofile.py:NAME"),
         (
             ["derive", "-e", "sum(X)", "--shapes", "X: N, b: C", "--wrt", "X b"],
@@ -142,17 +142,17 @@ def test_check_says_that_the_loss_is_nowhere_finite(losses: str, capsys: pytest.
         ),
         (["derive", "{file}:number"], "number is not a loss"),
         (["derive", "{file}:focal", "--wrt", "Q"], "unknown array 'Q'"),
-        (["derive", "nofile.py:focal"], "there is no such file"),
+        (["derive", "nofile.py:focal"], "no such file"),
         (["derive", "no.module:focal"], "cannot be imported: ModuleNotFoundError"),
         (["derive", "a b:focal"], "neither a file"),
-        (["derive"], "name a loss"),
+        (["derive"], "expected a loss"),
         (["derive", "{file}:focal", "-e", "sum(X)"], "not both"),
-        (["derive", "-e", "sum(X)"], "-e goes with --shapes"),
-        (["derive", "softmax_mse", "--shapes", "X: N"], "--shapes goes with -e"),
+        (["derive", "-e", "sum(X)"], "-e needs --shapes"),
+        (["derive", "softmax_mse", "--shapes", "X: N"], "--shapes needs -e"),
         (["derive", "-e", "sum(X)", "--shapes", "X N"], "lacks a colon"),
         (["derive", "-e", "sum(X)", "--shapes", "X: N", "--wrt", "Q"], "wrt names Q"),
         (["derive", "-e", "sum(X)", "--shapes", "X: N", "--reduction", "sum"], "has no parameter 'reduction'"),
-        (["check", "softmax_mse", "--published", "x.json"], "--published is about the ready-made losses"),
+        (["check", "softmax_mse", "--published", "x.json"], "--published applies to the catalogue"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(
@@ -177,8 +177,8 @@ def test_a_file_with_many_losses_or_none(tmp_path: Path, capsys: pytest.CaptureF
     path = tmp_path / "many.py"
     declared = "\n".join(f"{name} = symgrad.loss(shapes='x: N')(np.sum)" for name in [f"loss{n}" for n in range(20)])
     path.write_text(f"import numpy as np\nimport symgrad\n{declared}\n".replace("(np.sum)", "(lambda x: np.sum(x))"))
-    assert "expected loss19, of the 20 that it has" in run(capsys, "derive", f"{path}:los19")[2]
-    assert "expected one of the 20 that it has" in run(capsys, "derive", f"{path}:q")[2]
+    assert "expected loss19 (it has 20 losses)" in run(capsys, "derive", f"{path}:los19")[2]
+    assert "expected one of its 20 losses" in run(capsys, "derive", f"{path}:q")[2]
     path.write_text("")
     assert "has no losses; declare one with @symgrad.loss" in run(capsys, "derive", f"{path}:q")[2]
 

@@ -249,7 +249,7 @@ def test_a_parallel_build_gives_the_same(project: Path, tmp_path: Path) -> None:
 
 WRONG = {
     ".. symgrad:: softmax_mce": "unknown loss 'softmax_mce': did you mean softmax_mse?",
-    ".. symgrad::": "name a loss",
+    ".. symgrad::": "expected a loss",
     ".. symgrad:: mse\n   :colour: red": "unknown option 'colour': expected one of notation, steps",
     ".. symgrad:: mse\n   :notation: prose": "unknown notation 'prose': expected one of both, index, matrix",
     ".. symgrad:: mse\n   :notation:": "the option notation needs a value",
@@ -261,7 +261,7 @@ WRONG = {
     ".. symgrad:: softmax_mse\n   :reduction: median": "unknown reduction 'median': expected one of mean",
     ".. symgrad:: elastic_net\n   :reduction: sum": "has no parameter 'reduction'",
     ".. symgrad:: mse\n\n   Some words.": "the directive has no content, but 'Some words.' stands in it",
-    ".. symgrad:: nowhere.py:mine": "there is no such file",
+    ".. symgrad:: nowhere.py:mine": "no such file",
     ".. symgrad:: no.such.module:mine": "cannot be imported",
     ".. symgrad:: losses.py:yours": "has no loss 'yours': expected one of waves, steep",
     "A word, :symgrad:`mse`": "'mse': expected a loss and an array (softmax_mse W)",

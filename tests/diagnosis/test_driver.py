@@ -602,8 +602,8 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
         assert ("averaged over N instead of summed" in out) == (code == 1)
     for arguments, message in (
         (["softmax_cross_entropy", f"{path}:grad"], "mine.py has no function 'grad': expected gradient"),
-        (["softmax_cross_entropy", str(path)], "names no function: write file.py:name"),
-        ([f"{path}:gradient"], "alone was given"),
+        (["softmax_cross_entropy", str(path)], "does not name a function: write file.py:name"),
+        ([f"{path}:gradient"], "got only"),
         (["a", "b", "c"], "unexpected b: give a loss and one candidate"),
     ):
         assert main(["diagnose", *arguments]) == 2
