@@ -64,6 +64,7 @@ def test_a_minus_stands_in_front() -> None:
         factors = [*(signed(f, place < count) for place, f in enumerate((X, Y, v)))]
         assert parted(product(factors, []))[0] == parted(contraction(factors, [m]))[0] == (count % 2 == 1)
     assert product([minus], [signed(Y, True)]) == product([X], [Y])
+    assert product([minus], []) == minus
     assert product([minus], [Y]) == signed(product([X], [Y]), True)
     assert reduced(minus, [n]) == signed(reduced(X, [n]), True)
     assert reduced(minus, [n], "top") == Reduce((m,), minus, (n,), "top")  # the largest of what is negative
@@ -78,6 +79,7 @@ def test_nodes_are_combined_in_the_layout_of_the_widest() -> None:
     # Where no one has all letters: those of the order first, the rest by their names.
     assert common_layout([u, v]) == (m, n) and common_layout([u, v], (n, m)) == (n, m)
     assert common_layout([u, v, load("w", k)], (n,)) == (n, k, m)
+    assert common_layout([*(load("a", i) for i in (m, n, j, k))]) == (j, k, m, n)
     assert call(log, [product([u, v], [], (n, m))], (m, n)).letters == (n, m)
     assert call(weighted, [u, v], (n, m)).letters == product([u], [v], (n, m)).letters == (n, m)
     assert added([u, v], (n, m)).letters == (n, m) and power(u, v).letters == (m, n)
@@ -101,6 +103,10 @@ def test_terms_begin_with_what_is_positive_then_numbers_then_the_widest() -> Non
     # Of those that are alike, arrays go ahead of what is computed from them, then by name.
     assert terms_of(exp_of(v), v) == (v, exp_of(v))
     assert terms_of(load("q", m), load("p", m)) == (load("p", m), load("q", m))
+    assert terms_of(exp_of(load("q", m)), call(log, [load("p", m)])) == (
+        call(log, [load("p", m)]),
+        exp_of(load("q", m)),
+    )
     assert terms_of(call(log, [v]), exp_of(v)) == tuple(sorted((call(log, [v]), exp_of(v)), key=repr))
 
 
@@ -165,12 +171,20 @@ def contract(nodes: Sequence[Node], summed: str, order: str = "") -> Node:
     return product([f for part in parts for f in part.above], [f for part in parts for f in part.below])
 
 
+def bare(node: Node) -> Load:
+    """An array without the minus in front of it."""
+    inside = parted(node)[1]
+    assert isinstance(inside, Load)
+    return inside
+
+
 def text(node: Node) -> str:
-    return NumpyEmitter({a: a for a in "XYZvusWwVUGHABQ"}, Source("float")).text(node).code
+    return NumpyEmitter({a: a for a in "XYZvusWwVUGHABQSRPTDCE"}, Source("float")).text(node).code
 
 
 W, w, V, A, B = load("W", m, k), load("w", k), load("V", n, k), load("A", n, m, k), load("B", n, m, j)
-U, Q, G, H = load("U", k, j), load("Q", n, i), load("G", n, k, m), load("H", n, j, m)
+U, Q, G, H, S = load("U", k, j), load("Q", n, i), load("G", n, i, k, m), load("H", n, i, m, j), load("S", j, n)
+R, P, T = load("R", m, k, j), load("P", n, j), load("T", m, j)
 
 # Factors, the indices that are summed, the order of the axes of the result, and the code.
 CONTRACTED: list[tuple[tuple[Node, ...], str, str, str]] = [
@@ -197,6 +211,17 @@ CONTRACTED: list[tuple[tuple[Node, ...], str, str, str]] = [
     ((A, B), "m", "njk", "np.transpose(B, (0, 2, 1)) @ A"),
     ((A, X), "m", "nk", "np.add.reduce(A * X[:, :, None], axis=1)"),
     ((X, Q), "n", "mi", "X.T @ Q"),
+    ((V, W, v), "km", "n", "V @ (W.T @ v)"),  # the sum that leaves the least
+    ((X, Z, U, load("D", j, i)), "mkj", "ni", "X @ (Z @ (U @ D))"),
+    ((V, W, P, T), "nmkj", "", "np.add.reduce(P @ T.T * (V @ W.T), axis=None)"),
+    ((S, T, U), "j", "mnk", 'np.einsum("jn,mj,kj->mnk", S, T, U, optimize=True)'),
+    ((Z, R, S), "mkj", "n", "S.T @ np.tensordot(Z, R, ((0, 1), (0, 1)))"),
+    ((G, H), "m", "inkj", "np.transpose(G, (1, 0, 2, 3)) @ np.transpose(H, (1, 0, 2, 3))"),
+    ((H, G), "m", "nijk", "np.transpose(H, (0, 1, 3, 2)) @ np.transpose(G, (0, 1, 3, 2))"),
+    ((signed(B, True), A), "m", "njk", "-np.transpose(B, (0, 2, 1)) @ A"),
+    ((load("C", j, k), A), "k", "jnm", "A @ C.T"),  # a stack of matrices leads where it can
+    ((U, load("E", n, k, m)), "k", "jnm", "np.tensordot(U, E, (0, 1))"),
+    ((A, U), "k", "jnm", "A @ U"),
 ]
 
 
@@ -205,13 +230,11 @@ def test_contractions(factors: tuple[Node, ...], summed: str, order: str, code: 
     rng = np.random.default_rng(0)
     node = contract(factors, summed, order)
     size = {"n": 3, "m": 4, "k": 2, "j": 5, "i": 3}
-    arrays: dict[str, Any] = {
-        f.name: rng.uniform(1, 2, [size[str(a)] for a in f.letters]) for f in factors if isinstance(f, Load)
-    }
+    arrays: dict[str, Any] = {f.name: rng.uniform(1, 2, [size[str(a)] for a in f.letters]) for f in map(bare, factors)}
     spelled = ",".join("".join(map(str, f.letters)) for f in factors)
     result = "".join(map(str, node.letters))
     expected = np.einsum(f"{spelled}->{result}", *arrays.values())
-    assert np.allclose(eval(text(node), {"np": np, **arrays}), expected)
+    assert np.allclose(eval(text(node), {"np": np, **arrays}), -expected if parted(node)[0] else expected)
     assert sorted(result) == sorted(order)
     assert text(node) == code
 
