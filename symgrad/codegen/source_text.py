@@ -155,7 +155,7 @@ def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "")
 
 def applied(functions: Mapping[type[Function], str], function: type[Function], args: Iterable[Source]) -> Source:
     """The call of a function, by the template that a table has for it; ``UnsupportedError`` if it has none."""
-    template = functions.get(function, "")
+    template = functions.get(function)
     if not template:
         raise UnsupportedError(f"no Python function of a number is known for {function.__name__}")
     return written(template, *args, needs=re.findall(r"\b_\w+|\bmath\b", template))

@@ -6,8 +6,8 @@ import pytest
 from sympy import Expr, Integer, Sum, exp, log
 
 from symgrad.canonical import canonical
-from symgrad.codegen.rows import Blocks, blocks_of
-from symgrad.codegen.schedule import Assignment
+from symgrad.codegen.plan.row_blocks import Blocks, blocks_of
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.equations import Assumption, node
 from symgrad.functions import selection
 from symgrad.notation import Array, Axis

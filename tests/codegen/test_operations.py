@@ -23,11 +23,15 @@ from symgrad.codegen.array_program import (
     Terms,
     number,
 )
-from symgrad.codegen.build import (
+from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.operations import (
     added,
     call,
     common_layout,
+    contracted,
     contraction,
+    is_matrix_product,
+    is_pair,
     is_weighted,
     parted,
     power,
@@ -36,9 +40,7 @@ from symgrad.codegen.build import (
     reduced,
     signed,
 )
-from symgrad.codegen.contraction import contracted, is_matrix_product, is_pair
-from symgrad.codegen.kernels import weighted
-from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.source_text import Source
 
 SIZES = {"N": 3, "M": 4, "K": 2, "J": 5}

@@ -63,9 +63,9 @@ def test_an_expression_has_the_value_of_its_tree() -> None:
             assert source.needs <= {"a", "b", "c"} and (source.needs or source.code.isdigit())
 
 
-@pytest.mark.parametrize(
-    ("made", "code", "strength"),
-    [
+def test_brackets_stand_where_an_operator_needs_them() -> None:
+    # Made here, not where the tests are collected.
+    expected: list[tuple[Source, str, Strength]] = [
         (added_up([(True, a)]), "-a", Strength.PRODUCT),
         (added_up([(False, a)]), "a", Strength.NAME),
         (added_up([(False, a), (True, added_up([(False, b), (False, c)]))]), "a - (b + c)", Strength.SUM),
@@ -91,11 +91,16 @@ def test_an_expression_has_the_value_of_its_tree() -> None:
         (a.within(Strength.NAME), "a", Strength.NAME),
         (raised(a, b).within(Strength.POWER), "a**b", Strength.POWER),
         (written("f({}, {})", a, b), "f(a, b)", Strength.CALL),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_brackets_stand_where_an_operator_needs_them(made: Source, code: str, strength: Strength) -> None:
-    assert made.code == code and made.strength == strength and len(made) == len(code)
+    ]
+    for made, code, strength in expected:
+        assert made.code == code and made.strength == strength and len(made) == len(code)
+
+
+def test_a_name_is_needed() -> None:
+    assert (
+        used("x") == Source("x", Strength.NAME, frozenset(["x"]))
+        and written("{}()", used("f")).strength == Strength.CALL
+    )
 
 
 def test_what_is_needed_is_kept() -> None:
@@ -126,6 +131,7 @@ def test_a_call_is_broken_where_it_is_too_long(indent: str) -> None:
 
 def test_an_argument_of_several_lines_has_lines_of_its_own() -> None:
     made = called("f", ["[\n    1,\n]", "x"], "", before="y = ")
+    assert called("f", ["x"], "").code == "f(x)"
     assert made.code == "y = f(\n    [\n        1,\n    ],\n    x,\n)" and made.strength == Strength.CALL
 
 
@@ -137,6 +143,9 @@ def test_names_are_unpacked_on_lines_of_their_own_where_they_are_too_long(args: 
     broken = f"\n{INDENT}{shown}\n" if args else ""
     assert unpacked([short, "b"], "f", args, INDENT).code == f"{short}, b = f({broken})"
     assert unpacked([long, "b"], "f", args, INDENT).code == f"(\n{INDENT}{long},\n{INDENT}b,\n) = f({shown})"
+    wide = (WIDTH - len("(a,) = f()")) * "x"
+    assert unpacked(["a"], "f", [wide], "").code == f"(a,) = f({wide})"
+    assert unpacked([most * "a", "b"], "f", [wide], "").code == f"{most * 'a'}, b = f(\n{INDENT}{wide}\n)"
     assert unpacked(["a"], "f", args, "").code == f"(a,) = f({shown})"
 
 
@@ -152,6 +161,7 @@ def test_tests_are_joined_on_one_line_where_they_fit(head: str, opening: str) ->
     (line,) = joined_tests(head, ["t", short * "x"], "and", ":")
     assert line.code == f"{opening} and {short * 'x'}{closing}:" and len(INDENT + line.code) == WIDTH
     lines = joined_tests(head, ["t", (short + 1) * "x"], "and", ":")
+    assert joined_tests("return", ["t", "x"], "or")[0].code == "return t or x"
     assert [line.code for line in lines] == [f"{head} (", f"{INDENT}t", f"{INDENT}and {(short + 1) * 'x'}", "):"]
 
 
@@ -192,7 +202,7 @@ def test_lines_are_indented_row_by_row() -> None:
         (["One."], "", '"""One."""'),
         (["One.", "", "Two. "], "    ", '    """One.\n\n    Two.\n    """'),
         ([r"\alpha", 'a """b"""'], "", "r\"\"\"\\alpha\na '''b'''\n\"\"\""),
-        (["x", "y"], "", '"""x\ny\n"""'),
+        (["x", "  y"], "", '"""x\n  y\n"""'),
     ],
 )
 def test_docstrings(lines: list[str], indent: str, expected: str) -> None:
