@@ -12,11 +12,10 @@ import numpy as np
 
 from symgrad.api import derive
 from symgrad.array.loss import Loss
-from symgrad.check.numeric.fields import OutsideField
 from symgrad.diagnosis import diagnose
-from symgrad.differences import LARGE, compare_at_large_inputs, compare_with_differences
 from symgrad.errors import InputError
 from symgrad.evidence.blog import PUBLISHED, section
+from symgrad.evidence.generated_code import compare_at_large_inputs, compare_with_differences
 from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers
 from symgrad.evidence.published import read_published
@@ -24,7 +23,6 @@ from symgrad.evidence.report import Item, Report, Section, joint_proof, proof_it
 from symgrad.evidence.runs import losses_with_runs, run_items
 from symgrad.evidence.values import derived, evaluated
 from symgrad.losses import LOSSES
-from symgrad.sampling import NoInputs
 
 Tell = Callable[[Section], object]
 
@@ -58,7 +56,8 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lam
     derivation = derive(loss, wrt)
     items = proof_items(derivation)
     function = derivation.to_numpy(check=False)  # what is wrong is said above
-    items += [_differences(loss, function, list(derivation.gradients)), _large(loss, function)]
+    items.append(compare_with_differences(loss, function, list(derivation.gradients)))
+    items.append(compare_at_large_inputs(loss, function))
     found = [Section(derivation.program.name, tuple(items))]
     if LOSSES.get(loss.name) is loss:
         known = [(source, _checked(item)) for source in sources() for item in source.items if item.loss == loss.name]
@@ -69,40 +68,6 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lam
     for made in found:
         each(made)
     return Report(tuple(found))
-
-
-# One loss
-
-
-def _differences(loss: Loss, function: Callable[..., Any], wrt: Sequence[str]) -> Item:
-    """The generated function against the loss as NumPy runs it, and its gradients against finite differences."""
-    what = "finite differences of the loss itself"
-    try:
-        found = compare_with_differences(loss, function, wrt)
-    except NoInputs as reason:
-        return Item(what, False, str(reason))
-    except OutsideField as reason:
-        return Item(what, True, f"not compared: {reason}", False)
-    sizes, worst = " x ".join(f"{axis} = {size}" for axis, size in found.sizes.items()), found.worst
-    entries = sum(gradient.entries for gradient in worst.gradients)
-    words = [f"{entries} entries at {len(found.checks)} points, {sizes}", *worst.problems, *worst.doubts]
-    words += [f"the worst is {worst.worst}"] if worst.worst else []
-    words += [f"{piece} was not reached" for piece in found.unreached]
-    return Item(what, found.ok, "; ".join(words), not found.unreached)
-
-
-def _large(loss: Loss, function: Callable[..., Any]) -> Item:
-    """The generated function where exponentials overflow."""
-    found = compare_at_large_inputs(loss, function)
-    if not found.compared and found.ok:
-        return Item("large inputs", True, f"nothing to compare: the loss overflows at all {found.draws} draws", False)
-    words = found.wrong or (
-        f"{found.draws} draws, up to {max(factor for _, factor in LARGE):g} times as large: every gradient is finite "
-        f"where the loss is, the loss within {found.error:.1e} of NumPy's where that is finite"
-    )
-    if found.overflows:
-        words += f"; the loss itself overflows at {found.overflows} of {found.draws}"
-    return Item("large inputs", found.ok, words)
 
 
 # What was published, and recorded

@@ -20,9 +20,9 @@ import symgrad
 from symgrad.array.expression import parse
 from symgrad.codegen import compile_source, module, runtime, scalar_runtime
 from symgrad.codegen.identifiers import RESERVED
-from symgrad.differences import compare_with_differences
 from symgrad.equations import node
 from symgrad.errors import InputError
+from symgrad.evidence.generated_code import compare_with_differences
 from symgrad.names import is_alike
 from symgrad.notation import Array, Axis
 from symgrad.program import Program

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogue import derived
-from literal import central_differences
+from literal import slopes
 
 from symgrad.losses import LOSSES
 from trials.diagnosis.corpus import ISSUE, KINDS, Wrong
@@ -46,7 +46,7 @@ def error_of(candidate: Callable[..., Any], inputs: dict[str, Any], expected: Se
 def at_point(loss: str, seed: int, **how: Any) -> tuple[dict[str, Any], tuple[np.ndarray, ...]]:
     """Inputs, and the gradients there by differences of the loss as NumPy runs it: no derivation has a part in it."""
     inputs = inputs_of(loss, np.random.default_rng(seed), **how)
-    return inputs, tuple(central_differences(LOSSES[loss], inputs, name) for name in derived(loss).gradients)
+    return inputs, tuple(slopes(LOSSES[loss], inputs, name) for name in derived(loss).gradients)
 
 
 @cache

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from catalogue import NAMES, derived
 
-from symgrad import differences
 from symgrad.codegen import compile_source
-from symgrad.differences import arguments, compare_with_differences
+from symgrad.evidence import generated_code
+from symgrad.evidence.generated_code import arguments, compare_with_differences
 from symgrad.losses import LOSSES
 from symgrad.sampling import InputSpace
 
 
 def sizes_of(name: str) -> dict[str, int]:
-    return differences.sizes_of(derived(name).program)
+    return generated_code.sizes_of(derived(name).program)
 
 
 def inputs_of(name: str, seed: int = 3) -> dict[str, Any]:

@@ -24,18 +24,12 @@ x, y = Array("x"), Array("y")
 
 
 def agrees_with_differences(loss: Any, *arrays: np.ndarray) -> None:
-    """The generated gradients against central differences of the function itself, in random directions."""
+    """The generated gradients against the function's own slopes, entry by entry."""
     derivation = symgrad.derive(loss)
     assert derivation.prove().ok, derivation.to_text()
-    _, gradients = derivation.to_numpy()(*arrays)
-    rng = np.random.default_rng(1)
-    for name, gradient in zip(derivation.record.wrt, gradients, strict=True):
-        at = [a.name for a in derivation.program.inputs].index(name)
-        for _ in range(5):
-            direction = rng.standard_normal(arrays[at].shape)
-            moved = [[*arrays[:at], arrays[at] + sign * 1e-6 * direction, *arrays[at + 1 :]] for sign in (1, -1)]
-            slope = (loss(*moved[0]) - loss(*moved[1])) / 2e-6
-            assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-5, abs=1e-7)
+    inputs = [array.name for array in derivation.program.inputs]
+    check = symgrad.check_grad(loss, derivation.to_numpy(), *arrays, wrt=list(map(inputs.index, derivation.record.wrt)))
+    assert check.ok, check
 
 
 def scalar_record(*lines: tuple[Expr, Expr]) -> Record:

@@ -17,8 +17,8 @@ from symgrad.array import relu as relu_of
 from symgrad.array.expression import parse
 from symgrad.canonical import canonical
 from symgrad.codegen import compile_source
-from symgrad.differences import compare_with_differences
 from symgrad.errors import InputError, ProgramError, UnsupportedError
+from symgrad.evidence.generated_code import compare_with_differences
 from symgrad.functions import absolute, minimum, selection, signum, where
 from symgrad.notation import free_indices, renamed, sum_over
 

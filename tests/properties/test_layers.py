@@ -30,7 +30,7 @@ LAYERS: list[list[str]] = [
     ["engine"],
     ["check", "render", "codegen", "gradcheck"],
     ["sampling", "explicit"],
-    ["differences", "example", "frameworks"],
+    ["example", "frameworks"],
     ["results"],
     ["api"],
     ["diagnosis"],

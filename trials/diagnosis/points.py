@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.differences import arguments
+from symgrad.evidence.generated_code import arguments
 from symgrad.losses import LOSSES
 from symgrad.sampling import InputSpace
 
