@@ -16,15 +16,15 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
 from symgrad.program import Program
-from symgrad.render.layout import layout
-from symgrad.render.page import Page
+from symgrad.render.blocks import Page
+from symgrad.render.layout import Beside, layout
 from symgrad.render.text import to_text
 from symgrad.results import ClosedForm, Displayed, Evaluation, Lines, closed_form_words
 from symgrad.steps import Record, Step
 
 if TYPE_CHECKING:
     from symgrad.explicit import Explicit
-    from symgrad.render.page import Example, Fact
+    from symgrad.render.blocks import Example, Fact
 
 # What only some methods need (LaTeX, MathML, generated code, explicit matrices) is imported when they are called:
 # together it would add a third to the time in which a derivation can be printed.
@@ -152,12 +152,12 @@ class Derivation(Lines, Displayed):
         parts: list[Derivation | Evaluation] = [self, *([self.evaluation, self.assignments] if code else [])]
         return [mark for part in parts for mark in part.prove().marks]
 
-    def _page(self, notation: str, steps: str, code: bool, title: bool) -> tuple[Page, str]:
-        """The page that every notation writes, and the source of the function that ``code`` adds to it."""
+    def _page(self, notation: str, steps: str, code: bool, title: bool, **beside: Any) -> Page:
+        """The page that every notation writes; ``beside`` is what it shows besides the lines and the ``code``."""
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
-        return layout(self.record, marks, notation, evaluation, steps, title), source
+        return layout(self.record, marks, notation, evaluation, steps, title, Beside(code=source, **beside))
 
     @cached_property
     def _module(self) -> str:
@@ -186,7 +186,7 @@ class Derivation(Lines, Displayed):
         and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
         for lines that are not there.
         """
-        return to_text(*self._page(notation, steps, code, title))
+        return to_text(self._page(notation, steps, code, title))
 
     @nested("a line of the derivation")
     def to_latex(
@@ -204,7 +204,7 @@ class Derivation(Lines, Displayed):
         """
         from symgrad.render.latex import to_latex
 
-        return to_latex(*self._page(notation, steps, code, title), standalone=standalone)
+        return to_latex(self._page(notation, steps, code, title), standalone=standalone)
 
     @nested("a line of the derivation")
     def to_html(
@@ -224,18 +224,19 @@ class Derivation(Lines, Displayed):
         stand alone.  ``fragment`` gives a ``<section class="symgrad">`` with its style; without ``title`` it has
         neither title nor style, for a page that has its own (``symgrad.stylesheet()``).
         """
-        from symgrad.render.html import Beside, to_html
+        from symgrad.render.html import to_html
 
-        page, source = self._page(notation, steps, code, title or not fragment)
-        whole = steps == "all"
-        beside = Beside(
+        page = self._page(
+            notation,
+            steps,
+            code,
+            title or not fragment,
             details={mark.number: mark.explanation for mark in self._marks(code)},
             counts=self.prove().counts,
-            example=self.example if whole and not self.prove().faults else None,
-            facts=self.frameworks if whole else (),
-            code=source,
+            example=self.example if steps == "all" and not self.prove().faults else None,
+            facts=self.frameworks if steps == "all" else (),
         )
-        return to_html(page, beside, fragment=fragment)
+        return to_html(page, fragment=fragment)
 
     @nested("a line of the derivation")
     def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
@@ -245,17 +246,17 @@ class Derivation(Lines, Displayed):
         """
         from symgrad.render.markdown import to_markdown
 
-        return to_markdown(*self._page(notation, steps, code, title))
+        return to_markdown(self._page(notation, steps, code, title))
 
     @nested("a line of the derivation")
     def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
         """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
 
-        ``code`` adds the lines on how the generated code evaluates it; the rest is that of ``to_text``.
+        ``notation``, ``steps`` and ``code`` are those of ``to_text``.
         """
         from symgrad.render.mathml import to_mathml
 
-        return to_mathml(self._page(notation, steps, code, title)[0])
+        return to_mathml(self._page(notation, steps, code, title))
 
     @cached_property
     @nested("a line of the derivation")

@@ -158,7 +158,8 @@ class Proof(ProofReport, Displayed):
         return f"<proof of {self.record.program.name}: {len(self.marks)} lines: {counts}>"
 
     def _repr_html_(self) -> str:
-        from symgrad.render.html import Beside, proof_html
+        from symgrad.render.html import proof_html
+        from symgrad.render.layout import Beside
 
         beside = Beside({mark.number: mark.explanation for mark in self.marks}, self.counts)
         return proof_html(self.record, {mark.number: mark.words for mark in self.marks}, beside, self.problems)

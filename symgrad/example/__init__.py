@@ -19,7 +19,7 @@ import numpy as np
 from symgrad.check.numeric.fields import OutsideDomain, OutsideField
 from symgrad.example.small_inputs import SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.notation import Array, indices_of
-from symgrad.render.page import Example, Quantity
+from symgrad.render.blocks import Example, Quantity
 from symgrad.sampling import InputSpace, Spot, possible
 from symgrad.steps import Record
 

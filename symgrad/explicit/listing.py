@@ -9,13 +9,11 @@ from sympy import Expr, MatrixBase, Symbol
 
 from symgrad.equations import Assumption
 from symgrad.explicit.sized import Explicit
-from symgrad.render.latex import escaped
-from symgrad.render.latex import sentence as latex_sentence
+from symgrad.render.blocks import Key, Prose
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.order import ordered
-from symgrad.render.phrases import sentence
 from symgrad.render.printer import Printer
-from symgrad.render.symbols import UNKNOWN_RANK, Vocabulary, vocabulary
+from symgrad.render.symbols import UNKNOWN_RANK, vocabulary
 from symgrad.render.text_printer import TextPrinter
 
 Show = Callable[[Expr], str]
@@ -23,28 +21,33 @@ Show = Callable[[Expr], str]
 
 def entries_to_text(at: Explicit) -> str:
     """The matrices row by row, then an equation a line; sums that entries share are named first."""
-    at, names, show = _with_names(at, TextPrinter)
+    at, printer, show = _with_names(at, TextPrinter)
     blocks = ["\n".join(_matrix_lines(name, value, show)) for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, "∂{}/∂{}"):
-        head = [f"Assuming [{assumption.key}] {sentence(assumption.words, names)}:"] if assumption else []
+        head = [_assuming(assumption, printer)] if assumption else []
         blocks.append("\n".join([*head, *(f"{left} = {show(right)}" for left, right in equations)]))
     return "\n\n".join(filter(None, blocks))
 
 
 def entries_to_latex(at: Explicit) -> str:
     """The same in LaTeX (amsmath): a display for each matrix and each equation."""
-    at, names, show = _with_names(at, LatexPrinter)
+    at, printer, show = _with_names(at, LatexPrinter)
     lines = [f"\\[ {name} = {show(value)} \\]" for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, r"\frac{{\partial {}}}{{\partial {}}}"):
         if assumption:
-            lines.append(f"Assuming [{escaped(assumption.key)}] {latex_sentence(assumption.words, names)}:")
+            lines.append(_assuming(assumption, printer))
         lines += [f"\\[ {left} = {show(right)} \\]" for left, right in equations]
     return "\n".join(lines)
 
 
-def _with_names(at: Explicit, printer: type[Printer]) -> tuple[Explicit, Vocabulary, Show]:
-    """The closed forms with names for shared sums, the vocabulary, in which such a sum comes just before the latest
-    array in it (r_11 - t_1), and how a printer shows an entry."""
+def _assuming(assumption: Assumption, printer: Printer) -> str:
+    """What stands above the equations of an assumption."""
+    return printer.write(("Assuming ", Key(assumption.key), " ", Prose(assumption.words), ":"))
+
+
+def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer, Show]:
+    """The closed forms with names for shared sums, a printer, for which such a sum comes just before the latest array
+    in it (r_11 - t_1), and how it shows an entry."""
     at = at.with_shared_sums()
     names = vocabulary(at.record)
     names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()})
@@ -52,8 +55,8 @@ def _with_names(at: Explicit, printer: type[Printer]) -> tuple[Explicit, Vocabul
         if names.place(symbol.name) == UNKNOWN_RANK:
             rank = max((names.place(s.name) for s in value.free_symbols), default=0) - 1
             names = replace(names, rank={**names.rank, symbol.name.partition("_")[0]: rank})
-    shows = printer(names)
-    return at, names, lambda expr: shows.show(ordered(expr, names))
+    printer = dialect(names)
+    return at, printer, lambda expr: printer.show(ordered(expr, names))
 
 
 def _blocks(at: Explicit, show: Show, slope: str) -> Iterator[tuple[Assumption | None, list[tuple[str, Expr]]]]:

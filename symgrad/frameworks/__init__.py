@@ -12,7 +12,7 @@ from symgrad.facts import Probabilities, probabilities
 from symgrad.frameworks.calls import Call, calls
 from symgrad.notation import array_names, axis_name, bound_indices, replaced
 from symgrad.program import Program
-from symgrad.render.page import Fact
+from symgrad.render.blocks import Fact
 from symgrad.render.phrases import listed
 from symgrad.render.text import expression_text
 

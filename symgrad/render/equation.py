@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symgrad.errors import InputError
+from symgrad.render.blocks import Line
 from symgrad.render.formula import latex_to_mathml
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
 from symgrad.render.mathml import MathPrinter
-from symgrad.render.page import Line
 from symgrad.render.printer import Printer
 from symgrad.render.symbols import Vocabulary, leaf_name
 from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import Leaf, Node, Slope
+from symgrad.render.tree import Leaf, Node, Relation, Slope
 from symgrad.steps import Record
 
 
 @dataclass(frozen=True)
 class Equation:
-    """Sides that are equal, two or more; ``names`` is how the names in them are spelled."""
+    """An equation, and how the names in it are spelled."""
 
-    sides: tuple[Node, ...]
+    node: Node
     names: Vocabulary
 
     def text(self) -> str:
@@ -37,7 +37,7 @@ class Equation:
         return latex_to_mathml(self._shown(MathPrinter(self.names)), "inline", self.text())
 
     def _shown(self, printer: Printer) -> str:
-        return " = ".join(map(printer.show, self.sides))
+        return printer.show(self.node)
 
 
 def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation | None:
@@ -49,7 +49,7 @@ def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation
     page = layout(record, notation=notation)
     for line in page.closed_lines:
         match line.left:
-            case Slope(_, Leaf(entry)) if leaf_name(entry) == name:
+            case Slope(_, Leaf(entry)) | Relation(_, _, Slope(_, Leaf(entry))) if leaf_name(entry) == name:
                 return _equation(line, page.names)
     return None
 
@@ -67,4 +67,5 @@ def numbered(record: Record, number: int, evaluation: Record | None = None) -> E
 
 
 def _equation(line: Line, names: Vocabulary) -> Equation:
-    return Equation((*line.lefts, line.right), names)
+    assert line.left is not None
+    return Equation(Relation("==", line.left, line.right), names)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from symgrad.render import phrases
-from symgrad.render.formula import escaped
-from symgrad.render.html_lines import Lines
-from symgrad.render.html_words import Spelling, size_words
-from symgrad.render.layout import layout, whole_array
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, ArrayRow, Example, Fact, Page, Quantity
-from symgrad.render.shapes import products, shape
+from symgrad.render import blocks, phrases
+from symgrad.render.blocks import Line, Page
+from symgrad.render.formula import escaped, markup
+from symgrad.render.html_printer import HtmlPrinter
+from symgrad.render.layout import Beside, layout
+from symgrad.render.printer import Backend
+from symgrad.render.shapes import whole_array
 from symgrad.render.style import stylesheet
-from symgrad.render.tree import Leaf, Node, Slope
+from symgrad.render.text_printer import width
+from symgrad.render.tree import Leaf, Node, Relation, Slope
 from symgrad.steps import Record
 
 DIGITS = 4  # of the numbers of an example
+# In columns of the text form: such a right side needs the place of its reason on a wide page, or on a less wide one;
+# and so does the longer of two forms that would stand side by side.
+WIDTHS = {"wide": 76, "long": 48}
+PAIR_WIDTHS = {"wide": 58, "long": 40}
+LEFT = 6  # for a left side, most often a fraction, and the sign after it
+# The heads of the columns where lines in matrix notation stand beside what they say in index notation.
+HEADS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}
+PAIRS = "<thead><tr>" + "".join(f'<th class="{kind}">{head}</th>' for kind, head in HEADS.items()) + "</tr></thead>"
 PAGE_STYLE = """\
 :root { color-scheme: light dark }
 body { margin: 0; background: Canvas; color: CanvasText; font: 16px/1.5 system-ui, sans-serif }
@@ -28,29 +37,19 @@ pre, code { font-family: ui-monospace, monospace }
 @page { margin: 15mm }
 @media print { body { font-size: 10pt } main { max-width: none; padding: 0 } }
 """
+Cells = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What a page shows beside the lines, all of it given by others: of each line how its mark was reached
-    (``details``), how many lines bear each mark, a worked example, conventions of frameworks, the code."""
-
-    details: Mapping[int, str] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    example: Example | None = None
-    facts: tuple[Fact, ...] = ()
-    code: str = ""
-
-
-def to_html(page: Page, beside: Beside | None = None, *, fragment: bool = False) -> str:
+def to_html(page: Page, *, fragment: bool = False) -> str:
     """Write a page as self-contained HTML, or with ``fragment`` as a ``<section class="symgrad">``.
 
-    The title of a page is ``<h1>``, that of a section ``<h2>``.  Without a title a section has no style either: both
-    are those of the page around it, and its parts begin with ``<h2>``.
+    The title of a page is ``<h1>``, the title of a section ``<h2>``.  Without a title a section has no style either:
+    both are those of the page around it, and its parts begin with ``<h2>``.
 
     Raises ``UnsupportedError`` for a formula that latex2mathml cannot write.
     """
-    section = _HtmlPage(page, beside or Beside()).section()
+    blocks = "\n".join(_HtmlPage(page).blocks())
+    section = f'<section class="symgrad" id="{page.anchor}">\n{blocks}\n</section>\n'
     if fragment:
         return f"<style>\n{stylesheet()}</style>\n{lowered(section)}" if page.title else section
     return (
@@ -68,185 +67,201 @@ def lowered(section: str, levels: int = 1) -> str:
 
 def closed_forms_html(record: Record) -> str:
     """The closed forms alone, in their box, with the style."""
-    return _section(_HtmlPage(layout(record), Beside()).closed())
+    page = layout(record)
+    (forms,) = (block for block in page.blocks if isinstance(block, blocks.ClosedForms))
+    return _section(_HtmlPage(page).box(forms))
 
 
 def proof_html(record: Record, marks: Mapping[int, str], beside: Beside, problems: Sequence[str]) -> str:
     """The marks of all lines, each with how it was reached, with the style."""
-    page = layout(record, marks)
-    return _section(_HtmlPage(replace(page, anchor=f"{page.anchor}-proof"), beside).proof(problems))
+    page = layout(record, marks, beside=beside)
+    counts = blocks.Paragraph(phrases.mark_counts(beside.counts))
+    return _section(_HtmlPage(replace(page, anchor=f"{page.anchor}-proof")).proof(counts, problems))
 
 
 def _section(content: str) -> str:
     return f'<style>\n{stylesheet()}</style>\n<section class="symgrad">\n{content}\n</section>\n'
 
 
-class _HtmlPage:
-    def __init__(self, page: Page, beside: Beside) -> None:
-        self.content = page
-        self.beside = beside
-        self.anchor = anchor = page.anchor
-        keys = [*(a.key for a in page.assumptions), *(c.key for c in page.conventions)]
-        numbers = {line.number for line in page.lines if line.number}
-        self.spelling = Spelling(page.names, {key: f"{anchor}-{key}" for key in keys}, anchor, numbers)
-        self.lines = Lines(page.lines, self.spelling, self.beside.details)
+class _HtmlPage(Backend):
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.printer: HtmlPrinter = HtmlPrinter(page)
+        self.index = {line.number: line for line in page.lines if not line.matrix}
+        self.matrix = {line.cites[0]: line for line in page.lines if line.matrix and line.cites}
 
-    def section(self) -> str:
-        words = self.content.warning
-        warning = [f'<p class="bad">✗ {escaped(words)}</p>'] if words else []
-        parts = [*warning, *self._head(), *map(self.lines.section, self.content.sections), *self._foot(), *warning]
-        return f'<section class="symgrad" id="{self.anchor}">\n' + "\n".join(parts) + "\n</section>\n"
+    def show_Warn(self, block: blocks.Warn) -> str:
+        return f'<p class="bad">✗ {self.printer.write(block.text)}</p>'
 
-    # --- above the lines ----------------------------------------------------------------------------------------------
+    def show_Title(self, block: blocks.Title) -> str:
+        return f'<h1 class="title">{escaped(block.words)}</h1>'
 
-    def _head(self) -> Iterator[str]:
-        page, words, math = self.content, self.spelling.words, self.spelling.math
-        if page.title:
-            yield f'<h1 class="title">{escaped(page.title)}</h1>'
-        if self.beside.counts and page.arrays:
-            yield self._counts()
-        if page.axes:
-            yield '<div class="facts">' + self._arrays(page.arrays) + self._axes() + "</div>"
-        for remark in phrases.remarks(page, math, words, relation=escaped("[x > 0]")):
-            yield f'<p class="soft">{remark}</p>'
-        if page.reduction:
-            yield f'<p class="soft">Reduction: {words(page.reduction)}.</p>'
-        if page.assumptions:
-            yield "<h2>Assumptions</h2>"
-        for a in page.assumptions:
-            used = f" (used by {self.spelling.links(a.lines)})" if a.lines else "" if a.used else " (not used)"
-            equation = self.spelling.equation(a.left, a.right)
-            yield f'<p id="{self.anchor}-{escaped(a.key)}">[{escaped(a.key)}] {words(a.words)}: {equation}{used}</p>'
+    def show_Paragraph(self, block: blocks.Paragraph) -> str:
+        return f'<p class="soft">{self.printer.write(block.text)}</p>'
 
-    def _counts(self) -> str:
-        """How many lines bear each mark."""
-        counts = [_counted(level, count) for level, count in self.beside.counts.items()]
-        return f'<p class="soft">{sum(self.beside.counts.values())} lines: {", ".join(counts)}.</p>'
+    def show_Tables(self, block: blocks.Tables) -> str:
+        return f'<div class="facts">{"".join(map(self._table, block.tables))}</div>'
 
-    def _axes(self) -> str:
-        letters = self.spelling.letters
-        rows = [(letters([a.name]), escaped(a.meaning), letters(a.letters)) for a in self.content.axes]
-        return _table(("axis", "", "indices"), rows)
+    def _table(self, table: blocks.Table) -> str:
+        return _table(table.heads, (map(self.printer.write, row) for row in table.rows))
 
-    def _arrays(self, rows: Sequence[ArrayRow]) -> str:
-        math, shape = self.spelling.math, phrases.numpy_shape
-        shown = [(math(r.matrix), escaped(shape(r.axes)), math(r.entry), r.role) for r in rows]
-        return _table(("array", "shape", "entry", ""), shown)
+    def show_Entries(self, block: blocks.Entries) -> str:
+        return "\n".join([f"<h2>{block.title}</h2>", *map(self.entry, block.entries)])
 
-    # --- below the lines ----------------------------------------------------------------------------------------------
+    def entry(self, entry: blocks.Entry) -> str:
+        named = f' id="{self.page.anchor}-{escaped(entry.key)}"' if entry.key else ""
+        key = f"[{escaped(entry.key)}] " if entry.key else ""
+        return f"<p{named}>{key}{self.printer.write(entry.text)}</p>"
 
-    def _foot(self) -> Iterator[str]:
-        page = self.content
-        if page.closed:
-            yield f"<h2>{GRADIENTS}</h2>\n{self.closed()}"
-            yield from self._shape_check()
-        if page.conditions:
-            rows = [
-                f"<li>{self.spelling.nonzero(c.nonzero)}: {self.spelling.words(c.reason)} "
-                f"{self.spelling.cited(c.lines) if c.lines else ''}</li>"
-                for c in page.conditions
-            ]
-            yield f"<h2>Divisors</h2>\n<ul>{''.join(rows)}</ul>"
-        if page.conventions:
-            rows = [
-                f'<p id="{self.anchor}-{escaped(c.key)}">[{escaped(c.key)}] {escaped(c.words)} '
-                f"{self.spelling.cited(c.lines) if c.lines else ''}</p>"
-                for c in page.conventions
-            ]
-            yield f"<h2>{CONVENTIONS}</h2>\n{''.join(rows)}"
-        if self.beside.example:
-            yield example_html(self.beside.example, self.spelling)
-        if self.beside.facts:
-            yield facts_html(self.beside.facts, self.spelling)
-        if page.evaluation:
-            yield self.lines.section(page.evaluation)
-        if self.beside.code:
-            yield f"<h2>{CODE}</h2>\n<pre><code>{escaped(self.beside.code.rstrip())}</code></pre>"
+    def show_Code(self, block: blocks.Code) -> str:
+        return f"<h2>{block.title}</h2>\n<pre><code>{escaped(block.source.rstrip())}</code></pre>"
 
-    def closed(self) -> str:
-        """The closed forms, and which have no matrix form."""
-        if not self.content.no_matrix:
-            return self.lines.closed(self.content.closed)
-        remark = phrases.no_matrix_words([self.spelling.text(node) for node in self.content.no_matrix])
-        return f'{self.lines.closed(self.content.closed)}<p class="soft">{escaped(remark)}</p>'
+    # --- lines --------------------------------------------------------------------------------------------------------
 
-    def proof(self, problems: Sequence[str]) -> str:
+    def show_Section(self, block: blocks.Section) -> str:
+        """A heading and its lines; those in matrix notation beside what they say in index notation."""
+        paired = any(map(self._partner, block.lines))
+        kind, head = ("lines pairs", PAIRS) if paired else ("lines", "")
+        rows = (self._row(line, place == 0, paired) for group in block.groups for place, line in enumerate(group))
+        table = f'<table class="{kind}">{head}<tbody>{"".join(rows)}</tbody></table>'
+        return f"<h2>{self.printer.write(block.title)}</h2>\n{table}"
+
+    def _partner(self, line: Line) -> Line | None:
+        """The line in index notation that a line in matrix notation writes."""
+        return self.index.get(line.cites[0]) if line.matrix and line.cites else None
+
+    def _row(self, line: Line, first: bool, paired: bool) -> str:
+        columns, limits = self._width(line), WIDTHS
+        if paired:
+            limits, partner = PAIR_WIDTHS, self._partner(line)
+            columns = max(columns, self._width(partner) + LEFT if partner else 0)
+        kinds = [*(["first"] if first else []), *(kind for kind, least in limits.items() if columns > least)]
+        anchor = f"{self.page.anchor}-{line.number}"
+        cells = [("n", f'<a href="#{anchor}">{line.number}</a>'), *self._sides(line)]
+        cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
+        cells.append(("m", self._mark(line)))
+        if line.shapes:
+            cells.append(("s", self._shapes(line)))
+        return _row(cells, kinds, anchor)
+
+    def _width(self, line: Line) -> int:
+        return width(self.printer.plain.show(line.right))
+
+    def _sides(self, line: Line) -> Cells:
+        return ("l", self.printer.math(line.left) if line.left else ""), ("r", self.printer.right(line.right))
+
+    def _beside(self, line: Line) -> str:
+        """What a line in matrix notation says, in index notation."""
+        partner = self._partner(line)
+        if partner is None or partner.left is None:
+            return self._reason(line)
+        return self.printer.write((Relation("==", partner.left, partner.right), *phrases.cited(line.cites)))
+
+    def _reason(self, line: Line) -> str:
+        reason = self.printer.write(line.reason)
+        if line.matrix or not (matrix := self.matrix.get(line.number or 0)):
+            return reason
+        link = f'<a href="#{self.page.anchor}-{matrix.number}" title="in matrix form">matrix: {matrix.number}</a>'
+        return f'{reason} <span class="soft">{link}</span>'
+
+    def _mark(self, line: Line) -> str:
+        """How a line is known, the detail on demand."""
+        if not line.mark:
+            return ""
+        kind = _class("bad" if phrases.mark_sign(line.mark) == "✗" else "")
+        shown = escaped(phrases.mark_words(line.mark))
+        if not line.detail:
+            return f"<span{kind}>{shown}</span>"
+        detail = self.printer.write((blocks.Prose(line.detail),))
+        return f"<details><summary{kind}>{shown}</summary><p>{detail}</p></details>"
+
+    def _shapes(self, line: Line) -> str:
+        return "; ".join(map(self.printer.write, line.shapes))
+
+    # --- the closed forms ---------------------------------------------------------------------------------------------
+
+    def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
+        forms = [form.matrix for form in block.forms if form.matrix and form.matrix.left and form.matrix.shapes]
+        rows = [(self.printer.math(line.left), self._shapes(line)) for line in forms if line.left]
+        shapes = f'\n<h3 class="sub">{phrases.SHAPES}</h3>\n{_scrolled((), rows, "shapes")}' if rows else ""
+        return f"<h2>{block.title}</h2>\n{self.box(block)}{shapes}"
+
+    def box(self, block: blocks.ClosedForms) -> str:
+        """The closed forms in a box, in both notations side by side, and which have no matrix form."""
+        rows = "".join(row for form in block.forms for row in self._form(form))
+        remark = self.show_Paragraph(blocks.Paragraph(block.remark)) if block.remark else ""
+        return f'<div class="closed"><table class="lines plain"><tbody>{rows}</tbody></table></div>{remark}'
+
+    def _form(self, form: blocks.ClosedForm) -> list[str]:
+        lines = [line for line in (form.index, form.matrix) if line]
+        if len(lines) == 1 or any(self._width(line) > WIDTHS["long"] for line in lines):
+            return [_row(self._sides(line), ["wide"]) for line in lines]
+        return [_row([cell for line in lines for cell in self._sides(line)], [])]
+
+    # --- beside the lines ---------------------------------------------------------------------------------------------
+
+    def show_Example(self, example: blocks.Example) -> str:
+        """The worked example: the inputs, the named intermediates, the loss and its gradients."""
+        output = Leaf(self.page.names.output) if self.page.names.output is not None else None
+        parts = [
+            [self._value(whole_array(q.array), q.values) for q in part] for part in (example.inputs, example.defined)
+        ]
+        if output:
+            slopes = (self._value(Slope(output, whole_array(q.array)), q.values) for q in example.gradients)
+            parts.append([self._value(output, np.asarray(example.loss)), *slopes])
+        values = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in parts if part)
+        sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
+        remark = self.printer.write((blocks.Prose(f"{sizes}. {example.remark}".strip()),))
+        source = self.show_Paragraph(blocks.Paragraph((phrases.GENERATED,)))
+        return f"<h2>{phrases.EXAMPLE}</h2>\n<p>{remark}</p>\n{values}\n{source}"
+
+    def _value(self, left: Node, values: np.ndarray) -> str:
+        latex = f"{self.printer.show(left)} = {values_latex(np.asarray(values))}"
+        text = f"{self.printer.plain.show(left)} = {values_text(np.asarray(values))}"
+        return f"<span>{self.printer.formula(markup(latex), text)}</span>"
+
+    def show_Facts(self, block: blocks.Facts) -> str:
+        rows = []
+        for fact in block.facts:
+            call = f" <code>{escaped(fact.call)}</code>" if fact.call else ""
+            rows.append(
+                f"<dt>{escaped(fact.topic)}</dt><dd>{self.printer.write((blocks.Prose(fact.words),))}{call}</dd>"
+            )
+        return f"<h2>{block.title}</h2>\n<dl>{''.join(rows)}</dl>"
+
+    def proof(self, counts: blocks.Paragraph, problems: Sequence[str]) -> str:
         """Each line with its mark and how that was reached; then what is not about a line."""
         rows = []
-        for line in self.content.lines:
+        for line in self.page.lines:
             assert line.left is not None
-            mark, detail = line.mark or "definition", self.beside.details.get(line.number or 0, "")
-            sign = phrases.mark_sign(mark)
-            equation, how = self.spelling.equation(line.left, line.right), self.spelling.words(detail)
-            rows.append((str(line.number), equation, f"{sign} {escaped(mark)}", how))
+            equation = self.printer.math(Relation("==", line.left, line.right))
+            mark = escaped(phrases.mark_words(line.mark or "definition"))
+            rows.append((str(line.number), equation, mark, self.printer.write((blocks.Prose(line.detail),))))
         wrong = "".join(f'<p class="bad">✗ {escaped(problem)}</p>' for problem in problems)
-        table = _table(("", "line", "known to hold", "how"), rows, ' class="proof"')
-        return f'{self._counts()}{wrong}<div class="scroll">{table}</div>'
-
-    def _shape_check(self) -> Iterator[str]:
-        """The shapes of the products in each closed form: its own shape is that of its array."""
-        names = self.content.names.arrays
-        rows = []
-        for matrix in (form.matrix for form in self.content.closed if form.matrix):
-            result = shape(matrix.right, names)
-            if result is None or matrix.left is None:
-                continue
-            found = [self.spelling.product(p) for p in dict.fromkeys(products(matrix.right, names))]
-            whole = found or [size_words(result)]
-            rows.append((self.spelling.math(matrix.left), "; ".join(whole)))
-        if rows:
-            table = _table((), rows, ' class="shapes"')
-            yield f'<h3 class="sub">Shapes</h3>\n<div class="scroll">{table}</div>'
+        return f"{self.show_Paragraph(counts)}{wrong}{_scrolled(('', 'line', 'known to hold', 'how'), rows, 'proof')}"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], attributes: str = "") -> str:
+def _table(heads: Sequence[str], rows: Iterable[Iterable[str]], attributes: str = "") -> str:
     """A table, with heads over its columns if there are any."""
     head = f"<thead><tr>{''.join(f'<th>{words}</th>' for words in heads)}</tr></thead>" if heads else ""
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table{attributes}>{head}<tbody>{body}</tbody></table>"
 
 
-def _counted(level: str, count: int) -> str:
-    """How many lines bear a mark."""
-    sign = phrases.mark_sign(level)
-    return f"{count} {sign} {escaped(level)}" if sign else f"{count} {escaped(level)}{'s' * (count != 1)}"
+def _scrolled(heads: Sequence[str], rows: Iterable[Iterable[str]], kind: str) -> str:
+    """A table that may be wider than the page."""
+    return f'<div class="scroll">{_table(heads, rows, _class(kind))}</div>'
 
 
-# --- the worked example and the conventions of frameworks -----------------------------------------------------------
+def _row(cells: Cells, kinds: Sequence[str], anchor: str = "") -> str:
+    """One row; ``kinds`` are its classes, ``anchor`` what links to it name."""
+    shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
+    named = f' id="{anchor}"' if anchor else ""
+    return f"<tr{_class(' '.join(kinds))}{named}>{shown}</tr>\n"
 
 
-def example_html(example: Example, spelling: Spelling) -> str:
-    """The worked example: what is given, what is named on the way, the loss and its gradients."""
-    output = Leaf(spelling.names.output) if spelling.names.output is not None else None
-    given = [_value(spelling, whole_array(q.array), q) for q in example.inputs]
-    on_the_way = [_value(spelling, whole_array(q.array), q) for q in example.defined]
-    found = []
-    if output:
-        found.append(_equal(spelling, spelling.printer.show(output), spelling.text(output), np.asarray(example.loss)))
-        found += [_value(spelling, Slope(output, whole_array(q.array)), q) for q in example.gradients]
-    blocks = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in (given, on_the_way, found) if part)
-    sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
-    remark = spelling.words(f"{sizes}. {example.remark}".strip())
-    source = '<p class="soft">The loss and the gradients asked for are those of the generated function.</p>'
-    return f"<h2>A small example</h2>\n<p>{remark}</p>\n{blocks}\n{source}"
-
-
-def facts_html(facts: Sequence[Fact], spelling: Spelling) -> str:
-    """The conventions, a term each."""
-    rows = []
-    for fact in facts:
-        call = f" <code>{escaped(fact.call)}</code>" if fact.call else ""
-        rows.append(f"<dt>{escaped(fact.topic)}</dt><dd>{spelling.words(fact.words)}{call}</dd>")
-    return f"<h2>In the frameworks</h2>\n<dl>{''.join(rows)}</dl>"
-
-
-def _value(spelling: Spelling, left: Node, quantity: Quantity) -> str:
-    return _equal(spelling, spelling.printer.show(left), spelling.text(left), np.asarray(quantity.values))
-
-
-def _equal(spelling: Spelling, latex: str, text: str, values: np.ndarray) -> str:
-    formula = spelling.formula(f"{latex} = {values_latex(values)}", f"{text} = {values_text(values)}")
-    return f"<span>{formula}</span>"
+def _class(kinds: str) -> str:
+    return f' class="{kinds}"' if kinds else ""
 
 
 def values_latex(values: np.ndarray) -> str:

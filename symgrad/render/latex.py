@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sympy.core.basic import Basic
 
-from symgrad.names import GREEK
 from symgrad.program import Program
-from symgrad.render import phrases
-from symgrad.render.latex_printer import LatexPrinter, is_set, letters, matrix_name, size_latex
+from symgrad.render import blocks
+from symgrad.render.blocks import Line, Page
+from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
 from symgrad.render.order import ordered
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
-from symgrad.render.shapes import Shape
-from symgrad.render.symbols import Vocabulary, is_symbol, split_words, vocabulary
+from symgrad.render.phrases import mark_sign
+from symgrad.render.printer import Backend
+from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
-from symgrad.render.tree import Node
 from symgrad.steps import Record
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
@@ -33,50 +32,13 @@ REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
 
-CHARACTERS = {
-    "<": "<",
-    ">": ">",
-    "|": "|",
-    "≠": r"\ne",
-    "≤": r"\le",
-    "≥": r"\ge",
-    "×": r"\times",
-    "·": r"\cdot",
-    "→": r"\to",
-    "−": "-",
-    "∂": r"\partial",
-    "Σ": r"\textstyle\sum",
-    "⊙": r"\odot",
-    "∞": r"\infty",
-    "√": r"\surd",
-    "²": "{}^{2}",
-    "ᵀ": r"{}^{\top}",
-    **{letter: matrix_name(name) for name, letter in GREEK.items()},
-}
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{character: "\\" + character for character in "{}$&#%_"},
-    **{sign: rf"\({macro}\)" for sign, macro in CHARACTERS.items()},
-    "‘": "`",
-    "’": "'",
-    "“": "``",
-    "”": "''",
-    "–": "--",
-    "—": "---",
-    "…": r"\dots{}",
-}
-
 SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
 
-def to_latex(page: Page, code: str = "", *, standalone: bool = False) -> str:
-    """Write a page in LaTeX; ``code`` is the source of the generated function.
-
-    The fragment needs the packages amsmath and amssymb; ``standalone`` gives a whole document.
-    """
-    body = _LatexPage(page).page(code)
+def to_latex(page: Page, *, standalone: bool = False) -> str:
+    """Write a page in LaTeX: a fragment, which needs amsmath and amssymb, or with ``standalone`` a whole document."""
+    blocks = "\n\n".join(_LatexPage(page).blocks())
+    body = f"\\begingroup\\allowdisplaybreaks\n{blocks}\n\\par\\endgroup\n"
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 
@@ -92,7 +54,7 @@ def closed_forms_latex(record: Record) -> str:
     printer = LatexPrinter(page.names)
     rows = []
     for line in page.closed_lines:
-        rows.append(f"{' = '.join(map(printer.show, line.lefts))} &= {printer.show(line.right)}")
+        rows.append(f"{printer.show(line.left) if line.left else ''} &= {printer.show(line.right)}")
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
@@ -104,52 +66,35 @@ def proof_latex(counts: Mapping[str, int], weaker: Mapping[int, str]) -> str:
     return "\\begin{array}{rl}\n" + " \\\\\n".join(rows) + "\n\\end{array}"
 
 
-class _LatexPage:
+class _LatexPage(Backend):
+    dialect = LatexPrinter
+
     def __init__(self, page: Page) -> None:
-        self.content = page
-        self.names = page.names
-        self.printer = LatexPrinter(self.names)
-        self.ruler = TextPrinter(self.names)
+        super().__init__(page)
+        self.ruler = TextPrinter(page.names)
 
-    def page(self, code: str) -> str:
-        warning = [rf"\textbf{{{self._words(self.content.warning)}}}"] if self.content.warning else []
-        parts = [*warning, *self._head(), *(self._section(s) for s in self.content.sections), *self._foot()]
-        if self.content.evaluation:
-            parts.append(self._section(self.content.evaluation))
-        if code:
-            parts.append(_heading(CODE) + _verbatim(code))
-        return "\\begingroup\\allowdisplaybreaks\n" + "\n\n".join([*parts, *warning]) + "\n\\par\\endgroup\n"
+    def show_Warn(self, block: blocks.Warn) -> str:
+        return rf"\textbf{{{self.printer.write(block.text)}}}"
 
-    def _head(self) -> Iterator[str]:
-        page = self.content
-        if page.title:
-            yield rf"\section*{{{escaped(page.title)}}}"
-        axes = [
-            [rf"\({letters(a.name)}\)", self._words(a.meaning), rf"indices \({', '.join(map(letters, a.letters))}\)"]
-            for a in page.axes
-        ]
-        if axes:
-            yield _heading("Axes") + _table(axes)
-        arrays = [[self._math(r.matrix), _numpy_shape(r.axes), self._math(r.entry), r.role] for r in page.arrays]
-        if arrays:
-            yield _heading("Arrays") + _table(arrays) + "\\medskip"
-        yield from phrases.remarks(
-            page, self._math, lambda axis: rf"\({letters(axis)}\)", r"\(\,\times\,\)", r"\([x > 0]\)"
-        )
-        if page.reduction:
-            yield f"Reduction: {self._words(page.reduction)}."
-        for place, a in enumerate(page.assumptions):
-            used = f" (used by line{'s' * (len(a.lines) > 1)} {phrases.numbers(a.lines)})" if a.lines else " (not used)"
-            equation = rf"\(\displaystyle {self.printer.show(a.left)} = {self.printer.show(a.right)}\)"
-            heading = "" if place else _heading("Assumptions")
-            shown = "" if a.used and not a.lines else used
-            yield f"{heading}[{escaped(a.key)}] {self._words(a.words)}: {equation}{shown}."
+    def show_Title(self, block: blocks.Title) -> str:
+        return rf"\section*{{{escaped(block.words)}}}"
 
-    def _section(self, section: Section) -> str:
-        array = f" {self._math(section.array)}" if section.array else ""
-        return _heading(f"{self._words(section.title)}{array}") + self._block(section.lines, EQUATION)
+    def show_Tables(self, block: blocks.Tables) -> str:
+        return "\n\n".join(map(self._table, block.tables)) + "\\medskip"
 
-    def _block(self, lines: Sequence[Line], room: float) -> str:
+    def _table(self, table: blocks.Table) -> str:
+        rows = " \\\\\n".join(" & ".join(map(self.printer.write, row)) for row in table.rows)
+        columns = "l" * len(table.heads)
+        return f"{_heading(table.heads[0])}\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n{rows}\n\\end{{tabular}}"
+
+    def show_Entries(self, block: blocks.Entries) -> str:
+        # Each is a paragraph: a bracket that begins a row would be taken for a length.
+        return _heading(block.title) + "\n\n".join(map(self.entry, block.entries))
+
+    def show_Section(self, block: blocks.Section) -> str:
+        return _heading(self.printer.write(block.title)) + self._lines(block.lines, EQUATION)
+
+    def _lines(self, lines: Sequence[Line], room: float) -> str:
         """Lines aligned at their equals signs, the reasons in a column at the right."""
         margin = max(width(self._ruled(line)) for line in lines) * CHARACTER
         rows = []
@@ -157,67 +102,37 @@ class _LatexPage:
             right = self.printer.show(line.right)
             if width(self.ruler.show(line.right)) * CHARACTER > room - margin:
                 right = _breakable(right, room - margin)
-            reason = self._reason(line)
+            reason = self._reason(line) if room == EQUATION else ""
             box = rf" && \parbox[t]{{{REASON}\linewidth}}{{\raggedright\footnotesize {reason}}}" if reason else " &&"
             tag = rf" \tag{{{line.number}}}" if line.number is not None else ""
-            rows.append(f"{' = '.join(map(self.printer.show, line.lefts))} &= {right}{box}{tag}")
+            rows.append(f"{self.printer.show(line.left) if line.left else ''} &= {right}{box}{tag}")
         joined = " \\\\[3pt]\n".join(rows)
         return f"\\begin{{flalign*}}\n{joined}\n\\end{{flalign*}}"
 
     def _ruled(self, line: Line) -> str:
         """The text form of a left side, where a derivative takes about half of its characters in LaTeX."""
-        if line.left is None:
-            return ""
-        left = max(self.ruler.show(line.left).split("/"), key=width)
-        return f"{self.ruler.show(line.name)} = {left}" if line.name else left
+        name, equals, left = (self.ruler.show(line.left) if line.left else "").rpartition(" = ")
+        return name + equals + max(left.split("/"), key=width)
 
     def _reason(self, line: Line) -> str:
-        divisors = [rf"\([{self.printer.show(node)} \ne 0]\)" for node in line.nonzero]
-        cites = [f"({phrases.numbers(line.cites)})"] if line.cites else []
-        keys = [f"[{escaped(key)}]" for key in line.keys]
-        parts = [" ".join([self._words(line.reason), *cites, *keys, *divisors]).strip()]
-        parts += [self._product(p.factors, p.result) for p in line.products]
-        if line.shape and not line.products:
-            parts.append(rf"\({size_latex(line.shape)}\)")
-        if line.mark:
-            parts.append(SIGNS[phrases.mark_sign(line.mark)] + escaped(line.mark))
+        parts = [*map(self.printer.write, (line.reason, *line.shapes)), self._mark(line.mark)]
         return r" \newline ".join(part for part in parts if part)
 
-    def _product(self, factors: Sequence[tuple[Node, Shape]], result: Shape) -> str:
-        shown = ", ".join(rf"\({self.printer.show(node)}\colon {size_latex(size)}\)" for node, size in factors)
-        return rf"{shown} \(\to {size_latex(result)}\)"
+    def _mark(self, mark: str) -> str:
+        return SIGNS[mark_sign(mark)] + escaped(mark)
 
-    def _foot(self) -> Iterator[str]:
-        if self.content.closed:
-            yield _heading(GRADIENTS) + self._block(self.content.closed_lines, EQUATION + REASON)
-        if self.content.no_matrix:
-            yield phrases.no_matrix_words([self._math(node) for node in self.content.no_matrix])
-        if self.content.conditions:
-            rows = [
-                rf"\({self.printer.show(c.nonzero)} \ne 0\): {self._words(c.reason)}{phrases.cited(c.lines)}"
-                for c in self.content.conditions
-            ]
-            yield _heading("Divisors") + " \\\\\n".join(rows)
-        if self.content.conventions:
-            rows = [f"[{escaped(c.key)}] {escaped(c.words)}{phrases.cited(c.lines)}." for c in self.content.conventions]
-            # A row may not begin with a bracket after the sign for a new line: TeX would take it for a length.
-            yield _heading(CONVENTIONS) + "\n\n".join(rows)
+    def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
+        remark = [self.printer.write(block.remark)] if block.remark else []
+        return "\n\n".join([_heading(block.title) + self._lines(block.lines, EQUATION + REASON), *remark])
 
-    def _math(self, node: Node) -> str:
-        return rf"\({self.printer.show(node)}\)"
-
-    def _words(self, text: str) -> str:
-        return sentence(text, self.names)
+    def show_Code(self, block: blocks.Code) -> str:
+        """The source as it stands; pdflatex sets no other letters there than those of ASCII."""
+        plain = block.source.encode("ascii", "backslashreplace").decode().rstrip()
+        return _heading(block.title) + f"{{\\footnotesize\n\\begin{{verbatim}}\n{plain}\n\\end{{verbatim}}\n}}"
 
 
 def _heading(words: str) -> str:
     return rf"\subsection*{{{words}}}" + "\n"
-
-
-def _verbatim(code: str) -> str:
-    """Source as it stands; pdflatex sets no other letters there than those of ASCII."""
-    plain = code.encode("ascii", "backslashreplace").decode()
-    return f"{{\\footnotesize\n\\begin{{verbatim}}\n{plain.rstrip()}\n\\end{{verbatim}}\n}}"
 
 
 def _breakable(formula: str, room: float) -> str:
@@ -226,30 +141,3 @@ def _breakable(formula: str, room: float) -> str:
         formula = formula.replace(rf"\, {place}", rf"\, \allowbreak {place}")
     box = rf"\parbox[t]{{{max(room, 0.2):.2f}\linewidth}}"
     return rf"{box}{{\raggedright\lineskiplimit=3pt\lineskip=3pt\(\displaystyle {formula}\)}}"
-
-
-def _numpy_shape(axes: Sequence[str]) -> str:
-    shape = phrases.numpy_shape(list(map(letters, axes)))
-    return rf"\({shape}\)" if axes else shape
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = " \\\\\n".join(" & ".join(row) for row in rows)
-    return f"\\begin{{tabular}}{{@{{}}{'l' * len(rows[0])}@{{}}}}\n{lines}\n\\end{{tabular}}"
-
-
-# --- words --------------------------------------------------------------------------------------------------------
-
-
-def escaped(text: str) -> str:
-    """Text that TeX sets as it stands; a character that pdflatex cannot set is named by its code point."""
-    return "".join(SPECIAL.get(c, c if is_set(c) else f"[U+{ord(c):04X}]") for c in text)
-
-
-def sentence(text: str, names: Vocabulary) -> str:
-    """Words with the names of the program in them set as mathematics; a name that is a word stays one."""
-    return "".join(escaped(words) + (_name(name) if name else "") for words, name in split_words(text, names))
-
-
-def _name(name: str) -> str:
-    return rf"\({matrix_name(name)}\)" if is_symbol(name) else escaped(name)

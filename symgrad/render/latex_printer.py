@@ -20,8 +20,8 @@ from symgrad.notation import axis_name
 from symgrad.render import tree
 from symgrad.render.keys import leaves
 from symgrad.render.printer import CLOSED, Printer, is_plain
-from symgrad.render.shapes import Shape, shape
-from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
+from symgrad.render.shapes import shape
+from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
@@ -44,8 +44,21 @@ class LatexPrinter(Printer):
     beside = r" \, "
     circle = r"\odot"
     over = r"\oslash"
+    times = r" \times "
     joints: ClassVar = {"and": r" \text{ and } ", "or": r" \text{ or } "}
     relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+
+    def escaped(self, words: str) -> str:
+        return escaped(words)
+
+    def name(self, name: str) -> str:
+        return rf"\({matrix_name(name)}\)" if is_symbol(name) else escaped(name)
+
+    def math(self, node: tree.Node) -> str:
+        return rf"\({self.show(node)}\)"
+
+    def axis(self, name: str) -> str:
+        return letters(name)
 
     def show_Leaf(self, node: tree.Leaf, _: bool) -> str:
         expr = node.expr
@@ -260,6 +273,44 @@ def _sized(shown: str, tall: bool, brackets: str = "()") -> str:
     return rf"\bigl{opening} {shown} \bigr{closing}" if nested else f"{opening}{shown}{closing}"
 
 
-def size_latex(size: Shape) -> str:
-    """A shape, such as N x C."""
-    return rf"{letters(size[0])} \times {letters(size[1])}"
+# --- words -------------------------------------------------------------------------------------------------------
+
+CHARACTERS = {
+    "<": "<",
+    ">": ">",
+    "|": "|",
+    "≠": r"\ne",
+    "≤": r"\le",
+    "≥": r"\ge",
+    "×": r"\times",
+    "·": r"\cdot",
+    "→": r"\to",
+    "−": "-",
+    "∂": r"\partial",
+    "Σ": r"\textstyle\sum",
+    "⊙": r"\odot",
+    "∞": r"\infty",
+    "√": r"\surd",
+    "²": "{}^{2}",
+    "ᵀ": r"{}^{\top}",
+    **{letter: matrix_name(name) for name, letter in GREEK.items()},
+}
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: "\\" + character for character in "{}$&#%_"},
+    **{sign: rf"\({macro}\)" for sign, macro in CHARACTERS.items()},
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "–": "--",
+    "—": "---",
+    "…": r"\dots{}",
+}
+
+
+def escaped(text: str) -> str:
+    """Text that TeX sets as it stands; a character that pdflatex cannot set is named by its code point."""
+    return "".join(SPECIAL.get(c, c if is_set(c) else f"[U+{ord(c):04X}]") for c in text)

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
-from sympy import Indexed, MatrixSymbol, Mul, Sum, Symbol, fraction
+from sympy import Indexed, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.equations import Assumption
 from symgrad.errors import InputError
-from symgrad.notation import Array, array_names, axis_name, bound_indices
+from symgrad.notation import array_names
 from symgrad.program import Program
-from symgrad.render.letters import axis_rows, table_entry
+from symgrad.render import blocks, phrases
+from symgrad.render.blocks import Line, Page, Text
+from symgrad.render.letters import AxisRow, axis_rows, table_entry
 from symgrad.render.order import ordered
-from symgrad.render.page import (
-    EVALUATION,
-    ArrayRow,
-    AssumptionRow,
-    ClosedForm,
-    ConditionRow,
-    ConventionRow,
-    Line,
-    Page,
-    Section,
-    warning_words,
-)
-from symgrad.render.shapes import products, shape
+from symgrad.render.shapes import products, shape, whole_array
 from symgrad.render.symbols import Vocabulary, vocabulary
-from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import Leaf, MaximumOver, Node, Slope
+from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 NOTATIONS = ("both", "index", "matrix")
-INDEPENDENT = ", and its entries count as independent in the gradient"
-CONSEQUENCES = "Consequences of the definitions"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a page shows beside the lines, all of it given by others: how the mark of each line was reached
+    (``details``), how many lines have each mark, a worked example, conventions of frameworks, and the code."""
+
+    details: Mapping[int, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    example: blocks.Example | None = None
+    facts: tuple[blocks.Fact, ...] = ()
+    code: str = ""
 
 
 def layout(
@@ -48,49 +45,57 @@ def layout(
     evaluation: Record | None = None,
     steps: str = "all",
     title: bool = True,
+    beside: Beside | None = None,
 ) -> Page:
     """The page of a derivation; ``marks`` maps the number of a line to how it is known, and 0 to what is
     wrong with the whole.
 
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
-    "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these stand without the tables
-    of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
+    "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these are printed without the
+    tables of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
 
     Raises ``InputError`` for another ``notation`` and for lines that are not there, ``SymgradError`` for a matrix form
     that does not fit.
     """
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
+    beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
     program, chosen = record.program, chosen_lines(steps, len(record.steps))
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
-    written = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
-    lines = [s for s in written if s.number in chosen]
+    in_notation = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
+    lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
-    present, citable = ({step.number for step in (*some, *added)} for some in (lines, written))
-    writer = _Writer(record, names, marks or {}, present, citable)
+    present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
+    writer = _Writer(record, names, marks, beside.details, present, citable)
     whole = steps == "all"
-    rows = tuple(_array_row(a, program) for a in program.arrays.values()) if whole else ()
-    assumptions = tuple(writer.assumption(a) for a in program.assumptions)
-    return Page(
-        names=names,
-        title=(program.summary or program.name) if title else "",
-        anchor="-".join(re.sub(r"\W+", "-", part) for part in [program.name, *([] if whole else [steps])]),
-        axes=axis_rows(record, shown, names) if whole else (),
-        arrays=rows,
-        columns=tuple(row for row in rows if len(row.axes) == 1),
-        index_only=tuple(row for row in rows if len(row.axes) > 2) if notation != "index" else (),
-        reduction=reduction_words(program) if whole else "",
-        assumptions=assumptions if whole else tuple(a for a in assumptions if a.lines or INDEPENDENT in a.words),
-        sections=tuple(writer.sections(lines)),
-        closed=(*(writer.definitions(notation) if steps == "none" else ()), *writer.closed(notation)),
-        no_matrix=tuple(writer.without_matrix()) if notation != "index" else (),
-        conditions=tuple(writer.conditions(lines if notation == "index" or not whole else record.steps)),
-        conventions=tuple(c for c in writer.conventions() if whole or c.lines),
-        evaluation=Section(EVALUATION, None, tuple(writer.groups(shown.steps))) if shown else None,
-        warning=warning_words(marks or {}),
-    )
+    sections = tuple(writer.sections(lines))
+    closed = writer.closed_forms(notation, define=steps == "none")
+    evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
+    printed = [line for part in (*sections, closed, *evaluated) for line in part.lines]
+    divided = lines if notation == "index" or not whole else record.steps
+    warning = phrases.warning(marks)
+    content: list[blocks.Block] = [
+        *warning,
+        *([blocks.Title(program.summary or program.name)] if title else ()),
+        *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole else ()),
+        *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
+        *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
+        *(phrases.reduction(program) if whole else ()),
+        *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole)),
+        *sections,
+        *([closed] if closed.forms else ()),
+        *phrases.entries(phrases.DIVISORS, writer.divisors(divided)),
+        *phrases.entries(phrases.CONVENTIONS, writer.conventions(whole)),
+        *([beside.example] if beside.example else ()),
+        *([blocks.Facts(phrases.FRAMEWORKS, beside.facts)] if beside.facts else ()),
+        *evaluated,
+        *([blocks.Code(phrases.CODE, beside.code)] if beside.code else ()),
+        *warning,
+    ]
+    parts = [program.name] if whole else [program.name, steps]
+    return Page(names, "-".join(re.sub(r"\W+", "-", part) for part in parts), tuple(content))
 
 
 def chosen_lines(steps: str, last: int) -> Collection[int]:
@@ -115,43 +120,6 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
 def is_matrix_line(step: Step) -> bool:
     """Whether a line is in matrix notation."""
     return isinstance(step.subject, (MatrixValue, MatrixTotal))
-
-
-def reduction_words(program: Program) -> str:
-    """What the output sums over and divides by, in words; empty where its equation is no single sum."""
-    rhs = program.definitions[program.output].rhs
-    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
-    if len(sums) != 1:
-        return ""
-    over = Counter(axis_name(i) for i in bound_indices(sums[0]))
-    _, below = fraction(rhs / sums[0])
-    counted = (
-        (f"the {axis.meaning}" if axis.meaning else axis.name) + _times(over[axis.name])
-        for axis in program.axes
-        if axis.name in over
-    )
-    names = vocabulary(program)
-    divisor = TextPrinter(names).show(ordered(below, names)) if below != 1 else ""
-    return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
-
-
-def _times(count: int) -> str:
-    """How often an axis is summed over, if more than once."""
-    words = {2: "twice", 3: "three times", 4: "four times"}
-    return f" ({words.get(count, f'{count} times')})" if count > 1 else ""
-
-
-def _array_row(array: Array, program: Program) -> ArrayRow:
-    entry = table_entry(array, program)
-    definition = program.definitions.get(array.name)
-    role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
-    role = "output" if array.name == program.output else role
-    return ArrayRow(array.name, whole_array(array), Leaf(entry), tuple(axis.name for axis in array.axes), role)
-
-
-def whole_array(array: Array) -> Node:
-    """An array by its name alone, as a matrix where it has such a form."""
-    return Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
 
 
 def _matrix_names(expr: Basic | None) -> frozenset[str]:
@@ -184,6 +152,7 @@ class _Writer:
         record: Record,
         names: Vocabulary,
         marks: Mapping[int, str],
+        details: Mapping[int, str],
         present: Collection[int],
         citable: Collection[int],
     ) -> None:
@@ -191,6 +160,7 @@ class _Writer:
         self.program = record.program
         self.names = names
         self.marks = marks
+        self.details = details
         self.present = present  # the numbers of the lines on the page
         self.citable = citable  # and of those that would be, if not only some were asked for
         self.output = Leaf(record.program.arrays[record.program.output].base)
@@ -201,65 +171,88 @@ class _Writer:
     def shown(self, expr: Basic, *, matrix: bool = False, as_written: bool = False) -> Node:
         return ordered(expr, self.names, matrix=matrix, as_written=as_written)
 
-    def sections(self, steps: Sequence[Step]) -> Iterator[Section]:
+    def tables(self, axes: Sequence[AxisRow]) -> Iterator[blocks.Tables]:
+        """The tables of the axes and of the arrays."""
+        rows = []
+        for array in self.program.arrays.values():
+            definition = self.program.definitions.get(array.name)
+            role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
+            role = "output" if array.name == self.program.output else role
+            rows.append((array, Leaf(table_entry(array, self.program)), role))
+        yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
+
+    def sections(self, steps: Sequence[Step]) -> Iterator[blocks.Section]:
         """The steps under headings; a consequence of the definitions stands where it is used."""
-        titles: list[tuple[str, Node | None]] = []
+        titles: list[Text] = []
         for step in reversed(steps):
-            following = titles[-1] if titles else (CONSEQUENCES, None)
+            following = titles[-1] if titles else (phrases.CONSEQUENCES,)
             aside = isinstance(step.subject, Value) and step.rule != "definition"
             titles.append(following if aside else self._title(step.subject))
-        for (title, array), under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
-            yield Section(title, array, tuple(self.groups(step for _, step in under)))
+        for title, under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
+            yield blocks.Section(title, tuple(self.groups(step for _, step in under)))
 
     def groups(self, steps: Iterable[Step]) -> Iterator[tuple[Line, ...]]:
         """The lines of some steps, those about one subject together."""
         for _, lines in groupby(steps, key=lambda step: step.subject):
             yield tuple(self._group(list(lines)))
 
-    def _title(self, subject: Subject | Largest) -> tuple[str, Node | None]:
+    def _title(self, subject: Subject | Largest) -> Text:
         match subject:
             case Value() | Largest():
-                return "Forward equations", None
+                return (phrases.FORWARD,)
             case Partial(_, wrt) | Total(wrt):
                 array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
-                return "Derivatives with respect to", whole_array(array)
+                return (f"{phrases.DERIVATIVES} ", whole_array(array))
             case MatrixValue():
-                return "Forward equations in matrix form", None
-        return "Derivatives in matrix form", None
+                return (phrases.FORWARD_MATRIX,)
+        return (phrases.DERIVATIVES_MATRIX,)
 
     def _group(self, steps: Sequence[Step]) -> Iterator[Line]:
         for place, step in enumerate(steps):
             first = place == 0 or step.before is None
             line = self._line(step)
-            yield line if first else replace(line, left=None, name=None)
+            yield line if first else replace(line, left=None)
 
     def _line(self, step: Step) -> Line:
         matrix = is_matrix_line(step)
-        as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
-        right = self.shown(step.after, matrix=matrix, as_written=as_written)
-        if isinstance(step.subject, Largest):
-            right = MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
+        right = self._right(step)
+        cites = tuple(n for n in dict.fromkeys(step.cites) if n in self.citable)
         return Line(
             left=self.left(step.subject),
             right=right,
             number=step.number,
-            name=self._name(step.subject),
-            reason=step.reason,
-            keys=tuple(used.key for used in (step.assumption, *step.conventions) if used),
-            cites=tuple(n for n in dict.fromkeys(step.cites) if n in self.citable),
-            nonzero=tuple(dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
+            reason=phrases.reason(step, cites, dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
+            cites=cites,
             mark=self.marks.get(step.number, ""),
-            products=tuple(dict.fromkeys(products(right, self.names.arrays))) if matrix else (),
-            shape=shape(right, self.names.arrays) if matrix else None,
+            detail=self.details.get(step.number, ""),
+            shapes=self._shapes(right) if matrix else (),
             matrix=matrix,
         )
+
+    def _right(self, step: Step) -> Node:
+        as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
+        right = self.shown(step.after, matrix=is_matrix_line(step), as_written=as_written)
+        if isinstance(step.subject, Largest):
+            return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
+        return right
+
+    def _shapes(self, right: Node) -> tuple[Text, ...]:
+        """The shapes of the matrix products in a formula, or of the whole where there are none."""
+        size = shape(right, self.names.arrays)
+        found = dict.fromkeys(products(right, self.names.arrays))
+        return tuple(map(phrases.product, found)) or (((Size(*size),),) if size else ())
+
+    def _matrix_line(self, left: Node, right: Node) -> Line:
+        return Line(left, right, shapes=self._shapes(right), matrix=True)
 
     def _cited(self, lines: Iterable[int]) -> tuple[int, ...]:
         """Those of the lines that are on the page."""
         return tuple(number for number in dict.fromkeys(lines) if number in self.present)
 
     def left(self, subject: Subject | Largest) -> Node:
-        return left_side(subject, self.program, self.names)
+        """The left side of the lines about a subject, an adjoint in matrix notation with its name."""
+        left, name = left_side(subject, self.program, self.names), self._name(subject)
+        return Relation("==", name, left) if name else left
 
     def _name(self, subject: Subject | Largest) -> Node | None:
         """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""
@@ -268,60 +261,63 @@ class _Writer:
         adjoint = self.record.adjoint_arrays[subject.array.name]
         return Leaf(adjoint.matrix) if adjoint.name in self.used else None
 
-    def assumption(self, assumption: Assumption) -> AssumptionRow:
-        used = [s.number for s in self.record.steps if s.assumption and s.assumption.key == assumption.key]
-        symmetric = array_names(assumption.lhs)
-        return AssumptionRow(
-            assumption.key,
-            assumption.words + (INDEPENDENT if assumption.is_symmetry and symmetric & set(self.record.wrt) else ""),
-            self.shown(assumption.lhs, as_written=True),
-            self.shown(assumption.rhs, as_written=True),
-            self._cited(used),
-            bool(used),
-        )
+    def assumptions(self, whole: bool) -> Iterator[blocks.Entry]:
+        """The assumptions with the lines on the page that use them; only those that matter unless the page is
+        ``whole``."""
+        for stated in self.program.assumptions:
+            using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
+            independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
+            cited = self._cited(using)
+            if whole or cited or independent:
+                equation = Relation("==", *(self.shown(side, as_written=True) for side in (stated.lhs, stated.rhs)))
+                yield phrases.assumption(stated, equation, cited, used=bool(using), independent=independent)
 
-    def definitions(self, notation: str) -> Iterator[ClosedForm]:
-        """The definitions of what the closed forms are written in."""
+    def divisors(self, steps: Iterable[Step]) -> Iterator[blocks.Entry]:
+        """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
+        resting: dict[tuple[Node, str], list[int]] = {}
+        for step in steps:
+            for condition in step.conditions:
+                resting.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
+        for (divisor, reason), lines in resting.items():
+            yield blocks.Entry(
+                (phrases.nonzero(divisor), ": ", blocks.Prose(reason), *phrases.cited(self._cited(lines)))
+            )
+
+    def conventions(self, whole: bool) -> Iterator[blocks.Entry]:
+        """Every convention with the lines on the page that rest on it; only those that such lines have unless the page
+        is ``whole``."""
+        for convention, steps in self.record.conventions.items():
+            if (cited := self._cited(s.number for s in steps)) or whole:
+                yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
+
+    def closed_forms(self, notation: str, *, define: bool) -> blocks.ClosedForms:
+        """The gradients asked for, after the adjoints that they are written in, and with ``define`` after the
+        definitions of what they are written in."""
+        forms = (*(self._definitions(notation) if define else ()), *self._closed(notation))
+        remark = phrases.no_matrix([*self._without_matrix()]) if notation != "index" else ()
+        return blocks.ClosedForms(phrases.GRADIENTS, forms, remark)
+
+    def _definitions(self, notation: str) -> Iterator[blocks.ClosedForm]:
         used = {n for g in self._closed_gradients for n in array_names(g.index) | _matrix_names(g.matrix)}
         wanted = used.union(*(self.program.ancestors.get(name, ()) for name in used))
         matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
         for definition in self.program.ordered:
-            name, matrix = definition.name, matrices.get(definition.name)
-            if name in wanted:
-                line = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
-                shown = Line(self.left(matrix.subject), self._line(matrix).right, matrix=True) if matrix else None
-                index = None if shown and notation == "matrix" else line
-                yield ClosedForm(index, shown if notation != "index" else None)
+            step = matrices.get(definition.name) if notation != "index" else None
+            if definition.name in wanted:
+                index = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
+                matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
+                yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def conditions(self, steps: Iterable[Step]) -> Iterator[ConditionRow]:
-        """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
-        found: dict[tuple[Node, str], list[int]] = {}
-        for step in steps:
-            for condition in step.conditions:
-                found.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
-        for (nonzero, reason), lines in found.items():
-            yield ConditionRow(nonzero, reason, self._cited(lines))
-
-    def conventions(self) -> Iterator[ConventionRow]:
-        """Every convention with the lines on the page that rest on it."""
-        for convention, steps in self.record.conventions.items():
-            yield ConventionRow(convention.key, convention.words, self._cited(s.number for s in steps))
-
-    def closed(self, notation: str) -> Iterator[ClosedForm]:
-        """The gradients asked for, after the adjoints that they are written in.
-
-        What has no matrix form is given entry by entry.
-        """
+    def _closed(self, notation: str) -> Iterator[blocks.ClosedForm]:
+        """What has no matrix form is given entry by entry."""
         for g in self._closed_gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
             if g.matrix is not None and notation != "index":
-                subject = MatrixTotal(g.array)
-                right = self.shown(g.matrix, matrix=True)
-                matrix = Line(self.left(subject), right, name=self._name(subject), matrix=True)
-            yield ClosedForm(None if matrix and notation == "matrix" else index, matrix)
+                matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
+            yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def without_matrix(self) -> Iterator[Node]:
+    def _without_matrix(self) -> Iterator[Node]:
         """The derivatives among the closed forms that have no matrix form though their arrays have: each by its name
         where lines use that."""
         for g in self._closed_gradients:

@@ -1,29 +1,91 @@
-"""What a page says in words, in every notation: of marks, of lines, of arrays and of assumptions."""
+"""What a page says in words, in every notation: its headings, remarks, reasons and marks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from symgrad.names import spelled, word
-from symgrad.render.page import AssumptionRow, Line, Page
-from symgrad.render.symbols import Vocabulary, split_words
-from symgrad.render.tree import Node
+from sympy import Integer, Mul, Sum, Symbol, fraction
 
+from symgrad.equations import Assumption
+from symgrad.notation import Array, axis_name, bound_indices
+from symgrad.program import Program
+from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
+from symgrad.render.letters import AxisRow
+from symgrad.render.order import ordered
+from symgrad.render.shapes import ProductShapes, whole_array
+from symgrad.render.symbols import vocabulary
+from symgrad.render.text_printer import TextPrinter
+from symgrad.render.tree import Cases, Indicator, Leaf, Node, Relation, Size, contains
+from symgrad.steps import Step
+
+FORWARD = "Forward equations"
+FORWARD_MATRIX = "Forward equations in matrix form"
+CONSEQUENCES = "Consequences of the definitions"
+DERIVATIVES = "Derivatives with respect to"
+DERIVATIVES_MATRIX = "Derivatives in matrix form"
+ASSUMPTIONS = "Assumptions"
+GRADIENTS = "The gradients"
+SHAPES = "Shapes"
+DIVISORS = "Divisors"
+CONVENTIONS = "Where a function is not smooth"
+EXAMPLE = "A small example"
+FRAMEWORKS = "In the frameworks"
+EVALUATION = "As the code evaluates it"
+CODE = "The code, without the functions that it calls"
+INDEPENDENT = ", and its entries count as independent in the gradient"
+GENERATED = "The loss and the gradients asked for are those of the generated function."
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
+TIMES = {2: "twice", 3: "three times", 4: "four times"}
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 
-
-def sentence(text: str, names: Vocabulary) -> str:
-    """Words with the names of the program's arrays in them as formulas spell them (``Xhat`` with its hat)."""
-    known = names.arrays
-    return "".join(words + (spelled(word(name)) if name in known else name) for words, name in split_words(text, names))
+# --- lists and lines ----------------------------------------------------------------------------------------------
 
 
-def reason_words(line: Line, names: Vocabulary) -> str:
-    """The reason of a line, the lines that it rests on, and the assumption and conventions that it uses."""
-    cites = [f"({numbers(line.cites)})"] if line.cites else []
-    return " ".join([sentence(line.reason, names), *cites, *(f"[{key}]" for key in line.keys)]).strip()
+def joined(texts: Iterable[Text], between: str = ", ", last: str = "") -> Text:
+    """Texts with something between them, before the last of them ``last``."""
+    *others, final = list(texts) or [()]
+    start = [piece for text in others for piece in (*text, between)]
+    return (*start[:-1], last or between, *final) if others else final
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def cited(lines: Sequence[int]) -> Text:
+    """Line numbers in brackets after a space; nothing for none."""
+    return (" (", Cites(tuple(lines)), ")") if lines else ()
+
+
+def lines_are(lines: Sequence[int]) -> str:
+    """The beginning of a sentence on lines."""
+    return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
+
+
+def nonzero(node: Node) -> Node:
+    """That an expression is not zero."""
+    return Relation("!=", node, Leaf(Integer(0)))
+
+
+def reason(step: Step, cites: Sequence[int], divisors: Iterable[Node]) -> Text:
+    """Why a line follows: its reason, the lines, the assumption and the conventions that it uses, its divisors."""
+    parts: list[Text] = [(Prose(step.reason),)] if step.reason else []
+    parts += [("(", Cites(tuple(cites)), ")")] if cites else []
+    parts += [(Key(used.key),) for used in (step.assumption, *step.conventions) if used]
+    parts += [("[", nonzero(node), "]") for node in divisors]
+    return joined(parts, " ")
+
+
+def product(shapes: ProductShapes) -> Text:
+    """The shapes of the factors of a matrix product, and of the product."""
+    factors = joined((node, ": ", Size(*size)) for node, size in shapes.factors)
+    return (*factors, " → ", Size(*shapes.result))
+
+
+# --- marks --------------------------------------------------------------------------------------------------------
 
 
 def mark_sign(mark: str) -> str:
@@ -38,76 +100,138 @@ def mark_words(mark: str) -> str:
     return f"{mark_sign(mark)} {mark}".strip()
 
 
-def cited(lines: Sequence[int]) -> str:
-    """Line numbers in brackets after a space; nothing for none."""
-    return f" ({numbers(lines)})" if lines else ""
+def mark_counts(counts: Mapping[str, int]) -> Text:
+    """How many lines have each mark."""
+    shown = [f"{n} {mark_words(level)}{'s' * (n != 1 and not mark_sign(level))}" for level, n in counts.items()]
+    return (f"{sum(counts.values())} lines: {', '.join(shown)}.",)
 
 
-def numbers(lines: Iterable[int]) -> str:
-    """Line numbers as they are cited."""
-    return ", ".join(str(n) for n in lines)
+def warning(marks: Mapping[int, str]) -> list[Warn]:
+    """What stands at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
+    wrong = [number for number, mark in marks.items() if number and mark.startswith("wrong")]
+    lines = ", ".join(map(str, wrong))
+    said = [f"line{'s' * (len(wrong) > 1)} {lines} {'are' if wrong[1:] else 'is'} wrong"] if wrong else []
+    said += [marks[0]] if 0 in marks else []
+    return [Warn((Prose(f"Warning: {'; '.join(said)}."),))] if said else []
 
 
-def lines_are(lines: Sequence[int]) -> str:
-    """The beginning of a sentence on lines."""
-    return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
+# --- tables and remarks -------------------------------------------------------------------------------------------
 
 
-def used_words(assumption: AssumptionRow) -> str:
-    """By which lines on the page an assumption is used; nothing for one that only others use."""
-    if assumption.lines:
-        return f"used by {numbers(assumption.lines)}"
-    return "" if assumption.used else "not used"
+def axes_table(axes: Iterable[AxisRow]) -> Table:
+    """The axes: name, meaning, and the letters of the indices."""
+    rows = (
+        ((letter(a.name),), (a.meaning,), ("indices ", *joined((letter(index),) for index in a.letters))) for a in axes
+    )
+    return Table(("Axes", "", ""), tuple(rows))
 
 
-def remarks(
-    page: Page,
-    show: Callable[[Node], str],
-    axis: Callable[[str], str] = str,
-    times: str = "×",
-    relation: str = "[x > 0]",
-) -> Iterator[str]:
-    """What is said below the table of arrays: of vectors, of arrays that have no matrix form, of relations in
-    brackets and of cases, with formulas and names of axes as a dialect shows them."""
-    if page.columns:
-        yield columns_words([(show(r.matrix), axis(r.axes[0])) for r in page.columns], times)
-    if page.index_only:
-        yield index_only_words([(show(r.matrix), len(r.axes)) for r in page.index_only])
-    if page.has_indicator:
-        yield f"A relation in brackets, such as {relation}, is 1 where it holds, else 0."
-    if page.has_matrix_cases:
-        yield "In matrix notation a case is chosen entry by entry."
+def letter(name: str) -> Node:
+    """The name of an axis or of an index in a formula."""
+    return Leaf(Symbol(name, integer=True))
 
 
-def columns_words(vectors: Sequence[tuple[str, str]], times: str) -> str:
-    """The one remark on vectors (name and axis of each): NumPy's shape, and the column of the matrix form."""
-    by_axis = {axis: [name for name, other in vectors if other == axis] for _, axis in vectors}
-    shown = [
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} ({axis},) in NumPy, {axis}{times}1 here"
-        for axis, names in by_axis.items()
-    ]
-    return f"In matrix notation a vector is a column: {'; '.join(shown)}."
+def arrays_table(rows: Iterable[tuple[Array, Node, str]]) -> Table:
+    """The arrays: as a matrix, shape, entry, and what it is."""
+    shown = (((whole_array(a),), (numpy_shape(a),), (entry,), (role,)) for a, entry, role in rows)
+    return Table(("Arrays", "shape", "entry", ""), tuple(shown))
 
 
-def index_only_words(arrays: Sequence[tuple[str, int]]) -> str:
-    """The one remark on arrays (name and number of axes of each) that have no matrix form."""
-    shown = []
-    for count in sorted({count for _, count in arrays}):
-        names = [name for name, other in arrays if other == count]
-        shown.append(f"{listed(names)} {'has' if len(names) == 1 else 'have'} {COUNTS.get(count, str(count))} axes")
-    return f"{listed(shown)}: index notation only."
-
-
-def no_matrix_words(derivatives: Sequence[str]) -> str:
-    """The one remark on derivatives for which no matrix form was found."""
-    return f"No matrix form was found for {listed(derivatives)}."
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence lists them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def numpy_shape(axes: Sequence[str]) -> str:
+def numpy_shape(array: Array) -> str:
     """The shape of an array as NumPy writes it."""
+    axes = [axis.name for axis in array.axes]
     return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "scalar"
+
+
+def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
+    """What the page explains: vectors, arrays that have no matrix form, relations in brackets, cases in matrix
+    notation."""
+    if vectors := [array for array in arrays if len(array.axes) == 1]:
+        yield Paragraph(vectors_remark(vectors))
+    if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
+        yield Paragraph(tensors_remark(tensors))
+    if any(contains(line.right, Indicator) for line in lines):
+        example = Indicator(Relation(">", Leaf(Symbol("x")), Leaf(Integer(0))))
+        yield Paragraph(("A relation in brackets, such as ", example, ", is 1 where it holds, else 0."))
+    if any(line.matrix and contains(line.right, Cases) for line in lines):
+        yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
+
+
+def reduction(program: Program) -> Iterator[Paragraph]:
+    """What the output sums over and divides by."""
+    if words := reduction_words(program):
+        yield Paragraph(("Reduction: ", Prose(words), "."))
+
+
+def reduction_words(program: Program) -> str:
+    """What the output sums over and divides by, in words; empty where its equation is no single sum."""
+    rhs = program.definitions[program.output].rhs
+    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
+    if len(sums) != 1:
+        return ""
+    over = Counter(axis_name(i) for i in bound_indices(sums[0]))
+    _, below = fraction(rhs / sums[0])
+    counted = (
+        (f"the {axis.meaning}" if axis.meaning else axis.name) + _times(over[axis.name])
+        for axis in program.axes
+        if axis.name in over
+    )
+    names = vocabulary(program)
+    divisor = TextPrinter(names).show(ordered(below, names)) if below != 1 else ""
+    return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
+
+
+def _times(count: int) -> str:
+    """How often an axis is summed over, if more than once."""
+    return f" ({TIMES.get(count, f'{count} times')})" if count > 1 else ""
+
+
+def vectors_remark(vectors: Sequence[Array]) -> Text:
+    """NumPy's shape of vectors, and the column of the matrix form."""
+    by_shape: dict[str, list[Array]] = {}
+    for array in vectors:
+        by_shape.setdefault(array.axes[0].name, []).append(array)
+    said = (
+        (
+            *joined((whole_array(array),) for array in same),
+            f" {'is' if len(same) == 1 else 'are'} {numpy_shape(same[0])} in NumPy, ",
+            Size(axis, "1"),
+            " here",
+        )
+        for axis, same in by_shape.items()
+    )
+    return ("In matrix notation a vector is a column: ", *joined(said, "; "), ".")
+
+
+def tensors_remark(tensors: Sequence[Array]) -> Text:
+    """Arrays that have no matrix form."""
+    said: list[Text] = []
+    for count in sorted({len(array.axes) for array in tensors}):
+        same = [(whole_array(array),) for array in tensors if len(array.axes) == count]
+        verb = "has" if len(same) == 1 else "have"
+        said.append((*joined(same, last=" and "), f" {verb} {COUNTS.get(count, str(count))} axes"))
+    return (*joined(said, last=" and "), ": index notation only.")
+
+
+def no_matrix(derivatives: Sequence[Node]) -> Text:
+    """Derivatives for which no matrix form was found."""
+    names = joined(((node,) for node in derivatives), last=" and ")
+    return ("No matrix form was found for ", *names, ".") if derivatives else ()
+
+
+def assumption(stated: Assumption, equation: Node, lines: Sequence[int], *, used: bool, independent: bool) -> Entry:
+    """An assumption and the lines on the page that use it; nothing of that where only others do."""
+    words = Prose(stated.words + (INDEPENDENT if independent else ""))
+    using: Text = (f" (used by line{'s' * (len(lines) > 1)} ", Cites(tuple(lines)), ")")
+    return Entry((words, ": ", equation, *(using if lines else () if used else (" (not used)",))), stated.key)
+
+
+def divisor(node: Node, reason: str, lines: Sequence[int]) -> Entry:
+    """What the derivation divides by, why it is not zero, and the lines that rest on it."""
+    return Entry((nonzero(node), ": ", Prose(reason), *cited(lines)))
+
+
+def entries(title: str, entries: Iterable[Entry]) -> Iterator[Entries]:
+    """Remarks of one kind under their title; nothing for none."""
+    if remarks := tuple(entries):
+        yield Entries(title, remarks)

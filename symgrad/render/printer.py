@@ -1,15 +1,17 @@
-"""What the text and the LaTeX printer share: which node needs brackets where.  A dialect spells the rest."""
+"""What the printers share: which node of a formula needs brackets where, how sentences are put together, and the walk
+over the blocks of a page.  A dialect spells the rest."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from sympy import MatrixExpr, S
 
 from symgrad.render import tree
-from symgrad.render.symbols import Vocabulary
+from symgrad.render.blocks import Cites, Entry, Key, Page, Paragraph, Piece, Prose
+from symgrad.render.symbols import Vocabulary, split_words
 
 CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
 _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor without brackets
@@ -26,6 +28,7 @@ class Printer(ABC):
     beside: str  # what stands between the factors of a product
     circle: str  # the sign of the entrywise product
     over: str  # and of the entrywise quotient
+    times: str  # what stands between the sizes of a matrix
     relations: ClassVar[Mapping[str, str]]
     joints: ClassVar[Mapping[str, str]]  # what stands between conditions
     cases_are_open: bool  # whether cases show by themselves where they begin
@@ -42,6 +45,50 @@ class Printer(ABC):
     @abstractmethod
     def bracket(self, node: tree.Node) -> str:
         """A node in round brackets."""
+
+    @abstractmethod
+    def axis(self, name: str) -> str:
+        """The name of an axis, or a number, in a formula."""
+
+    # --- sentences --------------------------------------------------------------------------------------------------
+
+    def write(self, text: Iterable[Piece]) -> str:
+        """A sentence: words and formulas."""
+        return "".join(map(self._piece, text))
+
+    def _piece(self, piece: Piece) -> str:
+        match piece:
+            case str():
+                return self.escaped(piece)
+            case Prose(words):
+                return "".join(self.escaped(w) + (self.name(n) if n else "") for w, n in split_words(words, self.names))
+            case Cites(lines):
+                return ", ".join(map(self.line, lines))
+            case Key(key):
+                return self.key(key)
+        return self.math(piece)
+
+    @abstractmethod
+    def escaped(self, words: str) -> str:
+        """Words as they stand."""
+
+    @abstractmethod
+    def name(self, name: str) -> str:
+        """The name of an array, an axis or an index in a sentence."""
+
+    @abstractmethod
+    def math(self, node: tree.Node) -> str:
+        """A formula in a sentence."""
+
+    def line(self, number: int) -> str:
+        """The number of a line that is cited."""
+        return str(number)
+
+    def key(self, key: str) -> str:
+        """The key of an assumption or convention that is cited."""
+        return self.escaped(f"[{key}]")
+
+    # --- formulas ---------------------------------------------------------------------------------------------------
 
     def show_Minus(self, node: tree.Minus, last: bool) -> str:
         return self.minus + self.factor(node.body, last)
@@ -72,6 +119,9 @@ class Printer(ABC):
 
     def show_Relation(self, node: tree.Relation, _: bool) -> str:
         return f"{self.show(node.left)} {self.relations[node.sign]} {self.show(node.right)}"
+
+    def show_Size(self, node: tree.Size, _: bool) -> str:
+        return f"{self.axis(node.rows)}{self.times}{self.axis(node.columns)}"
 
     def show_Compound(self, node: tree.Compound, _: bool) -> str:
         shown = (self.bracket(c) if isinstance(c, tree.Compound) else self.show(c) for c in node.conditions)
@@ -124,3 +174,25 @@ def is_plain(args: Sequence[tree.Node]) -> bool:
         case [tree.Call(function, inner)]:
             return function not in CLOSED and is_plain(inner)
     return False
+
+
+class Backend:
+    """Prints the blocks of a page: a block by the method ``show_`` with the name of its class."""
+
+    dialect: ClassVar[type[Printer]]
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.printer = self.dialect(page.names)
+
+    def blocks(self) -> Iterator[str]:
+        """The blocks of the page in order."""
+        return (getattr(self, f"show_{type(block).__name__}")(block) for block in self.page.blocks)
+
+    def show_Paragraph(self, block: Paragraph) -> str:
+        return self.printer.write(block.text)
+
+    def entry(self, entry: Entry) -> str:
+        """A remark after its key."""
+        key = self.printer.escaped(f"[{entry.key}] ") if entry.key else ""
+        return key + self.printer.write(entry.text)

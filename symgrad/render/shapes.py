@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sympy import MatrixExpr, MatrixSymbol
+from sympy import MatrixExpr, MatrixSymbol, Symbol
 
 from symgrad.errors import SymgradError
 from symgrad.notation import Array
@@ -26,6 +26,11 @@ class ProductShapes:
 
     factors: tuple[tuple[tree.Node, Shape], ...]
     result: Shape
+
+
+def whole_array(array: Array) -> tree.Node:
+    """An array by its name alone, as a matrix where it has such a form."""
+    return tree.Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
 
 
 def array_shape(array: Array) -> Shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
 
@@ -11,14 +11,14 @@ from sympy.core.basic import Basic
 
 from symgrad.names import spelled, word
 from symgrad.program import Program
-from symgrad.render import phrases
+from symgrad.render import blocks
+from symgrad.render.blocks import Line, Page
 from symgrad.render.layout import left_side
 from symgrad.render.order import ordered
-from symgrad.render.page import CODE, CONVENTIONS, GRADIENTS, Line, Page, Section
-from symgrad.render.shapes import ProductShapes
+from symgrad.render.phrases import mark_words
+from symgrad.render.printer import Backend
 from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
-from symgrad.render.tree import Node
 from symgrad.steps import Record
 
 EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
@@ -28,9 +28,9 @@ LINE_WIDTH = 140  # of a whole line: a mark that does not fit beside its reason 
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
 
 
-def to_text(page: Page, code: str = "") -> str:
-    """Write a page as lines of text; ``code`` is the source of the generated function."""
-    return _TextPage(page, TextPrinter(page.names)).page(code)
+def to_text(page: Page) -> str:
+    """Write a page as lines of text."""
+    return "\n\n".join(_TextPage(page).blocks()) + "\n"
 
 
 def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
@@ -51,95 +51,63 @@ def name_text(name: str) -> str:
     return spelled(word(name))
 
 
-class _TextPage:
-    def __init__(self, page: Page, printer: TextPrinter) -> None:
-        self.content = page
-        self.printer = printer
-        self.reason_width = self._widest_reason(page.sections)
+class _TextPage(Backend):
+    dialect = TextPrinter
 
-    def _widest_reason(self, sections: Sequence[Section]) -> int:
-        widths = (width(self._reason(line)) for section in sections for line in section.lines)
-        return min(REASON_WIDTH, max(widths, default=0))
+    def __init__(self, page: Page) -> None:
+        super().__init__(page)
+        reasons = (width(self.printer.write(line.reason)) for line in page.lines)
+        self.reason_width = min(REASON_WIDTH, max(reasons, default=0))
 
-    def page(self, code: str) -> str:
-        evaluation = self.content.evaluation
-        parts = [self.content.warning, self._head(), *(self._section(s) for s in self.content.sections), self._closed()]
-        parts += [self._conditions(), self._conventions()]
-        if evaluation:
-            self.reason_width = self._widest_reason([evaluation])
-            parts.append(self._section(evaluation))
-        if code:
-            parts.append(f"{CODE}\n\n{code.rstrip()}")
-        return "\n\n".join(part for part in (*parts, self.content.warning) if part) + "\n"
+    def show_Warn(self, block: blocks.Warn) -> str:
+        return self.printer.write(block.text)
 
-    def _head(self) -> str:
-        page, show = self.content, self.printer.show
-        axes = [[a.name, a.meaning, "indices " + ", ".join(a.letters)] for a in page.axes]
-        arrays = [[show(r.matrix), phrases.numpy_shape(r.axes), show(r.entry), r.role] for r in page.arrays]
-        lines = [page.title, "=" * width(page.title)] if page.title else []
-        if axes:
-            lines += ["", "Axes", *_table(axes)]
-        if arrays:
-            lines += ["", "Arrays", *_table(arrays)]
-        for remark in phrases.remarks(page, show):
-            lines += ["", *wrap(remark, PAGE_WIDTH)]
-        if page.reduction:
-            lines += ["", f"Reduction: {page.reduction}"]
-        if page.assumptions:
-            lines += ["", "Assumptions"]
-        for a in page.assumptions:
-            used = f"  ({phrases.used_words(a)})" if phrases.used_words(a) else ""
-            lines.append(f"  [{a.key}] {a.words}:  {show(a.left)} = {show(a.right)}{used}")
-        return "\n".join(lines).strip("\n")
+    def show_Title(self, block: blocks.Title) -> str:
+        return f"{block.words}\n{'=' * width(block.words)}"
 
-    def _section(self, section: Section) -> str:
-        blocks = ["\n".join(self._group(group)) for group in section.groups]
-        title = f"{section.title} {self.printer.show(section.array)}" if section.array else section.title
-        return f"{title}\n" + "\n".join(blocks)
+    def show_Paragraph(self, block: blocks.Paragraph) -> str:
+        return "\n".join(wrap(self.printer.write(block.text), PAGE_WIDTH))
 
-    def _group(self, group: Sequence[Line]) -> Iterator[str]:
-        lefts = [" = ".join(map(self.printer.show, line.lefts)) for line in group]
-        margin = max(width(left) for left in lefts)
+    def show_Tables(self, block: blocks.Tables) -> str:
+        return "\n\n".join(f"{table.heads[0]}\n{self._table(table)}" for table in block.tables)
+
+    def _table(self, table: blocks.Table) -> str:
+        rows = [list(map(self.printer.write, row)) for row in table.rows]
+        widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+        padded = ("   ".join(map(_padded, row, widths)) for row in rows)
+        return "\n".join(f"  {row}".rstrip() for row in padded)
+
+    def show_Entries(self, block: blocks.Entries) -> str:
+        return "\n".join([block.title, *(line for entry in block.entries for line in self._wrapped(entry))])
+
+    def _wrapped(self, entry: blocks.Entry) -> list[str]:
+        margin = " " * (len(entry.key) + 5 if entry.key else 2)
+        return wrap(f"  {self.entry(entry)}", PAGE_WIDTH, subsequent_indent=margin)
+
+    def show_Section(self, block: blocks.Section) -> str:
+        return "\n".join(
+            [self.printer.write(block.title), *(row for group in block.groups for row in self._group(group))]
+        )
+
+    def _group(self, group: Sequence[Line], *, shapes: bool = True) -> Iterator[str]:
+        lefts = [self.printer.show(line.left) if line.left else "" for line in group]
+        margin = max(map(width, lefts))
         for line, left in zip(group, lefts, strict=True):
             number = "" if line.number is None else str(line.number)
             start = f"{number:>4}  {' ' * (margin - width(left))}{left} = "
             first, *rest = broken(self.printer.show(line.right), PAGE_WIDTH - width(start))
             equation = [start + first, *(" " * width(start) + part for part in rest)]
-            yield from _beside(equation, self._reason(line), self.reason_width, phrases.mark_words(line.mark))
-            yield from (" " * width(start) + words for words in self._shapes(line))
+            yield from _beside(equation, self.printer.write(line.reason), self.reason_width, mark_words(line.mark))
+            if shapes:
+                yield from (" " * (width(start) + 2) + self.printer.write(words) for words in line.shapes)
 
-    def _reason(self, line: Line) -> str:
-        divisors = [f"[{self.printer.show(node)} ≠ 0]" for node in line.nonzero]
-        return " ".join([phrases.reason_words(line, self.printer.names), *divisors]).strip()
+    def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
+        indent = " " * 6
+        remark = wrap(self.printer.write(block.remark), PAGE_WIDTH, initial_indent=indent, subsequent_indent=indent)
+        return "\n".join([block.title, *self._group(block.lines, shapes=False), *remark])
 
-    def _shapes(self, line: Line) -> Iterator[str]:
-        for product in line.products:
-            yield f"  {shape_words(product, self.printer.show)}"
-        if line.shape and not line.products:
-            yield f"  {'×'.join(line.shape)}"
-
-    def _closed(self) -> str:
-        if not self.content.closed:
-            return ""
-        lines = [GRADIENTS, *self._group(self.content.closed_lines)]
-        if self.content.no_matrix:
-            remark = phrases.no_matrix_words([self.printer.show(node) for node in self.content.no_matrix])
-            lines += wrap(remark, PAGE_WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
-        return "\n".join(lines)
-
-    def _conditions(self) -> str:
-        show = self.printer.show
-        shown = [f"  {show(c.nonzero)} ≠ 0: {c.reason}{phrases.cited(c.lines)}" for c in self.content.conditions]
-        return "\n".join(["Divisors", *shown]) if shown else ""
-
-    def _conventions(self) -> str:
-        lines = []
-        for c in self.content.conventions:
-            key = f"  [{c.key}] "
-            lines += wrap(
-                f"{c.words}{phrases.cited(c.lines)}", PAGE_WIDTH, initial_indent=key, subsequent_indent=" " * len(key)
-            )
-        return "\n".join([CONVENTIONS, *lines]) if lines else ""
+    def show_Code(self, block: blocks.Code) -> str:
+        return f"{block.title}\n\n{block.source.rstrip()}"
 
 
 def broken(text: str, limit: int) -> list[str]:
@@ -182,18 +150,6 @@ def _places(text: str) -> Iterator[tuple[bool, int, int]]:
             elif depth == 0 and not HOLDS.search(text[:at]):
                 yield False, depth, at
         depth += (character in "([{") - (character in ")]}")
-
-
-def shape_words(product: ProductShapes, show: Callable[[Node], str]) -> str:
-    """The shapes of the factors of a matrix product, and of the product."""
-    factors = ", ".join(f"{show(node)}: {rows}×{columns}" for node, (rows, columns) in product.factors)
-    return f"{factors} → {'×'.join(product.result)}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
-    padded = ((_padded(cell, columns) for cell, columns in zip(row, widths, strict=True)) for row in rows)
-    return ["  " + "   ".join(row).rstrip() for row in padded]
 
 
 def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) -> Iterator[str]:

@@ -30,8 +30,21 @@ class TextPrinter(Printer):
     beside = " "
     circle = "⊙"
     over = "⊘"
+    times = "×"
     joints: ClassVar = {"and": " and ", "or": " or "}
     relations: ClassVar = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+
+    def escaped(self, words: str) -> str:
+        return words
+
+    def name(self, name: str) -> str:
+        return spelled(word(name)) if name in self.names.arrays else name
+
+    def math(self, node: tree.Node) -> str:
+        return self.show(node)
+
+    def axis(self, name: str) -> str:
+        return name
 
     def show_Leaf(self, node: tree.Leaf, _: bool) -> str:
         expr = node.expr

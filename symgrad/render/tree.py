@@ -210,6 +210,14 @@ class Grid(Node):
     rows: tuple[tuple[Node, ...], ...]
 
 
+@dataclass(frozen=True)
+class Size(Node):
+    """The size of a matrix by its axes, such as N x C."""
+
+    rows: str
+    columns: str
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly below a node, in reading order."""
     for part in (getattr(node, field.name) for field in fields(node)):

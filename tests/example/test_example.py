@@ -17,7 +17,7 @@ import symgrad
 from symgrad import Derivation, Loss
 from symgrad.array import softmax
 from symgrad.example import LARGE, MOST_ENTRIES, TINY, worked_example
-from symgrad.render.page import Example
+from symgrad.render.blocks import Example
 
 OWN = unseen.LOSSES
 LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}

@@ -16,9 +16,9 @@ from records import cross_entropy, mse
 
 import symgrad
 from symgrad import InputError, derive
-from symgrad.render.html import Beside, to_html
-from symgrad.render.layout import layout
-from symgrad.render.page import Example, Fact, Quantity
+from symgrad.render.blocks import Example, Fact, Quantity
+from symgrad.render.html import to_html
+from symgrad.render.layout import Beside, layout
 
 RECORD = cross_entropy()
 DERIVATION = derive("softmax_cross_entropy")
@@ -73,7 +73,7 @@ def test_the_assumption_is_linked() -> None:
     page = derivation()
     link = next(a for a in row(page, 13).iter("a") if a.text == "[A1]")
     target = next(e for e in page.iter() if e.get("id") == (link.get("href") or "")[1:])
-    assert words(target) == "[A1] each row of Y sums to one: Σ_k y_nk = 1 (used by 13)"
+    assert words(target) == "[A1] each row of Y sums to one: Σ_k y_nk = 1 (used by line 13)"
 
 
 def test_both_notations_side_by_side_linked_both_ways() -> None:
@@ -212,7 +212,7 @@ def test_the_example_and_the_frameworks() -> None:
     )
     facts = (Fact("PyTorch", "of the logits Z", "f(Z, '<b>')"),)
     beside = Beside(example=example, facts=facts, code="a < b & c")
-    page = section(to_html(layout(RECORD, title=False), beside, fragment=True))
+    page = section(to_html(layout(RECORD, title=False, beside=beside), fragment=True))
     values = [words(e) for e in page.iter("div") if e.get("class") == "values"]
     assert values == ["X = [[1.0, 2.0]]", "b = [-1e-07, 0.0, 12350.0]", "L = 0.5∂L/∂W = [[0.2, -0.5]]"]
     assert "of the logits Z f(Z, '<b>')" in words(page)

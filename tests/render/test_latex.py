@@ -62,7 +62,9 @@ from sympy import (
 import symgrad
 from symgrad.engine.derive import derive_record
 from symgrad.notation import Array, Axis
-from symgrad.render.latex import escaped, expression_latex, sentence, to_latex
+from symgrad.render.blocks import Prose
+from symgrad.render.latex import expression_latex, to_latex
+from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
 from symgrad.render.symbols import vocabulary
 from symgrad.steps import Record
@@ -169,12 +171,14 @@ def test_user_text_is_escaped() -> None:
 
 
 def test_names_in_words_are_mathematics() -> None:
-    names = vocabulary(RECORD)
-    assert sentence("the delta in n picks n = m", names) == r"the delta in \(n\) picks \(n = m\)".replace(
+    def sentence(words: str) -> str:
+        return LatexPrinter(vocabulary(RECORD)).write((Prose(words),))
+
+    assert sentence("the delta in n picks n = m") == r"the delta in \(n\) picks \(n = m\)".replace(
         "n = m", r"n\) = \(m"
     )
-    assert sentence("a row of Y, the user's b", names) == r"a row of \(Y\), the user's \(b\)"
-    assert sentence("the delta in a picks a = d", names) == r"the delta in \(a\) picks \(a\) = \(d\)"
+    assert sentence("a row of Y, the user's b") == r"a row of \(Y\), the user's \(b\)"
+    assert sentence("the delta in a picks a = d") == r"the delta in \(a\) picks \(a\) = \(d\)"
 
 
 def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
@@ -182,7 +186,7 @@ def test_the_fragment_numbers_its_lines_and_gives_reasons() -> None:
     assert r"\tag{11}" in page and r"\begin{flalign*}" in page
     assert r"a row of \(Y\) sums to one [A1]" in page
     assert r"\(\checkmark\) exactly at shapes (2, 4, 3)" in page and r"\(\times\) wrong" in page
-    assert r"\(X^{\top}\colon D \times N\), \(G\colon N \times C\) \(\to D \times C\)" in page
+    assert r"\(X^{\top}\): \(D \times N\), \(G\): \(N \times C\) \(\to\) \(D \times C\)" in page
     assert r"\documentclass" not in page
 
 

@@ -70,13 +70,15 @@ from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render import layout as layout_module
+from symgrad.render.blocks import Tables
 from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
-from symgrad.render.layout import layout, reduction_words
+from symgrad.render.layout import layout
+from symgrad.render.letters import axis_rows
 from symgrad.render.markdown import to_markdown
 from symgrad.render.mathml import to_mathml
 from symgrad.render.order import ordered
-from symgrad.render.phrases import mark_sign
+from symgrad.render.phrases import mark_sign, reduction_words
 from symgrad.render.shapes import products
 from symgrad.render.symbols import vocabulary
 from symgrad.render.text import broken, expression_text, to_text
@@ -235,8 +237,8 @@ def test_explicit_matrices() -> None:
         "a row of Y sums to one [A1]",
         "in terms of P [S_n ≠ 0]",
         "Xᵀ: D×N, G: N×C → D×C",
-        "[A1] each row of Y sums to one:  Σ_k y_nk = 1  (used by 11)",
-        "Reduction: the sum over the rows of the batch and the classes, divided by N",
+        "[A1] each row of Y sums to one: Σ_k y_nk = 1 (used by line 11)",
+        "Reduction: the sum over the rows of the batch and the classes, divided by N.",
         "b is (C,) in NumPy, C×1 here",
         "S_n ≠ 0: a sum of exponentials (7)",
         "✓ exactly at shapes (2, 4, 3)",
@@ -385,7 +387,7 @@ def test_a_gradient_without_a_matrix_form_is_printed_once(write: Callable[..., s
 
 
 def test_the_axes_list_the_letters_that_lines_use() -> None:
-    rows = {row.name: row.letters for row in layout(RECORD).axes}
+    rows = {row.name: row.letters for row in axis_rows(RECORD, None, vocabulary(RECORD))}
     assert rows == {"N": ("n", "m"), "D": ("d",), "C": ("k", "j", "c")}
     page = to_text(layout(RECORD))
     assert "  D   features            indices d\n" in page
@@ -453,7 +455,9 @@ def test_the_letters_of_an_entry_differ_whatever_its_axes() -> None:
 def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
     page = layout(derived(name).record)
     defined = {line.left for group in page.sections[0].groups for line in group}
-    assert {row.entry for row in page.arrays if row.role != "input"} <= defined
+    (tables,) = (block for block in page.blocks if isinstance(block, Tables))
+    entries = {row[2][0] for row in tables.tables[-1].rows if row[3] != ("input",)}
+    assert entries and entries <= defined
 
 
 def test_relations_in_brackets_are_explained_where_there_are_any() -> None:

@@ -15,7 +15,7 @@ import symgrad.render
 from symgrad.functions import MEANINGS
 from symgrad.names import ACCENTS, GREEK, Word
 from symgrad.render import latex_printer
-from symgrad.render.latex import escaped
+from symgrad.render.latex_printer import escaped
 
 RENDER = Path(symgrad.render.__file__).parent
 MACRO = re.compile(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s`])")  # an escaped backtick is Markdown's
@@ -117,7 +117,7 @@ CALLERS = [p for p in sorted(RENDER.glob("*.py")) if "render.formula import" in 
 FORMULAS = written([RENDER / "latex_printer.py", *CALLERS])
 SIGNS = [escaped(chr(code)) for code in range(0x20, 0x2300)]  # every character that is a sign in a sentence
 PAGES = written(sorted(RENDER.glob("*.py"))) + "\n".join(SIGNS)
-FORMULA_MACROS = sorted(set(MACRO.findall(FORMULAS)))
+FORMULA_MACROS = sorted(set(MACRO.findall(FORMULAS)) - PAGE_USES.keys())
 PAGE_MACROS = sorted(set(MACRO.findall(PAGES)))
 
 
