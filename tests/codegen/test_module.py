@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import forms
 import numpy as np
 import pytest
 
@@ -96,6 +97,12 @@ PROGRAMS: dict[str, tuple[Callable[..., Any], str, str, dict[str, int]]] = {
     ),
 }
 COPIED = {f"def {name}(" for module in (runtime, scalar_runtime) for name in vars(module)}
+IN_LOOPS = (
+    *("softmax_cross_entropy", "attention", "layer_norm", "ridge", "quadratic_form", "class_weights_normalised"),
+    *("hinge", "logistic", "heads", "crammer_singer", "weighted mean", "broadcast", "gradient that is an input"),
+    *("what only einsum does", "both softmaxes", "gradient that is a turned diagonal", "two sums over stacks"),
+    *("constant gradient", "outer product", "pairs in a stack"),
+)
 
 
 @cache
@@ -113,6 +120,17 @@ def test_modules_as_they_are_written(name: str, target: str, golden: Callable[[s
     copied = sorted(part[len("def ") : part.index("(")] for part in parts if part.startswith(tuple(COPIED)))
     own = [part for part in parts if not part.startswith(tuple(COPIED))]
     golden(f"module_{target}_{name.replace(' ', '_')}.py", "\n\n\n".join([*own, f"# with {', '.join(copied)}"]) + "\n")
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("name", IN_LOOPS)
+def test_modules_in_loops_as_they_are_written(name: str, golden: Callable[[str, str], None]) -> None:
+    from symgrad.codegen import loop_module, loop_runtime  # needs numba
+
+    source = loop_module.loop_source(forms.record(name), "f", ["dL/dX = ..."])
+    copied = COPIED | {f"def {function}(" for function in vars(loop_runtime)}
+    parts = [part for part in source.rstrip().split("\n\n\n") if not any(head in part for head in copied)]
+    golden(f"loops_{name.replace(' ', '_')}.py", "\n\n\n".join(parts) + "\n")
 
 
 def test_entries_of_a_function_that_is_called(golden: Callable[[str, str], None]) -> None:
