@@ -1,4 +1,4 @@
-"""The public face: ``derive`` and the ``Derivation`` that it returns."""
+"""The public interface: ``derive`` and the ``Derivation`` that it returns."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from symgrad.explicit import Explicit
     from symgrad.render.blocks import Example, Fact
 
-# What only some methods need (LaTeX, MathML, generated code, explicit matrices) is imported when they are called:
-# together it would add a third to the time in which a derivation can be printed.
+# Methods import what only they need (LaTeX, MathML, generated code, explicit matrices): importing everything here would
+# take a third longer to print a derivation.
 
 
 def derive(
@@ -37,39 +37,38 @@ def derive(
     assume: Sequence[Assumption] | None = None,
     **parameters: object,
 ) -> Derivation:
-    """The gradient of ``loss`` with respect to the arrays named in ``wrt``, step by step.
+    """Derive the gradient of ``loss`` with respect to the arrays in ``wrt``, line by line.
 
-    ``loss`` is the name of a ready-made loss (see ``symgrad.LOSSES``); a loss of one's own (``symgrad.loss``); or a
-    ``Program``.  The function of a loss takes ``parameters``, such as ``reduction="sum"``, and ``gamma=2`` fixes a
-    scalar that is an input otherwise.  ``wrt`` is what the loss declares, or ("W", "b"), unless given.  ``assume``
-    replaces the program's assumptions: ``assume=()`` gives the general result.
+    ``loss`` is a catalogue name (see ``symgrad.LOSSES``), a function decorated with ``symgrad.loss``, or a
+    ``Program``.  ``parameters`` are passed to the function: ``reduction="sum"``; ``gamma=2`` fixes a scalar input.
+    ``wrt`` defaults to the loss's own, or ("W", "b") for a program.  ``assume`` replaces the program's assumptions;
+    ``assume=()`` gives the general result.
 
-    Raises ``InputError`` for an unknown loss, parameter or array, ``ProgramError`` for equations that are ill-formed,
-    and ``UnsupportedError``, naming the expression, for one without a derivative; errors in a loss of one's own point
-    at its line.
+    Raises ``InputError`` for an unknown loss, parameter or array, ``ProgramError`` for ill-formed equations, and
+    ``UnsupportedError`` for an expression without a derivative.  Errors in your own loss point at its line.
     """
-    given = ready_made(loss) if isinstance(loss, str) else loss
-    if not isinstance(given, (Loss, Program)):
-        instead = ": declare it with @symgrad.loss(shapes=...)" if callable(given) else ""
-        raise InputError(
-            f"a loss is the name of a ready-made one, a function so declared or a program, not {given!r}{instead}"
-        )
+    source = ready_made(loss) if isinstance(loss, str) else loss
+    if not isinstance(source, (Loss, Program)):
+        instead = ": declare it with @symgrad.loss(shapes=...)" if callable(source) else ""
+        raise InputError(f"expected a catalogue name, a @symgrad.loss function, or a Program, got {source!r}{instead}")
     if wrt is not None and not isinstance(wrt, Iterable):
-        raise InputError(f"wrt names arrays, such as 'W' or ['W', 'b'], and is no {type(wrt).__name__}")
+        raise InputError(f"wrt must name arrays, such as 'W' or ['W', 'b'], got {type(wrt).__name__}")
     traced = None
-    if isinstance(given, Loss):
-        traced = _traced(given, parameters)
+    if isinstance(source, Loss):
+        traced = _traced(source, parameters)
         program = traced.program
     else:
-        program = given
+        program = source
         if parameters:
-            raise InputError(f"{program.name}: a program takes no parameters, but {', '.join(parameters)} was given")
+            raise InputError(f"{program.name}: a Program takes no parameters, got {', '.join(parameters)}")
     if assume is not None and not all(isinstance(a, Assumption) for a in assume):
-        raise InputError(f"{program.name}: assume takes assumptions such as rows_sum_to_one(Y), or () for none")
+        raise InputError(
+            f"{program.name}: assume must be a list of assumptions such as rows_sum_to_one(Y), or () for none"
+        )
     if assume is not None:
         program = replace(program, assumptions=tuple(assume))
     if wrt is None:
-        wrt = given.wrt if isinstance(given, Loss) else ("W", "b")
+        wrt = source.wrt if isinstance(source, Loss) else ("W", "b")
     try:
         return Derivation(derive_record(program, (wrt,) if isinstance(wrt, str) else tuple(wrt)))
     except UnsupportedError as error:
@@ -77,7 +76,7 @@ def derive(
 
 
 def _loops() -> ModuleType:
-    """The module that writes loops, which needs numba."""
+    """Import the module that writes loops, which needs numba."""
     try:
         from symgrad.codegen import loop_module
     except ImportError as error:
@@ -87,7 +86,7 @@ def _loops() -> ModuleType:
 
 
 def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
-    """The program of a loss; what is wrong with a ready-made one is said without a line, which is no user's."""
+    """Trace a loss; errors in the catalogue omit the source line, since it is not the user's."""
     try:
         return loss.trace(parameters)
     except SymgradError as error:
@@ -98,19 +97,19 @@ def _traced(loss: Loss, parameters: Mapping[str, object]) -> Traced:
 
 
 class Derivation(Lines, Displayed):
-    """A derivation: its program, its lines, its closed forms; their proof; and what can be made of them."""
+    """A derivation: its lines, closed forms and proof, and the documents and code made from them."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
 
     @property
     def program(self) -> Program:
-        """The forward equations, with the arrays of ``wrt`` as nodes."""
+        """The forward equations; the arrays in ``wrt`` are nodes."""
         return self.record.program
 
     @property
     def gradients(self) -> dict[str, ClosedForm]:
-        """The closed forms by the name of the array differentiated by."""
+        """The closed forms, by the name of the array."""
         return {
             name: ClosedForm(g.array, g.entry, g.index, g.matrix, self.record)
             for name, g in self.record.gradients.items()
@@ -118,19 +117,19 @@ class Derivation(Lines, Displayed):
 
     @property
     def assumptions(self) -> dict[Assumption, tuple[Step, ...]]:
-        """Each assumption that was allowed, with the lines that use it."""
+        """Each assumption of the program, with the lines that use it."""
         return {a: tuple(s for s in self.steps if s.assumption == a) for a in self.program.assumptions}
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """The stable forms that the generated code evaluates, each a line with its reason."""
+        """The stable forms that the generated code evaluates, as lines with reasons."""
         from symgrad.codegen import evaluation
 
         return Evaluation(evaluation(self.record))
 
     @cached_property
     def assignments(self) -> Evaluation:
-        """The assignments of the generated code that are not its equations word for word: what it computes instead."""
+        """The assignments of the generated code that differ from their equations, as lines with reasons."""
         return self._assignments("numpy")
 
     def _assignments(self, target: str) -> Evaluation:
@@ -139,11 +138,7 @@ class Derivation(Lines, Displayed):
         return Evaluation(assignments(self.record, len(self.steps) + len(self.evaluation.steps) + 1, target))
 
     def _refuse(self, target: str = "") -> tuple[str, ...]:
-        """What a generated module says of lines that are not known to hold.
-
-        Raises ``RefutedError``, naming the line, where one is wrong, of the derivation, of what its code evaluates, or
-        of its assignments for a ``target``; warns with ``UndefinedWarning`` of lines that are undefined somewhere.
-        """
+        """Prove the derivation, its evaluation and, for a ``target``, its assignments; see ``Proof.refuse``."""
         parts: list[Derivation | Evaluation] = [self, self.evaluation]
         parts += [self.assignments if target == "numpy" else self._assignments(target)] if target else []
         return tuple(remark for part in parts for remark in part.prove().refuse())
@@ -153,21 +148,14 @@ class Derivation(Lines, Displayed):
         return [mark for part in parts for mark in part.prove().marks]
 
     def _page(self, notation: str, steps: str, code: bool, title: bool, **beside: Any) -> Page:
-        """The page that every notation writes; ``beside`` is what it shows besides the lines and the ``code``."""
+        """The page for all formats; ``beside`` are its parts other than lines and ``code``."""
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
         return layout(self.record, marks, notation, evaluation, steps, title, Beside(code=source, **beside))
 
-    @cached_property
-    def _module(self) -> str:
-        from symgrad.codegen import to_source
-
-        return to_source(self.record, self.function_name)
-
     def _added(self, code: bool) -> tuple[Record | None, str]:
-        """What ``code`` adds: the lines on what the generated code evaluates, and the source of the function; where a
-        line is wrong there is none."""
+        """What ``code`` adds: the evaluation's lines, and the source, which is empty if a line is wrong."""
         if not code or self.prove().faults:
             return None, ""
         shown = replace(self.evaluation.record, steps=(*self.evaluation.steps, *self.assignments.steps))
@@ -175,16 +163,15 @@ class Derivation(Lines, Displayed):
             return shown, ""
         from symgrad.codegen import function_source
 
-        return shown, function_source(self._module, self.function_name)
+        return shown, function_source(self._source, self.function_name)
 
     @nested("a line of the derivation")
     def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
-        """The derivation for a terminal, in Unicode, with the proof mark of each line.
+        """The derivation as Unicode text, with the proof mark of each line.
 
-        ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (the closed forms) or the numbers
-        of some lines, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates it, each line proved too,
-        and the source of the function.  Without ``title`` it has none.  Raises ``InputError`` for another notation and
-        for lines that are not there.
+        ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (only the closed forms), or line
+        numbers, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates the loss, in proved lines, and
+        its source.  ``title=False`` omits the title.  Raises ``InputError`` for an unknown notation or line.
         """
         return to_text(self._page(notation, steps, code, title))
 
@@ -198,9 +185,9 @@ class Derivation(Lines, Displayed):
         code: bool = False,
         title: bool = True,
     ) -> str:
-        """The derivation in amsmath LaTeX; ``standalone`` makes it a document that pdflatex compiles.
+        """The derivation in amsmath LaTeX; ``standalone`` makes a complete document for pdflatex.
 
-        ``notation``, ``steps`` and ``code`` are those of ``to_text``, the source verbatim.
+        The other parameters are as in ``to_text``.
         """
         from symgrad.render.latex import to_latex
 
@@ -216,13 +203,13 @@ class Derivation(Lines, Displayed):
         code: bool = True,
         title: bool = True,
     ) -> str:
-        """The derivation as a self-contained HTML page: formulas in MathML, no script, nothing from elsewhere.
+        """The derivation as a self-contained HTML page: formulas in MathML, no script, no external resources.
 
-        Each line has its proof mark, the detail on demand; below the closed forms stand their shapes, a small numeric
-        example, what frameworks call the same thing, and with ``code`` how the generated code evaluates it and its
-        source.  ``notation`` and ``steps`` are those of ``to_text``; where these are not "all", lines and closed forms
-        stand alone.  ``fragment`` gives a ``<section class="symgrad">`` with its style; without ``title`` it has
-        neither title nor style, for a page that has its own (``symgrad.stylesheet()``).
+        Each line has its proof mark, with details on demand.  Below the closed forms follow their shapes, a numeric
+        example, the conventions of frameworks and, with ``code``, the evaluation and source of the generated code;
+        the example and the conventions need ``steps="all"``.  ``fragment`` returns a ``<section class="symgrad">``
+        with its style; with ``title=False`` also without its style, for a page that has ``symgrad.stylesheet()``.
+        The other parameters are as in ``to_text``.
         """
         from symgrad.render.html import to_html
 
@@ -240,17 +227,14 @@ class Derivation(Lines, Displayed):
 
     @nested("a line of the derivation")
     def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
-        """The derivation in Markdown, with LaTeX between dollar signs.
-
-        ``notation``, ``steps`` and ``code`` are those of ``to_text``.
-        """
+        """The derivation in Markdown, with LaTeX between dollar signs; parameters as in ``to_text``."""
         from symgrad.render.markdown import to_markdown
 
         return to_markdown(self._page(notation, steps, code, title))
 
     @nested("a line of the derivation")
     def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
-        """The derivation as MathML ``<math>`` elements, one a paragraph, each well-formed XML.
+        """The derivation as MathML ``<math>`` elements, one per paragraph, each well-formed XML.
 
         ``notation``, ``steps`` and ``code`` are those of ``to_text``.
         """
@@ -261,17 +245,19 @@ class Derivation(Lines, Displayed):
     @cached_property
     @nested("a line of the derivation")
     def example(self) -> Example | None:
-        """A small numeric example, the loss and the gradients computed by the generated function; None where no inputs
-        give finite numbers.  Raises ``RefutedError`` where a line is wrong."""
+        """A small numeric example, computed by the generated function; None if no inputs give finite numbers.
+
+        Raises ``RefutedError`` if a line is wrong.
+        """
         from symgrad.codegen import compile_source
         from symgrad.example import worked_example
 
         self._refuse()
-        return worked_example(self.record, compile_source(self._module, self.function_name))
+        return worked_example(self.record, compile_source(self._source, self.function_name))
 
     @cached_property
     def frameworks(self) -> tuple[Fact, ...]:
-        """The conventions that tie the loss to those of the frameworks, and the calls that compute the same."""
+        """How the conventions of frameworks relate to this loss, and the framework calls that compute it."""
         from symgrad.frameworks import conventions
 
         return conventions(self.program)
@@ -286,9 +272,9 @@ class Derivation(Lines, Displayed):
 
     @nested("a line of the derivation")
     def explicit(self, *, y: Sequence[int] | None = None, **sizes: int) -> Explicit:
-        """The derivation at given sizes, ``explicit(N=2, D=4, C=3)``: SymPy matrices, entry by entry.
+        """The derivation at one size, ``explicit(N=2, D=4, C=3)``, as SymPy matrices.
 
-        ``y`` gives labels, zero-based.  Raises ``InputError`` for a size that is missing, unknown or less than one.
+        ``y`` are zero-based labels.  Raises ``InputError`` for a size that is missing, unknown or less than one.
         """
         from symgrad.explicit import explicit
 
@@ -296,14 +282,14 @@ class Derivation(Lines, Displayed):
 
     @nested("a line of the derivation")
     def to_numpy(self, *, check: bool = True) -> Callable[..., Any]:
-        """``f`` with ``loss, grads = f(X, W, b, Y)``: the closed forms, evaluated by NumPy at any size.
+        """Return a NumPy function ``f`` for arrays of any size: ``loss, grads = f(X, W, b, Y)``.
 
-        ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  Rows of labels may
-        be given as N integers.  It computes in the float type of its inputs (of float16 in float32), and raises
-        ``ValueError`` naming an input whose shape does not fit, or the assumption that one does not satisfy.
+        ``f`` takes the inputs of the program in order; ``grads.W`` has the shape of ``W``.  N integers may replace
+        N rows of labels.  ``f`` computes in the float type of its inputs (float32 for float16), and raises
+        ``ValueError`` for an input with a wrong shape, or that violates an assumption.
 
-        Every line is proved first, once; assignments are where source is asked for.  ``check=False`` leaves that out.
-        Raises ``RefutedError``, naming a line that is wrong; ``UndefinedWarning`` is of one undefined somewhere.
+        This proves every line first (``to_source`` also proves the assignments); ``check=False`` skips the proof.
+        Raises ``RefutedError`` for a wrong line; warns with ``UndefinedWarning`` of a line undefined somewhere.
         """
         from symgrad.codegen import compile_source
 
@@ -313,7 +299,7 @@ class Derivation(Lines, Displayed):
 
     @cached_property
     def _source(self) -> str:
-        """What ``to_numpy`` compiles; kept without the function, so that a derivation can be pickled."""
+        """The NumPy source; cached instead of the function, so that a derivation can be pickled."""
         from symgrad.codegen import to_source
 
         return to_source(self.record, self.function_name)
@@ -322,17 +308,17 @@ class Derivation(Lines, Displayed):
     def to_source(
         self, name: str = "", *, target: str = "numpy", sizes: Mapping[str, int] | None = None, check: bool = True
     ) -> str:
-        """Source of a module that needs numpy alone, with the function that ``to_numpy`` returns.
+        """Return the source of a module with the function of ``to_numpy``; it needs only NumPy.
 
-        ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python unrolled for these sizes,
-        ``target="numba"`` the function that ``to_numba`` returns, which needs numba and scipy.
-        Raises ``InputError`` for an unknown target and for sizes that do not fit it.  ``check`` is that of
-        ``to_numpy``; the documentation of the module names the lines that are not proved.
+        ``target="scalar"`` with ``sizes={"N": 2, "D": 4, "C": 3}`` gives plain Python, unrolled for these sizes.
+        ``target="numba"`` gives the function of ``to_numba``, which needs numba and scipy.  ``check`` is as in
+        ``to_numpy``; the docstring of the module names unproved lines.  Raises ``InputError`` for an unknown target
+        or sizes that do not fit it.
         """
         from symgrad.codegen import to_source
 
         if target == "numba" and sizes:
-            raise InputError("the target numba takes no sizes: its functions take inputs of any size")
+            raise InputError("sizes (--shape) apply only to the target scalar")
         remarks = self._refuse(target) if check else ()
         words = (*self.closed_form_words(), *(["", *remarks] if remarks else []))
         if target == "numba":
@@ -342,13 +328,12 @@ class Derivation(Lines, Displayed):
 
     @nested("a line of the derivation")
     def to_numba(self, *, check: bool = True) -> Callable[..., Any]:
-        """``f`` as of ``to_numpy``, in loops over blocks of rows that numba compiles: for float32 and float64.
+        """Return the function of ``to_numpy`` as loops compiled by numba, for float32 and float64.
 
-        No array of the size of the data is made, and large inputs take several threads; the same number of threads
-        gives the same bits.  The first call for a type of inputs compiles, which takes seconds; what was compiled is
-        kept in the user's cache.  Where most of the work are products of large matrices, as in attention or with a
-        thousand classes, ``to_numpy`` is as fast or faster.  ``check`` and errors are those of ``to_numpy``;
-        ``UnsupportedError`` without numba.
+        It allocates no array as large as the data, and uses threads for large inputs; the same number of threads
+        gives identical bits.  The first call for each input type compiles for seconds; the result is cached on disk.
+        If large matrix products dominate (attention, a thousand classes), ``to_numpy`` is as fast or faster.
+        ``check`` and errors are as in ``to_numpy``; raises ``UnsupportedError`` without numba.
         """
         if check:
             self._refuse()
@@ -357,13 +342,13 @@ class Derivation(Lines, Displayed):
 
     @property
     def function_name(self) -> str:
-        """What the generated function is called: after the program, whose name may be any text."""
+        """The name of the generated function: the program's name as an identifier."""
         plain = normalize("NFKC", self.program.name)  # as Python reads names
         name = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in plain)
         return f"{name if name[:1].isidentifier() and name[0] != '_' else f'loss_{name}'}_gradient"
 
     def closed_form_words(self) -> tuple[str, ...]:
-        """The closed forms, a line each, as text."""
+        """The closed forms as text, one line each."""
         return tuple(closed_form_words(self.record, name) for name in self.record.gradients)
 
     def __repr__(self) -> str:

@@ -1,6 +1,6 @@
-"""What a derivation gives besides its lines: closed forms, proofs, and how the generated code evaluates it.
+"""The closed forms, proof and evaluation of a derivation, with their display in notebooks.
 
-What only a notebook needs (HTML, LaTeX) is imported when it asks for it.
+HTML and LaTeX are imported on first use: only notebooks need them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from symgrad.steps import Convention, MatrixValue, Record, Step
 
 
 class Displayed(ABC):
-    """What IPython shows as HTML where it can, as LaTeX where only that is taken, else as text."""
+    """An object that IPython shows as HTML, LaTeX or text, whichever it supports."""
 
     @abstractmethod
     def _repr_html_(self) -> str:
-        """A section of HTML with its style, without script."""
+        """An HTML section with its style, without scripts."""
 
     @abstractmethod
     def _repr_latex_(self) -> str:
-        """One display between double dollar signs, for MathJax and for TeX."""
+        """One formula between double dollar signs, for MathJax and TeX."""
 
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, str]:
-        """The forms that ``include`` asks for, all of them unless given, without those in ``exclude``."""
+        """The formats in ``include`` (default: all), except those in ``exclude``."""
         forms = {"text/html": self._repr_html_, "text/latex": self._repr_latex_, "text/plain": self.__repr__}
         return {
             kind: form()
@@ -51,9 +51,8 @@ class Displayed(ABC):
 class ClosedForm(Displayed):
     """The gradient with respect to ``array``.
 
-    ``entry`` is the entry of the array that ``index`` differentiates by; ``index`` is a SymPy expression in indexed
-    entries, ``matrix`` a SymPy matrix expression in named arrays (a vector is a column), or None where no matrix form
-    exists.
+    ``index`` is the derivative with respect to the entry ``entry``, a SymPy expression in indexed entries.  ``matrix``
+    is a SymPy matrix expression in named arrays (vectors are columns), or None if there is no matrix form.
     """
 
     array: Array
@@ -63,7 +62,7 @@ class ClosedForm(Displayed):
     record: Record
 
     def expanded(self) -> Expr | None:
-        """``matrix`` with every named array but the inputs written out."""
+        """``matrix`` in terms of the inputs alone."""
         return _written_out(self.record, self.array.name)
 
     def __repr__(self) -> str:
@@ -71,7 +70,7 @@ class ClosedForm(Displayed):
 
     @property
     def _alone(self) -> Record:
-        """The record with this gradient alone."""
+        """The record with only this gradient."""
         return replace(self.record, gradients={self.array.name: self.record.gradients[self.array.name]})
 
     def _repr_html_(self) -> str:
@@ -86,10 +85,7 @@ class ClosedForm(Displayed):
 
 
 def _written_out(record: Record, name: str) -> Expr | None:
-    """The gradient with respect to ``name`` with every named array but the inputs written out.
-
-    None where it, or an array that it needs, has no matrix form.
-    """
+    """The gradient with respect to ``name`` in terms of the inputs; None if an array in it has no matrix form."""
     forms: dict[str, Expr | None] = {
         step.subject.array.name: step.after for step in record.steps if isinstance(step.subject, MatrixValue)
     }
@@ -110,7 +106,7 @@ def _written_out(record: Record, name: str) -> Expr | None:
 
 
 def closed_form_words(record: Record, name: str) -> str:
-    """The gradient by the array ``name`` in a line of text, in matrix notation where it has such a form."""
+    """The gradient with respect to ``name`` as one line of text, in matrix notation if it has a matrix form."""
     gradient = record.gradients[name]
     form = gradient.index if gradient.matrix is None else gradient.matrix
     return f"d{record.program.output}/d{name} = {expression_text(form, record)}"
@@ -118,7 +114,7 @@ def closed_form_words(record: Record, name: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Proof(ProofReport, Displayed):
-    """The marks of all lines of ``record``, and ``problems`` that are not those of a line."""
+    """The marks of all lines of ``record``, and ``problems`` that concern no single line."""
 
     record: Record = field(kw_only=True)
 
@@ -130,16 +126,14 @@ class Proof(ProofReport, Displayed):
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Each wrong line, with its equation and why it is wrong; then the problems that are not those of a line."""
+        """Each wrong line with its equation and reason; then ``problems``."""
         wrong = [mark for mark in self.marks if mark.level == Level.WRONG]
         lines = (f"line {m.number} is wrong: {step_text(self.record, m.number)}: {m.detail}" for m in wrong)
         return (*lines, *self.problems)
 
     def refuse(self) -> tuple[str, ...]:
-        """Sentences on the lines that are not proved, or undefined somewhere, of which ``UndefinedWarning`` warns too.
-
-        Raises ``RefutedError`` that names the first fault, if there is one.
-        """
+        """Raise ``RefutedError`` for the first fault; else return remarks on unproved lines and lines undefined
+        somewhere, and warn of the latter with ``UndefinedWarning``."""
         name, faults, remarks = self.record.program.name, self.faults, []
         if faults:
             more = f" (and {len(faults) - 1} more)" if faults[1:] else ""
@@ -171,7 +165,7 @@ class Proof(ProofReport, Displayed):
 
 
 def _level_of_caller() -> int:
-    """How far up the first function is that is neither of this package nor a decorator around one of its own."""
+    """The stack level of the caller outside this package and ``contextlib``."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in ("symgrad", "contextlib"):
         frame, level = frame.f_back, level + 1
@@ -185,12 +179,12 @@ class Lines:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The lines, in order; those on what code evaluates are numbered on from those of the derivation."""
+        """The lines, in order; the numbers of an evaluation continue those of the derivation."""
         return self.record.steps
 
     @property
     def conventions(self) -> dict[Convention, tuple[Step, ...]]:
-        """Which derivative is taken where a function is not smooth, with the lines that take it."""
+        """Which derivative is taken at each kink, with the lines that use it."""
         return self.record.conventions
 
     @cached_property
@@ -199,17 +193,16 @@ class Lines:
 
     @nested("a line of the derivation")
     def prove(self) -> Proof:
-        """Check every line against the definition that it is about, for any numbers that shifts subtract, and say how
-        each is known."""
+        """Check every line against its definition, for any values of the shifts, and mark how it was proved."""
         return self._proof
 
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Lines):
-    """What the generated code evaluates instead of the definitions, and why: lines like those of a derivation.
+    """The stable forms that the generated code evaluates in place of the definitions, as lines with reasons.
 
-    ``record`` has the lines, and the program that they are about: the derivation's, with the numbers that the shifts
-    subtract as free inputs.  There are no lines where the code evaluates every equation as it stands.
+    The program of ``record`` is the derivation's, with the numbers that shifts subtract as free inputs.  There are no
+    lines if the code evaluates every equation literally.
     """
 
     record: Record

@@ -1,8 +1,8 @@
 """The Sphinx extension: ``extensions = ["symgrad.sphinx_ext"]``.
 
-The directive ``.. symgrad:: LOSS`` shows a derivation, and the role ``:symgrad:`LOSS ARRAY``` one formula of it: MathML
-for HTML, LaTeX for LaTeX, Unicode for anything else.  Both prove what they show, and all that it follows from: a line
-that does not prove fails the build, with the file and line of the directive.
+The directive ``.. symgrad:: LOSS`` shows a derivation, the role ``:symgrad:`LOSS ARRAY``` one formula: MathML in HTML,
+LaTeX in LaTeX, else Unicode.  Both prove the whole derivation.  A line without a proof fails the build; the error
+names the file and line of the directive.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from symgrad.render.html import lowered
 from symgrad.render.style import stylesheet
 
 STYLE = "symgrad.css"
-FINGERPRINT = "symgrad"  # what a page keeps in its metadata: with which symgrad it was made
+FINGERPRINT = "symgrad"  # key in a page's metadata: the symgrad that made the page
 FAILURES = "symgrad_failures"
 VALUES = {"notation": "both", "steps": "all", "wrt": "", "reduction": ""}
 FLAGS = ("code", "allow-numeric")
 INDEX = "index"
-WORD_JOINER = "\u2060"  # after a formula, so that a full stop does not begin a line
+WORD_JOINER = "\u2060"  # after a formula, so that no line begins with a period
 
 logger = logging.getLogger(__name__)
 
 
 class DerivationError(SphinxError):
-    """A derivation that cannot be shown: it does not prove, or was asked for wrongly.  The build has failed."""
+    """A derivation has no proof, or its directive or role is wrong; the build fails."""
 
     category = "symgrad error"
 
@@ -58,7 +58,7 @@ class DerivationError(SphinxError):
 
 @dataclass(frozen=True)
 class _Request:
-    """Which derivation: a loss as ``sources.find`` takes it, a file by its whole path."""
+    """Arguments of a derivation: a loss as ``loss_lookup.find`` takes it, with the absolute path of a file."""
 
     loss: str
     wrt: tuple[str, ...] = ()
@@ -66,16 +66,15 @@ class _Request:
 
 
 @cache
-def _found(request: _Request) -> tuple[Derivation, tuple[Path, ...]]:
-    """A derivation, and the files in which its loss is written: derived once in a build (in each process of a parallel
-    one), however often a page shows it."""
+def _derived(request: _Request) -> tuple[Derivation, tuple[Path, ...]]:
+    """The derivation, and the files that define its loss; cached for a build, in each process of a parallel build."""
     loss = find(request.loss, None, None, None)
     parameters: dict[str, Any] = {"reduction": request.reduction} if request.reduction else {}
     return derive(loss, request.wrt or None, **parameters), written_in(request.loss, loss)
 
 
 def _prove(derivation: Derivation, *, code: bool = False, allow_numeric: bool = False) -> None:
-    """Raises ``SymgradError``, naming the first line that does not prove, or is only checked numerically."""
+    """Raise ``SymgradError`` for the first line that is not proved, or only checked numerically."""
     reports = [derivation.prove()]
     reports += [part.prove() for part in (derivation.evaluation, derivation.assignments) if code]
     for report in reports:
@@ -92,23 +91,23 @@ def _verdict(derivation: Derivation, mark: Mark) -> str:
     formula = numbered(derivation.record, mark.number, evaluation).text()
     why = f": {mark.detail}" if mark.detail else ""
     what = "is only checked numerically" if mark.level == Level.NUMERICAL else f"is {mark.level.words}{why}"
-    hint = "; :allow-numeric: shows it all the same" if mark.level == Level.NUMERICAL else ""
+    hint = "; set :allow-numeric: to accept it" if mark.level == Level.NUMERICAL else ""
     return f"{derivation.program.name}: line {mark.number}, {formula}, {what}{hint}"
 
 
-# --- what the directive and the role share --------------------------------------------------------------------------
+# --- shared by the directive and the role --------------------------------------------------------------------------
 
 
 class derivation_node(nodes.container):
-    """A whole derivation: ``html``, ``latex``, and as its child, for all other writers, a literal block of text."""
+    """A derivation: attributes ``html`` and ``latex``; its child is literal text for all other writers."""
 
 
 class formula_node(nodes.inline):
-    """A formula in a sentence: ``html``, ``latex``, and as its child, for all other writers, its text."""
+    """An inline formula: attributes ``html`` and ``latex``; its child is text for all other writers."""
 
 
 def _request(loss: str, env: BuildEnvironment, wrt: tuple[str, ...] = (), reduction: str = "") -> _Request:
-    """A file is relative to the document, or with a slash before it to the folder of the sources."""
+    """Resolve a file relative to the document or, with a leading slash, to the source folder."""
     where, colon, name = loss.rpartition(":")
     if where.endswith(".py"):
         loss = f"{env.relfn2path(where)[1]}{colon}{name}"
@@ -116,22 +115,22 @@ def _request(loss: str, env: BuildEnvironment, wrt: tuple[str, ...] = (), reduct
 
 
 def _noted(request: _Request, env: BuildEnvironment) -> Derivation:
-    """The derivation; the page is read again when its loss, or symgrad, has changed."""
+    """The derivation; registers the dependency of the page on its loss and on symgrad."""
     env.metadata[env.docname][FINGERPRINT] = _fingerprint()
-    derivation, files = _found(request)
+    derivation, files = _derived(request)
     for file in files:
         env.note_dependency(file)
     return derivation
 
 
 def _fail(error: SymgradError, location: str, env: BuildEnvironment) -> None:
-    """Report an error where it is; the build stops once all pages are read, so that it tells of all errors."""
+    """Log an error; ``_stop`` fails the build when all pages are read, so that one build reports every error."""
     logger.error("%s", error, location=location)
     env.metadata[env.docname].setdefault(FAILURES, []).append(f"{location}: {error}")
 
 
 class _AnyOption(dict[str, Callable[[str | None], str]]):
-    """Any option is taken as it is: docutils would drop one that it does not know from a page and go on."""
+    """Accepts any option: docutils would omit a directive with an unknown option and continue the build."""
 
     def __missing__(self, _: str) -> Callable[[str | None], str]:
         return _plain
@@ -149,11 +148,11 @@ class DerivationDirective(SphinxDirective):
 
     optional_arguments = 1
     final_argument_whitespace = True
-    has_content = True  # so that content, like a missing loss, is an error here
+    has_content = True  # content and a missing loss are errors here
     option_spec: ClassVar[_AnyOption] = _AnyOption(dict.fromkeys([*VALUES, *FLAGS], _plain))
 
     def run(self) -> list[nodes.Node]:
-        """The node of the derivation; none where it failed."""
+        """The node of the derivation; none after an error."""
         try:
             return [self._node()]
         except SymgradError as error:
@@ -180,34 +179,34 @@ class DerivationDirective(SphinxDirective):
         return node
 
     def _anchored(self, section: str) -> str:
-        """A section whose anchors the page already has (the same lines with another reduction, say) gets its own."""
+        """Make anchors unique if the page already has them, such as the same lines with another reduction."""
         anchor = section.partition(' id="')[2].partition('"')[0]
         number = self.env.new_serialno(f"symgrad {anchor}")
         return re.sub(rf'( id="| href="#){re.escape(anchor)}', rf"\g<0>_{number}", section) if number else section
 
     def _check(self) -> None:
-        """Raises ``InputError`` for options and content that do not apply."""
+        """Raise ``InputError`` for options and content that do not apply."""
         if not self.arguments:
-            raise InputError("name a loss: one of the catalogue, package.module:name, or file.py:name")
+            raise InputError("expected a loss: a catalogue name, package.module:name, or file.py:name")
         if self.content:
-            raise InputError(f"the directive has no content, but {self.content[0]!r} stands in it")
+            raise InputError(f"the directive takes no content, got {self.content[0]!r}")
         for name, value in self.options.items():
             if name not in (*VALUES, *FLAGS):
                 raise InputError(f"unknown option {name!r}: expected one of {', '.join((*VALUES, *FLAGS))}")
             if name in VALUES and not value:
                 raise InputError(f"the option {name} needs a value")
             if name in FLAGS and value:
-                raise InputError(f"the option {name} takes no value, but {value!r} was given")
+                raise InputError(f"the option {name} takes no value, got {value!r}")
 
 
 # --- the role -------------------------------------------------------------------------------------------------------
 
 
 class FormulaRole(SphinxRole):
-    """``LOSS ARRAY``, a derivative (with ``index`` after it entry by entry), or ``LOSS NUMBER``, a line."""
+    """``LOSS ARRAY`` or ``LOSS ARRAY index``, a derivative; or ``LOSS NUMBER``, a line."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The node of the formula; none where it failed."""
+        """The node of the formula; none after an error."""
         try:
             equation = self._equation()
         except SymgradError as error:
@@ -223,22 +222,22 @@ class FormulaRole(SphinxRole):
         if what.isdecimal():
             _prove(derivation)
             return numbered(derivation.record, int(what))
-        found = closed_form(derivation.record, what, notation)
-        if found is None:
+        formula = closed_form(derivation.record, what, notation)
+        if formula is None:
             derivation = _noted(_request(loss, self.env, (what,)), self.env)
-            found = closed_form(derivation.record, what, notation)
-            assert found is not None
+            formula = closed_form(derivation.record, what, notation)
+            assert formula is not None
         _prove(derivation)
-        return found
+        return formula
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    """The loss, the array or number, and the notation that a role asks for."""
+    """Parse the text of a role: loss, array or line number, notation."""
     loss, what, *notation = [*text.split(), "", ""][: max(3, len(text.split()))]
     if not what or notation not in ([""], [INDEX]) or (what.isdecimal() and notation == [INDEX]):
         raise InputError(
-            f"{text!r}: expected a loss and an array (softmax_mse W), with index after it for that form "
-            "(softmax_mse W index), or a loss and a line (softmax_mse 13)"
+            f"{text!r}: expected a loss and an array (softmax_mse W, or softmax_mse W index), or a loss and a line "
+            "(softmax_mse 13)"
         )
     return loss, what, notation[0] or "matrix"
 
@@ -248,11 +247,11 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
     shown, source = node["html"], node["source"].rstrip()
-    if translator.builder.out_suffix == ".xhtml":  # HTML knows the namespace of a formula by itself, XML does not
+    if translator.builder.out_suffix == ".xhtml":  # XML needs the namespace of a formula
         shown = shown.replace("<math ", f'<math xmlns="{NAMESPACE}" ')
     if source:
         code = translator.highlighter.highlight_block(source, "python")
-        above, _, rest = shown.partition("<pre><code>")  # as the renderer shows it, without colours
+        above, _, rest = shown.partition("<pre><code>")  # the renderer's version, without colors
         below = rest.partition("</code></pre>")[2]
         shown = f'{above}<div class="highlight-python notranslate">{code}</div>{below}'
     translator.body.append(lowered(shown, max(0, translator.section_level - 1)))
@@ -279,20 +278,20 @@ def _formula_latex(translator: LaTeXTranslator, node: nodes.Element) -> None:
 
 @cache
 def _fingerprint() -> str:
-    """What the pages depend on besides their sources: symgrad's own, and the versions of what it writes with."""
-    found = hashlib.sha256()
+    """A digest of what all pages depend on: symgrad's files, and the versions of its libraries."""
+    digest = hashlib.sha256()
     for library in ("sympy", "latex2mathml", "numpy"):
-        found.update(f"{library} {version(library)}\n".encode())
+        digest.update(f"{library} {version(library)}\n".encode())
     root = Path(__file__).parent
     for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".json")):
-        found.update(f"{path.relative_to(root)}\n".encode())
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        digest.update(f"{path.relative_to(root)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _begin(app: Sphinx) -> None:
-    """A build begins: nothing is known of its losses, and its pages have a style."""
-    _found.cache_clear()
+    """Start a build: clear the cache of derivations, and write the style sheet."""
+    _derived.cache_clear()
     if app.builder.format == "html":
         path = Path(app.outdir, "_static", STYLE)
         style = stylesheet()
@@ -301,27 +300,27 @@ def _begin(app: Sphinx) -> None:
 
 
 def _outdated(_: Sphinx, env: BuildEnvironment, *__: set[str]) -> list[str]:
-    """The pages that another symgrad made."""
+    """The pages made by another version of symgrad."""
     return [page for page, data in env.metadata.items() if data.get(FINGERPRINT, _fingerprint()) != _fingerprint()]
 
 
 def _outside_tables(app: Sphinx, doctree: nodes.document) -> None:
-    """A derivation is wider than a cell: TeX refuses it there, and a terminal's text falls apart."""
+    """Reject derivations in table cells: they are too wide, and TeX refuses them."""
     within = (node for cell in doctree.findall(nodes.entry) for node in cell.findall(derivation_node))
-    for node in dict.fromkeys(within):  # once, in a table within a table
-        error = InputError("a derivation does not fit into the cell of a table")
+    for node in dict.fromkeys(within):  # once, even in nested tables
+        error = InputError("a derivation does not fit into a table cell")
         _fail(error, f"{node.source}:{node.line}", app.env)
 
 
 def _stop(_: Sphinx, env: BuildEnvironment) -> None:
-    """Fail before anything is written or kept, so that the next build reads the same pages again."""
+    """Fail before anything is written or cached, so that the next build reads the same pages again."""
     failures = [failure for data in env.metadata.values() for failure in data.get(FAILURES, ())]
     if failures:
         raise DerivationError("\n".join(failures))
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """What Sphinx calls."""
+    """Register the directive, the role and their writers."""
     app.add_directive("symgrad", DerivationDirective)
     app.add_role("symgrad", FormulaRole())
     app.add_node(derivation_node, html=(_derivation_html, None), latex=(_derivation_latex, None))

@@ -253,14 +253,14 @@ WRONG = {
     ".. symgrad:: mse\n   :colour: red": "unknown option 'colour': expected one of notation, steps",
     ".. symgrad:: mse\n   :notation: prose": "unknown notation 'prose': expected one of both, index, matrix",
     ".. symgrad:: mse\n   :notation:": "the option notation needs a value",
-    ".. symgrad:: mse\n   :code: yes": "the option code takes no value, but 'yes' was given",
+    ".. symgrad:: mse\n   :code: yes": "the option code takes no value, got 'yes'",
     ".. symgrad:: mse\n   :steps: 13-5": "steps 13-5: the derivation has lines 1 to 16",
     ".. symgrad:: mse\n   :steps: 5-99": "steps 5-99: the derivation has lines 1 to 16",
     ".. symgrad:: mse\n   :steps: some": "unknown steps 'some'",
     ".. symgrad:: mse\n   :wrt: Q": "Q",
     ".. symgrad:: softmax_mse\n   :reduction: median": "unknown reduction 'median': expected one of mean",
     ".. symgrad:: elastic_net\n   :reduction: sum": "has no parameter 'reduction'",
-    ".. symgrad:: mse\n\n   Some words.": "the directive has no content, but 'Some words.' stands in it",
+    ".. symgrad:: mse\n\n   Some words.": "the directive takes no content, got 'Some words.'",
     ".. symgrad:: nowhere.py:mine": "no such file",
     ".. symgrad:: no.such.module:mine": "cannot be imported",
     ".. symgrad:: losses.py:yours": "has no loss 'yours': expected one of waves, steep",
@@ -290,7 +290,7 @@ def test_every_mistake_stops_the_build_and_is_one_line(tmp_path: Path) -> None:
 def test_a_derivation_in_a_table_is_refused(tmp_path: Path) -> None:
     rst = "Page\n====\n\n.. list-table::\n\n   * - .. symgrad:: mse\n\n     - :symgrad:`mse w`\n"
     write(tmp_path, {"conf.py": CONF, "index.rst": rst})
-    assert errors(run(tmp_path), tmp_path) == ["index.rst:6: ERROR: a derivation does not fit into the cell of a table"]
+    assert errors(run(tmp_path), tmp_path) == ["index.rst:6: ERROR: a derivation does not fit into a table cell"]
 
 
 def test_a_mistake_in_markdown(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def to_source(
         raise InputError(f"unknown target {target!r}: expected one of {', '.join((*TARGETS, 'numba'))}")
     if target == "numpy":
         if sizes:
-            raise InputError("the target numpy takes no sizes: its functions take inputs of any size")
+            raise InputError("sizes (--shape) apply only to the target scalar")
         return module(record, name, closed_form)
     if sizes is None:
         raise InputError("the target scalar needs a size for each axis")
