@@ -266,7 +266,7 @@ WRONG = {
     ".. symgrad:: losses.py:yours": "has no loss 'yours': expected one of waves, steep",
     "A word, :symgrad:`mse`": "'mse': expected a loss and an array (softmax_mse W, or softmax_mse W index)",
     "A word, :symgrad:`mse Q`": "Q",
-    "A word, :symgrad:`mse w matrix`": "'mse w matrix': expected a loss and an array (softmax_mse W, or softmax_mse W index)",
+    "A word, :symgrad:`mse w matrix`": "'mse w matrix': expected a loss and an array (softmax_mse W, or",
     "A word, :symgrad:`mse 3 index`": "'mse 3 index': expected",
     ".. symgrad:: package.losses": "package.losses is a module: write package.losses:NAME",
     "A word, :symgrad:`mse 99`": "there is no line 99: the derivation has lines 1 to 16",
