@@ -161,7 +161,8 @@ def test_check_reports_every_kind_of_evidence(report: dict[str, object], loss: s
     for kind in (
         "proof of every line",
         "brute force at N = 2 x D = 4 x C = 3",
-        "recorded runs",
+        "runs in TensorFlow",
+        "generated code in float32",
         "published: rows sum to zero",
         "published: witness, generated function",
         "published: witness, lambdified entries",

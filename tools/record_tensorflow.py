@@ -4,10 +4,10 @@ TensorFlow is needed only to record, so give it a virtual environment of its own
 
     python3 -m venv tfvenv
     tfvenv/bin/pip install tensorflow-cpu
-    tfvenv/bin/python tools/record_tensorflow.py -o symgrad/data/recorded.json
+    tfvenv/bin/python tools/record_tensorflow.py -o symgrad/data/blog_runs.json
 
 Every case runs one of two programs, `softmax_mse` or `softmax_cross_entropy` below, in float64 and
-records the inputs (x: N x D, w: D x C, b: C, y: N x C), the loss, and its gradients dW and db.
+records the inputs (X: N x D, W: D x C, b: C, Y: N x C), the loss, and its gradients with respect to W and b.
 The inputs come from a seeded generator, but they are recorded too: a reader needs only the file.
 """
 
@@ -32,7 +32,7 @@ DTYPE = "float64"
 LARGE_LOGIT = 500.0
 
 HOW_TO_RECORD = (
-    "In a virtual environment with tensorflow-cpu: python tools/record_tensorflow.py -o symgrad/data/recorded.json"
+    "In a virtual environment with tensorflow-cpu: python tools/record_tensorflow.py -o symgrad/data/blog_runs.json"
 )
 
 INPUT_KINDS = {
@@ -55,7 +55,7 @@ ONLY_CROSS_ENTROPY = {"spread"}
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of one case; `labels` are the zero-based classes if y is one-hot."""
+    """The inputs of one case."""
 
     kind: str
     seed: int
@@ -63,7 +63,6 @@ class Inputs:
     w: np.ndarray
     b: np.ndarray
     y: np.ndarray
-    labels: list[int] | None
 
 
 def softmax_mse(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, y: tf.Tensor) -> Result:
@@ -107,9 +106,9 @@ def make_inputs(kind: str, seed: int, n: int, d: int, c: int) -> Inputs:
         b[1] = b[0] + rng.standard_normal()
 
     if kind == "soft":
-        return Inputs(kind, seed, x, w, b, rng.dirichlet(np.ones(c), size=n), None)
+        return Inputs(kind, seed, x, w, b, rng.dirichlet(np.ones(c), size=n))
     labels = [2, 0] if kind == "blog" else rng.integers(c, size=n).tolist()
-    return Inputs(kind, seed, x, w, b, one_hot(labels, c), labels)
+    return Inputs(kind, seed, x, w, b, one_hot(labels, c))
 
 
 def all_inputs() -> Iterator[Inputs]:
@@ -145,24 +144,14 @@ def record(program: Program, inputs: Inputs) -> dict[str, Any]:
 
     n, d = inputs.x.shape
     c = inputs.b.size
-    case: dict[str, Any] = {
-        "id": f"{program.__name__}-{inputs.kind}-{n}x{d}x{c}-seed{inputs.seed}",
+    return {
         "loss": program.__name__,
-        "kind": inputs.kind,
+        "kind": f"{inputs.kind} {n}x{d}x{c}",
         "seed": inputs.seed,
-        "N": n,
-        "D": d,
-        "C": c,
         "dtype": DTYPE,
-        "x": inputs.x.tolist(),
-        "w": inputs.w.tolist(),
-        "b": inputs.b.tolist(),
-        "y": inputs.y.tolist(),
+        "inputs": {"X": inputs.x.tolist(), "W": inputs.w.tolist(), "b": inputs.b.tolist(), "Y": inputs.y.tolist()},
+        "results": {"tensorflow": {DTYPE: {"loss": float(loss), "W": dw.numpy().tolist(), "b": db.numpy().tolist()}}},
     }
-    if inputs.labels is not None:
-        case["labels"] = inputs.labels
-    case["results"] = {"loss": float(loss), "dW": dw.numpy().tolist(), "db": db.numpy().tolist()}
-    return case
 
 
 def header() -> dict[str, Any]:

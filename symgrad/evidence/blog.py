@@ -5,10 +5,8 @@ The parts that decide stand in ``symgrad.check``; here they are given derivation
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from symgrad.codegen import to_numpy
 from symgrad.evidence.input_search import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.evidence.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.evidence.report import Item, Row, Section, proof_items
+from symgrad.evidence.runs import BLOG, run_items
 from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices, replaced
@@ -35,7 +34,7 @@ STARTS = 4  # of the search for each formula: four in five of its starts lead to
 def section(name: str, published: Published | None) -> Section:
     """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are."""
     derivation = derived(LOSSES[name], LOSSES[name].wrt)
-    items = [*_proof(derivation), *_recorded(derivation)]
+    items = [*_proof(derivation), *run_items(LOSSES[name], BLOG)]
     if published is None:
         return Section(name, tuple(items))
     rows = tuple(
@@ -55,16 +54,6 @@ def _proof(derivation: Derivation) -> list[Item]:
         found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
     items.append(Item(f"brute force at {shape}", end.ok, found))
     return items
-
-
-def _recorded(derivation: Derivation) -> list[Item]:
-    function = derivation.to_numpy()
-    found = [compare(function, case) for case in recorded_cases() if case["loss"] == derivation.program.name]
-    worst = max(found, key=lambda c: c.error)
-    words = (
-        f"{len(found)} runs in TensorFlow, largest relative error {worst.error:.1e} ({worst.id}), allowed {BOUND:.0e}"
-    )
-    return [Item("recorded runs", bool(found) and all(c.ok for c in found), words)]
 
 
 def _published(derivation: Derivation, published: Published, size: float | None) -> list[Item]:
@@ -155,36 +144,3 @@ def _with_adjoint(derivation: Derivation, index: Expr) -> Callable[..., tuple[np
     record = derivation.record
     adjoints: Mapping[str, Any] = record.adjoints | {"Z": replace(record.adjoints["Z"], index=index)}
     return _gradients(to_numpy(replace(record, adjoints=dict(adjoints))))
-
-
-BOUND = 1e-12  # max-norm relative error in float64
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One recorded run: the largest error of loss, dW and db, each relative to its own largest entry."""
-
-    id: str
-    error: float
-
-    @property
-    def ok(self) -> bool:
-        return self.error <= BOUND
-
-
-def recorded_cases() -> list[dict[str, Any]]:
-    """The recorded runs of the package."""
-    text = (files("symgrad") / "data" / "recorded.json").read_text(encoding="utf-8")
-    cases: list[dict[str, Any]] = json.loads(text)["cases"]
-    return cases
-
-
-def compare(function: Callable[..., Any], case: Mapping[str, Any]) -> Comparison:
-    """``function`` (X, W, b, Y -> loss and gradients) at the inputs of one recorded run."""
-    loss, gradients = function(*(np.array(case[name], dtype=np.float64) for name in ("x", "w", "b", "y")))
-    found = {"loss": loss, "dW": gradients.W, "db": gradients.b}
-    errors = []
-    for name, value in found.items():
-        expected = np.asarray(case["results"][name])
-        errors.append(float(np.max(np.abs(value - expected)) / np.max(np.abs(expected))))
-    return Comparison(case["id"], max(errors) if not any(np.isnan(errors)) else float("inf"))

@@ -21,6 +21,8 @@ from symgrad.evidence.report import Item
 from symgrad.evidence.values import Arrays, computed
 from symgrad.losses import LOSSES
 
+CATALOGUE, BLOG = "runs.json", "blog_runs.json"
+"""The files of the catalogue's runs, with inputs in float32, and of the blog's two losses, with inputs in float64."""
 TIMES = 4
 DRAWS = 8  # of the signs with which the inputs move
 ROUNDING = {"float32": 2.0**-23, "float64": 2.0**-52}
@@ -69,22 +71,22 @@ class Run:
 
 
 @cache
-def recorded() -> Mapping[str, Any]:
-    """The recorded runs of the package: a header, and the cases."""
-    text = (files("symgrad") / "data" / "runs.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+def recorded(file: str = CATALOGUE) -> Mapping[str, Any]:
+    """Read a data file of the package: a header, and the cases."""
+    text = (files("symgrad") / "data" / file).read_text(encoding="utf-8")
+    contents: dict[str, Any] = json.loads(text)
+    return contents
 
 
-def cases_of(name: str) -> list[Mapping[str, Any]]:
+def cases_of(name: str, file: str = CATALOGUE) -> list[Mapping[str, Any]]:
     """The recorded cases of a loss, each with the results of one or both frameworks."""
-    return [case for case in recorded()["cases"] if case["loss"] == name]
+    return [case for case in recorded(file)["cases"] if case["loss"] == name]
 
 
-def run_items(loss: Loss) -> list[Item]:
-    """For each framework, and for the generated code in float32, whether the results are those of the generated code in
-    float64."""
-    runs = [run for case in cases_of(loss.name) for run in compared(loss, case)]
+def run_items(loss: Loss, file: str = CATALOGUE) -> list[Item]:
+    """Compare each framework's results, and those of the generated code in float32, with the results of the generated
+    code in float64."""
+    runs = [run for case in cases_of(loss.name, file) for run in compared(loss, case)]
     frameworks = sorted({run.framework for run in runs}, key=[*NAMES, ""].index)
     return [_item(loss, framework, [r for r in runs if r.framework == framework]) for framework in frameworks]
 
@@ -103,12 +105,12 @@ def _item(loss: Loss, framework: str, runs: Sequence[Run]) -> Item:
 
 def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurate] = INACCURATE) -> list[Run]:
     """The runs of one case beside what the generated code returns for its inputs in float64."""
-    single = {name: np.array(value, dtype=np.float32) for name, value in case["inputs"].items()}
-    double = {name: value.astype(np.float64) for name, value in single.items()}
+    written = {name: np.array(value, dtype=case.get("dtype", "float32")) for name, value in case["inputs"].items()}
+    double = {name: value.astype(np.float64) for name, value in written.items()}
     proved = _results(loss, double)
     allowed = {dtype: _allowed(loss, double, proved, rounding) for dtype, rounding in ROUNDING.items()}
     results = {(f, d): found for f, by_dtype in case["results"].items() for d, found in by_dtype.items()}
-    results["", "float32"] = _results(loss, single)
+    results["", "float32"] = _results(loss, {name: value.astype(np.float32) for name, value in written.items()})
     name = f"{case['kind']}, seed {case['seed']}"
     runs = []
     for (framework, dtype), found in results.items():

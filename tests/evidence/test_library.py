@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from symgrad import LOSSES, Derivation, derive
+from symgrad.evidence.blog import PUBLISHED
 from symgrad.evidence.checks import check_formula, check_loss
 from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
 from symgrad.evidence.numbers import check_numbers, compared
 from symgrad.evidence.report import joint_proof
-from symgrad.evidence.runs import INACCURATE, cases_of, losses_with_runs, recorded, run_items
+from symgrad.evidence.runs import BLOG, CATALOGUE, INACCURATE, cases_of, losses_with_runs, recorded, run_items
 from symgrad.evidence.runs import compared as compared_runs
 from symgrad.evidence.values import computed, derived, evaluated, given
 from symgrad.frameworks import conventions
@@ -28,7 +29,8 @@ pytestmark = pytest.mark.slow
 ITEMS = [(source.name, item) for source in sources() for item in source.items]
 NUMBERS = [pytest.param(item, id=f"{name}: {item.what}") for name, item in ITEMS if isinstance(item, Numbers)]
 FORMULAS = [pytest.param(item, id=f"{name}: {item.what}") for name, item in ITEMS if isinstance(item, Formula)]
-CASES = [(loss, case) for loss in losses_with_runs() for case in cases_of(loss.name)]
+RUNS = [*((loss, CATALOGUE) for loss in losses_with_runs()), *((LOSSES[name], BLOG) for name in PUBLISHED)]
+CASES = [(loss, case) for loss, file in RUNS for case in cases_of(loss.name, file)]
 
 
 def changed(nested: Any, change: Callable[[str], str]) -> Any:
@@ -188,9 +190,9 @@ def test_a_shape_that_does_not_fit_is_an_error() -> None:
 # Recorded runs
 
 
-@pytest.mark.parametrize("loss", losses_with_runs(), ids=lambda loss: loss.name)
-def test_recorded_runs_are_what_is_derived(loss: Any) -> None:
-    for item in run_items(loss):
+@pytest.mark.parametrize(("loss", "file"), RUNS, ids=[f"{loss.name} {file}" for loss, file in RUNS])
+def test_recorded_runs_are_what_is_derived(loss: Any, file: str) -> None:
+    for item in run_items(loss, file):
         assert item.ok, item.found
 
 

@@ -94,6 +94,17 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
         assert {module.split(".")[1] for module in imports(path)} <= common, path.name
 
 
+def test_only_the_faces_import_the_products() -> None:
+    """But for one: ``symgrad check`` explains each wrong printed formula by the diagnosis that users get."""
+    faces = {"api", "results", "cli", "sphinx_ext", "loss_lookup", "files", "__init__", "__main__"}
+    for path in modules():
+        own = part_of(path)
+        for module in imports(path):
+            product = module.split(".")[1]
+            if product in ("diagnosis", "evidence", "example", "frameworks") and product != own:
+                assert own in faces or (own, product) == ("evidence", "diagnosis"), f"{path.name} imports {module}"
+
+
 def test_the_documentation_lists_the_layers() -> None:
     page = (ROOT.parent / "docs" / "how-it-works.md").read_text(encoding="utf-8")
     house = page[page.index("## The house") :]
