@@ -1,4 +1,4 @@
-"""The page on a campaign over numbered programs: figures, findings, marks, refusals, and what it was run with."""
+"""The report on a campaign over numbered programs: figures, findings, marks, refusals, versions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def report(
     reason: Callable[[str], str],
     packages: Sequence[str],
 ) -> str:
-    """The page on what came of each number, in Markdown.
+    """The report on the results of all programs, in Markdown.
 
-    ``figures`` are the rows of the first table that are the trial's own, ``kinds`` what it may find, ``packages`` what
-    it uses; ``reason`` says why a program was refused, without what is its own.
+    ``figures`` are the trial's own rows of the first table, ``kinds`` its kinds of findings, ``packages`` the packages
+    whose versions are printed; ``reason`` reduces the message of a refusal to its general reason.
     """
     every = list(entries.values())
     derived = [entry for entry in every if not entry["refused"]]
@@ -44,8 +44,8 @@ def report(
     ]
     return "\n\n".join(
         [
-            f"Written by `python -m trials {name} --seed {seed}`, of the programs {ranges(sorted(entries))}; "
-            "`--only NUMBER` shows one.",
+            f"Written by `python -m trials {name} --seed {seed}`, for the programs {ranges(sorted(entries))}; "
+            "`--only NUMBER` shows one program.",
             table(("", ""), head),
             "## Findings",
             _findings(every, (*kinds, CRASH, TOO_LONG)),
@@ -60,7 +60,7 @@ def report(
 
 
 def print_outcome(text: str, outcome: Outcome) -> int:
-    """Print what came of one program, ``text`` being its derivation; 1 where there are findings."""
+    """Print the outcome of one program with derivation ``text``; return 1 if there are findings."""
     print(f"refused: {outcome.refused}" if outcome.refused else text)
     for kind, what in outcome.findings:
         print(f"{kind}: {what}")
@@ -69,12 +69,12 @@ def print_outcome(text: str, outcome: Outcome) -> int:
 
 
 def _findings(entries: Sequence[Entry], kinds: Sequence[str]) -> str:
-    """The findings by kind: those that stand, and those that were mended."""
+    """The number of programs with each kind of finding: open, and fixed."""
     stand = Counter(kind for e in entries for kind in {kind for kind, _ in e["findings"]})
     mended = Counter(kind for e in entries if not e["findings"] for kind in e["mended"])
     words = {TOO_LONG: f"{TOO_LONG} (more than {SECONDS} s)"}
     rows = [(words.get(kind, kind), stand[kind], mended[kind]) for kind in kinds]
-    return table(("kind", "programs that have it", "programs that had it, mended"), rows)
+    return table(("kind", "open", "fixed"), rows)
 
 
 def _refusals(entries: Sequence[Entry], reason: Callable[[str], str]) -> str:

@@ -128,14 +128,13 @@ def _page(
     passed = "\n".join(f"- {finding}" for finding in findings)
     return f"""{table(head, [*rows, total])}
 
-Findings, marks that say more than is true of the line, or refuse what is true: {len(findings)}.
+Findings (a mark claims more than is true, or a true line is refuted): {len(findings)}.
 
 {passed}
 
-Controls, right lines written in another way: {control.true}, refuted {control.refuted_though_true}. Derivations of
-right lines whose closed form, or condition, is none that a line of them states: {checked}, all
-noticed unless named above.
+Controls (true lines, rewritten): {control.true}, of which {control.refuted_though_true} were refuted. Derivations with
+a closed form or condition that no line of them states: {checked}, all rejected unless named above.
 
-Lines of {records_read} records, seed {seed}, in {seconds:.0f} s. {versions}.
+The lines come from {records_read} records, with seed {seed}, in {seconds:.0f} s. {versions}.
 `python -m trials corrupted` writes this page.
 """

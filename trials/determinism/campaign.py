@@ -96,8 +96,8 @@ def main(arguments: list[str]) -> int:
 
 def _page(seeds: int, names: Sequence[str], found: Sequence[Difference]) -> str:
     head = (
-        f"{len(names)} derivations, each made under `PYTHONHASHSEED` 0 to {seeds - 1}, in the reverse order, and\n"
-        "several at once in threads. Compared were the text with its line numbers, marks and code, LaTeX, Markdown,\n"
+        f"{len(names)} derivations were made with `PYTHONHASHSEED` 0 to {seeds - 1}, in reverse order, and several at\n"
+        "once in threads. The trial compares the text with its line numbers, marks and code, the LaTeX, Markdown and\n"
         "HTML, and the generated module.\n\n"
     )
     if not found:

@@ -18,7 +18,7 @@ from trials.diagnosis.corpus import ISSUE, KINDS, Source, Wrong
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.wrong import WRONG
 
-RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "taken for right"
+RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "called right"
 """What became of a wrong gradient: the first explanation is of a kind that names the mistake; a note says at which
 inputs a gradient that is right otherwise is not finite, or for which labels alone it is right; a later explanation
 names it, or none of them does; there is no explanation; it was not even found to be wrong."""
@@ -115,11 +115,11 @@ def _page(
     return "\n\n".join(
         (
             _counted("wrong gradients written from threads and bug reports", threads),
-            _counted("more for mistakes of which no thread was found", asked),
+            _counted("further wrong gradients, for which we found no thread", asked),
             _counted_right(said),
-            f"The wrong ones took {seconds[0]:.0f} s, the right ones {seconds[1]:.0f} s.",
+            f"The wrong gradients took {seconds[0]:.0f} s, the right gradients {seconds[1]:.0f} s.",
             _table(threads),
-            "No thread was found of these:",
+            "For these mistakes we found no thread:",
             _table(asked),
             "The kinds: " + "; ".join(f"*{kind}*, {words}" for kind, words in KINDS.items()) + ".",
         )
@@ -130,8 +130,8 @@ def _counted_right(said: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
     naive = [diagnosis for right, diagnosis in said if right.naive]
     return (
         f"Of {len(said)} right gradients, {sum(right.single for right, _ in said)} of which compute in float32,"
-        f" {sum(not one.ok for _, one in said)} are accused. {len(naive)} have a step that overflows at large inputs,"
-        f" or divides by what is 0 there, of which {sum(bool(noted(one)) for one in naive)} have a note that says so."
+        f" {sum(not one.ok for _, one in said)} are called wrong. {len(naive)} overflow or divide by 0 at large inputs;"
+        f" for {sum(bool(noted(one)) for one in naive)} of these, a note says so."
     )
 
 
@@ -139,12 +139,12 @@ def _counted(what: str, found: Sequence[Judged]) -> str:
     counts = Counter(one.outcome for one in found)
     losses = len({one.case.loss for one in found})
     said = (
-        (RIGHT, "named rightly"),
-        (NOTED, "found right, with a note of the inputs at which they are not"),
-        (LATER, "named rightly, but after another explanation"),
-        (OTHER, "named wrongly"),
+        (RIGHT, "named correctly"),
+        (NOTED, "called right, with a note on the inputs at which they are wrong"),
+        (LATER, "named correctly, but after another explanation"),
+        (OTHER, "named incorrectly"),
         (NONE, "without an explanation"),
-        (UNSEEN, "taken for right"),
+        (UNSEEN, "called right"),
     )
     return (
         f"Of {len(found)} {what}, for {losses} losses: "

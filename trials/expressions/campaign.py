@@ -43,9 +43,9 @@ def _page(seed: int, entries: dict[int, Entry]) -> str:
     figures = [
         ("programs with every line proved", f"{sum(e['proved'] for e in every):,}"),
         ("points at which the loss was compared", f"{sum(e['points'] for e in every):,}"),
-        ("of these at which every line was evaluated by itself", f"{sum(e['with_lines'] for e in every):,}"),
-        ("slopes that were compared", f"{sum(e['slopes'] for e in every):,}"),
-        ("programs without a point: too near a kink, or too large", f"{sum(not e['points'] for e in every):,}"),
-        ("points at a root of 0 with a gradient that is not finite", f"{sum(e['at_root'] for e in every):,}"),
+        ("of these, with every line evaluated independently", f"{sum(e['with_lines'] for e in every):,}"),
+        ("slopes compared", f"{sum(e['slopes'] for e in every):,}"),
+        ("programs without a usable point (near a kink, or overflow)", f"{sum(not e['points'] for e in every):,}"),
+        ("points at a root of 0 with a non-finite gradient", f"{sum(e['at_root'] for e in every):,}"),
     ]
     return report("expressions", seed, entries, figures, KINDS, reason, ("sympy", "numpy", "scipy"))

@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> int:
     rows = [[f.loss, f.point, f.words] for f in wrong]
     text = [
         f"{len(chosen)} losses ({len(chosen.keys() & FURTHER.keys())} besides the catalogue) at {len(POINTS)} kinds of "
-        f"points: {compared} at which the loss, its gradient and the function itself are finite.",
+        f"points: at {compared} points, the loss, its gradient and the user's function are finite.",
         f"Findings: {len(wrong)}.",
         table(["loss", "point", "what is wrong"], rows) if rows else "",
         f"{time.process_time() - start:.0f} s of a processor. Python {platform.python_version()}, NumPy "

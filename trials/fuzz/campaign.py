@@ -48,10 +48,10 @@ def _page(seed: int, entries: dict[int, Entry]) -> str:
     every = entries.values()
     figures = [
         ("points at which a gradient was compared", f"{sum(e['points'] for e in every):,}"),
-        ("of these at a tie of a kink", f"{sum(e['ties'] for e in every):,}"),
-        ("programs held against jax", f"{sum(e['by_jax'] for e in every):,}"),
+        ("of these, at a tie", f"{sum(e['ties'] for e in every):,}"),
+        ("programs compared with jax", f"{sum(e['by_jax'] for e in every):,}"),
         (
-            "lines that are rightly marked wrong: they divide by 0 somewhere where the program has a value",
+            "lines correctly marked wrong (they divide by 0 where the program has a value)",
             f"{sum(e['undefined'] for e in every):,}",
         ),
     ]

@@ -17,10 +17,10 @@ from trials.mutation.mutants import Mutant
 
 KINDS = {
     "equal": "the mutant computes the same",
-    "slower": "the same answer, at another speed or with another use of memory",
-    "limit": "a bound on size or effort, whose exact value is a choice",
-    "words": "the wording of a text",
-    "stricter": "the mutant proves or simplifies less, and nothing wrong",
+    "slower": "the result is the same, at another speed or with other memory use",
+    "limit": "it changes a limit on size or effort, whose exact value is arbitrary",
+    "words": "it changes the wording of a text",
+    "stricter": "the mutant proves or simplifies less, but nothing wrong",
 }
 """Why a survivor is harmless, by the names of ``harmless.toml``."""
 
@@ -70,7 +70,7 @@ def pages(
     ]
     survivors = [
         "# Mutants that survive",
-        "Those of the mutants of [the evidence](../evidence.md) that were run and that no test noticed.",
+        "These mutants of [the evidence](../evidence.md) were run, and no test failed.",
         _explained(explained),
         "## Survivors without a reason",
         _listed(unexplained) or "None.",
@@ -95,19 +95,17 @@ def _summary(
     interval = f" (95 % interval: {_interval(noticed, total)})" if drawn else ""
     seconds = sum(result.seconds for _, result in results)
     return f"""\
-The functions and constants of the engine, the checker and the generator of code are changed by the
-operators of mutmut
-{version("mutmut")}, one change at a time. {which} were run, each in its function as it stands now. Each met tests that
-reach its statement until one failed, all that were chosen had passed or {LARGER_BUDGET:g} seconds were used up:
-{seconds / 60:.0f} minutes of one processor in all.
+mutmut {version("mutmut")} makes one change at a time to the functions and constants of the engine, the checker and the
+code generator. {which} were run, each in the current version of its function. A mutant was tested until a test failed,
+all chosen tests that reach its statement had passed, or {LARGER_BUDGET:g} seconds were used: {seconds / 60:.0f} minutes
+of one processor in total.
 
-**{100 * score:.1f} % were noticed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} ran far beyond its
-time. {count[SURVIVED]} passed the tests that were run, and {count[UNREACHED]} no test reaches. Of these
-{explained + unexplained}, {explained} are harmless for [a reason that is given](trials/survivors.md), {unexplained}
-have none.
+**{100 * score:.1f} % were killed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} exceeded the time
+limit. {count[SURVIVED]} passed the tests, and no test reaches {count[UNREACHED]}. Of these {explained + unexplained},
+{explained} are harmless for [a documented reason](trials/survivors.md), and {unexplained} have no such reason.
 
-Not mutated are types, decorators, imports, texts of errors, fields that a class declares, and the arguments of
-`len` and `isinstance`."""
+Types, decorators, imports, texts of errors, declared fields of classes, and the arguments of `len` and `isinstance` are
+not mutated."""
 
 
 def _interval(noticed: int, total: int) -> str:
@@ -132,7 +130,7 @@ def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
     if without:
         rows = [row for row in rows if row[2]]
         rows.append((f"{len(without)} other modules", *_added(without)))
-    head = ("module", "mutants", "run", "noticed", "harmless, with a reason", "neither", "not run")
+    head = ("module", "mutants", "run", "killed", "harmless, with a reason", "neither", "not run")
     return page.table(head, [*rows, ("all", *_added(rows))])
 
 
@@ -145,8 +143,8 @@ def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
     """The reasons, each with the functions that it is about: the lines themselves stand in ``harmless.toml``."""
     parts = [
         "## Survivors that are harmless",
-        "For each reason the functions in which it holds, and of how many mutants; their lines are in"
-        " `trials/mutation/harmless.toml`.",
+        "Each reason is listed with its functions and the number of mutants. `trials/mutation/harmless.toml` has the"
+        " mutated lines.",
     ]
     for kind, meaning in KINDS.items():
         functions: dict[str, Counter[str]] = {}
