@@ -91,6 +91,9 @@ ZEROS: dict[str, tuple[Expr, Expr]] = {
     "a number alone": (2 * log(y), 2 * log(y)),
     "a logarithm of a number": (x * log(2), x * log(2)),
     "two logarithms": (x * log(y) * log(v), x * log(y) * log(v)),
+    "a bracket as a weight": ((1 + x) * log(y), weighted(1 + x, log(y))),
+    "a bracket beside a sum with a logarithm": ((1 + x) * (v + log(y)), (1 + x) * (v + log(y))),
+    "an entry beside a sum with a logarithm": (x * (v + log(y)), weighted(x, v + log(y))),
     "a sum as a weight": (Sum(v, n) * log(a), Sum(v, n) * log(a)),
     "terms of a sum": (Sum(x * log(y) + v, n), Sum(weighted(x, log(y)), n) + Sum(v, n)),
     "terms without logarithms": (Sum(x + v, n), Sum(x + v, n)),
@@ -173,6 +176,23 @@ STABLE: dict[str, tuple[Expr, Expr]] = {
     "a root of 1 less": (sqrt(1 - 1 / (1 + e)), sqrt(sigmoid(x))),
     "a square of 1 less": ((1 - 1 / (1 + e)) ** 2, (1 - sigmoid(-x)) ** 2),
     "beside a sum": (e * Sum(1 / (e + exp(Array("x", (N,))[m])), m), Sum(sigmoid(x - Array("x", (N,))[m]), m)),
+    "an exponential of an exponential": (v * e * exp(-e), v * exp(x - e)),
+    "several of them": (y * v * e * exp(v) * exp(-e), y * v * exp(x + v - e)),
+    "exponentials side by side": (v * e * exp(y), v * e * exp(y)),
+    "an exponential of an exponential alone": (v * exp(-e), v * exp(-e)),
+    "beside a weighted logarithm": (
+        y * e * weighted(v / (e + exp(y)), log(u)),
+        y * weighted(v * sigmoid(x - y), log(u)),
+    ),
+    "beside a bracket that divides": (
+        y * e * (u + v / (e + exp(y))),
+        y * e * u + y * v * sigmoid(x - y),
+    ),
+    "beside a bracket that divides by others": (e * (u + 1 / v + exp(y)), e * (u + 1 / v + exp(y))),
+    "sums above and below": (
+        (e + exp(y)) * e / (e + exp(v)),
+        exp(x + logaddexp(x, y) - logaddexp(v, x)),
+    ),
     "beside a plain sum": (e * Sum(Array("x", (N,))[m], m), e * Sum(Array("x", (N,))[m], m)),
 }
 
@@ -195,6 +215,12 @@ def test_quotients_of_exponentials_do_not_overflow(name: str) -> None:
         (e + y, []),
         (e, []),
         (e * exp(y), []),
+        (p * e + exp(y), [x + log(p), y]),
+        (p**2 * e + exp(y), [x + 2 * log(p), y]),
+        (w * e + exp(y), []),
+        (N.size * e + exp(y), []),
+        (exp(p) * e * w + exp(y), []),
+        (p + exp(y), []),
     ],
 )
 def test_exponents_of_sums(expr: Expr, exponents: list[Expr]) -> None:
