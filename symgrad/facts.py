@@ -1,28 +1,42 @@
-"""Facts about a program that its equations tell and no name of an array does: which arrays are probabilities that it
-makes of logits, by a softmax or a logistic function, and which inputs may be given as labels."""
+"""Facts about a program that follow from its equations and assumptions: probabilities, labels, domains, the reduction.
+
+Several consumers ask for them, so they belong to none.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp
+from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, fraction
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.equations import Definition
+from symgrad.equations import Definition, Domain
 from symgrad.errors import InputError
-from symgrad.notation import Array, axis_name, bound_indices, free_indices, indices_of, name_of, renamed, sum_over
+from symgrad.notation import (
+    Array,
+    array_names,
+    axis_name,
+    bound_indices,
+    free_indices,
+    indices_of,
+    name_of,
+    renamed,
+    sum_over,
+)
 from symgrad.program import Program
 from symgrad.steps import Record
+
+# --- probabilities ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Probabilities:
-    """The array ``name`` is ``exp(exponent)`` over its sum along ``over``, one of the array's indices; or, where
-    ``over`` is None, ``1 / (1 + exp(-exponent))``."""
+    """The array ``name`` is the softmax of ``exponent`` along the index ``over``, or for ``over=None`` its sigmoid."""
 
     name: str
     exponent: Expr
@@ -30,36 +44,36 @@ class Probabilities:
 
 
 def probabilities(program: Program) -> tuple[Probabilities, ...]:
-    """The softmax and logistic functions among the definitions, in the order of evaluation."""
-    found = (_softmax(definition, program) or _logistic(definition) for definition in program.ordered)
-    return tuple(p for p in found if p is not None)
+    """The softmax and sigmoid functions among the definitions, in the order of evaluation."""
+    matches = (_softmax(definition, program) or _sigmoid(definition) for definition in program.ordered)
+    return tuple(match for match in matches if match is not None)
 
 
 def _softmax(definition: Definition, program: Program) -> Probabilities | None:
     factors = Mul.make_args(definition.rhs)
     exponentials = [f for f in factors if isinstance(f, exp)]
-    below = [f.base for f in factors if isinstance(f, Pow) and f.exp == -1]
-    if len(factors) != 2 or not exponentials or not below:
+    divisors = [f.base for f in factors if isinstance(f, Pow) and f.exp == -1]
+    if len(factors) != 2 or not exponentials or not divisors:
         return None
-    total = _defined(below[0], program)
+    total = _defined(divisors[0], program)
     if not isinstance(total, Sum) or len(bound_indices(total)) != 1:
         return None
     (summed,) = bound_indices(total)
     for index in definition.indices:
         if axis_name(index) == axis_name(summed) and index not in free_indices(total):
-            alike = sum_over(renamed(exponentials[0], {index: summed}), [summed])
-            if canonical(alike) == canonical(total):
+            normaliser = sum_over(renamed(exponentials[0], {index: summed}), [summed])
+            if canonical(normaliser) == canonical(total):
                 return Probabilities(definition.name, exponentials[0].args[0], index)
     return None
 
 
 def _defined(expr: Expr, program: Program) -> Expr:
-    """What defines an entry of an array; any other expression as it is."""
+    """The definition of an entry; any other expression unchanged."""
     definition = program.definitions.get(name_of(expr)) if isinstance(expr, (Indexed, Symbol)) else None
     return definition.at(indices_of(expr)) if definition else expr
 
 
-def _logistic(definition: Definition) -> Probabilities | None:
+def _sigmoid(definition: Definition) -> Probabilities | None:
     rhs = definition.rhs
     if not (isinstance(rhs, Pow) and rhs.exp == -1 and isinstance(rhs.base, Add) and len(rhs.base.args) == 2):
         return None
@@ -69,12 +83,14 @@ def _logistic(definition: Definition) -> Probabilities | None:
     return Probabilities(definition.name, -exponential.args[0], None)
 
 
-def takes_labels(record: Record, array: Array) -> bool:
-    """Whether an input of two different axes may be given as one integer label per row.
+# --- labels -------------------------------------------------------------------------------------------------------
 
-    It may if the program assumes that its rows sum to one; or if the program has probabilities over the same axes
-    (quotients of exponentials), the output depends on it, no gradient with respect to it is asked for, and no sum
-    multiplies it by another input, as a matrix of features or of weights would be.
+
+def takes_labels(record: Record, array: Array) -> bool:
+    """Whether an input with two different axes may be given as one integer label per row.
+
+    It may if the program assumes that its rows sum to one.  It also may if the program has probabilities over the same
+    axes, the output depends on the input, its gradient is not asked for, and it is a target (see ``is_target``).
     """
     if len(array.axes) != 2 or array.axes[0] == array.axes[1]:
         return False
@@ -82,10 +98,10 @@ def takes_labels(record: Record, array: Array) -> bool:
     if any(s.function.base.name == array.name and bound_indices(s) == s.function.indices[1:] for s in ones):
         return True
     shape = [axis.name for axis in array.axes]
-    alike = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
+    same_shape = [d for d in record.program.ordered if [axis_name(i) for i in d.indices] == shape]
     if array.name in record.wrt or array.name not in record.program.ancestors[record.program.output]:
         return False
-    return any(isinstance(f, exp) for d in alike for f in Mul.make_args(d.rhs)) and is_target(record, array)
+    return any(isinstance(f, exp) for d in same_shape for f in Mul.make_args(d.rhs)) and is_target(record, array)
 
 
 def labelled(record: Record) -> list[str]:
@@ -94,25 +110,72 @@ def labelled(record: Record) -> list[str]:
 
 
 def is_target(record: Record, array: Array) -> bool:
-    """Whether no sum multiplies an input by another, as a matrix of features or of weights would be."""
+    """Whether no sum contracts an input with another input, as it would a matrix of features or weights."""
     others = {a.name for a in record.program.inputs if a.axes} - {array.name}
     sums = [total for d in record.program.ordered for total in d.rhs.atoms(Sum)]
-    return not any(_meets_others(total, array, others) for total in sums)
+    return not any(_is_contracted(total, array, others) for total in sums)
 
 
-def _meets_others(total: Sum, array: Array, others: set[str]) -> bool:
+def _is_contracted(total: Sum, array: Array, others: set[str]) -> bool:
     bound = set(bound_indices(total))
     entries = [f for f in Mul.make_args(total.function) if isinstance(f, Indexed)]
     is_summed = any(set(e.indices) & bound for e in entries if e.base.name == array.name)
     return is_summed and any(e.base.name in others for e in entries)
 
 
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+def domains(program: Program) -> dict[str, Domain]:
+    """The declared domain of each input that has one."""
+    declared = ((a, a.domain) for a in program.assumptions)
+    return {name: domain for a, domain in declared if domain for name in array_names(a.lhs)}
+
+
+def nonnegative_inputs(program: Program) -> set[str]:
+    """The inputs declared one-hot, or in a domain from 0 upwards: they weigh or mask what they multiply."""
+    one_hot = {name for a in program.assumptions if a.is_one_hot for name in array_names(a.lhs)}
+    return one_hot | {name for name, domain in domains(program).items() if domain.low == 0}
+
+
+def inputs_at_most_one(program: Program) -> set[str]:
+    """The inputs declared one-hot, or in a domain up to 1."""
+    one_hot = {name for a in program.assumptions if a.is_one_hot for name in array_names(a.lhs)}
+    return one_hot | {name for name, domain in domains(program).items() if domain.high <= 1}
+
+
+# --- reduction ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The output is a single sum, times ``above``, divided by ``below``.
+
+    ``axes`` counts the indices that the sum binds over each axis.
+    """
+
+    axes: Counter[str]
+    above: Expr
+    below: Expr
+
+
+def reduction_of(program: Program) -> Reduction | None:
+    """The sum that the output is; None where its equation is not a single sum."""
+    rhs = program.definitions[program.output].rhs
+    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
+    if len(sums) != 1:
+        return None
+    return Reduction(Counter(axis_name(i) for i in bound_indices(sums[0])), *fraction(rhs / sums[0]))
+
+
+# --- sizes --------------------------------------------------------------------------------------------------------
+
 MOST_ENTRIES = 10_000
-"""The limit of entries of all arrays together where a derivation or code is written out entry by entry."""
+"""The limit on the entries of all arrays together, where a derivation or code is written entry by entry."""
 
 
 def check_sizes(program: Program, sizes: Mapping[str, int]) -> None:
-    """Raise ``InputError`` unless every axis has a size of at least 1 and at most ``MOST_ENTRIES`` entries result."""
+    """Raise ``InputError`` unless each axis has a size of at least 1 and at most ``MOST_ENTRIES`` entries result."""
     known = [axis.name for axis in program.axes]
     for name in (*sizes, *known):
         if name not in known:

@@ -20,8 +20,8 @@ from symgrad.codegen.source_text import (
     used,
     written,
 )
-from symgrad.facts import labelled
-from symgrad.notation import Array, array_names
+from symgrad.facts import domains, labelled
+from symgrad.notation import Array
 from symgrad.steps import Record
 
 
@@ -105,14 +105,12 @@ class Inputs:
         """Lines that raise where one has an entry outside of its domain, or one that is not positive."""
         positive = [self.names[a.name] for a in self.program.inputs if a.positive]
         lines = [Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
-        for a in self.program.assumptions:
-            if domain := a.domain:
-                (name,) = array_names(a.lhs)
-                own = self.names[name]
-                high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
-                code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
-                test = Source(code, needs=frozenset(["_within", *needs]))
-                lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
+        for name, domain in domains(self.program).items():
+            own = self.names[name]
+            high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
+            code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
+            test = Source(code, needs=frozenset(["_within", *needs]))
+            lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
         return lines
 
     def function(self, name: str, lines: Sequence[Source], at: str = "", notes: Sequence[str] = ()) -> Source:

@@ -3,14 +3,13 @@ logits and what probabilities, along which axis, and the calls that compute the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sympy import Indexed, Mul, Sum, Symbol, fraction
+from sympy import Indexed, Mul, Symbol
 
-from symgrad.facts import Probabilities, probabilities
+from symgrad.facts import Probabilities, probabilities, reduction_of
 from symgrad.frameworks.calls import Call, calls
-from symgrad.notation import array_names, axis_name, bound_indices, replaced
+from symgrad.notation import array_names, axis_name, replaced
 from symgrad.program import Program
 from symgrad.render.blocks import Fact
 from symgrad.render.phrases import listed
@@ -31,12 +30,9 @@ def conventions(program: Program) -> tuple[Fact, ...]:
 
 def _reduction(program: Program) -> Fact | None:
     """What the output sums over and divides by; None where its equation is no single sum."""
-    rhs = program.definitions[program.output].rhs
-    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
-    if len(sums) != 1:
+    if (single_sum := reduction_of(program)) is None:
         return None
-    over = Counter(axis_name(i) for i in bound_indices(sums[0]))
-    above, below = fraction(rhs / sums[0])
+    over, above, below = single_sum.axes, single_sum.above, single_sum.below
     above = -above if above.could_extract_minus_sign() else above
     summed = [name for name in program.axis if name in over]
     divided = [name for name in program.axis if program.axis[name].size in below.free_symbols]

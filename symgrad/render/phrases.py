@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from sympy import Integer, Mul, Sum, Symbol, fraction
+from sympy import Integer, Symbol
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array, axis_name, bound_indices
+from symgrad.facts import reduction_of
+from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
 from symgrad.render.letters import AxisRow
@@ -165,12 +165,9 @@ def reduction(program: Program) -> Iterator[Paragraph]:
 
 def reduction_words(program: Program) -> str:
     """What the output sums over and divides by, in words; empty where its equation is no single sum."""
-    rhs = program.definitions[program.output].rhs
-    sums = [f for f in Mul.make_args(rhs) if isinstance(f, Sum)]
-    if len(sums) != 1:
+    if (single_sum := reduction_of(program)) is None:
         return ""
-    over = Counter(axis_name(i) for i in bound_indices(sums[0]))
-    _, below = fraction(rhs / sums[0])
+    over, below = single_sum.axes, single_sum.below
     counted = (
         (f"the {axis.meaning}" if axis.meaning else axis.name) + _times(over[axis.name])
         for axis in program.axes

@@ -10,6 +10,7 @@ import numpy as np
 
 from symgrad.equations import Domain
 from symgrad.errors import InputError
+from symgrad.facts import domains
 from symgrad.notation import Array, array_names
 from symgrad.program import Program
 
@@ -41,8 +42,7 @@ class InputSpace:
     @cached_property
     def domains(self) -> dict[str, Domain]:
         """The domains that inputs are declared to have."""
-        found = ((a, a.domain) for a in self.program.assumptions)
-        return {name: domain for a, domain in found if domain for name in array_names(a.lhs)}
+        return domains(self.program)
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[str]]:

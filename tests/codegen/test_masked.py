@@ -10,9 +10,10 @@ import pytest
 from sympy import Expr, Rational, Sum, exp, sin
 
 from symgrad import derive, loss
-from symgrad.codegen.plan.masks import masks_taken_in, weights_of
+from symgrad.codegen.plan.masks import masks_taken_in
 from symgrad.codegen.plan.schedule import Assignment
 from symgrad.equations import in_domain, one_hot, rows_sum_to_one, symmetric
+from symgrad.facts import nonnegative_inputs
 from symgrad.functions import equal, step, where
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -113,7 +114,7 @@ def test_weights_are_what_is_declared() -> None:
     said = [*one_hot(Array("Y", (N, C))), rows_sum_to_one(Array("S", (N, C))), symmetric(Array("M", (N, N)), "A2")]
     said += [in_domain(array, word) for word, array in own.items()]
     program = cast(Program, SimpleNamespace(assumptions=said))
-    assert weights_of(program) == {
+    assert nonnegative_inputs(program) == {
         "Y",
         "binary",
         "probability",

@@ -23,7 +23,6 @@ from symgrad.codegen.plan.shifts import written_out
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, bound_indices, free_indices, name_of, sum_over
 from symgrad.piecewise import is_indicator, may_be_infinite
-from symgrad.program import Program
 
 OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
 BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)
@@ -193,12 +192,6 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
     if isinstance(made, Pow) and not is_whole(made) and array_names(made.base) and not made.base.is_positive:
         return chosen(made.base, S.One) ** made.exp
     return made
-
-
-def weights_of(program: Program) -> set[str]:
-    """The inputs that are declared to weigh, or to leave out, what they are multiplied by: none is negative."""
-    said = [a for a in program.assumptions if a.is_one_hot or (a.domain and a.domain.low == 0)]
-    return {name for assumption in said for name in array_names(assumption.lhs)}
 
 
 def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], floor: Expr) -> list[Assignment]:

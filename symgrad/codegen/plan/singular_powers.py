@@ -19,6 +19,7 @@ from symgrad.codegen.identifiers import free
 from symgrad.codegen.plan.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
 from symgrad.codegen.plan.schedule import Assignment
 from symgrad.codegen.plan.shifts import written_out
+from symgrad.facts import inputs_at_most_one
 from symgrad.notation import array_names, entry_of, free_indices, name_of
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
@@ -41,7 +42,7 @@ def slopes_kept_finite(
     exponents = {p.exp for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)}
     divided = {name for p in powers for name in array_names(p.base)}
     given = {array.name for array in program.inputs} - set(wrt)
-    small = _Small(known, set(wrt), given, weights, {name for name in weights if _is_at_most_one(program, name)})
+    small = _Small(known, set(wrt), given, weights, inputs_at_most_one(program).intersection(weights))
 
     def kept(expr: Basic) -> Expr:
         made = rebuilt(expr, kept)
@@ -51,12 +52,6 @@ def slopes_kept_finite(
         return nonzero(made.base) ** made.exp if is_small and divided.isdisjoint(array_names(made.base)) else made
 
     return [a if a.name in needed else replace(a, rhs=kept(a.rhs)) for a in assignments]
-
-
-def _is_at_most_one(program: Program, name: str) -> bool:
-    """Whether the entries of an input are declared to be so."""
-    said = [a for a in program.assumptions if name in array_names(a.lhs)]
-    return any(a.is_one_hot or (a.domain is not None and a.domain.high <= 1) for a in said)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from symgrad.codegen.plan.kernels import (
     without_overflow,
     zeros_kept,
 )
-from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded, weights_of
+from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded
 from symgrad.codegen.plan.relative_exponentials import Relative
 from symgrad.codegen.plan.schedule import Assignment, Schedule, schedule
 from symgrad.codegen.plan.shifts import (
@@ -35,6 +35,7 @@ from symgrad.codegen.plan.shifts import (
     written_out,
 )
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
+from symgrad.facts import nonnegative_inputs
 from symgrad.notation import (
     Array,
     array_names,
@@ -88,7 +89,7 @@ class Evaluated:
         """The same as the code has them: minus infinity for the exponent of what a mask leaves out; what may be
         infinite cancelled, left out or guarded where what it multiplies is 0."""
         program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
-        weights, inputs = weights_of(program), {array.name for array in program.inputs}
+        weights, inputs = nonnegative_inputs(program), {array.name for array in program.inputs}
         bounded = {a.name for shift in self.shifts for a in shift.assignments()}
         exponents = {name_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
         given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
@@ -108,7 +109,7 @@ def evaluated(record: Record) -> Evaluated:
     taken = {a.name for a in record.program.inputs} | {a.name for a in plan.assignments} | RESERVED
     taken |= {axis.name for axis in record.program.axes}
     floor = Array(fresh("floor", taken))
-    weights = weights_of(record.program)
+    weights = nonnegative_inputs(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
     kernels = {kernel for a in masked for kernel in a.rhs.atoms(exp)}
     inside, plain = (
