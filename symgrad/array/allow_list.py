@@ -1,4 +1,4 @@
-"""What may stand in a loss in one line: the operators, functions, methods and names of the language, by name."""
+"""What a one-line loss may contain: the operators, functions, methods and names of the language."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SIGNS: dict[type[ast.AST], str] = {
 """Python's operators that are not in the language."""
 KINDS: dict[type[ast.AST], str] = {
     ast.BoolOp: "'and' or 'or'", ast.NamedExpr: "an assignment with :=", ast.Lambda: "a lambda",
-    ast.IfExp: "a conditional (where(...) says it)", ast.List: "a list", ast.Tuple: "a tuple", ast.Set: "a set",
+    ast.IfExp: "a conditional (write where(...))", ast.List: "a list", ast.Tuple: "a tuple", ast.Set: "a set",
     ast.Dict: "a dictionary", ast.ListComp: "a list comprehension", ast.SetComp: "a set comprehension",
     ast.DictComp: "a dictionary comprehension", ast.GeneratorExp: "a comprehension", ast.JoinedStr: "an f-string",
     ast.Starred: "a starred argument", ast.Await: "an await", ast.Yield: "a yield", ast.YieldFrom: "a yield",
 }
-"""What else Python has and the language has not, in words."""
+"""Python's other syntax that is not in the language, in words."""
 # fmt: on
 SETTINGS = {"axis", "keepdims", "ddof", "axes"}
 KEYWORDS = {*SETTINGS, "ord", "weights", "a_min", "a_max", "min", "max", "b"}
@@ -42,22 +42,22 @@ BARE = {"pi": np.pi, "float": float}
 CONSTANTS = {"pi": np.pi, "e": np.e, "inf": np.inf, "newaxis": None, "float64": np.float64, "float32": np.float32}
 MODULES = ("np", "numpy", "np.linalg", "numpy.linalg", "math", "scipy.special", "symgrad.array")
 
-# The functions by name: NumPy's, by all of their names, and those of this package.
+# The functions by name: NumPy's, under all of their names, and those that this package adds.
 NAMES: dict[str, Callable[..., Any]] = {
     **{name_of(function): function for function in FUNCTIONS},
     **{n: f for n, f in vars(np).items() if callable(f) and (f in FUNCTIONS or f in (np.shape, np.size, np.ndim))},
-    **{name_of(function): made for function, made in INSTEAD.items()},
+    **{name_of(function): replacement for function, replacement in INSTEAD.items()},
     **{name: getattr(beyond_numpy, name) for name in beyond_numpy.__all__},
 }
 
 
 def is_in_module(node: ast.expr) -> bool:
-    """Whether a node is the name of something in a module, such as ``np.linalg.norm``."""
+    """Whether a node is a name in a module, such as ``np.linalg.norm``."""
     return isinstance(node, ast.Attribute) and ast.unparse(node.value) in MODULES
 
 
 def function(node: ast.expr) -> Callable[..., Any] | None:
-    """The function of the language that a node names, alone or in its module."""
+    """The function that a node names, with or without its module; None if it is not in the language."""
     if isinstance(node, ast.Name):
         return NAMES.get(node.id) or special(node.id)
     if not isinstance(node, ast.Attribute) or not is_in_module(node):

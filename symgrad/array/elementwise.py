@@ -1,7 +1,6 @@
-"""Functions of entries: what each means in index notation.
+"""Elementwise functions: what each computes from single entries, and broadcasting, which is the same for all.
 
-An entry of the table is the function's meaning for single entries; broadcasting is the same for all.  Derivatives are
-SymPy's, and those of the functions that are not smooth stand with them in ``symgrad.functions``.
+Derivatives are SymPy's; those of piecewise functions are in ``symgrad.functions``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from symgrad.array.graph import Entries, Indices, Kind, Node, aligned, broadcast
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, clip, equal, maximum, minimum, real, signum, step, where
 
-MOST_BITS = 4_000  # of a power of numbers
+MOST_BITS = 4_000  # in a power of two numbers
 HALF = Rational(1, 2)
 
 
@@ -33,19 +32,19 @@ def softplus_of(x: Expr) -> Expr:
 
 
 def gelu_of(x: Expr) -> Expr:
-    """x times the normal distribution's share below x; Hendrycks and Gimpel 2016, the exact form."""
+    """x times the normal distribution function at x (Hendrycks and Gimpel 2016, the exact form)."""
     return x * HALF * (1 + sp.erf(x / sqrt(2)))
 
 
 def power_of(a: Expr, b: Expr) -> Expr:
-    """a to the power b.  Raises ``UnsupportedError`` where both are numbers and the result has too many digits."""
+    """a to the power b.  Raises ``UnsupportedError`` for two numbers whose power has too many digits."""
     if a.is_Rational and b.is_Rational and max(abs(a.p), a.q).bit_length() * abs(b) > MOST_BITS:
         raise UnsupportedError("a power of numbers is too large to be written out")
     return a**b
 
 
 def either(a: Expr, b: Expr) -> Expr:
-    """1 where one of two conditions holds."""
+    """1 where a or b holds, each a condition that is 0 or 1."""
     return 1 - (1 - a) * (1 - b)
 
 
@@ -55,16 +54,16 @@ def distance_of(a: Expr, b: Expr) -> Expr:
 
 
 def at_least(x: Expr, low: Expr) -> Expr:
-    """x, but no less than ``low``; the derivative passes at the bound, as in ``clip``."""
+    """The larger of x and ``low``; the derivative is 1 at the bound, as in ``clip``."""
     return where(step(x - low, 1), x, low)
 
 
 def at_most(x: Expr, high: Expr) -> Expr:
-    """x, but no more than ``high``."""
+    """The smaller of x and ``high``."""
     return where(step(high - x, 1), x, high)
 
 
-# NumPy's function -> its meaning for single entries.
+# NumPy function -> the same function of single entries.
 ELEMENTWISE: dict[Callable[..., Any], Callable[..., Expr]] = {
     np.add: operator.add,
     np.subtract: operator.sub,
@@ -137,7 +136,7 @@ SCIPY: dict[str, Callable[..., Expr]] = {
     "exp2": lambda x: exp(x * log(2)),
     "exp10": lambda x: exp(x * log(10)),
 }
-"""The universal functions of scipy.special by name: what they mean where they are finite."""
+"""scipy.special's universal functions, by name, as functions of single entries where they are finite."""
 
 SIGNS: dict[Callable[..., Any], str] = {
     np.add: "+",
@@ -161,23 +160,24 @@ def value_of(node: Node) -> Expr:
 
 
 def _is_zero(node: Node) -> bool:
-    """Whether a value is the constant 0."""
+    """Whether a node is the constant 0."""
     return node.kind is Kind.CONSTANT and value_of(node) == 0
 
 
-def elementwise(operation: str, meaning: Callable[..., Expr], *parts: Node, hint: str = "") -> Node:
-    """``meaning`` applied entry by entry to arrays broadcast against each other.
+def elementwise(operation: str, meaning: Callable[..., Expr], *operands: Node, hint: str = "") -> Node:
+    """``meaning`` applied entry by entry to operands broadcast against each other.
 
-    Raises ``ProgramError`` where axes clash, and where the constant 0 divides.
+    Raises ``ProgramError`` where axes do not match, and for a division by the constant 0.
     """
 
     def build(entries: Entries, indices: Indices) -> Expr:
-        return real(meaning(*(entries(part, aligned(part, indices)) for part in parts)))
+        return real(meaning(*(entries(node, aligned(node, indices)) for node in operands)))
 
-    fixed = all(part.kind is Kind.CONSTANT for part in parts)
-    axes = broadcast(operation, parts)
-    if meaning in (operator.truediv, ELEMENTWISE[np.reciprocal]) and _is_zero(parts[-1]):
+    is_constant = all(node.kind is Kind.CONSTANT for node in operands)
+    axes = broadcast(operation, operands)
+    is_division = meaning in (operator.truediv, ELEMENTWISE[np.reciprocal]) and _is_zero(operands[-1])
+    if is_division or (
+        meaning is power_of and is_constant and _is_zero(operands[0]) and value_of(operands[1]).is_negative
+    ):
         raise ProgramError("division by zero")
-    if meaning is power_of and fixed and _is_zero(parts[0]) and value_of(parts[1]).is_negative:
-        raise ProgramError("division by zero")
-    return make(operation, parts, axes, build, Kind.CONSTANT if fixed else Kind.PLAIN, meaning, hint, meaning)
+    return make(operation, operands, axes, build, Kind.CONSTANT if is_constant else Kind.PLAIN, meaning, hint, meaning)

@@ -1,4 +1,4 @@
-"""A loss in one line of text, parsed against an allow-list and walked: nothing in it is ever evaluated or compiled."""
+"""One-line losses: parsed, checked against an allow-list, and walked; never passed to ``eval`` or ``compile``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from symgrad.array.literals import is_number
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
 from symgrad.array.shape_grammar import parse_shapes
-from symgrad.array.source_location import Place, at_place, written_at
+from symgrad.array.source_location import Span, with_location, written_at
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.names import same_look
 
@@ -27,30 +27,30 @@ MOST_LETTERS = 10_000
 MOST_DEPTH = 50
 MOST_PARTS = 1_000
 MOST_DIGITS = 30
-LONGEST_RUN = 600  # of digits that is read at all: of more, Python may refuse to make a number
+LONGEST_RUN = 600  # digits in a row; Python refuses to parse much longer integers
 LARGEST_EXPONENT = 100
-LARGEST_NUMBER = 10**300  # made by operators
+LARGEST_NUMBER = 10**300  # as the result of operators
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed expression, as a function of its inputs."""
+    """A parsed expression as a function of its inputs; ``sizes`` maps each axis to an input and the axis's position."""
 
     text: str
     tree: ast.expr
-    sizes: Mapping[str, tuple[str, int]]  # the input, and the place in its shape, that has the size of each axis
+    sizes: Mapping[str, tuple[str, int]]
 
     def __call__(self, /, **inputs: Any) -> Any:
-        """The value at ``inputs``, arrays or symbols, by name."""
+        """The value at ``inputs``, by name: arrays or symbolic arrays."""
         sizes = {axis: np.shape(inputs[name])[at] for axis, (name, at) in self.sizes.items() if name in inputs}
         return _value(self.tree, {**allow_list.BARE, **sizes, **inputs}, self.text)
 
 
 def parse(text: str, shapes: str, wrt: str = "") -> Loss:
-    """The loss that ``text``, such as ``"mean((X @ w - y)**2)"``, is of inputs declared as in ``symgrad.loss``.
+    """The loss ``text``, such as ``"mean((X @ w - y)**2)"``; ``shapes`` and ``wrt`` are as in ``symgrad.loss``.
 
-    Raises ``InputError``, naming the place and the column, for anything but inputs, numbers, operators, functions of
-    the language and subscripts, and for what is too deep, too long or too large.
+    Raises ``InputError``, with the column, for anything but inputs, numbers, operators, subscripts and functions of the
+    language, and for an expression that is too long, too deep or too large.
     """
     inputs = parse_shapes(shapes)
     names = [shape.name for shape in inputs]
@@ -60,8 +60,8 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             node.id = same_look(node.id, names)
-    places = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
-    sizes = {axis: (shape.name, at) for shape, at, axis in reversed(places) if not (shape.labels and at)}
+    axes = [(shape, at, axis.name) for shape in inputs for at, axis in enumerate(shape.array.axes)]
+    sizes = {axis: (shape.name, at) for shape, at, axis in reversed(axes) if not (shape.labels and at)}
     _check(tree, text, {*allow_list.BARE, *names, *sizes})
     expression = Expression(text, tree, sizes)
 
@@ -71,55 +71,53 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     parameters = [Parameter(shape.name, Parameter.POSITIONAL_OR_KEYWORD) for shape in inputs]
     evaluate.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    by = wrt.replace(",", " ").split() or [
-        shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"} and shape.name in used
-    ]
-    return Loss(evaluate, inputs, by, "loss", "")
+    default = [shape.name for shape in inputs if not shape.is_target and shape.name in used]
+    return Loss(evaluate, inputs, wrt.replace(",", " ").split() or default, "loss", "")
 
 
 def _parsed(text: str) -> ast.expr:
     if not text:
-        raise InputError("the expression is empty: expected such as 'mean((X @ w - y)**2)'")
+        raise InputError("the expression is empty: expected, for example, 'mean((X @ w - y)**2)'")
     if len(text) > MOST_LETTERS:
-        raise InputError(f"the expression has {len(text)} letters; at most {MOST_LETTERS} are read")
+        raise InputError(f"the expression has {len(text)} characters; at most {MOST_LETTERS} are allowed")
     if foreign := [(column, letter) for column, letter in enumerate(text) if not " " <= letter <= "~"]:
         column, letter = foreign[0]
-        called = unicodedata.name(letter, f"U+{ord(letter):04X}")
-        message = InputError(f"{letter!r} ({called}) at column {column + 1} is not in the language: write it in ASCII")
-        raise at_place(message, Place("expression", 0, text, column, column + 1))
+        name = unicodedata.name(letter, f"U+{ord(letter):04X}")
+        message = InputError(f"column {column + 1}: {letter!r} ({name}) is not in the language; use ASCII")
+        raise with_location(message, Span("expression", 0, text, column, column + 1))
     depth = deepest = 0
     for letter in text:
         depth += (letter in "([{") - (letter in ")]}")
         deepest = max(deepest, depth)
     if deepest > MOST_DEPTH:
-        raise InputError(f"the expression is nested more than {MOST_DEPTH} deep")
+        raise InputError(f"the expression is nested more than {MOST_DEPTH} levels deep")
     if re.search(rf"\d{{{LONGEST_RUN}}}", text):
         raise InputError(f"the expression has a number of more than {MOST_DIGITS} digits")
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = min((error.offset or len(text) + 1) - 1, len(text))
-        message = InputError(f"the expression is not well-formed at column {column + 1}: {error.msg}")
-        raise at_place(message, Place("expression", 0, text, column, column + 1)) from None
+        message = InputError(f"column {column + 1}: {error.msg}")
+        raise with_location(message, Span("expression", 0, text, column, column + 1)) from None
     except (ValueError, RecursionError, MemoryError):
-        raise InputError("the expression cannot be read: it is too long or nested too deep") from None
+        raise InputError("the expression cannot be parsed: it is too long or nested too deeply") from None
 
 
-def _place(node: ast.AST, text: str) -> Place:
-    """Where a node stands: its columns, which Python counts in bytes, are those of an expression in ASCII."""
-    return Place("expression", 0, text, getattr(node, "col_offset", 0), getattr(node, "end_col_offset", 1))
+def _span(node: ast.AST, text: str) -> Span:
+    """The span of a node.  Python counts columns in bytes, which are characters in ASCII."""
+    return Span("expression", 0, text, getattr(node, "col_offset", 0), getattr(node, "end_col_offset", 1))
 
 
-def _refuse(node: ast.AST, text: str, what: str) -> NoReturn:
-    place = _place(node, text)
-    raise at_place(InputError(f"{what} at column {place.start + 1}"), place)
+def _refuse(node: ast.AST, text: str, message: str) -> NoReturn:
+    span = _span(node, text)
+    raise with_location(InputError(f"column {span.start + 1}: {message}"), span)
 
 
-# --- what may stand in it -----------------------------------------------------------------------------------------
+# --- checking -----------------------------------------------------------------------------------------------------
 
 
 def _check(tree: ast.expr, text: str, inputs: set[str]) -> None:
-    """Walk the whole tree before anything of it has a value, with a stack of its own."""
+    """Check the whole tree before any part is evaluated; without recursion, so that depth is no danger."""
     waiting: list[tuple[ast.AST, int]] = [(tree, 1)]
     parts = 0
     while waiting:
@@ -128,12 +126,12 @@ def _check(tree: ast.expr, text: str, inputs: set[str]) -> None:
         if parts > MOST_PARTS:
             raise InputError(f"the expression has more than {MOST_PARTS} parts")
         if depth > MOST_DEPTH:
-            raise InputError(f"the expression is nested more than {MOST_DEPTH} deep")
+            raise InputError(f"the expression is nested more than {MOST_DEPTH} levels deep")
         waiting += [(part, depth + 1) for part in _allowed(node, text, inputs)]
 
 
 def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
-    """The parts of a node that is allowed, still to be checked; raises for one that is not."""
+    """The parts of an allowed node, which are checked next; raises for a node that is not allowed."""
     if isinstance(node, ast.Constant):
         _check_constant(node, text)
         return []
@@ -143,11 +141,14 @@ def _allowed(node: ast.AST, text: str, inputs: set[str]) -> list[ast.AST]:
         return []
     if isinstance(node, (ast.BinOp, ast.UnaryOp)):
         if type(node.op) not in allow_list.OPERATORS:
-            _refuse(node, text, f"the operator {allow_list.SIGNS.get(type(node.op), '')} is not in the language")
+            sign = allow_list.SIGNS.get(type(node.op), "")
+            _refuse(
+                node, text, "use ** for powers, not ^" if sign == "^" else f"operator {sign} is not in the language"
+            )
         return _operands(node)
     if isinstance(node, ast.Compare):
         if len(node.ops) > 1 or type(node.ops[0]) not in allow_list.OPERATORS:
-            _refuse(node, text, "a comparison is one of > >= < <= == != between two values")
+            _refuse(node, text, "a comparison has two operands and one of > >= < <= == !=")
         return _operands(node)
     if isinstance(node, ast.Attribute):
         return _allowed_attribute(node, text)
@@ -167,14 +168,14 @@ def _allowed_attribute(node: ast.Attribute, text: str) -> list[ast.AST]:
             _refuse(node, text, _unknown(node.attr, set(allow_list.CONSTANTS)))
         return []
     if node.attr not in allow_list.ATTRIBUTES:
-        known = f": there are {', '.join(sorted(allow_list.ATTRIBUTES))}"
-        instead = f": write .{node.attr}(...)" if node.attr in allow_list.METHODS else known
-        _refuse(node, text, f"the attribute {node.attr!r} is not in the language{instead}")
+        known = f"known attributes: {', '.join(sorted(allow_list.ATTRIBUTES))}"
+        instead = f"write .{node.attr}(...)" if node.attr in allow_list.METHODS else known
+        _refuse(node, text, f"unknown attribute {node.attr}; {instead}")
     return [node.value]
 
 
 def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
-    given = [*_operands(node), *(k.value for k in node.keywords if k.arg not in allow_list.SETTINGS)]
+    values = [*_operands(node), *(k.value for k in node.keywords if k.arg not in allow_list.SETTINGS)]
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if isinstance(node.func, ast.Attribute) and not allow_list.is_in_module(node.func):
         if name not in allow_list.METHODS:
@@ -186,20 +187,20 @@ def _allowed_call(node: ast.Call, text: str) -> list[ast.AST]:
         if keyword.arg not in allow_list.KEYWORDS:
             _refuse(keyword, text, f"the keyword {keyword.arg or '**'} is not in the language")
         if keyword.arg in allow_list.SETTINGS and not _is_setting(keyword.value):
-            _refuse(keyword.value, text, f"{keyword.arg}= takes a whole number, True or False")
-    words = node.args[:1] if name == "einsum" else given if name == "norm" else []  # those that may be text
-    given = [g for g in given if not (g in words and isinstance(g, ast.Constant) and isinstance(g.value, str))]
-    given = given[:1] + [g for g in given[1:] if not (isinstance(g, ast.Constant) and g.value is None)]
-    return [part for g in given for part in (g.elts if isinstance(g, ast.Tuple) else [g])]
+            _refuse(keyword.value, text, f"{keyword.arg}= takes an integer, True or False")
+    strings = node.args[:1] if name == "einsum" else values if name == "norm" else []  # arguments that may be strings
+    values = [v for v in values if not (v in strings and isinstance(v, ast.Constant) and isinstance(v.value, str))]
+    values = values[:1] + [v for v in values[1:] if not (isinstance(v, ast.Constant) and v.value is None)]
+    return [part for value in values for part in (value.elts if isinstance(value, ast.Tuple) else [value])]
 
 
 def _near(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.7)
-    return f": expected {' or '.join(near)}" if near else ""
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _is_setting(node: ast.AST) -> bool:
-    """Whether a node is a constant such as an axis: 1, -1, None, True, or a tuple of numbers."""
+    """Whether a node is a literal such as an axis: 1, -1, None, True, or a tuple of integers."""
     if isinstance(node, ast.Tuple):
         return all(map(_is_setting, node.elts))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -218,24 +219,24 @@ def _check_constant(node: ast.Constant, text: str) -> None:
     if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
         _refuse(node, text, f"{node.value!r} is not a number")
     if isinstance(node.value, int) and abs(node.value) >= 10**MOST_DIGITS:
-        _refuse(node, text, f"a number of more than {MOST_DIGITS} digits")
+        _refuse(node, text, f"the number has more than {MOST_DIGITS} digits")
     if isinstance(node.value, float) and not np.isfinite(node.value):
-        _refuse(node, text, "a number that is too large")
+        _refuse(node, text, "the number is too large")
 
 
 def _unknown(name: str, inputs: set[str]) -> str:
     if name in allow_list.NAMES:
-        return f"the function {name} is not called: write {name}(...)"
+        return f"{name} is a function: write {name}(...)"
     known = sorted(inputs - allow_list.BARE.keys())
     near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"unknown name {name}: expected {near[0] if near else 'one of ' + ', '.join(known)}"
+    return f"unknown name {name}; " + (f"did you mean {near[0]}?" if near else f"known names: {', '.join(known)}")
 
 
-# --- what it says -------------------------------------------------------------------------------------------------
+# --- evaluation ---------------------------------------------------------------------------------------------------
 
 
 def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
-    """The value of a checked node; errors point at its place in the text."""
+    """The value of a checked node; errors point at its span in the text."""
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
@@ -247,20 +248,20 @@ def _value(node: ast.AST, inputs: Mapping[str, Any], text: str) -> Any:
     if isinstance(node, ast.Attribute) and allow_list.is_in_module(node):
         return allow_list.CONSTANTS[node.attr]
     parts = [_value(part, inputs, text) for part in _operands(node)]
-    with written_at(_place(node, text)):
+    with written_at(_span(node, text)):
         try:
             return _applied(node, parts, inputs, text)
         except SymgradError:
             raise
         except ZeroDivisionError:
-            place = _place(node, text)
-            raise at_place(ProgramError(f"division by zero at column {place.start + 1}"), place) from None
+            span = _span(node, text)
+            raise with_location(ProgramError(f"column {span.start + 1}: division by zero"), span) from None
         except (ArithmeticError, AttributeError, ValueError, TypeError, IndexError) as error:
             _refuse(node, text, f"{ast.unparse(node)}: {error}")
 
 
 def _operands(node: ast.AST) -> list[ast.AST]:
-    """The parts of a node that have a value of their own."""
+    """The parts of a node that are evaluated before it."""
     match node:
         case ast.BinOp(left, _, right) | ast.Compare(left, _, [right, *_]) | ast.Subscript(left, right):
             return [left, right]
@@ -275,10 +276,10 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
     if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Compare)):
         operator = node.ops[0] if isinstance(node, ast.Compare) else node.op
         if isinstance(operator, ast.Pow) and is_number(parts[1]) and abs(parts[1]) > LARGEST_EXPONENT:
-            _refuse(node, text, f"a power with an exponent above {LARGEST_EXPONENT}")
+            _refuse(node, text, f"the exponent is above {LARGEST_EXPONENT}")
         value = allow_list.OPERATORS[type(operator)](*parts)
         if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
-            _refuse(node, text, "a number that is too large")
+            _refuse(node, text, "the number is too large")
         return value
     if isinstance(node, ast.Attribute):
         return getattr(parts[0], node.attr)
@@ -286,7 +287,7 @@ def _applied(node: ast.AST, parts: list[Any], inputs: Mapping[str, Any], text: s
         return parts[0][parts[1]]
     assert isinstance(node, ast.Call)
     keywords = {str(k.arg): _value(k.value, inputs, text) for k in node.keywords}
-    if called := allow_list.function(node.func):
-        return called(*parts, **keywords)
+    if function := allow_list.function(node.func):
+        return function(*parts, **keywords)
     assert isinstance(node.func, ast.Attribute)
     return getattr(parts[0], node.func.attr)(*parts[1:], **keywords)

@@ -1,8 +1,7 @@
-"""The graph of a traced computation: a value is an index expression, given lazily, with one axis per dimension.
+"""The graph of a traced computation: each node is an array whose entries are built lazily as index expressions.
 
-A node says how an entry of it is made from entries of its parts.  What is an equation of the program and what is
-written into its users is decided afterwards, when the whole graph and the names of its nodes are known, so that an
-intermediate used often is never written out often.
+Which nodes become equations and which are inlined is decided after tracing, when all names are known, so that an
+intermediate that is used often is never written out often.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from itertools import count
 from sympy import Expr, Integer
 from sympy.tensor.indexed import Idx
 
-from symgrad.array.source_location import Spot, at_place, spot
+from symgrad.array.source_location import Location, current_location, with_location
 from symgrad.canonical import extent
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Array, Axis
@@ -25,52 +24,51 @@ from symgrad.notation import Array, Axis
 Dimension = Axis | None
 """An axis, or None for a dimension of size one (``keepdims``, ``None`` in an index)."""
 Indices = tuple[Idx | None, ...]
-"""An index for each dimension; None, or anything, for one of size one."""
+"""An index for each dimension; None, or anything, for a dimension of size one."""
 
 
 class Kind(Enum):
     """What a node is to the reader of the program."""
 
-    INPUT = auto()  # an array that the user gives
-    CONSTANT = auto()  # a number, a size: never an equation
-    VIEW = auto()  # the entries of its part in another arrangement: never an equation
+    INPUT = auto()
+    CONSTANT = auto()  # a number or a size: never an equation
+    VIEW = auto()  # a rearrangement of its operand's entries: never an equation
     PLAIN = auto()  # elementwise
     CONTRACTION = auto()  # sums over an axis
-    ALWAYS = auto()  # an equation whether or not the user named it
+    ALWAYS = auto()  # always an equation, even where the user does not name it
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One value: ``build(entries, indices)`` is its entry, made of those of ``parts``.
+    """An array in the graph; ``build(entries, indices)`` is its entry, built from entries of its ``operands``.
 
-    ``operation`` names it in messages; ``hint`` is the name that a textbook gives it, used where the author gave none;
-    ``meaning`` is that of a function of entries.
+    ``operation`` names it in messages.  ``hint`` is its textbook name, used where the user gives none.  ``meaning`` is
+    the function of entries that an elementwise node applies.
     """
 
     operation: str
-    parts: tuple[Node, ...]
+    operands: tuple[Node, ...]
     axes: tuple[Dimension, ...]
     build: Callable[[Entries, Indices], Expr]
     kind: Kind
     hint: str = ""
     array: Array | None = None
-    spot: Spot | None = None
+    location: Location | None = None
     meaning: Callable[..., Expr] | None = None
 
     @property
     def real_axes(self) -> tuple[Axis, ...]:
-        """The axes without the dimensions of size one."""
+        """The axes without dimensions of size one."""
         return tuple(axis for axis in self.axes if axis is not None)
 
 
 MOST_PARTS = 10_000
-"""Of an expression: a line with more is over the budget of any derivation."""
+"""A larger expression is over the budget of any derivation."""
 
 
 @dataclass
 class Entries:
-    """What a node is built with: the entries of other nodes, of one with a name that entry, of another what it is made
-    of; and indices that nothing else uses."""
+    """Builds entries of nodes: an array's entry for the nodes in ``named``, the inlined expression for the others."""
 
     named: Mapping[Node, Array]
     serial: count[int] = field(default_factory=count)
@@ -78,34 +76,34 @@ class Entries:
     def __call__(self, node: Node, indices: Indices) -> Expr:
         """The entry of ``node`` at ``indices``."""
         if node in self.named:
-            kept = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
-            return self.named[node][kept]
-        written = node.build(self, indices)
-        if extent(written) > MOST_PARTS:
-            words = f"it has more than {MOST_PARTS:,} parts when it is written out: give its parts names of their own"
-            raise at_place(UnsupportedError(words), node.spot)
-        return written
+            real = tuple(i for i, axis in zip(indices, node.axes, strict=True) if axis is not None and i is not None)
+            return self.named[node][real]
+        expr = node.build(self, indices)
+        if extent(expr) > MOST_PARTS:
+            message = f"this expression has more than {MOST_PARTS:,} parts: give its parts names of their own"
+            raise with_location(UnsupportedError(message), node.location)
+        return expr
 
     def fresh(self, axis: Axis) -> Idx:
-        """An index over ``axis`` for a sum."""
+        """A new index over ``axis`` for a sum."""
         return Idx(f"_t{next(self.serial)}", axis.size)
 
 
 @dataclass
 class Trace:
-    """One run of a function on symbols: the values made so far, and what the user calls them.
+    """One run of a function on symbolic arrays: its nodes, and the names that the user's variables give them.
 
-    ``picked`` and ``sources`` remember what ``labels`` has found out of each value.
+    ``picked`` and ``sources`` are caches of ``array.indexing``.
     """
 
     axes: tuple[Axis, ...] = ()
-    known: dict[Hashable, Node] = field(default_factory=dict)
+    nodes: dict[Hashable, Node] = field(default_factory=dict)
     names: dict[Node, tuple[int, str]] = field(default_factory=dict)
     picked: dict[Node, Node | None] = field(default_factory=dict)
     sources: dict[tuple[Node, Node], Node | None] = field(default_factory=dict)
 
     def called(self, node: Node, name: str, depth: int) -> None:
-        """Note that the user calls a value ``name``, ``depth`` calls deep; the outermost name stays, then the first."""
+        """Note that a variable ``depth`` calls deep holds ``node``; the outermost name stays, then the first."""
         if node not in self.names or depth < self.names[node][0]:
             self.names[node] = depth, name
 
@@ -115,7 +113,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 @contextmanager
 def tracing(axes: tuple[Axis, ...]) -> Iterator[Trace]:
-    """A trace over the given axes, to which all that is made inside belongs."""
+    """Collect the nodes made inside in a new trace."""
     trace = Trace(axes)
     token = _current.set(trace)
     try:
@@ -125,7 +123,7 @@ def tracing(axes: tuple[Axis, ...]) -> Iterator[Trace]:
 
 
 def current() -> Trace:
-    """The trace under way.  Raises ``UnsupportedError`` outside of one."""
+    """The current trace.  Raises ``UnsupportedError`` outside of one."""
     trace = _current.get()
     if trace is None:
         raise UnsupportedError("a symbolic array is used outside of the function that was traced with it")
@@ -134,7 +132,7 @@ def current() -> Trace:
 
 def make(
     operation: str,
-    parts: Sequence[Node],
+    operands: Sequence[Node],
     axes: Iterable[Dimension],
     build: Callable[[Entries, Indices], Expr],
     kind: Kind,
@@ -142,12 +140,13 @@ def make(
     hint: str = "",
     meaning: Callable[..., Expr] | None = None,
 ) -> Node:
-    """A node, the same one for the same operation on the same parts."""
-    known = current().known
-    full = (operation, tuple(parts), key)
-    if full not in known:
-        known[full] = Node(operation, tuple(parts), tuple(axes), build, kind, hint, None, spot(), meaning)
-    return known[full]
+    """A node; the same operation on the same operands, with the same ``key``, gives the same node."""
+    nodes = current().nodes
+    full_key = (operation, tuple(operands), key)
+    if full_key not in nodes:
+        location = current_location()
+        nodes[full_key] = Node(operation, tuple(operands), tuple(axes), build, kind, hint, None, location, meaning)
+    return nodes[full_key]
 
 
 def leaf(array: Array) -> Node:
@@ -160,7 +159,7 @@ def leaf(array: Array) -> Node:
 
 
 def constant(value: Expr | int) -> Node:
-    """A number or a size; its ``meaning`` is that."""
+    """A number or a size."""
     number = Integer(value) if isinstance(value, int) else value
     return make("number", (), (), lambda *_: number, Kind.CONSTANT, number, meaning=lambda: number)
 
@@ -170,8 +169,27 @@ def size(axis: Dimension) -> Node:
     return constant(axis.size if axis is not None else Integer(1))
 
 
+def in_order(output: Node) -> list[Node]:
+    """The nodes that the output depends on, operands first."""
+    done: dict[Node, None] = {}
+    waiting = [(output, False)]
+    while waiting:
+        node, is_ready = waiting.pop()
+        if node in done:
+            continue
+        if is_ready:
+            done[node] = None
+            continue
+        waiting.append((node, True))
+        waiting += [(operand, False) for operand in reversed(node.operands) if operand not in done]
+    return list(done)
+
+
+# --- axes -----------------------------------------------------------------------------------------------------------
+
+
 def shown(node: Node) -> str:
-    """A node in messages: what the user calls it, and its axes."""
+    """A node in messages: its name and its shape."""
     name = node.array.name if node.array else current().names.get(node, (0, ""))[1]
     return f"{name} {shape_text(node.axes)}".strip()
 
@@ -182,48 +200,47 @@ def shape_text(axes: Iterable[Dimension]) -> str:
     return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
 
 
-def broadcast(operation: str, parts: Sequence[Node]) -> tuple[Dimension, ...]:
-    """The axes of arrays broadcast against each other, from the right.  Raises ``ProgramError`` where they clash."""
-    rank = max((len(part.axes) for part in parts), default=0)
+def broadcast(operation: str, operands: Sequence[Node]) -> tuple[Dimension, ...]:
+    """The axes of the operands broadcast against each other.  Raises ``ProgramError`` where they do not match."""
+    rank = max((len(node.axes) for node in operands), default=0)
     result: list[Dimension] = [None] * rank
-    for part in parts:
-        for place, axis in enumerate(part.axes, rank - len(part.axes)):
-            if axis is not None and result[place] not in (None, axis):
-                raise mismatch(operation, parts, result[place], axis)
-            result[place] = result[place] or axis
+    for node in operands:
+        for position, axis in enumerate(node.axes, rank - len(node.axes)):
+            if axis is not None and result[position] not in (None, axis):
+                raise mismatch(operation, operands, result[position], axis)
+            result[position] = result[position] or axis
     return tuple(result)
 
 
-def mismatch(operation: str, parts: Sequence[Node], one: Dimension, other: Dimension) -> ProgramError:
-    """The error of operands whose axes do not fit: both are named, with their axes."""
-    names = [axis.name if axis else "1" for axis in (one, other)]
-    words = [shown(part) for part in parts]
-    infix = len(parts) == 2 and not operation.isidentifier()
-    operands = f" {operation} ".join(words) if infix else f"{operation}({', '.join(words)})"
-    return ProgramError(f"{operands}: {names[0]} does not match {names[1]}")
+def mismatch(operation: str, operands: Sequence[Node], left: Dimension, right: Dimension) -> ProgramError:
+    """The error for two axes that should be equal; it shows all operands with their shapes."""
+    names = [axis.name if axis else "1" for axis in (left, right)]
+    words = [shown(node) for node in operands]
+    is_infix = len(operands) == 2 and not operation.isidentifier()
+    call = f" {operation} ".join(words) if is_infix else f"{operation}({', '.join(words)})"
+    return ProgramError(f"{call}: {names[0]} does not match {names[1]}")
 
 
 def aligned(node: Node, indices: Indices) -> Indices:
-    """The indices that a part takes from those of the array that it is broadcast into."""
+    """The indices of an operand, given the indices of the array that it is broadcast into."""
     return indices[len(indices) - len(node.axes) :]
 
 
-def place_of(node: Node, axis: object, operation: str) -> int:
-    """The place of ``axis=`` counted from 0.  Raises ``ProgramError`` where the array has no such axis."""
+def axis_position(node: Node, axis: object, operation: str) -> int:
+    """``axis=`` counted from 0.  Raises ``ProgramError`` where the array has no such axis."""
     rank = len(node.axes)
     if isinstance(axis, bool) or not isinstance(axis, int) or not -rank <= axis < rank:
-        raise ProgramError(
-            f"{operation}: {shown(node)} has no axis {axis!r}; its axes are counted from 0 to {rank - 1}"
-        )
+        known = f"its axes are 0 to {rank - 1}" if rank else "it is a scalar"
+        raise ProgramError(f"{operation}: {shown(node)} has no axis {axis!r}; {known}")
     return axis % rank
 
 
-def places_of(node: Node, axis: object, operation: str) -> tuple[int, ...]:
-    """The places that ``axis=`` names: one, several in a tuple, or all for None."""
+def axis_positions(node: Node, axis: object, operation: str) -> tuple[int, ...]:
+    """The positions that ``axis=`` names: one axis, a tuple of axes, or None for all."""
     if axis is None:
         return tuple(range(len(node.axes)))
-    several = axis if isinstance(axis, (tuple, list)) else (axis,)
-    places = tuple(place_of(node, one, operation) for one in several)
-    if len(set(places)) < len(places):
-        raise ProgramError(f"{operation}: an axis is given twice in axis={axis!r}")
-    return places
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    positions = tuple(axis_position(node, each, operation) for each in axes)
+    if len(set(positions)) < len(positions):
+        raise ProgramError(f"{operation}: axis={axis!r} names an axis twice")
+    return positions

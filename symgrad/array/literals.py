@@ -1,4 +1,4 @@
-"""Python's and NumPy's numbers as the exact numbers that were meant."""
+"""Numbers of Python and NumPy as exact SymPy numbers: 0.1 is 1/10, and ``np.log(2)`` is log 2."""
 
 from __future__ import annotations
 
@@ -17,57 +17,51 @@ from symgrad.errors import UnsupportedError
 
 @cache
 def _named() -> dict[float, Expr]:
-    """Numbers that have a name, by their nearest floats and as written: nobody means the fraction that ``np.log(2)``
-    is.
+    """Floats that stand for e, pi and for roots, logarithms and fractions of pi and of whole numbers up to 20.
 
-    What arithmetic on floats makes of one may be the neighbour of its nearest float, as for log(2 pi).
+    Each constant has its nearest float, and the float that arithmetic computes, which may be a neighbour: log(2 pi).
     """
-    found: list[tuple[float, Expr]] = [(math.e, E), (math.pi / 2, pi / 2)]
+    pairs: list[tuple[float, Expr]] = [(math.e, E), (math.pi / 2, pi / 2)]
     whole: list[tuple[float, Expr]] = [(float(base), Integer(base)) for base in range(2, 21)]
     for written, base in [(2 / math.pi, 2 / pi), (2 * math.pi, 2 * pi), (math.pi, pi), *reversed(whole)]:
         root, logarithm = math.sqrt(written), math.log(written)
-        found += [(math.log(root), log(base) / 2), (logarithm / 2, log(base) / 2), (logarithm, log(base))]
-        found += [(1 / root, 1 / sqrt(base)), (root, sqrt(base)), (written, base)]
-    irrational = [(written, number) for written, number in found if not number.is_rational]
+        pairs += [(math.log(root), log(base) / 2), (logarithm / 2, log(base) / 2), (logarithm, log(base))]
+        pairs += [(1 / root, 1 / sqrt(base)), (root, sqrt(base)), (written, base)]
+    irrational = [(written, number) for written, number in pairs if not number.is_rational]
     return dict(irrational) | {float(number): number for _, number in irrational}
 
 
 def exact(value: Any) -> Expr:
-    """The number that was meant: 0.1 is 1/10, 1/3 is a third, and the nearest float to pi, log(2), sqrt(2) and their
-    like is that number.
-
-    Raises ``UnsupportedError`` for what is not finite or not real.
-    """
+    """The exact number that a float stands for.  Raises ``UnsupportedError`` unless it is real and finite."""
     if isinstance(value, (bool, np.bool_, int, np.integer)):
         return Integer(int(value))
     if isinstance(value, (float, np.floating)) and math.isfinite(value):
         return _named().get(float(value)) or Rational(_fraction(value) or str(value))
     if isinstance(value, (Fraction, Rational)) or (isinstance(value, Decimal) and value.is_finite()):
         return Rational(Fraction(value))
-    raise UnsupportedError(f"{value} cannot stand in a derivation: numbers are real and finite")
+    raise UnsupportedError(f"{value} cannot be used in a loss: numbers must be real and finite")
 
 
 def _fraction(value: Any) -> Fraction | None:
-    """The fraction with the smallest denominator that rounds to a float.
+    """The fraction with the smallest denominator that rounds to a float; a whole number of over 15 digits is itself.
 
-    None unless its numerator times its denominator is so small (2**40 in double precision) that no other comes near; a
-    whole number of more than 15 digits is itself.
+    None unless its numerator times its denominator is small (2**40 in double precision), so that no other is near.
     """
-    written = Fraction(float(value))
-    if written.denominator == 1 and float(f"{value:.15g}") != value:
-        return written
-    most = Fraction(2.0**-12 / float(np.finfo(type(value)).eps))
-    near = written.limit_denominator(max(math.isqrt(int(most / abs(written or Fraction(1)))), 1))
-    return near if type(value)(near) == value and abs(near.numerator * near.denominator) <= most else None
+    binary = Fraction(float(value))
+    if binary.denominator == 1 and float(f"{value:.15g}") != value:
+        return binary
+    bound = Fraction(2.0**-12 / float(np.finfo(type(value)).eps))
+    near = binary.limit_denominator(max(math.isqrt(int(bound / abs(binary or Fraction(1)))), 1))
+    return near if type(value)(near) == value and abs(near.numerator * near.denominator) <= bound else None
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a single number of Python's, NumPy's or SymPy's."""
+    """Whether a value is a single number of Python, NumPy or SymPy."""
     return isinstance(value, (bool, int, float, complex, np.number, np.bool_, Fraction, Decimal, Rational))
 
 
 def operand(value: Any, operation: str) -> Node:
-    """The node of an operand.  Raises ``UnsupportedError`` for an array of numbers, or what is no number at all."""
+    """The node of an operand.  Raises ``UnsupportedError`` for a concrete array, and for anything but a number."""
     if isinstance(value, Node):
         return value
     if isinstance(value, np.ndarray) and value.ndim == 0:
@@ -78,6 +72,4 @@ def operand(value: Any, operation: str) -> Node:
         what = f"an array of numbers of shape {value.shape}"
     else:
         what = getattr(value, "words", f"a {type(value).__name__}")
-    raise UnsupportedError(
-        f"{operation} of a symbolic array and {what}: declare it in shapes, as an input of its own, or use a number"
-    )
+    raise UnsupportedError(f"{operation} mixes a symbolic array with {what}: declare it in shapes as an input")

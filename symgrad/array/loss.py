@@ -1,4 +1,4 @@
-"""A user's loss: a function that runs on arrays, and is traced on symbols."""
+"""A user's loss: a function of arrays, which is traced on symbolic arrays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
-from symgrad.array.indexing import Chosen
+from symgrad.array.indexing import LabelIndex
 from symgrad.array.literals import exact, is_number, operand
 from symgrad.array.shape_grammar import ASSUMPTIONS, Shape, parse_shapes
-from symgrad.array.source_location import Spot, at_place, defined_at
+from symgrad.array.source_location import Location, defined_at, with_location
 from symgrad.array.symbolic import Labels, Symbolic
 from symgrad.array.to_program import lower
 from symgrad.array.tracer import run
@@ -28,33 +28,32 @@ from symgrad.program import Program
 
 @dataclass(frozen=True)
 class Traced:
-    """The program that a loss is, and where in the user's source each equation was written."""
+    """The program of a loss, and where in the user's source each equation was written."""
 
     program: Program
-    spots: Mapping[str, Spot]
+    locations: Mapping[str, Location]
 
     def pointing(self, error: SymgradError, equation: str) -> SymgradError:
         """The error with the line of ``equation`` under it."""
-        return at_place(error, self.spots.get(equation))
+        return with_location(error, self.locations.get(equation))
 
 
 class Loss:
     """A loss as a function of arrays with declared axes.
 
-    Called with arrays it runs the function as it stands.  ``program()`` runs it once on symbols and returns the
-    forward equations that it is.
+    Called with arrays, it runs the function.  ``program()`` traces the function and returns its forward equations.
     """
 
     def __init__(
         self, function: Callable[..., Any], shapes: Sequence[Shape], wrt: Sequence[str], name: str, summary: str
     ) -> None:
         self.function, self.shapes, self.name, self.summary = function, tuple(shapes), name, summary
-        self.wrt = tuple(same_look(one, [shape.name for shape in shapes]) for one in wrt)
+        self.wrt = tuple(same_look(name, [shape.name for shape in shapes]) for name in wrt)
         update_wrapper(self, function)
         self._check()
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """The loss of arrays: the function itself, run by NumPy."""
+        """Run the function on arrays."""
         try:
             return self.function(*args, **keywords)
         except TypeError:
@@ -70,7 +69,7 @@ class Loss:
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{s.name} {shape_text(s.array.axes)}" for s in self.shapes)
-        return f"<loss {self.name}: {inputs}; by {', '.join(self.wrt)}>"
+        return f"<loss {self.name}: {inputs}; with respect to {', '.join(self.wrt)}>"
 
     def _check(self) -> None:
         known = self._parameters()
@@ -81,28 +80,28 @@ class Loss:
             raise InputError(f"wrt names {unknown[0]}, but shapes declares {', '.join(declared)}")
 
     def _parameters(self) -> dict[str, inspect.Parameter]:
-        """The parameters of the function, those in Greek letters by the names that ``shapes`` gives them."""
+        """The parameters of the function; Greek letters are spelled as in ``shapes``."""
         declared = [shape.name for shape in self.shapes]
         return {same_look(name, declared): p for name, p in inspect.signature(self.function).parameters.items()}
 
     def program(self, **fixed: Any) -> Program:
-        """The forward equations; ``fixed`` gives scalars of ``shapes`` a number, and other parameters a value.
+        """The forward equations; ``fixed`` has numbers for scalar inputs, and values for other parameters.
 
-        Raises ``ProgramError`` where shapes do not fit, ``UnsupportedError`` for what has no meaning in index notation
-        and ``InputError`` for an argument that is wrong; each points at the user's line.
+        Raises ``ProgramError`` where shapes do not match, ``UnsupportedError`` for an operation without a rule, and
+        ``InputError`` for a wrong argument; each points at the user's line.
         """
         return self.trace(fixed).program
 
     def trace(self, fixed: Mapping[str, Any]) -> Traced:
-        """The program, as ``program`` returns it, with where its equations were written."""
+        """As ``program``, with the source locations of the equations."""
         order = list(self._parameters())
         fixed = {same_look(name, order): value for name, value in fixed.items()}
         kept = [s for s in sorted(self.shapes, key=lambda s: order.index(s.name)) if s.name not in fixed]
         arrays = {shape.name: _array(shape, self.shapes) for shape in kept}
         axes = tuple(dict.fromkeys(axis for shape in self.shapes for axis in shape.array.axes if shape in kept))
         with tracing(axes) as trace, nested(self.name):
-            given = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
-            args, keywords = self._arguments(given, fixed)
+            symbols = {shape.name: _symbol(shape, arrays[shape.name]) for shape in kept}
+            args, keywords = self._arguments(symbols, fixed)
             output = self._output(run(trace, self.name, self.function, args, keywords))
             lowered = lower(output, trace.names, tuple(arrays.values()), axes)
         program = Program(
@@ -116,16 +115,16 @@ class Loss:
             defaults=self._defaults(kept),
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
         )
-        return Traced(program, lowered.spots)
+        return Traced(program, lowered.locations)
 
     def _defaults(self, kept: Sequence[Shape]) -> tuple[tuple[str, Expr], ...]:
-        """The numbers that scalars among the inputs are unless given."""
+        """The default numbers of scalar inputs."""
         parameters = self._parameters()
-        found = ((s.name, parameters[s.name].default) for s in kept if not s.array.axes)
-        return tuple((n, exact(value)) for n, value in found if is_number(value) and np.isfinite(complex(value)))
+        defaults = ((s.name, parameters[s.name].default) for s in kept if not s.array.axes)
+        return tuple((n, exact(value)) for n, value in defaults if is_number(value) and np.isfinite(complex(value)))
 
-    def _arguments(self, given: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """What the function is called with: symbols, numbers that are fixed, and defaults."""
+    def _arguments(self, symbols: Mapping[str, Any], fixed: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the call: symbolic arrays, fixed values, and defaults."""
         parameters = self._parameters()
         declared = {shape.name: shape for shape in self.shapes}
         if unknown := [name for name in fixed if name not in parameters]:
@@ -135,15 +134,15 @@ class Loss:
         for name, parameter in parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
-            if name in given:
-                value = given[name]
+            if name in symbols:
+                value = symbols[name]
             elif name in fixed:
                 value = self._fixed(declared[name], fixed[name]) if name in declared else fixed[name]
             elif parameter.default is not parameter.empty:
                 value = parameter.default
             else:
                 raise InputError(
-                    f"{self.name}: {name} is not in shapes and has no default: declare it, or give {name}="
+                    f"{self.name}: {name} is not in shapes and has no default: declare it, or pass {name}="
                 )
             if parameter.kind is parameter.KEYWORD_ONLY:
                 keywords[parameter.name] = value
@@ -152,27 +151,30 @@ class Loss:
         return args, keywords
 
     def _fixed(self, shape: Shape, value: Any) -> Symbolic:
-        if shape.array.axes or not is_number(value):
-            raise InputError(f"{self.name}: only a scalar can be fixed, at a number; {shape.name} is an input")
+        if shape.array.axes:
+            array = f"{shape.name} {shape_text(shape.array.axes)}"
+            raise InputError(f"{self.name}: only a scalar can be fixed, not the array {array}")
+        if not is_number(value):
+            raise InputError(f"{self.name}: {shape.name} must be a number, got {value!r}")
         return Symbolic(constant(exact(value)))
 
     def _output(self, value: Any) -> Node:
         if value is None:
-            raise ProgramError(f"{self.name} returns nothing: the loss is what it returns")
+            raise ProgramError(f"{self.name} returns nothing: it must return the loss")
         if is_number(value):
-            raise ProgramError(f"{self.name} returns {value}, which depends on no input")
+            raise ProgramError(f"{self.name} returns {value}, which does not depend on any input")
         if not isinstance(value, Symbolic):
-            raise ProgramError(f"{self.name} returns a {type(value).__name__}: the loss is one scalar")
+            raise ProgramError(f"{self.name} returns a {type(value).__name__}: it must return one scalar")
         node = operand(value.node, self.name)
         if node.real_axes:
             raise ProgramError(
-                f"{self.name} returns an array {shape_text(node.axes)}: a loss is a scalar, such as its np.mean"
+                f"{self.name} returns an array {shape_text(node.axes)}: a loss must be a scalar, such as its np.mean"
             )
         return node
 
 
 def _array(shape: Shape, shapes: Sequence[Shape]) -> Array:
-    """The program's array for an input; labels y have one-hot rows Y, where that name is free."""
+    """The program's array for an input; the one-hot rows of labels y are called Y, if that name is free."""
     upper = shape.name.upper()
     taken = {s.name for s in shapes} | {axis.name for s in shapes for axis in s.array.axes}
     name = upper if shape.labels and upper not in taken else shape.name
@@ -184,23 +186,23 @@ def _symbol(shape: Shape, array: Array) -> Symbolic:
     if not shape.labels:
         return Symbolic(node)
     rows: tuple[Axis, ...] = array.axes[:1]
-    return Labels(leaf(Array(shape.name, rows)), Chosen(shape.name, node))
+    return Labels(leaf(Array(shape.name, rows)), LabelIndex(shape.name, node))
 
 
 def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[Assumption, ...]:
-    found: list[Assumption] = []
+    assumptions: list[Assumption] = []
     declared = [shape for shape in shapes if shape.words & ASSUMPTIONS]
-    for place, shape in enumerate(declared, 1):
-        key, array = f"A{place}", arrays[shape.name]
+    for number, shape in enumerate(declared, 1):
+        key, array = f"A{number}", arrays[shape.name]
         both = bool(shape.words & DOMAINS.keys() and "symmetric" in shape.words)
-        found += [in_domain(array, word, f"{key}{'a' * both}") for word in DOMAINS if word in shape.words]
+        assumptions += [in_domain(array, word, f"{key}{'a' * both}") for word in DOMAINS if word in shape.words]
         if "one-hot" in shape.words:
-            found += one_hot(array, key)
+            assumptions += one_hot(array, key)
         if "distribution" in shape.words:
-            found.append(rows_sum_to_one(array, key))
+            assumptions.append(rows_sum_to_one(array, key))
         if "symmetric" in shape.words:
-            found.append(symmetric(array, f"{key}{'b' * both}"))
-    return tuple(found)
+            assumptions.append(symmetric(array, f"{key}{'b' * both}"))
+    return tuple(assumptions)
 
 
 def loss(
@@ -208,25 +210,25 @@ def loss(
 ) -> Callable[[Callable[..., Any]], Loss]:
     """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
-    ``shapes`` names the axes of each input, or ``scalar``, with words after them: ``positive``, ``symmetric``,
-    ``one-hot``, ``distribution`` (rows that sum to one), or a domain, which is ``binary`` (0 or 1), ``sign`` (-1 or 1),
-    ``probability``, ``nonnegative`` or ``count``; ``y: N labels of C`` declares integer labels.  ``wrt`` names the
-    inputs to differentiate by, all that are not labels unless given.  Parameters that ``shapes`` leaves out are
-    ordinary values.  ``name`` and ``summary`` are the function's name and the first line of its docstring.
+    ``shapes`` gives the axes of each input, or ``scalar``.  Words may follow: ``positive``, ``symmetric``, ``one-hot``,
+    ``distribution`` (rows that sum to one), or a domain: ``binary`` (0 or 1), ``sign`` (-1 or 1), ``probability``,
+    ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer labels.  Parameters that are not in ``shapes``
+    are ordinary values.  ``wrt`` names the inputs to differentiate with respect to; default: all except labels.
+    ``name`` and ``summary`` default to the function's name and the first line of its docstring.
 
-    Raises ``InputError``, naming the function and its line, for a mistake in ``shapes`` or ``wrt``.
+    Raises ``InputError``, with the function's line, for a mistake in ``shapes`` or ``wrt``.
     """
 
     def declare(function: Callable[..., Any]) -> Loss:
         names = wrt.replace(",", " ").split() if isinstance(wrt, str) else list(wrt)
-        called = str(name or getattr(function, "__name__", ""))
-        called = called if called.isidentifier() else "loss"
-        words: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
+        title = str(name or getattr(function, "__name__", ""))
+        title = title if title.isidentifier() else "loss"
+        first_line: str = (inspect.getdoc(function) or "").split("\n")[0].rstrip(".")
         try:
             inputs = parse_shapes(shapes)
-            by = names or [shape.name for shape in inputs if not shape.words & {"one-hot", "distribution"}]
-            return Loss(function, inputs, by, called, words if summary is None else summary)
+            default = [shape.name for shape in inputs if not shape.is_target]
+            return Loss(function, inputs, names or default, title, first_line if summary is None else summary)
         except InputError as error:
-            raise at_place(InputError(f"{called}: {error}"), defined_at(function)) from None
+            raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 
     return declare

@@ -1,4 +1,4 @@
-"""The language: which of NumPy's functions have a meaning in index notation, and what is said of the others."""
+"""The table of NumPy functions that have a meaning in index notation, and the advice given for the others."""
 
 from __future__ import annotations
 
@@ -22,48 +22,44 @@ Handler = Callable[..., Node]
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a function is called in messages: ``norm`` for ``np.linalg.norm``."""
+    """The name of a function in messages: ``norm`` for ``np.linalg.norm``."""
     return getattr(function, "__name__", str(function))
 
 
 def sign_of(function: Callable[..., Any]) -> str:
-    """The operator that a function is written as, or its name."""
+    """The operator of a function, such as ``+``, or its name."""
     return SIGNS.get(function, name_of(function))
 
 
 def _entrywise(function: Callable[..., Any], meaning: Callable[..., Expr]) -> Handler:
-    """The handler of a function of entries: as many operands as its meaning takes, and nothing else."""
+    """The handler of an elementwise function; it takes as many operands as the function, and no keywords."""
     operation = sign_of(function)
-    takes = function.nin if isinstance(function, np.ufunc) else len(inspect.signature(meaning).parameters)
+    arity = function.nin if isinstance(function, np.ufunc) else len(inspect.signature(meaning).parameters)
 
     def handler(*operands: Any) -> Node:
-        if len(operands) != takes:
-            raise TypeError(f"it takes {takes} operands")
+        if len(operands) != arity:
+            raise TypeError(f"it takes {arity} operands")
         return entrywise(operation, meaning, *(operand(value, operation) for value in operands))
 
     return handler
 
 
-def chosen(condition: Any, x: Any, y: Any) -> Node:
-    """``np.where(condition, x, y)`` of a comparison."""
+def _where(condition: Any, x: Any, y: Any) -> Node:
+    """``np.where(condition, x, y)``."""
     node = operand(condition, "where")
     if not is_boolean(node) and node.kind is not Kind.CONSTANT:
         raise UnsupportedError(f"where takes a comparison, such as Z > 0, as its condition, not {shown(node)}")
     return entrywise("where", where, node, operand(x, "where"), operand(y, "where"))
 
 
-def clipped(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Node:
-    """``np.clip``: between two bounds, or on one side of one."""
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Node:
+    """``np.clip`` with two bounds or one."""
     low = a_min if a_min is not None else min
     high = a_max if a_max is not None else max
+    bounds = [operand(bound, "clip") for bound in (low, high) if bound is not None]
+    meaning = ELEMENTWISE[np.clip] if len(bounds) == 2 else at_least if low is not None else at_most
     x = operand(a, "clip")
-    if low is not None and high is not None:
-        return elementwise("clip", ELEMENTWISE[np.clip], x, operand(low, "clip"), operand(high, "clip"))
-    if low is not None:
-        return elementwise("clip", at_least, x, operand(low, "clip"))
-    if high is not None:
-        return elementwise("clip", at_most, x, operand(high, "clip"))
-    return x
+    return elementwise("clip", meaning, x, *bounds) if bounds else x
 
 
 FUNCTIONS: dict[Callable[..., Any], Handler] = {
@@ -71,51 +67,51 @@ FUNCTIONS: dict[Callable[..., Any], Handler] = {
     **REDUCTIONS,
     **PRODUCTS,
     **ARRANGEMENTS,
-    np.where: chosen,
-    np.clip: clipped,
+    np.where: _where,
+    np.clip: _clip,
 }
 
-# What has no meaning at symbolic shapes, by name, and what to write instead.
+# Functions without a meaning at symbolic shapes -> what to write instead.
 REFUSED: dict[str, str] = {
     name: reason
     for names, reason in (
         ("reshape", "write x[:, None] for one more axis; otherwise keep the axes apart (declare X: N H E)"),
         ("ravel", "sum over several axes at once instead"),
-        ("concatenate stack vstack hstack append", "give each part an array of its own, and add what each contributes"),
+        ("concatenate stack vstack hstack append", "give each part its own array, and add their contributions"),
         ("prod", "write np.exp(np.sum(np.log(x))) of positive entries"),
         ("cumsum", "write the sum as a product with a matrix that is an input"),
         ("triu tril", "multiply by a mask of zeros and ones that is an input"),
-        ("roll flip diff tile repeat", "multiply by a matrix that is an input and says which entry goes where"),
+        ("roll flip diff tile repeat", "multiply by an input that is the matrix of this rearrangement"),
         ("tensordot kron cross multi_dot", "write einsum"),
         ("matrix_power", "write A @ A"),
         ("all any isnan isfinite", "compare, and write np.where(condition, a, b)"),
-        ("sort argsort median percentile quantile ptp", "it picks entries piecewise, by an order that no equation has"),
-        ("argmax argmin round rint floor ceil", "it is piecewise constant: no gradient passes it"),
-        ("inv pinv", "no rule differentiates an inverse yet"),
-        ("det slogdet", "no rule differentiates a determinant yet"),
-        ("solve lstsq", "no rule differentiates a solution yet"),
-        ("svd svdvals eig eigh eigvals eigvalsh cond matrix_rank", "no rule differentiates singular values yet"),
-        ("qr cholesky", "no rule differentiates the factors of a matrix yet"),
+        ("sort argsort median percentile quantile ptp", "it picks entries by their order, which no equation expresses"),
+        ("argmax argmin round rint floor ceil", "it is piecewise constant, so its gradient is 0"),
+        ("inv pinv", "the derivative of an inverse is not supported yet"),
+        ("det slogdet", "the derivative of a determinant is not supported yet"),
+        ("solve lstsq", "the derivative of a linear solve is not supported yet"),
+        (
+            "svd svdvals eig eigh eigvals eigvalsh cond matrix_rank",
+            "the derivative of singular values or eigenvalues is not supported yet",
+        ),
+        ("qr cholesky", "the derivative of matrix factors is not supported yet"),
     )
     for name in names.split()
 }
 
 
 def refusal(name: str) -> str:
-    """That a function has no rule, with what to write instead."""
+    """The message for a function without a rule, with what to write instead."""
     if name in REFUSED:
         return f"{name} has no rule: {REFUSED[name]}"
-    near = [
-        word for word in map(name_of, FUNCTIONS) if name != word and name.endswith(word)
-    ]  # nansum, not sinc for sin
-    return f"{name} has no rule{f'; the nearest that have: {near[0]}' if near else ''}"
+    near = [word for word in map(name_of, FUNCTIONS) if name != word and name.endswith(word)]  # sum for nansum
+    return f"{name} has no rule{f'; use {near[0]} instead' if near else ''}"
 
 
 def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Node:
-    """A NumPy function applied to symbols.
+    """Apply a NumPy function to symbolic arrays.
 
-    Raises ``UnsupportedError`` for one that is not in the table, naming the nearest that are, and for an argument
-    without a meaning.
+    Raises ``UnsupportedError`` for a function that is not in the table, and for arguments that it does not support.
     """
     name = name_of(function)
     handler = FUNCTIONS.get(function)
@@ -123,46 +119,45 @@ def call(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[
         handler = _entrywise(function, SCIPY[name])
     if handler is None:
         raise UnsupportedError(refusal(name))
-    given = {key: value for key, value in keywords.items() if value is not None}
-    if given.get("out") is not None:
-        raise UnsupportedError(f"{name} with out=: a symbolic array is never changed; write A = {name}(...)")
+    keywords = {key: value for key, value in keywords.items() if value is not None}
+    if "out" in keywords:
+        raise UnsupportedError(f"{name} with out=: a symbolic array cannot be changed; write A = {name}(...)")
     try:
-        bound = inspect.signature(handler).bind(*args, **given)
+        bound = inspect.signature(handler).bind(*args, **keywords)
     except TypeError as error:
         raise UnsupportedError(f"{name} with these arguments has no rule: {error}") from None
-    check_types(function, sign_of(function), bound.args)
+    check_dtypes(function, sign_of(function), bound.args)
     return handler(*bound.args, **bound.kwargs)
 
 
+# --- bool -----------------------------------------------------------------------------------------------------------
+
 LOGICAL = {np.logical_and, np.bitwise_and, np.logical_or, np.bitwise_or, np.logical_not, np.invert}
-# What NumPy computes of values of type bool otherwise than of numbers, or not at all.
+# Functions that NumPy computes differently for dtype bool, or not at all.
 ARITHMETIC = {np.add, np.subtract, np.negative, np.positive, np.matmul, np.dot, np.inner, np.vdot, np.einsum}
 COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
 COMPARED = {SIGNS.get(function, function.__name__) for function in COMPARISONS | LOGICAL}
 BOOLEAN_OF_BOOLEANS = {"*", "outer", "maximum", "minimum", "where", "absolute", "max", "selection"}
-"""What is of type bool if all its operands are."""
+"""The operations whose result is bool if all operands are."""
 
 
 def is_boolean(value: Any) -> bool:
-    """Whether NumPy's type of a value is bool: a comparison, or what is picked, viewed or multiplied of such alone."""
+    """Whether NumPy's dtype of a value is bool: a comparison, or a view, selection or product of comparisons."""
     if not isinstance(value, Node):
         return isinstance(value, (bool, np.bool_))
     if value.operation == GATHER or value.kind is Kind.VIEW:
-        return is_boolean(value.parts[0])
-    return value.operation in COMPARED or (value.operation in BOOLEAN_OF_BOOLEANS and all(map(is_boolean, value.parts)))
+        return is_boolean(value.operands[0])
+    is_closed = value.operation in BOOLEAN_OF_BOOLEANS and all(map(is_boolean, value.operands))
+    return value.operation in COMPARED or is_closed
 
 
-def check_types(function: Callable[..., Any], name: str, operands: tuple[Any, ...]) -> None:
-    """Check the operands of a function of NumPy.
-
-    Raises ``UnsupportedError`` for arithmetic on values of type bool alone, which NumPy does with True and False, and
-    for numbers as operands of a logical function.
-    """
-    arrays = [operand for operand in operands if not isinstance(operand, str)]
+def check_dtypes(function: Callable[..., Any], name: str, operands: tuple[Any, ...]) -> None:
+    """Raise ``UnsupportedError`` for arithmetic on bools alone, and for numbers in a logical function."""
+    arrays = [value for value in operands if not isinstance(value, str)]
     if function in ARITHMETIC and arrays and all(map(is_boolean, arrays)):
         raise UnsupportedError(
-            f"{name} of comparisons alone: they are True and False in NumPy, and not numbers; "
-            "multiply them by 1.0, or write & and |"
+            f"{name} of comparisons: NumPy computes it with True and False, not numbers; multiply them by 1.0, or "
+            "write & and |"
         )
     for value in arrays if function in LOGICAL else ():
         if not is_boolean(value) and not (is_number(value) and value in (0, 1)):

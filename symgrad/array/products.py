@@ -1,4 +1,4 @@
-"""Products of arrays: everything is a contraction, ``einsum``'s own notation of indices."""
+"""Products and transposes of arrays, each as a contraction in the index notation of ``einsum``."""
 
 from __future__ import annotations
 
@@ -18,37 +18,35 @@ from symgrad.notation import Axis
 Labels = tuple[str, ...]
 
 
-def contraction(operation: str, parts: list[Node], labels: list[Labels], result: Labels) -> Node:
-    """The product of the parts, whose dimensions bear ``labels``, summed over the labels not in ``result``.
+def contraction(operation: str, operands: list[Node], labels: list[Labels], result: Labels) -> Node:
+    """The product of the operands, summed over the labels not in ``result``; ``labels`` has a letter per dimension.
 
-    Raises ``ProgramError`` where one label stands for two axes.
+    Raises ``ProgramError`` where one label names two different axes.
     """
-    over: dict[str, Dimension] = {}
-    for part, letters in zip(parts, labels, strict=True):
-        for letter, axis in zip(letters, part.axes, strict=True):
-            known = over.get(letter)
+    axes: dict[str, Dimension] = {}
+    for node, letters in zip(operands, labels, strict=True):
+        for letter, axis in zip(letters, node.axes, strict=True):
+            known = axes.get(letter)
             if None not in (known, axis) and known != axis:
-                raise mismatch(operation, parts, known, axis)
-            over[letter] = known or axis
-    gone = [letter for letter in over if letter not in result and over[letter] is not None]
+                raise mismatch(operation, operands, known, axis)
+            axes[letter] = known or axis
+    over = {letter: axis for letter, axis in axes.items() if letter not in result and axis is not None}
 
     def build(entries: Entries, indices: Indices) -> Expr:
-        at: dict[str, Any] = {letter: None for letter in over} | dict(zip(result, indices, strict=True))
-        at |= {letter: entries.fresh(axis) for letter in gone if (axis := over[letter]) is not None}
-        factors = [entries(p, tuple(at[x] for x in letters)) for p, letters in zip(parts, labels, strict=True)]
-        return summed(Mul(*factors), [at[letter] for letter in gone]) if gone else Mul(*factors)
+        at: dict[str, Any] = dict.fromkeys(axes) | dict(zip(result, indices, strict=True))
+        at |= {letter: entries.fresh(axis) for letter, axis in over.items()}
+        factors = [entries(n, tuple(at[x] for x in letters)) for n, letters in zip(operands, labels, strict=True)]
+        return summed(Mul(*factors), [at[letter] for letter in over]) if over else Mul(*factors)
 
-    axes = tuple(over[letter] for letter in result)
-    plain = not gone and len(parts) == 1
-    kind = Kind.VIEW if plain else Kind.CONTRACTION if gone else Kind.PLAIN
-    return make(operation, parts, axes, build, kind, (tuple(labels), result))
+    kind = Kind.CONTRACTION if over else Kind.VIEW if len(operands) == 1 else Kind.PLAIN
+    return make(operation, operands, [axes[letter] for letter in result], build, kind, (tuple(labels), result))
 
 
 def matmul(a: Any, b: Any) -> Node:
-    """``a @ b``: the last axis of ``a`` against the last but one of ``b`` (its only one, of a vector)."""
+    """``a @ b``: the last axis of ``a`` is contracted with the last but one of ``b``, or a vector's only axis."""
     left, right = operand(a, "@"), operand(b, "@")
     if not left.axes or not right.axes:
-        raise ProgramError(f"{shown(left)} @ {shown(right)}: @ takes no scalar; write *")
+        raise ProgramError(f"{shown(left)} @ {shown(right)}: @ does not take a scalar; write *")
     inner, first, last = "k", "i", "j"
     batch = ascii_letters[-max(len(left.axes), len(right.axes)) :]
     before, after = max(len(left.axes) - 2, 0), max(len(right.axes) - 2, 0)
@@ -61,7 +59,7 @@ def matmul(a: Any, b: Any) -> Node:
 
 
 def dot(a: Any, b: Any) -> Node:
-    """``np.dot`` of at most two axes each: a matrix product, or a product with a scalar."""
+    """``np.dot`` of arrays with at most two axes: a matrix product, or a product with a scalar."""
     left, right = operand(a, "dot"), operand(b, "dot")
     if not left.axes or not right.axes:
         one, two = tuple("ab"[: len(left.axes)]), tuple("ab"[: len(right.axes)])
@@ -72,7 +70,7 @@ def dot(a: Any, b: Any) -> Node:
 
 
 def inner(a: Any, b: Any) -> Node:
-    """The products summed over both last axes."""
+    """``np.inner``: the last axes contracted with each other."""
     left, right = operand(a, "inner"), operand(b, "inner")
     letters = iter(ascii_letters)
     one, two = [tuple(next(letters) for _ in node.axes[:-1]) for node in (left, right)]
@@ -80,7 +78,7 @@ def inner(a: Any, b: Any) -> Node:
 
 
 def vdot(a: Any, b: Any) -> Node:
-    """The products of all entries of two arrays of the same axes, summed."""
+    """``np.vdot``: the sum of the elementwise product of two arrays with the same axes."""
     left, right = operand(a, "vdot"), operand(b, "vdot")
     if left.axes != right.axes:
         raise ProgramError(f"vdot({shown(left)}, {shown(right)}): the axes differ")
@@ -89,7 +87,7 @@ def vdot(a: Any, b: Any) -> Node:
 
 
 def outer(a: Any, b: Any) -> Node:
-    """The products of all pairs of entries of two vectors."""
+    """``np.outer`` of two vectors."""
     left, right = operand(a, "outer"), operand(b, "outer")
     if max(len(left.axes), len(right.axes)) != 1 or not left.axes or not right.axes:
         raise UnsupportedError(f"outer({shown(left)}, {shown(right)}) has no rule: it takes two vectors")
@@ -97,54 +95,54 @@ def outer(a: Any, b: Any) -> Node:
 
 
 def einsum(subscripts: Any, *operands: Any) -> Node:
-    """``np.einsum`` with its subscripts as text, without ``...``."""
+    """``np.einsum`` with its subscripts as a string without ``...``."""
     if not isinstance(subscripts, str) or "." in subscripts:
-        raise UnsupportedError("einsum takes its subscripts as text, without '...': one letter for each axis")
-    parts = [operand(o, "einsum") for o in operands]
+        raise UnsupportedError("einsum takes its subscripts as a string with one letter per axis, without '...'")
+    nodes = [operand(value, "einsum") for value in operands]
     inputs, arrow, result = subscripts.replace(" ", "").partition("->")
     words = inputs.split(",")
     if not all(word.isalpha() or not word for word in (*words, result)):
         raise ProgramError(f"einsum: {subscripts!r} is not of the form 'nd,dc->nc'")
-    if len(words) != len(parts):
-        raise ProgramError(f"einsum: {subscripts!r} is about {len(words)} arrays, but {len(parts)} are given")
-    for word, part in zip(words, parts, strict=True):
-        if len(word) != len(part.axes):
-            raise ProgramError(f"einsum: {word!r} names {len(word)} axes, but it stands for {shown(part)}")
+    if len(words) != len(nodes):
+        raise ProgramError(f"einsum: {subscripts!r} takes {len(words)} operands, got {len(nodes)}")
+    for word, node in zip(words, nodes, strict=True):
+        if len(word) != len(node.axes):
+            raise ProgramError(f"einsum: {word!r} has {len(word)} letters, but its operand is {shown(node)}")
     if not arrow:
         result = "".join(sorted(letter for letter in set(inputs) if letter.isalpha() and inputs.count(letter) == 1))
     if unknown := [letter for letter in result if letter not in inputs]:
-        raise ProgramError(f"einsum: {unknown[0]!r} of the result is in no operand of {subscripts!r}")
+        raise ProgramError(f"einsum: the result of {subscripts!r} has {unknown[0]!r}, which no operand has")
     if len(set(result)) < len(result):
-        raise ProgramError(f"einsum: a letter occurs twice in the result {result!r}")
-    return contraction("einsum", parts, [tuple(word) for word in words], tuple(result))
+        raise ProgramError(f"einsum: the result {result!r} repeats a letter")
+    return contraction("einsum", nodes, [tuple(word) for word in words], tuple(result))
 
 
-# --- arrangements -------------------------------------------------------------------------------------------------
+# --- transposes and diagonals ---------------------------------------------------------------------------------------
 
 
 def transpose(a: Any, axes: Any = None) -> Node:
-    """The axes in another order: reversed, or as ``axes`` says."""
+    """``np.transpose``: the axes reversed, or in the order ``axes``."""
     node = operand(a, "transpose")
     rank = len(node.axes)
     order = tuple(reversed(range(rank))) if axes is None else tuple(axis % rank for axis in axes)
     if sorted(order) != list(range(rank)):
-        raise ProgramError(f"transpose of {shown(node)}: axes={axes!r} does not name each axis once")
+        raise ProgramError(f"transpose of {shown(node)}: axes={axes!r} must name each axis once")
     letters = ascii_letters[:rank]
-    return contraction("transpose", [node], [tuple(letters)], tuple(letters[place] for place in order))
+    return contraction("transpose", [node], [tuple(letters)], tuple(letters[position] for position in order))
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Node:
-    """Two axes exchanged."""
+    """``np.swapaxes``."""
     order = list(range(len(operand(a, "swapaxes").axes)))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(a, order)
 
 
 def moveaxis(a: Any, source: int, destination: int) -> Node:
-    """One axis moved to another place."""
+    """``np.moveaxis`` of one axis."""
     order = list(range(len(operand(a, "moveaxis").axes)))
-    place = order.pop(source)
-    order.insert(destination % (len(order) + 1), place)
+    axis = order.pop(source)
+    order.insert(destination % (len(order) + 1), axis)
     return transpose(a, order)
 
 
@@ -159,7 +157,7 @@ def diagonal(a: Any) -> Node:
 
 
 def diag(v: Any) -> Node:
-    """A vector as a diagonal matrix; the diagonal of a square matrix."""
+    """``np.diag``: a vector as a diagonal matrix, or the diagonal of a square matrix."""
     node = operand(v, "diag")
     if len(node.axes) == 2:
         return diagonal(node)

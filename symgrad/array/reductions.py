@@ -1,4 +1,4 @@
-"""Sums, means, largest entries and norms over axes, in index notation."""
+"""Reductions over axes in index notation: sum, mean, variance, maximum, norm, softmax."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr, Mul, Sum, exp, log, sqrt
 
 from symgrad.array.elementwise import distance_of, elementwise, power_of
-from symgrad.array.graph import Entries, Indices, Kind, Node, constant, make, place_of, places_of
+from symgrad.array.graph import Entries, Indices, Kind, Node, axis_position, axis_positions, constant, make, shown
 from symgrad.array.literals import exact, operand
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection
@@ -21,8 +21,7 @@ Axes = int | Sequence[int] | None
 
 
 def summed(body: Expr, indices: Sequence[Any]) -> Expr:
-    """The sum of ``body`` over indices: sums of sums are one, an index that does not occur is counted, and
-    numbers and sizes go out."""
+    """The sum of ``body`` over ``indices``: nested sums merged, constants in front, an unused index as its size."""
     factors = Mul.make_args(body)
     outside = [factor for factor in factors if not array_names(factor) and not free_indices(factor)]
     inside = Mul(*(factor for factor in factors if factor not in outside))
@@ -36,55 +35,49 @@ def summed(body: Expr, indices: Sequence[Any]) -> Expr:
 def total(a: Any, axis: Axes = None, *, keepdims: bool = False, hint: str = "", operation: str = "sum") -> Node:
     """The sum over ``axis`` (all axes for None)."""
     node = operand(a, operation)
-    places = places_of(node, axis, operation)
-    axes = [over for place, over in enumerate(node.axes) if place not in places]
+    positions = axis_positions(node, axis, operation)
+    axes = [kept for position, kept in enumerate(node.axes) if position not in positions]
 
     def build(entries: Entries, indices: Indices) -> Expr:
         outer = iter(indices)
-        inner: list[Any] = []
-        bound = []
-        for place, over in enumerate(node.axes):
-            if place not in places:
-                inner.append(next(outer))
-                continue
-            inner.append(entries.fresh(over) if over is not None else None)
-            bound += [inner[-1]] if over is not None else []
-        return summed(entries(node, tuple(inner)), bound) if bound else entries(node, tuple(inner))
+        bound = {p: entries.fresh(over) for p in sorted(positions) if (over := node.axes[p]) is not None}
+        inner = tuple(bound.get(p) if p in positions else next(outer) for p in range(len(node.axes)))
+        return summed(entries(node, inner), [*bound.values()]) if bound else entries(node, inner)
 
-    is_sum = any(node.axes[place] for place in places)
-    made = make(operation, (node,), axes, build, Kind.CONTRACTION if is_sum else Kind.VIEW, places, hint)
-    return expanded(made, places) if keepdims else made
+    is_sum = any(node.axes[position] for position in positions)
+    result = make(operation, (node,), axes, build, Kind.CONTRACTION if is_sum else Kind.VIEW, positions, hint)
+    return expanded(result, positions) if keepdims else result
 
 
-def expanded(node: Node, places: Sequence[int]) -> Node:
-    """``node`` with dimensions of size one at ``places`` of the result."""
+def expanded(node: Node, positions: Sequence[int]) -> Node:
+    """``node`` with dimensions of size one at ``positions`` of the result."""
     axes = list(node.axes)
-    for place in sorted(places):
-        axes.insert(place, None)
+    for position in sorted(positions):
+        axes.insert(position, None)
 
     def build(entries: Entries, indices: Indices) -> Expr:
-        return entries(node, tuple(i for place, i in enumerate(indices) if place not in places))
+        return entries(node, tuple(i for position, i in enumerate(indices) if position not in positions))
 
-    return make("expand_dims", (node,), axes, build, Kind.VIEW, tuple(sorted(places))) if places else node
+    return make("expand_dims", (node,), axes, build, Kind.VIEW, tuple(sorted(positions))) if positions else node
 
 
-def count(node: Node, places: Sequence[int]) -> Node:
-    """The number of entries over the axes at ``places``."""
-    return constant(Mul(*(axis.size for place in places if (axis := node.axes[place]) is not None)))
+def count(node: Node, positions: Sequence[int]) -> Node:
+    """The number of entries over the axes at ``positions``."""
+    return constant(Mul(*(axis.size for position in positions if (axis := node.axes[position]) is not None)))
 
 
 def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
-    """The mean over ``axis``; one that keeps its dimension, to be subtracted, is conventionally mu."""
+    """The mean over ``axis``.  With ``keepdims`` it will be subtracted, and its textbook name is mu."""
     node = operand(a, "mean")
-    places = places_of(node, axis, "mean")
-    hint = "mu" if keepdims and len(places) < len(node.axes) else ""
-    result = _divided("mean", node, places, count(node, places), places, hint)
-    return expanded(result, places) if keepdims else result
+    positions = axis_positions(node, axis, "mean")
+    hint = "mu" if keepdims and len(positions) < len(node.axes) else ""
+    result = _divided("mean", node, positions, count(node, positions), positions, hint)
+    return expanded(result, positions) if keepdims else result
 
 
-def _divided(operation: str, node: Node, places: tuple[int, ...], divisor: Node, key: Hashable, hint: str) -> Node:
-    """The sum over the axes at ``places``, divided by a number."""
-    inner = total(node, places)
+def _divided(operation: str, node: Node, positions: tuple[int, ...], divisor: Node, key: Hashable, hint: str) -> Node:
+    """The sum over the axes at ``positions``, divided by a number."""
+    inner = total(node, positions)
 
     def build(entries: Entries, indices: Indices) -> Expr:
         return inner.build(entries, indices) / divisor.build(entries, ())
@@ -93,102 +86,100 @@ def _divided(operation: str, node: Node, places: tuple[int, ...], divisor: Node,
 
 
 def var(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
-    """The mean square of the distances from the mean; ``ddof`` is taken from the number that it is divided by."""
+    """The variance: the sum of squared distances from the mean, divided by the number of entries less ``ddof``."""
     node = operand(a, "var")
-    places = places_of(node, axis, "var")
-    middle = expanded(_divided("mean", node, places, count(node, places), places, "mu"), places)
-    squares = elementwise("var", distance_of, node, middle)
-    divisor = elementwise("-", operator.sub, count(node, places), operand(ddof, "var"))
-    result = _divided("var", squares, places, divisor, (places, ddof), "v")
-    return expanded(result, places) if keepdims else result
+    positions = axis_positions(node, axis, "var")
+    center = expanded(_divided("mean", node, positions, count(node, positions), positions, "mu"), positions)
+    squares = elementwise("var", distance_of, node, center)
+    divisor = elementwise("-", operator.sub, count(node, positions), operand(ddof, "var"))
+    result = _divided("var", squares, positions, divisor, (positions, ddof), "v")
+    return expanded(result, positions) if keepdims else result
 
 
 def std(a: Any, axis: Axes = None, *, ddof: int = 0, keepdims: bool = False) -> Node:
-    """The root of the variance."""
+    """The square root of the variance."""
     return elementwise("std", sqrt, var(a, axis, ddof=ddof, keepdims=keepdims), hint="sigma")
 
 
 def largest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
-    """The largest entry along one axis: the entries selected (ties share equally), weighted and summed."""
+    """The largest entry along one axis: the sum of the entries times their ``selection``, which ties share equally."""
     node = operand(a, "max")
-    places = [p for p in places_of(node, axis, "max") if node.axes[p] is not None]
-    if len(places) > 1:
+    positions = [p for p in axis_positions(node, axis, "max") if node.axes[p] is not None]
+    if len(positions) > 1:
         raise UnsupportedError("max over several axes has no rule: take it over one axis at a time")
-    if not places:
-        raise ProgramError("max of a scalar: there is no axis to take it over")
-    (place,) = places
+    if not positions:
+        raise ProgramError(f"max of {shown(node)}: there is no axis to take it over")
+    (position,) = positions
 
     def select(entries: Entries, indices: Indices) -> Expr:
-        return selection(entries(node, indices), indices[place])
+        return selection(entries(node, indices), indices[position])
 
-    chosen = make("selection", (node,), node.axes, select, Kind.ALWAYS, place, "Q")
-    weighted = elementwise("max", operator.mul, chosen, node)
-    inner = total(weighted, place)
-    result = make("max", (chosen, node), inner.axes, inner.build, Kind.ALWAYS, place, "m")
-    return expanded(result, (place,)) if keepdims else result
+    selected = make("selection", (node,), node.axes, select, Kind.ALWAYS, position, "Q")
+    inner = total(elementwise("max", operator.mul, selected, node), position)
+    result = make("max", (selected, node), inner.axes, inner.build, Kind.ALWAYS, position, "m")
+    return expanded(result, (position,)) if keepdims else result
 
 
 def smallest(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
     """The smallest entry along one axis."""
-    turned = elementwise("negative", operator.neg, operand(a, "min"))
-    return elementwise("negative", operator.neg, largest(turned, axis, keepdims=keepdims))
+    negated = elementwise("negative", operator.neg, operand(a, "min"))
+    return elementwise("negative", operator.neg, largest(negated, axis, keepdims=keepdims))
 
 
 def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Node:
-    """``np.linalg.norm``: the root of the sum of squares, and for ``ord`` the other norms but those of singular values.
+    """``np.linalg.norm``: by default the square root of the sum of squares.
 
-    Of a vector, or over one axis, ``ord`` is a power or infinity; of a matrix 1 and infinity are the largest sums of
-    absolute values, of columns and of rows.
+    Over one axis ``ord`` is a power or infinity.  Over two axes 1 and infinity give the largest absolute column sum and
+    row sum; norms of singular values are not supported.
     """
     node = operand(x, "norm")
-    places = places_of(node, axis, "norm")
-    if ord is None or (ord == "fro" and len(places) == 2) or (ord == 2 and len(places) == 1):
-        squares = total(elementwise("**", power_of, node, constant(2)), places, keepdims=keepdims, operation="norm")
+    positions = axis_positions(node, axis, "norm")
+    if ord is None or (ord == "fro" and len(positions) == 2) or (ord == 2 and len(positions) == 1):
+        squares = total(elementwise("**", power_of, node, constant(2)), positions, keepdims=keepdims, operation="norm")
         return elementwise("norm", sqrt, squares)
-    sizes = elementwise("abs", absolute, node)
-    choose = {math.inf: largest, -math.inf: smallest}.get(ord)
-    if len(places) == 1 and choose:
-        return choose(sizes, places, keepdims=keepdims)
-    if len(places) == 1 and ord != 0 and not isinstance(ord, str):
-        powers = sizes if ord == 1 else elementwise("**", power_of, sizes, operand(ord, "norm"))
-        sums = total(powers, places, keepdims=keepdims)
+    absolutes = elementwise("abs", absolute, node)
+    extreme = {math.inf: largest, -math.inf: smallest}.get(ord)
+    if len(positions) == 1 and extreme:
+        return extreme(absolutes, positions, keepdims=keepdims)
+    if len(positions) == 1 and ord != 0 and not isinstance(ord, str):
+        powers = absolutes if ord == 1 else elementwise("**", power_of, absolutes, operand(ord, "norm"))
+        sums = total(powers, positions, keepdims=keepdims)
         return sums if ord == 1 else elementwise("**", power_of, sums, constant(1 / exact(ord)))
-    if len(places) == 2 and ord in (1, -1, math.inf, -math.inf):
-        over, along = places if abs(ord) == 1 else places[::-1]
-        choose, place = (largest if ord > 0 else smallest), along - (over < along and not keepdims)
-        return choose(total(sizes, over, keepdims=keepdims), place, keepdims=keepdims)
-    what = "a norm of singular values" if len(places) == 2 else "of a matrix" if ord else "a number of entries"
+    if len(positions) == 2 and ord in (1, -1, math.inf, -math.inf):
+        over, along = positions if abs(ord) == 1 else positions[::-1]
+        extreme, position = (largest if ord > 0 else smallest), along - (over < along and not keepdims)
+        return extreme(total(absolutes, over, keepdims=keepdims), position, keepdims=keepdims)
     raise UnsupportedError(
-        f"norm with ord={ord!r} over {len(places)} axes has no rule: it is {what}; norm(X) is the root of the sum of "
-        "squares, and norm(X, axis=1) that of each row"
+        f"norm with ord={ord!r} over {len(positions)} axes has no rule; norm(X) is the square root of the sum of "
+        "squares, and norm(X, axis=1) takes it for each row"
     )
 
 
-def normaliser(node: Node, place: int) -> Node:
-    """S, the sum of the exponentials along an axis."""
-    return total(elementwise("exp", exp, node), place, hint="S", operation="normaliser")
+def normaliser(node: Node, axis: Axes) -> Node:
+    """S, the sum of the exponentials over ``axis``."""
+    return total(elementwise("exp", exp, node), axis, hint="S", operation="normaliser")
 
 
-def logsumexp(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
+def logsumexp(a: Any, axis: Axes = None, keepdims: bool = False) -> Node:
     """The logarithm of the sum of exponentials."""
     node = operand(a, "logsumexp")
-    places = places_of(node, axis, "logsumexp")
-    result = elementwise("log", log, total(elementwise("exp", exp, node), places, hint="S", operation="normaliser"))
-    return expanded(result, places) if keepdims else result
+    positions = axis_positions(node, axis, "logsumexp")
+    result = elementwise("log", log, normaliser(node, positions))
+    return expanded(result, positions) if keepdims else result
 
 
 def softmax(a: Any, axis: int = -1) -> Node:
     """exp(z) / S along an axis."""
     node = operand(a, "softmax")
-    place = place_of(node, axis, "softmax")
-    if node.axes[place] is None:
+    position = axis_position(node, axis, "softmax")
+    if node.axes[position] is None:
         raise ProgramError("softmax over a dimension of size one is 1 everywhere")
-    below = expanded(normaliser(node, place), (place,))
+    divisor = expanded(normaliser(node, position), (position,))
 
     def build(entries: Entries, indices: Indices) -> Expr:
-        return exp(entries(node, indices)) / entries(below, indices)
+        return exp(entries(node, indices)) / entries(divisor, indices)
 
-    return make("softmax", (node, below), node.axes, build, Kind.ALWAYS, place, "P")
+    return make("softmax", (node, divisor), node.axes, build, Kind.ALWAYS, position, "P")
 
 
 def log_softmax(a: Any, axis: int = -1) -> Node:
@@ -197,14 +188,14 @@ def log_softmax(a: Any, axis: int = -1) -> Node:
 
 
 def average(a: Any, axis: Axes = None, weights: Any = None, *, keepdims: bool = False) -> Node:
-    """The mean, or that weighted by ``weights`` of the same axes."""
+    """The mean, weighted by ``weights``, which have the same axes."""
     if weights is None:
         return mean(a, axis, keepdims=keepdims)
     values, weight = operand(a, "average"), operand(weights, "average")
     if len(values.axes) != len(weight.axes):
         raise UnsupportedError("average takes weights with the axes of the array: write np.sum(w * x) / np.sum(w)")
-    above = total(elementwise("*", operator.mul, values, weight), axis, keepdims=keepdims)
-    return elementwise("/", operator.truediv, above, total(weight, axis, keepdims=keepdims))
+    weighted = total(elementwise("*", operator.mul, values, weight), axis, keepdims=keepdims)
+    return elementwise("/", operator.truediv, weighted, total(weight, axis, keepdims=keepdims))
 
 
 REDUCTIONS: dict[Callable[..., Any], Callable[..., Node]] = {

@@ -1,4 +1,4 @@
-"""Where in the user's source an operation was written, and the line with a caret under it."""
+"""The source line on which the user wrote an operation, shown with a caret under it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PACKAGE = Path(__file__).parent.parent
 NUMPY = str(Path(numpy.__file__).parent)
 LIBRARIES = (NUMPY, str(Path(NUMPY).parent / "scipy"))
 OURS = (str(PACKAGE), *LIBRARIES, contextlib.__file__, "<__array_function__")
-"""Where code lies that is not the user's: this package, NumPy, SciPy and their wrappers, what runs ``with`` blocks."""
-WIDTH = 120  # of a line that is shown with a caret under it; of a longer one, what surrounds the place
+"""Code that is not the user's: this package, NumPy, SciPy and their wrappers, and what runs ``with`` blocks."""
 LOSSES = str(PACKAGE / "losses")
-"""The ready-made losses are written as a user's are."""
+"""The catalogue counts as the user's code, since it is written in the same language."""
+WIDTH = 120  # of a quoted line; of a longer one only the part around the caret is shown
 
 
 @dataclass(frozen=True)
-class Place:
-    """A stretch of one source line: ``start`` and ``end`` count its characters, ``line`` starts at 1.
+class Span:
+    """A range of one source line: ``start`` and ``end`` count its characters, ``line`` starts at 1.
 
-    ``text`` is the whole line, or empty where no source is to be had.
+    ``text`` is the whole line, or empty where the source is not available.
     """
 
     file: str
@@ -56,16 +56,16 @@ class Place:
         return f"  {where}:\n    {before}{text[first:last]}{after}\n    {caret}"
 
 
-Spot = Place | tuple[CodeType, int]
-"""A place, or the code and instruction from which one is found when it is wanted."""
+Location = Span | tuple[CodeType, int]
+"""A span, or the code object and instruction from which ``span_of`` finds it when an error needs it."""
 
-_written: ContextVar[Place | None] = ContextVar("written", default=None)
+_written: ContextVar[Span | None] = ContextVar("written", default=None)
 
 
 @contextmanager
-def written_at(place: Place) -> Iterator[None]:
-    """What is done inside was written at ``place``: for text that is walked, not run."""
-    token = _written.set(place)
+def written_at(span: Span) -> Iterator[None]:
+    """Locate the operations inside at ``span``: for an expression that is walked, not run."""
+    token = _written.set(span)
     try:
         yield
     finally:
@@ -74,56 +74,56 @@ def written_at(place: Place) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def is_ours(file: str) -> bool:
-    """Whether a source file belongs to this package, NumPy or SciPy, and is no loss."""
+    """Whether a source file belongs to this package (except the catalogue), NumPy or SciPy."""
     return file.startswith(OURS) and not file.startswith(LOSSES)
 
 
 def users_frames() -> list[FrameType]:
-    """The frames of the user's code, innermost first, down to the call that this package made to trace it."""
+    """The frames of the user's code, innermost first, up to the call that traces it."""
     frame: FrameType | None = sys._getframe(1)
-    found = []
+    frames = []
     while frame is not None and frame.f_code.co_name != "run_traced":
         if not is_ours(frame.f_code.co_filename):
-            found.append(frame)
+            frames.append(frame)
         frame = frame.f_back
-    return found
+    return frames
 
 
 def numpys_function() -> str:
-    """The function of NumPy's or SciPy's, of those written in Python, that the user's line has called; or nothing."""
+    """The name of the NumPy or SciPy function, written in Python, that the user's line called; "" if none."""
     frame: FrameType | None = sys._getframe(1)
-    found = ""
+    name = ""
     while frame is not None and is_ours(frame.f_code.co_filename):
         if frame.f_code.co_filename.startswith(LIBRARIES):
-            found = frame.f_code.co_name.removeprefix("_").removesuffix("_dispatcher")
+            name = frame.f_code.co_name.removeprefix("_").removesuffix("_dispatcher")
         frame = frame.f_back
-    return found
+    return name
 
 
-def spot() -> Spot | None:
-    """Where the operation under way was written."""
-    if (place := _written.get()) is not None:
-        return place
+def current_location() -> Location | None:
+    """Where the user wrote the current operation."""
+    if (span := _written.get()) is not None:
+        return span
     frames = users_frames()
     return (frames[0].f_code, frames[0].f_lasti) if frames else None
 
 
-def resolved(found: Spot | None) -> Place | None:
-    """The place at a spot, its line read from the file, the notebook or the prompt where that is to be had."""
-    if found is None or isinstance(found, Place):
-        return found
-    code, instruction = found
+def span_of(location: Location | None) -> Span | None:
+    """The span of a location, its line read from the file, the notebook or the prompt where possible."""
+    if location is None or isinstance(location, Span):
+        return location
+    code, instruction = location
     line, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     number = line or code.co_firstlineno
     text = linecache.getline(code.co_filename, number).rstrip("\n")
     start, end = _characters(text, start), _characters(text, end)
     if last != line:
         end = len(text)
-    return Place(_short(code.co_filename), number, text, start, end)
+    return Span(_short(code.co_filename), number, text, start, end)
 
 
 def _characters(text: str, column: int | None) -> int:
-    """A column in bytes as one in characters."""
+    """A column counted in bytes, counted in characters."""
     return len(text.encode()[: column or 0].decode(errors="ignore"))
 
 
@@ -132,27 +132,27 @@ def _short(file: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
-def defined_at(function: object) -> Place | None:
-    """The line on which a function of Python's is declared: that of its first decorator."""
+def defined_at(function: object) -> Span | None:
+    """The line of a Python function's first decorator, or of its ``def``."""
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
     if code is None:
         return None
     text = linecache.getline(code.co_filename, code.co_firstlineno).rstrip()
-    return Place(_short(code.co_filename), code.co_firstlineno, text, len(text) - len(text.lstrip()), len(text))
+    return Span(_short(code.co_filename), code.co_firstlineno, text, len(text) - len(text.lstrip()), len(text))
 
 
-def at_place(error: SymgradError, found: Spot | None) -> SymgradError:
-    """The error with the user's line under its message; as it is where it has one already."""
-    place = resolved(found)
-    if place is None or "\n" in str(error):
+def with_location(error: SymgradError, location: Location | None) -> SymgradError:
+    """The error with the user's line under its message, unless it has one already."""
+    span = span_of(location)
+    if span is None or "\n" in str(error):
         return error
-    return type(error)(f"{error}\n{place}")
+    return type(error)(f"{error}\n{span}")
 
 
 @contextmanager
 def located() -> Iterator[None]:
-    """Errors of this package raised inside point at the user's line."""
+    """Point errors raised inside at the user's line."""
     try:
         yield
     except SymgradError as error:
-        raise at_place(error, spot()) from None
+        raise with_location(error, current_location()) from None

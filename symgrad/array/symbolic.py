@@ -1,4 +1,4 @@
-"""Symbolic arrays, on which a function is run to be traced; those of NumPy reach them by its own protocols."""
+"""Symbolic arrays, on which a function is run to be traced; NumPy's functions reach them by its protocols."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symgrad.array.graph import Entries, Kind, Node, Trace, current, shown, size
-from symgrad.array.indexing import Chosen, Positions, subscript
+from symgrad.array.indexing import LabelIndex, Positions, subscript
 from symgrad.array.numpy_table import REFUSED, call, is_boolean, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
 from symgrad.errors import UnsupportedError
@@ -17,14 +17,14 @@ from symgrad.notation import Axis
 
 
 def look(trace: Trace) -> None:
-    """Note what the user's local variables call the values that they hold, outermost call first."""
+    """Note the names of the user's local variables that hold symbolic arrays, in all frames."""
     frames = users_frames()
     for depth, frame in enumerate(reversed(frames)):
         note(trace, frame, depth)
 
 
 def note(trace: Trace, frame: FrameType, depth: int) -> None:
-    """Note the names of one frame's variables; what a helper calls its arguments is its own affair."""
+    """Note the names of one frame's variables; the parameters of a helper (``depth`` > 0) give no names."""
     code = frame.f_code
     passed = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if depth else ()
     for name, value in frame.f_locals.items():
@@ -33,17 +33,17 @@ def note(trace: Trace, frame: FrameType, depth: int) -> None:
 
 
 def apply(function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Symbolic:
-    """A function on symbols and numbers; errors point at the user's line."""
+    """Apply a NumPy function to symbolic arrays and numbers; errors point at the user's line."""
     with located():
         look(current())
         return Symbolic(call(function, tuple(map(plain, args)), {k: plain(v) for k, v in keywords.items()}))
 
 
 def plain(value: Any) -> Any:
-    """A symbolic array as its node; anything else as it is."""
+    """The node of a symbolic array; anything else unchanged."""
     if isinstance(value, Labels):
         raise UnsupportedError(
-            f"the labels {value.chosen.name} are used as numbers: they serve as a subscript, P[np.arange(len(y)), y], "
+            f"the labels {value.index.name} are used as numbers: use them as a subscript, P[np.arange(len(y)), y], "
             "or in symgrad.array.one_hot(y, C)"
         )
     return value.node if isinstance(value, Symbolic) else value
@@ -71,13 +71,13 @@ def _method(function: Callable[..., Any]) -> Any:
 
 def _in_place(sign: str) -> Any:
     def assign(self: Symbolic, other: Any) -> NoReturn:
-        refuse(f"{sign}= changes an array in place, which a derivation cannot follow: write A = A {sign} B")
+        refuse(f"{sign}= changes an array in place, which is not supported: write A = A {sign} B")
 
     return assign
 
 
-def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None) -> Any:
-    """What needs a value: a symbol of a fixed number has one, which ``convert`` takes; others are refused."""
+def _number(use: str, instead: str, convert: Callable[[Any], Any] | None = None) -> Any:
+    """A method that needs a concrete value: only fixed scalars have one, which goes to ``convert``."""
 
     def converted(self: Symbolic, *_: Any, **__: Any) -> Any:
         if convert is not None and self.node.kind is Kind.CONSTANT and not self.node.axes:
@@ -85,16 +85,15 @@ def _number(kind: str, instead: str, convert: Callable[[Any], Any] | None = None
             if value.is_number:
                 return convert(value)
         if name := numpys_function():
-            instead_of_it = "write it in NumPy's functions, or declare its result as an input"
-            reason = f"it computes with numbers, and arrays and sizes are symbols here: {instead_of_it}"
+            reason = "it needs concrete values, but arrays and sizes are symbolic; declare its result as an input"
             refuse(refusal(name) if name in REFUSED else f"{name} has no rule: {reason}")
-        refuse(f"{kind} of a symbolic array: it has no value while the loss is derived; {instead}")
+        refuse(f"{use} needs a concrete value, but arrays and sizes are symbolic; {instead}")
 
     return converted
 
 
 class Symbolic:
-    """An array of symbols.  It stands for every array of its axes; only what holds for all of them can be done."""
+    """An array with symbolic entries and sizes: it stands for all arrays with its axes."""
 
     __slots__ = ("node",)
     __array_priority__ = 1000
@@ -110,7 +109,7 @@ class Symbolic:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """The sizes: a symbol for each axis, 1 for a dimension of size one."""
+        """The sizes: symbolic for each axis, 1 for a dimension of size one."""
         return tuple(1 if axis is None else Symbolic(size(axis)) for axis in self.node.axes)
 
     @property
@@ -127,7 +126,7 @@ class Symbolic:
         return product
 
     def length(self) -> Any:
-        """What ``len`` gives while a loss is traced: the size of the first axis."""
+        """``len`` while a loss is traced: the size of the first axis."""
         if not self.node.axes:
             refuse("len of a scalar")
         return self.shape[0]
@@ -146,7 +145,7 @@ class Symbolic:
             return SHAPES[function](args[0])
         return apply(function, args, keywords)
 
-    __array__ = _number("the numbers", "NumPy's functions take it as it is, in place of an array")
+    __array__ = _number("np.array", "pass it to NumPy's functions directly")
 
     # --- operators ------------------------------------------------------------------------------------------------
 
@@ -161,46 +160,41 @@ class Symbolic:
     __and__, __rand__ = _method(np.logical_and), _reflected(np.logical_and)
     __or__, __ror__ = _method(np.logical_or), _reflected(np.logical_or)
     __neg__, __pos__, __abs__, __invert__ = map(_method, (np.negative, np.positive, np.absolute, np.logical_not))
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("a remainder or whole quotient", "write / instead")
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _number("% or //", "write / instead")
 
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__, __imatmul__ = map(_in_place, ("+", "-", "*", "/", "**", "@"))
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        refuse(
-            "A[...] = changes an array in place, which a derivation cannot follow: write A = np.where(condition, B, A)"
-        )
+        refuse("A[...] = changes an array in place, which is not supported: write A = np.where(condition, B, A)")
 
     def __getitem__(self, key: Any) -> Symbolic:
         with located():
             look(current())
             parts = key if isinstance(key, tuple) else (key,)
-            return Symbolic(subscript(self.node, tuple(p.chosen if isinstance(p, Labels) else p for p in parts)))
+            return Symbolic(subscript(self.node, tuple(p.index if isinstance(p, Labels) else p for p in parts)))
 
-    # --- what would need a value ----------------------------------------------------------------------------------
+    # --- what needs a concrete value ------------------------------------------------------------------------------
 
     __index__ = _number(
-        "a whole number",
-        "instead of a loop over an axis write a sum, in a subscript np.arange(len(y)); np.ones, np.zeros and np.eye "
-        "take the sizes of axes",
+        "an integer argument",
+        "write a sum instead of a loop over an axis; np.ones, np.zeros and np.eye take the sizes of axes",
         int,
     )
     __bool__ = _number(
         "an if, while or bool()",
-        "which way it goes would depend on the data: write np.where(condition, a, b)",
+        "its branch would depend on the data; write np.where(condition, a, b)",
         bool,
     )
     __float__ = _number("float()", "leave it out: numbers and symbols mix", float)
     __int__ = _number("int()", "leave it out: numbers and symbols mix", int)
     __complex__ = _number("complex()", "leave it out: numbers and symbols mix")
 
-    any = all = _number(
-        "any() or all()", "which way an if goes would depend on the data: write np.where(condition, a, b)"
-    )
+    any = all = _number("any() or all()", "write np.where(condition, a, b)")
     __iter__ = _number("a loop over an axis", "write a sum, einsum or an operation on whole arrays")
     __contains__ = _number("in", "write np.where(A == x, ...)")
     __len__ = _number("len", "write X.shape[0]")
-    __round__ = _number("round()", "it is piecewise constant: no gradient passes it")
-    tolist = item = _number("the numbers", "leave it out: numbers and symbols mix")
+    __round__ = _number("round()", "it is piecewise constant, so its gradient is 0")
+    tolist = item = _number("tolist() or item()", "leave it out: numbers and symbols mix")
 
     # --- methods --------------------------------------------------------------------------------------------------
 
@@ -212,29 +206,30 @@ class Symbolic:
     reshape, ravel, flatten, cumsum = (_method(f) for f in (np.reshape, np.ravel, np.ravel, np.cumsum))
 
     def astype(self, dtype: Any, **_: Any) -> Symbolic:
-        """The same numbers, exactly; of a comparison, 0 and 1 as numbers."""
-        if np.dtype(dtype).kind not in "iuf" or (np.dtype(dtype).kind in "iu" and not is_boolean(self.node)):
+        """The array itself; a comparison as the numbers 0 and 1."""
+        kind = np.dtype(dtype).kind
+        if kind not in "iuf" or (kind in "iu" and not is_boolean(self.node)):
             refuse(f"astype({np.dtype(dtype).name}) would change the numbers: leave it out")
         return apply(np.multiply, (self, 1), {}) if is_boolean(self.node) else self
 
     def transpose(self, *axes: Any) -> Symbolic:
-        """The axes in another order."""
+        """``ndarray.transpose``."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
         return apply(np.transpose, (self, tuple(order) or None), {})
 
 
 class Labels(Symbolic):
-    """Integer labels: they have a length, and serve as a subscript."""
+    """Integer labels: they have a length, and can be used as a subscript."""
 
-    __slots__ = ("chosen",)
+    __slots__ = ("index",)
 
-    def __init__(self, node: Node, chosen: Chosen) -> None:
+    def __init__(self, node: Node, index: LabelIndex) -> None:
         super().__init__(node)
-        self.chosen = chosen
+        self.index = index
 
     def __getitem__(self, key: Any) -> Symbolic:
-        name = self.chosen.name
-        refuse(f"the labels {name} are not indexed themselves: use them as a subscript, or one_hot({name}, C)")
+        name = self.index.name
+        refuse(f"the labels {name} cannot be indexed: use them as a subscript, or one_hot({name}, C)")
 
 
 SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
@@ -246,13 +241,12 @@ SHAPES: dict[Callable[..., Any], Callable[[Symbolic], Any]] = {
 
 def positions(stop: Any) -> Positions:
     """``np.arange(stop)`` of a symbolic size."""
-    axis = axis_of(stop, "np.arange")
-    return Positions(axis)
+    return Positions(axis_of(stop, "np.arange"))
 
 
 def axis_of(value: Any, operation: str) -> Axis:
-    """The axis of which ``value``, such as ``len(y)`` or ``P.shape[1]``, is the size."""
+    """The axis whose size is ``value``, such as ``len(y)`` or ``P.shape[1]``."""
     for axis in current().axes:
         if isinstance(value, Symbolic) and value.node is size(axis):
             return axis
-    raise UnsupportedError(f"{operation} takes the size of an axis, such as len(y), here")
+    raise UnsupportedError(f"{operation} takes the size of an axis here, such as len(y)")

@@ -1,4 +1,4 @@
-"""From a traced graph to a Program: an equation for each value with a name, the others written into their users."""
+"""From a traced graph to a ``Program``: an equation for each named node; other nodes are inlined."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.array.graph import Entries, Indices, Node
 from symgrad.array.intermediates import names_of, seen_through
-from symgrad.array.source_location import Spot, at_place
-from symgrad.canonical import canonical, is_known
+from symgrad.array.source_location import Location, with_location
+from symgrad.canonical import is_known, numbered
 from symgrad.equations import Definition, why_no_number
 from symgrad.errors import ProgramError
 from symgrad.functions import clip, maximum, minimum, relu, root, where
 from symgrad.index_letters import fresh_letter, lettered
-from symgrad.notation import Array, Axis, array_names, free_indices, name_of, renamed, unfolded
+from symgrad.notation import Array, Axis, array_names, free_indices, indices_of, name_of, unfolded
 from symgrad.piecewise import may_be_infinite
 
 
@@ -27,17 +27,17 @@ class Lowered:
 
     equations: tuple[Definition, ...]
     output: str
-    spots: Mapping[str, Spot]
+    locations: Mapping[str, Location]
 
 
 def lower(
-    output: Node, given: Mapping[Node, tuple[int, str]], inputs: Sequence[Array], axes: Sequence[Axis]
+    output: Node, variables: Mapping[Node, tuple[int, str]], inputs: Sequence[Array], axes: Sequence[Axis]
 ) -> Lowered:
-    """The equations of ``output``, named as ``given`` says, nodes and abbreviations told apart."""
+    """The equations of ``output``; ``variables`` has the names that the user gives nodes."""
     output = seen_through(output)
-    names = names_of(output, given, [*(a.name for a in inputs), *(a.name for a in axes)])
+    names = names_of(output, variables, [*(a.name for a in inputs), *(a.name for a in axes)])
     named = {node: Array(name, node.real_axes) for node, name in names.items()}
-    known = {axis.name: axis for axis in axes}
+    axis_by_name = {axis.name: axis for axis in axes}
     taken = {array.name.lower() for array in (*inputs, *named.values()) if len(array.name) == 1}
     equations = []
     for node, array in named.items():
@@ -45,66 +45,66 @@ def lower(
         entry = array[tuple(i for i in indices if i is not None)]
         rhs = node.build(Entries(named), indices)
         if (why := why_no_number(rhs)) is not None:
-            raise at_place(ProgramError(f"{array.name} {why}"), node.spot)
-        own = {str(i.label) for i in indices if i is not None}
-        equations.append(Definition(entry, lettered(rhs, known, taken | own), True))
-    spots = {array.name: node.spot for node, array in named.items() if node.spot is not None}
-    return Lowered(classified(norms_marked(equations)), names[output], spots)
+            raise with_location(ProgramError(f"{array.name} {why}"), node.location)
+        letters = {str(i.label) for i in indices if i is not None}
+        equations.append(Definition(entry, lettered(rhs, axis_by_name, taken | letters), True))
+    locations = {array.name: node.location for node, array in named.items() if node.location is not None}
+    return Lowered(classified(with_norms(equations)), names[output], locations)
 
 
 def _letters(node: Node, taken: set[str]) -> Indices:
     """The free indices of a node's equation, in the conventional letters of its axes."""
-    chosen: list[Idx | None] = []
+    indices: list[Idx | None] = []
     for axis in node.axes:
-        used = taken | {str(i.label) for i in chosen if i is not None}
-        chosen.append(None if axis is None else fresh_letter(axis, used, bound=True))
-    return tuple(chosen)
+        used = taken | {str(i.label) for i in indices if i is not None}
+        indices.append(None if axis is None else fresh_letter(axis, used, bound=True))
+    return tuple(indices)
 
 
 # --- nodes and abbreviations --------------------------------------------------------------------------------------
 
 
 def classified(equations: Sequence[Definition]) -> tuple[Definition, ...]:
-    """The equations, those whose arrays are only names for their right sides as abbreviations.
+    """The equations, with those that are only shorthands marked as abbreviations.
 
-    That is a sum of exponentials; a root or a sum that only divides or stands in logarithms; an array that stands in
-    logarithms alone; and a combination of entries with numbers and scalars, entry by entry.
+    An abbreviation is a sum of exponentials; a root or a sum used only in divisors and logarithms; an array used only
+    in logarithms; or a linear combination of single entries.
     """
     output = equations[-1].name
-    inside = _branches_alone(equations)
+    hidden = _only_in_branches(equations)
     return tuple(
-        Definition(e.entry, e.rhs, e.name == output or not (e.name in inside or _is_short(e, equations)))
+        Definition(e.entry, e.rhs, e.name == output or not (e.name in hidden or _is_short(e, equations)))
         for e in equations
     )
 
 
-def _branches_alone(equations: Sequence[Definition]) -> set[str]:
-    """The arrays that may not be finite, and stand nowhere but in branches: they need have a derivative only where
-    these are taken, so none has an adjoint."""
-    found: set[str] = set()
-    for place, equation in enumerate(equations[:-1][::-1]):
-        users = [e for e in equations[len(equations) - 1 - place :] if equation.name in array_names(e.rhs)]
-        stands = {at for e in users if e.name not in found for at in _stands(e.rhs, equation.name, "plain")}
-        if stands <= {"branch"} and may_be_infinite(equation.rhs):
-            found.add(equation.name)
-    return found
+def _only_in_branches(equations: Sequence[Definition]) -> set[str]:
+    """The arrays that may be infinite and occur only in branches of a choice.
+
+    They need a derivative only where the branch is taken, so none of them gets an adjoint.
+    """
+    hidden: set[str] = set()
+    for number, equation in reversed([*enumerate(equations[:-1])]):
+        users = [e for e in equations[number:] if equation.name in array_names(e.rhs)]
+        uses = {use for e in users if e.name not in hidden for use in _uses(e.rhs, equation.name, "plain")}
+        if uses <= {"branch"} and may_be_infinite(equation.rhs):
+            hidden.add(equation.name)
+    return hidden
 
 
 def _is_short(equation: Definition, equations: Sequence[Definition]) -> bool:
     rhs = equation.rhs
-    if isinstance(rhs, Sum) and isinstance(rhs.function, exp):
+    if (isinstance(rhs, Sum) and isinstance(rhs.function, exp)) or _is_combination(rhs):
         return True
-    if _is_combination(rhs):
-        return True
-    stands = {place for other in equations for place in _stands(other.rhs, equation.name, "plain")}
-    if stands == {"log"}:
+    uses = {use for e in equations for use in _uses(e.rhs, equation.name, "plain")}
+    if uses == {"log"}:
         return True
     is_root = (isinstance(rhs, Pow) and not rhs.exp.is_integer) or isinstance(rhs, root)
-    return (is_root or isinstance(rhs, Sum)) and bool(stands) and stands <= {"log", "below"}
+    return (is_root or isinstance(rhs, Sum)) and bool(uses) and uses <= {"log", "divisor"}
 
 
 def _is_combination(rhs: Expr) -> bool:
-    """Whether a right side is a sum of single entries of arrays, times numbers and scalars."""
+    """Whether a right side is a sum of single entries times numbers and scalars."""
     if not isinstance(rhs, (Add, Mul)) or not rhs.has(Indexed):
         return False
     for term in Add.make_args(rhs):
@@ -116,47 +116,52 @@ def _is_combination(rhs: Expr) -> bool:
     return True
 
 
-def _stands(expr: Basic, name: str, place: str) -> list[str]:
-    """Where the entries of an array stand in an expression: in a logarithm, in a divisor, in a function, or plainly."""
+def _uses(expr: Basic, name: str, use: str) -> list[str]:
+    """How entries of an array are used in an expression: in a "log", "divisor", "function", "branch", or "plain"."""
     if name not in array_names(expr):
         return []
     if isinstance(expr, (Indexed, Symbol)):
-        return [place]
+        return [use]
     if isinstance(expr, log) and isinstance(expr.args[0], (Indexed, Symbol, Pow)):
-        return _stands(expr.args[0], name, "log")
+        return _uses(expr.args[0], name, "log")
     if isinstance(expr, log):
-        return ["log" if place == "plain" else place for place in _stands(expr.args[0], name, "log")]
+        return ["log" if inner == "plain" else inner for inner in _uses(expr.args[0], name, "log")]
     if isinstance(expr, Pow) and name in array_names(expr.base) and expr.exp.is_negative:
-        below = "below" if isinstance(expr.base, (Indexed, Symbol)) else "plain"
-        return _stands(expr.base, name, below)
+        return _uses(expr.base, name, "divisor" if isinstance(expr.base, (Indexed, Symbol)) else "plain")
     if isinstance(expr, Sum):
-        return _stands(expr.function, name, place)
+        return _uses(expr.function, name, use)
     if isinstance(expr, (where, maximum, minimum, clip, relu)):
         is_choice = isinstance(expr, where)
         outside = ["function"] if is_choice and name in array_names(expr.args[0]) else []
         return outside + ["branch"] * any(name in array_names(arg) for arg in expr.args[is_choice:])
     if isinstance(expr, Function):
         return ["function"]
-    return [found for arg in expr.args for found in _stands(arg, name, place)]
+    return [inner for arg in expr.args for inner in _uses(arg, name, use)]
 
 
-def norms_marked(equations: Sequence[Definition]) -> list[Definition]:
-    """The equations with ``root`` for the square roots of sums of squares, but for those by which one divides."""
+# --- norms --------------------------------------------------------------------------------------------------------
+
+
+def with_norms(equations: Sequence[Definition]) -> list[Definition]:
+    """The equations with ``root``, whose derivative at 0 is a convention, for norms: square roots that may be 0.
+
+    A square root of a sum of squares is a norm unless it is positive or the loss divides by it: then it has a pole.
+    """
     known = {e.name: e for e in equations}
-    divided = {_spelled(_resolved(part, known)) for e in equations for part in _divisors(e.rhs)}
+    divisors = {_key(divisor, known) for e in equations for divisor in _divisors(e.rhs)}
 
     def marked(expr: Basic) -> Expr:
-        made = expr if isinstance(expr, Indexed) or not expr.args else expr.func(*map(marked, expr.args))
-        if not (isinstance(made, Pow) and made.exp == S.Half and _is_square(made.base, known)):
-            return made
-        is_never_zero = _spelled(_resolved(made, known)) in divided or is_known(_written_out(made, known), "positive")
-        return made if is_never_zero else root(made.base)
+        new = expr if isinstance(expr, Indexed) or not expr.args else expr.func(*map(marked, expr.args))
+        if not (isinstance(new, Pow) and new.exp == S.Half and _is_square(new.base, known)):
+            return new
+        is_never_zero = _key(new, known) in divisors or is_known(_in_inputs(new, known), "positive")
+        return new if is_never_zero else root(new.base)
 
     return [replace(e, rhs=marked(e.rhs)) for e in equations]
 
 
 def _divisors(expr: Basic) -> list[Expr]:
-    """The factors by which an expression divides, or of which it takes a logarithm, outside of branches."""
+    """The factors of divisors and of arguments of logarithms, outside of branches."""
     if isinstance(expr, where):
         return _divisors(expr.args[0])
     below = [expr.base] if isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() else []
@@ -165,35 +170,26 @@ def _divisors(expr: Basic) -> list[Expr]:
     return factors + [divisor for arg in expr.args for divisor in _divisors(arg)]
 
 
-def _resolved(expr: Expr, known: dict[str, Definition]) -> Expr:
-    """What an expression is a power of, names for powers written out."""
+def _key(expr: Expr, known: dict[str, Definition]) -> Expr:
+    """The base of a power, definitions of powers expanded; equal for expressions that differ in letters only."""
     while True:
         if isinstance(expr, Pow) and expr.exp.is_number:
             expr = expr.base
-        elif isinstance(expr, (Indexed, Symbol)) and name_of(expr) in known:
-            definition = known[name_of(expr)]
-            if not isinstance(definition.rhs, Pow):
-                return expr
-            expr = definition.at(expr.indices if isinstance(expr, Indexed) else ())
+        elif isinstance(expr, (Indexed, Symbol)) and isinstance(getattr(known.get(name_of(expr)), "rhs", None), Pow):
+            expr = known[name_of(expr)].at(indices_of(expr))
         else:
-            return expr
+            return numbered(expr, sorted(free_indices(expr), key=str))
 
 
-def _written_out(expr: Expr, known: dict[str, Definition]) -> Expr:
-    """An expression in the inputs alone."""
+def _in_inputs(expr: Expr, known: dict[str, Definition]) -> Expr:
+    """An expression with all definitions expanded."""
     for definition in reversed(known.values()):
         expr = unfolded(expr, definition.entry, definition.rhs)
     return expr
 
 
-def _spelled(expr: Expr) -> Expr:
-    """The same for expressions that differ in the letters of their indices alone."""
-    free = sorted(free_indices(expr), key=str)
-    return canonical(renamed(expr, {i: type(i)(f"_at{place}", i.upper + 1) for place, i in enumerate(free)}))
-
-
 def _is_square(expr: Basic, known: dict[str, Definition]) -> bool:
-    """Whether an expression is a sum of squares with positive factors, and nothing else."""
+    """Whether an expression is a sum of squares with nonnegative factors."""
     if isinstance(expr, (Indexed, Symbol)):
         return name_of(expr) in known and _is_square(known[name_of(expr)].rhs, known)
     if isinstance(expr, Sum):

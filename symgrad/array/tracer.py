@@ -24,14 +24,14 @@ from types import (
 from typing import Any
 
 from symgrad.array.graph import Trace
-from symgrad.array.source_location import Spot, at_place, is_ours, users_frames
+from symgrad.array.source_location import Location, is_ours, users_frames, with_location
 from symgrad.array.symbolic import note
 from symgrad.array.undispatched import substitutes
 from symgrad.errors import InputError, ProgramError, SymgradError
 
 
 def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """``function(*args, **keywords)`` on symbols; what it raises is said in one message, at its line."""
+    """Call ``function`` on symbolic arrays; any exception becomes one short error that points at the user's line."""
     try:
         overlay = Overlay(substitutes())
         with names_at_return(trace):
@@ -45,30 +45,30 @@ def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[An
         if inner is not None:
             raise inner from None
         words = str(error).splitlines()[0] if str(error) else ""
-        message: SymgradError = InputError(f"{name} raised {type(error).__name__}: {words}")
+        short: SymgradError = InputError(f"{name} raised {type(error).__name__}: {words}")
         if isinstance(error, ZeroDivisionError):
-            message = ProgramError("division by zero")
-        raise at_place(message, _raised_at(error.__traceback__)) from error
+            short = ProgramError("division by zero")
+        raise with_location(short, _raised_at(error.__traceback__)) from error
 
 
 def run_traced(function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """The call itself: the user's frames are those above one of this name."""
+    """Call the function.  ``users_frames`` stops at the frame of this name."""
     return function(*args, **keywords)
 
 
-def _raised_at(trace: TracebackType | None) -> Spot | None:
-    """The innermost line of the user's in a traceback."""
-    found: Spot | None = None
+def _raised_at(trace: TracebackType | None) -> Location | None:
+    """The innermost user's line in a traceback."""
+    location: Location | None = None
     while trace is not None:
         if not is_ours(trace.tb_frame.f_code.co_filename):
-            found = trace.tb_frame.f_code, trace.tb_lasti
+            location = trace.tb_frame.f_code, trace.tb_lasti
         trace = trace.tb_next
-    return found
+    return location
 
 
 @contextmanager
 def names_at_return(trace: Trace) -> Iterator[None]:
-    """Note what the user's functions call their values as they return: the last are named after the last operation."""
+    """Note the variables of the user's functions as they return: the last are assigned after the last operation."""
     previous = sys.getprofile()
 
     def event(frame: FrameType, kind: str, _: object) -> None:
@@ -81,23 +81,23 @@ def names_at_return(trace: Trace) -> Iterator[None]:
     finally:
         if previous is None or callable(previous):
             sys.setprofile(previous)
-        else:  # cProfile's: an object that Python cannot call, and that takes its place back by itself
+        else:  # a cProfile object, which is not callable and reinstalls itself
             previous.enable()
 
 
 class Overlay:
-    """Copies that see ``instead``: what stands for functions without a protocol, such as ``len``."""
+    """Makes copies of functions and objects in which the functions ``instead`` are replaced."""
 
     def __init__(self, instead: Mapping[Any, Any]) -> None:
         self._instead = instead
-        self._copies: dict[int, tuple[Any, Any]] = {}  # with the original, or another could get its id
+        self._copies: dict[int, tuple[Any, Any]] = {}  # by id; holds the original too, so that its id is not reused
         self._globals: dict[int, dict[str, Any]] = {}
         self._unfilled: list[Callable[[], None]] = []
         self._builtins = {**vars(builtins), **{f.__name__: g for f, g in instead.items() if f.__module__ == "builtins"}}
         self._builtins["__import__"] = lambda *args, **keywords: self.of(__import__(*args, **keywords))
 
     def of(self, value: Any) -> Any:
-        """A copy of ``value`` that sees the overlay; the value itself where nothing in it does."""
+        """A copy of ``value`` that sees the replacements; ``value`` itself where nothing in it does."""
         copy = self._of(value)
         while self._unfilled:
             self._unfilled.pop()()
@@ -134,21 +134,21 @@ class Overlay:
         return self._object(value)
 
     def _function(self, function: FunctionType) -> FunctionType:
-        code, own = function.__code__, function.__globals__
-        if id(own) not in self._globals:
-            modules = {name: self._of(value) for name, value in own.items() if isinstance(value, ModuleType)}
-            self._globals[id(own)] = {**own, **modules, "__builtins__": self._builtins}
-        names = self._globals[id(own)]
+        code, original = function.__code__, function.__globals__
+        if id(original) not in self._globals:
+            modules = {name: self._of(value) for name, value in original.items() if isinstance(value, ModuleType)}
+            self._globals[id(original)] = {**original, **modules, "__builtins__": self._builtins}
+        names = self._globals[id(original)]
         cells = tuple(map(self._cell, function.__closure__ or ()))
         copy = FunctionType(code, names, function.__name__, self._of(function.__defaults__), cells)
         copy.__kwdefaults__ = self._of(function.__kwdefaults__)
         vars(copy).update(vars(function))
-        read = [name for name in _names(code) if name in own and names[name] is own[name]]
-        self._unfilled.append(lambda: names.update((name, self._of(own[name])) for name in read))
+        read = [name for name in _names(code) if name in original and names[name] is original[name]]
+        self._unfilled.append(lambda: names.update((name, self._of(original[name])) for name in read))
         return copy
 
     def _cell(self, cell: CellType) -> CellType:
-        """The cell of a variable outside a function, which may be bound there later, or to the function itself."""
+        """The cell of a closure variable, which may be unbound yet, or hold the function itself."""
         try:
             value = cell.cell_contents
         except ValueError:
@@ -166,15 +166,15 @@ class Overlay:
         return copy
 
     def _object(self, value: Any) -> Any:
-        """An object whose methods and attributes are copied; one that has none, or is made in C, as it is."""
+        """An object with its methods and attributes copied; one without methods, or implemented in C, unchanged."""
         kind: Any = type(value)
         known = getattr(value, "__dict__", {})
-        if "__wrapped__" in known:  # of a cache, or of a loss that serves in another one
+        if "__wrapped__" in known:  # a cached function, or a loss that another loss calls
             inner = known["__wrapped__"]
             return value if self._of(inner) is inner else self._of(inner)
-        written = {name: own for base in reversed(kind.__mro__) for name, own in vars(base).items()}
-        methods = {name: self._of(own) for name, own in written.items() if isinstance(own, FunctionType)}
-        if not known or "__slots__" in written or all(copy is written[name] for name, copy in methods.items()):
+        members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
+        methods = {name: self._of(member) for name, member in members.items() if isinstance(member, FunctionType)}
+        if not known or "__slots__" in members or all(copy is members[name] for name, copy in methods.items()):
             return value
         methods["__getattribute__"] = lambda this, name: self.of(kind.__getattribute__(this, name))
         methods["__class__"] = property(lambda _: kind)
@@ -187,7 +187,7 @@ class Overlay:
 
 
 def _is_users(function: FunctionType) -> bool:
-    """Whether a function may be one that a loss is written in: losses stand in other parts of this package as well."""
+    """Whether a function may be part of a loss; modules of this package outside of ``array`` contain losses too."""
     name = function.__module__ or ""
     if name.startswith("symgrad."):
         return not name.startswith("symgrad.array.")
@@ -195,7 +195,7 @@ def _is_users(function: FunctionType) -> bool:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that a function reads, with those inside it."""
+    """The names that a function reads, including those of nested functions."""
     yield from code.co_names
     for part in code.co_consts:
         if isinstance(part, CodeType):

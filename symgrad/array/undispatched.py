@@ -1,5 +1,7 @@
-"""What stands for functions without a protocol of NumPy's while a loss is traced: ``len``, those that make an array of
-a size, and those of scipy.special that are written in Python."""
+"""Replacements, while a loss is traced, for functions that NumPy's protocols do not dispatch.
+
+They are ``len``, functions that make an array of a given size, and functions of scipy.special written in Python.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from symgrad.array.symbolic import Symbolic, axis_of, positions, refuse
 
 
 def length(value: Any, /) -> Any:
-    """``len``: Python makes a whole number of whatever ``__len__`` returns."""
+    """``len``: Python would convert what ``__len__`` returns to an int."""
     return value.length() if isinstance(value, Symbolic) else len(value)
 
 
@@ -29,7 +31,7 @@ def arange(*args: Any, **keywords: Any) -> Any:
     if _is_size(args[-1]) and (len(args) == 1 or args[:-1] == (0,)):
         return positions(args[-1])
     if any(map(_is_size, args)):
-        refuse("np.arange of a symbolic size begins at 0, in steps of 1: declare other positions as an input")
+        refuse("np.arange of a symbolic size must start at 0 with step 1: declare other positions as an input")
     return np.arange(*args, **keywords)
 
 
@@ -38,7 +40,7 @@ def eye(N: Any, M: Any = None, k: int = 0, **keywords: Any) -> Any:
     if _is_size(N) and k == 0 and (M is None or (_is_size(M) and M.node is N.node)):
         return beyond_numpy.eye(N)
     if _is_size(N):
-        refuse("np.eye of a symbolic size is square, with ones on the diagonal: declare another matrix as an input")
+        refuse("np.eye of a symbolic size must be square with k=0: declare another matrix as an input")
     return np.eye(N, M, k, **keywords)
 
 
@@ -47,7 +49,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _filled(function: Callable[..., Any], value: int) -> Callable[..., Any]:
-    """A function such as ``np.ones``."""
+    """The replacement of ``np.ones`` or ``np.zeros``."""
 
     def filled(shape: Any, *args: Any, **keywords: Any) -> Any:
         sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
@@ -55,7 +57,7 @@ def _filled(function: Callable[..., Any], value: int) -> Callable[..., Any]:
             return function(shape, *args, **keywords)
         with located():
             operation = f"np.{function.__name__} with a symbolic size"
-            axes = [axis_of(one, operation) if isinstance(one, Symbolic) or one != 1 else None for one in sizes]
+            axes = [axis_of(n, operation) if isinstance(n, Symbolic) or n != 1 else None for n in sizes]
             return Symbolic(constant_array(tuple(axes), value))
 
     return filled
@@ -66,8 +68,9 @@ ones, zeros = _filled(np.ones, 1), _filled(np.zeros, 0)
 
 def full(shape: Any, fill_value: Any, *args: Any, **keywords: Any) -> Any:
     """``np.full``."""
-    made = ones(shape)
-    return made * fill_value if isinstance(made, Symbolic) else np.full(shape, fill_value, *args, **keywords)
+    array_of_ones = ones(shape)
+    is_symbolic = isinstance(array_of_ones, Symbolic)
+    return array_of_ones * fill_value if is_symbolic else np.full(shape, fill_value, *args, **keywords)
 
 
 def array(value: Any, *args: Any, **keywords: Any) -> Any:
@@ -76,21 +79,21 @@ def array(value: Any, *args: Any, **keywords: Any) -> Any:
 
 
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
-    """The logarithm of the sum of exponentials, each times ``b`` where it is given."""
+    """``scipy.special.logsumexp``."""
     if b is None:
         return beyond_numpy.logsumexp(a, axis, keepdims)
     return np.log(np.sum(b * np.exp(a), axis=axis, keepdims=keepdims))
 
 
 def softmax(x: Any, axis: Any = None) -> Any:
-    """Exponentials divided by their sum, over all entries unless ``axis`` says otherwise."""
+    """``scipy.special.softmax``: over all entries by default."""
     if isinstance(axis, int) or np.ndim(x) == 1:
         return beyond_numpy.softmax(x, -1 if axis is None else axis)
     return np.exp(log_softmax(x, axis))
 
 
 def log_softmax(x: Any, axis: Any = None) -> Any:
-    """The logarithm of ``softmax``."""
+    """``scipy.special.log_softmax``."""
     if isinstance(axis, int) or np.ndim(x) == 1:
         return beyond_numpy.log_softmax(x, -1 if axis is None else axis)
     return x - beyond_numpy.logsumexp(x, axis, keepdims=True)
@@ -100,7 +103,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {"logsumexp": logsumexp, "softmax": sof
 
 
 def special(name: str) -> Callable[..., Any] | None:
-    """A function of scipy.special on arrays and on symbols; None for one without a meaning, and without SciPy."""
+    """A function of scipy.special, also for symbolic arrays; None if it is not supported or SciPy is missing."""
     if name in SPECIAL or name not in SCIPY or not find_spec("scipy"):
         return SPECIAL.get(name)
     return getattr(import_module("scipy.special"), name, None)
@@ -113,6 +116,6 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
 
 
 def substitutes() -> dict[Any, Callable[..., Any]]:
-    """What stands for which function, those of SciPy where it is imported."""
+    """Each function with its replacement; SciPy's functions only if SciPy is imported."""
     scipy = sys.modules.get("scipy.special")
     return {**INSTEAD, **({getattr(scipy, name): f for name, f in SPECIAL.items()} if scipy else {})}

@@ -78,13 +78,13 @@ def test_what_has_a_plain_meaning_works(shapes: str, function: Callable[..., Any
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda Q: np.linalg.norm(Q, 2), "a norm of singular values; norm(X) is the root of the sum of squares"),
+        (lambda Q: np.linalg.norm(Q, 2), "norm(X) is the square root of the sum of squares"),
         (lambda Q: np.sum(np.arange(len(Q))[:, None] * Q), "as an input"),
         (lambda Q: np.sum(np.tri(len(Q)) @ Q), "declare its result as an input"),
-        (lambda Q: np.linalg.inv(Q.T @ Q).sum(), "no rule differentiates an inverse"),
-        (lambda Q: scipy.linalg.inv(Q.T @ Q).sum(), "no rule differentiates an inverse"),
+        (lambda Q: np.linalg.inv(Q.T @ Q).sum(), "the derivative of an inverse is not supported"),
+        (lambda Q: scipy.linalg.inv(Q.T @ Q).sum(), "the derivative of an inverse is not supported"),
         (lambda Q: np.sum(Q[Q > 0]), "np.where(mask, A, 0)"),
-        (lambda Q: np.sum(np.arange(1, len(Q)) @ Q), "begins at 0"),
+        (lambda Q: np.sum(np.arange(1, len(Q)) @ Q), "must start at 0"),
         (lambda Q: Q.astype(int).sum(), "would change the numbers"),
     ],
 )
