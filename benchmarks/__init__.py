@@ -1,5 +1,5 @@
-"""Benchmarks: how long symgrad and its rivals take, measured in one run so that ratios can be trusted.
+"""Benchmarks: times of symgrad and its rivals, measured in the same run, so that their ratios are comparable.
 
 ``python -m benchmarks`` runs them all, ``python -m benchmarks derivations`` one.  They assert nothing: a table shows
-what was measured and, where the project has set itself a bound, that bound.
+the measurements, and the project's bound if there is one.
 """

@@ -1,6 +1,6 @@
-"""Every loss of the catalogue: deriving, proving and tracing it, and its generated function beside ``jax.jit``.
+"""Every catalogue loss: time to trace, derive and prove it, and its generated function compared with ``jax.jit``.
 
-JAX differentiates the very functions that are the losses, its NumPy in place of NumPy.
+JAX differentiates the same functions, with its own NumPy in place of NumPy.
 ``python -m benchmarks.catalogue NAME SIZE LIBRARY`` is one contestant.
 """
 
@@ -23,7 +23,7 @@ from symgrad.sampling.space import InputSpace
 # Sizes of the axes: about 64 x 20 x 10, and about 20000 x 784 x 10 where the rows are independent of each other.
 SMALL = {"N": 64, "D": 20, "C": 10, "H": 16, "T": 32, "K": 8, "M": 64}
 LARGE = {"N": 20000, "D": 784, "C": 10, "H": 64, "T": 1024, "K": 16, "M": 2000}
-OTHERS = {  # where every row meets every other, or every entry is a result
+OTHERS = {  # where every row interacts with every other, or every entry is a result
     "info_nce": {"N": 1000, "D": 256},
     "clip_loss": {"N": 1000, "D": 256},
     "matrix_factorisation": {"M": 2000, "N": 2000, "K": 16},
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def derived(name: str) -> list[str]:
-    """How long it takes to trace, to derive and to prove a loss; medians of three, the first left out."""
+    """Times to trace, derive and prove a loss: medians of three runs, after a first run."""
     taken: list[tuple[float, float, float]] = []
     for _ in range(4):
         start = time.perf_counter()
@@ -69,7 +69,7 @@ def derived(name: str) -> list[str]:
 
 
 def inputs(name: str, size: str) -> dict[str, Any]:
-    """Random inputs that satisfy what the loss declares of them."""
+    """Random inputs that satisfy the declarations of the loss."""
     sizes = SMALL if size == "small" else {**LARGE, **OTHERS.get(name, {})}
     rng = np.random.default_rng(0)
     scale = {"W": 0.05, "w": 0.05, "v": 0.01, "W1": 0.05, "W2": 0.05, "Wq": 0.05, "Wk": 0.05, "Wv": 0.05, "U": 0.1}

@@ -1,4 +1,4 @@
-"""How long derivations take: against the project's bounds, against rivals, and as networks get deeper."""
+"""Times of derivations: compared with the project's bounds and with rivals, and for deeper networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEPTHS = (2, 4, 8, 16, 32)
 
 
 def derive_loss(loss: str) -> dict[str, Seconds]:
-    """Derive a loss, derive it with another reduction, and write its gradient out entry by entry."""
+    """Derive a loss, derive it with another reduction, and make its explicit gradient."""
     N, D, C = SHAPE
     return {
         f"{loss}: derive": timed(lambda: derive(loss)),

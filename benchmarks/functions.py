@@ -1,4 +1,4 @@
-"""Generated functions against hand-written NumPy and other libraries: time, memory, and the time to build them."""
+"""Generated functions compared with hand-written NumPy and other libraries: time, memory, time to build them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def inputs(N: int, D: int, C: int, kind: Any) -> list[Any]:
 
 
 def contestant(name: str, loss: str, N: int, D: int, C: int, kind: Any) -> Callable[..., Any] | None:
-    """One of the functions to compare at a size, or None where there is none."""
+    """A contestant at a size, or None if the library does not have it."""
     sizes = {"N": N, "D": D, "C": C}
     if name == "hand-written":
         return handwritten.FUNCTIONS[loss]
@@ -87,7 +87,7 @@ def work(name: str, loss: str, N: str, D: str, C: str, kind: str) -> None:
 
 
 def building() -> None:
-    """Print how long it takes to make functions of a derivation."""
+    """Print the time to make functions from a derivation."""
     for loss in handwritten.FUNCTIONS:
         derivation = symgrad.derive(loss)
         start = time.perf_counter()
@@ -99,7 +99,7 @@ def building() -> None:
 
 
 def memory() -> None:
-    """Print the most memory that a call takes beyond its inputs, and what a call does with less memory than X."""
+    """Print the peak memory of a call beyond its inputs, and whether a call succeeds with less memory than X."""
     for loss in handwritten.FUNCTIONS:
         parts = "  ".join(f"{name} {peak(loss, name):.3f}" for name in ("hand-written", "numpy", "numba"))
         print(f"{loss} 60000x784x10 float32: memory beyond inputs and outputs, in parts of X: {parts}")

@@ -10,7 +10,7 @@ Result = tuple[Any, Any, Any]
 
 
 def checked(X: Any, W: Any, b: Any, Y: Any) -> list[Any]:
-    """The inputs as floating arrays of one dtype, of sizes that agree."""
+    """The inputs as floating-point arrays of one dtype, with matching sizes."""
     arrays = [np.asarray(a) for a in (X, W, b, Y)]
     for name, a in zip("XWbY", arrays, strict=True):
         if a.dtype.kind not in "fiu":

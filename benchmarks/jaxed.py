@@ -15,7 +15,7 @@ from symgrad.array.loss import Loss
 
 jax.config.update("jax_enable_x64", True)
 
-# What symgrad.array has, and jax.nn has by the same name unless it is here.
+# The functions of symgrad.array that jax.nn lacks or names differently.
 THEIRS: dict[str, Callable[..., Any]] = {
     "erf": jax.scipy.special.erf,
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
@@ -23,7 +23,7 @@ THEIRS: dict[str, Callable[..., Any]] = {
 
 
 def in_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with JAX in the place of NumPy, also in the package's functions that it calls."""
+    """The function with JAX in place of NumPy, also in the functions of the package that it calls."""
     exchanged: dict[str, Any] = {}
     for key, value in function.__globals__.items():
         if value is np:
@@ -38,18 +38,18 @@ def in_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def value_and_grad(loss: Loss) -> tuple[Callable[..., Any], list[str]]:
-    """The loss with its gradients by what it declares, and the names of its arguments in order."""
+    """The loss with the gradients with respect to its ``wrt``, and the names of its arguments in order."""
     order = [name for name in inspect.signature(loss.function).parameters if name in {s.name for s in loss.shapes}]
     return jax.value_and_grad(in_jax_numpy(loss.function), tuple(order.index(name) for name in loss.wrt)), order
 
 
 def on_device(array: Any) -> Any:
-    """The array as JAX holds it, so that no call has to copy it."""
+    """The array on the JAX device, so that calls do not copy it."""
     return jax.numpy.asarray(array)
 
 
 def in_jax(loss: Loss) -> tuple[Callable[..., Any], list[str]]:
-    """``value_and_grad`` compiled; it returns when the result is there."""
+    """``value_and_grad``, compiled; it waits for the result."""
     function, order = value_and_grad(loss)
     compiled = jax.jit(function)
     return lambda *arrays: jax.block_until_ready(compiled(*arrays)), order

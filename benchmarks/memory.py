@@ -1,7 +1,7 @@
-"""The memory that a call takes beyond its inputs, and a file larger than the memory allowed.
+"""The memory of a call beyond its inputs, and a call on a file larger than the allowed memory.
 
-Each measurement runs in a process of its own that has numpy alone, since what a process once took it may keep; the
-kernel is asked to forget the peak before the call (Linux).
+Each measurement runs in its own process, which imports only NumPy, because a process may keep memory that it once used.
+The kernel resets the peak before the call (Linux).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same functions by other libraries; each returns when its result is there."""
+"""The same functions in other libraries; each waits for its result."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _pytensor(loss: str, arrays: list[Any]) -> Function:
 def _casadi(loss: str, arrays: list[Any]) -> Function | None:
     import casadi as ca
 
-    if arrays[0].size > 10_000:  # its matrix products are loops of its own: minutes at the larger sizes
+    if arrays[0].size > 10_000:  # it writes matrix products as loops: minutes at the larger sizes
         return None
     X, W, b, Y = arrays
     w, c = ca.MX.sym("W", *W.shape), ca.MX.sym("b", 1, b.size)

@@ -1,4 +1,4 @@
-"""The programs that are measured besides the ready-made losses, written with the public API."""
+"""The programs measured in addition to the catalogue, written with the public API."""
 
 from __future__ import annotations
 

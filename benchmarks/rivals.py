@@ -1,4 +1,4 @@
-"""What others take for the same gradients.  Nothing here imports symgrad.
+"""Times of other tools for the same gradients.  Nothing here imports symgrad.
 
 ``python -m benchmarks.rivals`` differentiates both losses by SymPy at 6 x 12 x 7, once; it takes minutes.
 """
@@ -15,12 +15,12 @@ LOSSES = ("softmax_cross_entropy", "softmax_mse")
 
 
 def has_tensorgrad() -> bool:
-    """Whether tensorgrad can be measured here."""
+    """Whether tensorgrad is installed."""
     return find_spec("tensorgrad") is not None
 
 
 def brute_force(loss: str, sizes: tuple[int, int, int]) -> dict[str, Seconds]:
-    """SymPy's gradient of the loss written out at N, D, C, with respect to every entry of W and b."""
+    """SymPy's gradient of the explicit loss at sizes N, D, C, with respect to every entry of W and b."""
     return {f"{loss}: SymPy at {'x'.join(map(str, sizes))}": timed(lambda: _brute_force(loss, *sizes))}
 
 

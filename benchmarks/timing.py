@@ -1,7 +1,7 @@
 """Measuring in turns, medians, and the tables that show them.
 
-What is to be compared is measured in turns, one round after another, so that a machine that gets slower gets slower for
-all.  Wall time is what a user waits; CPU time is the one to read where other work runs on the machine.
+Contestants are measured in turns, round by round, so that a slowdown of the machine affects all of them.  Use CPU time
+instead of wall time if other processes run on the machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Seconds(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of a table: what was measured, with a bound on its wall time or on its ratio, if there is one."""
+    """A row of a table: a measurement, with an optional bound on its wall time or ratio."""
 
     label: str
     seconds: Seconds
@@ -43,7 +43,7 @@ Measure = Callable[[], Mapping[str, Seconds]]
 
 
 def timed(work: Callable[[], object]) -> Seconds:
-    """How long ``work`` takes, once."""
+    """The time of one call of ``work``."""
     before = _clock()
     work()
     after = _clock()
@@ -68,19 +68,19 @@ def in_process(function: str, *arguments: object) -> Measure:
 
 
 def whole_process(label: str, *arguments: str) -> Measure:
-    """Run ``python`` with the given arguments, from its start to its end."""
+    """Time a run of ``python`` with the given arguments, from start to end."""
     return lambda: {label: timed(lambda: _python(*arguments))}
 
 
 def _python(*arguments: str) -> str:
-    """What a Python process prints.  It may cache bytecode, as an installed package does."""
+    """The output of a Python process.  It may cache bytecode, like an installed package."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def interleaved(measures: Sequence[Measure], rounds: int = 5) -> dict[str, Seconds]:
-    """Medians over ``rounds`` in which all are measured in turn, after one more that is not counted."""
+    """Medians over ``rounds``, in which all are measured in turn, after a warm-up round."""
     found: dict[str, list[Seconds]] = {}
     for turn in range(rounds + 1):
         for measure in measures:

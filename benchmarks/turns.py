@@ -1,5 +1,4 @@
-"""Functions that take turns, each in a process of its own, since the threads of one library wait for work at the cost
-of the next."""
+"""Functions that take turns, each in its own process: idle threads of one library would slow down the next."""
 
 from __future__ import annotations
 
@@ -13,9 +12,9 @@ from typing import Any
 
 
 def in_turns(workers: Mapping[str, Sequence[str]], seconds: float = 6.0) -> dict[str, float]:
-    """The median time of a call of each, all taking turns; ``workers`` gives the arguments of ``python`` for each.
+    """The median time of a call of each function, in turns; ``workers`` has the ``python`` arguments for each.
 
-    A worker calls ``serve``; one that leaves before it is asked is left out.
+    A worker calls ``serve``; a worker that exits before its turn is skipped.
     """
     running = {
         name: subprocess.Popen(
@@ -35,7 +34,7 @@ def in_turns(workers: Mapping[str, Sequence[str]], seconds: float = 6.0) -> dict
     taken: dict[str, list[float]] = {name: [] for name in once}
     for _ in range(rounds):
         for name in once:
-            time.sleep(0.06)  # the threads of the one before wait for work, and keep a core busy, for up to 30 ms
+            time.sleep(0.06)  # idle threads of the previous process keep a core busy for up to 30 ms
             taken[name].append(_asked(running[name], calls[name]) or math.nan)
     for worker in running.values():
         worker.communicate()
@@ -43,7 +42,7 @@ def in_turns(workers: Mapping[str, Sequence[str]], seconds: float = 6.0) -> dict
 
 
 def _asked(worker: subprocess.Popen[str], calls: int) -> float | None:
-    """Seconds for a call, as a worker measures it; None if it has left."""
+    """Seconds of a call, measured by a worker; None if it has exited."""
     assert worker.stdin is not None and worker.stdout is not None
     try:
         worker.stdin.write(f"{calls}\n")
@@ -55,10 +54,10 @@ def _asked(worker: subprocess.Popen[str], calls: int) -> float | None:
 
 
 def serve(function: Callable[..., Any], arrays: Sequence[Any]) -> None:
-    """Time calls as often as standard input asks, each time after some that are not counted.
+    """Time one call per line of standard input, after some warm-up calls.
 
-    When a process wakes up, the threads of its BLAS may share a core until the scheduler has parted them, and wait
-    for each other by the time slice.
+    After a process wakes up, its BLAS threads may share a core, and wait for each other, until the scheduler separates
+    them.
     """
     for line in sys.stdin:
         awake = time.perf_counter()

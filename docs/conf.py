@@ -1,5 +1,5 @@
-"""Sphinx configuration.  The catalogue has a page for each loss, written here before each build: a title, the
-definition and the directive, which derives and proves the rest."""
+"""Sphinx configuration.  Before each build it writes a page for each catalogue loss, with a title, the definition and
+the ``symgrad`` directive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 from saturation import saturation, to_svg  # noqa: E402  (found by the path above)
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.doctest", "symgrad.sphinx_ext", "mathml_math"]
-html_math_renderer = "mathml"  # of our own: the default asks a server for MathJax
+html_math_renderer = "mathml"  # from mathml_math: the default loads MathJax from a server
 html_theme = "furo"
 html_title = "symgrad"
 html_show_copyright = False
@@ -38,10 +38,10 @@ trials = (
 exclude_patterns = ["_build", *(f"trials/{name}.md" for name in trials)]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
-nb_execution_mode = "auto"  # the tutorial is run whenever its page is read
+nb_execution_mode = "auto"  # run the tutorial whenever its page is read
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300  # seconds of a cell: a machine may be busy
+nb_execution_timeout = 300  # seconds per cell: the machine may be busy
 nb_execution_show_tb = True
 autodoc_member_order = "bysource"
 
@@ -71,7 +71,7 @@ LOSS = """\
 
 
 def catalogue() -> Iterator[tuple[str, str]]:
-    """The pages of the catalogue, by name: one for each loss, one for each group of them."""
+    """The pages of the catalogue by name: one for each loss, and one for each group of losses."""
     groups: dict[str, list[symgrad.Loss]] = {}
     for loss in symgrad.LOSSES.values():
         groups.setdefault(loss.function.__module__, []).append(loss)
@@ -90,7 +90,7 @@ def catalogue() -> Iterator[tuple[str, str]]:
 
 
 def write_catalogue(app: Sphinx) -> None:
-    """Write the pages that changed, and remove those that are no longer of the catalogue."""
+    """Write the pages that changed, and remove the pages of losses that are no longer in the catalogue."""
     folder = Path(app.srcdir, "losses")
     folder.mkdir(exist_ok=True)
     pages = {folder / f"{name}.md": page for name, page in catalogue()}

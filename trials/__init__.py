@@ -1,1 +1,1 @@
-"""Trials: what tries to catch symgrad out, run at length.  Each writes a page of ``docs/trials``: how far it got."""
+"""Trials: long-running searches for faults.  Each writes its results to a page in ``docs/trials``."""

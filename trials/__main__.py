@@ -1,4 +1,4 @@
-"""``python -m trials NAME [OPTIONS]``: one trial; ``python -m trials NAME --help`` says what it can be told."""
+"""``python -m trials NAME [OPTIONS]`` runs one trial; ``python -m trials NAME --help`` lists its options."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TRIALS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trial that is named first, with the arguments after it."""
+    """Run the trial named by the first argument, with the other arguments."""
     if not arguments or arguments[0] not in TRIALS:
-        print(f"usage: python -m trials NAME [OPTIONS], NAME being one of {', '.join(TRIALS)}", file=sys.stderr)
+        print(f"usage: python -m trials NAME [OPTIONS], with NAME one of {', '.join(TRIALS)}", file=sys.stderr)
         return 2
     return int(import_module(TRIALS[arguments[0]]).main(arguments[1:]) or 0)
 

@@ -1,4 +1,4 @@
-"""One random program examined: what came of it, whatever happens and however long it takes."""
+"""The examination of one random program, with a time limit, and its outcome."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from symgrad.check.marks import Level, ProofReport
 from symgrad.errors import SymgradError
 
 SECONDS = 20
-"""More than that for one program is a finding."""
+"""A program that takes longer is a finding."""
 EVALUATED = 3
-"""Of one program in so many the lines on what the code evaluates are proved, and the loops are evaluated, too."""
+"""For every third program, the trial also proves the evaluation and runs the loops."""
 TOLERANCE = 1e-6
 CRASH, TOO_LONG = "crash", "too long"
 
 
 class TooLong(BaseException):
-    """One program took too long: no ``except Exception`` may hide it."""
+    """A program took too long; a ``BaseException``, so that no ``except Exception`` hides it."""
 
 
 @dataclass
 class Outcome:
-    """What came of one program: ``refused`` says why it was not derived, ``findings`` are (kind, what was found)."""
+    """The outcome for one program; ``refused`` is the reason for no derivation, ``findings`` are (kind, description)."""
 
     refused: str = ""
     findings: list[tuple[str, str]] = field(default_factory=list)
@@ -37,11 +37,11 @@ class Outcome:
     seconds: float = 0.0
 
     def refuse(self, error: SymgradError) -> None:
-        """Say why the program was not derived: the kind of the error and its first line."""
+        """Record why the program was not derived: the type of the error and its first line."""
         self.refused = f"{type(error).__name__}: {str(error).splitlines()[0]}"
 
     def mark(self, report: ProofReport, refuted: str) -> None:
-        """Count the marks of a report; its problems are findings, and lines that are wrong are of the kind named."""
+        """Count the marks of a report; add its problems, and its wrong lines as kind ``refuted``, to the findings."""
         self.marks.update(report.counts)
         self.findings += [("problem", problem) for problem in report.problems]
         wrong = (mark for mark in report.marks if mark.level == Level.WRONG)
@@ -49,7 +49,7 @@ class Outcome:
 
 
 def conclude(outcome: Outcome, examine: Callable[[], None]) -> None:
-    """Examine a program within the time that it has, and note in its outcome if it crashes or takes too long."""
+    """Examine a program within the time limit; record a crash or a timeout in its outcome."""
     start = time.process_time()
     try:
         with limited(SECONDS):
@@ -63,13 +63,13 @@ def conclude(outcome: Outcome, examine: Callable[[], None]) -> None:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raises ``TooLong`` after so many seconds of this process's time."""
+    """Raise ``TooLong`` after so many seconds of CPU time."""
 
     def stop(*_: object) -> None:
         raise TooLong
 
     previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1)  # again: what runs in a callback of C is passed over
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1)  # repeated: C callbacks may discard the exception
     try:
         yield
     finally:
@@ -78,7 +78,7 @@ def limited(seconds: float) -> Iterator[None]:
 
 
 def proofs(derived: Derivation, number: int) -> list[ProofReport]:
-    """The proof of a derivation, and of one in so many that of what its code evaluates."""
+    """The proof of a derivation and, for every third program, of its evaluation."""
     found = [derived.prove()]
     if number % EVALUATED == 0 and derived.evaluation.steps:
         found.append(derived.evaluation.prove())
@@ -86,7 +86,7 @@ def proofs(derived: Derivation, number: int) -> list[ProofReport]:
 
 
 def print_all(derived: Derivation) -> None:
-    """Print a derivation in every form, for crashes."""
+    """Print a derivation in every format, to find crashes."""
     derived.to_text(code=True)
     derived.to_latex(code=True, standalone=True)
     derived.to_html()

@@ -1,4 +1,4 @@
-"""Campaigns over numbered programs: many examined, in one process or several, and what came of each kept in a file."""
+"""Campaigns over numbered programs, in one or several processes, with the results kept in a file."""
 
 from __future__ import annotations
 
@@ -17,33 +17,31 @@ from sympy.core.cache import clear_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHED = 100
-"""After so many programs what SymPy remembers is dropped, or memory would fill."""
+"""Clear SymPy's cache after so many programs, to limit memory."""
 PART, PARTS = 10, 50
-"""A process takes so many programs at a time, and ends after so many times: what SymPy remembers makes one that has
-seen a thousand programs half as fast."""
+"""Programs per task, and tasks per process: after a thousand programs, SymPy's caches make a process half as fast."""
 COLLECTED = 50
-"""After so many programs garbage is collected: of itself Python would do it many times in each, over all that SymPy
-remembers, which takes longer than the program."""
+"""Collect garbage after so many programs: automatic collection over SymPy's caches would take longer than a program."""
 
 Entry = dict[str, Any]
 Examine = Callable[[int], Entry]
-"""What comes of the program of a number; it is pickled for other processes."""
+"""Examines the program with a number; pickled for other processes."""
 
 
 def parser(name: str, doc: str | None, programs: int) -> argparse.ArgumentParser:
     """The options of a campaign."""
     made = argparse.ArgumentParser(prog=f"python -m trials {name}", description=doc)
-    made.add_argument("--programs", type=int, default=programs, help="how many, counted from 0")
-    made.add_argument("--first", type=int, default=0, help="the first of them")
-    made.add_argument("--processes", type=int, default=1, help="how many to run at once")
-    made.add_argument("--seed", type=int, default=0, help="a number and the seed alone decide a program")
-    made.add_argument("--resume", action="store_true", help="go on, and examine anew what had findings")
-    made.add_argument("--only", type=int, metavar="NUMBER", help="examine one program, and show it")
+    made.add_argument("--programs", type=int, default=programs, help="number of programs, from 0")
+    made.add_argument("--first", type=int, default=0, help="first program")
+    made.add_argument("--processes", type=int, default=1, help="number of processes")
+    made.add_argument("--seed", type=int, default=0, help="the number and the seed determine a program")
+    made.add_argument("--resume", action="store_true", help="continue, and examine programs with findings again")
+    made.add_argument("--only", type=int, metavar="NUMBER", help="examine and show one program")
     return made
 
 
 def run(kept: Path, options: argparse.Namespace, examine: Examine) -> dict[int, Entry]:
-    """Examine what the options say, print the findings, and return what came of each number, ``kept`` in a file."""
+    """Examine the programs in ``options``, print the findings, and return the results, kept in the file ``kept``."""
     if not options.resume:
         kept.unlink(missing_ok=True)
     kept.parent.mkdir(exist_ok=True)
@@ -60,7 +58,7 @@ def run(kept: Path, options: argparse.Namespace, examine: Examine) -> dict[int, 
 
 
 def shared(examine: Examine, numbers: Sequence[int], processes: int) -> Iterator[Entry]:
-    """What comes of each number, in the order in which they are done."""
+    """The result for each number, in order of completion."""
     if processes == 1 and len(numbers) <= PART * PARTS:
         yield from _in_turn(examine, numbers)
         return
@@ -86,7 +84,7 @@ def _in_turn(examine: Examine, numbers: Iterable[int]) -> Iterator[Entry]:
 
 
 def read(kept: Path) -> dict[int, Entry]:
-    """What came of each number, by the last line about it; ``mended`` are the kinds of its earlier findings."""
+    """The last result for each number; ``mended`` lists the kinds of its earlier findings."""
     found: dict[int, Entry] = {}
     for line in kept.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
@@ -97,7 +95,7 @@ def read(kept: Path) -> dict[int, Entry]:
 
 
 def commit() -> str:
-    """The commit that is run, with a plus where files differ from it."""
+    """The current commit, with a plus if files differ from it."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
@@ -107,7 +105,7 @@ def commit() -> str:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Numbers in order, those that follow one another as the first and the last of them."""
+    """Ordered numbers as text, with ranges for consecutive numbers."""
     firsts = [n for place, n in enumerate(numbers) if not place or numbers[place - 1] != n - 1]
     lasts = [n for place, n in enumerate(numbers, 1) if place == len(numbers) or numbers[place] != n + 1]
     return " and ".join(f"{first:,} to {last:,}" for first, last in zip(firsts, lasts, strict=True))

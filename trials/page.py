@@ -9,7 +9,7 @@ PAGES = Path(__file__).resolve().parent.parent / "docs" / "trials"
 
 
 def write(name: str, text: str) -> None:
-    """Write the page of a trial, in Markdown, in place of what its last run wrote."""
+    """Write the page of a trial, in Markdown, replacing the previous one."""
     PAGES.mkdir(exist_ok=True)
     (PAGES / f"{name}.md").write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 

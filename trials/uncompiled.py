@@ -1,4 +1,4 @@
-"""Generated loops as plain Python: numba's part is played by functions that leave a function as it is."""
+"""Run generated loops as plain Python, with a stand-in for numba that compiles nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INVERSES = {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np
 
 
 class Uncompiled:
-    """What ``njit`` makes of a function, without compiling it."""
+    """Stands in for the result of ``njit``, without compiling."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -37,7 +37,7 @@ class Uncompiled:
 
 
 def uncompiled(record: Record, threads: int = 2) -> Callable[..., Any] | None:
-    """The function in loops, evaluated by Python; None without numba, or without an input that is an array."""
+    """The loop function, run by Python; None if numba is missing, or if no input is an array."""
     if find_spec("numba") is None or not any(array.axes for array in record.program.inputs):
         return None
     from symgrad.codegen.loop_module import loop_source
@@ -54,7 +54,7 @@ def uncompiled(record: Record, threads: int = 2) -> Callable[..., Any] | None:
 
 @contextmanager
 def numba_stands_aside(threads: int) -> Iterator[None]:
-    """Within it ``numba`` is a module that compiles nothing."""
+    """Replace ``numba`` by a module that compiles nothing."""
     numba, extending = ModuleType("numba"), ModuleType("numba.extending")
     made: dict[str, Any] = {"njit": lambda **options: Uncompiled, "prange": range, "typeof": type, "types": None}
     vars(numba).update(made, get_num_threads=lambda: threads)

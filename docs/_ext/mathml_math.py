@@ -1,4 +1,4 @@
-"""Formulas in prose as MathML: the pages need no script for them, and ask no server for one."""
+"""Render formulas in prose as MathML, which needs no script."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from symgrad.render.mathml import latex_to_mathml
 
 
 def visit_math(self: HTML5Translator, node: nodes.math) -> None:
-    """A formula in a line of prose.  Raises ``UnsupportedError`` for a macro that latex2mathml does not know."""
+    """Render an inline formula.  Raises ``UnsupportedError`` for a macro that latex2mathml does not know."""
     self.body.append(latex_to_mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def visit_displayed(self: HTML5Translator, node: nodes.math_block) -> None:
-    """A formula on a line of its own."""
+    """Render a displayed formula."""
     self.body.append(f'<div class="formula">{latex_to_mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the renderer, which ``html_math_renderer = "mathml"`` chooses."""
+    """Register the renderer for ``html_math_renderer = "mathml"``."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_displayed, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The figure that says why a softmax classifier is trained with cross-entropy; it needs matplotlib."""
+"""The figure that shows why a softmax classifier is trained with cross-entropy; needs matplotlib."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ LOSSES = {
     "softmax_cross_entropy": ("cross-entropy", "#2f7fc1", (4.6, 0.93)),
     "softmax_mse": ("mean squared error", "#c8641e", (2.3, 0.27)),
 }
-"""For each loss what its curve is called, its colour, and where its name stands.  The colours stand out from white and
-from black alike, and so does the ink."""
+"""For each loss: label, color, and position of the label.  All colors are readable on white and on black."""
 INK = "#7a7a7a"
 RANGE = np.linspace(-6.0, 12.0, 181)
-SIZE = (4.8, 3.2)  # inches: letters of 11 points are about as many pixels on a phone
+SIZE = (4.8, 3.2)  # inches: on a phone, 11 points are about 11 pixels
 LETTERS = 11
 
 
 def slopes(name: str, wrong: np.ndarray) -> np.ndarray:
-    """``|dL/dz|`` of the wrong one of two classes, for one row of which its logit is ``wrong`` and that of the right
-    class 0: the generated function's gradient by the bias, at each number."""
+    """``|dL/dz|`` of the wrong class, for one row with two classes: its logit is ``wrong``, the other is 0.
+
+    It equals the gradient with respect to the bias, which the generated function returns.
+    """
     function = derive(name, wrt="b").to_numpy()
     row, weights, label = np.ones((1, 1)), np.zeros((1, 2)), np.array([1])
     return np.array([abs(function(row, weights, np.array([z, 0.0]), label)[1].b[0]) for z in wrong])
 
 
 def saturation() -> Figure:
-    """``|dL/dz|`` of both losses as a confidently wrong logit grows: that of cross-entropy tends to 1, that of the
-    squared error of probabilities to 0, so that nothing is learned where most is wrong."""
+    """``|dL/dz|`` of both losses as a wrong logit grows: it tends to 1 for cross-entropy, and to 0 for the squared
+    error of probabilities, which then learns nothing from its worst mistakes."""
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.add_subplot()
     for name, (words, colour, (x, y)) in LOSSES.items():
@@ -52,7 +53,7 @@ def saturation() -> Figure:
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as SVG, the same each time: its letters are text, its ground is transparent, it bears no date."""
+    """The figure as reproducible SVG: text as text, a transparent background, no date."""
     written = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "symgrad"}):
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})

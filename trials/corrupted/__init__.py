@@ -1,7 +1,7 @@
-"""Corrupted lines before the checker: each equal to the right one at some shapes, at some points or in some digits.
+"""Give the checker corrupted lines, each equal to the right line at some shapes, at some points or in some digits.
 
-Whether a corrupted line is true is known from values at shapes of the trial's own (``values``, ``judge``), and none may
-get a mark that says more than that.  Lines that are only written in another way are controls: none may be refuted.
+The trial decides by its own evaluation, at its own shapes (``values``, ``judge``), whether a corrupted line is true; no
+mark may claim more.  Rewritten true lines are controls: none may be refuted.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ MATRIX_KINDS = {
     CONTROLS: others.matrix_controls,
 }
 LINES = 4000
-"""Corrupted lines in a run, about."""
+"""Approximate number of corrupted lines in a run."""
 
 
 @dataclass
 class Tally:
-    """What became of the corruptions of one kind: how many were true after all, and the marks of the others."""
+    """The results for one kind of corruption: how many lines were true anyway, and the marks of the others."""
 
     true: int = 0
     marks: Counter[Level] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ class Tally:
 
     @property
     def false(self) -> int:
-        """The lines that are not true of every shape."""
+        """The number of lines that are not true at every shape."""
         return sum(self.marks.values())
 
 
@@ -61,8 +61,7 @@ def kinds_of(line: Line) -> dict[str, Callable[[Line], Iterator[Corruption]]]:
 
 
 def corrupted(name: str, record: Record, share: float, draw: random.Random) -> Iterator[tuple[str, str, Verdict]]:
-    """Verdicts on corruptions of the lines of one record: of each line and kind one or more, ``share`` on average; with
-    the kind, and where the line stands."""
+    """Yield kind, location and verdict of corrupted lines of one record: ``share`` per line and kind, on average."""
     judge = Judge(record)
     for line in lines_of(record):
         for kind, corrupt in kinds_of(line).items():
@@ -74,7 +73,7 @@ def corrupted(name: str, record: Record, share: float, draw: random.Random) -> I
 
 
 def unnoticed(name: str, record: Record) -> Iterator[tuple[str, bool]]:
-    """Records that state what no line does, and whether the checker failed to say so."""
+    """Yield records that state something no line states, and whether the checker missed it."""
     for label, wrong in others.broken(record):
         yield f"{name}: {label}", not problems(wrong)
 
@@ -82,8 +81,8 @@ def unnoticed(name: str, record: Record) -> Iterator[tuple[str, bool]]:
 def main(arguments: list[str]) -> int:
     """Corrupt lines of all records, print what passes, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m trials corrupted", description=__doc__)
-    parser.add_argument("--lines", type=int, default=LINES, help="how many lines to corrupt, about")
-    parser.add_argument("--seed", type=int, default=0, help="which corruptions to take")
+    parser.add_argument("--lines", type=int, default=LINES, help="approximate number of corrupted lines")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random choice of corruptions")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
     known = list(records())

@@ -1,4 +1,4 @@
-"""Whether a mark says more of a line than is true of it, as far as values at shapes of the trial's own can tell."""
+"""Decide whether a mark claims more about a line than is true, by values at the trial's own shapes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from trials.corrupted.matrices import matrices_differ
 from trials.corrupted.values import DIGITS, Undefined, Values, entries_differ
 
 FAR = ((8, 9, 10, 9, 8, 11), (1, 1, 1, 1, 1, 1), (3, 5, 2, 4, 3, 2), (9, 2, 8, 3, 2, 4))
-"""Shapes of the trial's own: one beyond all those at which the checker looks, one of ones, and two between."""
+"""The trial's shapes: one larger than all shapes of the checker, one with all sizes 1, and two between."""
 SEEDS = (0, 3)
-"""Of inputs between -1.5 and 1.5, where *numerically* is said, and of inputs four times as large."""
+"""Scales of inputs: between -1.5 and 1.5, as for the mark *numerically*, and four times as large."""
 EXACT = DIGITS - 20
 
 Shape = tuple[int, ...]
@@ -28,7 +28,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A corruption, the mark that it got, whether it is true, and what is wrong with the mark, if anything is."""
+    """A corruption, its mark, whether the line is true, and the finding about the mark, if any."""
 
     corruption: Corruption
     mark: Mark
@@ -37,7 +37,7 @@ class Verdict:
 
 
 class Judge:
-    """Puts corrupted lines of one record before the checker, line by line, and compares its marks with values."""
+    """Gives corrupted lines of one record to the checker, and compares its marks with values."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -45,11 +45,11 @@ class Judge:
         self._values: dict[tuple[Shape, int, bool], Values] = {}
 
     def right(self, line: Line) -> Mark:
-        """The mark of the line as it is, on which those of later lines may rest."""
+        """Mark the original line; marks of later lines may rest on it."""
         return self._prover.mark(self._read(line, line.step))
 
     def verdict(self, line: Line, corruption: Corruption) -> Verdict:
-        """What the checker makes of a corruption, and whether that is too much, or too little."""
+        """The mark of a corruption, and whether it claims too much or too little."""
         read = self._read(line, corruption.step)
         mark = self._prover.verdict(read)
         assumed = isinstance(read, Claim) and bool(read.allowed)
@@ -79,7 +79,7 @@ class Judge:
     def _differs(
         self, line: Line, step: Step, shape: Shape, assumed: bool, digits: int, seeds: tuple[int, ...] = SEEDS
     ) -> bool:
-        """Whether a line differs from the right one at a shape, in so many digits; so it does where it is undefined."""
+        """Whether a line differs from the right line at a shape, in so many digits; an undefined line differs."""
         right, wrong = line.step.after, step.after
         for seed in seeds:
             values = self._at(shape, seed, assumed)

@@ -57,7 +57,7 @@ def factors_of_sizes(line: Line) -> Iterator[Corruption]:
 
 
 def hidden_by_sizes(line: Line) -> Iterator[Corruption]:
-    """A factor that is 1, or a term that is 0, at every shape at which the checker looks."""
+    """A factor that is 1, or a term that is 0, at every shape that the checker tries."""
     for place, axis in enumerate(line.axes):
         tried = sorted({series[place % len(series)] for series in SERIES})
         hidden = {
@@ -78,7 +78,7 @@ def hidden_by_sizes(line: Line) -> Iterator[Corruption]:
 
 
 def functions_of_sizes(line: Line) -> Iterator[Corruption]:
-    """A function of a size that is constant at some sizes, or at all."""
+    """A function of a size that is constant at some or all sizes."""
     for axis in line.axes[:2]:
         n, after = axis.size, line.step.after
         for factor in (cos(2 * pi * n / 6), 1 + binomial(n, 8), gamma(n + 1) / 6, 1 + sin(pi * n / 2) ** 2, (-1) ** n):
@@ -117,7 +117,7 @@ def numbers_of_the_checker(line: Line) -> Iterator[Corruption]:
 
 
 def labels(line: Line) -> Iterator[Corruption]:
-    """A term that vanishes for one-hot rows, or rows that sum to one, or only where the row is of a softmax."""
+    """A term that vanishes for one-hot rows, for rows that sum to one, or only for the rows of a softmax."""
     program, after = line.record.program, line.step.after
     for name, array in program.arrays.items():
         if not array.axes:
@@ -151,7 +151,7 @@ def special_points(line: Line) -> Iterator[Corruption]:
 
 
 def indices(line: Line) -> Iterator[Corruption]:
-    """An index in place of another, a delta or a sum less, a sum more, one size in place of another."""
+    """Another index, a missing delta or sum, an additional sum, another size."""
     after = line.step.after
     for entry in sorted(after.atoms(Indexed), key=str):
         for place, old in enumerate(entry.indices):
@@ -183,7 +183,7 @@ def _sum(body: Expr, over: list[Idx] | tuple[Idx, ...]) -> Expr:
 
 
 def _resized(expr: Expr, old: Symbol, new: Symbol) -> Expr:
-    """An expression with another size as a number: the ranges of its indices stay."""
+    """Replace a size where it is a number; the ranges of indices stay."""
     if expr == old:
         return new
     if isinstance(expr, (Indexed, Idx, KroneckerDelta)) or not expr.args:
@@ -194,7 +194,7 @@ def _resized(expr: Expr, old: Symbol, new: Symbol) -> Expr:
 
 
 def dropped(line: Line) -> Iterator[Corruption]:
-    """A term less, a term twice, a sign, a factor less, an exponent more."""
+    """A missing or doubled term, a wrong sign, a missing factor, a larger exponent."""
     after = line.step.after
     for total in sorted(after.atoms(Add), key=str):
         if not (total.atoms(Indexed) or any(not s.is_integer for s in total.free_symbols)):
@@ -211,7 +211,7 @@ def dropped(line: Line) -> Iterator[Corruption]:
 
 
 def branches(line: Line) -> Iterator[Corruption]:
-    """A function that is the identity, or 0, on a part of the line of reals."""
+    """A function that is the identity, or 0, on a part of the real line."""
     after, e = line.step.after, line.free
     far = e + 5
     for label, term in {
@@ -236,7 +236,7 @@ def branches(line: Line) -> Iterator[Corruption]:
 
 
 def divisors(line: Line) -> Iterator[Corruption]:
-    """A division by what may be 0, the line otherwise being as it was."""
+    """A division by a value that may be 0, in an otherwise right line."""
     after, e = line.step.after, line.free
     for label, divisor in {
         "an entry": e,
@@ -251,7 +251,7 @@ def divisors(line: Line) -> Iterator[Corruption]:
 
 
 def notation(line: Line) -> Iterator[Corruption]:
-    """A line that is not written in the notation, though a reader in haste takes it to be."""
+    """A line that looks right but violates the notation."""
     program, after = line.record.program, line.step.after
     for total in line.sums[:2]:
         (index, *_), body = bound_indices(total), total.function
@@ -305,7 +305,7 @@ KINDS: dict[str, Kind] = {
 
 
 def controls(line: Line) -> Iterator[Corruption]:
-    """Other ways to write the line, which are as true as it is."""
+    """Equivalent ways to write the line."""
     after, e = line.step.after, line.entries[0]
     zero = Add((1 + e) ** 2, -1 - 2 * e, -(e**2), evaluate=False)
     yield Corruption("multiplied out", line.with_after(after.expand()), True)

@@ -1,4 +1,4 @@
-"""A line of a record, and what may be put in its place."""
+"""A line of a record, and its corruptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Step, Total
 
 @dataclass(frozen=True)
 class Line:
-    """The line at a place of a record."""
+    """A line of a record, by position."""
 
     record: Record
     place: int
@@ -59,7 +59,7 @@ class Line:
 
     @cached_property
     def free(self) -> Expr:
-        """An entry of an input that may be any real number, or the sum of all of its entries."""
+        """An entry, or the sum of all entries, of an input that may be any real number."""
         program = self.record.program
         assumed = {name for assumption in program.assumptions for name in array_names(assumption.lhs)}
         inputs = [a.name for a in program.inputs if not a.positive and a.name not in assumed]
@@ -77,11 +77,11 @@ class Line:
         return Sum(entry, *indices) if indices else entry
 
     def fresh(self, name: str, letter: str = "q") -> tuple[Idx, ...]:
-        """Indices for the axes of an array that no line has."""
+        """Unused indices for the axes of an array."""
         return tuple(axis.index(f"{letter}{place}") for place, axis in enumerate(self.record.program.arrays[name].axes))
 
     def other(self, index: Idx) -> Idx:
-        """An index over the axis of another that no line has."""
+        """An unused index over the same axis."""
         return Idx(f"r_{index.label}", index.upper + 1)
 
     @cached_property
@@ -102,10 +102,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Corruption:
-    """What is put in place of a line: ``label`` says what was done.
+    """A replacement of a line; ``label`` describes the change.
 
-    ``is_true`` says whether the line still claims what is true of every shape and all inputs; None where values decide.
-    One that is not may be so little off, ``is_tiny``, that it is right in the digits that *numerically* speaks of.
+    ``is_true``: whether the line is true for every shape and input; None if values decide.  ``is_tiny``: whether a
+    false line is right in the digits that *numerically* compares.
     """
 
     label: str

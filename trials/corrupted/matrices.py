@@ -1,4 +1,4 @@
-"""Matrix lines as the trial reads them: whole arrays of numbers, by NumPy's own products."""
+"""Evaluate matrix lines with NumPy arrays and products."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def matrix(values: Values, expr: Basic) -> Matrix:
 
 
 def _alike(values: Values, expr: MatrixExpr) -> list[Matrix]:
-    """The values of terms or of factors, which must have one shape: nothing is spread out."""
+    """The values of terms or factors; all must have the same shape, without broadcasting."""
     parts = [matrix(values, part) for part in expr.args]
     if len({part.shape for part in parts}) > 1:
         raise ValueError(f"{expr} joins matrices of different shapes")

@@ -1,4 +1,4 @@
-"""Corruptions of matrix lines, and of what a line cites, assumes and goes on from."""
+"""Corruptions of matrix lines, and of citations, assumptions and previous lines."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def matrices(line: Line) -> Iterator[Corruption]:
 
 
 def matrix_factors(line: Line) -> Iterator[Corruption]:
-    """A matrix line with a factor that is 1 at some shapes, or nearly 1, and a term that is 0 at some."""
+    """A matrix line with a factor that is 1 or nearly 1, or a term that is 0, at some shapes."""
     after = line.step.after
     sizes = [axis.size for axis in line.axes]
     factors: dict[str, Expr] = {f"{s} / 2": s / 2 for s in sizes} | {f"{s} - 2": s - 2 for s in sizes}
@@ -77,7 +77,7 @@ def _replaced(line: Line, label: str, part: Expr, new: Expr) -> Iterator[Corrupt
 
 
 def _tried(line: Line, label: str, part: Expr, make) -> Iterator[Corruption]:  # type: ignore[no-untyped-def]
-    """SymPy refuses some products whose shapes do not fit."""
+    """Skip products that SymPy refuses because of their shapes."""
     try:
         yield Corruption(label, line.with_after(line.step.after.xreplace({part: make()})))
     except (ShapeError, ValueError, TypeError, IndexError):
@@ -100,7 +100,7 @@ def matrix_controls(line: Line) -> Iterator[Corruption]:
 
 
 def citations(line: Line) -> Iterator[Corruption]:
-    """An assumption that is not named, a line that is not cited, another convention at a kink."""
+    """A missing assumption, a missing citation, another convention at a kink."""
     step = line.step
     if step.assumption:
         yield Corruption("an assumption that is not named", replace(step, assumption=None))
@@ -122,7 +122,7 @@ def citations(line: Line) -> Iterator[Corruption]:
 
 
 def largest(line: Line) -> Iterator[Corruption]:
-    """A number put for what the output depends on, or for what it is computed from."""
+    """A shift chosen for a variable on which the output depends, or from which the shift is computed."""
     program, subject = line.record.program, line.step.subject
     if not isinstance(subject, Largest):
         return
@@ -138,7 +138,7 @@ def largest(line: Line) -> Iterator[Corruption]:
 
 
 def broken(record: Record) -> Iterator[tuple[str, Record]]:
-    """Records whose lines are right and which state, all the same, what no line does."""
+    """Records with right lines that state something no line states."""
     steps = record.steps
     for place, step in enumerate(steps):
         if step.before is not None and not isinstance(step.before, MatrixExpr):

@@ -1,4 +1,4 @@
-"""The records whose lines are corrupted: those of the catalogue, and of programs with what the catalogue lacks."""
+"""The records whose lines are corrupted: the catalogue, and programs with features that the catalogue lacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ L = Array("L")
 
 
 def scalars() -> Program:
-    """Scalars beside one vector, no two alike in sign."""
+    """Scalars with different sign assumptions, and one vector."""
     x, y, t, v = Array("x"), Array("y"), Array("t", positive=True), Array("v", (N,))
     loss = x[()] ** 2 / (1 + y[()] ** 2) + log(t[()]) * x[()] + sqrt(t[()]) * Sum(v[n] ** 3, n) * y[()]
     return Program("scalars", (N,), (x, y, t, v), (node(L[()], loss),), "L")
@@ -33,7 +33,7 @@ def three_way() -> Program:
 
 
 def twice_the_same_axis() -> Program:
-    """A matrix with its diagonal, its transpose and its square."""
+    """A square matrix, with its diagonal, transpose and square."""
     A, B = Array("A", (N, N)), Array("B", (N, N))
     square = Sum(A[n, N.index("q")] * A[N.index("q"), m], N.index("q"))
     loss = Sum(B[n, m] * A[m, n], n, m) + Sum(A[n, n] ** 2, n) * Sum(B[n, n], n)
@@ -52,7 +52,7 @@ def symmetric_form() -> Program:
 
 
 def one_hot_labels() -> Program:
-    """The probability that the labelled class lacks, squared, where labels are one-hot."""
+    """The square of one minus the probability of the labelled class, with one-hot labels."""
     Z, Y, S, P = Array("Z", (N, C)), Array("Y", (N, C)), Array("S", (N,)), Array("P", (N, C))
     equations = (
         abbreviation(S[n], Sum(exp(Z[n, j]), j)),
@@ -92,11 +92,11 @@ PROGRAMS = {
     "margins": (margins, ("Z", "b")),
     "norms": (norms, ("u", "v")),
 }
-"""Each with the arrays by which it is differentiated."""
+"""Each with the arrays to differentiate with respect to."""
 
 
 def records() -> Iterator[tuple[str, Record]]:
-    """The records by name: of each loss the derivation and what its code evaluates."""
+    """The records by name: for each loss, the derivation and its evaluation."""
     for name in LOSSES:
         derivation = symgrad.derive(name)
         yield name, derivation.record

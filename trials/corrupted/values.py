@@ -1,7 +1,7 @@
-"""What a line is worth: index expressions term by term, with 100 digits, at inputs drawn at random.
+"""The value of a line: index expressions term by term, with 100 digits, at random inputs.
 
-A witness of the trial's own: nothing of it is the checker's.  Forward values follow the equations; the adjoints that
-lines name are worth what the record's closed forms say, and those are compared here with differences of the output.
+This code is independent of the checker.  Forward values follow the equations.  Named adjoints have the values of the
+record's closed forms, which are compared with differences of the output.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Undefined(Exception):
 
 
 class Values:
-    """A program's values at a shape and at random inputs, entry by entry as they are asked for.
+    """A program's values at a shape and random inputs, computed on demand, entry by entry.
 
-    The inputs satisfy the program's assumptions if ``assumed`` says so.
+    The inputs satisfy the program's assumptions if ``assumed``.
     """
 
     def __init__(self, record: Record, sizes: Sizes, seed: int, assumed: bool) -> None:
@@ -84,7 +84,7 @@ class Values:
         return self._entries[name, place]
 
     def derivative(self, name: str, place: Place) -> mpmath.mpf:
-        """The derivative of the output by an entry, by a difference; kinks apart, good to some 30 digits."""
+        """The derivative of the output with respect to an entry, by a difference; about 30 digits away from kinks."""
         step = CONTEXT.mpf(10) ** -30
         found = []
         for moved in (step, -step):
@@ -137,7 +137,7 @@ class Values:
 
 
 def applied(expr: Basic, parts: list[mpmath.mpf]) -> mpmath.mpf:
-    """The function of an expression at numbers.  Raises ``Undefined`` where the result is no real number."""
+    """The function of an expression at numbers.  Raises ``Undefined`` if the result is not a real number."""
     try:
         result = CONTEXT.mpmathify(_applied(expr, parts))
     except (ZeroDivisionError, ValueError) as why:
@@ -172,7 +172,7 @@ def differ(one: mpmath.mpf, other: mpmath.mpf, digits: int) -> bool:
 
 
 def entries_differ(values: Values, letters: tuple[Idx, ...], right: Expr, wrong: Expr, digits: int) -> bool:
-    """Whether two right sides differ at some entries: the last, one at random, and those where letters coincide."""
+    """Whether two right sides differ at the last entry, at a random entry, or where index letters coincide."""
     ranges = [values.sizes[axis_name(i)] for i in letters]
     draw = random.Random(f"{ranges}")
     places = {tuple(size - 1 for size in ranges), tuple(draw.randrange(size) for size in ranges)}

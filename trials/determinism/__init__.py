@@ -1,4 +1,4 @@
-"""Trial of determinism: the same output under every hash seed, after other derivations, and in threads."""
+"""Trial of determinism: the output is the same for every hash seed, in another order, and in threads."""
 
 from trials.determinism.campaign import main
 

@@ -1,4 +1,4 @@
-"""The campaign: the same derivations in many processes, all outputs compared, and the page on them."""
+"""Make the same derivations in many processes, compare all outputs, and write the page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEEDS = 21
 
 @dataclass(frozen=True)
 class Run:
-    """One process: its hash seed, and how it makes the derivations."""
+    """One process: its hash seed, and the order of its derivations."""
 
     seed: int
     order: str = "one after another"
@@ -30,7 +30,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Difference:
-    """A derivation of which one kind of output differs from that of the first run."""
+    """An output that differs from the first run."""
 
     run: Run
     name: str
@@ -39,13 +39,13 @@ class Difference:
 
 
 def runs(seeds: int) -> tuple[Run, ...]:
-    """Every seed, and under other seeds each derivation after others than before, and several at once."""
+    """A run for every seed, one in reverse order, and one in threads."""
     plain = [Run(seed) for seed in range(seeds)]
     return (*plain, Run(seeds, "in reverse"), Run(seeds + 1, "in threads"))
 
 
 def made(run: Run, names: Sequence[str]) -> Outputs:
-    """The outputs of the named derivations, in a process of their own."""
+    """The outputs of the named derivations, made in a separate process."""
     order = names[::-1] if run.order == "in reverse" else names
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     found: Outputs = json.loads(
@@ -63,7 +63,7 @@ def made(run: Run, names: Sequence[str]) -> Outputs:
 
 
 def differences(given: Sequence[Run], names: Sequence[str]) -> Iterator[Difference]:
-    """What differs from the outputs of the first run."""
+    """The differences from the first run."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         all_made = pool.map(lambda run: made(run, names), given)
         first = next(all_made)
@@ -77,7 +77,7 @@ def differences(given: Sequence[Run], names: Sequence[str]) -> Iterator[Differen
 
 
 def main(arguments: list[str]) -> int:
-    """Run the campaign, print what differs, and write the page; 1 where something differs."""
+    """Run the campaign, print the differences, and write the page; return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="python -m trials determinism", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="PYTHONHASHSEED 0 to this, exclusive")
     parser.add_argument("--only", default="", help="only derivations whose name has this in it; no page is written")

@@ -1,4 +1,4 @@
-"""All that is made of a derivation, as text; ``main`` is what each process of the campaign runs."""
+"""All outputs of a derivation, as text; each process of the campaign runs ``main``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Outputs = dict[str, dict[str, str]]
 
 
 def derivations() -> Mapping[str, Callable[[], Derivation]]:
-    """How each derivation is made, by its name: those of the catalogue, of the tests and of the trials."""
+    """Functions that make the derivations of the catalogue, tests and trials, by name."""
     sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))
     import programs
     import unseen
@@ -41,7 +41,7 @@ def derivations() -> Mapping[str, Callable[[], Derivation]]:
 
 
 def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
-    """Each kind of output of one derivation; what cannot be derived has its error."""
+    """Each kind of output of one derivation, or the error if it cannot be derived."""
     try:
         derivation = make()
         sizes = {axis.name: 2 for axis in derivation.program.axes}
@@ -59,7 +59,7 @@ def outputs(make: Callable[[], Derivation]) -> dict[str, str]:
 
 
 def every(names: Sequence[str], in_threads: bool) -> Outputs:
-    """The outputs of the named derivations, made one after another, or several at once."""
+    """The outputs of the named derivations, made in sequence or in threads."""
     made = derivations()
     if not in_threads:
         return {name: outputs(made[name]) for name in names}

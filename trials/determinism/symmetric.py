@@ -1,4 +1,4 @@
-"""Losses with symmetries: forms that are equally cheap, sums whose indices can change places, equal summands."""
+"""Losses with symmetries: equally cheap forms, sums with exchangeable indices, equal summands."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TEXTS = {
     "two symmetric matrices": ("x @ A @ B @ x + x @ B @ A @ x", "x: N, A: N N symmetric, B: N N symmetric", "x"),
     "rows in a form": ("sum(diag(X @ A @ X.T))", "X: N D, A: D D symmetric", "X"),
     "rows of residuals in a form": ("trace((X - M) @ A @ (X - M).T) / 2", "X: N D, M: N D, A: D D symmetric", "X M"),
-    # many equal summands, and orders that change places
+    # many equal summands, and exchangeable orders
     "equal summands": ("sum(X) + sum(X) + sum(sum(X, axis=0)) + sum(sum(X, axis=1))", "X: N D", "X"),
     "equal summands of several arrays": ("sum((x + y + z)**2) + sum((z + y + x)**2)", "x: N, y: N, z: N", "x y z"),
     "a form of four": ("sum(x * y * z * w) + sum(w * z * y * x)", "x: N, y: N, z: N, w: N", "w x y z"),

@@ -1,7 +1,6 @@
-"""Mutation: the functions of the rules, the passes, the prover and the generator of code are changed in every way that
-mutmut knows, one change at a time, and the tests are to notice.
+"""Mutation: mutmut changes the engine, the checker and the code generator, one change at a time; the tests must fail.
 
-``harmless.toml`` says of survivors why no test could, or need, tell them.
+``harmless.toml`` gives the reasons why survivors are harmless.
 """
 
 from __future__ import annotations
@@ -36,15 +35,14 @@ TESTS = (
     "test_budget.py",
     "test_functions.py",
 )
-"""The tests that take part, of ``tests/``: those of the engine and its code, and not of its pages or speed."""
+"""The tests that are run: for the engine, the checker and the code, but not for pages or speed."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run all mutants or a sample, and write the page, or print it for some modules; an interrupted run has the page of
-    what is done.
+    """Run all mutants or a sample, and write the page, or print it if only some modules were run.
 
-    The mutants are run in an order that their own text and the seed decide, so that what is done of a sample at any
-    time is a random sample.
+    An interrupted run still writes its page: the order is a hash of the mutant and the seed, so the mutants done at
+    any time are a random sample.
     """
     parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
     parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
@@ -87,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _is_settled(mutant: Mutant, result: Result | None, reasons: Sequence[Reason]) -> bool:
-    """Whether an earlier run is enough: a test failed, or why none does is known."""
+    """Whether an earlier result stands: a test failed, or the survivor has a reason."""
     if result is None:
         return False
     return result.outcome in (KILLED, TIMED_OUT) or any(reason.fits(mutant) for reason in reasons)
@@ -106,7 +104,7 @@ def _module(path: Path) -> str:
 
 
 def _line(mutant: Mutant) -> str:
-    """A mutant in the log, told by its function as it stands."""
+    """The log entry of a mutant, identified by the text of its function."""
     return json.dumps([*mutant.key, mutant.digest], ensure_ascii=False)
 
 

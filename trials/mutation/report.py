@@ -1,4 +1,4 @@
-"""The page of the mutation trial: a table of the modules, and what is left, each with its reason."""
+"""The pages of the mutation trial: a table of modules, and the survivors with their reasons."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ KINDS = {
     "words": "it changes the wording of a text",
     "stricter": "the mutant proves or simplifies less, but nothing wrong",
 }
-"""Why a survivor is harmless, by the names of ``harmless.toml``."""
+"""Kinds of reasons in ``harmless.toml`` why a survivor is harmless."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a mutant of a function, in which the line ``after`` stands, is harmless; ``kind`` is one of ``KINDS``.
+    """Why the mutants of ``function`` with the mutated line ``after`` are harmless; ``kind`` is one of ``KINDS``.
 
-    ``function`` is named with its module, without ``symgrad.``.  A star in either stands for any text.
+    ``function`` includes its module, without ``symgrad.``.  A star in ``function`` or ``after`` matches any text.
     """
 
     function: str
@@ -38,7 +38,7 @@ class Reason:
     why: str
 
     def fits(self, mutant: Mutant) -> bool:
-        """Whether it is about a mutant."""
+        """Whether the reason applies to a mutant."""
         return all(
             re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.DOTALL)
             for pattern, text in zip((self.function, self.after), _at(mutant), strict=True)
@@ -54,8 +54,7 @@ def reasons_in(path: Path) -> list[Reason]:
 def pages(
     mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason], *, drawn: bool
 ) -> dict[str, str]:
-    """The figures and the survivors, in Markdown, by the names of their pages; ``drawn`` where the results are of a
-    random sample."""
+    """The pages ``mutation`` and ``survivors``, in Markdown; ``drawn`` if the results are of a random sample."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     explained, unexplained = [], []
     for mutant, _ in left:
@@ -109,7 +108,7 @@ not mutated."""
 
 
 def _interval(noticed: int, total: int) -> str:
-    """Wilson's interval for a share."""
+    """Wilson's interval for a proportion."""
     z, share = 1.96, noticed / total
     centre = share + z * z / (2 * total)
     half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
@@ -135,12 +134,12 @@ def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
 
 
 def _added(rows: list[tuple[str, int, int, int, int, int, int]]) -> list[int]:
-    """The sums of the columns of a table, but for the first."""
+    """The sums of all columns of a table except the first."""
     return [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
 
 
 def _explained(explained: list[tuple[Mutant, Reason]]) -> str:
-    """The reasons, each with the functions that it is about: the lines themselves stand in ``harmless.toml``."""
+    """The reasons, each with its functions; ``harmless.toml`` has the lines."""
     parts = [
         "## Survivors that are harmless",
         "Each reason is listed with its functions and the number of mutants. `trials/mutation/harmless.toml` has the"
@@ -170,7 +169,7 @@ def _listed(mutants: Iterable[Mutant]) -> str:
 
 
 def _stale(reasons: list[Reason], results: list[tuple[Mutant, Result]]) -> str:
-    """The reasons that belong to no survivor: their mutant is gone, or a test notices it now."""
+    """The reasons without a survivor: their mutant is gone, or a test now fails."""
     left = [mutant for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     stale = [reason for reason in reasons if not any(reason.fits(mutant) for mutant in left)]
     if not stale:
