@@ -28,7 +28,7 @@ class TooLong(BaseException):
 
 @dataclass
 class Outcome:
-    """The outcome for one program; ``refused`` is the reason for no derivation, ``findings`` are (kind, description)."""
+    """The outcome for one program; ``refused`` is the reason for a refusal, ``findings`` are (kind, description)."""
 
     refused: str = ""
     findings: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a wrong gradient of the corpus is, and what the modules that write them down share."""
+"""The type of a wrong gradient, and helpers for the modules of the corpus."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ KINDS: Mapping[str, str] = {
     "precision": "right at ordinary inputs, wrong at large ones",
     "shape": "the right values in the wrong shape",
 }
-"""The mistakes that the corpus tells apart."""
+"""The kinds of mistakes in the corpus."""
 
 SAME: Mapping[str, frozenset[str]] = {
     "term": frozenset({"missing"}),
     "missing": frozenset({"term"}),
     "sign": frozenset({"factor"}),
 }
-"""Where these meet: a term that is dropped is missing, and a sign is the factor -1."""
+"""Kinds that overlap: a dropped term is also missing, and a sign is also the factor -1."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where somebody made the mistake: a thread or a bug report, with the year in which it was opened, if known."""
+    """Where the mistake was made: a thread or a bug report, with the year in which it was opened, if known."""
 
     title: str
     url: str
@@ -50,16 +50,16 @@ class Source:
 
 
 ISSUE = Source("named by the issue that asked for this trial", "", None)
-"""For a mistake that was asked for and of which no thread was found."""
+"""For a mistake from the issue, for which we found no thread."""
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong gradient of a loss: ``candidate`` takes all inputs of its program in their order, and returns
-    the gradients in the order of ``wrt``.
+    """A wrong gradient of a loss: ``candidate`` takes the inputs of its program in order, and returns the gradients in
+    the order of ``wrt``.
 
-    ``kind`` is the mistake, a key of ``KINDS``, and ``also`` are other kinds under which an explanation would say the
-    same.  Both were written down before the diagnosis existed; where they proved too narrow, the case says so.
+    ``kind`` is the mistake, a key of ``KINDS``; ``also`` are other kinds of correct explanations.  Both were chosen
+    before the diagnosis existed; a case whose kinds proved too narrow says so.
     ``options`` go to ``symgrad.derive``.  ``equal`` are axes that must have the same size, or the candidate raises.
     """
 
@@ -89,7 +89,7 @@ def wrong(
     options: Mapping[str, Any] | None = None,
     equal: tuple[str, ...] = (),
 ) -> Callable[[Candidate], Wrong]:
-    """Decorator: the function as a wrong gradient, with its own name as ``id``."""
+    """Decorator that makes a function a wrong gradient, with the function's name as ``id``."""
 
     def declared(candidate: Candidate) -> Wrong:
         return Wrong(
@@ -100,21 +100,21 @@ def wrong(
 
 
 def github(title: str, path: str, year: int | None) -> Source:
-    """An issue or pull request of GitHub, ``path`` being such as "owner/name/issues/1"."""
+    """A GitHub issue or pull request; ``path`` is like "owner/name/issues/1"."""
     return Source(f"{path.rsplit('/', 2)[0]}: {title}", f"https://github.com/{path}", year)
 
 
 def softmax(Z: Arrays, axis: int = 1) -> Arrays:
-    """Softmax as it should be."""
+    """The correct softmax."""
     E = np.exp(Z - Z.max(axis=axis, keepdims=True))
     return E / E.sum(axis=axis, keepdims=True)
 
 
 def through_softmax(P: Arrays, dP: Arrays) -> Arrays:
-    """The gradient by logits (N, C) from that by their softmax P, row by row, as it should be."""
+    """The correct gradient with respect to logits (N, C), from the gradient with respect to their softmax P."""
     return P * (dP - (dP * P).sum(axis=1, keepdims=True))
 
 
 def linear(X: Arrays, dZ: Arrays) -> tuple[Arrays, Arrays]:
-    """The gradients by W and b of Z = X W + b from that by Z, as they should be."""
+    """The correct gradients with respect to W and b of Z = X W + b, from the gradient with respect to Z."""
     return X.T @ dZ, dZ.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Mistakes that the issue names and of which no thread was found; they are counted apart."""
+"""Mistakes named in the issue, for which we found no thread; they are counted separately."""
 
 from __future__ import annotations
 

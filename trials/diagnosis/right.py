@@ -1,4 +1,4 @@
-"""Right gradients: refactored, reordered, in other precisions and containers, no two of them the same."""
+"""Right gradients: refactored, reordered, in other precisions and containers, all different."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FAMILIES = (*CLASSIFIERS, *MODELS)
 
 @dataclass(frozen=True)
 class Right:
-    """A right gradient of a loss: ``recipe`` says in which way each step is taken.
+    """A right gradient of a loss; ``recipe`` names the implementation of each step.
 
-    ``naive`` ones are right at ordinary inputs, and overflow, or divide 0 by 0, where logits are beyond 700 (88 in
-    float32).  ``single`` ones compute in float32.
+    A ``naive`` gradient is right at ordinary inputs, but overflows or divides 0 by 0 at logits above 700 (88 in
+    float32).  A ``single`` gradient computes in float32.
     """
 
     loss: str
@@ -46,7 +46,7 @@ class Right:
 
 
 def variants(count: int = COUNT, seed: int = 0) -> tuple[Right, ...]:
-    """``count`` right gradients, different from each other, the same for the same seed."""
+    """``count`` different right gradients, determined by the seed."""
     rng = np.random.default_rng(seed)
     chosen: list[Right] = []
     for place, family in enumerate(FAMILIES):

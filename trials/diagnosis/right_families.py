@@ -1,4 +1,4 @@
-"""Families of right gradients: for each loss, the steps of which a gradient is made, each in several ways."""
+"""Families of right gradients: for each loss, the steps of its gradient, each implemented in several ways."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Gradient = Callable[..., tuple[Arrays, ...]]
 
 @dataclass(frozen=True)
 class Family:
-    """The right gradients of one loss: ``build`` makes one of a way for each of the ``steps``; ``share`` of the
-    variants are of this family."""
+    """The right gradients of one loss: ``build`` combines one implementation of each of the ``steps``; ``share`` is the
+    family's share of the variants."""
 
     loss: str
     share: float
@@ -30,7 +30,7 @@ LINEAR: Mapping[str, Parts] = {"forward": FORWARD, "weights": WEIGHTS, "bias": B
 
 
 def _classifier(dZ: Callable[[Chosen, Arrays, Arrays, tuple[Arrays, ...]], Arrays]) -> Callable[[Chosen], Gradient]:
-    """A linear classifier: ``dZ(chosen, Z, Y, scalars)`` is the gradient by the logits."""
+    """A linear classifier: ``dZ(chosen, Z, Y, scalars)`` is the gradient with respect to the logits."""
 
     def build(by: Chosen) -> Gradient:
         def gradient(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, *scalars: Arrays) -> tuple[Arrays, ...]:

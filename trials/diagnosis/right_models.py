@@ -1,4 +1,4 @@
-"""Families of right gradients of the small models: perceptrons, normalisation, attention, pairs of embeddings."""
+"""Families of right gradients of small models: perceptrons, normalization, attention, embedding pairs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _mean_of(V: Arrays) -> Arrays:
 
 
 def _by_statistics(d: Arrays, Xhat: Arrays, centred: Arrays, S: Arrays) -> Arrays:
-    """By way of the variance and the mean, with the sum of deviations, which is 0, written out."""
+    """Through the variance and the mean, including the sum of deviations, which is 0."""
     size = d.shape[1]
     by_variance = (d * centred).sum(axis=1, keepdims=True) * -0.5 / S**3
     by_mean = -(d / S).sum(axis=1, keepdims=True) + by_variance * (-2 * centred).mean(axis=1, keepdims=True)

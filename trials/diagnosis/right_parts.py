@@ -1,5 +1,5 @@
-"""Interchangeable ways to write one step of a gradient, all of them right; a name that begins with "naive" is that of a
-way that overflows at large inputs, or divides by what has become 0 there."""
+"""Interchangeable right implementations of one step of a gradient; those named "naive..." overflow, or divide by 0, at
+large inputs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FORWARD: Parts = {
 }
 
 
-# The gradient by W, from that by Z = X W + b.
+# The gradient with respect to W, from dZ, where Z = X W + b.
 
 
 def _outer_products(X: Arrays, G: Arrays) -> Arrays:
@@ -74,7 +74,7 @@ WEIGHTS: Parts = {
 }
 
 
-# The gradient by b, from that by Z.
+# The gradient with respect to b, from dZ.
 
 
 def _exact_sum(G: Arrays) -> Arrays:
@@ -139,7 +139,7 @@ SOFTMAX: Parts = {
 }
 
 
-# The gradient by Z, from that by P = softmax(Z).
+# The gradient with respect to Z, from dP, where P = softmax(Z).
 
 
 def _jacobian_product(P: Arrays, dP: Arrays) -> Arrays:
@@ -167,7 +167,7 @@ THROUGH_SOFTMAX: Parts = {
 }
 
 
-# How numbers are computed, and how they are given back.
+# Precisions, and containers of the result.
 
 
 def _double(arrays: Sequence[Arrays]) -> list[Arrays]:

@@ -1,4 +1,4 @@
-"""Every candidate of the corpus diagnosed, and the table of what was said of it."""
+"""Diagnose every gradient of the corpus, and write the table of results."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.wrong import WRONG
 
 RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "called right"
-"""What became of a wrong gradient: the first explanation is of a kind that names the mistake; a note says at which
-inputs a gradient that is right otherwise is not finite, or for which labels alone it is right; a later explanation
-names it, or none of them does; there is no explanation; it was not even found to be wrong."""
+"""Outcomes, in order: the first explanation names the mistake; a note names the inputs at which the gradient is not
+finite, or the only labels for which it is right; a later explanation names the mistake; no explanation names it; there
+is no explanation; the gradient is called right."""
 NAMED = frozenset({RIGHT, NOTED})
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A wrong gradient with what the diagnosis said: the kinds of its explanations, and the first one in words."""
+    """A wrong gradient and its diagnosis: the kinds of the explanations, and the first explanation in words."""
 
     case: Wrong
     outcome: str
@@ -41,12 +41,12 @@ def _derived(loss: str, options: tuple[tuple[str, Any], ...]) -> symgrad.Derivat
 
 
 def derivation_of(loss: str, options: Mapping[str, Any] | None = None) -> symgrad.Derivation:
-    """The derivation, made once, of a loss of the catalogue."""
+    """The derivation of a catalogue loss, cached."""
     return _derived(loss, tuple((options or {}).items()))
 
 
 def judge(case: Wrong) -> Judged:
-    """Diagnose a wrong gradient, and hold the first explanation against the mistake."""
+    """Diagnose a wrong gradient, and compare the first explanation with the mistake."""
     with np.errstate(all="ignore"):
         diagnosis = symgrad.diagnose(derivation_of(case.loss, case.options), case.candidate)
     explanations = diagnosis.explanations
@@ -63,18 +63,18 @@ def judge(case: Wrong) -> Judged:
 
 
 def diagnosed(right: Right) -> symgrad.Diagnosis:
-    """What is said of a right gradient."""
+    """The diagnosis of a right gradient."""
     with np.errstate(all="ignore"):
         return symgrad.diagnose(derivation_of(right.loss), right.candidate)
 
 
 def noted(diagnosis: symgrad.Diagnosis) -> str:
-    """The note that says at which inputs a gradient is not finite, if there is one."""
+    """The note on inputs at which a gradient is not finite, if there is one."""
     return " ".join(remark for remark in diagnosis.remarks if "not finite" in remark)
 
 
 def main(arguments: list[str]) -> int:
-    """Diagnose everything, print what was said and write the page; 1 where a right gradient was accused."""
+    """Diagnose everything, print the results and write the page; return 1 if a right gradient is called wrong."""
     parser = argparse.ArgumentParser(prog="python -m trials diagnosis", description=__doc__)
     parser.add_argument("--right", type=int, default=COUNT, help=f"how many right gradients (default: {COUNT})")
     parser.add_argument("--only", default="", help="wrong gradients whose id contains this, and no right ones")

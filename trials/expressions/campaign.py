@@ -1,4 +1,4 @@
-"""The campaign: many losses examined one after another, and the page on all of them."""
+"""Examine many losses, and write the page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from trials.numbered import ROOT, Entry, parser, run
 from trials.report import print_outcome, report
 
 THOROUGH = 10
-"""One loss in so many is printed in every form."""
+"""Every so many losses, one is printed in every format."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run a campaign, or one loss of it; 1 where there are findings."""
+    """Run a campaign, or one loss of it; return 1 if there are findings."""
     options = parser("expressions", __doc__, 5_000).parse_args(arguments)
     if options.only is not None:
         return _one(options.seed, options.only)
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
 
 
 def examined(seed: int, number: int) -> Entry:
-    """What came of the loss of a number."""
+    """The result for the loss with a number."""
     outcome = examine(from_seed(seed, number), number, number % THOROUGH == 0)
     return {"number": number, **vars(outcome), "proved": outcome.is_proved}
 

@@ -1,4 +1,4 @@
-"""Random losses: of a seed and a number alone."""
+"""Random losses, determined by a seed and a number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_LETTERS = 180
 
 
 def from_seed(seed: int, n: int, letters: int = MOST_LETTERS) -> Loss:
-    """The loss of a number; what depends on nothing, or is longer than so many letters, is passed over."""
+    """The loss with a number; constant losses and long texts are skipped."""
     chosen = random.Random(f"{seed}/{n}")
     while True:
         made = loss(chosen)
@@ -22,7 +22,7 @@ def from_seed(seed: int, n: int, letters: int = MOST_LETTERS) -> Loss:
 
 
 def loss(chosen: random.Random) -> Loss:
-    """One loss: a few statements, and a scalar of what they bind."""
+    """One loss: a few statements, and a scalar of their values."""
     grammar = Grammar(chosen)
     for _ in range(0 if grammar.in_one_line else grammar.weighted({0: 3, 1: 5, 2: 4, 3: 1})):
         axes = tuple(chosen.sample(grammar.axes, grammar.weighted({2: 8, 1: 4})))
@@ -44,7 +44,7 @@ def total(grammar: Grammar) -> Term:
 
 
 def finished(grammar: Grammar, result: Term) -> Loss:
-    """The loss of a result, with the statements and inputs that it needs."""
+    """The loss with this result, and the statements and inputs that it needs."""
     needed = result.text
     kept = []
     for name, text in reversed(grammar.statements):
@@ -63,5 +63,5 @@ def names(name: str, text: str) -> bool:
 
 
 def _is_moved(grammar: Grammar, given: Input) -> bool:
-    """Whether the loss is differentiated with respect to an input, if it depends on it: rarely to probabilities."""
+    """Whether an input is in ``wrt`` if the loss depends on it; probabilities rarely are."""
     return given.word not in ("labels", "one-hot") and (given.word != "distribution" or grammar.chance(30))

@@ -1,4 +1,4 @@
-"""The language: what has given axes, what is positive, and what decides a branch; well-typed by construction."""
+"""A grammar of well-typed terms: terms with given axes, positive terms, and conditions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trials.expressions.terms import (
 )
 
 MOST_LETTERS = 110
-"""A longer text gets a name."""
+"""Longer texts get a name."""
 SMOOTH = (
     *("np.tanh({})", "np.sin({})", "np.cos({})", "np.exp({})", "np.exp(-{})", "sigmoid({})", "softplus({})"),
     *("np.arctan({})", "np.square({})", "np.expm1({})", "erf({})"),
@@ -62,7 +62,7 @@ class Grammar(Scope):
         return known if known is not None and self.chance(60) else self._made_positive(axes, 0) or number("2")
 
     def condition(self, axes: Axes, depth: int) -> Term:
-        """A comparison, or several; the loss does not depend on its arrays by it."""
+        """One or several comparisons; these arrays do not count as inputs of the value."""
         left = self.real(axes, depth)
         right = number(self.choice(("0", "0", "1", "0.5"))) if self.chance(60) else self.real(self.fitting(axes), 0)
         right = number("0") if left.text == right.text else right
@@ -76,7 +76,7 @@ class Grammar(Scope):
     # --- leaves -------------------------------------------------------------------------------------------------
 
     def _simple(self, axes: Axes) -> Term:
-        """A name, or the least that has these axes."""
+        """A name, or a minimal term with these axes."""
         known = self.leaf(axes)
         if known is not None and (self.chance(80) or len(self.inputs) >= MOST_INPUTS):
             return known
@@ -126,7 +126,7 @@ class Grammar(Scope):
         return binary(operator, *((right, left) if self.chance(40) else (left, right)))
 
     def _extreme(self, axes: Axes, depth: int) -> Term:
-        """The larger or smaller one of two terms, or the one that a condition says."""
+        """The larger or smaller of two terms, or the one chosen by a condition."""
         left, right = self.real(axes, depth), self.real(self.fitting(axes), depth)
         if left.text == right.text:
             return self._kinked(axes, depth)
@@ -144,7 +144,7 @@ class Grammar(Scope):
         return Term(f"np.where({absolute} <= {bound}, {inside}, {outside})", axes, e.uses)
 
     def _reduced(self, axes: Axes, depth: int) -> Term | None:
-        """A reduction of something with one axis more; or of all axes."""
+        """A reduction over one additional axis, or over all axes."""
         if not axes and self.chance(50):
             source = self.real(self._some_axes(), depth)
             return self._reduction(source, (), None, False)
@@ -257,7 +257,7 @@ class Grammar(Scope):
         return Term(text, axes, union(*parts))
 
     def _square(self, axes: Axes, depth: int) -> Term | None:
-        """Traces, diagonals, the unit matrix."""
+        """Traces, diagonals, the identity matrix."""
         if ONE in axes or len(axes) > 2:
             return None
         if not axes:
@@ -306,7 +306,7 @@ class Grammar(Scope):
         return call("np.transpose({})", inner, axes=axes) if self.chance(20) else transposed(inner)
 
     def _sized(self, axes: Axes, depth: int) -> Term | None:
-        """Something times or divided by the size of an axis."""
+        """A term multiplied or divided by the size of an axis."""
         size = self.size(self.choice(self.axes))
         if size is None:
             return None
@@ -316,7 +316,7 @@ class Grammar(Scope):
     # --- positive values ----------------------------------------------------------------------------------------
 
     def _made_positive(self, axes: Axes, depth: int) -> Term:
-        """Anything, by a function that is positive."""
+        """A positive function of any term."""
         x = self.real(axes, depth)
         if self.chance(60):
             forms = ("np.exp({})", "softplus({})", "sigmoid({})", "np.exp({}) + 1", "1 + np.exp({})", "1 + np.abs({})")
@@ -347,7 +347,7 @@ class Grammar(Scope):
         return call(f"{op}({{}}, axis={len(axes)})", self.positive(inner, depth), axes=axes)
 
     def _spread(self, axes: Axes, depth: int) -> Term | None:
-        """A variance or a norm, and something more."""
+        """A variance or a norm, plus a term."""
         if ONE in axes or len(axes) > 1:
             return None
         inner = self.real((self.choice(self.axes), *axes), depth)
@@ -379,7 +379,7 @@ REAL: dict[Production, int] = {
     Grammar._turned: 2,
     Grammar._sized: 1,
 }
-"""What has any axes, by weight."""
+"""Productions for any axes, with weights."""
 POSITIVE: dict[Production, int] = {
     Grammar._made_positive: 6,
     Grammar._probabilities: 4,
@@ -387,4 +387,4 @@ POSITIVE: dict[Production, int] = {
     Grammar._positive_reduction: 3,
     Grammar._spread: 2,
 }
-"""What is positive, by weight."""
+"""Productions for positive terms, with weights."""

@@ -1,4 +1,4 @@
-"""One loss examined: derived, proved, and everything held against the function itself."""
+"""Examine one loss: derive it, prove it, and compare everything with the function itself."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ KINDS = (
     *("wrong gradient", "wrong value", "wrong shape", "not finite", "wrong line", "false mark"),
     "problem",
 )
-"""What may be found, beside what may be found of any program: ``wrong line`` is one that the prover refutes; ``false
-mark`` one that says more than is true, or that refutes a line which holds at every point that was tried."""
+"""Kinds of findings in addition to the general ones.  ``wrong line``: the checker refutes it.  ``false mark``: the mark
+claims too much, or refutes a line that is true at every point tried."""
 
 STEEPEST = 1e9
-"""Where an adjoint is larger, as 1/(2 sigma) of equal entries is, rounding moves a line by more than it may be off."""
+"""If an adjoint is larger, such as 1/(2 sigma) of equal entries, rounding errors exceed the tolerance."""
 
 
 @dataclass
 class LossOutcome(Outcome):
-    """What came of one loss.
+    """The outcome for one loss.
 
-    ``at_root`` counts points at which the gradient is not finite because a root is taken of 0: a standard deviation of
-    equal entries, a norm of zeros.  They are counted apart.  ``with_lines`` are the points at which every line was
-    evaluated by itself.
+    ``at_root`` counts points with a non-finite gradient at a root of 0, such as the standard deviation of equal entries
+    or the norm of zeros.  ``with_lines`` counts points at which every line was evaluated independently.
     """
 
     slopes: int = 0
@@ -49,12 +48,12 @@ class LossOutcome(Outcome):
 
     @property
     def is_proved(self) -> bool:
-        """Whether every line is known to hold."""
+        """Whether every line is proved."""
         return not self.refused and not any(self.marks[level.words] for level in Level if level >= Level.UNPROVED)
 
 
 def traced(loss: Loss) -> Traced:
-    """The loss as symgrad takes it: a function, or one line of text."""
+    """The loss for symgrad: a function, or one line of text."""
     if loss.in_one_line:
         return parse(loss.expression, loss.shapes, " ".join(loss.wrt))
     language = {"np": np} | {name: getattr(symgrad.array, name) for name in symgrad.array.__all__}
@@ -62,7 +61,7 @@ def traced(loss: Loss) -> Traced:
 
 
 def examine(loss: Loss, seed: int, thorough: bool) -> LossOutcome:
-    """Everything that is tested of one loss; ``thorough`` prints the derivation in every form too."""
+    """Run all tests of one loss; ``thorough`` also prints the derivation in every format."""
     outcome = LossOutcome()
     conclude(outcome, partial(_examine, loss, seed, thorough, outcome))
     return outcome
@@ -82,10 +81,10 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> Non
         outcome.mark(report, "wrong line")
     run = derived.to_numpy(check=False)
     loops = uncompiled(derived.record) if seed % EVALUATED == 0 else None
-    held: list[set[int]] = []  # at each point, the refuted lines that hold there
+    held: list[set[int]] = []  # the refuted lines that are true, for each point
     refuted = {mark.number for mark in proof.marks if mark.level == Level.WRONG}
     for place, at in enumerate(at_points):
-        if place == 1:  # rows two at a time, if the code takes them in blocks at all
+        if place == 1:  # blocks of two rows, if the code uses blocks
             run.__globals__.update(_BLOCK=1, _SHORTEST=2)
         numbers = list(_numbers(definition, run, at))
         if loops is not None:
@@ -111,7 +110,7 @@ def _examine(loss: Loss, seed: int, thorough: bool, outcome: LossOutcome) -> Non
 
 
 def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator[tuple[str, str]]:
-    """The loss called with arrays, and the generated function, against the witness."""
+    """Compare the loss on arrays and the generated function with the reference."""
     with np.errstate(all="ignore"):
         called = float(definition(*at.inputs.values()))
         value, grads = run(*at.inputs.values())
@@ -138,8 +137,8 @@ def _numbers(definition: Traced, run: Callable[..., Any], at: Point) -> Iterator
 
 
 def _errors(derived: Derivation, at: Point) -> dict[int, float] | None:
-    """The lines that do not hold at a point, by how much; None where the equations round otherwise than the function,
-    have no value there, tie, overflow, or are so steep that rounding moves the lines."""
+    """The errors of the lines that are false at a point; None if the equations round differently from the function, are
+    undefined, tie or overflow there, or are so steep that rounding matters."""
     with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError):
         lines = lines_at(derived.record, at.inputs, at.sizes)
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
@@ -150,7 +149,7 @@ def _errors(derived: Derivation, at: Point) -> dict[int, float] | None:
 
 
 def reason(refused: str) -> str:
-    """Why a loss was refused, without the names, axes and columns that are its own."""
+    """Why a loss was refused, without its names, axes and columns."""
     words = re.sub(r"\([^()]*,[^()]*\)", "(...)", refused)
     words = re.sub(r"at column \d+|column \d+: ", "", words)
     patterns = {

@@ -1,4 +1,4 @@
-"""The witness: the function itself, run by NumPy; its value, and its slopes by extrapolated central differences."""
+"""The reference: the function run by NumPy, its value, and its slopes by extrapolated central differences."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STEP = 2.0**-9
 MOST = 1e4
 """A loss or a slope that is larger says little to the tolerance of a test."""
 ERROR = 1e-7
-"""The most that the differences may be off by their own estimate, relative to the larger of 1, loss and slope."""
+"""Limit on the estimated error of the differences, relative to the largest of 1, loss and slope."""
 NEAR_ZERO = 1e-9
-"""A root that is smaller is one of 0, up to rounding."""
+"""A smaller root is a root of 0, up to rounding."""
 FADING = 0.6
-"""Halving the step halves what two one-sided slopes differ by, unless there is a kink between them."""
+"""Halving the step halves the difference of two one-sided slopes, unless there is a kink between them."""
 
 
 def softmax(x: Any, axis: int) -> Any:
@@ -42,7 +42,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @dataclass
 class Roots:
-    """NumPy, which notes when a root was taken of 0: no derivative is there, though the function may be flat."""
+    """NumPy that records roots of 0, where there is no derivative even if the function is flat."""
 
     is_zero: bool = False
     linalg: Any = field(init=False)
@@ -60,7 +60,7 @@ class Roots:
         return noted
 
     def norm(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        """The Euclidean norm, of all entries unless an axis is given."""
+        """The Euclidean norm, over all entries or along an axis."""
         return self.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +80,7 @@ LANGUAGE: dict[str, Any] = {
     "one_hot": lambda y, classes: np.eye(classes)[y],
     "eye": np.eye,
 }
-"""The names that losses use: NumPy, and what ``symgrad.array`` adds to it, written here again."""
+"""The names that losses use: NumPy, and reimplementations of the additions of ``symgrad.array``."""
 
 
 def function(loss: Loss, language: Mapping[str, Any]) -> Callable[..., Any]:
@@ -93,7 +93,7 @@ def function(loss: Loss, language: Mapping[str, Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Slope:
-    """The derivative of the loss at a point, one array of it moved in one direction."""
+    """The slope of the loss at a point, for one array and one direction."""
 
     name: str
     direction: np.ndarray
@@ -113,8 +113,8 @@ class Point:
 
 
 def points(loss: Loss, seed: int, count: int = 2) -> Iterator[Point]:
-    """Points at which the loss is finite, of moderate size and not near a kink; fewer than ``count`` where none was
-    found in ``TRIES`` tries."""
+    """Points at which the loss is finite, of moderate size and not near a kink; fewer than ``count`` if ``TRIES`` draws
+    do not find them."""
     rng = np.random.default_rng(seed)
     run = function(loss, LANGUAGE)
     for _ in range(count):
@@ -128,7 +128,7 @@ def _point(
     loss: Loss, run: Callable[..., Any], sizes: Mapping[str, int], rng: np.random.Generator, scale: float
 ) -> Point | None:
     inputs = {given.name: drawn(given, sizes, rng, scale) for given in loss.inputs}
-    # Where something overflows NumPy's own value may be finite and wrong: atan(z - log(sum(exp(z)))).
+    # After an overflow, NumPy's value may be finite and wrong: atan(z - log(sum(exp(z)))).
     with np.errstate(all="ignore", over="raise"), suppress(FloatingPointError, ZeroDivisionError):
         value = float(run(**inputs))
         if not abs(value) < MOST:
@@ -148,7 +148,7 @@ def _point(
 
 
 def drawn(given: Input, sizes: Mapping[str, int], rng: np.random.Generator, scale: float) -> Any:
-    """A random input that satisfies what is declared of it."""
+    """A random input that satisfies its declaration."""
     shape = tuple(sizes[axis] for axis in given.axes)
     if given.word == "labels":
         return rng.integers(shape[-1], size=shape[:-1])
@@ -167,7 +167,7 @@ def drawn(given: Input, sizes: Mapping[str, int], rng: np.random.Generator, scal
 def _slope(
     run: Callable[..., Any], inputs: Mapping[str, Any], name: str, direction: np.ndarray, middle: float
 ) -> Slope | None:
-    """A slope by differences at three steps, each half of the one before, extrapolated; None near a kink."""
+    """A slope, extrapolated from differences at three steps, each half of the previous; None near a kink."""
     central, bends = [], []
     for step in (STEP, STEP / 2, STEP / 4):
         after, before = (float(run(**{**inputs, name: inputs[name] + sign * step * direction})) for sign in (1, -1))

@@ -1,8 +1,7 @@
-"""Generated functions at zeros, ties, large logits, constant rows, empty masks and saturated labels, against 50 digits.
+"""Compare generated functions with 50 digits at zeros, ties, large logits, constant rows, empty masks, hard labels.
 
-Where the loss, its gradient and the user's own function are finite, so must be what is generated, with an error of at
-most a thousand units in the last place times the condition: what one such unit in the inputs changes, in 50 digits.
-In double precision and in single.
+If the loss, its gradient and the user's function are finite, the generated function must be finite, with an error of at
+most a thousand units in the last place times the condition number, in double and in single precision.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ UNITS = 1000
 UNITS_OF = {np.float64: 2.0**-53, np.float32: 2.0**-24}
 """The unit in the last place of each precision."""
 FLOORS = {np.float64: 1e-290, np.float32: 1e-36}
-"""Smaller errors are not counted: those of numbers that the precision hardly has."""
+"""Smaller errors are ignored: they concern subnormal numbers."""
 POINTS = ("zeros", "ties", "constant rows", "large logits", "large and alike", "saturated labels", "plain", "hundreds")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong at one point of one loss."""
+    """An error at one point of one loss."""
 
     loss: str
     point: str
@@ -47,9 +46,9 @@ class Finding:
 
 
 def inputs_at(program: Program, point: str, rng: np.random.Generator) -> Arrays:
-    """The inputs at a point; labels, weights and what is positive stay what they are."""
+    """The inputs at a point; labels and weights stay valid, and positive inputs positive."""
     sizes = {axis.name: size for axis, size in zip(program.axes, SIZES, strict=False)}
-    ordered = sorted(program.assumptions, key=lambda a: a.is_one_hot)  # which says more than that rows sum to one
+    ordered = sorted(program.assumptions, key=lambda a: a.is_one_hot)  # one-hot is stricter than rows that sum to one
     said = {name: a for a in ordered for name in array_names(a.lhs)}
     found: Arrays = {}
     for array in program.inputs:
@@ -81,7 +80,7 @@ def inputs_at(program: Program, point: str, rng: np.random.Generator) -> Arrays:
 
 
 def _labels(assumption: Any, shape: tuple[int, ...], point: str, rng: np.random.Generator) -> np.ndarray:
-    """Labels: one-hot rows, or numbers of a domain, at its ends where they are saturated; empty masks."""
+    """Labels: one-hot rows, or numbers of a domain (at its ends if saturated); empty masks."""
     if assumption.domain is None:
         rows = np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
         is_soft = not assumption.is_one_hot and point == "plain"
@@ -94,7 +93,7 @@ def _labels(assumption: Any, shape: tuple[int, ...], point: str, rng: np.random.
 
 
 def truth_at(derivation: symgrad.Derivation, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, np.ndarray]] | None:
-    """The value and the gradients in many digits; None where they are not finite."""
+    """The value and the gradients in many digits; None if they are not finite."""
     record, given = derivation.record, list(inputs.values())
 
     class Here(FineReals):
@@ -116,14 +115,14 @@ def truth_at(derivation: symgrad.Derivation, inputs: Mapping[str, Any]) -> tuple
 
 
 def findings(name: str, loss: symgrad.Loss) -> Iterator[Finding | None]:
-    """What is wrong at each point of a loss in each precision; None where nothing is."""
+    """The finding at each point of a loss in each precision; None if there is none."""
     derivation = symgrad.derive(loss)
     compute = derivation.to_numpy(check=False)
     for precision, point in product(UNITS_OF, POINTS):
         rng = np.random.default_rng(POINTS.index(point))
         inputs = inputs_at(derivation.program, point, rng)
         inputs = {given: value.astype(precision) for given, value in inputs.items()}
-        unit = UNITS_OF[precision]  # at logits of hundreds a share beside 1 is no larger than what a 1 is rounded by
+        unit = UNITS_OF[precision]  # at logits of hundreds, small shares are below the rounding of 1
         floor = UNITS * unit if point == "hundreds" else FLOORS[precision]
         if (words := _judged(derivation, loss, compute, inputs, rng, unit, floor)) is not None:
             yield Finding(name, f"{point}, {precision.__name__}", words) if words else None
@@ -138,7 +137,7 @@ def _judged(
     unit: float,
     floor: float,
 ) -> str | None:
-    """What is wrong at a point, in words; None where nothing is to be compared, since something is not finite."""
+    """The error at a point, in words; None if a reference value is not finite."""
     labels = {name for name, _ in derivation.program.labels}
     arrays = [np.argmax(value, axis=-1) if name in labels else value for name, value in inputs.items()]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -178,7 +177,7 @@ def _moved(inputs: Arrays, rng: np.random.Generator, unit: float) -> dict[str, A
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trial on all losses, print what is wrong, and write its page."""
+    """Run the trial on all losses, print the findings, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m trials extremes", description=__doc__)
     parser.add_argument("--only", metavar="NAME", help="one loss alone; no page is written")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Losses with branches, zeros and masks, whose value and gradient are finite at the points of the trial."""
+"""Losses with branches, zeros and masks, with finite value and gradient at the points of the trial."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _neighbours(Y: Any) -> Any:
     return (1 - _eye(Y)) / (1 + np.sum((Y[:, None, :] - Y[None, :, :]) ** 2, axis=2))
 
 
-# Name -> the shapes, what is differentiated, and the loss in NumPy.
+# Name -> shapes, wrt, and the loss in NumPy.
 FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
     "root of a branch": ("x: N", "x", lambda x: np.sum(np.where(x >= 0, x, np.sqrt(-x)))),
     "elu": ("x: N", "x", lambda x: np.sum(np.where(x > 0, x, np.exp(x) - 1))),
@@ -296,7 +296,7 @@ FURTHER: dict[str, tuple[str, str, Callable[..., Any]]] = {
 
 
 def losses() -> dict[str, symgrad.Loss]:
-    """The losses of the catalogue, and these."""
+    """The losses of the catalogue and of this module."""
     made = {
         name: symgrad.loss(shapes=shapes, wrt=wrt, name="loss")(function)
         for name, (shapes, wrt, function) in FURTHER.items()

@@ -1,4 +1,4 @@
-"""Differential fuzzing: random programs, derived and proved, against witnesses that share nothing with symgrad."""
+"""Differential fuzzing: derive and prove random programs, and compare with independent references."""
 
 from trials.fuzz.campaign import main
 

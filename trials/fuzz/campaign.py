@@ -1,4 +1,4 @@
-"""The campaign: many drafts examined one after another, what came of each kept in a file, and the page on all."""
+"""Examine many drafts, keep the results in a file, and write the page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from trials.numbered import ROOT, Entry, parser, run
 from trials.report import print_outcome, report
 
 THOROUGH = 10
-"""One draft in so many is held against jax, and printed in every form."""
+"""Every so many drafts, one is compared with jax and printed in every format."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run a campaign, or one draft of it; 1 where there are findings."""
+    """Run a campaign, or one draft of it; return 1 if there are findings."""
     options = parser("fuzz", __doc__, 20_000).parse_args(arguments)
     if options.only is not None:
         return _one(options.seed, options.only)
@@ -59,7 +59,7 @@ def _page(seed: int, entries: dict[int, Entry]) -> str:
 
 
 def reason(refused: str) -> str:
-    """Why a program was refused, without the names that are its own."""
+    """Why a program was refused, without its names."""
     patterns = {
         r"depends on \w+ only through functions that are constant": "constant apart from jumps",
         r"does not depend on": "the output does not depend on the array",

@@ -1,4 +1,4 @@
-"""A draft written by hand as equations in index notation: no code is shared with symgrad's tracing."""
+"""Write a draft as equations in index notation, without code from symgrad's tracing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from symgrad.functions import selection
 from trials.fuzz.syntax import ELEMENTWISE, ONE, Draft, Value
 
 LAST_FIRST = "nmikjlcdehgf"
-"""Drafts whose first letter is one of these are written with the last equation first: the order says nothing."""
+"""Drafts with these first letters have their equations in reverse order, which must not matter."""
 
 Indices = Sequence[Idx | None]
-"""An index for each dimension; None for one of size one."""
+"""An index per dimension; None for a dimension of size one."""
 
 
 def program(draft: Draft) -> Program:
-    """The equations of a draft.  Its statements are nodes or abbreviations as they say."""
+    """The equations of a draft; each statement is a node or an abbreviation."""
     return _Writer(draft).written()
 
 
@@ -68,7 +68,7 @@ class _Writer:
         return tuple(found)
 
     def _index(self, axis: str) -> Idx:
-        """An index that no other part of the equations has."""
+        """An unused index."""
         serial, letters = next(self._serial), self._draft.letters
         number = serial // len(letters)
         return self._axes[axis].index(letters[serial % len(letters)] + (str(number) if number else ""))
@@ -77,7 +77,7 @@ class _Writer:
         return [None if axis == ONE else self._index(axis) for axis in axes]
 
     def entry(self, value: Value, indices: Indices) -> Expr:
-        """The entry of a value at ``indices``, one for each of its dimensions."""
+        """The entry of a value at ``indices``, one per dimension."""
         return getattr(self, f"_{value.op}", self._elementwise)(value, list(indices))
 
     def _at(self, value: Value, indices: Indices) -> Expr:
@@ -102,7 +102,7 @@ class _Writer:
     # --- reductions ---------------------------------------------------------------------------------------------
 
     def _inner(self, value: Value, indices: Indices) -> tuple[list[Idx | None], list[Idx]]:
-        """The indices of what is summed up, and those of them that are summed over."""
+        """The indices of the operand of a reduction, and the summed indices."""
         places, keep = value.data
         (arg,) = value.args
         left = iter(indices)

@@ -1,4 +1,4 @@
-"""Random drafts.  Every choice is a whole number that is drawn, so that hypothesis can draw it, and make it smaller."""
+"""Random drafts.  Every choice is a drawn integer, so that Hypothesis can draw and shrink it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trials.fuzz.syntax import ELEMENTWISE, ONE, Draft, Input, Statement, Value
 
 T = TypeVar("T")
 Integer = Callable[[int, int], int]
-"""Draws a whole number between two bounds, both included."""
+"""Draws an integer between two bounds, inclusive."""
 
 AXES = ("N", "D", "C", "H", "T", "B", "K", "M", "E", "Rows")
 NAMES = ("X", "W", "b", "Y", "A", "w", "v", "u", "Z", "R", "P", "S", "Q", "m", "mu", "G", "L", "F", "h", "z", "n", "k")
@@ -21,7 +21,7 @@ NUMBERS = ("2", "0.5", "3", "0.1", "1", "-1", "1.5", "10")
 LETTERS = "nmikjlcdehgftsuabpqrvwxyz"
 LABELS = ("labels", "one-hot", "distribution")
 MOST = 14
-"""Operations in one statement, names apart."""
+"""Operations in one statement, not counting names."""
 SMOOTH = ("tanh", "exp", "square", "sigmoid", "softplus", "sin", "negative", "cube", "cos", "arctan", "expm1", "erf")
 RARE = ("gelu", "sinh", "cosh", "arcsinh")
 POSITIVE = ("log", "root", "reciprocal", "power 3/2", "power -1/2", "power 1/4", "power -2", "log1p", "log2")
@@ -32,7 +32,7 @@ BINARY_RARE = ("maximum", "minimum", "hypot", "logaddexp", "where", "symbolic po
 
 @dataclass
 class Maker:
-    """What a draft is made of so far.  ``pool`` are the values that statements may use."""
+    """A draft under construction.  ``pool`` has the values that statements may use."""
 
     integer: Integer
     axes: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Maker:
         return chosen or (self.choice(options),)
 
     def name(self, options: Sequence[str]) -> str:
-        """A name that is not taken, nor that of an axis."""
+        """A name that no array and no axis has."""
         taken = {*self.axes, *(i.name for i in self.inputs), *(s.name for s in self.statements)}
         return self.choice([name for name in options if name not in taken])
 
@@ -120,7 +120,7 @@ class Maker:
         if word == "labels":
             self.inputs.append(Input(self.name(("y", "t", "labels")), axes, word))
             self.pool.append(Value("one_hot", (), axes, (self.inputs[-1].name, axes[1])))
-            if not any(axes[1] in i.axes for i in self.inputs[:-1]):  # what tells the number of classes
+            if not any(axes[1] in i.axes for i in self.inputs[:-1]):  # it determines the number of classes
                 axes = axes if self.chance(70) else axes[1:]
                 self.inputs.append(Input(self.name(NAMES), axes))
                 self.pool.append(Value("name", (), axes, (self.inputs[-1].name,)))
@@ -134,12 +134,12 @@ class Maker:
     # --- growth -------------------------------------------------------------------------------------------------
 
     def leaf(self) -> Value:
-        """A value of the pool, later ones more often."""
+        """A value from the pool, recent values more often."""
         count = len(self.pool)
         return self.pool[-1 - min(self.integer(0, count - 1), self.integer(0, count - 1))]
 
     def grown(self, value: Value) -> Value:
-        """A value with one operation more."""
+        """A value with an additional operation."""
         kinds: dict[Callable[[Value], Value | None], int] = {
             self._unary: 7,
             self._binary: 9,
@@ -156,7 +156,7 @@ class Maker:
         return made if made is not None and made.size <= MOST and len(made.axes) <= 3 else self._unary(value)
 
     def made_positive(self, value: Value) -> Value | None:
-        """A positive value made of one, or one that merely may be; None for another try."""
+        """A positive value made from a value, or one that may be positive; None to try again."""
         if self.is_positive(value):
             return value
         kind = self.weighted({"square": 3, "exp": 2, "softplus": 2, "sigmoid": 1, "abs": 1, "raw": 3})
@@ -188,7 +188,7 @@ class Maker:
         return None if axes is None else Value(name, tuple(parts), axes)
 
     def _other(self, value: Value) -> Value:
-        """Something that fits a value entry by entry."""
+        """A value that broadcasts with another."""
         fitting = [v for v in self.pool if broadcast(v.axes, value.axes) is not None]
         kind = self.weighted({"pool": 6 if fitting else 0, "number": 2, "itself": 1})
         if kind == "pool":
@@ -196,7 +196,7 @@ class Maker:
         return _number(self.choice(NUMBERS)) if kind == "number" else value
 
     def _centred(self, value: Value) -> Value | None:
-        """A value and what is summed up of it, kept as a dimension: x - mean(x), x / sum(x), x / norm(x)."""
+        """A value combined with a reduction of itself: x - mean(x), x / sum(x), x / norm(x)."""
         if not value.axes or ONE in value.axes:
             return None
         op = self.choice(("mean", "sum", "max", "norm", "std"))
@@ -274,7 +274,7 @@ class Maker:
         return _turned(value) if rank == 2 else None
 
     def _labelled(self, value: Value) -> Value | None:
-        """A value's entries at labels, or against labels and distributions."""
+        """A value indexed by labels, or multiplied by one-hot rows or distributions."""
         found = []
         for given in self.inputs:
             for part in (value, *self.pool):
@@ -301,7 +301,7 @@ class Maker:
     # --- the whole ----------------------------------------------------------------------------------------------
 
     def statement(self) -> None:
-        """One statement more."""
+        """Add a statement."""
         value = self.leaf()
         for _ in range(self.weighted({1: 12, 2: 7, 3: 1})):
             value = self.grown(value)
@@ -312,7 +312,7 @@ class Maker:
         self.pool.append(Value("name", (), value.axes, (name,)))
 
     def scalar(self, value: Value) -> Value:
-        """A value summed up."""
+        """A scalar reduction of a value."""
         if self.chance(50):
             value = self._labelled(value) or value
         if self.chance(20) and value.axes:
@@ -338,7 +338,7 @@ class Maker:
         )
 
     def result(self) -> Value:
-        """The loss: the last value, and others that nothing has used, summed up."""
+        """The loss: a sum of the last value and of unused values."""
         used = {name for statement in self.statements for name in statement.value.names()}
         loose = [v for v in self.pool if v.op == "name" and v.data[0] not in used]
         total = self.scalar(self.pool[-1])
@@ -382,7 +382,7 @@ def _product_axes(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, .
 
 
 def draft(integer: Integer) -> Draft:
-    """A draft by the numbers that ``integer`` draws."""
+    """A draft made with the numbers that ``integer`` draws."""
     maker = Maker(integer)
     maker.declare()
     for _ in range(maker.weighted({2: 16, 1: 24, 3: 6, 4: 2, 5: 1})):
@@ -410,7 +410,7 @@ def _reachable(result: Value, statements: Sequence[Statement]) -> set[str]:
 
 
 def _by(maker: Maker, result: Value, statements: Sequence[Statement], by_hand: bool) -> tuple[str, ...]:
-    """What is differentiated by: inputs that the result depends on, sometimes an array on the way."""
+    """The arrays to differentiate with respect to: inputs that the result depends on, sometimes an intermediate."""
     used = _reachable(result, statements)
     inputs = [i.name for i in maker.inputs if i.name in used and i.word not in ("labels", "one-hot")]
     if not inputs:
@@ -423,7 +423,7 @@ def _by(maker: Maker, result: Value, statements: Sequence[Statement], by_hand: b
 
 
 def from_seed(seed: int, number: int) -> Draft:
-    """The draft of a number: of that and the seed alone.  Those that depend on nothing are passed over."""
+    """The draft with a number, determined by the number and the seed; constant drafts are skipped."""
     chosen = random.Random(f"{seed}/{number}")
     while True:
         made = draft(chosen.randint)

@@ -1,4 +1,4 @@
-"""One draft examined: derived, proved, and everything held against the witnesses."""
+"""Examine one draft: derive it, prove it, and compare everything with the references."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ KINDS = (
     *("wrong gradient", "wrong value", "gradient not finite", "wrong equations", "wrong shape", "false mark"),
     *("marked wrong", "problem", "witnesses differ"),
 )
-"""What may be found, beside what may be found of any program."""
+"""Kinds of findings in addition to the general ones."""
 SIZES = ((3, 2, 4), (1, 2, 3), (2, 1, 2), (2, 4, 1), (4, 3, 2), (2, 2, 2), (1, 1, 5), (6, 1, 1), (5, 2, 3))
 
 
 @dataclass
 class DraftOutcome(Outcome):
-    """What came of one draft."""
+    """The outcome for one draft."""
 
     ties: int = 0
     undefined: int = 0
@@ -47,7 +47,7 @@ def derivation(draft: Draft) -> Derivation:
 
 
 def examine(draft: Draft, seed: int, thorough: bool) -> DraftOutcome:
-    """Everything that is tested of one draft; ``thorough`` is jax and what prints the derivation too."""
+    """Run all tests of one draft; ``thorough`` adds jax and printing in every format."""
     outcome = DraftOutcome()
     conclude(outcome, partial(_examine, draft, seed, thorough, outcome))
     return outcome
@@ -80,7 +80,7 @@ def _examine(draft: Draft, seed: int, thorough: bool, outcome: DraftOutcome) -> 
 
 
 def points_of(draft: Draft, seed: int) -> Iterator[Point]:
-    """Points at two shapes, those found."""
+    """The points found at two shapes."""
     rng = np.random.default_rng(seed)
     first = int(rng.integers(len(SIZES)))
     for place in (first, first + 1 + int(rng.integers(len(SIZES) - 1))):
@@ -91,7 +91,7 @@ def points_of(draft: Draft, seed: int) -> Iterator[Point]:
 
 
 def _is_defined(derived: Derivation, at: Point) -> bool:
-    """Whether the equations have a value: a function of what labels pick is, in the equations, one of every class."""
+    """Whether the equations are defined: they apply a function of a labelled entry to every class."""
     if not any(isinstance(given, np.ndarray) and given.dtype.kind == "i" for given in at.inputs.values()):
         return True
     with np.errstate(all="ignore"):
@@ -101,7 +101,7 @@ def _is_defined(derived: Derivation, at: Point) -> bool:
 
 
 def _gradients(derived: Derivation, run: Callable[..., Any], at: Point) -> Iterator[tuple[str, str]]:
-    """The generated function against the loss and its gradients by the complex step."""
+    """Compare the generated function with the loss and its complex-step gradients."""
     with np.errstate(all="ignore"):
         value, grads = run(*at.inputs.values())
     scale = max([1.0, abs(at.value), *(float(np.max(np.abs(g), initial=0)) for g in at.gradients.values())])
@@ -122,11 +122,11 @@ def _close(found: np.ndarray, expected: np.ndarray, scale: float) -> bool:
 
 
 def _lines(derived: Derivation, proof: ProofReport, at: Point) -> Iterator[tuple[str, str]]:
-    """Every line that is marked as known, at a point."""
+    """Check every proved line at a point."""
     with np.errstate(all="ignore"):
         lines = lines_at(derived.record, at.inputs, at.sizes)
         if lines.near:
-            return  # the equations round otherwise than the function, and so come near a kink where that is on it
+            return  # the equations round differently from the function, which may be exactly on a kink
         output = complex(lines.arrays[derived.program.output].reshape(-1)[0])
         if not abs(output - at.value) <= TOLERANCE * max(1.0, abs(at.value)):
             yield "wrong equations", f"the equations give {output}, the function {at.value} at {dict(at.sizes)}"
@@ -143,7 +143,7 @@ def _lines(derived: Derivation, proof: ProofReport, at: Point) -> Iterator[tuple
 
 
 def _jax(draft: Draft, at: Point) -> Iterator[tuple[str, str]]:
-    """The complex step against jax: at ties jax has conventions of its own."""
+    """Compare the complex step with jax, except at ties, where jax has its own conventions."""
     if at.tied:
         return
     scale = max([1.0, abs(at.value)])

@@ -1,4 +1,4 @@
-"""Lines of a derivation held against numbers: what a line says at random inputs, by no code of the prover's."""
+"""Evaluate the lines of a derivation at random inputs, without code from the checker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A line that is not what its subject is at a point, by the largest relative error."""
+    """A line that differs from its subject at a point, with the largest relative error."""
 
     number: int
     sizes: Mapping[str, int]
@@ -28,7 +28,7 @@ class Disagreement:
 
 
 class Lines:
-    """The arrays of a record at a point, and what its lines mean there."""
+    """The arrays of a record at a point, and the values of its lines there."""
 
     def __init__(self, record: Record, inputs: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
         self.record, self.sizes, self.kinks = record, sizes, Kinks()
@@ -43,7 +43,7 @@ class Lines:
         self.literal = Literal(self.arrays, sizes, self.kinks)
 
     def adjoint(self, name: str) -> np.ndarray:
-        """The derivative of the output by every entry of an array."""
+        """The derivative of the output with respect to every entry of an array."""
         program = self.record.program
         if name == program.output:
             return np.ones(())
@@ -52,7 +52,7 @@ class Lines:
         return np.broadcast_to(np.imag(found.arrays[program.output]) / STEP, int(np.prod(shape))).reshape(shape)
 
     def wrong(self, steps: tuple[Step, ...]) -> Iterator[Disagreement]:
-        """The lines that do not hold here."""
+        """The lines that are false here."""
         for step in steps:
             if isinstance(step.subject, Largest) or not self._has_values(step):
                 continue
@@ -61,7 +61,7 @@ class Lines:
                 yield Disagreement(step.number, self.sizes, error)
 
     def _has_values(self, step: Step) -> bool:
-        """Whether all arrays in a line have values: an array on which the output does not depend may have none."""
+        """Whether all arrays in a line have values; an array that the output does not use may have none."""
         subject = {step.subject.array.name} if isinstance(step.subject, (MatrixValue, MatrixTotal)) else set()
         if isinstance(step.subject, Value):
             subject = array_names(step.subject.expr)
@@ -110,7 +110,7 @@ class Lines:
         return np.broadcast_to(data, (int(np.prod(shape)), *over)).reshape((*shape, *over))
 
     def _spread(self, data: np.ndarray, labels: list[Idx], letters: list[Idx]) -> np.ndarray:
-        """An array whose dimensions bear labels, some of them more than once, over ``letters``."""
+        """Broadcast an array with labelled dimensions, possibly repeated labels, to ``letters``."""
         grids = np.indices([self.literal.size(i) for i in letters])
         return np.asarray(data[tuple(grids[letters.index(i)] for i in labels)])
 
@@ -133,7 +133,7 @@ def _relative(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def lines_at(record: Record, given: Mapping[str, Any], sizes: Mapping[str, int]) -> Lines:
-    """The lines of a record at inputs as the loss takes them: labels are one-hot rows in the program."""
+    """The lines of a record at inputs of the loss; the program has integer labels as one-hot rows."""
     inputs: dict[str, Any] = {}
     for array, value in zip(record.program.inputs, given.values(), strict=True):
         is_labels = isinstance(value, np.ndarray) and value.dtype.kind == "i"

@@ -1,7 +1,7 @@
-"""Index and matrix notation evaluated literally, by NumPy on complex numbers: a witness for single lines.
+"""Evaluate index and matrix notation literally, with NumPy on complex numbers: a reference for single lines.
 
-An array has a first dimension for variants of it, of which there may be one: the complex step by every entry of an
-array at once is a number of variants.  Derivatives are never formed.
+The first dimension of an array enumerates variants of it: one, or one for each entry that takes a complex step.  No
+derivative is formed symbolically.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ SMOOTH: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Labelled:
-    """Numbers over indices: a dimension for variants, then one for each label, in the order of their names."""
+    """Numbers over indices: a dimension for variants, then one per label, in the order of their names."""
 
     labels: tuple[Idx, ...]
     data: np.ndarray
 
 
 class Literal:
-    """Expressions over given arrays, whose first dimension is that of variants."""
+    """Expressions over given arrays, whose first dimension enumerates variants."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], kinks: Kinks) -> None:
         self.arrays = dict(arrays)
@@ -226,7 +226,7 @@ class Literal:
 def forward(
     program: Program, inputs: Mapping[str, Any], sizes: Mapping[str, int], kinks: Kinks
 ) -> dict[str, np.ndarray]:
-    """Every array of a program by its equations, as one variant."""
+    """Every array of a program, by its equations, as a single variant."""
     literal = Literal({name: np.asarray(x, dtype=float)[None] for name, x in inputs.items()}, sizes, kinks)
     for definition in program.ordered:
         literal.arrays[definition.name] = literal.over(definition.rhs, definition.indices)
@@ -241,9 +241,9 @@ def moved(
     kinks: Kinks,
     only: set[str],
 ) -> Literal:
-    """The arrays in variants, one for each entry of the array ``name``, which is a step off the real line there.
+    """The arrays with a variant for each entry of the array ``name``, in which this entry takes a complex step.
 
-    Of what is computed from it, the arrays ``only`` follow.
+    Only the dependent arrays in ``only`` are recomputed.
     """
     start = arrays[name][0]
     steps = (1j * STEP * np.eye(start.size)).reshape((start.size, *start.shape))

@@ -1,7 +1,7 @@
-"""What a random program is made of: one tree, from which the user's function, the equations and the witnesses are made.
+"""The tree of a random program, from which the user's function, the equations and the references are made.
 
-A ``Draft`` is data: inputs, statements ``name = value`` and a scalar result.  ``source`` writes it as a function in
-NumPy's language, which symgrad traces, and which the witnesses run with functions of their own in the place of NumPy's;
+A ``Draft`` is data: inputs, statements ``name = value`` and a scalar result.  ``source`` writes it as a NumPy function,
+which symgrad traces, and which the references run with their own functions in place of NumPy's;
 ``direct.program`` writes it as equations in index notation.
 """
 
@@ -22,8 +22,8 @@ ONE = ""
 
 @dataclass(frozen=True)
 class Value:
-    """An operation on values; ``axes`` are those of the result, by name.  ``data`` are its other arguments: the places
-    of a reduction, the subscripts of an einsum, the name of an input."""
+    """An operation on values; ``axes`` are the axis names of the result.  ``data`` are its other arguments: the axis
+    positions of a reduction, the subscripts of an einsum, the name of an input."""
 
     op: str
     args: tuple[Value, ...] = ()
@@ -32,7 +32,7 @@ class Value:
 
     @property
     def size(self) -> int:
-        """How many operations it has, names apart."""
+        """The number of operations, not counting names."""
         return 1 + sum(arg.size for arg in self.args)
 
     def names(self) -> Iterator[str]:
@@ -57,7 +57,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Statement:
-    """``name = value``; ``is_node`` is for equations that are written by hand."""
+    """``name = value``; ``is_node`` applies to hand-written equations."""
 
     name: str
     value: Value
@@ -66,7 +66,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Draft:
-    """A program; ``by_hand`` says that its equations are written by hand, in the index letters of ``letters``."""
+    """A program; if ``by_hand``, its equations are hand-written, with the index letters ``letters``."""
 
     inputs: tuple[Input, ...]
     statements: tuple[Statement, ...]
@@ -94,7 +94,7 @@ def _declared(given: Input) -> str:
 
 @dataclass(frozen=True)
 class Elementwise:
-    """A function of entries: how it is written, what it means, which arguments must be positive, and whether it is."""
+    """An elementwise function: its text, its meaning, which arguments must be positive, whether it is positive."""
 
     text: str
     meaning: Callable[..., Expr]
@@ -160,7 +160,7 @@ ELEMENTWISE: dict[str, Elementwise] = {
         lambda a: kinked.where(kinked.step(1 - kinked.absolute(a), 1), a**2 / 2, kinked.absolute(a) - sp.S.Half),
     ),
 }
-"""The functions of entries, by what a draft calls them."""
+"""The elementwise functions by name."""
 
 REDUCTIONS = {
     "sum": "np.sum({0}{axis})",
@@ -172,7 +172,7 @@ REDUCTIONS = {
     "norm": "norm({0}{axis})",
     "logsumexp": "logsumexp({0}{axis})",
 }
-"""What sums up axes: ``data`` are the places, and whether they are kept as dimensions of size one."""
+"""Reductions: ``data`` are the axis positions, and keepdims."""
 
 FORMS = {
     "softmax": "softmax({0}, axis={data[0]})",
@@ -188,7 +188,7 @@ FORMS = {
 
 
 def text(value: Value, sizes: Mapping[str, str]) -> str:
-    """A value in NumPy's language; ``sizes`` has the expression of each axis's size."""
+    """A value as NumPy source; ``sizes`` has the expression for the size of each axis."""
     args = [text(arg, sizes) for arg in value.args]
     if value.op in ELEMENTWISE:
         return ELEMENTWISE[value.op].text.format(*args)
@@ -217,7 +217,7 @@ def _axis(places: tuple[int, ...]) -> str:
 
 
 def source(draft: Draft) -> str:
-    """The draft as the function that a user would write; ``random_loss`` is its name."""
+    """The draft as a user's function named ``random_loss``."""
     sizes: dict[str, str] = {}
     for given in draft.inputs:
         for place, axis in enumerate(given.axes[:1] if given.word == "labels" else given.axes):

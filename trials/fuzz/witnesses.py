@@ -1,9 +1,9 @@
-"""Witnesses that share nothing with symgrad: the user's function itself, run by NumPy on complex numbers, which
-differentiates it by the complex step; and by jax.
+"""References that share no code with symgrad: the user's function, run by NumPy on complex numbers (the complex step
+differentiates it), and by jax.
 
-A draft's source is run with functions that are written here in the place of NumPy's: analytic where NumPy's are not
-(``np.abs`` of a complex number is its modulus).  Functions with kinks are continued off the real line by what the real
-part decides; at a tie they take the derivative that symgrad documents, and the ``Watch`` notes it.
+A draft's source runs with the functions of this module in place of NumPy's.  They are analytic (``np.abs`` of a complex
+number is its modulus).  For functions with kinks, the real part decides the branch; at a tie they take the derivative
+that symgrad documents, and the ``Watch`` records it.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from trials.fuzz.syntax import Draft, source
 
 STEP = 1e-100  # far less than any probability that is not 0
 NEAR = 1e-7
-"""Arguments of a kink that differ by less, but do differ, may be told apart by rounding alone."""
+"""If arguments of a kink differ by less than this, rounding decides the branch."""
 
 
 MOST_EXPONENT = 30.0
-"""The witnesses are the definitions as they stand: with larger exponents they lose what is added to an exponential,
-where the generated code does not."""
+"""The references evaluate the definitions directly; at larger exponents they lose terms added to an exponential, which
+the generated code keeps."""
 
 
 SQUARED = 1e-30
-"""Real parts that differ by less are equal: the square of a step in the imaginary part is real."""
+"""Real parts that differ by less count as equal: the square of an imaginary step is real."""
 
 
 @dataclass
 class Watch:
-    """What was seen while a function ran: exact ties at kinks, kinks so near that rounding decides, roots of negative
-    numbers."""
+    """Records exact ties at kinks, kinks so close that rounding decides, and roots of negative numbers."""
 
     tied: bool = False
     near: bool = False
@@ -64,7 +63,7 @@ class Kinks:
     watch: Watch = field(default_factory=Watch)
 
     def sqrt(self, x: Any) -> Any:
-        """The root, which has a kink of its own kind at 0."""
+        """The root, with its special kink at 0."""
         self.watch.near = self.watch.near or bool(np.any(np.abs(x) < NEAR**2))
         return np.sqrt(x)
 
@@ -85,7 +84,7 @@ class Kinks:
         return a**b
 
     def root(self, squares: Any) -> Any:
-        """The root of a sum of squares: where these are 0, up to a step, it has the derivative 0."""
+        """The root of a sum of squares; if they are all 0, up to a step, its derivative is 0."""
         size = np.abs(squares)
         self.watch.near = self.watch.near or bool(np.any((size > STEP**1.5) & (size < NEAR**2)))
         return np.where(size > STEP**1.5, np.sqrt(np.asarray(squares, dtype=complex)), 0)
@@ -149,11 +148,11 @@ PLAIN = [
     *("sum", "mean", "tanh", "sin", "cos", "sinh", "cosh", "arctan", "arcsinh"),
     *("einsum", "trace", "diag", "diagonal", "transpose", "outer", "arange"),
 ]
-"""NumPy's functions that are analytic as they stand."""
+"""NumPy functions that are already analytic."""
 
 
 def numpy_language(kinks: Kinks) -> dict[str, Any]:
-    """The names that a draft's source uses, for real and complex arrays."""
+    """The functions for a draft's source, on real and complex arrays."""
 
     def largest(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         if axis is None:
@@ -222,7 +221,7 @@ def numpy_language(kinks: Kinks) -> dict[str, Any]:
 
 
 def jax_language() -> dict[str, Any]:
-    """The same names in jax."""
+    """The same functions in jax."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -248,7 +247,7 @@ def jax_language() -> dict[str, Any]:
 
 
 def function(draft: Draft, language: Mapping[str, Any]) -> Callable[..., Any]:
-    """The draft as a function of arrays, in a language."""
+    """The draft as a function of arrays, with the functions of ``numpy_language`` or ``jax_language``."""
     names = dict(language)
     exec(compile(source(draft), "<draft>", "exec"), names)
     made: Callable[..., Any] = names["random_loss"]
@@ -257,7 +256,7 @@ def function(draft: Draft, language: Mapping[str, Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Point:
-    """Inputs, with the loss and its gradients there by the complex step."""
+    """Inputs, with the loss and its complex-step gradients."""
 
     sizes: Mapping[str, int]
     inputs: Mapping[str, Any]
@@ -267,7 +266,7 @@ class Point:
 
 
 def inputs_at(draft: Draft, sizes: Mapping[str, int], rng: np.random.Generator, scale: float) -> dict[str, Any]:
-    """Random inputs that satisfy what is declared of them."""
+    """Random inputs that satisfy their declarations."""
     found: dict[str, Any] = {}
     for given in draft.inputs:
         shape = tuple(sizes[axis] for axis in given.axes)
@@ -287,12 +286,12 @@ def inputs_at(draft: Draft, sizes: Mapping[str, int], rng: np.random.Generator, 
 
 
 MOST = 1e5
-"""A loss or an entry of a gradient that is larger says little to the tolerance of a test."""
+"""Larger losses or gradient entries are not tested: the tolerance would be meaningless."""
 SCALES = (1.0, 1.0, 0.6, 1.0, 0.4, 1.5, 0.3, 1.0)
 
 
 def point(draft: Draft, sizes: Mapping[str, int], rng: np.random.Generator) -> Point | None:
-    """A point at which the loss is finite, of moderate size and not near a kink; None where none was found."""
+    """A point at which the loss is finite, of moderate size and not near a kink; None if none is found."""
     kinks = Kinks()
     run = function(draft, numpy_language(kinks))
     for scale in SCALES:
@@ -301,7 +300,7 @@ def point(draft: Draft, sizes: Mapping[str, int], rng: np.random.Generator) -> P
         with np.errstate(all="ignore"):
             try:
                 value = run(**inputs)
-            except ZeroDivisionError:  # of numbers that are no arrays
+            except ZeroDivisionError:  # of numbers that are not arrays
                 continue
             if np.iscomplexobj(value) or not np.isfinite(value) or kinks.watch.near or abs(value) > MOST:
                 continue
@@ -324,7 +323,7 @@ def complex_step(run: Callable[..., Any], inputs: Mapping[str, Any], name: str) 
 
 
 def jax_gradients(draft: Draft, at: Point) -> dict[str, np.ndarray]:
-    """The gradients by jax in float64: compiled as a whole, which takes a quarter of the time of single operations."""
+    """The gradients by jax in float64, compiled as a whole, which is four times faster than single operations."""
     import jax
 
     run = function(draft, jax_language())

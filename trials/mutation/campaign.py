@@ -1,9 +1,8 @@
-"""Mutants held against tests: each in a forked child of one pytest session in which everything is imported already.
+"""Run tests on mutants, each in a forked child of one pytest session that has already imported everything.
 
-First each test is run once by itself, to learn how long it takes and which lines of the mutated modules it reaches.
-A mutant then meets only the tests that reach its statement, those likely to kill it soon first (``_ordered``), until
-one fails or ``BUDGET`` seconds are used up.  When all have been met, those that survived meet further tests, up to
-``LARGER_BUDGET`` seconds.
+First each test runs once alone, to measure its time and the lines of the mutated modules that it reaches.  A mutant
+then gets only the tests that reach its statement, likely killers first (``_ordered``), until one fails or ``BUDGET``
+seconds are used.  Survivors then get further tests, up to ``LARGER_BUDGET`` seconds.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ import pytest
 from trials.mutation.mutants import Mutant, install, spans_of
 
 SLOWEST = 3.0
-"""Seconds of the processor, as all times here: a test that takes longer by itself takes no part."""
+"""CPU seconds, like all times here; longer tests are not used."""
 BUDGET = 3.0
 LARGER_BUDGET = 10.0
-"""Seconds of tests that a mutant must survive: at first, and in all."""
+"""CPU seconds of tests for each mutant: at first, and in total."""
 MEMORY = 6 * 2**30
 
 KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not reached"
@@ -38,9 +37,9 @@ KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not
 
 @dataclass(frozen=True)
 class Timing:
-    """What a test needs by itself, and the lines that it reaches of each function, counted from the first of it.
+    """The time of a test, and the lines of each function that it reaches, relative to the start of the function.
 
-    A function is ``module:name:digest``; one that has changed since was reached as a whole.
+    A function is ``module:name:digest``; a function that has changed since counts as reached completely.
     """
 
     seconds: float
@@ -58,7 +57,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant, by which test, in how many seconds of the processor."""
+    """The outcome for a mutant, the test that decided it, and the CPU seconds."""
 
     outcome: str
     test: str = ""
@@ -66,7 +65,7 @@ class Result:
 
 
 class Campaign:
-    """A plugin of pytest that takes the place of its loop over tests."""
+    """A pytest plugin that replaces the loop over tests."""
 
     def __init__(
         self,
@@ -92,7 +91,7 @@ class Campaign:
         self._killers: dict[tuple[str, str], dict[str, int]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note that a test has failed."""
+        """Record a failed test."""
         self._failed |= report.failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -116,7 +115,7 @@ class Campaign:
     # --- tests by themselves -----------------------------------------------------------------------------------------
 
     def _measured(self, items: dict[str, pytest.Item]) -> dict[str, Timing]:
-        """What each test needs: from the notes where its file has not changed since."""
+        """The timing of each test, from earlier notes if its file has not changed."""
         stamps = {str(path): _stamp(path) for path in {item.path for item in items.values()}}
         known = json.loads(self._notes.read_text()) if self._notes.exists() else {"stamps": {}, "tests": {}}
         old = known["stamps"]
@@ -130,7 +129,7 @@ class Campaign:
         return {name: Timing(kept[name]["seconds"], kept[name]["lines"]) for name in items}
 
     def _alone(self, item: pytest.Item) -> dict[str, Any]:
-        """What one test needs in a child of its own; more than anything where it fails or takes far too long."""
+        """The timing of one test in a child process; infinite if it fails or takes too long."""
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
@@ -180,7 +179,7 @@ class Campaign:
         timings: dict[str, Timing],
         budget: float,
     ) -> tuple[Result, set[str]]:
-        """What becomes of a mutant, and the tests that it met."""
+        """The outcome for a mutant, and the tests that were run."""
         if not tests:
             return Result(UNREACHED), set()
         killers = self._killers.setdefault((mutant.module, mutant.function), {})
@@ -259,7 +258,7 @@ def run(
     notes: Path,
     record: Callable[[Mutant, Result], None],
 ) -> None:
-    """Hold the wanted ones of all mutants against the tests of some files; each result is recorded as it comes."""
+    """Test the selected mutants with the tests of some files; record each result at once."""
     plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "faulthandler")]
     options = [*plugins, "-o", "addopts=", "-s", "--assert=plain"]
     campaign = Campaign(sources, mutants, wanted, notes, record)

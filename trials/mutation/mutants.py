@@ -1,4 +1,4 @@
-"""The mutants of a module: mutmut's operators at every place of its functions and constants, one change at a time."""
+"""The mutants of a module: mutmut's operators applied to its functions and constants, one change at a time."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 UNTOUCHED = (cst.Annotation, cst.Decorator, cst.Raise, cst.Import, cst.ImportFrom)
-"""Types, decorators and the texts of errors are not mutated, nor the fields that a class declares."""
+"""Types, decorators, texts of errors and declared fields of classes are not mutated."""
 CRASHING = ("len", "isinstance")
-"""Calls that mutmut leaves alone too: a change of their arguments raises at once, and would flatter the score."""
+"""mutmut also skips these calls: a change of their arguments raises at once, and would inflate the score."""
 
 Key = tuple[str, str, str, str, int]
 
@@ -31,10 +31,9 @@ Key = tuple[str, str, str, str, int]
 class Mutant:
     """One change of one module.
 
-    ``function`` is the function or method in which it is made, or the constant; ``before`` and ``after`` are the lines
-    that differ; ``again`` counts mutants of the same lines; ``digest`` is that of the source of the function, which
-    tells whether a result is of this source; ``lines`` are those of the statement, counted from the first of the
-    function; ``source`` is the mutated function.
+    ``function`` is the changed function, method or constant; ``before`` and ``after`` are the lines that differ;
+    ``again`` counts mutants of the same lines; ``digest`` identifies the source of the function, to match results;
+    ``lines`` are the lines of the statement, relative to the function; ``source`` is the mutated function.
     """
 
     module: str
@@ -48,7 +47,7 @@ class Mutant:
 
     @property
     def key(self) -> Key:
-        """What tells this mutant from all others of the same source."""
+        """Identifies this mutant among the mutants of the same source."""
         return self.module, self.function, self.before, self.after, self.again
 
 
@@ -132,7 +131,7 @@ class _Places(cst.CSTVisitor):
             self._statements.pop()
 
     def _lines(self) -> range:
-        """The lines of the innermost statement, without those of its body; of a signature, the lines of the body."""
+        """The lines of the innermost statement, without its body; for a signature, the lines of the body."""
         statement = self._statements[-1]
         span = self.get_metadata(PositionProvider, statement)
         if isinstance(statement, cst.FunctionDef):
@@ -144,7 +143,7 @@ class _Places(cst.CSTVisitor):
 
 
 def _constant(node: cst.CSTNode) -> str | None:
-    """The name of a constant, if that is what a statement of a module sets; the name of a type is none."""
+    """The name of the constant that a module-level statement sets, or none; type names do not count."""
     target = node.targets[0].target if isinstance(node, cst.Assign) else getattr(node, "target", None)
     if isinstance(node, (cst.Assign, cst.AnnAssign)) and isinstance(target, cst.Name):
         return target.value if target.value.isupper() else None
@@ -152,10 +151,10 @@ def _constant(node: cst.CSTNode) -> str | None:
 
 
 def install(mutant: Mutant) -> None:
-    """Make the change in the running interpreter, wherever the function or the constant is in use."""
+    """Apply the change in the running interpreter, wherever the function or constant is used."""
     module = sys.modules[mutant.module]
     *classes, name = mutant.function.split(".")
-    # A method is defined within a class, for the sake of super().
+    # A method is defined in a class, so that super() works.
     source = f"class Changed:\n{indent(mutant.source, '    ')}" if classes else mutant.source
     changed = dict(vars(module))
     exec(compile(f"from __future__ import annotations\n{source}", str(module.__file__), "exec"), changed)
