@@ -61,7 +61,7 @@ def layout(
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
     beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
-    program, chosen = record.program, chosen_lines(steps, len(record.steps))
+    program, chosen = record.program, chosen_lines(steps, max((s.number for s in record.steps), default=0))
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
     in_notation = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]

@@ -1,0 +1,157 @@
+"""The short derivation: a view of the full one, with a line for each idea.
+
+Each line shown is a line of the full derivation and keeps its number, so the proof of the full derivation covers what is
+shown.  A line is hidden where the next line about the same subject does only what a reader does in their head: a delta
+that multiplies the whole summand picks its term, a factor gets its name, a common factor is taken out.  The line that
+follows inherits what the hidden lines cite, assume and divide by.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
+
+from symgrad.canonical import canonical
+from symgrad.engine.summation import deltas, multiplied_out
+from symgrad.notation import array_names, axis_name, name_of
+from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+
+MOST_TERMS_CHANGED = 1
+"""Where naming or factoring changes more terms of a line at once, the line before it is shown too."""
+
+UNSAID = ("contract", "quotient", "collect")
+"""Rules whose reason is not said where the line has another reason."""
+
+
+def short(record: Record) -> Record:
+    """The short derivation of ``record``: some of its lines, each with its number, and the same gradients."""
+    view = _View(record)
+    lines: list[Step] = []
+    last: dict[Subject, Expr] = {}
+    for step in record.steps:
+        if step.number not in view.dropped and step.number not in view.shown_by:
+            lines.append(view.line(step, last.get(step.subject)))
+            last[step.subject] = step.after
+    return replace(record, steps=tuple(lines))
+
+
+class _View:
+    """Which lines of a derivation are hidden.
+
+    ``shown_by`` maps a hidden line to the shown line about the same subject that follows from it; ``dropped`` are the
+    hidden lines that no line about the same subject follows: who cites them cites what they rest on.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.steps = {step.number: step for step in record.steps}
+        self.about: dict[Subject, list[Step]] = {}
+        for step in record.steps:
+            self.about.setdefault(step.subject, []).append(step)
+        self.shown_by: dict[int, int] = {}
+        self.dropped: set[int] = set()
+        matrix_lines = [s for s in record.steps if isinstance(s.subject, (MatrixValue, MatrixTotal))]
+        for subject, steps in self.about.items():
+            if isinstance(subject, (MatrixValue, MatrixTotal)):
+                continue
+            if _is_plain(record, subject, steps) or _is_solved(subject, steps):
+                self.dropped |= {step.number for step in steps}
+            if steps[-1].rule == "close":  # the results state it
+                self.dropped.add(steps.pop().number)
+            for step, following in reversed(list(pairwise(steps))):
+                if _goes_unsaid(step, following):
+                    self.shown_by[step.number] = self.shown_by.get(following.number, following.number)
+        hidden = self.dropped | self.shown_by.keys()
+        self.dropped |= {step.number for step in matrix_lines if hidden & set(step.cites)}
+        self.inherited: dict[int, list[int]] = {}
+        for number, by in sorted(self.shown_by.items()):
+            self.inherited.setdefault(by, []).append(number)
+
+    def line(self, step: Step, before: Expr | None) -> Step:
+        """A shown line, which goes on from ``before``, with what it inherits from hidden lines."""
+        sources = {source.number: source for source in self._sources(step)}
+        inherited = [sources[number] for number in sorted(sources)]
+        cites = {self.shown_by.get(cited, cited) for source in inherited for cited in source.cites} - self.dropped
+        return replace(
+            step,
+            before=before,
+            reason=_reason([source for source in inherited if source.subject == step.subject]),
+            cites=tuple(sorted(c for c in cites if self.steps[c].subject != step.subject)),
+            assumption=next((source.assumption for source in inherited if source.assumption), None),
+            conditions=tuple(dict.fromkeys(c for source in inherited for c in source.conditions)),
+            conventions=tuple(dict.fromkeys(c for source in inherited for c in source.conventions)),
+        )
+
+    def _sources(self, step: Step) -> Iterator[Step]:
+        """A line and the hidden lines that it follows from."""
+        for number in (*self.inherited.get(step.number, ()), step.number):
+            yield self.steps[number]
+            for cited in self.steps[number].cites:
+                if cited in self.dropped:
+                    for stated in self.about[self.steps[cited].subject]:
+                        yield from self._sources(stated)
+
+
+def _is_plain(record: Record, subject: Subject, steps: Sequence[Step]) -> bool:
+    """Whether lines are about a partial derivative that one sees in the definition: a product of arrays in it, or 1,
+    the definition being linear."""
+    if not isinstance(subject, Partial) or not isinstance(subject.of, (Indexed, Symbol)):
+        return False
+    definition, slope = record.program.definitions.get(name_of(subject.of)), steps[-1].after
+    if definition is None or slope == 0 or any(s.conditions or s.conventions for s in steps):
+        return False
+    used = array_names(slope)
+    is_seen = name_of(subject.wrt) not in used and used <= array_names(definition.rhs)
+    return is_seen and _is_product(slope) and {s.rule for s in steps} <= {"differentiate", "contract"}
+
+
+def _is_product(expr: Expr) -> bool:
+    """Whether an expression is a product, or a sum of it over axes, without brackets."""
+    if isinstance(expr, Sum):
+        return _is_product(expr.function)
+    if isinstance(expr, Mul):
+        return all(map(_is_product, expr.args))
+    return not isinstance(expr.base if isinstance(expr, Pow) else expr, Add)
+
+
+def _is_solved(subject: Subject, steps: Sequence[Step]) -> bool:
+    """Whether a line is a definition solved for a part of it, not an identity such as that a sum is 0."""
+    return isinstance(subject, Value) and steps[-1].rule == "solve" and not steps[-1].after.is_number
+
+
+def _goes_unsaid(step: Step, following: Step) -> bool:
+    """Whether a reader gets to ``following`` from the line before ``step`` at one look."""
+    if following.rule == "contract":
+        return not _splits(step.after, _deltas_by_axis(step.after) - _deltas_by_axis(following.after))
+    if following.rule in ("fold", "collect", "quotient"):
+        return following.reason != "terms cancel" and _terms_changed(step.after, following.after) <= MOST_TERMS_CHANGED
+    return following.rule == "substitute" and (step.rule == "substitute" or _is_product(following.after))
+
+
+def _deltas_by_axis(expr: Expr) -> Counter[str]:
+    return Counter(axis_name(delta.args[0]) for delta in deltas(expr))
+
+
+def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
+    """Whether a delta over one of ``axes`` stands in some terms of a factor in brackets and not in the others."""
+    brackets = (factor for product in expr.atoms(Mul) for factor in product.args if isinstance(factor, Add))
+    for bracket in brackets:
+        terms = [{d for d in t.atoms(KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
+        if set.union(*terms) != set.intersection(*terms):
+            return True
+    return False
+
+
+def _terms_changed(before: Expr, after: Expr) -> int:
+    """How many terms of ``before`` are not in ``after``, brackets multiplied out; 1 where ``after`` is one term."""
+    old, new = (set(Add.make_args(canonical(multiplied_out(expr)))) for expr in (before, after))
+    return len(old - new) if len(new) > 1 else 1
+
+
+def _reason(steps: Sequence[Step]) -> str:
+    """The reasons of several lines as one."""
+    said = [step.reason for step in steps if step.rule not in UNSAID]
+    return "; ".join(dict.fromkeys(said)) or steps[-1].reason
