@@ -91,8 +91,14 @@ class _View:
             yield self.steps[number]
             for cited in self.steps[number].cites:
                 if cited in self.dropped:
-                    for stated in self.about[self.steps[cited].subject]:
-                        yield from self._sources(stated)
+                    for hidden in self._up_to(cited):
+                        yield from self._sources(hidden)
+
+    def _up_to(self, number: int) -> list[Step]:
+        """The lines that lead to a line of their subject, itself the last."""
+        lines = [step for step in self.about[self.steps[number].subject] if step.number <= number]
+        first = max(place for place, step in enumerate(lines) if step.before is None)
+        return lines[first:]
 
 
 def _is_plain(record: Record, subject: Subject, steps: Sequence[Step]) -> bool:
