@@ -1,8 +1,8 @@
 """The short derivation: a view of the full one, with a line for each idea.
 
-Each line shown is a line of the full derivation and keeps its number, so the proof of the full derivation covers what is
-shown.  A line is hidden where the next line about the same subject does only what a reader does in their head: a delta
-that multiplies the whole summand picks its term, a factor gets its name, a common factor is taken out.  The line that
+Each line shown is a line of the full derivation and keeps its number, so the proof of the full derivation covers it.
+A line is hidden where the next line about the same subject does only what a reader does in their head: a delta that
+multiplies the whole summand picks its term, a factor gets its name, a common factor is taken out.  The line that
 follows inherits what the hidden lines cite, assume and divide by.
 """
 
