@@ -12,6 +12,7 @@ from unicodedata import normalize
 from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, Mark
 from symgrad.engine.derive import derive_record
+from symgrad.engine.short import short
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
@@ -147,12 +148,13 @@ class Derivation(Lines, Displayed):
         parts: list[Derivation | Evaluation] = [self, *([self.evaluation, self.assignments] if code else [])]
         return [mark for part in parts for mark in part.prove().marks]
 
-    def _page(self, notation: str, steps: str, code: bool, title: bool, **beside: Any) -> Page:
+    def _page(self, notation: str, steps: str, code: bool, title: bool, detail: str, **beside: Any) -> Page:
         """The page for all formats; ``beside`` are its parts other than lines and ``code``."""
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
-        return layout(self.record, marks, notation, evaluation, steps, title, Beside(code=source, **beside))
+        record = short(self.record) if detail == "short" else self.record
+        return layout(record, marks, notation, evaluation, steps, title, Beside(code=source, **beside), detail)
 
     def _added(self, code: bool) -> tuple[Record | None, str]:
         """What ``code`` adds: the evaluation's lines, and the source, which is empty if a line is wrong."""
@@ -166,14 +168,24 @@ class Derivation(Lines, Displayed):
         return shown, function_source(self._source, self.function_name)
 
     @nested("a line of the derivation")
-    def to_text(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
+    def to_text(
+        self,
+        notation: str = "both",
+        *,
+        steps: str = "all",
+        code: bool = False,
+        title: bool = True,
+        detail: str = "full",
+    ) -> str:
         """The derivation as Unicode text, with the proof mark of each line.
 
         ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (only the closed forms), or line
         numbers, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates the loss, in proved lines, and
-        its source.  ``title=False`` omits the title.  Raises ``InputError`` for an unknown notation or line.
+        its source.  ``title=False`` omits the title.  ``detail="short"`` shows one line for each idea, with the matrix
+        form of a derivative below its index form; each line keeps its number.  Raises ``InputError`` for an unknown
+        notation, detail or line.
         """
-        return to_text(self._page(notation, steps, code, title))
+        return to_text(self._page(notation, steps, code, title, detail))
 
     @nested("a line of the derivation")
     def to_latex(
@@ -184,6 +196,7 @@ class Derivation(Lines, Displayed):
         standalone: bool = False,
         code: bool = False,
         title: bool = True,
+        detail: str = "full",
     ) -> str:
         """The derivation in amsmath LaTeX; ``standalone`` makes a complete document for pdflatex.
 
@@ -191,7 +204,7 @@ class Derivation(Lines, Displayed):
         """
         from symgrad.render.latex import to_latex
 
-        return to_latex(self._page(notation, steps, code, title), standalone=standalone)
+        return to_latex(self._page(notation, steps, code, title, detail), standalone=standalone)
 
     @nested("a line of the derivation")
     def to_html(
@@ -202,6 +215,7 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = True,
         title: bool = True,
+        detail: str = "full",
     ) -> str:
         """The derivation as a self-contained HTML page: formulas in MathML, no script, no external resources.
 
@@ -218,6 +232,7 @@ class Derivation(Lines, Displayed):
             steps,
             code,
             title or not fragment,
+            detail,
             details={mark.number: mark.explanation for mark in self._marks(code)},
             counts=self.prove().counts,
             example=self.example if steps == "all" and not self.prove().faults else None,
@@ -226,21 +241,37 @@ class Derivation(Lines, Displayed):
         return to_html(page, fragment=fragment)
 
     @nested("a line of the derivation")
-    def to_markdown(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
+    def to_markdown(
+        self,
+        notation: str = "both",
+        *,
+        steps: str = "all",
+        code: bool = False,
+        title: bool = True,
+        detail: str = "full",
+    ) -> str:
         """The derivation in Markdown, with LaTeX between dollar signs; parameters as in ``to_text``."""
         from symgrad.render.markdown import to_markdown
 
-        return to_markdown(self._page(notation, steps, code, title))
+        return to_markdown(self._page(notation, steps, code, title, detail))
 
     @nested("a line of the derivation")
-    def to_mathml(self, notation: str = "both", *, steps: str = "all", code: bool = False, title: bool = True) -> str:
+    def to_mathml(
+        self,
+        notation: str = "both",
+        *,
+        steps: str = "all",
+        code: bool = False,
+        title: bool = True,
+        detail: str = "full",
+    ) -> str:
         """The derivation as MathML ``<math>`` elements, one per paragraph, each well-formed XML.
 
         ``notation``, ``steps`` and ``code`` are those of ``to_text``.
         """
         from symgrad.render.mathml import to_mathml
 
-        return to_mathml(self._page(notation, steps, code, title))
+        return to_mathml(self._page(notation, steps, code, title, detail))
 
     @cached_property
     @nested("a line of the derivation")

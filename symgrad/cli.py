@@ -180,6 +180,7 @@ def _parser() -> _Parser:
 
     show = command("derive", _derive, "print a derivation, with the proof of each line", parents=[loss], epilog=DERIVE)
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
+    show.add_argument("--detail", choices=("full", "short"), default="full", help="short: one line for each idea")
     show.add_argument("--steps", default="all", metavar="LINES", help="all, none (only the closed forms), or 5-13, 20")
     show.add_argument("--format", choices=("text", "latex", "mathml", "html", "markdown"), default="text")
     show.add_argument("--standalone", action="store_true", help="with --format latex: a complete document for pdflatex")
@@ -226,7 +227,8 @@ def _derive(options: argparse.Namespace) -> int:
     else:
         show = getattr(derivation, f"to_{options.format}")
         more = {"standalone": True} if options.standalone else {}
-        text = show(options.notation, steps=options.steps, code=options.code or options.format == "html", **more)
+        more |= {"steps": options.steps, "detail": options.detail, "code": options.code or options.format == "html"}
+        text = show(options.notation, **more)
     _deliver(text, options)
     derivation.prove().refuse()
     return 0

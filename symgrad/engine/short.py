@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy import Add, Expr, HadamardPower, HadamardProduct, Indexed, KroneckerDelta, Mul, OneMatrix, Pow, Sum, Symbol
 
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
@@ -65,7 +65,7 @@ class _View:
                 if _goes_unsaid(step, following):
                     self.shown_by[step.number] = self.shown_by.get(following.number, following.number)
         hidden = self.dropped | self.shown_by.keys()
-        self.dropped |= {step.number for step in matrix_lines if hidden & set(step.cites)}
+        self.dropped |= {step.number for step in matrix_lines if hidden & set(step.cites) or _only_spells(step)}
         self.inherited: dict[int, list[int]] = {}
         for number, by in sorted(self.shown_by.items()):
             self.inherited.setdefault(by, []).append(number)
@@ -126,6 +126,11 @@ def _is_product(expr: Expr) -> bool:
 def _is_solved(subject: Subject, steps: Sequence[Step]) -> bool:
     """Whether a line is a definition solved for a part of it, not an identity such as that a sum is 0."""
     return isinstance(subject, Value) and steps[-1].rule == "solve" and not steps[-1].after.is_number
+
+
+def _only_spells(step: Step) -> bool:
+    """Whether a line in matrix notation is a definition with ones or products entry by entry: no shorter to read."""
+    return isinstance(step.subject, MatrixValue) and step.after.has(OneMatrix, HadamardProduct, HadamardPower)
 
 
 def _goes_unsaid(step: Step, following: Step) -> bool:

@@ -137,12 +137,13 @@ class _HtmlPage(Backend):
             columns = max(columns, self._width(partner) + LEFT if partner else 0)
         kinds = [*(["first"] if first else []), *(kind for kind, least in limits.items() if columns > least)]
         anchor = f"{self.page.anchor}-{line.number}"
-        cells = [("n", f'<a href="#{anchor}">{line.number}</a>'), *self._sides(line)]
+        number = f'<a href="#{anchor}">{line.number}</a>' if line.number else ""
+        cells = [("n", number), *self._sides(line)]
         cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
         cells.append(("m", self._mark(line)))
         if line.shapes:
             cells.append(("s", self._shapes(line)))
-        return _row(cells, kinds, anchor)
+        return _row(cells, kinds, anchor if line.number else "")
 
     def _width(self, line: Line) -> int:
         return width(self.printer.plain.show(line.right))

@@ -24,6 +24,7 @@ from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 
 NOTATIONS = ("both", "index", "matrix")
+DETAILS = ("full", "short")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def layout(
     steps: str = "all",
     title: bool = True,
     beside: Beside | None = None,
+    detail: str = "full",
 ) -> Page:
     """The page of a derivation; ``marks`` maps the number of a line to how it is known, and 0 to what is
     wrong with the whole.
@@ -54,11 +56,16 @@ def layout(
     "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these are printed without the
     tables of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
 
-    Raises ``InputError`` for another ``notation`` and for lines that are not there, ``SymgradError`` for a matrix form
-    that does not fit.
+    ``detail`` is "full", or "short" where ``record`` is a short derivation: the matrix form of an array is printed
+    below its index form, and a mark only where it differs from that of most lines.
+
+    Raises ``InputError`` for another ``notation`` or ``detail`` and for lines that are not there, ``SymgradError`` for
+    a matrix form that does not fit.
     """
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
+    if detail not in DETAILS:
+        raise InputError(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
     beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
     program, chosen = record.program, chosen_lines(steps, max((s.number for s in record.steps), default=0))
@@ -68,10 +75,13 @@ def layout(
     lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
-    writer = _Writer(record, names, marks, beside.details, present, citable)
+    is_short = detail == "short"
+    common = phrases.common_mark(marks) if is_short else ""
+    own_marks = {number: mark for number, mark in marks.items() if mark != common}
+    writer = _Writer(record, names, own_marks, beside.details, present, citable)
     whole = steps == "all"
-    sections = tuple(writer.sections(lines))
-    closed = writer.closed_forms(notation, define=steps == "none")
+    sections = tuple(writer.sections(lines, together=is_short and notation == "both"))
+    closed = writer.closed_forms(notation, define=steps == "none", asked_for=is_short and whole)
     evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
     printed = [line for part in (*sections, closed, *evaluated) for line in part.lines]
     divided = lines if notation == "index" or not whole else record.steps
@@ -79,7 +89,8 @@ def layout(
     content: list[blocks.Block] = [
         *warning,
         *([blocks.Title(program.summary or program.name)] if title else ()),
-        *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole else ()),
+        *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
+        *(phrases.proved(program, others=len(own_marks) > 0) if common and whole else ()),
         *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.reduction(program) if whole else ()),
@@ -181,20 +192,27 @@ class _Writer:
             rows.append((array, Leaf(table_entry(array, self.program)), role))
         yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
 
-    def sections(self, steps: Sequence[Step]) -> Iterator[blocks.Section]:
-        """The steps under headings; a consequence of the definitions stands where it is used."""
+    def sections(self, steps: Sequence[Step], *, together: bool = False) -> Iterator[blocks.Section]:
+        """The steps under headings; a consequence of the definitions stands where it is used.  With ``together`` the
+        matrix form of an array stands below its index form."""
+        below = {step.cites[0]: step for step in steps if is_matrix_line(step)} if together else {}
+        steps = [step for step in steps if not is_matrix_line(step)] if together else steps
         titles: list[Text] = []
         for step in reversed(steps):
             following = titles[-1] if titles else (phrases.CONSEQUENCES,)
             aside = isinstance(step.subject, Value) and step.rule != "definition"
             titles.append(following if aside else self._title(step.subject))
         for title, under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
-            yield blocks.Section(title, tuple(self.groups(step for _, step in under)))
+            yield blocks.Section(title, tuple(self.groups((step for _, step in under), below)))
 
-    def groups(self, steps: Iterable[Step]) -> Iterator[tuple[Line, ...]]:
-        """The lines of some steps, those about one subject together."""
-        for _, lines in groupby(steps, key=lambda step: step.subject):
-            yield tuple(self._group(list(lines)))
+    def groups(self, steps: Iterable[Step], below: Mapping[int, Step] | None = None) -> Iterator[tuple[Line, ...]]:
+        """The lines of some steps, those about one subject together; ``below`` has the matrix forms to print below
+        steps, of which the last of a group is."""
+        for _, group in groupby(steps, key=lambda step: step.subject):
+            lines = list(group)
+            forms = [below[step.number] for step in lines if below and step.number in below]
+            matrix = (replace(self._line(step), number=None, reason=(), cites=(), shapes=()) for step in forms[-1:])
+            yield (*self._group(lines), *matrix)
 
     def _title(self, subject: Subject | Largest) -> Text:
         match subject:
@@ -290,10 +308,11 @@ class _Writer:
             if (cited := self._cited(s.number for s in steps)) or whole:
                 yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
 
-    def closed_forms(self, notation: str, *, define: bool) -> blocks.ClosedForms:
-        """The gradients asked for, after the adjoints that they are written in, and with ``define`` after the
-        definitions of what they are written in."""
-        forms = (*(self._definitions(notation) if define else ()), *self._closed(notation))
+    def closed_forms(self, notation: str, *, define: bool, asked_for: bool = False) -> blocks.ClosedForms:
+        """The gradients asked for, after the adjoints that they are written in (with ``asked_for`` without these), and
+        with ``define`` after the definitions of what they are written in."""
+        gradients = tuple(self.record.gradients.values()) if asked_for else self._closed_gradients
+        forms = (*(self._definitions(notation) if define else ()), *self._closed(gradients, notation))
         remark = phrases.no_matrix([*self._without_matrix()]) if notation != "index" else ()
         return blocks.ClosedForms(phrases.GRADIENTS, forms, remark)
 
@@ -308,9 +327,9 @@ class _Writer:
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def _closed(self, notation: str) -> Iterator[blocks.ClosedForm]:
+    def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
         """What has no matrix form is given entry by entry."""
-        for g in self._closed_gradients:
+        for g in gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
             if g.matrix is not None and notation != "index":

@@ -106,6 +106,18 @@ def mark_counts(counts: Mapping[str, int]) -> Text:
     return (f"{sum(counts.values())} lines: {', '.join(shown)}.",)
 
 
+def common_mark(marks: Mapping[int, str]) -> str:
+    """The mark that most lines have, if it is the strongest; else nothing."""
+    return TICKED[0] if TICKED[0] in marks.values() else ""
+
+
+def proved(program: Program, *, others: bool) -> Iterator[Paragraph]:
+    """How all lines are known that have no mark of their own."""
+    which = "Each line without a mark of its own" if others else "Each line"
+    sizes = joined(((letter(axis.name),) for axis in program.axes), last=" and ")
+    yield Paragraph((f"{which} is proved", *((" for every ", *sizes) if sizes else ()), "."))
+
+
 def warning(marks: Mapping[int, str]) -> list[Warn]:
     """What stands at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
     wrong = [number for number, mark in marks.items() if number and mark.startswith("wrong")]
