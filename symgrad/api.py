@@ -12,7 +12,6 @@ from unicodedata import normalize
 from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, Mark
 from symgrad.engine.derive import derive_record
-from symgrad.engine.short import short
 from symgrad.equations import Assumption
 from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
@@ -153,8 +152,7 @@ class Derivation(Lines, Displayed):
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
-        record = short(self.record) if detail == "short" else self.record
-        return layout(record, marks, notation, evaluation, steps, title, Beside(code=source, **beside), detail)
+        return layout(self.record, marks, notation, evaluation, steps, title, Beside(code=source, **beside), detail)
 
     def _added(self, code: bool) -> tuple[Record | None, str]:
         """What ``code`` adds: the evaluation's lines, and the source, which is empty if a line is wrong."""

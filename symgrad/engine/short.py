@@ -18,7 +18,7 @@ from sympy import Add, Expr, HadamardPower, HadamardProduct, Indexed, KroneckerD
 from symgrad.canonical import canonical
 from symgrad.engine.summation import deltas, multiplied_out
 from symgrad.notation import array_names, axis_name, name_of
-from symgrad.steps import MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
+from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
 
 MOST_TERMS_CHANGED = 1
 """Where naming or factoring changes more terms of a line at once, the line before it is shown too."""
@@ -31,7 +31,7 @@ def short(record: Record) -> Record:
     """The short derivation of ``record``: some of its lines, each with its number, and the same gradients."""
     view = _View(record)
     lines: list[Step] = []
-    last: dict[Subject, Expr] = {}
+    last: dict[Subject | Largest, Expr] = {}
     for step in record.steps:
         if step.number not in view.dropped and step.number not in view.shown_by:
             lines.append(view.line(step, last.get(step.subject)))
@@ -48,7 +48,7 @@ class _View:
 
     def __init__(self, record: Record) -> None:
         self.steps = {step.number: step for step in record.steps}
-        self.about: dict[Subject, list[Step]] = {}
+        self.about: dict[Subject | Largest, list[Step]] = {}
         for step in record.steps:
             self.about.setdefault(step.subject, []).append(step)
         self.shown_by: dict[int, int] = {}
@@ -101,7 +101,7 @@ class _View:
         return lines[first:]
 
 
-def _is_plain(record: Record, subject: Subject, steps: Sequence[Step]) -> bool:
+def _is_plain(record: Record, subject: Subject | Largest, steps: Sequence[Step]) -> bool:
     """Whether lines are about a partial derivative that one sees in the definition: a product of arrays in it, or 1,
     the definition being linear."""
     if not isinstance(subject, Partial) or not isinstance(subject.of, (Indexed, Symbol)):
@@ -123,7 +123,7 @@ def _is_product(expr: Expr) -> bool:
     return not isinstance(expr.base if isinstance(expr, Pow) else expr, Add)
 
 
-def _is_solved(subject: Subject, steps: Sequence[Step]) -> bool:
+def _is_solved(subject: Subject | Largest, steps: Sequence[Step]) -> bool:
     """Whether a line is a definition solved for a part of it, not an identity such as that a sum is 0."""
     return isinstance(subject, Value) and steps[-1].rule == "solve" and not steps[-1].after.is_number
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from sympy import Indexed, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
+from symgrad.engine.short import short
 from symgrad.errors import InputError
 from symgrad.notation import array_names
 from symgrad.program import Program
@@ -56,8 +57,8 @@ def layout(
     "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these are printed without the
     tables of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
 
-    ``detail`` is "full", or "short" where ``record`` is a short derivation: the matrix form of an array is printed
-    below its index form, and a mark only where it differs from that of most lines.
+    ``detail`` is "full" or "short": in a short derivation the matrix form of an array is printed below its index form,
+    and a mark only where it differs from that of most lines.
 
     Raises ``InputError`` for another ``notation`` or ``detail`` and for lines that are not there, ``SymgradError`` for
     a matrix form that does not fit.
@@ -68,14 +69,15 @@ def layout(
         raise InputError(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
     beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
-    program, chosen = record.program, chosen_lines(steps, max((s.number for s in record.steps), default=0))
+    is_short, chosen = detail == "short", chosen_lines(steps, len(record.steps))
+    record = short(record) if is_short else record
+    program = record.program
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
     in_notation = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
     lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
-    is_short = detail == "short"
     common = phrases.common_mark(marks) if is_short else ""
     own_marks = {number: mark for number, mark in marks.items() if mark != common}
     writer = _Writer(record, names, own_marks, beside.details, present, citable)
@@ -90,7 +92,7 @@ def layout(
         *warning,
         *([blocks.Title(program.summary or program.name)] if title else ()),
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
-        *(phrases.proved(program, others=len(own_marks) > 0) if common and whole else ()),
+        *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.reduction(program) if whole else ()),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from catalogue import derived
 
 from symgrad.engine.short import short
+from symgrad.errors import InputError
 from symgrad.losses import LOSSES
+from symgrad.render.layout import layout
+from symgrad.render.text import to_text
 from symgrad.steps import MatrixTotal, MatrixValue, Record, Step
 
 LENGTHS = {"softmax_cross_entropy": 11, "softmax_mse": 13, "layer_norm": 18, "attention_head": 21, "logistic": 11}
@@ -78,3 +81,30 @@ def test_no_line_uses_two_assumptions(full: Record) -> None:
     assert [s.assumption for s in short(full).steps if s.assumption] == [
         s.assumption for s in full.steps if s.assumption
     ]
+
+
+def test_the_page_of_a_short_derivation(golden: Callable[[str, str], None]) -> None:
+    golden("short_attention_head.txt", derived("attention_head").to_text(detail="short"))
+
+
+@pytest.mark.parametrize("notation", ["index", "matrix"])
+def test_one_notation_of_a_short_derivation(notation: str) -> None:
+    text = derived("softmax_cross_entropy").to_text(notation, detail="short")
+    assert ("z_mc" in text, "G = ∂L/∂Z" in text) == ((True, False) if notation == "index" else (False, True))
+
+
+def test_any_line_may_be_asked_for_and_other_details_are_refused() -> None:
+    last = len(derived("softmax_cross_entropy").steps)
+    assert "The gradients" in derived("softmax_cross_entropy").to_text(steps=f"5-{last}", detail="short")
+    with pytest.raises(InputError, match="unknown detail 'long': expected one of full, short"):
+        derived("softmax_cross_entropy").to_text(detail="long")
+
+
+def test_a_mark_is_printed_where_it_is_weaker() -> None:
+    record = derived("softmax_cross_entropy").record
+    marks = {step.number: "every shape" for step in record.steps if step.rule != "definition"}
+    marks[12] = "numerically at N=2"
+    text = to_text(layout(record, marks, detail="short"))
+    assert "Each line without a mark of its own is proved for every N, D and C." in text
+    assert [line.split()[0] for line in text.splitlines() if "numerically" in line] == ["12"]
+    assert "every shape" not in text
