@@ -103,12 +103,14 @@ class _Small:
 
     def _is_harmless(self, factor: Expr, is_term: bool) -> bool:
         """Whether a factor leaves the others positive, or their derivative 0."""
+        if factor.is_positive:
+            return True
         if isinstance(factor, (Indexed, Symbol)) and name_of(factor) in self.given:
             return not is_term or name_of(factor) in self.weights
         rest = 1 - factor
         if isinstance(factor, Add) and isinstance(rest, (Indexed, Symbol)) and name_of(rest) in self.given:
             return not is_term or name_of(rest) in {*self.weights} & {*self.shares}
-        is_constant = bool(factor.is_positive) or leaves_out(factor) or isinstance(factor, KroneckerDelta)
+        is_constant = leaves_out(factor) or isinstance(factor, KroneckerDelta)
         return is_constant or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))
 
 
