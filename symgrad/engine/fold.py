@@ -20,6 +20,7 @@ from sympy import (
     cancel,
     cos,
     cosh,
+    default_sort_key,
     factor,
     factor_terms,
     fraction,
@@ -296,22 +297,30 @@ def unsigned(expr: Expr) -> tuple[Expr, Expr]:
     return (Integer(-1), -made) if turned else (Integer(1), made)
 
 
-def spread(expr: Expr) -> Expr:
-    """``expr`` with signs, numbers and sizes of axes multiplied into brackets: equal for lines that read alike."""
+def reads_alike(first: Expr, second: Expr) -> bool:
+    """Whether two right sides differ at most in the places of signs, numbers and sizes of axes, which a page shows in
+    front of a product, and in factors taken out of brackets under sums."""
+    return _in_front(first) == _in_front(second)
+
+
+def _in_front(expr: Expr) -> tuple[Expr, Expr]:
+    """Numbers and sizes of axes, and a rest whose product with them is ``expr``: the same wherever they stand in it."""
+    if _is_count(expr):
+        return expr, Integer(1)
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
-        return expr
+        return Integer(1), expr
     if isinstance(expr, Sum):
-        sign, rest = spread(factor_terms(expr.function)).as_coeff_Mul()
-        parts = [factor.primitive() for factor in Mul.make_args(rest)]
-        number = Mul(sign, *(content for content, _ in parts))  # a page shows it in front
-        return number * canonical(sum_over(Mul(*(rest for _, rest in parts)), bound_indices(expr)))
-    made = expr.func(*(spread(arg) for arg in expr.args))
-    brackets = [arg for arg in Mul.make_args(made) if isinstance(arg, Add)]
-    if isinstance(made, Mul) and brackets:
-        front = Mul(*(arg for arg in made.args if _is_count(arg)))
-        rest = [arg for arg in made.args if not _is_count(arg) and arg is not brackets[0]]
-        return Mul(Add(*(front * term for term in brackets[0].args)), *rest)
-    return canonical(made)
+        count, rest = _in_front(factor_terms(expr.function))
+        return count, canonical(sum_over(rest, bound_indices(expr)))
+    parts = [_in_front(arg) for arg in expr.args]
+    if isinstance(expr, Mul):
+        return Mul(*(count for count, _ in parts)), Mul(*(rest for _, rest in parts))
+    if isinstance(expr, Pow) and expr.exp.is_Integer:
+        return parts[0][0] ** expr.exp, parts[0][1] ** expr.exp
+    if isinstance(expr, Add):
+        front, _ = min(parts, key=lambda part: default_sort_key(part[1]))
+        return front, Add(*(count / front * rest for count, rest in parts))
+    return Integer(1), canonical(expr.func(*(count * rest for count, rest in parts)))
 
 
 def _has_quotient_of_sums(expr: Expr) -> bool:

@@ -24,7 +24,7 @@ from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
 from symgrad.engine.differentiate import differentiate, kinks
-from symgrad.engine.fold import fold, fold_sums, quotients_named, spread
+from symgrad.engine.fold import fold, fold_sums, quotients_named, reads_alike
 from symgrad.engine.rules import Rule, nonzero_because
 from symgrad.engine.summation import contract, deltas, has_delta, is_multiplied_out_soon, multiplied_out
 from symgrad.engine.writer import Writer
@@ -158,7 +158,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
     value, used = fold(value, rules, writer.weights())
     cites = writer.cite(used)
     conditions = cancelled(writer.program, before, value)
-    if not used and spread(before) == spread(value):
+    if not used and reads_alike(before, value):
         return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
     reason = f"in terms of {names}" if used else _collect_reason(before)

@@ -45,6 +45,8 @@ class LatexPrinter(Printer):
     circle = r"\odot"
     over = r"\oslash"
     times = r" \times "
+    arrow = r"\mapsto"
+    transposed = r"^{\top}"
     joints: ClassVar = {"and": r" \text{ and } ", "or": r" \text{ or } "}
     relations: ClassVar = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
 
@@ -160,16 +162,10 @@ class LatexPrinter(Printer):
     def bracket(self, node: tree.Node) -> str:
         return _sized(self.show(node), _is_tall(node))
 
-    def show_Transposed(self, node: tree.Transposed, _: bool) -> str:
-        return rf"{self.tight(node.body)}^{{\top}}"
-
     def show_HadamardRaised(self, node: tree.HadamardRaised, _: bool) -> str:
         closed = isinstance(node.exponent, (tree.Leaf, tree.Ratio))
         exponent = self._exponent(node.exponent) if closed else self.bracket(node.exponent)
         return rf"{self.tight(node.base)}^{{\odot {exponent}}}"
-
-    def show_Mapped(self, node: tree.Mapped, _: bool) -> str:
-        return rf"({self.show(node.variable)} \mapsto {self.show(node.body)})({self.show(node.argument)})"
 
     def show_Cases(self, node: tree.Cases, _: bool) -> str:
         when = (rf"\text{{if }} {self.show(c.condition)}" if c.condition else r"\text{otherwise}" for c in node.cases)

@@ -17,10 +17,9 @@ from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Page, Text
-from symgrad.render.letters import AxisRow, axis_rows, table_entry
 from symgrad.render.order import ordered
 from symgrad.render.shapes import products, shape, whole_array
-from symgrad.render.symbols import Vocabulary, vocabulary
+from symgrad.render.symbols import AxisRow, Vocabulary, axis_rows, table_entry, vocabulary
 from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
 from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
 

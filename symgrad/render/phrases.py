@@ -11,10 +11,9 @@ from symgrad.facts import reduction_of
 from symgrad.notation import Array
 from symgrad.program import Program
 from symgrad.render.blocks import Cites, Entries, Entry, Key, Line, Paragraph, Prose, Table, Text, Warn
-from symgrad.render.letters import AxisRow
 from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
-from symgrad.render.symbols import vocabulary
+from symgrad.render.symbols import AxisRow, vocabulary
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Cases, Indicator, Leaf, Node, Relation, Size, contains
 from symgrad.steps import Step

@@ -29,6 +29,8 @@ class Printer(ABC):
     circle: str  # the sign of the entrywise product
     over: str  # and of the entrywise quotient
     times: str  # what stands between the sizes of a matrix
+    arrow: str  # between the variable and the body of a function
+    transposed: str
     relations: ClassVar[Mapping[str, str]]
     joints: ClassVar[Mapping[str, str]]  # what stands between conditions
     cases_are_open: bool  # whether cases show by themselves where they begin
@@ -119,6 +121,12 @@ class Printer(ABC):
 
     def show_Relation(self, node: tree.Relation, _: bool) -> str:
         return f"{self.show(node.left)} {self.relations[node.sign]} {self.show(node.right)}"
+
+    def show_Mapped(self, node: tree.Mapped, _: bool) -> str:
+        return f"({self.show(node.variable)} {self.arrow} {self.show(node.body)})({self.show(node.argument)})"
+
+    def show_Transposed(self, node: tree.Transposed, _: bool) -> str:
+        return self.tight(node.body) + self.transposed
 
     def show_Size(self, node: tree.Size, _: bool) -> str:
         return f"{self.axis(node.rows)}{self.times}{self.axis(node.columns)}"

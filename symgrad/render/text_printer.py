@@ -31,6 +31,8 @@ class TextPrinter(Printer):
     circle = "⊙"
     over = "⊘"
     times = "×"
+    arrow = "↦"
+    transposed = "ᵀ"
     joints: ClassVar = {"and": " and ", "or": " or "}
     relations: ClassVar = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
@@ -121,15 +123,9 @@ class TextPrinter(Printer):
     def bracket(self, node: tree.Node) -> str:
         return f"({self.show(node)})"
 
-    def show_Transposed(self, node: tree.Transposed, _: bool) -> str:
-        return f"{self.tight(node.body)}ᵀ"
-
     def show_HadamardRaised(self, node: tree.HadamardRaised, _: bool) -> str:
         exponent = self.show(node.exponent) if isinstance(node.exponent, tree.Leaf) else self.bracket(node.exponent)
         return f"{self.tight(node.base)}^⊙{exponent}"
-
-    def show_Mapped(self, node: tree.Mapped, _: bool) -> str:
-        return f"({self.show(node.variable)} ↦ {self.show(node.body)})({self.show(node.argument)})"
 
     def show_Cases(self, node: tree.Cases, _: bool) -> str:
         shown = []
