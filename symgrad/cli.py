@@ -37,8 +37,8 @@ WRT = (
     "distributions)"
 )
 CHECK_DESCRIPTION = (
-    "Without LOSS: prove each line of the catalogue losses, and compare the gradients with published numbers and "
-    "formulas and with recorded runs of frameworks. With LOSS: prove each line of this loss, compare the generated "
+    "Without LOSS: prove each line of the losses that have published numbers or formulas, or recorded runs of "
+    "frameworks, and compare the gradients with these. With LOSS: prove each line of this loss, compare the generated "
     "gradient with finite differences, and test value and gradient at large inputs. Exit code 0 only if every "
     "comparison succeeds."
 )
