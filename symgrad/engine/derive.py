@@ -18,7 +18,7 @@ from sympy.core.basic import Basic
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
-from symgrad.engine.matrix_form import to_matrix
+from symgrad.engine.matrix_form import plainest_matrix, to_matrix
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import is_alike, same_look
@@ -138,7 +138,7 @@ def _write_matrices(writer: Writer) -> None:
         named = steps[-2:] if steps[-1].rule == "close" else steps[-1:]
         before = None
         for step in named:
-            matrix = to_matrix(step.after, indices_of(gradient.entry), arrays)
+            matrix = plainest_matrix(step.after, indices_of(gradient.entry), arrays)
             if matrix is not None:
                 before = writer.line(subject, before, matrix, "matrix", "in matrix notation", cites=(step.number,))
         writer.closed[name] = replace(gradient, matrix=before)

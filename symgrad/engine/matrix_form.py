@@ -31,12 +31,13 @@ from sympy import (
     Sum,
     Symbol,
     Transpose,
+    preorder_traversal,
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import where
-from symgrad.notation import Array, bound_indices, free_indices, freshen
+from symgrad.notation import Array, bound_indices, free_indices, freshen, sum_over
 from symgrad.piecewise import Choice
 
 # What an elementwise function is applied to: a dummy would differ each time, and no array has a name with a space.
@@ -72,6 +73,69 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
         return _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
     except NoMatrixFormError:
         return None
+
+
+def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
+    """The matrix form of ``expr``, or of ``expr`` with its sums taken apart, as ``to_matrix`` gives them: the one with
+    fewer products entry by entry and ones, common factors taken out."""
+    ways = dict.fromkeys((expr, _terms_apart(expr)))
+    forms = [form for form in (to_matrix(way, indices, arrays) for way in ways) if form is not None]
+    return min(map(_factored, forms), key=_spread_out, default=None)
+
+
+def _terms_apart(expr: Expr) -> Expr:
+    """A sum over indices of several terms as several sums; brackets inside a term stay closed."""
+    if isinstance(expr, Add):
+        return Add(*map(_terms_apart, expr.args))
+    if isinstance(expr, Sum) and isinstance(expr.function, Add):
+        return Add(*(_terms_apart(sum_over(term, bound_indices(expr))) for term in expr.function.args))
+    if isinstance(expr, Mul):
+        sums = [factor for factor in expr.args if isinstance(factor, Sum) and isinstance(factor.function, Add)]
+        if len(sums) == 1:
+            rest = Mul(*(factor for factor in expr.args if factor is not sums[0]))
+            return Add(*(rest * term for term in Add.make_args(_terms_apart(sums[0]))))
+    return expr
+
+
+def _factored(matrix: Expr) -> Expr:
+    """A matrix expression in which sums of products have a common first or last factor taken out: A X + B X is
+    (A + B) X."""
+    if isinstance(matrix, MatMul):
+        return MatMul(*map(_factored, matrix.args))
+    if not isinstance(matrix, MatAdd):
+        return matrix
+    terms = [_coefficient_and_factors(term) for term in matrix.args]
+    for end in (-1, 0):
+        for _, factors in terms:
+            alike = [(c, f) for c, f in terms if len(f) == len(factors) > 1 and f[end] == factors[end]]
+            if len(alike) > 1 and not isinstance(factors[end], OneMatrix):
+                common = _common_coefficient([c for c, _ in alike])
+                rests = [MatMul(c / common, *(f[:-1] if end else f[1:])) for c, f in alike]
+                inner = _factored(MatAdd(*rests))
+                product = [inner, factors[-1]] if end else [factors[0], inner]
+                others = [MatMul(c, *f) for c, f in terms if (c, f) not in alike]
+                whole = MatMul(common, *product)
+                return _factored(MatAdd(*others, whole)) if others else whole
+    return matrix
+
+
+def _coefficient_and_factors(term: Expr) -> tuple[Expr, list[Expr]]:
+    if not isinstance(term, MatMul):
+        return S.One, [term]
+    coefficient, matrices = term.as_coeff_matrices()
+    return coefficient, [part for m in matrices for part in (m.args if isinstance(m, MatMul) else [m])]
+
+
+def _common_coefficient(coefficients: Sequence[Expr]) -> Expr:
+    """The number that all coefficients are but for their signs, without a minus where one has none; else 1."""
+    least = min(coefficients, key=lambda c: bool(c.could_extract_minus_sign()))
+    return least if all(c in (least, -least) for c in coefficients) else S.One
+
+
+def _spread_out(matrix: Expr) -> tuple[int, int]:
+    """How many products entry by entry and ones a matrix expression has, and how many parts."""
+    parts = list(preorder_traversal(matrix))
+    return sum(isinstance(part, (HadamardProduct, OneMatrix)) for part in parts), len(parts)
 
 
 @dataclass(frozen=True)
