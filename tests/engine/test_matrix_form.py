@@ -21,12 +21,15 @@ from sympy import (
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
+import symgrad
+from symgrad.array.expression import parse
 from symgrad.check.matrices import Entries
 from symgrad.check.normal_form.normalise import Normaliser
 from symgrad.engine.matrix_form import to_matrix
 from symgrad.functions import step, where
 from symgrad.notation import Array
 from symgrad.piecewise import Choice
+from symgrad.render.text import expression_text
 
 N, D, C, X, W, b, Y, Z, n, k, d, j = cl.N, cl.D, cl.C, cl.X, cl.W, cl.b, cl.Y, cl.Z, cl.n, cl.k, cl.d, cl.j
 m, c, e, i = N.index("m"), C.index("c"), D.index("e"), C.index("i")
@@ -235,3 +238,30 @@ def test_where_no_plan_fits_there_is_no_form(case: str) -> None:
 
 def test_an_entry_of_three_axes_has_no_form() -> None:
     assert to_matrix(T[n, k, d], (n, k, d), ARRAYS) is None
+
+
+TEXTBOOK = {
+    "sum(K*(X@X.T))": ("K: N N, X: N D", "X", "(Kᵀ + K) X"),
+    "b @ X.T @ X @ c": ("X: N D, b: D, c: D", "X", "X (b cᵀ + c bᵀ)"),
+    "trace(X @ X.T @ B)": ("X: N D, B: N N", "X", "(Bᵀ + B) X"),
+    "(x-A@s) @ W @ (x-A@s)": ("x: N, A: N K, s: K, W: N N", "s", "Aᵀ (W + Wᵀ) (A s − x)"),
+    "(B@x) @ (D@x)": ("B: N K, D: N K, x: K", "x", "(Bᵀ D + Dᵀ B) x"),
+    "sum((X.T @ X - np.eye(D))**2)": ("X: N D", "X", "2 X (R + Rᵀ)"),
+    "trace(X.T @ A @ X @ B)": ("X: N D, A: N N, B: D D", "X", "Aᵀ X Bᵀ + A X B"),
+    "sum((A @ X - B)**2)": ("A: N D, X: D K, B: N K", "X", "2 Aᵀ R"),
+    "sum(A * (X @ B)) - sum(C * (X @ B))": ("A: N K, C: N K, X: N D, B: D K", "X", "(A − C) Bᵀ"),
+}
+"""Losses in one line -> shapes, the array, and the gradient as a textbook writes it."""
+
+
+@pytest.mark.parametrize("text", TEXTBOOK)
+def test_a_gradient_is_written_as_in_a_textbook(text: str) -> None:
+    shapes, wrt, expected = TEXTBOOK[text]
+    derivation = symgrad.derive(parse(text, shapes, wrt))
+    assert expression_text(derivation.gradients[wrt].matrix, derivation.record) == expected
+    assert not derivation.prove().faults
+
+
+def test_a_definition_keeps_the_form_in_which_it_was_written() -> None:
+    derivation = symgrad.derive(parse("sum((A@W - P@W)**2)", "A: N D, P: N D, W: D K", "W"))
+    assert "= A W − P W" in derivation.to_text("matrix")
