@@ -26,7 +26,7 @@ SIZES = [
     (60000, 784, 10, np.float32),
     (4096, 1024, 1000, np.float32),
 ]
-NAMES = ("numpy", "numba", "scalar", "lambdify", *PEERS)
+NAMES = ("numpy", "numba", "scalar", *PEERS)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -73,8 +73,6 @@ def contestant(name: str, loss: str, N: int, D: int, C: int, kind: Any) -> Calla
         return derivation.to_numpy() if name == "numpy" else derivation.to_numba()
     if N * D * C > 100:
         return None
-    if name == "lambdify":
-        return derivation.explicit(**sizes).lambdify()
     return compile_source(derivation.to_source("f", target="scalar", sizes=sizes), "f")
 
 

@@ -165,7 +165,7 @@ def test_check_reports_every_kind_of_evidence(report: dict[str, object], loss: s
         "generated code in float32",
         "published: rows sum to zero",
         "published: witness, generated function",
-        "published: witness, lambdified entries",
+        "published: witness, unrolled function",
     ):
         assert kind in whats
     assert ("probabilities" in whats) == (loss == "softmax_cross_entropy")

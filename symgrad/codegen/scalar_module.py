@@ -1,6 +1,7 @@
-"""The target scalar: array programs at given sizes as plain Python, every entry a local float, every sum written out.
+"""The scalar target: array programs at given sizes as plain Python, with every entry a local float and every sum
+unrolled.
 
-For problems of a handful of entries this is several times faster than any call of an array library.
+For problems with a handful of entries, this is several times faster than any array library.
 """
 
 from __future__ import annotations
@@ -69,10 +70,8 @@ Place = Mapping[Idx, int]
 
 
 class ScalarEmitter:
-    """Emits nodes entry by entry at ``sizes``; ``lines`` are those written so far, without indentation.
-
-    ``names`` gives the Python names of arrays; others get names of their own, none of those ``taken``.
-    """
+    """Emits nodes entry by entry at ``sizes``; ``lines`` are those written so far, without indentation. ``names`` gives
+    the Python names of arrays; other arrays get names that are not ``taken``."""
 
     def __init__(self, names: Mapping[str, str], sizes: Mapping[str, int]) -> None:
         self.names = names
@@ -83,13 +82,14 @@ class ScalarEmitter:
         self._entries: dict[tuple[str, tuple[int, ...]], Source] = {}
 
     def entry(self, name: str, place: tuple[int, ...]) -> Source:
-        """The local name of an entry: z_12, or z_1_12 where an axis may have ten entries or more."""
+        """The local name of an entry: z_12, or z_1_12 if an axis may have ten entries or more."""
         if (name, place) not in self._entries:
-            own = self.names.get(name) or python_name(name)
+            local_name = self.names.get(name) or python_name(name)
             if place:
                 between = "_" if max(self.sizes.values()) > 9 else ""
-                own = f"{own}_{between.join(str(i + 1) for i in place)}"
-            self._entries[name, place] = Source(own if own == self.names.get(name) else free(own, self.taken))
+                local_name = f"{local_name}_{between.join(str(i + 1) for i in place)}"
+            is_own = local_name == self.names.get(name)
+            self._entries[name, place] = Source(local_name if is_own else free(local_name, self.taken))
         return self._entries[name, place]
 
     def entries(self, name: str, array: Array) -> list[str]:
@@ -98,10 +98,8 @@ class ScalarEmitter:
         return [self.entry(name, place).code for place in every]
 
     def assign(self, name: str, letters: Sequence[Idx], node: Node, *, is_small: bool = False) -> None:
-        """A line for each entry; an entry that equals another is another name for it.
-
-        ``is_small`` says of an exponential that it is of at most 0, and cannot overflow.
-        """
+        """A line for each entry; an entry that equals another becomes another name for it. An exponential that
+        ``is_small`` has an exponent of at most 0, and cannot overflow."""
         for at in places(letters, self.sizes):
             entry = self.entry(name, tuple(at[i] for i in letters))
             if isinstance(node, Reduce) and node.largest:
@@ -134,9 +132,9 @@ class ScalarEmitter:
     # --- one entry -------------------------------------------------------------------------------------------------
 
     def terms(self, node: Node, at: Place) -> list[tuple[bool, Source]]:
-        """The terms of which an entry is the sum, each with whether it is subtracted."""
-        found = [(negative, term) for negative, term in self._every_term(node, at) if term != ZERO]
-        return found or [(False, Source("0.0"))]
+        """The terms of an entry, each with whether it is subtracted."""
+        nonzero_terms = [(negative, term) for negative, term in self._every_term(node, at) if term != ZERO]
+        return nonzero_terms or [(False, Source("0.0"))]
 
     def _every_term(self, node: Node, at: Place) -> list[tuple[bool, Source]]:
         match node:
@@ -153,7 +151,7 @@ class ScalarEmitter:
                 return [(False, self._code(node, at))]
 
     def _shared_or_written_out(self, term: Node, letters: Layout, at: Place) -> list[tuple[bool, Source]]:
-        """A term of a sum over ``letters``: a sum that several of its entries have in common gets a name."""
+        """A term of a sum over ``letters``; a sum that several entries share gets a name."""
         negative, inside = parted(term)
         if isinstance(inside, (Reduce, Contract)) and set(inside.letters) < set(letters):
             return [(negative, self._part(inside, at))]
@@ -195,7 +193,7 @@ class ScalarEmitter:
                 return plain(-value).negated if value.is_negative else plain(value)
 
     def _value(self, node: Node) -> sympy.Expr:
-        """A number made of sizes, as they are here."""
+        """A number made of sizes, at these sizes."""
         value = meaning(node)
         return replaced(value, {s: Integer(self.sizes[s.name]) for s in value.free_symbols})
 
@@ -233,11 +231,8 @@ class ScalarEmitter:
         return added_up(self.terms(node, at))
 
 
-def scalar_module(
-    record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str], calls: str = ""
-) -> str:
-    """The source of a module whose function takes arrays of ``sizes`` alone, unrolled; if it ``calls`` a function, that
-    is to return the entries of the output and of the gradients."""
+def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_form: Sequence[str]) -> str:
+    """The source of a module whose function takes arrays of ``sizes`` alone, unrolled."""
     inputs = Inputs(record, python_names(record.program.arrays, (), dict(record.program.labels)))
     names, emitter = inputs.names, ScalarEmitter(inputs.names, sizes)
     shapes = {n: tuple_of(sizes[axis.name] for axis in a.axes) for n, a in record.program.arrays.items()}
@@ -258,13 +253,10 @@ def scalar_module(
     lines += [*(Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers), Source("")]
     _check(record, emitter)
     gradients = schedule(record).gradients
-    if calls:
-        target = [emitter.entry(record.program.output, ()).code]
-        target += [entry for n, own in gradients.items() for entry in emitter.entries(own, record.program.arrays[n])]
-        given = [entry for a in record.program.inputs for entry in emitter.entries(a.name, a)]
-        emitter.lines.append(unpacked(target, calls, given, INDENT))
-    else:
-        _unrolled(record, emitter)
+    lowered = scalar_program(record)
+    helpers = {a.name for a in lowered.equations if a.is_helper}
+    for assign in lowered.program:
+        emitter.assign(assign.name, assign.letters, assign.node, is_small=assign.name in helpers)
     lines += [*emitter.lines, Source("")]
     results = []
     for wrt, gradient in gradients.items():
@@ -284,20 +276,12 @@ def scalar_module(
 
 
 def _check(record: Record, emitter: ScalarEmitter) -> None:
-    """Write the lines that raise where an assumption that the derivation used does not hold."""
+    """Write the lines that raise if an assumption that the derivation used does not hold."""
     gap = free("gap", emitter.taken)
     for words, node in checks(record, Lowering(record.program)):
         for at in places(sorted(node.letters, key=str), emitter.sizes):
             emitter.write(gap, emitter.terms(node, at))
             emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
-
-
-def _unrolled(record: Record, emitter: ScalarEmitter) -> None:
-    """Write the lines of all entries."""
-    lowered = scalar_program(record)
-    helpers = {a.name for a in lowered.equations if a.is_helper}
-    for assign in lowered.program:
-        emitter.assign(assign.name, assign.letters, assign.node, is_small=assign.name in helpers)
 
 
 def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> Source:

@@ -79,7 +79,7 @@ def _published(derivation: Derivation, published: Published, size: float | None)
     sizes = {"N": N, "D": D, "C": C}
     explicit = witness_at(published, _gradients(derivation.explicit(y=None, **sizes).lambdify()), witness.X, witness.W)
     words = f"largest error {explicit.error:.1e} at the same inputs"
-    return [*items, Item("published: witness, lambdified entries", _close(explicit, published), words)]
+    return [*items, Item("published: witness, unrolled function", _close(explicit, published), words)]
 
 
 def _close(witness: Witness, published: Published) -> bool:

@@ -1,4 +1,4 @@
-"""A derivation at given sizes, printed: the matrices of symbols, the named intermediates, the gradients."""
+"""Prints a derivation at given sizes: the matrices of symbols, the named intermediates, the gradients."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer
 
 
 def _blocks(at: Explicit, show: Show, slope: str) -> Iterator[tuple[Assumption | None, list[tuple[str, Expr]]]]:
-    """The equations below the matrices, those of an assumption with it; ``slope`` is the format of a derivative."""
+    """The equations below the matrices, each group with its assumption; ``slope`` is the format of a derivative."""
     for assumption, equations in at.assumptions.items():
         yield assumption, [(show(left), right) for left, right in equations]
     yield None, [(show(symbol), value) for symbol, value in at.definitions]

@@ -6,34 +6,29 @@ cost grows with the number of entries and of their terms.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
-from inspect import isfunction
 from itertools import product
 from string import ascii_lowercase
 from typing import Any
 
-from sympy import Add, Dummy, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Max, Sum, Symbol, lambdify
+from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
-from sympy.printing.pycode import PythonCodePrinter
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import numbered
-from symgrad.codegen import scalar_runtime
 from symgrad.codegen.plan.kernels import rebuilt
 from symgrad.codegen.plan.schedule import Assignment, needed
-from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.codegen.source import compile_source
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes, takes_labels
-from symgrad.functions import MEANINGS, selected, selection
+from symgrad.functions import selected, selection
 from symgrad.notation import (
     Array,
     axis_name,
@@ -48,24 +43,18 @@ from symgrad.notation import (
 from symgrad.program import Program
 from symgrad.steps import Record
 
-NUMBERS = {function.__name__: meaning.number for function, meaning in MEANINGS.items() if meaning.number} | {
-    **{name.removeprefix("_"): f for name, f in vars(scalar_runtime).items() if isfunction(f)},
-    "root": math.sqrt,
-    "weighted": lambda weight, logarithm: weight * logarithm if weight else 0.0,
-}
-"""What stands for a function of the equations at numbers."""
+Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
 LETTERS = "tuvqh" + ascii_lowercase
-"""For the sums that several terms share."""
+"""Names for the sums that several terms share."""
 
 
 @dataclass(frozen=True, repr=False)
 class Explicit:
     """A derivation at ``sizes``.
 
-    ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices by the name of the
-    array, vectors being columns and arrays of no axes plain expressions.  ``loss`` and ``gradients`` are
-    written in entries of the program's intermediate arrays, which ``definitions`` gives in an order of
-    evaluation.
+    ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices by the name of the array;
+    vectors are columns, scalars plain expressions. ``loss`` and ``gradients`` are written in entries of the program's
+    intermediate arrays, which ``definitions`` gives in an order of evaluation.
     """
 
     record: Record
@@ -87,7 +76,7 @@ class Explicit:
         return self.inputs[name]
 
     def expanded(self) -> Explicit:
-        """The same with everything written out in the inputs alone; large, unless the sizes are small."""
+        """The same with everything expressed in the inputs alone; large, unless the sizes are small."""
         written: dict[Expr, Expr] = {}
         for symbol, value in self.definitions:
             written[symbol] = value.xreplace(written)
@@ -96,7 +85,7 @@ class Explicit:
 
     @property
     def entries(self) -> dict[str, Expr]:
-        """The symbols of the entries of every array of the program, inputs and defined ones, as matrices."""
+        """The symbols of the entries of every array of the program, as matrices."""
         return {n: self._table.matrix(a, self._table.of(a)) for n, a in self.record.program.arrays.items()}
 
     @property
@@ -106,15 +95,13 @@ class Explicit:
         for assumption in self.record.assumptions_used:
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
-            said = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
-            made[assumption] = tuple(said.values())  # each once: a_12 = a_21 is a_21 = a_12
+            equations = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
+            made[assumption] = tuple(equations.values())  # each once: a_12 = a_21 is a_21 = a_12
         return made
 
     def with_shared_sums(self) -> Explicit:
-        """The closed forms, with names for the sums that several of the written terms share: made for print.
-
-        ``definitions`` then has a line for each of these sums, such as t_1 = p_11 r_11 + p_12 r_12.
-        """
+        """The closed forms for printing, with names for sums that several terms share. ``definitions`` then has a line
+        for each of these sums, such as t_1 = p_11 r_11 + p_12 r_12."""
         record, table = self.record, self._table
         shared = _SharedSums(record.program, table.shown)
         closed = [record.gradients[name] for name in record.wrt]
@@ -128,15 +115,14 @@ class Explicit:
         )
 
     def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
-        """``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes, by SymPy's ``lambdify``.
+        """Return ``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes: plain Python, unrolled.
 
-        Shared subexpressions are the entries of the program's named arrays and of adjoints.  An input of two
-        axes may be given as one integer label per row.  ``f`` raises ``ValueError`` naming an array of a
-        wrong shape.  ``check`` is that of ``Derivation.to_numpy``: a derivation with a wrong line is refused.
+        An input with two axes may be given as one integer label per row. ``f`` raises ``ValueError`` naming an array
+        of a wrong shape. ``check`` refuses a derivation with a wrong line, as in ``Derivation.to_numpy``.
         """
         if check:
             self._refuse()
-        return _lambdified(self.record, self.sizes)
+        return compile_source(scalar_module(self.record, "evaluate", self.sizes, ()), "evaluate")
 
 
 def explicit(
@@ -145,13 +131,12 @@ def explicit(
     labels: Sequence[int] | None = None,
     refuse: Callable[[], object] = tuple,
 ) -> Explicit:
-    """``record`` at ``sizes``, which gives every axis of the program a size of at least 1.
+    """``record`` at ``sizes``, which must give every axis a size of at least 1.
 
-    ``labels`` are zero-based, one per row, of the array to which they belong: its entries are then 0 and 1.
-    ``refuse`` raises ``RefutedError`` where no function may be made of the record.
-
-    Raises ``InputError`` naming an array of more than two axes, which no SymPy matrix holds; an axis without a size or
-    with a size that is not a positive integer, or all of them too large; or labels that do not fit.
+    ``labels``, one per row and zero-based, determine the entries of the array they belong to: 0 and 1. ``refuse``
+    raises ``RefutedError`` if no function may be made of the record. Raises ``InputError`` for an array of more than
+    two axes, which no SymPy matrix holds; for sizes that are missing, not positive integers, or too large; and for
+    labels that do not fit.
     """
     if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
         words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
@@ -174,15 +159,15 @@ def explicit(
 
 
 def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...]:
-    """The entries of the arrays that the loss and the closed forms are written in."""
+    """The entries of the arrays in terms of which the loss and the closed forms are written."""
     output = record.program.definitions[record.program.output].rhs
     own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
     return tuple(pair for equation in own for pair in table.pairs(equation))
 
 
 def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None) -> dict[Place, Expr]:
-    """The zeros and ones of the array to which labels belong: the first of those that generated code takes as labels,
-    or else the last matrix that is not differentiated."""
+    """The entries of the array to which labels belong. It is the first array that generated code takes as labels, or
+    else the last matrix that is not differentiated."""
     if labels is None:
         return {}
     matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
@@ -196,11 +181,9 @@ def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[in
 
 
 class _SharedSums:
-    """Replaces sums by entries of new arrays: ``sums`` are the equations of these in order.
-
-    A sum is shared if it is repeated for an index that it does not contain, as sum_k p_nk r_nk is for every d
-    and c in the entries of X^T (P * (R - sum)).
-    """
+    """Replaces shared sums by entries of new arrays; ``sums`` are their equations in order. A sum is shared if it is
+    repeated for an index that it does not contain: sum_k p_nk r_nk is repeated for every d and c in the entries of X^T
+    (P * (R - sum))."""
 
     def __init__(self, program: Program, taken: Collection[str]) -> None:
         self.sums: list[Assignment] = []
@@ -209,7 +192,7 @@ class _SharedSums:
         self._known: dict[Expr, str] = {}
 
     def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
-        """``expr``, of the free indices ``letters``, with its shared sums replaced."""
+        """``expr``, whose free indices are ``letters``, with its shared sums replaced."""
         if not isinstance(expr, Sum):
             return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
         own = bound_indices(expr)
@@ -218,7 +201,7 @@ class _SharedSums:
         return self._entry(total) if free < set(letters) and len(free) <= 2 else total
 
     def _entry(self, total: Expr) -> Expr:
-        """The entry that stands for a sum, of the array that stands for all that differ from it in letters alone."""
+        """The entry that stands for a sum; sums that differ only in letters share an array."""
         letters = tuple(sorted(free_indices(total), key=lambda i: (self._order.index(axis_name(i)), str(i))))
         key = numbered(total, letters)
         if key not in self._known:
@@ -232,33 +215,8 @@ class _SharedSums:
         return name
 
 
-def _lambdified(record: Record, sizes: Mapping[str, int]) -> Callable[..., Any]:
-    """The module of the target scalar around a function of entries by SymPy.
-
-    It evaluates the equations of the generated code, entry by entry: the shared subexpressions are the entries of their
-    arrays, none is searched for.
-    """
-    plan = evaluated(record)
-    equations = plan.coded
-    table = Table(record, sizes).with_equations(equations, are_dummies=True)
-    made = {equation.name: table.pairs(equation) for equation in equations}
-    names = (record.program.output, *(plan.schedule.gradients[name] for name in record.wrt))
-    function = compile_source(scalar_module(record, "evaluate", sizes, (), "_entries"), "evaluate")
-    function.__globals__["_entries"] = lambdify(
-        [symbol for array in record.program.inputs for symbol in table.of(array)],
-        [symbol for name in names for symbol, _ in made[name]],
-        modules=[NUMBERS, "math"],
-        printer=PythonCodePrinter({"order": "none", "fully_qualified_modules": False, "allow_unknown_functions": True}),
-        cse=lambda expressions: ([pair for pairs in made.values() for pair in pairs], expressions),
-    )
-    return function
-
-
-Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
-
-
 class Table:
-    """The symbols of all entries, and what stands for them: themselves, but for entries with ``known`` values."""
+    """The symbols of all entries, and their values: themselves, except for entries with ``known`` values."""
 
     def __init__(self, record: Record, sizes: Mapping[str, int], known: Mapping[Place, Expr] | None = None) -> None:
         self.sizes = sizes
@@ -271,33 +229,29 @@ class Table:
         self.values: dict[Place, Expr] = {**self.symbols, **(known or {})}
 
     def _symbols(self, arrays: Mapping[str, Sequence[str]], shown: Mapping[str, str]) -> dict[Place, Symbol]:
-        """The symbols of arrays, given by their axes: x_12, or x_1_12 where an axis has ten entries or more; places are
-        zero-based."""
-        found: dict[Place, Symbol] = {}
+        """Zero-based symbols of arrays, given by their axes: x_12, or x_1_12 if an axis has ten entries or more."""
+        symbols: dict[Place, Symbol] = {}
         for name, axes in arrays.items():
             between = "_" if any(self.sizes[axis] > 9 for axis in axes) else ""
             for place in product(*(range(self.sizes[axis]) for axis in axes)):
-                own, indices = shown.get(name, name), between.join(str(i + 1) for i in place)
-                found[name, place] = Symbol(f"{own}_{indices}" if place else own, real=True)
-        return found
+                letter, indices = shown.get(name, name), between.join(str(i + 1) for i in place)
+                symbols[name, place] = Symbol(f"{letter}_{indices}" if place else letter, real=True)
+        return symbols
 
-    def with_equations(self, equations: Iterable[Assignment], *, are_dummies: bool = False) -> Table:
-        """A table that knows the arrays of further equations, too, whose entries are shown by the arrays' own names, or
-        are symbols like no other."""
+    def with_equations(self, equations: Iterable[Assignment]) -> Table:
+        """A table with the arrays of further equations, whose entries are shown by the arrays' own names."""
         made = copy(self)
         own = self._symbols({a.name: [*map(axis_name, a.indices)] for a in equations}, {})
-        if are_dummies:
-            own = {(name, place): Dummy(name, real=True) for name, place in own}
         made.symbols, made.values = {**self.symbols, **own}, {**self.values, **own}
         return made
 
     def of(self, array: Array, *, known: bool = False) -> list[Expr]:
-        """The symbols of the entries of an array, row by row; or, if they are to be ``known``, what stands for them."""
+        """The symbols, or the ``known`` values, of the entries of an array, row by row."""
         chosen = self.values if known else self.symbols
         return [chosen[array.name, at] for at in product(*(range(self.sizes[axis.name]) for axis in array.axes))]
 
     def entries(self, expr: Expr, letters: Sequence[Idx]) -> list[Expr]:
-        """``expr`` at every place of ``letters``, its free indices, row by row, with its sums written out."""
+        """``expr`` at every place of ``letters``, its free indices, row by row, with its sums expanded."""
         known: dict[Basic, dict[tuple[int, ...], Expr]] = {}
 
         def entry(part: Basic, at: Mapping[Idx, int]) -> Expr:
@@ -330,15 +284,10 @@ class Table:
     def pairs(self, equation: Assignment) -> list[tuple[Symbol, Expr]]:
         """The entries of the array of an equation, each with its value."""
         own = [self.symbols[equation.name, tuple(at.values())] for at in places(equation.indices, self.sizes)]
-        values = self.entries(equation.rhs, equation.indices + equation.over)
-        if equation.over:
-            count = len(values) // len(own)
-            rows = (values[start : start + count] for start in range(0, len(values), count))
-            values = [Max(*row, evaluate=False) for row in rows]
-        return list(zip(own, values, strict=True))
+        return list(zip(own, self.entries(equation.rhs, equation.indices), strict=True))
 
     def matrix(self, array: Array, entries: Sequence[Expr]) -> Expr:
-        """The entries of ``array`` as a matrix, a column for one axis, the entry itself for none."""
+        """The entries of ``array`` as a matrix; a column for one axis, the entry itself for none."""
         if not array.axes:
             return entries[0]
         rows = self.sizes[array.axes[0].name]
