@@ -1,4 +1,4 @@
-"""The inputs of a generated function, for every target alike: what is said, checked and read of them."""
+"""The arguments of a generated function, for every target: how they are documented, checked and read."""
 
 from __future__ import annotations
 
@@ -26,11 +26,8 @@ from symgrad.steps import Record
 
 
 class Inputs:
-    """The inputs of ``record`` under the Python ``names`` of arrays.
-
-    ``given`` are their names in order, ``arrays`` those with axes, ``scalars`` the names of those without; ``labels``
-    are the ones that may be given as labels.
-    """
+    """The inputs of ``record`` under the Python ``names`` of its arrays. ``given`` are their names in order, ``arrays``
+    the inputs with axes, ``scalars`` the names of the others; ``labels`` may be given as integer labels."""
 
     def __init__(self, record: Record, names: Mapping[str, str]) -> None:
         self.record, self.program, self.names = record, record.program, names
@@ -41,7 +38,7 @@ class Inputs:
 
     @property
     def dtype(self) -> Source:
-        """Their data type, from an array that cannot be labels, which are integers."""
+        """The dtype of the inputs, from an array that cannot be integer labels."""
         if not self.arrays:
             return Source("np.float64")
         sure = [used(self.names[a.name]) for a in self.arrays if a.name not in self.labels]
@@ -50,21 +47,22 @@ class Inputs:
         return written("np.result_type(np.float32, {})", joined(", ", [used(self.names[a.name]) for a in self.arrays]))
 
     def sizes(self, needs: Collection[str], labels: Collection[str]) -> list[Source]:
-        """Lines for the sizes of axes that are needed, from arrays that cannot be ``labels`` where there are such."""
+        """Lines that read the needed sizes, preferably from arrays that cannot be ``labels``."""
         lines: list[Source] = []
         for axis in (axis.name for axis in self.program.axes if axis.name in needs):
-            found = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis]
-            found.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
-            array, place = found[0]
+            sources = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis]
+            sources.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
+            array, place = sources[0]
             code = f"{self.names[array.name]}.shape[{place}]"
-            if array.name in labels and place and len(found) > 1:  # labels lack classes; one at least has rows
-                shown = ", ".join(self.names[a.name] for a, _ in found)
+            if array.name in labels and place and len(sources) > 1:  # labels lack classes; one at least has rows
+                shown = ", ".join(self.names[a.name] for a, _ in sources)
                 code = f"next(a.shape[{place}] for a in ({shown}) if a.ndim == 2)"
             lines.append(Source(f"{axis} = {code}"))
         return lines
 
     def opened(self, labels: Iterable[str], dtype: Source, sizes: Mapping[str, int] | None = None) -> list[Source]:
-        """Lines that turn labels into rows with a one, at some ``sizes`` or behind the sizes that this needs."""
+        """Lines that turn labels into one-hot rows, after the lines for the sizes they need unless ``sizes`` are
+        given."""
         lines: list[Source] = []
         for name in labels:
             own, axis = self.names[name], self.program.arrays[name].axes[1].name
@@ -74,7 +72,7 @@ class Inputs:
         return [*self.sizes(needs_of(lines), self.labels), *lines]
 
     def tables(self) -> list[str]:
-        """The tables that the checks read: axes, data types, and which inputs may be labels."""
+        """The tables that the checks read: axes, dtypes, and which inputs may be labels."""
         lines = ["_AXES = {"]
         for a in self.program.inputs:
             axes = tuple_of(f'"{axis.name}"' for axis in a.axes)
@@ -86,7 +84,7 @@ class Inputs:
         return lines
 
     def are_ready(self, shapes: Iterable[str]) -> list[str]:
-        """Tests that are passed by floating arrays of one dtype for which the tests ``shapes`` hold; most are such."""
+        """Tests that floating arrays of one dtype pass if the tests ``shapes`` hold; most inputs are such."""
         own = [self.names[a.name] for a in self.arrays]
         tests: list[str] = []
         if own:
@@ -96,13 +94,13 @@ class Inputs:
         return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
 
     def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
-        """The lines that check them, at some ``sizes``."""
+        """The lines that check the inputs, at given ``sizes``."""
         args = [*self.given, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
         return replace(unpacked(self.given, check, args, INDENT * 2), needs=frozenset([check]))
 
     def in_domains(self) -> list[Source]:
-        """Lines that raise where one has an entry outside of its domain, or one that is not positive."""
+        """Lines that raise if an entry is outside of its domain, or must be positive and is not."""
         positive = [self.names[a.name] for a in self.program.inputs if a.positive]
         lines = [Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
         for name, domain in domains(self.program).items():
@@ -114,7 +112,7 @@ class Inputs:
         return lines
 
     def function(self, name: str, lines: Sequence[Source], at: str = "", notes: Sequence[str] = ()) -> Source:
-        """The function that takes them; its docstring says what they may be, ``at`` which sizes, and ``notes``."""
+        """The function of these arguments; its docstring describes them, the sizes (``at``) and the ``notes``."""
         doc = [f"Return {self.program.output} and its gradients{at}.", ""]
         doc += [f"{INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.program.inputs]
         doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
@@ -136,11 +134,12 @@ class Inputs:
 
 
 def chained(parts: Sequence[str], operator: str) -> list[str]:
-    """Comparisons ``part operator part ...``, as many as lines need: each begins where the one before it ended."""
+    """Chained comparisons ``part operator part ...``, split to fit on a line, each starting where the last one
+    ended."""
     most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
     return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
 
 
 def held(test: str, gap: str, words: str) -> list[Source]:
-    """Lines that raise, by ``words``, where a test says that a gap is not 0."""
+    """Lines that raise, with ``words``, if a test says that a gap is not 0."""
     return [Source(f"if {test}:"), Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]

@@ -1,8 +1,8 @@
-"""Array programs: what stands between the equations and the code.
+"""Array programs: the typed intermediate representation between the equations and the code.
 
-A node is an array over index letters, in the order of its axes; a number is over none.  Nothing here is transposed or
-spread: a target inserts that where the letters of a part are not those of the whole.  ``meaning`` gives the index
-expression of a node back, so that each assignment is held against the equation from which it was made.
+A node is an array over index letters, in the order of its axes; a scalar has none. Nodes are never transposed or
+broadcast: a target inserts that where the letters of operand and result differ. ``meaning`` gives the index expression
+of a node, with which each assignment is checked against its equation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from symgrad.notation import entry_of, index_over, sum_over
 
 Layout = tuple[Idx, ...]
 MOST_REMEMBERED = 2**12
-"""The scalar target asks of the same node at every place."""
+"""The scalar target asks about the same node at every place."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class Node:
 
     @property
     def args(self) -> tuple[Node, ...]:
-        """The nodes of which this one is made."""
-        found: list[Node] = []
+        """The operands of this node."""
+        operands: list[Node] = []
         for field in fields(self):
             value = getattr(self, field.name)
-            found += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
-        return tuple(found)
+            operands += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
+        return tuple(operands)
 
     @property
     def bound(self) -> Layout:
-        """The letters that it sums over, or takes the largest along: they stand for no axis outside."""
+        """The indices that it sums over, or takes the largest entry along."""
         return getattr(self, "over", ())
 
     @property
@@ -51,8 +51,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Load(Node):
-    """An array that is known, by its name, at the indices ``at`` of its axes, which need not lie in memory in that
-    order; ``rank`` counts the arrays before it."""
+    """A known array by its name, at the indices ``at`` of its axes, which may be stored in another order. ``rank``
+    counts the arrays before it."""
 
     name: str
     at: Layout
@@ -61,21 +61,21 @@ class Load(Node):
 
 @dataclass(frozen=True)
 class Number(Node):
-    """A number that is not negative, or the size of an axis."""
+    """A nonnegative number, or the size of an axis."""
 
     value: Expr
 
 
 @dataclass(frozen=True)
 class Delta(Node):
-    """1 where two indices are equal, else 0; ``size`` is that of their axis."""
+    """1 where two indices are equal, else 0; ``size`` is the length of their axis."""
 
     size: Expr
 
 
 @dataclass(frozen=True)
 class Negative(Node):
-    """Minus ``of``; products, sums and contractions are made of positive nodes."""
+    """Minus ``of``; the operands of products, sums and contractions are nonnegative nodes."""
 
     of: Node
 
@@ -89,7 +89,7 @@ class Terms(Node):
 
 @dataclass(frozen=True)
 class Product(Node):
-    """The product of ``above`` over that of ``below``, entry by entry."""
+    """The product of ``above`` divided by the product of ``below``, entry by entry."""
 
     above: tuple[Node, ...]
     below: tuple[Node, ...]
@@ -121,7 +121,7 @@ class Largest(Node):
 
 @dataclass(frozen=True)
 class Diagonal(Node):
-    """The entries of ``of`` at the indices ``at``, of which some are the same."""
+    """The entries of ``of`` at the indices ``at``, some of which are equal."""
 
     of: Node
     at: Layout
@@ -129,7 +129,7 @@ class Diagonal(Node):
 
 @dataclass(frozen=True)
 class Reduce(Node):
-    """The sum of ``of`` over some indices, or its largest entry along them, by the name of that array."""
+    """The sum of ``of`` over some indices, or its largest entry along them, which is named ``largest``."""
 
     of: Node
     over: Layout
@@ -146,8 +146,8 @@ class Contract(Node):
 
 @dataclass(frozen=True)
 class Fill(Node):
-    """``of`` in memory of its own, repeated along further axes, in the data type of the inputs; ``sizes`` are those of
-    all axes."""
+    """A copy of ``of`` in the dtype of the inputs, repeated along further axes; ``sizes`` are the lengths of all
+    axes."""
 
     of: Node
     sizes: tuple[Expr, ...]
@@ -155,8 +155,8 @@ class Fill(Node):
 
 @dataclass(frozen=True)
 class Assign:
-    """``name = node``, its axes in the order of ``letters``; with ``into``, in the memory of the array of that name,
-    which nothing needs any more, and, if it ``keeps_name``, under that name."""
+    """``name = node``, with axes in the order of ``letters``. With ``into``, the result is written into the memory of
+    that dead array, and keeps its name if ``keeps_name``."""
 
     name: str
     letters: Layout
@@ -166,36 +166,36 @@ class Assign:
 
     @property
     def entry(self) -> Expr:
-        """What is assigned to, entry by entry."""
+        """The entry that is assigned to."""
         return entry_of(self.name, self.letters)
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all of which it is made."""
+    """The node and all nodes below it."""
     yield node
     for arg in node.args:
         yield from walk(arg)
 
 
 def loads(node: Node) -> set[str]:
-    """The names of the arrays that a node is made of."""
+    """The names of the arrays that a node reads."""
     return {part.name for part in walk(node) if isinstance(part, Load)}
 
 
 def rank(node: Node) -> int:
-    """That of the latest array in a node; -1 without any."""
+    """The rank of the latest array in a node; -1 without arrays."""
     return max((part.rank for part in walk(node) if isinstance(part, Load)), default=-1)
 
 
 def mapped(node: Node, change: Mapping[Node, Node]) -> Node:
-    """The node with some of its parts replaced by others over the same letters."""
+    """Replace some parts of a node by others over the same letters."""
     if node in change:
         return change[node]
     return _with_fields(node, lambda part: mapped(part, change), {}) if node.args else node
 
 
 def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
-    """The same node over other indices; what it sums over gets other letters where these would be captured."""
+    """The same node over other indices; bound letters that would be captured are renamed."""
     names = {old: new for old, new in names.items() if old != new and old not in node.bound}
     if clash := set(node.bound) & set(names.values()):
         names |= {i: Idx(Dummy(str(i.label), integer=True), i.upper + 1) for i in clash}
@@ -204,8 +204,8 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
 
 @lru_cache(MOST_REMEMBERED)
 def numbered(node: Node) -> tuple[Node, Layout]:
-    """The node with numbers for its indices in the order in which they occur, and those of them that are free in it:
-    equal for nodes that differ in the letters of what they sum over alone."""
+    """The node with numbered indices, and its free indices in order. Nodes that differ only in bound letters become
+    equal."""
     order: dict[Idx, None] = {}
     for part in walk(node):
         order |= dict.fromkeys((*part.letters, *part.bound))
@@ -214,12 +214,12 @@ def numbered(node: Node) -> tuple[Node, Layout]:
 
 
 def with_letters(node: Node, names: Mapping[Idx, Idx]) -> Node:
-    """The node with other letters, bound ones included; no two may become one."""
+    """Rename letters, bound ones included; no two may become one."""
     return _with_fields(node, lambda part: with_letters(part, names), names)
 
 
 def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx, Idx]) -> Node:
-    """The node with its parts changed, and its own indices named otherwise."""
+    """Change the parts of a node and rename its own indices."""
 
     def changed(value: Any) -> Any:
         if isinstance(value, tuple):
@@ -232,10 +232,8 @@ def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx,
 
 
 def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
-    """The index expression whose value a node is; ``positive`` are the arrays that are known to be so.
-
-    A largest entry means what has its name: any number will do in its place.
-    """
+    """The index expression that equals a node; ``positive`` arrays are known to be positive. A largest entry is
+    represented by its name: any number will do."""
     parts = [meaning(arg, positive) for arg in node.args]
     match node:
         case Load(_, name, at):
@@ -267,7 +265,7 @@ def meaning(node: Node, positive: Collection[str] = ()) -> Expr:
 
 
 def number(value: Expr | int) -> Number:
-    """A literal or the size of an axis."""
+    """A literal, or the size of an axis."""
     return Number((), Integer(value) if isinstance(value, int) else value)
 
 
@@ -275,5 +273,5 @@ HALF = number(Rational(1, 2))
 
 
 def size(name: str) -> Symbol:
-    """The number of entries of an axis."""
+    """The length of an axis."""
     return Symbol(name, integer=True)

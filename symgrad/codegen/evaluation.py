@@ -1,11 +1,11 @@
-"""What the code evaluates as lines of records: that the stable forms are what the derivation means, and each assignment
-of an array program the equation from which it was made.
+"""The equations that the code evaluates, as proved lines: stable forms from the derivation, assignments from stable
+forms.
 
-The lines are read off the very equations from which the code is written (``stable.evaluated``), so the two cannot
-drift.  Those of the stable forms are about a program of their own: the forward equations; the adjoints and gradients,
-each defined by its closed form, which the derivation has proved; and the arrays of the shifts.  What a shift
-subtracts, Z_max, is an *input* of that program, any number at all: a line that holds for it holds for the largest
-logit, which the code takes.  The equations of the program of the assignments are the stable forms.
+The lines are made from the same equations as the code (``stable_forms.evaluated``), so the two cannot drift apart. The
+lines about stable forms belong to a program of their own: the forward equations, the adjoints and gradients defined by
+their proved closed forms, and the arrays of the shifts. The number Z_max that a shift subtracts is an *input* of that
+program: a line that holds for any number holds for the largest logit, which the code takes. The lines about assignments
+have the stable forms as their program.
 """
 
 from __future__ import annotations
@@ -40,15 +40,13 @@ REASON = "as the code computes it"
 
 
 def evaluation(record: Record) -> Record:
-    """The lines, numbered on from those of ``record``, by which the code's equations are those of the derivation.
-
-    There are none where the code evaluates every equation as it stands.
-    """
+    """The lines that derive the code's equations from the derivation's, numbered after those of ``record``. There are
+    none if the code evaluates every equation as derived."""
     return _Writer(record, evaluated(record)).written()
 
 
 class _Writer:
-    """Writes the lines of the parts of ``plan`` in order, and what later lines refer to."""
+    """Writes the lines for the parts of ``plan`` in order, and records what later lines cite."""
 
     def __init__(self, record: Record, plan: Evaluated) -> None:
         self._source = record
@@ -166,7 +164,7 @@ class _Writer:
         self._logs[old] = self._line(Value(old), after, "evaluation", _why_opened(old, after), cites)
 
     def _two_sides(self, expr: Expr) -> None:
-        """For each function that chooses between two forms: that these are equal."""
+        """State that the two forms between which a kernel chooses are equal."""
         for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
             u = kernel.args[-1]
             both = {_anonymous(kernel), _anonymous(kernel.func(*kernel.args[:-1], -u))}
@@ -180,24 +178,24 @@ class _Writer:
                 self._line(Value(meant(kernel)), last + log(1 + exp(first - last)), "evaluation", TAKEN_OUT)
 
     def _rests_on(self, before: Expr, after: Set[str]) -> set[int]:
-        """The lines that rewrite parts of ``before`` into expressions in the arrays ``after``."""
+        """The lines that rewrite parts of ``before`` in terms of the arrays ``after``."""
         names = array_names(before)
-        found = {line for name, line in self._rewritten.items() if name in names}
-        return found | {line for name, line in self._introduced.items() if name in after - names}
+        lines = {line for name, line in self._rewritten.items() if name in names}
+        return lines | {line for name, line in self._introduced.items() if name in after - names}
 
 
 def _origins(record: Record) -> dict[str, int]:
-    """For each array the line that defines it, or for an adjoint the last line about it."""
-    found: dict[str, int] = {}
+    """For each array the line that defines it; for an adjoint the last line about it."""
+    origins: dict[str, int] = {}
     for step in record.steps:
         if isinstance(step.subject, Value) and step.rule == "definition":
-            found[name_of(step.subject.expr)] = step.number
+            origins[name_of(step.subject.expr)] = step.number
         elif isinstance(step.subject, Total):
             name = name_of(step.subject.wrt)
-            found[f"d{name}"] = step.number
+            origins[f"d{name}"] = step.number
             if name in record.adjoint_arrays:
-                found[record.adjoint_arrays[name].name] = step.number
-    return found
+                origins[record.adjoint_arrays[name].name] = step.number
+    return origins
 
 
 def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
@@ -210,7 +208,7 @@ def _in_conventional_letters(shift: Shift, program: Program) -> Shift:
 
 
 def _why_opened(old: Expr, after: Expr) -> str:
-    """Why the logarithm ``old`` is the sum ``after``."""
+    """Why the logarithm ``old`` equals the sum ``after``."""
     if old.has(cosh):
         return COSH
     logs = [term for term in Add.make_args(after) if term.has(log)]
@@ -220,25 +218,24 @@ def _why_opened(old: Expr, after: Expr) -> str:
 
 
 def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
-    """The right side of a line with conventional letters for its bound indices, none of those on the left."""
+    """The right side of a line with conventional letters for its bound indices, none of them used on the left."""
     return lettered(right, program.axis, {str(i.label) for i in free_indices(left)} | program.entry_letters)
 
 
 def _anonymous(expr: Expr) -> Expr:
-    """The same for expressions that differ in the letters of their free indices alone."""
+    """Make expressions equal that differ only in the letters of their free indices."""
     return numbered(expr, sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i))))
 
 
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:
-    """The lines of the assignments of the code of ``record`` that are not its equations word for word, numbered from
-    ``first`` on."""
+    """The lines for the assignments of the code that differ from its equations, numbered from ``first``."""
     if target == "scalar":
         return lines_of(scalar_program(record), first)
     return lines_of((LoopPlan(record) if target == "numba" else Body(record)).lowered, first)
 
 
 def lines_of(lowered: Lowered, first: int) -> Record:
-    """The same of an array program."""
+    """The same for an array program."""
     source = lowered.record.program
     stable = {a.name: a for a in lowered.stable}
     made = {a.name: a.entry for a in lowered.equations}

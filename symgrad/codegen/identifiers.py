@@ -1,4 +1,4 @@
-"""Names in Python: those of arrays, and those that are in use."""
+"""Python identifiers for arrays, and names that are not in use yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESERVED |= {"Any", "njit", "prange", "types", "typeof", "intrinsic", "get_num_t
 
 
 def python_name(name: str) -> str:
-    """The name of an array as a Python variable and as a field of a named tuple: its own where it can be."""
+    """The name of an array as a Python variable and named-tuple field; unchanged if that is possible."""
     bare = name.lstrip("_")
     clean = bare if bare.isidentifier() else f"array{bare}"
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
@@ -23,33 +23,32 @@ def python_name(name: str) -> str:
 def python_names(
     names: Iterable[str], taken: Iterable[str] = (), authors: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The Python names of arrays, all different and none of them ``taken``; those that need no other keep theirs, or
-    have the one that the author gave them."""
+    """Distinct Python names of arrays, none of them ``taken``: the author's, or the array's own where possible."""
     authors = authors or {}
-    found: dict[str, str] = {}
+    identifiers: dict[str, str] = {}
     used = set(taken)
     for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
-        found[name] = free(python_name(authors.get(name, name)), used)
-    return found
+        identifiers[name] = free(python_name(authors.get(name, name)), used)
+    return identifiers
 
 
 def part_name(used: set[str]) -> str:
-    """The first of part1, part2, ... that is not used, for a part of an expression; it is used from now on."""
+    """The first of part1, part2, ... that is not used; it is added to ``used``."""
     name = next(name for place in count(1) if (name := f"part{place}") not in used)
     used.add(name)
     return name
 
 
 def fresh(name: str, taken: set[str]) -> str:
-    """The name, or the first of name2, name3, ... that is not written like one that is taken; taken from now on."""
+    """The name, or the first of name2, name3, ... that does not look like a taken one; it is added to ``taken``."""
     numbered = chain((name,), (f"{name}{number}" for number in count(2)))
-    found = next(new for new in numbered if not is_alike(new, taken))
-    taken.add(found)
-    return found
+    unused = next(new for new in numbered if not is_alike(new, taken))
+    taken.add(unused)
+    return unused
 
 
 def free(name: str, used: set[str]) -> str:
-    """``name`` with as many underscores after it as make it one that is not used; it is used from now on."""
+    """``name`` with as many underscores appended as make it unused; it is added to ``used``."""
     while name in used:
         name += "_"
     used.add(name)

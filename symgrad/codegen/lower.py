@@ -1,6 +1,6 @@
-"""Index notation to array programs: sums of products as contractions, sums over axes and broadcasting.
+"""Lowers index expressions to array programs: sums of products become contractions, sums over axes and broadcasts.
 
-Vectors of ones never appear, since in index notation there are none.
+No vectors of ones appear, since index notation has none.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from symgrad.notation import array_names, axis_name, bound_indices, free_indices
 from symgrad.program import Program
 
 CLOSE = Rational(1, 1000)
-"""Two numbers that are equal but for so much of them are taken to come of one that cancels, and a small one."""
+"""Two numbers closer than this are taken to be one that cancels, and a small remainder."""
 
 
 class Lowering:
-    """Lowers expressions over ``arrays``: for each name a node with indices of its own.
+    """Lowers expressions over ``arrays``, which maps each name to a node with indices of its own.
 
-    It knows the inputs of ``program``; its axes are in the order in which products of sizes are written.  ``letters``
-    are the indices of each array in the order of its axes, which need not be that of the layout.  While ``rows`` names
-    an axis, the arrays hold a block of it alone, with ``count`` entries, and the axis comes last in every layout.
+    It starts with the inputs of ``program``; products of sizes follow the order of its axes. ``letters`` are the
+    indices of each array in the order of its axes, which may differ from the layout. While ``rows`` names an axis,
+    arrays hold one block of it, with ``count`` entries, and the axis comes last in every layout.
     """
 
     def __init__(self, program: Program) -> None:
@@ -46,18 +46,16 @@ class Lowering:
             self.store(array.name, letters, letters)
 
     def know(self, name: str, node: Node, letters: Layout) -> None:
-        """Take ``node`` for the array ``name``, whose axes have the indices ``letters`` in order."""
+        """Use ``node`` for the array ``name``, whose axes have the indices ``letters``."""
         self.arrays[name], self.letters[name] = node, letters
 
     def store(self, name: str, layout: Layout, letters: Layout) -> None:
-        """The same of an array in memory, in which its axes have the order of ``layout``."""
+        """The same for a stored array whose axes are laid out in the order of ``layout``."""
         self.know(name, Load(layout, name, letters, len(self.arrays)), letters)
 
     def lowered(self, expr: Expr, order: Sequence[Idx]) -> Node:
-        """The node of ``expr``, over its free indices; ``order`` breaks ties among layouts.
-
-        Raises ``UnsupportedError`` for a function that is in no table.
-        """
+        """The node of ``expr`` over its free indices; ``order`` breaks ties among layouts. Raises ``UnsupportedError``
+        for an unknown function."""
         for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
                 expr = contract(expr, axis, opened=False)
@@ -68,7 +66,7 @@ class Lowering:
         return tuple(sorted(indices, key=lambda i: axis_name(i) == self.rows))
 
     def extent(self, index: Idx) -> Expr:
-        """The number of entries that an index runs over at hand."""
+        """The number of entries along an index, within the current block of rows."""
         return Symbol(self.count, integer=True) if axis_name(index) == self.rows else index.upper + 1
 
     def _node(self, expr: Basic, order: Layout) -> Node:
@@ -96,11 +94,9 @@ class Lowering:
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
 
     def _terms(self, expr: Add, order: Layout) -> Node:
-        """A sum entry by entry, a number that all terms have in common in front.
-
-        What SymPy multiplied out or added up, and would lose digits, is undone: -10^9 + 10^9 q + z is z - 10^9 (1 - q),
-        and 1 + 10^-8 - p is (1 - p) + 10^-8.
-        """
+        """A sum entry by entry, with a factor that all terms share in front. Terms that SymPy expanded or added are
+        regrouped where they would lose digits: -10^9 + 10^9 q + z becomes z - 10^9 (1 - q), and 1 + 10^-8 - p becomes
+        (1 - p) + 10^-8."""
         number, terms = expr.as_coeff_Add(rational=True)
         sizes = {term: abs(term.as_coeff_Mul(rational=True)[0]) for term in Add.make_args(terms)}
         scale = next((size for size in sizes.values() if 0 < abs(abs(number) / size - 1) <= CLOSE), abs(number))
@@ -134,7 +130,7 @@ class Lowering:
         return Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
 
     def _times(self, number: Expr, over: Sequence[Node] = (), under: Sequence[Node] = (), order: Layout = ()) -> Node:
-        """A number made of sizes times the product of the nodes ``over``, divided by that of the nodes ``under``."""
+        """A number made of sizes times the nodes ``over``, divided by the nodes ``under``."""
         coefficient, rest = number.as_coeff_Mul(rational=True)
         is_small = coefficient.q > 1 and scientific(coefficient) is not None
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
@@ -150,12 +146,12 @@ class Lowering:
         return signed(product([*above, *over], [*below, *under], order), bool(coefficient < 0))
 
     def _place_of_axis(self, factor: Expr) -> tuple[int, str]:
-        """Sizes in the order of the program's axes, that of a block in the place of its rows."""
+        """Sort sizes by the program's axes; the size of a block comes in the place of its rows."""
         names = (self.rows if size.name == self.count else size.name for size in factor.free_symbols)
         return min((self.axes.index(name) for name in names), default=-1), str(factor)
 
     def _entry(self, entry: Indexed) -> Node:
-        """An entry of an array, as that array over the indices of the entry."""
+        """The array of an entry, over the indices of the entry."""
         node = self.arrays[entry.base.name]
         letters = dict(zip(self.letters[entry.base.name], entry.indices, strict=True))
         if len(set(entry.indices)) < len(entry.indices):
@@ -164,7 +160,7 @@ class Lowering:
         return relettered(node, letters)
 
     def _product(self, expr: Expr, order: Layout) -> Node:
-        """A product under sums: the coefficient apart, the rest contracted index by index."""
+        """A product under sums: its coefficient, and its factors contracted index by index."""
         every, summed = _flattened(expr)
         numbers, factors = sift(every, is_plain, binary=True)
         coefficient = Mul(*numbers)
@@ -189,7 +185,7 @@ class Lowering:
         return Product(node.letters, (), (node,)) if is_quotient(factor) else Product(node.letters, (node,), ())
 
     def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
-        """The same product with brackets turned, in pairs or to make it positive, to begin with a plus."""
+        """Negate brackets so that they begin with a plus: in pairs, or to make the product positive."""
         wrong = [place for place, f in enumerate(factors) if isinstance(f, Add) and not self._begins_well(f)]
         turn = wrong if len(wrong) % 2 == coefficient.could_extract_minus_sign() else wrong[1:]
         turned = [Add(*(-t for t in f.args)) if place in turn else f for place, f in enumerate(factors)]
@@ -205,12 +201,12 @@ class Lowering:
 
 
 def is_plain(expr: Basic) -> bool:
-    """Whether an expression is made of numbers and sizes of axes alone."""
+    """Whether an expression consists of numbers and sizes of axes alone."""
     return not expr.has(Indexed, KroneckerDelta, Sum) and all(s.is_integer for s in expr.free_symbols)
 
 
 def is_quotient(expr: Basic) -> bool:
-    """Whether an expression is one over something."""
+    """Whether an expression is a reciprocal."""
     return isinstance(expr, Pow) and bool(expr.exp.could_extract_minus_sign())
 
 

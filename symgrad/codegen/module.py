@@ -42,7 +42,7 @@ SMALL_BLOCK = """\
 # line to the next.
 _BLOCK, _SHORTEST = 2**14, 1"""
 NEEDS = "Needs NumPy 2.0 or later, and nothing else."
-"""Older versions compute in double precision when they combine a float32 number with a Python float."""
+"""Older versions compute in double precision when a float32 number meets a Python float."""
 
 
 def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
@@ -66,8 +66,8 @@ def assembled(
     imports: Sequence[str] = (),
     needed: str = NEEDS,
 ) -> str:
-    """A module of the function ``name`` and others, and of what they need of runtime modules; ``imports`` are further
-    lines, ``needed`` says what has to be installed."""
+    """Assemble a module from its function ``name``, further functions, and the runtime functions that they need.
+    ``imports`` are further import lines; ``needed`` says what must be installed."""
     record = inputs.record
     needs = needs_of(functions) | {"_called"}
     sources = functions_for(needs, *runtimes, runtime).values()
@@ -92,13 +92,12 @@ def _sources(module: ModuleType) -> dict[str, str]:
 
 
 def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
-    """The sources of the functions of some modules that are among ``needs``, and of those that they call, in the order
-    of their definition; of two by one name that of the earlier module."""
+    """The sources of the functions in ``needs`` and of those they call, in order; earlier modules take precedence."""
     known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
-    wanted = [name for name in known if name in needs]
-    for name in wanted:
-        wanted += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in wanted]
-    return {name: source for name, source in known.items() if name in wanted}
+    required = [name for name in known if name in needs]
+    for name in required:
+        required += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in required]
+    return {name: source for name, source in known.items() if name in required}
 
 
 def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
@@ -122,7 +121,7 @@ def _gradients_class(inputs: Inputs) -> str:
 
 
 def _ready(inputs: Inputs) -> Source:
-    """The function that tells well-formed inputs at little cost."""
+    """The function that recognises well-formed inputs at little cost."""
     tests: list[str] = []
     for count in sorted({len(a.axes) for a in inputs.arrays}):
         alike = [f"{inputs.names[a.name]}.ndim" for a in inputs.arrays if len(a.axes) == count]
@@ -139,7 +138,7 @@ def _ready(inputs: Inputs) -> Source:
 
 
 def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
-    """The function of the module: checks, sizes, and its ``own`` lines."""
+    """The module's main function: checks, sizes, and its ``own`` lines."""
     inputs, plan = body.inputs, body.plan
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
@@ -158,7 +157,7 @@ def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
 
 
 def _rows_function(body: Body) -> tuple[list[str], Source]:
-    """What is taken by the function that evaluates a block of rows (inputs, arrays made before, sizes), and itself."""
+    """The parameters of the function that evaluates a block of rows (inputs, earlier arrays, sizes), and its source."""
     blocks, results = body.blocks, [body.row_results[name] for name in (*body.blocks.sums, *body.blocks.stacked)]
     lines = [*body.lines, written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)]
     needs, rowwise = needs_of(lines), [body.names[name] for name in body.plan.rowwise]
@@ -175,7 +174,7 @@ def _rows_function(body: Body) -> tuple[list[str], Source]:
 
 
 def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
-    """The lines that evaluate the rows by that function, all at once or in blocks."""
+    """The lines that evaluate the rows with that function, all at once or in blocks."""
     blocks, names = body.blocks, body.names
     rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
     part = f"[{start} : {start} + {rows}]"
@@ -210,10 +209,10 @@ LOCALS = ("gap", "rows", "start", "block")  # names of the lines around those of
 class Body:
     """The function body of a plan: lines without indentation.
 
-    ``before``, ``lines`` and ``after`` are the lines ahead of, within and behind the evaluation of the rows (without
-    blocks, all are in ``lines``).  ``gradients`` gives the expression for each gradient, ``row_results`` what is
-    returned for a block.  ``multiplies`` tells whether lines for a block multiply matrices.  ``local`` names what the
-    lines hold besides the arrays, as no array is named.  ``lowered`` is the array program as it is written.
+    ``before``, ``lines`` and ``after`` are the lines before, within and after the evaluation of rows (without blocks,
+    all are in ``lines``). ``gradients`` gives the expression of each gradient, ``row_results`` what a block returns,
+    ``multiplies`` whether a block multiplies matrices. ``local`` are names that no array has. ``lowered`` is the array
+    program as written.
     """
 
     def __init__(self, record: Record) -> None:
@@ -241,11 +240,11 @@ class Body:
         self.lowered = replace(plan.lowered, program=self._program)
 
     def _section(self, section: Section) -> list[Source]:
-        """The lines of some assignments, of which that of the output has a blank one behind it."""
-        program = [line for assign in section.program for line in hoisted(assign, self._length, self._part)]
-        self._program += program
+        """The lines of some assignments; a blank line follows the assignment of the output."""
+        split = [line for assign in section.program for line in hoisted(assign, self._length, self._part)]
+        self._program += split
         lines: list[Source] = []
-        for assign in in_place(program, section.kept | self._parts, self.plan.helpers):
+        for assign in in_place(split, section.kept | self._parts, self.plan.helpers):
             if assign.keeps_name:
                 self._shown[assign.name] = self._shown[assign.into]
             lines.append(self._emitter.assigned(assign))
@@ -264,13 +263,13 @@ class Body:
         return name
 
     def _check(self, words: str, gap: Node) -> list[Source]:
-        """Lines that raise where an assumption that the derivation used does not hold."""
-        own = self.local["gap"]
-        square = f"{own}.dot({own})" if len(gap.letters) == 1 else f"np.vdot({own}, {own})"
-        return [written(f"{own} = {{}}", self._emitter.text(gap)), *held(f"not {square} < 1e-10", own, words)]
+        """Lines that raise if an assumption that the derivation used does not hold."""
+        gap_name = self.local["gap"]
+        square = f"{gap_name}.dot({gap_name})" if len(gap.letters) == 1 else f"np.vdot({gap_name}, {gap_name})"
+        return [written(f"{gap_name} = {{}}", self._emitter.text(gap)), *held(f"not {square} < 1e-10", gap_name, words)]
 
     def _open_labels(self) -> list[Source]:
-        """Lines that turn labels, or rows of the array for which they stand, into columns."""
+        """Lines that turn labels, or the one-hot rows they stand for, into columns."""
         lines: list[Source] = []
         for name in (n for n in self.inputs.labels if n in self.plan.rowwise):
             own, columns = self.names[name], self.record.program.arrays[name].axes[1].name

@@ -1,6 +1,6 @@
-"""Array programs in NumPy: nodes in, source out.
+"""Emits array programs as NumPy source.
 
-A part whose letters are not those of the whole is transposed and spread by axes of size one here, and nowhere else.
+Where the letters of an operand differ from those of the result, it is transposed and broadcast here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -59,11 +59,8 @@ NUMBER_FUNCTIONS = {function: known.python for function, known in MEANINGS.items
 
 @dataclass(frozen=True)
 class NumpyEmitter:
-    """Emits nodes over arrays with the Python ``names``.
-
-    ``dtype`` is the data type of the inputs; ``rows`` names the axis of which there is a block at hand, if
-    any: products over it, or with it as a result, are left to functions of their own.
-    """
+    """Emits nodes over arrays with the Python ``names``. ``dtype`` is the dtype of the inputs. ``rows`` names the axis
+    of which there is a block, if any: products over it, or with it as a result, use functions of their own."""
 
     names: Mapping[str, str]
     dtype: Source
@@ -88,7 +85,7 @@ class NumpyEmitter:
         return Source(line, needs=value.needs)
 
     def over(self, node: Node, layout: Layout) -> Source:
-        """The node spread by broadcasting over ``layout``, which has all of its letters."""
+        """The node broadcast over ``layout``, which has all of its letters."""
         order = tuple(i for i in layout if i in node.letters)
         if not order or order == layout[len(layout) - len(order) :]:
             return self.text(node, order)
@@ -100,7 +97,7 @@ class NumpyEmitter:
         return written(f"{{}}[{places}]", self.text(node, order).within(Strength.CALL))
 
     def text(self, node: Node, order: Layout | None = None) -> Source:
-        """The node, its axes in ``order`` if it is given."""
+        """The node, with its axes in ``order`` if given."""
         if order is None or order == node.letters or isinstance(node, Delta):
             return self._text(node)
         if isinstance(node, Contract) and _is_matrix(node):
@@ -157,7 +154,7 @@ class NumpyEmitter:
         raise AssertionError(node)
 
     def _reduced(self, node: Reduce, kept: str = "") -> Source:
-        """A sum, or the largest entry, along axes; ``kept`` asks for axes of size one in their places."""
+        """A sum, or the largest entry, along axes; ``kept`` asks to keep them with length one."""
         if is_weighted(node):
             assert isinstance(node.of, Call)
             return written("_dot({}, {})", *(self.over(a, node.of.letters) for a in node.of.given), needs=["_dot"])
@@ -197,8 +194,8 @@ class NumpyEmitter:
     # --- products of matrices ------------------------------------------------------------------------------------
 
     def _matrix_product(self, node: Contract) -> Source:
-        """A product of matrices and vectors, as the letters of the result ask for; over the rows of a block, or with a
-        column or a row for each of them, by functions of their own."""
+        """A product of matrices and vectors, with the axes that the result asks for. Products over the rows of a block,
+        or with a row or column for each of them, use functions of their own."""
         (index,) = node.over
         left, right = node.factors
         if len(node.letters) == 2 and node.letters[0] in right.letters:
@@ -233,7 +230,7 @@ def plain(value: Expr) -> Source:
 
 
 def is_matmul(node: Node) -> bool:
-    """Whether a node is a product by ``@``, of matrices or of stacks of them."""
+    """Whether a node is a product with ``@``, of matrices or stacks of them."""
     if not isinstance(node, Contract) or len(node.factors) != 2:
         return False
     left, right = (f.letters for f in node.factors)
@@ -249,7 +246,7 @@ def _is_matrix(node: Contract) -> bool:
 
 
 def _spelled(letters: Layout, given: Sequence[Layout]) -> str:
-    """A contraction as ``np.einsum`` spells it, with letters that are like the indices."""
+    """The subscripts of ``np.einsum``, with letters like the indices."""
     names: dict[Idx, str] = {}
     for index in dict.fromkeys(i for own in given for i in own):
         wanted = [*str(index.label).lower(), *ascii_lowercase]

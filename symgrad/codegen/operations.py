@@ -35,12 +35,12 @@ from symgrad.codegen.plan.kernels import weighted
 
 
 def parted(node: Node) -> tuple[bool, Node]:
-    """Whether a node has a minus in front, and the node without it."""
+    """Split a node into whether it has a minus, and the node without it."""
     return (True, node.of) if isinstance(node, Negative) else (False, node)
 
 
 def _unsigned(nodes: Sequence[Node]) -> tuple[bool, list[Node]]:
-    """Whether the product of nodes has a minus in front, and the nodes without theirs."""
+    """Whether a product of nodes is negated, and the nodes without their signs."""
     parts = [parted(node) for node in nodes]
     return sum(negative for negative, _ in parts) % 2 == 1, [node for _, node in parts]
 
@@ -51,7 +51,7 @@ def signed(node: Node, negative: bool) -> Node:
 
 
 def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
-    """The layout in which nodes are combined entry by entry: that of the widest, the rest in ``order``."""
+    """The layout in which nodes are combined entry by entry: the widest node's, the rest in ``order``."""
     nodes = list(nodes)
     widest = max((n.letters for n in nodes), key=len, default=())
     every = {i for n in nodes for i in n.letters}
@@ -62,7 +62,7 @@ def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
 
 
 def call(function: type[Function], args: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
-    """A function applied entry by entry; what is weighted has its sign in front."""
+    """Apply a function entry by entry; the sign of weighted terms moves to the front."""
     negative, args = _unsigned(args) if function is weighted else (False, args)
     return signed(Call(common_layout(args, order), function, tuple(args)), negative)
 
@@ -83,7 +83,7 @@ def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] =
 
 
 def _squared(nodes: Sequence[Node]) -> list[Node]:
-    """The nodes, those that are equal as a power, so that they are computed once."""
+    """Combine equal nodes into powers, so that they are computed once."""
     alike: dict[tuple[Node, Layout], list[Node]] = {}
     for node in nodes:
         alike.setdefault(numbered(node), []).append(node)
@@ -91,7 +91,7 @@ def _squared(nodes: Sequence[Node]) -> list[Node]:
 
 
 def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
-    """The sum of ``terms`` entry by entry: positive ones first, of these numbers, then the widest."""
+    """The sum of ``terms`` entry by entry: positive terms first, of these numbers, then the widest."""
     ordered = sorted(terms, key=_place_of_term)
     return Terms(common_layout(terms, order), tuple(ordered))
 
@@ -104,7 +104,7 @@ def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], s
 
 
 def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
-    """The sum of a node over some of its axes, or its largest entry along them, by its name."""
+    """The sum of a node over some of its axes, or its largest entry along them, named ``largest``."""
     over = set(over)
     negative, inside = (False, node) if largest else parted(node)
     gone = tuple(i for i in inside.letters if i in over)
@@ -113,8 +113,7 @@ def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
 
 
 def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
-    """The product of nodes summed over the indices ``over``; the others are in the order of the nodes, those of a
-    matrix in ``order`` where that has both."""
+    """The product of nodes summed over ``over``. Other indices follow the nodes; those of a matrix follow ``order``."""
     negative, factors = _unsigned(nodes)
     gone = set(over)
     summed = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i in gone)
@@ -125,7 +124,7 @@ def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx]
 
 
 def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
-    """A key that sorts factors: scalars, arrays as they were defined, brackets, sums."""
+    """A sort key for factors: scalars, arrays in order of definition, brackets, sums."""
     has_sum = any(isinstance(part, Reduce) and not part.largest for part in walk(node))
     return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
 
@@ -139,8 +138,7 @@ def is_weighted(node: Node) -> bool:
 
 
 def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]) -> list[Product]:
-    """The groups, products in no order yet, after every index of ``summed`` is summed away; their product is the
-    result."""
+    """Contract groups of factors over every index of ``summed``; the product of the returned groups is the result."""
     left = _merged(groups)
     waiting = set(summed)
     while waiting:
@@ -164,8 +162,7 @@ def is_matrix_product(left: Collection[Idx], right: Collection[Idx], over: Colle
 
 
 def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
-    """Whether two arrays have all indices in common that are summed over and, where they share more, the indices of a
-    stack, two each besides."""
+    """Whether two arrays share exactly the summed indices, or also those of a stack with two axes each."""
     both = set(left) & set(right)
     if both == set(over):
         return True
@@ -173,7 +170,7 @@ def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
 
 
 def _merged(groups: Iterable[Product]) -> list[Product]:
-    """Groups over the same indices as one."""
+    """Merge groups over the same indices."""
     merged: dict[frozenset[Idx], Product] = {}
     for group in groups:
         indices = frozenset(group.letters)
@@ -182,7 +179,7 @@ def _merged(groups: Iterable[Product]) -> list[Product]:
 
 
 def _joined(one: Product, other: Product) -> Product:
-    """All nodes of both."""
+    """The product of two groups."""
     letters = tuple(dict.fromkeys(one.letters + other.letters))
     return Product(letters, one.above + other.above, one.below + other.below)
 
@@ -194,13 +191,13 @@ def _node(group: Product, order: Sequence[Idx], summed: Collection[Idx] = ()) ->
 
 
 def _cost(index: Idx, groups: Sequence[Product]) -> tuple[int, int]:
-    """How wide the result is, and how many groups take part, when ``index`` is summed away."""
+    """How many axes the result has, and how many groups take part, if ``index`` is summed away."""
     using = [g for g in groups if index in g.letters]
     return len(set().union(*(g.letters for g in using))), len(using)
 
 
 def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) -> Node:
-    """Groups multiplied, and summed over the indices ``gone`` that no others have, where they are no two matrices."""
+    """Multiply groups that are not two matrices, and sum over ``gone``, which no other group has."""
     if not (len(using) == 2 and {*using[0].letters} & {*using[1].letters} == gone):
         using = _absorbed(using)
     if len(using) == 1:
@@ -215,7 +212,7 @@ def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) ->
 
 
 def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) -> Node:
-    """A contraction of two; ``order`` says which comes first."""
+    """A contraction of two arrays; ``order`` says which comes first."""
     both = [i for i in left.letters if i in right.letters]
 
     def place(index: Idx) -> int:
@@ -232,7 +229,7 @@ def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) 
 
 
 def _leads(left: Node, right: Node, gone: Collection[Idx]) -> bool:
-    """Whether a stack of matrices stands on the left of a product as it lies."""
+    """Whether a stack of matrices is on the left of a product in its own layout."""
     return left.letters[-1] in gone and len(right.letters) <= 2
 
 
@@ -244,7 +241,7 @@ def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
 
 
 def _absorbed(using: Sequence[Product]) -> list[Product]:
-    """The groups after each is multiplied into the narrowest other one that has all of its indices."""
+    """Multiply each group into the narrowest other one that has all of its indices."""
     left = sorted(using, key=lambda g: len(g.letters))
     made: list[Product] = []
     while left:

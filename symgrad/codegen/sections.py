@@ -1,6 +1,6 @@
-"""What is computed for a record: array programs in sections, what is checked ahead of them, and what is returned.
+"""What is computed for a record: array programs in sections, the checks before them, and the results.
 
-There is no text here; every target that has loops or arrays writes out the same plan.
+There is no text here: every target with loops or arrays writes the same plan.
 """
 
 from __future__ import annotations
@@ -30,12 +30,9 @@ from symgrad.steps import Record
 
 @dataclass
 class Lowered:
-    """The array program of a record, with what it was made from.
-
-    ``stable`` are the equations in the forms that the code evaluates, ``equations`` the same after rows, repeats and
-    poles were seen to, of which ``inlined`` are written into the one that uses them.  ``sizes`` says what the names of
-    sizes mean that stand for those of the program, and what is any number where the code has minus infinity.
-    """
+    """The array program of a record, and the equations it was made from. ``stable`` are the equations in stable forms,
+    ``equations`` the same after row blocks and common subexpressions, of which ``inlined`` are written into their one
+    user. ``sizes`` gives the meaning of size names that the program lacks, and of minus infinity."""
 
     record: Record
     stable: Sequence[Assignment]
@@ -47,7 +44,7 @@ class Lowered:
 
 @dataclass(frozen=True)
 class Section:
-    """Assignments that are carried out together; ``kept`` are the arrays whose memory stays as it is."""
+    """Assignments that are carried out together; the memory of the arrays ``kept`` is not reused."""
 
     program: tuple[Assign, ...] = ()
     kept: frozenset[str] = frozenset()
@@ -56,14 +53,13 @@ class Section:
 class Plan:
     """The plan of ``record``.
 
-    ``blocks`` says which equations are evaluated for a block of rows, of which there are ``count``.  ``main`` are the
-    assignments for a block of rows, or all of them where rows do not stay apart, ``before`` and ``after`` those ahead
-    of and behind them.  ``checks`` are, ahead of ``main``, numbers that are 0 where an assumption holds, with its
-    words.  ``lowered`` is the whole, as it is proved.  ``names`` gives the Python name of every array; no name of
-    ``taken`` is free.  ``labels`` are the inputs that may be given as labels, ``rowwise`` those with an entry for
-    each row.  ``output``, ``gradients`` and ``row_results``, which is what a block of rows returns, are each a node,
-    and the order of its axes where that is asked for.  ``is_quiet`` says that numbers which are not finite may come up
-    on the way to results that are.
+    ``blocks`` says which equations are evaluated for a block of ``count`` rows. ``main`` are the assignments for a
+    block, or all of them without blocks, ``before`` and ``after`` the others. ``checks`` come before ``main``: numbers
+    that are 0 if an assumption holds, with its words. ``lowered`` is the whole, for the proof. ``names`` gives the
+    Python name of every array; names in ``taken`` are in use. ``labels`` are the inputs that may be given as labels,
+    ``rowwise`` those with an entry for each row. ``output``, ``gradients`` and ``row_results`` (what a block returns)
+    are nodes, each with the required order of axes, if any. ``is_quiet`` says that infinities or NaN may come up on the
+    way to finite results.
     """
 
     def __init__(self, record: Record) -> None:
@@ -111,7 +107,7 @@ class Plan:
 
     @property
     def alone(self) -> set[str]:
-        """The arrays in functions of scalars alone, which NumPy computes in double precision if they are Python's."""
+        """The arrays in functions of scalars alone, which NumPy computes in double precision for Python floats."""
         nodes = [assign.node for assign in self.lowered.program]
         return {name for node in nodes for part in walk(node) if _is_promoted(part) for name in loads(part)}
 
@@ -129,7 +125,7 @@ class Plan:
         return Section(tuple(program), frozenset(kept))
 
     def _assigned(self, assignment: Assignment) -> Iterator[Assign]:
-        """An equation as an assignment; none where its one user has it inside."""
+        """An equation as an assignment; none if it is inlined into its one user."""
         name, lowering = assignment.name, self._lowering
         node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
         if assignment.over:
@@ -164,7 +160,7 @@ def scalar_program(record: Record) -> Lowered:
 
 
 def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:
-    """For each assumption that lines use, the numbers that are to be 0, behind what is said where they are not."""
+    """For each assumption that lines use, an error message and numbers that must be 0."""
     return [
         (f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}", lowering.lowered(gap, ()))
         for a in record.assumptions_used
@@ -173,7 +169,7 @@ def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:
 
 
 def _is_promoted(node: Node) -> bool:
-    """Whether NumPy makes a number in double precision of numbers of Python's: by a function of them alone."""
+    """Whether NumPy returns double precision for a node, since it is a function of Python floats alone."""
     is_function = isinstance(node, Call) or (isinstance(node, Power) and node.exponent == HALF)
     return is_function and not node.letters and not node.is_plain
 
@@ -187,12 +183,9 @@ def _used_once(assignments: Iterable[Assignment]) -> set[str]:
 
 
 def gaps(assumption: Assumption) -> list[Expr]:
-    """Expressions that are zero just where an assumption holds, none of more axes than its array; none of a domain,
-    which is tested on its own (see ``domain_checks``).
-
-    That the product of any two entries of a row is zero, and each entry 0 or 1, is said by the entries and their sum:
-    this, too, is then 0 or 1.
-    """
+    """Expressions that are 0 exactly if an assumption holds, none with more axes than its array. Domains have none:
+    they are tested by ``Inputs.in_domains``. That the product of any two entries of a row is 0, and each entry 0 or 1,
+    follows from the entries and their sum being 0 or 1."""
     left = assumption.lhs
     if assumption.domain:
         return []

@@ -1,4 +1,4 @@
-"""Records as source: a standalone module with one function ``loss, grads = f(inputs...)``."""
+"""Source of a record in a target: a standalone module with one function ``loss, grads = f(inputs...)``."""
 
 from __future__ import annotations
 
@@ -31,15 +31,12 @@ def to_source(
     target: str = "numpy",
     sizes: Mapping[str, int] | None = None,
 ) -> str:
-    """Source of a module that needs numpy alone, with a function ``name`` (the program's name unless given).
+    """Source of a module that needs numpy alone, with a function ``name`` (default: the program's name).
 
-    ``target`` is "numpy", for inputs of any size, or "scalar", for those of ``sizes`` (an entry for every axis
-    of the program): plain Python, unrolled.
-
-    The function takes the program's inputs in order (scalars as floats) and returns the output and a named
-    tuple of gradients.  ``closed_form`` are lines for its docstring.  Raises ``InputError`` if ``name``
-    cannot name a function, for another target, or for sizes that do not fit it; ``UnsupportedError`` for an
-    operation that the target lacks.
+    ``target`` is "numpy", for inputs of any size, or "scalar", for inputs of ``sizes`` (an entry for every axis): plain
+    Python, unrolled. The function takes the program's inputs in order (scalars as floats) and returns the output and a
+    named tuple of gradients. ``closed_form`` are lines for the docstring. Raises ``InputError`` if ``name`` is not a
+    function name, or for a wrong target or wrong sizes; ``UnsupportedError`` for an operation that the target lacks.
     """
     name = checked_name(record, name)
     if target not in TARGETS:
@@ -55,7 +52,7 @@ def to_source(
 
 
 def checked_name(record: Record, name: str) -> str:
-    """``name``, or that of the program, if it can name a function of a module."""
+    """``name``, or the program's, if it can name a function of a module."""
     name = name or record.program.name
     if not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(f"{name!r} cannot name a function: expected a Python identifier")
@@ -67,7 +64,7 @@ def checked_name(record: Record, name: str) -> str:
 
 
 def function_source(source: str, name: str) -> str:
-    """Of a module of the target numpy, the source of its function ``name`` and of the one that evaluates its rows."""
+    """The source of the function ``name`` of a NumPy module, and of the function for its rows."""
     lines = source.splitlines()
     found = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name in (name, ROWS)]
     return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found)

@@ -1,6 +1,6 @@
-"""Python source as emitters write it: a type of its own, which knows how tightly it binds and what it needs.
+"""Python source as a type of its own, which knows its operator precedence and the names it needs.
 
-The text is as ``ruff format`` would write it, so that generated modules need no formatter.
+The text is formatted as ``ruff format`` would do it, so generated modules need no formatter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INDENT, WIDTH = "    ", 110
 
 
 class Strength(IntEnum):
-    """How tightly the outermost operator of an expression binds."""
+    """The precedence of the outermost operator of an expression."""
 
     SUM = 1
     PRODUCT = 2
@@ -31,10 +31,8 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """An expression, or a line, in Python; ``needs`` are the names of what it uses: arrays, sizes, functions.
-
-    ``power`` is the length of the power that a product begins with, which has brackets behind a minus.
-    """
+    """An expression or a line of Python; ``needs`` are the names of the arrays, sizes and functions it uses. ``power``
+    is the length of the power that a product begins with, which needs brackets after a minus."""
 
     code: str
     strength: Strength = Strength.NAME
@@ -69,12 +67,12 @@ def needs_of(parts: Iterable[Source]) -> frozenset[str]:
 
 
 def written(template: str, *parts: Source, strength: Strength = Strength.CALL, needs: Iterable[str] = ()) -> Source:
-    """The template with a part for each {}."""
+    """Fill a template with a part for each {}."""
     return Source(template.format(*(part.code for part in parts)), strength, needs_of(parts).union(needs))
 
 
 def joined(separator: str, parts: Sequence[Source], strength: Strength = Strength.SUM) -> Source:
-    """Parts with a separator between them."""
+    """Join parts with a separator."""
     return Source(separator.join(part.code for part in parts), strength, needs_of(parts))
 
 
@@ -88,14 +86,14 @@ def added_up(terms: Sequence[tuple[bool, Source]]) -> Source:
 
 
 def raised(base: Source, exponent: Source) -> Source:
-    """A power; without spaces, as formatters write it, where both are names or numbers."""
+    """A power; without spaces if both operands are names or numbers."""
     operator = "**" if base.strength == exponent.strength == Strength.NAME else " ** "
     made = joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
     return replace(made, power=len(made))
 
 
 def quotient(above: Sequence[Source], below: Sequence[Source]) -> Source:
-    """The product of some factors over that of others."""
+    """The product of some factors divided by the product of others."""
     over = _multiplied(above) if above else Source("1")
     if not below:
         return over
@@ -113,7 +111,7 @@ def _multiplied(factors: Sequence[Source]) -> Source:
 
 
 def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "", before: str = "") -> Source:
-    """``before head(args)tail``, broken over lines as formatters do where it would be too long at ``indent``."""
+    """``before head(args)tail``, split over lines if it is too long at ``indent``."""
     given = [arg if isinstance(arg, Source) else Source(arg) for arg in args]
     flat = ", ".join(arg.code for arg in given)
     is_flat = "\n" not in flat
@@ -128,7 +126,7 @@ def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "",
 
 
 def unpacked(names: Sequence[str], head: str, args: Sequence[str], indent: str) -> Source:
-    """``names = head(args)``, broken over lines as formatters do where it would be too long at ``indent``."""
+    """``names = head(args)``, split over lines if it is too long at ``indent``."""
     before = f"{tuple_of(names, bare=True)} = "
     if len(f"{indent}{before}{head}({'' if args else ')'}") <= WIDTH:
         return called(head, args, indent, before=before)
@@ -137,13 +135,13 @@ def unpacked(names: Sequence[str], head: str, args: Sequence[str], indent: str) 
 
 
 def tuple_of(parts: Iterable[object], *, bare: bool = False) -> str:
-    """Parts as a tuple, without brackets if it is to be ``bare`` and can be."""
+    """Parts as a tuple, without brackets if it is ``bare`` and has several."""
     shown = [*map(str, parts)]
     return f"({shown[0]},)" if len(shown) == 1 else ", ".join(shown) if bare else f"({', '.join(shown)})"
 
 
 def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "") -> list[Source]:
-    """``head test operator test ... tail`` at one indent, on lines of their own in brackets where it is too long."""
+    """``head test operator test ... tail``, in brackets on separate lines if it is too long."""
     together = f" {operator} ".join(tests)
     flat = f"{head} ({together}){tail}" if head.endswith("not") else f"{head} {together}{tail}"
     if len(INDENT + flat) <= WIDTH:
@@ -167,14 +165,14 @@ def indented(lines: Iterable[Source]) -> list[Source]:
 
 
 def function(head: Source, doc: Sequence[str], lines: Sequence[Source]) -> Source:
-    """A function of its head, the lines of its docstring and its own."""
+    """A function from its head, the lines of its docstring and of its body."""
     inside = indented(lines)
     code = "\n".join([head.code, docstring(doc, INDENT), *(line.code for line in inside)])
     return Source(code, needs=needs_of(inside))
 
 
 def docstring(lines: Sequence[str], indent: str) -> str:
-    """A docstring of these lines; quotes, backslashes and control characters in them do no harm."""
+    """A docstring of these lines, safe for quotes, backslashes and control characters."""
     clean = [visible(line).replace('"""', "'''").rstrip() for line in lines]
     opening = 'r"""' if any("\\" in line for line in clean) else '"""'
     first, *rest = clean

@@ -1,4 +1,5 @@
-"""Passes over array programs: long expressions are split into temporaries, the memory of dead arrays is reused."""
+"""Passes over array programs that add and save temporaries: long expressions are split, dead arrays' memory is
+reused."""
 
 from __future__ import annotations
 
@@ -29,16 +30,13 @@ def owns_memory(node: Node) -> bool:
 
 
 def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collection[str]) -> list[Assign]:
-    """The program with arrays of several axes written into the memory of arrays that nothing needs any more, which is
-    what the processor has at hand.
-
-    ``kept`` are the arrays whose memory stays as it is: inputs, and what is returned.  A helper that is another array
-    less something keeps that array's name.
-    """
+    """Write arrays of several axes into the memory of dead arrays, which is likely to be in the cache. The memory of
+    ``kept`` arrays (inputs and results) is not reused. A helper that is another array minus something keeps that
+    array's name."""
     last = {name: place for place, assign in enumerate(program) for name in loads(assign.node)}
     free: dict[str, Layout] = {}  # arrays in memory of their own, which may be taken
     views: dict[str, set[str]] = {}  # for each array that may be another's memory, whose
-    found: list[Assign] = []
+    assignments: list[Assign] = []
     for place, assign in enumerate(program):
         old = _taken(assign, free)
         alive = {view for view, of in views.items() if old in of and last.get(view, place) > place}
@@ -46,29 +44,29 @@ def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collecti
             del free[old]  # its memory is another's from here on
             keeps = assign.name in helpers and isinstance(assign.node, Terms)
             assign = replace(assign, into=old, keeps_name=keeps)
-        found.append(assign)
+        assignments.append(assign)
         if owns_memory(assign.node):
             free[assign.name] = assign.letters
         else:
             named = loads(assign.node)
             views[assign.name] = named.union(*(views.get(name, set()) for name in named))
-    return found
+    return assignments
 
 
 def _taken(assign: Assign, free: dict[str, Layout]) -> str:
-    """The array on the left of an operation on two arrays, as it lies, where it has the axes of the result."""
+    """The name of the left array of an operation on two arrays if it has the axes and layout of the result."""
     node, (operator, _) = assign.node, second_operand(assign.node)
     first = node.args[0] if operator else None
     if not isinstance(first, Load) or first.name not in free or len(node.letters) < 2:
         return ""
-    own = [axis_name(i) for i in free[first.name]]
-    is_whole = first.letters == node.letters == assign.letters and own == [axis_name(i) for i in node.letters]
+    axis_names = [axis_name(i) for i in free[first.name]]
+    is_whole = first.letters == node.letters == assign.letters and axis_names == [axis_name(i) for i in node.letters]
     return first.name if is_whole else ""
 
 
 def second_operand(node: Node) -> tuple[str, Node]:
-    """Of an operation on two arrays, that is a sum of two terms or a product of two factors, the name of the ufunc and
-    what stands on its right; no name for any other node."""
+    """The ufunc and the right operand of a sum of two terms, or of a product or quotient of two factors; "" for other
+    nodes."""
     if isinstance(node, Terms) and len(node.terms) == 2:
         negative, other = parted(node.terms[1])
         return "subtract" if negative else "add", other
@@ -82,14 +80,14 @@ def second_operand(node: Node) -> tuple[str, Node]:
 
 
 LONGEST = 92
-"""An expression that would be longer, in characters, gets a line for its longest part."""
+"""A longer expression, in characters, gets a line for its longest part."""
 SHORT = 16
-"""A part of at most so many characters stays."""
+"""A part of at most this length stays."""
 
 
 def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], str]) -> list[Assign]:
-    """The assignment, behind those of its longest parts; ``length`` is that of a node in source, ``fresh`` names a
-    part."""
+    """The assignment after the assignments of its longest parts. ``length`` is the length of a node in source;
+    ``fresh`` names a part."""
     lines: list[Assign] = []
 
     def shortened(node: Node) -> Node:
@@ -109,7 +107,7 @@ def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], s
 
 
 def _parts(node: Node) -> Iterator[Node]:
-    """What an expression is put together of, without signs; of a sum over axes, its factors or terms."""
+    """The operands of an expression without signs; for a sum over axes, its factors or terms."""
     for arg in node.args:
         part = parted(arg)[1]
         if isinstance(node, (Reduce, Negative)) and isinstance(part, (Product, Terms)):

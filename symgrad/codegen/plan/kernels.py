@@ -1,7 +1,7 @@
 """Sigmoids, logarithms and exponentials in forms that neither overflow nor lose small numbers.
 
-A logarithm of a product of positive factors, exponentials among them, is a sum; log(1 + exp(u)) is
-``logaddexp``; 1/(1 + exp(-u)) is ``sigmoid``.  A logarithm weighted with zero is zero.
+The logarithm of a product of positive factors becomes a sum; log(1 + exp(u)) becomes ``logaddexp``; 1/(1 + exp(-u))
+becomes ``sigmoid``. A logarithm times a weight of 0 is 0.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class expm1(Function):  # type: ignore[misc]
 
 
 class nonzero(Function):  # type: ignore[misc]
-    """u that is positive, or 1 where u was rounded to 0."""
+    """u, which is positive, or 1 where u was rounded to 0."""
 
 
 class weighted(Function):  # type: ignore[misc]
-    """w * l for a logarithm l: 0 where w is 0, though l be infinite."""
+    """w * l for a logarithm l: 0 where w is 0, even if l is infinite."""
 
 
 class Kernel(NamedTuple):
-    """What a function means, and its calls for arrays and for single numbers, with {} for each argument."""
+    """The meaning of a function, and templates of its calls for arrays and for numbers, with {} for each argument."""
 
     meaning: Callable[..., Expr]
     numpy: str
@@ -60,11 +60,11 @@ KERNELS: dict[type[Function], Kernel] = {
     weighted: Kernel(Mul, "_weighted({}, {})", "_weighted({}, {})"),
 }
 KNOWN: dict[type[Function], Meaning | Kernel] = {**MEANINGS, Abs: MEANINGS[absolute], **KERNELS}
-"""The functions that a target knows, or refuses by name; SymPy takes squares out of roots as absolute values."""
+"""All functions of the targets, to emit or to refuse by name; SymPy writes the root of a square as ``Abs``."""
 
 
 def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
-    """``expr`` with its parts changed; entries and indices have none."""
+    """Rebuild ``expr`` from changed parts; entries and indices have none."""
     if isinstance(expr, (Indexed, Idx)) or not expr.args:
         return expr
     if isinstance(expr, Sum):
@@ -73,36 +73,33 @@ def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
 
 
 def meant(expr: Basic) -> Expr:
-    """``expr`` with what these functions mean in their place."""
-    made = rebuilt(expr, meant)
-    return KERNELS[made.func].meaning(*made.args) if made.func in KERNELS else made
+    """Replace the kernels in ``expr`` by their meanings."""
+    expanded = rebuilt(expr, meant)
+    return KERNELS[expanded.func].meaning(*expanded.args) if expanded.func in KERNELS else expanded
 
 
 def numbers_chosen(expr: Basic) -> Expr:
-    """``expr`` with choices between two numbers as arithmetic with the condition, which has the dtype of the inputs."""
-    made = rebuilt(expr, numbers_chosen)
-    if not isinstance(made, where) or any(array_names(choice) for choice in made.args[1:]):
-        return made
-    condition, one, other = made.args
-    return other + (one - other) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
+    """Write choices between two numbers as arithmetic with the condition, which has the dtype of the inputs."""
+    chosen = rebuilt(expr, numbers_chosen)
+    if not isinstance(chosen, where) or any(array_names(choice) for choice in chosen.args[1:]):
+        return chosen
+    condition, yes, no = chosen.args
+    return no + (yes - no) * (condition if _is_relation(condition) else 1 - equal(condition, 0))
 
 
 def _is_relation(expr: Expr) -> bool:
-    """Whether an expression is known to be 0 or 1: a relation, relations that hold together, or the opposite of one."""
+    """Whether an expression is known to be 0 or 1: a relation, a product of relations, or 1 minus one."""
     if isinstance(expr, Add):
-        return isinstance(rest := 1 - expr, (equal, step, Mul)) and _is_relation(rest)
+        return isinstance(opposite := 1 - expr, (equal, step, Mul)) and _is_relation(opposite)
     if isinstance(expr, Mul):
         return all(map(_is_relation, expr.args))
     return isinstance(expr, equal) or (isinstance(expr, step) and expr.args[1] in (0, 1))
 
 
 def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
-    """``expr`` with each product of arrays and a logarithm, or a sum with one, as ``weighted``; their sums are pulled
-    apart.
-
-    A weight of 0 leaves no trace of its logarithm, which may be that of a probability of 0.  Of the inputs
-    ``nonnegative`` it is declared that they are so.
-    """
+    """Replace products of arrays and a logarithm, or a sum with one, by ``weighted``; their sums are split. A weight of
+    0 then cancels its logarithm, which may be that of a probability of 0. The inputs ``nonnegative`` are declared to be
+    so."""
     if isinstance(expr, Mul):
         logs = [f for f in expr.args if any(map(_is_logarithm, Add.make_args(f)))]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
@@ -115,10 +112,10 @@ def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
             logarithm = weighted(logs[0], Mul(*large)) if large else logs[0]
             weight = Mul(*(f for f in weights if f not in large))
             return Mul(*rest, logarithm if weight == 1 else weighted(weight, logarithm))
-    made = rebuilt(expr, lambda part: zeros_kept(part, nonnegative))
-    if isinstance(made, Sum) and isinstance(made.function, Add) and made.has(weighted):
-        return Add(*(sum_over(term, bound_indices(made)) for term in made.function.args))
-    return made
+    result = rebuilt(expr, lambda part: zeros_kept(part, nonnegative))
+    if isinstance(result, Sum) and isinstance(result.function, Add) and result.has(weighted):
+        return Add(*(sum_over(term, bound_indices(result)) for term in result.function.args))
+    return result
 
 
 def _is_logarithm(term: Expr) -> bool:
@@ -128,32 +125,31 @@ def _is_logarithm(term: Expr) -> bool:
 
 
 def _is_outweighed(factor: Expr, argument: Expr, beside: Set[Expr]) -> bool:
-    """Whether a factor is a power of 1 - u, infinite where u = 1, but log(u) vanishes faster; or does so together with
-    what stands ``beside``, such as g in g (1 - u)^(g - 1), where that is 0."""
+    """Whether a factor is a power of 1 - u that is infinite at u = 1, where log(u) vanishes faster. The same holds
+    beside another factor that is 0 there, such as g in g (1 - u)^(g - 1)."""
     if not (isinstance(factor, Pow) and factor.base == 1 - argument) or factor.exp.is_nonnegative:
         return False
     return bool((factor.exp + 1).is_positive) or factor.exp + 1 in beside
 
 
 def without_overflow(expr: Basic) -> Expr:
-    """``expr`` with 1/(1 + exp(u)) as sigmoid(-u), and exp(u)/(1 + exp(u)) as sigmoid(u); what is divided by other sums
-    of exponentials as one exponential."""
-    made = rebuilt(_over_exponentials(expr), without_overflow)
+    """Write quotients of exponentials as sigmoids, or as one exponential where the divisor is another sum."""
+    result = rebuilt(_over_exponentials(expr), without_overflow)
     if (
-        isinstance(made, Pow)
-        and made.exp.could_extract_minus_sign()
-        and (u := _softplus_argument(made.base)) is not None
+        isinstance(result, Pow)
+        and result.exp.could_extract_minus_sign()
+        and (u := _softplus_argument(result.base)) is not None
     ):
-        return sigmoid(-u) ** (-made.exp)
-    if isinstance(made, Pow) and not made.exp.is_Integer and isinstance(rest := 1 - made.base, sigmoid):
-        made = sigmoid(-rest.args[0]) ** made.exp  # 1 less a sigmoid has no digits where that is 1
-    if isinstance(made, Mul):
-        return _as_one_exponential(_brackets_opened(_differences_taken_in(_sigmoid_products(made))))
-    return made
+        return sigmoid(-u) ** (-result.exp)
+    if isinstance(result, Pow) and not result.exp.is_Integer and isinstance(rest := 1 - result.base, sigmoid):
+        result = sigmoid(-rest.args[0]) ** result.exp  # 1 less a sigmoid has no digits where that is 1
+    if isinstance(result, Mul):
+        return _as_one_exponential(_brackets_opened(_differences_taken_in(_sigmoid_products(result))))
+    return result
 
 
 def _as_one_exponential(expr: Expr) -> Expr:
-    """A product with exp(u) exp(-exp(u)), of which one factor overflows where the other is 0, as one exponential."""
+    """Write exp(u) exp(-exp(u)), where one factor overflows as the other vanishes, as one exponential."""
     kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
     if len(kernels) < 2 or not any(kernel.args[0].has(exp) for kernel in kernels):
         return expr
@@ -161,7 +157,7 @@ def _as_one_exponential(expr: Expr) -> Expr:
 
 
 def _brackets_opened(expr: Expr) -> Expr:
-    """A product of sigmoids and a bracket with exponentials as a sum, where each term has a sigmoid for its own."""
+    """Expand a product of sigmoids and a bracket with exponentials if each term then has its own sigmoid."""
     has_both = expr.has(exp) and expr.has(sigmoid)
     for bracket in (f for f in Mul.make_args(expr) if has_both and isinstance(f, Add) and f.has(exp, sigmoid)):
         opened = Add(*(_sigmoid_products(expr / bracket * term) for term in bracket.args))
@@ -171,7 +167,7 @@ def _brackets_opened(expr: Expr) -> Expr:
 
 
 def _differences_taken_in(expr: Expr) -> Expr:
-    """(exp(u) - 1) * sigmoid(-u), of which one factor overflows, as tanh(u/2)."""
+    """Write (exp(u) - 1) * sigmoid(-u), where one factor overflows, as tanh(u/2)."""
     for bracket in (factor for factor in Mul.make_args(expr) if isinstance(factor, Add)):
         for sign in (1, -1):
             kernel = sign * bracket + 1
@@ -220,11 +216,11 @@ def _over_exponentials(expr: Basic) -> Expr:
 
 
 def exponents_of(expr: Expr) -> list[Expr]:
-    """The exponents of a sum of several exponentials, of their multiples by positive arrays, and of positive numbers,
-    but for 1 + exp(u); of others none."""
+    """The exponents in a sum of several exponentials, their multiples by positive arrays, and positive numbers. Other
+    expressions, and 1 + exp(u), have none."""
     if not isinstance(expr, Add) or _softplus_argument(expr) is not None:
         return []
-    found: list[Expr] = []
+    exponents: list[Expr] = []
     for term in sorted(expr.args, key=lambda term: term.sort_key()):
         number, rest = term.as_coeff_Mul()
         kernels = [f for f in Mul.make_args(rest) if isinstance(f, exp)]
@@ -232,52 +228,52 @@ def exponents_of(expr: Expr) -> list[Expr]:
         if not number.is_positive or (others and not (kernels and all(_is_positive_entry(base) for base, _ in others))):
             return []
         logs = (power * log(base) for base, power in [number.as_base_exp(), *others])
-        found.append(Add(*logs, *(kernel.args[0] for kernel in kernels)))
-    return found
+        exponents.append(Add(*logs, *(kernel.args[0] for kernel in kernels)))
+    return exponents
 
 
 def _is_positive_entry(factor: Expr) -> bool:
-    """Whether a factor is an entry of an array that is positive, such as a sum of exponentials relative to one."""
+    """Whether a factor is an entry of a positive array, such as a sum of relative exponentials."""
     return isinstance(factor, (Indexed, Symbol)) and bool(factor.is_positive) and not factor.is_integer
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
-    """u where ``expr`` is 1 + exp(u)."""
+    """u if ``expr`` is 1 + exp(u)."""
     rest = expr - 1
     return rest.args[0] if isinstance(expr, Add) and isinstance(rest, exp) else None
 
 
 def _sigmoid_products(expr: Mul) -> Expr:
-    """exp(u) * sigmoid(-u) as sigmoid(u), as far as there are such pairs among the factors."""
+    """Write exp(u) * sigmoid(-u) as sigmoid(u), for as many such pairs as there are."""
     for factor in expr.args:
         base, power = factor.as_base_exp()
         if not isinstance(base, sigmoid):
             continue
         u = -base.args[0]
-        for other in expr.args:
-            times = other.args[0] / u if isinstance(other, exp) else S.Zero
+        for kernel in expr.args:
+            times = kernel.args[0] / u if isinstance(kernel, exp) else S.Zero
             if times.is_Integer and times > 0 and not (power - times).is_negative:
-                rest = Mul(*(f for f in expr.args if f not in (factor, other)))
+                rest = Mul(*(f for f in expr.args if f not in (factor, kernel)))
                 return rest * sigmoid(u) ** times * sigmoid(-u) ** (power - times)
     return expr
 
 
 def small_kept(expr: Basic) -> Expr:
-    """``expr`` with log(1 + u) as log1p(u), and exp(u) - 1 as expm1(u), which are accurate for small u."""
-    made = rebuilt(expr, small_kept)
-    if isinstance(made, log) and isinstance(made.args[0], Add) and S.One in made.args[0].args:
-        return log1p(made.args[0] - 1)
-    if isinstance(made, Add):
-        for one in {S.One, S.NegativeOne} & set(made.args):
-            for term in made.args:
+    """Write log(1 + u) as log1p(u) and exp(u) - 1 as expm1(u), which are accurate for small u."""
+    result = rebuilt(expr, small_kept)
+    if isinstance(result, log) and isinstance(result.args[0], Add) and S.One in result.args[0].args:
+        return log1p(result.args[0] - 1)
+    if isinstance(result, Add):
+        for one in {S.One, S.NegativeOne} & set(result.args):
+            for term in result.args:
                 if isinstance(kernel := -one * term, exp):
-                    rest = [arg for arg in made.args if arg not in (one, term)]
+                    rest = [arg for arg in result.args if arg not in (one, term)]
                     return Add(-one * expm1(kernel.args[0]), *rest)
-    return made
+    return result
 
 
 def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
-    """``expr`` with each logarithm of a product of positive factors, exponentials among them, as a sum."""
+    """Write each logarithm of a product of positive factors, exponentials among them, as a sum."""
     if isinstance(expr, log):
         opened = _opened(expr.args[0], known)
         return expr if opened is None else opened
@@ -285,7 +281,7 @@ def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
 
 
 def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
-    """log(argument) without exponentials under the logarithm, or None where nothing is gained."""
+    """log(argument) without exponentials under the logarithm, or None if nothing is gained."""
     plain = _resolved(argument, known)
     terms: list[Expr] = []
     gained = False
@@ -311,7 +307,7 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
 
 
 def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
-    """``expr`` with arrays that are products of exponentials written out, 1 - sigmoid(u) as sigmoid(-u)."""
+    """Substitute the arrays that are products of exponentials; 1 - sigmoid(u) becomes sigmoid(-u)."""
     if isinstance(expr, (Indexed, Symbol)) and name_of(expr) in known:
         definition = known[name_of(expr)]
         rhs = _resolved(definition.at(indices_of(expr)), known)
@@ -332,7 +328,7 @@ def _is_exponential(factor: Expr) -> bool:
 
 
 def is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
-    """Whether an expression is positive by its structure: an exponential, a positive array, a sum."""
+    """Whether an expression is positive by its structure."""
     if isinstance(expr, (exp, sigmoid)) or expr.is_positive:
         return True
     if isinstance(expr, (Indexed, Symbol)):

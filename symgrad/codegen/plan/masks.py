@@ -26,17 +26,17 @@ from symgrad.piecewise import is_indicator, may_be_infinite
 
 OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
 BOUNDS = (maximum, minimum, clip, relu, absolute, sympy.Abs)
-"""Functions whose value may be finite where an argument is not, or that stand around such."""
+"""Functions whose value may be finite although an argument is infinite."""
 SAFE: dict[type[Basic], Expr] = {
     **dict.fromkeys((sympy.exp, sympy.tan, sympy.asin, sympy.acos, sympy.sinh, sympy.cosh, expm1, log1p), S.Zero),
     sympy.log: S.One,
 }
-"""Arguments at which functions are finite that are not so everywhere."""
+"""Arguments at which functions that are not finite everywhere are finite."""
 
 
 def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
-    """The equations, each branch finite where it is not taken; what may be infinite and stands in branches alone is
-    written into them.  The arrays ``finite`` are so whatever their equations look like."""
+    """Keep each branch finite where it is not taken. Arrays that may be infinite and are used in branches alone are
+    inlined there. The arrays ``finite`` never are."""
     kept: list[Assignment] = []
     for a in reversed(assignments):
         outside = {name for b in kept for name in _outside(b.rhs)}
@@ -49,43 +49,43 @@ def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str])
 
 
 def _overflows_weighted(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
-    """The equations, each array that may overflow weighted with the factors beside it that may be 0: as in the
-    derivative of a clip, which leaves the array out where it is large."""
+    """Weight arrays that may overflow with the factors beside them that may be 0. An example is the derivative of a
+    clip, which multiplies a large array by 0."""
     large, vanishing = set[str](), set[str]()
-    made = []
+    guarded_equations = []
     for a in assignments:
-        made.append(replace(a, rhs=_weighted(a.rhs, large, vanishing)))
+        guarded_equations.append(replace(a, rhs=_weighted(a.rhs, large, vanishing)))
         if a.name not in finite and any(part.has(*OVERFLOWING) or _is_entry(part, large) for part in _factors(a.rhs)):
             large.add(a.name)
         if _may_vanish(a.rhs, vanishing):
             vanishing.add(a.name)
-    return made
+    return guarded_equations
 
 
 def _weighted(expr: Basic, large: Collection[str], vanishing: Collection[str]) -> Expr:
-    made = rebuilt(expr, lambda part: _weighted(part, large, vanishing))
-    wild = [f for f in made.args if _is_entry(f, large)] if isinstance(made, Mul) else []
-    weights = [f for f in made.args if f not in wild and _may_vanish(f, vanishing)] if wild else []
+    result = rebuilt(expr, lambda part: _weighted(part, large, vanishing))
+    wild = [f for f in result.args if _is_entry(f, large)] if isinstance(result, Mul) else []
+    weights = [f for f in result.args if f not in wild and _may_vanish(f, vanishing)] if wild else []
     if not weights:
-        return made
-    rest = (f for f in made.args if f not in wild and f not in weights)
+        return result
+    rest = (f for f in result.args if f not in wild and f not in weights)
     return Mul(*rest, weighted(Mul(*weights), Mul(*wild)))
 
 
 def _factors(expr: Expr) -> Iterator[Expr]:
-    """The factors of the terms of an expression."""
+    """The factors of all terms of an expression."""
     for term in Add.make_args(expr):
         yield from Mul.make_args(term)
 
 
 def _is_entry(factor: Expr, names: Collection[str]) -> bool:
-    """Whether a factor is a power of an entry of one of some arrays."""
+    """Whether a factor is a power of an entry of one of the arrays ``names``."""
     base = factor.as_base_exp()[0]
     return isinstance(base, (Indexed, Symbol)) and not base.is_integer and name_of(base) in names
 
 
 def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
-    """Whether an expression is 0 at many points, as masks are, and the arrays ``names``."""
+    """Whether an expression is 0 at many points, as masks and the arrays ``names`` are."""
     if isinstance(expr, Add):
         return all(_may_vanish(term, names) for term in expr.args)
     if isinstance(expr, (Mul, maximum, where)):
@@ -97,7 +97,7 @@ def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
 
 
 def _outside(expr: Basic) -> Iterator[str]:
-    """The arrays that an expression needs whichever branches are taken."""
+    """The arrays that an expression needs whichever branch is taken."""
     if isinstance(expr, (Indexed, Symbol)):
         yield from array_names(expr)
         return
@@ -106,19 +106,19 @@ def _outside(expr: Basic) -> Iterator[str]:
 
 
 def guarded(expr: Basic) -> Expr:
-    """An expression with what may be infinite in branches guarded."""
-    made = rebuilt(expr, guarded)
-    if isinstance(made, where):
-        condition, yes, no = made.args
+    """Guard the parts of an expression that may be infinite where a branch is not taken or a mask is 0."""
+    result = rebuilt(expr, guarded)
+    if isinstance(result, where):
+        condition, yes, no = result.args
         if yes == no:
             return yes
         return where(condition, _safe(yes, condition, True), _safe(no, condition, False))
-    masks = [f for f in made.args if is_mask(f)] if isinstance(made, Mul) else []
-    return _multiplied(made, masks, may_be_infinite) if masks else made
+    masks = [f for f in result.args if is_mask(f)] if isinstance(result, Mul) else []
+    return _multiplied(result, masks, may_be_infinite) if masks else result
 
 
 def bounds_what_may_be_infinite(assignments: Sequence[Assignment]) -> bool:
-    """Whether a maximum, minimum, clip or absolute value is taken of what may be infinite."""
+    """Whether a maximum, minimum, clip or absolute value has an argument that may be infinite."""
     infinite: set[str] = set()
     for a in assignments:
         if any(may_be_infinite(part) or array_names(part) & infinite for part in a.rhs.atoms(*BOUNDS)):
@@ -129,26 +129,26 @@ def bounds_what_may_be_infinite(assignments: Sequence[Assignment]) -> bool:
 
 
 def weighted_guarded(expr: Basic, weights: Collection[str], logits: Collection[str]) -> Expr:
-    """An expression with what divides by zero guarded where an entry of the inputs ``weights`` is 0 beside it, and so
-    the entries of the inputs ``logits``, which may be minus infinity."""
-    made = rebuilt(expr, lambda part: weighted_guarded(part, weights, logits))
-    entries = [f for f in made.args if isinstance(f, Indexed)] if isinstance(made, Mul) else []
+    """Guard divisions by zero where an entry of the inputs ``weights`` beside them is 0. The entries of the inputs
+    ``logits`` beside it, which may be minus infinity, are guarded, too."""
+    result = rebuilt(expr, lambda part: weighted_guarded(part, weights, logits))
+    entries = [f for f in result.args if isinstance(f, Indexed)] if isinstance(result, Mul) else []
     masks = [entry for entry in entries if name_of(entry) in weights]
     if not masks:
-        return made
+        return result
     no_weight = equal(Mul(*masks), 0)
     known = {entry: where(no_weight, S.Zero, entry) for entry in entries if name_of(entry) in {*logits} - {*weights}}
-    return _multiplied(Mul(*(known.get(factor, factor) for factor in made.args)), masks, _divides)
+    return _multiplied(Mul(*(known.get(factor, factor) for factor in result.args)), masks, _divides)
 
 
 def _divides(factor: Expr) -> bool:
-    """Whether a factor divides by what may be 0."""
+    """Whether a factor divides by an expression that may be 0."""
     powers = (p for p in factor.atoms(Pow) if array_names(p.base) and not p.base.is_positive)
     return any(not p.exp.is_nonnegative for p in powers)
 
 
 def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], bool]) -> Expr:
-    """A product in which what may be infinite is guarded where the masks among the factors are 0."""
+    """Guard the factors of a product that may be infinite where the masks among its factors are 0."""
     free = free_indices(Mul(*masks))
     others = [factor for factor in product.args if factor not in masks]
     wild = [factor for factor in others if free <= free_indices(factor) and is_wild(factor)]
@@ -162,53 +162,52 @@ def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], b
 
 
 def is_mask(factor: Expr) -> bool:
-    """Whether a factor is a step or a comparison, or the opposite of one."""
+    """Whether a factor is a step or a comparison, or 1 minus one."""
     if isinstance(factor, Add):
         return is_indicator(factor) and not any(isinstance(part, Indexed) for part in Mul.make_args(1 - factor))
     return isinstance(factor, (step, equal))
 
 
 def is_whole(factor: Expr) -> bool:
-    """Whether a factor is a positive power of something, which is finite and 0 where that is."""
+    """Whether a factor is a positive integer power, which is finite, and 0 exactly where its base is."""
     return isinstance(factor, Pow) and bool(factor.exp.is_Integer and factor.exp.is_positive)
 
 
 def _nonzero(mask: Expr) -> Expr:
-    """The indicator of where a mask is not 0: a step may be 1/2 at 0."""
+    """The indicator of where a mask is not 0; a step may be 1/2 at 0."""
     return step(mask.args[0], min(1, 2 * mask.args[1])) if isinstance(mask, step) else mask
 
 
 def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
-    """An expression that is finite where the condition does not hold, or with ``holds`` false where it does."""
+    """Make an expression finite where the condition does not hold, or, if not ``holds``, where it does."""
 
-    def chosen(argument: Expr, other: Expr) -> Expr:
-        return where(condition, *((argument, other) if holds else (other, argument)))
+    def chosen(argument: Expr, safe: Expr) -> Expr:
+        return where(condition, *((argument, safe) if holds else (safe, argument)))
 
     if isinstance(expr, Sum) and not free_indices(condition) <= free_indices(expr):
         return expr  # it is the same for all entries
-    made = rebuilt(expr, lambda part: _safe(part, condition, holds))
-    if made.func in SAFE and array_names(made):
-        return made.func(chosen(made.args[0], SAFE[made.func]))
-    if isinstance(made, Pow) and not is_whole(made) and array_names(made.base) and not made.base.is_positive:
-        return chosen(made.base, S.One) ** made.exp
-    return made
+    result = rebuilt(expr, lambda part: _safe(part, condition, holds))
+    if result.func in SAFE and array_names(result):
+        return result.func(chosen(result.args[0], SAFE[result.func]))
+    if isinstance(result, Pow) and not is_whole(result) and array_names(result.base) and not result.base.is_positive:
+        return chosen(result.base, S.One) ** result.exp
+    return result
 
 
 def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], floor: Expr) -> list[Assignment]:
-    """The equations, with masked exponentials as exponentials of masked exponents; ``floor`` is that of what does not
-    count."""
+    """Move masks into the exponents beside them; masked entries get the exponent ``floor``."""
     masked = _Masked(weights, floor)
     products = {a.name: a for a in assignments if not a.is_output and _is_kept(a) and masked(a.rhs) != a.rhs}
     return [replace(a, rhs=masked(written_out(a.rhs, products))) for a in assignments]
 
 
 def _is_kept(assignment: Assignment) -> bool:
-    """Whether an equation is a product of an exponential and masks alone."""
+    """Whether an equation is a product of one exponential and masks."""
     return all(isinstance(f, (exp, Indexed)) or is_indicator(f) for f in Mul.make_args(assignment.rhs))
 
 
 class _Masked:
-    """Takes masks into the exponents beside them."""
+    """Moves masks into the exponents beside them."""
 
     def __init__(self, weights: Collection[str], floor: Expr) -> None:
         self._weights = weights
@@ -236,14 +235,14 @@ class _Masked:
         return made
 
     def _masks(self, mask: Expr, kernel: Expr) -> bool:
-        """Whether a factor masks an exponential beside it; an array may do so for each of its rows otherwise."""
+        """Whether a factor masks an exponential; an array may have its own mask for each of its rows."""
         if not self._counts(mask):
             return False
-        own, free = free_indices(mask), free_indices(kernel)
-        return own <= free or (_entry(mask) is not None and free <= own)
+        mask_indices, kernel_indices = free_indices(mask), free_indices(kernel)
+        return mask_indices <= kernel_indices or (_entry(mask) is not None and kernel_indices <= mask_indices)
 
     def _has_mask(self, total: Expr, kernel: Expr) -> bool:
-        """Whether a sum has a factor that masks an exponential outside of it."""
+        """Whether a sum contains a factor that masks an exponential outside of it."""
         factors = Mul.make_args(total.function) if isinstance(total, Sum) else ()
         return any(
             self._masks(factor, kernel) and not free_indices(factor) <= free_indices(kernel) for factor in factors
@@ -258,11 +257,11 @@ class _Masked:
         return number * chosen  # a multiple of the exponent of others
 
     def _counts(self, mask: Expr) -> bool:
-        """Whether a factor is 0 where what it multiplies does not count."""
+        """Whether a factor is 0 exactly where the entries beside it are left out."""
         entry = _entry(mask)
         return is_mask(mask) and is_indicator(mask) if entry is None else name_of(entry) in self._weights
 
 
 def _entry(mask: Expr) -> Indexed | None:
-    """The entry of an array that a factor is, or is one less."""
+    """The entry of an array that a factor is, or is 1 minus."""
     return next((part for part in (mask, 1 - mask) if isinstance(part, Indexed)), None)

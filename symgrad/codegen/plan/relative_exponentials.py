@@ -1,9 +1,8 @@
-"""Expressions in relative exponentials: which shift each term takes, and what becomes of the factors exp(M).
+"""Relative exponentials: which shift each term uses, and what happens to the factors exp(M).
 
-Where an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels; where it is
-homogeneous of another degree, what the code keeps of the array is relative too, under a name of its own; log exp(M_n)
-is M_n.  What remains of the factor is written out, so that the value is right in any case.  A term takes the
-shift whose factor cancels in it.
+If an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels. If its degree is
+different, the code stores the array relative to the factor, under another name. log exp(M_n) is M_n. Any remaining
+factor is written out, so that the value is right in all cases. Each term uses the shift whose factor cancels in it.
 """
 
 from __future__ import annotations
@@ -34,23 +33,25 @@ SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
 
 @dataclass(frozen=True)
 class Joint:
-    """A shift of exponentials together with sums of exponentials beside them: of ``exp(exponent) * inner``, where
-    ``inner`` is a product of powers of the factors of other shifts."""
+    """A shift of ``exp(exponent) * inner``, where ``inner`` is a product of powers of the factors of other shifts."""
 
     shift: Shift
     exponent: Expr
     inner: Expr
 
     def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
-        """The exponential by the shift, at each choice of ``indices`` at which its exponent is some of the terms of
-        another; and the other terms."""
+        """For each choice of ``indices`` where the exponent is part of the terms of another: the exponential, and the
+        rest."""
         letters, terms = self.shift.rows + self.shift.columns, set(Add.make_args(canonical(exponent)))
         ordered = sorted(indices, key=str)
         for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
             names = dict(zip(letters, chosen, strict=True))
-            own = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
-            if len(set(chosen)) == len(chosen) and own <= terms:
-                yield replaced(self.shift.factor * self.shift.relative / self.inner, names), Add(*(terms - own))
+            own_terms = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
+            if len(set(chosen)) == len(chosen) and own_terms <= terms:
+                yield (
+                    replaced(self.shift.factor * self.shift.relative / self.inner, names),
+                    Add(*(terms - own_terms)),
+                )
 
 
 def _exponent(kernel: Expr) -> Expr:
@@ -59,10 +60,7 @@ def _exponent(kernel: Expr) -> Expr:
 
 
 class Relative:
-    """Expressions in relative exponentials.
-
-    ``used`` are the shifts on which they rest so far, in order of use.
-    """
+    """Writes expressions in relative exponentials; ``used`` are the shifts in use so far, in order."""
 
     def __init__(self, shifts: Sequence[Shift]) -> None:
         self._shifts = list(shifts)
@@ -73,10 +71,8 @@ class Relative:
         self.used: list[Shift] = []
 
     def join(self, totals: Iterable[Expr], taken: set[str]) -> None:
-        """Find the shifts of sums over exponentials times arrays that are kept relative: of both as one.
-
-        Until the next call they are preferred.
-        """
+        """Find joint shifts for sums over exponentials times arrays that are stored relative. They are preferred until
+        the next call."""
         self._preferred = []
         for total in sorted((written_out(total, self._kept) for total in totals), key=str):
             for term in Add.make_args(total.function):
@@ -94,45 +90,43 @@ class Relative:
                 self._preferred += [j for j in self._joint if any(j.shift.matches(exp(exponent)))]
 
     def keep(self, entry: Expr, scale: Expr, relative: Expr) -> None:
-        """From now on ``entry`` is written ``scale * relative``."""
+        """From now on, write ``entry`` as ``scale * relative``."""
         self._kept[name_of(entry)] = Assignment(entry, scale * relative)
 
     def taken_out(self, expr: Expr, *, is_output: bool = False) -> tuple[Expr, Expr]:
-        """``expr`` as a product of powers of the factors of shifts and the rest, in relative exponentials.
-
-        For an output the factors will be written out beside the rest.
-        """
-        made, _ = self._best(expr, frozenset(), WRITTEN_OUT if is_output else KEPT_APART)
+        """``expr`` in relative exponentials, split into powers of the shifts' factors and the rest. For an output, the
+        factors will be written out beside the rest."""
+        relative, _ = self._best(expr, frozenset(), WRITTEN_OUT if is_output else KEPT_APART)
         for shift in self._shifts:
-            if shift not in self.used and {name_of(shift.factor), name_of(shift.relative)} & array_names(made):
+            if shift not in self.used and {name_of(shift.factor), name_of(shift.relative)} & array_names(relative):
                 self.used.append(shift)
-        return self._pulled(made)
+        return self._pulled(relative)
 
     def has_factor(self, expr: Basic) -> bool:
         """Whether the factor of a shift occurs in an expression."""
         return not array_names(expr).isdisjoint(self._factors)
 
     def in_largest(self, expr: Expr) -> Expr:
-        """``expr`` with the factors as exponentials of the largest exponents, their logarithms as these."""
+        """Write the factors as exponentials of the largest exponents, their logarithms as these."""
         return written_out(expr, self._factors)
 
     # --- which shift ---------------------------------------------------------------------------------------------
 
     def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
-        """``expr``, which stands under sums over ``bound``, in relative exponentials, and what is left over."""
+        """``expr``, inside sums over ``bound``, in relative exponentials, and the cost of its remaining factors."""
         expr = written_out(expr, self._kept)
         if isinstance(expr, Add):
             terms = [self._best(term, bound, left_over) for term in expr.args]
-            return Add(*(made for made, _ in terms)), sum(cost for _, cost in terms)
+            return Add(*(best for best, _ in terms)), sum(cost for _, cost in terms)
         if isinstance(expr, Sum):
             body, cost = self._best(expr.function, bound | set(bound_indices(expr)), left_over)
             return sum_over(body, bound_indices(expr)), cost
         logarithm = next((f for f in Mul.make_args(expr) if isinstance(f, weighted)), None)
         if logarithm is not None:  # the exponentials in its weight are factors of the term
             beside = [f for f in Mul.make_args(expr) if f is not logarithm]
-            made, cost = self._best(Mul(*beside, logarithm.args[0]), bound, left_over)
-            weight = Mul(*(f for f in Mul.make_args(made) if f not in beside))
-            kept = [f for f in Mul.make_args(made) if f in beside]
+            best, cost = self._best(Mul(*beside, logarithm.args[0]), bound, left_over)
+            weight = Mul(*(f for f in Mul.make_args(best) if f not in beside))
+            kept = [f for f in Mul.make_args(best) if f in beside]
             return Mul(*kept, weighted(weight, self._inside(logarithm.args[1]))), cost
         kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
@@ -141,24 +135,23 @@ class Relative:
         terms = [way for chosen in choices for way in self._ways(inside, chosen, bound)]
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
-        made = terms[costs.index(cost)][0]
+        best = terms[costs.index(cost)][0]
         for bracket in (f for f in others if isinstance(f, Add) and cost and (f.has(exp) or self.has_factor(f))):
             rest = Mul(*kernels, *(f for f in others if f is not bracket))
             opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
             if lower < cost:
-                made, cost = opened, lower
+                best, cost = opened, lower
         for total in (f for f in others if isinstance(f, Sum) and cost and self._joint):
             rest = Mul(*kernels, *(f for f in others if f is not total))
             inside, lower = self._best(sum_over(rest * total.function, bound_indices(total)), bound, left_over)
             if lower < cost:
-                made, cost = ordered_sums(inside), lower
-        return made, cost
+                best, cost = ordered_sums(inside), lower
+        return best, cost
 
     def _ways(
         self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
     ) -> Iterator[tuple[Expr, float]]:
-        """A term as it was chosen, and what speaks against it; also with exponentials by shifts that several factors
-        share."""
+        """A term with its exponentials as chosen, and its cost; then the same with shifts that factors share."""
         term = Mul(inside, *(made for made, _ in chosen))
         yield term, sum(cost for _, cost in chosen)
         plain = [way for way in chosen if not isinstance(way[0], exp)]
@@ -167,11 +160,11 @@ class Relative:
         for made, rest in self._by_joint_shifts(beside, exponent, free_indices(term) | bound):
             is_summed = not free_indices(rest).isdisjoint(bound)
             more = 0.0 if rest == 0 else SUMMED_AS_IT_IS if is_summed else AS_IT_IS
-            own = {name_of(joint.shift.relative) for joint in self._preferred} & array_names(made) if bound else ()
-            yield made * exp(rest), cost + more - (MADE_FOR_IT if own else 0.0)
+            preferred = array_names(made) & {name_of(j.shift.relative) for j in self._preferred} if bound else ()
+            yield made * exp(rest), cost + more - (MADE_FOR_IT if preferred else 0.0)
 
     def _by_joint_shifts(self, beside: Expr, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
-        """``beside * exp(exponent)`` by one joint shift or several, and the exponent that is left."""
+        """``beside * exp(exponent)`` with one or more joint shifts, and the exponent that is left."""
         for joint in self._joint:
             for kernel, rest in joint.taken_from(exponent, indices):
                 made = beside * kernel
@@ -180,12 +173,12 @@ class Relative:
                     yield from self._by_joint_shifts(made, rest, indices) if joint.exponent != 0 and rest != 0 else ()
 
     def _factors_in(self, term: Expr) -> list[Expr]:
-        """The powers of the factors of shifts among the factors of a term."""
+        """The powers of shifts' factors among the factors of a term."""
         bases = {factor: factor.as_base_exp()[0] for factor in Mul.make_args(term)}
         return [f for f, b in bases.items() if isinstance(b, (Indexed, Symbol)) and name_of(b) in self._factors]
 
     def _inside(self, factor: Expr) -> Expr:
-        """A factor that is no exponential, with the exponentials in it relative."""
+        """A factor that is not an exponential, with the exponentials in it relative."""
         if not factor.has(exp):
             return factor
         if isinstance(factor, (Pow, Function)):
@@ -193,27 +186,27 @@ class Relative:
         return self._best(factor, frozenset(), WRITTEN_OUT)[0]
 
     def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
-        """How an exponential may be written, and what speaks against it."""
-        found = self._written(kernel, bound)
-        if not found and isinstance(kernel.args[0], Add):
+        """The ways to write an exponential, each with its cost."""
+        forms = self._written(kernel, bound)
+        if not forms and isinstance(kernel.args[0], Add):
             parts = {exp(term): self._written(exp(term), bound) for term in kernel.args[0].args}
             if any(parts.values()):
-                found = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
-        if not found:
+                forms = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
+        if not forms:
             return [(kernel, 0.0)]
         return [
-            *((made, 0.0) for made in found),
+            *((made, 0.0) for made in forms),
             (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
         ]
 
     def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
-        """An exponential by each of the shifts that match it, but for the inverse of a sum's, which would be large."""
-        found: list[Expr] = []
+        """An exponential in terms of each matching shift; not as the inverse of a summed one, which would be large."""
+        forms: list[Expr] = []
         for shift in self._shifts if isinstance(kernel, exp) else ():
             for names, multiple in shift.matches(kernel):
                 if multiple > 0 or bound.isdisjoint(names[i] for i in shift.columns):
-                    found.append(replaced((shift.factor * shift.relative) ** multiple, names))
-        return found
+                    forms.append(replaced((shift.factor * shift.relative) ** multiple, names))
+        return forms
 
     def _left_over(self, term: Expr, bound: frozenset[Idx], left_over: float) -> float:
         scale, rest = self._pulled(term)
@@ -224,7 +217,7 @@ class Relative:
     # --- factors taken out -----------------------------------------------------------------------------------------
 
     def _pulled(self, expr: Expr) -> tuple[Expr, Expr]:
-        """``expr`` as a product of powers of factors and the rest; logarithms are opened on the way."""
+        """Split ``expr`` into powers of factors and the rest; logarithms are expanded on the way."""
         if not self.has_factor(expr):
             return S.One, expr
         if isinstance(expr, (Indexed, Symbol)):

@@ -1,10 +1,9 @@
-"""Programs whose rows stay apart: which equations concern one row alone, and which are sums over rows.
+"""Row blocks: which equations concern one row of the data, and which are sums over rows.
 
-This is read off the indices.  An array that has the axis of the rows depends on one row if its equation mentions that
-axis by its own index only; an array without the axis is a sum over rows if it is linear in sums whose bodies
-do so.  A scalar that is known only after all rows, such as the sum of weights that divides a mean, is taken out of
-both.  Where every equation is one or the other, or free of rows, and no row needs a sum over rows, the whole can be
-evaluated a block of rows at a time.
+This is read off the indices. An array with the row axis depends on one row if its equation uses that axis only at its
+own index. An array without it is a sum over rows if it is linear in sums of such terms. A scalar that is known only
+after all rows, such as the sum of weights that divides a mean, is factored out of both. If every equation is one of
+these or free of rows, and no row needs a sum over rows, the program is evaluated one block of rows at a time.
 """
 
 from __future__ import annotations
@@ -29,10 +28,8 @@ from symgrad.program import Program
 @dataclass(frozen=True)
 class Blocks:
     """Equations sorted by when they are evaluated: ``before`` all rows, for a block of ``rows``, and ``after``.
-
-    ``axis`` is that of the rows, "" where rows do not stay apart; then all are in ``rows``.  ``sums`` are the arrays to
-    be added up over the blocks, ``stacked`` the outputs that have an entry for each row.
-    """
+    ``axis`` is the row axis, or "" if rows are not independent; then all equations are in ``rows``. ``sums`` are the
+    arrays to add up over blocks, ``stacked`` the outputs with an entry for each row."""
 
     axis: str
     before: tuple[Assignment, ...]
@@ -45,23 +42,20 @@ class Blocks:
 def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks:
-    """The equations in blocks of rows; of no axis where rows do not stay apart, or are those of stacks of matrices.
-
-    A block has its rows last, where a matrix product of stacks would have to copy them.
-    ``checked`` are assumptions about inputs that are to be tested in each block; new arrays get names that
-    are not among ``taken``.
-    """
+    """Sort the equations by blocks of rows; new names are added to ``taken``. The axis is "" if rows are not
+    independent, or are the rows of stacks of matrices, whose products would have to copy a block. ``checked`` are
+    assumptions about inputs that are tested in each block."""
     axes = {a.name: [axis.name for axis in a.axes] for a in program.inputs}
     every = [*axes.values(), *([axis_name(i) for i in a.indices] for a in assignments)]
     for axis in program.axes:
-        is_in_stack = any(axis.name in own for own in every if len(own) > 2)
-        if is_in_stack or any(axis.name in own[1:] for own in axes.values()):
+        is_in_stack = any(axis.name in axis_names for axis_names in every if len(axis_names) > 2)
+        if is_in_stack or any(axis.name in axis_names[1:] for axis_names in axes.values()):
             continue
         if all(_concerns_one_row(a.lhs, axis.name, _over(axis.name, free_indices(a.lhs))) for a in checked):
-            owners = {name for name, own in axes.items() if axis.name in own}
-            found = _sorted(axis.name, owners, assignments, taken)
-            if found is not None and found.sums:  # else nothing concerns the rows of this axis
-                return found
+            owners = {name for name, axis_names in axes.items() if axis.name in axis_names}
+            blocks = _sorted(axis.name, owners, assignments, taken)
+            if blocks is not None and blocks.sums:  # else nothing concerns the rows of this axis
+                return blocks
     return Blocks("", (), tuple(assignments), (), (), ())
 
 
@@ -76,9 +70,9 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
         is_scaled = not array_names(given.rhs).isdisjoint(scaled)
         a = replace(given, rhs=ordered_sums(written_out(given.rhs, scaled))) if is_scaled else given
         names = array_names(a.rhs)
-        if own := _over(axis, a.indices):
+        if row_indices := _over(axis, a.indices):
             scale, rest = _taken_out(a.rhs, late)
-            is_one_row = _concerns_one_row(rest, axis, own) and not array_names(rest) & late
+            is_one_row = _concerns_one_row(rest, axis, row_indices) and not array_names(rest) & late
             if not is_one_row or (scale != 1 and a.is_output):
                 return None
             if scale != 1:
@@ -96,13 +90,13 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             terms = _terms(a.rhs, rowwise)
             summed = [_taken_out(t, late) for t in terms if array_names(t) & rowwise]
             rest = [t for t in terms if not array_names(t) & rowwise]
-            found = {scale for scale, _ in summed}
-            if a.over or len(found) > 1 or any(array_names(t) & late for _, t in summed):
+            scales = {scale for scale, _ in summed}
+            if a.over or len(scales) > 1 or any(array_names(t) & late for _, t in summed):
                 return None
             if not all(_is_sum_over_rows(t, axis, rowwise) for _, t in summed):
                 return None
             late.add(a.name)
-            (scale,) = found
+            (scale,) = scales
             if rest or scale != 1:
                 part = free(f"{a.name}_rows", taken)
                 entry = entry_of(part, a.indices)
@@ -117,14 +111,13 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
 
 
 def _taken_out(term: Expr, late: set[str]) -> tuple[Expr, Expr]:
-    """The factors of a term that are known only after all rows, and have no axes; and the rest."""
+    """Split a term into the scalar factors that are known only after all rows, and the rest."""
     known = [f for f in Mul.make_args(term) if array_names(f) and array_names(f) <= late and not free_indices(f)]
     return Mul(*known), Mul(*(f for f in Mul.make_args(term) if f not in known))
 
 
 def _concerns_one_row(expr: Expr, axis: str, rows: set[Idx]) -> bool:
-    """Whether ``rows`` are one index at most, ``expr`` has no other over ``axis``, and nothing is summed along it or
-    compared."""
+    """Whether ``expr`` uses ``axis`` only at the single index in ``rows``, and never sums or compares along it."""
     bound = [i for total in expr.atoms(Sum) for i in bound_indices(total)]
     bound += [choice.args[1] for choice in expr.atoms(selection)]
     return len(rows) <= 1 and _over(axis, free_indices(expr)) <= rows and not _over(axis, bound)
@@ -135,7 +128,7 @@ def _over(axis: str, indices: Iterable[Idx]) -> set[Idx]:
 
 
 def _is_sum_over_rows(expr: Basic, axis: str, rowwise: set[str]) -> bool:
-    """Whether an expression is linear in sums over ``axis``, each of whose summands concerns one row."""
+    """Whether an expression is linear in sums over ``axis`` of terms that each concern one row."""
     if isinstance(expr, Add):
         return all(_is_sum_over_rows(term, axis, rowwise) for term in expr.args)
     if isinstance(expr, Mul):
@@ -143,14 +136,14 @@ def _is_sum_over_rows(expr: Basic, axis: str, rowwise: set[str]) -> bool:
         return len(concerned) == 1 and _is_sum_over_rows(concerned[0], axis, rowwise)
     if not isinstance(expr, Sum):
         return False
-    own = _over(axis, bound_indices(expr))
-    if not own:
+    row_indices = _over(axis, bound_indices(expr))
+    if not row_indices:
         return _is_sum_over_rows(expr.function, axis, rowwise)
-    return _concerns_one_row(expr.function, axis, own)
+    return _concerns_one_row(expr.function, axis, row_indices)
 
 
 def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:
-    """The terms of a sum, brackets multiplied out where only some of their terms concern rows."""
+    """The terms of a sum; brackets are expanded if only some of their terms concern rows."""
     if isinstance(expr, Add):
         return [t for term in expr.args for t in _terms(term, rowwise)]
     if isinstance(expr, Mul):

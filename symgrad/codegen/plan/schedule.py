@@ -1,4 +1,4 @@
-"""A record as equations in index notation and an order of evaluation: forward, adjoints, gradients."""
+"""A record as equations in index notation, in the order in which they are evaluated."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ from symgrad.steps import Gradient, Record, Total
 
 @dataclass(frozen=True)
 class Assignment:
-    """``entry = rhs``, or the largest ``rhs`` along the indices ``over``.
-
-    A helper may be written into the one line that uses it; an output is returned.
-    """
+    """``entry = rhs``, or the largest ``rhs`` along the indices ``over``. A helper may be inlined into the one line
+    that uses it; an output is returned."""
 
     entry: Expr
     rhs: Expr
@@ -38,13 +36,13 @@ class Assignment:
         return indices_of(self.entry)
 
     def at(self, indices: Sequence[Idx]) -> Expr:
-        """The right side with the indices of the entry replaced by ``indices``."""
+        """The right side at ``indices`` in place of the indices of the entry."""
         return renamed(self.rhs, dict(zip(self.indices, indices, strict=True)))
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The equations, and the names under which the gradients with respect to ``record.wrt`` are found."""
+    """The equations, and for each input in ``record.wrt`` the name of its gradient."""
 
     assignments: tuple[Assignment, ...]
     gradients: Mapping[str, str]
@@ -52,7 +50,7 @@ class Schedule:
 
 @lru_cache(maxsize=4096)
 def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
-    """The entries of arrays, those of no axes included, that occur in an expression."""
+    """The entries of arrays in an expression, including scalars."""
     indexed = sorted(expr.atoms(Indexed), key=str)
     labels = {str(e.base.label) for e in indexed}
     scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
@@ -60,7 +58,7 @@ def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
 
 
 def schedule(record: Record) -> Schedule:
-    """What is to be evaluated for the output and the gradients of ``record``, and nothing besides."""
+    """The equations needed for the output and the gradients of ``record``, and no others."""
     program = record.program
     adjoints = {array.name for array in record.adjoint_arrays.values()}
     taken = set(program.arrays) | adjoints | {axis.name for axis in program.axes}
@@ -69,8 +67,8 @@ def schedule(record: Record) -> Schedule:
     results: list[Assignment] = []
     for name, (rhs, entry) in zip(record.wrt, forms, strict=True):
         result = Assignment(entry_of(fresh(f"d{name}", taken), indices_of(entry)), rhs, is_output=True)
-        if name in record.adjoint_arrays and (own := record.adjoint_arrays[name].name) in known:
-            result = replace(result, rhs=entry_of(own, result.indices), is_helper=True)
+        if name in record.adjoint_arrays and (adjoint := record.adjoint_arrays[name].name) in known:
+            result = replace(result, rhs=entry_of(adjoint, result.indices), is_helper=True)
         results.append(result)
     before = needed(record, [program.definitions[program.output].entry, *(result.rhs for result in results)])
     before = [replace(a, is_output=a.name == program.output) for a in before]
@@ -78,24 +76,24 @@ def schedule(record: Record) -> Schedule:
 
 
 def needed(record: Record, exprs: Iterable[Expr]) -> list[Assignment]:
-    """The equations and the closed forms of adjoints in which ``exprs`` are written, in an order of evaluation."""
+    """The definitions and closed forms of adjoints on which ``exprs`` depend, in an order of evaluation."""
     names = set[str]().union(*map(array_names, exprs))
     adjoints: list[Assignment] = []
     for name, adjoint in reversed(record.adjoints.items()):
-        own = record.adjoint_arrays[name].name
-        if own in names:
+        adjoint_name = record.adjoint_arrays[name].name
+        if adjoint_name in names:
             names |= array_names(adjoint.index)
-            adjoints.insert(0, Assignment(entry_of(own, indices_of(adjoint.entry)), adjoint.index))
+            adjoints.insert(0, Assignment(entry_of(adjoint_name, indices_of(adjoint.entry)), adjoint.index))
     forward = evaluation_order(record.program, sorted(names & set(record.program.definitions)))
     return [*(Assignment(d.entry, d.rhs) for d in forward), *adjoints]
 
 
 def _through_adjoints(record: Record, gradient: Gradient, adjoints: set[str]) -> tuple[Expr, Expr]:
-    """The gradient in adjoint arrays where a line gives it so (the last such line), or else its closed form;
-    and the entry whose indices are free in it."""
-    found: tuple[Expr, Expr] | None = None
+    """The gradient in terms of adjoint arrays if a line states it so (the last one), else its closed form. The second
+    value is the entry whose indices are free in it."""
+    last_form: tuple[Expr, Expr] | None = None
     for step in record.steps:
         is_open = array_names(step.after) & adjoints and not step.after.has(KroneckerDelta)
         if is_open and isinstance(step.subject, Total) and name_of(step.subject.wrt) == gradient.array.name:
-            found = (step.after, step.subject.wrt)
-    return found or (gradient.index, gradient.entry)
+            last_form = (step.after, step.subject.wrt)
+    return last_form or (gradient.index, gradient.entry)

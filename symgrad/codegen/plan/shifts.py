@@ -1,7 +1,7 @@
-"""Families of exponentials that are summed, and the shift that keeps each of them small: an exact substitution.
+"""Shifts of exponentials: which families of exponentials are summed, and what is subtracted from their exponents.
 
-With any M_n at all, every exp(a_nk) is exp(M_n) E_nk, where E_nk = exp(a_nk - M_n); the code takes M_n = max_k a_nk.
-One exponential may be summed along its rows here and along its columns there: each sum has a shift of its own.
+With any number M_n, every exp(a_nk) equals exp(M_n) E_nk, where E_nk = exp(a_nk - M_n). The code takes M_n = max_k
+a_nk. An exponential that is summed along rows and along columns gets a shift for each.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from symgrad.notation import (
 
 @dataclass(frozen=True)
 class Shift:
-    """The exponentials of ``exponent``, whose indices are ``rows`` and ``columns``, relative to the largest
-    along ``columns``: ``exp(exponent) = factor * relative``, with ``relative = exp(shifted)``, ``shifted = exponent
-    - largest`` and ``factor = exp(largest)``."""
+    """The exponentials of ``exponent`` relative to the largest along ``columns``; its other indices are ``rows``.
+    ``exp(exponent) = factor * relative``, where ``relative = exp(shifted)``, ``shifted = exponent - largest`` and
+    ``factor = exp(largest)``."""
 
     exponent: Expr
     rows: tuple[Idx, ...]
@@ -54,7 +54,7 @@ class Shift:
         ]
 
     def matches(self, kernel: Expr) -> Iterator[tuple[dict[Idx, Idx], Expr]]:
-        """The indices and the numbers c for which ``kernel`` is exp(c * exponent) at these indices."""
+        """The indices and numbers c for which ``kernel`` is exp(c * exponent) at these indices."""
         letters = self.rows + self.columns
         choices = [
             [i for i in sorted(free_indices(kernel), key=str) if axis_name(i) == axis_name(letter)]
@@ -68,7 +68,7 @@ class Shift:
 
 
 def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Shift:
-    """A shift whose arrays have names that are not among ``taken``."""
+    """A shift whose arrays have new names, which are added to ``taken``."""
     rows = tuple(sorted(free_indices(exponent) - set(columns), key=str))
     every: tuple[Idx, ...] = rows + columns
     prefix = ""
@@ -89,9 +89,9 @@ def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Sh
 
 
 def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]:
-    """One shift for every family of exponentials and the indices along which it is summed somewhere, where the sum
-    divides or stands in a logarithm: elsewhere what a shift takes out would only be multiplied in again."""
-    found: list[Shift] = []
+    """One shift for each family of exponentials and each set of indices along which it is summed. Only sums that divide
+    or occur in logarithms count: elsewhere the factor would only be multiplied in again."""
+    shifts: list[Shift] = []
     inside = dividing_or_in_logarithms(assignments)
     for assignment in assignments:
         rhs, is_inside = assignment.rhs, assignment.name in inside
@@ -99,24 +99,24 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
             bound = set(bound_indices(total))
             for kernel in _factors_of_kind(total.function):
                 columns = tuple(sorted(free_indices(kernel) & bound, key=str))
-                if columns and not any(_sums_alike(shift, kernel, set(columns)) for shift in found):
-                    found.append(shift_along(kernel.args[0], columns, taken))
-    return found
+                if columns and not any(_sums_alike(shift, kernel, set(columns)) for shift in shifts):
+                    shifts.append(shift_along(kernel.args[0], columns, taken))
+    return shifts
 
 
 def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
-    """The arrays that divide, or stand in logarithms, somewhere; and those of which they are made but for exponents: a
-    shift is of use where its factor comes out."""
+    """The arrays that divide or occur in logarithms, and the arrays these depend on outside of exponents. A shift is
+    useful there, since its factor cancels or becomes a term."""
     kinds = (Indexed, Symbol)
-    found = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
+    names = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
-        if assignment.name in found:
-            found |= _outside_of_exponents(assignment.rhs)
-    return found
+        if assignment.name in names:
+            names |= _outside_of_exponents(assignment.rhs)
+    return names
 
 
 def _outside_of_exponents(expr: Basic) -> set[str]:
-    """The arrays in an expression, but for those in exponents alone."""
+    """The arrays that occur in an expression outside of exponents."""
     if isinstance(expr, exp):
         return set()
     if isinstance(expr, (Indexed, Symbol)):
@@ -126,22 +126,22 @@ def _outside_of_exponents(expr: Basic) -> set[str]:
 
 @lru_cache(maxsize=16384)
 def in_divisors_and_logarithms(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
-    """The parts of a kind that stand in divisors and logarithms of an expression."""
+    """The parts of type ``kind`` in the divisors and logarithms of an expression."""
     logs = [call.args[0] for call in expr.atoms(log)]
     divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return frozenset().union(*(part.atoms(kind) for part in (*logs, *divisors)))
 
 
 def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:
-    """``expr`` with the entries of some arrays replaced by their definitions."""
+    """Replace the entries of some arrays by their definitions."""
     known = [entry for entry in entries_in(expr) if name_of(entry) in definitions]
     return replaced(expr, {entry: definitions[name_of(entry)].at(indices_of(entry)) for entry in known})
 
 
 def _factors_of_kind(body: Expr) -> list[Expr]:
     """The exponentials among the factors of the terms of a summand."""
-    found = [f for term in Add.make_args(body) for f in Mul.make_args(term) if isinstance(f, exp) and free_indices(f)]
-    return sorted(set(found), key=str)
+    kernels = [f for term in Add.make_args(body) for f in Mul.make_args(term) if isinstance(f, exp) and free_indices(f)]
+    return sorted(set(kernels), key=str)
 
 
 def _sums_alike(shift: Shift, kernel: Expr, columns: set[Idx]) -> bool:

@@ -28,11 +28,11 @@ from symgrad.program import Program
 def slopes_kept_finite(
     assignments: Sequence[Assignment], program: Program, wrt: Collection[str], weights: Collection[str]
 ) -> list[Assignment]:
-    """The equations, with bases that may have been rounded to 0 as ``nonzero`` in the slopes of their powers.
+    """Replace bases that may have been rounded to 0 by ``nonzero`` in the derivatives of their powers.
 
-    Not where the loss itself divides by what the base is made of: then it is not finite either.  Nor where an input of
-    ``wrt`` stands in the base outside of exponents: the derivative by it has no exponential that vanishes.  None of the
-    inputs ``weights`` is negative.
+    Not if the loss itself divides by the same arrays, since it is infinite then, too; nor if an input of ``wrt`` occurs
+    in the base outside of exponents, since its derivative has no exponential that vanishes. The inputs ``weights`` are
+    nonnegative.
     """
     known = {a.name: a for a in assignments if not a.over}
     needed = {program.output}
@@ -45,22 +45,21 @@ def slopes_kept_finite(
     small = _Small(known, set(wrt), given, weights, inputs_at_most_one(program).intersection(weights))
 
     def kept(expr: Basic) -> Expr:
-        made = rebuilt(expr, kept)
-        if not isinstance(made, Pow) or made.exp.is_nonnegative or made.exp.is_Integer or made.exp + 1 not in exponents:
-            return made
-        is_small = small.may_be(made.base) and not small.is_differentiated(made.base)
-        return nonzero(made.base) ** made.exp if is_small and divided.isdisjoint(array_names(made.base)) else made
+        result = rebuilt(expr, kept)
+        if not isinstance(result, Pow) or result.exp.is_nonnegative or result.exp.is_Integer:
+            return result
+        base, is_slope = result.base, result.exp + 1 in exponents and divided.isdisjoint(array_names(result.base))
+        is_small = is_slope and small.may_be(base) and not small.is_differentiated(base)
+        return nonzero(base) ** result.exp if is_small else result
 
     return [a if a.name in needed else replace(a, rhs=kept(a.rhs)) for a in assignments]
 
 
 @dataclass(frozen=True)
 class _Small:
-    """Tells what is positive by its structure, and may be rounded to 0: exponentials, and what is made of them.
-
-    The inputs ``wrt`` are differentiated, and ``given`` not: where one of these is 0, so is the derivative of what it
-    multiplies.  None of ``weights`` is negative, and ``shares`` are at most 1.
-    """
+    """Finds expressions that are positive by their structure but may be rounded to 0: products of exponentials. The
+    inputs ``wrt`` are differentiated, the inputs ``given`` are not: where one of these is 0, so is the derivative of
+    what it multiplies. ``weights`` are nonnegative, ``shares`` at most 1."""
 
     known: Mapping[str, Assignment]
     wrt: Collection[str]
@@ -69,7 +68,7 @@ class _Small:
     shares: Collection[str]
 
     def may_be(self, expr: Expr, is_term: bool = False) -> bool:
-        """Whether an expression is such; that of a sum must not cancel another."""
+        """Whether an expression may be rounded to 0; terms of a sum must not cancel."""
         if isinstance(expr, (exp, sigmoid)):
             return True
         if isinstance(expr, (Indexed, Symbol)):
@@ -89,7 +88,7 @@ class _Small:
         return bool(small) and all(f in small or self._is_harmless(f, is_term) for f in factors)
 
     def is_differentiated(self, expr: Basic, in_exponent: bool = False) -> bool:
-        """Whether what is differentiated stands outside of exponents, or in logarithms there: exp(2 log x) is x**2."""
+        """Whether an input of ``wrt`` occurs outside of exponents, or in a logarithm there: exp(2 log x) is x**2."""
         if isinstance(expr, (Indexed, Symbol)):
             name = name_of(expr)
             definition = self.known.get(name)
@@ -115,54 +114,53 @@ class _Small:
 
 
 def poles_cancelled(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """The equations, with those of products without poles; new arrays get names that are not among ``taken``."""
-    found, waiting = list(assignments), [a.name for a in assignments if not a.is_output]
+    """Give products without poles their own equations; their names are added to ``taken``."""
+    equations, waiting = list(assignments), [a.name for a in assignments if not a.is_output]
     while waiting:
-        gradient = next(a for a in found if a.name == waiting[0])
-        made = next((made for pole in _poles(gradient.rhs) if (made := _without(pole, gradient, found, taken))), None)
-        waiting[:1] = [] if made is None else [made[0]]
-        found = found if made is None else made[1]
-    return found
+        gradient = next(a for a in equations if a.name == waiting[0])
+        ways = (_without(pole, gradient, equations, taken) for pole in _poles(gradient.rhs))
+        product, equations = next(filter(None, ways), ("", equations))
+        waiting[:1] = [product] if product else []
+    return equations
 
 
 def _without(
-    pole: Expr, gradient: Assignment, found: list[Assignment], taken: set[str]
+    pole: Expr, gradient: Assignment, equations: list[Assignment], taken: set[str]
 ) -> tuple[str, list[Assignment]] | None:
-    """The equations with a product in the place of a gradient, and the name of the product; None where some pole
-    would be left."""
+    """The equations with a product in place of a gradient, and its name; None if a pole would remain."""
     product = _multiplied_in(pole * gradient.rhs)
-    users = [a for a in found if a.name != gradient.name and gradient.name in array_names(a.rhs)]
+    users = [a for a in equations if a.name != gradient.name and gradient.name in array_names(a.rhs)]
     if free_indices(pole) - set(gradient.indices) or _kind(pole) in map(_kind, _poles(product)) or not users:
         return None
     name = free(f"{gradient.name}_{min(array_names(pole))}", {*taken})
-    made = Assignment(entry_of(name, gradient.indices), product)
-    quotient = {gradient.name: replace(gradient, rhs=made.entry / pole)}
+    substitute = Assignment(entry_of(name, gradient.indices), product)
+    quotient = {gradient.name: replace(gradient, rhs=substitute.entry / pole)}
     changed = {a.name: _multiplied_in(written_out(a.rhs, quotient)) for a in users}
     if any(_kind(p) == _kind(pole) for rhs in changed.values() for p in _poles(rhs)):
         return None
     taken.add(name)
-    place = next(p for p, a in enumerate(found) if a.name == gradient.name)
-    others = [replace(a, rhs=changed.get(a.name, a.rhs)) for a in found]
-    return name, [*others[:place], made, *others[place + 1 :]]
+    place = next(p for p, a in enumerate(equations) if a.name == gradient.name)
+    others = [replace(a, rhs=changed.get(a.name, a.rhs)) for a in equations]
+    return name, [*others[:place], substitute, *others[place + 1 :]]
 
 
 def _kind(pole: Expr) -> Expr | str:
-    """What tells poles apart: the entries of one array are one."""
+    """What distinguishes poles: all entries of one array are the same."""
     return pole.base.name if isinstance(pole, Indexed) else pole
 
 
 def _poles(expr: Expr) -> list[Expr]:
-    """The entries, and what is left of 1 beside one, that are raised to powers which may be negative."""
+    """The entries, and the brackets 1 - entry, that have powers which may be negative."""
     bases = {p.base for p in expr.atoms(Pow) if not p.exp.is_nonnegative}
     return sorted((base for base in bases if isinstance(base, Indexed) or isinstance(1 - base, Indexed)), key=str)
 
 
 def _multiplied_in(expr: Basic) -> Expr:
-    """``expr`` with entries multiplied into the brackets beside them in which they cancel."""
-    made = rebuilt(expr, _multiplied_in)
-    made = powsimp(made, combine="exp", deep=False) if isinstance(made, Mul) else made  # x x^(q - 1) is x^q
-    for entry in Mul.make_args(made) if isinstance(made, Mul) else ():
-        for factor in made.args:
+    """Multiply entries into the brackets beside them in which they cancel."""
+    result = rebuilt(expr, _multiplied_in)
+    result = powsimp(result, combine="exp", deep=False) if isinstance(result, Mul) else result  # x x^(q - 1) is x^q
+    for entry in Mul.make_args(result) if isinstance(result, Mul) else ():
+        for factor in result.args:
             if isinstance(factor, Add) and entry in _poles(factor):
-                return _multiplied_in(made / entry / factor * Add(*(entry * term for term in factor.args)))
-    return made
+                return _multiplied_in(result / entry / factor * Add(*(entry * term for term in factor.args)))
+    return result

@@ -1,8 +1,8 @@
-"""Stable forms, derived from the forward equations: no loss, and no array, is known here by name.
+"""Stable forms of the equations, derived without any knowledge of particular losses.
 
-Each equation of the schedule is rewritten on its own, into a form that is exactly equivalent and neither overflows nor
-loses small probabilities.  What was done is kept beside what came of it: the code is written from the one, the
-lines that a reader sees, and that are proved, from the other (``evaluation``).
+Each equation of the schedule is rewritten into an equivalent form that neither overflows nor loses small probabilities.
+Both the rewritten equation and what was done are kept: the code is written from the first, the proved lines that a
+reader sees from the second (``evaluation``).
 """
 
 from __future__ import annotations
@@ -53,11 +53,8 @@ from symgrad.steps import Record
 
 @dataclass(frozen=True)
 class Rewriting:
-    """What became of one equation: an entry of the array ``given`` is ``scale`` times that of the array ``made``.
-
-    Where the scale is not 1, ``made`` defines an array of another name.  ``logs`` are the logarithms that were written
-    otherwise, and how.
-    """
+    """One rewritten equation: an entry of the array ``given`` is ``scale`` times an entry of the array ``made``. If the
+    scale is not 1, ``made`` defines an array of another name. ``logs`` are the rewritten logarithms, old and new."""
 
     given: Assignment
     made: Assignment
@@ -67,9 +64,8 @@ class Rewriting:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What the code evaluates: shifts and rewritten equations in order, each shift before its first use, and the
-    schedule of which they are made.  ``floor`` is the exponent of what a mask leaves out: any number, minus infinity in
-    code."""
+    """What the code evaluates: rewritten equations in order, each shift before its first use. ``floor`` is the exponent
+    of masked entries: any number in proofs, minus infinity in code."""
 
     record: Record
     parts: tuple[Shift | Rewriting, ...]
@@ -78,28 +74,26 @@ class Evaluated:
 
     @property
     def assignments(self) -> list[Assignment]:
-        """The equations that are needed for the outputs."""
-        made: list[Assignment] = []
+        """The equations that the outputs depend on."""
+        equations: list[Assignment] = []
         for part in self.parts:
-            made += part.assignments() if isinstance(part, Shift) else [part.made]
-        return _needed(made)
+            equations += part.assignments() if isinstance(part, Shift) else [part.made]
+        return _needed(equations)
 
     @property
     def coded(self) -> list[Assignment]:
-        """The same as the code has them: minus infinity for the exponent of what a mask leaves out; what may be
-        infinite cancelled, left out or guarded where what it multiplies is 0."""
+        """The equations as the code evaluates them: masked exponents are minus infinity, infinities are guarded."""
         program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
         weights, inputs = nonnegative_inputs(program), {array.name for array in program.inputs}
         bounded = {a.name for shift in self.shifts for a in shift.assignments()}
         exponents = {name_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
-        given = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
-        taken = {*inputs, *(a.name for a in given), *(axis.name for axis in program.axes), *RESERVED}
-        finite = slopes_kept_finite(poles_cancelled(given, taken), program, self.record.wrt, weights)
+        guarded = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
+        taken = {*inputs, *(a.name for a in guarded), *(axis.name for axis in program.axes), *RESERVED}
+        finite = slopes_kept_finite(poles_cancelled(guarded, taken), program, self.record.wrt, weights)
         return [replace(a, rhs=weighted_guarded(a.rhs, weights, inputs & exponents)) for a in finite]
 
     @property
     def shifts(self) -> list[Shift]:
-        """The shifts among the parts."""
         return [part for part in self.parts if isinstance(part, Shift)]
 
 
@@ -118,13 +112,13 @@ def evaluated(record: Record) -> Evaluated:
     )
     # An exponential that stands without its mask as well has to be relative to all: each would be large by the other.
     is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
-    given = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
-    rewriter = _Rewriter(shifts_of(given, taken), taken, weights, dividing_or_in_logarithms(given))
-    return Evaluated(record, tuple(part for a in given for part in rewriter.parts(a)), plan, floor)
+    equations = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
+    rewriter = _Rewriter(shifts_of(equations, taken), taken, weights, dividing_or_in_logarithms(equations))
+    return Evaluated(record, tuple(part for a in equations for part in rewriter.parts(a)), plan, floor)
 
 
 def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """The equations, with sums of sums of exponentials as one sum, which has one shift."""
+    """Join nested sums of exponentials into one sum, which then has one shift."""
     sums = {a.name: a for a in assignments if isinstance(a.rhs, Sum) and isinstance(a.rhs.function, exp)}
 
     def joined(expr: Basic) -> Expr:
@@ -139,13 +133,13 @@ def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
             return joined(sum_over(body, (*bound_indices(inner), *bound_indices(expr))))
         return rebuilt(expr, joined)
 
-    found = [(a, joined(a.rhs)) for a in assignments]
-    return [a if made == a.rhs else replace(a, rhs=canonical(made)) for a, made in found]
+    rewritten = [(a, joined(a.rhs)) for a in assignments]
+    return [a if made == a.rhs else replace(a, rhs=canonical(made)) for a, made in rewritten]
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """The equations with names for exponentials written out where these are to be relative, or several stand in a sum
-    that divides or has a logarithm: then each term can have the shift that suits it."""
+    """Inline named exponentials that get a shift, or are summed in a divisor or logarithm. Each term can then have the
+    shift that suits it."""
     names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
     bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
     summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
@@ -155,7 +149,7 @@ def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]
 
 
 def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """The equations on which outputs rest."""
+    """The equations that the outputs depend on."""
     used = {a.name for a in assignments if a.is_output}
     for a in reversed(assignments):
         if a.name in used:
@@ -164,7 +158,7 @@ def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
 
 
 class _Rewriter:
-    """Rewrites equations one after the other; later ones use what became of earlier ones."""
+    """Rewrites equations in order; later ones use the rewritten forms of earlier ones."""
 
     def __init__(self, shifts: Sequence[Shift], taken: set[str], nonnegative: set[str], inside: set[str]) -> None:
         self._nonnegative = nonnegative
@@ -174,7 +168,7 @@ class _Rewriter:
         self._known: dict[str, Assignment] = {}
 
     def parts(self, given: Assignment) -> list[Shift | Rewriting]:
-        """An equation rewritten, behind the shifts that it is the first to rest on."""
+        """The rewritten equation, after the shifts that it is the first to use."""
         before = len(self._relative.used)
         rewriting = self._rewritten(given)
         self._known[rewriting.made.name] = rewriting.made
@@ -204,7 +198,7 @@ class _Rewriter:
         )
 
     def _logarithm(self, expr: Expr) -> Expr:
-        """A logarithm without large exponentials under it, its scale as a term of its own."""
+        """A logarithm without large exponentials inside; its scale becomes a term."""
         inner = {old: self._logarithm(old) for old in sorted(_outermost_logs(expr.args[0]), key=str) if old.has(exp)}
         expr = expr.func(replaced(expr.args[0], inner))
         scale, rest = self._relative.taken_out(expr)
@@ -214,7 +208,7 @@ class _Rewriter:
 
 
 def _outermost_logs(expr: Basic) -> set[Expr]:
-    """The logarithms in an expression that are in no other."""
+    """The logarithms of an expression that are inside no other."""
     if isinstance(expr, log):
         return {expr}
     return set[Expr]().union(*(_outermost_logs(arg) for arg in expr.args))

@@ -1,4 +1,4 @@
-"""Subexpressions that cost something and occur more than once: each gets an equation, before its first use."""
+"""Common subexpressions that cost something: each gets an equation before its first use."""
 
 from __future__ import annotations
 
@@ -18,29 +18,26 @@ from symgrad.codegen.plan.shifts import written_out
 from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
-"""A subexpression with its indices numbered; and these in order."""
+"""A subexpression with numbered indices, and the indices in order."""
 NUMBERED = "_index"
 MOST_REMEMBERED = 2**12
-"""Every part is looked at again whenever one got an equation, and most are as they were."""
+"""Every part is examined again after each new equation, and most parts did not change."""
 
 
 def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """The equations, with those of subexpressions that occur more than once, the largest first.
-
-    New arrays get names that are not among ``taken``, which grows.
-    """
-    found, made = list(assignments), set[str]()
-    while (repeated := _largest_repeated(found)) is not None:
+    """Give each repeated subexpression an equation, the largest first; new names are added to ``taken``."""
+    equations, part_names = list(assignments), set[str]()
+    while (repeated := _largest_repeated(equations)) is not None:
         pattern, indices = repeated
-        name = f"_repeated{len(made)}"
-        made.add(name)
+        name = f"_repeated{len(part_names)}"
+        part_names.add(name)
         part = Assignment(entry_of(name, indices), pattern, is_helper=True)
-        changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in found]
-        first = next(place for place, a in enumerate(changed) if a.rhs != found[place].rhs)
-        found = [*changed[:first], part, *changed[first:]]
-    # Numbered in the order of the lines.
-    names = {a.name: Assignment(a.entry, entry_of(part_name(taken), a.indices)) for a in found if a.name in made}
-    return [replace(a, entry=written_out(a.entry, names), rhs=written_out(a.rhs, names)) for a in found]
+        changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in equations]
+        first = next(place for place, a in enumerate(changed) if a.rhs != equations[place].rhs)
+        equations = [*changed[:first], part, *changed[first:]]
+    parts = [a for a in equations if a.name in part_names]  # numbered in the order of the lines
+    names = {a.name: Assignment(a.entry, entry_of(part_name(taken), a.indices)) for a in parts}
+    return [replace(a, entry=written_out(a.entry, names), rhs=written_out(a.rhs, names)) for a in equations]
 
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
@@ -53,8 +50,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
 
 
 def _costly(expr: Expr) -> list[Expr]:
-    """The subexpressions of arrays that hold a function, a power that is none of a whole number, or a sum of entries,
-    each as often as it occurs."""
+    """The subexpressions with a function, a fractional power or a sum of entries, each as often as it occurs."""
     parts = [part for part in preorder_traversal(expr) if isinstance(part, (Add, Mul, Pow, Function))]
     return [part for part in parts if not isinstance(part, weighted) and _costs(part)]
 
@@ -79,7 +75,7 @@ def _in_order(expr: Expr) -> list[Idx]:
 
 @lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
-    """The indices are those of the entry with the most, in its order, then the others as they occur."""
+    """The indices of the entry with the most come first, in its order, then the others as they occur."""
     expr, free = freshen(expr), free_indices(expr)
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(i for i in dict.fromkeys([*widest.indices, *_in_order(expr)]) if i in free)
@@ -89,9 +85,9 @@ def _key(expr: Expr) -> Key:
 
 
 def _named(expr: Basic, pattern: Expr, name: str) -> Expr:
-    """``expr`` with entries of the array ``name`` where it has the subexpression ``pattern``."""
+    """Replace the subexpression ``pattern`` in ``expr`` by entries of the array ``name``."""
     if isinstance(expr, (Add, Mul, Pow, Function)) and _costs(expr):
-        found, letters = _key(expr)
-        if found == pattern:
+        key, letters = _key(expr)
+        if key == pattern:
             return entry_of(name, letters)
     return rebuilt(expr, lambda part: _named(part, pattern, name))
