@@ -50,25 +50,24 @@ class Inputs:
         """Lines that read the needed sizes, preferably from arrays that cannot be ``labels``."""
         lines: list[Source] = []
         for axis in (axis.name for axis in self.program.axes if axis.name in needs):
-            sources = [(a, p) for a in self.arrays for p, own in enumerate(a.axes) if own.name == axis]
+            sources = [(a, p) for a in self.arrays for p, other_axis in enumerate(a.axes) if other_axis.name == axis]
             sources.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
             array, place = sources[0]
             code = f"{self.names[array.name]}.shape[{place}]"
-            if array.name in labels and place and len(sources) > 1:  # labels lack classes; one at least has rows
+            if array.name in labels and place and len(sources) > 1:  # labels have no class axis
                 shown = ", ".join(self.names[a.name] for a, _ in sources)
                 code = f"next(a.shape[{place}] for a in ({shown}) if a.ndim == 2)"
             lines.append(Source(f"{axis} = {code}"))
         return lines
 
     def opened(self, labels: Iterable[str], dtype: Source, sizes: Mapping[str, int] | None = None) -> list[Source]:
-        """Lines that turn labels into one-hot rows, after the lines for the sizes they need unless ``sizes`` are
-        given."""
+        """Lines that turn labels into one-hot rows; unless ``sizes`` are given, they read the sizes first."""
         lines: list[Source] = []
         for name in labels:
-            own, axis = self.names[name], self.program.arrays[name].axes[1].name
+            array, axis = self.names[name], self.program.arrays[name].axes[1].name
             count = Source(str(sizes[axis])) if sizes else used(axis)
-            made = written(f"{own} = _one_hot({own}, {{}}, {{}})", count, dtype, needs=["_one_hot", own])
-            lines += [Source(f"if {own}.ndim == 1:"), *indented([made])]
+            line = written(f"{array} = _one_hot({array}, {{}}, {{}})", count, dtype, needs=["_one_hot", array])
+            lines += [Source(f"if {array}.ndim == 1:"), *indented([line])]
         return [*self.sizes(needs_of(lines), self.labels), *lines]
 
     def tables(self) -> list[str]:
@@ -85,12 +84,12 @@ class Inputs:
 
     def are_ready(self, shapes: Iterable[str]) -> list[str]:
         """Tests that floating arrays of one dtype pass if the tests ``shapes`` hold; most inputs are such."""
-        own = [self.names[a.name] for a in self.arrays]
+        array_names = [self.names[a.name] for a in self.arrays]
         tests: list[str] = []
-        if own:
-            tests += chained([*(f"type({n})" for n in own), "np.ndarray"], "is")
-            tests += chained([f"{n}.dtype" for n in own], "is") if len(own) > 1 else []
-            tests.append(f"{own[0]}.dtype in _FLOATS")
+        if array_names:
+            tests += chained([*(f"type({n})" for n in array_names), "np.ndarray"], "is")
+            tests += chained([f"{n}.dtype" for n in array_names], "is") if len(array_names) > 1 else []
+            tests.append(f"{array_names[0]}.dtype in _FLOATS")
         return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
 
     def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
@@ -104,11 +103,11 @@ class Inputs:
         positive = [self.names[a.name] for a in self.program.inputs if a.positive]
         lines = [Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
         for name, domain in domains(self.program).items():
-            own = self.names[name]
+            array = self.names[name]
             high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
-            code = f'_within("{own}", {own}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
+            code = f'_within("{array}", {array}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
             test = Source(code, needs=frozenset(["_within", *needs]))
-            lines += [Source(f"if {own}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
+            lines += [Source(f"if {array}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
         return lines
 
     def function(self, name: str, lines: Sequence[Source], at: str = "", notes: Sequence[str] = ()) -> Source:
@@ -118,9 +117,10 @@ class Inputs:
         doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
         defaults = dict(self.program.defaults)
         parameters: list[str] = []
-        for a, own in reversed([*zip(self.program.inputs, self.given, strict=True)]):
-            is_given = a.name in defaults and all("=" in later for later in parameters)  # only those at the end can be
-            parameters.insert(0, f"{own}={float(defaults[a.name])!r}" if is_given else own)
+        for a, parameter in reversed([*zip(self.program.inputs, self.given, strict=True)]):
+            is_trailing = all("=" in later for later in parameters)  # others cannot have defaults
+            has_default = a.name in defaults and is_trailing
+            parameters.insert(0, f"{parameter}={float(defaults[a.name])!r}" if has_default else parameter)
         return function(called(f"def {name}", parameters, "", ":"), doc, lines)
 
     def _described(self, array: Array) -> str:
@@ -134,8 +134,7 @@ class Inputs:
 
 
 def chained(parts: Sequence[str], operator: str) -> list[str]:
-    """Chained comparisons ``part operator part ...``, split to fit on a line, each starting where the last one
-    ended."""
+    """Chained comparisons ``part operator part ...`` that fit on a line; each starts where the last one ends."""
     most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
     return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
 

@@ -32,11 +32,9 @@ class Node:
     @property
     def args(self) -> tuple[Node, ...]:
         """The operands of this node."""
-        operands: list[Node] = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            operands += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
-        return tuple(operands)
+        values = [getattr(self, field.name) for field in fields(self)]
+        every = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
+        return tuple(part for part in every if isinstance(part, Node))
 
     @property
     def bound(self) -> Layout:
@@ -51,8 +49,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Load(Node):
-    """A known array by its name, at the indices ``at`` of its axes, which may be stored in another order. ``rank``
-    counts the arrays before it."""
+    """The array ``name`` at the indices ``at`` of its axes, which may be stored in another order; ``rank`` numbers
+    it."""
 
     name: str
     at: Layout
@@ -146,8 +144,7 @@ class Contract(Node):
 
 @dataclass(frozen=True)
 class Fill(Node):
-    """A copy of ``of`` in the dtype of the inputs, repeated along further axes; ``sizes`` are the lengths of all
-    axes."""
+    """A copy of ``of`` in the dtype of the inputs, repeated along further axes; ``sizes`` are the lengths of all."""
 
     of: Node
     sizes: tuple[Expr, ...]
@@ -204,8 +201,7 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
 
 @lru_cache(MOST_REMEMBERED)
 def numbered(node: Node) -> tuple[Node, Layout]:
-    """The node with numbered indices, and its free indices in order. Nodes that differ only in bound letters become
-    equal."""
+    """The node with numbered indices, so that bound letters do not matter, and its free indices in order."""
     order: dict[Idx, None] = {}
     for part in walk(node):
         order |= dict.fromkeys((*part.letters, *part.bound))
@@ -224,9 +220,9 @@ def _with_fields(node: Node, change: Callable[[Node], Node], names: Mapping[Idx,
     def changed(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(changed, value))
-        return (
-            change(value) if isinstance(value, Node) else names.get(value, value) if isinstance(value, Idx) else value
-        )
+        if isinstance(value, Node):
+            return change(value)
+        return names.get(value, value) if isinstance(value, Idx) else value
 
     return replace(node, **{field.name: changed(getattr(node, field.name)) for field in fields(node)})
 

@@ -21,8 +21,8 @@ from symgrad.codegen.array_program import meaning
 from symgrad.codegen.loop_nests import LoopPlan
 from symgrad.codegen.module import Body
 from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import Shift, written_out
+from symgrad.codegen.plan.schedule import Assignment, written_out
+from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, Rewriting, evaluated
 from symgrad.codegen.sections import Lowered, scalar_program
 from symgrad.engine.summation import ordered_sums
@@ -67,7 +67,7 @@ class _Writer:
         for part in self._plan.parts:
             if isinstance(part, Shift):
                 self._shift(part)
-            elif part.made.name in evaluated_names:
+            elif part.rewritten.name in evaluated_names:
                 self._rewriting(part)
         adjoints = dict(self._source.adjoint_arrays)
         scheduled = {a.name for a in self._plan.schedule.assignments}
@@ -80,16 +80,9 @@ class _Writer:
         program, floor = self._source.program, self._plan.floor
         floors = (floor,) if any(a.rhs.has(floor[()]) for a in self._plan.assignments) else ()
         derived = [a for a in self._plan.schedule.assignments if a.name not in program.definitions]
-        return replace(
-            program,
-            inputs=(*program.inputs, *self._free, *floors),
-            equations=(
-                *program.equations,
-                *(node(a.entry, a.rhs) for a in derived),
-                *(abbreviation(a.entry, a.rhs) for a in self._defined),
-            ),
-            assumptions=(),
-        )
+        inputs = (*program.inputs, *self._free, *floors)
+        equations = [*(node(a.entry, a.rhs) for a in derived), *(abbreviation(a.entry, a.rhs) for a in self._defined)]
+        return replace(program, inputs=inputs, equations=(*program.equations, *equations), assumptions=())
 
     def _line(self, subject: Value | Largest, after: Expr, rule: str, reason: str, cites: Iterable[int] = ()) -> int:
         number, program = len(self._source.steps) + len(self._steps) + 1, self._source.program
@@ -121,28 +114,28 @@ class _Writer:
         self._shifts[relative.name] = frozenset([largest.name])
 
     def _rewriting(self, part: Rewriting) -> None:
-        given, made = part.given, part.made
+        original, rewritten = part.original, part.rewritten
         for old, new in part.logs:
             self._logarithm(old, new)
-        self._two_sides(made.rhs)
-        before, after = meant(given.rhs), meant(made.rhs)
+        self._two_sides(rewritten.rhs)
+        before, after = meant(original.rhs), meant(rewritten.rhs)
         if part.scale == 1 and canonical(before) == canonical(after):
             return
-        # The logarithms have lines of their own: what became of the rest?
+        # The logarithms have lines of their own; compare the rest.
         logs = {old: meant(new) for old, new in part.logs}
         rest = replaced(before, dict.fromkeys(logs, S.Zero))
         inside = frozenset[str]().union(*(array_names(new) for new in logs.values()))
         outside = array_names(after) - inside
         cites = self._rests_on(rest, outside) | {self._logs[old] for old in logs if old in self._logs}
-        cites |= {self._origins[name] for name in [given.name] if name in self._origins}
+        cites |= {self._origins[name] for name in [original.name] if name in self._origins}
         concerned = array_names(rest) | outside
         numbers = sorted(frozenset[str]().union(*(self._shifts.get(name, ()) for name in concerned)))
         factors = ", ".join(f"exp({name})" for name in numbers)
         if part.scale != 1:
-            cites.add(self._definition(made, f"definition: what the code keeps of {given.name}"))
-            self._shifts[given.name] = self._shifts[made.name] = array_names(part.scale)
-            after = part.scale * made.entry
-            reason = f"{factors} taken out of the {'sum' if isinstance(made.rhs, Sum) else 'product'}"
+            cites.add(self._definition(rewritten, f"definition: what the code keeps of {original.name}"))
+            self._shifts[original.name] = self._shifts[rewritten.name] = array_names(part.scale)
+            after = part.scale * rewritten.entry
+            reason = f"{factors} taken out of the {'sum' if isinstance(rewritten.rhs, Sum) else 'product'}"
         elif canonical(replaced(before, logs)) == canonical(after) or (logs and not numbers):
             reason = "the logarithms in it rewritten"
         elif outside & set(numbers):
@@ -151,7 +144,7 @@ class _Writer:
             reason = f"{factors} > 0 cancel{'s' if len(numbers) == 1 else ''}"
         else:
             reason = "above and below times one exponential"
-        self._rewritten[given.name] = self._line(Value(given.entry), after, "evaluation", reason, cites)
+        self._rewritten[original.name] = self._line(Value(original.entry), after, "evaluation", reason, cites)
 
     def _logarithm(self, old: Expr, new: Expr) -> None:
         self._two_sides(new)
@@ -238,23 +231,23 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     """The same for an array program."""
     source = lowered.record.program
     stable = {a.name: a for a in lowered.stable}
-    made = {a.name: a.entry for a in lowered.equations}
+    entries = {a.name: a.entry for a in lowered.equations}
     largest = {a.name for a in lowered.equations if a.over}
     inside = {name: a for name, a in stable.items() if name in lowered.inlined - largest}
-    positive = {a.name for a in source.inputs if a.positive} | {n for n, entry in made.items() if entry.is_positive}
-    parts: dict[str, Assignment] = {}  # what has a name in the code alone
+    positive = {a.name for a in source.inputs if a.positive} | {n for n, entry in entries.items() if entry.is_positive}
+    parts: dict[str, Assignment] = {}  # arrays that only the code names
     lines: list[tuple[Expr, Expr]] = []
     for assign in lowered.program:
         means = written_out(replaced(meant(meaning(assign.node, positive)), lowered.sizes), parts)
         if assign.name not in stable:
-            entry = made.get(assign.name, assign.entry)
+            entry = entries.get(assign.name, assign.entry)
             parts[assign.name] = Assignment(entry, means)
         elif assign.name not in largest:
             right = numbers_chosen(meant(written_out(stable[assign.name].rhs, inside)))
             if ordered_sums(numbers_chosen(means)) != ordered_sums(right):
-                lines.append((made[assign.name], means))
+                lines.append((entries[assign.name], means))
     free = [Array(str(means)) for number, means in lowered.sizes.items() if number == S.NegativeInfinity]
-    free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(made[n]))) for n in sorted(largest)]
+    free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(entries[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
     steps = tuple(

@@ -1,7 +1,7 @@
-"""Nests of loops: each assignment entry by entry, the rows of a block innermost.
+"""Emits nests of loops: each assignment entry by entry, with the rows of a block in the innermost loop.
 
-An array of a block has its rows last, so that one instruction does the same to several of them; sums over rows have a
-place for each row of a block, and are added up at the end.
+An array of a block has its rows last, so that one instruction handles several of them. A sum over rows is added up
+separately for each row of a block, and in total at the end.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from symgrad.codegen.array_program import (
     walk,
 )
 from symgrad.codegen.identifiers import free, part_name
-from symgrad.codegen.loop_nests import Nest
-from symgrad.codegen.loop_products import MatrixProduct, by_blas, over_rows, with_data
+from symgrad.codegen.loop_nests import MatrixProduct, Nest, by_blas, over_rows, with_data
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import parted
 from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
@@ -60,10 +59,9 @@ FUNCTIONS: dict[type[sympy.Function], str] = {
 class LoopEmitter:
     """Emits nests over arrays with the Python ``names``, with letters like those of ``axes`` that are not ``taken``.
 
-    ``rows`` names the axis of which there is a block at hand, if any, ``stacked`` the inputs with an entry for each
-    row, ``data`` those whose rows are read as they lie; what is read entry by entry is turned ahead, and named in
-    ``turned``.  ``local`` names what the lines hold besides the arrays; ``columns`` the factors of products that are
-    read column by column.
+    ``rows`` names the axis of which there is a block, if any; ``stacked`` are the inputs with an entry for each row,
+    ``data`` those read row by row; inputs that are read entry by entry are transposed first, and named in ``turned``.
+    ``local`` are the names that no array has; ``columns`` the factors of products that are read column by column.
     """
 
     names: dict[str, str]
@@ -85,13 +83,13 @@ class LoopEmitter:
         return bool(self.rows) and axis_name(index) == self.rows
 
     def layout(self, letters: Iterable[Idx]) -> Layout:
-        """The letters with that of the rows at the end."""
+        """The letters with the rows at the end."""
         return tuple(sorted(dict.fromkeys(letters), key=self.is_row))
 
     # --- nests -----------------------------------------------------------------------------------------------------
 
     def loops(self, assign: Assign) -> Layout | None:
-        """The loops of an assignment that can share them with others, or None."""
+        """The loops of an assignment that can share them with others, else None."""
         node, is_sum = assign.node, isinstance(assign.node, (Reduce, Contract))
         has_total = bool(assign.letters) and not any(map(self.is_row, self._lanes(assign)))
         if isinstance(node, Largest) or (is_sum and has_total) or self.product(assign):
@@ -120,7 +118,7 @@ class LoopEmitter:
         return [*ahead, *self.nest(nest.loops, lines)]
 
     def _lanes(self, assign: Assign) -> Layout:
-        """The axes in which a sum is added up: of one over rows with a place for each of them."""
+        """The axes of the memory in which a sum is added up; a sum over rows has a place for each of them."""
         rows = [i for i in assign.node.bound if self.is_row(i)] if assign.name in self.totals else []
         return self.layout((*assign.letters, *rows))
 
@@ -133,16 +131,16 @@ class LoopEmitter:
             return self._multiplied(assign, product)
         if isinstance(node, Largest):
             return self._largest(place, letters, node)
-        own = Source(self.local["total"])
+        total = Source(self.local["total"])
         inside = [
-            self._start(own, node),
-            *self.nest(node.bound, [self._step(own, node)]),
-            Source(f"{place.code} = {own.code}"),
+            self._start(total, node),
+            *self.nest(node.bound, [self._step(total, node)]),
+            Source(f"{place.code} = {total.code}"),
         ]
         return self.nest(letters, inside)
 
     def stored(self, assign: Assign) -> list[Source]:
-        """Lines that store what a block has of an array with an entry for each row, at its place."""
+        """Lines that store the part of an array that belongs to the rows of a block."""
         self._name([assign])
         name, node, letters = self.names[assign.name], assign.node, self.layout(assign.letters)
         first, row = self.local["first"], self.local["row"]
@@ -152,7 +150,7 @@ class LoopEmitter:
         return self.nest(letters, [written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
 
     def worst(self, gap: Node, places: str) -> list[Source]:
-        """Lines that note the largest absolute entry of ``gap`` in ``places``."""
+        """Lines that store the largest absolute entry of ``gap`` in ``places``."""
         self._name([Assign("", gap.letters, gap)])
         noted = written(f"{places} = _larger(abs({{}}), {places})", self.code(gap), needs=["_larger"])
         return self.nest(self.layout(gap.letters), [noted])
@@ -166,7 +164,7 @@ class LoopEmitter:
         return [*lines]
 
     def _start(self, place: Source, node: Node) -> Source:
-        """The line with which a sum, or a search for the largest entry, begins."""
+        """The line that starts a sum or a maximum."""
         if isinstance(node, Reduce) and node.largest:
             return Source(f"{place.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
         return Source(f"{place.code} = 0.0")
@@ -199,7 +197,7 @@ class LoopEmitter:
     # --- products --------------------------------------------------------------------------------------------------
 
     def product(self, assign: Assign) -> MatrixProduct | None:
-        """The matrix product that an assignment is, if it is one that has a function of its own."""
+        """The matrix product of an assignment if it has a function of its own."""
         if not self.rows:
             return by_blas(assign, self.inputs)
         data, is_sum = with_data(assign.node, self.data), assign.name in self.totals
@@ -208,14 +206,14 @@ class LoopEmitter:
         return over_rows(assign.node, self.is_row) if is_sum else None
 
     def _multiplied(self, assign: Assign, product: MatrixProduct) -> list[Source]:
-        """The line that calls such a function."""
+        """The line that calls the function of a matrix product."""
         left, right = (self.names[load.name] for load in (product.left, product.right))
         first, count = self.local["first"], self.local["count"]
         if not self.rows:
             args = [self._at(name, product.stack).code for name in (left, right)]
-            own, other = product.orders
-            args[0] += ".T" if len(own) == 2 and own[1] != product.over else ""
-            args[1] += ".T" if len(other) == 2 and other[0] != product.over else ""
+            left_order, right_order = product.orders
+            args[0] += ".T" if len(left_order) == 2 and left_order[1] != product.over else ""
+            args[1] += ".T" if len(right_order) == 2 and right_order[0] != product.over else ""
             place = self._at(self.names[assign.name], product.stack).code
             return self.nest(product.stack, [_called("np.dot", [*args, place], left, right)])
         if assign.name not in self.totals:
@@ -273,7 +271,7 @@ class LoopEmitter:
         )
 
     def _known(self, load: Load) -> str:
-        """The name of an array, which is that of its turned copy for an input that has several entries for each row."""
+        """The name of an array, or of its transposed copy for an input with several entries for each row."""
         if load.name in self.stacked and len(load.at) > 1:
             if load.name not in self.turned:
                 self.turned[load.name] = free(f"{self.names[load.name]}_block", self.taken)

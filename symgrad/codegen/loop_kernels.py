@@ -1,4 +1,4 @@
-"""The kernels of a module in loops, which numba compiles."""
+"""Writes the kernels of a module in loops, which numba compiles."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")
 SMALL, LARGE = "2**18", "2**17"
-"""Fewer multiplications than the first take one thread; products by matrices of more entries than the second take
-BLAS, which has threads of its own."""
+"""Fewer multiplications than the first use one thread; products with matrices of more entries than the second use BLAS,
+which has threads of its own."""
 
 
 class Kernels:
-    """What evaluates a record in loops.
-
-    A kernel takes the inputs, ``args``, and the arrays for the ``results``; it answers whether their shapes agree, and
-    returns the value, derivatives by ``scalars``, and the ``gaps`` that are 0 where what is assumed holds.
-    """
+    """The kernels of a record in loops. A kernel takes the inputs, ``args``, and the arrays for the ``results``. It
+    returns whether the shapes agree, the value, the derivatives with respect to ``scalars``, and the ``gaps``, which
+    are 0 if the assumptions hold."""
 
     def __init__(self, record: Record) -> None:
         self.record, self.loops = record, LoopPlan(record)
@@ -33,7 +31,7 @@ class Kernels:
         self.local = {"count": self.plan.count} | {name: loops.name(name) for name in LOCALS}
         self.inputs = Inputs(record, self.plan.names)
         self.arrays, self.args, self.dtype = self.inputs.arrays, self.inputs.given, self.inputs.dtype
-        self.results = {n: self.names[own] for n, own in loops.results.items()}
+        self.results = {n: self.names[array] for n, array in loops.results.items()}
         self.scalars = {n: loops.name(f"d{self.names[n]}") for n in record.wrt if n not in self.results}
         places = range(1, len(self.plan.checks) + 1)
         self.gaps = [loops.name("gap" if len(places) == 1 else f"gap_{place}") for place in places]
@@ -61,7 +59,8 @@ class Kernels:
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _lines(self, program: Iterable[Assign], emitter: LoopEmitter, kept: Collection[str] = ()) -> list[Source]:
-        """The lines of assignments; outside of the rows each with the room for its array.  ``kept`` are read later."""
+        """The lines of assignments; those before and after the rows also allocate their arrays. ``kept`` are read
+        later."""
         lines: list[Source] = []
         nests = fused(program, emitter.loops)
         results, sums = {*self.loops.results.values()}, {*self.loops.sums}
@@ -79,7 +78,7 @@ class Kernels:
         return lines
 
     def _checks(self, emitter: LoopEmitter) -> list[Source]:
-        """Lines that note how far the inputs are from what is assumed of them."""
+        """Lines that store how far the inputs are from satisfying the assumptions."""
         lines: list[Source] = []
         for place, (*parts, last) in enumerate(self.loops.checks):
             lines += self._lines(parts, emitter, loads(last.node))
@@ -87,8 +86,8 @@ class Kernels:
         return lines
 
     def _lay_out(self, a: Assign) -> None:
-        """How the total of a sum over rows is laid out, and read at the end: a matrix for each thread, or a place for
-        each row of a block."""
+        """Choose the memory of the total of a sum over rows: a matrix for each thread, or a place for each row of a
+        block."""
         total, sizes = self.block.totals[a.name], self._sizes(a.letters)
         if (product := self.block.product(a)) is None:
             self._totals[total] = [*sizes, self.local["rows"]]
@@ -108,9 +107,9 @@ class Kernels:
         return [self.local["rows"] if self.loops.is_row(i) else str(i.upper + 1) for i in letters]
 
     def _empty(self, name: str, shape: Sequence[str], kind: Source | None = None, function: str = "empty") -> Source:
-        """The line that makes room for an array, of the type of the inputs unless it is given."""
-        made = written(f"{name} = np.{function}({_tuple(shape)}, {{}})", kind or self.dtype)
-        return replace(made, needs=made.needs.union(shape))
+        """The line that allocates an array, with the dtype of the inputs unless ``kind`` is given."""
+        line = written(f"{name} = np.{function}({_tuple(shape)}, {{}})", kind or self.dtype)
+        return replace(line, needs=line.needs.union(shape))
 
     def sizes(self, lines: Sequence[Source]) -> list[Source]:
         """Lines for the sizes that ``lines`` need."""
@@ -154,36 +153,36 @@ class Kernels:
     def _blocks(self) -> list[Source]:
         """The lines for the blocks of rows of one thread."""
         first, count, rows, start, stop = (self.local[n] for n in ("first", "count", "rows", "start", "stop"))
-        made: list[Source] = []
+        allocations: list[Source] = []
         inside = [Source(f"{count} = min({rows}, {stop} - {first})")]
         for name, block in self.block.turned.items():
             axes = [axis.name for axis in self.record.program.arrays[name].axes[1:]]
-            own, which = self.plan.names[name], "_opened" if name in self.loops.labels else "_turned"
-            made.append(self._empty(block, [*axes, rows]))
-            inside.append(Source(f"{which}({own}, {first}, {count}, {block})", needs=frozenset([which, own])))
-        alike: dict[tuple[Source, tuple[str, ...]], list[str]] = {}
+            source, opener = self.plan.names[name], "_opened" if name in self.loops.labels else "_turned"
+            allocations.append(self._empty(block, [*axes, rows]))
+            inside.append(Source(f"{opener}({source}, {first}, {count}, {block})", needs=frozenset([opener, source])))
+        by_shape: dict[tuple[Source, tuple[str, ...]], list[str]] = {}
         for name, (kind, shape) in self._room.items():
-            alike.setdefault((kind, (*shape,)), []).append(name)
-        for (kind, room), names in alike.items():  # one piece of memory for arrays of one shape
+            by_shape.setdefault((kind, (*shape,)), []).append(name)
+        for (kind, room), names in by_shape.items():  # arrays of one shape share one allocation
             if len(names) == 1:
-                made.append(self._empty(names[0], room, kind))
+                allocations.append(self._empty(names[0], room, kind))
                 continue
             memory = self.loops.name(f"{'blocks' if kind == self.dtype else 'sums'}_{len(room)}")
-            made.append(self._empty(memory, [str(len(names)), *room], kind))
-            made += [Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
+            allocations.append(self._empty(memory, [str(len(names)), *room], kind))
+            allocations += [Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
         flushed: list[Source] = []
         for name, part in self.block.parts.items():
             total = self.block.totals[name]
-            made.append(self._empty(part, self._totals[total], function="zeros"))
+            allocations.append(self._empty(part, self._totals[total], function="zeros"))
             flushed.append(Source(f"_flush({part}, {total})", needs=frozenset(["_flush"])))
-        if flushed:  # in double precision before a part of many terms has lost digits
+        if flushed:  # add to a float64 total before a float32 sum of many terms loses digits
             last = Source(f"if {first} + {rows} >= {stop} or ({first} - {start}) // {rows} % 16 == 15:")
             flushed = [last, *indented(flushed)]
         loop = Source(f"for {first} in range({start}, {stop}, {rows}):")
-        return [*made, loop, *indented([*inside, *self._rows, *flushed])]
+        return [*allocations, loop, *indented([*inside, *self._rows, *flushed])]
 
     def _kernel(self, name: str, rows: Sequence[Source], option: str = "") -> Source:
-        """A kernel: sizes, shapes, what comes before the rows, the rows, and what comes after."""
+        """A kernel: sizes, shapes, and the lines before, for and after the rows."""
         gaps, threads = self.local["gaps"], self.local["threads"]
         lines = [] if option or not self.loops.axis else [Source(f"{threads} = 1")]
         if checks := len(self.plan.checks):
@@ -204,29 +203,27 @@ class Kernels:
         args = [*self.args, *self.results.values(), *([threads] if option else [])]
         doc = f"Evaluate everything{', the rows in several threads' if option else ' in one thread'}."
         head = called(f"def {name}", args, "", ":")
-        made = function(head, [doc], [*self.sizes([*fits, *lines]), *fits, *lines])
-        return replace(made, code=f"@njit({option}**_ENTRIES)\n{made.code}")
+        kernel = function(head, [doc], [*self.sizes([*fits, *lines]), *fits, *lines])
+        return replace(kernel, code=f"@njit({option}**_ENTRIES)\n{kernel.code}")
 
     def _block_size(self) -> Source:
-        """The line for the number of rows in a block: what is read twice stays in the cache of a core."""
+        """The line for the number of rows in a block, whose arrays should stay in a core's cache."""
         width: dict[str, int] = {}
         inputs = [[axis.name for axis in a.axes] for a in self.arrays if a.name in self.loops.rowwise]
         blocks = [shape for _, shape in self._room.values()]
         blocks += [shape for shape in self._totals.values() if self.local["rows"] in shape]
         for shape in [*inputs, *blocks]:
-            own = " * ".join(size for size in shape if size not in (self.local["rows"], self.loops.axis)) or "1"
-            width[own] = width.get(own, 0) + 1
-        terms = [
-            own if times == 1 else f"{times} * {own}" if own != "1" else f"{times}" for own, times in width.items()
-        ]
+            size = " * ".join(axis for axis in shape if axis not in (self.local["rows"], self.loops.axis)) or "1"
+            width[size] = width.get(size, 0) + 1
+        terms = [n if times == 1 else f"{times} * {n}" if n != "1" else f"{times}" for n, times in width.items()]
         rows = f"8 * max(2, min(128, 8192 // ({' + '.join(terms)})))"
         if self.loops.weights:
             rows = f"512 if {self.large.removeprefix(' or ')} else {rows}"
-        needs = {name for own in width for name in own.split(" * ")}.union(*self.loops.weights) | {self.loops.axis}
+        needs = {name for n in width for name in n.split(" * ")}.union([self.loops.axis], *self.loops.weights)
         return Source(f"{self.local['rows']} = min({self.loops.axis}, {rows})", needs=frozenset(needs))
 
     def _fits(self, numbers: int) -> list[Source]:
-        """Lines that return without a result where shapes do not agree, or labels are none."""
+        """Lines that return without a result if shapes do not agree, or labels are invalid."""
         back = Source(f"{INDENT}return {', '.join(['False', *['0.0'] * numbers])}")
         seen: set[str] = set()
         tests: list[str] = []
@@ -237,10 +234,10 @@ class Kernels:
                 seen.add(axis.name)
         lines = [*joined_tests("if", tests, "or", ":"), back]
         for name in self.loops.labels:
-            own, axes = self.plan.names[name], [axis.name for axis in self.record.program.arrays[name].axes]
-            test = Source(f"if {own}.shape[0] != {axes[0]} or {own}.shape[1] != {axes[1]}:")
-            labels = Source(f"elif not _are_labels({own}, {', '.join(axes)}):", needs=frozenset(["_are_labels"]))
-            lines += [Source(f"if {own}.ndim == 2:"), *indented([test, back]), labels, back]
+            source, axes = self.plan.names[name], [axis.name for axis in self.record.program.arrays[name].axes]
+            test = Source(f"if {source}.shape[0] != {axes[0]} or {source}.shape[1] != {axes[1]}:")
+            labels = Source(f"elif not _are_labels({source}, {', '.join(axes)}):", needs=frozenset(["_are_labels"]))
+            lines += [Source(f"if {source}.ndim == 2:"), *indented([test, back]), labels, back]
         needs = frozenset(axis.name for a in self.arrays for axis in a.axes)
         return [replace(line, needs=line.needs | needs) for line in lines]
 

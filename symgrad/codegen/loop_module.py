@@ -33,94 +33,90 @@ _ROWS_ALONE = dict.fromkeys(_OTHERS, False)  # nothing but the loop over the row
 
 
 def loop_source(record: Record, name: str = "", closed_form: Sequence[str] = ()) -> str:
-    """Source of a module that needs numpy, numba and scipy, with a function ``name`` as that of ``to_source``.
-
-    Raises ``InputError`` if ``name`` cannot name a function or no input is an array; ``UnsupportedError`` for an
-    operation that loops lack.
-    """
+    """Source of a module that needs numpy, numba and scipy, with a function ``name`` like that of ``to_source``. Raises
+    ``InputError`` if ``name`` cannot name a function or no input is an array; ``UnsupportedError`` for an operation
+    that loops lack."""
     name = checked_name(record, name)
     if not any(a.axes for a in record.program.inputs):
         raise InputError("the target numba needs an input that is an array")
-    made = Kernels(record)
-    own = {n: made.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
-    tables = [*made.inputs.tables(), OPTIONS]
-    functions = [_function(made, own, name), _evaluated(made, own), *made.kernels()]
-    return assembled(made.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
+    kernels = Kernels(record)
+    local = {n: kernels.loops.name(n) for n in ("fits", "value", "gradients", "fresh")}
+    tables = [*kernels.inputs.tables(), OPTIONS]
+    functions = [_function(kernels, local, name), _evaluated(kernels, local), *kernels.kernels()]
+    return assembled(kernels.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
 
 
-def _evaluated(made: Kernels, own: Mapping[str, str]) -> Source:
+def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> Source:
     """The function that calls a kernel."""
     lines: list[Source] = []
-    for n, result in made.results.items():
-        axes = [axis.name for axis in made.record.program.arrays[n].axes]
-        is_given = n in {a.name for a in made.arrays} and n not in made.inputs.labels
-        shape = f"{made.plan.names[n]}.shape" if is_given else f"({', '.join(axes)},)"
+    for n, result in kernels.results.items():
+        axes = [axis.name for axis in kernels.record.program.arrays[n].axes]
+        is_given = n in {a.name for a in kernels.arrays} and n not in kernels.inputs.labels
+        shape = f"{kernels.plan.names[n]}.shape" if is_given else f"({', '.join(axes)},)"
         needs = frozenset([] if is_given else axes)
-        lines.append(Source(f"{result} = np.empty({shape}, {made.dtype.code})", needs=needs))
-    args = [*made.args, *made.results.values()]
-    serial = _call(made, own, "_serial", args)
-    if made.loops.axis:
-        work = " + ".join(" * ".join(axes) for axes in made.loops.extents)
-        needs = frozenset[str]().union(*made.loops.extents, *made.loops.weights)
-        lines += [Source(f"if {work} < {SMALL}{made.large}:", needs=needs), *indented(serial), Source("else:")]
-        lines += indented(_call(made, own, "_parallel", [*args, "get_num_threads()"]))
+        lines.append(Source(f"{result} = np.empty({shape}, {kernels.dtype.code})", needs=needs))
+    args = [*kernels.args, *kernels.results.values()]
+    serial = _call(kernels, local, "_serial", args)
+    if kernels.loops.axis:
+        work = " + ".join(" * ".join(axes) for axes in kernels.loops.extents)
+        needs = frozenset[str]().union(*kernels.loops.extents, *kernels.loops.weights)
+        lines += [Source(f"if {work} < {SMALL}{kernels.large}:", needs=needs), *indented(serial), Source("else:")]
+        lines += indented(_call(kernels, local, "_parallel", [*args, "get_num_threads()"]))
     else:
         lines += serial
-    results = [made.results.get(n) or f"{made.dtype.code}.type({made.scalars[n]})" for n in made.record.wrt]
+    results = [kernels.results.get(n) or f"{kernels.dtype.code}.type({kernels.scalars[n]})" for n in kernels.record.wrt]
     gradients = called("Gradients", results, INDENT * 2)
-    value = f"{made.dtype.code}.type({own['value']})"
-    lines.append(Source(f"return {', '.join([own['fits'], value, gradients.code, *made.gaps])}"))
-    doc = f"Whether the shapes of the inputs agree, and the results; ``{own['fresh']}`` allows for compilation."
-    head = called("def _evaluated", [*made.args, f"{own['fresh']}=False"], "", ":")
-    return function(head, [doc], [*made.sizes(lines), *lines])
+    value = f"{kernels.dtype.code}.type({local['value']})"
+    lines.append(Source(f"return {', '.join([local['fits'], value, gradients.code, *kernels.gaps])}"))
+    doc = f"Whether the shapes of the inputs agree, and the results; ``{local['fresh']}`` allows for compilation."
+    head = called("def _evaluated", [*kernels.args, f"{local['fresh']}=False"], "", ":")
+    return function(head, [doc], [*kernels.sizes(lines), *lines])
 
 
-def _call(made: Kernels, own: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[Source]:
-    """The lines that call a kernel, which is compiled ahead where that is allowed."""
-    target = ", ".join([own["fits"], own["value"], *made.scalars.values(), *made.gaps])
-    compiled = replace(called("_compile", [kernel, own["fresh"], *args], INDENT * 3), needs=frozenset(["_compile"]))
+def _call(kernels: Kernels, local: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[Source]:
+    """The lines that call a kernel, which is compiled first if that is allowed."""
+    target = ", ".join([local["fits"], local["value"], *kernels.scalars.values(), *kernels.gaps])
+    compiled = replace(called("_compile", [kernel, local["fresh"], *args], INDENT * 3), needs=frozenset(["_compile"]))
     return [
-        Source(f"if {own['fresh']} or not {kernel}.overloads:"),
+        Source(f"if {local['fresh']} or not {kernel}.overloads:"),
         *indented([compiled]),
         called(kernel, args, INDENT * 2, before=f"{target} = "),
     ]
 
 
-def _function(made: Kernels, own: Mapping[str, str], name: str) -> Source:
-    """The function of the module: inputs that do not fit a kernel are looked at more closely."""
-    record, names = made.record, made.plan.names
+def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> Source:
+    """The function of the module, which checks inputs that do not fit a kernel more closely."""
+    record, names = kernels.record, kernels.plan.names
     notes = ["It is compiled when it is first called for a type of inputs, float32 or float64, which takes seconds."]
-    if not made.loops.axis:
+    if not kernels.loops.axis:
         notes += ["Its rows do not stay apart: the function for NumPy is as fast, or faster, where products are large."]
-    target = f"{', '.join([own['fits'], own['value'], own['gradients'], *made.gaps])} = "
-    closer = [made.inputs.checked()]
-    closer += made.inputs.opened([n for n in made.inputs.labels if n not in made.loops.labels], made.dtype)
+    target = f"{', '.join([local['fits'], local['value'], local['gradients'], *kernels.gaps])} = "
+    closer = [kernels.inputs.checked()]
+    closer += kernels.inputs.opened([n for n in kernels.inputs.labels if n not in kernels.loops.labels], kernels.dtype)
     given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
-    call = called("_evaluated", [*given, f"{own['fresh']}=True"], INDENT * 2, before=target)
+    call = called("_evaluated", [*given, f"{local['fresh']}=True"], INDENT * 2, before=target)
     lines = [
-        *joined_tests(f"{own['fits']} =", are_plain, "and"),  # of a masked one, loops would take the data as they are
-        Source(f"if {own['fits']}:"),
+        *joined_tests(f"{local['fits']} =", are_plain, "and"),  # of a masked one, loops would take the data as they are
+        Source(f"if {local['fits']}:"),
         Source(f"{INDENT}try:"),
-        *indented(indented([called("_evaluated", made.args, INDENT * 3, before=target)])),
+        *indented(indented([called("_evaluated", kernels.args, INDENT * 3, before=target)])),
         Source(f"{INDENT}except Exception:  # other types, or others in memory, than those that it is compiled for"),
-        Source(f"{INDENT * 2}{own['fits']} = False"),
-        Source(f"if not {own['fits']}:"),
+        Source(f"{INDENT * 2}{local['fits']} = False"),
+        Source(f"if not {local['fits']}:"),
         *indented([*closer, replace(call, needs=frozenset(["_native"]))]),
-        *made.inputs.in_domains(),
+        *kernels.inputs.in_domains(),
     ]
-    for gap, (words, _) in zip(made.gaps, made.plan.checks, strict=True):
+    for gap, (words, _) in zip(kernels.gaps, kernels.plan.checks, strict=True):
         lines += held(f"{gap} > 1e-5", gap, words)
-    lines.append(Source(f"return {own['value']}, {own['gradients']}"))
-    return made.inputs.function(name, lines, notes=notes)
+    lines.append(Source(f"return {local['value']}, {local['gradients']}"))
+    return kernels.inputs.function(name, lines, notes=notes)
 
 
 def to_numba(record: Record) -> Callable[..., Any]:
     """``f`` with ``loss, grads = f(inputs...)``, evaluated by loops that numba compiles when they are first called.
-
-    numba keeps what it compiled beside a source file.  So the module is one, named after its contents, in the
-    user's cache (``$XDG_CACHE_HOME`` or ``~/.cache``), or for this process alone where that cannot be written.
-    """
+    numba caches compiled code next to a source file. The module is therefore written to a file named by its hash, in
+    the user's cache (``$XDG_CACHE_HOME`` or ``~/.cache``), or in a temporary folder if that is not writable."""
     source = loop_source(record, "evaluate")
     name = f"symgrad_{sha256(source.encode()).hexdigest()[:20]}"
     if name not in sys.modules:
@@ -134,7 +130,7 @@ def to_numba(record: Record) -> Callable[..., Any]:
 
 
 def _stored(source: str, name: str) -> Path:
-    """A file with this source, which appears as a whole or not at all."""
+    """A file with this source; it is written atomically."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "symgrad"
     try:
         cache.mkdir(parents=True, exist_ok=True)

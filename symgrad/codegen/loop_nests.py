@@ -1,5 +1,7 @@
-"""Splits a plan into nests of loops: each sum is an assignment of its own, and so is each part that a loop need not
-recompute."""
+"""Splits a plan into nests of loops, and recognises the matrix products that have functions of their own.
+
+Each sum is an assignment of its own, and so is each part that a loop need not recompute.
+"""
 
 from __future__ import annotations
 
@@ -41,38 +43,36 @@ SUMS = (Reduce, Contract, Largest)
 
 @dataclass
 class Nest:
-    """Assignments in one nest of ``loops``; an assignment that has loops of its own stands alone, and has none here."""
+    """Assignments that share the ``loops``; None for an assignment with loops of its own, which is alone."""
 
     loops: Layout | None
     parts: list[Assign]
 
 
 def nests(assign: Assign, fresh: Callable[[], str]) -> Iterator[Assign]:
-    """The assignment as nests of loops: what stands in a sum, or beside it, is computed entry by entry.
-
-    A part that has fewer letters than its nest, and takes more than sums and products, has a nest of its own ahead;
-    ``fresh`` names it.
-    """
+    """Split an assignment into nests of loops; the terms of a sum, and what is beside it, are computed entry by entry.
+    A part with fewer letters than its nest gets a nest of its own before it, unless it is a cheap sum or product;
+    ``fresh`` names it."""
     parts: list[Assign] = []
 
-    def named(node: Node) -> Node:
+    def named_part(node: Node) -> Node:
         name = fresh()
         parts.extend(nests(Assign(name, node.letters, node), fresh))
         return Load(node.letters, name, node.letters)
 
     def inside(node: Node, nest: Collection[object]) -> Node:
         if isinstance(node, SUMS) or (len(node.letters) < len(nest) and not node.is_plain and _is_costly(node)):
-            return named(node)
+            return named_part(node)
         return mapped(node, {arg: inside(arg, nest) for arg in node.args})
 
     node = _bare(assign.node)
     nest = {*assign.letters, *node.letters, *node.bound}
     if isinstance(node, Contract):
         alone = len(node.factors) == 2 and all(set(f.letters) < nest for f in node.factors)
-        factors = (f if isinstance(f, Load) or not (alone and f.letters) else named(f) for f in node.factors)
+        factors = (f if isinstance(f, Load) or not (alone and f.letters) else named_part(f) for f in node.factors)
         node = replace(node, factors=tuple(f if isinstance(f, Load) else inside(f, nest) for f in factors))
     elif isinstance(node, Largest):
-        node = replace(node, of=node.of if isinstance(node.of, Load) else named(node.of))
+        node = replace(node, of=node.of if isinstance(node.of, Load) else named_part(node.of))
     elif isinstance(node, Reduce):
         node = replace(node, of=inside(node.of, nest))
     else:
@@ -82,7 +82,7 @@ def nests(assign: Assign, fresh: Callable[[], str]) -> Iterator[Assign]:
 
 
 def sums_apart(assign: Assign, axis: str, fresh: Callable[[], str]) -> tuple[list[Assign], Assign]:
-    """The sums over the rows of ``axis`` in an assignment, and the assignment made of them."""
+    """Split the sums over the rows of ``axis`` off an assignment; return them, and the rest."""
     sums: list[Assign] = []
 
     def without(node: Node) -> Node:
@@ -95,22 +95,22 @@ def sums_apart(assign: Assign, axis: str, fresh: Callable[[], str]) -> tuple[lis
 
 
 def fused(program: Iterable[Assign], loops_of: Callable[[Assign], Layout | None]) -> list[Nest]:
-    """The assignments in as few nests as their order allows: one joins an earlier nest with loops over the same axes if
-    all that it reads is there, entry by entry, or was there before."""
+    """Fuse the assignments into as few nests as their order allows. An assignment joins an earlier nest over the same
+    axes if it reads the arrays of that nest entry by entry."""
     nests: list[Nest] = []
     for assign in program:
-        loops, read = loops_of(assign), loads(assign.node)
+        loops, read_names = loops_of(assign), loads(assign.node)
         for nest in reversed(nests):
             if (
                 loops is not None
                 and nest.loops is not None
                 and [*map(axis_name, loops)] == [*map(axis_name, nest.loops)]
             ):
-                joined = _in_letters(assign, dict(zip(loops, nest.loops, strict=True)))
-                if all(_is_entry(joined.node, part) for part in nest.parts if part.name in read):
-                    nest.parts.append(joined)
+                relettered_assign = _in_letters(assign, dict(zip(loops, nest.loops, strict=True)))
+                if all(_is_entry(relettered_assign.node, part) for part in nest.parts if part.name in read_names):
+                    nest.parts.append(relettered_assign)
                     break
-            if read & {part.name for part in nest.parts}:
+            if read_names & {part.name for part in nest.parts}:
                 nests.append(Nest(loops, [assign]))
                 break
         else:
@@ -119,28 +119,28 @@ def fused(program: Iterable[Assign], loops_of: Callable[[Assign], Layout | None]
 
 
 def within(nests: Sequence[Nest], kept: Collection[str]) -> set[str]:
-    """The arrays that are read in the nest alone that makes them, entry by entry, and are not ``kept``."""
-    found: set[str] = set()
+    """The arrays that are read only in the nest that makes them, entry by entry, and are not ``kept``."""
+    local_arrays: set[str] = set()
     for nest in nests:
         elsewhere = {name for other in nests if other is not nest for part in other.parts for name in loads(part.node)}
-        made = {part.name for part in nest.parts if part.letters and not isinstance(part.node, SUMS)}
-        found |= made - elsewhere - {*kept} if nest.loops is not None else set()
-    return found
+        assigned = {part.name for part in nest.parts if part.letters and not isinstance(part.node, SUMS)}
+        local_arrays |= assigned - elsewhere - {*kept} if nest.loops is not None else set()
+    return local_arrays
 
 
 def _in_letters(assign: Assign, letters: Mapping[Idx, Idx]) -> Assign:
-    own = tuple(letters.get(i, i) for i in assign.letters)
-    return replace(assign, letters=own, node=with_letters(assign.node, letters))
+    renamed_letters = tuple(letters.get(i, i) for i in assign.letters)
+    return replace(assign, letters=renamed_letters, node=with_letters(assign.node, letters))
 
 
 def _is_entry(node: Node, part: Assign) -> bool:
-    """Whether a node reads, of the array that ``part`` makes, that very entry."""
+    """Whether a node reads only that entry of the array of ``part`` which ``part`` assigns."""
     read = [load for load in walk(node) if isinstance(load, Load) and load.name == part.name]
     return not isinstance(part.node, SUMS) and all(load.letters == part.letters for load in read)
 
 
 def _bare(node: Node) -> Node:
-    """The node without what memory alone asks for: loops repeat, copy and pick entries as they go."""
+    """The node without copies and diagonals, which loops do not need."""
     if isinstance(node, Fill):
         return _bare(node.of)
     if isinstance(node, Diagonal):
@@ -164,12 +164,12 @@ def _is_costly(node: Node) -> bool:
 class LoopPlan:
     """The plan of ``record`` in assignments that are each a nest of loops.
 
-    ``main`` is done for a block of rows, ``sums`` are the names of the sums over rows in it, and ``stored`` says which
-    results have an entry for each row; ``before`` and ``after`` are done once.  Without blocks all is in ``after``.
-    ``checks`` end each with a number that is to be 0.  ``results`` gives the array that takes each gradient,
-    ``numbers`` what is returned besides.  ``rowwise`` are the inputs with an entry for each row, ``labels`` those of
-    them that the loops take as labels, too.  ``lowered`` is the whole, as it is proved; ``extents`` are the axes of the
-    largest nests, ``weights`` those, but the rows, of the largest products.
+    ``main`` is done for a block of rows, ``sums`` are the names of its sums over rows, ``stored`` assigns the results
+    with an entry for each row; ``before`` and ``after`` are done once. Without blocks, everything is in ``after``. Each
+    of ``checks`` ends with a number that must be 0. ``results`` gives the array for each gradient, ``numbers`` the
+    scalars that are returned. ``rowwise`` are the inputs with an entry for each row, ``labels`` those that the loops
+    also take as labels. ``lowered`` is the whole, for the proof; ``extents`` are the axes of the largest nests,
+    ``weights`` the axes of the largest products, without the rows.
     """
 
     def __init__(self, record: Record) -> None:
@@ -185,7 +185,7 @@ class LoopPlan:
         self.before = self._nests(plan.before.program)
         main, self.after = self._apart() if self.axis else ([], self._nests(plan.main.program))
         changing = set(self.rowwise)
-        for a in main:  # what is the same for all rows comes first
+        for a in main:  # assignments that are the same for all rows come first
             if self.axis in extent(a) or loads(a.node) & changing:
                 changing.add(a.name)
         self.before += [a for a in main if a.name not in changing]
@@ -193,12 +193,12 @@ class LoopPlan:
         self.after += self._nests(plan.after.program)
         self.checks = [self._nests([Assign(self._part(), gap.letters, gap)]) for _, gap in plan.checks]
         self.lowered = replace(plan.lowered, program=[*self.before, *self.main, *self.after])
-        given = [a for n in record.wrt if record.program.arrays[n].axes for a in self._given(n)]
-        own = {a.name for a in given if any(map(self.is_row, a.letters))}
-        stored = self._nests(a for a in given if a.name in own)
-        self.main += [a for a in stored if a.name not in own]
-        self.stored = [a for a in stored if a.name in own]
-        self.after += self._nests(a for a in given if a.name not in own)
+        gradients = [a for n in record.wrt if record.program.arrays[n].axes for a in self._given(n)]
+        stored_names = {a.name for a in gradients if any(map(self.is_row, a.letters))}
+        stored = self._nests(a for a in gradients if a.name in stored_names)
+        self.main += [a for a in stored if a.name not in stored_names]
+        self.stored = [a for a in stored if a.name in stored_names]
+        self.after += self._nests(a for a in gradients if a.name not in stored_names)
         self.numbers: list[Node] = [plan.output[0]]
         self.numbers += [plan.gradients[n][0] for n in record.wrt if n not in self.results]
         self.extents = _widest(map(extent, (*self.before, *self.main, *self.after)))
@@ -209,7 +209,7 @@ class LoopPlan:
         return bool(self.axis) and axis_name(index) == self.axis
 
     def name(self, wanted: str) -> str:
-        """``wanted``, or one like it that names nothing else."""
+        """``wanted``, or a similar name that is not in use."""
         return free(wanted, self.plan.taken)
 
     def _nests(self, program: Iterable[Assign]) -> list[Assign]:
@@ -221,7 +221,7 @@ class LoopPlan:
         return name
 
     def _apart(self) -> tuple[list[Assign], list[Assign]]:
-        """What is done for a block of rows, sums over them among it, and what is made of these sums."""
+        """The assignments for a block of rows, including sums over them, and the assignments that use these sums."""
         main: list[Assign] = []
         late: list[Assign] = []
         for assign in self.plan.main.program:
@@ -232,13 +232,12 @@ class LoopPlan:
             self.sums += [a.name for a in sums]
             main += self._nests(sums)
             of_block, of_all = (number(size(name)) for name in (self.plan.count, self.axis))
-            rest = replace(rest, node=mapped(rest.node, {of_block: of_all}))  # sums over rows of what is constant
+            rest = replace(rest, node=mapped(rest.node, {of_block: of_all}))  # sums of constants over rows
             late += self._nests([rest])
         return main, late
 
     def _given(self, name: str) -> Sequence[Assign]:
-        """The assignment of a gradient to the array that takes it; none where the program has it as it is, which is
-        then computed in its place."""
+        """The assignment of a gradient to its array; none if the program computes it in place."""
         node, order = self.plan.gradients[name]
         letters = node.letters if order is None else order
         if isinstance(node, Load) and node.name in self.plan.blocks.stacked:
@@ -247,12 +246,13 @@ class LoopPlan:
         if isinstance(node, Load) and is_whole and node.name not in self.results.values():
             self.results[name] = node.name
             return []
-        own = self.results[name] = self.name(f"d{self.names[name]}")
-        self.names[own] = own
+        result_name = self.results[name] = self.name(f"d{self.names[name]}")
+        self.names[result_name] = result_name
         if isinstance(node, Load) and self.names[node.name] == f"d{self.names[name]}":
-            # The whole has the name that its blocks had.
-            self.names[own], self.names[node.name] = self.names[node.name], self.name(f"{self.names[node.name]}_block")
-        return [Assign(own, letters, node)]
+            # The whole array takes the name of its blocks.
+            self.names[result_name] = self.names[node.name]
+            self.names[node.name] = self.name(f"{self.names[node.name]}_block")
+        return [Assign(result_name, letters, node)]
 
 
 def extent(a: Assign) -> frozenset[str]:
@@ -261,6 +261,68 @@ def extent(a: Assign) -> frozenset[str]:
 
 
 def _widest(every: Iterable[frozenset[str]]) -> list[list[str]]:
-    """Sets of axes of which none is part of another."""
-    found = dict.fromkeys(every)
-    return [sorted(axes) for axes in found if axes and not any(axes < other for other in found)]
+    """The sets of axes that are not part of another."""
+    distinct = dict.fromkeys(every)
+    return [sorted(axes) for axes in distinct if axes and not any(axes < other for other in distinct)]
+
+
+@dataclass(frozen=True)
+class MatrixProduct:
+    """The product of ``left`` and ``right``, summed over ``over``. Each is stored in the order ``orders``, after the
+    letters of a ``stack``."""
+
+    left: Load
+    right: Load
+    over: Idx
+    orders: tuple[Layout, Layout]
+    stack: Layout = ()
+
+
+def of_arrays(node: Node) -> tuple[Load, Load] | None:
+    """The two arrays of a node that is their product summed over one letter, else None."""
+    if not isinstance(node, Contract) or len(node.factors) != 2 or len(node.over) != 1:
+        return None
+    first, second = node.factors
+    return (first, second) if isinstance(first, Load) and isinstance(second, Load) else None
+
+
+def with_data(node: Node, data: Collection[str]) -> MatrixProduct | None:
+    """A product of rows of data, on the left, and a matrix or a vector."""
+    for left, right in (pair, pair[::-1]) if (pair := of_arrays(node)) else ():
+        is_data = left.name in data and len(left.at) == len({*left.at}) == 2 and len({*right.letters}) < 3
+        if is_data and set(node.bound) == {*left.letters} & {*right.letters}:
+            return MatrixProduct(left, right, node.bound[0], (left.at, right.letters))
+    return None
+
+
+def over_rows(node: Node, is_row: Callable[[Idx], bool]) -> MatrixProduct | None:
+    """A product of two arrays of a block, each with a column for each row, summed over the rows."""
+    if (pair := of_arrays(node)) is None or not is_row(node.bound[0]):
+        return None
+    others = [i for f in pair for i in f.letters if not is_row(i)]
+    if all(len(f.letters) == 2 for f in pair) and len({*others}) == len(others) == len(node.letters):
+        return MatrixProduct(*pair, node.bound[0], (pair[0].letters, pair[1].letters))
+    return None
+
+
+def by_blas(assign: Assign, inputs: Collection[str]) -> MatrixProduct | None:
+    """A product of matrices, of a matrix and a vector, or of stacks of them, left before right in the result."""
+    if (pair := of_arrays(assign.node)) is None:
+        return None
+    (over,) = assign.node.bound
+    orders = [f.at if f.name in inputs else f.letters for f in pair]
+    depth = 0
+    for i, j, k in zip(*orders, assign.letters, strict=False):
+        if not i == j == k:
+            break
+        depth += 1
+    first, second = (order[depth:] for order in orders)
+    result = assign.letters[depth:]
+    is_matrix = sorted((len(first), len(second))) in ([1, 2], [2, 2])
+    if not is_matrix or len({*first}) < len(first) or len({*second}) < len(second) or {*first} & {*second} != {over}:
+        return None
+    if len(result) != len(first) + len(second) - 2 or {*first, *second} - {over} != {*result}:
+        return None
+    if result[0] not in first:
+        pair, first, second = pair[::-1], second, first
+    return MatrixProduct(*pair, over, (first, second), assign.letters[:depth])

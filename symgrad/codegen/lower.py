@@ -54,8 +54,7 @@ class Lowering:
         self.know(name, Load(layout, name, letters, len(self.arrays)), letters)
 
     def lowered(self, expr: Expr, order: Sequence[Idx]) -> Node:
-        """The node of ``expr`` over its free indices; ``order`` breaks ties among layouts. Raises ``UnsupportedError``
-        for an unknown function."""
+        """The node of ``expr``; ``order`` breaks ties among layouts. ``UnsupportedError`` for an unknown function."""
         for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
                 expr = contract(expr, axis, opened=False)
@@ -100,16 +99,15 @@ class Lowering:
         number, terms = expr.as_coeff_Add(rational=True)
         sizes = {term: abs(term.as_coeff_Mul(rational=True)[0]) for term in Add.make_args(terms)}
         scale = next((size for size in sizes.values() if 0 < abs(abs(number) / size - 1) <= CLOSE), abs(number))
-        alike = [term for term, size in sizes.items() if size == scale]
+        scaled_terms = [term for term, size in sizes.items() if size == scale]
         scale = scale if number > 0 else -scale
-        others = [*(term for term in sizes if term not in alike), *([number - scale] if number != scale else [])]
-        if number and alike and others and (abs(scale) != 1 or number != scale):
-            grouped = self._times(
-                scale, [self._node(Add(S.One, *(term / scale for term in alike)), order)], order=order
-            )
+        others = [*(term for term in sizes if term not in scaled_terms), *([number - scale] if number != scale else [])]
+        if number and scaled_terms and others and (abs(scale) != 1 or number != scale):
+            bracket = Add(S.One, *(term / scale for term in scaled_terms))
+            grouped = self._times(scale, [self._node(bracket, order)], order=order)
             return added([*(self._node(term, order) for term in others), grouped], order)
         content, rest = expr.primitive()
-        if any(map(scientific, expr.as_coefficients_dict().values())):  # no small number becomes a large one elsewhere
+        if any(map(scientific, expr.as_coefficients_dict().values())):  # else the other numbers would become large
             content, rest = S.One, expr
         value = added([self._node(term, order) for term in rest.args], order)
         return self._times(content, [value], order=order)

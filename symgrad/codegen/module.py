@@ -79,7 +79,10 @@ def assembled(
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
-    parts = [_gradients_class(inputs), "\n".join(tables), *(f.code for f in functions), *sources]
+    fields = [Source(f"{inputs.names[name]}: np.ndarray") for name in record.wrt]
+    doc = [f"Derivatives of {inputs.program.output}, each of the shape of its array."]
+    gradients = function(Source("class Gradients(NamedTuple):"), doc, [Source(""), *fields])
+    parts = [gradients.code, "\n".join(tables), *(f.code for f in functions), *sources]
     called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
     return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
 
@@ -87,8 +90,9 @@ def assembled(
 @cache
 def _sources(module: ModuleType) -> dict[str, str]:
     """The sources of the functions of a module."""
-    own = {n: f for n, f in vars(module).items() if callable(f) and getattr(f, "__module__", "") == module.__name__}
-    return {name: inspect.getsource(f).rstrip() for name, f in own.items()}
+    parts = vars(module).items()
+    functions = {n: f for n, f in parts if callable(f) and getattr(f, "__module__", "") == module.__name__}
+    return {name: inspect.getsource(f).rstrip() for name, f in functions.items()}
 
 
 def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
@@ -113,36 +117,28 @@ def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
     return docstring(lines, "")
 
 
-def _gradients_class(inputs: Inputs) -> str:
-    """The class of the results."""
-    fields = [Source(f"{inputs.names[name]}: np.ndarray") for name in inputs.record.wrt]
-    doc = f"Derivatives of {inputs.program.output}, each of the shape of its array."
-    return function(Source("class Gradients(NamedTuple):"), [doc], [Source(""), *fields]).code
-
-
 def _ready(inputs: Inputs) -> Source:
     """The function that recognises well-formed inputs at little cost."""
     tests: list[str] = []
     for count in sorted({len(a.axes) for a in inputs.arrays}):
-        alike = [f"{inputs.names[a.name]}.ndim" for a in inputs.arrays if len(a.axes) == count]
-        tests += chained([*alike, str(count)], "==")
+        ranks = [f"{inputs.names[a.name]}.ndim" for a in inputs.arrays if len(a.axes) == count]
+        tests += chained([*ranks, str(count)], "==")
     for axis in inputs.program.axes:
         places = [(a, p) for a in inputs.arrays for p, other in enumerate(a.axes) if other.name == axis.name]
         if places:
             shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in places]
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
-    return function(
-        called("def _ready", inputs.given, "", ":"), doc, joined_tests("return", inputs.are_ready(tests), "and")
-    )
+    lines = joined_tests("return", inputs.are_ready(tests), "and")
+    return function(called("def _ready", inputs.given, "", ":"), doc, lines)
 
 
-def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
+def _function(body: Body, name: str, evaluation: Sequence[Source]) -> Source:
     """The module's main function: checks, sizes, and its ``own`` lines."""
     inputs, plan = body.inputs, body.plan
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
-    lines = [*body.before, *own, *body.after, last]
+    lines = [*body.before, *evaluation, *body.after, last]
     alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
     head = [
         called("if not _ready", inputs.given, INDENT, ":"),
@@ -152,8 +148,8 @@ def _function(body: Body, name: str, own: Sequence[Source]) -> Source:
         *(written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
         *inputs.sizes(needs_of(lines), inputs.labels),
     ]
-    made = inputs.function(name, [*head, *lines])
-    return replace(made, needs=made.needs | {"_quiet"}) if plan.is_quiet else made
+    source = inputs.function(name, [*head, *lines])
+    return replace(source, needs=source.needs | {"_quiet"}) if plan.is_quiet else source
 
 
 def _rows_function(body: Body) -> tuple[list[str], Source]:
@@ -187,8 +183,8 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
         slices = tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
         inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
     shapes = {a.name: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
-    made = [written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
-    # How many entries the arrays of a row have, to the accuracy that the size of a block needs, as sizes to add.
+    allocations = [written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
+    # The number of entries in the arrays of a row, roughly, as a sum of sizes.
     axes = {axis.name for a in body.plan.rowwise.values() for axis in a.axes[1:]}
     axes |= {str(i.upper + 1) for a in blocks.rows for i in a.indices}
     width = [axis.name for axis in body.record.program.axes if axis.name in axes - {blocks.axis}] or ["1"]
@@ -198,12 +194,12 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
         Source(f"if {rows} >= {blocks.axis}:"),
         *indented([called(ROWS, args, INDENT * 2, before=f"{results} = ")]),
         Source("else:"),
-        *indented([*made, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
+        *indented([*allocations, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
         Source(f"{INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
     ]
 
 
-LOCALS = ("gap", "rows", "start", "block")  # names of the lines around those of the arrays
+LOCALS = ("gap", "rows", "start", "block")  # variables that are not arrays
 
 
 class Body:
@@ -221,7 +217,7 @@ class Body:
         self.blocks, self.names, self.count = plan.blocks, plan.names, plan.count
         self.inputs = Inputs(record, plan.names)
         self.local = {name: free(name, plan.taken) for name in LOCALS}
-        self._shown = dict(self.names)  # an array that keeps another's name is shown by it
+        self._shown = dict(self.names)  # an array that keeps another's name is written by it
         self._parts: set[str] = set()
         self._program: list[Assign] = []
         self._emitter = whole = NumpyEmitter(self._shown, self.inputs.dtype)
@@ -272,7 +268,7 @@ class Body:
         """Lines that turn labels, or the one-hot rows they stand for, into columns."""
         lines: list[Source] = []
         for name in (n for n in self.inputs.labels if n in self.plan.rowwise):
-            own, columns = self.names[name], self.record.program.arrays[name].axes[1].name
-            opened = f"{own} = {own}.T if {own}.ndim == 2 else _one_hot_columns({own}, {{}}, {{}})"
-            lines.append(written(opened, used(columns), self.inputs.dtype, needs=["_one_hot_columns", own]))
+            array, columns = self.names[name], self.record.program.arrays[name].axes[1].name
+            opened = f"{array} = {array}.T if {array}.ndim == 2 else _one_hot_columns({array}, {{}}, {{}})"
+            lines.append(written(opened, used(columns), self.inputs.dtype, needs=["_one_hot_columns", array]))
         return lines

@@ -81,7 +81,7 @@ class NumpyEmitter:
         if len(INDENT + line) > WIDTH:
             is_call = isinstance(node, (Call, Reduce, Fill)) and node.letters == assign.letters
             head, _, inside = value.code.partition("(") if is_call or assign.into else ("", "", f"{value.code})")
-            line = f"{name} = {head}(\n{INDENT}{inside[:-1]}\n)"  # the arguments of a call have a line of their own
+            line = f"{name} = {head}(\n{INDENT}{inside[:-1]}\n)"  # the arguments get a line of their own
         return Source(line, needs=value.needs)
 
     def over(self, node: Node, layout: Layout) -> Source:
@@ -130,7 +130,7 @@ class NumpyEmitter:
                 if node.is_plain and function in NUMBER_FUNCTIONS:
                     return applied(NUMBER_FUNCTIONS, function, args)
                 value = applied(ARRAY_FUNCTIONS, function, args)
-                return written("float({})", value) if node.is_plain else value  # a number of NumPy's has a dtype
+                return written("float({})", value) if node.is_plain else value  # NumPy scalars have a dtype
             case Largest(_, of, index):
                 place = Source(str(of.letters.index(index)))
                 return applied(ARRAY_FUNCTIONS, selection, [self.text(of), place])
@@ -208,7 +208,7 @@ class NumpyEmitter:
         if self.rows and len(node.letters) == 2:
             turned = self.text(right, second[::-1]), self.text(left, first[::-1])
             over_rows, has_columns, has_rows = (axis_name(i) == self.rows for i in (index, second[1], first[0]))
-            if over_rows and left.letters != first and right.letters != second:  # from operands as they lie
+            if over_rows and left.letters != first and right.letters != second:  # without transposing the operands
                 return written("{}.dot({}).T", turned[0].within(Strength.CALL), turned[1])
             if over_rows:
                 return written("{}.dot({})", one.within(Strength.CALL), other)
@@ -245,10 +245,10 @@ def _is_matrix(node: Contract) -> bool:
     return len(node.factors) == 2 and is_matrix_product(node.factors[0].letters, node.factors[1].letters, node.over)
 
 
-def _spelled(letters: Layout, given: Sequence[Layout]) -> str:
+def _spelled(letters: Layout, operands: Sequence[Layout]) -> str:
     """The subscripts of ``np.einsum``, with letters like the indices."""
     names: dict[Idx, str] = {}
-    for index in dict.fromkeys(i for own in given for i in own):
+    for index in dict.fromkeys(i for part in operands for i in part):
         wanted = [*str(index.label).lower(), *ascii_lowercase]
         names[index] = next(a for a in wanted if a in ascii_lowercase and a not in names.values())
-    return ",".join("".join(names[i] for i in own) for own in given) + "->" + "".join(names[i] for i in letters)
+    return ",".join("".join(names[i] for i in part) for part in operands) + "->" + "".join(names[i] for i in letters)

@@ -84,10 +84,10 @@ def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] =
 
 def _squared(nodes: Sequence[Node]) -> list[Node]:
     """Combine equal nodes into powers, so that they are computed once."""
-    alike: dict[tuple[Node, Layout], list[Node]] = {}
+    by_pattern: dict[tuple[Node, Layout], list[Node]] = {}
     for node in nodes:
-        alike.setdefault(numbered(node), []).append(node)
-    return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in alike.values()]
+        by_pattern.setdefault(numbered(node), []).append(node)
+    return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in by_pattern.values()]
 
 
 def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
@@ -148,10 +148,10 @@ def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]
         gone = {i for i in waiting if not any(i in g.letters for g in rest)}
         if len(using) == 2 and is_matrix_product(using[0].letters, using[1].letters, {index}):
             gone = {index}
-            made = contraction([_node(g, order) for g in using], gone, order)
+            result = contraction([_node(g, order) for g in using], gone, order)
         else:
-            made = _combined(using, gone, order)
-        left = _merged([*rest, Product(made.letters, (made,), ())])
+            result = _combined(using, gone, order)
+        left = _merged([*rest, Product(result.letters, (result,), ())])
         waiting -= gone
     return left
 
@@ -166,7 +166,7 @@ def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
     both = set(left) & set(right)
     if both == set(over):
         return True
-    return set(over) < both and len(over) == 1 and all(len(own) == len(both) + 1 for own in (left, right))
+    return set(over) < both and len(over) == 1 and all(len(letters) == len(both) + 1 for letters in (left, right))
 
 
 def _merged(groups: Iterable[Product]) -> list[Product]:
@@ -243,12 +243,12 @@ def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
 def _absorbed(using: Sequence[Product]) -> list[Product]:
     """Multiply each group into the narrowest other one that has all of its indices."""
     left = sorted(using, key=lambda g: len(g.letters))
-    made: list[Product] = []
+    absorbed: list[Product] = []
     while left:
         group = left.pop(0)
         host = next((place for place, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)
         if host is None:
-            made.append(group)
+            absorbed.append(group)
         else:
             left[host] = _joined(left[host], group)
-    return made
+    return absorbed

@@ -176,7 +176,7 @@ class ScalarEmitter:
             case Delta((row, column)):
                 return ONE if at[row] == at[column] else ZERO
             case Diagonal(_, of, letters):
-                return self._code(of, {own: at[i] for own, i in zip(of.letters, letters, strict=True)})
+                return self._code(of, {letter: at[i] for letter, i in zip(of.letters, letters, strict=True)})
             case Call(_, function, given) if function is weighted:
                 weight, logarithm = (self._code(arg, at) for arg in given)
                 if not weight.code.isidentifier():
@@ -209,8 +209,8 @@ class ScalarEmitter:
             under.append(plain(1 / number))
         elif number != 1:
             over.insert(0, plain(number))
-        made = quotient(over, under)
-        return made.negated if negative else made
+        fraction = quotient(over, under)
+        return fraction.negated if negative else fraction
 
     def _power(self, base: Node, exponent: Node, at: Place) -> Source:
         below = self._code(base, at)
@@ -238,11 +238,11 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     shapes = {n: tuple_of(sizes[axis.name] for axis in a.axes) for n, a in record.program.arrays.items()}
     tests = inputs.are_ready(f"{names[a.name]}.shape == {shapes[a.name]}" for a in inputs.arrays)
     dtype = free("dtype", emitter.taken)
-    own = inputs.dtype
+    input_dtype = inputs.dtype
     lines = [
         *joined_tests("if not", tests, "and", ":"),
         *indented([inputs.checked(sizes)]),
-        Source(f"{dtype} = {own.code if own.needs else 'np.dtype(np.float64)'}"),
+        Source(f"{dtype} = {input_dtype.code if input_dtype.needs else 'np.dtype(np.float64)'}"),
         *inputs.opened(inputs.labels, Source(dtype), sizes),
         *inputs.in_domains(),
     ]
@@ -251,7 +251,11 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
         lines.append(unpacked(emitter.entries(a.name, a), f"{names[a.name]}{flat}.tolist", (), INDENT))
     numbers = [a.name for a in record.program.inputs if not a.axes]
     lines += [*(Source(f"{emitter.entry(n, ()).code} = float({names[n]})") for n in numbers), Source("")]
-    _check(record, emitter)
+    gap = free("gap", emitter.taken)
+    for words, node in checks(record, Lowering(record.program)):
+        for at in places(sorted(node.letters, key=str), sizes):
+            emitter.write(gap, emitter.terms(node, at))
+            emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
     gradients = schedule(record).gradients
     lowered = scalar_program(record)
     helpers = {a.name for a in lowered.equations if a.is_helper}
@@ -263,25 +267,16 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
         array = record.program.arrays[wrt]
         entries = emitter.entries(gradient, array)
         if array.axes:
-            made = free(f"d{names[wrt]}", emitter.taken)
-            lines.append(_array(made, entries, dtype, f".reshape{shapes[wrt]}" if len(array.axes) > 1 else ""))
+            result = free(f"d{names[wrt]}", emitter.taken)
+            lines.append(_array(result, entries, dtype, f".reshape{shapes[wrt]}" if len(array.axes) > 1 else ""))
         else:
-            made = f"{dtype}.type({entries[0]})"
-        results.append(f"{names[wrt]}={made}")
+            result = f"{dtype}.type({entries[0]})"
+        results.append(f"{names[wrt]}={result}")
     output = emitter.entry(record.program.output, ())
     lines.append(called(f"return {dtype}.type({output.code}), Gradients", results, INDENT))
-    at = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
-    main = inputs.function(name, lines, f", at {at}" if at else "")
+    shown = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
+    main = inputs.function(name, lines, f", at {shown}" if shown else "")
     return assembled(inputs, name, closed_form, inputs.tables(), [main], scalar_runtime)
-
-
-def _check(record: Record, emitter: ScalarEmitter) -> None:
-    """Write the lines that raise if an assumption that the derivation used does not hold."""
-    gap = free("gap", emitter.taken)
-    for words, node in checks(record, Lowering(record.program)):
-        for at in places(sorted(node.letters, key=str), emitter.sizes):
-            emitter.write(gap, emitter.terms(node, at))
-            emitter.lines += held(f"abs({gap}) > 1e-5", gap, words)
 
 
 def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> Source:

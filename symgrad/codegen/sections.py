@@ -83,10 +83,13 @@ class Plan:
         is_weighted = any(a.rhs.has(weighted) for a in every)
         plain = equations.schedule.assignments
         self.is_quiet = bool(equations.shifts) or is_weighted or bounds_what_may_be_infinite(plain)
-        self.lowered = Lowered(record, equations.assignments, every, _used_once(every), meant)
+        parts = (part for a in every for part in preorder_traversal(a.rhs))
+        uses = Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
+        once = {a.name for a in every if a.is_helper and (a.is_output or uses[a.name] == 1)}
+        self.lowered = Lowered(record, equations.assignments, every, once, meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
-        self._same = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}  # by another name
-        self._constants: set[str] = set()  # numbers of Python's, without a dtype
+        self._renamed = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}
+        self._constants: set[str] = set()  # Python numbers, which have no dtype
         self._lowering = lowering = Lowering(record.program)
         self.lowered.inlined -= {a.name for a in blocks.before}
         self.before = self._section(blocks.before, [*blocks.rows, *blocks.after])
@@ -108,8 +111,10 @@ class Plan:
     @property
     def alone(self) -> set[str]:
         """The arrays in functions of scalars alone, which NumPy computes in double precision for Python floats."""
-        nodes = [assign.node for assign in self.lowered.program]
-        return {name for node in nodes for part in walk(node) if _is_promoted(part) for name in loads(part)}
+        nodes = (node for assign in self.lowered.program for node in walk(assign.node))
+        scalars = [node for node in nodes if not node.letters and not node.is_plain]
+        calls = (n for n in scalars if isinstance(n, Call) or (isinstance(n, Power) and n.exponent == HALF))
+        return set[str]().union(*map(loads, calls))
 
     def _result(self, name: str) -> tuple[Node, Layout | None]:
         """What is returned for an array."""
@@ -132,10 +137,10 @@ class Plan:
             node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
         is_constant = not node.letters and loads(node) <= self._constants
-        is_number = is_constant and name in self._returned | self._same
+        is_number = is_constant and name in self._returned | self._renamed
         self._constants |= {name} if is_constant and not is_number else set()
         is_view = letters and assignment.is_output and not assignment.is_helper and not owns_memory(node)
-        if set(node.letters) != set(letters) or is_number or is_view:  # no input is returned, no result twice
+        if set(node.letters) != set(letters) or is_number or is_view:  # never return an input, or one array twice
             node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         if name in self.lowered.inlined:
             lowering.know(name, node, assignment.indices)
@@ -161,25 +166,8 @@ def scalar_program(record: Record) -> Lowered:
 
 def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:
     """For each assumption that lines use, an error message and numbers that must be 0."""
-    return [
-        (f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}", lowering.lowered(gap, ()))
-        for a in record.assumptions_used
-        for gap in gaps(a)
-    ]
-
-
-def _is_promoted(node: Node) -> bool:
-    """Whether NumPy returns double precision for a node, since it is a function of Python floats alone."""
-    is_function = isinstance(node, Call) or (isinstance(node, Power) and node.exponent == HALF)
-    return is_function and not node.letters and not node.is_plain
-
-
-def _used_once(assignments: Iterable[Assignment]) -> set[str]:
-    """The helpers that one line uses once, and that need no line of their own."""
-    assignments = list(assignments)
-    parts = (part for a in assignments for part in preorder_traversal(a.rhs))
-    uses = Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
-    return {a.name for a in assignments if a.is_helper and (a.is_output or uses[a.name] == 1)}
+    used = [(a, f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}") for a in record.assumptions_used]
+    return [(words, lowering.lowered(gap, ())) for a, words in used for gap in gaps(a)]
 
 
 def gaps(assumption: Assumption) -> list[Expr]:

@@ -66,8 +66,8 @@ def checked_name(record: Record, name: str) -> str:
 def function_source(source: str, name: str) -> str:
     """The source of the function ``name`` of a NumPy module, and of the function for its rows."""
     lines = source.splitlines()
-    found = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name in (name, ROWS)]
-    return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in found)
+    functions = [n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name in (name, ROWS)]
+    return "\n\n\n".join("\n".join(lines[n.lineno - 1 : n.end_lineno]) for n in functions)
 
 
 def compile_source(source: str, name: str) -> Callable[..., Any]:

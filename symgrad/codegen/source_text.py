@@ -88,8 +88,8 @@ def added_up(terms: Sequence[tuple[bool, Source]]) -> Source:
 def raised(base: Source, exponent: Source) -> Source:
     """A power; without spaces if both operands are names or numbers."""
     operator = "**" if base.strength == exponent.strength == Strength.NAME else " ** "
-    made = joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
-    return replace(made, power=len(made))
+    power = joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
+    return replace(power, power=len(power))
 
 
 def quotient(above: Sequence[Source], below: Sequence[Source]) -> Source:
@@ -106,8 +106,8 @@ def _multiplied(factors: Sequence[Source]) -> Source:
         return factors[0].within(Strength.PRODUCT)
     first, *rest = factors
     first = first.within(Strength.PRODUCT)
-    made = joined(" * ", [first, *(f.within(Strength.SIGN) for f in rest)], Strength.PRODUCT)
-    return replace(made, power=first.power)
+    product = joined(" * ", [first, *(f.within(Strength.SIGN) for f in rest)], Strength.PRODUCT)
+    return replace(product, power=first.power)
 
 
 def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "", before: str = "") -> Source:

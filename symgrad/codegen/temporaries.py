@@ -34,14 +34,14 @@ def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collecti
     ``kept`` arrays (inputs and results) is not reused. A helper that is another array minus something keeps that
     array's name."""
     last = {name: place for place, assign in enumerate(program) for name in loads(assign.node)}
-    free: dict[str, Layout] = {}  # arrays in memory of their own, which may be taken
-    views: dict[str, set[str]] = {}  # for each array that may be another's memory, whose
+    free: dict[str, Layout] = {}  # arrays whose memory may be reused
+    views: dict[str, set[str]] = {}  # for each view, the arrays whose memory it may share
     assignments: list[Assign] = []
     for place, assign in enumerate(program):
         old = _taken(assign, free)
         alive = {view for view, of in views.items() if old in of and last.get(view, place) > place}
         if old and last[old] == place and old not in kept and not alive:
-            del free[old]  # its memory is another's from here on
+            del free[old]  # its memory now belongs to the result
             keeps = assign.name in helpers and isinstance(assign.node, Terms)
             assign = replace(assign, into=old, keeps_name=keeps)
         assignments.append(assign)
@@ -65,8 +65,7 @@ def _taken(assign: Assign, free: dict[str, Layout]) -> str:
 
 
 def second_operand(node: Node) -> tuple[str, Node]:
-    """The ufunc and the right operand of a sum of two terms, or of a product or quotient of two factors; "" for other
-    nodes."""
+    """The ufunc and right operand of a sum of two terms, or a product or quotient of two; "" for other nodes."""
     if isinstance(node, Terms) and len(node.terms) == 2:
         negative, other = parted(node.terms[1])
         return "subtract" if negative else "add", other
@@ -86,8 +85,7 @@ SHORT = 16
 
 
 def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], str]) -> list[Assign]:
-    """The assignment after the assignments of its longest parts. ``length`` is the length of a node in source;
-    ``fresh`` names a part."""
+    """The assignment after those of its longest parts, by their ``length`` in source; ``fresh`` names a part."""
     lines: list[Assign] = []
 
     def shortened(node: Node) -> Node:

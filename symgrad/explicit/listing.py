@@ -20,7 +20,7 @@ Show = Callable[[Expr], str]
 
 
 def entries_to_text(at: Explicit) -> str:
-    """The matrices row by row, then an equation a line; sums that entries share are named first."""
+    """The matrices row by row, then one equation per line; sums that entries share are named first."""
     at, printer, show = _with_names(at, TextPrinter)
     blocks = ["\n".join(_matrix_lines(name, value, show)) for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, "∂{}/∂{}"):
@@ -30,7 +30,7 @@ def entries_to_text(at: Explicit) -> str:
 
 
 def entries_to_latex(at: Explicit) -> str:
-    """The same in LaTeX (amsmath): a display for each matrix and each equation."""
+    """The same in LaTeX (amsmath), with a display for each matrix and each equation."""
     at, printer, show = _with_names(at, LatexPrinter)
     lines = [f"\\[ {name} = {show(value)} \\]" for name, value in at.inputs.items()]
     for assumption, equations in _blocks(at, show, r"\frac{{\partial {}}}{{\partial {}}}"):
@@ -41,13 +41,12 @@ def entries_to_latex(at: Explicit) -> str:
 
 
 def _assuming(assumption: Assumption, printer: Printer) -> str:
-    """What stands above the equations of an assumption."""
+    """The heading of the equations of an assumption."""
     return printer.write(("Assuming ", Key(assumption.key), " ", Prose(assumption.words), ":"))
 
 
 def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer, Show]:
-    """The closed forms with names for shared sums, a printer, for which such a sum comes just before the latest array
-    in it (r_11 - t_1), and how it shows an entry."""
+    """The closed forms with named shared sums, a printer that orders these, and a function that shows an entry."""
     at = at.with_shared_sums()
     names = vocabulary(at.record)
     names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()})

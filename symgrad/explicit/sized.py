@@ -91,13 +91,13 @@ class Explicit:
     @property
     def assumptions(self) -> dict[Assumption, tuple[tuple[Expr, Expr], ...]]:
         """The assumptions that the derivation used, each with its equations at these sizes."""
-        made = {}
+        by_assumption = {}
         for assumption in self.record.assumptions_used:
             letters = sorted(free_indices(assumption.lhs), key=str)
             sides = (self._table.entries(side, letters) for side in (assumption.lhs, assumption.rhs))
             equations = {frozenset(pair): pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]}
-            made[assumption] = tuple(equations.values())  # each once: a_12 = a_21 is a_21 = a_12
-        return made
+            by_assumption[assumption] = tuple(equations.values())  # a_12 = a_21 and a_21 = a_12 count once
+        return by_assumption
 
     def with_shared_sums(self) -> Explicit:
         """The closed forms for printing, with names for sums that several terms share. ``definitions`` then has a line
@@ -161,8 +161,8 @@ def explicit(
 def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...]:
     """The entries of the arrays in terms of which the loss and the closed forms are written."""
     output = record.program.definitions[record.program.output].rhs
-    own = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
-    return tuple(pair for equation in own for pair in table.pairs(equation))
+    equations = needed(record, [output, *(record.gradients[name].index for name in record.wrt)])
+    return tuple(pair for equation in equations for pair in table.pairs(equation))
 
 
 def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None) -> dict[Place, Expr]:
@@ -171,13 +171,14 @@ def _label_entries(record: Record, sizes: Mapping[str, int], labels: Sequence[in
     if labels is None:
         return {}
     matrices = [a for a in record.program.inputs if len(a.axes) == 2 and a.axes[0] != a.axes[1]]
-    own = [a for a in matrices if takes_labels(record, a)] or [a for a in matrices if a.name not in record.wrt][-1:]
-    if not own:
+    candidates = [a for a in matrices if takes_labels(record, a)]
+    candidates = candidates or [a for a in matrices if a.name not in record.wrt][-1:]
+    if not candidates:
         raise InputError(f"{record.program.name} has no array that labels could stand for")
-    count, size = (sizes[axis.name] for axis in own[0].axes)
+    count, size = (sizes[axis.name] for axis in candidates[0].axes)
     if len(labels) != count or not all(float(label).is_integer() and 0 <= label < size for label in labels):
-        raise InputError(f"{own[0].name}: expected {count} labels from 0 to {size - 1}, got {list(labels)}")
-    return {(own[0].name, (n, k)): Integer(labels[n] == k) for n in range(count) for k in range(size)}
+        raise InputError(f"{candidates[0].name}: expected {count} labels from 0 to {size - 1}, got {list(labels)}")
+    return {(candidates[0].name, (n, k)): Integer(labels[n] == k) for n in range(count) for k in range(size)}
 
 
 class _SharedSums:
@@ -195,8 +196,8 @@ class _SharedSums:
         """``expr``, whose free indices are ``letters``, with its shared sums replaced."""
         if not isinstance(expr, Sum):
             return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
-        own = bound_indices(expr)
-        total = sum_over(self.named(expr.function, {*letters, *own}), own)
+        bound = bound_indices(expr)
+        total = sum_over(self.named(expr.function, {*letters, *bound}), bound)
         free = free_indices(total)
         return self._entry(total) if free < set(letters) and len(free) <= 2 else total
 
@@ -205,14 +206,11 @@ class _SharedSums:
         letters = tuple(sorted(free_indices(total), key=lambda i: (self._order.index(axis_name(i)), str(i))))
         key = numbered(total, letters)
         if key not in self._known:
-            self._known[key] = self._name()
+            unused = (letter for letter in LETTERS if letter not in self._taken)
+            self._known[key] = next(unused, f"sum{len(self.sums) + 1}")
+            self._taken.add(self._known[key])
             self.sums.append(Assignment(entry_of(self._known[key], letters), total))
         return entry_of(self._known[key], letters)
-
-    def _name(self) -> str:
-        name = next((x for x in LETTERS if x not in self._taken), f"sum{len(self.sums) + 1}")
-        self._taken.add(name)
-        return name
 
 
 class Table:
@@ -222,7 +220,7 @@ class Table:
         self.sizes = sizes
         arrays = [*record.program.arrays.values(), *record.adjoint_arrays.values()]
         count = Counter(array.name.lower() for array in arrays)
-        # In lower case, as the entries of a matrix are written, where that confuses no two.
+        # In lower case, like the entries of a matrix, unless two names would become equal.
         shown = {a.name: a.name.lower() if count[a.name.lower()] == 1 else a.name for a in arrays}
         self.shown = set(shown.values())
         self.symbols = self._symbols({a.name: [axis.name for axis in a.axes] for a in arrays}, shown)
@@ -240,10 +238,10 @@ class Table:
 
     def with_equations(self, equations: Iterable[Assignment]) -> Table:
         """A table with the arrays of further equations, whose entries are shown by the arrays' own names."""
-        made = copy(self)
-        own = self._symbols({a.name: [*map(axis_name, a.indices)] for a in equations}, {})
-        made.symbols, made.values = {**self.symbols, **own}, {**self.values, **own}
-        return made
+        table = copy(self)
+        symbols = self._symbols({a.name: [*map(axis_name, a.indices)] for a in equations}, {})
+        table.symbols, table.values = {**self.symbols, **symbols}, {**self.values, **symbols}
+        return table
 
     def of(self, array: Array, *, known: bool = False) -> list[Expr]:
         """The symbols, or the ``known`` values, of the entries of an array, row by row."""
@@ -257,10 +255,10 @@ class Table:
         def entry(part: Basic, at: Mapping[Idx, int]) -> Expr:
             """A part at a place, written out once for each of its own indices."""
             place = tuple(at[i] for i in indices_in(part))
-            found = known.setdefault(part, {})
-            if place not in found:
-                found[place] = written(part, at)
-            return found[place]
+            values_at = known.setdefault(part, {})
+            if place not in values_at:
+                values_at[place] = written(part, at)
+            return values_at[place]
 
         def written(part: Basic, at: Mapping[Idx, int]) -> Expr:
             if isinstance(part, Indexed):
@@ -283,8 +281,8 @@ class Table:
 
     def pairs(self, equation: Assignment) -> list[tuple[Symbol, Expr]]:
         """The entries of the array of an equation, each with its value."""
-        own = [self.symbols[equation.name, tuple(at.values())] for at in places(equation.indices, self.sizes)]
-        return list(zip(own, self.entries(equation.rhs, equation.indices), strict=True))
+        symbols = [self.symbols[equation.name, tuple(at.values())] for at in places(equation.indices, self.sizes)]
+        return list(zip(symbols, self.entries(equation.rhs, equation.indices), strict=True))
 
     def matrix(self, array: Array, entries: Sequence[Expr]) -> Expr:
         """The entries of ``array`` as a matrix; a column for one axis, the entry itself for none."""

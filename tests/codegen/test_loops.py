@@ -22,8 +22,7 @@ import symgrad
 from symgrad.cli import main
 from symgrad.codegen import assignments, to_numpy
 from symgrad.codegen.array_program import Assign, Call, Load, loads
-from symgrad.codegen.loop_nests import fused, nests, sums_apart, within
-from symgrad.codegen.loop_products import by_blas, over_rows, with_data
+from symgrad.codegen.loop_nests import by_blas, fused, nests, over_rows, sums_apart, with_data, within
 from symgrad.codegen.operations import contraction, product, reduced
 from symgrad.codegen.sections import Plan
 from symgrad.notation import axis_name

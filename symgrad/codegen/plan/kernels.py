@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
 from typing import NamedTuple
 
-from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, cosh, exp, log, tanh
+from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.plan.schedule import Assignment
+from symgrad.codegen.plan.schedule import Assignment, array_of
 from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
-from symgrad.notation import array_names, bound_indices, indices_of, name_of, sum_over
+from symgrad.notation import array_names, bound_indices, indices_of, sum_over
 
 
 class logaddexp(Function):  # type: ignore[misc]
@@ -72,6 +72,13 @@ def rebuilt(expr: Basic, change: Callable[[Basic], Expr]) -> Expr:
     return expr.func(*(change(arg) for arg in expr.args))
 
 
+def distributed(factor: Expr, part: Expr) -> Expr:
+    """``factor * part``, with the factor inside: in each term of a bracket, in the body of a sum, or in a weight."""
+    if isinstance(part, Add):
+        return Add(*(factor * term for term in part.args))
+    return part.func(factor * part.args[0], *part.args[1:])
+
+
 def meant(expr: Basic) -> Expr:
     """Replace the kernels in ``expr`` by their meanings."""
     expanded = rebuilt(expr, meant)
@@ -101,13 +108,14 @@ def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
     0 then cancels its logarithm, which may be that of a probability of 0. The inputs ``nonnegative`` are declared to be
     so."""
     if isinstance(expr, Mul):
-        logs = [f for f in expr.args if any(map(_is_logarithm, Add.make_args(f)))]
+        terms_of = {f: [term.as_coeff_Mul()[1] for term in Add.make_args(f)] for f in expr.args}
+        logs = [f for f, terms in terms_of.items() if any(isinstance(t, log) and array_names(t) for t in terms)]
         weights = [f for f in expr.args if f not in logs and array_names(f)]
         is_one = bool(logs) and isinstance(logs[0], log)
-        are_weights = bool(weights) if is_one else any(isinstance(f, (Indexed, Symbol)) for f in weights)
+        are_weights = bool(weights) if is_one else any(map(array_of, weights))
         if len(logs) == 1 and are_weights and not any(f.has(Sum) for f in weights):
             rest = [f for f in expr.args if f not in logs and f not in weights]
-            known = {f for f in expr.args if isinstance(f, (Indexed, Symbol)) and name_of(f) in nonnegative}
+            known = {f for f in expr.args if array_of(f) in nonnegative}
             large = [f for f in weights if is_one and _is_outweighed(f, logs[0].args[0], known)]
             logarithm = weighted(logs[0], Mul(*large)) if large else logs[0]
             weight = Mul(*(f for f in weights if f not in large))
@@ -116,12 +124,6 @@ def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
     if isinstance(result, Sum) and isinstance(result.function, Add) and result.has(weighted):
         return Add(*(sum_over(term, bound_indices(result)) for term in result.function.args))
     return result
-
-
-def _is_logarithm(term: Expr) -> bool:
-    """Whether a term is a multiple of the logarithm of an array."""
-    _, rest = term.as_coeff_Mul()
-    return isinstance(rest, log) and bool(array_names(rest))
 
 
 def _is_outweighed(factor: Expr, argument: Expr, beside: Set[Expr]) -> bool:
@@ -135,14 +137,11 @@ def _is_outweighed(factor: Expr, argument: Expr, beside: Set[Expr]) -> bool:
 def without_overflow(expr: Basic) -> Expr:
     """Write quotients of exponentials as sigmoids, or as one exponential where the divisor is another sum."""
     result = rebuilt(_over_exponentials(expr), without_overflow)
-    if (
-        isinstance(result, Pow)
-        and result.exp.could_extract_minus_sign()
-        and (u := _softplus_argument(result.base)) is not None
-    ):
-        return sigmoid(-u) ** (-result.exp)
-    if isinstance(result, Pow) and not result.exp.is_Integer and isinstance(rest := 1 - result.base, sigmoid):
-        result = sigmoid(-rest.args[0]) ** result.exp  # 1 less a sigmoid has no digits where that is 1
+    if isinstance(result, Pow):
+        if result.exp.could_extract_minus_sign() and (u := _softplus_argument(result.base)) is not None:
+            return sigmoid(-u) ** (-result.exp)
+        if not result.exp.is_Integer and isinstance(rest := 1 - result.base, sigmoid):
+            return sigmoid(-rest.args[0]) ** result.exp  # 1 - sigmoid has no digits left where the sigmoid is 1
     if isinstance(result, Mul):
         return _as_one_exponential(_brackets_opened(_differences_taken_in(_sigmoid_products(result))))
     return result
@@ -180,17 +179,17 @@ def _differences_taken_in(expr: Expr) -> Expr:
 
 
 def _over_exponentials(expr: Basic) -> Expr:
-    """``expr``, if it is a product that is divided by a sum of exponentials, without that sum: exp(v)/(exp(a) + exp(b))
-    is sigmoid(a - b) where v is a, and exp(v - logaddexp(a, b)) where it is anything else."""
+    """Write exp(v)/(exp(a) + exp(b)) as sigmoid(a - b) if v is a, else as exp(v - logaddexp(a, b)); exponentials and
+    their divisors are first brought into the same bracket or sum."""
     outside = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
     for part in (f for f in Mul.make_args(expr) if outside and isinstance(f, (Add, Sum, weighted))):
         if any(p.exp.is_negative and exponents_of(p.base) for p in part.atoms(Pow)):
             rest = Mul(*(f for f in expr.args if f not in outside and f != part))
-            if isinstance(part, Add):
-                return Add(*(_over_exponentials(rest * Mul(*outside, term)) for term in part.args))
-            if isinstance(part, weighted):
-                return rest * weighted(_over_exponentials(Mul(*outside, part.args[0])), part.args[1])
-            return rest * sum_over(Mul(*outside, part.function), bound_indices(part))
+            return (
+                distributed(rest * Mul(*outside), part)
+                if isinstance(part, Add)
+                else rest * distributed(Mul(*outside), part)
+            )
     below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
     for factor in Mul.make_args(expr):
         base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
@@ -203,9 +202,8 @@ def _over_exponentials(expr: Basic) -> Expr:
     if not any(power.is_positive for power in below.values()):
         return expr
     bracket = next((f for f in Mul.make_args(rest) if isinstance(f, Add) and f.has(exp)), None)
-    if bracket is not None:  # of both signs: each term is small beside what divides it
-        others = Mul(*(f for f in Mul.make_args(expr) if f != bracket))
-        return Add(*(_over_exponentials(others * term) for term in bracket.args))
+    if bracket is not None:  # each of its terms is small relative to the divisor
+        return distributed(expr / bracket, bracket)
     (base, power), *others = below.items()
     if not others and len(two := exponents_of(base)) == 2:
         for times in range(int(power) + 1):
@@ -225,16 +223,12 @@ def exponents_of(expr: Expr) -> list[Expr]:
         number, rest = term.as_coeff_Mul()
         kernels = [f for f in Mul.make_args(rest) if isinstance(f, exp)]
         others = [f.as_base_exp() for f in Mul.make_args(rest) if f not in kernels and f != 1]
-        if not number.is_positive or (others and not (kernels and all(_is_positive_entry(base) for base, _ in others))):
+        are_positive = number.is_positive and all(array_of(base) and base.is_positive for base, _ in others)
+        if not are_positive or (others and not kernels):
             return []
         logs = (power * log(base) for base, power in [number.as_base_exp(), *others])
         exponents.append(Add(*logs, *(kernel.args[0] for kernel in kernels)))
     return exponents
-
-
-def _is_positive_entry(factor: Expr) -> bool:
-    """Whether a factor is an entry of a positive array, such as a sum of relative exponentials."""
-    return isinstance(factor, (Indexed, Symbol)) and bool(factor.is_positive) and not factor.is_integer
 
 
 def _softplus_argument(expr: Expr) -> Expr | None:
@@ -275,17 +269,15 @@ def small_kept(expr: Basic) -> Expr:
 def logs_opened(expr: Basic, known: Mapping[str, Assignment]) -> Expr:
     """Write each logarithm of a product of positive factors, exponentials among them, as a sum."""
     if isinstance(expr, log):
-        opened = _opened(expr.args[0], known)
-        return expr if opened is None else opened
+        return _opened(expr.args[0], known)
     return rebuilt(expr, lambda part: logs_opened(part, known))
 
 
-def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
-    """log(argument) without exponentials under the logarithm, or None if nothing is gained."""
-    plain = _resolved(argument, known)
+def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr:
+    """log(argument), without exponentials under the logarithm if it has any."""
     terms: list[Expr] = []
-    gained = False
-    for factor in Mul.make_args(plain):
+    is_shorter = False
+    for factor in Mul.make_args(_resolved(argument, known)):
         base, power = factor.as_base_exp() if not isinstance(factor, exp) else (factor, S.One)
         if isinstance(base, exp):
             terms.append(power * base.args[0])
@@ -301,15 +293,15 @@ def _opened(argument: Expr, known: Mapping[str, Assignment]) -> Expr | None:
             terms.append(power * log(base))
             continue
         else:
-            return None
-        gained = True
-    return Add(*terms) if gained else None
+            return log(argument)
+        is_shorter = True
+    return Add(*terms) if is_shorter else log(argument)
 
 
 def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
     """Substitute the arrays that are products of exponentials; 1 - sigmoid(u) becomes sigmoid(-u)."""
-    if isinstance(expr, (Indexed, Symbol)) and name_of(expr) in known:
-        definition = known[name_of(expr)]
+    if (name := array_of(expr)) in known:
+        definition = known[name]
         rhs = _resolved(definition.at(indices_of(expr)), known)
         return rhs if not definition.over and any(map(_is_exponential, Mul.make_args(rhs))) else expr
     if isinstance(expr, (Mul, Pow)):
@@ -331,8 +323,7 @@ def is_positive(expr: Expr, known: Mapping[str, Assignment]) -> bool:
     """Whether an expression is positive by its structure."""
     if isinstance(expr, (exp, sigmoid)) or expr.is_positive:
         return True
-    if isinstance(expr, (Indexed, Symbol)):
-        name = name_of(expr)
+    if name := array_of(expr):
         return name in known and not known[name].over and is_positive(known[name].rhs, known)
     if isinstance(expr, Sum):
         return is_positive(expr.function, known)

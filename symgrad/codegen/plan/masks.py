@@ -10,18 +10,17 @@ in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import sympy
-from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, Symbol, exp
+from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 
-from symgrad.codegen.plan.kernels import expm1, log1p, rebuilt, weighted
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.kernels import distributed, expm1, log1p, rebuilt, weighted
+from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
-from symgrad.notation import array_names, bound_indices, free_indices, name_of, sum_over
+from symgrad.notation import array_names, free_indices, name_of
 from symgrad.piecewise import is_indicator, may_be_infinite
 
 OVERFLOWING = (sympy.exp, sympy.sinh, sympy.cosh, sympy.tan)
@@ -35,11 +34,10 @@ SAFE: dict[type[Basic], Expr] = {
 
 
 def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
-    """Keep each branch finite where it is not taken. Arrays that may be infinite and are used in branches alone are
-    inlined there. The arrays ``finite`` never are."""
+    """Keep branches finite where they are not taken; arrays outside of ``finite`` may be inlined for this."""
     kept: list[Assignment] = []
     for a in reversed(assignments):
-        outside = {name for b in kept for name in _outside(b.rhs)}
+        outside = set[str]().union(*(_outside(b.rhs) for b in kept))
         is_used = any(a.name in array_names(b.rhs) for b in kept)
         if is_used and not {a.name} & {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
             kept = [replace(b, rhs=written_out(b.rhs, {a.name: a})) for b in kept]
@@ -49,13 +47,13 @@ def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str])
 
 
 def _overflows_weighted(assignments: Sequence[Assignment], finite: Collection[str]) -> list[Assignment]:
-    """Weight arrays that may overflow with the factors beside them that may be 0. An example is the derivative of a
-    clip, which multiplies a large array by 0."""
+    """Weight arrays that may overflow with factors beside them that may be 0, as in a clip's derivative."""
     large, vanishing = set[str](), set[str]()
     guarded_equations = []
     for a in assignments:
         guarded_equations.append(replace(a, rhs=_weighted(a.rhs, large, vanishing)))
-        if a.name not in finite and any(part.has(*OVERFLOWING) or _is_entry(part, large) for part in _factors(a.rhs)):
+        factors = [factor for term in Add.make_args(a.rhs) for factor in Mul.make_args(term)]
+        if a.name not in finite and any(f.has(*OVERFLOWING) or _is_entry(f, large) for f in factors):
             large.add(a.name)
         if _may_vanish(a.rhs, vanishing):
             vanishing.add(a.name)
@@ -72,16 +70,9 @@ def _weighted(expr: Basic, large: Collection[str], vanishing: Collection[str]) -
     return Mul(*rest, weighted(Mul(*weights), Mul(*wild)))
 
 
-def _factors(expr: Expr) -> Iterator[Expr]:
-    """The factors of all terms of an expression."""
-    for term in Add.make_args(expr):
-        yield from Mul.make_args(term)
-
-
 def _is_entry(factor: Expr, names: Collection[str]) -> bool:
     """Whether a factor is a power of an entry of one of the arrays ``names``."""
-    base = factor.as_base_exp()[0]
-    return isinstance(base, (Indexed, Symbol)) and not base.is_integer and name_of(base) in names
+    return array_of(factor.as_base_exp()[0]) in names
 
 
 def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
@@ -96,13 +87,11 @@ def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
     return isinstance(expr, (step, equal, relu)) or _is_entry(expr, names)
 
 
-def _outside(expr: Basic) -> Iterator[str]:
+def _outside(expr: Basic) -> set[str]:
     """The arrays that an expression needs whichever branch is taken."""
-    if isinstance(expr, (Indexed, Symbol)):
-        yield from array_names(expr)
-        return
-    for arg in expr.args[:1] if isinstance(expr, where) else expr.args:
-        yield from _outside(arg)
+    if name := array_of(expr):
+        return {name}
+    return set[str]().union(*map(_outside, expr.args[:1] if isinstance(expr, where) else expr.args))
 
 
 def guarded(expr: Basic) -> Expr:
@@ -129,8 +118,7 @@ def bounds_what_may_be_infinite(assignments: Sequence[Assignment]) -> bool:
 
 
 def weighted_guarded(expr: Basic, weights: Collection[str], logits: Collection[str]) -> Expr:
-    """Guard divisions by zero where an entry of the inputs ``weights`` beside them is 0. The entries of the inputs
-    ``logits`` beside it, which may be minus infinity, are guarded, too."""
+    """Guard divisions by 0, and infinite entries of ``logits``, where an entry of ``weights`` beside them is 0."""
     result = rebuilt(expr, lambda part: weighted_guarded(part, weights, logits))
     entries = [f for f in result.args if isinstance(f, Indexed)] if isinstance(result, Mul) else []
     masks = [entry for entry in entries if name_of(entry) in weights]
@@ -143,8 +131,8 @@ def weighted_guarded(expr: Basic, weights: Collection[str], logits: Collection[s
 
 def _divides(factor: Expr) -> bool:
     """Whether a factor divides by an expression that may be 0."""
-    powers = (p for p in factor.atoms(Pow) if array_names(p.base) and not p.base.is_positive)
-    return any(not p.exp.is_nonnegative for p in powers)
+    powers = factor.atoms(Pow)
+    return any(array_names(p.base) and not p.base.is_positive and not p.exp.is_nonnegative for p in powers)
 
 
 def _multiplied(product: Mul, masks: Sequence[Expr], is_wild: Callable[[Expr], bool]) -> Expr:
@@ -185,7 +173,7 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
         return where(condition, *((argument, safe) if holds else (safe, argument)))
 
     if isinstance(expr, Sum) and not free_indices(condition) <= free_indices(expr):
-        return expr  # it is the same for all entries
+        return expr  # the sum is the same for all entries
     result = rebuilt(expr, lambda part: _safe(part, condition, holds))
     if result.func in SAFE and array_names(result):
         return result.func(chosen(result.args[0], SAFE[result.func]))
@@ -214,8 +202,8 @@ class _Masked:
         self._floor = floor
 
     def __call__(self, expr: Basic) -> Expr:
-        made = rebuilt(expr, self)
-        factors = made.args if isinstance(made, Mul) else ()
+        result = rebuilt(expr, self)
+        factors = result.args if isinstance(result, Mul) else ()
         for kernel in factors:
             if isinstance(kernel, exp) and not kernel.has(self._floor):
                 others = [f for f in factors if f != kernel]
@@ -223,8 +211,7 @@ class _Masked:
                 if (mask := next((base for base in bases if self._masks(base, kernel)), None)) is not None:
                     return Mul(*others, exp(self._chosen(mask, kernel.args[0])))
                 if (total := next((f for f in others if self._has_mask(f, kernel)), None)) is not None:
-                    inside = sum_over(total.function * kernel, bound_indices(total))
-                    return self(Mul(*(f for f in others if f != total), inside))
+                    return self(Mul(*(f for f in others if f != total), distributed(kernel, total)))
         for bracket in (f for f in factors if isinstance(f, Add)):
             kernels = (f for term in bracket.args for f in Mul.make_args(term) if isinstance(f, exp))
             loose = [kernel for kernel in kernels if not kernel.has(self._floor)]
@@ -232,7 +219,7 @@ class _Masked:
             if masks:
                 rest = Mul(*(f for f in factors if f not in (bracket, *masks)))
                 return rest * Add(*(self(Mul(*masks, term)) for term in bracket.args))
-        return made
+        return result
 
     def _masks(self, mask: Expr, kernel: Expr) -> bool:
         """Whether a factor masks an exponential; an array may have its own mask for each of its rows."""
@@ -244,9 +231,7 @@ class _Masked:
     def _has_mask(self, total: Expr, kernel: Expr) -> bool:
         """Whether a sum contains a factor that masks an exponential outside of it."""
         factors = Mul.make_args(total.function) if isinstance(total, Sum) else ()
-        return any(
-            self._masks(factor, kernel) and not free_indices(factor) <= free_indices(kernel) for factor in factors
-        )
+        return any(self._masks(f, kernel) and not free_indices(f) <= free_indices(kernel) for f in factors)
 
     def _chosen(self, mask: Expr, exponent: Expr) -> Expr:
         number, rest = exponent.as_coeff_Mul()
@@ -254,7 +239,7 @@ class _Masked:
             number, rest = S.One, exponent
         is_entry = _entry(mask) is not None
         chosen = where(equal(mask, 0), self._floor, rest) if is_entry else where(mask, rest, self._floor)
-        return number * chosen  # a multiple of the exponent of others
+        return number * chosen  # a multiple of an exponent that others may share
 
     def _counts(self, mask: Expr) -> bool:
         """Whether a factor is 0 exactly where the entries beside it are left out."""

@@ -11,23 +11,23 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
+from sympy import Add, Expr, Function, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.codegen.plan.kernels import weighted
-from symgrad.codegen.plan.schedule import Assignment, entries_in
-from symgrad.codegen.plan.shifts import Shift, shift_along, written_out
+from symgrad.codegen.plan.kernels import distributed, weighted
+from symgrad.codegen.plan.schedule import Assignment, array_of, entries_in, written_out
+from symgrad.codegen.plan.shifts import Shift, shift_along
 from symgrad.engine.summation import ordered_sums
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, name_of, renamed, replaced, sum_over
 
-# What it costs, in the choice of a shift for a term, that a factor exp(M) is left over: under a sum over its own
-# index, where it must be written out, and where the whole array is kept relative to it.
+# The cost of a shift for a term if a factor exp(M) is left over: under a sum over its own index, where it must be
+# written out, and where the whole array is stored relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
-# What speaks for the shift of several factors in the sum that it is made for: the row of another may be far off.
+# The advantage of a joint shift in the sum it was made for: another shift's maximum may be far off.
 MADE_FOR_IT = 2.0
-# What it costs to leave an exponential as it stands, in a sum and elsewhere.
+# The cost of an exponential without a shift, in a sum and elsewhere.
 SUMMED_AS_IT_IS, AS_IT_IS = 30.0, 4.0
 
 
@@ -40,18 +40,15 @@ class Joint:
     inner: Expr
 
     def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
-        """For each choice of ``indices`` where the exponent is part of the terms of another: the exponential, and the
-        rest."""
+        """For each choice of ``indices`` that makes the exponent part of another: the exponential, and the rest."""
         letters, terms = self.shift.rows + self.shift.columns, set(Add.make_args(canonical(exponent)))
         ordered = sorted(indices, key=str)
         for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
             names = dict(zip(letters, chosen, strict=True))
             own_terms = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
             if len(set(chosen)) == len(chosen) and own_terms <= terms:
-                yield (
-                    replaced(self.shift.factor * self.shift.relative / self.inner, names),
-                    Add(*(terms - own_terms)),
-                )
+                kernel = replaced(self.shift.factor * self.shift.relative / self.inner, names)
+                yield kernel, Add(*(terms - own_terms))
 
 
 def _exponent(kernel: Expr) -> Expr:
@@ -71,8 +68,7 @@ class Relative:
         self.used: list[Shift] = []
 
     def join(self, totals: Iterable[Expr], taken: set[str]) -> None:
-        """Find joint shifts for sums over exponentials times arrays that are stored relative. They are preferred until
-        the next call."""
+        """Find joint shifts for sums over exponentials times arrays that are stored relative, and prefer these."""
         self._preferred = []
         for total in sorted((written_out(total, self._kept) for total in totals), key=str):
             for term in Add.make_args(total.function):
@@ -136,46 +132,43 @@ class Relative:
         costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
         cost = min(costs)
         best = terms[costs.index(cost)][0]
-        for bracket in (f for f in others if isinstance(f, Add) and cost and (f.has(exp) or self.has_factor(f))):
-            rest = Mul(*kernels, *(f for f in others if f is not bracket))
-            opened, lower = self._best(Add(*(rest * term for term in bracket.args)), bound, left_over)
+        brackets = [f for f in others if isinstance(f, Add) and (f.has(exp) or self.has_factor(f))]
+        for part in [*brackets, *(f for f in others if isinstance(f, Sum) and self._joint)] if cost else ():
+            rest = Mul(*kernels, *(f for f in others if f is not part))
+            opened, lower = self._best(distributed(rest, part), bound, left_over)
             if lower < cost:
-                best, cost = opened, lower
-        for total in (f for f in others if isinstance(f, Sum) and cost and self._joint):
-            rest = Mul(*kernels, *(f for f in others if f is not total))
-            inside, lower = self._best(sum_over(rest * total.function, bound_indices(total)), bound, left_over)
-            if lower < cost:
-                best, cost = ordered_sums(inside), lower
+                best, cost = opened if isinstance(part, Add) else ordered_sums(opened), lower
         return best, cost
 
     def _ways(
         self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
     ) -> Iterator[tuple[Expr, float]]:
         """A term with its exponentials as chosen, and its cost; then the same with shifts that factors share."""
-        term = Mul(inside, *(made for made, _ in chosen))
+        term = Mul(inside, *(relative for relative, _ in chosen))
         yield term, sum(cost for _, cost in chosen)
         plain = [way for way in chosen if not isinstance(way[0], exp)]
         exponent = _exponent(Mul(*(kernel for kernel, _ in chosen if isinstance(kernel, exp))))
-        beside, cost = Mul(inside, *(made for made, _ in plain)), sum(cost for _, cost in plain)
-        for made, rest in self._by_joint_shifts(beside, exponent, free_indices(term) | bound):
+        beside, cost = Mul(inside, *(relative for relative, _ in plain)), sum(cost for _, cost in plain)
+        for relative, rest in self._by_joint_shifts(beside, exponent, free_indices(term) | bound):
             is_summed = not free_indices(rest).isdisjoint(bound)
             more = 0.0 if rest == 0 else SUMMED_AS_IT_IS if is_summed else AS_IT_IS
-            preferred = array_names(made) & {name_of(j.shift.relative) for j in self._preferred} if bound else ()
-            yield made * exp(rest), cost + more - (MADE_FOR_IT if preferred else 0.0)
+            preferred = array_names(relative) & {name_of(j.shift.relative) for j in self._preferred} if bound else ()
+            yield relative * exp(rest), cost + more - (MADE_FOR_IT if preferred else 0.0)
 
     def _by_joint_shifts(self, beside: Expr, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
         """``beside * exp(exponent)`` with one or more joint shifts, and the exponent that is left."""
         for joint in self._joint:
             for kernel, rest in joint.taken_from(exponent, indices):
-                made = beside * kernel
-                if joint.exponent != 0 or len(self._factors_in(made)) <= len(self._factors_in(beside)):
-                    yield made, rest
-                    yield from self._by_joint_shifts(made, rest, indices) if joint.exponent != 0 and rest != 0 else ()
+                relative = beside * kernel
+                if joint.exponent != 0 or len(self._factors_in(relative)) <= len(self._factors_in(beside)):
+                    yield relative, rest
+                    if joint.exponent != 0 and rest != 0:
+                        yield from self._by_joint_shifts(relative, rest, indices)
 
     def _factors_in(self, term: Expr) -> list[Expr]:
         """The powers of shifts' factors among the factors of a term."""
         bases = {factor: factor.as_base_exp()[0] for factor in Mul.make_args(term)}
-        return [f for f, b in bases.items() if isinstance(b, (Indexed, Symbol)) and name_of(b) in self._factors]
+        return [factor for factor, base in bases.items() if array_of(base) in self._factors]
 
     def _inside(self, factor: Expr) -> Expr:
         """A factor that is not an exponential, with the exponentials in it relative."""
@@ -194,10 +187,8 @@ class Relative:
                 forms = [Mul(*chosen) for chosen in product(*(ways or [part] for part, ways in parts.items()))]
         if not forms:
             return [(kernel, 0.0)]
-        return [
-            *((made, 0.0) for made in forms),
-            (kernel, SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS),
-        ]
+        plain_cost = SUMMED_AS_IT_IS if free_indices(kernel) & bound else AS_IT_IS
+        return [*((form, 0.0) for form in forms), (kernel, plain_cost)]
 
     def _written(self, kernel: Expr, bound: frozenset[Idx]) -> list[Expr]:
         """An exponential in terms of each matching shift; not as the inverse of a summed one, which would be large."""
@@ -220,7 +211,7 @@ class Relative:
         """Split ``expr`` into powers of factors and the rest; logarithms are expanded on the way."""
         if not self.has_factor(expr):
             return S.One, expr
-        if isinstance(expr, (Indexed, Symbol)):
+        if array_of(expr):
             return expr, S.One
         if isinstance(expr, Mul):
             parts = [self._pulled(arg) for arg in expr.args]

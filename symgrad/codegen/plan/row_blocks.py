@@ -16,8 +16,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import free
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.kernels import distributed
+from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import Assumption
 from symgrad.functions import selection
@@ -61,7 +61,7 @@ def blocks_of(
 
 def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], taken: set[str]) -> Blocks | None:
     rowwise, late = set(inputs), set[str]()
-    scaled: dict[str, Assignment] = {}  # arrays that are kept without a scalar factor, with it
+    scaled: dict[str, Assignment] = {}  # arrays stored without a scalar factor, with the factor
     before: list[Assignment] = []
     rows: list[Assignment] = []
     after: list[Assignment] = []
@@ -149,6 +149,5 @@ def _terms(expr: Expr, rowwise: set[str]) -> list[Expr]:
     if isinstance(expr, Mul):
         for factor in expr.args:
             if isinstance(factor, Add) and len({bool(array_names(t) & rowwise) for t in factor.args}) == 2:
-                others = Mul(*(f for f in expr.args if f is not factor))
-                return [t for term in factor.args for t in _terms(others * term, rowwise)]
+                return _terms(distributed(Mul(*(f for f in expr.args if f is not factor)), factor), rowwise)
     return [expr]

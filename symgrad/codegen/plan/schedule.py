@@ -11,7 +11,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import fresh
-from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed
+from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed, replaced
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total
 
@@ -48,6 +48,11 @@ class Schedule:
     gradients: Mapping[str, str]
 
 
+def array_of(expr: Basic) -> str:
+    """The name of the array if an expression is one of its entries, else ""."""
+    return name_of(expr) if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and not expr.is_integer) else ""
+
+
 @lru_cache(maxsize=4096)
 def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
     """The entries of arrays in an expression, including scalars."""
@@ -55,6 +60,12 @@ def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
     labels = {str(e.base.label) for e in indexed}
     scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
     return (*indexed, *sorted(scalars, key=str))
+
+
+def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:
+    """Replace the entries of some arrays by their definitions."""
+    known = [entry for entry in entries_in(expr) if name_of(entry) in definitions]
+    return replaced(expr, {entry: definitions[name_of(entry)].at(indices_of(entry)) for entry in known})
 
 
 def schedule(record: Record) -> Schedule:

@@ -6,7 +6,7 @@ a_nk. An exponential that is summed along rows and along columns gets a shift fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -17,17 +17,14 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
-from symgrad.codegen.plan.schedule import Assignment, entries_in
+from symgrad.codegen.plan.schedule import Assignment, array_of
 from symgrad.notation import (
-    array_names,
     axis_name,
     bound_indices,
     entry_of,
     free_indices,
-    indices_of,
     name_of,
     renamed,
-    replaced,
 )
 
 
@@ -56,15 +53,17 @@ class Shift:
     def matches(self, kernel: Expr) -> Iterator[tuple[dict[Idx, Idx], Expr]]:
         """The indices and numbers c for which ``kernel`` is exp(c * exponent) at these indices."""
         letters = self.rows + self.columns
-        choices = [
-            [i for i in sorted(free_indices(kernel), key=str) if axis_name(i) == axis_name(letter)]
-            for letter in letters
-        ]
+        free = sorted(free_indices(kernel), key=str)
+        choices = [[i for i in free if axis_name(i) == axis_name(letter)] for letter in letters]
         for chosen in product(*choices):
             names = dict(zip(letters, chosen, strict=True))
             multiple = canonical(kernel.args[0]) / canonical(renamed(self.exponent, names))
             if multiple.is_number:
                 yield names, multiple
+
+    def serves(self, kernel: Expr, columns: set[Idx]) -> bool:
+        """Whether ``kernel``, summed along ``columns``, is a positive power of an exponential of this shift."""
+        return any(power > 0 and {names[i] for i in self.columns} == columns for names, power in self.matches(kernel))
 
 
 def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Shift:
@@ -97,16 +96,16 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
         rhs, is_inside = assignment.rhs, assignment.name in inside
         for total in sorted(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), key=str):
             bound = set(bound_indices(total))
-            for kernel in _factors_of_kind(total.function):
+            factors = {factor for term in Add.make_args(total.function) for factor in Mul.make_args(term)}
+            for kernel in sorted((f for f in factors if isinstance(f, exp)), key=str):
                 columns = tuple(sorted(free_indices(kernel) & bound, key=str))
-                if columns and not any(_sums_alike(shift, kernel, set(columns)) for shift in shifts):
+                if columns and not any(shift.serves(kernel, {*columns}) for shift in shifts):
                     shifts.append(shift_along(kernel.args[0], columns, taken))
     return shifts
 
 
 def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
-    """The arrays that divide or occur in logarithms, and the arrays these depend on outside of exponents. A shift is
-    useful there, since its factor cancels or becomes a term."""
+    """The arrays that divide or occur in logarithms, or from which such arrays are made without exponents."""
     kinds = (Indexed, Symbol)
     names = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
@@ -119,8 +118,8 @@ def _outside_of_exponents(expr: Basic) -> set[str]:
     """The arrays that occur in an expression outside of exponents."""
     if isinstance(expr, exp):
         return set()
-    if isinstance(expr, (Indexed, Symbol)):
-        return set(array_names(expr))
+    if name := array_of(expr):
+        return {name}
     return set[str]().union(*map(_outside_of_exponents, expr.args))
 
 
@@ -130,21 +129,3 @@ def in_divisors_and_logarithms(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
     logs = [call.args[0] for call in expr.atoms(log)]
     divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return frozenset().union(*(part.atoms(kind) for part in (*logs, *divisors)))
-
-
-def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:
-    """Replace the entries of some arrays by their definitions."""
-    known = [entry for entry in entries_in(expr) if name_of(entry) in definitions]
-    return replaced(expr, {entry: definitions[name_of(entry)].at(indices_of(entry)) for entry in known})
-
-
-def _factors_of_kind(body: Expr) -> list[Expr]:
-    """The exponentials among the factors of the terms of a summand."""
-    kernels = [f for term in Add.make_args(body) for f in Mul.make_args(term) if isinstance(f, exp) and free_indices(f)]
-    return sorted(set(kernels), key=str)
-
-
-def _sums_alike(shift: Shift, kernel: Expr, columns: set[Idx]) -> bool:
-    return any(
-        multiple > 0 and {names[i] for i in shift.columns} == columns for names, multiple in shift.matches(kernel)
-    )

@@ -12,15 +12,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol, exp, log, powsimp
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, exp, log, powsimp
 from sympy.core.basic import Basic
 
 from symgrad.codegen.identifiers import free
-from symgrad.codegen.plan.kernels import log1p, logaddexp, nonzero, rebuilt, sigmoid
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.kernels import distributed, log1p, logaddexp, nonzero, rebuilt, sigmoid
+from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
 from symgrad.facts import inputs_at_most_one
-from symgrad.notation import array_names, entry_of, free_indices, name_of
+from symgrad.notation import array_names, entry_of, free_indices
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
 
@@ -59,7 +58,7 @@ def slopes_kept_finite(
 class _Small:
     """Finds expressions that are positive by their structure but may be rounded to 0: products of exponentials. The
     inputs ``wrt`` are differentiated, the inputs ``given`` are not: where one of these is 0, so is the derivative of
-    what it multiplies. ``weights`` are nonnegative, ``shares`` at most 1."""
+    what it multiplies. ``weights`` are nonnegative, and the ``shares`` of them at most 1."""
 
     known: Mapping[str, Assignment]
     wrt: Collection[str]
@@ -71,8 +70,8 @@ class _Small:
         """Whether an expression may be rounded to 0; terms of a sum must not cancel."""
         if isinstance(expr, (exp, sigmoid)):
             return True
-        if isinstance(expr, (Indexed, Symbol)):
-            return name_of(expr) in self.known and self.may_be(self.known[name_of(expr)].rhs, is_term)
+        if name := array_of(expr):
+            return name in self.known and self.may_be(self.known[name].rhs, is_term)
         if isinstance(expr, Sum):
             return self.may_be(expr.function, True)
         if isinstance(expr, Add):
@@ -89,26 +88,21 @@ class _Small:
 
     def is_differentiated(self, expr: Basic, in_exponent: bool = False) -> bool:
         """Whether an input of ``wrt`` occurs outside of exponents, or in a logarithm there: exp(2 log x) is x**2."""
-        if isinstance(expr, (Indexed, Symbol)):
-            name = name_of(expr)
-            definition = self.known.get(name)
-            return (
-                self.is_differentiated(definition.rhs, in_exponent)
-                if definition
-                else name in self.wrt and not in_exponent
-            )
+        if name := array_of(expr):
+            if name in self.known:
+                return self.is_differentiated(self.known[name].rhs, in_exponent)
+            return name in self.wrt and not in_exponent
         is_exponent = isinstance(expr, (exp, sigmoid, logaddexp)) or (in_exponent and not isinstance(expr, log))
         return any(self.is_differentiated(arg, is_exponent) for arg in expr.args)
 
     def _is_harmless(self, factor: Expr, is_term: bool) -> bool:
-        """Whether a factor leaves the others positive, or their derivative 0."""
+        """Whether a factor leaves the others positive, or makes their derivative 0."""
         if factor.is_positive:
             return True
-        if isinstance(factor, (Indexed, Symbol)) and name_of(factor) in self.given:
-            return not is_term or name_of(factor) in self.weights
-        rest = 1 - factor
-        if isinstance(factor, Add) and isinstance(rest, (Indexed, Symbol)) and name_of(rest) in self.given:
-            return not is_term or name_of(rest) in {*self.weights} & {*self.shares}
+        if (name := array_of(factor)) in self.given:
+            return not is_term or name in self.weights
+        if isinstance(factor, Add) and (name := array_of(1 - factor)) in self.given:
+            return not is_term or name in self.shares
         is_constant = leaves_out(factor) or isinstance(factor, KroneckerDelta)
         return is_constant or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))
 
@@ -162,5 +156,5 @@ def _multiplied_in(expr: Basic) -> Expr:
     for entry in Mul.make_args(result) if isinstance(result, Mul) else ():
         for factor in result.args:
             if isinstance(factor, Add) and entry in _poles(factor):
-                return _multiplied_in(result / entry / factor * Add(*(entry * term for term in factor.args)))
+                return _multiplied_in(result / entry / factor * distributed(entry, factor))
     return result

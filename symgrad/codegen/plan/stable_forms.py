@@ -26,14 +26,8 @@ from symgrad.codegen.plan.kernels import (
 )
 from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded
 from symgrad.codegen.plan.relative_exponentials import Relative
-from symgrad.codegen.plan.schedule import Assignment, Schedule, schedule
-from symgrad.codegen.plan.shifts import (
-    Shift,
-    dividing_or_in_logarithms,
-    in_divisors_and_logarithms,
-    shifts_of,
-    written_out,
-)
+from symgrad.codegen.plan.schedule import Assignment, Schedule, schedule, written_out
+from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, shifts_of
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
 from symgrad.facts import nonnegative_inputs
 from symgrad.notation import (
@@ -53,11 +47,11 @@ from symgrad.steps import Record
 
 @dataclass(frozen=True)
 class Rewriting:
-    """One rewritten equation: an entry of the array ``given`` is ``scale`` times an entry of the array ``made``. If the
-    scale is not 1, ``made`` defines an array of another name. ``logs`` are the rewritten logarithms, old and new."""
+    """One rewritten equation: an entry of the ``original`` array is ``scale`` times an entry of the ``rewritten`` one,
+    which has another name if the scale is not 1. ``logs`` are the rewritten logarithms, old and new."""
 
-    given: Assignment
-    made: Assignment
+    original: Assignment
+    rewritten: Assignment
     scale: Expr
     logs: tuple[tuple[Expr, Expr], ...]
 
@@ -77,7 +71,7 @@ class Evaluated:
         """The equations that the outputs depend on."""
         equations: list[Assignment] = []
         for part in self.parts:
-            equations += part.assignments() if isinstance(part, Shift) else [part.made]
+            equations += part.assignments() if isinstance(part, Shift) else [part.rewritten]
         return _needed(equations)
 
     @property
@@ -106,11 +100,9 @@ def evaluated(record: Record) -> Evaluated:
     weights = nonnegative_inputs(record.program)
     masked = masks_taken_in(plan.assignments, weights, floor[()])
     kernels = {kernel for a in masked for kernel in a.rhs.atoms(exp)}
-    inside, plain = (
-        {name for kernel in kernels if kernel.has(floor[()]) is has for name in array_names(kernel)}
-        for has in (True, False)
-    )
-    # An exponential that stands without its mask as well has to be relative to all: each would be large by the other.
+    inside = {name for kernel in kernels if kernel.has(floor[()]) for name in array_names(kernel)}
+    plain = {name for kernel in kernels if not kernel.has(floor[()]) for name in array_names(kernel)}
+    # An exponential that also occurs without its mask must be relative to the maximum of all entries.
     is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
     equations = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
     rewriter = _Rewriter(shifts_of(equations, taken), taken, weights, dividing_or_in_logarithms(equations))
@@ -134,12 +126,11 @@ def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
         return rebuilt(expr, joined)
 
     rewritten = [(a, joined(a.rhs)) for a in assignments]
-    return [a if made == a.rhs else replace(a, rhs=canonical(made)) for a, made in rewritten]
+    return [a if rhs == a.rhs else replace(a, rhs=canonical(rhs)) for a, rhs in rewritten]
 
 
 def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """Inline named exponentials that get a shift, or are summed in a divisor or logarithm. Each term can then have the
-    shift that suits it."""
+    """Inline named exponentials that get a shift, so that each term can have its own."""
     names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
     bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
     summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
@@ -171,7 +162,7 @@ class _Rewriter:
         """The rewritten equation, after the shifts that it is the first to use."""
         before = len(self._relative.used)
         rewriting = self._rewritten(given)
-        self._known[rewriting.made.name] = rewriting.made
+        self._known[rewriting.rewritten.name] = rewriting.rewritten
         return [*self._relative.used[before:], rewriting]
 
     def _rewritten(self, given: Assignment) -> Rewriting:

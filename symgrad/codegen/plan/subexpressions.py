@@ -13,8 +13,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import part_name
 from symgrad.codegen.plan.kernels import rebuilt, weighted
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.notation import array_names, entry_of, free_indices, freshen, index_over, replaced
 
 Key = tuple[Expr, tuple[Idx, ...]]
@@ -41,7 +40,8 @@ def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[As
 
 
 def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
-    counts = Counter(_key(part)[0] for a in assignments for part in _costly(a.rhs) if part != a.rhs)
+    parts = (part for a in assignments for part in preorder_traversal(a.rhs) if part != a.rhs and _is_costly(part))
+    counts = Counter(_key(part)[0] for part in parts)
     several = [expr for expr, count in counts.items() if count > 1]
     if not several:
         return None
@@ -49,28 +49,21 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     return largest, tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
 
 
-def _costly(expr: Expr) -> list[Expr]:
-    """The subexpressions with a function, a fractional power or a sum of entries, each as often as it occurs."""
-    parts = [part for part in preorder_traversal(expr) if isinstance(part, (Add, Mul, Pow, Function))]
-    return [part for part in parts if not isinstance(part, weighted) and _costs(part)]
-
-
 @lru_cache(MOST_REMEMBERED)
-def _costs(expr: Expr) -> bool:
+def _is_costly(expr: Basic) -> bool:
+    """Whether an expression has a function, a fractional power or a sum of entries, and is no larger than they are."""
+    if not isinstance(expr, (Add, Mul, Pow, Function)) or isinstance(expr, weighted):
+        return False
     parts = expr.atoms(Indexed, Sum, Function, Pow)
     entries = [part for part in parts if isinstance(part, Indexed)]
     is_call = isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_Integer)
     if not entries or (not is_call and any(isinstance(part, Sum) for part in parts)):
         return False
-    if len(set(_in_order(expr))) > max(len(entry.indices) for entry in entries):
-        return False  # larger than all of which it is made: a product of matrices may never need it
+    if len(expr.atoms(Idx)) > max(len(entry.indices) for entry in entries):
+        return False  # a matrix product may never need so large an array
     called = any(array_names(part) for part in parts if isinstance(part, Function))
     raised = any(not part.exp.is_Integer and array_names(part.base) for part in parts if isinstance(part, Pow))
     return called or raised or (isinstance(expr, Add) and len(entries) > 1)
-
-
-def _in_order(expr: Expr) -> list[Idx]:
-    return [part for part in preorder_traversal(expr) if isinstance(part, Idx)]
 
 
 @lru_cache(MOST_REMEMBERED)
@@ -78,15 +71,14 @@ def _key(expr: Expr) -> Key:
     """The indices of the entry with the most come first, in its order, then the others as they occur."""
     expr, free = freshen(expr), free_indices(expr)
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
-    letters = tuple(i for i in dict.fromkeys([*widest.indices, *_in_order(expr)]) if i in free)
-    return replaced(
-        expr, {i: index_over(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}
-    ), letters
+    letters = tuple(i for i in dict.fromkeys([*widest.indices, *preorder_traversal(expr)]) if i in free)
+    numbers = {i: index_over(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}
+    return replaced(expr, numbers), letters
 
 
 def _named(expr: Basic, pattern: Expr, name: str) -> Expr:
     """Replace the subexpression ``pattern`` in ``expr`` by entries of the array ``name``."""
-    if isinstance(expr, (Add, Mul, Pow, Function)) and _costs(expr):
+    if _is_costly(expr):
         key, letters = _key(expr)
         if key == pattern:
             return entry_of(name, letters)
