@@ -1,27 +1,18 @@
-"""What a derivation page contains, before any notation: the one structure behind every renderer."""
+"""The page of a derivation: which blocks it has, in which order, before any notation."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import groupby
-
-from sympy import Indexed, MatrixSymbol, Symbol
-from sympy.core.basic import Basic
 
 from symgrad.engine.short import short
 from symgrad.errors import InputError
-from symgrad.notation import array_names
-from symgrad.program import Program
 from symgrad.render import blocks, phrases
-from symgrad.render.blocks import Line, Page, Text
-from symgrad.render.order import ordered
-from symgrad.render.shapes import products, shape, whole_array
-from symgrad.render.symbols import AxisRow, Vocabulary, axis_rows, table_entry, vocabulary
-from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
-from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+from symgrad.render.blocks import Page
+from symgrad.render.lines import LineWriter, is_matrix_line
+from symgrad.render.symbols import axis_rows, vocabulary
+from symgrad.steps import Record
 
 NOTATIONS = ("both", "index", "matrix")
 DETAILS = ("full", "short")
@@ -79,7 +70,7 @@ def layout(
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
     common = phrases.common_mark(marks) if is_short else ""
     own_marks = {number: mark for number, mark in marks.items() if mark != common}
-    writer = _Writer(record, names, own_marks, beside.details, present, citable)
+    writer = LineWriter(record, names, own_marks, beside.details, present, citable)
     whole = steps == "all"
     sections = tuple(writer.sections(lines, together=is_short and notation == "both"))
     closed = writer.closed_forms(notation, define=steps == "none", asked_for=is_short and whole)
@@ -127,239 +118,3 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
             raise InputError(f"steps {part.strip()}: the derivation has lines 1 to {last}")
         found.update(range(first, final + 1))
     return found
-
-
-def is_matrix_line(step: Step) -> bool:
-    """Whether a line is in matrix notation."""
-    return isinstance(step.subject, (MatrixValue, MatrixTotal))
-
-
-def _matrix_names(expr: Basic | None) -> frozenset[str]:
-    """The names of the arrays in an expression in matrix notation; none for None."""
-    found = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
-    return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
-
-
-def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> Node:
-    """The left side of the lines about a subject."""
-    output = Leaf(program.arrays[program.output].base)
-    match subject:
-        case Value(expr) | Largest(expr):
-            return ordered(expr, names)
-        case Partial(of, wrt):
-            return Slope(ordered(of, names), ordered(wrt, names))
-        case Total(wrt):
-            return Slope(output, ordered(wrt, names))
-        case MatrixValue(array):
-            return Leaf(array.matrix)
-        case MatrixTotal(array):
-            return Slope(output, Leaf(array.matrix))
-
-
-class _Writer:
-    """Turns the parts of one record into lines."""
-
-    def __init__(
-        self,
-        record: Record,
-        names: Vocabulary,
-        marks: Mapping[int, str],
-        details: Mapping[int, str],
-        present: Collection[int],
-        citable: Collection[int],
-    ) -> None:
-        self.record = record
-        self.program = record.program
-        self.names = names
-        self.marks = marks
-        self.details = details
-        self.present = present  # the numbers of the lines on the page
-        self.citable = citable  # and of those that would be, if not only some were asked for
-        self.output = Leaf(record.program.arrays[record.program.output].base)
-        written = [step.after for step in record.steps if is_matrix_line(step)]
-        written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
-        self.used = frozenset[str]().union(*(_matrix_names(expr) for expr in written))
-
-    def shown(self, expr: Basic, *, matrix: bool = False, as_written: bool = False) -> Node:
-        return ordered(expr, self.names, matrix=matrix, as_written=as_written)
-
-    def tables(self, axes: Sequence[AxisRow]) -> Iterator[blocks.Tables]:
-        """The tables of the axes and of the arrays."""
-        rows = []
-        for array in self.program.arrays.values():
-            definition = self.program.definitions.get(array.name)
-            role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
-            role = "output" if array.name == self.program.output else role
-            rows.append((array, Leaf(table_entry(array, self.program)), role))
-        yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
-
-    def sections(self, steps: Sequence[Step], *, together: bool = False) -> Iterator[blocks.Section]:
-        """The steps under headings; a consequence of the definitions stands where it is used.  With ``together`` the
-        matrix form of an array stands below its index form."""
-        below = {step.cites[0]: step for step in steps if is_matrix_line(step)} if together else {}
-        steps = [step for step in steps if not is_matrix_line(step)] if together else steps
-        titles: list[Text] = []
-        for step in reversed(steps):
-            following = titles[-1] if titles else (phrases.CONSEQUENCES,)
-            aside = isinstance(step.subject, Value) and step.rule != "definition"
-            titles.append(following if aside else self._title(step.subject))
-        for title, under in groupby(zip(reversed(titles), steps, strict=True), key=lambda pair: pair[0]):
-            yield blocks.Section(title, tuple(self.groups((step for _, step in under), below)))
-
-    def groups(self, steps: Iterable[Step], below: Mapping[int, Step] | None = None) -> Iterator[tuple[Line, ...]]:
-        """The lines of some steps, those about one subject together; ``below`` has the matrix forms to print below
-        steps, of which the last of a group is."""
-        for _, group in groupby(steps, key=lambda step: step.subject):
-            lines = list(group)
-            forms = [below[step.number] for step in lines if below and step.number in below]
-            matrix = (replace(self._line(step), number=None, reason=(), cites=(), shapes=()) for step in forms[-1:])
-            yield (*self._group(lines), *matrix)
-
-    def _title(self, subject: Subject | Largest) -> Text:
-        match subject:
-            case Value() | Largest():
-                return (phrases.FORWARD,)
-            case Partial(_, wrt) | Total(wrt):
-                array = self.program.arrays[wrt.base.name if isinstance(wrt, Indexed) else wrt.name]
-                return (f"{phrases.DERIVATIVES} ", whole_array(array))
-            case MatrixValue():
-                return (phrases.FORWARD_MATRIX,)
-        return (phrases.DERIVATIVES_MATRIX,)
-
-    def _group(self, steps: Sequence[Step]) -> Iterator[Line]:
-        for place, step in enumerate(steps):
-            first = place == 0 or step.before is None
-            line = self._line(step)
-            yield line if first else replace(line, left=None)
-
-    def _line(self, step: Step) -> Line:
-        matrix = is_matrix_line(step)
-        right = self._right(step)
-        cites = tuple(n for n in dict.fromkeys(step.cites) if n in self.citable)
-        return Line(
-            left=self.left(step.subject),
-            right=right,
-            number=step.number,
-            reason=phrases.reason(step, cites, dict.fromkeys(self.shown(c.nonzero) for c in step.conditions)),
-            cites=cites,
-            mark=self.marks.get(step.number, ""),
-            detail=self.details.get(step.number, ""),
-            shapes=self._shapes(right) if matrix else (),
-            matrix=matrix,
-        )
-
-    def _right(self, step: Step) -> Node:
-        as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
-        right = self.shown(step.after, matrix=is_matrix_line(step), as_written=as_written)
-        if isinstance(step.subject, Largest):
-            return MaximumOver(tuple(sorted(step.subject.over, key=self.names.index_place)), right)
-        return right
-
-    def _shapes(self, right: Node) -> tuple[Text, ...]:
-        """The shapes of the matrix products in a formula, or of the whole where there are none."""
-        size = shape(right, self.names.arrays)
-        found = dict.fromkeys(products(right, self.names.arrays))
-        return tuple(map(phrases.product, found)) or (((Size(*size),),) if size else ())
-
-    def _matrix_line(self, left: Node, right: Node) -> Line:
-        return Line(left, right, shapes=self._shapes(right), matrix=True)
-
-    def _cited(self, lines: Iterable[int]) -> tuple[int, ...]:
-        """Those of the lines that are on the page."""
-        return tuple(number for number in dict.fromkeys(lines) if number in self.present)
-
-    def left(self, subject: Subject | Largest) -> Node:
-        """The left side of the lines about a subject, an adjoint in matrix notation with its name."""
-        left, name = left_side(subject, self.program, self.names), self._name(subject)
-        return Relation("==", name, left) if name else left
-
-    def _name(self, subject: Subject | Largest) -> Node | None:
-        """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""
-        if not isinstance(subject, MatrixTotal) or subject.array.name not in self.record.adjoint_arrays:
-            return None
-        adjoint = self.record.adjoint_arrays[subject.array.name]
-        return Leaf(adjoint.matrix) if adjoint.name in self.used else None
-
-    def assumptions(self, whole: bool) -> Iterator[blocks.Entry]:
-        """The assumptions with the lines on the page that use them; only those that matter unless the page is
-        ``whole``."""
-        for stated in self.program.assumptions:
-            using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
-            independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
-            cited = self._cited(using)
-            if whole or cited or independent:
-                equation = Relation("==", *(self.shown(side, as_written=True) for side in (stated.lhs, stated.rhs)))
-                yield phrases.assumption(stated, equation, cited, used=bool(using), independent=independent)
-
-    def divisors(self, steps: Iterable[Step]) -> Iterator[blocks.Entry]:
-        """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
-        resting: dict[tuple[Node, str], list[int]] = {}
-        for step in steps:
-            for condition in step.conditions:
-                resting.setdefault((self.shown(condition.nonzero), condition.reason), []).append(step.number)
-        for (divisor, reason), lines in resting.items():
-            yield blocks.Entry(
-                (phrases.nonzero(divisor), ": ", blocks.Prose(reason), *phrases.cited(self._cited(lines)))
-            )
-
-    def conventions(self, whole: bool) -> Iterator[blocks.Entry]:
-        """Every convention with the lines on the page that rest on it; only those that such lines have unless the page
-        is ``whole``."""
-        for convention, steps in self.record.conventions.items():
-            if (cited := self._cited(s.number for s in steps)) or whole:
-                yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
-
-    def closed_forms(self, notation: str, *, define: bool, asked_for: bool = False) -> blocks.ClosedForms:
-        """The gradients asked for, after the adjoints that they are written in (with ``asked_for`` without these), and
-        with ``define`` after the definitions of what they are written in."""
-        gradients = tuple(self.record.gradients.values()) if asked_for else self._closed_gradients
-        forms = (*(self._definitions(notation) if define else ()), *self._closed(gradients, notation))
-        remark = phrases.no_matrix([*self._without_matrix()]) if notation != "index" else ()
-        return blocks.ClosedForms(phrases.GRADIENTS, forms, remark)
-
-    def _definitions(self, notation: str) -> Iterator[blocks.ClosedForm]:
-        used = {n for g in self._closed_gradients for n in array_names(g.index) | _matrix_names(g.matrix)}
-        wanted = used.union(*(self.program.ancestors.get(name, ()) for name in used))
-        matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
-        for definition in self.program.ordered:
-            step = matrices.get(definition.name) if notation != "index" else None
-            if definition.name in wanted:
-                index = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
-                matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
-                yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
-
-    def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
-        """What has no matrix form is given entry by entry."""
-        for g in gradients:
-            index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
-            matrix = None
-            if g.matrix is not None and notation != "index":
-                matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
-            yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
-
-    def _without_matrix(self) -> Iterator[Node]:
-        """The derivatives among the closed forms that have no matrix form though their arrays have: each by its name
-        where lines use that."""
-        for g in self._closed_gradients:
-            if g.matrix is None and g.array.has_matrix:
-                subject = MatrixTotal(g.array)
-                yield self._name(subject) or self.left(subject)
-
-    @cached_property
-    def _closed_gradients(self) -> tuple[Gradient, ...]:
-        return tuple(self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names())
-
-    def _closed_names(self) -> list[str]:
-        by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
-        wanted: list[str] = []
-        waiting = list(self.record.gradients)
-        while waiting:
-            name = waiting.pop(0)
-            gradient = self.record.gradients.get(name) or self.record.adjoints.get(name)
-            if gradient is None or name in wanted:
-                continue
-            wanted.append(name)
-            written = array_names(gradient.index) | _matrix_names(gradient.matrix)
-            waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
-        place = {name: place for place, name in enumerate(self.record.gradients)}
-        return sorted(wanted, key=lambda name: (name in place, place.get(name, -self.program.rank[name])))

@@ -71,7 +71,7 @@ from symgrad.equations import node
 from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.render import layout as layout_module
+from symgrad.render import lines as lines_module
 from symgrad.render.blocks import Tables
 from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
@@ -400,8 +400,8 @@ def test_the_axes_list_the_letters_that_lines_use() -> None:
 
 def test_the_names_in_matrix_lines_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    collect = layout_module._matrix_names
-    monkeypatch.setattr(layout_module, "_matrix_names", lambda expr: calls.append(expr) or collect(expr))
+    collect = lines_module._matrix_names
+    monkeypatch.setattr(lines_module, "_matrix_names", lambda expr: calls.append(expr) or collect(expr))
     layout(RECORD)
     assert len(calls) < 2 * len(RECORD.steps)
 
