@@ -33,9 +33,10 @@ from symgrad.canonical import MOST_SIGNED, canonical, extent, is_known
 from symgrad.check import prove
 from symgrad.check.marks import Level
 from symgrad.check.normal_form.algebra import prime_powers, rename_atom
-from symgrad.check.normal_form.atoms import NoNormalForm, entry, exponential, logarithm, single
+from symgrad.check.normal_form.atoms import NoNormalForm, single, spelled
+from symgrad.check.normal_form.entries import Entry
+from symgrad.check.normal_form.exponentials import Exponential, Logarithm
 from symgrad.check.normal_form.normalise import Normaliser
-from symgrad.check.normal_form.sums import _spelled
 from symgrad.check.numeric.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE
 from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE
@@ -167,10 +168,10 @@ def test_a_deep_expression_has_no_normal_form(kind: Callable[[Expr], Expr]) -> N
 
 
 def test_the_text_of_nested_functions_grows_no_faster_than_their_depth() -> None:
-    atom = entry("x", ("i@N",), positive=True)
+    atom = Entry("x", ("i@N",), is_positive=True)
     for _ in range(20):
-        atom = logarithm(single(atom))
-    assert len(_spelled(((atom, 1),), {"i@N": "*"})) < 1_000
+        atom = Logarithm(single(atom))
+    assert len(spelled(((atom, 1),), {"i@N": "*"})) < 1_000
 
 
 def test_a_proof_over_budget_is_a_weaker_mark_that_says_why() -> None:
@@ -193,16 +194,16 @@ def test_all_lines_together_may_cost_no_more_however_many_they_are(monkeypatch: 
 
 
 def test_the_text_of_what_is_nested_in_itself_twice_counts() -> None:
-    atom = entry("x", ("i@N",), positive=True)
+    atom = Entry("x", ("i@N",), is_positive=True)
     with within(Budget("the text", MOST_OF_A_LINE)), pytest.raises(OverBudget):
         for _ in range(24):
-            atom = exponential(((atom, 1), (exponential(((atom, 2),)), 1)))
+            atom = Exponential(((atom, 1), (Exponential(((atom, 2),)), 1)))
 
 
 def test_an_atom_under_another_index_counts() -> None:
     budget = Budget("the renaming", 10)
     with within(budget):
-        rename_atom(entry("x", ("i@N",), positive=True), {"i@N": "j@N"})
+        rename_atom(Entry("x", ("i@N",), is_positive=True), {"i@N": "j@N"})
     assert budget.spent == 1
 
 

@@ -13,7 +13,8 @@ from itertools import product
 
 from sympy import Expr
 
-from symgrad.check.normal_form.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, NONNEGATIVE, SIGN, NoNormalForm
+from symgrad.check.normal_form.atoms import NoNormalForm
+from symgrad.check.normal_form.entries import Relation
 from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, bound_indices
 from symgrad.program import Program
@@ -38,9 +39,9 @@ class OneHot:
     is_complete: bool
 
     @property
-    def relations(self) -> int:
-        """The relations that its entries obey in the normal form."""
-        return EXACTLY_ONE if self.is_complete else AT_MOST_ONE
+    def relation(self) -> Relation:
+        """What the normal form knows of its entries."""
+        return Relation.EXACTLY_ONE if self.is_complete else Relation.AT_MOST_ONE
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ class Entries:
     domain: Domain
 
     @property
-    def relations(self) -> int:
-        """The relations that an entry obeys in the normal form."""
-        return SIGN if self.domain.low < 0 else BINARY if self.domain.values else NONNEGATIVE
+    def relation(self) -> Relation:
+        """What the normal form knows of its entries."""
+        if self.domain.low < 0:
+            return Relation.SIGN
+        return Relation.BINARY if self.domain.values else Relation.NONNEGATIVE
 
 
 Constraint = Projection | OneHot | Entries

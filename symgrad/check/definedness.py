@@ -70,7 +70,9 @@ from symgrad.check.normal_form.atoms import (
     single,
     spell_items,
 )
+from symgrad.check.normal_form.exponentials import odd_power
 from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.sums import Sum
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
@@ -304,7 +306,7 @@ def _itself(form: Polynomial) -> set[str]:
 
 def _odd_part(rest: Polynomial) -> Polynomial:
     """An odd power of one atom as that atom."""
-    odd = algebra.odd_power(rest)
+    odd = odd_power(rest)
     return single(odd[0]) if odd else rest
 
 
@@ -316,12 +318,12 @@ def _is_positive(form: Polynomial, known: set[str]) -> bool:
 
 def _is_positive_atom(atom: Atom, known: set[str]) -> bool:
     """Whether an atom is positive, not only nonnegative as a root is: of what is not zero, or of what is ``known``."""
-    if not atom.sign:
+    if not atom.is_positive:
         return False
-    if atom.kind == "root":
-        radicand = dict(atom.data[1])
+    if isinstance(atom, algebra.Root):
+        radicand = dict(atom.radicand)
         return _is_positive(radicand, known) or all(a.key in known for a in _inverse(radicand))
-    return atom.kind != "sum" or all(_is_positive_atom(a, known) for a, _ in atom.data[1])
+    return not isinstance(atom, Sum) or all(_is_positive_atom(a, known) for a, _ in atom.factors)
 
 
 def _divisors(parts: Iterable[Part]) -> list[Part]:

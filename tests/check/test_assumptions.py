@@ -8,7 +8,8 @@ import pytest
 from sympy import Integer, KroneckerDelta, Sum
 
 from symgrad.check.assumptions import Entries, OneHot, Projection, choices, constraints
-from symgrad.check.normal_form.atoms import AT_MOST_ONE, BINARY, EXACTLY_ONE, NONNEGATIVE, SIGN, NoNormalForm
+from symgrad.check.normal_form.atoms import NoNormalForm
+from symgrad.check.normal_form.entries import Relation
 from symgrad.equations import Assumption, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
@@ -25,7 +26,7 @@ COLUMNS_SUM_TO_ONE = Assumption("A3", "each column of Y sums to one", Sum(Y[n, k
 def test_a_domain_has_the_relations_of_its_numbers(word: str) -> None:
     (constraint,) = constraints([in_domain(Y, word)], PROGRAM).values()
     assert isinstance(constraint, Entries)
-    assert constraint.relations == {"sign": SIGN, "binary": BINARY}.get(word, NONNEGATIVE)
+    assert constraint.relation == {"sign": Relation.SIGN, "binary": Relation.BINARY}.get(word, Relation.NONNEGATIVE)
 
 
 @pytest.mark.parametrize(("word", "values"), DOMAINS.items())
@@ -40,7 +41,7 @@ def test_every_choice_of_one_hot_rows_is_listed(is_complete: bool) -> None:
     rows = [[chosen[row, 0], chosen[row, 1]] for chosen in listed for row in range(2)]
     assert len(listed) == (4 if is_complete else 9)
     assert [0, 1] in rows and [1, 0] in rows and [1, 1] not in rows and ([0, 0] in rows) is not is_complete
-    assert OneHot(is_complete).relations == (EXACTLY_ONE if is_complete else AT_MOST_ONE)
+    assert OneHot(is_complete).relation == (Relation.EXACTLY_ONE if is_complete else Relation.AT_MOST_ONE)
 
 
 @pytest.mark.parametrize("is_complete", [True, False])

@@ -54,14 +54,23 @@ def part_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+def name_of(path: Path) -> str:
+    return ".".join(("symgrad", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {name_of(path) for path in modules()}
+
+
 def imports(path: Path) -> list[str]:
-    found = []
+    """The modules that a module imports, also those that it imports by name from their package."""
+    imported: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "symgrad":
-            found += [node.module] if node.module != "symgrad" else [f"symgrad.{alias.name}" for alias in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            imported += [name if name in MODULES or node.module == "symgrad" else node.module for name in names]
         elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] == "symgrad"]
-    return found
+            imported += [alias.name for alias in node.names if alias.name.split(".")[0] == "symgrad"]
+    return imported
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -73,6 +82,14 @@ def test_imports_point_up(path: Path) -> None:
             assert own in TOGETHER, f"{path.name} imports {module}: modules of {own} do not import each other"
         elif own not in ("__init__", "__main__"):
             assert PLACE[other] < PLACE[own], f"{path.name} imports {module}, which stands below it"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even within a folder, nor by way of other modules."""
+    graph = {name_of(path): set(imports(path)) for path in modules()}
+    while leaves := {name for name, imported in graph.items() if not imported & graph.keys()}:
+        graph = {name: imported for name, imported in graph.items() if name not in leaves}
+    assert not graph, sorted(graph)
 
 
 def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:

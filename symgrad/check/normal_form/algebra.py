@@ -1,61 +1,55 @@
-"""Arithmetic of the checker's normal form: products, powers, exponentials, logarithms and renamed indices.
+"""Arithmetic of the checker's normal form: products, powers, roots and renamed indices.
 
-Every function here preserves the value at every shape, and that is the whole argument for soundness: if two
-expressions reach the same polynomial, they are equal at every shape.  The rules are these, and no others:
+*Lemma.*  Every function here keeps the value at every shape; so expressions that reach the same polynomial are equal at
+every shape.  The rules are:
 
-* powers of one atom merge; a Kronecker delta squared is itself; a delta lets one of its indices stand for the other
-  in the factors beside it (both sides vanish where the indices differ);
-* ``exp`` of a sum is a product, rational multiples of an exponent are powers, ``exp(log x) = x``;
-* ``log`` of a product of factors known to be positive is a sum, ``log(x**k) = k log x`` for odd ``k`` (the left side is
-  real only for x > 0) or positive x;
-* entries of one-hot rows obey theirs (``onehot``), and so do steps and comparisons (``indicators``);
-* roots and divisors obey their one relation (``roots``).
-
-Sums over indices are in ``sums``; ``rename`` needs them because renaming may make two indices coincide.
+* powers of one atom merge; a Kronecker delta squared is itself; beside a delta, one of its indices may be written for
+  the other (both sides vanish where the indices differ);
+* the root r of R obeys ``r**degree = R``, and a divisor (degree 1) ``r * r**-1 = 1``;
+* every kind of atom adds its own relations (``Atom.relate``) and its own renaming (``Atom.renamed``): entries, sums,
+  exponentials, logarithms and functions are in the modules of these names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd, lcm
 
 from sympy import factorint
 
 from symgrad.budget import spend
-from symgrad.check.normal_form import indicators, onehot, roots, sums
 from symgrad.check.normal_form.atoms import (
+    ONE,
     Atom,
+    Delta,
     Exponent,
     Index,
     Monomial,
     NoNormalForm,
     Polynomial,
+    Prime,
+    Size,
     add,
     as_monomial,
-    axis_of,
-    chosen,
-    delta,
-    entry,
-    exponential,
+    free_of_items,
     height_of_items,
-    logarithm,
+    is_positive,
     number,
     ordered,
-    prime,
-    root,
     scale,
     simple,
     single,
-    spell,
+    spell_items,
 )
 
 MOST_EXPONENT = 200
 """A polynomial of several terms, or with sums, is not raised to a higher power."""
 MOST_TRIED = 2**15
-"""Of the primes by which a number is divided: to find larger ones may take for ever."""
+"""The largest prime by which a number is divided: to find larger ones may take for ever."""
 MOST_TERMS = 4000
-"""Polynomials of more terms than this are not worth the wait: the line is proved in another way."""
+"""Polynomials with more terms are not worth the wait: the line is proved in another way."""
 
 
 def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
@@ -65,12 +59,12 @@ def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
     result: Polynomial = {}
     for m, c in left.items():
         for n, d in right.items():
-            for product_, e in product((*m, *n)).items():
-                value = result.get(product_, 0) + c * d * e
+            for monomial, e in product((*m, *n)).items():
+                value = result.get(monomial, 0) + c * d * e
                 if value:
-                    result[product_] = value
+                    result[monomial] = value
                 else:
-                    del result[product_]
+                    del result[monomial]
     return result
 
 
@@ -80,32 +74,24 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
     exponents: dict[Atom, Exponent] = {}
     for atom, exponent in factors:
         exponents[atom] = simple(exponents.get(atom, 0) + exponent)
-    deltas = [a for a, e in exponents.items() if a.kind == "delta" and e]
+    deltas = [a for a, e in exponents.items() if isinstance(a, Delta) and e]
     if deltas:
         stand_in = _classes(deltas)
-        rest = {a: e for a, e in exponents.items() if a.kind != "delta"}
+        rest = {a: e for a, e in exponents.items() if not isinstance(a, Delta)}
         if any(a.free & stand_in.keys() for a, e in rest.items() if e):
             renamed = number(1)
             for atom, exponent in rest.items():
                 renamed = multiply(renamed, power(rename_atom(atom, stand_in), exponent))
             return multiply(renamed, {_deltas(stand_in): Fraction(1)})
         exponents = rest | dict(_deltas(stand_in))
-    if indicators.settle(exponents):
-        return {}
-    if (picked := onehot.picked(exponents)) is not None:
-        return picked
-    coefficient = Fraction(1)
-    for atom, exponent in list(exponents.items()):
-        if atom.kind == "prime":
-            whole = exponent // 1
-            exponents[atom] = exponent - whole
-            coefficient *= Fraction(atom.data[0]) ** int(whole)
-        elif atom.kind == "root" and exponent and (reduced := roots.reduced(atom, exponent, exponents)) is not None:
-            return scale(reduced, coefficient)
+    coefficient = _whole_powers_of_primes(exponents)
+    for kind in sorted({type(atom) for atom in exponents if atom.precedence}, key=lambda kind: kind.precedence):
+        if (related := kind.relate(exponents)) is not None:
+            return scale(related, coefficient)
     return {as_monomial(exponents): coefficient}
 
 
-def _classes(deltas: list[Atom]) -> dict[Index, Index]:
+def _classes(deltas: list[Delta]) -> dict[Index, Index]:
     """For each index that a delta ties to a smaller one, the smallest index of its class."""
     parent: dict[Index, Index] = {}
 
@@ -115,14 +101,25 @@ def _classes(deltas: list[Atom]) -> dict[Index, Index]:
         return i
 
     for atom in deltas:
-        low, high = sorted(map(find, atom.data))
+        low, high = sorted(map(find, atom.indices))
         if low != high:
             parent[high] = low
     return {i: find(i) for i in parent}
 
 
 def _deltas(stand_in: Mapping[Index, Index]) -> Monomial:
-    return as_monomial({delta(low, high): 1 for high, low in stand_in.items()})
+    return as_monomial({Delta(low, high): 1 for high, low in stand_in.items()})
+
+
+def _whole_powers_of_primes(exponents: dict[Atom, Exponent]) -> Fraction:
+    """The number that the whole powers of primes in a product make; ``exponents`` keeps fractions below 1."""
+    coefficient = Fraction(1)
+    for atom, exponent in exponents.items():
+        if isinstance(atom, Prime):
+            whole = exponent // 1
+            exponents[atom] = exponent - whole
+            coefficient *= Fraction(atom.value) ** int(whole)
+    return coefficient
 
 
 def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
@@ -140,7 +137,7 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
         raise NoNormalForm(f"the power {exponent} is too high")
     if len(polynomial) == 1:
         ((monomial, coefficient),) = polynomial.items()
-        if exponent < 0 and any(a.kind == "delta" for a, _ in monomial):
+        if exponent < 0 and any(isinstance(a, Delta) for a, _ in monomial):
             raise NoNormalForm("a division by a Kronecker delta")
         return scale(product((a, e * exponent) for a, e in monomial), coefficient**exponent)
     if exponent >= 0:
@@ -151,32 +148,32 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
     factor, coefficient, rest = content(polynomial)
     outside = [(a, e * exponent) for a, e in factor]
     if rest != number(1):
-        outside.append((root(1, rest), exponent))
+        outside.append((Root(1, rest), exponent))
     return scale(product(outside), coefficient**exponent)
 
 
 def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
-    """A fractional power: what is known to be positive comes out of the root."""
+    """A fractional power: factors that are known to be positive come out of the root."""
     factor, coefficient, rest = content(polynomial, positive=True)
     outside: list[tuple[Atom, Exponent]] = [(a, e * exponent) for a, e in factor]
     for p, k in prime_powers(coefficient).items():
-        outside.append((prime(p), k * exponent))
+        outside.append((Prime(p), k * exponent))
     if rest != number(1):
-        outside.append((root(exponent.denominator, rest), exponent.numerator))
+        outside.append((Root(exponent.denominator, rest), exponent.numerator))
     return product(outside)
 
 
 def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial, Fraction, Polynomial]:
-    """A polynomial as monomial * coefficient * primitive part; with ``positive``, only what is positive comes out.
+    """A polynomial as monomial * coefficient * primitive part; with ``positive``, both of the former are positive.
 
-    Else the coefficient takes the sign of the first term: a polynomial and its negative have one primitive part.
+    Otherwise the coefficient takes the sign of the first term: a polynomial and its negative have one primitive part.
     """
     polynomial, divisors = cleared(polynomial)
     if not polynomial:
         raise NoNormalForm("a division by zero")
     lowest: dict[Atom, Exponent] = {}
     for atom in {a for m in polynomial for a, _ in m}:
-        if atom.kind == "delta":
+        if isinstance(atom, Delta):
             raise NoNormalForm("a division by an expression with a Kronecker delta, or its root or logarithm")
         lowest[atom] = min(dict(m).get(atom, 0) for m in polynomial)
     inverse = [(a, -e) for a, e in lowest.items() if e]
@@ -195,9 +192,9 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
         lowest[atom] = lowest.get(atom, 0) - exponent
     if not positive:
         return as_monomial(lowest), coefficient, rest
-    kept = {atom: exponent for atom, exponent in lowest.items() if not atom.sign}
+    kept = {atom: exponent for atom, exponent in lowest.items() if not atom.is_positive}
     signed = scale(product(kept.items()), 1 if coefficient > 0 else -1)
-    return as_monomial({a: e for a, e in lowest.items() if a.sign}), abs(coefficient), multiply(signed, rest)
+    return as_monomial({a: e for a, e in lowest.items() if a.is_positive}), abs(coefficient), multiply(signed, rest)
 
 
 def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
@@ -208,7 +205,7 @@ def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
     divisors: dict[Atom, Exponent] = {}
     for monomial in polynomial:
         for atom, exponent in monomial:
-            if atom.kind == "root" and exponent < 0:
+            if isinstance(atom, Root) and exponent < 0:
                 divisors[atom] = max(divisors.get(atom, 0), -exponent)
     if not divisors:
         return polynomial, {}
@@ -217,53 +214,12 @@ def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
 
 
 def prime_powers(value: Fraction) -> dict[int, int]:
-    """The primes of a positive number with their exponents; what has no small prime left may stay in one piece."""
-    found: dict[int, int] = {}
+    """The primes of a positive number with their exponents; a factor without small primes stays in one piece."""
+    exponents: dict[int, int] = {}
     for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
         parts = factorint(whole, limit=MOST_TRIED, use_rho=False, use_pm1=False, use_ecm=False)
-        found |= {int(p): sign * int(k) for p, k in parts.items()}
-    return found
-
-
-def exp_of(exponent: Polynomial) -> Polynomial:
-    """exp of a polynomial: a product over its terms."""
-    result = number(1)
-    for monomial, coefficient in exponent.items():
-        if len(monomial) == 1 and monomial[0][0].kind == "log" and monomial[0][1] == 1:
-            result = multiply(result, power(dict(monomial[0][0].data[0]), coefficient))
-        else:
-            result = multiply(result, single(exponential(monomial), simple(coefficient)))
-    return result
-
-
-def log_of(argument: Polynomial) -> Polynomial:
-    """log of a polynomial, positive wherever the program is defined."""
-    if not argument:
-        raise NoNormalForm("log of zero")
-    factor, coefficient, rest = content(argument, positive=True)
-    terms = [scale(_log_of_atom(a), Fraction(e)) for a, e in factor]
-    terms += [scale(_log_of_atom(prime(p)), k) for p, k in prime_powers(coefficient).items()]
-    if odd := odd_power(rest):
-        terms.append(scale(_log_of_atom(odd[0]), odd[1]))
-    elif rest != number(1):
-        terms.append(single(logarithm(rest)))
-    return add(*terms)
-
-
-def odd_power(polynomial: Polynomial) -> tuple[Atom, int] | None:
-    """The atom of which a polynomial is an odd power, positive just where the atom is, and the exponent."""
-    match list(polynomial.items()):
-        case [(((atom, int(exponent)),), 1)] if exponent % 2:
-            return atom, exponent
-    return None
-
-
-def _log_of_atom(atom: Atom) -> Polynomial:
-    if atom.kind == "exp":
-        return {atom.data[0]: Fraction(1)}
-    if atom.kind == "root":
-        return scale(log_of(dict(atom.data[1])), Fraction(1, atom.data[0]))
-    return single(logarithm(single(atom)))
+        exponents |= {int(p): sign * int(k) for p, k in parts.items()}
+    return exponents
 
 
 def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
@@ -286,38 +242,88 @@ def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
 
 
 def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
-    """An atom with other names for its free indices, as a polynomial, since indices may come to coincide."""
+    """An atom with other names for its free indices, as a polynomial."""
     if not atom.free & names.keys():
         return single(atom)
     spend(1)
-    if atom.kind == "entry":
-        name, positive, indices, row = atom.data
-        return single(entry(name, tuple(names.get(i, i) for i in indices), positive, row))
-    if atom.kind == "delta":
-        return single(delta(*(names.get(i, i) for i in atom.data)))
-    if atom.kind == "exp":
-        return exp_of(rename({atom.data[0]: Fraction(1)}, names))
-    if atom.kind == "log":
-        return log_of(rename(dict(atom.data[0]), names))
-    if atom.kind == "root":
-        degree, items = atom.data
-        return power(rename(dict(items), names), Fraction(1, degree))
-    if atom.kind == "sum":
-        bound, factors = atom.data
-        fresh = {i: sums.fresh_index(i) for i in bound}
-        return sums.over(rename({factors: Fraction(1)}, {**names, **fresh}), list(fresh.values()))
-    if atom.kind == "selection":
-        along, items, at = atom.data
-        inside = sums.fresh_index(along)
-        return selected(rename(dict(items), {**names, along: inside}), inside, names.get(at, at))
-    if atom.kind == "function":
-        name, parts = atom.data
-        return indicators.call(name, tuple(rename(dict(p), names) for p in parts))
-    raise NoNormalForm(f"an index of {spell(((atom, 1),))} cannot be renamed")
+    return atom.renamed(names)
 
 
-def selected(row: Polynomial, along: Index, at: Index) -> Polynomial:
-    """The entry at the index ``at`` of a selection among the values of ``row`` along an index that occurs nowhere
-    else."""
-    name = f"~{1 + height_of_items(ordered(row))}.0@{axis_of(along)}"
-    return single(chosen(rename(row, {along: name}), name, at))
+class Root(Atom):
+    """The ``degree``-th root of a polynomial; for degree 1 the polynomial itself, a divisor.
+
+    A power of the root r of R from the degree on is written out in R.  With L the leading monomial of R, ``L * r**-k``
+    is ``(r**degree - rest) * r**-k``; with R a polynomial in one exponential e with the constant term c,
+    ``e**-j * r**-k`` is ``(r**degree - rest) / c * e**-j * r**-k``.  All of these are R / r**degree = 1.
+    """
+
+    __slots__ = ("degree", "radicand")
+
+    precedence = 4
+
+    def __init__(self, degree: int, radicand: Polynomial) -> None:
+        self.degree, self.radicand = degree, ordered(radicand)
+        super().__init__(
+            f"root{degree}({spell_items(self.radicand)})",
+            free_of_items(self.radicand),
+            height_of_items(self.radicand),
+            is_positive=degree % 2 == 0 or is_positive(radicand),
+        )
+
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        """The root of the renamed radicand."""
+        return power(rename(dict(self.radicand), names), Fraction(1, self.degree))
+
+    @classmethod
+    def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
+        """The product with the relation of one root used, or None where all are reduced."""
+        for atom, exponent in exponents.items():
+            if isinstance(atom, Root) and exponent and (reduced := atom._reduced(exponent, exponents)) is not None:
+                return reduced
+        return None
+
+    def _reduced(self, exponent: Exponent, exponents: dict[Atom, Exponent]) -> Polynomial | None:
+        if exponent >= self.degree:
+            others = [(a, e) for a, e in exponents.items() if a != self]
+            whole = int(exponent // self.degree)
+            result = power(dict(self.radicand), whole)
+            return multiply(result, product([*others, (self, exponent - whole * self.degree)]))
+        if exponent > 0:
+            return None
+        lead = _leading(self)
+        if lead and all(exponents.get(a, 0) >= e for a, e in lead if not isinstance(a, Size)):
+            return self._exchanged(lead, exponents)
+        return self._exchanged(ONE, exponents) if self._has_inverse_exponential(exponents) else None
+
+    def _exchanged(self, term: Monomial, exponents: dict[Atom, Exponent]) -> Polynomial:
+        """A product divided by a term of the radicand and multiplied by what it equals: root**degree - the others."""
+        spend(len(self.radicand))
+        coefficient = dict(self.radicand)[term]
+        quotient = [*exponents.items(), *((a, -e) for a, e in term)]
+        terms = [product([*quotient, (self, self.degree)])]
+        terms += [scale(product([*quotient, *m]), -c) for m, c in self.radicand if m != term]
+        return scale(add(*terms), 1 / coefficient)
+
+    def _has_inverse_exponential(self, exponents: dict[Atom, Exponent]) -> bool:
+        """Whether a radicand with a constant term is one in an exponential alone, whose inverse is a factor."""
+        atoms = {a for m, _ in self.radicand for a, _ in m}
+        if len(atoms) != 1 or ONE not in dict(self.radicand):
+            return False
+        (only,) = atoms
+        return only.is_exponential and exponents.get(only, 0) < 0
+
+
+def _rank(atom: Atom) -> tuple[int, str]:
+    return (-atom.height, atom.key)
+
+
+@lru_cache(maxsize=4096)
+def _leading(root: Root) -> Monomial | None:
+    """The lexicographically leading monomial of a radicand, sizes counting as coefficients; None if not unique."""
+    items = root.radicand
+    atoms = sorted({a for m, _ in items for a, _ in m if not isinstance(a, Size)}, key=_rank, reverse=True)
+    vectors = [tuple(dict(m).get(a, 0) for a in atoms) for m, _ in items]
+    best = max(vectors)
+    if vectors.count(best) > 1 or not any(best):
+        return None
+    return items[vectors.index(best)][0]

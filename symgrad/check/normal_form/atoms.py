@@ -1,17 +1,20 @@
 """The alphabet of the checker's normal form: atoms, monomials in them, and polynomials.
 
-An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the normal form does not take apart: an
-entry of an array, a size, an exponential of a monomial, a logarithm, a root or a denominator, a Kronecker delta,
-or a sum over indices whose factors hang together.  A ``Monomial`` is a product of powers of atoms, a
-``Polynomial`` maps monomials to rational coefficients.  Atoms are compared by a key that spells them out, so two
-atoms are equal only if they are the same quantity, up to the names of the indices that they bind.  A key can be read in
-one way only: arrays, axes and letters are identifiers, and a function is the one that its name means.
+An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the normal form does not take apart.  Each kind
+of atom is a class, which states how it is renamed and which relations it obeys.  A ``Monomial`` is a product of powers
+of atoms; a ``Polynomial`` maps monomials to rational coefficients.
+
+*Lemma.*  Two atoms with equal keys are the same quantity, up to the names of the indices that they bind: a key spells
+its atom out and can be read in one way only, since arrays, axes and letters are identifiers, and a function is the one
+that its name means.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import count
+from typing import ClassVar
 
 from symgrad.budget import spend
 from symgrad.errors import SymgradError
@@ -25,28 +28,30 @@ class NoNormalForm(SymgradError):
 
 
 class Atom:
-    """One quantity.  ``kind`` says which, ``data`` holds its parts:
+    """One quantity; a subclass has its parts in ``__slots__``.
 
-    ``entry`` (name, positive, indices, relations); ``size`` (axis,); ``prime`` (p,);
-    ``constant`` (name,); ``delta`` (i, j);
-    ``exp`` (monomial,); ``log`` (polynomial items,); ``function`` (name, polynomial items of each argument);
-    ``selection`` (bound index, polynomial items, index): the entry at an index of a selection along the bound one;
-    ``root`` (degree, polynomial items): the positive root, or for degree 1 the polynomial itself;
-    ``sum`` (bound indices, monomial).
+    ``key`` spells the atom and orders it; ``free`` are its free indices; ``height`` is the depth of nested sums.
+    ``is_positive``: it is known to be positive (a root too, though it vanishes where its radicand does);
+    ``is_nonnegative``: it is known not to be negative.
     """
 
-    __slots__ = ("_hash", "data", "free", "height", "key", "kind", "sign")
+    __slots__ = ("_hash", "free", "height", "is_nonnegative", "is_positive", "key")
 
-    kind: str
-    data: tuple  # type: ignore[type-arg]
-    key: str
-    free: frozenset[Index]
-    height: int
-    sign: int
+    precedence: ClassVar[int] = 0
+    """The relations of kinds with a lower precedence are used first; 0: there are none."""
+    is_exponential: ClassVar[bool] = False
 
-    def __init__(self, kind: str, data: tuple, key: str, free: frozenset[Index], height: int, sign: int) -> None:  # type: ignore[type-arg]
-        self.kind, self.data, self.key = kind, data, key
-        self.free, self.height, self.sign = free, height, sign
+    def __init__(
+        self,
+        key: str,
+        free: frozenset[Index] = frozenset(),
+        height: int = 0,
+        *,
+        is_positive: bool = False,
+        is_nonnegative: bool = False,
+    ) -> None:
+        self.key, self.free, self.height = key, free, height
+        self.is_positive, self.is_nonnegative = is_positive, is_positive or is_nonnegative
         self._hash = hash(key)
 
     def __hash__(self) -> int:
@@ -58,6 +63,27 @@ class Atom:
     def __repr__(self) -> str:
         return self.key
 
+    @property
+    def adds_up_over(self) -> Index | None:
+        """The index over which the sum of the atom is 1, if there is one."""
+        return None
+
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        """The atom with other names for its free indices: a polynomial, since indices may come to coincide."""
+        return single(self)
+
+    @classmethod
+    def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
+        """Use the relations of atoms of this kind in a product: change ``exponents``, or return the whole product."""
+        return None
+
+    def spelled(self, words: Mapping[Index, str]) -> str:
+        """The atom as text with ``words`` for indices, the same for every order of commuting parts."""
+        if not self.free & words.keys():
+            return self.key
+        parts = sorted(spelled(getattr(self, part), words) for part in self.__slots__)
+        return f"{type(self).__name__}[{'; '.join(parts)}]"
+
 
 Monomial = tuple[tuple[Atom, Exponent], ...]
 Polynomial = dict[Monomial, Fraction]
@@ -65,12 +91,10 @@ Items = tuple[tuple[Monomial, Fraction], ...]
 
 ONE: Monomial = ()
 
+_serial = count()
+
 OWN = "%"
 """Begins the letters of the checker's own indices: those of programs and lines are identifiers."""
-
-FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = range(6)
-"""The relations of entries: none; of a row, at most one is 1 and the others are 0; exactly one is; each is 0 or 1; each
-is -1 or 1; none is negative."""
 
 
 def axis_of(index: Index) -> str:
@@ -78,74 +102,53 @@ def axis_of(index: Index) -> str:
     return index.rpartition("@")[2]
 
 
-def entry(name: str, indices: tuple[Index, ...], positive: bool, row: int = FREE) -> Atom:
-    """The entry of an array, or a scalar; ``row`` says which relations it, or the entries of its row, obey."""
-    key = f"{name}[{','.join(indices)}]{'!' * row}"
-    return Atom("entry", (name, positive, indices, row), key, frozenset(indices), 0, int(positive))
+def fresh_index(index: Index) -> Index:
+    """An index over the same axis that occurs nowhere else."""
+    return f"!{next(_serial)}@{axis_of(index)}"
 
 
-def size(axis: str) -> Atom:
+class Size(Atom):
     """The number of entries along an axis."""
-    return Atom("size", (axis,), f"#{axis}", frozenset(), 0, 1)
+
+    __slots__ = ("axis",)
+
+    def __init__(self, axis: str) -> None:
+        self.axis = axis
+        super().__init__(f"#{axis}", is_positive=True)
 
 
-def prime(p: int) -> Atom:
+class Prime(Atom):
     """A prime under a fractional exponent or a logarithm."""
-    return Atom("prime", (p,), f"{p}", frozenset(), 0, 1)
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+        super().__init__(f"{value}", is_positive=True)
 
 
-def constant(name: str) -> Atom:
-    """A positive number without a finite name of its own, such as pi."""
-    return Atom("constant", (name,), f"const({name})", frozenset(), 0, 1)
+class Constant(Atom):
+    """A positive number without a finite decimal expansion, such as pi."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"const({name})", is_positive=True)
 
 
-def delta(i: Index, j: Index) -> Atom:
-    """Kronecker's delta; of two equal indices it is taken for 1 in any product."""
-    i, j = sorted((i, j))
-    return Atom("delta", (i, j), f"delta({i},{j})", frozenset((i, j)), 0, 0)
+class Delta(Atom):
+    """Kronecker's delta; with two equal indices, a product takes it for 1."""
 
+    __slots__ = ("indices",)
 
-def exponential(exponent: Monomial) -> Atom:
-    """exp of a monomial; powers of it are exponentials of its rational multiples."""
-    return Atom("exp", (exponent,), f"exp({spell(exponent)})", free_of(exponent), height_of(exponent), 1)
+    def __init__(self, one: Index, other: Index) -> None:
+        low, high = self.indices = (one, other) if one <= other else (other, one)
+        super().__init__(f"delta({low},{high})", frozenset(self.indices))
 
-
-def logarithm(argument: Polynomial) -> Atom:
-    """log of a polynomial that does not come apart."""
-    items = ordered(argument)
-    return Atom("log", (items,), f"log({spell_items(items)})", free_of_items(items), height_of_items(items), 0)
-
-
-def function(name: str, arguments: tuple[Polynomial, ...]) -> Atom:
-    """Any other function, of which nothing is known but that equal arguments give equal values."""
-    parts = tuple(ordered(a) for a in arguments)
-    free = frozenset().union(*(free_of_items(p) for p in parts))
-    key = f"function {name}({';'.join(spell_items(p) for p in parts)})"
-    return Atom("function", (name, parts), key, free, max((height_of_items(p) for p in parts), default=0), 0)
-
-
-def chosen(row: Polynomial, along: Index, at: Index) -> Atom:
-    """The entry at the index ``at`` of a selection among the values of ``row`` along the index ``along``, which is
-    canonical already."""
-    items = ordered(row)
-    free = (free_of_items(items) - {along}) | {at}
-    key = f"selection[{along}]({spell_items(items)};{at})"
-    return Atom("selection", (along, items, at), key, free, 1 + height_of_items(items), 0)
-
-
-def root(degree: int, radicand: Polynomial) -> Atom:
-    """The ``degree``-th root of a polynomial; for degree 1 a polynomial that is divided by."""
-    items = ordered(radicand)
-    positive = int(degree % 2 == 0 or sign_of(radicand) > 0)
-    key = f"root{degree}({spell_items(items)})"
-    return Atom("root", (degree, items), key, free_of_items(items), height_of_items(items), positive)
-
-
-def total(bound: tuple[Index, ...], factors: Monomial) -> Atom:
-    """The sum of a monomial over the indices ``bound``, which bear canonical names already."""
-    key = f"sum[{','.join(bound)}]({spell(factors)})"
-    sign = int(all(atom.sign for atom, _ in factors))
-    return Atom("sum", (bound, factors), key, free_of(factors) - set(bound), 1 + height_of(factors), sign)
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        """Kronecker's delta of the renamed indices."""
+        return single(Delta(*(names.get(i, i) for i in self.indices)))
 
 
 def spell(monomial: Monomial) -> str:
@@ -159,13 +162,23 @@ def spell_items(items: Items) -> str:
     return "+".join(f"{c}*{spell(m)}" for m, c in items) or "0"
 
 
+def spelled(part: object, words: Mapping[Index, str]) -> str:
+    """A part of an atom as text with ``words`` for indices, the same for every order of commuting parts."""
+    if isinstance(part, Atom):
+        return part.spelled(words)
+    if isinstance(part, tuple):
+        parts = [spelled(inside, words) for inside in part]
+        return f"({','.join(sorted(parts) if part and isinstance(part[0], tuple) else parts)})"
+    return words.get(part, part) if isinstance(part, str) else str(part)
+
+
 def ordered(polynomial: Polynomial) -> Items:
-    """The terms of a polynomial in an order that its keys decide."""
+    """The terms of a polynomial in the order of their keys."""
     return tuple(sorted(polynomial.items(), key=lambda item: spell(item[0])))
 
 
 def as_monomial(exponents: Mapping[Atom, Exponent]) -> Monomial:
-    """The canonical monomial of some exponents."""
+    """The canonical monomial with some exponents."""
     kept = [(a, simple(e)) for a, e in exponents.items() if e]
     return tuple(sorted(kept, key=lambda pair: pair[0].key))
 
@@ -195,26 +208,19 @@ def height_of_items(items: Items) -> int:
     return max((height_of(m) for m, _ in items), default=0)
 
 
-def sign_of(polynomial: Polynomial) -> int:
-    """1 if the polynomial is known to be positive, else 0: positive coefficients, no term that may be negative, and
-    one term at least that cannot vanish.  A root counts as positive, though it vanishes where its radicand does."""
-    return int(is_nonnegative(polynomial) and any(all(a.sign for a, _ in m) for m in polynomial))
+def is_positive(polynomial: Polynomial) -> bool:
+    """Whether a polynomial is known to be positive: it is not negative, and one of its terms cannot vanish."""
+    return is_nonnegative(polynomial) and any(all(a.is_positive for a, _ in m) for m in polynomial)
 
 
 def is_nonnegative(polynomial: Polynomial) -> bool:
-    """Whether a polynomial is known not to be negative: positive coefficients, and no term that may be negative."""
-    return all(c > 0 and _is_nonnegative(m) for m, c in polynomial.items())
+    """Whether a polynomial is known not to be negative: no coefficient and no monomial is."""
+    return all(c > 0 and is_nonnegative_monomial(m) for m, c in polynomial.items())
 
 
-def _is_nonnegative(monomial: Monomial) -> bool:
-    """Whether a monomial is known not to be negative: positive atoms, even powers, and sums of such monomials."""
-    return all(
-        a.sign
-        or (isinstance(e, int) and e % 2 == 0)
-        or (a.kind == "sum" and _is_nonnegative(a.data[1]))
-        or (a.kind == "entry" and a.data[3] not in (FREE, SIGN))
-        for a, e in monomial
-    )
+def is_nonnegative_monomial(monomial: Monomial) -> bool:
+    """Whether a monomial is known not to be negative: each factor is an even power or an atom that is not."""
+    return all(a.is_nonnegative or (isinstance(e, int) and e % 2 == 0) for a, e in monomial)
 
 
 def number(value: Fraction | int) -> Polynomial:

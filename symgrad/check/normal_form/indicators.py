@@ -1,51 +1,105 @@
-"""Indicators, which are 0 or 1: steps and comparisons, in the checker's normal form.
+"""Functions of which little is known, in the checker's normal form: indicators, selections, and calls of all others.
 
-An indicator squared is itself; ``[x > 0] [x >= 0] = [x > 0]``, and ``[-x > 0] = 1 - [x >= 0]``.  A function of an
-expression with an indicator c is, at each point, that of the expression with 1 or with 0 in its place:
-``f(E) = c f(E at c = 1) + (1 - c) f(E at c = 0)``.  So a choice is ``c a + (1 - c) b``, where a term with the factor c
-says nothing of the points at which c is 0, be it defined there or not: an equality of such forms is one of each branch
-where that is taken.
+*Lemma.*  An indicator (a step or a comparison) is 0 or 1, so its square is itself; ``[x > 0] [x >= 0] = [x > 0]``,
+``[-x > 0] = 1 - [x >= 0]``, and ``x [x = 0] = 0``.  A function of an expression E with an indicator c is, at each
+point, the function of E with 1 or 0 in its place: ``f(E) = c f(E at c = 1) + (1 - c) f(E at c = 0)``.  So a choice is
+``c a + (1 - c) b``.  A term with the factor c says nothing about points at which c is 0, whether it is defined there or
+not: an equality of such forms is an equality of each branch where that branch is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from itertools import product
+from itertools import product as every_choice
 from math import gcd, lcm
 
-from symgrad.check.normal_form import algebra
+from symgrad.check.normal_form.algebra import multiply, product, rename
 from symgrad.check.normal_form.atoms import (
     ONE,
     Atom,
+    Delta,
     Exponent,
+    Index,
     Polynomial,
     add,
-    function,
+    axis_of,
+    free_of_items,
+    fresh_index,
+    height_of_items,
     number,
     ordered,
     scale,
     single,
     spell_items,
+    spelled,
 )
 
 MOST_SPLIT = 3
 """A function of an expression with more indicators is not taken apart."""
 
 
-def call(name: str, parts: tuple[Polynomial, ...]) -> Polynomial:
+class Call(Atom):
+    """A function of which nothing is known but that equal arguments give equal values."""
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self, name: str, arguments: tuple[Polynomial, ...]) -> None:
+        self.name, self.arguments = name, tuple(map(ordered, arguments))
+        free = frozenset[Index]().union(*map(free_of_items, self.arguments))
+        key = f"function {name}({';'.join(map(spell_items, self.arguments))})"
+        super().__init__(key, free, max(map(height_of_items, self.arguments), default=0))
+
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        """The function of the renamed arguments."""
+        return call(self.name, tuple(rename(dict(argument), names) for argument in self.arguments))
+
+    def spelled(self, words: Mapping[Index, str]) -> str:
+        """As for every atom; the order of the arguments counts."""
+        if not self.free & words.keys():
+            return self.key
+        return f"{self.name}({';'.join(spelled(argument, words) for argument in self.arguments)})"
+
+
+class Indicator(Call):
+    """A step [x > 0] or [x >= 0], or a comparison of two expressions for equality."""
+
+    __slots__ = ()
+
+    precedence = 1
+
+    @classmethod
+    def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
+        """Reduce powers of indicators, and return 0 for ``x [x = 0]``."""
+        factors = {atom for atom, exponent in exponents.items() if isinstance(exponent, int) and exponent > 0}
+        for atom in factors:
+            if isinstance(atom, Indicator):
+                exponents[atom] = 0 if atom._strict() in factors else 1
+                left, right = map(dict, atom.arguments)
+                if atom.name == "equal" and not right and any(single(factor) == left for factor in factors):
+                    return {}
+        return None
+
+    def _strict(self) -> Indicator | None:
+        """[x > 0] for [x >= 0], which it implies."""
+        argument, at_zero = self.arguments
+        return Indicator("step", (dict(argument), {})) if self.name == "step" and at_zero else None
+
+
+def call(name: str, arguments: tuple[Polynomial, ...]) -> Polynomial:
     """A function of normal forms, in indicators where it is a step or a comparison."""
-    if name == "step" and not parts[1].keys() - {ONE}:
-        return _step(parts[0], parts[1].get(ONE, Fraction(0)))
+    if name == "step" and not arguments[1].keys() - {ONE}:
+        return _step(arguments[0], arguments[1].get(ONE, Fraction(0)))
     if name == "equal":
-        difference = add(parts[0], scale(parts[1], -1))
+        difference = add(arguments[0], scale(arguments[1], -1))
         if not difference.keys() - {ONE}:
             return number(int(not difference))
-    return single(function(name, parts))
+        return single(Indicator(name, arguments))
+    return single(Call(name, arguments))
 
 
 def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
-    """[x > 0] with a value of its own at 0; of arguments that differ in a number alone one is chosen."""
+    """[x > 0] with the value ``at_zero`` at 0; arguments that differ in a number alone become the same."""
     if not argument.keys() - {ONE}:
         value = argument.get(ONE, 0)
         return number(at_zero if value == 0 else int(value > 0))
@@ -54,65 +108,70 @@ def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
     values = list(argument.values())
     content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
     if ordered(argument)[0][1] > 0:
-        return single(function("step", (scale(argument, 1 / content), number(at_zero))))
-    turned = single(function("step", (scale(argument, -1 / content), number(1 - at_zero))))
+        return single(Indicator("step", (scale(argument, 1 / content), number(at_zero))))
+    turned = single(Indicator("step", (scale(argument, -1 / content), number(1 - at_zero))))
     return add(number(1), scale(turned, -1))
 
 
-def settle(exponents: dict[Atom, Exponent]) -> bool:
-    """Use the relations of indicators in a product; whether it is 0, as ``x [x = 0]`` is."""
-    factors = {atom for atom, exponent in exponents.items() if isinstance(exponent, int) and exponent > 0}
-    for atom in factors:
-        if _is_indicator(atom):
-            exponents[atom] = 0 if _loose(atom) in factors else 1
-            left, right = (dict(part) for part in atom.data[1])
-            if atom.data[0] == "equal" and not right and any(single(factor) == left for factor in factors):
-                return True
-    return False
+class Selection(Atom):
+    """The entry at the index ``at`` of a selection among the values of ``row`` along the index ``along``, whose name is
+    canonical."""
+
+    __slots__ = ("along", "at", "row")
+
+    def __init__(self, row: Polynomial, along: Index, at: Index) -> None:
+        self.row, self.along, self.at = ordered(row), along, at
+        free = (free_of_items(self.row) - {along}) | {at}
+        key = f"selection[{along}]({spell_items(self.row)};{at})"
+        super().__init__(key, free, 1 + height_of_items(self.row))
+
+    @property
+    def adds_up_over(self) -> Index | None:
+        """The selected index: the shares of a selection add up to 1."""
+        return None if self.at in free_of_items(self.row) else self.at
+
+    def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
+        """The selection among the renamed values."""
+        inside = fresh_index(self.along)
+        return selected(rename(dict(self.row), {**names, self.along: inside}), inside, names.get(self.at, self.at))
+
+
+def selected(row: Polynomial, along: Index, at: Index) -> Polynomial:
+    """The entry at the index ``at`` of a selection along an index that occurs nowhere else."""
+    name = f"~{1 + height_of_items(ordered(row))}.0@{axis_of(along)}"
+    return single(Selection(rename(row, {along: name}), name, at))
 
 
 def through(form: Polynomial, of: Callable[[Polynomial], Polynomial]) -> Polynomial:
     """A function ``of`` a normal form, its indicators outside."""
-    found = _indicators(form)
-    if not found or len(found) > MOST_SPLIT:
+    indicators = _indicators(form)
+    if not indicators or len(indicators) > MOST_SPLIT:
         return of(form)
-    first = single(found[0])
-    yes, no = (through(_at(form, found[0], value), of) for value in (1, 0))
-    return add(no, algebra.multiply(first, add(yes, scale(no, -1))))
+    first = indicators[0]
+    yes, no = (through(_at(form, first, value), of) for value in (1, 0))
+    return add(no, multiply(single(first), add(yes, scale(no, -1))))
 
 
 def branches(form: Polynomial) -> Iterator[tuple[Polynomial, frozenset[str]]]:
-    """A normal form in each case of its indicators, with what is 1 there, spelled out; none are told apart where there
-    are many."""
-    found = _indicators(form)
-    values = product((0, 1), repeat=len(found)) if len(found) <= MOST_SPLIT else [()]
-    for chosen in values:
+    """A normal form in each case of its indicators, with what is 1 there, spelled out; with too many indicators, as one
+    case."""
+    indicators = _indicators(form)
+    cases = every_choice((0, 1), repeat=len(indicators)) if len(indicators) <= MOST_SPLIT else [()]
+    for values in cases:
         at, facts = form, set[str]()
-        for atom, value in zip(found, chosen, strict=False):
+        for atom, value in zip(indicators, values, strict=False):
             at = _at(at, atom, value)
             facts.add(spell_items(ordered(single(atom) if value else add(number(1), scale(single(atom), -1)))))
         yield at, frozenset(facts)
 
 
 def _indicators(form: Polynomial) -> list[Atom]:
-    found = {a for m in form for a, e in m if (_is_indicator(a) or a.kind == "delta") and e == 1}
-    return sorted(found, key=lambda atom: atom.key)
+    indicators = {a for m in form for a, e in m if isinstance(a, (Indicator, Delta)) and e == 1}
+    return sorted(indicators, key=lambda atom: atom.key)
 
 
 def _at(form: Polynomial, indicator: Atom, value: int) -> Polynomial:
     """A normal form where an indicator has a value."""
     terms = ((dict(monomial), coefficient) for monomial, coefficient in form.items())
     kept = [(exponents, c) for exponents, c in terms if value or indicator not in exponents]
-    return add(*(scale(algebra.product((a, e) for a, e in m.items() if a != indicator), c) for m, c in kept))
-
-
-def _is_indicator(atom: Atom) -> bool:
-    return atom.kind == "function" and atom.data[0] in ("step", "equal")
-
-
-def _loose(atom: Atom) -> Atom | None:
-    """[x > 0] for [x >= 0], of which it is a part."""
-    name, parts = atom.data
-    if name != "step" or not parts[1]:
-        return None
-    return function("step", (dict(parts[0]), {}))
+    return add(*(scale(product((a, e) for a, e in m.items() if a != indicator), c) for m, c in kept))

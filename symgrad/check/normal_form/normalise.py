@@ -49,22 +49,23 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.assumptions import Projection, Written, constraints
 from symgrad.check.normal_form import algebra, sums
 from symgrad.check.normal_form.atoms import (
-    FREE,
     OWN,
+    Constant,
+    Delta,
     Index,
     NoNormalForm,
     Polynomial,
+    Size,
     add,
-    constant,
-    delta,
-    entry,
+    fresh_index,
     is_nonnegative,
     number,
     scale,
     single,
-    size,
 )
-from symgrad.check.normal_form.indicators import call, through
+from symgrad.check.normal_form.entries import Entry, Relation
+from symgrad.check.normal_form.exponentials import exp_of, log_of
+from symgrad.check.normal_form.indicators import call, selected, through
 from symgrad.equations import Assumption
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
 from symgrad.notation import axis_name, bound_indices, index_over
@@ -132,22 +133,22 @@ class Normaliser:
                 result = algebra.multiply(result, self(arg))
             return result
         if isinstance(expr, exp):
-            return through(self(expr.args[0]), algebra.exp_of)
+            return through(self(expr.args[0]), exp_of)
         if isinstance(expr, Pow):
             return self._power(*expr.args)
         if isinstance(expr, log) and len(expr.args) == 1:
-            return through(self(expr.args[0]), algebra.log_of)
+            return through(self(expr.args[0]), log_of)
         if isinstance(expr, Sum):
-            fresh = {index_text(i): sums.fresh_index(index_text(i)) for i in bound_indices(expr)}
+            fresh = {index_text(i): fresh_index(index_text(i)) for i in bound_indices(expr)}
             if len(fresh) < len(expr.limits):
                 raise NoNormalForm(f"an index is bound twice: {expr}")
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
-            return single(delta(*map(index_text, expr.args)))
+            return single(Delta(*map(index_text, expr.args)))
         if type(expr) in IN_OTHERS:
             return self(IN_OTHERS[type(expr)](*expr.args))
         if expr == E:
-            return algebra.exp_of(number(1))
+            return exp_of(number(1))
         if isinstance(expr, where):
             condition, yes, no = map(self, expr.args)
             return add(no, algebra.multiply(condition, add(yes, scale(no, -1))))
@@ -155,11 +156,11 @@ class Normaliser:
             return inside
         if isinstance(expr, selection):
             row, index = expr.args
-            own = sums.fresh_index(index_text(index))
+            own = fresh_index(index_text(index))
             renamed = algebra.rename(self(row), {index_text(index): own})
-            return algebra.selected(renamed, own, index_text(index))
+            return selected(renamed, own, index_text(index))
         if isinstance(expr, NumberSymbol):
-            return single(constant(str(expr)))
+            return single(Constant(str(expr)))
         if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
             return call(type(expr).__name__, tuple(map(self, expr.args)))
         raise NoNormalForm(f"{type(expr).__name__} has no normal form: {expr}")
@@ -170,22 +171,22 @@ class Normaliser:
             if power > 0 and power.denominator == 1:
                 return algebra.power(self(base), power)
             return through(self(base), lambda form: algebra.power(form, power))
-        raised = through(self(base), algebra.log_of)
-        return through(algebra.multiply(self(exponent), raised), algebra.exp_of)
+        raised = through(self(base), log_of)
+        return through(algebra.multiply(self(exponent), raised), exp_of)
 
     def _entry(self, expr: Symbol | Indexed) -> Polynomial:
         name = expr.base.name if isinstance(expr, Indexed) else expr.name
         indices = tuple(map(index_text, expr.indices)) if isinstance(expr, Indexed) else ()
         if not indices and name in self._program.axis:
-            return single(size(name))
+            return single(Size(name))
         if name in self._rules:
             return self._written(name, self._rules[name], indices, self)
         constraint = self._constraints.get(name)
         if isinstance(constraint, Projection):
             return self._written(name, constraint.written, indices, self._unconstrained)
         array = self._program.arrays.get(name)
-        rows = constraint.relations if constraint else FREE
-        return single(entry(name, indices, bool(array and array.positive), rows))
+        relation = constraint.relation if constraint else Relation.FREE
+        return single(Entry(name, indices, is_positive=bool(array and array.positive), relation=relation))
 
     def _written(
         self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]

@@ -10,47 +10,45 @@ from itertools import permutations
 
 import pytest
 
-from symgrad.check.normal_form import algebra, atoms, sums
+from symgrad.check.normal_form import algebra, sums
+from symgrad.check.normal_form.algebra import Root
 from symgrad.check.normal_form.atoms import (
-    AT_MOST_ONE,
-    BINARY,
-    EXACTLY_ONE,
-    SIGN,
+    ONE,
     Atom,
+    Constant,
+    Delta,
     NoNormalForm,
     Polynomial,
+    Prime,
+    Size,
     add,
-    constant,
-    delta,
-    entry,
-    exponential,
-    function,
-    logarithm,
+    fresh_index,
+    is_positive,
     number,
-    prime,
-    root,
     scale,
-    sign_of,
     single,
-    size,
-    total,
 )
+from symgrad.check.normal_form.entries import Entry, Relation
+from symgrad.check.normal_form.exponentials import Exponential, Logarithm, exp_of, log_of
+from symgrad.check.normal_form.indicators import Call, Selection, selected
+from symgrad.check.normal_form.sums import Sum
 
+FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = Relation
 i, j, k, n = "i@C", "j@C", "k@C", "n@N"
 half = Fraction(1, 2)
 Pairs = dict[str, tuple[Polynomial, Polynomial]]
 
 
-def y(*indices: str, row: int = 0) -> Polynomial:
-    return single(entry("y", indices, False, row))
+def y(*indices: str, relation: Relation = FREE) -> Polynomial:
+    return single(Entry("y", indices, relation=relation))
 
 
 def hot(name: str, index: str) -> Polynomial:
-    return single(entry(name, (n, index), False, AT_MOST_ONE))
+    return single(Entry(name, (n, index), relation=AT_MOST_ONE))
 
 
 def w(name: str) -> Polynomial:
-    return single(entry(name, (j,), False))
+    return single(Entry(name, (j,)))
 
 
 def pick(name: str, weight: str) -> Polynomial:
@@ -58,11 +56,11 @@ def pick(name: str, weight: str) -> Polynomial:
 
 
 def p(*indices: str) -> Polynomial:
-    return single(entry("p", indices, True))
+    return single(Entry("p", indices, is_positive=True))
 
 
 def z(*indices: str) -> Polynomial:
-    return single(entry("z", indices, False))
+    return single(Entry("z", indices))
 
 
 def times(*factors: Polynomial) -> Polynomial:
@@ -81,15 +79,15 @@ def less(left: Polynomial, right: Polynomial) -> Polynomial:
 
 
 def d(one: str, other: str) -> Polynomial:
-    return single(delta(one, other))
+    return single(Delta(one, other))
 
 
 def e(argument: Polynomial) -> Polynomial:
-    return algebra.exp_of(argument)
+    return exp_of(argument)
 
 
 def log(argument: Polynomial) -> Polynomial:
-    return algebra.log_of(argument)
+    return log_of(argument)
 
 
 def equal() -> Pairs:
@@ -271,88 +269,89 @@ def test_known_signs() -> None:
         add(p(k), square),
         add(number(1), square),
         e(y(k)),
-        single(size("C")),
-        single(constant("pi")),
+        single(Size("C")),
+        single(Constant("pi")),
     ]
     unknown = [y(k), square, less(p(k), number(1)), add(p(k), y(k)), power(y(k), 3), add(square, power(y(j), 2)), {}]
-    assert [sign_of(polynomial) for polynomial in positive] == [1] * len(positive)
-    assert [sign_of(polynomial) for polynomial in unknown] == [0] * len(unknown)
-    sum_of_squares = single(total(("~1.0@C",), ((entry("y", ("~1.0@C",), False), 2),)))
-    sum_of_entries = single(total(("~1.0@C",), ((entry("y", ("~1.0@C",), False), 1),)))
-    assert sign_of(add(sum_of_squares, p(k))) == 1 and sign_of(sum_of_squares) == 0
-    assert sign_of(add(sum_of_entries, p(k))) == 0
+    assert all(map(is_positive, positive))
+    assert not any(map(is_positive, unknown))
+    sum_of_squares = single(Sum(("~1.0@C",), ((Entry("y", ("~1.0@C",)), 2),)))
+    sum_of_entries = single(Sum(("~1.0@C",), ((Entry("y", ("~1.0@C",)), 1),)))
+    assert is_positive(add(sum_of_squares, p(k))) and not is_positive(sum_of_squares)
+    assert not is_positive(add(sum_of_entries, p(k)))
     assert (
-        total((k,), ((entry("p", (k,), True), 1),)).sign == 1 and total((k,), ((entry("y", (k,), False), 1),)).sign == 0
+        Sum((k,), ((Entry("p", (k,), is_positive=True), 1),)).is_positive
+        and not Sum((k,), ((Entry("y", (k,)), 1),)).is_positive
     )
 
 
 def test_the_sign_of_an_atom_is_that_of_its_kind() -> None:
     radicand = add(y(k), p(k))
     signs = {
-        entry("p", (k,), True): 1,
-        entry("y", (k,), False): 0,
-        prime(2): 1,
-        size("N"): 1,
-        delta(k, j): 0,
-        exponential(((entry("y", (k,), False), 1),)): 1,
-        logarithm(p(k)): 0,
-        function("f", (p(k),)): 0,
-        root(2, radicand): 1,
-        root(4, radicand): 1,
-        root(3, radicand): 0,
-        root(1, radicand): 0,
-        root(3, add(p(k), number(1))): 1,
-        root(1, add(p(k), number(1))): 1,
+        Entry("p", (k,), is_positive=True): True,
+        Entry("y", (k,)): False,
+        Prime(2): True,
+        Size("N"): True,
+        Delta(k, j): False,
+        Exponential(((Entry("y", (k,)), 1),)): True,
+        Logarithm(p(k)): False,
+        Call("f", (p(k),)): False,
+        Root(2, radicand): True,
+        Root(4, radicand): True,
+        Root(3, radicand): False,
+        Root(1, radicand): False,
+        Root(3, add(p(k), number(1))): True,
+        Root(1, add(p(k), number(1))): True,
     }
-    assert {atom: atom.sign for atom in signs} == signs
+    assert {atom: atom.is_positive for atom in signs} == signs
 
 
 def test_atoms_know_their_free_indices_and_their_height() -> None:
-    inner = total((k,), ((entry("y", (n, k), False), 1),))
-    outer = total((n,), ((inner, 1), (entry("p", (n, j), True), 2)))
-    chosen = atoms.chosen(y(n, k), k, j)
+    inner = Sum((k,), ((Entry("y", (n, k)), 1),))
+    outer = Sum((n,), ((inner, 1), (Entry("p", (n, j), is_positive=True), 2)))
+    chosen = Selection(y(n, k), k, j)
     for atom, free, height in [
-        (entry("y", (n, k), False), {n, k}, 0),
-        (delta(k, j), {k, j}, 0),
-        (size("C"), set(), 0),
+        (Entry("y", (n, k)), {n, k}, 0),
+        (Delta(k, j), {k, j}, 0),
+        (Size("C"), set(), 0),
         (inner, {n}, 1),
         (outer, {j}, 2),
-        (exponential(((inner, 1),)), {n}, 1),
-        (logarithm(add(single(inner), y(j))), {n, j}, 1),
-        (root(2, add(single(outer), y(k))), {j, k}, 2),
-        (function("f", (single(inner), y(k))), {n, k}, 1),
-        (function("f", ()), set(), 0),
-        (function("f", ({},)), set(), 0),
+        (Exponential(((inner, 1),)), {n}, 1),
+        (Logarithm(add(single(inner), y(j))), {n, j}, 1),
+        (Root(2, add(single(outer), y(k))), {j, k}, 2),
+        (Call("f", (single(inner), y(k))), {n, k}, 1),
+        (Call("f", ()), set(), 0),
+        (Call("f", ({},)), set(), 0),
         (chosen, {n, j}, 1),
     ]:
         assert (atom.free, atom.height) == (free, height), atom
 
 
 def test_atoms_are_equal_if_they_are_the_same_quantity() -> None:
-    assert delta(k, j) == delta(j, k) and hash(delta(k, j)) == hash(delta(j, k))
+    assert Delta(k, j) == Delta(j, k) and hash(Delta(k, j)) == hash(Delta(j, k))
     other: list[Atom] = [
-        entry("y", (k,), False),
-        entry("y", (j,), False),
-        entry("y", (k, j), False),
-        entry("y", (j, k), False),
-        entry("y", (k,), False, AT_MOST_ONE),
-        entry("y", (k,), False, EXACTLY_ONE),
-        entry("z", (k,), False),
-        size("y"),
-        constant("y"),
-        exponential(((entry("y", (k,), False), 1),)),
-        exponential(((entry("y", (k,), False), 2),)),
-        logarithm(y(k)),
-        function("y", (y(k),)),
-        function("y", (y(k), y(j))),
-        function("y", (add(y(k), y(j)),)),
-        root(2, y(k)),
-        root(1, y(k)),
-        atoms.chosen(y(k), k, j),
-        atoms.chosen(y(k), k, i),
+        Entry("y", (k,)),
+        Entry("y", (j,)),
+        Entry("y", (k, j)),
+        Entry("y", (j, k)),
+        Entry("y", (k,), relation=AT_MOST_ONE),
+        Entry("y", (k,), relation=EXACTLY_ONE),
+        Entry("z", (k,)),
+        Size("y"),
+        Constant("y"),
+        Exponential(((Entry("y", (k,)), 1),)),
+        Exponential(((Entry("y", (k,)), 2),)),
+        Logarithm(y(k)),
+        Call("y", (y(k),)),
+        Call("y", (y(k), y(j))),
+        Call("y", (add(y(k), y(j)),)),
+        Root(2, y(k)),
+        Root(1, y(k)),
+        Selection(y(k), k, j),
+        Selection(y(k), k, i),
     ]
     assert len(set(other)) == len(other)
-    assert entry("y", (k,), False) != "y[k@C]"
+    assert Entry("y", (k,)) != "y[k@C]"
 
 
 def test_renaming_reaches_every_kind_of_atom() -> None:
@@ -364,10 +363,11 @@ def test_renaming_reaches_every_kind_of_atom() -> None:
         lambda a: log(add(p(a), number(1))),
         lambda a: power(add(y(n, a), p(a)), half),
         lambda a: power(add(y(n, a), p(a)), -1),
-        lambda a: single(function("f", (y(n, a), inner))),
+        lambda a: single(Call("f", (y(n, a), inner))),
         lambda a: sums.over(times(y(a, i), p(i)), [i]),
-        lambda a: algebra.selected(times(y(n, i), p(a)), i, "m@C"),
-        lambda a: algebra.selected(y(n, i), i, a),
+        lambda a: selected(times(y(n, i), p(a)), i, "m@C"),
+        lambda a: selected(y(n, i), i, a),
+        lambda a: selected(selected(z(i, "l@C"), i, a), "l@C", "m@C"),
     ):
         assert algebra.rename(build(k), {k: j}) == build(j)  # type: ignore[no-untyped-call]
         assert algebra.rename(build(k), {"other@C": j}) == build(k)  # type: ignore[no-untyped-call]
@@ -382,13 +382,13 @@ def test_what_letters_that_come_to_coincide_make_of_a_root_or_a_divisor() -> Non
 
 
 def test_names_of_bound_indices_say_nothing_and_are_not_captured() -> None:
-    a, b = sums.fresh_index(k), sums.fresh_index(k)
+    a, b = fresh_index(k), fresh_index(k)
     assert a != b and a.endswith("@C")
     assert sums.over(times(y(n, a), p(a)), [a]) == sums.over(times(y(n, b), p(b)), [b])
     double = sums.over(times(y(a, b), p(a)), [a, b])
     assert double == sums.over(times(y(b, a), p(b)), [a, b])
     assert double != sums.over(times(y(a, b), p(b)), [a, b])
-    assert algebra.selected(y(n, a), a, k) == algebra.selected(y(n, b), b, k)
+    assert selected(y(n, a), a, k) == selected(y(n, b), b, k)
 
 
 def equal_sums() -> Pairs:
@@ -397,8 +397,8 @@ def equal_sums() -> Pairs:
         "a delta of others stays": (sums.over(times(d(k, j), y(i)), [i]), times(d(k, j), sums.over(y(i), [i]))),
         "a delta of two summed": (sums.over(times(d(k, j), y(k), p(j)), [k, j]), sums.over(times(y(i), p(i)), [i])),
         "a factor comes out": (sums.over(times(y(k), p(n)), [k]), times(p(n), sums.over(y(i), [i]))),
-        "nothing bears the index": (sums.over(y(j), [k]), times(single(size("C")), y(j))),
-        "a number": (sums.over(number(3), [k, n]), times(number(3), single(size("C")), single(size("N")))),
+        "nothing bears the index": (sums.over(y(j), [k]), times(single(Size("C")), y(j))),
+        "a number": (sums.over(number(3), [k, n]), times(number(3), single(Size("C")), single(Size("N")))),
         "factors part": (sums.over(times(y(k), p(j)), [k, j]), times(sums.over(y(k), [k]), sums.over(p(j), [j]))),
         "a square of a sum": (
             sums.over(times(p(n), power(sums.over(y(n, k), [k]), 2)), [n]),
@@ -432,36 +432,39 @@ def equal_sums() -> Pairs:
             sums.over(times(power(y(i, j), 2), y(j, i)), [i, j]),
             sums.over(times(power(y(j, i), 2), y(i, j)), [i, j]),
         ),
-        "a power of 0 or 1": (power(y(k, row=BINARY), 3), y(k, row=BINARY)),
-        "an odd power of a sign": (power(y(k, row=SIGN), 3), y(k, row=SIGN)),
-        "an even power of a sign": (power(y(k, row=SIGN), 4), number(1)),
+        "a power of 0 or 1": (power(y(k, relation=BINARY), 3), y(k, relation=BINARY)),
+        "an odd power of a sign": (power(y(k, relation=SIGN), 3), y(k, relation=SIGN)),
+        "an even power of a sign": (power(y(k, relation=SIGN), 4), number(1)),
         "letters of a function": (
-            sums.over(times(single(function("f", (y(i), y(j)))), p(i), p(j)), [i, j]),
-            sums.over(times(single(function("f", (y(j), y(i)))), p(i), p(j)), [i, j]),
+            sums.over(times(single(Call("f", (y(i), y(j)))), p(i), p(j)), [i, j]),
+            sums.over(times(single(Call("f", (y(j), y(i)))), p(i), p(j)), [i, j]),
         ),
-        "shares": (sums.over(times(algebra.selected(y(n, i), i, k), p(n)), [k]), p(n)),
-        "one-hot: a square": (power(y(n, k, row=AT_MOST_ONE), 3), y(n, k, row=AT_MOST_ONE)),
+        "shares": (sums.over(times(selected(y(n, i), i, k), p(n)), [k]), p(n)),
+        "one-hot: a square": (power(y(n, k, relation=AT_MOST_ONE), 3), y(n, k, relation=AT_MOST_ONE)),
         "one-hot: two of a row": (
-            times(y(n, k, row=AT_MOST_ONE), y(n, j, row=AT_MOST_ONE)),
-            times(d(k, j), y(n, k, row=AT_MOST_ONE)),
+            times(y(n, k, relation=AT_MOST_ONE), y(n, j, relation=AT_MOST_ONE)),
+            times(d(k, j), y(n, k, relation=AT_MOST_ONE)),
         ),
         "one-hot: two of a row of a larger array": (
-            times(y(n, i, k, row=AT_MOST_ONE), y(n, i, j, row=AT_MOST_ONE)),
-            times(d(k, j), y(n, i, k, row=AT_MOST_ONE)),
+            times(y(n, i, k, relation=AT_MOST_ONE), y(n, i, j, relation=AT_MOST_ONE)),
+            times(d(k, j), y(n, i, k, relation=AT_MOST_ONE)),
         ),
-        "one-hot: a row of a larger array": (sums.over(y(n, i, k, row=EXACTLY_ONE), [k]), number(1)),
+        "one-hot: a row of a larger array": (sums.over(y(n, i, k, relation=EXACTLY_ONE), [k]), number(1)),
         "one-hot: picks of two arrays": (
             times(pick("y", "a"), pick("t", "b"), pick("y", "c")),
             times(sums.over(times(hot("y", j), w("a"), w("c")), [j]), pick("t", "b")),
         ),
-        "one-hot: a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(n)), [k]), p(n)),
+        "one-hot: a row": (sums.over(times(y(n, k, relation=EXACTLY_ONE), p(n)), [k]), p(n)),
         "one-hot: an entry picks": (
-            times(y(n, k, row=AT_MOST_ONE), sums.over(times(y(n, j, row=AT_MOST_ONE), p(j)), [j])),
-            times(y(n, k, row=AT_MOST_ONE), p(k)),
+            times(
+                y(n, k, relation=AT_MOST_ONE),
+                sums.over(times(y(n, j, relation=AT_MOST_ONE), p(j)), [j]),
+            ),
+            times(y(n, k, relation=AT_MOST_ONE), p(k)),
         ),
         "one-hot: a square of a pick": (
-            power(sums.over(times(y(n, j, row=AT_MOST_ONE), p(j)), [j]), 2),
-            sums.over(times(y(n, j, row=AT_MOST_ONE), power(p(j), 2)), [j]),
+            power(sums.over(times(y(n, j, relation=AT_MOST_ONE), p(j)), [j]), 2),
+            sums.over(times(y(n, j, relation=AT_MOST_ONE), power(p(j), 2)), [j]),
         ),
     }
 
@@ -474,31 +477,34 @@ def test_sums(case: str) -> None:
 
 def different_sums() -> Pairs:
     return {
-        "shares with a weight": (sums.over(times(algebra.selected(y(n, i), i, k), p(k)), [k]), p(k)),
-        "shares over the rows": (sums.over(algebra.selected(y(n, i), i, k), [n]), number(1)),
-        "a square of shares": (sums.over(power(algebra.selected(y(n, i), i, k), 2), [k]), number(1)),
-        "a row that may be empty": (sums.over(y(n, k, row=AT_MOST_ONE), [k]), number(1)),
-        "a column": (sums.over(y(n, k, row=EXACTLY_ONE), [n]), number(1)),
-        "weights in a row": (sums.over(times(y(n, k, row=EXACTLY_ONE), p(k)), [k]), sums.over(p(k), [k])),
-        "another row": (times(y(n, k, row=AT_MOST_ONE), y("m@N", k, row=AT_MOST_ONE)), y(n, k, row=AT_MOST_ONE)),
+        "shares with a weight": (sums.over(times(selected(y(n, i), i, k), p(k)), [k]), p(k)),
+        "shares over the rows": (sums.over(selected(y(n, i), i, k), [n]), number(1)),
+        "a square of shares": (sums.over(power(selected(y(n, i), i, k), 2), [k]), number(1)),
+        "a row that may be empty": (sums.over(y(n, k, relation=AT_MOST_ONE), [k]), number(1)),
+        "a column": (sums.over(y(n, k, relation=EXACTLY_ONE), [n]), number(1)),
+        "weights in a row": (sums.over(times(y(n, k, relation=EXACTLY_ONE), p(k)), [k]), sums.over(p(k), [k])),
+        "another row": (
+            times(y(n, k, relation=AT_MOST_ONE), y("m@N", k, relation=AT_MOST_ONE)),
+            y(n, k, relation=AT_MOST_ONE),
+        ),
         "another row of a larger array": (
-            times(y(n, i, k, row=AT_MOST_ONE), y(n, j, k, row=AT_MOST_ONE)),
-            y(n, i, k, row=AT_MOST_ONE),
+            times(y(n, i, k, relation=AT_MOST_ONE), y(n, j, k, relation=AT_MOST_ONE)),
+            y(n, i, k, relation=AT_MOST_ONE),
         ),
         "another array": (times(hot("y", k), hot("t", j)), times(d(k, j), hot("y", k), hot("t", j))),
-        "a diagonal": (sums.over(y(k, k, row=EXACTLY_ONE), [k]), number(1)),
-        "a diagonal of a larger array": (sums.over(y(n, k, k, row=EXACTLY_ONE), [k]), number(1)),
+        "a diagonal": (sums.over(y(k, k, relation=EXACTLY_ONE), [k]), number(1)),
+        "a diagonal of a larger array": (sums.over(y(n, k, k, relation=EXACTLY_ONE), [k]), number(1)),
         "a divisor and its transpose": (
             sums.over(times(p(i), power(sums.over(y(i, j), [j]), -1)), [i]),
             sums.over(times(p(i), power(sums.over(y(j, i), [j]), -1)), [i]),
         ),
         "shares of a row at its own index": (
-            sums.over(times(d(k, j), algebra.selected(y(j, i), i, k)), [k, j]),
-            single(size("C")),
+            sums.over(times(d(k, j), selected(y(j, i), i, k)), [k, j]),
+            single(Size("C")),
         ),
         "a sum over rows": (
-            power(sums.over(times(y(n, k, row=AT_MOST_ONE), p(k)), [n, k]), 2),
-            sums.over(times(y(n, k, row=AT_MOST_ONE), power(p(k), 2)), [n, k]),
+            power(sums.over(times(y(n, k, relation=AT_MOST_ONE), p(k)), [n, k]), 2),
+            sums.over(times(y(n, k, relation=AT_MOST_ONE), power(p(k), 2)), [n, k]),
         ),
         "part of a divisor": (
             sums.over(times(y(n, k), p(k), power(sums.over(y(n, j), [j]), -1)), [k]),
@@ -515,7 +521,7 @@ def test_sums_that_are_not(case: str) -> None:
 
 def test_indices_that_look_alike_are_tried_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cycle of three: which of the summed indices comes first is told by no factor alone."""
-    a, b, c = (sums.fresh_index(k) for _ in range(3))
+    a, b, c = (fresh_index(k) for _ in range(3))
     one = sums.over(times(y(a, b), y(b, c), y(c, a), p(a)), [a, b, c])
     other = sums.over(times(y(b, c), y(c, a), y(a, b), p(b)), [a, b, c])
     assert one == other
@@ -535,7 +541,7 @@ def test_letters_of_two_axes_may_come_in_any_order() -> None:
 
 def test_a_cycle_in_which_pairs_are_joined_may_begin_anywhere() -> None:
     """All four indices look alike; of two neighbours on the cycle each is joined with another one."""
-    a, b, c, f = (sums.fresh_index(k) for _ in range(4))
+    a, b, c, f = (fresh_index(k) for _ in range(4))
     cycle = times(y(a, b), y(b, c), y(c, f), y(f, a))
     one = times(cycle, p(a, b), p(b, a), p(c, f), p(f, c))
     other = times(cycle, p(b, c), p(c, b), p(f, a), p(a, f))
@@ -549,22 +555,22 @@ def test_a_polynomial_and_its_negative_have_one_primitive_part() -> None:
 
 
 def test_nothing_times_one_is_no_term() -> None:
-    assert number(0) == {} and number(Fraction(1, 2)) == {atoms.ONE: half}
+    assert number(0) == {} and number(Fraction(1, 2)) == {ONE: half}
 
 
 def test_powers_are_told_apart_by_their_exponents() -> None:
-    x = entry("x", (), positive=False)
-    keys = {function("cos", (algebra.power(single(x), e),)).key for e in (1, 2, 3, half)}
+    x = Entry("x", ())
+    keys = {Call("cos", (algebra.power(single(x), e),)).key for e in (1, 2, 3, half)}
     assert len(keys) == 4
 
 
 def test_a_selection_is_not_known_to_be_positive() -> None:
-    (((chosen, _),),) = algebra.selected(single(entry("x", (k,), positive=False)), k, i)
-    assert chosen.kind == "selection" and not chosen.sign
+    (((chosen, _),),) = selected(single(Entry("x", (k,))), k, i)
+    assert isinstance(chosen, Selection) and not chosen.is_positive
 
 
 def test_a_root_of_what_begins_with_a_minus() -> None:
-    x, y = single(entry("x", (), positive=False)), single(entry("y", (), positive=False))
+    x, y = single(Entry("x", ())), single(Entry("y", ()))
     difference = add(y, scale(x, -1))
     squared = algebra.power(algebra.power(difference, half), 2)
     assert squared == difference
@@ -573,5 +579,5 @@ def test_a_root_of_what_begins_with_a_minus() -> None:
 
 def test_a_divisor_whose_first_term_has_two_sizes_is_left() -> None:
     """Neither of the terms N y and C y is taken for the leading one: the other would lead back to it."""
-    divisor = add(times(y(k), single(size("N"))), times(y(k), single(size("C"))), p(k))
+    divisor = add(times(y(k), single(Size("N"))), times(y(k), single(Size("C"))), p(k))
     assert not algebra.cleared(less(times(divisor, power(divisor, -1)), number(1)))[0]
