@@ -1,6 +1,6 @@
-"""What a page of a derivation contains, before any notation: blocks in order.  Data only.
+"""What a page of a derivation contains, before any notation: blocks in order. Data only.
 
-``layout`` makes a page; a backend prints its blocks, each by a method of its own.
+``layout`` makes a page; each notation prints every kind of block by one method.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from symgrad.render.tree import Node
 
 @dataclass(frozen=True)
 class Prose:
-    """Words in which the names of the program are set as formulas; a plain string is printed as it is."""
+    """Words in which the names of the program are set as formulas; in a plain string they are not."""
 
     words: str
 
 
 @dataclass(frozen=True)
 class Cites:
-    """The numbers of lines, each a link where a notation has links."""
+    """Cited line numbers, links where a notation has links."""
 
     lines: tuple[int, ...]
 
@@ -46,7 +46,7 @@ Text = tuple[Piece, ...]
 
 @dataclass(frozen=True)
 class Warn:
-    """What is wrong with the derivation."""
+    """A warning that the derivation is wrong."""
 
     text: Text
 
@@ -67,7 +67,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under heads, of which the first is the title of the table."""
+    """Rows of cells under heads; the first head is the title of the table."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Text, ...], ...]
@@ -75,14 +75,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Tables:
-    """Tables that may stand side by side."""
+    """Tables that may be side by side."""
 
     tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One of several remarks, with the key that lines cite, or without one."""
+    """A remark with the key that lines cite, or without a key."""
 
     text: Text
     key: str = ""
@@ -100,10 +100,10 @@ class Entries:
 class Line:
     """An equation.
 
-    ``left`` is None where the line continues the one above; it is an equation itself where the derivative has a name.
-    ``reason`` says how the line follows, and cites what it uses; ``cites`` are the numbers of the lines among that.
-    ``mark`` is how the line is known to hold, ``detail`` how that was decided.  ``shapes`` are those of the matrix
-    products, or of the whole where there are none; ``matrix`` tells that the line is in matrix notation.
+    ``left`` is None where the line continues the line above; it is an equation itself where the derivative has a name.
+    ``reason`` says why the line follows, with what it cites; ``cites`` are the cited lines. ``mark`` is how the line is
+    known to hold, ``detail`` how that was decided. ``shapes`` are the shapes of the matrix products, or of the right
+    side if it has none; ``matrix`` tells whether the line is in matrix notation.
     """
 
     left: Node | None
@@ -132,7 +132,7 @@ class Section:
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """A derivative among the closed forms: entry by entry, and in matrix notation; one of them may be absent."""
+    """A closed form, entry by entry and in matrix notation; one of the two may be absent."""
 
     index: Line | None
     matrix: Line | None
@@ -140,7 +140,7 @@ class ClosedForm:
 
 @dataclass(frozen=True)
 class ClosedForms:
-    """The closed forms, and a remark on those that have no matrix form."""
+    """The closed forms, and a remark on derivatives without a matrix form."""
 
     title: str
     forms: tuple[ClosedForm, ...]
@@ -163,8 +163,8 @@ class Code:
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """An array of the program with numbers: ``values`` has its shape; in a list of gradients they are the derivative
-    of the output with respect to it."""
+    """An array of the program with numbers of its shape; among gradients, the derivative of the output with respect to
+    the array."""
 
     array: Array
     values: np.ndarray
@@ -172,11 +172,11 @@ class Quantity:
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A small numeric example; the loss and the gradients asked for are computed by the generated function.
+    """A small numeric example; the generated function computes the loss and the gradients asked for.
 
-    ``sizes`` are the sizes of the axes; ``remark`` says in words what was chosen and why; ``inputs`` and ``defined``
-    (the named intermediates) are in the order of the program; ``gradients`` has the derivatives with respect to
-    intermediates first, then those asked for.
+    ``sizes`` are the sizes of the axes; ``remark`` says what was chosen and why; ``inputs`` and ``defined`` (named
+    intermediates) are in the order of the program; ``gradients`` begins with the derivatives with respect to
+    intermediates.
     """
 
     sizes: Mapping[str, int]
@@ -189,7 +189,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Fact:
-    """A convention that a reader of a framework's documentation asks about.
+    """A convention of a framework, or a call that computes the same.
 
     ``topic`` is what it is about ("Reduction", "Axis", "PyTorch"); ``words`` may name arrays and axes of the program;
     ``call`` is Python, or empty.
@@ -202,7 +202,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the frameworks call the same thing."""
+    """The conventions of the frameworks."""
 
     title: str
     facts: tuple[Fact, ...]
@@ -215,7 +215,7 @@ Block = Warn | Title | Paragraph | Tables | Entries | Section | ClosedForms | Co
 class Page:
     """A derivation as a page, or some of its lines; ``names`` is how its formulas are spelled.
 
-    ``anchor`` is what links to its lines begin with: another for another loss, and for some lines of it.
+    ``anchor`` begins the ids of its lines; it differs between losses, and between a page and some of its lines.
     """
 
     names: Vocabulary
@@ -224,7 +224,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The title, or nothing."""
+        """The title, or an empty string."""
         return next((block.words for block in self.blocks if isinstance(block, Title)), "")
 
     @property
@@ -234,7 +234,7 @@ class Page:
 
     @property
     def closed_lines(self) -> tuple[Line, ...]:
-        """The closed forms, those in index notation first."""
+        """The closed forms, index notation first."""
         return tuple(line for block in self.blocks if isinstance(block, ClosedForms) for line in block.lines)
 
     @property

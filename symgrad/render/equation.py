@@ -1,4 +1,4 @@
-"""One equation of a derivation, for a sentence: the closed form of a gradient, or a line by its number."""
+"""One equation of a derivation for a sentence: the closed form of a gradient, or a line by its number."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Equation:
 
 
 def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation | None:
-    """The derivative with respect to the array ``name``, with what it is called where the closed forms use that.
+    """The derivative with respect to the array ``name``, with its name if the closed forms use one.
 
-    ``notation`` is "index" or "matrix"; what has no matrix form is given entry by entry.  None for an array that is
-    neither one of those that the derivation is by nor one whose derivative their closed forms use.
+    ``notation`` is "index" or "matrix"; a derivative without a matrix form is given entry by entry. None if the closed
+    forms do not contain a derivative with respect to ``name``.
     """
     page = layout(record, notation=notation)
     for line in page.closed_lines:
@@ -55,9 +55,9 @@ def closed_form(record: Record, name: str, notation: str = "matrix") -> Equation
 
 
 def numbered(record: Record, number: int, evaluation: Record | None = None) -> Equation:
-    """The line with a number, its left side written out; ``evaluation`` has the lines on what the code evaluates.
+    """The line with a number, with its left side; ``evaluation`` has the lines on what the code evaluates.
 
-    Raises ``InputError`` where there is no such line.
+    Raises ``InputError`` if there is no such line.
     """
     page = layout(record, evaluation=evaluation)
     lines = {line.number: line for line in page.lines}

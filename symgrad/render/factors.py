@@ -1,4 +1,4 @@
-"""A product taken apart into number, axis sizes and factors above and below the line; and put together."""
+"""A product as a number, sizes of axes, and factors above and below the fraction bar; and the node that shows it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys
 
 @dataclass(frozen=True)
 class Factors:
-    """``number`` times powers of constants (axis sizes, roots of numbers), times ``above``, over ``below``.
+    """``number`` times powers of constants (sizes of axes, roots of numbers), times ``above``, over ``below``.
 
-    The matrix factor, if any, stands last in the product.
+    The matrix factor, if any, is the last of the product.
     """
 
     number: Number = S.One
@@ -56,10 +56,10 @@ class Factors:
 
 
 def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
-    """The content that every term has: what is above (or below) the line in all of them, without a sign.
+    """The number and the constants that every term has above the fraction bar, or below it, without a sign.
 
-    With ``spread``, a size below the line in more than half of the terms is common as well, and so are their divisors
-    where more than half have one.
+    With ``spread``, a size below the bar in more than half of the terms is common too, and so are divisors that more
+    than half have.
     """
     numbers = [t.number for t in terms]
     number: Number = S.One
@@ -81,7 +81,7 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
 
 
 def compose(factors: Factors, keys: Keys) -> tree.Node:
-    """The product as it is shown; ``Minus`` if its number is negative."""
+    """The node that shows a product; ``Minus`` if its number is negative."""
     negative = bool(factors.number.is_negative)
     number = abs(factors.number)
     above, below = keys.arranged(factors.above), keys.arranged(factors.below)
@@ -105,7 +105,7 @@ def compose(factors: Factors, keys: Keys) -> tree.Node:
 
 
 def _under_a_root(rest: Sequence[tree.Node], matrix: tree.Node | None, bottom: Sequence[tree.Node]) -> tree.Node | None:
-    """``x/sqrt(2)`` for one entry or matrix over the root of a number."""
+    """``x/sqrt(2)``, for one entry or matrix over the root of a number; else None."""
     match [*rest, *([matrix] if matrix else [])], bottom:
         case [[tree.Leaf() as leaf], [tree.Root(body)]] if all(
             isinstance(n, tree.Leaf) and n.expr.is_number for n in leaves(body)
@@ -121,7 +121,7 @@ def _signed(node: tree.Node, negative: bool) -> tree.Node:
 def _ratio(
     top: list[tree.Node], bottom: list[tree.Node], rest: list[tree.Node], below: list[tree.Node], keys: Keys
 ) -> tuple[list[tree.Node], list[tree.Node]]:
-    """The one or two fractions that lead a product with factors below the line, and what follows."""
+    """The one or two fractions that begin a product with factors below the bar, and what follows them."""
     inner = [f for f in rest if keys.kind(f) in (*range(FUNCTION + 1), OPERATOR)]
     outer = [f for f in rest if f not in inner]
     if inner and bottom:
@@ -134,8 +134,8 @@ def _ratio(
 
 
 def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[list[tree.Node], list[tree.Node]]:
-    """Number and constants above and below the line, the roots of numbers as one, the sizes in the order of the
-    program's axes."""
+    """The number and the constants above and below the bar: roots of numbers as one root, sizes in the order of the
+    axes."""
     number, constants = _rooted(number, constants)
     exact = isinstance(number, Rational) and not scientific(number)
     above = Integer(number.p) if exact else number
@@ -153,7 +153,7 @@ def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[
 
 
 def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping[Expr, Expr]]:
-    """The same content as one writes it: 1/sqrt(2) for sqrt(2)/2, sqrt(2)/sqrt(3) for sqrt(6)/3."""
+    """The same content in its usual form: 1/sqrt(2) for sqrt(2)/2, sqrt(2)/sqrt(3) for sqrt(6)/3."""
     found = dict(constants)
     for base in [b for b in constants if isinstance(b, Integer)]:
         halved = isinstance(number, Rational) and found.get(base) == S.Half
@@ -168,7 +168,7 @@ def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping
 
 
 def _radicand(bases: Iterable[Expr]) -> tree.Node | None:
-    """The product of numbers, the whole ones as one; None for none."""
+    """The product of some numbers, the integers multiplied; None if there are none."""
     found = list(bases)
     whole = prod(int(base) for base in found if isinstance(base, Integer))
     parts = [tree.Leaf(Integer(whole))] if whole != 1 else []
@@ -194,12 +194,12 @@ def powered(base: tree.Node, exponent: Expr) -> tree.Node:
 
 
 def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_written: bool = False) -> Factors:
-    """A sum of terms: its common content, and one bracket that holds the rest.
+    """A sum of terms as its common content times one bracket.
 
-    The bracket is turned so that its leading term is positive, but for (1 - delta), which leaves entries out. At the
-    top of a line, where no product surrounds the sum, it is not turned, a positive term comes first if there is one,
-    and content is left in the terms where pulling it out would leave other fractions behind. With ``as_written``, a
-    bracket whose signs differ is never turned.
+    The bracket gets the sign that makes its leading term positive, except (1 - delta), which leaves entries out. At the
+    top of a line, where no product surrounds the sum, the sign stays, a positive term comes first if there is one, and
+    content stays in the terms where taking it out would leave other fractions. With ``as_written``, a bracket with both
+    signs keeps them.
     """
     content = common_content(terms, spread=not top)
     if top and any(_has_fraction(t.divided(content)) for t in terms):
@@ -226,14 +226,14 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
 
 
 def _has_fraction(factors: Factors) -> bool:
-    """Whether the content of a term has a part below the line."""
+    """Whether the content of a term has a part below the fraction bar."""
     number = factors.number
     fraction = isinstance(number, Rational) and number.q != 1 and not scientific(number)
     return fraction or any(e.is_negative for e in factors.constants.values())
 
 
 def _spare(node: tree.Minus, keys: Keys) -> tree.Node:
-    """A subtracted term; where a bracket of inputs can take the sign, it is added instead."""
+    """A subtracted term, or an added one where a bracket of inputs can take the sign."""
     return absorb_sign(node.body, keys, inputs_only=True) or node
 
 
@@ -245,14 +245,14 @@ def positive_first(plus: tree.Plus) -> tree.Plus:
 
 
 def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple[Idx, ...] = ()) -> tree.Node | None:
-    """The negative of ``node``, which stands under sums over ``summed``, made by turning one of its brackets; None if
-    none may be turned."""
+    """The negative of ``node``, made by changing the signs in one of its brackets; None if no bracket may change.
+    ``summed`` are the indices of the sums around the node."""
 
     def absorbed(part: tree.Node, summed: tuple[Idx, ...] = summed) -> tree.Node | None:
         return absorb_sign(part, keys, inputs_only=inputs_only, summed=summed)
 
     def one_of(factors: Sequence[tree.Node]) -> tuple[tree.Node, ...] | None:
-        """The factors with the first that can take a minus sign turned."""
+        """The factors, the first that can take a minus sign negated."""
         for place, factor in enumerate(factors):
             if turned := absorbed(factor):
                 return (*factors[:place], turned, *factors[place + 1 :])
@@ -283,7 +283,7 @@ def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple
 
 
 def _turned(plus: tree.Plus, keys: Keys) -> tree.Plus:
-    """The negative of a sum; where it began with a delta, that stands last and the others in the order of a sum."""
+    """The negative of a sum; a delta that came first comes last, after the other terms in the order of a sum."""
     terms = [t.body if isinstance(t, tree.Minus) else tree.Minus(t) for t in plus.terms]
     if any(map(is_unit, plus.terms)):
         return tree.Plus(tuple(sorted(terms, key=lambda t: (isinstance(t, tree.Minus), keys.term(t, True)))))

@@ -1,7 +1,7 @@
-"""One formula in MathML: our LaTeX dialect through latex2mathml, checked, and written in few characters.
+"""One formula in MathML: our LaTeX dialect, converted by latex2mathml, checked and made compact.
 
-What latex2mathml knows it writes as elements and numeric entities; what it does not know it passes through as text.
-So a character that means something to TeX, and stands in its output as itself, is TeX that was left over.
+latex2mathml writes what it knows as elements and numeric entities, and passes the rest through as text. So a character
+with a meaning in TeX that is left in its output is an error.
 """
 
 from __future__ import annotations
@@ -33,18 +33,17 @@ ELEMENTS = ROWS | {
 
 
 def latex_to_mathml(latex: str, display: str = "block", alttext: str = "") -> str:
-    """A formula of the dialect as a ``<math>`` element that is well-formed XML; ``display`` is ``"block"`` or
-    ``"inline"``.
+    """Convert a formula to a ``<math>`` element, well-formed XML; ``display`` is ``"block"`` or ``"inline"``.
 
-    ``alttext`` is the formula in words or in Unicode, for readers that do not know MathML; without it, the LaTeX.
-    Raises ``UnsupportedError`` where latex2mathml writes no XML, or leaves TeX in it.
+    ``alttext`` is the formula in words or in Unicode, for readers without MathML (default: the LaTeX). Raises
+    ``UnsupportedError`` where latex2mathml writes malformed XML or leaves TeX in it.
     """
     return element(markup(latex, display), alttext or latex, display)
 
 
 def element(inside: str, alttext: str, display: str = "block", style: str = "") -> str:
-    """A ``<math>`` element around markup, ``alttext`` and ``style`` not escaped; raises ``UnsupportedError`` where that
-    is no XML."""
+    """A ``<math>`` element around markup; ``alttext`` and ``style`` are escaped here. Raises ``UnsupportedError`` for
+    malformed XML."""
     styled = f' style="{escaped(style)}"' if style else ""
     xml = f'<math xmlns="{NAMESPACE}" display="{display}" alttext="{escaped(alttext)}"{styled}>{inside}</math>'
     _tree(xml, alttext)
@@ -52,15 +51,15 @@ def element(inside: str, alttext: str, display: str = "block", style: str = "") 
 
 
 def escaped(words: str) -> str:
-    """Words as they stand in the text, or between double quotes in an attribute, of XML and of HTML; a character that
-    XML cannot hold is named by its code point."""
+    """Escape words for text and for double-quoted attributes, in XML and in HTML; name a character that XML cannot hold
+    by its code point."""
     named = NO_XML.sub(lambda match: f"[U+{ord(match[0]):04X}]", words)
     return html.escape(named, quote=False).replace('"', "&quot;")
 
 
 @lru_cache(maxsize=4096)
 def markup(latex: str, display: str = "block") -> str:
-    """What stands in the ``<math>`` element of a formula; nothing for an empty one.  Raises ``UnsupportedError``."""
+    """The content of the ``<math>`` element of a formula; empty for an empty formula. Raises ``UnsupportedError``."""
     if not latex:
         return ""
     try:
@@ -86,11 +85,12 @@ def _tree(xml: str, latex: str) -> Element:
 
 
 def _compact(part: Element) -> None:
-    """The same formula in fewer elements.
+    """Write the same formula in fewer elements, in place.
 
-    The letters of an upright word become a word; an mrow around one child goes, and so does one that is all that a row
-    holds; a bold digit is bold by itself, since browsers ignore the attribute; the name of a function is no operator,
-    around which browsers leave room, but where it has a script (a maximum over an index).
+    The letters of an upright word become one word; an mrow around one child goes, and so does an mrow that is the only
+    child of a row; a bold digit becomes a bold character, since browsers ignore the attribute; the name of a function
+    becomes an identifier, since browsers leave space around an operator, unless it has a script (a maximum over an
+    index).
     """
     if len(part) > 1 and all(child.tag == "mi" and child.get("mathvariant") == "normal" for child in part):
         word = Element("mi")

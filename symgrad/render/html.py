@@ -1,4 +1,4 @@
-"""A derivation as a page of HTML, or a section of one: MathML, no script, nothing from elsewhere."""
+"""A derivation as a page of HTML, or as a section: MathML, no script, no external resources."""
 
 from __future__ import annotations
 
@@ -43,10 +43,9 @@ Cells = Sequence[tuple[str, str]]
 def to_html(page: Page, *, fragment: bool = False) -> str:
     """Write a page as self-contained HTML, or with ``fragment`` as a ``<section class="symgrad">``.
 
-    The title of a page is ``<h1>``, the title of a section ``<h2>``.  Without a title a section has no style either:
-    both are those of the page around it, and its parts begin with ``<h2>``.
-
-    Raises ``UnsupportedError`` for a formula that latex2mathml cannot write.
+    The title of a page is ``<h1>``, the title of a section ``<h2>``. A section without a title has no style either:
+    both come from the surrounding page, and its parts begin with ``<h2>``. Raises ``UnsupportedError`` for a formula
+    that latex2mathml cannot write.
     """
     blocks = "\n".join(_HtmlPage(page).blocks())
     section = f'<section class="symgrad" id="{page.anchor}">\n{blocks}\n</section>\n'
@@ -61,19 +60,19 @@ def to_html(page: Page, *, fragment: bool = False) -> str:
 
 
 def lowered(section: str, levels: int = 1) -> str:
-    """A section whose headings stand some levels lower."""
+    """Lower the headings of a section by some levels."""
     return re.sub(r"(</?h)([1-6])(?=[ >])", lambda m: f"{m[1]}{min(6, int(m[2]) + levels)}", section)
 
 
 def closed_forms_html(record: Record) -> str:
-    """The closed forms alone, in their box, with the style."""
+    """The closed forms in their box, with the style."""
     page = layout(record)
     (forms,) = (block for block in page.blocks if isinstance(block, blocks.ClosedForms))
     return _section(_HtmlPage(page).box(forms))
 
 
 def proof_html(record: Record, marks: Mapping[int, str], beside: Beside, problems: Sequence[str]) -> str:
-    """The marks of all lines, each with how it was reached, with the style."""
+    """The marks of all lines, each with how it was decided, with the style."""
     page = layout(record, marks, beside=beside)
     counts = blocks.Paragraph(phrases.mark_counts(beside.counts))
     return _section(_HtmlPage(replace(page, anchor=f"{page.anchor}-proof")).proof(counts, problems))
@@ -119,7 +118,7 @@ class _HtmlPage(Backend):
     # --- lines --------------------------------------------------------------------------------------------------------
 
     def show_Section(self, block: blocks.Section) -> str:
-        """A heading and its lines; those in matrix notation beside what they say in index notation."""
+        """A heading and its lines; lines in matrix notation are beside their index form."""
         paired = any(map(self._partner, block.lines))
         kind, head = ("lines pairs", PAIRS) if paired else ("lines", "")
         rows = (self._row(line, place == 0, paired) for group in block.groups for place, line in enumerate(group))
@@ -127,7 +126,7 @@ class _HtmlPage(Backend):
         return f"<h2>{self.printer.write(block.title)}</h2>\n{table}"
 
     def _partner(self, line: Line) -> Line | None:
-        """The line in index notation that a line in matrix notation writes."""
+        """The index form of a line in matrix notation."""
         return self.index.get(line.cites[0]) if line.matrix and line.cites else None
 
     def _row(self, line: Line, first: bool, paired: bool) -> str:
@@ -152,7 +151,7 @@ class _HtmlPage(Backend):
         return ("l", self.printer.math(line.left) if line.left else ""), ("r", self.printer.right(line.right))
 
     def _beside(self, line: Line) -> str:
-        """What a line in matrix notation says, in index notation."""
+        """The index form of a line in matrix notation."""
         partner = self._partner(line)
         if partner is None or partner.left is None:
             return self._reason(line)
@@ -166,7 +165,7 @@ class _HtmlPage(Backend):
         return f'{reason} <span class="soft">{link}</span>'
 
     def _mark(self, line: Line) -> str:
-        """How a line is known, the detail on demand."""
+        """How a line is known to hold, with the detail on demand."""
         if not line.mark:
             return ""
         kind = _class("bad" if phrases.mark_sign(line.mark) == "✗" else "")
@@ -188,7 +187,7 @@ class _HtmlPage(Backend):
         return f"<h2>{block.title}</h2>\n{self.box(block)}{shapes}"
 
     def box(self, block: blocks.ClosedForms) -> str:
-        """The closed forms in a box, in both notations side by side, and which have no matrix form."""
+        """The closed forms in a box, both notations side by side, and a remark on missing matrix forms."""
         rows = "".join(row for form in block.forms for row in self._form(form))
         remark = self.show_Paragraph(blocks.Paragraph(block.remark)) if block.remark else ""
         return f'<div class="closed"><table class="lines plain"><tbody>{rows}</tbody></table></div>{remark}'
@@ -231,7 +230,7 @@ class _HtmlPage(Backend):
         return f"<h2>{block.title}</h2>\n<dl>{''.join(rows)}</dl>"
 
     def proof(self, counts: blocks.Paragraph, problems: Sequence[str]) -> str:
-        """Each line with its mark and how that was reached; then what is not about a line."""
+        """Each line with its mark and how it was decided, after the problems of the whole."""
         rows = []
         for line in self.page.lines:
             assert line.left is not None
@@ -266,7 +265,7 @@ def _class(kinds: str) -> str:
 
 
 def values_latex(values: np.ndarray) -> str:
-    """An array of numbers: a vector in a row, as NumPy prints it, a matrix in brackets, of more axes a row of those."""
+    """An array of numbers: a vector in a row, a matrix in brackets, more axes as a row of these."""
     if values.ndim == 0:
         return number_latex(float(values))
     if values.ndim != 2:

@@ -1,4 +1,4 @@
-"""The words and formulas of an HTML page: everything escaped, every formula MathML with its text form."""
+"""The words and formulas of an HTML page: words are escaped, formulas are MathML with their text form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EQUALS = "<mo>=</mo>"
 
 
 class HtmlPrinter(MathPrinter):
-    """Writes the formulas and sentences of a page; lines, assumptions and conventions that are on it are links."""
+    """Prints the formulas and sentences of a page; lines, assumptions and conventions on the page become links."""
 
     def __init__(self, page: Page) -> None:
         super().__init__(page.names)
@@ -49,16 +49,17 @@ class HtmlPrinter(MathPrinter):
         return self.formula(self._inside(node), self.plain.show(node))
 
     def formula(self, inside: str, text: str) -> str:
-        """A formula in the line, with its text form; the style sheet says whether it is displayed, so that limits may
-        stand above and below a sum.  HTML knows the namespace by itself."""
+        """A formula in a sentence, with its text form. The style sheet decides whether it is displayed, so that limits
+        may be above and below a sum. HTML implies the namespace."""
         return element(inside, text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
 
     def right(self, node: Node) -> str:
-        """A right side with the equals sign before it."""
+        """A right side after an equals sign."""
         return self.formula(EQUALS + _side(self._inside(node)), f"= {self.plain.show(node)}")
 
     def _inside(self, node: Node) -> str:
-        """The markup of a formula; of an equation side by side, since most sides are on the page twice."""
+        """The markup of a formula. The sides of an equation are converted separately, since most are on the page
+        twice."""
         if isinstance(node, Relation) and node.sign == "==":
             return EQUALS.join(_side(self._inside(side)) for side in (node.left, node.right))
         return markup(self.show(node))
@@ -68,5 +69,5 @@ class HtmlPrinter(MathPrinter):
 
 
 def _side(inside: str) -> str:
-    """One side of an equation; a sign that begins it is no operator between two sides."""
+    """One side of an equation. A sign at its beginning is unary, not an operator between the sides."""
     return f"<mrow>{inside}</mrow>" if inside.startswith("<mo>−") else inside

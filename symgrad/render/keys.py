@@ -1,6 +1,6 @@
-"""The reading order of factors and of terms, as sort keys of shown nodes.
+"""Sort keys for factors and terms: the reading order of a formula.
 
-Keys are made of ranks, axes and index letters; the name of an array decides only where no program ranks it.
+Keys are made of ranks, axes and index letters; the name of an array decides only where no program ranks the array.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ SCALAR, VECTOR, MATRIX, FUNCTION, DELTA, BRACKET, OPERATOR, ADJOINT, TOTAL = ran
 
 
 def leaves(node: tree.Node, *, beneath_sums: bool = True) -> Iterator[tree.Leaf | tree.Delta]:
-    """The leaves of a node in reading order, with or without those that a sum or matrix product contracts."""
+    """The leaves of a node in reading order; without ``beneath_sums``, only those outside sums and matrix products that
+    contract."""
     waiting = [node]
     while waiting:  # not by calling itself: each leaf of a deep node would pass through all that it stands in
         node = waiting.pop()
@@ -45,12 +46,12 @@ def _indices(node: tree.Node) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Keys:
-    """The sort keys under one vocabulary."""
+    """The sort keys for one vocabulary."""
 
     names: Vocabulary
 
     def leaf(self, node: tree.Leaf | tree.Delta) -> Key:
-        """Orders leaves: numbers and sizes, deltas, then arrays by rank and indices."""
+        """The key of a leaf: numbers and sizes, deltas, then arrays by rank and indices."""
         letters = tuple(self._index(i) for i in _indices(node))
         if isinstance(node, tree.Delta):
             return (-1, "", letters)
@@ -63,12 +64,12 @@ class Keys:
         return (rank, "" if known else "_".join(part.zfill(4) for part in name.split("_")), letters)
 
     def _index(self, index: Basic) -> tuple[int, str]:
-        """Orders indices: the running letter of an axis first; numbers as numbers."""
+        """The key of an index: the running letter of an axis first; numbers in numeric order."""
         place, letter = self.names.index_place(index)
         return place, letter.zfill(4)
 
     def spelled(self, node: tree.Node) -> Key:
-        """Orders formulas by their leaves, the shorter one first."""
+        """The key of a formula by its leaves, the shorter formula first."""
         found = tuple(self.leaf(leaf) for leaf in leaves(node))
         return (len(found), found)
 
@@ -94,8 +95,8 @@ class Keys:
     def arranged(self, factors: Iterable[tree.Node]) -> list[tree.Node]:
         """The factors of a product in order.
 
-        Matrices stand as they would be multiplied, by their axes (``h_nh w_hk``) and then by rank; a vector
-        stands before the first matrix of higher rank (``gamma_d xhat_nd``, but ``x_nd w_d``).
+        Matrices come in the order of a matrix product, by their axes (``h_nh w_hk``) and then by rank; a vector comes
+        before the first matrix of higher rank (``gamma_d xhat_nd``, but ``x_nd w_d``).
         """
         found = sorted(factors, key=self._factor)
         shown = [f for f in found if self.kind(f) != VECTOR]
@@ -117,11 +118,10 @@ class Keys:
         return kind, axes, self.spelled(node)
 
     def term(self, node: tree.Node, same_sign: bool) -> Key:
-        """The place of a term: deltas, constants, then by axes and by the latest array outside of sums: that of the
-        latest first where something is subtracted, else that of the earliest.
+        """The key of a term: deltas, constants, then by axes and by rank of the arrays outside sums.
 
-        Where nothing is subtracted, sums come first (``X W + 1 b^T``), then products; else sums come last
-        (``r - Sum p r``).
+        If nothing is subtracted, sums come first (``X W + 1 b^T``) and arrays in the order of the program; else sums
+        come last (``r - Sum p r``) and the latest array first.
         """
         own = list(leaves(node, beneath_sums=False))
         if any(isinstance(leaf, tree.Delta) for leaf in own):
@@ -142,10 +142,12 @@ class Keys:
         return 2, (not leads, -extent, single, not ranks, latest), self.spelled(node)
 
     def is_turnable(self, node: tree.Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
-        """Whether a bracket under sums may be turned to spare a sign: its signs differ, it holds no constant; and no
-        delta that a sum picks from, unless all of its terms run over what is summed (``I - P`` may be turned).
+        """Whether a bracket under sums may change its signs to spare a minus sign before it: it has both signs, no
+        constant, and no delta that a sum picks from, unless all of its terms run over what is summed (``I - P`` may
+        change).
 
-        ``inputs_only`` asks that its latest array is an input, so that no order is customary, and for no delta at all.
+        ``inputs_only`` requires that its latest array is an input, so that no order is customary, and that it has no
+        delta at all.
         """
         signs = {isinstance(term, tree.Minus) for term in node.terms}
         units = [term for term in node.terms if is_unit(term)]
@@ -183,7 +185,7 @@ def _count(node: tree.Node) -> int:
 
 
 def is_constant(node: tree.Node) -> bool:
-    """Whether a formula holds numbers and axis sizes alone."""
+    """Whether a formula consists of numbers and sizes of axes."""
     return all(isinstance(leaf, tree.Leaf) and leaf_name(leaf.expr) is None for leaf in leaves(node))
 
 

@@ -1,4 +1,4 @@
-"""A derivation in LaTeX (amsmath and amssymb), as a fragment or as a document that pdflatex compiles."""
+"""A derivation in LaTeX (amsmath and amssymb), as a fragment or a document that pdflatex compiles."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
 
 def to_latex(page: Page, *, standalone: bool = False) -> str:
-    """Write a page in LaTeX: a fragment, which needs amsmath and amssymb, or with ``standalone`` a whole document."""
+    """Write a page in LaTeX: a fragment, which needs amsmath and amssymb, or with ``standalone`` a document."""
     blocks = "\n\n".join(_LatexPage(page).blocks())
     body = f"\\begingroup\\allowdisplaybreaks\n{blocks}\n\\par\\endgroup\n"
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
 
 
 def expression_latex(expr: Basic, source: Record | Program | None = None) -> str:
-    """One expression in LaTeX for math mode, ordered as ``source`` says (without it, by names alone)."""
+    """An expression in LaTeX for math mode, in the order of ``source`` (default: by names alone)."""
     names = vocabulary(source)
     return LatexPrinter(names).show(ordered(expr, names))
 
@@ -59,8 +59,8 @@ def closed_forms_latex(record: Record) -> str:
 
 
 def proof_latex(counts: Mapping[str, int], weaker: Mapping[int, str]) -> str:
-    """How many lines bear each mark, and the lines that are ``weaker`` than proved at every shape, in one display that
-    TeX and MathJax both take."""
+    """How many lines have each mark, and the lines ``weaker`` than proved at every shape, in one display that TeX and
+    MathJax both take."""
     rows = [rf"{count} & \text{{{escaped(level)}}}" for level, count in counts.items()]
     rows += [rf"({number}) & \text{{{escaped(mark)}}}" for number, mark in weaker.items()]
     return "\\begin{array}{rl}\n" + " \\\\\n".join(rows) + "\n\\end{array}"
@@ -95,7 +95,7 @@ class _LatexPage(Backend):
         return _heading(self.printer.write(block.title)) + self._lines(block.lines, EQUATION)
 
     def _lines(self, lines: Sequence[Line], room: float) -> str:
-        """Lines aligned at their equals signs, the reasons in a column at the right."""
+        """Lines aligned at their equals signs, with the reasons in a column on the right."""
         margin = max(width(self._ruled(line)) for line in lines) * CHARACTER
         rows = []
         for line in lines:
@@ -110,7 +110,7 @@ class _LatexPage(Backend):
         return f"\\begin{{flalign*}}\n{joined}\n\\end{{flalign*}}"
 
     def _ruled(self, line: Line) -> str:
-        """The text form of a left side, where a derivative takes about half of its characters in LaTeX."""
+        """The text form of a left side; LaTeX sets a derivative in about half of its width."""
         name, equals, left = (self.ruler.show(line.left) if line.left else "").rpartition(" = ")
         return name + equals + max(left.split("/"), key=width)
 
@@ -126,7 +126,7 @@ class _LatexPage(Backend):
         return "\n\n".join([_heading(block.title) + self._lines(block.lines, EQUATION + REASON), *remark])
 
     def show_Code(self, block: blocks.Code) -> str:
-        """The source as it stands; pdflatex sets no other letters there than those of ASCII."""
+        """The source verbatim; there pdflatex sets ASCII only."""
         plain = block.source.encode("ascii", "backslashreplace").decode().rstrip()
         return _heading(block.title) + f"{{\\footnotesize\n\\begin{{verbatim}}\n{plain}\n\\end{{verbatim}}\n}}"
 
@@ -136,7 +136,7 @@ def _heading(words: str) -> str:
 
 
 def _breakable(formula: str, room: float) -> str:
-    """A formula in a box of a fraction of the line, with places to break besides its signs."""
+    """A formula in a box of ``room`` times the line width, with places to break besides its signs."""
     for place in (r"\Bigl(", r"\bigl(", r"\sum"):
         formula = formula.replace(rf"\, {place}", rf"\, \allowbreak {place}")
     box = rf"\parbox[t]{{{max(room, 0.2):.2f}\linewidth}}"

@@ -1,7 +1,7 @@
-"""Formulas in LaTeX, in a dialect that amsmath and latex2mathml both take.
+r"""Formulas in LaTeX, in a dialect that amsmath and latex2mathml both take.
 
-latex2mathml 3.81 emits malformed XML for ``aligned`` and for ``&`` inside ``\\text``, and passes macros that
-it does not know through as text: no environment but ``pmatrix`` and ``cases`` is used, and no new macro.
+latex2mathml 3.81 emits malformed XML for ``aligned`` and for ``&`` inside ``\text``, and passes unknown macros through
+as text: the dialect has no environment but ``pmatrix`` and ``cases``, and no macros of its own.
 """
 
 from __future__ import annotations
@@ -127,13 +127,13 @@ class LatexPrinter(Printer):
 
     @cached_property
     def _e_is_taken(self) -> bool:
-        """Whether entries of an array of the program, or a scalar, are spelled with the letter e."""
+        """Whether an array of the program, entry or scalar, is spelled with the letter e."""
         arrays = {name: array for name, array in self.names.arrays.items() if name not in self.names.added}
         words = (self.names.entry_word(name, len(array.axes)) for name, array in arrays.items())
         return any(found.letter == "e" for found in words)
 
     def _names_e(self, exponent: tree.Node) -> bool:
-        """Whether the letter e beside an exponent would be taken for a name: that of an array, or of an index."""
+        """Whether the letter e beside an exponent could be read as a name: of an array or of an index."""
         shown = [leaf for leaf in leaves(exponent) if isinstance(leaf, tree.Leaf)]
         indices = (index_letter(index) for leaf in shown for index in leaf_indices(leaf.expr))
         names = (word(leaf_name(leaf.expr) or "").letter for leaf in shown)
@@ -178,14 +178,14 @@ class LatexPrinter(Printer):
 
 
 def _row(cells: str) -> str:
-    """A row: with a bracket at its beginning TeX takes what is in it for a length, others for an alignment."""
+    """A row. TeX takes a bracket at its beginning for a length, latex2mathml for an alignment."""
     return f"{{}}{cells}" if cells.startswith("[") else cells
 
 
 def letters(name: str) -> str:
-    """A name of one letter as it is, a longer one upright; a number as it is.
+    """A name of one letter or a number as it is, a longer name upright.
 
-    Letters that are neither Latin nor Greek, which pdflatex cannot set, are named by their code points.
+    Letters that pdflatex cannot set (neither Latin nor Greek) are named by their code points.
     """
     if name.isascii():
         return _upright(name) if name.isidentifier() and (len(name) > 1 or name == "_") else name
@@ -194,7 +194,7 @@ def letters(name: str) -> str:
 
 
 def _upright(part: str) -> str:
-    """A part of a name: letters and signs of ASCII, one Greek letter, or other letters."""
+    """A part of a name: ASCII letters and signs, one Greek letter, or other letters."""
     if part.isascii():
         return rf"\mathrm{{{part}}}".replace("_", r"\_")
     if part.lower() in ENGLISH:
@@ -204,7 +204,7 @@ def _upright(part: str) -> str:
 
 
 def is_set(character: str) -> bool:
-    """Whether pdflatex sets a character without further packages."""
+    """Whether pdflatex sets a character without additional packages."""
     return character.isprintable() and ord(character) <= LAST_LATIN and character not in NOT_SET
 
 
@@ -223,12 +223,12 @@ def spelled(name: Word) -> str:
 
 
 def _capital(greek: str) -> str:
-    """A capital Greek letter; TeX has macros for those alone that differ from a Latin one."""
+    """A capital Greek letter; TeX has macros only for those that differ from a Latin letter."""
     return rf"\{greek}" if greek in GREEK_CAPITALS else rf"\mathrm{{{LATIN[greek]}}}"
 
 
 def matrix_name(name: str) -> str:
-    """An array as a matrix, or a scalar: the mark is a subscript."""
+    """The name of a matrix or a scalar: the mark is a subscript."""
     parts = word(name)
     return spelled(parts) + (f"_{{{_mark(parts)}}}" if parts.mark else "")
 
@@ -245,7 +245,7 @@ def _mark(name: Word) -> str:
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
-    """A matrix of ones or of zeros, or the identity, with its size."""
+    """A matrix of ones or zeros, or the identity, with its size."""
     rows, columns = (letters(str(size)) for size in expr.shape)
     if isinstance(expr, Identity):
         return f"I_{{{rows}}}"
@@ -261,7 +261,7 @@ def _is_tall(node: tree.Node) -> bool:
 
 
 def _sized(shown: str, tall: bool, brackets: str = "()") -> str:
-    r"""Brackets of a fixed size: between ``\left`` and ``\right`` a long line could not be broken."""
+    r"""Brackets of a fixed size: a line cannot break between ``\left`` and ``\right``."""
     opening, closing = brackets[0], brackets[1]
     if tall or r"\bigl" in shown:
         return rf"\Bigl{opening} {shown} \Bigr{closing}"

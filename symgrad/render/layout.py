@@ -1,4 +1,4 @@
-"""The page of a derivation: which blocks it has, in which order, before any notation."""
+"""The page of a derivation: its blocks and their order, before any notation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DETAILS = ("full", "short")
 
 @dataclass(frozen=True)
 class Beside:
-    """What a page shows beside the lines, all of it given by others: how the mark of each line was reached
+    """What a page shows beside the lines, all provided by the caller: how the mark of each line was decided
     (``details``), how many lines have each mark, a worked example, conventions of frameworks, and the code."""
 
     details: Mapping[int, str] = field(default_factory=dict)
@@ -40,18 +40,17 @@ def layout(
     beside: Beside | None = None,
     detail: str = "full",
 ) -> Page:
-    """The page of a derivation; ``marks`` maps the number of a line to how it is known, and 0 to what is
-    wrong with the whole.
+    """The page of a derivation; ``marks`` maps line numbers to how each line is known to hold, and 0 to what is wrong
+    with the whole.
 
-    ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``.  ``steps`` is "all",
-    "none" (the closed forms, defined) or the numbers of some lines, "5-13" or "1-4, 13": these are printed without the
-    tables of axes and arrays, with the assumptions that they use.  Without ``title`` the page has none.
+    ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``. ``steps`` is "all",
+    "none" (the closed forms with their definitions) or line numbers, "5-13" or "1-4, 13"; unless it is "all", the page
+    has no tables, and only the assumptions that its lines use. ``detail`` is "full" or "short": in a short derivation
+    the matrix form of an array is below its index form, and a mark is printed only if it differs from the mark of most
+    lines.
 
-    ``detail`` is "full" or "short": in a short derivation the matrix form of an array is printed below its index form,
-    and a mark only where it differs from that of most lines.
-
-    Raises ``InputError`` for another ``notation`` or ``detail`` and for lines that are not there, ``SymgradError`` for
-    a matrix form that does not fit.
+    Raises ``InputError`` for an unknown ``notation`` or ``detail`` and for missing lines, ``SymgradError`` for a matrix
+    form that does not fit.
     """
     if notation not in NOTATIONS:
         raise InputError(f"unknown notation {notation!r}: expected one of {', '.join(NOTATIONS)}")
@@ -102,9 +101,9 @@ def layout(
 
 
 def chosen_lines(steps: str, last: int) -> Collection[int]:
-    """The numbers of the lines that ``steps`` asks for, of ``last`` in all.
+    """The numbers of the lines that ``steps`` asks for, out of ``last``.
 
-    Raises ``InputError`` for anything but "all", "none" and numbers of lines.
+    Raises ``InputError`` unless it is "all", "none" or line numbers.
     """
     if steps in ("all", "none"):
         return range(1, last + 1) if steps == "all" else ()

@@ -27,7 +27,7 @@ def is_matrix_line(step: Step) -> bool:
 
 
 def _matrix_names(expr: Basic | None) -> frozenset[str]:
-    """The names of the arrays in an expression in matrix notation; none for None."""
+    """The names of the arrays in an expression in matrix notation; empty for None."""
     found = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
     return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
 
@@ -49,7 +49,7 @@ def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -
 
 
 class LineWriter:
-    """Turns the parts of one record into lines."""
+    """Makes the lines, tables and entries of a page from a record."""
 
     def __init__(
         self,
@@ -86,8 +86,8 @@ class LineWriter:
         yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
 
     def sections(self, steps: Sequence[Step], *, together: bool = False) -> Iterator[blocks.Section]:
-        """The steps under headings; a consequence of the definitions stands where it is used.  With ``together`` the
-        matrix form of an array stands below its index form."""
+        """The steps under headings; a consequence of the definitions is printed where it is used. With ``together`` the
+        matrix form of an array is printed below its index form."""
         below = {step.cites[0]: step for step in steps if is_matrix_line(step)} if together else {}
         steps = [step for step in steps if not is_matrix_line(step)] if together else steps
         titles: list[Text] = []
@@ -99,8 +99,7 @@ class LineWriter:
             yield blocks.Section(title, tuple(self.groups((step for _, step in under), below)))
 
     def groups(self, steps: Iterable[Step], below: Mapping[int, Step] | None = None) -> Iterator[tuple[Line, ...]]:
-        """The lines of some steps, those about one subject together; ``below`` has the matrix forms to print below
-        steps, of which the last of a group is."""
+        """The lines of some steps, grouped by subject; ``below`` has the matrix form to print below a step."""
         for _, group in groupby(steps, key=lambda step: step.subject):
             lines = list(group)
             forms = [below[step.number] for step in lines if below and step.number in below]
@@ -148,7 +147,7 @@ class LineWriter:
         return right
 
     def _shapes(self, right: Node) -> tuple[Text, ...]:
-        """The shapes of the matrix products in a formula, or of the whole where there are none."""
+        """The shapes of the matrix products in a formula, or of the formula if it has none."""
         size = shape(right, self.names.arrays)
         found = dict.fromkeys(products(right, self.names.arrays))
         return tuple(map(phrases.product, found)) or (((Size(*size),),) if size else ())
@@ -157,24 +156,24 @@ class LineWriter:
         return Line(left, right, shapes=self._shapes(right), matrix=True)
 
     def _cited(self, lines: Iterable[int]) -> tuple[int, ...]:
-        """Those of the lines that are on the page."""
+        """The lines that are on the page."""
         return tuple(number for number in dict.fromkeys(lines) if number in self.present)
 
     def left(self, subject: Subject | Largest) -> Node:
-        """The left side of the lines about a subject, an adjoint in matrix notation with its name."""
+        """The left side of the lines about a subject; for an adjoint in matrix notation with its name."""
         left, name = left_side(subject, self.program, self.names), self._name(subject)
         return Relation("==", name, left) if name else left
 
     def _name(self, subject: Subject | Largest) -> Node | None:
-        """The name of an adjoint in matrix notation, where a line or a gradient in matrix notation uses it."""
+        """The name of an adjoint in matrix notation, if a line or a gradient in matrix notation uses it."""
         if not isinstance(subject, MatrixTotal) or subject.array.name not in self.record.adjoint_arrays:
             return None
         adjoint = self.record.adjoint_arrays[subject.array.name]
         return Leaf(adjoint.matrix) if adjoint.name in self.used else None
 
     def assumptions(self, whole: bool) -> Iterator[blocks.Entry]:
-        """The assumptions with the lines on the page that use them; only those that matter unless the page is
-        ``whole``."""
+        """The assumptions with the lines on the page that use them; unless the page is ``whole``, only those that
+        matter to its lines."""
         for stated in self.program.assumptions:
             using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
             independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
@@ -184,7 +183,7 @@ class LineWriter:
                 yield phrases.assumption(stated, equation, cited, used=bool(using), independent=independent)
 
     def divisors(self, steps: Iterable[Step]) -> Iterator[blocks.Entry]:
-        """Every divisor of some lines with its reason, and those lines on the page that rest on it."""
+        """Each divisor of the steps with its reason and the lines on the page that need it."""
         resting: dict[tuple[Node, str], list[int]] = {}
         for step in steps:
             for condition in step.conditions:
@@ -193,15 +192,15 @@ class LineWriter:
             yield phrases.divisor(divisor, reason, self._cited(lines))
 
     def conventions(self, whole: bool) -> Iterator[blocks.Entry]:
-        """Every convention with the lines on the page that rest on it; only those that such lines have unless the page
-        is ``whole``."""
+        """Each convention with the lines on the page that use it; unless the page is ``whole``, only those with such
+        lines."""
         for convention, steps in self.record.conventions.items():
             if (cited := self._cited(s.number for s in steps)) or whole:
                 yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
 
     def closed_forms(self, notation: str, *, define: bool, asked_for: bool = False) -> blocks.ClosedForms:
-        """The gradients asked for, after the adjoints that they are written in (with ``asked_for`` without these), and
-        with ``define`` after the definitions of what they are written in."""
+        """The gradients asked for, after the adjoints that they use (with ``asked_for``, without them) and, with
+        ``define``, after the definitions that they use."""
         gradients = tuple(self.record.gradients.values()) if asked_for else self._closed_gradients
         forms = (*(self._definitions(notation) if define else ()), *self._closed(gradients, notation))
         remark = phrases.no_matrix([*self._without_matrix()]) if notation != "index" else ()
@@ -219,7 +218,7 @@ class LineWriter:
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def _closed(self, gradients: Iterable[Gradient], notation: str) -> Iterator[blocks.ClosedForm]:
-        """What has no matrix form is given entry by entry."""
+        """Gradients in closed form; without a matrix form, entry by entry."""
         for g in gradients:
             index = Line(Slope(self.output, self.shown(g.entry)), self.shown(g.index))
             matrix = None
@@ -228,8 +227,8 @@ class LineWriter:
             yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
     def _without_matrix(self) -> Iterator[Node]:
-        """The derivatives among the closed forms that have no matrix form though their arrays have: each by its name
-        where lines use that."""
+        """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if
+        lines use the name."""
         for g in self._closed_gradients:
             if g.matrix is None and g.array.has_matrix:
                 subject = MatrixTotal(g.array)

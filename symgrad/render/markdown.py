@@ -74,12 +74,12 @@ class _MarkdownPage(Backend):
 
 
 def _math(latex: str) -> str:
-    r"""A formula in a line; a bar would end the cell of a table."""
+    r"""A formula in a sentence; a bar would end a table cell."""
     return "$" + latex.replace("|", BAR) + "$"
 
 
 def _displayed(latex: str) -> str:
-    """A formula in the size of one that stands alone."""
+    """A formula in display size."""
     return _math(rf"\displaystyle {latex}")
 
 

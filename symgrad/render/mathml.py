@@ -1,4 +1,4 @@
-"""A derivation in MathML: ``<math>`` elements, each with its text form for readers that do not know MathML."""
+"""A derivation in MathML: ``<math>`` elements, each with its text form for readers without MathML."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ LINE_STYLES = (_RIGHT, f"{_RIGHT}; padding-right: 0", f"{_LEFT}; padding-left: 0
 
 
 class Cell(NamedTuple):
-    """Markup that stands within a ``<math>`` element, and the same in words."""
+    """Markup inside a ``<math>`` element, and the same in words."""
 
     markup: str
     words: str
 
 
 def to_mathml(page: Page) -> str:
-    """Write a page as a sequence of ``<math>`` elements, the headings and reasons as ``<mtext>`` in them."""
+    """Write a page as ``<math>`` elements, one for each heading and block, with words as ``<mtext>``."""
     return "\n".join(_MathPage(page).blocks()) + "\n"
 
 
@@ -53,9 +53,8 @@ def expression_mathml(expr: Basic, source: Record | Program | None = None, displ
 
 
 class MathPrinter(LatexPrinter):
-    """The same dialect, with what TeX does by itself and latex2mathml does not: room around the name of a
-    function, and a superscript that holds on to all of a bracket and not to its closing sign alone.
-    """
+    """The LaTeX dialect with what TeX does by itself and latex2mathml does not: space around the name of a function,
+    and a superscript on a whole bracket instead of on its closing sign."""
 
     application = r" \, "
 
@@ -106,7 +105,7 @@ class _MathPage(Backend):
         return f"{_heading(title)}\n{_table(list(map(self._row, lines)))}"
 
     def _row(self, line: Line) -> tuple[Cell, ...]:
-        """One row of a section: number, left side, right side, reason (shapes and a long mark beneath), mark."""
+        """A row of a section: number, left side, right side, reason (with shapes and a long mark beneath), mark."""
         reason, mark = self._text(line.reason), _words(mark_words(line.mark))
         beneath = list(map(self._text, line.shapes))
         if len(line.mark) > MARK_WIDTH:
@@ -120,7 +119,7 @@ class _MathPage(Backend):
         return number, left, right, reason, mark
 
     def _text(self, text: Text) -> Cell:
-        """A sentence: the formulas as such, the words between them together."""
+        """A sentence: formulas as markup, the words between them as one ``<mtext>``."""
         parts: list[str] = []
         for _, run in groupby(text, lambda piece: isinstance(piece, Node)):
             pieces = tuple(run)
@@ -130,7 +129,7 @@ class _MathPage(Backend):
 
 
 def _words(words: str) -> Cell:
-    """Words; a space at their end would be left out by browsers."""
+    """Words; browsers drop spaces at their ends, so these become no-break spaces."""
     kept = re.sub("^ | $", NO_BREAK, words)
     return Cell(f"<mtext>{escaped(kept)}</mtext>" if words else "", words)
 
@@ -148,7 +147,7 @@ def _table(rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def _grid(rows: Sequence[Sequence[Cell]], attributes: str = "") -> Cell:
-    """Cells in columns; where there are five, they are those of a line of the derivation."""
+    """Cells in columns; five columns are those of a line."""
     styles = LINE_STYLES if len(rows[0]) == len(LINE_STYLES) else (_LEFT,) * len(rows[0])
     columns = " ".join("right" if "right;" in style else "left" for style in styles)
     shown = "".join(f"<mtr>{''.join(map(_cell, row, styles))}</mtr>" for row in rows)

@@ -1,4 +1,4 @@
-"""The matrix classes of SymPy in reading order: from matrix expressions to factors of a ``tree``."""
+"""SymPy's matrix classes in reading order: from matrix expressions to factors of a ``tree``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from symgrad.render.shapes import contracts
 
 
 class Orderer(Protocol):
-    """What takes expressions apart into factors (``order``)."""
+    """The part of ``order`` that this table uses."""
 
     keys: Keys
 
@@ -32,7 +32,7 @@ class Orderer(Protocol):
         """The factors of an expression."""
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
-        """The product of the factors of the parts that are not matrices."""
+        """The product of the factors of the parts, without their matrices."""
 
     def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
         """A function of one variable, entry by entry."""
@@ -74,7 +74,7 @@ def _hadamard(self: Orderer, expr: Any) -> Factors:
 
 
 def _divisor(node: tree.Node) -> tree.Node | None:
-    """What an entrywise product divides by where it has this factor: an inverse, perhaps spread by ones."""
+    """The divisor, if this factor of an entrywise product is an inverse, perhaps broadcast by ones."""
     match node:
         case tree.Hadamard((tree.Leaf(sp.OneMatrix()),), (base,)):
             return base
@@ -124,7 +124,7 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
 
 
 def _choice(self: Orderer, expr: Any) -> Factors:
-    """A choice by comparisons as cases, entry by entry; by anything else as a call."""
+    """A choice as cases, entry by entry, if its condition consists of comparisons; else as a call."""
     condition, yes, no = map(self.top, expr.args)
     parts = condition.factors if isinstance(condition, tree.Hadamard) and not condition.below else (condition,)
     relations = tuple(part.relation for part in parts if isinstance(part, tree.Indicator))
@@ -135,7 +135,7 @@ def _choice(self: Orderer, expr: Any) -> Factors:
 
 
 def _element(self: Orderer, expr: Any) -> Factors:
-    """The one entry of a 1 x 1 product is that product; any other entry of a matrix symbol is a leaf."""
+    """The entry of a 1 x 1 product is that product; an entry of a matrix symbol is a leaf."""
     if expr.parent.shape == (1, 1):
         inner = self.factors(expr.parent)
         return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())

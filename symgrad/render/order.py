@@ -1,11 +1,11 @@
-"""Sign, content, order of factors and terms, and the orientation of brackets: from SymPy to a ``tree``.
+"""From SymPy expressions to a ``tree`` in reading order: signs, content, factors, terms, brackets.
 
-SymPy distributes numbers and sorts arguments as it likes, so the reading order is made here, from the rank
-that the program gives its arrays and never from their names.  A tree has the same value as its expression.
+SymPy distributes numbers and sorts arguments, so the reading order is made here, from the rank that the program gives
+its arrays and never from their names. A tree has the same value as its expression.
 
-A product reads: sign, fraction of numbers and axis sizes, scalars, entries, exponentials, deltas, brackets,
-functions, adjoints, sums (``keys`` has the details).  A bracket is turned so that a delta, else a constant,
-else the array defined latest is positive in it; in a definition it is left as its author turned it.
+A product reads: sign, fraction of numbers and sizes, scalars, entries, exponentials, deltas, brackets, functions,
+adjoints, sums (see ``keys``). In a bracket the delta, else the constant, else the latest array is positive; a
+definition keeps the signs of its author.
 """
 
 from __future__ import annotations
@@ -35,16 +35,15 @@ from symgrad.render.symbols import Vocabulary
 def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_written: bool = False) -> tree.Node:
     """An expression (scalar, matrix expression or explicit matrix) in reading order.
 
-    The adjoint of a scalar is a derivative in index notation, a letter in matrix notation (``matrix``; where it is
-    not said, an expression with matrices in it is taken to be in matrix notation).  ``as_written`` keeps the signs
-    that brackets have in SymPy, which are those of the author.  Raises ``UnsupportedError`` for a class of
-    expression that has no place in the table.
+    ``matrix`` tells whether it is in matrix notation, where the adjoint of a scalar is a letter and not a derivative
+    (default: whether it contains matrices). ``as_written`` keeps the signs of brackets, as the author wrote them.
+    Raises ``UnsupportedError`` for a class that is not in the table.
     """
     return _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written).top(expr)
 
 
 class _Orderer:
-    """Takes expressions apart into factors, by the table of node classes at the end of this module."""
+    """Takes expressions apart into factors, by the table of classes at the end of this module."""
 
     def __init__(self, names: Vocabulary, matrix: bool, as_written: bool) -> None:
         self.names = names
@@ -55,7 +54,7 @@ class _Orderer:
         self.products: dict[Basic, Factors] = {}
 
     def top(self, expr: Basic) -> tree.Node:
-        """A whole side of an equation, or the argument of a function; each once, however often it occurs."""
+        """A whole side of an equation, or the argument of a function; computed once for each expression."""
         if not isinstance(expr, Basic):  # an explicit matrix, which has no hash
             return self._top(expr)
         if expr not in self.tops:
@@ -74,12 +73,12 @@ class _Orderer:
         return bracketed([self.factors(term) for term in terms], self.keys, top=top, as_written=self.as_written)
 
     def slope(self, array: Array, indices: Sequence[Idx]) -> Factors:
-        """The adjoint of an array, as the derivative of the output."""
+        """The adjoint of an array as the derivative of the output."""
         assert self.names.output is not None
         return Factors(above=(tree.Slope(tree.Leaf(self.names.output), tree.Leaf(array[tuple(indices)])),))
 
     def factors(self, expr: Basic) -> Factors:
-        """The factors of an expression, by the first entry of the table whose class it is; of each once."""
+        """The factors of an expression, by the first entry of the table that has its class; computed once."""
         if isinstance(expr, Basic) and expr in self.products:
             return self.products[expr]
         take = next((take for kind, take in _TABLE if isinstance(expr, kind)), None)
@@ -91,11 +90,11 @@ class _Orderer:
         return found
 
     def node(self, expr: Basic) -> tree.Node:
-        """An expression as part of a larger one: a bracket in it is turned."""
+        """An expression as part of a larger expression: a bracket in it may change its signs."""
         return compose(self.factors(expr), self.keys)
 
     def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
-        """A function of one variable applied to every entry of ``argument``: calls inside calls as such."""
+        """A function of one variable applied to every entry of ``argument``; nested calls as calls."""
         if body == variable:
             return argument
         if isinstance(body, sp.Function) and not any(arg.has(variable) for arg in body.args[1:]):
@@ -105,7 +104,7 @@ class _Orderer:
         return tree.Mapped(tree.Leaf(variable), self.top(body), argument)
 
     def called(self, expr: sp.Function, show: Callable[[Basic], tree.Node]) -> tree.Node:
-        """A function, its arguments as ``show`` gives them."""
+        """A function, its arguments shown by ``show``."""
         meaning, args = MEANINGS.get(expr.func), expr.args
         if relation := relation_of(expr.func, *args):
             sign, left, right = relation
@@ -115,7 +114,7 @@ class _Orderer:
         return tree.Call(type(expr).__name__, tuple(map(show, args[: meaning.shown if meaning else None])))
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
-        """The product of the factors of the parts that are not matrices."""
+        """The product of the factors of the parts, without their matrices."""
         return reduce(mul, (Factors(p.number, p.constants, p.above, p.below) for p in parts), Factors())
 
 
@@ -194,7 +193,7 @@ def _cases(self: _Orderer, expr: Any) -> Factors:
 
 
 def _where(self: _Orderer, expr: Any) -> Factors:
-    """A choice by comparisons as cases, by anything else as a call."""
+    """A choice as cases if its condition consists of comparisons, else as a call."""
     condition, yes, no = expr.args
     if (shown := _condition(self, condition, True)) is None:
         return _call(self, expr)
@@ -205,7 +204,8 @@ _CONTRARY = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
-    """When an indicator is 1, or with ``holds`` false is 0; None for one that is not made of comparisons."""
+    """The condition under which an indicator is 1 (with ``holds`` false: is 0); None if it does not consist of
+    comparisons."""
     if isinstance(expr, sp.Mul):
         parts = tuple(part for arg in expr.args if (part := _condition(self, arg, holds)) is not None)
         return tree.Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None

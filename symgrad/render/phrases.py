@@ -1,4 +1,4 @@
-"""What a page says in words, in every notation: its headings, remarks, reasons and marks."""
+"""The phrases of a page in every notation: headings, remarks, reasons and marks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CROSSED = ("wrong", "unproved")
 
 
 def joined(texts: Iterable[Text], between: str = ", ", last: str = "") -> Text:
-    """Texts with something between them, before the last of them ``last``."""
+    """Texts with ``between`` between them, and ``last`` before the last text."""
     *others, final = list(texts) or [()]
     start = [piece for text in others for piece in (*text, between)]
     return (*start[:-1], last or between, *final) if others else final
@@ -55,22 +55,23 @@ def listed(names: Sequence[str]) -> str:
 
 
 def cited(lines: Sequence[int]) -> Text:
-    """Line numbers in brackets after a space; nothing for none."""
+    """Line numbers in parentheses after a space; nothing for no lines."""
     return (" (", Cites(tuple(lines)), ")") if lines else ()
 
 
 def lines_are(lines: Sequence[int]) -> str:
-    """The beginning of a sentence on lines."""
+    """The subject and verb of a sentence about lines."""
     return f"Lines {listed(list(map(str, lines)))} are" if len(lines) > 1 else f"Line {lines[0]} is"
 
 
 def nonzero(node: Node) -> Node:
-    """That an expression is not zero."""
+    """The statement that an expression is not zero."""
     return Relation("!=", node, Leaf(Integer(0)))
 
 
 def reason(step: Step, cites: Sequence[int], divisors: Iterable[Node]) -> Text:
-    """Why a line follows: its reason, the lines, the assumption and the conventions that it uses, its divisors."""
+    """Why a line follows: its reason, then the lines, the assumption and the conventions that it uses, then its
+    divisors."""
     parts: list[Text] = [(Prose(step.reason),)] if step.reason else []
     parts += [("(", Cites(tuple(cites)), ")")] if cites else []
     parts += [(Key(used.key),) for used in (step.assumption, *step.conventions) if used]
@@ -79,7 +80,7 @@ def reason(step: Step, cites: Sequence[int], divisors: Iterable[Node]) -> Text:
 
 
 def product(shapes: ProductShapes) -> Text:
-    """The shapes of the factors of a matrix product, and of the product."""
+    """The shapes of the factors of a matrix product and of the product."""
     factors = joined((node, ": ", Size(*size)) for node, size in shapes.factors)
     return (*factors, " → ", Size(*shapes.result))
 
@@ -88,8 +89,8 @@ def product(shapes: ProductShapes) -> Text:
 
 
 def mark_sign(mark: str) -> str:
-    """A tick for a line that is known to hold, a cross for one that is not, a question mark for one that is undefined
-    somewhere, nothing for any other word."""
+    """A tick for a line that holds, a cross for a line that is wrong or unproved, a question mark for a line that is
+    undefined somewhere, else nothing."""
     sign = {TICKED: "✓", CROSSED: "✗", ("undefined",): "?"}
     return next((sign[words] for words in sign if mark.startswith(words)), "")
 
@@ -118,7 +119,7 @@ def proved(program: Program, *, others: bool) -> Iterator[Paragraph]:
 
 
 def warning(marks: Mapping[int, str]) -> list[Warn]:
-    """What stands at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
+    """The warning at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
     wrong = [number for number, mark in marks.items() if number and mark.startswith("wrong")]
     lines = ", ".join(map(str, wrong))
     said = [f"line{'s' * (len(wrong) > 1)} {lines} {'are' if wrong[1:] else 'is'} wrong"] if wrong else []
@@ -130,7 +131,7 @@ def warning(marks: Mapping[int, str]) -> list[Warn]:
 
 
 def axes_table(axes: Iterable[AxisRow]) -> Table:
-    """The axes: name, meaning, and the letters of the indices."""
+    """The table of the axes: name, meaning, index letters."""
     rows = (
         ((letter(a.name),), (a.meaning,), ("indices ", *joined((letter(index),) for index in a.letters))) for a in axes
     )
@@ -138,25 +139,25 @@ def axes_table(axes: Iterable[AxisRow]) -> Table:
 
 
 def letter(name: str) -> Node:
-    """The name of an axis or of an index in a formula."""
+    """The name of an axis or an index as a formula."""
     return Leaf(Symbol(name, integer=True))
 
 
 def arrays_table(rows: Iterable[tuple[Array, Node, str]]) -> Table:
-    """The arrays: as a matrix, shape, entry, and what it is."""
+    """The table of the arrays: matrix, shape, entry, role."""
     shown = (((whole_array(a),), (numpy_shape(a),), (entry,), (role,)) for a, entry, role in rows)
     return Table(("Arrays", "shape", "entry", ""), tuple(shown))
 
 
 def numpy_shape(array: Array) -> str:
-    """The shape of an array as NumPy writes it."""
+    """The shape of an array in NumPy's notation."""
     axes = [axis.name for axis in array.axes]
     return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "scalar"
 
 
 def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """What the page explains: vectors, arrays that have no matrix form, relations in brackets, cases in matrix
-    notation."""
+    """Remarks on vectors, arrays without a matrix form, relations in brackets, and cases in matrix notation, if the
+    page has them."""
     if vectors := [array for array in arrays if len(array.axes) == 1]:
         yield Paragraph(vectors_remark(vectors))
     if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
@@ -175,7 +176,7 @@ def reduction(program: Program) -> Iterator[Paragraph]:
 
 
 def reduction_words(program: Program) -> str:
-    """What the output sums over and divides by, in words; empty where its equation is no single sum."""
+    """What the output sums over and divides by; empty unless its equation is a single sum."""
     if (single_sum := reduction_of(program)) is None:
         return ""
     over, below = single_sum.axes, single_sum.below
@@ -195,7 +196,7 @@ def _times(count: int) -> str:
 
 
 def vectors_remark(vectors: Sequence[Array]) -> Text:
-    """NumPy's shape of vectors, and the column of the matrix form."""
+    """The NumPy shapes of vectors, and the columns of the matrix form."""
     by_shape: dict[str, list[Array]] = {}
     for array in vectors:
         by_shape.setdefault(array.axes[0].name, []).append(array)
@@ -212,7 +213,7 @@ def vectors_remark(vectors: Sequence[Array]) -> Text:
 
 
 def tensors_remark(tensors: Sequence[Array]) -> Text:
-    """Arrays that have no matrix form."""
+    """Which arrays have no matrix form."""
     said: list[Text] = []
     for count in sorted({len(array.axes) for array in tensors}):
         same = [(whole_array(array),) for array in tensors if len(array.axes) == count]
@@ -222,20 +223,20 @@ def tensors_remark(tensors: Sequence[Array]) -> Text:
 
 
 def no_matrix(derivatives: Sequence[Node]) -> Text:
-    """Derivatives for which no matrix form was found."""
+    """The derivatives for which no matrix form was found."""
     names = joined(((node,) for node in derivatives), last=" and ")
     return ("No matrix form was found for ", *names, ".") if derivatives else ()
 
 
 def assumption(stated: Assumption, equation: Node, lines: Sequence[int], *, used: bool, independent: bool) -> Entry:
-    """An assumption and the lines on the page that use it; nothing of that where only others do."""
+    """An assumption with the lines on the page that use it; silent if only other lines use it."""
     words = Prose(stated.words + (INDEPENDENT if independent else ""))
     using: Text = (f" (used by line{'s' * (len(lines) > 1)} ", Cites(tuple(lines)), ")")
     return Entry((words, ": ", equation, *(using if lines else () if used else (" (not used)",))), stated.key)
 
 
 def divisor(node: Node, reason: str, lines: Sequence[int]) -> Entry:
-    """What the derivation divides by, why it is not zero, and the lines that rest on it."""
+    """A divisor, why it is not zero, and the lines that need it."""
     return Entry((nonzero(node), ": ", Prose(reason), *cited(lines)))
 
 

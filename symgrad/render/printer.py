@@ -1,5 +1,5 @@
-"""What the printers share: which node of a formula needs brackets where, how sentences are put together, and the walk
-over the blocks of a page.  A dialect spells the rest."""
+"""What the printers share: where a formula needs brackets, how a sentence is put together, and the walk over the blocks
+of a page. A dialect adds the spelling."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor wi
 
 
 class Printer(ABC):
-    """Spells a tree: a node by the method ``show_`` with the name of its class, as SymPy's printers do.
+    """Prints a tree: each node by the method ``show_`` with the name of its class, as SymPy's printers do.
 
-    A dialect has those that are not here.  ``last``: no factor follows, so that a sum or ``log x`` may stand without
-    brackets.
+    ``last`` tells that no factor follows, so that a sum or ``log x`` needs no brackets.
     """
 
     minus: str
@@ -40,7 +39,7 @@ class Printer(ABC):
         self.names = names
 
     def show(self, node: tree.Node, last: bool = True) -> str:
-        """The spelling of a node, without brackets around it."""
+        """A node, without brackets around it."""
         spelled: str = getattr(self, f"show_{type(node).__name__}")(node, last)
         return spelled
 
@@ -55,7 +54,7 @@ class Printer(ABC):
     # --- sentences --------------------------------------------------------------------------------------------------
 
     def write(self, text: Iterable[Piece]) -> str:
-        """A sentence: words and formulas."""
+        """A sentence of words and formulas."""
         return "".join(map(self._piece, text))
 
     def _piece(self, piece: Piece) -> str:
@@ -72,7 +71,7 @@ class Printer(ABC):
 
     @abstractmethod
     def escaped(self, words: str) -> str:
-        """Words as they stand."""
+        """Words, escaped for the dialect."""
 
     @abstractmethod
     def name(self, name: str) -> str:
@@ -147,18 +146,17 @@ class Printer(ABC):
         return self.bracket(node) if open_ratio and not self.ratio_is_closed else self.factor(node, last)
 
     def _final(self, node: tree.Node, last: bool) -> str:
-        """The final factor of a product: a fraction may stand without brackets, since ``a b/c`` has but one value."""
+        """The final factor of a product. A fraction needs no brackets, since ``a b/c`` is not ambiguous."""
         if last and isinstance(node, tree.Ratio) and node.above != tree.Leaf(S.One):
             return self.show(node)
         return self._side_by_side(node, last)
 
     def tight(self, node: tree.Node) -> str:
-        """A node that a superscript follows."""
+        """A node before a superscript."""
         return self.show(node) if isinstance(node, (tree.Leaf, tree.Grid)) else self.bracket(node)
 
     def _goes_on(self, node: tree.Node) -> bool:
-        """Whether a term ends in cases that show where they begin alone, so that what follows would be taken for one of
-        them."""
+        """Whether a term ends in open cases, so that a term after it would be read as part of the last case."""
         match node:
             case tree.Cases():
                 return self.cases_are_open
@@ -169,13 +167,13 @@ class Printer(ABC):
         return False
 
     def _apart(self, node: tree.Node, *kinds: type[tree.Node]) -> str:
-        """A factor of a matrix product, or of an entrywise one: ``kinds`` need brackets there."""
+        """A factor of a matrix product or an entrywise product, in brackets if it is one of ``kinds``."""
         return self.bracket(node) if isinstance(node, (*kinds, *_LOOSE)) else self.show(node, False)
 
 
 def is_plain(args: Sequence[tree.Node]) -> bool:
-    """Whether the only argument of a function needs no brackets: an entry, a scalar, a number without a sign, or a
-    function of one (``log cosh x``)."""
+    """Whether the only argument of a function needs no brackets: an entry, a scalar, a nonnegative number, or a
+    function of one of these (``log cosh x``)."""
     match args:
         case [tree.Leaf(expr)]:
             return not isinstance(expr, MatrixExpr) and (expr.is_number is not True or bool(expr.is_nonnegative))
@@ -201,6 +199,6 @@ class Backend:
         return self.printer.write(block.text)
 
     def entry(self, entry: Entry) -> str:
-        """A remark after its key."""
+        """A remark with its key."""
         key = self.printer.escaped(f"[{entry.key}] ") if entry.key else ""
         return key + self.printer.write(entry.text)

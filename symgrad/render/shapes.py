@@ -1,8 +1,7 @@
-"""The shapes of matrix formulas, counted in the axes of the program.
+"""The shapes of matrix formulas in terms of the program's axes.
 
-SymPy's own checks pass silently on symbolic sizes (an N x C times an N x C raises nothing), so every product
-and every sum is held against the declared axes here.  A shape is a pair of sizes as written: ``("N", "1")``
-for a column.
+SymPy does not check symbolic sizes (an N x C matrix times an N x C matrix raises nothing), so every product and sum is
+checked here. A shape is a pair of sizes as they are written: ``("N", "1")`` for a column.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ Shape = tuple[str, str]
 
 @dataclass(frozen=True)
 class ProductShapes:
-    """A matrix product: its factors with their shapes, and the shape that results."""
+    """A matrix product: its factors with their shapes, and the resulting shape."""
 
     factors: tuple[tuple[tree.Node, Shape], ...]
     result: Shape
 
 
 def whole_array(array: Array) -> tree.Node:
-    """An array by its name alone, as a matrix where it has such a form."""
+    """An array without indices, as a matrix if it has at most two axes."""
     return tree.Leaf(array.matrix if array.has_matrix else Symbol(array.name, real=True))
 
 
@@ -40,7 +39,7 @@ def array_shape(array: Array) -> Shape:
 
 
 def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
-    """The shape of a formula, None for a scalar; raises ``SymgradError`` where two shapes do not fit."""
+    """The shape of a formula, None for a scalar. Raises ``SymgradError`` for shapes that do not fit."""
     match node:
         case tree.Leaf(expr):
             if isinstance(expr, MatrixSymbol) and expr.name in arrays:
@@ -92,7 +91,7 @@ def _common(shapes: list[Shape]) -> Shape:
 
 
 def products(node: tree.Node, arrays: Mapping[str, Array]) -> Iterator[ProductShapes]:
-    """Every matrix product in a formula, inner ones first; raises ``SymgradError`` where one does not fit."""
+    """Every matrix product in a formula, inner products first. Raises ``SymgradError`` for shapes that do not fit."""
     for child in tree.children(node):
         yield from products(child, arrays)
     result = shape(node, arrays)
@@ -101,6 +100,6 @@ def products(node: tree.Node, arrays: Mapping[str, Array]) -> Iterator[ProductSh
 
 
 def contracts(chain: tree.Chain) -> bool:
-    """Whether a matrix product sums over an axis (an outer product of a column and a row does not)."""
+    """Whether a matrix product sums over an axis (the outer product of a column and a row does not)."""
     shapes = [shape(factor, {}) for factor in chain.factors]
     return any(s is not None and s[1] != "1" for s in shapes[:-1])

@@ -9,10 +9,10 @@ from importlib.resources import files
 
 @cache
 def stylesheet() -> str:
-    """The style of a section; its colours are those of the text around it.
+    """The style of a section; its colours come from the surrounding text.
 
-    Comments and the room between rules are left out: in a notebook every output brings it.  There, and on the pages of
-    others, tables have rules of their own, which an identifier outweighs, though nothing bears it.
+    Comments and spaces are removed, since every output in a notebook brings the style. Notebooks and other pages have
+    rules of their own for tables; an id in the selector, which no element has, outweighs them.
     """
     written = files("symgrad.render").joinpath("derivation.css").read_text(encoding="utf-8")
     without_comments = re.sub(r"/\*.*?\*/", "", written, flags=re.DOTALL)

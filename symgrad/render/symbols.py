@@ -1,4 +1,4 @@
-"""How arrays, entries and indices are called in print, and the order in which the program defined them."""
+"""How arrays, entries and indices are named in print, and in which order the program defines them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one 
 
 
 def is_symbol(name: str) -> bool:
-    """Whether a name is a letter, perhaps with an accent and a mark, and no word."""
+    """Whether a name is a single letter (perhaps with an accent and a mark) and not a word."""
     parts = word(name)
     return len(parts.letter) == 1 or parts.greek
 
@@ -32,10 +32,10 @@ def is_symbol(name: str) -> bool:
 class Vocabulary:
     """What the printers know of a program: the order and case of its names, its axes, its adjoint arrays.
 
-    ``rank`` orders the arrays (latest highest); ``letters`` holds the index letters of each axis, in the
-    order of the axes; ``adjoints`` maps the name of an adjoint array to the array that it belongs to;
-    ``capital`` names the matrices whose entries keep their case, since two would look the same in lower case; ``added``
-    the arrays that only the lines on the code have.
+    ``rank`` orders the arrays (latest highest); ``letters`` has the index letters of each axis, in the order of the
+    axes; ``adjoints`` maps the name of an adjoint array to the array whose adjoint it is; ``capital`` names the
+    matrices whose entries keep their case, since two would look the same in lower case; ``added`` names the arrays that
+    only the lines on the code have.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Vocabulary:
     added: frozenset[str] = frozenset()
 
     def place(self, name: str) -> int:
-        """The rank of an array; an entry of an explicit matrix (``x_12``) has that of its array."""
+        """The rank of an array; an entry of an explicit matrix (``x_12``) has the rank of its array."""
         if name in self.adjoints:
             return len(self.rank) + self.place(self.adjoints[name].name)
         if name not in self.rank and "_" in name:
@@ -58,13 +58,13 @@ class Vocabulary:
         return self.rank.get(name, UNKNOWN_RANK)
 
     def axis_place(self, name: str) -> int:
-        """The place of an axis, by its name, in the order in which the program declared them."""
+        """The position of an axis, by its name, in the order of the program."""
         return list(self.letters).index(name) if name in self.letters else len(self.letters)
 
     def entry_word(self, name: str, axes: int) -> Word:
-        """The word for an entry: in lower case for two axes or more, unless the name is one of ``capital``.
+        """The word for an entry: in lower case for two axes or more, unless the name is in ``capital``.
 
-        The Greek letter delta with two indices is Kronecker's: an entry of a matrix called so is written otherwise.
+        Delta with two indices is Kronecker's; an entry of a matrix named delta is spelled differently.
         """
         found = word(name)
         shown = found.lower() if axes >= 2 and name not in self.capital else found
@@ -73,11 +73,11 @@ class Vocabulary:
         return shown
 
     def function(self, letter: str, instead: str) -> str:
-        """The letter of a function, or what is written ``instead`` where an array has it."""
+        """The letter of a function, or ``instead`` if an array has that letter."""
         return instead if any(look(name) == letter for name in self.arrays) else letter
 
     def index_place(self, index: Basic) -> tuple[int, str]:
-        """Orders the indices of one axis: running letters first, that of a derivative's denominator last."""
+        """The sort key of an index within its axis: running letters first, the denominator's of a derivative last."""
         letter = index_letter(index)
         if not isinstance(index, Idx):
             return 100, letter
@@ -88,7 +88,7 @@ class Vocabulary:
 
 
 def vocabulary(source: Record | Program | None) -> Vocabulary:
-    """The vocabulary of a record or of a program; without either, names alone decide."""
+    """The vocabulary of a record or a program; without either, names alone decide."""
     if source is None:
         return Vocabulary()
     program = source.program if isinstance(source, Record) else source
@@ -108,12 +108,12 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
 
 
 def index_letter(index: Basic) -> str:
-    """An index as it is written: its letter, or its number."""
+    """An index as it is printed: its letter, or its number."""
     return str(index.label) if isinstance(index, Idx) else str(index)
 
 
 def leaf_name(expr: Basic) -> str | None:
-    """The name of the array behind an entry, a scalar or a matrix symbol; None for numbers and sizes."""
+    """The name of the array of an entry, a scalar or a matrix symbol; None for numbers and sizes."""
     if isinstance(expr, Indexed):
         return str(expr.base.name)
     if isinstance(expr, MatrixElement):
@@ -124,7 +124,7 @@ def leaf_name(expr: Basic) -> str | None:
 
 
 def leaf_indices(expr: Basic) -> tuple[Basic, ...]:
-    """The indices of an entry or of a delta; empty for anything else."""
+    """The indices of an entry or a delta; empty for anything else."""
     if isinstance(expr, Indexed):
         return tuple(expr.indices)
     if isinstance(expr, MatrixElement):
@@ -139,10 +139,10 @@ NO_ARTICLE = re.compile(r"$|[,;:.)]| and | written | \(| \[")
 
 
 def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
-    """A sentence in pieces: ``(words, name)``, where ``name`` is a known name that follows the words, or empty.
+    """Split a sentence into pairs ``(words, name)``: ``name`` is a known name after the words, or empty.
 
-    Known are the arrays, the axes and the index letters, where they stand alone, and any letter beside an
-    equals sign or in "the delta in a picks": there, and after "of", ``a``, ``A`` and ``I`` are no words of English.
+    Known names are the arrays, the axes and the index letters, as whole words, and any letter beside an equals sign or
+    in "the delta in a picks". There, and after "of", ``a``, ``A`` and ``I`` are names and not English words.
     """
     known = {*names.arrays, *names.letters, *(letter for axis in names.letters.values() for letter in axis)}
     end = 0
@@ -160,7 +160,7 @@ def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class AxisRow:
-    """One axis: its name, what it counts, and the letters of its indices."""
+    """An axis: its name, what it counts, and the letters of its indices."""
 
     name: str
     meaning: str
@@ -168,9 +168,8 @@ class AxisRow:
 
 
 def table_entry(array: Array, program: Program) -> Expr:
-    """An entry of an array: with the indices of its definition; of an input, with a letter for every axis, all
-    different and none in which entries of the program's arrays are written, a repeated axis taking its second letter.
-    """
+    """An entry of an array, with the indices of its definition. The indices of an input get distinct letters that no
+    entry of the program's arrays uses; a repeated axis gets its second letter."""
     if array.name in program.definitions:
         return program.definitions[array.name].entry
     taken = set(program.entry_letters)
@@ -182,7 +181,7 @@ def table_entry(array: Array, program: Program) -> Expr:
 
 
 def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> tuple[AxisRow, ...]:
-    """The axes with the letters that the page uses: the running letter, then the others in order of first use."""
+    """The axes with the letters that the page uses: the running letter first, then in order of first use."""
     program = record.program
     steps = (*record.steps, *(evaluation.steps if evaluation else ()))
     used: dict[str, dict[str, None]] = {axis.name: {} for axis in program.axes}
@@ -199,7 +198,7 @@ def axis_rows(record: Record, evaluation: Record | None, names: Vocabulary) -> t
 
 
 def _expressions(step: Step) -> list[Basic]:
-    """What a line has on its two sides."""
+    """The expressions on both sides of a line."""
     match step.subject:
         case Value(expr):
             return [expr, step.after]

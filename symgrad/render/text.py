@@ -1,4 +1,4 @@
-"""A derivation in Unicode, for a terminal: number, equation, reason, what it rests on and how it is known."""
+"""A derivation in Unicode for a terminal: number, equation, reason, citations and mark."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def to_text(page: Page) -> str:
 
 
 def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
-    """One expression as text, ordered as ``source`` says (without it, by names alone)."""
+    """An expression as text, in the order of ``source`` (default: by names alone)."""
     names = vocabulary(source)
     return TextPrinter(names).show(ordered(expr, names))
 
 
 def step_text(record: Record, number: int, after: Basic | None = None) -> str:
-    """The equation of the line with a number as text, with its left side; ``after`` stands on the right instead."""
+    """The equation of a numbered line as text; ``after`` replaces its right side."""
     step, names = next(step for step in record.steps if step.number == number), vocabulary(record)
     left = TextPrinter(names).show(left_side(step.subject, record.program, names))
     return f"{left} = {expression_text(step.after if after is None else after, record)}"
@@ -111,10 +111,10 @@ class _TextPage(Backend):
 
 
 def broken(text: str, limit: int) -> list[str]:
-    """A formula in lines of at most ``limit`` columns where it has places to break at.
+    """Break a formula into lines of at most ``limit`` columns where possible.
 
-    It is broken before a plus or minus outside of all brackets, else before a factor there that then fits on a
-    line, else before the sign in the fewest brackets.
+    It breaks before a plus or minus outside all brackets, else before a factor there that then fits on a line, else
+    before the sign inside the fewest brackets.
     """
     lines = []
     while width(text) > limit and (at := _first_break(text[: 4 * max(limit, 1)], limit)):
@@ -124,8 +124,7 @@ def broken(text: str, limit: int) -> list[str]:
 
 
 def _first_break(text: str, limit: int) -> int:
-    """The place before which the first line of a formula ends, which what is further on than another line does not
-    change; 0 where there is none."""
+    """Where the first line of a formula ends, 0 for nowhere; independent of anything beyond the next line."""
     places = list(_places(text))
     outside = [at for _, depth, at in places if depth == 0]
     kept = {at for at, end in pairwise([*outside, len(text)]) if width(text[at:end].rstrip()) <= limit}
@@ -138,9 +137,9 @@ def _first_break(text: str, limit: int) -> int:
 
 
 def _places(text: str) -> Iterator[tuple[bool, int, int]]:
-    """Where a formula may be broken: whether before a plus or minus, in how many brackets, and the place.
+    """Where a formula may break: whether before a plus or minus, inside how many brackets, and the position.
 
-    A sum sign and the name of a function are not parted from what follows, nor is a sign.
+    A sum sign, the name of a function and a sign stay with what follows them.
     """
     depth = 0
     for at, character in enumerate(text):
@@ -153,7 +152,7 @@ def _places(text: str) -> Iterator[tuple[bool, int, int]]:
 
 
 def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) -> Iterator[str]:
-    """The lines of an equation with its reason and its mark in columns of their own."""
+    """The lines of an equation, with its reason and its mark in columns of their own."""
     *above, final = equation
     yield from above
     if width(final) > EQUATION_WIDTH and (reason or mark):

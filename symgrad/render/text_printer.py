@@ -22,7 +22,7 @@ FUNCTIONS |= {function.__name__: meaning.text for function, meaning in MEANINGS.
 
 
 class TextPrinter(Printer):
-    """Spells a tree in Unicode on one line."""
+    """Prints a tree in Unicode on one line."""
 
     minus = "−"
     cases_are_open = False
@@ -142,7 +142,7 @@ class TextPrinter(Printer):
 
 
 def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
-    """A matrix of ones or of zeros, or the identity, with its size."""
+    """A matrix of ones or zeros, or the identity, with its size."""
     letter = {OneMatrix: "1", ZeroMatrix: "0", Identity: "I"}[type(expr)]
     rows, columns = expr.shape
     if isinstance(expr, Identity) or columns == 1:
@@ -151,5 +151,5 @@ def _special(expr: OneMatrix | ZeroMatrix | Identity) -> str:
 
 
 def width(text: str) -> int:
-    """The number of terminal columns that a line takes: combining accents take none."""
+    """The number of terminal columns that text takes: combining accents take none."""
     return len(text) - sum(map(bool, map(combining, text)))

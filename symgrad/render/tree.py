@@ -1,7 +1,7 @@
-"""The tree of a formula as it is shown: signs, factors and terms already in reading order.
+"""The tree of a formula as it is printed: signs, factors and terms in reading order.
 
-SymPy's own nodes cannot hold an order (``Mul`` sorts its arguments) or a bracket that is pulled out again
-(``2*(a - b)`` distributes), so ``order`` writes expressions into these nodes; the printers read these alone.
+SymPy's nodes cannot keep an order (``Mul`` sorts its arguments) or a factor before a bracket (``2*(a - b)``
+distributes), so ``order`` translates expressions into these nodes, and the printers read these alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Leaf(Node):
-    """A number, a symbol, an entry of an array, or a matrix symbol (a ones matrix and the identity too)."""
+    """A number, a symbol, an entry of an array, or a matrix symbol (also a matrix of ones or the identity)."""
 
     expr: Basic
 
@@ -43,7 +43,7 @@ class Slope(Node):
 
 @dataclass(frozen=True)
 class Minus(Node):
-    """The negative of ``body``, which has no sign of its own."""
+    """The negative of ``body``, which is not a ``Minus`` itself."""
 
     body: Node
 
@@ -57,7 +57,7 @@ class Plus(Node):
 
 @dataclass(frozen=True)
 class Times(Node):
-    """A product of at least two factors that commute, except that a matrix may stand last."""
+    """A product of at least two commuting factors; a matrix may be the last of them."""
 
     factors: tuple[Node, ...]
 
@@ -109,8 +109,8 @@ class Indicator(Node):
 
 @dataclass(frozen=True)
 class Share(Node):
-    """What the entry at ``index`` has of the 1 that the largest entries share: those of one row that runs over the
-    index, or several entries of which it is the number."""
+    """The share of the entry at ``index`` in a maximum, where the largest entries share 1: the entries of a row that
+    runs over the index, or several entries that the index counts."""
 
     index: Basic
     entries: tuple[Node, ...]
@@ -141,7 +141,7 @@ class Chain(Node):
 
 @dataclass(frozen=True)
 class Hadamard(Node):
-    """An entrywise product, divided entry by entry by each matrix in ``below``."""
+    """An entrywise product, divided entry by entry by the matrices in ``below``."""
 
     factors: tuple[Node, ...]
     below: tuple[Node, ...] = ()
@@ -182,7 +182,7 @@ class Relation(Node):
 
 @dataclass(frozen=True)
 class Compound(Node):
-    """Conditions of which all hold (``and``), or one (``or``)."""
+    """Conditions that all hold (``and``), or of which one holds (``or``)."""
 
     word: str
     conditions: tuple[Node, ...]
@@ -190,7 +190,7 @@ class Compound(Node):
 
 @dataclass(frozen=True)
 class Case(Node):
-    """One case of a function defined by cases; no condition means otherwise."""
+    """One case of a function defined by cases; without a condition, the last case."""
 
     value: Node
     condition: Node | None
@@ -219,12 +219,12 @@ class Size(Node):
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The nodes directly below a node, in reading order."""
+    """The child nodes of a node in reading order."""
     for part in (getattr(node, field.name) for field in fields(node)):
         for item in part if isinstance(part, tuple) else (part,):
             yield from (each for each in (item if isinstance(item, tuple) else (item,)) if isinstance(each, Node))
 
 
 def contains(node: Node, kinds: type[Node] | tuple[type[Node], ...]) -> bool:
-    """Whether a node of one of the given kinds occurs in ``node``."""
+    """Whether ``node`` contains a node of one of the given kinds."""
     return isinstance(node, kinds) or any(contains(child, kinds) for child in children(node))
