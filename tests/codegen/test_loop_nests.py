@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from symgrad.codegen.loop_products import MatrixProduct, by_blas, of_arrays, over_rows, with_data
 from sympy import Rational, Symbol, exp
 from sympy.tensor.indexed import Idx
 
@@ -25,7 +24,19 @@ from symgrad.codegen.array_program import (
     number,
     size,
 )
-from symgrad.codegen.loop_nests import Nest, extent, fused, nests, sums_apart, within
+from symgrad.codegen.loop_nests import (
+    MatrixProduct,
+    Nest,
+    by_blas,
+    extent,
+    fused,
+    nests,
+    of_arrays,
+    over_rows,
+    sums_apart,
+    with_data,
+    within,
+)
 from symgrad.codegen.operations import added, contraction, power, product, reduced, signed
 from symgrad.notation import axis_name
 

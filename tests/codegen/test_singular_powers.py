@@ -11,8 +11,7 @@ from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, p
 import symgrad
 from symgrad.array import softmax
 from symgrad.codegen.plan.kernels import log1p, logaddexp, nonzero, sigmoid
-from symgrad.codegen.plan.schedule import Assignment
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
 from symgrad.equations import in_domain, node, one_hot
 from symgrad.notation import Array, Axis, array_names

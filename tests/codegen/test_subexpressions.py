@@ -7,8 +7,7 @@ from sympy import Expr, Sum, exp, log, sin, sqrt
 
 from symgrad.canonical import canonical
 from symgrad.codegen.plan.kernels import weighted
-from symgrad.codegen.plan.schedule import Assignment, entries_in
-from symgrad.codegen.plan.shifts import written_out
+from symgrad.codegen.plan.schedule import Assignment, entries_in, written_out
 from symgrad.codegen.plan.subexpressions import repeats_named
 from symgrad.functions import relu
 from symgrad.notation import Array, Axis
