@@ -1,8 +1,7 @@
-"""How much work a derivation and a proof may do, counted in terms and never in seconds: the same outcome on every
-machine, in every run.
+"""Limits on the work of a derivation or a proof, counted in terms and not in seconds, so that every run agrees.
 
-A *term* is one visit to a part of an expression, one product of two terms, one entry computed: about ten microseconds.
-Work is counted where it is asked for, before any cache is looked into.
+A *term* is one visit to a part of an expression, one product of two terms, or one entry computed: about ten
+microseconds.  Work is counted when it is requested, even if a cache has the result.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from symgrad.errors import SymgradError
 
 
 class OverBudget(SymgradError):
-    """Something takes more work than it may."""
+    """A computation exceeds its budget."""
 
 
 @dataclass
 class Budget:
-    """At most so many terms for ``what``; ``spent`` counts those used so far."""
+    """At most ``most`` terms of work for ``what``; ``spent`` counts the work so far."""
 
     what: str
     most: int
@@ -29,12 +28,12 @@ class Budget:
 
 
 _budgets: ContextVar[tuple[Budget, ...]] = ContextVar("budgets", default=())
-"""Those in force: of this thread, and of this call alone."""
+"""The active budgets, outermost first."""
 
 
 @contextmanager
 def within(budget: Budget) -> Iterator[None]:
-    """Count the work done inside against ``budget`` as well."""
+    """Count the work inside against ``budget`` too."""
     token = _budgets.set((*_budgets.get(), budget))
     try:
         yield
@@ -44,7 +43,7 @@ def within(budget: Budget) -> Iterator[None]:
 
 @contextmanager
 def uncounted() -> Iterator[None]:
-    """Count none of the work done inside: that of functions whose results are kept for whoever asks next."""
+    """Do not count the work inside: for cached functions, which would charge only their first caller."""
     token = _budgets.set(())
     try:
         yield
@@ -53,7 +52,7 @@ def uncounted() -> Iterator[None]:
 
 
 def spend(terms: int) -> None:
-    """Count some work.  Raises ``OverBudget`` where a budget in force does not allow it."""
+    """Count some work.  Raises ``OverBudget`` if it exceeds an active budget."""
     for budget in _budgets.get():
         budget.spent += terms
         if budget.spent > budget.most:

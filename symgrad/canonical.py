@@ -32,8 +32,8 @@ Index = TypeVar("Index")
 
 @lru_cache(maxsize=16384)
 def extent(expr: Basic) -> int:
-    """How many parts an expression has, one that occurs twice counted twice."""
-    known: dict[Basic, int] = {}  # a part that occurs often is looked at once
+    """The number of nodes in the tree of an expression; repeated subexpressions count each time."""
+    known: dict[Basic, int] = {}  # each distinct part is visited once
 
     def count(part: Basic) -> int:
         if not part.args:
@@ -48,16 +48,15 @@ def extent(expr: Basic) -> int:
 def canonical(expr: Expr) -> Expr:
     """``expr`` with bound indices named by axis and height, so that alpha-equivalent expressions are equal.
 
-    A name contains the height at which its sum is nested, so an inner sum can never capture an outer index; those of
-    an expression that stands in a sum already are passed over.
+    The height in the name prevents an inner sum from capturing an outer index.  Names of free indices are skipped.
     """
-    spend(1 + extent(expr) // 8 * max(1, height(expr) ** 2 // 32))  # like indices are told apart two by two
+    spend(1 + extent(expr) // 8 * max(1, height(expr) ** 2 // 32))  # like indices are compared pairwise
     return _canonical(expr)
 
 
 def numbered(expr: Expr, letters: Sequence[Idx]) -> Expr:
-    """The same for expressions that differ in bound indices, and in ``letters``, which are free in them, alone."""
-    return canonical(renamed(expr, {i: index_over(f"_free{place}", i.upper + 1) for place, i in enumerate(letters)}))
+    """``canonical`` with the free indices ``letters`` numbered, so that their names do not matter either."""
+    return canonical(renamed(expr, {i: index_over(f"_free{number}", i.upper + 1) for number, i in enumerate(letters)}))
 
 
 @lru_cache(maxsize=16384)
@@ -65,7 +64,7 @@ def _canonical(expr: Expr) -> Expr:
     free = {str(i) for i in free_indices(expr)}
 
     def at_height(axis: str, at: int) -> str:
-        """The name for a sum at a height: the so-manieth of those that are not free."""
+        """The name for a sum at a height: the ``at``-th name that is not free."""
         number = 0
         while at:
             number += 1
@@ -73,25 +72,25 @@ def _canonical(expr: Expr) -> Expr:
         return f"_{axis}{number}"
 
     def by_height(total: Sum, _: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
-        """Names for the indices of one sum, in the order of their axes; among one axis, the order that sorts first."""
+        """Names for the indices of one sum, by axis; of like indices, in the order whose expression sorts first."""
         below = height(total.function)
         ordered = sorted(bound_indices(total), key=axis_name)
 
         def names(order: Sequence[Idx]) -> dict[Idx, Idx]:
             return {
-                i: index_over(at_height(axis_name(i), below + place), i.upper + 1) for place, i in enumerate(order, 1)
+                i: index_over(at_height(axis_name(i), below + number), i.upper + 1) for number, i in enumerate(order, 1)
             }
 
-        found = _orders_within_axes(ordered, total.function)
-        if len(found) == 1:
-            return names(found[0])
-        return names(min(found, key=lambda order: with_bound(total.function, by_height, names(order)).sort_key()))
+        candidates = _orders_within_axes(ordered, total.function)
+        if len(candidates) == 1:
+            return names(candidates[0])
+        return names(min(candidates, key=lambda order: with_bound(total.function, by_height, names(order)).sort_key()))
 
     return with_bound(expr, by_height)
 
 
 def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx]]:
-    """The orders of the indices of a sum that keep the order of the axes: all of them where these are few."""
+    """The candidate orders of the indices of a sum, grouped by axis: all of them if they are few."""
     groups = [list(group) for _, group in groupby(indices, axis_name)]
     if prod(factorial(len(group)) for group in groups) > MOST_ORDERS:
         return list(orders(indices, axis_name, lambda words: spelled(body, words)))
@@ -99,18 +98,20 @@ def _orders_within_axes(indices: Sequence[Idx], body: Expr) -> list[Sequence[Idx
 
 
 def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] = MappingProxyType({})) -> str:
-    """An expression as text, the same in whatever letters: ``indices`` and ``arrays`` say what to write for those that
-    are not bound; a name that they lack stands for itself."""
+    """An expression as text that does not depend on the letters of bound indices.
+
+    ``indices`` and ``arrays`` give the text for free indices and for arrays; default: their own names.
+    """
     if isinstance(expr, Idx):
         return indices.get(expr, str(expr))
     if isinstance(expr, Indexed):
-        own = ",".join(indices.get(i, str(i)) for i in expr.indices)
-        return f"{arrays.get(expr.base.name, expr.base.name)}[{own}]"
+        labels = ",".join(indices.get(i, str(i)) for i in expr.indices)
+        return f"{arrays.get(expr.base.name, expr.base.name)}[{labels}]"
     if isinstance(expr, Symbol):
         return arrays.get(expr.name, str(expr))
     if isinstance(expr, Sum):
         depth = sum(text.startswith("~") for text in indices.values())
-        bound = {i: f"~{depth + place}{axis_name(i)}" for place, i in enumerate(bound_indices(expr))}
+        bound = {i: f"~{depth + number}{axis_name(i)}" for number, i in enumerate(bound_indices(expr))}
         return f"Sum{sorted(bound.values())}({spelled(expr.function, {**indices, **bound}, arrays)})"
     parts = [spelled(arg, indices, arrays) for arg in expr.args]
     if isinstance(expr, (Add, Mul, KroneckerDelta)):
@@ -121,38 +122,37 @@ def spelled(expr: Basic, indices: Mapping[Idx, str], arrays: Mapping[str, str] =
 def orders(
     indices: Sequence[Index], axis: Callable[[Index], str], look: Callable[[Mapping[Index, str]], str]
 ) -> list[tuple[Index, ...]]:
-    """The orders of ``indices``, axis by axis as they come, among which the least is to be chosen.
+    """The candidate orders of ``indices``, grouped by axis; the caller chooses the one whose expression sorts first.
 
-    ``look`` spells the expression with indices replaced by words, whatever the order of commuting parts.
+    ``look`` spells the expression with each index replaced by a word, whatever the order of commuting parts.
     """
-    apart = {index: f"{place}" for place, index in enumerate(indices)}
+    distinct = {index: f"{number}" for number, index in enumerate(indices)}
 
-    def swaps(one: Index, other: Index) -> bool:
-        return look({**apart, one: "*", other: "+"}) == look({**apart, one: "+", other: "*"})
+    def swaps(left: Index, right: Index) -> bool:
+        return look({**distinct, left: "*", right: "+"}) == look({**distinct, left: "+", right: "*"})
 
-    def extended(chosen: tuple[Index, ...]) -> Iterator[tuple[Index, ...]]:
-        waiting = [i for i in indices if i not in chosen]
+    def extended(prefix: tuple[Index, ...]) -> Iterator[tuple[Index, ...]]:
+        waiting = [i for i in indices if i not in prefix]
         if not waiting:
-            yield chosen
+            yield prefix
             return
         words = {i: f"?{axis(i)}" for i in waiting}
-        words |= {i: f"{place}" for place, i in enumerate(chosen)}
-        alike: dict[str, list[Index]] = {}
+        words |= {i: f"{number}" for number, i in enumerate(prefix)}
+        same_look: dict[str, list[Index]] = {}
         for index in waiting:
             if axis(index) == axis(waiting[0]):
-                alike.setdefault(look({**words, index: "*"}), []).append(index)
+                same_look.setdefault(look({**words, index: "*"}), []).append(index)
         tried: list[Index] = []
-        for index in min(alike.items(), key=lambda item: (len(item[1]), item[0]))[1]:
+        for index in min(same_look.items(), key=lambda item: (len(item[1]), item[0]))[1]:
             if not any(swaps(index, other) for other in tried):
                 tried.append(index)
-                yield from extended((*chosen, index))
+                yield from extended((*prefix, index))
 
     return list(islice(extended(()), MOST_ORDERS))
 
 
 def is_known(expr: Basic, sign: str) -> bool:
-    """Whether an expression is known to be ``positive``, ``negative``, ``nonnegative`` or ``nonzero`` for all values of
-    its symbols."""
+    """Whether SymPy knows that an expression is ``positive``, ``negative``, ``nonnegative`` or ``nonzero``."""
     if extent(expr) > MOST_SIGNED:
         return False
     masks = {part: Dummy(nonnegative=True) for part in expr.atoms(Add) if leaves_out(part) and 1 in part.args}

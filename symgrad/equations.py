@@ -1,4 +1,4 @@
-"""Equations: the definitions that a program is made of, and the assumptions that may hold for its inputs."""
+"""Equations: the definitions of a program, and assumptions about its inputs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from symgrad.printable import Legible
 class Definition:
     """A forward equation ``entry = rhs``.
 
-    A *node* gets an adjoint and lines of its own in a derivation.  An *abbreviation*, such as the normaliser of
-    a softmax, is only a name: it is written out before differentiating, and folded back afterwards.
+    A *node* gets an adjoint.  An *abbreviation*, such as the normaliser of a softmax, is a shorthand without one: it is
+    expanded before differentiation, and folded back afterwards.
     """
 
     entry: Expr
@@ -45,44 +45,44 @@ class Definition:
 
 
 def node(entry: Expr, rhs: Expr | float) -> Definition:
-    """The equation ``entry = rhs`` of an array that gets an adjoint (a gradient line of its own)."""
+    """The equation ``entry = rhs`` of a node: an array that gets an adjoint."""
     return Definition(entry, _exact(rhs), True)
 
 
 def abbreviation(entry: Expr, rhs: Expr | float) -> Definition:
-    """The equation ``entry = rhs`` of an array that is only a name for its right side."""
+    """The equation ``entry = rhs`` of an abbreviation: a shorthand for its right side."""
     return Definition(entry, _exact(rhs), False)
 
 
 def _exact(rhs: Expr | float) -> Expr:
-    """The right side with decimal numbers as the fractions that were meant: 0.1 is 1/10; absolute values as ours."""
+    """The right side with floats as fractions (0.1 is 1/10), and with this package's absolute value for SymPy's."""
     side = real(sympify(rhs))
     return side.xreplace({number: Rational(str(number)) for number in side.atoms(Float)})
 
 
 @lru_cache(maxsize=4096)
 def why_no_number(rhs: Expr) -> str | None:
-    """Why a right side has no real value anywhere, in words; None where it may have one."""
+    """Why a right side has no real value anywhere; None if it may have one."""
     if rhs.has(zoo, nan, oo):
         return "is not finite: division by zero, or a logarithm of 0"
     if any(power.base.is_zero for power in rhs.atoms(Pow)):
         return "is not finite: 0 to a power that may be negative"
     roots = (p for p in rhs.atoms(Pow) if p.base.is_negative and p.exp.is_integer is not True)
     if (root := next(roots, None)) is not None:
-        return f"is not real: {root.base} is negative, and {root.exp} no whole number"
+        return f"is not real: {root.base} is negative, and the exponent {root.exp} is not an integer"
     if any(call.args[0].is_negative for call in rhs.atoms(log)) or rhs.has(I):
         return "is not real: a root or a logarithm of a negative number"
     return None
 
 
-MEAN_COUNT = 6.0  # of random counts, a seventh of which are 0 and a seventh above 12
+MEAN_COUNT = 6.0  # of random counts: a seventh of them are 0, and a seventh above 12
 
 
 @dataclass(frozen=True)
 class Domain:
-    """The numbers from ``low`` to ``high``, a multiple of ``step`` above ``low`` unless it is 0; said in ``words``.
+    """The numbers from ``low`` to ``high`` in steps of ``step``, or all of them for ``step=0``.
 
-    ``equation`` gives the two sides that are equal at an entry just where it lies in the domain.
+    ``equation`` gives two expressions in an entry that are equal if and only if the entry lies in the domain.
     """
 
     words: str
@@ -93,7 +93,7 @@ class Domain:
 
     @property
     def values(self) -> tuple[int, ...]:
-        """All of its numbers where they are finitely many; else none."""
+        """All numbers of a finite domain; empty for an infinite domain."""
         return tuple(range(int(self.low), int(self.high) + 1, self.step)) if self.step and self.high < np.inf else ()
 
     def contains(self, array: np.ndarray) -> np.ndarray:
@@ -102,8 +102,7 @@ class Domain:
         return np.asarray((array >= self.low) & (array <= self.high) & whole)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator, small: bool = False) -> np.ndarray:
-        """Random entries; none of them 0 where logarithms and quotients need ``small`` positive ones, if that leaves
-        any choice."""
+        """Random entries.  For ``small`` ones, which logarithms and quotients need, 0 is avoided where possible."""
         if self.values:
             return np.asarray(rng.choice(np.array(self.values, float), shape))
         if self.step:
@@ -120,12 +119,12 @@ DOMAINS: Mapping[str, Domain] = {
     "nonnegative": Domain("nonnegative", 0, np.inf, 0, lambda y: (absolute(y), y)),
     "count": Domain("one of 0, 1, 2, ...", 0, np.inf, 1, lambda y: (floor(absolute(y)), y)),
 }
-"""The domains that an input may be declared to have, by the word that declares it."""
+"""The domains of inputs, by the word that declares them in ``shapes``."""
 
 
 @dataclass(frozen=True)
 class Assumption(Legible):
-    """An equation ``lhs = rhs`` that holds for the inputs, said in ``words``; its free indices run over their axes."""
+    """An equation ``lhs = rhs`` that holds for the inputs, for all values of its free indices."""
 
     key: str
     words: str
@@ -134,12 +133,12 @@ class Assumption(Legible):
 
     @property
     def is_understood(self) -> bool:
-        """Whether it is of a form that the prover knows."""
+        """Whether the prover supports an equation of this form."""
         return self.is_sum or self.is_symmetry or self.is_one_hot or self.domain is not None
 
     @property
     def is_sum(self) -> bool:
-        """Whether it reads ``Sum(y[..., k, ...], k) = r``, the sum of a row along one axis, r a number or a size."""
+        """Whether it is ``Sum(y[..., k, ...], k) = r``: a sum along one axis is r, a number or a size."""
         left, right = self.lhs, self.rhs
         if not (isinstance(left, Sum) and isinstance(left.function, Indexed) and len(left.limits) == 1):
             return False
@@ -149,27 +148,27 @@ class Assumption(Legible):
 
     @property
     def is_symmetry(self) -> bool:
-        """Whether it reads ``a[i, j] = a[j, i]``."""
+        """Whether it is ``a[i, j] = a[j, i]``."""
         left, right = self.lhs, self.rhs
-        turned = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
-        return bool(turned and left.base == right.base and len(left.indices) == len(set(left.indices)) == 2)
+        swapped = isinstance(left, Indexed) and isinstance(right, Indexed) and left.indices == right.indices[::-1]
+        return bool(swapped and left.base == right.base and len(left.indices) == len(set(left.indices)) == 2)
 
     @property
     def domain(self) -> Domain | None:
-        """The domain in which every entry of the input lies, if that is what it says."""
-        found = [entry for name in array_names(self.lhs) for entry in entries(self.lhs, name)]
-        if len(found) != 1 or len(set(free := getattr(found[0], "indices", ()))) < len(free):
+        """The domain of every entry of the input, if the assumption states one."""
+        operands = [entry for name in array_names(self.lhs) for entry in entries(self.lhs, name)]
+        if len(operands) != 1 or len(set(free := indices_of(operands[0]))) < len(free):
             return None
-        return next((d for d in DOMAINS.values() if d.equation(found[0]) == (self.lhs, self.rhs)), None)
+        return next((d for d in DOMAINS.values() if d.equation(operands[0]) == (self.lhs, self.rhs)), None)
 
     @property
     def is_discrete(self) -> bool:
-        """Whether it leaves an entry a choice of few numbers."""
+        """Whether it restricts entries to isolated numbers."""
         return self.is_one_hot or bool(self.domain and self.domain.step)
 
     @property
     def is_one_hot(self) -> bool:
-        """Whether it reads ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
+        """Whether it is ``y[..., k] y[..., j] = delta(k, j) y[..., k]``."""
         entries = Mul.make_args(self.lhs)
         if len(entries) != 2 or not all(isinstance(e, Indexed) for e in entries) or entries[0].base != entries[1].base:
             return False
@@ -180,35 +179,34 @@ class Assumption(Legible):
 
 
 def rows_sum_to_one(array: Array, key: str = "A1") -> Assumption:
-    """The assumption that every row of ``array`` (its last axis) sums to one, as rows of one-hot or soft labels do.
+    """The assumption that ``array`` sums to one along its last axis, as one-hot or soft labels do.
 
-    Raises ``ProgramError`` for an array of no axes.
+    Raises ``ProgramError`` for a scalar.
     """
     *rows, column = _row_letters(array)
     return Assumption(key, f"each row of {array.name} sums to one", Sum(array[(*rows, column)], column), sympify(1))
 
 
 def one_hot(array: Array, key: str = "A1") -> tuple[Assumption, Assumption]:
-    """The assumption that every row of ``array`` (its last axis) is one-hot, in two: no two entries of a row are 1
-    (``y_nk y_nj = delta_kj y_nk``, so that every entry is 0 or 1), and each row sums to one.
+    """The assumption that ``array`` is one-hot along its last axis, as two equations.
 
-    Their keys are ``key`` with ``a`` and ``b``.  Raises ``ProgramError`` for an array of no axes.
+    ``y_nk y_nj = delta_kj y_nk`` (every entry is 0 or 1, and at most one of a row is 1) has the key ``key`` + "a"; each
+    row sums to one has ``key`` + "b".  Raises ``ProgramError`` for a scalar.
     """
     *rows, k = _row_letters(array)
     j = fresh_letter(array.axes[-1], {str(i.label) for i in (*rows, k)}, bound=True)
-    one, other = array[(*rows, k)], array[(*rows, j)]
+    entry, other = array[(*rows, k)], array[(*rows, j)]
     words = f"each entry of {array.name} is 0 or 1, and at most one of a row is 1"
-    return Assumption(f"{key}a", words, one * other, KroneckerDelta(k, j) * one), rows_sum_to_one(array, f"{key}b")
+    return Assumption(f"{key}a", words, entry * other, KroneckerDelta(k, j) * entry), rows_sum_to_one(array, f"{key}b")
 
 
 def in_domain(array: Array, word: str, key: str = "A1") -> Assumption:
-    """The assumption that every entry of ``array`` lies in a domain: ``word`` is "binary" (0 or 1), "sign" (-1 or 1),
-    "probability" (between 0 and 1), "nonnegative" or "count" (0, 1, 2, ...).
+    """The assumption that every entry of ``array`` lies in the domain ``word``, a key of ``DOMAINS``.
 
     Raises ``ProgramError`` for another word.
     """
     if word not in DOMAINS:
-        raise ProgramError(f"{word!r} is not a domain: expected one of {', '.join(DOMAINS)}")
+        raise ProgramError(f"unknown domain {word!r}; known domains: {', '.join(DOMAINS)}")
     entry = array[tuple(_letters(array))] if array.axes else array.base
     whose = f"each entry of {array.name}" if array.axes else array.name
     return Assumption(key, f"{whose} is {DOMAINS[word].words}", *DOMAINS[word].equation(entry))
@@ -217,23 +215,23 @@ def in_domain(array: Array, word: str, key: str = "A1") -> Assumption:
 def symmetric(array: Array, key: str) -> Assumption:
     """The assumption that ``array`` equals its transpose.
 
-    Raises ``ProgramError`` for an array that has not twice the same axis.
+    Raises ``ProgramError`` unless its two axes are the same.
     """
     if len(array.axes) != 2 or array.axes[0] != array.axes[1]:
-        raise ProgramError(f"{array.name} cannot be symmetric: it has not twice the same axis")
+        raise ProgramError(f"{array.name} cannot be symmetric: its two axes must be the same")
     i, j = _letters(array)
     return Assumption(key, f"{array.name} is symmetric", array[i, j], array[j, i])
 
 
 def _row_letters(array: Array) -> list[Idx]:
     if not array.axes:
-        raise ProgramError(f"{array.name} has no rows: it has no axes")
+        raise ProgramError(f"{array.name} is a scalar, so it has no rows")
     return _letters(array)
 
 
 def _letters(array: Array) -> list[Idx]:
     """An index for each axis of an array."""
-    chosen: list[Idx] = []
+    indices: list[Idx] = []
     for axis in array.axes:
-        chosen.append(fresh_letter(axis, {str(i.label) for i in chosen}, bound=True))
-    return chosen
+        indices.append(fresh_letter(axis, {str(i.label) for i in indices}, bound=True))
+    return indices

@@ -1,4 +1,4 @@
-"""The error family: every message is one line that names the thing and says what would be right."""
+"""The errors: each message is one line that names what is wrong and says what was expected."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from symgrad.printable import visible
 
 LONGEST_WORD, LONGEST_LINE = 200, 1000
-"""Of a message, in letters: what is longer is told by its two ends."""
+"""In letters; of anything longer a message shows both ends."""
 
 
 class SymgradError(Exception):
-    """Whatever symgrad refuses to do; the message is one line meant for the user, with the user's line under it where
-    there is one.  It quotes what it refuses, so what cannot be printed is escaped and what is very long is cut."""
+    """The base of all errors: one line for the user, with the user's source line under it where there is one.
+
+    A message quotes input, so characters that cannot be printed are escaped, and long quotes are cut.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__("\n".join(map(shown, message.split("\n"))))
@@ -22,9 +24,9 @@ class ProgramError(SymgradError):
 
 
 class UnsupportedError(SymgradError):
-    """The input is well-formed, but symgrad has no rule for an expression in it; the expression is named.
+    """The input is well-formed, but symgrad has no rule for an expression in it.
 
-    ``equation`` names the array in whose equation it stands, where that is known.
+    ``equation`` names the array that the expression defines, where that is known.
     """
 
     def __init__(self, message: str = "", equation: str = "") -> None:
@@ -34,7 +36,7 @@ class UnsupportedError(SymgradError):
 
 @contextmanager
 def nested(what: str, equation: str = "") -> Iterator[None]:
-    """Say in one line that ``what`` is nested too deeply, where Python's stack does not suffice for it."""
+    """Turn a ``RecursionError`` inside into the message that ``what`` is nested too deeply."""
     try:
         yield
     except RecursionError:
@@ -46,7 +48,7 @@ class InputError(SymgradError):
 
 
 class RefutedError(SymgradError):
-    """A line of the derivation is wrong: the message names it, and no code is made of the derivation."""
+    """A line of the derivation is wrong, so no code is generated from it; the message names the line."""
 
 
 class UndefinedWarning(UserWarning):
@@ -54,11 +56,11 @@ class UndefinedWarning(UserWarning):
 
 
 def shown(text: str) -> str:
-    """A text as one line for a terminal, of bounded length, in which nothing is invisible or drives the terminal."""
+    """A text as one line of bounded length that is safe to print in a terminal."""
     words = [cut(word, LONGEST_WORD) for word in cut(text, LONGEST_LINE).split(" ")]
     return visible(" ".join(words))
 
 
 def cut(text: str, most: int) -> str:
-    """Both ends of a text that has more than ``most`` letters."""
+    """A text with at most ``most`` letters: of a longer one, both ends."""
     return text if len(text) <= most else f"{text[: most * 2 // 3]}...{text[-most // 4 :]}"

@@ -1,4 +1,4 @@
-"""The letters of indices: which one an index gets, free or bound by a sum."""
+"""The letters of free and bound indices."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from symgrad.notation import Axis, axis_name, bound_indices, free_indices, with_
 
 
 def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
-    """An index over ``axis`` whose letter is not ``taken``: the conventional ones first.
+    """An index over ``axis`` whose letter is not ``taken``, conventional letters first.
 
-    For a bound index the letter of a derivative's denominator comes last, since it is usually wanted there.
+    For a bound index the letter of a derivative's denominator comes last, to keep it free for that use.
     """
     preferred = axis.conventional
     if bound:
@@ -25,41 +25,44 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
     for letter in preferred + axis.spares + ascii_lowercase:
         if letter not in taken:
             return axis.index(letter)
-    numbered = (f"{axis.conventional[0]}{number}" for number in count(1))  # more than 26 indices at once
+    numbered = (f"{axis.conventional[0]}{number}" for number in count(1))  # for more than 26 indices at once
     return axis.index(next(letter for letter in numbered if letter not in taken))
 
 
 def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
-    """The axes by name, each letter conventional for one of them alone, the one that has it sooner in its list; letters
-    that are neither conventional for one nor ``taken`` are shared out as spares."""
+    """The axes by name, with ``own`` and ``spares`` letters, none of which two axes share.
+
+    A conventional letter belongs to the axis that lists it first.  Letters that no axis lists, and that are not
+    ``taken``, are distributed as spares.
+    """
     owners: dict[str, str] = {}
-    for place in range(max((len(axis.conventional) for axis in axes), default=0)):
+    for turn in range(max((len(axis.conventional) for axis in axes), default=0)):
         for axis in axes:
-            for letter in axis.conventional[place : place + 1]:
+            for letter in axis.conventional[turn : turn + 1]:
                 owners.setdefault(letter, axis.name)
     free = [letter for letter in ascii_lowercase if letter not in owners and letter not in taken]
-    found: dict[str, Axis] = {}
-    for place, axis in enumerate(axes):
+    by_name: dict[str, Axis] = {}
+    for number, axis in enumerate(axes):
         own = "".join(letter for letter in axis.conventional if owners[letter] == axis.name)
-        spares = "".join(free[place :: len(axes)])
-        found[axis.name] = replace(axis, own=own or spares[:1], spares=spares if own else spares[1:])
-    return found
+        spares = "".join(free[number :: len(axes)])
+        by_name[axis.name] = replace(axis, own=own or spares[:1], spares=spares if own else spares[1:])
+    return by_name
 
 
 def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), above: Expr | None = None) -> Expr:
-    """``expr`` with conventional letters for its bound indices, none that is free in it or in ``taken``.
+    """``expr`` with conventional letters for its bound indices, different from its free indices and from ``taken``.
 
-    Where ``expr`` goes on from a line ``above``, a sum over entries that are summed there keeps its letter.
+    Where ``expr`` continues a line ``above``, a sum keeps the letter that the same entries have there.
     """
     outside = {str(i.label) for i in free_indices(expr)} | set(taken)
     order = list(axes)
-    known_places = {} if above is None else _places(above, {i for s in above.atoms(Sum) for i in bound_indices(s)})
+    slots_above = {} if above is None else _slots(above, {i for s in above.atoms(Sum) for i in bound_indices(s)})
 
     def letter(index: Idx, body: Basic, used: set[str]) -> Idx:
-        places = _places(body, {index})[index]
+        slots = _slots(body, {index})[index]
         shared = {
-            old: len(places & found)
-            for old, found in known_places.items()
+            old: len(slots & slots_of_old)
+            for old, slots_of_old in slots_above.items()
             if axis_name(old) == axis_name(index) and str(old.label) not in used
         }
         best = max(shared.values(), default=0)
@@ -69,20 +72,20 @@ def lettered(expr: Expr, axes: Mapping[str, Axis], taken: Iterable[str] = (), ab
 
     def conventional(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
         used = outside | {str(i.label) for i in known.values()}
-        own: dict[Idx, Idx] = {}
+        letters: dict[Idx, Idx] = {}
         for index in sorted(bound_indices(total), key=lambda i: order.index(axis_name(i))):
-            own[index] = letter(index, total.function, used)
-            used = used | {str(own[index].label)}
-        return own
+            letters[index] = letter(index, total.function, used)
+            used = used | {str(letters[index].label)}
+        return letters
 
     return with_bound(expr, conventional)
 
 
-def _places(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:
-    """For each of ``indices``, the arrays of which it is an index in ``expr``, and which one."""
-    found: dict[Idx, set[tuple[str, int]]] = {index: set() for index in indices}
+def _slots(expr: Basic, indices: Collection[Idx]) -> dict[Idx, set[tuple[str, int]]]:
+    """Where each index occurs in ``expr``: names of arrays with the position of the index."""
+    slots: dict[Idx, set[tuple[str, int]]] = {index: set() for index in indices}
     for entry in expr.atoms(Indexed):
-        for place, index in enumerate(entry.indices):
-            if index in found:
-                found[index].add((entry.base.name, place))
-    return found
+        for position, index in enumerate(entry.indices):
+            if index in slots:
+                slots[index].add((entry.base.name, position))
+    return slots

@@ -1,5 +1,4 @@
-"""How the name of an array is written: its letter, accent and mark; which names would look the same in print; and which
-numbers are written with a power of ten."""
+"""How names and numbers are spelled in print, and which names would look the same."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ GREEK = {
     "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
 }
 # fmt: on
-SHORT = {"lam": "lambda", "Lam": "Lambda"}  # as in Python, where lambda is a keyword
+SHORT = {"lam": "lambda", "Lam": "Lambda"}  # Python programs write lam, since lambda is a keyword
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 # fmt: off
 # The capital Greek letters that look like Latin ones, by their English names.
@@ -33,9 +32,9 @@ LATIN = {
 
 @dataclass(frozen=True)
 class Word:
-    """The parts of a name: ``Xhat1`` is the letter X with a hat and the mark 1; ``W_q`` is W with the mark q.
+    """The parts of a name: ``Xhat1`` is the letter X with the accent hat and the mark 1; ``W_q`` is W with the mark q.
 
-    ``letter`` is one letter, the English name of a Greek one (``greek``), or a whole word.
+    ``letter`` is a letter, the English name of a Greek letter (``greek``), or a whole word.
     """
 
     letter: str
@@ -44,12 +43,12 @@ class Word:
     mark: str = ""
 
     def lower(self) -> Word:
-        """The same word in lower case, as an entry of a matrix is written."""
+        """The word in lower case, as entries are written."""
         return Word(self.letter.lower(), self.greek, self.accent, self.mark)
 
 
 def word(name: str) -> Word:
-    """The parts of the name of an array; one that begins with an underscore is a word as it stands."""
+    """The parts of an array's name; a name that begins with an underscore is not split."""
     if name.startswith("_"):
         return Word(name)
     stem, _, mark = name.rstrip("_").partition("_")
@@ -66,7 +65,7 @@ def word(name: str) -> Word:
 
 
 def spelled(name: Word) -> str:
-    """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is no number."""
+    """A word in Unicode: Greek letters, a combining accent, an underscore before a mark that is not a number."""
     letter = GREEK[name.letter.lower()] if name.greek else name.letter
     if name.greek and name.letter[0].isupper():
         letter = letter.upper()
@@ -75,50 +74,49 @@ def spelled(name: Word) -> str:
 
 
 def entry_spelled(name: Word) -> str:
-    """What stands before the underscore of an entry: a mark of one letter or of digits follows without one."""
+    """A word before the indices of an entry: a mark of one letter or of digits follows without an underscore."""
     mark = f"_{name.mark}" if len(name.mark) > 1 and not name.mark.isdigit() else name.mark
     return f"{spelled(Word(name.letter, name.greek, name.accent))}{mark}"
 
 
 @lru_cache(maxsize=4096)
 def look(name: str) -> str:
-    """How an array looks: equal for names that a reader cannot tell apart."""
+    """How an array's name looks: equal for names that a reader cannot tell apart."""
     return spelled(word(name)).translate(_LATIN)
 
 
 @lru_cache(maxsize=4096)
 def entry_look(name: str) -> str:
-    """How the entries of an array look, up to their indices, where they keep the case of its name."""
+    """How an array's entries look without their indices, in the case of its name."""
     return entry_spelled(word(name)).translate(_LATIN)
 
 
 def is_alike(name: str, others: Iterable[str]) -> bool:
-    """Whether an array, or its entries, would look like one of ``others``."""
+    """Whether an array or its entries would look like one of ``others``."""
     return any(look(name) == look(other) or entry_look(name) == entry_look(other) for other in others)
 
 
 def same_look(name: str, known: Iterable[str]) -> str:
-    """The one of ``known`` that is written like ``name`` in print: lambda_ for λ; ``name`` itself if there is none."""
-    written = look(normalize("NFKC", name))
-    return name if name in known else next((other for other in known if look(other) == written), name)
+    """The name in ``known`` that looks like ``name`` in print, such as lambda_ for λ; by default ``name`` itself."""
+    shape = look(normalize("NFKC", name))
+    return name if name in known else next((other for other in known if look(other) == shape), name)
 
 
 def look_same_in_lower_case(names: Iterable[str]) -> frozenset[str]:
-    """Those of ``names`` whose entries would look like another's in lower case."""
+    """The names whose entries would look like another's in lower case."""
     lowered = {name: entry_spelled(word(name).lower()) for name in names}
     every = list(lowered.values())
     return frozenset(name for name, shown in lowered.items() if every.count(shown) > 1)
 
 
 def scientific(number: Basic) -> tuple[str, int] | None:
-    """The digits and the exponent of a small or large number that a power of ten says best, such as 2.5 and -7 of
-    1/4000000; None for others."""
+    """The digits and exponent of a number to be written with a power of ten, such as 2.5, -7 for 1/4000000; or None."""
     if not isinstance(number, Rational):
         return None
-    written = f"{Decimal(int(number.p)) / Decimal(int(number.q)):.1e}"
-    digits, exponent = written.split("e")
-    apt = not -5 < int(exponent) < 6 and Rational(written) == number
-    return (digits.removesuffix(".0"), int(exponent)) if apt else None
+    text = f"{Decimal(int(number.p)) / Decimal(int(number.q)):.1e}"
+    digits, exponent = text.split("e")
+    is_shorter = not -5 < int(exponent) < 6 and Rational(text) == number
+    return (digits.removesuffix(".0"), int(exponent)) if is_shorter else None
 
 
 _LATIN = str.maketrans({GREEK[name.lower()].upper(): letter for name, letter in LATIN.items()})

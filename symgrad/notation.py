@@ -1,9 +1,8 @@
-"""Axes, arrays and indices: the alphabet in which programs and derivations are written.
+"""Axes, arrays and indices, and substitution in SymPy expressions made of them.
 
-Expressions are SymPy's own.  An entry of an array is an ``Indexed``, an index is an ``Idx`` whose range names
-its axis, and a sum is a ``Sum`` over such indices.  Bound indices have two lives: inside the engine they bear
-canonical names, made of the axis and the nesting height, so that equality up to renaming is plain ``==``; in
-a finished line they bear the conventional letters of their axis.
+An entry of an array is an ``Indexed``, an index is an ``Idx`` whose range names its axis, and a sum is a ``Sum`` over
+such indices.  Inside the engine, bound indices have canonical names, made of the axis and the nesting height, so that
+equality up to renaming is ``==``.  In a finished line, they have the conventional letters of their axis.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from symgrad.errors import UnsupportedError
 from symgrad.functions import selection, varying
 from symgrad.printable import Legible
 
-# The letters that the field uses for an axis: the running index first, then the index of a derivative's
-# denominator, then spares for further sums.
+# Conventional index letters: the running index, the index of a derivative's denominator, spares for further sums.
 CONVENTIONAL_LETTERS = {
     "N": "nmi",
     "B": "bpq",
@@ -41,9 +39,9 @@ CONVENTIONAL_LETTERS = {
 class Axis(Legible):
     """A dimension of symbolic size, such as N (rows of a batch) or C (classes).
 
-    ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters: the running
-    index first, the index of a derivative's denominator second.  ``own`` are those of them that no other axis of its
-    program has, and ``spares`` further letters like that, for further sums.
+    ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters, in the order of
+    ``CONVENTIONAL_LETTERS``.  Within a program, ``own`` are the letters of this axis that no other axis has, and
+    ``spares`` further ones.
     """
 
     name: str
@@ -54,16 +52,16 @@ class Axis(Legible):
 
     @property
     def size(self) -> Symbol:
-        """The number of entries along the axis, a positive integer symbol of the axis's name."""
+        """The number of entries along the axis: a positive integer symbol with the axis's name."""
         return Symbol(self.name, integer=True, positive=True)
 
     def index(self, letter: str) -> Idx:
-        """An index that runs over the axis, from 0 to size - 1."""
+        """An index over the axis, from 0 to size - 1."""
         return index_over(letter, self.size)
 
     @property
     def conventional(self) -> str:
-        """The letters for this axis in order of preference; never empty."""
+        """The index letters of this axis in order of preference; never empty."""
         return self.own or self.letters or CONVENTIONAL_LETTERS.get(self.name, self.name[0].lower())
 
 
@@ -77,24 +75,24 @@ class Array:
 
     @property
     def base(self) -> Symbol | IndexedBase:
-        """The SymPy object behind the entries: an ``IndexedBase``, or a ``Symbol`` for an array of no axes."""
+        """The SymPy object behind the entries: an ``IndexedBase``, or a ``Symbol`` for a scalar."""
         return _base(self.name, tuple(a.size for a in self.axes), self.positive)
 
     def __getitem__(self, indices: Idx | tuple[Idx, ...]) -> Expr:
-        """The entry at the given indices; whether they run over the right axes is checked by ``Program``."""
-        given = indices if isinstance(indices, tuple) else (indices,)
-        return self.base if not self.axes and not given else Indexed(self.base, *given)
+        """The entry at some indices; ``Program`` checks that they run over the right axes."""
+        every = indices if isinstance(indices, tuple) else (indices,)
+        return self.base if not self.axes and not every else Indexed(self.base, *every)
 
     @property
     def has_matrix(self) -> bool:
-        """Whether the array has a matrix form: whether it has at most two axes."""
+        """Whether the array has a matrix form: at most two axes."""
         return len(self.axes) <= 2
 
     @property
     def matrix(self) -> Expr:
-        """The array as SymPy's matrix calculus sees it: a vector is a column, an array of no axes a symbol.
+        """The array as a SymPy matrix: a vector is a column, a scalar a symbol.
 
-        Raises ``UnsupportedError`` for more than two axes: see ``has_matrix``.
+        Raises ``UnsupportedError`` for more than two axes.
         """
         if not self.has_matrix:
             raise UnsupportedError(f"{self.name} has {len(self.axes)} axes: it has no matrix form")
@@ -103,7 +101,7 @@ class Array:
         return MatrixSymbol(self.name, self.axes[0].size, self.axes[1].size if len(self.axes) == 2 else 1)
 
 
-# Indices, bases and entries are compared more often than anything else: two that are equal are mostly one object.
+# Indices, bases and entries are compared very often: caching makes equal ones identical.
 
 
 @lru_cache(maxsize=16384)
@@ -130,14 +128,14 @@ def axis_name(index: Idx) -> str:
 
 
 def places(indices: Sequence[Idx], sizes: Mapping[str, int]) -> Iterator[dict[Idx, int]]:
-    """All values of some indices, where axes have some sizes."""
+    """All assignments of positions to ``indices``, at given sizes of the axes."""
     every = product(*(range(sizes[axis_name(i)]) for i in indices))
     return (dict(zip(indices, values, strict=True)) for values in every)
 
 
 @lru_cache(maxsize=16384)
 def free_indices(expr: Basic) -> frozenset[Idx]:
-    """The indices of an expression that no sum binds."""
+    """The free indices of an expression."""
     if isinstance(expr, Idx):
         return frozenset((expr,))
     if isinstance(expr, Sum):
@@ -147,29 +145,29 @@ def free_indices(expr: Basic) -> frozenset[Idx]:
 
 @lru_cache(maxsize=16384)
 def every_index(expr: Basic) -> frozenset[Idx]:
-    """The indices of an expression, whether a sum binds them or not."""
+    """The free and bound indices of an expression."""
     return frozenset(expr.atoms(Idx))
 
 
 def name_of(entry: Expr) -> str:
-    """The name of the array of an entry, or of a scalar."""
+    """The name of the array that an entry belongs to, or of a scalar."""
     return str(entry.base.name if isinstance(entry, Indexed) else entry.name)
 
 
 def indices_of(entry: Expr) -> tuple[Idx, ...]:
-    """The indices of an entry: none for that of an array of no axes."""
+    """The indices of an entry; none for a scalar."""
     return entry.indices if isinstance(entry, Indexed) else ()
 
 
 def entry_of(name: str, indices: Iterable[Idx] = (), *, positive: bool = False) -> Expr:
     """An entry of an array that no program declares."""
-    own = tuple(indices)
-    base = _base(name, tuple(i.upper + 1 for i in own), positive)
-    return _entry(base, own) if own else base
+    every = tuple(indices)
+    base = _base(name, tuple(i.upper + 1 for i in every), positive)
+    return _entry(base, every) if every else base
 
 
 def stand_in(expr: Expr, name: str, *, positive: bool = False) -> Expr:
-    """An entry that stands for ``expr``, at the same indices: ``unfolded`` puts ``expr`` in its place again."""
+    """A placeholder entry for ``expr``, at its free indices; ``unfolded`` replaces it by ``expr`` again."""
     return entry_of(name, sorted(free_indices(expr), key=str), positive=positive)
 
 
@@ -180,7 +178,7 @@ def bound_indices(total: Sum) -> tuple[Idx, ...]:
 
 @lru_cache(maxsize=16384)
 def array_names(expr: Basic) -> frozenset[str]:
-    """The names of the arrays (of any number of axes) whose entries occur in an expression."""
+    """The names of the arrays and scalars that occur in an expression."""
     if isinstance(expr, Indexed):
         return frozenset((expr.base.name,))
     if isinstance(expr, Symbol):
@@ -191,15 +189,17 @@ def array_names(expr: Basic) -> frozenset[str]:
 @lru_cache(maxsize=16384)
 def entries(expr: Basic, name: str) -> tuple[Expr, ...]:
     """The entries of the array ``name`` that occur in an expression, in a stable order."""
-    found = [e for e in expr.atoms(Indexed) if e.base.name == name]
-    found += [s for s in expr.atoms(Symbol) if s.name == name and not s.is_integer and not found]
-    return tuple(sorted(found, key=lambda e: e.sort_key()))
+    occurring = [e for e in expr.atoms(Indexed) if e.base.name == name]
+    occurring += [s for s in expr.atoms(Symbol) if s.name == name and not s.is_integer and not occurring]
+    return tuple(sorted(occurring, key=lambda e: e.sort_key()))
 
 
 @lru_cache(maxsize=16384)
 def varying_names(expr: Basic) -> frozenset[str]:
-    """The names of the arrays by which an expression may have a derivative that is not 0: not those that occur only
-    where a function is constant apart from jumps."""
+    """The names of the arrays with respect to which an expression may have a nonzero derivative.
+
+    Arrays that occur only inside piecewise constant functions are left out.
+    """
     if isinstance(expr, Function):
         return frozenset().union(*map(varying_names, varying(expr)))
     if isinstance(expr, (Indexed, Symbol)):
@@ -207,8 +207,8 @@ def varying_names(expr: Basic) -> frozenset[str]:
     return frozenset().union(*(varying_names(arg) for arg in expr.args if not isinstance(arg, Idx)))
 
 
-# SymPy's own constructors of sums and entries check their arguments at length each time; those made here come from
-# sums and entries that were checked when the program was declared.
+# SymPy's constructors of sums and entries check their arguments at length.  These skip the checks: their arguments come
+# from expressions that were checked when the program was declared.
 
 
 @lru_cache(maxsize=4096)
@@ -217,7 +217,7 @@ def _limit(index: Idx) -> Tuple:
 
 
 def sum_over(body: Expr, indices: Iterable[Idx]) -> Expr:
-    """``Sum(body, *indices)`` for indices that run over whole axes; 0 for a body of 0, the body for no indices."""
+    """``Sum(body, *indices)`` over whole axes; ``body`` itself if it is 0 or there are no indices."""
     limits = [_limit(index) for index in indices]
     if body == 0 or not limits:
         return body
@@ -228,7 +228,7 @@ def sum_over(body: Expr, indices: Iterable[Idx]) -> Expr:
 
 @lru_cache(maxsize=16384)
 def height(expr: Basic) -> int:
-    """How deeply sums are nested in an expression."""
+    """The nesting depth of sums in an expression."""
     if isinstance(expr, Sum):
         return len(expr.limits) + height(expr.function)
     if isinstance(expr, (Indexed, Idx)):
@@ -237,16 +237,18 @@ def height(expr: Basic) -> int:
 
 
 class IndicesCoincide(UnsupportedError):
-    """The index of a selection would become that of the row in which it selects, and the row would be lost."""
+    """A substitution would make the index of a selection equal to the index of its row."""
 
 
 Naming = Callable[[Sum, Mapping[Idx, Idx]], Mapping[Idx, Idx]]
-"""The names for the indices that a sum binds, in their order, given the names of those from outside of it."""
+"""Names for the indices that a sum binds, given the names of the outer indices."""
 
 
 def _substituted(expr: Basic, known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic], name: Naming) -> Basic:
-    """``expr`` with its free indices replaced as ``known`` says, subexpressions as ``parts`` says, and the bound
-    indices named by ``name``, outermost first.  Every substitution of the package ends here."""
+    """``expr`` with free indices (``known``) and subexpressions (``parts``) replaced, and bound indices renamed.
+
+    ``name`` names bound indices, outermost first.  Every substitution of the package ends here.
+    """
     if expr in parts:
         return replaced(parts[expr], {i: known[i] for i in free_indices(expr) if known.get(i, i) != i})
     if isinstance(expr, Idx):
@@ -256,80 +258,80 @@ def _substituted(expr: Basic, known: Mapping[Idx, Idx], parts: Mapping[Basic, Ba
     if isinstance(expr, Indexed):
         return _entry(parts.get(expr.base, expr.base), tuple(known.get(i, i) for i in expr.indices))
     if isinstance(expr, Sum):
-        if len(expr.limits) > len({*(bound := bound_indices(expr))}):  # SymPy writes two sums over one index as one
+        if len(expr.limits) > len({*(bound := bound_indices(expr))}):  # SymPy merges two sums over one index
             expr = sum_over(sum_over(expr.function, bound[:-1]), bound[-1:])
-        own = name(expr, known)
-        return sum_over(_substituted(expr.function, {**known, **own}, parts, name), own.values())
+        names = name(expr, known)
+        return sum_over(_substituted(expr.function, {**known, **names}, parts, name), names.values())
     args = tuple(_substituted(arg, known, parts, name) for arg in expr.args)
     if isinstance(expr, selection) and args[1] in _from_outside(expr.args[0], {expr.args[1]}, known, parts):
-        raise IndicesCoincide(f"the index {args[1]} would be both the row and the place in it in {expr}")
+        raise IndicesCoincide(f"the index {args[1]} would be both the row and the position in it in {expr}")
     return expr if args == expr.args else expr.func(*args)
 
 
 def _from_outside(
-    body: Basic, own: Collection[Idx], known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic]
+    body: Basic, bound: Collection[Idx], known: Mapping[Idx, Idx], parts: Mapping[Basic, Basic]
 ) -> set[Idx]:
-    """The free indices that ``body`` will have besides its ``own``."""
+    """The free indices that ``body`` will have after the substitution, besides those in ``bound``."""
     brought = [free_indices(new) - free_indices(old) for old, new in parts.items() if body.has(old)]
-    return {known.get(i, i) for i in free_indices(body).difference(own)}.union(*brought)
+    return {known.get(i, i) for i in free_indices(body).difference(bound)}.union(*brought)
 
 
 def replaced(expr: Basic, replacements: Mapping[Basic, Basic]) -> Expr:
-    """``expr`` with free indices, subexpressions and bases of entries replaced, all at once, and nothing captured.
+    """``expr`` with free indices, subexpressions and bases of entries replaced simultaneously, without capture.
 
-    A subexpression is replaced wherever it is written: it equals its replacement for all values of its indices, whether
-    a sum binds them or not.  Other indices of a replacement keep the meaning that they have outside of ``expr``: a sum
-    that would capture one binds another index instead.  Raises ``IndicesCoincide`` where a selection would capture one.
+    A subexpression equals its replacement for all values of its indices, so it is replaced inside of sums too.  Other
+    indices of a replacement are free: a sum that would capture one gets another bound index.  Raises
+    ``IndicesCoincide`` where a selection would capture one.
     """
     known = {old: new for old, new in replacements.items() if isinstance(old, Idx)}
     parts = {old: new for old, new in replacements.items() if not isinstance(old, Idx)}
     outside = {*known.values()}.union(*(free_indices(new) - free_indices(old) for old, new in parts.items()))
 
     def name(total: Sum, known: Mapping[Idx, Idx]) -> dict[Idx, Idx]:
-        own = bound_indices(total)
-        if outside.isdisjoint(own) and not any(i in own for i in known.values()):
-            return dict(zip(own, own, strict=True))
-        taken = _from_outside(total.function, own, known, parts)
-        anew = _fresh([i for i in own if i in taken], {*taken, *own}, count())
-        return {i: anew.get(i, i) for i in own}
+        bound = bound_indices(total)
+        if outside.isdisjoint(bound) and not any(i in bound for i in known.values()):
+            return dict(zip(bound, bound, strict=True))
+        taken = _from_outside(total.function, bound, known, parts)
+        fresh = _fresh([i for i in bound if i in taken], {*taken, *bound}, count())
+        return {i: fresh.get(i, i) for i in bound}
 
     return _substituted(expr, known, parts, name)
 
 
 def unfolded(expr: Expr, entry: Expr, value: Expr) -> Expr:
-    """``expr`` with every entry of one array replaced, by ``value`` where it is ``entry``, whose indices all differ.
+    """``expr`` with every entry of an array replaced by its definition, ``entry = value``.
 
-    Other indices of ``value`` keep the meaning that they have outside of ``expr``.
+    The indices of ``entry`` are distinct; other free indices of ``value`` stay free.
     """
-    own = indices_of(entry)
-    other = free_indices(value).difference(own)
+    indices = indices_of(entry)
+    other = free_indices(value).difference(indices)
     if other and any(other.intersection(bound_indices(total)) for total in expr.atoms(Sum)):
         expr = freshen(expr, other)
-    at = {e: dict(zip(own, indices_of(e), strict=True)) for e in entries(expr, name_of(entry))}
+    at = {e: dict(zip(indices, indices_of(e), strict=True)) for e in entries(expr, name_of(entry))}
     return replaced(expr, {e: renamed(value, letters) for e, letters in at.items()})
 
 
 def with_bound(expr: Expr, name: Naming, free: Mapping[Idx, Idx] = MappingProxyType({})) -> Expr:
-    """``expr`` with its bound indices named by ``name``, outermost first, and its free ones replaced by ``free``."""
+    """``expr`` with its bound indices named by ``name``, outermost first, and its free indices renamed by ``free``."""
     return _substituted(expr, free, {}, name)
 
 
 def freshen(expr: Expr, avoid: Collection[Idx] = ()) -> Expr:
-    """``expr`` with every bound index named differently from all others and from those to ``avoid``."""
+    """``expr`` with bound indices renamed so that all indices differ, also from those in ``avoid``."""
     return renamed(expr, {}, avoid)
 
 
 def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) -> Expr:
-    """``expr`` with its free indices replaced as ``free`` says, and every bound one named unlike all others."""
+    """``expr`` with free indices renamed by ``free``, and bound indices renamed so that all indices differ."""
     serial = count()
     taken = {*avoid, *free.values()} | free_indices(expr)
     return _substituted(expr, free, {}, lambda total, _: _fresh(bound_indices(total), taken, serial))
 
 
 def _fresh(indices: Iterable[Idx], taken: Collection[Idx], serial: Iterable[int]) -> dict[Idx, Idx]:
-    """The next names of a series for some indices, none of them ``taken``."""
+    """New names for some indices, from a series, none of them ``taken``."""
     return {
-        i: next(new for place in serial if (new := index_over(f"_{axis_name(i)}_{place}", i.upper + 1)) not in taken)
+        i: next(new for number in serial if (new := index_over(f"_{axis_name(i)}_{number}", i.upper + 1)) not in taken)
         for i in indices
     }
 

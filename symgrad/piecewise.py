@@ -1,4 +1,4 @@
-"""Piecewise expressions: choices of which one branch is taken at each point, and the relations that decide them."""
+"""Piecewise expressions: choices between two branches, and the relations that decide them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sympy.core.basic import Basic
 from symgrad.functions import equal, step, where
 
 UNBOUNDED = (sp.exp, sp.log, sp.tan, sp.asin, sp.acos, sp.sinh, sp.cosh)
-"""Functions that are not defined for all numbers, or overflow at numbers of some hundreds."""
+"""Functions that are undefined at some numbers, or overflow at numbers in the hundreds."""
 
 
 def may_be_infinite(expr: Basic) -> bool:
-    """Whether an expression may overflow, divide by zero or not be defined at moderate numbers."""
+    """Whether an expression may overflow, divide by zero or be undefined at moderate numbers."""
     powers = (p for p in expr.atoms(sp.Pow) if p.base.free_symbols and not (p.exp.is_Integer and p.exp.is_positive))
     return expr.has(*UNBOUNDED) or any(not p.base.is_positive for p in powers)
 
 
 def cases(condition: sp.Expr, yes: sp.Expr, no: sp.Expr) -> sp.Expr:
-    """``where(condition, yes, no)``, or what is shorter: a choice among numbers is a multiple of the condition."""
+    """``where(condition, yes, no)``, or a shorter form: a choice of two numbers is linear in the condition."""
     if yes == no:
         return yes
     if yes.is_number and no.is_number:
@@ -28,7 +28,7 @@ def cases(condition: sp.Expr, yes: sp.Expr, no: sp.Expr) -> sp.Expr:
 
 
 def is_indicator(expr: Basic) -> bool:
-    """Whether an expression is known to have the values 0 and 1 alone; an array is taken to be what is said of it."""
+    """Whether an expression is known to be 0 or 1 everywhere; entries of arrays are trusted."""
     if isinstance(expr, (sp.Indexed, sp.Symbol, equal, sp.KroneckerDelta)) or expr in (0, 1):
         return True
     if isinstance(expr, step):
@@ -41,34 +41,34 @@ def is_indicator(expr: Basic) -> bool:
 
 
 def leaves_out(bracket: Basic) -> bool:
-    """Whether a bracket is 1 - delta, with a delta or several, or minus that."""
+    """Whether a bracket is 1 - delta or delta - 1, where delta is a product of Kronecker deltas."""
     rests = (1 - bracket, 1 + bracket) if isinstance(bracket, sp.Add) else ()
     return any(all(isinstance(factor, sp.KroneckerDelta) for factor in sp.Mul.make_args(rest)) for rest in rests)
 
 
 class Choice(sp.MatrixExpr):  # type: ignore[misc]
-    """``Choice(C, A, B)``: entry by entry that of A where C is 1, and that of B where it is 0."""
+    """``Choice(C, A, B)``: elementwise, A where C is 1 and B where C is 0."""
 
     @property
     def shape(self) -> tuple[sp.Expr, sp.Expr]:
-        """That of each of the three."""
+        """The common shape of the three matrices."""
         rows, columns = self.args[0].shape
         return rows, columns
 
 
 Relation = tuple[str, Basic, Basic]
-"""A sign of SymPy's (``>``, ``>=``, ``==``) and its two sides."""
+"""A comparison operator and its two sides."""
 
 
 def relation_of(function: type[Basic], *args: Basic) -> Relation | None:
-    """The relation that holds where ``function`` is 1, and fails where it is 0; None where there is none."""
+    """The relation that holds where ``function`` is 1 and fails where it is 0, if there is one."""
     if function is equal:
         return "==", *args
     return _order(*args) if function is step else None
 
 
 def _opposite(term: Basic) -> Basic:
-    """Minus a term; SymPy's own minus evaluates a matrix as deep as it is nested, and twice at every level."""
+    """Minus a term.  SymPy's own minus takes exponential time in the nesting depth of a matrix."""
     if not isinstance(term, MatrixExpr):
         return -term
     coefficient, matrices = term.as_coeff_matrices() if isinstance(term, MatMul) else (S.One, [term])
@@ -84,8 +84,7 @@ def _signed(term: Basic) -> tuple[int, Basic]:
 
 
 def _order(x: Basic, at_zero: Basic) -> Relation | None:
-    """x > 0 or x >= 0, of an expression or a matrix of them: the subtracted terms stand on the other side, and what has
-    no entries on the right."""
+    """x > 0 or x >= 0, with the subtracted terms moved to the other side, and constants to the right."""
     if at_zero not in (0, 1):
         return None
     total = MatAdd if isinstance(x, MatrixExpr) else Add
@@ -93,7 +92,7 @@ def _order(x: Basic, at_zero: Basic) -> Relation | None:
     for sign_of, term in map(_signed, total.make_args(x)):
         sides[sign_of].append(term)
     constants = [term for side in sides.values() for term in side if not term.has(Indexed, MatrixSymbol)]
-    if not all(sides.values()) and len(constants) < sum(map(len, sides.values())):  # they go to the other side
+    if not all(sides.values()) and len(constants) < sum(map(len, sides.values())):
         empty = -1 if sides[1] else 1
         sides = {empty: list(map(_opposite, constants)), -empty: [t for t in sides[-empty] if t not in constants]}
     left, right = (

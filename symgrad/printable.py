@@ -1,4 +1,4 @@
-"""Text that is printed: nothing in it is invisible, breaks a line or drives a terminal."""
+"""Text that is safe to print: no invisible or control characters, no line breaks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass, fields
 
 
 def visible(text: str) -> str:
-    """A text in which control characters, and whatever else has no shape of its own, are escaped."""
+    """A text with control characters and other invisible characters escaped."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 @dataclass(frozen=True)
 class Legible:
-    """A record whose texts are shown to a reader: they are joined to one line and escaped as they enter it, wherever
-    they come from."""
+    """A record whose string fields are shown to a reader: each becomes one printable line when it is set."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -1,4 +1,4 @@
-"""Programs: a loss as its forward equations, validated, and nothing else."""
+"""Programs: a loss as its validated forward equations."""
 
 from __future__ import annotations
 
@@ -33,15 +33,14 @@ from symgrad.printable import Legible
 
 @dataclass(frozen=True)
 class Program(Legible):
-    """Forward equations from input arrays to one scalar, with the assumptions that hold for the inputs.
+    """Forward equations from input arrays to one scalar, with assumptions about the inputs.
 
-    Parameters: ``axes`` in the order in which the shape table shows them; ``inputs``; ``equations`` in any order
-    that is not circular; ``output``, the name of the scalar; ``assumptions``; ``defaults``, numbers by the names of
-    scalar inputs, which generated functions take where a call leaves these out (the derivation is for any number);
-    ``labels``, what those functions call the inputs that are one-hot rows of labels.
+    ``axes`` are in the order of the shape table, ``equations`` in any order.  ``output`` names the scalar.
+    ``defaults`` are the default values of scalar inputs in generated functions; the derivation is for any number.
+    ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
+
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
-    the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is no number for a scalar
-    input.
+    the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
     """
 
     name: str
@@ -62,17 +61,17 @@ class Program(Legible):
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
-        """The axes by name, with spare letters."""
+        """The axes by name, with their ``own`` and ``spares`` letters."""
         return with_spares(self.axes, self.entry_letters)
 
     @cached_property
     def arrays(self) -> dict[str, Array]:
-        """Every array by name: the inputs, then the defined ones in an order of evaluation."""
-        found = {array.name: array for array in self.inputs}
+        """Every array by name: the inputs, then the defined arrays in an order of evaluation."""
+        arrays = {array.name: array for array in self.inputs}
         for definition in self.ordered:
             axes = tuple(self.axis[axis_name(i)] for i in definition.indices)
-            found[definition.name] = Array(definition.name, axes)
-        return found
+            arrays[definition.name] = Array(definition.name, axes)
+        return arrays
 
     @cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -81,27 +80,27 @@ class Program(Legible):
 
     @cached_property
     def ordered(self) -> tuple[Definition, ...]:
-        """The equations in an order of evaluation that neither names nor the order of declaration decide."""
+        """The equations in an order of evaluation that does not depend on names or on the declared order."""
         return tuple(sorted(self.equations, key=lambda e: self._structure[e.name]))
 
     @cached_property
     def rank(self) -> dict[str, int]:
-        """The place of each array: inputs as declared, then definitions as ordered (the latest is highest)."""
-        return {name: place for place, name in enumerate(self.arrays)}
+        """The position of each array in ``arrays``: later arrays have a higher rank."""
+        return {name: position for position, name in enumerate(self.arrays)}
 
     @cached_property
     def entry_letters(self) -> set[str]:
-        """The letters in which entries of arrays are written; indices had better have others."""
+        """The letters that denote entries of arrays, which indices should avoid."""
         names = [*(array.name for array in self.inputs), *(equation.name for equation in self.equations)]
         return {name.lower() for name in names if len(name) == 1}
 
     @cached_property
     def _structure(self) -> dict[str, tuple[int, str]]:
-        """Depth and rank of each array's definition, written without names: equal under any renaming.
+        """The depth of each array's definition, and its rank at that depth, both independent of names.
 
-        The arrays of one depth are ranked by their definitions spelled in the ranks of those above them.
+        Ranks at a depth sort the definitions, spelled with the ranks of shallower arrays for names.
         """
-        known = {array.name: (0, f"{place:06}") for place, array in enumerate(self.inputs)}
+        known = {array.name: (0, f"{position:06}") for position, array in enumerate(self.inputs)}
         waiting = {e.name: e for e in self.equations}
         depth = 0
         while waiting:
@@ -109,14 +108,14 @@ class Program(Legible):
             ready = [e for e in waiting.values() if array_names(e.rhs) <= known.keys()]
             ranks = {name: f"{d}.{rank}" for name, (d, rank) in known.items()}
             texts = {e.name: spelled(e.rhs, {i: f"#{p}" for p, i in enumerate(e.indices)}, ranks) for e in ready}
-            places = {text: f"{place:06}" for place, text in enumerate(sorted(set(texts.values())))}
+            positions = {text: f"{position:06}" for position, text in enumerate(sorted(set(texts.values())))}
             for name, text in texts.items():
-                known[name] = (depth, places[text])
+                known[name] = (depth, positions[text])
                 del waiting[name]
         return known
 
     def uses(self, name: str) -> frozenset[str]:
-        """The arrays on which ``name`` depends through abbreviations alone: its parents in the graph of nodes."""
+        """The arrays on which ``name`` depends directly or through abbreviations."""
         return self._uses.get(name, frozenset())
 
     @cached_property
@@ -124,7 +123,7 @@ class Program(Legible):
         return self._closure(array_names, nodes=False)
 
     def varies_with(self, name: str) -> frozenset[str]:
-        """Those of ``uses(name)`` by which ``name`` may have a derivative that is not 0."""
+        """The arrays in ``uses(name)`` with respect to which ``name`` may have a nonzero derivative."""
         return self._varies_with.get(name, frozenset())
 
     @cached_property
@@ -133,69 +132,68 @@ class Program(Legible):
 
     @cached_property
     def ancestors(self) -> dict[str, frozenset[str]]:
-        """The arrays from which each array is computed."""
+        """All arrays on which each array depends."""
         return self._closure(array_names)
 
     @cached_property
     def varying_ancestors(self) -> dict[str, frozenset[str]]:
-        """The arrays by which each array may have a derivative that is not 0: functions that are constant apart from
-        jumps pass none on."""
+        """All arrays with respect to which each array may have a nonzero derivative."""
         return self._closure(varying_names)
 
     def _closure(self, names: Callable[[Expr], frozenset[str]], nodes: bool = True) -> dict[str, frozenset[str]]:
-        """For each array the ``names`` in its equation, and in theirs, those of ``nodes`` being optional."""
-        found: dict[str, frozenset[str]] = {array.name: frozenset() for array in self.inputs}
+        """For each array, ``names`` of its equation and recursively of theirs; through nodes only if ``nodes``."""
+        closure: dict[str, frozenset[str]] = {array.name: frozenset() for array in self.inputs}
         for name, definition in self.definitions.items():
             used = names(definition.rhs)
             through = (n for n in used if nodes or n not in self.definitions or not self.definitions[n].is_node)
-            found[name] = used.union(*(found[n] for n in through))
-        return found
+            closure[name] = used.union(*(closure[n] for n in through))
+        return closure
 
     def written_out(self, expr: Expr, names: Collection[str]) -> Expr:
-        """``expr`` with the entries of the arrays ``names`` replaced by their definitions, again and again."""
-        while found := array_names(expr) & set(names):
-            latest = max(found, key=self.rank.__getitem__)
+        """``expr`` with the arrays ``names`` expanded recursively."""
+        while remaining := array_names(expr) & set(names):
+            latest = max(remaining, key=self.rank.__getitem__)
             expr = unfolded(expr, self.definitions[latest].entry, self.definitions[latest].rhs)
         return expr
 
     def extent_written_out(self, expr: Basic, names: Collection[str]) -> int:
-        """The extent of ``written_out(expr, names)``, without writing it."""
-        inside: dict[str, int] = {}
+        """About the extent of ``written_out(expr, names)``, without writing it."""
+        extents: dict[str, int] = {}
 
         def count(part: Basic) -> int:
             if isinstance(part, (Indexed, Symbol)):
-                return inside.get(name_of(part), 1)
+                return extents.get(name_of(part), 1)
             return 1 + sum(map(count, part.args))
 
         for definition in self.ordered:
             if definition.name in names:
-                inside[definition.name] = count(definition.rhs)
+                extents[definition.name] = count(definition.rhs)
         return count(expr)
 
     def opened(self, expr: Expr, names: Collection[str]) -> frozenset[str]:
-        """Those of the arrays ``names`` that ``written_out`` replaces in ``expr``, one within another."""
-        found = array_names(expr) & set(names)
-        return found.union(*(self.opened(self.definitions[name].rhs, names) for name in found))
+        """The arrays that ``written_out(expr, names)`` expands."""
+        direct = array_names(expr) & set(names)
+        return direct.union(*(self.opened(self.definitions[name].rhs, names) for name in direct))
 
     def with_nodes(self, names: Iterable[str]) -> Program:
-        """The same program in which the abbreviations among ``names`` are nodes."""
+        """The program with the abbreviations among ``names`` turned into nodes."""
         wanted = set(names)
         return replace(self, equations=tuple(replace(e, is_node=e.is_node or e.name in wanted) for e in self.equations))
 
 
 def _faults(program: Program) -> Iterator[str]:
-    """What is wrong with the equations, in words: the first of it, since what comes after may follow from that."""
+    """What is wrong with a program.  Only the first message counts: later checks rely on the earlier ones."""
     known = {array.name: array.axes for array in program.inputs}
     if len(known) < len(program.inputs):
         yield f"an input is declared twice among {_names(a.name for a in program.inputs)}"
     axis = {a.name: a for a in program.axes}
-    for name, own in axis.items():
-        if not name.isidentifier() or not own.conventional.isalpha():
-            yield f"{name!r} cannot name an axis with the indices {own.conventional!r}"
+    for name, letters in ((name, declared.conventional) for name, declared in axis.items()):
+        if not name.isidentifier() or not letters.isalpha():
+            yield f"{name!r} cannot name an axis with the index letters {letters!r}"
     for array in program.inputs:
         yield from _faults_of_name(program, array.name)
         if missing := [a.name for a in array.axes if a.name not in axis]:
-            yield f"{array.name} has the axis {missing[0]}, which is not among the axes"
+            yield f"{array.name} has the axis {missing[0]}, which is not in axes"
     for e in program.equations:
         if not isinstance(e.entry, Indexed) and not (isinstance(e.entry, Symbol) and not e.entry.is_integer):
             hint = f" (write {e.name}[...], or {e.name}[()] for a scalar)" if isinstance(e.entry, Array) else ""
@@ -204,11 +202,11 @@ def _faults(program: Program) -> Iterator[str]:
         if e.name in known:
             yield f"{e.name} is defined twice"
         yield from _faults_of_name(program, e.name)
-        for place, i in enumerate(e.indices, 1):
+        for position, i in enumerate(e.indices, 1):
             if not isinstance(i, Idx) or i.upper is None:
-                yield f"index {place} of {e.entry} must be an index over an axis, not {i}"
+                yield f"index {position} of {e.entry} must be an index over an axis, not {i}"
             if axis_name(i) not in axis:
-                yield f"index {i} of {e.entry} runs over {axis_name(i)}, not among the axes"
+                yield f"index {i} of {e.entry} runs over {axis_name(i)}, which is not in axes"
         over = tuple(i.upper + 1 for i in e.indices)
         if isinstance(e.entry, Indexed) and e.entry.base.shape not in (None, over):
             declared = ", ".join(map(str, e.entry.base.shape))
@@ -216,7 +214,7 @@ def _faults(program: Program) -> Iterator[str]:
         if len(set(e.indices)) < len(e.indices):
             yield f"an index occurs twice on the left side {e.entry}"
         known[e.name] = tuple(axis[axis_name(i)] for i in e.indices)
-    yield from _alike(program, known)
+    yield from _same_look(program, known)
     for e in program.equations:
         if (why := why_no_number(e.rhs)) is not None:
             yield f"{e.name} {why}"
@@ -224,19 +222,19 @@ def _faults(program: Program) -> Iterator[str]:
     yield from _circular(program)
     keys = [a.key for a in program.assumptions]
     if len(set(keys)) < len(keys):
-        yield f"assumptions need keys of their own, but these are {', '.join(keys)}"
+        yield f"each assumption needs its own key, but the keys are {', '.join(keys)}"
     for a in program.assumptions:
         for side in (a.lhs, a.rhs):
             yield from _faults_of_side(program, known, f"assumption {a.key}", side, free_indices(a.lhs))
         if not a.is_understood or not array_names(a.lhs) <= {array.name for array in program.inputs}:
             yield (
-                f"the assumption {a.key}, {a.lhs} = {a.rhs}, is not understood: expected that entries of an input "
-                "along one axis sum to a number, that it is symmetric or has one-hot rows, or its domain"
+                f"the assumption {a.key}, {a.lhs} = {a.rhs}, is not supported: expected an input's sum along one axis, "
+                "its symmetry, its one-hot rows, or its domain"
             )
     sides = [(e.entry, e.rhs) for e in program.equations] + [(a.lhs, a.rhs) for a in program.assumptions]
     for i in sorted({i for pair in sides for side in pair for i in every_index(side)}, key=str):
         if not str(i.label).isidentifier() or i != axis[axis_name(i)].index(str(i.label)):
-            yield f"the letter of the index {i} is not an identifier: use Axis.index"
+            yield f"the label of the index {i} is not an identifier: use Axis.index"
     if program.output not in {e.name for e in program.equations}:
         yield f"the output {program.output} is not defined by an equation"
     if known[program.output]:
@@ -252,24 +250,24 @@ def _faults_of_defaults(program: Program) -> Iterator[str]:
         yield f"an input has two defaults among {_names(names)}"
     for name, value in program.defaults:
         if name not in scalars:
-            yield f"{name} has a default, but is no scalar among the inputs"
+            yield f"{name} has a default, but is not a scalar input"
         if not (isinstance(value, Expr) and value.is_number and value.is_real and value.is_finite):
-            yield f"the default of {name} must be a real number of SymPy's, not {value!r}"
+            yield f"the default of {name} must be a real SymPy number, not {value!r}"
         if scalars[name].positive and not value.is_positive:
             yield f"{name} is positive, but its default is {value}"
 
 
 def _faults_of_name(program: Program, name: str) -> Iterator[str]:
     if not name.isidentifier() or name in {a.name for a in program.axes}:
-        yield f"{name!r} cannot name an array: use an identifier that is not an axis"
+        yield f"{name!r} cannot name an array: use an identifier that is not the name of an axis"
 
 
-def _alike(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> Iterator[str]:
-    """No two names may be written alike: a line about one would be read as a line about the other."""
-    written = [(f"the axis {a.name}", a.name) for a in program.axes]
-    written += [(name, look(name)) for name in known]
+def _same_look(program: Program, known: Mapping[str, tuple[Axis, ...]]) -> Iterator[str]:
+    """No two names may look the same in print: a reader would take one for the other."""
+    looks = [(f"the axis {a.name}", a.name) for a in program.axes]
+    looks += [(name, look(name)) for name in known]
     entries = [(name, entry_look(name)) for name, axes in known.items() if axes]
-    for names in (written, entries):
+    for names in (looks, entries):
         seen: dict[str, str] = {}
         for name, shown in names:
             if shown in seen:
@@ -282,14 +280,14 @@ def _faults_of_side(
 ) -> Iterator[str]:
     """Check every index of one side of an equation; ``scope`` holds the indices that may occur free."""
     if isinstance(side, Sum):
-        own = bound_indices(side)
+        bound = bound_indices(side)
         for i, *limits in side.limits:
             if not isinstance(i, Idx) or i.upper is None or limits != [0, i.upper]:
                 yield f"in {where}, a sum must run over an index of a whole axis, not {i}"
-        if twice := (set(own) & scope) or (len(set(own)) < len(own)):
-            shown = _names(str(i) for i in twice) if isinstance(twice, set) else str(own[0])
+        if twice := (set(bound) & scope) or (len(set(bound)) < len(bound)):
+            shown = _names(str(i) for i in twice) if isinstance(twice, set) else str(bound[0])
             yield f"in {where}, the index {shown} is bound twice"
-        yield from _faults_of_side(program, known, where, side.function, scope | set(own))
+        yield from _faults_of_side(program, known, where, side.function, scope | set(bound))
         return
     if isinstance(side, Idx):
         yield f"in {where}, the index {side} is used as a number"
@@ -299,10 +297,10 @@ def _faults_of_side(
             yield f"{where} uses {name}, which no input or equation defines"
         if len(side.indices) != len(known[name]):
             yield f"in {where}, {side} has {len(side.indices)} indices, expected {len(known[name])}"
-        for place, (i, a) in enumerate(zip(side.indices, known[name], strict=True), 1):
+        for position, (i, a) in enumerate(zip(side.indices, known[name], strict=True), 1):
             if not isinstance(i, Idx) or i.upper is None or axis_name(i) != a.name:
                 over = f"runs over {axis_name(i)}" if isinstance(i, Idx) and i.upper is not None else "has no axis"
-                yield f"in {where}, index {place} of {side} {over}, expected {a.name}"
+                yield f"in {where}, index {position} of {side} {over}, expected {a.name}"
             if i not in scope:
                 yield f"in {where}, the index {i} of {side} is unbound"
         return
@@ -315,7 +313,7 @@ def _faults_of_side(
     if isinstance(side, selection):
         row, i = side.args
         if not isinstance(i, Idx) or i not in scope or i not in free_indices(row):
-            yield f"in {where}, a selection is along a free index of {row}, not {i}"
+            yield f"in {where}, a selection must be along a free index of {row}, not {i}"
         yield from _faults_of_side(program, known, where, row, scope)
         return
     for arg in side.args:

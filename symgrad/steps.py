@@ -1,5 +1,7 @@
-"""What a derivation is: lines about subjects, each with its reason.  Data only; renderers, the checker and the
-generators read these records and never the engine that wrote them."""
+"""The record of a derivation: lines about subjects, each with its reason.
+
+Data only: the checker, renderers and code generators read records, and do not import the engine.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,17 @@ from symgrad.program import Program
 
 @dataclass(frozen=True)
 class Value:
-    """The subject of lines that rewrite an expression: a definition, or a consequence of definitions."""
+    """The subject of lines that define or rewrite an expression."""
 
     expr: Expr
 
 
 @dataclass(frozen=True)
 class Partial:
-    """The subject of lines that differentiate one definition, or one expression in it: the derivative of ``of`` with
-    respect to the entry ``wrt``, abbreviations written out, every other node held fixed."""
+    """The subject of lines about a partial derivative: of ``of`` with respect to the entry ``wrt``.
+
+    Abbreviations are expanded, and every other node is held fixed.
+    """
 
     of: Expr
     wrt: Indexed | Symbol
@@ -32,8 +36,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Total:
-    """The subject of lines about the adjoint of an array: the derivative of the output with respect to the
-    entry ``wrt``, through all equations."""
+    """The subject of lines about an adjoint: the total derivative of the output with respect to the entry ``wrt``."""
 
     wrt: Indexed | Symbol
 
@@ -57,8 +60,10 @@ Subject = Value | Partial | Total | MatrixValue | MatrixTotal
 
 @dataclass(frozen=True)
 class Largest:
-    """The subject of a line that says which number is put for ``entry``, of a free array: the largest value of the
-    line's expression along the indices ``over``.  Lines that hold for any number there hold for this one."""
+    """The subject of a line that sets ``entry``, of a free array, to the maximum of an expression over ``over``.
+
+    The lines that use the array hold for any number, so they hold for the maximum.
+    """
 
     entry: Indexed | Symbol
     over: tuple[Idx, ...]
@@ -66,7 +71,7 @@ class Largest:
 
 @dataclass(frozen=True)
 class Condition(Legible):
-    """An expression that a step divides by, or cancels, and why it is not zero."""
+    """An expression that a step divides by or cancels, and why it is not zero."""
 
     nonzero: Expr
     reason: str
@@ -74,7 +79,7 @@ class Condition(Legible):
 
 @dataclass(frozen=True)
 class Convention(Legible):
-    """Which derivative is taken where a function is not smooth, in ``words``; ``key`` is what lines cite."""
+    """Which derivative is taken where a function is not smooth; lines cite it by ``key``."""
 
     key: str
     words: str
@@ -82,12 +87,11 @@ class Convention(Legible):
 
 @dataclass(frozen=True)
 class Step(Legible):
-    """One line: ``subject = after``, a consequence of ``before`` (the right side of the line above it about the same
-    subject; None where a subject begins) by one rule.
+    """One line, ``subject = after``, which follows from ``before`` by one rule.
 
-    ``rule`` names the rule in a table of the engine, ``reason`` says it in words for this line; ``cites`` are the
-    numbers of other lines used; ``assumption`` is the one used, if any; ``conditions`` are the divisors;
-    ``conventions`` say of the functions differentiated that are not smooth which derivative was taken.
+    ``before`` is the right side of the previous line about the same subject, or None in its first line.  ``rule`` names
+    the rule, and ``reason`` explains it for this line.  ``cites`` are the numbers of other lines used, ``conditions``
+    the divisors, and ``conventions`` the derivatives taken at kinks.
     """
 
     number: int
@@ -104,11 +108,10 @@ class Step(Legible):
 
 @dataclass(frozen=True)
 class Gradient:
-    """A derivative of the output with respect to ``array``.
+    """The derivative of the output with respect to ``array``.
 
-    ``entry`` is the entry of the array in the letters of ``index``; ``index`` is the closed form of the derivative
-    with respect to it; ``matrix`` is the same in matrix notation, or None where no matrix form exists.  Both are
-    written in the program's named arrays, and in adjoint arrays where these stay named (see ``Record.adjoints``).
+    ``index`` is the closed form of the derivative with respect to ``entry``; ``matrix`` is the same in matrix notation,
+    or None if there is no matrix form.  Both may contain adjoint arrays (see ``Record.adjoint_arrays``).
     """
 
     array: Array
@@ -119,12 +122,11 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Record:
-    """A whole derivation: the program (with the arrays of ``wrt`` as nodes, and with the assumptions that were
-    allowed), its lines, the gradients asked for and the adjoints of all nodes on the way.
+    """A whole derivation: the program, its lines, the gradients, and the adjoints of all nodes between.
 
-    ``adjoint_arrays`` gives, for the name of a node, the array that stands for its adjoint in lines: entries of it
-    are the entries of the derivative of the output, and its name is that of the matrix (``G``, ``G_Z``).
-    ``adjoints`` holds each node's closed form as the last line about it states it.
+    In ``program`` the arrays of ``wrt`` are nodes, and the assumptions are those allowed.  ``adjoint_arrays`` maps a
+    node to the array that denotes its adjoint in lines (``G``, ``G_Z``).  ``adjoints`` has each node's closed form, as
+    the last line about it states it.
     """
 
     program: Program
@@ -136,11 +138,11 @@ class Record:
 
     @property
     def assumptions_used(self) -> tuple[Assumption, ...]:
-        """The assumptions on which lines rest, each once."""
+        """The assumptions that lines use, each once."""
         return tuple(dict.fromkeys(step.assumption for step in self.steps if step.assumption))
 
     @property
     def conventions(self) -> dict[Convention, tuple[Step, ...]]:
-        """Each convention on which lines rest, with these lines."""
+        """The conventions that lines use, each with these lines."""
         cited = dict.fromkeys(c for step in self.steps for c in step.conventions)
         return {c: tuple(step for step in self.steps if c in step.conventions) for c in cited}

@@ -104,11 +104,11 @@ S, POSITIVE = Array("s"), Array("t", positive=True)
 @pytest.mark.parametrize(
     ("defaults", "words"),
     [
-        ((("X", Integer(1)),), "X has a default, but is no scalar"),
-        ((("Q", Integer(1)),), "Q has a default, but is no scalar"),
+        ((("X", Integer(1)),), "X has a default, but is not a scalar input"),
+        ((("Q", Integer(1)),), "Q has a default, but is not a scalar input"),
         ((("s", Integer(1)), ("s", Integer(2))), "two defaults"),
-        ((("s", oo),), "the default of s must be a real number"),
-        ((("s", 2),), "the default of s must be a real number"),
+        ((("s", oo),), "the default of s must be a real SymPy number"),
+        ((("s", 2),), "the default of s must be a real SymPy number"),
         ((("t", Integer(0)),), "t is positive, but its default is 0"),
     ],
 )

@@ -55,7 +55,7 @@ def test_what_has_not_twice_the_same_axis_cannot_be_symmetric(array: Array) -> N
 
 def test_a_scalar_has_no_rows() -> None:
     for assume in (rows_sum_to_one, one_hot):
-        with pytest.raises(ProgramError, match="s has no rows"):
+        with pytest.raises(ProgramError, match="s is a scalar, so it has no rows"):
             assume(Array("s"))
 
 
