@@ -263,10 +263,7 @@ class Derivation(Lines, Displayed):
         title: bool = True,
         detail: str = "full",
     ) -> str:
-        """The derivation as MathML ``<math>`` elements, one per paragraph, each well-formed XML.
-
-        ``notation``, ``steps`` and ``code`` are those of ``to_text``.
-        """
+        """The derivation as MathML ``<math>`` elements, one per paragraph; parameters as in ``to_text``."""
         from symgrad.render.mathml import to_mathml
 
         return to_mathml(self._page(notation, steps, code, title, detail))
