@@ -12,7 +12,7 @@ Pair = tuple[Arrays, Arrays]
 @wrong(
     "label_smoothing",
     "factor",
-    "what is taken from the class is divided by the number of the other classes, and added to all of them",
+    "the smoothing mass is divided by the number of other classes, but added to all classes",
     github("[Feature Request] Label Smoothing for CrossEntropyLoss", "pytorch/pytorch/issues/7455", 2018),
 )
 def smoothing_over_other_classes(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, alpha: Arrays) -> Pair:
@@ -72,7 +72,7 @@ def info_nce_one_row_less(U: Arrays, V: Arrays, tau: Arrays) -> Pair:
 @wrong(
     "clip_loss",
     "term",
-    "one direction is taken for both, as if the loss from each side were the same value",
+    "one direction is used for both, as if both losses had the same value",
     github("clip multi modal loss - why symmetric loss?", "KeremTurgutlu/self_supervised/issues/30", 2021),
     also=("missing", "swapped"),  # "swapped" added later: the rows' normaliser in place of the columns' says it
 )
@@ -97,7 +97,7 @@ def weighted_over_rows(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, a: Arrays) ->
 @wrong(
     "weighted_cross_entropy",
     "assumption",
-    "softmax minus labels is the gradient only of labels that are probabilities, which weights are not",
+    "softmax minus labels is the gradient only if the labels are probabilities, and weights are not",
     github("CrossEntropyLoss: correct gradient for non-probability label weights", "kvark/meganeura/pull/102", None),
     also=("missing", "term"),
 )
@@ -124,7 +124,7 @@ def hinge_without_right_class(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pai
 @wrong(
     "multiclass_hinge",
     "missing",
-    "the margin of 1 is given to the right class too",
+    "the margin of 1 is added to the right class too",
     github("Linear SVM includes same-class loss", "lightaime/cs231n/issues/9", 2019),
     also=("term",),
 )
@@ -170,7 +170,7 @@ def dice_derivative_not_smoothed(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, eps
 @wrong(
     "focal",
     "jacobian",
-    "the derivative by the probability is taken for that by the logit",
+    "the derivative with respect to the probability is used as the derivative with respect to the logit",
     github("Focal loss derivative is wrong when i!=j.", "unsky/focal-loss/issues/1", 2017),
 )
 def focal_by_probability(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, gamma: Arrays) -> Pair:
@@ -182,7 +182,7 @@ def focal_by_probability(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, gamma: Arra
 @wrong(
     "focal",
     "path",
-    "(1 - p)^gamma is taken for a weight through which nothing is propagated back",
+    "(1 - p)^gamma is treated as a constant weight in the backward pass",
     github("focal loss back propagation", "kuangliu/pytorch-retinanet/issues/12", 2017),
     also=("term",),
 )
@@ -195,7 +195,7 @@ def focal_weight_detached(X: Arrays, W: Arrays, b: Arrays, Y: Arrays, gamma: Arr
 @wrong(
     "focal",
     "sign",
-    "the term of the derivative that has the logarithm has lost its sign",
+    "the term of the derivative with the logarithm has the wrong sign",
     github("The first term 哦分", "zimenglan-sysu-512/Focal-Loss/issues/2", 2017),
     also=("term",),
 )

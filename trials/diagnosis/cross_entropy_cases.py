@@ -101,7 +101,7 @@ def ce_not_divided_by_batch(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "twice",
-    "the network ends in a softmax, and the loss with logits takes another",
+    "the network ends in a softmax, and the loss with logits applies another",
     github("Double application of softmax", "tflearn/tflearn/pull/562", 2017),
 )
 def ce_softmax_of_softmax(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
@@ -112,7 +112,7 @@ def ce_softmax_of_softmax(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "twice",
-    "the error of the output, already the derivative by the logits, is multiplied by a (1 - a) once more",
+    "the output error, already the derivative with respect to the logits, is multiplied by a (1 - a) again",
     github("softmax derivative in nnbp.m", "rasmusbergpalm/DeepLearnToolbox/issues/113", 2014),
     also=("jacobian", "diagonal"),
 )
@@ -163,7 +163,7 @@ def ce_bias_from_weights(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "transposed",
-    "the outer product of inputs and deltas is taken the other way round",
+    "the outer product of inputs and deltas has its factors exchanged",
     github(
         "fixing weight_deltas calculation in case of multiple inputs and multiple outputs",
         "iamtrask/Grokking-Deep-Learning/pull/22",
@@ -189,7 +189,7 @@ def ce_labels_from_one(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "labels",
-    "the rows of the inputs are put into another order, those of the labels are not",
+    "the rows of the inputs are reordered, but the rows of the labels are not",
     github("Incomplete randomization", "DrexelChatbotGroup/DrexelChatbot/issues/15", 2017),
 )
 def ce_rows_out_of_order(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
@@ -214,7 +214,7 @@ def ce_labels_of_any_sum(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "assumption",
-    "mixed, soft labels go to a loss that wants one class for each row",
+    "mixed, soft labels are passed to a loss that needs one class for each row",
     github("Classification losses error", "kaylode/theseus/issues/26", 2022),
     also=("labels",),
 )
@@ -287,7 +287,7 @@ def ce_log_softmax_backward(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_cross_entropy",
     "diagonal",
-    "the derivative of the softmax is that of each output by its own input alone",
+    "only the derivative of each softmax output with respect to its own input is used",
     github("Clarify that the Softmax derivative is good-enough", "SebLague/Neural-Network-Experiments/pull/5", 2023),
     also=("term",),
 )

@@ -12,7 +12,7 @@ Pair = tuple[Arrays, Arrays]
 @wrong(
     "softmax_cross_entropy",
     "twice",
-    "the softmax is applied to probabilities, and the error of that is taken for the derivative by the logits",
+    "the softmax is applied to probabilities, and its error is used as the derivative with respect to the logits",
     ISSUE,
 )
 def probabilities_for_logits(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
@@ -29,7 +29,7 @@ def labels_not_subtracted(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     return linear(X, softmax(X @ W + b) / len(Y))
 
 
-@wrong("softmax_cross_entropy", "factor", "the bias is averaged where its gradient was divided already", ISSUE)
+@wrong("softmax_cross_entropy", "factor", "the bias gradient is averaged although it was already divided", ISSUE)
 def bias_averaged_again(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     dZ = (softmax(X @ W + b) - Y) / len(Y)
     return X.T @ dZ, dZ.mean(axis=0)
@@ -41,13 +41,13 @@ def weights_transposed_forward(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pa
     return dZ.T @ X, dZ.sum(axis=0)
 
 
-@wrong("softmax_mse", "factor", "the sum of the squares for their mean", ISSUE)
+@wrong("softmax_mse", "factor", "the sum of the squares instead of their mean", ISSUE)
 def sum_for_mean(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     P = softmax(X @ W + b)
     return linear(X, through_softmax(P, 2 * (P - Y)))
 
 
-@wrong("softmax_mse", "skipped", "the squared error is that of the logits", ISSUE, also=("jacobian",))
+@wrong("softmax_mse", "skipped", "the squared error is taken of the logits", ISSUE, also=("jacobian",))
 def logits_for_probabilities(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     return linear(X, 2 * (X @ W + b - Y) / Y.size)
 
@@ -55,7 +55,7 @@ def logits_for_probabilities(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair
 @wrong(
     "softmax_mse",
     "assumption",
-    "sum_k (p_k - y_k) p_k is shortened by y_k = 1 for the class and 0 elsewhere, which soft labels are not",
+    "sum_k (p_k - y_k) p_k is simplified with y_k = 1 for the class and 0 elsewhere, which is false for soft labels",
     ISSUE,
 )
 def one_hot_of_soft_labels(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
@@ -65,7 +65,7 @@ def one_hot_of_soft_labels(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
     return linear(X, 2 / Y.size * P * (P - Y - inner[:, None]))
 
 
-@wrong("matrix_factorisation", "factor", "the penalty's gradient has lost its 2", ISSUE, also=("term",))
+@wrong("matrix_factorisation", "factor", "the gradient of the penalty lacks the factor 2", ISSUE, also=("term",))
 def penalty_without_two(R: Arrays, U: Arrays, V: Arrays, reg: Arrays) -> Pair:
     E = U @ V.T - R
     return 2 * E @ V + reg * U, 2 * E.T @ U + reg * V

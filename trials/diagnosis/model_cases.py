@@ -25,7 +25,7 @@ def _relu_forward(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Arrays, Y: 
 @wrong(
     "tanh_perceptron",
     "swapped",
-    "the gradient by the weights is made from what goes into the activation, not from what comes out",
+    "the gradient with respect to the weights uses the input of the activation instead of its output",
     github("Correct loss gradient calculated on weight", "maziarraissi/backprop/issues/1", 2019),
 )
 def tanh_inputs_for_outputs(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Arrays, Y: Arrays) -> Four:
@@ -85,7 +85,7 @@ def tanh_derivative_at_gradient(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b
 @wrong(
     "tanh_perceptron",
     "unsummed",
-    "the bias was broadcast over the rows, and its gradient has them still",
+    "the bias was broadcast over the rows, and its gradient is not summed over them",
     github("Biases are being broadcasted", "jimfleming/differentiation/issues/1", 2016),
     also=("shape",),
 )
@@ -98,7 +98,7 @@ def tanh_biases_by_rows(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Array
 @wrong(
     "relu_perceptron",
     "jacobian",
-    "the derivative asks whether the output of relu is at least 0, which it always is",
+    "the derivative tests whether the output of relu is at least 0, which is always true",
     github("Inactive Activation gradients", "iamtrask/Grokking-Deep-Learning/issues/56", 2021),
 )
 def relu_always_active(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Arrays, Y: Arrays) -> Four:
@@ -120,7 +120,7 @@ def relu_derivative_of_sigmoid(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2
 @wrong(
     "relu_perceptron",
     "factor",
-    "the gradient of the first bias is the mean over the rows, where their sum is meant",
+    "the gradient of the first bias is the mean over the rows instead of the sum",
     github("Issue on page /2-training-neural-networks/backpropagation.html", "kvfrans/notes/issues/5", 2025),
 )
 def relu_bias_averaged(X: Arrays, W1: Arrays, b1: Arrays, W2: Arrays, b2: Arrays, Y: Arrays) -> Four:
@@ -138,7 +138,7 @@ def _normalised(X: Arrays, eps: Arrays) -> tuple[Arrays, Arrays]:
 @wrong(
     "layer_norm",
     "jacobian",
-    "the normalised activations are used forward, but the gradient by them is returned for that by the activations",
+    "the gradient with respect to the normalised activations is returned as the gradient of the activations",
     github("Implement layer normalization for LSTMs", "deeplearning4j/deeplearning4j/pull/3195", 2017),
     also=("path",),
 )
@@ -165,7 +165,7 @@ def layer_norm_variance_detached(X: Arrays, gamma: Arrays, beta: Arrays, T: Arra
 @wrong(
     "layer_norm",
     "swapped",
-    "the gradients of weight and bias are returned in each other's place",
+    "the gradients of weight and bias are exchanged",
     github("fix backward index for gamma beta", "Oneflow-Inc/oneflow/pull/6149", 2021),
 )
 def layer_norm_gamma_for_beta(X: Arrays, gamma: Arrays, beta: Arrays, T: Arrays, eps: Arrays) -> Triple:
@@ -193,7 +193,7 @@ def rms_norm_without_weight(X: Arrays, gamma: Arrays, T: Arrays, eps: Arrays) ->
 @wrong(
     "rms_norm",
     "term",
-    "the term that comes from the variance is multiplied by the weight once more",
+    "the term from the variance is multiplied by the weight twice",
     github("Fix the batch-invariant RMSNorm forward and its input gradient", "NVIDIA/Megatron-LM/pull/6859", 2026),
     also=("twice",),
 )
@@ -249,7 +249,7 @@ def attention_weights_severed(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y: 
 @wrong(
     "attention_head",
     "transposed",
-    "the scores are those of keys against queries, not of queries against keys (suspected, and found not to be so)",
+    "the scores are of keys against queries, not of queries against keys (suspected, but not confirmed)",
     github("Attention bug - WIP", "karpathy/llm.c/pull/531", 2024),
     also=("swapped",),
 )
@@ -262,7 +262,7 @@ def attention_scores_transposed(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y
 @wrong(
     "attention_head",
     "diagonal",
-    "the softmax is propagated back with the one diagonal term, without the cross-wise ones",
+    "the softmax is propagated back with the diagonal term only, without the off-diagonal terms",
     github("add separate softmax decoder layer type", "emer/axon/issues/12", 2021),
 )
 def attention_diagonal_term(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y: Arrays) -> Four:

@@ -16,7 +16,7 @@ def _sigmoid(z: Arrays) -> Arrays:
 @wrong(
     "logistic",
     "factor",
-    "1 / n_samples is missing, as it had once been in the linear regression beside it",
+    "1 / n_samples is missing, as it once was in the linear regression of the same project",
     github("Logistic Regression", "eriklindernoren/ML-From-Scratch/issues/124", 2025),
 )
 def logistic_not_averaged(X: Arrays, w: Arrays, b: Arrays, y: Arrays) -> Pair:
@@ -27,7 +27,7 @@ def logistic_not_averaged(X: Arrays, w: Arrays, b: Arrays, y: Arrays) -> Pair:
 @wrong(
     "logistic",
     "sign",
-    "differentiated by hand the gradient comes out as y - p",
+    "the gradient derived by hand is y - p",
     github(
         "Gradient of loss function having different sign after performing first-degree differentiation",
         "eriklindernoren/ML-From-Scratch/issues/107",
@@ -43,7 +43,7 @@ def logistic_y_minus_p(X: Arrays, w: Arrays, b: Arrays, y: Arrays) -> Pair:
 @wrong(
     "logistic",
     "twice",
-    "a sigmoid is taken before a loss with logits, which takes it itself",
+    "a sigmoid is applied before a loss with logits, which applies it itself",
     github("F.binary_cross_entropy_with_logits already applies a sigmoid", "itakurah/focal-loss-pytorch/pull/5", 2026),
 )
 def logistic_sigmoid_of_sigmoid(X: Arrays, w: Arrays, b: Arrays, y: Arrays) -> Pair:
@@ -122,7 +122,7 @@ def ridge_without_two(X: Arrays, w: Arrays, y: Arrays, reg: Arrays) -> Arrays:
 @wrong(
     "ridge",
     "sign",
-    "the decay is subtracted from the gradient, so that weights grow",
+    "the decay is subtracted from the gradient, so the weights grow",
     github("Maybe there is a bug in chainer.optimizer.weight_decay(decay).", "chainer/chainer/issues/261", 2015),
     also=("term",),
 )
@@ -159,7 +159,7 @@ def huber_without_absolute(X: Arrays, w: Arrays, b: Arrays, y: Arrays, d: Arrays
 @wrong(
     "huber",
     "missing",
-    "the slope of the linear branch lacks its factor, which tests with 1 could not see",
+    "the slope of the linear branch lacks its factor, which tests with factor 1 could not detect",
     github("Fix Huber Loss gradient scaling", "RubixML/ML/pull/420", 2026),
     also=("factor", "term"),
 )
@@ -172,7 +172,7 @@ def huber_without_delta(X: Arrays, w: Arrays, b: Arrays, y: Arrays, delta: Array
 @wrong(
     "gaussian",
     "term",
-    "by the log-variance, the squared error is multiplied by 1 instead of 1/2",
+    "in the derivative with respect to the log-variance, the squared error has the factor 1 instead of 1/2",
     github("GaussianCriterion gradient issue", "y0ast/VAE-Torch/issues/13", 2016),
     also=("factor",),
 )

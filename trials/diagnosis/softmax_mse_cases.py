@@ -12,7 +12,7 @@ Pair = tuple[Arrays, Arrays]
 @wrong(
     "softmax_mse",
     "diagonal",
-    "the gradient by the probabilities is multiplied by p (1 - p), as for a sigmoid",
+    "the gradient with respect to the probabilities is multiplied by p (1 - p), as for a sigmoid",
     Source(
         "How to do backpropogation with Softmax and Mean Square Error?",
         "https://discuss.pytorch.org/t/how-to-do-backpropogation-with-softmax-and-mean-square-error/87175",
@@ -45,7 +45,7 @@ def mse_diagonal_by_rows(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_mse",
     "jacobian",
-    "the backward pass of the softmax copies the gradient by its output to its input",
+    "the backward pass of the softmax copies the output gradient to the input",
     github("Softmax", "pjreddie/darknet/pull/96", 2017),
 )
 def mse_gradient_copied(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
@@ -94,7 +94,7 @@ def mse_jacobian_of_input(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
 @wrong(
     "softmax_mse",
     "factor",
-    "the mean of the squares is expected over the rows alone, but it is taken over the classes as well",
+    "the mean of the squares is expected over the rows only, but is taken over the classes too",
     github("Keras loss function explained", "keras-team/keras/issues/9307", 2018),
 )
 def mse_mean_over_rows(X: Arrays, W: Arrays, b: Arrays, Y: Arrays) -> Pair:
