@@ -310,6 +310,8 @@ def test_products_that_blas_carries_out(
         ((m, n, d), (n, d, k), d, (n, m, k)),
         ((n, d), (d, k), d, (k,)),
         ((d, d), (d, k), d, (d, k)),
+        ((d, d), (d, k), d, (k,)),
+        ((n, d), (d, d), d, (n, d)),
     ],
 )
 def test_products_that_blas_does_not_carry_out(

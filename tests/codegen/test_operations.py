@@ -241,6 +241,10 @@ def test_contractions(factors: tuple[Node, ...], summed: str, order: str, code: 
     assert text(node) == code
 
 
+def test_letters_of_the_order_that_no_factor_has_are_none_of_the_result() -> None:
+    assert contract([S, T, U], "j", "imnk").letters == (m, n, k)
+
+
 def test_divisors_go_with_the_factors_over_the_same_indices() -> None:
     (made,) = contracted([*groups(X), Product((n, m), (), (Y,)), Product((n,), (), (u,))], {m}, [n])
     assert made.letters == (n,) and made.below == (u,)
