@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Sum, Symbol, exp, log
+from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, Symbol, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -57,13 +57,19 @@ class Shift:
         choices = [[i for i in free if axis_name(i) == axis_name(letter)] for letter in letters]
         for chosen in product(*choices):
             names = dict(zip(letters, chosen, strict=True))
-            multiple = canonical(kernel.args[0]) / canonical(renamed(self.exponent, names))
+            multiple = _ratio(canonical(kernel.args[0]), canonical(renamed(self.exponent, names)))
             if multiple.is_number:
                 yield names, multiple
 
     def serves(self, kernel: Expr, columns: set[Idx]) -> bool:
         """Whether ``kernel``, summed along ``columns``, is a positive power of an exponential of this shift."""
         return any(power > 0 and {names[i] for i in self.columns} == columns for names, power in self.matches(kernel))
+
+
+def _ratio(above: Expr, below: Expr) -> Expr:
+    """The quotient; a number also where both are multiples of one sum."""
+    (p, above), (q, below) = above.primitive(), below.primitive()
+    return p / q * (S.NegativeOne if above == -below else above / below)
 
 
 def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Shift:
