@@ -134,7 +134,6 @@ def report() -> dict[str, object]:
     return check(BLOG).as_dict()
 
 
-@pytest.mark.slow
 def test_check_has_sections_of_the_losses_of_each_source_and_of_the_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from catalogue import derived
 
 import symgrad
 from symgrad import InputError
 from symgrad.check.marks import Level, Mark
 
-D = symgrad.derive("softmax_cross_entropy")
+D = derived("softmax_cross_entropy")
 FORMATS = {
     "text": D.to_text,
     "latex": D.to_latex,
@@ -44,7 +45,7 @@ def test_forms_asked_for() -> None:
 
 
 def test_a_gradient_shows_itself_and_what_it_is_written_in() -> None:
-    perceptron = symgrad.derive("tanh_perceptron")
+    perceptron = derived("tanh_perceptron")
     shown = perceptron.gradients["W1"]._repr_latex_()
     assert r"\frac{\partial L}{\partial W_{1}} &= X^{\top} \, G_{A}" in shown
     assert r"G_{A} = \frac{\partial L}{\partial A}" in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from catalogue import derived_from
 from classifier import LOSSES
 from programs import ZOO
 from sympy import Indexed, Integer, KroneckerDelta, Sum, sqrt
@@ -20,13 +21,13 @@ from symgrad.steps import Gradient, Record
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_all_entries_are_exactly_those_of_the_brute_force_gradient(name: str) -> None:
-    found = check_end_to_end(derive_record(LOSSES[name](), ("W", "b")), (2, 4, 3))
+    found = check_end_to_end(derived_from(LOSSES[name], ("W", "b")).record, (2, 4, 3))
     assert found.ok and found.entries == 15
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_wrong_closed_forms_are_named(name: str) -> None:
-    record = derive_record(LOSSES[name](), ("b",))
+    record = derived_from(LOSSES[name], ("b",)).record
     gradient = record.gradients["b"]
     squared = gradient.index.replace(lambda e: isinstance(e, Indexed) and e.base.name in ("Y", "R"), lambda e: e**2)
     for wrong in (-gradient.index, 2 * gradient.index, squared):
@@ -36,11 +37,11 @@ def test_wrong_closed_forms_are_named(name: str) -> None:
 
 def test_too_few_sizes() -> None:
     with pytest.raises(InputError, match="N, D, C"):
-        check_end_to_end(derive_record(LOSSES["softmax_mse"](), ("b",)), (2, 4))
+        check_end_to_end(derived_from(LOSSES["softmax_mse"], ("b",)).record, (2, 4))
 
 
 def test_sizes_may_be_given_by_name() -> None:
-    record = derive_record(LOSSES["softmax_mse"](), ("b",))
+    record = derived_from(LOSSES["softmax_mse"], ("b",)).record
     named = check_end_to_end(record, {"C": 3, "N": 1, "D": 2})
     assert named.sizes == (("N", 1), ("D", 2), ("C", 3)) and named.entries == 3 and named.assumptions == ()
     assert named == check_end_to_end(record, (1, 2, 3))
@@ -48,7 +49,7 @@ def test_sizes_may_be_given_by_name() -> None:
 
 
 def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:
-    sums = check_end_to_end(derive_record(LOSSES["softmax_cross_entropy"](), ("b",)), (1, 1, 2))
+    sums = check_end_to_end(derived_from(LOSSES["softmax_cross_entropy"], ("b",)).record, (1, 1, 2))
     assert sums.ok and sums.assumptions == ("A1",) and sums.entries == 2
     build, _ = ZOO["labelled_logits"]
     hot = check_end_to_end(derive_record(build(), ("Z",)), {axis.name: 2 for axis in build().axes})
@@ -57,7 +58,7 @@ def test_assumptions_are_named_and_every_choice_of_labels_is_compared() -> None:
 
 
 def test_an_adjoint_of_a_node_is_compared_as_well() -> None:
-    record = derive_record(LOSSES["softmax_mse"](), ("Z", "P"))
+    record = derived_from(LOSSES["softmax_mse"], ("Z", "P")).record
     assert check_end_to_end(record, (2, 1, 2)).entries == 8 and check_end_to_end(record, (2, 1, 2)).ok
 
 
@@ -98,7 +99,7 @@ def test_what_exact_arithmetic_cannot_tell_is_undecided() -> None:
 
 
 def test_an_entry_is_named_by_all_of_its_places() -> None:
-    record = derive_record(LOSSES["softmax_mse"](), ("W",))
+    record = derived_from(LOSSES["softmax_mse"], ("W",)).record
     gradient = record.gradients["W"]
     corrupted = replace(record, gradients={"W": replace(gradient, index=-gradient.index)})
     assert check_end_to_end(corrupted, (1, 1, 2)).wrong == ("W[0,0]", "W[0,1]")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import classifier as cl
 import pytest
+from catalogue import derived_from
 from sympy import exp
 
 import symgrad
 from symgrad.check import Level, prove
 from symgrad.check.every_shape import NormalFormProver
 from symgrad.check.lines import Claim, claims
-from symgrad.engine.derive import derive_record
 from symgrad.equations import node
 from symgrad.notation import Array
 from symgrad.program import Program
@@ -18,7 +18,7 @@ from symgrad.steps import Partial, Record, Step
 
 
 def mean_squared_error() -> Record:
-    return derive_record(cl.softmax_mse(), ("W", "b"))
+    return derived_from(cl.softmax_mse, ("W", "b")).record
 
 
 def layer_norm() -> Record:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import classifier as cl
 import pytest
+from catalogue import derived_from
 from classifier import softmax_cross_entropy
 from sympy import Expr, HadamardPower, Integer, KroneckerDelta, Pow, Sum, exp, log, sqrt
 
@@ -14,7 +15,6 @@ from symgrad.check.definedness import Divisors, _shown
 from symgrad.check.lines import Claim, Line, claims, is_definition, topic
 from symgrad.check.marks import Mark
 from symgrad.check.proof import Prover
-from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where
 from symgrad.notation import Array
@@ -24,7 +24,7 @@ from symgrad.steps import Condition, Largest, MatrixTotal, MatrixValue, Partial,
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return derive_record(softmax_cross_entropy(), ("W", "b"))
+    return derived_from(softmax_cross_entropy, ("W", "b")).record
 
 
 def step_with(record: Record, **changes: object) -> Record:

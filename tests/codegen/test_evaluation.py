@@ -228,7 +228,6 @@ def corruptions(record: Record, step: Step) -> Iterator[tuple[str, Expr]]:
     yield "twice", 2 * step.after
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_corrupted_lines_are_refused(name: str) -> None:
     record, tried = lines(name), 0

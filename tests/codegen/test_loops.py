@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 from catalogue import NAMES, derived
 from forms import EVERY, SIZES, record
 from literal import random_inputs
@@ -64,8 +65,7 @@ COMPILED = ("focal", "clip_loss", "layer_norm", "attention_head")
 """Compiling takes seconds each; ``python -m benchmarks catalogue`` compiles all of them."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES, "softmax_cross_entropy", "huber", "ridge"))
 def test_the_catalogue(name: str) -> None:
     of = derived(name).record
     inputs = given(of, {axis.name: 3 + place for place, axis in enumerate(of.program.axes)})
@@ -74,9 +74,8 @@ def test_the_catalogue(name: str) -> None:
         assert_alike(function(*inputs), to_numpy(of)(*inputs), 1e-10)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rows", [3, 700])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", sampled(EVERY, every=6))
 def test_every_kind_of_program_as_plain_python(name: str, rows: int) -> None:
     of = record(name)
     if not any(a.axes for a in of.program.inputs):
@@ -236,15 +235,13 @@ def test_the_exponential_is_right_to_an_ulp(scale: float) -> None:
 # --- proofs --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES, every=4))
 def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None:
     proof = Proof.of(assignments(derived(name).record, 1, "numba"))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*EVERY][::4])
+@pytest.mark.parametrize("name", sampled([*EVERY][::4], every=4))
 def test_every_assignment_means_its_equation(name: str) -> None:
     proof = Proof.of(assignments(record(name), 1, "numba"))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
@@ -369,6 +366,7 @@ def test_an_input_has_to_be_an_array() -> None:
         symgrad.derive(product_of).to_source(target="numba")
 
 
+@pytest.mark.slow
 def test_an_equality_that_several_entries_use_compiles() -> None:
     def root_of_the_rest(Z, y):
         p = symgrad.array.softmax(Z, axis=1)[np.arange(len(y)), y]

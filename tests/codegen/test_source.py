@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from cases import sampled
 from catalogue import derived_from
 from forms import EVERY, N, U, W, X, Z, d, j, k, m, n, q, total
 from sympy import Sum, exp, log, tanh
@@ -75,8 +76,7 @@ def record(name: str) -> Record:
     return derived_from(*EVERY[name]).record
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*WRITTEN, *UNSEEN, *CHOICES])
+@pytest.mark.parametrize("name", sampled([*WRITTEN, *UNSEEN, *CHOICES], every=4))
 def test_functions_as_they_are_written(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"function_{name.replace(' ', '_')}.py", function_source(to_source(record(name), "f"), "f") + "\n")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 from catalogue import derived
 from literal import slopes
 
@@ -18,8 +19,6 @@ from trials.diagnosis.points import inputs_of
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.table import NAMED, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
-
-pytestmark = pytest.mark.slow
 
 DOUBLE, SINGLE = 1e-8, 3e-5  # differences are good to about 1e-10
 LARGE = 100.0
@@ -126,13 +125,16 @@ def test_every_kind_is_among_those_that_are_named() -> None:
     assert {case.kind for case in NAMED_HERE} == set(KINDS)
 
 
-@pytest.mark.parametrize("case", NAMED_HERE, ids=lambda case: case.id)
+QUICK = ("one-hot-of-soft-labels", "ce-maximum-or-zero", "float32-cancellation", "ridge-decay-subtracted")
+
+
+@pytest.mark.parametrize("case", sampled((pytest.param(case, id=case.id) for case in NAMED_HERE), *QUICK))
 def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     found = judge(case)
     assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.said}"
 
 
-@pytest.mark.parametrize("right", variants(SAMPLE, seed=1), ids=lambda right: right.id)
+@pytest.mark.parametrize("right", sampled(variants(SAMPLE, seed=1), every=3), ids=lambda right: right.id)
 def test_a_right_gradient_is_not_accused(right: Right) -> None:
     diagnosis = diagnosed(right)
     assert diagnosis.ok, str(diagnosis)

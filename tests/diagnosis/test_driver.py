@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 from catalogue import derived
 from sympy import Sum, exp, tanh
 
@@ -24,8 +25,6 @@ from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render.text import step_text
 from symgrad.sampling.tape import Tape
-
-pytestmark = pytest.mark.slow
 
 Gradients = tuple[np.ndarray, ...]
 Candidate = Callable[..., Any]
@@ -71,116 +70,121 @@ def _hard(P: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return (P - np.eye(P.shape[1])[Y.argmax(axis=1)]) / len(P)
 
 
-OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, int | None]] = {
+OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "off-diagonal dropped": (
         cross_entropy(residual=lambda P, Y: -Y * (1 - P) / len(P)),
         "diagonal",
         "only the diagonal of the Jacobian of the softmax P is there",
-        9,
+        "∂ log p_nk/∂z_mc = δ_nm (δ_kc − p_nc)",
     ),
     "Jacobian left out": (
         cross_entropy(residual=lambda P, Y: -Y / P / len(P)),
         "jacobian",
         "the Jacobian of the softmax P is left out",
-        9,
+        "∂ log p_nk/∂z_mc = δ_nm (δ_kc − p_nc)",
     ),
     "applied twice": (
         cross_entropy(forward=lambda X, W, b: softmax(softmax(X @ W + b))),
         "twice",
         "the softmax P is applied twice, on the way forward alone",
-        3,
+        "p_nk = exp(z_nk)/S_n",
     ),
     "not applied": (
         cross_entropy(forward=lambda X, W, b: X @ W + b),
         "skipped",
-        "the softmax P is left out: z_nc stands for p_nc, in line 10 about the gradient by Z",
-        10,
+        "the softmax P is left out: z_nc stands for p_nc, in line ",
+        "∂L/∂z_mc = −(1/N) Σ_n Σ_k y_nk δ_nm (δ_kc − p_nc)",
     ),
     "its derivative twice": (
         cross_entropy(residual=lambda P, Y: (P - Y) / len(P) * P * (1 - P)),
         "twice",
         "the Jacobian of the softmax P is multiplied in once more, its diagonal alone",
-        9,
+        "∂ log p_nk/∂z_mc = δ_nm (δ_kc − p_nc)",
     ),
     "1/N missing": (
         cross_entropy(residual=lambda P, Y: P - Y),
         "factor",
         "the gradients by W and b are N times the right ones: the factor 1/N is missing",
-        4,
+        "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "1/C too much": (
         cross_entropy(residual=lambda P, Y: (P - Y) / P.size),
         "factor",
         "the gradients by W and b are 1/C times the right ones",
-        4,
+        "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "sign": (
         cross_entropy(residual=lambda P, Y: (Y - P) / len(P)),
         "sign",
         "the gradients by W and b are of the wrong sign",
-        4,
+        "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "wrong axis": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, 0)),
         "axis",
         "the softmax P is taken over N instead of C, on the way forward alone",
-        2,
+        "S_n = Σ_k exp(z_nk)",
     ),
     "all axes": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, None)),
         "axis",
         "the softmax P is taken over N and C instead of C, on the way forward alone",
-        2,
+        "S_n = Σ_k exp(z_nk)",
     ),
     "bias missing": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W)),
         "missing",
         "b is missing, on the way forward alone",
-        1,
+        "z_nk = Σ_d x_nd w_dk + b_k",
     ),
     "W turned": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W.T + b)),
         "transposed",
         "W is transposed, on the way forward alone",
-        1,
+        "z_nk = Σ_d x_nd w_dk + b_k",
     ),
     "gradient turned": (
         cross_entropy(gradients=lambda X, G: (G.T @ X, G.sum(axis=0))),
         "transposed",
         "the gradient by W is transposed",
-        17,
+        "∂L/∂w_dc = Σ_n x_nd ∂L/∂z_nc",
     ),
     "not summed": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G)),
         "unsummed",
         "the gradient by b is not summed over N",
-        21,
+        "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "averaged": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G.mean(axis=0))),
         "factor",
         "the gradient by b is 1/N times the right one: averaged over N instead of summed",
-        21,
+        "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "overwritten": (
         cross_entropy(gradients=lambda X, G: (np.outer(X[-1], G[-1]), G[-1])),
         "unsummed",
         "only the last term of the sum over n is there, as if each overwrote the one before",
-        10,
+        "∂L/∂z_mc = −(1/N) Σ_n Σ_k y_nk δ_nm (δ_kc − p_nc)",
     ),
     "row kept": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G.sum(axis=0, keepdims=True))),
         "shape",
         "the gradient by b has the shape (1, 3) where b has (3,): the numbers are right",
-        21,
+        "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "labels shifted": (
         cross_entropy(residual=lambda P, Y: (P - np.roll(Y, 1, axis=1)) / len(P)),
         "labels",
         "the labels Y are one too high",
-        4,
+        "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
-    "labels missing": (cross_entropy(residual=lambda P, Y: P / len(P)), "missing", "Y is missing", 13),
+    "labels missing": (
+        cross_entropy(residual=lambda P, Y: P / len(P)),
+        "missing",
+        "Y is missing",
+        "∂L/∂z_mc = (1/N) (p_mc − y_mc)",
+    ),
     "guarded logarithm": (
         cross_entropy(residual=lambda P, Y: P * (-Y / (P + 1e-12) + (Y * P / (P + 1e-12)).sum(1)[:, None]) / len(P)),
         "precision",
@@ -189,77 +193,78 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, int | None]] = {
     ),
 }
 
-OF_MSE: dict[str, tuple[Candidate, str, str, int | None]] = {
+OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
     "the sigmoid's form": (
         squared(lambda P, R: 2 / R.size * R * P * (1 - P)),
         "diagonal",
         "only the diagonal of the Jacobian of the softmax P is there",
-        13,
+        "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
     "Jacobian left out": (
         squared(lambda P, R: 2 / R.size * R),
         "jacobian",
         "the Jacobian of the softmax P is left out",
-        13,
+        "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
     "2 missing": (
         squared(lambda P, R: _jacobian(P, R) / 2),
         "factor",
         "the gradients by W and b are 1/2 times the right ones: the factor 2 is missing",
-        5,
+        "L = (1/(N C)) Σ_n Σ_k r_nk²",
     ),
     "1/C missing": (
         squared(lambda P, R: _jacobian(P, R) * P.shape[1]),
         "factor",
         "the gradients by W and b are C times the right ones: the factor 1/C is missing",
-        5,
+        "L = (1/(N C)) Σ_n Σ_k r_nk²",
     ),
     "that of the cross-entropy": (
         squared(lambda P, R: R / len(R)),
         "jacobian",
         "the Jacobian of the softmax P is left out; and the gradients by W and b are C/2 times the right ones",
-        13,
+        "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
     "the sum over rows": (
         squared(lambda P, R: 2 / R.size * P * (R - (P * R).sum(axis=0))),
         "axis",
-        "the sum over C is taken over N instead, in line 16 about the gradient by Z",
-        16,
+        "the sum over C is taken over N instead, in line ",
+        "∂L/∂z_mc = p_mc ∂L/∂p_mc − p_mc Σ_k p_mk ∂L/∂p_mk",
     ),
     "the sum over everything": (
         squared(lambda P, R: 2 / R.size * P * (R - (P * R).sum())),
         "axis",
         "the sum over C is taken over N as well",
-        16,
+        "∂L/∂z_mc = p_mc ∂L/∂p_mc − p_mc Σ_k p_mk ∂L/∂p_mk",
     ),
     "normaliser held fixed": (
         squared(lambda P, R: 2 / R.size * R * P),
         "path",
         "S is held fixed in the equation of P",
-        13,
+        "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
 }
 
 
-@pytest.mark.parametrize("name", OF_CROSS_ENTROPY)
+@pytest.mark.parametrize("name", sampled(OF_CROSS_ENTROPY, every=4))
 def test_mistakes_in_the_cross_entropy(name: str) -> None:
     _is_named(CROSS_ENTROPY, *OF_CROSS_ENTROPY[name])
 
 
-@pytest.mark.parametrize("name", OF_MSE)
+@pytest.mark.parametrize("name", sampled(OF_MSE, every=4))
 def test_mistakes_in_the_squared_error(name: str) -> None:
     _is_named(MSE, *OF_MSE[name])
 
 
-def _is_named(derivation: symgrad.Derivation, candidate: Candidate, kind: str, words: str, line: int | None) -> None:
+def _is_named(derivation: symgrad.Derivation, candidate: Candidate, kind: str, words: str, line: str | None) -> None:
     found = symgrad.diagnose(derivation, candidate)
     assert not found.ok and found.deviations and not found.unexplained
     first = found.explanations[0]
-    assert (first.kind, first.line) == (kind, line), found
+    assert first.kind == kind, found
     assert words in first.words and first.words in found.summary
-    if line is not None:
-        shown = derivation.to_text(steps=str(line), title=False)
-        assert first.right.split(" = ")[1] in shown
+    assert (first.line is None) == (line is None), found
+    if first.line is not None:
+        assert step_text(derivation.record, first.line) == line
+        assert first.right.split(" = ")[1] in line
         assert first.yours != first.right
 
 
@@ -347,7 +352,7 @@ LAYER_NORM: dict[str, tuple[Candidate, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", LAYER_NORM)
+@pytest.mark.parametrize("name", sampled(LAYER_NORM, "D - 1 for D"))
 def test_mistakes_in_a_normalisation(name: str) -> None:
     candidate, kind, words = LAYER_NORM[name]
     found = symgrad.diagnose(derived("layer_norm"), candidate)
@@ -355,7 +360,7 @@ def test_mistakes_in_a_normalisation(name: str) -> None:
     assert words in found.explanations[0].words
 
 
-@pytest.mark.parametrize("loss", symgrad.LOSSES)
+@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=7))
 def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()
@@ -409,6 +414,7 @@ def test_what_explains_one_gradient_alone_says_so() -> None:
     assert (first.line, first.right, first.yours) == (None, "", "")
 
 
+@pytest.mark.slow
 def test_on_the_way_back_the_line_is_that_of_the_derivative() -> None:
     def unscaled(X: np.ndarray, Wq: np.ndarray, Wk: np.ndarray, Wv: np.ndarray, Y: np.ndarray) -> Gradients:
         Q, K, V = X @ Wq, X @ Wk, X @ Wv
@@ -436,7 +442,7 @@ def test_a_candidate_that_ends_the_program_or_raises_is_refused(leave: Callable[
     assert str(caught.value).startswith("ends raises")
 
 
-@pytest.mark.parametrize("loss", ["softmax_mse", "ridge", "clip_loss"])
+@pytest.mark.parametrize("loss", sampled(["softmax_mse", "ridge", "clip_loss"], "ridge"))
 def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()
@@ -445,7 +451,7 @@ def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
     assert "no single edit of the derivation explains it" in found.summary
 
 
-@pytest.mark.parametrize("loss", symgrad.LOSSES)
+@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=7))
 def test_lines_and_slopes_give_the_same_gradients(loss: str) -> None:
     """The two ways in which hypotheses predict gradients agree where nothing is edited."""
     record = derived(loss).record

@@ -12,8 +12,6 @@ import symgrad
 from symgrad.array import relu
 from symgrad.diagnosis.result import Diagnosis
 
-pytestmark = pytest.mark.slow
-
 Function = Callable[..., Any]
 
 
@@ -110,6 +108,7 @@ def test_pieces_between_which_the_gradient_is_one_function_are_not_asked_for(los
     assert found.ok and not found.unreached, found
 
 
+@pytest.mark.slow
 def test_a_piece_that_shows_only_within_another_is_entered_there() -> None:
     def both(a, c):
         return np.sum(np.where((np.abs(a - 7) < 0.01) & (c > 50), a**2, a))

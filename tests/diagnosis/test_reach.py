@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 
 import symgrad
 from symgrad.array import log_softmax, logsumexp, norm, softmax
 from symgrad.diagnosis.result import Diagnosis
 from symgrad.losses import LOSSES
-
-pytestmark = pytest.mark.slow
 
 Function = Callable[..., Any]
 
@@ -272,25 +271,25 @@ RIGHT: dict[str, tuple[str, Function]] = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", sampled(VALUES, every=8))
 def test_a_piece_at_extreme_values_does_not_agree(name: str) -> None:
     found = diagnosed(*VALUES[name])
     assert not found.ok and found.deviations, found
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", sampled(COUNTS, every=3))
 def test_a_piece_at_large_counts_does_not_agree(name: str) -> None:
     found = diagnosed(*COUNTS[name])
     assert not found.ok and found.deviations, found
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", sampled(SIZES, every=3))
 def test_a_piece_at_other_sizes_does_not_agree(name: str) -> None:
     found = diagnosed(*SIZES[name])
     assert not found.ok and found.deviations, found
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", sampled(RIGHT, every=8))
 def test_what_is_right_there_agrees(name: str) -> None:
     found = diagnosed(*RIGHT[name])
     assert found.ok, found
@@ -359,7 +358,7 @@ CHANCES: dict[str, tuple[str, Function, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANCES)
+@pytest.mark.parametrize("name", sampled(CHANCES, every=9))
 def test_an_explanation_that_holds_at_the_first_points_alone_is_not_given(name: str) -> None:
     loss, candidate, words = CHANCES[name]
     found = diagnosed(loss, candidate)

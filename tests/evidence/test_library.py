@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 
 from symgrad import LOSSES, Derivation, derive
 from symgrad.evidence.blog import PUBLISHED
@@ -23,8 +24,6 @@ from symgrad.evidence.runs import BLOG, CATALOGUE, INACCURATE, cases_of, losses_
 from symgrad.evidence.runs import compared as compared_runs
 from symgrad.evidence.values import computed, derived, evaluated, given
 from symgrad.frameworks import conventions
-
-pytestmark = pytest.mark.slow
 
 ITEMS = [(source.name, item) for source in sources() for item in source.items]
 NUMBERS = [pytest.param(item, id=f"{name}: {item.what}") for name, item in ITEMS if isinstance(item, Numbers)]
@@ -50,14 +49,14 @@ def moved(item: Numbers, texts: list[str], text: str, up: bool) -> str:
 # Numbers
 
 
-@pytest.mark.parametrize("item", NUMBERS)
+@pytest.mark.parametrize("item", sampled(NUMBERS, every=6))
 def test_printed_numbers_are_right_or_wrong_as_recorded(item: Numbers) -> None:
     found = check_numbers(item)
     assert found.ok, found.found
     assert found.found.startswith("wrong: ") == (item.wrong is not None)
 
 
-@pytest.mark.parametrize("item", [param for param in NUMBERS if not param.values[0].wrong])  # type: ignore[union-attr]
+@pytest.mark.parametrize("item", sampled([param for param in NUMBERS if not param.values[0].wrong], every=6))  # type: ignore[union-attr]
 def test_a_changed_digit_of_any_printed_number_shows(item: Numbers) -> None:
     for name, printed in item.printed.items():
         text = json.dumps(printed)
@@ -102,20 +101,20 @@ def test_the_sources_are_those_of_several_kinds() -> None:
 # Formulas
 
 
-@pytest.mark.parametrize("item", FORMULAS)
+@pytest.mark.parametrize("item", sampled(FORMULAS, every=7))
 def test_printed_formulas_are_right_or_wrong_as_recorded(item: Formula) -> None:
     found = check_formula(item)
     assert found.ok, found.found
     assert found.found.startswith("wrong: ") == bool(item.wrong)
 
 
-@pytest.mark.parametrize("item", FORMULAS[::4])
+@pytest.mark.parametrize("item", sampled(FORMULAS[::4], every=6))
 def test_a_changed_factor_of_any_formula_shows(item: Formula) -> None:
     found = check_formula(replace(item, formula=f"2 * ({item.formula})"))
     assert not found.ok and "2 times the right one" in found.found
 
 
-@pytest.mark.parametrize("item", [param for param in FORMULAS if param.values[0].wrong])  # type: ignore[union-attr]
+@pytest.mark.parametrize("item", sampled([param for param in FORMULAS if param.values[0].wrong], every=3))  # type: ignore[union-attr]
 def test_a_wrong_formula_shows_by_which_term(item: Formula) -> None:
     assert check_formula(item).found.endswith(f"; {item.wrong}") and "only the diagonal" in item.wrong
     assert not check_formula(replace(item, wrong="")).ok
@@ -190,13 +189,15 @@ def test_a_shape_that_does_not_fit_is_an_error() -> None:
 # Recorded runs
 
 
-@pytest.mark.parametrize(("loss", "file"), RUNS, ids=[f"{loss.name} {file}" for loss, file in RUNS])
+@pytest.mark.parametrize(("loss", "file"), sampled(RUNS, every=9), ids=[f"{loss.name} {file}" for loss, file in RUNS])
 def test_recorded_runs_are_what_is_derived(loss: Any, file: str) -> None:
     for item in run_items(loss, file):
         assert item.ok, item.found
 
 
-@pytest.mark.parametrize(("loss", "case"), CASES, ids=[f"{c['loss']} {c['kind']} {c['seed']}" for _, c in CASES])
+@pytest.mark.parametrize(
+    ("loss", "case"), sampled(CASES, every=12), ids=[f"{c['loss']} {c['kind']} {c['seed']}" for _, c in CASES]
+)
 def test_a_factor_in_any_recorded_array_shows(loss: Any, case: Any) -> None:
     for framework, by_dtype in case["results"].items():
         for dtype, found in by_dtype.items():

@@ -9,6 +9,7 @@ import catalogue
 import numpy as np
 import pytest
 import unseen
+from cases import sampled
 from catalogue import derived_from
 from literal import complex_step, forward, slopes
 from programs import ZOO
@@ -60,8 +61,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     assert gradients["W"] == pytest.approx(np.outer(inputs["X"], [0.2, 0.3, -0.5]), rel=1e-14)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", sampled(LOSSES, every=6))
 def test_every_loss_has_an_example_that_is_right(name: str) -> None:
     loss = LOSSES[name]
     example = example_of(derived(name))
@@ -79,8 +79,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
         assert array.ndim <= 2 and np.abs(array).max() < LARGE
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", sampled(ZOO, every=6))
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
     """Against an evaluation of its equations entry by entry, and against the complex step."""
     program, wrt = derived(name).program, derived(name).record.wrt
@@ -99,8 +98,7 @@ def test_every_program_has_an_example_that_is_right(name: str) -> None:
         assert gradient == pytest.approx(expected, rel=1e-9, abs=1e-9), array
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*LOSSES, *ZOO])
+@pytest.mark.parametrize("name", sampled([*LOSSES, *ZOO], every=6))
 def test_inputs_satisfy_what_is_said_of_them(name: str) -> None:
     derivation = derived(name)
     program, example = derivation.program, example_of(derivation)
@@ -140,8 +138,7 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
     assert f"At {smallest} nothing would depend on {idle}." in example.remark
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", symgrad.LOSSES)
+@pytest.mark.parametrize("name", sampled(symgrad.LOSSES, every=5))
 def test_something_depends_on_every_input(name: str) -> None:
     """Each entry of an input is moved by itself; labels cannot be."""
     derivation = derived(name)
@@ -188,8 +185,7 @@ def test_rows_on_both_sides(name: str) -> None:
     assert "At N = 1, D = 2 only one branch of L would show." in found.remark
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", symgrad.LOSSES)
+@pytest.mark.parametrize("name", sampled(symgrad.LOSSES, every=5))
 def test_no_number_is_tiny(name: str) -> None:
     found = example_of(derived(name))
     for quantity in (*found.defined, *found.gradients):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from catalogue import derived
 
 from symgrad import derive
 from symgrad.explicit.listing import entries_to_latex, entries_to_text
@@ -46,12 +47,12 @@ def test_assumptions_that_were_used_are_named() -> None:
     page = text("softmax_cross_entropy")
     assert "Assuming [A1] each row of Y sums to one:\ny_11 + y_12 + y_13 = 1\ny_21 + y_22 + y_23 = 1\n" in page
     assert "Assuming" not in text("softmax_mse")
-    latex = entries_to_latex(derive("softmax_cross_entropy").explicit(N=1, D=1, C=2))
+    latex = entries_to_latex(derived("softmax_cross_entropy").explicit(N=1, D=1, C=2))
     assert "Assuming [A1] each row of \\(Y\\) sums to one:\n\\[ y_{11} + y_{12} = 1 \\]" in latex
 
 
 def test_labels_are_printed_as_numbers() -> None:
-    page = entries_to_text(derive("softmax_cross_entropy").explicit(N=2, D=1, C=3, y=[2, 0]))
+    page = entries_to_text(derived("softmax_cross_entropy").explicit(N=2, D=1, C=3, y=[2, 0]))
     assert "Y = [ 0  0  1 ]\n    [ 1  0  0 ]" in page
     assert line(page, "L = ") == "L = −(log p_13 + log p_21)/2"
 

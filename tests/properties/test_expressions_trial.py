@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cases import sampled
 
 import symgrad
 from symgrad import Derivation
@@ -17,10 +18,8 @@ from trials.expressions import campaign, judge, oracle
 from trials.expressions.generate import from_seed
 from trials.expressions.terms import Input, Loss
 
-pytestmark = pytest.mark.slow
-
-SEED, PROGRAMS, CHUNK, LETTERS = 15, 80, 20, 130
-"""So many losses are examined, so many in a test, none longer than so many letters: they take half a second each.
+SEED, LETTERS = 15, 130
+"""No loss is longer than so many letters: they take half a second each.
 The trial (python -m trials expressions) takes longer ones, by the thousand."""
 
 
@@ -28,11 +27,11 @@ def test_a_number_is_one_loss() -> None:
     assert from_seed(3, 7) == from_seed(3, 7) != from_seed(3, 8)
 
 
-@pytest.mark.parametrize("first", range(0, PROGRAMS, CHUNK))
-def test_random_losses(first: int) -> None:
-    for number in range(first, first + CHUNK):
+@pytest.mark.parametrize("numbers", sampled([range(3), *(range(n, n + 11) for n in range(3, 80, 11))], every=8))
+def test_random_losses(numbers: range) -> None:
+    for number in numbers:
         loss = from_seed(SEED, number, LETTERS)
-        outcome = judge.examine(loss, number, thorough=number == first)
+        outcome = judge.examine(loss, number, thorough=number == numbers[0])
         assert not outcome.findings, f"{loss}\n{outcome.findings}"
 
 

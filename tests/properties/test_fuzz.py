@@ -24,8 +24,6 @@ from trials.fuzz.lines import lines_at
 from trials.fuzz.syntax import Draft
 from trials.numbered import shared
 
-pytestmark = pytest.mark.slow
-
 
 @st.composite
 def drafts(draw: Any) -> Draft:
@@ -33,12 +31,18 @@ def drafts(draw: Any) -> Draft:
     return generate.draft(lambda low, high: draw(st.integers(low, high)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(draft=drafts(), seed=st.integers(0, 2**16))
 def test_random_programs(draft: Draft, seed: int) -> None:
     assume(draft.wrt)
     outcome = judge.examine(draft, seed, thorough=False)
     assert not outcome.findings, f"{campaign.shown(draft)}\n{outcome.findings}"
+
+
+def test_some_programs_of_the_trial() -> None:
+    for number, draft in numbered(4):
+        assert not judge.examine(draft, number, thorough=False).findings, campaign.shown(draft)
 
 
 def numbered(count: int) -> list[tuple[int, Draft]]:
@@ -83,6 +87,7 @@ def parts(value: Any) -> list[Any]:
     return [value, *(part for arg in value.args for part in parts(arg))]
 
 
+@pytest.mark.slow
 @pytest.mark.jax
 def test_the_complex_step_agrees_with_jax() -> None:
     pytest.importorskip("jax")
@@ -94,6 +99,7 @@ def test_the_complex_step_agrees_with_jax() -> None:
     assert compared >= 6
 
 
+@pytest.mark.slow
 def test_every_line_that_is_made_wrong_is_noticed() -> None:
     """A right side with half of itself added: no line but one that says 0 survives."""
     kinds: set[type] = set()
@@ -159,6 +165,7 @@ def test_what_crashes_and_what_takes_too_long_are_findings(monkeypatch: pytest.M
     assert kind == "too long"
 
 
+@pytest.mark.slow
 def test_equations_by_hand_are_those_of_the_source() -> None:
     """The witness of equations written by hand: the same numbers as the source of the same draft."""
     compared = 0
@@ -186,6 +193,7 @@ def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
     assert "| programs | 4 |" in written and "--seed 5" in written and "| wrong gradient | 0 | 0 |" in written
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds() -> None:
     one = list(shared(partial(campaign._examined, 5), [1, 2], 1))
     two = sorted(shared(partial(campaign._examined, 5), [1, 2], 2), key=lambda entry: entry["number"])

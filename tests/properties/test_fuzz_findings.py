@@ -200,6 +200,7 @@ def test_an_equation_that_is_not_finite_is_refused() -> None:
         Program("infinite", (), (x,), (node(L[()], x.base * zoo),), "L")
 
 
+@pytest.mark.slow
 def test_a_shape_at_which_the_program_has_no_values() -> None:
     """A deviation of one row is 0, and the program divides by it: the prover stopped there, in place of passing by."""
 
@@ -566,6 +567,7 @@ def test_the_closed_form_of_a_gradient_that_cancels_is_what_its_last_line_states
     assert derivation.gradients["shift"].index == 0
 
 
+@pytest.mark.slow
 def test_a_page_is_made_where_an_array_on_the_way_has_no_derivative() -> None:
     """No entry of log p exceeds 0.1: the variance is 0, and its root has no derivative, at every input."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cases import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -457,8 +458,7 @@ write_whole(Path("out.txt"), "new")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", sampled([signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL], every=4))
 def test_a_write_that_is_interrupted_leaves_the_old_file(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "out.txt").write_text("old")
     running = subprocess.Popen(
@@ -513,9 +513,8 @@ def test_names_of_files(name: str, tmp_path: Path) -> None:
     assert code == 0 or (err.startswith("symgrad: cannot write ") and is_decent(err[:-1], lines=1))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
-@pytest.mark.parametrize("arguments", [["losses"], ["derive", "ridge"]])
+@pytest.mark.parametrize("arguments", sampled([["losses"], ["derive", "ridge"]], every=2))
 def test_a_full_screen_is_said_in_one_line(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
@@ -543,10 +542,9 @@ STREAMS = {  # where output or errors go -> the exit code of a derivation, of --
 }
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
 @pytest.mark.parametrize("command_line", range(3), ids=["derive ridge --steps none", "derive --help", "derive nope"])
-@pytest.mark.parametrize("streams", STREAMS)
+@pytest.mark.parametrize("streams", sampled(STREAMS, every=7))
 def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> None:
     words = ["derive ridge --steps none", "derive --help", "derive nope"][command_line]
     done = subprocess.run(
@@ -557,7 +555,6 @@ def test_a_closed_screen_is_no_traceback(streams: str, command_line: int) -> Non
     assert done.stdout == "" or (streams.startswith("2") and command_line < 2)
 
 
-@pytest.mark.slow
 def test_a_reader_that_went_away_is_told_by_the_exit_code(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)

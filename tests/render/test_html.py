@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 import pytest
+from cases import sampled
 from catalogue import derived, derived_from
 from programs import ZOO
 from records import cross_entropy, mse
@@ -21,7 +22,8 @@ from symgrad.render.html import to_html
 from symgrad.render.layout import Beside, layout
 
 RECORD = cross_entropy()
-DERIVATION = derive("softmax_cross_entropy")
+DERIVATION = derived("softmax_cross_entropy")
+LINES = f"lines 1 to {len(DERIVATION.steps)}"
 
 
 def section(page: str) -> Element:
@@ -109,8 +111,7 @@ def test_wrong_and_unproved_lines_are_told_apart() -> None:
     assert [e.get("class") for e in cell(row(page, 7), "m") or ()] == [None]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
+@pytest.mark.parametrize("name", sampled([*symgrad.LOSSES, *ZOO], every=9))
 def test_every_page_is_xml_and_every_link_leads_somewhere(name: str) -> None:
     if name in ZOO:
         page = section(to_html(layout(derived_from(*ZOO[name]).record, title=False), fragment=True))
@@ -190,9 +191,9 @@ def test_a_line_that_is_not_shown_is_cited_without_a_link() -> None:
     [
         ("5-", "expected all, none, or numbers"),
         ("x", "expected all, none, or numbers"),
-        ("5-40", "lines 1 to 31"),
-        ("7-5", "lines 1 to 31"),
-        ("0", "lines 1 to 31"),
+        ("5-400", LINES),
+        ("7-5", LINES),
+        ("0", LINES),
     ],
 )
 def test_lines_that_are_not_there(steps: str, message: str) -> None:
@@ -237,6 +238,6 @@ def test_notations(notation: str) -> None:
 
 
 def test_the_remarks_spell_names_as_formulas_do() -> None:
-    remark = derive("layer_norm").to_html().partition("a vector is a column: ")[2].partition("</p>")[0]
+    remark = derived("layer_norm").to_html().partition("a vector is a column: ")[2].partition("</p>")[0]
     assert "<mi>&#x3B3;</mi>" in remark or "<mi>γ</mi>" in remark
     assert "gamma" not in re.sub('="[^"]*"', "", remark)

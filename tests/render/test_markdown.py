@@ -11,7 +11,6 @@ from programs import ZOO
 from records import cross_entropy
 
 import symgrad
-from symgrad import derive
 from symgrad.render.layout import layout
 from symgrad.render.markdown import to_markdown
 
@@ -30,7 +29,7 @@ def tables(page: str) -> list[list[str]]:
 
 
 def test_a_line() -> None:
-    lines = {row[0]: row for row in tables(derive("softmax_cross_entropy").to_markdown()) if row[0].isdigit()}
+    lines = {row[0]: row for row in tables(derived("softmax_cross_entropy").to_markdown()) if row[0].isdigit()}
     assert lines["13"] == [
         "13",
         "",
@@ -58,7 +57,7 @@ def test_words_of_users_are_no_markup() -> None:
 
 
 def test_some_lines_and_the_code() -> None:
-    page = derive("softmax_cross_entropy").to_markdown(steps="13", code=True)
+    page = derived("softmax_cross_entropy").to_markdown(steps="13", code=True)
     numbers = [row[0] for row in tables(page) if row[0].isdigit()]
     assert numbers[0] == "13"
     assert all(int(number) > 31 for number in numbers[1:])
@@ -66,6 +65,6 @@ def test_some_lines_and_the_code() -> None:
 
 
 def test_names_in_words_are_spelled_as_in_formulas() -> None:
-    page = derive("layer_norm").to_markdown()
+    page = derived("layer_norm").to_markdown()
     assert r"in terms of $\hat{X}$" in page
     assert "Xhat" not in page

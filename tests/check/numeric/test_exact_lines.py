@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import classifier as cl
 import pytest
+from catalogue import derived_from
 from sympy import HadamardPower, KroneckerDelta, MatMul, Sum, log
 
 from symgrad.check.lines import Claim, claims
 from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.exact_lines import ExactLines
-from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program
@@ -22,7 +22,7 @@ SIZES = {"N": 2, "D": 1, "C": 2}
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return derive_record(cl.softmax_mse(), ("W", "b"))
+    return derived_from(cl.softmax_mse, ("W", "b")).record
 
 
 @pytest.mark.slow
