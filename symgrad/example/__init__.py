@@ -1,8 +1,8 @@
-"""A small numeric example of a derivation, as lecture notes work one: a row, few features, round numbers.
+"""A small numeric example of a derivation, like in lecture notes: one row, few features, round numbers.
 
-The loss and the gradients asked for are those of the generated function.  The arrays on the way, and the derivatives by
-them, are evaluated from the program's equations and from their closed forms, by the checker's evaluator.  ``points``
-chooses sizes and inputs.
+The generated function computes the loss and the gradients in ``wrt``.  The checker's evaluator computes the
+intermediates from the program's equations, and their derivatives from the closed forms.  ``small_inputs`` chooses sizes
+and inputs.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ SHIFT = 0.25
 
 
 def worked_example(record: Record, function: Callable[..., Any]) -> Example | None:
-    """The first choice of sizes and inputs of which nothing is wanting (see ``_Fault``); if there is none, the one with
-    the least faults; None where nothing is finite.
+    """The first choice of sizes and inputs without faults (see ``_Fault``), or else the choice with the least faults;
+    None if no choice is finite.
 
-    ``function`` is that generated from the record: ``loss, gradients = function(*inputs)``.
+    ``function`` is the function generated from the record: ``loss, gradients = function(*inputs)``.
     """
     found: list[_Trial] = []
     for sizes, turn in product(SIZES, TURNS):
@@ -55,7 +55,7 @@ def worked_example(record: Record, function: Callable[..., Any]) -> Example | No
 
 
 class _Fault(IntFlag):
-    """What a choice leaves to be desired, the least first."""
+    """Faults of a choice, the mildest first."""
 
     LARGE = 1  # a number has many digits
     TINY = 2  # a number is so small that nobody sees what it is made of
@@ -67,8 +67,8 @@ class _Fault(IntFlag):
 
 @dataclass(frozen=True)
 class _Trial:
-    """A choice of inputs with what the function gives, and with the arrays on the way and the derivatives by them;
-    ``faults`` has words for those that larger sizes may mend."""
+    """A choice of inputs, with the results of the function, the intermediates and their derivatives; ``faults``
+    describes the faults that larger sizes may fix."""
 
     point: Point
     loss: float
@@ -84,7 +84,7 @@ class _Trial:
 
 
 def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial | None:
-    """None where a number is not finite."""
+    """Evaluate a choice of inputs; None if a number is not finite."""
     results = _run(function, point)
     if results is None:
         return None
@@ -116,8 +116,8 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
 
 
 def _idle(function: Callable[..., Any], trial: _Trial) -> str:
-    """The first input on which neither the loss nor a gradient depends, or nothing; one that cannot be moved counts as
-    one that matters."""
+    """The first input on which neither the loss nor a gradient depends, or empty; an input that cannot be moved counts
+    as relevant."""
     for name, values in trial.point.inputs.items():
         moved = values + SHIFT * (1 + np.indices(values.shape).sum(axis=0))  # symmetric, and uneven
         others = _run(function, replace(trial.point, inputs=trial.point.inputs | {name: moved}))
@@ -128,7 +128,7 @@ def _idle(function: Callable[..., Any], trial: _Trial) -> str:
 
 
 def _reason(chosen: _Trial, found: Sequence[_Trial]) -> str:
-    """Why the smallest sizes would not do, where all that was tried there has the same fault."""
+    """Why the smallest sizes do not work, if all trials there have the same fault."""
     smallest = found[0].point.sizes
     common = set.intersection(*(set(trial.faults) for trial in found if trial.point.sizes == smallest))
     words = [found[0].faults[fault] for fault in sorted(common - set(chosen.faults), reverse=True)]
@@ -137,7 +137,7 @@ def _reason(chosen: _Trial, found: Sequence[_Trial]) -> str:
 
 
 def _run(function: Callable[..., Any], point: Point) -> list[np.ndarray] | None:
-    """The loss and its gradients; None where one is not finite, or where the function refuses the inputs."""
+    """The loss and its gradients; None if one is not finite, or if the function rejects the inputs."""
     given = [a if a.ndim else float(a) for a in (point.inputs[array.name] for array in point.program.inputs)]
     with np.errstate(all="ignore"):
         try:
@@ -163,7 +163,7 @@ def _example(record: Record, trial: _Trial, reason: str) -> Example:
 
 
 def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
-    """The derivatives by the arrays on the way, from their closed forms: those asked for come from the function."""
+    """The derivatives with respect to the intermediates, from their closed forms."""
     evaluator, found = point.evaluator, {}
     for name, adjoint in record.adjoints.items():
         values = evaluator.over(adjoint.index, indices_of(adjoint.entry))

@@ -1,5 +1,5 @@
-"""Inputs for a small example, chosen by what the equations say and never by the name of a loss: few rows, round
-numbers, probabilities that anybody can check."""
+"""Inputs for a small example, chosen by the equations and never by the name of a loss: few rows, round numbers,
+probabilities that are easy to verify."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def floats(values: np.ndarray) -> np.ndarray:
 
 
 def clean(values: np.ndarray) -> np.ndarray:
-    """Numbers with those put to 0, without a sign, that are but what rounding left beside the largest."""
+    """Numbers in which rounding errors relative to the largest, and negative zeros, become 0."""
     dust = DUST * np.abs(values).max(initial=0.0)
     return np.where(np.abs(values) <= dust, 0.0, values)
 
 
 def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float]) -> Point:
-    """Inputs made of the numbers of the table that satisfy what is assumed, and such that probabilities are simple."""
+    """Inputs from the table of numbers that satisfy the assumptions and make probabilities simple."""
     program = record.program
     own = probabilities(program)
     labels = [a for a in program.inputs if a.axes and _is_labels(a, record, own)]
@@ -100,7 +100,7 @@ def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float
 
 
 def _is_labels(array: Array, record: Record, own: Sequence[Probabilities]) -> bool:
-    """Whether rows of an input are classes: it is assumed, or probabilities that do not depend on it allow it."""
+    """Whether rows of an input are classes: an assumption says so, or probabilities that do not depend on it allow it."""
     program = record.program
     if any(array_names(a.lhs) == {array.name} and not (a.is_symmetry or a.domain) for a in program.assumptions):
         return True
@@ -110,8 +110,8 @@ def _is_labels(array: Array, record: Record, own: Sequence[Probabilities]) -> bo
 
 
 def _classes(labels: Sequence[Array], own: Sequence[Probabilities], program: Program) -> set[str]:
-    """The axes of classes: the last ones of labels, and those along which probabilities add up to one, unless they are
-    those of the rows as well."""
+    """The axes of classes: the last axes of labels, and the axes along which probabilities sum to one, except axes of
+    rows."""
     found = {array.axes[-1].name for array in labels}
     for p in own:
         over = [axis_name(i) for i in program.definitions[p.name].indices]
@@ -120,7 +120,7 @@ def _classes(labels: Sequence[Array], own: Sequence[Probabilities], program: Pro
 
 
 def _label(place: int, classes: int) -> int:
-    """The label of a row: the last class first, so that one of three is label 2."""
+    """The label of a row: the last class first, so the first row of three classes has label 2."""
     return (classes - 1 - 2 * place) % classes
 
 
@@ -132,7 +132,7 @@ def _label_words(sizes: Mapping[str, int], array: Array) -> str:
 
 
 def _scalar(default: float | None, is_fraction: bool) -> float:
-    """What a scalar is: its default, unless that is one at which it says nothing."""
+    """The value of a scalar: its default, unless the default has no effect."""
     if default is not None and default not in ((0, 0.5, 1) if is_fraction else (0, 1)):
         return default
     return SHARE if is_fraction else SCALAR
@@ -175,7 +175,7 @@ def _numbers(
 
 
 def _fractions(program: Program) -> set[str]:
-    """The inputs that are meant to lie between 0 and 1: those of which the equations take the complement, 1 - y."""
+    """The inputs intended to be between 0 and 1, because the equations contain their complement, 1 - y."""
     inputs = {array.name for array in program.inputs}
     sums = (total for definition in program.ordered for total in definition.rhs.atoms(Add))
     pairs = (total.as_coeff_Add() for total in sums)
@@ -184,8 +184,7 @@ def _fractions(program: Program) -> set[str]:
 
 
 def _with_simple(own: Probabilities, point: Point, record: Record) -> Point:
-    """The point with an input moved so that the probabilities ``own`` are simple, where there is one that does it: an
-    input in which the logits are linear."""
+    """The point with an input changed so that the probabilities are simple, if the logits are linear in an input."""
     program, sizes = point.program, point.sizes
     indices = program.definitions[own.name].indices
     if own.over is None:
@@ -208,14 +207,14 @@ def _with_simple(own: Probabilities, point: Point, record: Record) -> Point:
 
 
 def _part(array: Array, indices: Sequence[Idx], sizes: Mapping[str, int]) -> str:
-    """What of an array over the indices an input settles: all, or the first line where it lacks one of the axes."""
+    """The part of an array that an input determines: all, or the first entries along the axes that the input lacks."""
     lacking = _lacking(array, indices, sizes)
     line = "entry" if len(indices) == 1 else "column" if lacking == [1] else "row"
     return f"the first {line} of " if lacking else ""
 
 
 def _lacking(array: Array, indices: Sequence[Idx], sizes: Mapping[str, int]) -> list[int]:
-    """The places of the indices over whose axes, of more than one entry, the array has no entries."""
+    """The positions of the indices whose axes have more than one entry and are not axes of the array."""
     own = [axis.name for axis in array.axes]
     return [place for place, i in enumerate(indices) if axis_name(i) not in own and sizes[axis_name(i)] > 1]
 
@@ -223,8 +222,8 @@ def _lacking(array: Array, indices: Sequence[Idx], sizes: Mapping[str, int]) -> 
 def _moved(
     array: Array, own: Probabilities, indices: Sequence[Idx], wanted: np.ndarray, point: Point
 ) -> np.ndarray | None:
-    """The values of an input at which the logits have the values ``wanted`` over ``indices``, or have them in the first
-    place of axes that it lacks; None if it lacks that of the classes, or if they are not linear in it."""
+    """The values of an input for which the logits are ``wanted`` over ``indices`` (at the first position of axes that
+    it lacks); None if it lacks the axis of classes, or if the logits are not linear in it."""
     program = point.program
     over, axes = [axis_name(i) for i in indices], [axis.name for axis in array.axes]
     twice = any(len(set(names)) < len(names) for names in (over, axes))

@@ -1,5 +1,5 @@
-"""What ties a loss to the conventions of PyTorch and Keras, by the facts of its program: which mean it takes, what is
-logits and what probabilities, along which axis, and the calls that compute the same."""
+"""How a loss relates to the conventions of PyTorch and Keras, by facts about its program: its reduction, its logits,
+probabilities and axes, and the framework calls that compute it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SUM_TO_ONE = {(1, 2): "each row sums to one", (0, 2): "each column sums to one",
 
 
 def conventions(program: Program) -> tuple[Fact, ...]:
-    """What is summed and divided by; the logits of softmax and logistic functions, and along which axes these run; what
-    rows of labels are; and the call of each framework that computes the same, where there is one."""
+    """The reduction; the logits of softmax and logistic functions, and the axes of softmaxes; the meaning of rows of
+    labels; and the framework calls that compute the same loss."""
     own = probabilities(program)
     found = [_reduction(program), _logits(own, program), _axis(own, program), _labels(program)]
     found += [Fact(c.framework, _call_words(c, own, program), c.call) for c in calls(program)]
@@ -29,7 +29,7 @@ def conventions(program: Program) -> tuple[Fact, ...]:
 
 
 def _reduction(program: Program) -> Fact | None:
-    """What the output sums over and divides by; None where its equation is no single sum."""
+    """What the output sums over and divides by; None if its equation is not a single sum."""
     if (single_sum := reduction_of(program)) is None:
         return None
     over, above, below = single_sum.axes, single_sum.above, single_sum.below
@@ -59,7 +59,7 @@ def _logits(every: Sequence[Probabilities], program: Program) -> Fact | None:
 
 
 def _axis(every: Sequence[Probabilities], program: Program) -> Fact | None:
-    """Along which axes softmaxes run; one clause for those that run along the same."""
+    """The axes along which softmaxes run, one clause per axis."""
     softmaxes = [own for own in every if own.over is not None]
     found = _grouped((_run(own, program), f"{own.name} = softmax({_inside(own, program)})") for own in softmaxes)
     words = [f"{listed(made)} {_verb(made, 'runs', 'run')} {run}" for run, made in found.items()]
@@ -74,7 +74,7 @@ def _run(own: Probabilities, program: Program) -> str:
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The second parts by the first, in order, none twice."""
+    """The second elements grouped by the first, in order, without duplicates."""
     found: dict[str, list[str]] = {}
     for key, value in pairs:
         if value not in found.setdefault(key, []):
@@ -87,7 +87,7 @@ def _verb(subjects: Sequence[str], one: str, several: str) -> str:
 
 
 def _call_words(call: Call, every: Sequence[Probabilities], program: Program) -> str:
-    """What has to be known of a call: above all what goes in where that is no logits but comes after them."""
+    """The notes on a call, above all the inputs that are not logits, in order."""
     made = {own.name for own in every}
     logits = {name for own in every for name in array_names(own.exponent)}
     words = [call.words] if call.words else []
@@ -100,13 +100,13 @@ def _call_words(call: Call, every: Sequence[Probabilities], program: Program) ->
 
 
 def _inside(own: Probabilities, program: Program) -> str:
-    """The logits, in the names of whole arrays where their entries stand."""
+    """The logits, with whole arrays in place of their entries."""
     indices = program.definitions[own.name].indices
     entries = {e: Symbol(e.base.name) for e in own.exponent.atoms(Indexed) if e.indices == indices}
     return expression_text(replaced(own.exponent, entries), program)
 
 
 def _labels(program: Program) -> Fact | None:
-    """What is assumed of rows of labels."""
+    """The assumptions about rows of labels."""
     words = [a.words for a in program.assumptions if not (a.is_symmetry or a.domain)]
     return Fact("Labels", f"{'; '.join(words)}: a label k is a row with its 1 in column k") if words else None

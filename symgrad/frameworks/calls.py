@@ -1,9 +1,10 @@
-"""Which calls of PyTorch and Keras compute what a program does: ``data/framework_losses.json`` has their losses, each
-with its definition in the one-line language.  That a definition is what a framework computes is recorded:
-``tools/record_frameworks.py`` runs every call, and the tests run every definition on the same numbers.
+"""Find the calls of PyTorch and Keras that compute the output of a program.
 
-A call does where its definition and the program's output have the same normal form, the arrays on the way being written
-out down to some that play the arguments of the definition.  So equal forms are a proof, as they are for lines.
+``data/framework_losses.json`` defines the losses of the frameworks in the one-line language.
+``tools/record_frameworks.py`` recorded every call, and the tests compare every definition with these recordings.
+
+A call computes the output if its definition and the output have the same normal form, where arrays are substituted
+except those that match arguments of the definition.  Equal normal forms are a proof, as for lines.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ FRAMEWORKS = ("PyTorch", "Keras")
 
 @dataclass(frozen=True)
 class Known:
-    """A loss that frameworks have.
+    """A loss of the frameworks.
 
-    ``shapes`` declare the arguments, in one way or several; ``definitions`` compute the same number, written in
-    several ways, with the same ``functions``: a program without just these is not compared.  ``torch`` and ``keras``
-    are the calls, with arguments in braces, or empty; ``words`` say what has to be known of them.
+    ``shapes`` declare the arguments, in one or several ways.  ``definitions`` are equivalent formulas that contain
+    exactly ``functions``; a program with other functions is not compared.  ``torch`` and ``keras`` are the calls, with
+    arguments in braces, or empty; ``words`` are notes on the calls.
     """
 
     shapes: tuple[str, ...]
@@ -65,8 +66,7 @@ MOST_CUTS = 2
 
 @dataclass(frozen=True)
 class Call:
-    """A call of ``framework`` in the names of a program, with the arrays that are its ``arguments``; ``words`` say what
-    else has to be known of it."""
+    """A call of ``framework`` in the names of a program; ``arguments`` are the arrays in it, ``words`` the notes on it."""
 
     framework: str
     call: str
@@ -75,7 +75,7 @@ class Call:
 
 
 def calls(program: Program) -> tuple[Call, ...]:
-    """For each framework the first call of the table that computes the output of the program."""
+    """For each framework, the first call of the table that computes the output of the program."""
     extended, texts = _with_predictions(program)
     cuts = tuple(_cuts(extended))
     found: dict[str, Call] = {}
@@ -92,7 +92,7 @@ def calls(program: Program) -> tuple[Call, ...]:
 
 
 def _filled(template: str, arguments: Mapping[str, str]) -> str:
-    """The call with its arguments, bracketed where an operator stands beside one that is no name."""
+    """The call with its arguments; an argument that is not a name gets brackets beside an operator."""
 
     def argument(match: re.Match[str]) -> str:
         text = arguments[match.group(1)]
@@ -107,7 +107,7 @@ def _filled(template: str, arguments: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class _Cut:
-    """The output of a program in the arrays ``leaves``, the latest first, everything else being written out."""
+    """The output of a program in terms of the arrays ``leaves``, latest first, with all other arrays substituted."""
 
     program: Program
     leaves: tuple[Array, ...]
@@ -139,7 +139,7 @@ def _cuts(program: Program) -> Iterator[_Cut]:
 
 
 def _leaves(program: Program, kept: frozenset[str]) -> set[str]:
-    """The inputs, and those arrays of ``kept``, in which the output is written when all others are written out."""
+    """The inputs and arrays of ``kept`` that remain in the output when all other arrays are substituted."""
     found: set[str] = set()
     waiting = set(array_names(program.definitions[program.output].rhs))
     while waiting:
@@ -170,7 +170,7 @@ def _ranks(shapes: str) -> list[int]:
 
 @dataclass(frozen=True)
 class _Form:
-    """A definition as a program, and its output written out."""
+    """A definition as a program, and its output in terms of the inputs."""
 
     program: Program
     output: Expr
@@ -186,7 +186,7 @@ def _form(definition: str, shapes: str) -> _Form:
 
 
 def _inside(expr: Expr) -> frozenset[str]:
-    """The arrays that stand in an argument of a function."""
+    """The arrays in arguments of functions."""
     return frozenset().union(*map(array_names, expr.atoms(Function)))
 
 
@@ -206,7 +206,7 @@ def _matches(form: _Form, cut: _Cut) -> Iterator[Players]:
 def _assignments(
     arguments: Sequence[Array], leaves: Sequence[Array], players: Players, axes: Mapping[str, Axis]
 ) -> Iterator[tuple[Players, Mapping[str, Axis]]]:
-    """Every way in which the leaves can play the arguments, with the axis of the definition for each of theirs."""
+    """Every assignment of leaves to arguments, with the matching axes of the definition."""
     if not arguments:
         yield players, axes
         return
@@ -223,14 +223,14 @@ def _assignments(
 
 
 def _joined(axes: Mapping[str, Axis], pairs: Sequence[tuple[str, Axis]]) -> Mapping[str, Axis] | None:
-    """The axes with more of them, one for one; None where that contradicts what is known."""
+    """The axis matching, extended one-to-one by another; None if they contradict."""
     joined = {**axes, **dict(pairs)}
     agrees = all(joined[name] == axis for name, axis in (*axes.items(), *pairs))
     return joined if agrees and len(set(joined.values())) == len(joined) else None
 
 
 def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mapping[str, Axis]) -> Expr | None:
-    """An expression over the arrays and axes of a definition; None if it has others besides."""
+    """An expression over the arrays and axes of a definition; None if it contains others."""
 
     def index(i: Idx) -> Idx:
         return axes[axis_name(i)].index(str(i.label))
@@ -258,8 +258,8 @@ def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mappin
 
 
 def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
-    """The program in which every residual, an array less an input, is a prediction less that input; and in Python what
-    each prediction is."""
+    """The program with a prediction in place of every residual (an array minus an input), and Python text for each
+    prediction."""
     equations, texts = [], dict[str, str]()
     for definition in program.ordered:
         parted = _residual(definition, program)
@@ -276,7 +276,7 @@ def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
 
 
 def _residual(definition: Definition, program: Program) -> tuple[int, Expr, Expr] | None:
-    """``sign, y, z`` with the right side ``sign * (z - y)``, for an input y and a z that is no array itself."""
+    """``sign, y, z`` if the right side is ``sign * (z - y)`` with an input y and an expression z that is not an array."""
     inputs = {array.name for array in program.inputs}
     for term in Add.make_args(definition.rhs) if definition.indices else ():
         sign = -1 if term.could_extract_minus_sign() else 1
@@ -289,7 +289,7 @@ def _residual(definition: Definition, program: Program) -> tuple[int, Expr, Expr
 
 
 def _python(expr: Expr, indices: tuple[Idx, ...]) -> str:
-    """Python for a sum of arrays and products of two; empty for anything else."""
+    """Python text for a sum of arrays and of products of two arrays; empty for anything else."""
     terms = sorted(Add.make_args(expr), key=lambda term: not term.has(Sum))
     texts = [_term(term, indices) for term in terms]
     return " + ".join(texts) if all(texts) else ""
