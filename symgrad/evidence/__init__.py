@@ -1,4 +1,4 @@
-"""Evidence: published numbers, recorded runs, and ``symgrad check``, which holds the closed forms against them.
+"""Evidence: published numbers, recorded runs, and ``symgrad check``, which compares the gradients with them.
 
-Nothing is imported here: the public face needs two modules of this folder, and ``symgrad check`` all.
+Nothing is imported here: the public interface needs only two modules of this folder, ``symgrad check`` all of them.
 """

@@ -1,7 +1,4 @@
-"""The two losses of the blog: proved, and held against the gradients that it printed and against recorded runs.
-
-The parts that decide stand in ``symgrad.check``; here they are given derivations and generated functions.
-"""
+"""The two losses of the blog: proofs, and comparisons with the gradients that it printed and with recorded runs."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ STARTS = 4  # of the search for each formula: four in five of its starts lead to
 
 
 def section(name: str, published: Published | None) -> Section:
-    """What was checked of one of the two losses: proofs, recorded runs, and ``published`` gradients if there are."""
+    """The checks of one of the two losses: proofs, recorded runs and, if given, the ``published`` gradients."""
     derivation = derived(LOSSES[name], LOSSES[name].wrt)
     items = [*_proof(derivation), *run_items(LOSSES[name], BLOG)]
     if published is None:
@@ -57,7 +54,7 @@ def _proof(derivation: Derivation) -> list[Item]:
 
 
 def _published(derivation: Derivation, published: Published, size: float | None) -> list[Item]:
-    """Invariants and witness; ``size`` is the least found for the formula as derived."""
+    """The invariants and the witness; ``size`` is the least witness size found for the derived formula."""
     function = _gradients(derivation.to_numpy())
     N, D, C = published.N, published.D, published.C
     at_zero = function(np.zeros((N, D)), np.zeros((D, C)), np.zeros(C), published.Y)
@@ -83,7 +80,7 @@ def _published(derivation: Derivation, published: Published, size: float | None)
 
 
 def _close(witness: Witness, published: Published) -> bool:
-    """Whether every printed number is reproduced, as far as its printing goes."""
+    """Whether every printed number is reproduced, within its printed precision."""
     errors = np.abs(np.vstack([witness.dW, witness.db]) - published.values)
     return bool(np.all(errors <= np.maximum(WITNESS, published.resolution)))
 
@@ -97,7 +94,7 @@ def _gradients(function: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, 
 
 
 def _scale_of_probabilities(derivation: Derivation, published: Published) -> float | None:
-    """The s for which s dL/dZ = P - Y, if the derived closed form says so; then s db + column sums of Y are sums of
+    """The s with s dL/dZ = P - Y, if the closed form has this shape; then s db + column sums of Y are sums of
     probabilities."""
     adjoint = derivation.record.adjoints["Z"]
     arrays = derivation.program.arrays
@@ -109,8 +106,8 @@ def _scale_of_probabilities(derivation: Derivation, published: Published) -> flo
 
 
 def variants(derivation: Derivation, published: Published) -> dict[str, Variant]:
-    """The derived formula and wrong ones made from it: other factors, other labels, each sum in dL/dZ left out
-    or cut to its diagonal term (the sigmoid's form)."""
+    """The derived formula, and wrong formulas made from it: other factors, other labels, and each sum in dL/dZ omitted
+    or reduced to its diagonal term (as for a sigmoid)."""
     N, C = published.N, published.C
     factors = {"sign flipped": -1, "extra 1/C": Rational(1, C), "1/N missing": N, "half of it": Rational(1, 2)}
     found = {"as derived": Variant(_gradients(derivation.to_numpy()))}
@@ -130,7 +127,7 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
 
 
 def _at(total: Sum, indices: Sequence[Idx]) -> Expr:
-    """The one term of a sum at which its index equals the free index over the same axis."""
+    """The term of a sum in which its index equals the free index over the same axis."""
     free = {axis_name(i): i for i in indices}
     return replaced(total.function, {i: free[axis_name(i)] for i in bound_indices(total)})
 
@@ -140,7 +137,7 @@ def _shifted(published: Published) -> tuple[int, ...]:
 
 
 def _with_adjoint(derivation: Derivation, index: Expr) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """The gradient function of a derivation in which dL/dZ is something else."""
+    """The gradient function of a derivation with another dL/dZ."""
     record = derivation.record
     adjoints: Mapping[str, Any] = record.adjoints | {"Z": replace(record.adjoints["Z"], index=index)}
     return _gradients(to_numpy(replace(record, adjoints=dict(adjoints))))

@@ -1,4 +1,4 @@
-"""The checks of ``symgrad check``: of all that was published and recorded, and of one loss."""
+"""The checks of ``symgrad check``: of all published numbers and recorded runs, or of one loss."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ Tell = Callable[[Section], object]
 
 
 def check(published: str | None = None, *, each: Tell = lambda section: None) -> Report:
-    """Prove the losses of everything that was published or recorded, and hold them against it; ``each`` is called with
-    every section as soon as it is there.
+    """Prove the losses that have published numbers or recorded runs, and compare the gradients with these; call
+    ``each`` with every section as soon as it is ready.
 
-    With ``published`` (JSON text in the layout of the blog's numbers) only the losses of the blog, against these
-    numbers and the recorded runs.  Raises ``InputError`` for published numbers that are malformed or of a loss that is
-    not known.
+    With ``published`` (JSON text in the layout of the blog's numbers), check only the losses of the blog, against these
+    numbers and the recorded runs.  Raises ``InputError`` for malformed published numbers or an unknown loss.
     """
     text = published
     if text is None:
@@ -51,8 +50,8 @@ def check(published: str | None = None, *, each: Tell = lambda section: None) ->
 
 
 def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lambda section: None) -> Report:
-    """Prove every line of one loss; and hold the generated function against the loss itself.  For a loss of the
-    catalogue also against what was published of it, and against its recorded runs.  ``each`` is that of ``check``."""
+    """Prove every line of one loss, and compare the generated function with the loss itself; for a catalogue loss, also
+    with published numbers and recorded runs.  ``each`` is as in ``check``."""
     derivation = derive(loss, wrt)
     items = proof_items(derivation)
     function = derivation.to_numpy(check=False)  # what is wrong is said above
@@ -74,7 +73,7 @@ def check_loss(loss: Loss, wrt: Sequence[str] | None = None, *, each: Tell = lam
 
 
 def _library() -> Iterator[Section]:
-    """The proofs of what published items are held against; a section for each source; and the recorded runs."""
+    """The proofs of the losses of published items, a section for each source, and the recorded runs."""
     library = sources()
     items = [item for source in library for item in source.items]
     used = dict.fromkeys((KNOWN[i.loss], (i.by,) if isinstance(i, Formula) else KNOWN[i.loss].wrt) for i in items)
@@ -94,8 +93,8 @@ def _checked(item: Numbers | Formula) -> Item:
 
 
 def check_formula(item: Formula) -> Item:
-    """Whether the printed formula is the proved gradient; or, of one that is recorded as wrong, whether it is not, and
-    the diagnosis is the recorded one: the mistake in words, and the line as it would have to be for the formula."""
+    """Whether the printed formula is the proved gradient; for a formula recorded as wrong, whether it is wrong and the
+    diagnosis is as recorded: the mistake in words, and the line that the formula implies."""
     found = diagnose(derived(KNOWN[item.loss], (item.by,)), lambda *inputs: printed(item, inputs))
     sizes = " and ".join(" x ".join(f"{axis} = {size}" for axis, size in point.items()) for point in found.points)
     if found.ok:
@@ -112,7 +111,7 @@ def check_formula(item: Formula) -> Item:
 
 
 def printed(item: Formula, inputs: tuple[Any, ...]) -> Any:
-    """What the printed formula gives at these inputs of the loss, in the order of its program."""
+    """The value of the printed formula at these inputs of the loss, in the order of its program."""
     arrays = derived(KNOWN[item.loss], (item.by,)).program.inputs
     names: dict[str, Any] = {array.name: value for array, value in zip(arrays, inputs, strict=True)}
     sizes = {axis.name: np.shape(names[array.name])[place] for array in arrays for place, axis in enumerate(array.axes)}

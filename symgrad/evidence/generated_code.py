@@ -1,5 +1,5 @@
-"""The generated function of a loss against the loss itself, as NumPy runs it: its gradients in every piece, by
-``check_grad``, and its values far away, where exponentials overflow."""
+"""Compare the generated function of a loss with the loss itself, run by NumPy: gradients in every branch, by
+``check_grad``, and values at large inputs, where exponentials overflow."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Function = Callable[..., Any]
 
 
 def compare_with_differences(loss: Loss, function: Function, wrt: Sequence[str]) -> Item:
-    """Compare ``function`` with the loss, and its gradients with the slopes of the loss, at random inputs and at others
-    in each piece of the loss.
+    """Compare ``function`` with the loss, and its gradients with the slopes of the loss, at random inputs and at inputs
+    in each branch of the loss.
 
     Of the gradients ``wrt``, those with respect to inputs are compared.
     """
@@ -66,8 +66,8 @@ def compare_with_differences(loss: Loss, function: Function, wrt: Sequence[str])
 
 
 def compare_at_large_inputs(loss: Loss, function: Function) -> Item:
-    """Compare ``function`` with the loss where exponentials overflow: where its value is finite, so must be its
-    gradients, and in float64 the value must be NumPy's where that is finite."""
+    """Compare ``function`` with the loss where exponentials overflow: if its value is finite, its gradients must be
+    finite, and in float64 its value must equal NumPy's if that is finite."""
     what, program, rng = "large inputs", loss.program(), np.random.default_rng(0)
     space, draws, overflows, largest_error = InputSpace(program), len(LARGE) * DRAWS, 0, 0.0
     for (dtype, factor), draw in product(LARGE, range(DRAWS)):
@@ -102,8 +102,8 @@ def sizes_of(program: Program) -> dict[str, int]:
 
 
 def arguments(loss: Loss, program: Program, inputs: Inputs) -> dict[str, Any]:
-    """Turn inputs of a loss's program into its arguments by name, in the same order: one-hot rows of declared labels
-    become integers, and arrays without axes floats."""
+    """Convert inputs of a loss's program to its arguments by name, in the same order: one-hot rows of declared labels
+    become integers, and arrays without axes become floats."""
     labels = {name: shape.name for shape in loss.shapes if shape.labels for name in (shape.name, shape.name.upper())}
     declared = {shape.name for shape in loss.shapes if not shape.labels}
     named: dict[str, Any] = {}

@@ -1,17 +1,17 @@
-"""Inputs at which a gradient function reproduces printed gradients, where the inputs were not printed.
+"""Find inputs at which a gradient function reproduces printed gradients whose inputs were not printed.
 
-The setting: Z = X W + 1 b^T at b = 0, a loss of Z and the one-hot Y, and printed dL/dW and dL/db.
-A *witness* is a pair X, W at which the given function returns every printed number.  Nothing here knows a
-loss, a link or a derivative: the gradient function is given, and the search only evaluates it.
+The setting: Z = X W + 1 b^T at b = 0, a loss of Z and the one-hot Y, and printed dL/dW and dL/db.  A *witness* is a
+pair X, W at which the gradient function returns every printed number.  The search only evaluates this function; it
+contains no loss, link function or derivative.
 
-The search is for least squares (Levenberg-Marquardt, Jacobian by finite differences) from many small starts.
-With N <= D its unknowns are X and Z, and W = X^+ Z: on twenty of the harder cases 82% of the starts led to a
-witness, where the unknowns X and W had 57%.
+The search minimizes squared errors (Levenberg-Marquardt, Jacobian by finite differences) from many small starts.  If N
+<= D, its unknowns are X and Z, with W = X^+ Z: on twenty of the harder cases, 82% of the starts led to a witness,
+against 57% with the unknowns X and W.
 
-What a witness says: the printed numbers are what this function can return.  What it does not say: that no
-other function could.  Its *size* |X|^2 + |W|^2 helps to judge.  For standard normal X and W it is about
-N D + D C, give or take the root of twice that; a formula whose least witness is far larger was hardly the
-one that was run.  None means that no start led to a witness, not that there is none.
+A witness shows that this function can return the printed numbers, but not that no other function can.  Its *size* |X|^2
++ |W|^2 helps to judge: for standard normal X and W it is about N D + D C, with a standard deviation of the root of
+twice that.  A formula whose least witness is far larger is hardly the one that was run.  None means that no start led
+to a witness, not that there is none.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ SOFTNESS = (1e-2, 1e-4, 1e-6, 1e-8)
 
 @dataclass(frozen=True)
 class Witness:
-    """Inputs, and what the gradient function returned at them beside the printed numbers."""
+    """Inputs, and the results of the gradient function there, beside the printed numbers."""
 
     X: Array
     """(N, D)"""
@@ -74,7 +74,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Variant:
-    """A gradient function to hold against the printed numbers, perhaps with labels of its own."""
+    """A gradient function to compare with the printed numbers, perhaps with its own labels."""
 
     gradients: Gradients
     labels: tuple[int, ...] | None = None
@@ -82,7 +82,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the printed numbers say of one variant."""
+    """The evidence of the printed numbers about one variant."""
 
     name: str
     witness: Witness | None
@@ -92,7 +92,7 @@ class Evidence:
 
 
 def allowed_error(published: Published) -> Array:
-    """(D + 1, C), the bound for each printed number: its resolution, and at least TOLERANCE."""
+    """(D + 1, C): the bound for each printed number, its resolution or at least TOLERANCE."""
     return np.maximum(TOLERANCE, published.resolution)
 
 
@@ -106,12 +106,12 @@ def witness_at(published: Published, gradients: Gradients, X: Array, W: Array) -
 def find_witness(
     published: Published, gradients: Gradients, *, seed: int = 0, starts: int | None = None
 ) -> Witness | None:
-    """Inputs X (N, D) and W (D, C) at which a function returns the printed gradients: the first that a start leads to,
-    or None where none does.
+    """Find inputs X (N, D) and W (D, C) at which a function returns the printed gradients; None if no start leads to a
+    witness.
 
     ``gradients(X, W, b, Y)`` returns dL/dW (D, C) and dL/db (C,); it is evaluated at b = 0.  Errors of a ``Witness``
-    are in the unit of the printed numbers.  ``starts``: at most how many, STARTS or STARTS_ROWS if not given.  Another
-    ``seed`` takes other starts.
+    are in the unit of the printed numbers.  ``starts`` limits the number of starts (default: STARTS or STARTS_ROWS);
+    ``seed`` determines them.
     """
     found = _nearest(_Problem(published, gradients), _seeds(published, seed, starts))
     return found if found.relative_error <= 1 else None
@@ -120,7 +120,7 @@ def find_witness(
 def evidence(
     published: Published, variants: Mapping[str, Variant], *, seed: int = 0, starts: int | None = None
 ) -> tuple[Evidence, ...]:
-    """For each variant: is there a witness, and how large is the least?"""
+    """For each variant, whether there is a witness, and the size of the least one."""
     rows = []
     for name, variant in variants.items():
         of = published if variant.labels is None else replace(published, labels=variant.labels)
@@ -139,7 +139,7 @@ def expected_size(published: Published) -> tuple[float, float]:
 
 
 class _Problem:
-    """The unknowns, one flat vector, as X and W; and the errors, relative to the array's largest."""
+    """Maps the unknowns, a flat vector, to X and W, and to errors relative to the largest entry of an array."""
 
     def __init__(self, published: Published, gradients: Gradients) -> None:
         self.published, self.gradients = published, gradients
@@ -188,7 +188,7 @@ class _Problem:
 
 @np.errstate(all="ignore")
 def _nearest(problem: _Problem, seeds: range) -> Witness:
-    """The first witness that a start leads to, or the nearest miss of all."""
+    """The first witness, or the nearest miss of all starts."""
     misses = []
     for seed in seeds:
         reached = problem.witness(_minimise(problem.residual, problem.start(seed)))
@@ -200,7 +200,7 @@ def _nearest(problem: _Problem, seeds: range) -> Witness:
 
 @np.errstate(all="ignore")
 def _smallest(problem: _Problem, seeds: range) -> Witness:
-    """The smallest witness that a start leads to, or the nearest miss where there is no witness."""
+    """The smallest witness, or the nearest miss if there is none."""
     first = _nearest(problem, seeds)
     if first.relative_error > 1:
         return first
@@ -225,7 +225,7 @@ def _seeds(published: Published, seed: int, starts: int | None) -> range:
 
 
 def _minimise(residual: Callable[[Array], Array], unknowns: Array) -> Array:
-    """Levenberg-Marquardt with Nielsen's damping: from unknowns (n,) to a least |residual|^2 nearby."""
+    """Levenberg-Marquardt with Nielsen's damping: from unknowns (n,) to a local minimum of |residual|^2."""
     at = _or_infinite(residual, unknowns)
     damping, growth = 1e-3, 2.0
     costs = [float(at @ at)]
@@ -256,7 +256,7 @@ def _minimise(residual: Callable[[Array], Array], unknowns: Array) -> Array:
 
 
 def _jacobian(residual: Callable[[Array], Array], unknowns: Array, at: Array) -> Array:
-    """(m, n), by forward differences: good to about STEP, which costs the convergence little."""
+    """(m, n), by forward differences with an accuracy of about STEP, which hardly slows the convergence."""
     columns = []
     for i, value in enumerate(unknowns):
         moved = unknowns.copy()
@@ -266,7 +266,7 @@ def _jacobian(residual: Callable[[Array], Array], unknowns: Array, at: Array) ->
 
 
 def _or_infinite(residual: Callable[[Array], Array], unknowns: Array) -> Array:
-    """(m,), or one infinity where X has dependent rows, so that there is no W for Z."""
+    """(m,), or one infinity if the rows of X are dependent, so that Z has no W."""
     try:
         return residual(unknowns)
     except np.linalg.LinAlgError:

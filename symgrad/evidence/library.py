@@ -1,8 +1,7 @@
-"""The library of published numbers and formulas: who printed what, where, and for which inputs.
+"""The library of published numbers and formulas: author, place, and inputs.
 
-``data/published.json`` is a list of sources, each with its items.  A number is the string that was printed, since only
-its digits tell how precise it is; null stands for an entry that was not.  Inputs are numbers, or text in the one-line
-language over the inputs before them.
+``data/published.json`` is a list of sources with items.  Numbers are stored as strings, to keep their precision; null
+marks an entry that was not printed.  Inputs are numbers, or text in the one-line language over the previous inputs.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Wrong:
-    """A printed number that is wrong: why, and what then is found instead, in one of three ways.
+    """A printed number that is wrong: the reason, and how it is wrong, in one of three ways.
 
-    ``times``: it is so many times the right one; ``instead``: it is right for these other inputs, or another ``loss``;
-    ``off_by``: it is off by so much, as far as this is printed.
+    ``times``: it is this multiple of the right number; ``instead``: it is right for these other inputs, or for another
+    ``loss``; ``off_by``: it differs by this number, within its precision.
     """
 
     because: str
@@ -53,11 +52,11 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers printed for known inputs of a loss: ``printed["loss"]`` its value, all others gradients by name.
+    """Numbers printed for known inputs of a loss: ``printed["loss"]`` is its value, the others are gradients by name.
 
-    ``exact``: no digit was rounded.  ``float32``: they were computed so.  ``decimals``: the printer dropped zeros after
-    these.  ``scale``: they are so many times the loss and its gradients.  ``step``: they are the inputs after a step of
-    this length down the gradient.
+    ``exact``: no digit is rounded.  ``float32``: computed in float32.  ``decimals``: trailing zeros after these
+    decimals were dropped.  ``scale``: a multiple of the loss and its gradients.  ``step``: the numbers are inputs after
+    a gradient step of this length.
     """
 
     what: str
@@ -74,10 +73,10 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Formula:
-    """A gradient by the array ``by`` as it was printed, in the one-line language, with the definitions ``where``.
+    """A printed gradient with respect to the array ``by``, in the one-line language, with the definitions ``where``.
 
-    It may use the inputs of the loss, and the axes as sizes.  ``wrong``: where it is, the diagnosis, that is the
-    mistake in words and the line of the derivation as it would have to be.
+    It may contain the inputs of the loss, and axes as sizes.  ``wrong``: if it is wrong, the diagnosis: the mistake in
+    words, and the line of the derivation that the formula implies.
     """
 
     what: str
@@ -90,7 +89,7 @@ class Formula:
 
 @dataclass(frozen=True)
 class Source:
-    """Who printed ``items``, and where; ``year`` is None where it is not known."""
+    """The author of ``items``, and where they were published; ``year`` is None if unknown."""
 
     author: str
     title: str
@@ -105,9 +104,9 @@ class Source:
 
 
 def sources(text: str | None = None) -> tuple[Source, ...]:
-    """The sources of the package, or those of ``text`` (JSON of the same layout).
+    """The sources of the package, or of ``text`` (JSON of the same layout).
 
-    Raises ValueError, one line that names the source, the item and the key, for anything that is not as described.
+    Raises ``ValueError``, one line that names the source, the item and the key, for a malformed item.
     """
     if text is None:
         text = (files("symgrad") / "data" / "published.json").read_text(encoding="utf-8")
@@ -178,5 +177,5 @@ def entries(nested: Any) -> Iterator[Any]:
 
 
 def is_number(text: Any) -> bool:
-    """Whether this is a number as it was printed; three dots after its digits say that more were cut off."""
+    """Whether this is a printed number; three dots at the end mean that more digits were cut off."""
     return isinstance(text, str) and NUMBER.fullmatch(text) is not None

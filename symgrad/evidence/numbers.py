@@ -1,4 +1,4 @@
-"""Printed numbers against the generated functions, as precisely as they were printed."""
+"""Compare printed numbers with the generated functions, to their printed precision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOAT64 = 2.0**-50
 
 @dataclass(frozen=True)
 class Pair:
-    """A printed number and the computed one; ``excess`` is their distance in units of what printing allows."""
+    """A printed and a computed number; ``excess`` is their distance relative to the allowed error."""
 
     printed: str
     computed: float
@@ -32,8 +32,8 @@ class Pair:
 
 
 def check_numbers(item: Numbers) -> Item:
-    """Whether the printed numbers are what the generated function returns; or, of numbers that are recorded as wrong,
-    whether they are not, and are wrong in the way that is recorded."""
+    """Whether the generated function returns the printed numbers; for numbers recorded as wrong, whether they are wrong
+    in the recorded way."""
     pairs = compared(item)
     worst = max(pairs, key=lambda pair: pair.excess)
     words = f"{worst.printed} printed, {worst.computed:.{_digits(worst.printed) + 3}g} computed"
@@ -48,7 +48,7 @@ def check_numbers(item: Numbers) -> Item:
 
 
 def _explained(item: Numbers, wrong: Wrong) -> tuple[bool, str]:
-    """Whether the numbers are wrong in the way that is recorded, and a word on it."""
+    """Whether the numbers are wrong in the recorded way, and a word on it."""
     if wrong.off_by:
         distance = max(abs(float(pair.printed) - pair.computed) for pair in compared(item))
         holds = abs(distance - float(wrong.off_by)) <= _half_unit(wrong.off_by)
@@ -64,7 +64,8 @@ def _explained(item: Numbers, wrong: Wrong) -> tuple[bool, str]:
 def compared(
     item: Numbers, loss: str | None = None, inputs: Mapping[str, Any] | None = None, times: float = 1.0
 ) -> list[Pair]:
-    """Each printed number beside ``times`` what the item's loss, or another, gives at its inputs, or at others."""
+    """Each printed number, beside ``times`` the result of the item's loss (or another loss) at its inputs (or other
+    inputs)."""
     own = KNOWN[loss or item.loss]
     at = given(own, inputs or item.inputs)
     values = computed(own, at)
@@ -91,8 +92,8 @@ def _pairs(printed: Any, found: Any, item: Numbers) -> list[Pair]:
 
 
 def _excess(text: str, number: float, rounding: float, item: Numbers) -> float:
-    """The distance of the computed number from what the digits say, over what they and ``rounding`` allow; digits that
-    were cut off may add up to a unit of the last place."""
+    """The distance of the computed number from the printed one, relative to the allowed error (digits and
+    ``rounding``); cut-off digits may amount to a unit in the last place."""
     if not np.isfinite(number):
         return float("inf")
     if text.endswith("..."):

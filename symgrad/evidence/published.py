@@ -1,8 +1,8 @@
-"""Gradients that somebody printed: read strictly, with the precision that their digits tell, and checked for
-what must hold of them whatever the inputs were.
+"""Printed gradients: parsed strictly, with the precision of their digits, and tested for invariants that are
+independent of the inputs.
 
-A file gives ``labels``, ``N``, ``D``, ``C`` and one section for each loss, with ``dW`` (D rows of C numbers)
-and ``db`` (C numbers).  The numbers are strings, because only the printed digits tell how precise they are.
+A file gives ``labels``, ``N``, ``D``, ``C`` and one section for each loss, with ``dW`` (D rows of C numbers) and ``db``
+(C numbers).  The numbers are stored as strings, to keep their precision.
 """
 
 import json
@@ -85,10 +85,10 @@ def from_printed(labels: tuple[int, ...], dW: list[list[str]], db: list[str]) ->
 
 
 def _resolution(printed: Any) -> Array:
-    """Half a unit of the last printed digit, and what float32 leaves of the largest number of the array.
+    """Half a unit of the last printed digit, plus the float32 rounding of the largest number of the array.
 
-    Printers drop trailing zeros, so a short number is held to the most decimals that any number of the array
-    has, but to no more digits than its longest has.
+    Printers drop trailing zeros.  So a short number has as many decimals as any number of the array, but not more
+    digits than the longest.
     """
     numbers = [Decimal(text) for text in np.ravel(printed).tolist()]
     last = [_last_place(number) for number in numbers]
@@ -111,11 +111,12 @@ def _last_place(number: Decimal) -> int:
 
 
 def read_published(text: str, losses: Collection[str] | None = None) -> dict[str, Published]:
-    """Full name of the loss -> its printed gradients, dW (D, C) and db (C,), as numbers with their printed precision.
+    """Parse printed gradients: full name of the loss -> dW (D, C) and db (C,), with their printed precision.
 
-    ``text`` is JSON in the layout of ``symgrad/data/blog_values.json``, the numbers as strings.  ``losses``: the names
-    that are known, if a section must be one of them.
-    Raises ValueError, one line: which array or key, which axis, what was expected and what stands there.
+    ``text`` is JSON in the layout of ``symgrad/data/blog_values.json``, with numbers as strings.  ``losses``: the
+    allowed names of sections, if restricted.
+
+    Raises ``ValueError``, one line: the array or key, the axis, the expected and the actual value.
     """
     try:
         return _read(text, losses)
@@ -213,7 +214,7 @@ def _numbers(name: str, row: Any, C: int) -> list[str]:
 
 
 def _representable(number: Decimal) -> bool:
-    """Whether the first digit and the last are within what float64 can compare."""
+    """Whether float64 can compare numbers from the first to the last digit."""
     return all(abs(place) <= LARGEST_EXPONENT for place in (number.adjusted(), _last_place(number)))
 
 
@@ -236,7 +237,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Invariant:
-    """Something that must hold of the printed numbers whatever x and w were, and whether it does."""
+    """A property of the printed numbers that does not depend on x and w, and whether it is satisfied."""
 
     name: str
     holds: bool
@@ -251,7 +252,7 @@ def shapes_agree(published: Published, dW_shape: tuple[int, ...], db_shape: tupl
 
 
 def rows_sum_to_zero(published: Published) -> Invariant:
-    """A row of logits may be shifted without changing its softmax: each row of dW, and db, sums to zero."""
+    """Shifting a row of logits does not change its softmax: each row of dW, and db, sums to zero."""
     sums = np.abs(published.values.sum(axis=1))
     allowed = published.resolution.sum(axis=1)
     worst = int(np.argmax(sums / allowed))
@@ -261,9 +262,9 @@ def rows_sum_to_zero(published: Published) -> Invariant:
 
 
 def probabilities_possible(published: Published, scale: float) -> Invariant:
-    """Where scale * db + (column sums of Y) are column sums of probabilities: each in (0, N), together N.
+    """Whether scale * db + (column sums of Y) can be column sums of probabilities: each in (0, N), with sum N.
 
-    Whether they are, and at which ``scale``, is for the caller to say: it holds of some losses only.
+    This applies only to some losses; the caller decides to which, and with which ``scale``.
     """
     sums = scale * published.db + published.Y.sum(axis=0)
     slack = scale * published.db_resolution

@@ -1,4 +1,4 @@
-"""What ``symgrad check`` finds, as data and as text."""
+"""The report of ``symgrad check``, as data and as text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from symgrad.results import Lines
 
 @dataclass(frozen=True)
 class Item:
-    """One thing checked: whether it holds, and what was found.
+    """One check: whether it succeeded, and its result.
 
-    ``compared`` is False where there was nothing to compare: then that it holds says nothing.
+    ``compared`` is False if there was nothing to compare; then success means nothing.
     """
 
     what: str
@@ -28,10 +28,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Row:
-    """What the published numbers can say of one formula, right or wrong.
+    """The evidence of the published numbers about one formula, right or wrong.
 
-    ``witness`` tells whether inputs were found at which it gives the printed numbers; ``size`` is the least
-    |x|^2 + |w|^2 of those found, or None.
+    ``witness``: whether inputs were found at which it gives the printed numbers; ``size``: the least |x|^2 + |w|^2 of
+    these, or None.
     """
 
     formula: str
@@ -41,8 +41,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """What was checked of one loss, of what one source printed, or of the recorded runs: ``title`` says which;
-    ``where`` is where the source is found."""
+    """The checks of one loss, of one source, or of the recorded runs, named by ``title``; ``where`` is the address of
+    the source."""
 
     title: str
     items: tuple[Item, ...]
@@ -53,7 +53,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was checked; ``ok`` only if everything holds."""
+    """All checks; ``ok`` only if all succeeded."""
 
     sections: tuple[Section, ...]
 
@@ -63,7 +63,7 @@ class Report:
 
     @property
     def first_failure(self) -> str | None:
-        """The first thing that does not hold, in words, or None."""
+        """The first failed check, in words, or None."""
         failed = (f"{s.title}: {i.what}: {i.found}" for s in self.sections for i in s.items if not i.ok)
         return next(failed, None)
 
@@ -73,8 +73,7 @@ class Report:
 
 
 def proof_items(derivation: Derivation) -> list[Item]:
-    """The proof of every line, and of what the generated code evaluates where that is something else; each line that is
-    weaker has an item."""
+    """The proof of every line and of the evaluation, if there is one; each weaker line has an item."""
     items: list[Item] = []
     whole: list[tuple[str, Lines]] = [("every line", derivation), ("what the code evaluates", derivation.evaluation)]
     for what, part in (*whole, ("its assignments", derivation.assignments)):
@@ -91,8 +90,8 @@ def _weaker(report: ProofReport, of: str = "") -> list[Item]:
 
 
 def joint_proof(derivations: Iterable[Derivation]) -> list[Item]:
-    """The proofs of several derivations in one item; each line that is weaker, and each proof that fails, has an item
-    with the name of its loss."""
+    """The proofs of several derivations in one item; each weaker line, and each failed proof, has an item with the name
+    of its loss."""
     names, counts, items = set[str](), Counter[str](), list[Item]()
     for derivation in derivations:
         name = derivation.program.name
@@ -121,7 +120,7 @@ def verdict(report: Report) -> str:
 
 
 def section_text(section: Section) -> str:
-    """A section of the report, with a blank line behind it."""
+    """A section of the report, followed by a blank line."""
     lines = [section.title, "=" * len(section.title), *([f"  {section.where}"] if section.where else [])]
     for item in section.items:
         sign = mark_sign("every shape" if item.ok else "wrong") if item.compared else "-"

@@ -1,8 +1,8 @@
-"""The catalogue against recorded runs of PyTorch and TensorFlow, in float32 and float64.
+"""Compare the catalogue with recorded runs of PyTorch and TensorFlow, in float32 and float64.
 
-What is allowed is what the arithmetic carries: TIMES the change of the result when every input moves by one unit of
-rounding, and one rounding of the largest entry.  So large logits, of which a rounding is already a step of 1e-3 in
-float32, are allowed more, and a factor or a sign shows everywhere.
+The tolerance is the effect of rounding: TIMES the change of the result if every input moves by one unit of rounding,
+plus one rounding of the largest entry.  So large logits, whose rounding in float32 is already a step of 1e-3, get a
+larger tolerance, and a wrong factor or sign is always detected.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SINGLE = ROUNDING["float32"] / ROUNDING["float64"]
 
 @dataclass(frozen=True)
 class Inaccurate:
-    """Where a framework loses more than the arithmetic carries: it is allowed ``times`` as much, and ``because`` says
-    why.  ``framework`` is empty where all lose it, the generated code with them."""
+    """A case in which a framework is less accurate than its arithmetic: it may be ``times`` as far off, ``because`` of
+    this reason.  ``framework`` is empty if all are, including the generated code."""
 
     loss: str
     framework: str
@@ -55,9 +55,9 @@ INACCURATE = (
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run of a loss: ``excess`` is its distance from the generated code's result in float64, over what is
-    allowed; ``error`` the same over the largest entry; the worst of loss and gradients.  ``framework`` "" is the
-    generated code itself, in float32."""
+    """One recorded run: ``excess`` is its distance from the generated code in float64, relative to the tolerance;
+    ``error`` relative to the largest entry; each the worst of loss and gradients.  ``framework`` "" is the generated
+    code in float32."""
 
     framework: str
     dtype: str
@@ -84,8 +84,7 @@ def cases_of(name: str, file: str = CATALOGUE) -> list[Mapping[str, Any]]:
 
 
 def run_items(loss: Loss, file: str = CATALOGUE) -> list[Item]:
-    """Compare each framework's results, and those of the generated code in float32, with the results of the generated
-    code in float64."""
+    """Compare each framework, and the generated code in float32, with the generated code in float64."""
     runs = [run for case in cases_of(loss.name, file) for run in compared(loss, case)]
     frameworks = sorted({run.framework for run in runs}, key=[*NAMES, ""].index)
     return [_item(loss, framework, [r for r in runs if r.framework == framework]) for framework in frameworks]
@@ -104,7 +103,7 @@ def _item(loss: Loss, framework: str, runs: Sequence[Run]) -> Item:
 
 
 def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurate] = INACCURATE) -> list[Run]:
-    """The runs of one case beside what the generated code returns for its inputs in float64."""
+    """The runs of one case, compared with the generated code in float64 at the same inputs."""
     written = {name: np.array(value, dtype=case.get("dtype", "float32")) for name, value in case["inputs"].items()}
     double = {name: value.astype(np.float64) for name, value in written.items()}
     proved = _results(loss, double)
@@ -126,7 +125,7 @@ def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurat
 
 
 def _over(distance: float, allowed: float) -> float:
-    """Their quotient; where nothing is allowed, an exact 0, infinite for any distance."""
+    """The quotient; if the tolerance is exactly 0, infinite for any distance."""
     return distance / allowed if allowed else 0.0 if distance == 0 else np.inf
 
 
@@ -137,8 +136,8 @@ def _results(loss: Loss, inputs: Arrays) -> Arrays:
 
 
 def _allowed(loss: Loss, inputs: Arrays, proved: Arrays, rounding: float) -> dict[str, float]:
-    """For the loss and each gradient: TIMES what its largest change is when the inputs that are no labels move by one
-    rounding each, up or down, and one rounding of its largest entry."""
+    """For the loss and each gradient: TIMES the largest change if the inputs other than labels each move by one
+    rounding, up or down, plus one rounding of the largest entry."""
     rng = np.random.default_rng(0)
     labels = {shape.name for shape in loss.shapes if shape.name in ("Y", "y")}
     largest = {key: 0.0 for key in proved}
@@ -153,6 +152,6 @@ def _allowed(loss: Loss, inputs: Arrays, proved: Arrays, rounding: float) -> dic
 
 
 def losses_with_runs() -> list[Loss]:
-    """The losses of the catalogue that were recorded."""
+    """The catalogue losses with recorded runs."""
     names = {case["loss"] for case in recorded()["cases"]}
     return [loss for name, loss in LOSSES.items() if name in names]

@@ -1,4 +1,4 @@
-"""What a generated function returns for the inputs of a published item, and text in the one-line language."""
+"""Evaluate a generated function at the inputs of a published item, and text in the one-line language."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Values:
 
 @cache
 def derived(loss: Loss, by: tuple[str, ...]) -> Derivation:
-    """The derivation of the gradient by the arrays ``by``; each is made once."""
+    """The derivation of the gradient with respect to the arrays ``by``, cached."""
     return derive(loss, by)
 
 
@@ -37,14 +37,14 @@ def _function(loss: Loss) -> Any:
 
 
 def computed(loss: Loss, inputs: Mapping[str, Any]) -> Values:
-    """What the generated function returns at ``inputs``, gradients by what the loss declares."""
+    """The results of the generated function at ``inputs``; the gradients are with respect to the loss's ``wrt``."""
     order = [name for name in signature(loss.function).parameters if name in inputs]
     value, gradients = _function(loss)(*(inputs[name] for name in order))
     return Values(float(value), dict(zip(loss.wrt, gradients, strict=True)))
 
 
 def given(loss: Loss, inputs: Mapping[str, Any]) -> Arrays:
-    """The inputs of a published item as arrays of float64 and of labels; text is evaluated over those before it."""
+    """The inputs of a published item as float64 arrays and labels; text is evaluated over the previous inputs."""
     labels = {shape.name for shape in loss.shapes if shape.labels}
     found: Arrays = {}
     for name, value in inputs.items():
@@ -55,6 +55,6 @@ def given(loss: Loss, inputs: Mapping[str, Any]) -> Arrays:
 
 
 def evaluated(text: str, names: Mapping[str, Any]) -> Any:
-    """Text in the one-line language with these arrays; nothing in it is run as Python."""
+    """Evaluate text in the one-line language with these arrays, without running it as Python."""
     declared = ", ".join(f"{name}: scalar" for name in names)
     return parse(text, declared, next(iter(names))).function(**names)

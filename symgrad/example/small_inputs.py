@@ -100,7 +100,7 @@ def point_of(record: Record, sizes: Sequence[int], turn: Callable[[float], float
 
 
 def _is_labels(array: Array, record: Record, own: Sequence[Probabilities]) -> bool:
-    """Whether rows of an input are classes: an assumption says so, or probabilities that do not depend on it allow it."""
+    """Whether rows of an input are classes: an assumption says so, or probabilities independent of it allow it."""
     program = record.program
     if any(array_names(a.lhs) == {array.name} and not (a.is_symmetry or a.domain) for a in program.assumptions):
         return True

@@ -66,7 +66,7 @@ MOST_CUTS = 2
 
 @dataclass(frozen=True)
 class Call:
-    """A call of ``framework`` in the names of a program; ``arguments`` are the arrays in it, ``words`` the notes on it."""
+    """A call of ``framework`` in the names of a program; ``arguments`` are its arrays, ``words`` the notes on it."""
 
     framework: str
     call: str
@@ -276,7 +276,7 @@ def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
 
 
 def _residual(definition: Definition, program: Program) -> tuple[int, Expr, Expr] | None:
-    """``sign, y, z`` if the right side is ``sign * (z - y)`` with an input y and an expression z that is not an array."""
+    """``sign, y, z`` if the right side is ``sign * (z - y)`` with an input y and a z that is not an array."""
     inputs = {array.name for array in program.inputs}
     for term in Add.make_args(definition.rhs) if definition.indices else ():
         sign = -1 if term.could_extract_minus_sign() else 1

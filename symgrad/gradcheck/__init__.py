@@ -1,6 +1,6 @@
-"""Any function's gradient held against the function itself, entry by entry, with a bound of the error of what is found.
+"""Compare the gradient of any function with finite differences, entry by entry, with bounds on their error.
 
-It knows nothing of derivations: it calls the function.
+It derives nothing: it calls the function.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ def check_grad(
     wrt: Sequence[int] | None = None,
     tolerance: float | None = None,
 ) -> GradientCheck:
-    """Hold ``grad(*inputs)`` against the slopes of ``f(*inputs)``, a number, at these inputs.
+    """Compare ``grad(*inputs)`` with the slopes of ``f(*inputs)``, a number, at these inputs.
 
-    ``grad`` returns an array shaped as the input, or a tuple or list of one for each input at the positions ``wrt``, in
-    their order.  By default those are the floating-point arrays and numbers; the others, such as labels, are handed on
-    as they are.  It may also return ``(value, gradients)`` as generated functions do, ``(value, gradient)`` for one
-    input, and then its value is compared.
+    ``grad`` returns an array shaped like the input, or a tuple or list with one array for each input at the positions
+    ``wrt``, in their order (default: the floating-point arrays and numbers; other inputs, such as labels, are passed on
+    unchanged).  It may also return ``(value, gradients)`` like generated functions, or ``(value, gradient)`` for one
+    input; then the value is compared too.
 
-    A slope is found by a complex step where the function takes complex numbers and differences confirm it, else it is
-    extrapolated from differences, in float64; each with a bound of its error.  An entry is right within ``tolerance``
-    of the largest (by default the root of the precision: 1.5e-8 in float64).  One whose slope is less certain than
-    that, at a kink or in noise, is undecided.  Of more than 100 entries, 100 are looked at one by one and the others
-    together, in a random direction; an entry that is wrong there is searched for.
+    A slope is found by a complex step if the function accepts complex numbers and differences confirm it; otherwise it
+    is extrapolated from differences, in float64.  Each slope has a bound on its error.  An entry is right within
+    ``tolerance`` times the largest entry (default: the root of the precision, 1.5e-8 in float64), and undecided if its
+    slope is less certain than that, at a kink or in noise.  Of more than 100 entries, 100 are tested one by one and the
+    others together, in a random direction; if that fails, the wrong entry is searched for.
 
-    Raises ``InputError`` for what is no function, inputs that are no numbers, another number of gradients, or an ``f``
-    that returns no real number; what ``f`` and ``grad`` raise at the inputs is passed on.
+    Raises ``InputError`` if ``f`` or ``grad`` is not a function, an input is not numeric, the number of gradients is
+    wrong, or ``f`` does not return a real number; exceptions of ``f`` and ``grad`` at the inputs are passed on.
 
     >>> import numpy as np
     >>> from symgrad import check_grad
@@ -82,7 +82,7 @@ def check_grad(
 
 
 def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
-    """The positions of the inputs to differentiate by."""
+    """The positions of the inputs to differentiate with respect to."""
     floating = [place for place, value in enumerate(inputs) if kind(value) == "f"]
     if not (wrt is None or isinstance(wrt, (list, tuple))):
         raise InputError(f"wrt: expected positions of inputs, such as [0], not {wrt!r}")
@@ -100,7 +100,7 @@ def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
 
 
 def _gradients(returned: Any, names: Sequence[str]) -> tuple[float | None, list[Any]]:
-    """The value, if one is returned, and the gradients by the inputs of these names."""
+    """The value, if one is returned, and the gradients with respect to the named inputs."""
     value = None
     if (
         isinstance(returned, tuple)

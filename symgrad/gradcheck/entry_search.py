@@ -1,4 +1,4 @@
-"""The search through the gradient by one input for the entries that are wrong."""
+"""The search for wrong entries in the gradient with respect to one input."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Numbers = Any  # of entries, counted in C order
 
 
 class Search:
-    """The gradient ``given`` by the input at ``place``, and the function whose slopes it should have.
+    """The gradient ``given`` with respect to the input at ``place``, and the function whose slopes it should have.
 
-    An entry may be off by ``tolerance`` times the largest, and by what rounding leaves of the function's ``value``.
+    An entry may be off by ``tolerance`` times the largest entry, plus the effect of rounding the function's ``value``.
     """
 
     def __init__(self, point: Point, place: int, given: Any, tolerance: float, value: float) -> None:
@@ -39,7 +39,7 @@ class Search:
         self.noise = self._noise() if self.every.size else 0.0
 
     def found(self) -> GradientOf:
-        """Every entry, or some, and the others together with what is found wrong among them."""
+        """All entries, or some of them and the others together, with the wrong entry among these if there is one."""
         alone = self.every
         if alone.size > MOST_ENTRIES:
             alone = np.sort(self.rng.choice(alone, MOST_ENTRIES, replace=False))
@@ -56,8 +56,8 @@ class Search:
         return self._entries(alone, slopes, DIFFERENCES)
 
     def _by_complex_steps(self, alone: Numbers) -> list[Entry]:
-        """The entries by complex steps, if differences confirm them: in random directions within what is allowed of an
-        entry, and in the entry that is most wrong; else none."""
+        """The entries by complex steps, if differences confirm these in random directions, within the tolerance of an
+        entry, and in the worst entry; otherwise none."""
         doubt = 0.0
         for _ in range(DIRECTIONS if alone.size else 0):
             direction = self._random(self.every)
@@ -87,8 +87,8 @@ class Search:
     # --- entries together -----------------------------------------------------------------------------------------
 
     def _together(self, others: Numbers, allowed: float) -> list[Entry]:
-        """The slope in a direction along ``others``; and where it is wrong, by halves again and again, the entry that
-        is.  What is allowed of entries adds up as the root of squares."""
+        """The slope in a direction along ``others``; if it is wrong, also the wrong entry, found by bisection.
+        Tolerances of entries add up as the root of the sum of squares."""
 
         def along(some: Numbers) -> Entry:
             direction, given = self._random(some), self.given.flat[some]
@@ -118,7 +118,7 @@ class Search:
         return by_differences(self.point.along(self.place, direction), at, self.noise)
 
     def _noise(self) -> float:
-        """That of values where every number is moved in the same digit."""
+        """The noise of the values if every number is moved in the same digit."""
         direction = self._random(self.every) * (self.sizes if self.sizes.any() else 1.0)
         return noise(self.point.along(self.place, direction), self.point.epsilon)
 
@@ -128,13 +128,13 @@ class Search:
         return direction
 
     def _random(self, numbers: Numbers) -> Vector:
-        """A direction along some entries, about evenly, in which two that are wrong hardly make up for each other."""
+        """A random direction along some entries, of similar sizes, in which errors of two entries hardly cancel."""
         direction = np.zeros(self.sizes.shape)
         direction.flat[numbers] = self.rng.uniform(0.5, 1.0, numbers.size) * self.rng.choice([-1, 1], numbers.size)
         return direction
 
 
 def _largest(numbers: Any) -> float:
-    """The largest absolute value of those that are finite; 0 if there is none."""
+    """The largest absolute value of the finite numbers; 0 if there is none."""
     values = np.abs(np.asarray(numbers, dtype=float))
     return float(np.max(values, where=np.isfinite(values), initial=0.0))

@@ -1,4 +1,4 @@
-"""A function that is only to be called, at some inputs: its values nearby, and its slopes by complex steps."""
+"""A black-box function at a point: its values nearby, and its slopes by complex steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPLEX_STEPS = (2.0**-100, 0.7 * 2.0**-100)
 
 
 class Point:
-    """``f`` at ``inputs``, in float64 in those at ``places``, and moved in one of them."""
+    """``f`` at ``inputs``, in float64 for the inputs at ``places``, and moved in one of them."""
 
     def __init__(self, f: Callable[..., Any], inputs: Sequence[Any], places: Sequence[int]) -> None:
         self.f = f
@@ -29,9 +29,9 @@ class Point:
         self.epsilon = EPSILON
 
     def value(self) -> tuple[float, list[str]]:
-        """The value at the inputs, and what is wrong with the function itself.
+        """The value at the inputs, and problems of the function itself.
 
-        Raises ``InputError`` where it is no real number.
+        Raises ``InputError`` if the value is not a real number.
         """
         given = copies(self.inputs)
         with np.errstate(all="ignore"):
@@ -50,7 +50,7 @@ class Point:
         return value, problems
 
     def along(self, place: int, direction: Any) -> Function:
-        """The value as a function of how far the input is moved; NaN where there is none."""
+        """The value as a function of the displacement of the input; NaN where there is none."""
 
         def value(step: float) -> float:
             try:
@@ -62,10 +62,10 @@ class Point:
         return value
 
     def complex_step(self, place: int, direction: Any, rng: np.random.Generator) -> Slope:
-        """The slope, if the code computes with complex numbers what it computes with real ones; ``UNKNOWN`` if it takes
-        none or drops the imaginary part.
+        """The slope, if the code computes the same function for complex numbers; ``UNKNOWN`` if it rejects them or
+        drops the imaginary part.
 
-        A second step, of another length, at inputs moved in their last digit, tells how well the slope is known.
+        A second step of another length, at inputs moved in their last digit, gives the error of the slope.
         """
         start = self.inputs[place]
         moved = start * (1 + EPSILON * rng.integers(-2, 3, np.shape(start)))
@@ -97,18 +97,18 @@ def copies(inputs: Sequence[Any]) -> list[Any]:
 
 
 def unchanged(given: Sequence[Any], inputs: Sequence[Any]) -> bool:
-    """Whether the copies are still what they were, NaN being itself."""
+    """Whether the copies are still equal to the originals; NaN equals itself."""
     arrays = [(one, other) for one, other in zip(given, inputs, strict=True) if isinstance(one, np.ndarray)]
     return all(one.shape == other.shape and one.tobytes() == other.tobytes() for one, other in arrays)
 
 
 def kind(value: Any) -> str:
-    """The kind of a number or an array as NumPy has it; of anything else that of an object."""
+    """NumPy's kind of a number or an array; the kind of an object for anything else."""
     return np.asarray(value).dtype.kind if isinstance(value, (int, float, complex, np.ndarray, np.generic)) else "O"
 
 
 def precision(*values: Any) -> float:
-    """The coarsest precision of the floating-point numbers among some values; that of float64 at the least."""
+    """The coarsest precision of the floating-point numbers among some values, at least that of float64."""
     types = [np.asarray(value).dtype for value in values if kind(value) == "f"]
     return max([EPSILON, *(float(np.finfo(each).eps) for each in types)])
 
@@ -123,7 +123,7 @@ def _number(value: Any) -> float | complex:
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of the inputs: those of the function's parameters, or numbers."""
+    """The names of the inputs: the parameter names of the function, or numbers."""
     try:
         parameters = [*inspect.signature(f).parameters.values()]
     except (TypeError, ValueError):  # of some functions written in C it cannot be told

@@ -1,11 +1,11 @@
-"""The slope at 0 of a function of one real number that is only to be called: by a complex step, or extrapolated from
-differences; both with a bound of the error.
+"""The slope at 0 of a black-box function of one real number, by a complex step or extrapolated from differences, with a
+bound on its error.
 
 A complex step has no cancellation, so the step can be tiny: Squire and Trapp, "Using complex variables to estimate
-derivatives of real functions", SIAM Review 40 (1998).  Extrapolation of differences to a step of 0, with the error that
-neighbours in the table tell: Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Advances in Engineering Software
-4 (1982).  The noise of the values: Moré and Wild, "Estimating computational noise", SIAM J. Scientific Computing 33
-(2011).
+derivatives of real functions", SIAM Review 40 (1998).  Extrapolation of differences to a step of 0, with the error
+estimated from neighbours in the table: Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Advances in
+Engineering Software 4 (1982).  The noise of the values: Moré and Wild, "Estimating computational noise", SIAM J.
+Scientific Computing 33 (2011).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ NOISE_ORDERS = range(3, 8)  # of differences: those of a smooth function dwindle
 
 @dataclass(frozen=True)
 class Slope:
-    """A slope, the bound of its error, and by how much the slope to the right exceeds that to the left: 0 unless it is
-    known to.  Where nothing can be said, ``found`` is NaN and ``bound`` infinite."""
+    """A slope, the bound on its error, and the jump: the right slope minus the left slope, or 0 unless it is known to
+    differ.  If nothing is known, ``found`` is NaN and ``bound`` is infinite."""
 
     found: float
     bound: float
@@ -48,8 +48,8 @@ UNKNOWN = Slope(math.nan, math.inf)
 
 
 def noise(function: Function, epsilon: float) -> float:
-    """How far values of ``function`` near 0 are from those of a smooth one: rounding, of whatever precision, but at
-    least ``epsilon``, that of the values."""
+    """The distance of values of ``function`` near 0 from a smooth function: rounding in any precision, but at least
+    ``epsilon``, the rounding of the values."""
     found = epsilon / 2 * abs(function(0.0))
     for spacing in SPACINGS:
         row = np.array([function(spacing * place) for place in range(POINTS)])
@@ -63,7 +63,7 @@ def noise(function: Function, epsilon: float) -> float:
 
 
 def steps(largest: float, smallest: float) -> tuple[list[float], list[float]]:
-    """The coarse and the fine steps, where the largest number moved is ``largest`` and the smallest ``smallest``."""
+    """The coarse and the fine steps for moved numbers between ``smallest`` and ``largest`` in absolute value."""
     top = LARGEST * max(1.0, largest)
     coarse = [top / COARSE**level for level in range(COARSE_LEVELS)]
     bottom = max(SMALLEST * min(1.0, max(smallest, SMALLEST_NUMBER)), 2**10 * EPSILON * largest)
@@ -72,10 +72,10 @@ def steps(largest: float, smallest: float) -> tuple[list[float], list[float]]:
 
 
 def by_differences(function: Function, at: tuple[list[float], list[float]], noise: float) -> Slope:
-    """The slope from values at coarse and fine steps to either side, each value off by about ``noise``.
+    """The slope from values at coarse and fine steps on both sides, each value with an error of about ``noise``.
 
-    The mean of the slopes to the right and to the left tends to the slope, with an error in even powers of the step;
-    their difference to 0, in odd ones, unless there is a kink, and then no slope is known better than by half of it.
+    The mean of the right and the left slope tends to the slope, with an error in even powers of the step.  Their
+    difference tends to 0, in odd powers, unless there is a kink; then the slope is uncertain by half of the difference.
     """
     middle = function(0.0)
     every = np.array([*at[0], *at[1]])
@@ -90,11 +90,11 @@ def by_differences(function: Function, at: tuple[list[float], list[float]], nois
 
 
 def _limit(values: Values, errors: Values, power: int) -> Slope:
-    """The limit of ``values`` at coarse and fine steps, whose error falls with the steps' powers ``power``, ``power`` +
-    2, ...
+    """The limit of ``values`` at coarse and fine steps, whose error falls with the powers ``power``, ``power`` + 2, ...
+    of the step.
 
-    Of the extrapolations from every step the best is taken that agrees with those from all smaller steps: a function
-    that bends within a large step may look straight there.
+    It takes the best extrapolation that agrees with those from all smaller steps: a function that bends within a large
+    step may look straight there.
     """
     coarse = _extrapolated(values[:COARSE_LEVELS], errors[:COARSE_LEVELS], COARSE, power)
     fine = _extrapolated(values[COARSE_LEVELS:], errors[COARSE_LEVELS:], FINE, power)
@@ -109,7 +109,7 @@ def _limit(values: Values, errors: Values, power: int) -> Slope:
 
 
 def _extrapolated(values: Values, errors: Values, ratio: float, power: int) -> list[Slope]:
-    """The best extrapolation from every step but the largest, by Ridders' table."""
+    """The best extrapolation from every step except the largest, by Ridders' table."""
     row: list[float] = []
     best = []
     for value, error in zip(values.tolist(), errors.tolist(), strict=True):

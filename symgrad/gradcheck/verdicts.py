@@ -1,4 +1,4 @@
-"""What is found of a gradient: each entry with its verdict, and a short text."""
+"""The results for a gradient: each entry with its verdict, and a short text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMPLEX, DIFFERENCES = "complex step", "differences"
 
 
 class Verdict(IntEnum):
-    """What is known of an entry of a gradient, or of the whole."""
+    """The verdict on an entry of a gradient, or on the whole."""
 
     RIGHT = 0
     UNDECIDED = 1
@@ -26,10 +26,10 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a gradient, as ``given`` and as found, which may differ by ``allowed``.
+    """An entry of a gradient, as ``given`` and as found; they may differ by ``allowed``.
 
-    ``index`` is its place in the input ``name``, or None for the slope in a direction along all entries that are not
-    looked at one by one.
+    ``index`` is its position in the input ``name``, or None for the slope in a direction along all entries that are not
+    tested one by one.
     """
 
     name: str
@@ -41,13 +41,14 @@ class Entry:
 
     @property
     def error(self) -> float:
-        """By how much the two differ; infinite where one is not finite."""
+        """The difference; infinite if one of the two is not finite."""
         error = abs(self.given - self.slope.found)
         return error if math.isfinite(error) else math.inf
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong if the two differ by more than is allowed and uncertain; undecided if that is more than allowed."""
+        """Wrong if the two differ by more than the tolerance plus the uncertainty; undecided if the uncertainty exceeds
+        the tolerance."""
         if math.isnan(self.slope.found):
             return Verdict.UNDECIDED
         if self.error > self.allowed + self.slope.bound:
@@ -56,7 +57,7 @@ class Entry:
 
     @property
     def badness(self) -> tuple[Verdict, float]:
-        """The larger the worse: the verdict, then the error in units of what is allowed, or its bound."""
+        """A sort key: the verdict, then the error relative to the tolerance, or the bound."""
         off = self.slope.bound if self.verdict is Verdict.UNDECIDED else self.error
         return self.verdict, off / max(self.allowed, TINY)
 
@@ -75,14 +76,15 @@ class Entry:
 
 
 def _told_apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with as many digits as it takes to see that they differ, from 6 on."""
+    """Two numbers with as many digits as needed to show that they differ, at least 6."""
     shown = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in (6, 9, 12, 17)]
     return next((pair for pair in shown if pair[0] != pair[1]), shown[0])
 
 
 @dataclass(frozen=True)
 class GradientOf:
-    """The gradient by one input: how many ``entries`` it has, and those ``seen``, one by one or together."""
+    """The gradient with respect to one input: the number of ``entries``, and the entries ``seen``, one by one or
+    together."""
 
     name: str
     entries: int
@@ -90,17 +92,17 @@ class GradientOf:
 
     @property
     def worst(self) -> Entry | None:
-        """The entry that is most wrong, else the least certain, else the one that is furthest off."""
+        """The most wrong entry, else the least certain, else the entry with the largest error."""
         return max(self.seen, key=lambda entry: entry.badness, default=None)
 
     def count(self, verdict: Verdict) -> int:
-        """How many of the entries that were looked at one by one have this verdict."""
+        """The number of entries with this verdict, among those tested one by one."""
         return sum(entry.verdict is verdict for entry in self.seen if entry.index is not None)
 
     @property
     def together(self) -> Verdict | None:
-        """What is known of those that were not, together; None where there are none, or where the one that makes them
-        wrong was found."""
+        """The verdict on the entries tested together; None if there are none, or if the wrong entry among them was
+        found."""
         found = [place for place, entry in enumerate(self.seen) if entry.index is None]
         is_last = bool(found) and found[0] == len(self.seen) - 1
         return self.seen[found[0]].verdict if is_last else None
@@ -108,10 +110,10 @@ class GradientOf:
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What ``check_grad`` found: the gradient by each input, ``problems`` of it that are not those of an entry, and
-    ``doubts`` that the function itself leaves, which has no value, or more than one.
+    """The result of ``check_grad``: the gradient with respect to each input, ``problems`` that concern no single entry,
+    and ``doubts`` about the function itself, which has no value, or several.
 
-    It is true in a condition where everything is right; its text is a short report.
+    It is truthy if everything is right; its text is a short report.
     """
 
     gradients: tuple[GradientOf, ...]
@@ -120,7 +122,7 @@ class GradientCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong if there are problems or an entry is; undecided if an entry is, or there are doubts."""
+        """Wrong if there are problems or a wrong entry; undecided if an entry is undecided or there are doubts."""
         if self.problems:
             return Verdict.WRONG
         found = self.worst.verdict if self.worst else Verdict.RIGHT
@@ -128,7 +130,7 @@ class GradientCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether every entry is known to be right, and nothing else is wrong."""
+        """Whether every entry is right and there are no problems or doubts."""
         return self.verdict is Verdict.RIGHT
 
     def __bool__(self) -> bool:
@@ -136,7 +138,7 @@ class GradientCheck:
 
     @property
     def worst(self) -> Entry | None:
-        """The entry that is most wrong, else the least certain, else the one that is furthest off."""
+        """The most wrong entry, else the least certain, else the entry with the largest error."""
         found = [gradient.worst for gradient in self.gradients if gradient.worst]
         return max(found, key=lambda entry: entry.badness, default=None)
 
