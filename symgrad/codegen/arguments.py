@@ -26,13 +26,13 @@ from symgrad.steps import Record
 
 
 class Inputs:
-    """The inputs of ``record`` under the Python ``names`` of its arrays. ``given`` are their names in order, ``arrays``
-    the inputs with axes, ``scalars`` the names of the others; ``labels`` may be given as integer labels."""
+    """The inputs of ``record`` under the Python ``names`` of its arrays. ``parameters`` are their names in order,
+    ``arrays`` the inputs with axes, ``scalars`` the names of the others; ``labels`` may be given as integer labels."""
 
     def __init__(self, record: Record, names: Mapping[str, str]) -> None:
         self.record, self.program, self.names = record, record.program, names
         self.labels = labelled(record)
-        self.given = [names[a.name] for a in self.program.inputs]
+        self.parameters = [names[a.name] for a in self.program.inputs]
         self.arrays = [a for a in self.program.inputs if a.axes]
         self.scalars = [names[a.name] for a in self.program.inputs if not a.axes]
 
@@ -94,9 +94,9 @@ class Inputs:
 
     def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
         """The lines that check the inputs, at given ``sizes``."""
-        args = [*self.given, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
+        args = [*self.parameters, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
-        return replace(unpacked(self.given, check, args, INDENT * 2), needs=frozenset([check]))
+        return replace(unpacked(self.parameters, check, args, INDENT * 2), needs=frozenset([check]))
 
     def in_domains(self) -> list[Source]:
         """Lines that raise if an entry is outside of its domain, or must be positive and is not."""
@@ -117,7 +117,7 @@ class Inputs:
         doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
         defaults = dict(self.program.defaults)
         parameters: list[str] = []
-        for a, parameter in reversed([*zip(self.program.inputs, self.given, strict=True)]):
+        for a, parameter in reversed([*zip(self.program.inputs, self.parameters, strict=True)]):
             is_trailing = all("=" in later for later in parameters)  # others cannot have defaults
             has_default = a.name in defaults and is_trailing
             parameters.insert(0, f"{parameter}={float(defaults[a.name])!r}" if has_default else parameter)

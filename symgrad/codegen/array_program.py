@@ -106,7 +106,7 @@ class Call(Node):
     """A function applied entry by entry."""
 
     function: type[Function]
-    given: tuple[Node, ...]
+    operands: tuple[Node, ...]
 
 
 @dataclass(frozen=True)

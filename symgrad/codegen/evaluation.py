@@ -104,13 +104,9 @@ class _Writer:
         self._free.append(Array(largest.name, axes))
         self._line(Largest(shift.largest, shift.columns), shift.exponent, "choice", CHOICE)
         cites = [self._definition(shifted, "definition"), self._definition(relative, "definition")]
-        self._introduced[relative.name] = self._line(
-            Value(exp(shift.exponent)),
-            exp(shift.largest) * shift.relative,
-            "evaluation",
-            "the exponential of a sum",
-            cites,
-        )
+        subject, product = Value(exp(shift.exponent)), exp(shift.largest) * shift.relative
+        line = self._line(subject, product, "evaluation", "the exponential of a sum", cites)
+        self._introduced[relative.name] = line
         self._shifts[relative.name] = frozenset([largest.name])
 
     def _rewriting(self, part: Rewriting) -> None:
@@ -250,8 +246,6 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     free += [Array(n, tuple(source.axis[axis_name(i)] for i in indices_of(entries[n]))) for n in sorted(largest)]
     forms = tuple(node(a.entry, meant(a.rhs)) for a in lowered.stable if not a.over)
     program = replace(source, inputs=(*source.inputs, *free), equations=forms, assumptions=())
-    steps = tuple(
-        Step(number, Value(entry), None, in_letters(entry, means, source), "evaluation", REASON)
-        for number, (entry, means) in enumerate(lines, first)
-    )
-    return Record(program, lowered.record.wrt, steps, {}, {})
+    shown = [(Value(entry), in_letters(entry, means, source)) for entry, means in lines]
+    steps = (Step(n, value, None, means, "evaluation", REASON) for n, (value, means) in enumerate(shown, first))
+    return Record(program, lowered.record.wrt, tuple(steps), {}, {})

@@ -308,8 +308,8 @@ class LoopEmitter:
                 if exponent == HALF:
                     return written("math.sqrt({})", self.code(base), needs=["math"])
                 return raised(self.code(base), self.code(exponent))
-            case Call(_, function, given):
-                return applied(FUNCTIONS, function, map(self.code, given))
+            case Call(_, function, operands):
+                return applied(FUNCTIONS, function, map(self.code, operands))
         raise AssertionError(node)
 
 

@@ -30,7 +30,7 @@ class Kernels:
         loops, self.plan, self.names = self.loops, self.loops.plan, self.loops.names
         self.local = {"count": self.plan.count} | {name: loops.name(name) for name in LOCALS}
         self.inputs = Inputs(record, self.plan.names)
-        self.arrays, self.args, self.dtype = self.inputs.arrays, self.inputs.given, self.inputs.dtype
+        self.arrays, self.args, self.dtype = self.inputs.arrays, self.inputs.parameters, self.inputs.dtype
         self.results = {n: self.names[array] for n, array in loops.results.items()}
         self.scalars = {n: loops.name(f"d{self.names[n]}") for n in record.wrt if n not in self.results}
         places = range(1, len(self.plan.checks) + 1)
@@ -138,8 +138,8 @@ class Kernels:
         body = function(called("def _rows", args, "", ":"), doc, inside)
 
         def call(first: str, last: str, thread: str) -> Source:
-            given = [*used, first, last, local["rows"], *(f"{n}[{thread}]" for n in totals), *stored]
-            return replace(called("_rows", given, INDENT * 2), needs=frozenset([*used, axis]))
+            args = [*used, first, last, local["rows"], *(f"{n}[{thread}]" for n in totals), *stored]
+            return replace(called("_rows", args, INDENT * 2), needs=frozenset([*used, axis]))
 
         t, threads = local["thread"], local["threads"]
         part = call(f"{axis} * {t} // {threads}", f"{axis} * ({t} + 1) // {threads}", t)

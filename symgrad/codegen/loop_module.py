@@ -93,9 +93,9 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> Source:
     target = f"{', '.join([local['fits'], local['value'], local['gradients'], *kernels.gaps])} = "
     closer = [kernels.inputs.checked()]
     closer += kernels.inputs.opened([n for n in kernels.inputs.labels if n not in kernels.loops.labels], kernels.dtype)
-    given = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
+    converted = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
-    call = called("_evaluated", [*given, f"{local['fresh']}=True"], INDENT * 2, before=target)
+    call = called("_evaluated", [*converted, f"{local['fresh']}=True"], INDENT * 2, before=target)
     lines = [
         *joined_tests(f"{local['fits']} =", are_plain, "and"),  # of a masked one, loops would take the data as they are
         Source(f"if {local['fits']}:"),

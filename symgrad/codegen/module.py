@@ -130,7 +130,7 @@ def _ready(inputs: Inputs) -> Source:
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
     lines = joined_tests("return", inputs.are_ready(tests), "and")
-    return function(called("def _ready", inputs.given, "", ":"), doc, lines)
+    return function(called("def _ready", inputs.parameters, "", ":"), doc, lines)
 
 
 def _function(body: Body, name: str, evaluation: Sequence[Source]) -> Source:
@@ -141,7 +141,7 @@ def _function(body: Body, name: str, evaluation: Sequence[Source]) -> Source:
     lines = [*body.before, *evaluation, *body.after, last]
     alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
     head = [
-        called("if not _ready", inputs.given, INDENT, ":"),
+        called("if not _ready", inputs.parameters, INDENT, ":"),
         *indented([inputs.checked()]),
         *inputs.in_domains(),
         *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
@@ -157,7 +157,7 @@ def _rows_function(body: Body) -> tuple[list[str], Source]:
     blocks, results = body.blocks, [body.row_results[name] for name in (*body.blocks.sums, *body.blocks.stacked)]
     lines = [*body.lines, written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)]
     needs, rowwise = needs_of(lines), [body.names[name] for name in body.plan.rowwise]
-    args = [name for name in (*body.inputs.given, *(body.names[a.name] for a in blocks.before)) if name in needs]
+    args = [name for name in (*body.inputs.parameters, *(body.names[a.name] for a in blocks.before)) if name in needs]
     if body.count in needs:
         first = next((name for name in args if name in rowwise), rowwise[0])
         args = args if first in args else [first, *args]
@@ -237,7 +237,11 @@ class Body:
 
     def _section(self, section: Section) -> list[Source]:
         """The lines of some assignments; a blank line follows the assignment of the output."""
-        split = [line for assign in section.program for line in hoisted(assign, self._length, self._part)]
+
+        def length(node: Node) -> int:
+            return len(self._emitter.text(node))
+
+        split = [line for assign in section.program for line in hoisted(assign, length, self._part)]
         self._program += split
         lines: list[Source] = []
         for assign in in_place(split, section.kept | self._parts, self.plan.helpers):
@@ -247,9 +251,6 @@ class Body:
             if assign.name == self.record.program.output and self._emitter.rows == self.blocks.axis:
                 lines.append(Source(""))
         return lines
-
-    def _length(self, node: Node) -> int:
-        return len(self._emitter.text(node))
 
     def _part(self) -> str:
         """A name for a part of an expression."""

@@ -125,8 +125,8 @@ class NumpyEmitter:
                 if exponent == HALF and not node.is_plain:
                     return written("np.sqrt({})", self.over(base, letters))
                 return raised(self.over(base, letters), self.over(exponent, letters))
-            case Call(letters, function, given):
-                args = [self.over(arg, letters) for arg in given]
+            case Call(letters, function, operands):
+                args = [self.over(arg, letters) for arg in operands]
                 if node.is_plain and function in NUMBER_FUNCTIONS:
                     return applied(NUMBER_FUNCTIONS, function, args)
                 value = applied(ARRAY_FUNCTIONS, function, args)
@@ -157,7 +157,7 @@ class NumpyEmitter:
         """A sum, or the largest entry, along axes; ``kept`` asks to keep them with length one."""
         if is_weighted(node):
             assert isinstance(node.of, Call)
-            return written("_dot({}, {})", *(self.over(a, node.of.letters) for a in node.of.given), needs=["_dot"])
+            return written("_dot({}, {})", *(self.over(a, node.of.letters) for a in node.of.operands), needs=["_dot"])
         axes = [str(place) for place, i in enumerate(node.of.letters) if i in node.over]
         shown = ""
         if not node.letters:
@@ -175,9 +175,9 @@ class NumpyEmitter:
         factors = node.factors
         if len(factors) != 2 or not is_pair(factors[0].letters, factors[1].letters, node.over):
             spelled = _spelled(node.letters, [f.letters for f in factors])
-            given = joined(", ", [self.text(f) for f in factors], Strength.SUM)
+            operands = joined(", ", [self.text(f) for f in factors], Strength.SUM)
             optimised = ", optimize=True" if len(factors) > 2 else ""
-            return written(f'np.einsum("{spelled}", {{}}{optimised})', given)
+            return written(f'np.einsum("{spelled}", {{}}{optimised})', operands)
         left, right = factors
         both = [i for i in left.letters if i in right.letters]
         stack = tuple(i for i in node.letters if i in both)

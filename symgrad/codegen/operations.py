@@ -133,7 +133,7 @@ def is_weighted(node: Node) -> bool:
     """Whether a node is the sum of a weighted logarithm whose weight has all of its axes."""
     if not (isinstance(node, Reduce) and isinstance(node.of, Call) and node.of.function is weighted):
         return False
-    weight, logarithm = (parted(arg)[1] for arg in node.of.given)
+    weight, logarithm = (parted(arg)[1] for arg in node.of.operands)
     return not node.letters and set(weight.letters) == set(logarithm.letters)
 
 
@@ -141,8 +141,14 @@ def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]
     """Contract groups of factors over every index of ``summed``; the product of the returned groups is the result."""
     left = _merged(groups)
     waiting = set(summed)
+
+    def cost(index: Idx) -> tuple[int, int, str]:
+        """How many axes the result has, and how many groups take part, if ``index`` is summed away."""
+        using = [g for g in left if index in g.letters]
+        return len(set().union(*(g.letters for g in using))), len(using), str(index)
+
     while waiting:
-        index = min(waiting, key=lambda i: (_cost(i, left), str(i)))
+        index = min(waiting, key=cost)
         using = [g for g in left if index in g.letters]
         rest = [g for g in left if index not in g.letters]
         gone = {i for i in waiting if not any(i in g.letters for g in rest)}
@@ -188,12 +194,6 @@ def _node(group: Product, order: Sequence[Idx], summed: Collection[Idx] = ()) ->
     """A group as one array, summed over its axes ``summed``."""
     whole = product(sorted(group.above, key=reading_order), group.below, order)
     return reduced(whole, summed) if summed else whole
-
-
-def _cost(index: Idx, groups: Sequence[Product]) -> tuple[int, int]:
-    """How many axes the result has, and how many groups take part, if ``index`` is summed away."""
-    using = [g for g in groups if index in g.letters]
-    return len(set().union(*(g.letters for g in using))), len(using)
 
 
 def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) -> Node:

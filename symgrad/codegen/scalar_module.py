@@ -108,7 +108,7 @@ class ScalarEmitter:
                 self.lines.append(largest if len(values) > 1 else written(f"{entry.code} = {{}}", *values))
                 continue
             if is_small and isinstance(node, Call):
-                terms = [(False, written("math.exp({})", self._argument(node.given[0], at), needs=["math"]))]
+                terms = [(False, written("math.exp({})", self._argument(node.operands[0], at), needs=["math"]))]
             else:
                 terms = self.terms(node, at)
             negative, only = terms[0]
@@ -177,10 +177,10 @@ class ScalarEmitter:
                 return ONE if at[row] == at[column] else ZERO
             case Diagonal(_, of, letters):
                 return self._code(of, {letter: at[i] for letter, i in zip(of.letters, letters, strict=True)})
-            case Call(_, function, given) if function is weighted:
-                weight, logarithm = (self._code(arg, at) for arg in given)
+            case Call(_, function, operands) if function is weighted:
+                weight, logarithm = (self._code(arg, at) for arg in operands)
                 if not weight.code.isidentifier():
-                    weight = self._part(given[0], at)
+                    weight = self._part(operands[0], at)
                 return written("({} * {} if {} else 0.0)", weight, logarithm, weight, strength=Strength.NAME)
             case Product(_, above, below):
                 return self._factors(above, below, at)
@@ -224,7 +224,7 @@ class ScalarEmitter:
         if isinstance(node, Largest):
             values = [self._argument(node.of, {**at, **other}) for other in places([node.index], self.sizes)]
             return applied(FUNCTIONS, selection, [Source(str(at[node.index])), joined(", ", values, Strength.SUM)])
-        return applied(FUNCTIONS, node.function, [self._argument(arg, at) for arg in node.given])
+        return applied(FUNCTIONS, node.function, [self._argument(arg, at) for arg in node.operands])
 
     def _argument(self, node: Node, at: Place) -> Source:
         """An entry as an argument: a sum without brackets."""

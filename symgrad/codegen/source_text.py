@@ -112,17 +112,17 @@ def _multiplied(factors: Sequence[Source]) -> Source:
 
 def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "", before: str = "") -> Source:
     """``before head(args)tail``, split over lines if it is too long at ``indent``."""
-    given = [arg if isinstance(arg, Source) else Source(arg) for arg in args]
-    flat = ", ".join(arg.code for arg in given)
+    sources = [arg if isinstance(arg, Source) else Source(arg) for arg in args]
+    flat = ", ".join(arg.code for arg in sources)
     is_flat = "\n" not in flat
     if is_flat and len(f"{indent}{before}{head}({flat}){tail}") <= WIDTH:
         code = f"{before}{head}({flat}){tail}"
     elif is_flat and len(f"{indent}{INDENT}{flat}") <= WIDTH:
         code = f"{before}{head}(\n{INDENT}{flat}\n){tail}"
     else:
-        lines = (arg.code.replace("\n", f"\n{INDENT}") for arg in given)
+        lines = (arg.code.replace("\n", f"\n{INDENT}") for arg in sources)
         code = f"{before}{head}(\n" + "".join(f"{INDENT}{line},\n" for line in lines) + f"){tail}"
-    return Source(code, Strength.CALL, needs_of(given))
+    return Source(code, Strength.CALL, needs_of(sources))
 
 
 def unpacked(names: Sequence[str], head: str, args: Sequence[str], indent: str) -> Source:

@@ -29,17 +29,7 @@ from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes, takes_labels
 from symgrad.functions import selected, selection
-from symgrad.notation import (
-    Array,
-    axis_name,
-    bound_indices,
-    entry_of,
-    free_indices,
-    height,
-    indices_of,
-    places,
-    sum_over,
-)
+from symgrad.notation import Array, axis_name, bound_indices, entry_of, free_indices, indices_of, places, sum_over
 from symgrad.program import Program
 from symgrad.steps import Record
 
@@ -195,7 +185,7 @@ class _SharedSums:
     def named(self, expr: Basic, letters: Collection[Idx]) -> Expr:
         """``expr``, whose free indices are ``letters``, with its shared sums replaced."""
         if not isinstance(expr, Sum):
-            return rebuilt(expr, lambda part: self.named(part, letters)) if height(expr) else expr
+            return rebuilt(expr, lambda part: self.named(part, letters)) if expr.has(Sum) else expr
         bound = bound_indices(expr)
         total = sum_over(self.named(expr.function, {*letters, *bound}), bound)
         free = free_indices(total)

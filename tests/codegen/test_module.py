@@ -13,7 +13,6 @@ import pytest
 import symgrad
 from symgrad.array import logsumexp, relu, sigmoid, softmax
 from symgrad.codegen import runtime, scalar_runtime, to_source
-from symgrad.codegen.scalar_module import scalar_module
 from symgrad.steps import Record
 
 PROGRAMS: dict[str, tuple[Callable[..., Any], str, str, dict[str, int]]] = {
@@ -131,8 +130,3 @@ def test_modules_in_loops_as_they_are_written(name: str, golden: Callable[[str, 
     copied = COPIED | {f"def {function}(" for function in vars(loop_runtime)}
     parts = [part for part in source.rstrip().split("\n\n\n") if not any(head in part for head in copied)]
     golden(f"loops_{name.replace(' ', '_')}.py", "\n\n\n".join(parts) + "\n")
-
-
-def test_entries_of_a_function_that_is_called(golden: Callable[[str, str], None]) -> None:
-    source = scalar_module(record("names"), "f", PROGRAMS["names"][3], (), "_entries")
-    golden("module_that_calls.py", source[source.index("    dtype_ =") : source.index("def _called")])

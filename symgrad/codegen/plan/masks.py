@@ -185,13 +185,13 @@ def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
 def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], floor: Expr) -> list[Assignment]:
     """Move masks into the exponents beside them; masked entries get the exponent ``floor``."""
     masked = _Masked(weights, floor)
-    products = {a.name: a for a in assignments if not a.is_output and _is_kept(a) and masked(a.rhs) != a.rhs}
+    changed = [a for a in assignments if not a.is_output and masked(a.rhs) != a.rhs]
+    products = {a.name: a for a in changed if all(map(_is_exponential_or_mask, Mul.make_args(a.rhs)))}
     return [replace(a, rhs=masked(written_out(a.rhs, products))) for a in assignments]
 
 
-def _is_kept(assignment: Assignment) -> bool:
-    """Whether an equation is a product of one exponential and masks."""
-    return all(isinstance(f, (exp, Indexed)) or is_indicator(f) for f in Mul.make_args(assignment.rhs))
+def _is_exponential_or_mask(factor: Expr) -> bool:
+    return isinstance(factor, (exp, Indexed)) or is_indicator(factor)
 
 
 class _Masked:
@@ -221,12 +221,12 @@ class _Masked:
                 return rest * Add(*(self(Mul(*masks, term)) for term in bracket.args))
         return result
 
-    def _masks(self, mask: Expr, kernel: Expr) -> bool:
-        """Whether a factor masks an exponential; an array may have its own mask for each of its rows."""
-        if not self._counts(mask):
-            return False
-        mask_indices, kernel_indices = free_indices(mask), free_indices(kernel)
-        return mask_indices <= kernel_indices or (_entry(mask) is not None and kernel_indices <= mask_indices)
+    def _masks(self, factor: Expr, kernel: Expr) -> bool:
+        """Whether a factor is 0 exactly where an exponential is left out; an array may have a mask for each row."""
+        entry, indices, kernel_indices = _entry(factor), free_indices(factor), free_indices(kernel)
+        if entry is None:
+            return is_mask(factor) and is_indicator(factor) and indices <= kernel_indices
+        return name_of(entry) in self._weights and (indices <= kernel_indices or kernel_indices <= indices)
 
     def _has_mask(self, total: Expr, kernel: Expr) -> bool:
         """Whether a sum contains a factor that masks an exponential outside of it."""
@@ -240,11 +240,6 @@ class _Masked:
         is_entry = _entry(mask) is not None
         chosen = where(equal(mask, 0), self._floor, rest) if is_entry else where(mask, rest, self._floor)
         return number * chosen  # a multiple of an exponent that others may share
-
-    def _counts(self, mask: Expr) -> bool:
-        """Whether a factor is 0 exactly where the entries beside it are left out."""
-        entry = _entry(mask)
-        return is_mask(mask) and is_indicator(mask) if entry is None else name_of(entry) in self._weights
 
 
 def _entry(mask: Expr) -> Indexed | None:

@@ -66,9 +66,9 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
     rows: list[Assignment] = []
     after: list[Assignment] = []
     sums: list[str] = []
-    for given in assignments:
-        is_scaled = not array_names(given.rhs).isdisjoint(scaled)
-        a = replace(given, rhs=ordered_sums(written_out(given.rhs, scaled))) if is_scaled else given
+    for assignment in assignments:
+        is_scaled = not array_names(assignment.rhs).isdisjoint(scaled)
+        a = replace(assignment, rhs=ordered_sums(written_out(assignment.rhs, scaled))) if is_scaled else assignment
         names = array_names(a.rhs)
         if row_indices := _over(axis, a.indices):
             scale, rest = _taken_out(a.rhs, late)

@@ -18,14 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
 from symgrad.codegen.plan.schedule import Assignment, array_of
-from symgrad.notation import (
-    axis_name,
-    bound_indices,
-    entry_of,
-    free_indices,
-    name_of,
-    renamed,
-)
+from symgrad.notation import axis_name, bound_indices, entry_of, free_indices, name_of, renamed
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ def slopes_kept_finite(
     powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow) if p.exp.could_extract_minus_sign()]
     exponents = {p.exp for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)}
     divided = {name for p in powers for name in array_names(p.base)}
-    given = {array.name for array in program.inputs} - set(wrt)
-    small = _Small(known, set(wrt), given, weights, inputs_at_most_one(program).intersection(weights))
+    constants = {array.name for array in program.inputs} - set(wrt)
+    small = _Small(known, set(wrt), constants, weights, inputs_at_most_one(program).intersection(weights))
 
     def kept(expr: Basic) -> Expr:
         result = rebuilt(expr, kept)
@@ -57,12 +57,12 @@ def slopes_kept_finite(
 @dataclass(frozen=True)
 class _Small:
     """Finds expressions that are positive by their structure but may be rounded to 0: products of exponentials. The
-    inputs ``wrt`` are differentiated, the inputs ``given`` are not: where one of these is 0, so is the derivative of
-    what it multiplies. ``weights`` are nonnegative, and the ``shares`` of them at most 1."""
+    inputs ``wrt`` are differentiated, the ``constants`` are not: where one of these is 0, so is the derivative of what
+    it multiplies. ``weights`` are nonnegative, and the ``shares`` of them at most 1."""
 
     known: Mapping[str, Assignment]
     wrt: Collection[str]
-    given: Collection[str]
+    constants: Collection[str]
     weights: Collection[str]
     shares: Collection[str]
 
@@ -99,9 +99,9 @@ class _Small:
         """Whether a factor leaves the others positive, or makes their derivative 0."""
         if factor.is_positive:
             return True
-        if (name := array_of(factor)) in self.given:
+        if (name := array_of(factor)) in self.constants:
             return not is_term or name in self.weights
-        if isinstance(factor, Add) and (name := array_of(1 - factor)) in self.given:
+        if isinstance(factor, Add) and (name := array_of(1 - factor)) in self.constants:
             return not is_term or name in self.shares
         is_constant = leaves_out(factor) or isinstance(factor, KroneckerDelta)
         return is_constant or (isinstance(factor, Pow) and self.may_be(1 / factor, is_term))

@@ -158,32 +158,32 @@ class _Rewriter:
         self._taken = taken
         self._known: dict[str, Assignment] = {}
 
-    def parts(self, given: Assignment) -> list[Shift | Rewriting]:
+    def parts(self, original: Assignment) -> list[Shift | Rewriting]:
         """The rewritten equation, after the shifts that it is the first to use."""
         before = len(self._relative.used)
-        rewriting = self._rewritten(given)
+        rewriting = self._rewritten(original)
         self._known[rewriting.rewritten.name] = rewriting.rewritten
         return [*self._relative.used[before:], rewriting]
 
-    def _rewritten(self, given: Assignment) -> Rewriting:
-        rhs = without_overflow(zeros_kept(given.rhs, self._nonnegative))
-        is_inside = given.name in self._inside
+    def _rewritten(self, original: Assignment) -> Rewriting:
+        rhs = without_overflow(zeros_kept(original.rhs, self._nonnegative))
+        is_inside = original.name in self._inside
         self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
         stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
-        scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=given.is_output)
-        is_kept = scale != 1 and not given.is_output and not self._relative.has_factor(rest)
-        entry = given.entry
+        scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=original.is_output)
+        is_kept = scale != 1 and not original.is_output and not self._relative.has_factor(rest)
+        entry = original.entry
         if is_kept:
-            name = fresh(f"{given.name}_shifted", self._taken)
-            entry = entry_of(name, given.indices, positive=is_positive(rest, self._known))
-            self._relative.keep(given.entry, scale, entry)
+            name = fresh(f"{original.name}_shifted", self._taken)
+            entry = entry_of(name, original.indices, positive=is_positive(rest, self._known))
+            self._relative.keep(original.entry, scale, entry)
         rest = without_overflow(self._relative.in_largest(rest if is_kept else scale * rest))
         for old, new in logs.items():
             rest = unfolded(rest, stand_ins[old], new)
         return Rewriting(
-            given,
-            replace(given, entry=entry, rhs=small_kept(rest)),
+            original,
+            replace(original, entry=entry, rhs=small_kept(rest)),
             self._relative.in_largest(scale) if is_kept else S.One,
             tuple((old, new) for old, new in logs.items() if old != new),
         )
