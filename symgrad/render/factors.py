@@ -66,7 +66,7 @@ def common_content(terms: Sequence[Factors], *, spread: bool) -> Factors:
     if all(isinstance(n, Rational) and n != 0 for n in numbers):
         above, divisors = gcd(*(abs(int(n.p)) for n in numbers)), [int(n.q) for n in numbers]
         below = lcm(*divisors) if spread and 2 * sum(d > 1 for d in divisors) > len(terms) else gcd(*divisors)
-        below = below if not any(map(scientific, numbers)) else 1  # no small number in one term, to be large in another
+        below = below if not any(map(scientific, numbers)) else 1  # no number that is written with a power of ten
         number = Rational(above, below)
     elif len({abs(n) for n in numbers}) == 1 and numbers[0] != 0:
         number = abs(numbers[0])
@@ -154,25 +154,25 @@ def _content(number: Expr, constants: Mapping[Expr, Expr], keys: Keys) -> tuple[
 
 def _rooted(number: Expr, constants: Mapping[Expr, Expr]) -> tuple[Expr, Mapping[Expr, Expr]]:
     """The same content in its usual form: 1/sqrt(2) for sqrt(2)/2, sqrt(2)/sqrt(3) for sqrt(6)/3."""
-    found = dict(constants)
+    powers = dict(constants)
     for base in [b for b in constants if isinstance(b, Integer)]:
-        halved = isinstance(number, Rational) and found.get(base) == S.Half
+        halved = isinstance(number, Rational) and powers.get(base) == S.Half
         common = gcd(int(base), int(number.q)) if halved else 1
         if common > 1 and common in (base, number.q):
             number *= common
-            del found[base]
+            del powers[base]
             for part, half in ((base / common, S.Half), (Integer(common), -S.Half)):
-                exponent = found.pop(part, S.Zero) + half
-                found |= {part: exponent} if part != 1 and exponent != 0 else {}
-    return number, found
+                exponent = powers.pop(part, S.Zero) + half
+                powers |= {part: exponent} if part != 1 and exponent != 0 else {}
+    return number, powers
 
 
 def _radicand(bases: Iterable[Expr]) -> tree.Node | None:
     """The product of some numbers, the integers multiplied; None if there are none."""
-    found = list(bases)
-    whole = prod(int(base) for base in found if isinstance(base, Integer))
+    roots = list(bases)
+    whole = prod(int(base) for base in roots if isinstance(base, Integer))
     parts = [tree.Leaf(Integer(whole))] if whole != 1 else []
-    parts += [tree.Leaf(base) for base in found if not isinstance(base, Integer)]
+    parts += [tree.Leaf(base) for base in roots if not isinstance(base, Integer)]
     return _product(parts) if parts else None
 
 
@@ -207,7 +207,7 @@ def bracketed(terms: Sequence[Factors], keys: Keys, *, top: bool = False, as_wri
     rest = [t.divided(content) for t in terms]
     mixed = len({bool(t.number.is_negative) for t in rest}) > 1
     shown = [(compose(replace(t, number=abs(t.number)), keys), bool(t.number.is_negative)) for t in rest]
-    if as_written and mixed:  # as one writes a definition: what is subtracted last, sums of what is added first
+    if as_written and mixed:  # subtracted terms last, sums first among the others
         shown.sort(key=lambda pair: (pair[1], keys.term(pair[0], not pair[1])))
     else:
         shown.sort(key=lambda pair: keys.term(pair[0], not mixed))
@@ -253,9 +253,9 @@ def absorb_sign(node: tree.Node, keys: Keys, *, inputs_only: bool, summed: tuple
 
     def one_of(factors: Sequence[tree.Node]) -> tuple[tree.Node, ...] | None:
         """The factors, the first that can take a minus sign negated."""
-        for place, factor in enumerate(factors):
+        for i, factor in enumerate(factors):
             if turned := absorbed(factor):
-                return (*factors[:place], turned, *factors[place + 1 :])
+                return (*factors[:i], turned, *factors[i + 1 :])
         return None
 
     match node:

@@ -20,13 +20,13 @@ from symgrad.render.text_printer import width
 from symgrad.render.tree import Leaf, Node, Relation, Slope
 from symgrad.steps import Record
 
-DIGITS = 4  # of the numbers of an example
-# In columns of the text form: such a right side needs the place of its reason on a wide page, or on a less wide one;
-# and so does the longer of two forms that would stand side by side.
+DIGITS = 4  # significant digits in the example
+# In columns of the text form: a longer right side takes the column of its reason, on any page or on a narrower one;
+# so does the longer of two forms side by side.
 WIDTHS = {"wide": 76, "long": 48}
 PAIR_WIDTHS = {"wide": 58, "long": 40}
-LEFT = 6  # for a left side, most often a fraction, and the sign after it
-# The heads of the columns where lines in matrix notation stand beside what they say in index notation.
+LEFT = 6  # columns for a left side (mostly a fraction) and its equals sign
+# The heads of the columns of lines in matrix notation beside their index form.
 HEADS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}
 PAIRS = "<thead><tr>" + "".join(f'<th class="{kind}">{head}</th>' for kind, head in HEADS.items()) + "</tr></thead>"
 PAGE_STYLE = """\
@@ -121,7 +121,7 @@ class _HtmlPage(Backend):
         """A heading and its lines; lines in matrix notation are beside their index form."""
         paired = any(map(self._partner, block.lines))
         kind, head = ("lines pairs", PAIRS) if paired else ("lines", "")
-        rows = (self._row(line, place == 0, paired) for group in block.groups for place, line in enumerate(group))
+        rows = (self._row(line, i == 0, paired) for group in block.groups for i, line in enumerate(group))
         table = f'<table class="{kind}">{head}<tbody>{"".join(rows)}</tbody></table>'
         return f"<h2>{self.printer.write(block.title)}</h2>\n{table}"
 
@@ -269,7 +269,8 @@ def values_latex(values: np.ndarray) -> str:
     if values.ndim == 0:
         return number_latex(float(values))
     if values.ndim != 2:
-        return "(" + r", \; ".join(f"{{{values_latex(v)}}}" for v in values) + ")"  # a sign there is no operator
+        inner = r", \; ".join(f"{{{values_latex(v)}}}" for v in values)  # braces: a sign after a comma is unary
+        return f"({inner})"
     rows = (" & ".join(number_latex(float(v)) for v in row) for row in values)
     return r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}"
 

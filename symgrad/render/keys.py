@@ -21,8 +21,8 @@ from symgrad.render.symbols import Vocabulary, leaf_indices, leaf_name
 
 Key = tuple[Any, ...]
 
-# The kinds of factor in the order in which a product shows them.  Leaves come first: their kind is their
-# number of indices.  A FUNCTION (exponential, root) shows where it ends, an OPERATOR (log x) does not.
+# The kinds of factor in the order of a product.  Leaves come first: their kind is their number of indices.
+# A FUNCTION (exponential, root) delimits its argument, an OPERATOR (log x) does not.
 SCALAR, VECTOR, MATRIX, FUNCTION, DELTA, BRACKET, OPERATOR, ADJOINT, TOTAL = range(9)
 
 
@@ -30,7 +30,7 @@ def leaves(node: tree.Node, *, beneath_sums: bool = True) -> Iterator[tree.Leaf 
     """The leaves of a node in reading order; without ``beneath_sums``, only those outside sums and matrix products that
     contract."""
     waiting = [node]
-    while waiting:  # not by calling itself: each leaf of a deep node would pass through all that it stands in
+    while waiting:  # iterative: in a recursive generator each leaf would pass through all of its ancestors
         node = waiting.pop()
         if isinstance(node, (tree.Leaf, tree.Delta)):
             yield node
@@ -60,18 +60,18 @@ class Keys:
             return (-2, f"{self.names.axis_place(str(node.expr)):04}", ((0, str(node.expr).zfill(4)),))
         rank = self.names.place(name)
         known = name in self.names.rank or name in self.names.adjoints
-        # ``x_2`` comes before ``x_10``: parts of equal length compare as numbers do.
+        # ``x_2`` comes before ``x_10``: zero-padded numbers compare as numbers.
         return (rank, "" if known else "_".join(part.zfill(4) for part in name.split("_")), letters)
 
     def _index(self, index: Basic) -> tuple[int, str]:
         """The key of an index: the running letter of an axis first; numbers in numeric order."""
-        place, letter = self.names.index_place(index)
-        return place, letter.zfill(4)
+        position, letter = self.names.index_place(index)
+        return position, letter.zfill(4)
 
     def spelled(self, node: tree.Node) -> Key:
         """The key of a formula by its leaves, the shorter formula first."""
-        found = tuple(self.leaf(leaf) for leaf in leaves(node))
-        return (len(found), found)
+        leaf_keys = tuple(self.leaf(leaf) for leaf in leaves(node))
+        return (len(leaf_keys), leaf_keys)
 
     def kind(self, node: tree.Node) -> int:
         """The kind of a factor, in the order in which a product shows them."""
@@ -98,13 +98,14 @@ class Keys:
         Matrices come in the order of a matrix product, by their axes (``h_nh w_hk``) and then by rank; a vector comes
         before the first matrix of higher rank (``gamma_d xhat_nd``, but ``x_nd w_d``).
         """
-        found = sorted(factors, key=self._factor)
-        shown = [f for f in found if self.kind(f) != VECTOR]
-        for vector in (f for f in found if self.kind(f) == VECTOR):
-            places = (i for i, f in enumerate(shown) if self.kind(f) == MATRIX and self._rank(f) > self._rank(vector))
-            after = sum(self.kind(f) <= MATRIX for f in shown)
-            shown.insert(next(places, after), vector)
-        return shown
+        in_order = sorted(factors, key=self._factor)
+        product = [f for f in in_order if self.kind(f) != VECTOR]
+        for vector in (f for f in in_order if self.kind(f) == VECTOR):
+            rank = self._rank(vector)
+            higher = (i for i, f in enumerate(product) if self.kind(f) == MATRIX and self._rank(f) > rank)
+            after = sum(self.kind(f) <= MATRIX for f in product)
+            product.insert(next(higher, after), vector)
+        return product
 
     def _rank(self, node: tree.Node) -> int:
         return max((self.names.place(name) for name in _array_names(leaves(node))), default=-1)
@@ -123,17 +124,17 @@ class Keys:
         If nothing is subtracted, sums come first (``X W + 1 b^T``) and arrays in the order of the program; else sums
         come last (``r - Sum p r``) and the latest array first.
         """
-        own = list(leaves(node, beneath_sums=False))
-        if any(isinstance(leaf, tree.Delta) for leaf in own):
+        outer = list(leaves(node, beneath_sums=False))
+        if any(isinstance(leaf, tree.Delta) for leaf in outer):
             return 0, (), self.spelled(node)
         if is_constant(node):
-            number = all(isinstance(leaf, tree.Leaf) and leaf.expr.is_number for leaf in own)
+            number = all(isinstance(leaf, tree.Leaf) and leaf.expr.is_number for leaf in outer)
             return 1, (number,), self.spelled(node)
         leads = same_sign and _is_total(node)
-        counted = list(leaves(node)) if leads else own
+        counted = list(leaves(node)) if leads else outer
         names = list(_array_names(counted))
         ranks = tuple(sorted((self.names.place(name) for name in names), reverse=True))
-        if same_sign:  # as the program has its arrays, the penalties on inputs last
+        if same_sign:  # in the order of the program, penalties on inputs last
             latest: Key = (all(name in self.names.inputs for name in names), ranks)
         else:
             latest = tuple(-rank for rank in ranks)
@@ -153,16 +154,16 @@ class Keys:
         units = [term for term in node.terms if is_unit(term)]
         fixed = any(is_constant(term) for term in node.terms if term not in units)
         spans = all(set(summed) <= {i for leaf in leaves(term) for i in _indices(leaf)} for term in node.terms)
-        own = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
-        latest = max(_array_names(own), key=self.names.place, default="")
+        outer = [leaf for term in node.terms for leaf in leaves(term, beneath_sums=False)]
+        latest = max(_array_names(outer), key=self.names.place, default="")
         customary = latest not in self.names.inputs or bool(units) if inputs_only else bool(units) and not spans
         return len(signs) == 2 and not fixed and not customary
 
 
 def is_unit(node: tree.Node) -> bool:
     """Whether a term has a delta outside of sums, or an identity matrix."""
-    own = leaves(node, beneath_sums=False)
-    return any(isinstance(leaf, tree.Delta) or isinstance(leaf.expr, Identity) for leaf in own)
+    outer = leaves(node, beneath_sums=False)
+    return any(isinstance(leaf, tree.Delta) or isinstance(leaf.expr, Identity) for leaf in outer)
 
 
 def _extent(leaf: tree.Leaf | tree.Delta) -> int:

@@ -26,8 +26,8 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \begin{document}
 """
 
-# Widths as fractions of the line.  A right side that seems, from the characters of its text form, to be wider
-# than what the reasons leave goes into a box in which TeX breaks it at its signs.
+# Widths as fractions of the line.  A right side whose text form is too wide to fit beside the reasons goes into a
+# box, in which TeX breaks it at its signs.
 REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
@@ -88,7 +88,7 @@ class _LatexPage(Backend):
         return f"{_heading(table.heads[0])}\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n{rows}\n\\end{{tabular}}"
 
     def show_Entries(self, block: blocks.Entries) -> str:
-        # Each is a paragraph: a bracket that begins a row would be taken for a length.
+        # A paragraph each: TeX takes a bracket at the beginning of a row for a length.
         return _heading(block.title) + "\n\n".join(map(self.entry, block.entries))
 
     def show_Section(self, block: blocks.Section) -> str:
@@ -137,7 +137,7 @@ def _heading(words: str) -> str:
 
 def _breakable(formula: str, room: float) -> str:
     """A formula in a box of ``room`` times the line width, with places to break besides its signs."""
-    for place in (r"\Bigl(", r"\bigl(", r"\sum"):
-        formula = formula.replace(rf"\, {place}", rf"\, \allowbreak {place}")
+    for opening in (r"\Bigl(", r"\bigl(", r"\sum"):
+        formula = formula.replace(rf"\, {opening}", rf"\, \allowbreak {opening}")
     box = rf"\parbox[t]{{{max(room, 0.2):.2f}\linewidth}}"
     return rf"{box}{{\raggedright\lineskiplimit=3pt\lineskip=3pt\(\displaystyle {formula}\)}}"

@@ -29,7 +29,7 @@ NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.ite
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
 ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
-LAST_LATIN = 0x17F  # pdflatex knows the accented Latin letters up to here without a package, but for these
+LAST_LATIN = 0x17F  # without packages, pdflatex sets accented Latin letters up to here, except NOT_SET
 NOT_SET = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
 ACCENT_MACROS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde"}
 
@@ -40,7 +40,7 @@ class LatexPrinter(Printer):
     minus = "-"
     cases_are_open = True
     ratio_is_closed = True
-    application = " "  # between the name of a function and an argument without brackets: TeX makes room itself
+    application = " "  # between a function and an argument without brackets: TeX adds space itself
     beside = r" \, "
     circle = r"\odot"
     over = r"\oslash"
@@ -130,7 +130,7 @@ class LatexPrinter(Printer):
         """Whether an array of the program, entry or scalar, is spelled with the letter e."""
         arrays = {name: array for name, array in self.names.arrays.items() if name not in self.names.added}
         words = (self.names.entry_word(name, len(array.axes)) for name, array in arrays.items())
-        return any(found.letter == "e" for found in words)
+        return any(entry_word.letter == "e" for entry_word in words)
 
     def _names_e(self, exponent: tree.Node) -> bool:
         """Whether the letter e beside an exponent could be read as a name: of an array or of an index."""
@@ -265,7 +265,7 @@ def _sized(shown: str, tall: bool, brackets: str = "()") -> str:
     opening, closing = brackets[0], brackets[1]
     if tall or r"\bigl" in shown:
         return rf"\Bigl{opening} {shown} \Bigr{closing}"
-    nested = "(" in shown.replace("^{(", "") or "[" in shown  # the mark of an entry is no bracket
+    nested = "(" in shown.replace("^{(", "") or "[" in shown  # the mark of an entry is not a bracket
     return rf"\bigl{opening} {shown} \bigr{closing}" if nested else f"{opening}{shown}{closing}"
 
 

@@ -28,8 +28,8 @@ def is_matrix_line(step: Step) -> bool:
 
 def _matrix_names(expr: Basic | None) -> frozenset[str]:
     """The names of the arrays in an expression in matrix notation; empty for None."""
-    found = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
-    return frozenset(s.name for s in found if isinstance(s, MatrixSymbol) or not s.is_integer)
+    symbols = expr.atoms(MatrixSymbol, Symbol) if expr is not None else ()
+    return frozenset(s.name for s in symbols if isinstance(s, MatrixSymbol) or not s.is_integer)
 
 
 def left_side(subject: Subject | Largest, program: Program, names: Vocabulary) -> Node:
@@ -66,7 +66,7 @@ class LineWriter:
         self.marks = marks
         self.details = details
         self.present = present  # the numbers of the lines on the page
-        self.citable = citable  # and of those that would be, if not only some were asked for
+        self.citable = citable  # and of those that would be with steps="all"
         self.output = Leaf(record.program.arrays[record.program.output].base)
         written = [step.after for step in record.steps if is_matrix_line(step)]
         written += [g.matrix for g in (*record.gradients.values(), *record.adjoints.values()) if g.matrix is not None]
@@ -118,8 +118,8 @@ class LineWriter:
         return (phrases.DERIVATIVES_MATRIX,)
 
     def _group(self, steps: Sequence[Step]) -> Iterator[Line]:
-        for place, step in enumerate(steps):
-            first = place == 0 or step.before is None
+        for position, step in enumerate(steps):
+            first = position == 0 or step.before is None
             line = self._line(step)
             yield line if first else replace(line, left=None)
 
@@ -149,8 +149,8 @@ class LineWriter:
     def _shapes(self, right: Node) -> tuple[Text, ...]:
         """The shapes of the matrix products in a formula, or of the formula if it has none."""
         size = shape(right, self.names.arrays)
-        found = dict.fromkeys(products(right, self.names.arrays))
-        return tuple(map(phrases.product, found)) or (((Size(*size),),) if size else ())
+        shapes = dict.fromkeys(products(right, self.names.arrays))
+        return tuple(map(phrases.product, shapes)) or (((Size(*size),),) if size else ())
 
     def _matrix_line(self, left: Node, right: Node) -> Line:
         return Line(left, right, shapes=self._shapes(right), matrix=True)
@@ -250,5 +250,5 @@ class LineWriter:
             wanted.append(name)
             written = array_names(gradient.index) | _matrix_names(gradient.matrix)
             waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
-        place = {name: place for place, name in enumerate(self.record.gradients)}
-        return sorted(wanted, key=lambda name: (name in place, place.get(name, -self.program.rank[name])))
+        position = {name: i for i, name in enumerate(self.record.gradients)}
+        return sorted(wanted, key=lambda name: (name in position, position.get(name, -self.program.rank[name])))

@@ -24,10 +24,9 @@ from symgrad.render.tree import Leaf, Node
 from symgrad.steps import Record
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-MARK_WIDTH = 24  # a longer mark stands beneath the reason
+MARK_WIDTH = 24  # characters; a longer mark is beneath the reason
 
-# How a cell is aligned: the word of MathML 3 for some readers, the property for others; Chromium lets a cell end at the
-# right only by its own word for it.
+# Alignment as a style; Chromium aligns a cell to the right only with its own keyword.
 _LEFT = "text-align: left"
 _RIGHT = "text-align: right; text-align: -webkit-right"
 LINE_STYLES = (_RIGHT, f"{_RIGHT}; padding-right: 0", f"{_LEFT}; padding-left: 0.3em", _LEFT, _LEFT)
@@ -130,8 +129,8 @@ class _MathPage(Backend):
 
 def _words(words: str) -> Cell:
     """Words; browsers drop spaces at their ends, so these become no-break spaces."""
-    kept = re.sub("^ | $", NO_BREAK, words)
-    return Cell(f"<mtext>{escaped(kept)}</mtext>" if words else "", words)
+    padded = re.sub("^ | $", NO_BREAK, words)
+    return Cell(f"<mtext>{escaped(padded)}</mtext>" if words else "", words)
 
 
 def _math(inside: Cell) -> str:

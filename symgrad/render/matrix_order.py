@@ -40,7 +40,7 @@ class Orderer(Protocol):
 
 def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
     if isinstance(expr, (sp.OneMatrix, sp.Identity)) and expr.shape == (1, 1):
-        return Factors()  # the number 1, as one writes it beside a product of shape 1 x 1
+        return Factors()  # the number 1, beside a product of shape 1 x 1
     return Factors(matrix=tree.Leaf(expr))
 
 

@@ -84,10 +84,10 @@ class _Orderer:
         take = next((take for kind, take in _TABLE if isinstance(expr, kind)), None)
         if take is None:
             raise UnsupportedError(f"no rule to print {expr} ({type(expr).__name__})")
-        found = take(self, expr)
+        factors = take(self, expr)
         if isinstance(expr, Basic):
-            self.products[expr] = found
-        return found
+            self.products[expr] = factors
+        return factors
 
     def node(self, expr: Basic) -> tree.Node:
         """An expression as part of a larger expression: a bracket in it may change its signs."""
@@ -178,8 +178,8 @@ def _selection(self: _Orderer, expr: Any) -> Factors:
 
 
 def _selected(self: _Orderer, expr: Any) -> Factors:
-    place, *entries = expr.args
-    return Factors(above=(tree.Share(place + 1, tuple(map(self.top, entries))),))
+    position, *entries = expr.args
+    return Factors(above=(tree.Share(position + 1, tuple(map(self.top, entries))),))
 
 
 def _extreme(self: _Orderer, expr: Any) -> Factors:
@@ -211,7 +211,7 @@ def _condition(self: _Orderer, expr: Basic, holds: bool) -> tree.Node | None:
         return tree.Compound("and" if holds else "or", parts) if len(parts) == len(expr.args) else None
     if isinstance(expr, sp.Add):
         return None if isinstance(1 - expr, sp.Add) else _condition(self, 1 - expr, not holds)
-    if isinstance(expr, sp.Pow):  # a condition that is given twice
+    if isinstance(expr, sp.Pow):  # a repeated condition
         return _condition(self, expr.base, holds)
     if isinstance(expr, sp.KroneckerDelta):
         return tree.Relation("==", self.top(expr), self.top(sp.Integer(holds)))

@@ -122,9 +122,9 @@ def warning(marks: Mapping[int, str]) -> list[Warn]:
     """The warning at the top and the bottom of a page: which lines are wrong, and what is wrong with the whole (0)."""
     wrong = [number for number, mark in marks.items() if number and mark.startswith("wrong")]
     lines = ", ".join(map(str, wrong))
-    said = [f"line{'s' * (len(wrong) > 1)} {lines} {'are' if wrong[1:] else 'is'} wrong"] if wrong else []
-    said += [marks[0]] if 0 in marks else []
-    return [Warn((Prose(f"Warning: {'; '.join(said)}."),))] if said else []
+    faults = [f"line{'s' * (len(wrong) > 1)} {lines} {'are' if wrong[1:] else 'is'} wrong"] if wrong else []
+    faults += [marks[0]] if 0 in marks else []
+    return [Warn((Prose(f"Warning: {'; '.join(faults)}."),))] if faults else []
 
 
 # --- tables and remarks -------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def vectors_remark(vectors: Sequence[Array]) -> Text:
     by_shape: dict[str, list[Array]] = {}
     for array in vectors:
         by_shape.setdefault(array.axes[0].name, []).append(array)
-    said = (
+    parts = (
         (
             *joined((whole_array(array),) for array in same),
             f" {'is' if len(same) == 1 else 'are'} {numpy_shape(same[0])} in NumPy, ",
@@ -209,17 +209,17 @@ def vectors_remark(vectors: Sequence[Array]) -> Text:
         )
         for axis, same in by_shape.items()
     )
-    return ("In matrix notation a vector is a column: ", *joined(said, "; "), ".")
+    return ("In matrix notation a vector is a column: ", *joined(parts, "; "), ".")
 
 
 def tensors_remark(tensors: Sequence[Array]) -> Text:
     """Which arrays have no matrix form."""
-    said: list[Text] = []
+    parts: list[Text] = []
     for count in sorted({len(array.axes) for array in tensors}):
         same = [(whole_array(array),) for array in tensors if len(array.axes) == count]
         verb = "has" if len(same) == 1 else "have"
-        said.append((*joined(same, last=" and "), f" {verb} {COUNTS.get(count, str(count))} axes"))
-    return (*joined(said, last=" and "), ": index notation only.")
+        parts.append((*joined(same, last=" and "), f" {verb} {COUNTS.get(count, str(count))} axes"))
+    return (*joined(parts, last=" and "), ": index notation only.")
 
 
 def no_matrix(derivatives: Sequence[Node]) -> Text:

@@ -13,7 +13,7 @@ from symgrad.render import tree
 from symgrad.render.blocks import Cites, Entry, Key, Page, Paragraph, Piece, Prose
 from symgrad.render.symbols import Vocabulary, split_words
 
-CLOSED = ("exp", "step")  # functions whose argument always stands in brackets
+CLOSED = ("exp", "step")  # functions whose argument is always in brackets
 _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor without brackets
 
 
@@ -24,16 +24,16 @@ class Printer(ABC):
     """
 
     minus: str
-    beside: str  # what stands between the factors of a product
-    circle: str  # the sign of the entrywise product
-    over: str  # and of the entrywise quotient
-    times: str  # what stands between the sizes of a matrix
+    beside: str  # between the factors of a product
+    circle: str  # between the factors of an entrywise product
+    over: str  # before the divisors of an entrywise product
+    times: str  # between the sizes of a matrix
     arrow: str  # between the variable and the body of a function
     transposed: str
     relations: ClassVar[Mapping[str, str]]
-    joints: ClassVar[Mapping[str, str]]  # what stands between conditions
-    cases_are_open: bool  # whether cases show by themselves where they begin
-    ratio_is_closed: bool  # whether a fraction shows by itself where it begins and ends
+    joints: ClassVar[Mapping[str, str]]  # between conditions
+    cases_are_open: bool  # whether cases need no brackets to show where they begin
+    ratio_is_closed: bool  # whether a fraction needs no brackets to show its extent
 
     def __init__(self, names: Vocabulary) -> None:
         self.names = names
@@ -97,9 +97,9 @@ class Printer(ABC):
     def show_Plus(self, node: tree.Plus, _: bool) -> str:
         first, *others = node.terms
         shown = self.bracket(first) if self._goes_on(first) or isinstance(first, tree.Cases) else self.show(first)
-        for place, term in enumerate(others, 1):
+        for position, term in enumerate(others, 1):
             sign, body = (self.minus, term.body) if isinstance(term, tree.Minus) else ("+", term)
-            runs_on = place < len(others) and self._goes_on(body)
+            runs_on = position < len(others) and self._goes_on(body)
             spelled = self.bracket(body) if isinstance(body, _LOOSE) or runs_on else self.show(body)
             shown += f" {sign} {spelled}"
         return shown

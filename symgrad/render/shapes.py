@@ -57,8 +57,8 @@ def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
         case tree.Hadamard(factors, below):
             return _common([_needed(f, arrays) for f in factors + below])
         case tree.Plus(terms):
-            found = [shape(t, arrays) for t in terms]
-            return _common([s for s in found if s]) if any(found) else None
+            sizes = [size for term in terms if (size := shape(term, arrays))]
+            return _common(sizes) if sizes else None
         case tree.Minus(body) | tree.Root(body) | tree.Bars(body) | tree.HadamardRaised(body) | tree.Mapped(_, _, body):
             return shape(body, arrays)
         case tree.Cases((first, *_)):
@@ -77,16 +77,16 @@ def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
 
 
 def _needed(node: tree.Node, arrays: Mapping[str, Array]) -> Shape:
-    found = shape(node, arrays)
-    if found is None:
-        raise SymgradError("a scalar stands where a matrix is multiplied")
-    return found
+    size = shape(node, arrays)
+    if size is None:
+        raise SymgradError("a scalar is in the place of a matrix")
+    return size
 
 
 def _common(shapes: list[Shape]) -> Shape:
-    for other in shapes:
-        if other != shapes[0]:
-            raise SymgradError(f"{' x '.join(shapes[0])} and {' x '.join(other)} matrices differ in shape")
+    for size in shapes:
+        if size != shapes[0]:
+            raise SymgradError(f"{' x '.join(shapes[0])} and {' x '.join(size)} matrices differ in shape")
     return shapes[0]
 
 

@@ -17,9 +17,9 @@ from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
 from symgrad.program import Program
 from symgrad.steps import Largest, Partial, Record, Step, Total, Value
 
-WORDS = ("a", "A", "I")  # names that are words of English as well
+WORDS = ("a", "A", "I")  # names that are also English words
 KRONECKER = Word("delta", greek=True)
-UNKNOWN_RANK = 10**6  # arrays that no program declares come after all that one does
+UNKNOWN_RANK = 10**6  # arrays that the program does not declare come last
 
 
 def is_symbol(name: str) -> bool:
@@ -66,11 +66,11 @@ class Vocabulary:
 
         Delta with two indices is Kronecker's; an entry of a matrix named delta is spelled differently.
         """
-        found = word(name)
-        shown = found.lower() if axes >= 2 and name not in self.capital else found
-        if axes >= 2 and shown == KRONECKER:
-            return found if found.letter == "Delta" else Word("delta")
-        return shown
+        parts = word(name)
+        spelled_word = parts.lower() if axes >= 2 and name not in self.capital else parts
+        if axes >= 2 and spelled_word == KRONECKER:
+            return parts if parts.letter == "Delta" else Word("delta")
+        return spelled_word
 
     def function(self, letter: str, instead: str) -> str:
         """The letter of a function, or ``instead`` if an array has that letter."""
@@ -132,9 +132,9 @@ def leaf_indices(expr: Basic) -> tuple[Basic, ...]:
     return tuple(expr.args) if isinstance(expr, KroneckerDelta) else ()
 
 
-# The end of what a single letter is a name after: "in terms of A", "the definition of W and A".
+# What makes a single letter a name if it precedes: "in terms of A", "the definition of W and A".
 NAMED = re.compile(r"\bof (?:\w+(?:, \w+)*,? and |(?:\w+, )+)?$")
-# And what follows it where it might be the article: "the adjoint of a written out", but "the mean of a row".
+# What must follow if the letter could be the article: "the adjoint of a written out", but "the mean of a row".
 NO_ARTICLE = re.compile(r"$|[,;:.)]| and | written | \(| \[")
 
 
@@ -150,7 +150,7 @@ def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
         name, before, after = match.group(), text[: match.start()], text[match.end() :]
         formula = before.endswith("= ") or after.startswith((" =", " picks"))
         if name in ("delta", "deltas") and before.endswith("the ") and after.startswith(" in "):
-            continue  # Kronecker's, whatever the program calls delta
+            continue  # Kronecker's, not an array of that name
         named = name not in WORDS or (NAMED.search(before) and (name != "a" or NO_ARTICLE.match(after)))
         if (formula and len(name) == 1) or (name in known and (formula or named)):
             yield text[end : match.start()], name

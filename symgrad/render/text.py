@@ -21,11 +21,12 @@ from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.steps import Record
 
-EQUATION_WIDTH = 68  # a longer equation pushes its reason to the next line, so that the columns stay in place
+EQUATION_WIDTH = 68  # after a longer equation the reason is on the next line, in its column
 REASON_WIDTH = 44
-PAGE_WIDTH = 100  # of prose, and of an equation before it is broken
-LINE_WIDTH = 140  # of a whole line: a mark that does not fit beside its reason stands below it
-HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")  # the end of what the next factor belongs to
+PAGE_WIDTH = 100  # of prose; a longer equation is broken
+LINE_WIDTH = 140  # of a whole line; a mark that does not fit beside its reason is below it
+# The end of a text that the next factor must not be parted from.
+HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")
 
 
 def to_text(page: Page) -> str:
@@ -125,13 +126,13 @@ def broken(text: str, limit: int) -> list[str]:
 
 def _first_break(text: str, limit: int) -> int:
     """Where the first line of a formula ends, 0 for nowhere; independent of anything beyond the next line."""
-    places = list(_places(text))
-    outside = [at for _, depth, at in places if depth == 0]
-    kept = {at for at, end in pairwise([*outside, len(text)]) if width(text[at:end].rstrip()) <= limit}
+    breaks = list(_places(text))
+    outside = [at for _, depth, at in breaks if depth == 0]
+    fitting_starts = {at for at, end in pairwise([*outside, len(text)]) if width(text[at:end].rstrip()) <= limit}
     fitting = [
         (depth, not adds, -at)
-        for adds, depth, at in places
-        if width(text[:at].rstrip()) <= limit and (adds or depth or at in kept)
+        for adds, depth, at in breaks
+        if width(text[:at].rstrip()) <= limit and (adds or depth or at in fitting_starts)
     ]
     return -min(fitting)[2] if fitting else 0
 

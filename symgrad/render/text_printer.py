@@ -132,7 +132,7 @@ class TextPrinter(Printer):
         for case in node.cases:
             if case.condition is None:
                 shown.append(f"else {self.show(case.value)}")
-            else:  # its own conditions, if it has such, are not those after it
+            else:  # brackets part its own conditions from the next ones
                 value = self.bracket(case.value) if isinstance(case.value, tree.Cases) else self.show(case.value)
                 shown.append(f"{value} if {self.show(case.condition)}")
         return ", ".join(shown)
