@@ -145,10 +145,10 @@ class Bench:
             self._apart[name] = self._known.without(stale), later
         return self._apart[name]
 
-    @cached_property
+    @property
     def tape(self) -> Tape:
-        """The derivatives of every equation by every array that it uses."""
-        return Tape(self.program, self.sizes, self.values)
+        """The derivative of every equation by every array that it uses."""
+        return self.spot.tape
 
 
 def letters_of(step: Step) -> tuple[Idx, ...]:

@@ -19,7 +19,15 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.diagnosis.comparison_point import Bench, NotHere
 from symgrad.diagnosis.edits import LIKELY, TABLE, Change, changes
-from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, derivative_line, gradients, probability_text
+from symgrad.diagnosis.hypotheses import (
+    Hypothesis,
+    Words,
+    definition_line,
+    derivative_line,
+    gradients,
+    probability_text,
+    text_of,
+)
 from symgrad.equations import Definition
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.facts import probabilities
@@ -44,7 +52,7 @@ class Edit:
     """
 
     kind: str
-    words: Callable[[], str]
+    words: Words
     cost: float
     name: str
     program: Program
@@ -64,10 +72,10 @@ def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
     line = definition_line(record, edit.name)
     yours = partial(_yours, record, edit)
     yield Hypothesis(edit.kind, edit.cost, partial(_everywhere, edit), line, edit.words, yours)
-    forward, words = partial(_on_the_way_forward, edit), lambda: f"{edit.words()}, on the way forward alone"
+    forward, words = partial(_on_the_way_forward, edit), lambda: f"{text_of(edit.words)}, on the way forward alone"
     yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, words, yours)
     if edit.is_small:
-        back, words = partial(_on_the_way_back, edit), lambda: f"{edit.words()}, on the way back alone"
+        back, words = partial(_on_the_way_back, edit), lambda: f"{text_of(edit.words)}, on the way back alone"
         at = derivative_line(record, edit.name)
         derivative = yours if at is None else lambda: f"that of {_yours(record, edit)}"
         yield Hypothesis(edit.kind, edit.cost + 0.2, back, at or line, words, derivative)
@@ -213,7 +221,7 @@ def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
             edited = _edited(program, {definition.name: changed})
             if edited is not None and changed.rhs != definition.rhs:
                 what = f"{name_text(one)} and {name_text(other)} are exchanged in the equation of"
-                words = partial(str, f"{what} {name_text(definition.name)}")
+                words = f"{what} {name_text(definition.name)}"
                 yield Edit("swapped", words, 1.2, definition.name, edited, {}, changed, True)
 
 
@@ -240,7 +248,7 @@ def _moved_sums(program: Program, record: Record) -> Iterator[Edit]:
                 equation = Definition(shown, replaced(definition.rhs, {total: sum_over(total.function, over)}), True)
                 words = f"{_summed(program, definition.name)} over {axes} instead of {axis_name(summed)}"
                 cost = 0.8 if len(over) == 1 else 0.9
-                yield Edit("axis", partial(str, words), cost, definition.name, edited, {}, equation)
+                yield Edit("axis", words, cost, definition.name, edited, {}, equation)
 
 
 def _summed(program: Program, name: str) -> str:
@@ -299,7 +307,7 @@ def _twice(program: Program, record: Record) -> Iterator[Edit]:
                 continue
             what = f"the function that makes {name_text(name)} of {name_text(used)}"
             what = probability_text(program, name) or what
-            yield Edit("twice", partial(str, f"{what} is applied twice"), 0.8, name, edited, {name: name + AGAIN})
+            yield Edit("twice", f"{what} is applied twice", 0.8, name, edited, {name: name + AGAIN})
 
 
 def _applied_again(program: Program, definition: Definition, used: str) -> Program | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 from sympy import Sum
@@ -13,7 +12,7 @@ from sympy import Sum
 from symgrad.check.numeric.fields import OutsideDomain, OutsideField
 from symgrad.diagnosis.agreement import AS_IT_IS, Factor, Fit, Matcher, Ratios, equal
 from symgrad.diagnosis.comparison_point import Bench, NotHere, adjoint_lines
-from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients
+from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, text_of
 from symgrad.diagnosis.result import Explanation, gradients_are
 from symgrad.notation import axis_name, bound_indices
 from symgrad.render.text import expression_text, step_text
@@ -46,10 +45,13 @@ def explanations(
     found = [f for f in (right, *others) if f]
     whole = [f for f in found if len(f.fits) == len(record.wrt)]
     if whole:
-        made = [e for f in whole for e in _explained(record, f, list(record.wrt))]
+        explained = [e for f in whole for e in _explained(record, f, list(record.wrt))]
     else:
-        made = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name])]
-    return tuple(make() for make in _distinct(made))
+        explained = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name])]
+    simplest: dict[tuple[str, tuple[str, ...]], Explanation] = {}
+    for _, explanation in sorted(explained, key=lambda e: (e[1].cost, e[0] or 0)):
+        simplest.setdefault((explanation.kind, explanation.arrays), explanation)
+    return tuple(simplest.values())
 
 
 def _found(
@@ -87,44 +89,27 @@ def _predicted(hypothesis: Hypothesis, bench: Bench) -> dict[str, np.ndarray] | 
     }
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """An explanation before its words are made."""
-
-    kind: str
-    arrays: tuple[str, ...]
-    line: int | None
-    cost: float
-    make: Callable[[], Explanation]
-
-
-def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterable[_Draft]:
-    """The explanations that a fit comes to: of the hypothesis with the factors and layouts that go with it, or of these
-    alone, each for its arrays."""
+def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterator[tuple[int | None, Explanation]]:
+    """The explanations that a fit gives, each after the line that it is about: the hypothesis with its factors and
+    layouts, or a factor or a layout alone."""
     hypothesis = found.hypothesis
     extra = {n: found.fits[n] for n in names if not found.fits[n].is_plain}
     cost = hypothesis.cost + sum({fit.factor: fit.cost for fit in extra.values()}.values())
     if hypothesis is RIGHT:
         for fit, group in _groups(extra):
-            yield _of_fit(record, fit, group, cost)
+            explanation = _of_fit(record, fit, group, cost)
+            yield explanation.line, explanation
     elif found.changed & set(names):
         arrays = tuple(n for n in names if n in found.changed or n in extra)
         alone = f", for the gradient by {' and '.join(names)} alone" if found.changed - set(names) else ""
-        make = partial(_of_hypothesis, record, hypothesis, extra, arrays, cost, alone)
-        yield _Draft(hypothesis.kind, arrays, hypothesis.line, cost, make)
-
-
-def _of_hypothesis(
-    record: Record, hypothesis: Hypothesis, extra: Mapping[str, Fit], arrays: tuple[str, ...], cost: float, alone: str
-) -> Explanation:
-    others = (words for fit, names in _groups(extra) for words in _fit_words(record, names, fit))
-    words = "; and ".join([hypothesis.words() + alone, *others])
-    if alone:  # its line would be about the others too
-        return Explanation(hypothesis.kind, words, arrays, None, "", "", cost)
-    right = _right(hypothesis.of or record, hypothesis.line)
-    line = None if hypothesis.of else hypothesis.line
-    yours = hypothesis.yours()
-    return Explanation(hypothesis.kind, words, arrays, line, right, yours if yours != right else "", cost)
+        others = (words for fit, group in _groups(extra) for words in _fit_words(record, group, fit))
+        words = "; and ".join([text_of(hypothesis.words) + alone, *others])
+        line, right, yours = None, "", ""
+        if not alone:  # the line would be about the other gradients too
+            right, yours = _right(hypothesis.of or record, hypothesis.line), hypothesis.yours()
+            line = None if hypothesis.of else hypothesis.line
+        shown = yours if yours != right else ""
+        yield hypothesis.line, Explanation(hypothesis.kind, words, arrays, line, right, shown, cost)
 
 
 def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
@@ -136,20 +121,16 @@ def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
     return [(fits[names[0]], tuple(names)) for names in groups.values()]
 
 
-def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> _Draft:
+def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> Explanation:
     """A factor, or another layout, alone."""
     everywhere = set(names) == set(record.wrt) and fit.layout is AS_IT_IS
     line = definition_line(record, record.program.output) if everywhere else adjoint_lines(record)[names[0]].number
     kind = fit.layout.kind or ("sign" if fit.factor == Factor(Fraction(-1)) else "factor")
-
-    def make() -> Explanation:
-        words = "; and ".join(_fit_words(record, names, fit))
-        yours = ""
-        if line is not None and not fit.factor.is_one:
-            yours = step_text(record, line, fit.factor.expr * record.steps[line - 1].after)
-        return Explanation(kind, words, names, line, _right(record, line), yours, cost)
-
-    return _Draft(kind, names, line, cost, make)
+    yours = ""
+    if line is not None and not fit.factor.is_one:
+        yours = step_text(record, line, fit.factor.expr * record.steps[line - 1].after)
+    words = "; and ".join(_fit_words(record, names, fit))
+    return Explanation(kind, words, names, line, _right(record, line), yours, cost)
 
 
 def _fit_words(record: Record, names: Sequence[str], fit: Fit) -> Iterable[str]:
@@ -184,11 +165,3 @@ def _is_summed(record: Record, names: Sequence[str], axis: str) -> bool:
 
 def _right(record: Record, line: int | None) -> str:
     return "" if line is None else step_text(record, line)
-
-
-def _distinct(found: Iterable[_Draft]) -> Iterable[Callable[[], Explanation]]:
-    """The simplest of each kind for the same arrays, in order."""
-    kept: dict[tuple[str, tuple[str, ...]], _Draft] = {}
-    for draft in sorted(found, key=lambda d: (d.cost, d.line or 0)):
-        kept.setdefault((draft.kind, draft.arrays), draft)
-    return [draft.make for draft in kept.values()]

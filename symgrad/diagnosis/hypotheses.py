@@ -21,21 +21,29 @@ from symgrad.steps import Partial, Record, Value
 derived = lru_cache(maxsize=64)(derive_record)  # of edited programs, remembered for the next candidate
 
 
+Words = str | Callable[[], str]
+"""Text, or a function that makes it, where that takes time: few mistakes are ever shown."""
+
+
+def text_of(words: Words) -> str:
+    """The text itself."""
+    return words if isinstance(words, str) else words()
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """A mistake of a ``kind``; ``cost`` is what ranks it, the simplest being cheapest.
 
-    ``predict`` gives the gradients at a point; it raises ``NotHere`` where it cannot be at the sizes of the point.
-    ``line`` is that of the derivation where it departs, or of another derivation ``of`` the same gradient.  ``words``
-    say what it is, and ``yours`` what the line would read, where a line can say it: they are made of those few that
-    explain something.
+    ``predict`` gives the gradients at a point; it raises ``NotHere`` where the mistake is impossible at its sizes.
+    ``line`` is the first line of the derivation that is wrong, or of another derivation ``of`` the same gradient.
+    ``words`` say what the mistake is, and ``yours`` what the line would read.
     """
 
     kind: str
     cost: float
     predict: Callable[[Bench], Mapping[str, np.ndarray]]
     line: int | None
-    words: Callable[[], str]
+    words: Words
     yours: Callable[[], str] = str
     of: Record | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations, permutations
 from typing import Any
@@ -19,11 +19,34 @@ from symgrad.sampling.doubles import evaluator
 from symgrad.sampling.tape import Edge
 from symgrad.steps import Partial, Record, Step, Total
 
-BY_VALUE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "the logistic function": lambda h: h * (1 - h),
-    "tanh": lambda h: 1 - h * h,
-}
-"""The derivatives of functions that people differentiate in terms of their values."""
+Predict = Callable[[Bench], dict[str, np.ndarray]]
+Slope = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""A slope made of the unit matrix, the right slope, and the value of the differentiated array."""
+
+
+def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The product of two Jacobians of arrays of the same axes."""
+    return np.asarray(np.tensordot(left, right, axes=left.ndim // 2))
+
+
+JACOBIANS: Sequence[tuple[str, float, str, Slope]] = (
+    ("jacobian", 0.8, "{jacobian} is left out", lambda unit, whole, value: unit),
+    ("diagonal", 0.6, "only the diagonal of {jacobian} is there", lambda unit, whole, value: unit * whole),
+    (
+        *("swapped", 1.3, "the derivative of the logistic function, in terms of its value, stands for {derivative}"),
+        lambda unit, whole, value: unit * (value * (1 - value)),
+    ),
+    (
+        *("swapped", 1.3, "the derivative of tanh, in terms of its value, stands for {derivative}"),
+        lambda unit, whole, value: unit * (1 - value * value),
+    ),
+    ("twice", 0.9, "{jacobian} is multiplied in once more", lambda unit, whole, value: _times(whole, whole)),
+    (
+        *("twice", 0.95, "{jacobian} is multiplied in once more, its diagonal alone"),
+        lambda unit, whole, value: _times(whole, unit * whole),
+    ),
+)
+"""What people write for the Jacobian of an array with respect to one of the same axes."""
 
 
 def of_jacobians(record: Record) -> Iterator[Hypothesis]:
@@ -47,7 +70,7 @@ def _passed_on(record: Record) -> Iterator[Hypothesis]:
         if early in program.ancestors[late] and _alike(program, early, late) and program.arrays[late].axes:
             what = f"the derivative of {name_text(late)} by {name_text(early)} is left out"
             line = adjoint_lines(record)[early].number
-            words = partial(str, f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}")
+            words = f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}"
             yield Hypothesis("jacobian", 0.85, partial(_standing_for, early, late), line, words)
 
 
@@ -59,7 +82,7 @@ def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
     for one, other in combinations(record.wrt, 2):
         if _alike(record.program, one, other):
             what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
-            yield Hypothesis("swapped", 0.3, partial(_exchanged, one, other), None, partial(str, what))
+            yield Hypothesis("swapped", 0.3, partial(_exchanged, one, other), None, what)
 
 
 def _made_of_another(record: Record) -> Iterator[Hypothesis]:
@@ -70,7 +93,7 @@ def _made_of_another(record: Record) -> Iterator[Hypothesis]:
         over = tuple(place for place, axis in enumerate(axes) if axis not in own)
         if over and own and [axis for axis in axes if axis in own] == own:
             what = f"the gradient by {name_text(one)} is that by {name_text(other)}, summed over"
-            words = partial(str, f"{what} {' and '.join(axes[place] for place in over)}")
+            words = f"{what} {' and '.join(axes[place] for place in over)}"
             line = adjoint_lines(record)[one].number
             yield Hypothesis("swapped", 0.9, partial(_summed, one, other, over), line, words)
 
@@ -89,7 +112,7 @@ def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
     needed = program.ancestors[program.output]
     users = [d.name for d in program.ordered if used in array_names(d.rhs) and d.name in needed]
     for kept in users if len(users) > 2 else ():
-        words = partial(str, f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account")
+        words = f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account"
         cut = [(user, used) for user in users if user != kept]
         line = _step(record, kept, used)
         yield Hypothesis("path", 1.1, _with(_cut, cut), line.number if line else None, words)
@@ -100,50 +123,42 @@ def _cut(edges: list[Edge], bench: Bench) -> dict[Edge, np.ndarray]:
 
 
 def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
-    program = record.program
-    step = _step(record, name, used)
-    what = f"the derivative of {name_text(name)} by {name_text(used)}"
+    program, step = record.program, _step(record, name, used)
+    line = step.number if step else None
+    derivative = f"the derivative of {name_text(name)} by {name_text(used)}"
     if _alike(program, name, used) and program.arrays[name].axes:
-        jacobian = f"the Jacobian of {function}" if (function := probability_text(program, name)) else what
-        unit, diagonal = _deltas(step)
-        line = step.number if step else None
-
-        out, cut = f"{jacobian} is left out", f"only the diagonal of {jacobian} is there"
-        yours = partial(_yours, record, step, unit)
-        yield Hypothesis("jacobian", 0.8, _with(_identity, name, used), line, partial(str, out), yours)
-        yours = partial(_yours, record, step, diagonal)
-        yield Hypothesis("diagonal", 0.6, _with(_diagonal, name, used), line, partial(str, cut), yours)
-        words = partial(str, f"{what} is evaluated at {name_text(name)} instead of {name_text(used)}")
+        words = f"{derivative} is evaluated at {name_text(name)} instead of {name_text(used)}"
         yield Hypothesis("swapped", 1.2, _with(_at_output, name, used), line, words)
-        words = partial(str, f"{what} is evaluated at the gradient by {name_text(name)}, and not multiplied by it")
         if name in record.adjoints and used in record.adjoints:
+            words = f"{derivative} is evaluated at the gradient by {name_text(name)}, and not multiplied by it"
             yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
-        for function, slope in BY_VALUE.items():
-            words = partial(str, f"the derivative of {function}, in terms of its value, stands for {what}")
-            yield Hypothesis("swapped", 1.3, _with(_of_function, name, used, slope), line, words)
-        again = f"{jacobian} is multiplied in once more"
-        yield Hypothesis("twice", 0.9, _with(_squared, name, used), line, partial(str, again))
-        words = partial(str, f"{again}, its diagonal alone")
-        yield Hypothesis("twice", 0.95, _with(_times_diagonal, name, used), line, words)
+        function = probability_text(program, name)
+        jacobian = f"the Jacobian of {function}" if function else derivative
+        reads = _deltas(step)
+        for kind, cost, template, slope in JACOBIANS:
+            words = template.format(jacobian=jacobian, derivative=derivative)
+            yours = partial(_yours, record, step, reads.get(kind))
+            yield Hypothesis(kind, cost, _with(_instead, name, used, slope), line, words, yours)
     if used in array_names(program.definitions[name].rhs):
-        words = partial(str, f"{name_text(used)} is held fixed in the equation of {name_text(name)}")
-        yield Hypothesis("path", 1.0, _with(_cut, [(name, used)]), step.number if step else None, words)
+        words = f"{name_text(used)} is held fixed in the equation of {name_text(name)}"
+        yield Hypothesis("path", 1.0, _with(_cut, [(name, used)]), line, words)
 
 
 def _yours(record: Record, step: Step | None, after: Expr | None) -> str:
     return "" if step is None or after is None else step_text(record, step.number, after)
 
 
-def _deltas(step: Step | None) -> tuple[Expr | None, Expr | None]:
-    """What a line about a Jacobian would read if that were the unit matrix, and if it were its own diagonal."""
+def _deltas(step: Step | None) -> dict[str, Expr]:
+    """What a line about a Jacobian would read, by the kind of mistake, if the Jacobian were the unit matrix or its own
+    diagonal."""
     if step is None or not isinstance(step.subject, Partial):
-        return None, None
+        return {}
     of, wrt = (e.indices if isinstance(e, Indexed) else () for e in (_entry(step.subject.of), step.subject.wrt))
     if [axis_name(i) for i in of] != [axis_name(i) for i in wrt]:
-        return None, None
+        return {}
     unit = Mul(*(KroneckerDelta(i, j) for i, j in zip(of, wrt, strict=True)))
     there = replaced(step.after, dict.fromkeys(unit.atoms(KroneckerDelta), Integer(1)))
-    return unit, unit * renamed(there, dict(zip(wrt, of, strict=True)))
+    return {"jacobian": unit, "diagonal": unit * renamed(there, dict(zip(wrt, of, strict=True)))}
 
 
 def _entry(expr: Expr) -> Expr:
@@ -173,7 +188,7 @@ def _step(record: Record, name: str, used: str) -> Step | None:
     return found
 
 
-def _with(slopes: Callable[..., Mapping[Edge, np.ndarray]], *args: Any) -> Callable[[Bench], dict[str, np.ndarray]]:
+def _with(slopes: Callable[..., Mapping[Edge, np.ndarray]], *args: Any) -> Predict:
     """The chain rule with ``slopes(*args, bench)`` in the place of some."""
     return lambda bench: gradients(bench, bench.tape.adjoints(slopes(*args, bench)))
 
@@ -195,33 +210,12 @@ def _whole(bench: Bench, name: str, used: str) -> np.ndarray:
     return found
 
 
-def _only(bench: Bench, name: str, used: str, slope: np.ndarray) -> dict[Edge, np.ndarray]:
-    """``slope`` in the place of all ways in which an equation depends on an array."""
+def _instead(name: str, used: str, slope: Slope, bench: Bench) -> dict[Edge, np.ndarray]:
+    """``slope`` in place of all ways in which an equation depends on an array of the same axes."""
+    whole, value = _whole(bench, name, used), bench.values[name]
+    unit = np.eye(value.size).reshape(whole.shape)
     cut = {(name, n): np.zeros_like(bench.tape.slope((name, n))) for n in _between(bench.program, name, used)}
-    return {**cut, (name, used): slope}
-
-
-def _unit(bench: Bench, name: str) -> np.ndarray:
-    shape = np.shape(bench.values[name])
-    return np.eye(int(np.prod(shape))).reshape(shape + shape)
-
-
-def _identity(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
-    return _only(bench, name, used, _unit(bench, name))
-
-
-def _diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
-    return _only(bench, name, used, _unit(bench, name) * _whole(bench, name, used))
-
-
-def _squared(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
-    whole = _whole(bench, name, used)
-    return _only(bench, name, used, np.tensordot(whole, whole, axes=np.ndim(bench.values[used])))
-
-
-def _times_diagonal(name: str, used: str, bench: Bench) -> dict[Edge, np.ndarray]:
-    whole, rank = _whole(bench, name, used), np.ndim(bench.values[used])
-    return _only(bench, name, used, np.tensordot(whole, _unit(bench, used) * whole, axes=rank))
+    return {**cut, (name, used): slope(unit, whole, value)}
 
 
 def _at(bench: Bench, name: str, used: str, value: np.ndarray) -> np.ndarray:
@@ -240,9 +234,3 @@ def _at_gradient(name: str, used: str, bench: Bench) -> dict[str, np.ndarray]:
         raise NotHere(name)
     slope, rank = _at(bench, name, used, bench.adjoints[name]), np.ndim(bench.values[name])
     return gradients(bench, bench.adjoints_with(used, slope.sum(axis=tuple(range(rank)))))
-
-
-def _of_function(
-    name: str, used: str, slope: Callable[[np.ndarray], np.ndarray], bench: Bench
-) -> dict[Edge, np.ndarray]:
-    return _only(bench, name, used, _unit(bench, name) * slope(bench.values[name]))

@@ -39,8 +39,13 @@ class Spot:
     def gradients(self) -> dict[str, np.ndarray]:
         """The gradients by the chain rule."""
         with np.errstate(all="ignore"):
-            adjoints = Tape(self.program, self.sizes, self.values).adjoints()
+            adjoints = self.tape.adjoints()
         return {name: adjoints[name] for name in self.wrt}
+
+    @cached_property
+    def tape(self) -> Tape:
+        """The derivative of every equation by every array that it uses."""
+        return Tape(self.program, self.sizes, self.values)
 
     @cached_property
     def is_finite(self) -> bool:
