@@ -17,8 +17,7 @@ from symgrad.facts import takes_labels
 from symgrad.notation import array_names, indices_of
 from symgrad.program import Program
 from symgrad.sampling import Spot
-from symgrad.sampling.doubles import evaluator, forward
-from symgrad.sampling.tape import Arrays, Tape
+from symgrad.sampling.autodiff import Arrays, Tape, evaluator, forward
 from symgrad.steps import Record, Step, Total
 
 LAST, HARD = "_last", "_hard"

@@ -37,7 +37,7 @@ from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradient
 from symgrad.errors import InputError
 from symgrad.facts import takes_labels
 from symgrad.sampling import Sample
-from symgrad.sampling.tape import Arrays
+from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record
 
 Maker = Callable[[Record], Iterator[Hypothesis]]

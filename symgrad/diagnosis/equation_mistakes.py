@@ -36,8 +36,7 @@ from symgrad.index_letters import lettered
 from symgrad.notation import Array, array_names, axis_name, bound_indices, entries, free_indices, replaced, sum_over
 from symgrad.program import Program
 from symgrad.render.text import expression_text, name_text
-from symgrad.sampling.doubles import forward
-from symgrad.sampling.tape import Edge, Tape
+from symgrad.sampling.autodiff import Edge, Tape, forward
 from symgrad.steps import Record
 
 AGAIN = "_again"

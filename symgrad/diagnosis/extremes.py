@@ -20,8 +20,7 @@ from symgrad.diagnosis.result import Deviation, gradients_are, unlike
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text
 from symgrad.sampling import InputSpace, Piece, random_inputs
-from symgrad.sampling.doubles import evaluator
-from symgrad.sampling.tape import Arrays
+from symgrad.sampling.autodiff import Arrays, evaluator
 from symgrad.steps import Record
 
 SHORT, LONG, ATTEMPTS = (1, 2, 3), 33, 2  # sizes of axes

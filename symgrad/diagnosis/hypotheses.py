@@ -15,7 +15,7 @@ from symgrad.facts import probabilities
 from symgrad.notation import array_names
 from symgrad.program import Program
 from symgrad.render.text import name_text
-from symgrad.sampling.tape import Arrays
+from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Partial, Record, Value
 
 derived = lru_cache(maxsize=64)(derive_record)  # of edited programs, remembered for the next candidate

@@ -15,8 +15,7 @@ from symgrad.diagnosis.hypotheses import Hypothesis, gradients, probability_text
 from symgrad.notation import array_names, axis_name, renamed, replaced
 from symgrad.program import Program
 from symgrad.render.text import name_text, step_text
-from symgrad.sampling.doubles import evaluator
-from symgrad.sampling.tape import Edge
+from symgrad.sampling.autodiff import Edge, evaluator
 from symgrad.steps import Partial, Record, Step, Total
 
 Predict = Callable[[Bench], dict[str, np.ndarray]]

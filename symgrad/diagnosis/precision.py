@@ -12,7 +12,7 @@ from symgrad.diagnosis.agreement import largest
 from symgrad.diagnosis.comparison_point import Bench
 from symgrad.diagnosis.random_points import Caller, Candidate
 from symgrad.diagnosis.result import Deviation, unlike
-from symgrad.sampling.tape import Arrays
+from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record
 
 DOUBLE, HALF = 1e-7, 2e-2

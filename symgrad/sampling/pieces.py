@@ -15,7 +15,7 @@ from symgrad.notation import array_names, bound_indices, free_indices, sum_over
 from symgrad.piecewise import relation_of
 from symgrad.program import Program
 from symgrad.render.text import expression_text
-from symgrad.sampling.tape import derivative
+from symgrad.sampling.autodiff import derivative
 
 KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.convention)
 

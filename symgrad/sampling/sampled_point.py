@@ -12,10 +12,9 @@ from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import OutsideDomain
 from symgrad.functions import equal
 from symgrad.program import Program
-from symgrad.sampling.doubles import evaluator, forward
+from symgrad.sampling.autodiff import Tape, evaluator, forward
 from symgrad.sampling.pieces import Piece, pieces, widths
 from symgrad.sampling.space import Inputs
-from symgrad.sampling.tape import Tape
 
 NEAR = 1e-12  # relative to the largest input: what is nearer to 0 than that may be 0
 

@@ -12,12 +12,11 @@ from symgrad.equations import node
 from symgrad.functions import equal
 from symgrad.notation import Array, array_names, axis_name, free_indices, sum_over
 from symgrad.program import Program, evaluation_order
-from symgrad.sampling.doubles import forward
+from symgrad.sampling.autodiff import Tape, forward
 from symgrad.sampling.intervals import bounds
 from symgrad.sampling.pieces import Piece, pieces, without
 from symgrad.sampling.sampled_point import Spot
 from symgrad.sampling.space import Inputs, InputSpace, NoInputs
-from symgrad.sampling.tape import Tape
 
 ATTEMPTS, DRAWS, PASSES = 20, 6, 2
 SCALES = tuple(10.0**k for k in (1, -1, 2, -2, 3, -3, 4, -4))

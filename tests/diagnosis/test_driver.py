@@ -24,7 +24,7 @@ from symgrad.errors import InputError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render.text import step_text
-from symgrad.sampling.tape import Tape
+from symgrad.sampling.autodiff import Tape
 
 Gradients = tuple[np.ndarray, ...]
 Candidate = Callable[..., Any]
