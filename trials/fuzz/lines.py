@@ -34,12 +34,14 @@ class Lines:
         self.record, self.sizes, self.kinks = record, sizes, Kinks()
         program = record.program
         self.arrays = forward(program, inputs, sizes, self.kinks)
-        self.near = self.kinks.watch.near
         self.is_real = not self.kinks.watch.negative
         self.adjoints: dict[str, np.ndarray] = {}
         for name, array in record.adjoint_arrays.items():
             self.adjoints[name] = self.adjoint(name)
             self.arrays[array.name] = self.adjoints[name][None]
+        # After the adjoints: a root's argument that is 0 is near a kink only when it is moved.  The output may be
+        # smooth in it there, while the root's derivative is 0 by convention.
+        self.near = self.kinks.watch.near
         self.literal = Literal(self.arrays, sizes, self.kinks)
 
     def adjoint(self, name: str) -> np.ndarray:
