@@ -1,4 +1,4 @@
-"""The adjoint of one node, line by line: the chain rule over the equations that use it."""
+"""The adjoint of a node, line by line: the chain rule over the equations that use it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from symgrad.steps import Gradient, Total
 
 
 def users(writer: Writer, name: str) -> list[Definition]:
-    """The nodes through whose equations the output depends on the array ``name``, in order."""
+    """The nodes that use the array ``name`` and on which the output depends, in order of evaluation."""
     program = writer.program
     nodes = [d for d in program.ordered if d.is_node and name in program.varies_with(d.name)]
     return [d for d in nodes if d.name in writer.adjoint or d.name == program.output]
@@ -31,23 +31,23 @@ def users(writer: Writer, name: str) -> list[Definition]:
 
 def derive_adjoint(writer: Writer, name: str) -> None:
     """Write the lines about the adjoint of the array ``name``."""
-    program, found = writer.program, users(writer, name)
-    entry = _entry_for(program, name, found)
-    rules = writer.rules_near([name, *(d.name for d in found)])
+    program, using = writer.program, users(writer, name)
+    entry = _entry_for(program, name, using)
+    rules = writer.rules_near([name, *(d.name for d in using)])
     terms: list[Expr] = []
     cites: list[int] = []
-    for user in found:
+    for user in using:
         term, lines = contribution(writer, user, name, entry, rules)
         terms.append(term)
         cites += lines
-    subject, bent = Total(entry), list[type[Function]]()
-    if found[-1].name == program.output:  # which uses all others
+    subject, nonsmooth = Total(entry), list[type[Function]]()
+    if using[-1].name == program.output:
         cites.append(writer.origins[program.output])
-        bent = kinks(program, found[-1].rhs, name)
-    direct = found[0].name == program.output
-    rule, reason = ("differentiate", f"differentiate {program.output}") if direct else ("chain", "chain rule")
-    divisors = divided_by(found[-1].rhs, name) if direct else ()
-    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=bent)
+        nonsmooth = kinks(program, using[-1].rhs, name)
+    is_direct = using[0].name == program.output
+    rule, reason = ("differentiate", f"differentiate {program.output}") if is_direct else ("chain", "chain rule")
+    divisors = divided_by(using[-1].rhs, name) if is_direct else ()
+    raw = writer.line(subject, None, Add(*terms), rule, reason, cites, conditions=divisors, kinks=nonsmooth)
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
@@ -55,23 +55,23 @@ def derive_adjoint(writer: Writer, name: str) -> None:
 
 
 def _entry_for(program: Program, name: str, users: Sequence[Definition]) -> Expr:
-    """The entry of ``name`` to differentiate by: its letters differ from those of the equations that use it."""
+    """The entry of ``name`` to differentiate with respect to; no equation that uses it has its letters."""
     taken = {str(i.label) for user in users for i in user.indices} | program.entry_letters
     for user in users:
         if users == [user] and user.name == program.output:
             taken |= {str(i.label) for i in every_index(user.rhs)}
         for unit in units(program, user, name):
             taken |= {str(i.label) for i in free_indices(unit)}
-    chosen: list[Idx] = []
+    indices: list[Idx] = []
     for axis in program.arrays[name].axes:
-        chosen.append(fresh_letter(axis, taken | {str(i.label) for i in chosen}))
-    return program.arrays[name][tuple(chosen)]
+        indices.append(fresh_letter(axis, taken | {str(i.label) for i in indices}))
+    return program.arrays[name][tuple(indices)]
 
 
 def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     """``value`` with adjoints replaced by their closed forms where that makes the line cheaper to read.
 
-    They are tried one by one, then those of statistics (a mean, a variance) that are left together.
+    Each is tried alone; then the remaining adjoints of statistics (a mean, a variance) are tried together.
     """
     program, weights = writer.program, writer.weights(_axes_of(subject.wrt))
     nodes = {a.name: node for node, a in writer.adjoint.items()}
@@ -113,10 +113,10 @@ def _write_out(expr: Expr, adjoint: Array, closed: Gradient) -> Expr:
 
 def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequence[Rule]) -> Expr:
     for assumption in writer.program.assumptions:
-        made, opened = use(writer.program, value, assumption, indices_of(subject.wrt))
-        if made == value:
+        simplified, opened = use(writer.program, value, assumption, indices_of(subject.wrt))
+        if simplified == value:
             continue
-        folded, used = fold(made, rules, writer.weights())
+        folded, used = fold(simplified, rules, writer.weights())
         cites = [writer.origins[name] for name in opened] + writer.cite(used)
         value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
     return value

@@ -1,4 +1,4 @@
-"""An assumption used: its left side replaced by its right side, where that makes a line shorter."""
+"""Use an assumption: replace its left side by its right side where that makes a line shorter."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from symgrad.functions import absolute, selection
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
 from symgrad.program import Program
 
-MOST_TURNS = 4  # entries of a symmetric matrix within sums that are tried both ways round
+MOST_TURNS = 4  # entries of a symmetric matrix in a sum for which both orders of indices are tried
 
 
 def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Idx]) -> tuple[Expr, frozenset[str]]:
-    """``expr`` with ``assumption`` applied: to sums, to products of entries, or to entries that it turns round; as it
-    is for an assumption of another form.  With it the abbreviations that had to be written out to apply it.
+    """``expr`` simplified by ``assumption``, and the abbreviations that were expanded for it.
 
-    ``order`` has the free indices of the line as its left side has them.
+    ``order`` has the free indices of the line in the order of its left side.
     """
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
@@ -39,8 +38,8 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
 
 
 def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
-    """``expr`` with powers of an entry lowered, also where a bracket multiplied by one becomes shorter, and absolute
-    values of entries that are not negative left out."""
+    """``expr`` simplified by a domain: powers of an entry lowered, also inside a bracket that the entry multiplies, and
+    absolute values of nonnegative entries removed."""
     if not expr.args or isinstance(expr, (Indexed, Idx)) or name not in array_names(expr):
         return expr
     if isinstance(expr, Sum):
@@ -52,24 +51,23 @@ def _with_entries_replaced(expr: Basic, name: str, domain: Domain) -> Expr:
         return expr.func(*args)
     if isinstance(expr, Pow) and isinstance(args[1], Integer) and args[1] > 1 and _is_entry(args[0], name):
         return args[0] ** (args[1] % 2 if -1 in domain.values else 1)
-    made = expr.func(*args)
-    for factor in made.args if isinstance(made, Mul) else ():
-        for bracket in (b for b in made.args if isinstance(b, Add) and _is_entry(factor, name)):
+    new = expr.func(*args)
+    for factor in new.args if isinstance(new, Mul) else ():
+        for bracket in (b for b in new.args if isinstance(b, Add) and _is_entry(factor, name)):
             terms = [_with_entries_replaced(factor * term, name, domain) for term in bracket.args]
-            rest = made / factor / bracket
-            apart = Add(*(term / factor for term in terms))
-            shorter = min((made, rest * Add(*terms), rest * factor * apart), key=lambda e: e.count_ops())
-            if shorter != made:
+            rest = new / factor / bracket
+            divided = Add(*(term / factor for term in terms))
+            shorter = min((new, rest * Add(*terms), rest * factor * divided), key=lambda e: e.count_ops())
+            if shorter != new:
                 return _with_entries_replaced(shorter, name, domain)
-    return made
+    return new
 
 
 # --- sums -----------------------------------------------------------------------------------------------------------
 
 
 def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) -> tuple[Expr, frozenset[str]]:
-    """``expr`` with every sum in it, or its definition written out, that is the left side replaced; and the
-    abbreviations written out."""
+    """``expr`` with every sum that equals the left side, possibly after expansion, replaced; and what was expanded."""
     indices = sorted(free_indices(assumption.lhs), key=str)
     opened: frozenset[str] = frozenset()
     for total in sorted(expr.atoms(Sum), key=lambda e: e.sort_key()):
@@ -81,7 +79,7 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
             if canonical(total) == lhs and _selects(replaced(expr, {total: rhs})):
                 expr = replaced(expr, {total: rhs})
                 break
-            short = program.opened(total, _standing_on(program, lhs))
+            short = program.opened(total, _defined_by(program, lhs))
             value = multiplied_out(replaced(split_sums(program.written_out(total, short)), {lhs: rhs}))
             if short and not value.has(Sum) and _selects(replaced(expr, {total: value})):
                 expr, opened = replaced(expr, {total: value}), opened | short
@@ -90,12 +88,12 @@ def _with_sums_replaced(program: Program, expr: Expr, assumption: Assumption) ->
 
 
 def _selects(expr: Expr) -> bool:
-    """Whether every selection in ``expr`` has entries to choose from: the largest of equal numbers names none."""
+    """Whether every selection in ``expr`` still depends on the index along which it selects."""
     return all(index in free_indices(row) for row, index in (call.args for call in expr.atoms(selection)))
 
 
-def _standing_on(program: Program, lhs: Expr) -> set[str]:
-    """The abbreviations whose definitions are in terms of the arrays of ``lhs``."""
+def _defined_by(program: Program, lhs: Expr) -> set[str]:
+    """The abbreviations whose definitions use an array of ``lhs``."""
     return {d.name for d in program.ordered if not d.is_node and array_names(d.rhs) & array_names(lhs)}
 
 
@@ -103,19 +101,21 @@ def _standing_on(program: Program, lhs: Expr) -> set[str]:
 
 
 def _turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
-    """``expr`` with the entries of a symmetric matrix turned, so that like terms merge: the index of a row of the left
-    side stands first, that of a column last, as in a product of matrices."""
+    """``expr`` with entries of a symmetric matrix transposed so that like terms merge.
+
+    As in a matrix product, the row index of the left side comes first, bound indices next, the column index last.
+    """
     free = free_indices(expr)
 
-    def place(index: Idx) -> float:
+    def position(index: Idx) -> float:
         return order.index(index) if index in free else 0.5
 
     entries = {e for e in expr.atoms(Indexed) if e.base.name == name}
-    late = {e for e in entries if place(e.indices[1]) < place(e.indices[0])}
-    made = replaced(expr, {e: _transpose(e) for e in late})
-    made = ordered_sums(replaced(made, {total: _least(total, name, free) for total in _outermost(made)}))
-    led = any(not set(e.indices) <= free for e in late)
-    return made if led or made.count_ops() < expr.count_ops() else expr
+    misplaced = {e for e in entries if position(e.indices[1]) < position(e.indices[0])}
+    new = replaced(expr, {e: _transpose(e) for e in misplaced})
+    new = ordered_sums(replaced(new, {total: _least(total, name, free) for total in _outermost(new)}))
+    is_matrix_order = any(not set(e.indices) <= free for e in misplaced)
+    return new if is_matrix_order or new.count_ops() < expr.count_ops() else expr
 
 
 def _transpose(entry: Indexed) -> Indexed:
@@ -129,25 +129,25 @@ def _outermost(expr: Basic) -> set[Sum]:
 
 
 def _least(total: Sum, name: str, free: frozenset[Idx]) -> Expr:
-    """A sum with the entries whose indices are both summed turned so that equal sums are written alike."""
+    """A sum with its entries whose indices are both bound in the order that sorts first, so that equal sums merge."""
     inside = [e for e in total.atoms(Indexed) if e.base.name == name and not set(e.indices) & free]
     inside = sorted(inside, key=lambda e: e.sort_key())[:MOST_TURNS]
-    chosen = product(*((e, _transpose(e)) for e in inside))
-    made = [canonical(replaced(total, dict(zip(inside, some, strict=True)))) for some in chosen]
-    return min(made, key=lambda e: e.sort_key())
+    choices = product(*((e, _transpose(e)) for e in inside))
+    candidates = [canonical(replaced(total, dict(zip(inside, choice, strict=True)))) for choice in choices]
+    return min(candidates, key=lambda e: e.sort_key())
 
 
 # --- y[n, k] y[n, j] = delta(k, j) y[n, k] --------------------------------------------------------------------------
 
 
 def _picked(expr: Expr, assumption: Assumption) -> Expr:
-    """``expr`` with products of entries of one row replaced, where that makes it shorter."""
+    """``expr`` with products of two entries of a row replaced, if that makes it shorter."""
     (name,) = array_names(assumption.lhs)
-    made = _with_products_replaced(expr, name)
-    for axis in sorted({axis_name(e.args[0]) for e in made.atoms(KroneckerDelta)}):
-        made = contract(made, axis)
-    made = ordered_sums(made)
-    return made if made.count_ops() < expr.count_ops() else expr
+    new = _with_products_replaced(expr, name)
+    for axis in sorted({axis_name(e.args[0]) for e in new.atoms(KroneckerDelta)}):
+        new = contract(new, axis)
+    new = ordered_sums(new)
+    return new if new.count_ops() < expr.count_ops() else expr
 
 
 def _with_products_replaced(expr: Basic, name: str) -> Expr:
@@ -158,12 +158,12 @@ def _with_products_replaced(expr: Basic, name: str) -> Expr:
     args = [_with_products_replaced(arg, name) for arg in expr.args]
     if isinstance(expr, Pow) and _is_entry(args[0], name) and isinstance(args[1], Integer) and args[1] > 1:
         return args[0]
-    made = expr.func(*args)
-    return _product(made, name) if isinstance(made, Mul) else made
+    new = expr.func(*args)
+    return _product(new, name) if isinstance(new, Mul) else new
 
 
 def _product(expr: Mul, name: str) -> Expr:
-    """A product in which an entry meets another of its row, by itself or in a sum, with that one picked."""
+    """A product of two entries of a row with one of them replaced by a delta; the second may be inside a sum."""
     for entry in (f for f in expr.args if _is_entry(f, name)):
         *row, k = entry.indices
         for factor in expr.args:
@@ -177,12 +177,12 @@ def _product(expr: Mul, name: str) -> Expr:
 
 
 def _beside(bracket: Add, entry: Indexed) -> Expr:
-    """A sum of terms as it may stand beside ``entry``, which picks in each of them."""
+    """A bracket simplified for a product with ``entry``."""
     return Add(*(_with_products_replaced(entry * term, entry.base.name) / entry for term in bracket.args))
 
 
 def _term_at(total: Sum, entry: Indexed) -> Expr | None:
-    """The summand, without its own entry, at the index of ``entry``, if the sum is over entries of the same row."""
+    """The summand without its entry, at the index of ``entry``, if the sum is over entries of the same row."""
     *row, k = entry.indices
     for factor in Mul.make_args(total.function):
         if _is_entry(factor, entry.base.name) and list(factor.indices[:-1]) == row:
@@ -194,5 +194,5 @@ def _term_at(total: Sum, entry: Indexed) -> Expr | None:
 
 
 def _is_entry(expr: Basic, name: str) -> bool:
-    """Whether an expression is an entry of an array, or the scalar, of a name."""
+    """Whether an expression is an entry of the array ``name``, or the scalar ``name``."""
     return isinstance(expr, (Indexed, Symbol)) and array_names(expr) == {name}

@@ -1,8 +1,8 @@
-"""The driver: a page that names the passes in order and collects the lines.
+"""The driver of a derivation: reverse mode over the named equations.
 
-Reverse mode over the named equations.  For each node, latest first: the partial derivative of every equation that
-uses it (differentiated, deltas summed away, folded into named arrays), then its adjoint by the chain rule
-(contracted, folded, assumptions used), then everything once more in matrix notation.
+For each node, latest first: the partial derivatives of the equations that use it (differentiated, deltas summed away,
+folded into named arrays), then its adjoint by the chain rule (contracted, folded, assumptions used).  At the end come
+the definitions and the adjoints in matrix notation.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from symgrad.program import Program
 from symgrad.steps import Gradient, MatrixTotal, MatrixValue, Record, Step, Subject, Total, Value
 
 MOST_TERMS = 150_000
-"""Of work for one derivation: ten times what the largest of the catalogue and of the tests needs."""
+"""The budget of a derivation: ten times the most that a loss of the catalogue or of the tests needs."""
 
 
 def derive_record(program: Program, wrt: Sequence[str]) -> Record:
     """The derivation of the output's gradient with respect to the arrays named in ``wrt``.
 
     Raises ``InputError`` for an array that is unknown or that the output does not depend on, and
-    ``UnsupportedError``, naming the equation, for an expression without a derivative, one that is nested too deeply
-    and one that takes too much work.
+    ``UnsupportedError``, naming the equation, for an expression that has no derivative, is nested too deeply or takes
+    too much work.
     """
     wrt = [same_look(name, program.arrays) if isinstance(name, str) else name for name in wrt]
     with nested(f"{program.name}: an equation"):
@@ -62,7 +62,7 @@ def derive_record(program: Program, wrt: Sequence[str]) -> Record:
 
 @contextmanager
 def _naming(program: Program, equation: str, wrt: str = "") -> Iterator[None]:
-    """Name the equation with respect to which too much work inside, or too deep a nesting, is refused."""
+    """Name the equation in the errors for too much work, or too deep a nesting, inside."""
     by = f" with respect to {wrt}" if wrt else ""
     with nested(f"{program.name}: the equation of {equation}", equation):
         try:
@@ -79,24 +79,24 @@ def _faults(program: Program, wrt: Sequence[str]) -> Iterator[str]:
         yield "no array to differentiate with respect to was given"
     for name in wrt:
         if not isinstance(name, str):
-            yield f"arrays to differentiate by are given by name, not as {type(name).__name__}"
+            yield f"wrt takes the names of arrays, not a {type(name).__name__}"
         if name == program.output:
             yield f"{name} is the output itself"
         if name not in program.arrays:
-            yield f"unknown array {name!r}: expected one of {', '.join(program.arrays)}"
+            yield f"unknown array {name!r}; known arrays: {', '.join(program.arrays)}"
         if name not in used:
             yield f"{program.output} does not depend on {name}: leave {name} out of wrt"
         if name not in reached:
             yield (
-                f"{program.output} depends on {name} only through functions that are constant apart from jumps, so the "
-                "gradient is 0 wherever there is one"
+                f"{program.output} depends on {name} only through piecewise constant functions, so the gradient is 0 "
+                "wherever it exists"
             )
     if len(set(wrt)) < len(wrt):
         yield f"an array is named twice in {', '.join(wrt)}"
 
 
 def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
-    """The arrays that need an adjoint: those of ``wrt`` and every node between them and the output, latest first."""
+    """The arrays that need an adjoint, latest first: ``wrt`` and every node between these and the output."""
     between, varies = program.varying_ancestors[program.output], program.varying_ancestors
     nodes = [d.name for d in program.ordered if d.is_node and d.name in between and varies[d.name] & set(wrt)]
     inputs = [name for name in wrt if name not in program.definitions]
@@ -105,19 +105,19 @@ def _wanted_nodes(program: Program, wrt: Sequence[str]) -> list[str]:
 
 
 def _adjoint_arrays(program: Program, wrt: Sequence[str]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+    adjoints: dict[str, Array] = {}
     used = [*program.arrays, *program.axis]
     for name in _wanted_nodes(program, wrt):
-        found[name] = Array(_unused(f"G_{name}", used), program.arrays[name].axes)
-        used.append(found[name].name)
-    return found
+        adjoints[name] = Array(_unused(f"G_{name}", used), program.arrays[name].axes)
+        used.append(adjoints[name].name)
+    return adjoints
 
 
 def _unused(name: str, used: Sequence[str]) -> str:
-    """``name``, or the first of name_2, name_3, ... that is not written like one that is used."""
+    """``name``, or the first of name_2, name_3, ... that differs in print from the names in ``used``."""
     if not is_alike(name, used):
         return name
-    return next(new for place in count(2) if not is_alike(new := f"{name}_{place}", used))
+    return next(new for number in count(2) if not is_alike(new := f"{name}_{number}", used))
 
 
 def _write_matrices(writer: Writer) -> None:
@@ -147,7 +147,7 @@ def _write_matrices(writer: Writer) -> None:
 
 
 def _with_short_names(record: Record) -> Record:
-    """``record`` in which the only adjoint that matrix lines mention is called G."""
+    """``record`` with the adjoint called G, if matrix lines mention only one adjoint."""
     names = {a.name for a in record.adjoint_arrays.values()}
     mentioned: set[str] = set()
     for step in record.steps:

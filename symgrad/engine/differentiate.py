@@ -1,8 +1,7 @@
-"""The derivative of one expression in index notation with respect to one entry of one array.
+"""The derivative of an expression in index notation with respect to an entry of an array.
 
-Sums, products and the chain rule are written out here, where bound indices are known never to meet the entry's; the
-derivative of each function is SymPy's own (``fdiff``).  That of a choice is the choice of the derivatives: the branch
-that is not taken need have none.
+This module has the rules for sums, products and composition; the derivative of each function is its ``fdiff``.  A
+choice is differentiated branch by branch: the branch that is not taken need not have a derivative.
 """
 
 from __future__ import annotations
@@ -23,35 +22,37 @@ KNOWN: tuple[type[Basic], ...] = (Add, Mul, Pow, Sum, *MEANINGS)
 
 
 def check_known(expr: Basic, where_from: str) -> None:
-    """Raise ``UnsupportedError``, naming the expression, unless ``expr`` is made of what has a rule."""
+    """Raise ``UnsupportedError``, naming the expression, unless every part of ``expr`` has a rule."""
     if isinstance(expr, (Indexed, Symbol, KroneckerDelta, Idx)) or expr.is_number:
         return
     if not isinstance(expr, KNOWN):
         raise UnsupportedError(f"no rule to differentiate {expr} in the equation of {where_from}", where_from)
     if isinstance(expr, where) and not is_indicator(expr.args[0]):
-        message = f"the condition {expr.args[0]} in the equation of {where_from} is not one of 0 and 1"
+        message = f"the condition {expr.args[0]} in the equation of {where_from} must be 0 or 1 everywhere"
         raise UnsupportedError(message, where_from)
     for arg in (expr.function,) if isinstance(expr, Sum) else expr.args:
         check_known(arg, where_from)
 
 
 def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
-    """The functions that are not smooth and that the derivative of ``expr`` by entries of ``name`` has to do with,
-    abbreviations written out: those that it differentiates, and those that stop it since they are constant
-    apart from jumps, be it in the equation of another array."""
+    """The functions in ``expr`` whose convention its derivative with respect to ``name`` uses.
+
+    These are the functions with kinks that are differentiated, and piecewise constant functions, whose derivative is 0.
+    Abbreviations are expanded.
+    """
     varies, before = program.varying_ancestors, program.ancestors
 
-    def is_held(used: str) -> bool:
+    def is_held_fixed(used: str) -> bool:
         return used in program.definitions and program.definitions[used].is_node and name in varies[used]
 
     found: list[type[Function]] = []
     for call in sorted(expr.atoms(Function), key=lambda call: call.sort_key()):
         depends = {used for used in array_names(call) if used == name or name in before[used]}
         is_smooth = call.func not in MEANINGS or not MEANINGS[call.func].convention
-        if not is_smooth and any(is_flat(call) or not is_held(used) for used in depends):
+        if not is_smooth and any(is_flat(call) or not is_held_fixed(used) for used in depends):
             found.append(call.func)
     for used in sorted(array_names(expr) & program.definitions.keys(), key=program.rank.__getitem__):
-        if name in before[used] and used != name and not is_held(used):
+        if name in before[used] and used != name and not is_held_fixed(used):
             found += kinks(program, program.definitions[used].rhs, name)
     return list(dict.fromkeys(found))
 
@@ -59,7 +60,7 @@ def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
 def differentiate(expr: Expr, entry: Indexed | Symbol) -> Expr:
     """The derivative of ``expr`` with respect to ``entry``, whose indices must not occur in ``expr``.
 
-    Kronecker deltas are left in.  Raises ``UnsupportedError`` for an expression without a rule.
+    The result contains Kronecker deltas.  Raises ``UnsupportedError`` for an expression without a rule.
     """
     return canonical(_derivative(freshen(expr), entry))
 

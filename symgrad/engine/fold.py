@@ -1,4 +1,4 @@
-"""Subexpressions back to the names that the program gave them, and common factors in front."""
+"""Fold subexpressions into the program's named arrays, and take out common factors."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from symgrad.piecewise import leaves_out
 
 
 def fold_sums(expr: Expr, rules: Sequence[Rule]) -> Expr:
-    """``expr`` with the sums that have a name replaced by it."""
+    """``expr`` with named sums replaced by their names."""
     return _apply([r for r in rules if r.always and isinstance(r.pattern, Sum)], expr)[0]
 
 
 def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
-    """``expr`` in named arrays, with the rules used.
+    """``expr`` in named arrays, and the rules used.
 
-    Kernels are always replaced; entries and derived identities only where the line becomes cheaper.
+    Kernels are always replaced; entries and identities only where the line becomes cheaper (see ``cost``).
     """
     always = [r for r in rules if r.always]
     expr, chosen = _chosen(always, expr, weights)
     applied, used = _apply(always, expr)
     folded = tidy(applied, weights)
-    if not _divisors(folded) <= _divisors(expr):  # exp(z) = p/(1 - p) is lost where p is rounded to 1
+    if not _divisors(folded) <= _divisors(expr):  # exp(z) = p/(1 - p) is inaccurate where p rounds to 1
         always = [r for r in always if not isinstance(fraction(r.replacement)[0], Add)]
         applied, used = _apply(always, expr)
         folded = tidy(applied, weights)
@@ -76,20 +76,20 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
 
 
 def _divisors(expr: Expr) -> set[Basic]:
-    """The differences by which parts of an expression are divided."""
+    """The sums and differences that an expression divides by."""
     return {p.base for p in expr.atoms(Pow) if isinstance(p.base, Add) and p.exp.is_negative}
 
 
 def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
-    """``expr`` with the kernels that several rules name replaced, in each product by the cheapest there."""
+    """``expr`` with each kernel that several rules match replaced by the rule that is cheapest in its product."""
     several = [r for r in rules if any(r is not other and _same_kernel(r, other) for other in rules)]
     if not several:
         return expr, ()
     if isinstance(expr, Mul):
-        found = [(rule, dict(matches(rule, expr))) for rule in several]
-        made = [(rule, replaced(expr, by)) for rule, by in found if by and not any(isinstance(k, Sum) for k in by)]
-        if made:
-            rule, best = min(made, key=lambda pair: cost(pair[1], weights))
+        pairs = [(rule, dict(matches(rule, expr))) for rule in several]
+        options = [(rule, replaced(expr, by)) for rule, by in pairs if by and not any(isinstance(k, Sum) for k in by)]
+        if options:
+            rule, best = min(options, key=lambda pair: cost(pair[1], weights))
             return best, (rule,)
     if isinstance(expr, Sum):
         body, used = _chosen(several, expr.function, weights)
@@ -101,7 +101,7 @@ def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple
 
 
 def _same_kernel(one: Rule, other: Rule) -> bool:
-    """Whether two rules are about the same kernel, whatever its letters."""
+    """Whether two rules have the same kernel up to the letters of indices."""
     if [axis_name(i) for i in one.indices] != [axis_name(i) for i in other.indices]:
         return False
     pattern = renamed(one.pattern, dict(zip(one.indices, other.indices, strict=True)))
@@ -119,14 +119,14 @@ def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
 
 @lru_cache(maxsize=4096)
 def _has_factor(expr: Expr) -> bool:
-    """Whether a common factor can be taken out of a sum."""
+    """Whether a sum has a common factor."""
     return isinstance(factor_terms(expr), Mul)
 
 
 def cost(expr: Basic, weights: dict[str, int]) -> int:
-    """What a line costs its reader: entries by the weight of their array (2 unless told), operations, sums.
+    """What an expression costs its reader: entries by the weight of their array (default 2), operations, sums.
 
-    Numbers and sizes of axes in front of a product cost next to nothing.
+    Numbers and sizes of axes in front of a product are almost free.
     """
     if isinstance(expr, Indexed):
         return weights.get(expr.base.name, 2)
@@ -156,37 +156,36 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
 
 @lru_cache(maxsize=4096)
 def _is_count(expr: Expr) -> bool:
-    """Whether ``expr`` is a number or made of sizes of axes alone."""
+    """Whether ``expr`` contains only numbers and sizes of axes."""
     return expr.is_number or (not expr.has(Idx) and all(s.is_integer for s in expr.free_symbols))
 
 
 def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
-    """An equal expression with common factors in front and fractions cancelled, inside sums and at the top,
-    whichever of SymPy's forms is the cheapest to read."""
+    """The cheapest of SymPy's equal forms, with common factors taken out and fractions cancelled, also inside sums."""
     return canonical(_tidy_atoms(_tidy_sums(expr, weights), weights))
 
 
 MOST_FACTORED = 12
-"""A fraction with more kinds of atoms is not factored: each takes far longer than the one before."""
+"""A fraction with more distinct atoms is not factored: the time grows exponentially."""
 
 QUOTIENTS = {(sinh, cosh): tanh, (sin, cos): tan}
-"""Functions above and below a fraction, of one argument -> the function that their quotient is."""
+"""Two functions of the same argument -> the function that is their quotient."""
 
 
 def quotients_named(expr: Basic) -> Expr:
-    """``expr`` with quotients of functions as the function that they are: sinh u / cosh u = tanh u."""
+    """``expr`` with quotients such as sinh u / cosh u replaced by tanh u."""
     if not expr.args or isinstance(expr, (Indexed, Idx)):
         return expr
     if isinstance(expr, Sum):
         return sum_over(quotients_named(expr.function), bound_indices(expr))
-    made = expr.func(*(quotients_named(arg) for arg in expr.args))
-    for (above, below), named in QUOTIENTS.items():
-        for top in Mul.make_args(made):
+    new = expr.func(*(quotients_named(arg) for arg in expr.args))
+    for (above, below), quotient in QUOTIENTS.items():
+        for top in Mul.make_args(new):
             base, power = top.as_base_exp()
-            under = made.as_powers_dict().get(below(base.args[0]), S.Zero) if isinstance(base, above) else S.Zero
+            under = new.as_powers_dict().get(below(base.args[0]), S.Zero) if isinstance(base, above) else S.Zero
             if power.is_Integer and under.is_Integer and (times := min(power, -under)) > 0:
-                made = made * (below(base.args[0]) / base * named(base.args[0])) ** times
-    return made
+                new = new * (below(base.args[0]) / base * quotient(base.args[0])) ** times
+    return new
 
 
 def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
@@ -199,11 +198,11 @@ def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
 
 
 def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
-    """The cheapest of SymPy's rational forms, functions, sums, deltas and entries being taken as atoms."""
+    """The cheapest of SymPy's rational forms, with functions, sums, deltas and entries as atoms."""
     if not _has_bracket(expr):
         return expr
     atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
-    names = {atom: Symbol(f"atom{place}") for place, atom in enumerate(atoms)}
+    names = {atom: Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
     forms = [plain, factor_terms(plain)]
     if not is_multiplied_out_soon(plain):
@@ -216,19 +215,19 @@ def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
     else:
         forms.append(factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
-    shown = [_signed(replaced(form, back)) for form in forms]
-    return min(shown, key=lambda form: cost(form, weights))
+    candidates = [_signed(replaced(form, back)) for form in forms]
+    return min(candidates, key=lambda form: cost(form, weights))
 
 
 def _has_bracket(expr: Expr) -> bool:
-    """Whether a sum of terms stands in the rational part of ``expr``: a plain product has one form only."""
+    """Whether the rational part of ``expr`` contains a sum of terms; otherwise it has only one form."""
     if isinstance(expr, Add):
         return True
     return isinstance(expr, (Mul, Pow)) and any(_has_bracket(arg) for arg in expr.args)
 
 
 def _atoms(expr: Expr) -> set[Expr]:
-    """What the rational part of ``expr`` is made of: entries, deltas, brackets 1 - delta, functions, roots and sums."""
+    """The atoms of the rational part of ``expr``: entries, deltas, brackets 1 - delta, functions, roots and sums."""
     if leaves_out(expr):
         return {expr if 1 in expr.args else -expr}
     rational = isinstance(expr, (Add, Mul)) or (isinstance(expr, Pow) and expr.exp.is_Integer)
@@ -238,14 +237,14 @@ def _atoms(expr: Expr) -> set[Expr]:
 
 
 def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
-    """``expr`` with its atoms replaced; nothing is looked for inside an atom."""
+    """``expr`` with its atoms replaced; atoms inside atoms are not."""
     if expr in names:
         return names[expr]
     if leaves_out(expr):
         return -names[-expr]
     if isinstance(expr, Pow) and leaves_out(expr.base) and expr.exp.is_Integer and expr.exp > 0:
         mask = _with_symbols(expr.base, names)
-        return mask if expr.exp.is_odd or not mask.could_extract_minus_sign() else -mask  # it is 0 or 1
+        return mask if expr.exp.is_odd or not mask.could_extract_minus_sign() else -mask  # a mask is 0 or 1
     return expr.func(*(_with_symbols(arg, names) for arg in expr.args)) if expr.args else expr
 
 
@@ -260,7 +259,7 @@ def _signed(expr: Expr) -> Expr:
 
 
 def collected(expr: Expr) -> Expr:
-    """``expr`` with like terms merged, also those that differ in the signs of their brackets: a (x - y) + b (y - x)."""
+    """``expr`` with like terms merged, also if their brackets differ in sign: a (x - y) + b (y - x)."""
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)) or is_matrix(expr):
         return expr
     if isinstance(expr, Sum):
@@ -278,7 +277,7 @@ def collected(expr: Expr) -> Expr:
 @lru_cache(maxsize=4096)
 @uncounted()
 def unsigned(expr: Expr) -> tuple[Expr, Expr]:
-    """A number and a rest whose product is ``expr``; the rest is the same whatever the signs of its brackets."""
+    """A number and a rest whose product is ``expr``; the rest does not depend on the signs of its brackets."""
     if is_matrix(expr):
         return Integer(1), expr
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):

@@ -40,17 +40,17 @@ from symgrad.functions import where
 from symgrad.notation import Array, bound_indices, free_indices, freshen, sum_over
 from symgrad.piecewise import Choice
 
-# What an elementwise function is applied to: a dummy would differ each time, and no array has a name with a space.
+# The argument of elementwise functions; unlike a dummy, always equal.  No array has a space in its name.
 ENTRY = Symbol("entry ", real=True)
 
 
 class NoMatrixFormError(Exception):
-    """No plan fits; caught at the boundary of this module."""
+    """There is no matrix form; caught at the boundary of this module."""
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A matrix whose rows run over ``row`` and whose columns over ``column``; None is an axis of size one."""
+    """A matrix with rows over the index ``row`` and columns over ``column``; None is a dimension of size one."""
 
     matrix: Expr
     row: Idx | None = None
@@ -76,15 +76,17 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
 
 
 def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
-    """The matrix form of ``expr``, or of ``expr`` with its sums taken apart, as ``to_matrix`` gives them: the one with
-    fewer products entry by entry and ones, common factors taken out."""
-    ways = dict.fromkeys((expr, _terms_apart(expr)))
-    forms = [form for form in (to_matrix(way, indices, arrays) for way in ways) if form is not None]
+    """The simplest matrix form of ``expr`` as it is or with its sums split, with common factors taken out.
+
+    The simplest form has the fewest Hadamard products and matrices of ones.
+    """
+    candidates = dict.fromkeys((expr, _terms_apart(expr)))
+    forms = [form for form in (to_matrix(each, indices, arrays) for each in candidates) if form is not None]
     return min(map(_factored, forms), key=_spread_out, default=None)
 
 
 def _terms_apart(expr: Expr) -> Expr:
-    """A sum over indices of several terms as several sums; brackets inside a term stay closed."""
+    """A sum over indices of several terms as several sums; brackets inside a term stay."""
     if isinstance(expr, Add):
         return Add(*map(_terms_apart, expr.args))
     if isinstance(expr, Sum) and isinstance(expr.function, Add):
@@ -98,8 +100,7 @@ def _terms_apart(expr: Expr) -> Expr:
 
 
 def _factored(matrix: Expr) -> Expr:
-    """A matrix expression in which sums of products have a common first or last factor taken out: A X + B X is
-    (A + B) X."""
+    """A matrix expression with common first or last factors of products taken out: A X + B X as (A + B) X."""
     if isinstance(matrix, MatMul):
         return MatMul(*map(_factored, matrix.args))
     if not isinstance(matrix, MatAdd):
@@ -107,13 +108,13 @@ def _factored(matrix: Expr) -> Expr:
     terms = [_coefficient_and_factors(term) for term in matrix.args]
     for end in (-1, 0):
         for _, factors in terms:
-            alike = [(c, f) for c, f in terms if len(f) == len(factors) > 1 and f[end] == factors[end]]
-            if len(alike) > 1 and not isinstance(factors[end], OneMatrix):
-                common = _common_coefficient([c for c, _ in alike])
-                rests = [MatMul(c / common, *(f[:-1] if end else f[1:])) for c, f in alike]
+            sharing = [(c, f) for c, f in terms if len(f) == len(factors) > 1 and f[end] == factors[end]]
+            if len(sharing) > 1 and not isinstance(factors[end], OneMatrix):
+                common = _common_coefficient([c for c, _ in sharing])
+                rests = [MatMul(c / common, *(f[:-1] if end else f[1:])) for c, f in sharing]
                 inner = _factored(MatAdd(*rests))
                 product = [inner, factors[-1]] if end else [factors[0], inner]
-                others = [MatMul(c, *f) for c, f in terms if (c, f) not in alike]
+                others = [MatMul(c, *f) for c, f in terms if (c, f) not in sharing]
                 whole = MatMul(common, *product)
                 return _factored(MatAdd(*others, whole)) if others else whole
     return matrix
@@ -127,13 +128,13 @@ def _coefficient_and_factors(term: Expr) -> tuple[Expr, list[Expr]]:
 
 
 def _common_coefficient(coefficients: Sequence[Expr]) -> Expr:
-    """The number that all coefficients are but for their signs, without a minus where one has none; else 1."""
+    """The common absolute value of the coefficients, negative only if all are; 1 if they differ."""
     least = min(coefficients, key=lambda c: bool(c.could_extract_minus_sign()))
     return least if all(c in (least, -least) for c in coefficients) else S.One
 
 
 def _spread_out(matrix: Expr) -> tuple[int, int]:
-    """How many products entry by entry and ones a matrix expression has, and how many parts."""
+    """The number of Hadamard products and matrices of ones in a matrix expression, and its extent."""
     parts = list(preorder_traversal(matrix))
     return sum(isinstance(part, (HadamardProduct, OneMatrix)) for part in parts), len(parts)
 
@@ -177,7 +178,7 @@ def _plan(expr: Expr, context: _Context) -> Factor:
 
 
 def _choice(condition: Expr, yes: Expr, no: Expr, context: _Context) -> Factor:
-    """A choice entry by entry; one by what is not so is the other way round."""
+    """An elementwise choice; with a condition 1 - c, its branches are swapped."""
     if isinstance(condition, Add) and not isinstance(1 - condition, Add):
         return _choice(1 - condition, no, yes, context)
     parts = [_plan(part, context) for part in (condition, yes, no)]
@@ -203,7 +204,7 @@ def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
 
 
 def _order_of(parts: Sequence[Factor], context: _Context) -> tuple[Idx, ...]:
-    """The indices of all parts, row and column; those of the result in its order."""
+    """The row and column index of a sum of ``parts``; indices of the result keep its order."""
     wanted = set().union(*(part.indices for part in parts))
     if len(wanted) > 2:
         raise NoMatrixFormError
@@ -244,13 +245,13 @@ def _product(expr: Expr, context: _Context) -> Factor:
 
 
 def _width(index: Idx, factors: Sequence[Factor]) -> tuple[int, int]:
-    """How many indices are left, and how many factors take part, when ``index`` is summed away."""
+    """The numbers of remaining indices and of factors in the contraction over ``index``."""
     using = [f for f in factors if index in f.indices]
     return len(set().union(*(f.indices for f in using)) - {index}), len(using)
 
 
 def _merged(factors: Sequence[Factor]) -> list[Factor]:
-    """Factors over the same indices as one Hadamard product; scalars kept apart."""
+    """The factors, with those over the same indices merged into a Hadamard product; scalars stay separate."""
     merged: list[Factor] = []
     for factor in factors:
         for place, other in enumerate(merged):
@@ -263,7 +264,7 @@ def _merged(factors: Sequence[Factor]) -> list[Factor]:
 
 
 def _hadamard(one: Factor, other: Factor) -> Factor:
-    """The product entry by entry, ``other`` being spread over the indices of ``one``."""
+    """The elementwise product, with ``other`` broadcast over the indices of ``one``."""
     parts: list[Expr] = []
     for matrix in (one.matrix, _lift(other, _axes(one))):
         parts.extend(matrix.args if isinstance(matrix, HadamardProduct) else [matrix])
@@ -280,7 +281,7 @@ def _turned(factor: Factor) -> Factor:
 
 
 def _transposed(matrix: Expr) -> Expr:
-    """The transpose, written the way one writes it: (A B)^T as B^T A^T, and nothing transposed twice."""
+    """The transpose in its usual form: (A B)^T is B^T A^T, and nothing is transposed twice."""
     if isinstance(matrix, Transpose):
         return matrix.arg
     if isinstance(matrix, OneMatrix):
@@ -298,7 +299,7 @@ def _transposed(matrix: Expr) -> Expr:
 
 
 def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
-    """The factors after ``index`` is summed away."""
+    """The factors after contraction over ``index``."""
     using = [f for f in factors if index in f.indices]
     rest = [f for f in factors if index not in f.indices]
     if len(using) > 2:
@@ -313,7 +314,7 @@ def _eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
 
 
 def _inner_product(vector: Factor, ones: Factor) -> Factor:
-    """The sum of a vector's entries; of a Hadamard product u o v it is u^T v."""
+    """The sum of a vector's entries; for a Hadamard product u o v, the inner product u^T v."""
     if isinstance(vector.matrix, HadamardProduct):
         first, *others = vector.matrix.args
         rest = others[0] if len(others) == 1 else HadamardProduct(*others)
@@ -345,7 +346,7 @@ def _matmul(left: Factor, right: Factor) -> Factor:
 
 
 def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
-    """The product of what is left: a matrix, vectors over single indices, and scalars of shape 1 x 1."""
+    """The product of the remaining factors: a matrix, vectors over single indices, and scalars of shape 1 x 1."""
     scalars = [f for f in factors if not f.indices]
     shaped = [f for f in factors if f.indices]
     if not shaped:
@@ -379,7 +380,7 @@ def _scaled(coefficient: Expr, factor: Factor) -> Factor:
 
 
 def _lift(factor: Factor, order: tuple[Idx, ...]) -> Expr:
-    """The matrix of ``factor`` over exactly the indices of ``order``, spread by ones where it lacks one."""
+    """The matrix of ``factor`` over exactly the indices of ``order``, broadcast by ones along missing indices."""
     if not factor.indices <= set(order):
         raise NoMatrixFormError
     if not order:

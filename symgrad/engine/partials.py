@@ -1,4 +1,4 @@
-"""The partial derivative of one equation, line by line: differentiated, deltas summed away, written in named arrays."""
+"""The partial derivative of an equation, line by line: differentiated, deltas summed away, folded into named arrays."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _short_names(program: Program, definition: Definition, name: str) -> set[str
 
 
 def units(program: Program, user: Definition, name: str) -> list[Expr]:
-    """The functions of abbreviations in the output's equation: they are differentiated on a line of their own."""
+    """The logarithms of abbreviations in an equation, each of which is differentiated on its own line."""
     short = _short_names(program, user, name)
     return sorted(
         (call for call in user.rhs.atoms(Function) if array_names(call) & short and isinstance(call, log)),
@@ -57,7 +57,7 @@ def units(program: Program, user: Definition, name: str) -> list[Expr]:
 def contribution(
     writer: Writer, user: Definition, name: str, entry: Expr, rules: Sequence[Rule]
 ) -> tuple[Expr, list[int]]:
-    """What one equation adds to the adjoint of ``name``, and the lines that say so."""
+    """The term that one equation adds to the adjoint of ``name``, and the lines that state it."""
     program = writer.program
     short = _short_names(program, user, name)
     calls = units(program, user, name)
@@ -65,8 +65,8 @@ def contribution(
     rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ")))
     cites = _origins(writer, rest, short)
     for unit in calls:
-        written, stated = _rewritten(writer, unit, short, rules)
-        slopes[unit] = _partial(writer, Partial(unit, entry), written, rules, also=_origins(writer, stated, short))
+        expanded, stated = _rewritten(writer, unit, short, rules)
+        slopes[unit] = _partial(writer, Partial(unit, entry), expanded, rules, also=_origins(writer, stated, short))
         cites.append(writer.results[Partial(unit, entry)])
     derivative = _derivative(program, user.rhs, short, entry, slopes)
     if user.name == program.output:
@@ -80,16 +80,15 @@ def contribution(
 
 
 def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
-    """The lines that define those of the abbreviations ``names`` that are written out in ``expr``."""
+    """The lines that define the abbreviations that expanding ``names`` in ``expr`` uses."""
     return [writer.origins[name] for name in writer.program.opened(expr, names)]
 
 
 def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
-    """A function of an abbreviation, written out, the logarithm of a quotient becoming a difference; and the same as
-    lines state it."""
+    """A logarithm of an abbreviation, expanded (of a quotient, as a difference), and folded as lines state it."""
     program = writer.program
-    written = program.written_out(unit, short)
-    opened = expand_log(written.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
+    expanded = program.written_out(unit, short)
+    opened = expand_log(expanded.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
     named = fold_sums(opened, rules)
     if named != unit:
         cites = _origins(writer, unit, short - array_names(named))
@@ -98,8 +97,8 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
 
 
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
-    """The derivative of ``rhs``, the abbreviations written out; the ``slopes`` of functions in it are known."""
-    # Names with a space in them are those of no array.
+    """The derivative of ``rhs`` with abbreviations expanded, given the ``slopes`` of some functions in it."""
+    # No array has a space in its name.
     rates = {unit: stand_in(unit, f"rate {place}") for place, unit in enumerate(slopes)}
     t = Symbol("t ")
     moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
@@ -124,28 +123,25 @@ def _partial(
     raw = value if differentiated else differentiate(value, subject.wrt)
     origin = writer.results.get(Value(subject.of))
     side = subject.of
-    if program_name := _defined(writer.program, subject.of):
-        origin = writer.origins[program_name]
-        side = writer.program.definitions[program_name].rhs
+    if defined := _defined(writer.program, subject.of):
+        origin = writer.origins[defined]
+        side = writer.program.definitions[defined].rhs
     cites = [*also, origin] if origin else also
     (name,) = array_names(subject.wrt)
-    found = kinks(writer.program, side, name)
-    divisors = divided_by(side, name)
-    folded = fold_sums(raw, rules)
-    raw = writer.line(
-        subject, None, folded, "differentiate", "differentiate", cites=cites, conditions=divisors, kinks=found
-    )
+    nonsmooth, divisors = kinks(writer.program, side, name), divided_by(side, name)
+    folded, rule = fold_sums(raw, rules), "differentiate"
+    raw = writer.line(subject, None, folded, rule, rule, cites=cites, conditions=divisors, kinks=nonsmooth)
     return simplify(writer, subject, raw, rules)
 
 
 def _defined(program: Program, entry: Expr) -> str | None:
-    """The name of the array whose definition is about ``entry``, if it is one."""
+    """The name of the array that ``entry`` is the left side of, if there is one."""
     return next((d.name for d in program.ordered if d.entry == entry), None)
 
 
 def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
-    """Deltas summed away axis by axis, then the line in named arrays."""
-    for axis in writer.program.axes * 2:  # those in a sum over another axis can be reached when that is gone
+    """Sum deltas away axis by axis, then fold the line into named arrays."""
+    for axis in writer.program.axes * 2:  # a delta inside a sum over another axis may need a second round
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
@@ -168,7 +164,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 
 
 def _collect_reason(before: Expr) -> str:
-    """What happens to ``before`` where it becomes shorter and no rule is used."""
+    """The reason of a line that simplifies ``before`` without a rule."""
     if any(leaves_out(power.base) for power in before.atoms(Pow)):
         return "what is 0 or 1 is its own power"
     if not is_multiplied_out_soon(before):
@@ -178,14 +174,14 @@ def _collect_reason(before: Expr) -> str:
 
 
 def _products(expr: Expr) -> int:
-    """How many products ``expr`` has when its brackets are multiplied out and nothing is merged."""
+    """The number of terms of ``expr`` when it is expanded and nothing is merged."""
     if isinstance(expr, Add):
         return sum(_products(term) for term in expr.args)
     return prod(_products(factor) for factor in expr.args) if isinstance(expr, Mul) else 1
 
 
 def _delta_reason(before: Expr, axis: str) -> str:
-    """Which deltas of ``before``, a line in its letters, are summed away over ``axis``, and what they pick."""
+    """The reason of a line that sums away deltas of ``before`` over ``axis``: what each delta picks."""
     bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
     for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
@@ -202,24 +198,24 @@ def _delta_reason(before: Expr, axis: str) -> str:
 
 
 def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
-    """The divisors of ``before`` that ``after`` no longer has, with the reason why none is zero."""
+    """The divisors of ``before`` that ``after`` no longer has, with the reason why they are not zero."""
     kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
     gone = sorted((d for d in _divisors(before) - _divisors(after) if not array_names(d) <= kept), key=str)
     return tuple(Condition(d, nonzero_because(program, d) or _used(program, d)) for d in gone)
 
 
 def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
-    """What the derivatives of functions in an expression divide by, but for those in a branch."""
+    """The divisors in the derivatives of functions in an expression, outside of branches."""
     if isinstance(expr, where):
         return ()
-    found = [condition for arg in expr.args for condition in divided_by(arg, name)]
+    conditions = [condition for arg in expr.args for condition in divided_by(arg, name)]
     if isinstance(expr, (asin, acos)) and name in array_names(expr):
-        found.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
-    return tuple(dict.fromkeys(found))
+        conditions.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
+    return tuple(dict.fromkeys(conditions))
 
 
 def _used(program: Program, divisor: Expr) -> str:
-    """Why nothing but the forward equations says that a divisor is not zero."""
+    """The reason why a divisor is not zero, if only the forward equations imply it."""
     names = array_names(divisor)
     divided = {name for d in program.ordered for base in _divisors(d.rhs) for name in array_names(base)}
     rooted = {name for d in program.ordered for base in _radicands(d.rhs) for name in array_names(base)}
@@ -232,9 +228,9 @@ def _radicands(expr: Basic) -> set[Expr]:
 
 
 def _divisors(expr: Basic) -> set[Expr]:
-    """The divisors in an expression, but for those in a branch: they are not zero where that is taken."""
+    """The divisors in an expression, outside of branches: those are not zero where the branch is taken."""
     if isinstance(expr, where):
         return _divisors(expr.args[0])
-    found = set[Expr]().union(*map(_divisors, expr.args))
+    inner = set[Expr]().union(*map(_divisors, expr.args))
     is_divisor = isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
-    return found | {expr.base} if is_divisor else found
+    return inner | {expr.base} if is_divisor else inner

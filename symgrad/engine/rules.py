@@ -1,10 +1,8 @@
-"""Rules that write an expression in the names of a program, made from its definitions and never from a table of
-derivatives.
+"""Rewrite rules that express a derivative in the program's named arrays, made by solving definitions.
 
-For a definition whose right side has one non-rational kernel, the rule is that kernel, solved for: from
-``p_nk = exp(z_nk) / S_n`` comes ``exp(z_nk) -> p_nk S_n``.  For one that has none, an entry is solved for: from
-``xhat = (x - mu) / S`` comes ``x -> mu + S xhat``.  Solving means: linear in the kernel, with a coefficient that is
-known not to be zero; anything else gives no rule.
+A definition with one non-rational kernel is solved for the kernel: ``p_nk = exp(z_nk) / S_n`` gives ``exp(z_nk) ->
+p_nk S_n``.  A definition without a kernel is solved for an entry: ``xhat = (x - mu) / S`` gives ``x -> mu + S xhat``.
+A definition gives no rule unless it is linear in the kernel, with a coefficient that is known not to be zero.
 """
 
 from __future__ import annotations
@@ -46,10 +44,9 @@ from symgrad.steps import Condition
 class Rule:
     """``pattern = replacement`` for all values of ``indices``, a consequence of the definition of ``source``.
 
-    ``always`` tells that the rule is applied wherever it matches (a kernel); otherwise only where the line becomes
-    shorter.  ``conditions`` are the divisors that it rests on; ``derived_from`` is the second definition behind a
-    derived identity, and ``after`` the rule that has to be applied before it can match.  ``reason`` says why it holds
-    where it is no definition solved.
+    A rule with ``always`` (a kernel) is applied wherever it matches, other rules only where the line gets shorter.
+    ``conditions`` are its divisors.  An identity has a second definition, ``derived_from``, and a rule ``after`` which
+    it can match.  ``reason`` says why the rule holds, unless it is a solved definition.
     """
 
     source: str
@@ -64,25 +61,22 @@ class Rule:
 
 
 def kernels(expr: Basic) -> list[Expr]:
-    """The maximal subexpressions that are no rational function of entries: functions, roots and sums."""
+    """The maximal subexpressions that are not rational in entries: functions, roots and sums."""
     if isinstance(expr, (Indexed, KroneckerDelta, Idx)):
         return []
     if isinstance(expr, (Function, Sum)) or (isinstance(expr, Pow) and not expr.exp.is_Integer):
         return [expr]
-    found: list[Expr] = []
-    for arg in expr.args:
-        found += [k for k in kernels(arg) if k not in found]
-    return found
+    return list(dict.fromkeys(kernel for arg in expr.args for kernel in kernels(arg)))
 
 
 def nonzero_because(program: Program, expr: Expr) -> str | None:
-    """Why ``expr`` is not zero, in words, or None where that is not known."""
+    """Why ``expr`` is not zero, in words, or None if that is not known."""
     if expr.is_number:
         return "a number" if expr.is_zero is False else None
     if is_known(expr, "nonzero"):
         return "positive" if is_known(expr, "positive") else "nonzero"
-    for choice in (array_names(expr), program.definitions.keys()):  # its own definition may tell, or all of them
-        names = choice & program.definitions.keys()
+    for arrays in (array_names(expr), program.definitions.keys()):  # expand its own definition, then all of them
+        names = arrays & program.definitions.keys()
         if program.extent_written_out(expr, names) > MOST_SIGNED:
             return None
         written = together(program.written_out(expr, names))
@@ -93,8 +87,10 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
 
 
 def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
-    """``kernel`` from ``lhs = rhs``, with what it divides by; None unless linear, and divided by no more than numbers
-    and ``lhs``, known not to be zero."""
+    """``lhs = rhs`` solved for ``kernel``, with the divisors; None if that is not possible.
+
+    It must be linear in the kernel, and the divisors must be numbers or arrays of ``lhs``, known not to be zero.
+    """
     atom = Symbol("kernel ")  # a name that no array can have
     numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
     equation = multiplied_out(lhs * denominator - numerator)
@@ -103,37 +99,38 @@ def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, 
     if divisor == 0 or multiplied_out(rest).has(atom):
         return None
     solution = factor_terms(-multiplied_out(rest) / divisor)
-    below = fraction(solution)[1]
     conditions = []
-    for divided in Mul.make_args(below):
-        if not divided.is_number and not (divided.is_integer and divided.is_nonzero):  # the size of an axis is not 0
-            if not (reason := nonzero_because(program, divided)):
+    for factor in Mul.make_args(fraction(solution)[1]):
+        if not factor.is_number and not (factor.is_integer and factor.is_nonzero):  # the size of an axis is not 0
+            if not (reason := nonzero_because(program, factor)):
                 return None
-            if not array_names(divided) <= array_names(lhs):
-                return None  # (r + y)/g for a function is no shorter, and lost where g is tiny
-            conditions.append(Condition(divided, reason))
+            if not array_names(factor) <= array_names(lhs):
+                return None  # (r + y)/g for a function is not shorter, and inaccurate where g is tiny
+            conditions.append(Condition(factor, reason))
     return solution, tuple(conditions)
 
 
 def rules_of(program: Program, definition: Definition) -> list[Rule]:
-    """The rules that one definition gives; none for the output."""
+    """The rules from one definition; none for the output."""
     if definition.name == program.output:
         return []
-    found = kernels(definition.rhs)
-    targets = found or sorted(definition.rhs.atoms(Indexed), key=lambda e: e.sort_key())
-    if len(found) > 1:
+    every_kernel = kernels(definition.rhs)
+    targets = every_kernel or sorted(definition.rhs.atoms(Indexed), key=lambda e: e.sort_key())
+    if len(every_kernel) > 1:
         return []
     rules = []
     for target in targets:
         if free_indices(target) != set(definition.indices):
             continue
         if solution := solved(program, definition.entry, definition.rhs, target):
-            rules.append(Rule(definition.name, target, solution[0], definition.indices, bool(found), solution[1]))
+            rules.append(
+                Rule(definition.name, target, solution[0], definition.indices, bool(every_kernel), solution[1])
+            )
     return rules
 
 
 def identities(program: Program, definitions: Sequence[Definition], rules: Sequence[Rule]) -> list[Rule]:
-    """What definitions that are sums become when a kernel in them is eliminated: sum_k p_nk = 1, sum_d xhat_nd = 0."""
+    """Identities from two definitions: a kernel in a sum is eliminated, as in sum_k p_nk = 1 or sum_d xhat_nd = 0."""
     found = []
     for definition in definitions:
         if not any(isinstance(kernel, Sum) for kernel in kernels(definition.rhs)):
@@ -154,7 +151,7 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
 
 
 def shares(definition: Definition) -> list[Rule]:
-    """The rule that the entries of a selection add up to 1, for a definition that is one."""
+    """The rule that a selection sums to 1 along its index, if the definition is a selection."""
     if not isinstance(definition.rhs, selection):
         return []
     along = definition.rhs.args[1]
@@ -164,10 +161,10 @@ def shares(definition: Definition) -> list[Rule]:
 
 
 def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
-    """The subexpressions of ``expr`` that are powers of the rule's pattern, each with what replaces it."""
+    """The subexpressions of ``expr`` that are powers of the rule's pattern, with their replacements."""
     names = array_names(rule.pattern)
-    found = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
-    for candidate in sorted(found, key=lambda e: e.sort_key()):
+    candidates = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
+    for candidate in sorted(candidates, key=lambda e: e.sort_key()):
         free = sorted(free_indices(candidate), key=str)
         for choice in product(*([i for i in free if axis_name(i) == axis_name(w)] for w in rule.indices)):
             try:
@@ -181,7 +178,7 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
 
 
 def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
-    """Whether a whole power, such as s**2, would be replaced by powers of a root of s that is solved in terms of s."""
+    """Whether an integer power, such as s**2, would be replaced by powers of a root of s, itself solved in s."""
     is_whole = isinstance(rule.pattern, Pow) and candidate.exp.is_Integer
     return bool(is_whole and array_names(rule.replacement) & array_names(rule.pattern))
 
@@ -193,14 +190,14 @@ def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> 
     return canonical(renamed(expr, dict(zip(indices, choice, strict=True))))
 
 
-def _power_of(found: Basic, pattern: Expr) -> Expr | None:
-    """The whole number r with ``found == pattern ** r``, or None; both are of one kind."""
-    if found == pattern:
+def _power_of(candidate: Basic, pattern: Expr) -> Expr | None:
+    """The integer r with ``candidate == pattern ** r``, or None; both have the same class."""
+    if candidate == pattern:
         return Integer(1)
     if isinstance(pattern, exp):
-        ratio = found.args[0] / pattern.args[0]
-        return ratio if ratio.is_Integer else None
-    if isinstance(pattern, Pow) and found.base == pattern.base:
-        ratio = found.exp / pattern.exp
-        return ratio if ratio.is_Integer else None
-    return None
+        ratio = candidate.args[0] / pattern.args[0]
+    elif isinstance(pattern, Pow) and candidate.base == pattern.base:
+        ratio = candidate.exp / pattern.exp
+    else:
+        return None
+    return ratio if ratio.is_Integer else None

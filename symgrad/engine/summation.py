@@ -1,7 +1,7 @@
-"""Sums in order: Kronecker deltas summed away, free factors pulled out, independent sums pulled apart.
+"""Simplification of sums: Kronecker deltas summed away, constant factors pulled out, independent sums separated.
 
-Every function here returns an expression of equal value.  Sums are taken as linear combinations: a bracket is
-multiplied out only where a delta in it waits to be summed away, so that what has a name keeps its shape.
+Every function here returns an expression of equal value.  A bracket is expanded only if a delta in it can be summed
+away, so that other brackets stay recognisable.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ from symgrad.notation import (
 from symgrad.piecewise import cases, leaves_out
 
 MOST_PRODUCTS = 500
-"""What is more when it is multiplied out stays in brackets; the catalogue comes to 14."""
+"""An expression with more terms after expansion stays in brackets; the catalogue's largest has 14."""
 MOST_PARTS = 20_000
-"""And so does what then has more parts, at all depths together."""
+"""So does an expression with a larger extent after expansion."""
 
 
 def contract(expr: Expr, axis: str, *, opened: bool = True) -> Expr:
-    """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums in order.
+    """``expr`` with every delta in a bound index over ``axis`` summed away, and its sums simplified.
 
-    A bracket (1 - delta), which leaves an entry out of a sum, stays closed: so the sum is read, and numbers would lose
-    digits if the entry were first added and then subtracted.  With ``opened=False`` so does any bracket that has
-    terms without a delta.
+    A bracket (1 - delta), which leaves an entry out of a sum, stays: it reads well, and expanding it would first add
+    the entry and then subtract it, which loses digits.  With ``opened=False`` a bracket with a term without a delta
+    stays too.
     """
     return canonical(_rebuild(freshen(expr), axis, opened))
 
 
 def ordered_sums(expr: Expr) -> Expr:
-    """``expr`` with its sums in order and their deltas left as they are."""
+    """``expr`` with its sums simplified, except for deltas."""
     return canonical(_rebuild(freshen(expr), None))
 
 
 def split_sums(expr: Expr) -> Expr:
-    """``expr`` with every sum of several terms written as several sums, each in order."""
+    """``expr`` with every sum of several terms split into one sum per term."""
     return canonical(_split(freshen(expr)))
 
 
 def is_multiplied_out_soon(expr: Basic) -> bool:
-    """Whether ``expr`` has at most ``MOST_PRODUCTS`` products, above the fraction bar and below, and ``MOST_PARTS``
-    parts, when all is multiplied out and nothing is merged."""
+    """Whether ``expr`` stays small when it is expanded: at most ``MOST_PRODUCTS`` terms, also in the denominator, and
+    ``MOST_PARTS`` parts, before like terms are merged."""
     return max(_products(expr)) <= MOST_PRODUCTS and _parts(expr) <= MOST_PARTS
 
 
 @lru_cache(maxsize=1024)
 def _parts(expr: Basic) -> int:
-    """About how many parts ``expr`` has when it is multiplied out at all depths, with nothing merged."""
+    """About the extent of ``expr`` when it is expanded at all depths and nothing is merged."""
     if isinstance(expr, Mul):
         counts = [max(_products(factor)) for factor in expr.args]
         return prod(counts) * sum(_parts(factor) // count + 1 for factor, count in zip(expr.args, counts, strict=True))
@@ -75,6 +75,7 @@ def _parts(expr: Basic) -> int:
 
 
 def _products(expr: Basic) -> tuple[int, int]:
+    """The number of terms in the numerator and in the denominator of ``expr`` when they are expanded."""
     parts = [_products(arg) for arg in expr.args] if isinstance(expr, (Add, Mul)) else []
     if isinstance(expr, Add):
         below = prod(part[1] for part in parts)
@@ -89,17 +90,19 @@ def _products(expr: Basic) -> tuple[int, int]:
 
 
 def multiplied_out(expr: Expr) -> Expr:
-    """``expr`` with its brackets multiplied out.  SymPy would make a product over an index of the exponential of a sum,
-    and no part of this package knows what that is.  One of too many terms is left as it is."""
+    """``expr`` expanded, unless it becomes too large.
+
+    Exponentials of sums are protected: SymPy would expand them into products over an index, which are not supported.
+    """
     if not is_multiplied_out_soon(expr):
         return expr
     spend(extent(expr))
     sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
     names = {e: stand_in(e, f"exp {place}", positive=True) for place, e in enumerate(sums)}
-    made = replaced(expr, names).expand()
+    expanded = replaced(expr, names).expand()
     for e, name in names.items():
-        made = unfolded(made, name, e)
-    return made
+        expanded = unfolded(expanded, name, e)
+    return expanded
 
 
 def _split(expr: Basic) -> Expr:
@@ -112,21 +115,21 @@ def _split(expr: Basic) -> Expr:
 
 
 def has_delta(expr: Basic, axis: str) -> bool:
-    """Whether a delta in ``expr`` has an index over ``axis`` that a sum binds, and will be summed away."""
-    found = deltas(expr)
-    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis} if found else ()
-    return any(set(delta.args[:2]) & set(bound) for delta in found)
+    """Whether ``expr`` has a delta that can be summed away over ``axis``."""
+    every = deltas(expr)
+    bound = {i for total in expr.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis} if every else ()
+    return any(set(delta.args[:2]) & set(bound) for delta in every)
 
 
 def deltas(expr: Basic) -> set[KroneckerDelta]:
-    """The deltas in ``expr``, but for those that leave an entry out of a sum of something."""
+    """The deltas in ``expr``, except those that leave an entry out of a sum."""
     if isinstance(expr, KroneckerDelta):
         return {expr}
     if not expr.has(KroneckerDelta) or leaves_out(expr):
         return set()
     if isinstance(expr, Sum) and leaves_out(expr.function):
         return set(expr.atoms(KroneckerDelta))
-    is_plain = isinstance(expr, (Add, Mul, Sum, where))  # in a function or a power only sums have theirs to sum away
+    is_plain = isinstance(expr, (Add, Mul, Sum, where))  # in a function or a power, only deltas in sums
     return set().union(*map(deltas, expr.args if is_plain else expr.atoms(Sum)))
 
 
@@ -139,7 +142,7 @@ def _rebuild(expr: Basic, axis: str | None, opened: bool = True) -> Expr:
 
 
 def _summed(body: Expr, indices: set[Idx], axis: str | None, opened: bool = True) -> Expr:
-    """The sum of ``body`` over ``indices``, in order."""
+    """The simplified sum of ``body`` over ``indices``."""
     if not body.has(KroneckerDelta) or axis is None:
         return _sum_of_product(body, indices)
     waiting = {i for i in indices if axis_name(i) == axis}
@@ -148,8 +151,10 @@ def _summed(body: Expr, indices: set[Idx], axis: str | None, opened: bool = True
 
 
 def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
-    """The terms of ``body`` after brackets with a delta in a ``waiting`` index are multiplied out; unless ``opened``,
-    only those that have one in each term."""
+    """The terms of ``body`` after expanding the brackets with a delta in a ``waiting`` index.
+
+    Unless ``opened``, only brackets with such a delta in each term are expanded.
+    """
     if isinstance(body, Add):
         if not _waits(body, waiting):
             return [body]
@@ -168,8 +173,7 @@ def _multiplied_out(body: Expr, waiting: set[Idx], opened: bool) -> list[Expr]:
 
 
 def deltas_apart(choice: where) -> Expr:
-    """``where(c, a, b)`` with its deltas outside: of each product of deltas what it has in the one branch and in the
-    other."""
+    """``where(c, a, b)`` with its deltas outside: for each product of deltas, the choice of its two coefficients."""
     condition, *branches = choice.args
     parts: dict[Expr, list[Expr]] = {}
     for place, branch in enumerate(branches):
@@ -184,12 +188,12 @@ def _waits(expr: Basic, waiting: set[Idx]) -> bool:
 
 
 def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set[Idx]]:
-    """``term`` with the deltas among its factors used up: sum_i delta(i, x) f(i) = f(x)."""
+    """``term`` with its factors delta(i, x) summed away, sum_i delta(i, x) f(i) = f(x), and the remaining indices."""
     remaining = set(indices)
     while True:
         for factor in Mul.make_args(term):
-            if isinstance(factor, KroneckerDelta) and (found := set(factor.args[:2]) & waiting & remaining):
-                gone = min(found, key=str)
+            if isinstance(factor, KroneckerDelta) and (bound := set(factor.args[:2]) & waiting & remaining):
+                gone = min(bound, key=str)
                 (kept,) = set(factor.args[:2]) - {gone}
                 term = replaced(term / factor, {gone: kept})
                 remaining.discard(gone)
@@ -199,7 +203,7 @@ def _picked(term: Expr, indices: set[Idx], waiting: set[Idx]) -> tuple[Expr, set
 
 
 def _sum_of_product(body: Expr, indices: Iterable[Idx]) -> Expr:
-    """The sum of a product (an Add counts as one factor), each factor inside only the sums that it needs."""
+    """The sum of a product, with each factor inside only the sums that it needs; a bracket is one factor."""
     waiting = set(indices)
     factors: list[Expr] = []
     for factor in Mul.make_args(body):
@@ -218,25 +222,27 @@ def _sum_of_product(body: Expr, indices: Iterable[Idx]) -> Expr:
 
 
 def _first(using: Mapping[Idx, Sequence[Expr]]) -> Idx:
-    """Which index to sum over first, given the factors that have it: one that few have, each with few others; of equals
-    the one that comes first in whatever letters the sum is written."""
+    """The index to sum over first, given the factors that contain each index.
+
+    It is the index in the fewest factors, with the fewest other indices; ties do not depend on letters.
+    """
     sizes = {i: (len(some), sorted(len(free_indices(f)) for f in some), axis_name(i)) for i, some in using.items()}
     least = min(sizes.values())
-    told = {i: axis_name(i) for i in using}
+    colors = {i: axis_name(i) for i in using}  # refined until indices with different roles have different colors
     for _ in using if list(sizes.values()).count(least) > 1 else ():
-        texts = {i: f"{told[i]}: {sorted(spelled(f, {**told, i: '*'}) for f in some)}" for i, some in using.items()}
-        places = {text: str(place) for place, text in enumerate(sorted(set(texts.values())))}
-        told = {i: places[text] for i, text in texts.items()}
-    return min((i for i in using if sizes[i] == least), key=lambda i: (told[i], str(i)))
+        texts = {i: f"{colors[i]}: {sorted(spelled(f, {**colors, i: '*'}) for f in some)}" for i, some in using.items()}
+        ranks = {text: str(rank) for rank, text in enumerate(sorted(set(texts.values())))}
+        colors = {i: ranks[text] for i, text in texts.items()}
+    return min((i for i in using if sizes[i] == least), key=lambda i: (colors[i], str(i)))
 
 
 def _single(body: Expr, index: Idx) -> Expr:
-    """The sum over one index of a product in which every factor has the index, nested sums merged."""
+    """The sum over one index of a product in which every factor has the index; nested sums are merged."""
     if body == 1:
         return index.upper + 1
     if leaves_out(body):
-        counted = (_picked(term, {index}, {index}) for term in body.args)
-        return Add(*(_sum_of_product(term, left) for term, left in counted))
+        picked = (_picked(term, {index}, {index}) for term in body.args)
+        return Add(*(_sum_of_product(term, remaining) for term, remaining in picked))
     if isinstance(body, Sum):
         return sum_over(body.function, (*bound_indices(body), index))
     return sum_over(body, (index,))

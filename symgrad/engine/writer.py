@@ -1,4 +1,4 @@
-"""The page on which a derivation is written: numbered lines in conventional letters, and what later lines refer to."""
+"""Collects the lines of a derivation, numbered and in conventional letters, and what later lines cite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ from symgrad.steps import (
 
 @dataclass
 class Writer:
-    """Collects the lines of one derivation, in conventional letters, and what later lines refer to."""
+    """The lines written so far.
+
+    ``adjoint`` has the arrays that denote adjoints, ``closed`` the closed forms known so far.  The line numbers that
+    later lines cite are in ``results`` (the last line about a subject), ``origins`` (definitions) and ``rule_lines``.
+    """
 
     program: Program
     adjoint: dict[str, Array]
@@ -57,19 +61,19 @@ class Writer:
         conditions: Sequence[Condition] = (),
         kinks: Sequence[type[Function]] = (),
     ) -> Expr:
-        """Write one line, unless it says the same as the one before; return its right side.
+        """Write a line, unless it equals the line before; return its right side.
 
-        ``kinks`` are the functions that are not smooth of which the line takes a derivative.
+        ``kinks`` are the functions whose convention the line uses.
         """
         parts = extent(after)
-        spend(parts + parts**2 // 1000)  # a line is printed too, which takes ever longer for each part
-        after = real(after)  # SymPy takes squares out of roots whenever it meets them
+        spend(parts + parts**2 // 1000)  # printing takes quadratic time
+        after = real(after)  # SymPy simplifies roots of squares to Abs
         after = after if rule == "definition" else collected(after)
         before = None if before is None else collected(real(before))
         if before is not None and canonical(before) == canonical(after):
             return after
         if before is not None and unsigned(canonical(before)) == unsigned(canonical(after)):
-            return before  # what goes on from here is what the line above states
+            return before  # continue from the line above as it is stated
         shown = None if before is None else self.shown(subject)
         divisors = tuple(replace(c, nonzero=self.lettered(subject, self._opened(c.nonzero))) for c in conditions)
         conventions = tuple(self._convention(kink) for kink in dict.fromkeys(kinks))
@@ -81,7 +85,7 @@ class Writer:
         return after
 
     def _opened(self, divisor: Expr) -> Expr:
-        """A divisor that stands under sums, with conventional letters for their indices, which are free in it."""
+        """A divisor from inside sums, with conventional letters for their indices, which are free in it."""
         letters: dict[Idx, Idx] = {}
         for index in sorted(free_indices(divisor), key=str):
             if str(index.label).startswith("_"):
@@ -90,14 +94,14 @@ class Writer:
         return renamed(divisor, letters)
 
     def _convention(self, kink: type[Function]) -> Convention:
-        """The convention about a function, numbered in the order in which lines cite them."""
+        """The convention about a function; conventions are numbered in the order in which lines cite them."""
         if kink not in self.conventions:
             key = f"S{len(self.conventions) + 1}"
             self.conventions[kink] = Convention(key, MEANINGS[kink].convention)
         return self.conventions[kink]
 
     def amend(self, subject: Subject, after: Expr) -> Expr:
-        """Put ``after`` in place of the right side just written: the same to a reader, signs and fractions apart."""
+        """Replace the right side just written by ``after``, which differs in signs and fractions only."""
         last = self.steps[-1]
         self.steps[-1] = replace(last, after=self.lettered(subject, after, last.after))
         return after
@@ -107,40 +111,40 @@ class Writer:
         return self.steps[self.results[subject] - 1].after
 
     def lettered(self, subject: Subject, expr: Expr, above: Expr | None = None) -> Expr:
-        """``expr`` as a line about ``subject`` shows it that goes on from the line ``above``."""
+        """``expr`` in the letters of a line about ``subject`` that continues the line ``above``."""
         if isinstance(subject, (MatrixValue, MatrixTotal)):
             return expr
-        own = subject.expr if isinstance(subject, Value) else subject.wrt
-        taken = {str(i.label) for i in free_indices(own)}
+        left = subject.expr if isinstance(subject, Value) else subject.wrt
+        taken = {str(i.label) for i in free_indices(left)}
         if isinstance(subject, Partial):
             taken |= {str(i.label) for i in free_indices(subject.of)}
         return lettered(expr, self.program.axis, taken | self.program.entry_letters, above)
 
     def rules_of(self, definition: Definition) -> list[Rule]:
-        """The rules that a definition gives, found once."""
+        """The rules from a definition, cached."""
         if definition.name not in self.rules:
             self.rules[definition.name] = rules_of(self.program, definition)
         return self.rules[definition.name]
 
     def rules_near(self, names: Sequence[str]) -> list[Rule]:
-        """The rules of the definitions of ``names``, of the abbreviations that they use, and of what stays fixed."""
+        """The rules from ``names``, from abbreviations related to them, and from arrays without an adjoint."""
         program = self.program
         near = {used for name in names for used in program.uses(name) | {name} if used in program.definitions}
         near = {n for n in near if n in names or n not in self.adjoint}
-        near |= {d.name for d in program.ordered if not d.is_node and _stands_on(program, d) <= set(names) | near}
+        near |= {d.name for d in program.ordered if not d.is_node and _defined_arrays(program, d) <= set(names) | near}
         definitions = [d for d in program.ordered if d.name in near]
         plain = [rule for d in definitions for rule in self.rules_of(d)]
         return plain + identities(program, definitions, plain) + [r for d in program.ordered for r in shares(d)]
 
     def cite(self, rules: Sequence[Rule]) -> list[int]:
-        """The lines that state ``rules``; a rule that no line states yet gets one."""
+        """The lines that state ``rules``, written now where needed."""
         for rule in rules:
             if rule not in self.rule_lines:
                 self.rule_lines[rule] = self._state(rule)
         return [self.rule_lines[rule] for rule in rules]
 
     def _state(self, rule: Rule) -> int:
-        """The number of the line that states ``rule``: its definition, or a new line where that had to be solved."""
+        """The number of the line that states ``rule``: its definition, or a new line if the rule is solved."""
         origin = self.origins[rule.source]
         as_defined = not rule.always or rule.pattern == self.program.definitions[rule.source].rhs
         if as_defined and rule.derived_from is None and not rule.reason:
@@ -157,10 +161,12 @@ class Writer:
         return Record(self.program, tuple(wrt), tuple(self.steps), asked, dict(self.closed), dict(self.adjoint))
 
     def weights(self, axes: int = 0) -> dict[str, int]:
-        """What an entry costs the reader of a line with ``axes`` free indices: an adjoint is long to write, and that of
-        a statistic (fewer axes: a mean, a variance) only a name for a detour."""
+        """What entries of adjoints cost the reader of a line with ``axes`` free indices.
+
+        The adjoint of a statistic, such as a mean, has fewer axes and costs more: its closed form is usually shorter.
+        """
         return {array.name: 6 if len(array.axes) >= axes else 14 for array in self.adjoint.values()}
 
 
-def _stands_on(program: Program, definition: Definition) -> set[str]:
+def _defined_arrays(program: Program, definition: Definition) -> set[str]:
     return {used for used in array_names(definition.rhs) if used in program.definitions}

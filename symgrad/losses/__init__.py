@@ -1,6 +1,6 @@
-"""The catalogue: ready-made losses in the language of ``symgrad.array``, a few lines each.
+"""The catalogue of losses, written in the language of ``symgrad.array``; each docstring cites its source.
 
-``LOSSES`` maps a name to the loss; the published source of each is in its docstring.
+``LOSSES`` maps names to losses.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ LOSSES: dict[str, Loss] = {
 
 
 def ready_made(name: str) -> Loss:
-    """The loss of the catalogue with this name.  Raises ``InputError``, with the nearest name, where there is none."""
+    """The loss of the catalogue with this name.  Raises ``InputError``, with the nearest name, if there is none."""
     if name not in LOSSES:
-        begun = [known for known in LOSSES if name and known.startswith(name)]
-        close = begun or get_close_matches(name, LOSSES, n=1)
+        prefixed = [known for known in LOSSES if name and known.startswith(name)]
+        close = prefixed or get_close_matches(name, LOSSES, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known losses: {', '.join(LOSSES)}"
         raise InputError(f"unknown loss {name!r}: {hint}")
     return LOSSES[name]

@@ -314,7 +314,7 @@ def test_an_array_that_the_output_does_not_use_raises() -> None:
     [
         (("softmax_mes",), {}, "did you mean softmax_mse"),
         (("zzz",), {}, "known losses: softmax_cross_entropy, softmax_mse"),
-        (("softmax_mse", ("V",)), {}, "unknown array 'V': expected one of X, W, b, Y, Z, S, P, R, L"),
+        (("softmax_mse", ("V",)), {}, "unknown array 'V'; known arrays: X, W, b, Y, Z, S, P, R, L"),
         (("softmax_mse", ()), {}, "no array"),
         (("softmax_mse", ("W", "W")), {}, "named twice"),
         (("softmax_mse",), {"reduction": "max"}, "unknown reduction 'max': expected one of mean, batch_mean, sum"),

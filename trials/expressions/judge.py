@@ -153,7 +153,7 @@ def reason(refused: str) -> str:
     words = re.sub(r"\([^()]*,[^()]*\)", "(...)", refused)
     words = re.sub(r"at column \d+|column \d+: ", "", words)
     patterns = {
-        r"depends on \w+ only through functions that are constant": "constant apart from jumps",
+        r"depends on \w+ only through piecewise constant functions": "constant apart from jumps",
         r"does not depend on": "the output does not depend on the array",
     }
     return next((plain for pattern, plain in patterns.items() if re.search(pattern, words)), words[:160])

@@ -61,7 +61,7 @@ def _page(seed: int, entries: dict[int, Entry]) -> str:
 def reason(refused: str) -> str:
     """Why a program was refused, without its names."""
     patterns = {
-        r"depends on \w+ only through functions that are constant": "constant apart from jumps",
+        r"depends on \w+ only through piecewise constant functions": "constant apart from jumps",
         r"does not depend on": "the output does not depend on the array",
         r"is not finite": "not finite: division by zero, or a logarithm of 0",
     }
