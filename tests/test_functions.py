@@ -186,7 +186,7 @@ def test_a_condition_with_other_values_is_refused() -> None:
 
 @pytest.mark.parametrize("index", [C.index("j"), Symbol("k")])
 def test_a_selection_is_along_a_free_index_of_its_row(index: Any) -> None:
-    with pytest.raises(ProgramError, match=r"a selection is along a free index of Z\[n, k\]"):
+    with pytest.raises(ProgramError, match=r"a selection must be along a free index of Z\[n, k\]"):
         total(Sum(selection(Z[n, k], index) * Z[n, k], n, k))
 
 
