@@ -319,7 +319,7 @@ def by_blas(assign: Assign, inputs: Collection[str]) -> MatrixProduct | None:
     first, second = (order[depth:] for order in orders)
     result = assign.letters[depth:]
     is_matrix = sorted((len(first), len(second))) in ([1, 2], [2, 2])
-    if not is_matrix or len({*first}) < len(first) or len({*second}) < len(second) or {*first} & {*second} != {over}:
+    if not is_matrix or {*first} & {*second} != {over}:
         return None
     if len(result) != len(first) + len(second) - 2 or {*first, *second} - {over} != {*result}:
         return None

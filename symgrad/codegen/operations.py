@@ -154,7 +154,7 @@ def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]
         gone = {i for i in waiting if not any(i in g.letters for g in rest)}
         if len(using) == 2 and is_matrix_product(using[0].letters, using[1].letters, {index}):
             gone = {index}
-            result = contraction([_node(g, order) for g in using], gone, order)
+            result = contraction([_node(g) for g in using], gone, order)
         else:
             result = _combined(using, gone, order)
         left = _merged([*rest, Product(result.letters, (result,), ())])
@@ -190,9 +190,9 @@ def _joined(one: Product, other: Product) -> Product:
     return Product(letters, one.above + other.above, one.below + other.below)
 
 
-def _node(group: Product, order: Sequence[Idx], summed: Collection[Idx] = ()) -> Node:
+def _node(group: Product, summed: Collection[Idx] = ()) -> Node:
     """A group as one array, summed over its axes ``summed``."""
-    whole = product(sorted(group.above, key=reading_order), group.below, order)
+    whole = product(sorted(group.above, key=reading_order), group.below)  # one node has all the letters
     return reduced(whole, summed) if summed else whole
 
 
@@ -203,8 +203,8 @@ def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) ->
     if len(using) == 1:
         (group,) = using
         is_inner = len(group.above) == 2 and not group.below and len(group.letters) == len(gone) == 1  # of two vectors
-        return contraction(group.above, gone) if is_inner else _node(group, order, gone)
-    nodes = [_node(g, order) for g in using]
+        return contraction(group.above, gone) if is_inner else _node(group, gone)
+    nodes = [_node(g) for g in using]
     if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
         return _pair(nodes[0], nodes[1], gone, order)
     every = {i for n in nodes for i in n.letters}
