@@ -42,6 +42,7 @@ from symgrad.check.marks import Sizes
 from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import BITS, Field, OutsideDomain, OutsideField, tower
+from symgrad.check.numeric.magnitudes import Bound, of_number, of_product, of_sum
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
 
@@ -61,19 +62,14 @@ class NotCovered(SymgradError):
 
 
 @dataclass
-class Count:
-    """Bounds on one expression with its divisors apart: summed letters by axis, powers of sizes, degree, divisors.
-
-    Of its numbers, written over one denominator: the logarithms (base 2) of the sum of their absolute values, and of
-    the denominator.
-    """
+class Count(Bound):
+    """Bounds on one expression with its divisors apart: on its numbers, written over one denominator; on summed letters
+    by axis, powers of sizes and degree; and the divisors."""
 
     letters: Counter[str] = field(default_factory=Counter)
     powers: Counter[str] = field(default_factory=Counter)
     degree: int = 0
     divisors: dict[Expr, int] = field(default_factory=dict)
-    above: float = 0
-    below: float = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Grid:
 def count(expr: Basic) -> Count:
     """Bounds on an expression.  Raises ``NotCovered``."""
     if isinstance(expr, Rational):
-        return Count(above=log2(abs(expr.p)) if expr.p else 0, below=log2(expr.q))
+        return Count(*of_number(expr))
     if isinstance(expr, KroneckerDelta):
         return Count()
     if isinstance(expr, Symbol):
@@ -132,13 +128,11 @@ def _power(base: Expr, exponent: int) -> Count:
 
 
 def _product(parts: list[Count]) -> Count:
-    result = Count()
+    result = Count(*of_product(parts))
     for part in parts:
         result.letters += part.letters
         result.powers += part.powers
         result.degree += part.degree
-        result.above += part.above
-        result.below += part.below
         for divisor, exponent in part.divisors.items():
             result.divisors[divisor] = result.divisors.get(divisor, 0) + exponent
     return result
@@ -150,17 +144,15 @@ def _sum(parts: list[Count]) -> Count:
     for part in parts:
         for divisor, exponent in part.divisors.items():
             result.divisors[divisor] = max(result.divisors.get(divisor, 0), exponent)
-    result.below = sum(part.below for part in parts)
-    sums = []
+    terms = []
     for part in parts:
         lacking = {d: e - part.divisors.get(d, 0) for d, e in result.divisors.items()}
         cleared = _product([part, *(count(d) for d, e in lacking.items() for _ in range(e))])
         result.letters |= cleared.letters
         result.powers |= cleared.powers
         result.degree = max(result.degree, cleared.degree)
-        sums.append(cleared.above + result.below - cleared.below)
-    most = max(sums)
-    result.above = most + log2(sum(2.0 ** (above - most) for above in sums))
+        terms.append(cleared)
+    result.above, result.below = of_sum(terms)
     return result
 
 

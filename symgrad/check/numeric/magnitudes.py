@@ -8,6 +8,7 @@ is the entry itself for all residues, as ``x**p`` is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, inf, log2
 
@@ -23,13 +24,36 @@ MOST_DEGREE = 2**20
 """Of a power in a line that is evaluated modulo primes."""
 
 
-@dataclass(frozen=True)
-class Magnitude:
-    """Bounds on a fraction of two polynomials: the logarithms (base 2) of the sums of the absolute values of their
-    coefficients, and their degree."""
+@dataclass
+class Bound:
+    """Bounds on a fraction of two polynomials: the logarithms (base 2) of the sums of the absolute values of the whole
+    coefficients, above and below the line."""
 
     above: float = 0
     below: float = 0
+
+
+def of_number(value: Rational) -> tuple[float, float]:
+    """The bounds on a number, above and below the line."""
+    return log2(abs(value.p)) if value.p else 0, log2(value.q)
+
+
+def of_product(parts: Sequence[Bound]) -> tuple[float, float]:
+    """The bounds on a product."""
+    return sum(part.above for part in parts), sum(part.below for part in parts)
+
+
+def of_sum(parts: Sequence[Bound]) -> tuple[float, float]:
+    """The bounds on a sum, written over the product of the denominators."""
+    above = [part.above + sum(other.below for other in parts if other is not part) for part in parts]
+    most = max(above)
+    return most + log2(sum(2.0 ** (a - most) for a in above)), sum(part.below for part in parts)
+
+
+@dataclass
+class Magnitude(Bound):
+    """Bounds on an expression, its degree among them."""
+
     degree: int = 0
 
 
@@ -47,7 +71,7 @@ def is_modest(left: Expr, right: Expr) -> bool:
 def magnitude(expr: Basic) -> Magnitude:
     """Bounds on an expression; what is not taken apart counts as a variable, if the numbers in it are modest."""
     if isinstance(expr, Rational):
-        return Magnitude(log2(abs(expr.p)) if expr.p else 0, log2(expr.q))
+        return Magnitude(*of_number(expr))
     if isinstance(expr, Symbol) and expr.is_integer:
         return Magnitude(above=log2(LARGEST_SIZE))
     if isinstance(expr, (Symbol, Indexed, Number)):
@@ -55,7 +79,8 @@ def magnitude(expr: Basic) -> Magnitude:
     if isinstance(expr, Add):
         return _sum([magnitude(arg) for arg in expr.args])
     if isinstance(expr, Mul):
-        return _product([magnitude(arg) for arg in expr.args])
+        parts = [magnitude(arg) for arg in expr.args]
+        return Magnitude(*of_product(parts), _degree(parts))
     if isinstance(expr, Pow) and isinstance(expr.exp, Rational):
         return _power(magnitude(expr.base), expr.exp)
     if isinstance(expr, Sum):
@@ -67,15 +92,12 @@ def magnitude(expr: Basic) -> Magnitude:
     return Magnitude(degree=1) if is_small else IMMODEST
 
 
-def _product(parts: list[Magnitude]) -> Magnitude:
-    return Magnitude(sum(m.above for m in parts), sum(m.below for m in parts), sum(m.degree for m in parts))
-
-
 def _sum(parts: list[Magnitude]) -> Magnitude:
-    below = sum(m.below for m in parts)
-    above = [m.above + sum(other.below for other in parts if other is not m) for m in parts]
-    most = max(above)
-    return Magnitude(most + log2(sum(2.0 ** (a - most) for a in above)), below, sum(m.degree for m in parts))
+    return Magnitude(*of_sum(parts), _degree(parts))
+
+
+def _degree(parts: list[Magnitude]) -> int:
+    return sum(part.degree for part in parts)
 
 
 def _power(base: Magnitude, exponent: Rational) -> Magnitude:
