@@ -212,7 +212,7 @@ class Field(_Tolerant):
             arguments = [value[place] for value in spread]
             drawn = self._drawn(function.__name__, *arguments)
             value = int(arguments[0] == arguments[1]) or drawn[0] % 2 if function is equal else drawn
-            value = drawn[0] % 2 if function is step else value
+            value = drawn[0] % 2 if function is step and arguments[1] in (0, 1) else value
             result[(slice(None), *place)] = MISSING if MISSING in arguments else value
         return result
 

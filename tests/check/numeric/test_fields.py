@@ -78,7 +78,9 @@ def test_of_other_functions_only_that_they_are_functions_is_known() -> None:
 def test_steps_and_comparisons_are_0_or_1(levels: int) -> None:
     field = Field(levels, 1)
     a, b = field.sample((40,), False), field.sample((40,), False)
-    for drawn in (field.apply(step, [a, b]), field.apply(equal, [a, b])):
+    one = field.constant(Integer(1)).reshape(-1, 1)
+    assert not set(field.apply(step, [a, b]).flat) & {0, 1}  # the value at 0 may be any
+    for drawn in (field.apply(step, [a, one]), field.apply(step, [a, 0 * one]), field.apply(equal, [a, b])):
         assert set(drawn.flat) == {0, 1} and (drawn == drawn[0]).all()
     assert (field.apply(equal, [a, a.copy()]) == 1).all()
     entry, scalar = (field.apply(relu, [value]) for value in (a[:, :1], a[:, 0]))
