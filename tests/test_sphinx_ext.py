@@ -318,7 +318,7 @@ def test_a_mistake_in_markdown(tmp_path: Path) -> None:
 NUMERIC = """
 from symgrad.check import proof
 from symgrad.check.every_shape import NormalFormProver
-from symgrad.check.numeric.exact_lines import ExactLines
+from symgrad.check.numeric.exact import ExactLines
 
 NormalFormProver.prove = lambda *_: None
 proof.tried_on_grid = lambda _: None

@@ -13,7 +13,7 @@ from symgrad.check.marks import Sizes
 from symgrad.check.meaning import adjoint_array
 from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.numeric.entrywise import Instance, Place
-from symgrad.check.numeric.exact import Field, NotExact
+from symgrad.check.numeric.exact import ExactField, NotExact
 from symgrad.errors import InputError
 from symgrad.notation import indices_of
 from symgrad.steps import Gradient, Record
@@ -94,7 +94,7 @@ class _Comparison:
         self._labels = labels
         known = constraints(record.assumptions_used, program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
-        self.field = Field(self._resolve)
+        self.field = ExactField(self._resolve)
         self.places = list(self._instance.places(indices_of(gradient.entry)))
 
     def equal(self, place: Place) -> bool:

@@ -56,23 +56,23 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import is_known
 from symgrad.check.meaning import abbreviations, write_out
-from symgrad.check.normal_form import algebra, indicators
+from symgrad.check.normal_form.algebra import content, divisors_in, rename
 from symgrad.check.normal_form.atoms import (
     OWN,
-    Atom,
     Index,
     NoNormalForm,
     Polynomial,
     axis_of,
     free_of_items,
     is_nonnegative,
+    is_positive,
     ordered,
     single,
     spell_items,
 )
 from symgrad.check.normal_form.exponentials import odd_power
+from symgrad.check.normal_form.indicators import branches
 from symgrad.check.normal_form.normalise import Normaliser
-from symgrad.check.normal_form.sums import Sum
 from symgrad.check.smoothness import ANALYTIC, order_of_zeros
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
@@ -172,27 +172,27 @@ class Divisors:
                 continue
             known = frozenset(spell_items(ordered(fact)) for fact in given if fact is not None)
             letters = free_of_items(ordered(form)).union(*(free_of_items(ordered(f)) for f in given if f is not None))
-            branches = indicators.branches(form)
+            cases = branches(form)
             with suppress(NoNormalForm):
-                if all(test(Place(piece, stage, known | more, letters)) for piece, more in branches):
+                if all(test(Place(piece, stage, known | more, letters)) for piece, more in cases):
                     return True
         return False
 
     def _is_nonzero(self, at: Place) -> bool:
         """Whether a normal form is known not to be zero."""
         known = self._nonzero.keys(at)
-        return all(a.key in known or _is_positive_atom(a, known) for a in _inverse(at.form))
+        return all(a.key in known or a.is_nonzero(known) for a in divisors_in(at.form))
 
     def _has_root(self, at: Place, strictly: bool) -> bool:
         """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
-        factor, _, rest = algebra.content(at.form, positive=True)
+        factor, _, rest = content(at.form, positive=True)
         known = self._nonzero.keys(at)
-        if strictly and not all(_is_positive_atom(a, known) for a, _ in factor):
+        if strictly and not all(a.is_nonzero(known) for a, _ in factor):
             return False
         rest = _odd_part(rest)
         if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(at):
             return True
-        return _is_positive(rest, known) if strictly else is_nonnegative(rest)
+        return is_positive(rest, known) if strictly else is_nonnegative(rest)
 
     def _normal_form(self, base: Basic, stage: int) -> Polynomial | None:
         """The normal form of an expression with so much written out; None where there is none."""
@@ -239,7 +239,7 @@ class _Known:
         for chosen in product(*choices):
             try:
                 names = dict(zip(free, chosen, strict=True))
-                base, *facts = (algebra.rename(form, names) for form in known)
+                base, *facts = (rename(form, names) for form in known)
                 if at.facts.issuperset(spell_items(ordered(fact)) for fact in facts):
                     yield from self._reading(base)
             except NoNormalForm:
@@ -286,18 +286,13 @@ def _shown(part: Basic) -> Basic:
     )
 
 
-def _inverse(form: Polynomial) -> list[Atom]:
-    """The atoms by which a division by a normal form divides."""
-    return [atom for monomial in algebra.power(form, -1) for atom, exponent in monomial if exponent < 0]
-
-
 def _inverted(form: Polynomial) -> set[str]:
-    return {atom.key for atom in _inverse(form)}
+    return {atom.key for atom in divisors_in(form)}
 
 
 def _radicands(form: Polynomial) -> set[str]:
     """What is left under a root or in a logarithm of a normal form once the positive factors have come out."""
-    return {spell_items(ordered(_odd_part(algebra.content(form, positive=True)[2])))}
+    return {spell_items(ordered(_odd_part(content(form, positive=True)[2])))}
 
 
 def _itself(form: Polynomial) -> set[str]:
@@ -308,22 +303,6 @@ def _odd_part(rest: Polynomial) -> Polynomial:
     """An odd power of one atom as that atom."""
     odd = odd_power(rest)
     return single(odd[0]) if odd else rest
-
-
-def _is_positive(form: Polynomial, known: set[str]) -> bool:
-    """Whether a normal form is positive, not only nonnegative: one term at least cannot vanish."""
-    cannot_vanish = (all(_is_positive_atom(a, known) for a, _ in monomial) for monomial in form)
-    return is_nonnegative(form) and any(cannot_vanish)
-
-
-def _is_positive_atom(atom: Atom, known: set[str]) -> bool:
-    """Whether an atom is positive, not only nonnegative as a root is: of what is not zero, or of what is ``known``."""
-    if not atom.is_positive:
-        return False
-    if isinstance(atom, algebra.Root):
-        radicand = dict(atom.radicand)
-        return _is_positive(radicand, known) or all(a.key in known for a in _inverse(radicand))
-    return not isinstance(atom, Sum) or all(_is_positive_atom(a, known) for a, _ in atom.factors)
 
 
 def _divisors(parts: Iterable[Part]) -> list[Part]:

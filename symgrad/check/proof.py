@@ -19,7 +19,7 @@ from symgrad.check.lines import Claim, Line, claims, is_definition
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.meaning import adjoint_array
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.numeric.exact_lines import ExactLines
+from symgrad.check.numeric.exact import ExactLines
 from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
 from symgrad.check.numeric.reference import Truth
 from symgrad.check.smoothness import has_root, is_analytic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 import pytest
 from sympy import Expr, Function, IndexedBase, Integer, KroneckerDelta, Rational, Sum, Symbol, ZeroMatrix, exp, sympify
@@ -11,9 +12,12 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad.check import ProofReport, prove
+from symgrad.check.grid import LEVELS
 from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.numeric.fields import tower
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import ProgramError
+from symgrad.functions import step
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import (
@@ -115,6 +119,12 @@ FREE = Program(
 TOP = line(Largest(top[n], (m,)), X[n, m])
 
 
+P, S = Array("P", (N,), positive=True), Array("S", (N,), positive=True)
+HIDING = Program("hiding", (N,), (P, S), (node(L[()], Sum(P[n] * S[n], n)),), "L")
+HIDDEN = P[n] / (P[n] + Rational(prod(tower(LEVELS)[0]), 10**240) * S[n])
+"""1 modulo the primes, and to 50 digits, but at no point."""
+
+
 class relu(Function):  # type: ignore[misc]
     """A function that is called like one of the package."""
 
@@ -180,6 +190,8 @@ LINES: dict[str, Callable[[], ProofReport]] = {
     "a function called like another": lambda: lying(relu),
     "a function called like one of SymPy's": lambda: lying(erf),
     "a function that lies about its derivative": lambda: lying(exponential),
+    "a multiple of the primes that a divisor hides": lambda: report(line(Value(HIDDEN), 1), of=HIDING),
+    "a step that is no indicator": lambda: report(line(Value(step(v[n], v[n]) ** 2), step(v[n], v[n]))),
 }
 
 

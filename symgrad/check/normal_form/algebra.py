@@ -12,7 +12,7 @@ every shape.  The rules are:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd, lcm
@@ -213,6 +213,11 @@ def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
     return numerator, divisors
 
 
+def divisors_in(polynomial: Polynomial) -> list[Atom]:
+    """The atoms that must not vanish where a polynomial does not: those by which its inverse divides."""
+    return [atom for monomial in power(polynomial, -1) for atom, exponent in monomial if exponent < 0]
+
+
 def prime_powers(value: Fraction) -> dict[int, int]:
     """The primes of a positive number with their exponents; a factor without small primes stays in one piece."""
     exponents: dict[int, int] = {}
@@ -273,6 +278,11 @@ class Root(Atom):
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
         """The root of the renamed radicand."""
         return power(rename(dict(self.radicand), names), Fraction(1, self.degree))
+
+    def is_nonzero(self, known: Collection[str]) -> bool:
+        """Whether the radicand is positive, or divides by nothing that may vanish."""
+        radicand = dict(self.radicand)
+        return self.is_positive and (is_positive(radicand, known) or all(a.key in known for a in divisors_in(radicand)))
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:

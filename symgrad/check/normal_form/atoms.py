@@ -11,7 +11,7 @@ that its name means.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from itertools import count
 from typing import ClassVar
@@ -31,7 +31,8 @@ class Atom:
     """One quantity; a subclass has its parts in ``__slots__``.
 
     ``key`` spells the atom and orders it; ``free`` are its free indices; ``height`` is the depth of nested sums.
-    ``is_positive``: it is known to be positive (a root too, though it vanishes where its radicand does);
+    ``is_positive``: it is known to be positive (a root too, though it vanishes where its radicand does, see
+    ``is_nonzero``);
     ``is_nonnegative``: it is known not to be negative.
     """
 
@@ -76,6 +77,10 @@ class Atom:
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
         """Use the relations of atoms of this kind in a product: change ``exponents``, or return the whole product."""
         return None
+
+    def is_nonzero(self, known: Collection[str]) -> bool:
+        """Whether the atom, known to be positive, cannot vanish either; ``known`` are the keys of atoms that cannot."""
+        return self.is_positive
 
     def spelled(self, words: Mapping[Index, str]) -> str:
         """The atom as text with ``words`` for indices, the same for every order of commuting parts."""
@@ -208,9 +213,15 @@ def height_of_items(items: Items) -> int:
     return max((height_of(m) for m, _ in items), default=0)
 
 
-def is_positive(polynomial: Polynomial) -> bool:
-    """Whether a polynomial is known to be positive: it is not negative, and one of its terms cannot vanish."""
-    return is_nonnegative(polynomial) and any(all(a.is_positive for a, _ in m) for m in polynomial)
+def is_positive(polynomial: Polynomial, known: Collection[str] | None = None) -> bool:
+    """Whether a polynomial is known to be positive: no term is negative, and all factors of one are positive.
+
+    A root counts as positive though it vanishes where its radicand does, unless there is ``known``: the keys of atoms
+    that cannot vanish.
+    """
+    return is_nonnegative(polynomial) and any(
+        all(a.is_positive if known is None else a.is_nonzero(known) for a, _ in m) for m in polynomial
+    )
 
 
 def is_nonnegative(polynomial: Polynomial) -> bool:

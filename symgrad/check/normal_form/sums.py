@@ -13,7 +13,7 @@ the names of their indices are the same atom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from itertools import product as every_choice
 
@@ -64,6 +64,10 @@ class Sum(Atom):
         """The sum of the renamed factors."""
         fresh = {i: fresh_index(i) for i in self.bound}
         return over(rename({self.factors: Fraction(1)}, {**names, **fresh}), list(fresh.values()))
+
+    def is_nonzero(self, known: Collection[str]) -> bool:
+        """Whether no factor can vanish."""
+        return self.is_positive and all(atom.is_nonzero(known) for atom, _ in self.factors)
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:

@@ -10,18 +10,27 @@ that a value is zero just when its numerator over the common denominator is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
 
 from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
 from sympy.core.basic import Basic
+from sympy.tensor.indexed import Idx
 
-from symgrad.budget import spend
+from symgrad.budget import OverBudget, spend
+from symgrad.check.assumptions import Projection, constraints
+from symgrad.check.lines import Claim
+from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
+from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.normal_form.normalise import IN_OTHERS
+from symgrad.check.numeric.entrywise import Instance, Place
+from symgrad.equations import Assumption
 from symgrad.errors import SymgradError
 from symgrad.functions import selected
+from symgrad.notation import indices_of, name_of
+from symgrad.steps import Partial, Record, Value
 
 WIDTH = 16
 MASK = (1 << WIDTH) - 1
@@ -34,14 +43,14 @@ OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATO
 Poly = dict[int, Fraction | int]
 Divisor = tuple[tuple[int, int], ...]
 """Numbers of divisors with their exponents."""
-Value = dict[Divisor, Poly]
+Fractions = dict[Divisor, Poly]
 
 
 class NotExact(SymgradError):
     """An expression is outside the field of exact arithmetic, or too large for it."""
 
 
-class Field:
+class ExactField:
     """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
 
     ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
@@ -53,28 +62,28 @@ class Field:
         self._generators: dict[object, int] = {}
         self._divisors: list[Poly] = []
         self._numbers: dict[tuple[tuple[int, Fraction | int], ...], int] = {}
-        self._squares: dict[int, Value] = {}
-        self._memo: dict[Basic, Value] = {}
+        self._squares: dict[int, Fractions] = {}
+        self._memo: dict[Basic, Fractions] = {}
         self.complete = True
 
     def equal(self, left: Expr, right: Expr) -> bool:
         """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
         return not self._numerator(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
 
-    def _numerator(self, value: Value) -> Poly:
+    def _numerator(self, value: Fractions) -> Poly:
         """The numerator over the common denominator, relations used."""
         numerator = self._combined(value)[0]
         for root, square in self._squares.items():
             if any((m >> (WIDTH * root)) & MASK > 1 for m in numerator):
-                reduced: Value = {}
+                reduced: Fractions = {}
                 for m, c in numerator.items():
                     squares = ((m >> (WIDTH * root)) & MASK) // 2
-                    kept: Value = {(): {m - (2 * squares << (WIDTH * root)): c}}
+                    kept: Fractions = {(): {m - (2 * squares << (WIDTH * root)): c}}
                     reduced = _add(reduced, self._product(kept, self._whole_power(square, squares)))
                 return self._numerator(reduced)
         return numerator
 
-    def _combined(self, value: Value) -> tuple[Poly, Divisor]:
+    def _combined(self, value: Fractions) -> tuple[Poly, Divisor]:
         highest: dict[int, int] = {}
         for divisor in value:
             for number, exponent in divisor:
@@ -93,13 +102,13 @@ class Field:
                 poly = self._times(poly, self._divisors[number])
         return poly
 
-    def __call__(self, expr: Basic) -> Value:
+    def __call__(self, expr: Basic) -> Fractions:
         """The exact value of a scalar expression."""
         if expr not in self._memo:
             self._memo[expr] = self._value(expr)
         return self._memo[expr]
 
-    def _value(self, expr: Basic) -> Value:
+    def _value(self, expr: Basic) -> Fractions:
         if isinstance(expr, Rational):
             return _constant(Fraction(int(expr.p), int(expr.q)))
         if isinstance(expr, Number):
@@ -108,7 +117,7 @@ class Field:
             meaning = self._resolve(expr)
             return self._generator(expr) if meaning is None else self(meaning)
         if isinstance(expr, Add):
-            result: Value = {}
+            result: Fractions = {}
             for arg in expr.args:
                 result = _add(result, self(arg))
             return result
@@ -128,13 +137,13 @@ class Field:
             return self._generator((expr.func, *((tuple(sorted(poly.items())), below) for poly, below in arguments)))
         raise NotExact(f"no exact value for {type(expr).__name__}: {expr}")
 
-    def _generator(self, key: object) -> Value:
+    def _generator(self, key: object) -> Fractions:
         place = self._generators.setdefault(key, len(self._generators))
         if place >= MOST_GENERATORS:
             raise NotExact("too many generators")
         return {(): {1 << (WIDTH * place): 1}}
 
-    def _exponential(self, argument: Basic) -> Value:
+    def _exponential(self, argument: Basic) -> Fractions:
         """A product of powers of exponentials of monomials, or of monomials over a divisor."""
         result = ONE
         for divisor, numerator in self(argument).items():
@@ -150,7 +159,7 @@ class Field:
                 result = self._product(result, self._whole_power(factor, int(coefficient * parts)))
         return result
 
-    def _power(self, base: Basic, exponent: Basic) -> Value:
+    def _power(self, base: Basic, exponent: Basic) -> Fractions:
         if not isinstance(exponent, Rational) or exponent.q > 2:
             raise NotExact(f"no exact value for the power {exponent}")
         if exponent.q == 1:
@@ -162,7 +171,7 @@ class Field:
         self._squares[self._generators[key]] = self(base)
         return self._whole_power(root, int(exponent.p))
 
-    def _whole_power(self, value: Value, exponent: int) -> Value:
+    def _whole_power(self, value: Fractions, exponent: int) -> Fractions:
         if abs(exponent) > MOST_EXPONENT:
             raise NotExact(f"the power {exponent} is too high")
         if exponent < 0:
@@ -172,7 +181,7 @@ class Field:
             result = self._product(result, value)
         return result
 
-    def _inverse(self, value: Value) -> Value:
+    def _inverse(self, value: Fractions) -> Fractions:
         numerator, divisor = self._combined(value)
         if not numerator:
             raise NotExact("a division by zero")
@@ -192,9 +201,9 @@ class Field:
             self._divisors.append(poly)
         return self._numbers[key]
 
-    def _product(self, left: Value, right: Value) -> Value:
+    def _product(self, left: Fractions, right: Fractions) -> Fractions:
         spend(len(left) * len(right))
-        result: Value = {}
+        result: Fractions = {}
         for d, n in left.items():
             for e, m in right.items():
                 exponents = Counter(dict(d)) + Counter(dict(e))
@@ -215,10 +224,10 @@ class Field:
         return {m: c for m, c in result.items() if c}
 
 
-ONE: Value = {(): {0: 1}}
+ONE: Fractions = {(): {0: 1}}
 
 
-def _constant(value: Fraction) -> Value:
+def _constant(value: Fraction) -> Fractions:
     return {(): {0: _simple(value)}} if value else {}
 
 
@@ -242,7 +251,7 @@ def _plus(left: Poly, right: Poly) -> Poly:
     return result
 
 
-def _add(left: Value, right: Value) -> Value:
+def _add(left: Fractions, right: Fractions) -> Fractions:
     result = dict(left)
     for divisor, numerator in right.items():
         total = _plus(result.get(divisor, {}), numerator)
@@ -261,3 +270,55 @@ def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
         content = -content
     lowest = {place: min((m >> (WIDTH * place)) & MASK for m in poly) for place in range(generators)}
     return content, {place: exponent for place, exponent in lowest.items() if exponent}
+
+
+class ExactLines:
+    """Decides lines of one record at one shape under some assumptions, none of them about one-hot rows."""
+
+    def __init__(self, record: Record, instance: Instance, assumed: tuple[Assumption, ...]) -> None:
+        self._record = record
+        self._instance = instance
+        self._field = ExactField(self._resolve)
+        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        known = constraints(assumed, record.program)
+        self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether every entry of the line is exactly right; False also where exact arithmetic cannot tell."""
+        places = (dict(zip(claim.letters, at, strict=True)) for at in self._instance.places(claim.letters))
+        try:
+            return all(
+                self._field.equal(self._meaning(claim.subject, at), self._instance.entry(claim.after, at))
+                for at in places
+            )
+        except (NotExact, NoNormalForm, OverBudget):
+            return False
+
+    def _meaning(self, subject: IndexSubject, at: Mapping[Idx, int]) -> Expr:
+        if isinstance(subject, Value):
+            return self._instance.entry(subject.expr, at)
+        position = tuple(at[i] for i in indices_of(subject.wrt))
+        if isinstance(subject, Partial):
+            return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
+        return self._adjoint(name_of(subject.wrt), position)
+
+    def _adjoint(self, name: str, place: Place) -> Expr:
+        """The chain rule for one entry, in the adjoints of the nodes that use it."""
+        program = self._record.program
+        wrt = self._instance.symbol(name, place)
+        terms = []
+        for definition in consumers(program, name):
+            outer = adjoint_array(self._record, definition.name).name
+            for at, derivative in self._instance.node_derivatives(definition, wrt):
+                weight = 1 if definition.name == program.output else self._instance.symbol(outer, at)
+                terms.append(weight * derivative)
+        return Add(*terms)
+
+    def _resolve(self, symbol: Symbol) -> Expr | None:
+        """What a symbol stands for: a definition, an adjoint by the chain rule, or what an assumption fixes."""
+        name, place = self._instance.scalars[symbol]
+        if name in self._record.program.definitions:
+            return self._instance.definition(self._record.program.definitions[name], place)
+        if name in self._nodes:
+            return self._adjoint(self._nodes[name], place)
+        return self._instance.fixed_by(self._fixing[name], symbol) if name in self._fixing else None

@@ -6,7 +6,7 @@ import pytest
 from sympy import Expr, Float, Function, Integer, Pow, Rational, cosh, exp, log, pi, sin, sinh, sqrt, symbols, tanh
 
 from symgrad.check.numeric import exact
-from symgrad.check.numeric.exact import Field, NotExact
+from symgrad.check.numeric.exact import ExactField, NotExact
 from symgrad.functions import selected
 
 x, y, z = symbols("x y z", real=True)
@@ -45,9 +45,9 @@ EQUAL = {
 @pytest.mark.parametrize("case", EQUAL)
 def test_equal_and_nothing_near_it(case: str) -> None:
     left, right = EQUAL[case]
-    assert Field(lambda symbol: None).equal(left, right)
+    assert ExactField(lambda symbol: None).equal(left, right)
     for wrong in (-right, 2 * right, right + 1, right + x):
-        assert not Field(lambda symbol: None).equal(left, wrong)
+        assert not ExactField(lambda symbol: None).equal(left, wrong)
 
 
 DIFFERENT = {
@@ -60,7 +60,7 @@ DIFFERENT = {
 @pytest.mark.parametrize("case", DIFFERENT)
 def test_not_equal(case: str) -> None:
     left, right = DIFFERENT[case]
-    assert not Field(lambda symbol: None).equal(left, right)
+    assert not ExactField(lambda symbol: None).equal(left, right)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_not_equal(case: str) -> None:
     ],
 )
 def test_what_a_symbol_stands_for_is_divided_by(value: Expr, left: Expr, right: Expr) -> None:
-    assert Field(lambda symbol: value if symbol == z else None).equal(left, right)
+    assert ExactField(lambda symbol: value if symbol == z else None).equal(left, right)
 
 
 def test_symbols_stand_for_what_they_are_resolved_to() -> None:
-    assert Field(lambda symbol: 1 - x - y if symbol == z else None).equal(x + y + z, x - x + 1)
+    assert ExactField(lambda symbol: 1 - x - y if symbol == z else None).equal(x + y + z, x - x + 1)
 
 
 def test_logarithms_are_refused() -> None:
     with pytest.raises(NotExact):
-        Field(lambda symbol: None)(log(x))
+        ExactField(lambda symbol: None)(log(x))
 
 
 @pytest.mark.parametrize(
@@ -91,18 +91,18 @@ def test_logarithms_are_refused() -> None:
 )
 def test_what_is_outside_of_the_field_is_refused(expr: Expr) -> None:
     with pytest.raises(NotExact):
-        Field(lambda symbol: None)(expr)
+        ExactField(lambda symbol: None)(expr)
 
 
 def test_zero_is_zero() -> None:
-    field = Field(lambda symbol: None)
+    field = ExactField(lambda symbol: None)
     assert field.equal(Integer(0), (x + 1) ** 2 - x**2 - 2 * x - 1) and field.equal(Integer(0), Integer(0))
     assert not field.equal(Integer(0), x)
 
 
 def test_a_division_by_what_is_zero_is_refused() -> None:
     with pytest.raises(NotExact, match="division by zero"):
-        Field(lambda symbol: None)(Pow((x + 1) ** 2 - x**2 - 2 * x - 1, -1))
+        ExactField(lambda symbol: None)(Pow((x + 1) ** 2 - x**2 - 2 * x - 1, -1))
 
 
 COMPLETE = {
@@ -119,27 +119,27 @@ COMPLETE = {
 @pytest.mark.parametrize("case", COMPLETE)
 def test_what_may_obey_unknown_relations_is_not_called_complete(case: str) -> None:
     expr, complete = COMPLETE[case]
-    field = Field(lambda symbol: None)
+    field = ExactField(lambda symbol: None)
     assert not field.equal(expr, expr + 1) and field.complete is complete
 
 
 def test_functions_are_told_apart_by_name_and_by_every_argument() -> None:
     f, g = Function("f"), Function("g")
-    field = Field(lambda symbol: None)
+    field = ExactField(lambda symbol: None)
     assert field.equal(f(x, 1 / y), f(x + 0 * y, y / y**2))
     for other in (f(1 / y, x), g(x, 1 / y), f(x, y), f(x, 1 / (1 + y))):
         assert not field.equal(f(x, 1 / y), other)
 
 
 def test_roots_are_told_apart_by_their_radicands() -> None:
-    field = Field(lambda symbol: None)
+    field = ExactField(lambda symbol: None)
     assert field.equal(sqrt(x / (1 + y)), sqrt(x / (y + 1)))
     assert not field.equal(sqrt(x / (1 + y)), sqrt(x)) and not field.equal(sqrt(x), sqrt(y))
 
 
 def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exact, "MOST_TERMS", 6)
-    field = Field(lambda symbol: None)
+    field = ExactField(lambda symbol: None)
     assert field.equal((x + y) * (x + y + z), x**2 + 2 * x * y + y**2 + x * z + y * z)  # 2 terms times 3
     with pytest.raises(NotExact, match="too large"):
         field((x + y + z) * (x - y + 2 * z))
@@ -147,7 +147,7 @@ def test_a_product_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_one_field_knows_values_under_all_their_names() -> None:
     """Symbols that are resolved to expressions, and generators that come later, keep what was computed before."""
-    field = Field(lambda symbol: {y: exp(x), z: 1 / (1 + exp(x))}.get(symbol))
+    field = ExactField(lambda symbol: {y: exp(x), z: 1 / (1 + exp(x))}.get(symbol))
     assert field.equal(z * (1 + y), Integer(1)) and not field.equal(z, y)
     w = symbols("w", real=True)
     assert field.equal(w * z * (1 + y) + exp(w) / y, w + exp(w - x))

@@ -11,7 +11,7 @@ from sympy import HadamardPower, KroneckerDelta, MatMul, Sum, log
 
 from symgrad.check.lines import Claim, claims
 from symgrad.check.numeric.entrywise import Instance
-from symgrad.check.numeric.exact_lines import ExactLines
+from symgrad.check.numeric.exact import ExactLines
 from symgrad.equations import node, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program
