@@ -93,13 +93,8 @@ def _with_adjoints_written_out(writer: Writer, subject: Total, value: Expr, rule
                 for name in group
                 for condition in cancelled(program, writer.closed[nodes[name]].index, shorter)
             )
-            reason = _written_out_reason([nodes[name] for name in group])
-            value = writer.line(subject, value, shorter, "substitute", reason, cites=cites, conditions=conditions)
+            value = writer.line(subject, value, shorter, "substitute", "substitute", cites=cites, conditions=conditions)
     return value
-
-
-def _written_out_reason(names: Sequence[str]) -> str:
-    return f"the adjoint{'s' if len(names) > 1 else ''} of {' and '.join(names)} written out"
 
 
 def _axes_of(entry: Expr) -> int:
@@ -126,15 +121,13 @@ def write_closed_form(writer: Writer, name: str) -> None:
     """A last line for an array asked for, with the adjoints that close over the program's arrays written out."""
     nodes = {a.name: node for node, a in writer.adjoint.items()}
     gradient = writer.closed[name]
-    value, cites, named = gradient.index, [], []
+    value, cites = gradient.index, list[int]()
     for used in sorted(array_names(value) & set(nodes)):
         closed = writer.closed[nodes[used]]
         if not array_names(closed.index) & set(nodes):
             value = _write_out(value, writer.adjoint[nodes[used]], closed)
             cites.append(writer.results[Total(closed.entry)])
-            named.append(nodes[used])
     if cites:
         value = fold(ordered_sums(value), [], writer.weights())[0]
-        reason = _written_out_reason(named)
-        value = writer.line(Total(gradient.entry), gradient.index, value, "close", reason, cites)
+        value = writer.line(Total(gradient.entry), gradient.index, value, "close", "substitute", cites)
         writer.closed[name] = replace(gradient, index=writer.shown(Total(gradient.entry)))

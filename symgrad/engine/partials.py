@@ -92,7 +92,7 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
     named = fold_sums(opened, rules)
     if named != unit:
         cites = _origins(writer, unit, short - array_names(named))
-        writer.line(Value(unit), None, named, "logarithm", "the logarithm of its definition", cites)
+        writer.line(Value(unit), None, named, "logarithm", "take logs", cites)
     return opened, named
 
 
@@ -149,7 +149,7 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
             conditions = cancelled(writer.program, before, value)
             value = writer.line(subject, before, value, "contract", reason, conditions=conditions)
     named = canonical(quotients_named(value))
-    value = writer.line(subject, value, named, "quotient", "the quotient of two functions named")
+    value = writer.line(subject, value, named, "quotient", "name the quotient")
     before = value
     value, used = fold(value, rules, writer.weights())
     cites = writer.cite(used)
@@ -166,11 +166,11 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
 def _collect_reason(before: Expr) -> str:
     """The reason of a line that simplifies ``before`` without a rule."""
     if any(leaves_out(power.base) for power in before.atoms(Pow)):
-        return "what is 0 or 1 is its own power"
+        return "0 and 1 equal their powers"
     if not is_multiplied_out_soon(before):
-        return "common factors put together"
+        return "collect common factors"
     cancel = _products(before) > len(Add.make_args(multiplied_out(before)))
-    return "terms cancel" if cancel else "a common factor taken out"
+    return "terms cancel" if cancel else "take out the common factor"
 
 
 def _products(expr: Expr) -> int:
@@ -190,11 +190,11 @@ def _delta_reason(before: Expr, axis: str) -> str:
             picked.setdefault(str(gone), set()).add(str(kept))
     if any(len(kept) > 1 for kept in picked.values()):
         pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
-        return f"in each term a delta picks {', '.join(pairs[:-1])} or {pairs[-1]}"
+        return f"sum over {' and '.join(picked)}: in each term only {', '.join(pairs[:-1])} or {pairs[-1]} survives"
     equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
     if len(picked) == 1:
-        return f"the delta in {next(iter(picked))} picks {equalities[0]}"
-    return f"the deltas in {' and '.join(picked)} pick {' and '.join(equalities)}"
+        return f"sum over {next(iter(picked))}: only {equalities[0]} survives"
+    return f"sum over {' and '.join(picked)}: only {' and '.join(equalities)} survive"
 
 
 def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:

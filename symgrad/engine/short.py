@@ -165,4 +165,4 @@ def _terms_changed(before: Expr, after: Expr) -> int:
 def _reason(steps: Sequence[Step]) -> str:
     """The reasons of several lines as one."""
     said = [step.reason for step in steps if step.rule not in UNSAID]
-    return "; ".join(dict.fromkeys(said)) or steps[-1].reason
+    return ", ".join(dict.fromkeys(said)) or steps[-1].reason

@@ -149,7 +149,7 @@ class Writer:
         as_defined = not rule.always or rule.pattern == self.program.definitions[rule.source].rhs
         if as_defined and rule.derived_from is None and not rule.reason:
             return origin
-        solved = "from both definitions" if rule.derived_from else f"the definition of {rule.source}, solved"
+        solved = "from both definitions" if rule.derived_from else f"solve the definition of {rule.source}"
         reason = rule.reason or solved
         subject = Value(lettered(rule.pattern, self.program.axis, self.program.entry_letters))
         cites = (origin, self.origins[rule.derived_from or rule.source])

@@ -134,23 +134,23 @@ def leaf_indices(expr: Basic) -> tuple[Basic, ...]:
 
 # What makes a single letter a name if it precedes: "in terms of A", "the definition of W and A".
 NAMED = re.compile(r"\bof (?:\w+(?:, \w+)*,? and |(?:\w+, )+)?$")
-# What must follow if the letter could be the article: "the adjoint of a written out", but "the mean of a row".
-NO_ARTICLE = re.compile(r"$|[,;:.)]| and | written | \(| \[")
+# What must follow if the letter could be the article: "in terms of a", but "the mean of a row".
+NO_ARTICLE = re.compile(r"$|[,;:.)]| and | \(| \[")
+# What precedes an index in a reason: "sum over a: only a = d survives".
+SUMMED = re.compile(r"\bsum over (?:\w+ and )?$")
 
 
 def split_words(text: str, names: Vocabulary) -> Iterator[tuple[str, str]]:
     """Split a sentence into pairs ``(words, name)``: ``name`` is a known name after the words, or empty.
 
     Known names are the arrays, the axes and the index letters, as whole words, and any letter beside an equals sign or
-    in "the delta in a picks". There, and after "of", ``a``, ``A`` and ``I`` are names and not English words.
+    after "sum over". There, and after "of", ``a``, ``A`` and ``I`` are names and not English words.
     """
     known = {*names.arrays, *names.letters, *(letter for axis in names.letters.values() for letter in axis)}
     end = 0
     for match in re.finditer(r"(?<![\w'’])[^\W\d]\w*(?!['’\w])", text):
         name, before, after = match.group(), text[: match.start()], text[match.end() :]
-        formula = before.endswith("= ") or after.startswith((" =", " picks"))
-        if name in ("delta", "deltas") and before.endswith("the ") and after.startswith(" in "):
-            continue  # Kronecker's, not an array of that name
+        formula = before.endswith("= ") or after.startswith(" =") or bool(SUMMED.search(before))
         named = name not in WORDS or (NAMED.search(before) and (name != "a" or NO_ARTICLE.match(after)))
         if (formula and len(name) == 1) or (name in known and (formula or named)):
             yield text[end : match.start()], name

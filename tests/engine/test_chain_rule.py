@@ -12,7 +12,6 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.engine.adjoints import _written_out_reason
 from symgrad.engine.derive import derive_record
 from symgrad.engine.partials import _collect_reason, _delta_reason, cancelled, divided_by
 from symgrad.equations import abbreviation, node
@@ -182,18 +181,21 @@ def delta(one: Idx, other: Idx) -> Expr:
 
 
 PICKED: dict[str, tuple[Expr, str]] = {
-    "one": (Sum(delta(n, m) * x[n], n), "the delta in n picks n = m"),
-    "one of another axis": (Sum(delta(n, m) * delta(k, j) * Z[n, k], n, k), "the delta in n picks n = m"),
-    "two": (Sum(delta(n, m) * delta(i, q) * x[n] * y[i], n, i), "the deltas in i and n pick i = q and n = m"),
-    "one of two sums": (Sum(delta(n, i) * x[n] * y[i], n, i), "the delta in i picks i = n"),
-    "one after the other": (Sum(delta(n, i) * delta(i, m) * x[n], n, i), "the deltas in i and n pick i = m and n = i"),
+    "one": (Sum(delta(n, m) * x[n], n), "sum over n: only n = m survives"),
+    "one of another axis": (Sum(delta(n, m) * delta(k, j) * Z[n, k], n, k), "sum over n: only n = m survives"),
+    "two": (Sum(delta(n, m) * delta(i, q) * x[n] * y[i], n, i), "sum over i and n: only i = q and n = m survive"),
+    "one of two sums": (Sum(delta(n, i) * x[n] * y[i], n, i), "sum over i: only i = n survives"),
+    "one after the other": (
+        Sum(delta(n, i) * delta(i, m) * x[n], n, i),
+        "sum over i and n: only i = m and n = i survive",
+    ),
     "either of two": (
         Sum(delta(n, m) * x[n] + delta(n, i) * y[n], n),
-        "in each term a delta picks n = i or n = m",
+        "sum over n: in each term only n = i or n = m survives",
     ),
     "any of three": (
         Sum(delta(n, m) * x[n] + delta(n, i) * y[n] + delta(n, q), n),
-        "in each term a delta picks n = i, n = m or n = q",
+        "sum over n: in each term only n = i, n = m or n = q survives",
     ),
 }
 
@@ -208,13 +210,8 @@ def test_why_a_line_becomes_shorter_is_said() -> None:
     assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n]) == "terms cancel"
     nested = x[n] * (y[n] * (x[n] + p[n]) - p[n] * (x[n] + y[n]))
     assert _collect_reason(nested) == "terms cancel"
-    assert _collect_reason(x[n] * y[n] + x[n] * p[n]) == "a common factor taken out"
-    assert _collect_reason((x[n] + y[n] + 1) ** 200 + x[n]) == "common factors put together"  # too long to multiply out
-
-
-def test_the_adjoints_that_are_written_out_are_named() -> None:
-    assert _written_out_reason(["P"]) == "the adjoint of P written out"
-    assert _written_out_reason(["mu", "v"]) == "the adjoints of mu and v written out"
+    assert _collect_reason(x[n] * y[n] + x[n] * p[n]) == "take out the common factor"
+    assert _collect_reason((x[n] + y[n] + 1) ** 200 + x[n]) == "collect common factors"  # too long to multiply out
 
 
 def test_divisors_that_disappear_have_a_reason() -> None:

@@ -147,9 +147,9 @@ def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
     ("name", "rule", "reason"),
     [
         ("logistic", "collect", "terms cancel"),
-        ("softmax_mse", "collect", "a common factor taken out"),
-        ("clip_loss", "contract", "in each term a delta picks n = i or n = m"),
-        ("softmax_cross_entropy", "close", "the adjoint of Z written out"),
+        ("softmax_mse", "collect", "take out the common factor"),
+        ("clip_loss", "contract", "sum over n: in each term only n = i or n = m survives"),
+        ("softmax_cross_entropy", "close", "substitute"),
     ],
 )
 def test_reasons_say_what_happens(name: str, rule: str, reason: str) -> None:
