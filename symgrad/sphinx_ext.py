@@ -32,8 +32,8 @@ from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.loss_lookup import find, written_in
 from symgrad.render.equation import Equation, closed_form, numbered
-from symgrad.render.formula import NAMESPACE
 from symgrad.render.html import lowered
+from symgrad.render.mathml_markup import NAMESPACE
 from symgrad.render.style import stylesheet
 
 STYLE = "symgrad.css"

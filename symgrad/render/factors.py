@@ -11,7 +11,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.names import scientific
 from symgrad.render import tree
-from symgrad.render.keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
+from symgrad.render.sort_keys import BRACKET, DELTA, FUNCTION, OPERATOR, SCALAR, Keys, is_constant, is_unit, leaves
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Page
-from symgrad.render.formula import escaped, markup
 from symgrad.render.html_printer import HtmlPrinter
 from symgrad.render.layout import Beside, layout
+from symgrad.render.mathml_markup import escaped, markup
 from symgrad.render.printer import Backend
 from symgrad.render.shapes import whole_array
 from symgrad.render.style import stylesheet

@@ -6,9 +6,9 @@ from sympy import Symbol
 
 from symgrad.names import spelled, word
 from symgrad.render.blocks import Entries, Page
-from symgrad.render.formula import NAMESPACE, element, escaped, markup
 from symgrad.render.latex_printer import matrix_name
 from symgrad.render.mathml import MathPrinter
+from symgrad.render.mathml_markup import NAMESPACE, element, escaped, markup
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node, Relation, Size
 

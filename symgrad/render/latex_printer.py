@@ -18,9 +18,9 @@ from symgrad.functions import MEANINGS, selection
 from symgrad.names import GREEK, LATIN, Word, scientific, word
 from symgrad.notation import axis_name
 from symgrad.render import tree
-from symgrad.render.keys import leaves
 from symgrad.render.printer import CLOSED, Printer, is_plain
 from symgrad.render.shapes import shape
+from symgrad.render.sort_keys import leaves
 from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}

@@ -10,7 +10,7 @@ from symgrad.engine.short import short
 from symgrad.errors import InputError
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Page
-from symgrad.render.lines import LineWriter, is_matrix_line
+from symgrad.render.line_writer import LineWriter, is_matrix_line
 from symgrad.render.symbols import axis_rows, vocabulary
 from symgrad.steps import Record
 

@@ -13,8 +13,8 @@ from sympy.core.basic import Basic
 from symgrad.program import Program
 from symgrad.render import blocks
 from symgrad.render.blocks import Line, Page, Text
-from symgrad.render.formula import element, escaped, latex_to_mathml, markup
 from symgrad.render.latex_printer import LatexPrinter
+from symgrad.render.mathml_markup import element, escaped, latex_to_mathml, markup
 from symgrad.render.order import ordered
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend

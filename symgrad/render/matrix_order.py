@@ -16,8 +16,8 @@ from symgrad.functions import reciprocal, root
 from symgrad.piecewise import Choice, relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors
-from symgrad.render.keys import Keys
 from symgrad.render.shapes import contracts
+from symgrad.render.sort_keys import Keys
 
 
 class Orderer(Protocol):

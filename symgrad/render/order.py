@@ -4,7 +4,7 @@ SymPy distributes numbers and sorts arguments, so the reading order is made here
 its arrays and never from their names. A tree has the same value as its expression.
 
 A product reads: sign, fraction of numbers and sizes, scalars, entries, exponentials, deltas, brackets, functions,
-adjoints, sums (see ``keys``). In a bracket the delta, else the constant, else the latest array is positive; a
+adjoints, sums (see ``sort_keys``). In a bracket the delta, else the constant, else the latest array is positive; a
 definition keeps the signs of its author.
 """
 
@@ -27,8 +27,8 @@ from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.piecewise import relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
-from symgrad.render.keys import Keys
 from symgrad.render.matrix_order import MATRICES
+from symgrad.render.sort_keys import Keys
 from symgrad.render.symbols import Vocabulary
 
 

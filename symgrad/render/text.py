@@ -13,7 +13,7 @@ from symgrad.names import spelled, word
 from symgrad.program import Program
 from symgrad.render import blocks
 from symgrad.render.blocks import Line, Page
-from symgrad.render.lines import left_side
+from symgrad.render.line_writer import left_side
 from symgrad.render.order import ordered
 from symgrad.render.phrases import mark_words
 from symgrad.render.printer import Backend

@@ -28,8 +28,8 @@ from dialect import (
 from symgrad.errors import UnsupportedError
 from symgrad.names import GREEK, LATIN, Word
 from symgrad.render import latex_printer
-from symgrad.render.formula import latex_to_mathml
 from symgrad.render.latex import PREAMBLE
+from symgrad.render.mathml_markup import latex_to_mathml
 
 
 def test_the_macros_are_found() -> None:

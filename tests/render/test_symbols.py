@@ -19,10 +19,10 @@ from symgrad.equations import Assumption, node
 from symgrad.names import entry_look, look
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.render.formula import ELEMENTS
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
 from symgrad.render.layout import layout
+from symgrad.render.mathml_markup import ELEMENTS
 from symgrad.render.symbols import Vocabulary, split_words
 
 HOSTILE = [

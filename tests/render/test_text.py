@@ -71,7 +71,7 @@ from symgrad.equations import node
 from symgrad.errors import InputError, SymgradError
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.render import lines as lines_module
+from symgrad.render import line_writer as lines_module
 from symgrad.render.blocks import Tables
 from symgrad.render.html import to_html
 from symgrad.render.latex import expression_latex, to_latex
