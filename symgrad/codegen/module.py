@@ -32,6 +32,7 @@ from symgrad.codegen.source_text import (
 from symgrad.codegen.temporaries import hoisted, in_place
 from symgrad.steps import Record
 
+LOCALS = ("gap", "rows", "start", "block")  # variables that are not arrays
 ROWS = "_rows"  # the function that evaluates a block of rows
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
@@ -134,7 +135,7 @@ def _ready(inputs: Inputs) -> Source:
 
 
 def _function(body: Body, name: str, evaluation: Sequence[Source]) -> Source:
-    """The module's main function: checks, sizes, and its ``own`` lines."""
+    """The module's main function: checks, sizes, and the lines of the ``evaluation``."""
     inputs, plan = body.inputs, body.plan
     result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
     last = called(f"return {body.output.code}, Gradients", result, INDENT)
@@ -197,9 +198,6 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
         *indented([*allocations, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
         Source(f"{INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
     ]
-
-
-LOCALS = ("gap", "rows", "start", "block")  # variables that are not arrays
 
 
 class Body:

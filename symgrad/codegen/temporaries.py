@@ -23,6 +23,11 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.operations import parted
 from symgrad.notation import axis_name
 
+LONGEST = 92
+"""A longer expression, in characters, gets a line for its longest part."""
+SHORT = 16
+"""A part of at most this length stays."""
+
 
 def owns_memory(node: Node) -> bool:
     """Whether a node is computed into memory of its own; an array by another name, or a diagonal, is a view."""
@@ -76,12 +81,6 @@ def second_operand(node: Node) -> tuple[str, Node]:
         letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
         return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
     return "", node
-
-
-LONGEST = 92
-"""A longer expression, in characters, gets a line for its longest part."""
-SHORT = 16
-"""A part of at most this length stays."""
 
 
 def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], str]) -> list[Assign]:

@@ -240,17 +240,13 @@ class Table:
 
     def entries(self, expr: Expr, letters: Sequence[Idx]) -> list[Expr]:
         """``expr`` at every place of ``letters``, its free indices, row by row, with its sums expanded."""
-        known: dict[Basic, dict[tuple[int, ...], Expr]] = {}
 
         def entry(part: Basic, at: Mapping[Idx, int]) -> Expr:
-            """A part at a place, written out once for each of its own indices."""
-            place = tuple(at[i] for i in indices_in(part))
-            values_at = known.setdefault(part, {})
-            if place not in values_at:
-                values_at[place] = written(part, at)
-            return values_at[place]
+            return written(part, tuple((i, at[i]) for i in indices_in(part)))
 
-        def written(part: Basic, at: Mapping[Idx, int]) -> Expr:
+        @cache
+        def written(part: Basic, place: tuple[tuple[Idx, int], ...]) -> Expr:
+            at = dict(place)
             if isinstance(part, Indexed):
                 return self.values[part.base.name, tuple(at[i] for i in part.indices)]
             if isinstance(part, KroneckerDelta):

@@ -128,10 +128,9 @@ class Relative:
         others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
         inside = Mul(*map(self._inside, others))
         choices = product(*(self._choices(kernel, bound) for kernel in kernels))
-        terms = [way for chosen in choices for way in self._ways(inside, chosen, bound)]
-        costs = [cost + self._left_over(term, bound, left_over) for term, cost in terms]
-        cost = min(costs)
-        best = terms[costs.index(cost)][0]
+        ways = (way for chosen in choices for way in self._ways(inside, chosen, bound))
+        costs = ((term, cost + self._left_over(term, bound, left_over)) for term, cost in ways)
+        best, cost = min(costs, key=lambda way: way[1])
         brackets = [f for f in others if isinstance(f, Add) and (f.has(exp) or self.has_factor(f))]
         for part in [*brackets, *(f for f in others if isinstance(f, Sum) and self._joint)] if cost else ():
             rest = Mul(*kernels, *(f for f in others if f is not part))

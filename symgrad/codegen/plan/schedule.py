@@ -68,6 +68,15 @@ def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:
     return replaced(expr, {entry: definitions[name_of(entry)].at(indices_of(entry)) for entry in known})
 
 
+def live(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The equations that the outputs depend on."""
+    used = {a.name for a in assignments if a.is_output}
+    for a in reversed(assignments):
+        if a.name in used:
+            used |= array_names(a.rhs)
+    return [a for a in assignments if a.name in used]
+
+
 def schedule(record: Record) -> Schedule:
     """The equations needed for the output and the gradients of ``record``, and no others."""
     program = record.program

@@ -7,7 +7,7 @@ a_nk. An exponential that is summed along rows and along columns gets a shift fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 
@@ -17,8 +17,9 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
-from symgrad.codegen.plan.schedule import Assignment, array_of
-from symgrad.notation import axis_name, bound_indices, entry_of, free_indices, name_of, renamed
+from symgrad.codegen.plan.kernels import exponents_of, rebuilt
+from symgrad.codegen.plan.schedule import Assignment, array_of, live, written_out
+from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices, freshen, renamed, sum_over
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
 def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
     """The arrays that divide or occur in logarithms, or from which such arrays are made without exponents."""
     kinds = (Indexed, Symbol)
-    names = {name_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
+    names = {array_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
         if assignment.name in names:
             names |= _outside_of_exponents(assignment.rhs)
@@ -128,3 +129,34 @@ def in_divisors_and_logarithms(expr: Expr, kind: type[Expr]) -> frozenset[Expr]:
     logs = [call.args[0] for call in expr.atoms(log)]
     divisors = [power.base for power in expr.atoms(Pow) if power.exp.could_extract_minus_sign()]
     return frozenset().union(*(part.atoms(kind) for part in (*logs, *divisors)))
+
+
+def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Join nested sums of exponentials into one sum, which then has one shift."""
+    sums = {a.name: a for a in assignments if isinstance(a.rhs, Sum) and isinstance(a.rhs.function, exp)}
+
+    def joined(expr: Basic) -> Expr:
+        entry = expr.function if isinstance(expr, Sum) else None
+        if isinstance(entry, Indexed) and entry.base.name in sums:
+            inner = freshen(sums[entry.base.name].at(entry.indices))
+            return sum_over(inner.function, (*bound_indices(inner), *bound_indices(expr)))
+        factors = Mul.make_args(expr.function) if isinstance(expr, Sum) else ()
+        inner = next((f for f in factors if isinstance(f, Sum) and f.has(exp)), None)
+        if inner is not None and any(name in sums for f in factors if f != inner for name in array_names(f)):
+            body = expr.function / inner * inner.function
+            return joined(sum_over(body, (*bound_indices(inner), *bound_indices(expr))))
+        return rebuilt(expr, joined)
+
+    rewritten = [(a, joined(a.rhs)) for a in assignments]
+    return [a if rhs == a.rhs else replace(a, rhs=canonical(rhs)) for a, rhs in rewritten]
+
+
+def inlined(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
+    """Inline nested sums of exponentials, and named exponentials that get a shift, so that each term has its own."""
+    assignments = _sums_joined(assignments)
+    names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
+    bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
+    summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
+    shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
+    names = {name: a for name, a in names.items() if name in summed or any(any(s.matches(a.rhs)) for s in shifts)}
+    return live([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])

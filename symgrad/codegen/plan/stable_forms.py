@@ -10,38 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sympy import Expr, Indexed, Mul, Pow, S, Sum, exp, log
+from sympy import Expr, S, Sum, exp, log
 from sympy.core.basic import Basic
 
-from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import RESERVED, fresh
-from symgrad.codegen.plan.kernels import (
-    exponents_of,
-    is_positive,
-    logs_opened,
-    rebuilt,
-    small_kept,
-    without_overflow,
-    zeros_kept,
-)
+from symgrad.codegen.plan.kernels import is_positive, logs_opened, small_kept, without_overflow, zeros_kept
 from symgrad.codegen.plan.masks import branches_guarded, masks_taken_in, weighted_guarded
 from symgrad.codegen.plan.relative_exponentials import Relative
-from symgrad.codegen.plan.schedule import Assignment, Schedule, schedule, written_out
-from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, shifts_of
+from symgrad.codegen.plan.schedule import Assignment, Schedule, array_of, live, schedule
+from symgrad.codegen.plan.shifts import Shift, dividing_or_in_logarithms, in_divisors_and_logarithms, inlined, shifts_of
 from symgrad.codegen.plan.singular_powers import poles_cancelled, slopes_kept_finite
 from symgrad.facts import nonnegative_inputs
-from symgrad.notation import (
-    Array,
-    array_names,
-    bound_indices,
-    entry_of,
-    freshen,
-    name_of,
-    replaced,
-    stand_in,
-    sum_over,
-    unfolded,
-)
+from symgrad.notation import Array, array_names, entry_of, replaced, stand_in, unfolded
 from symgrad.steps import Record
 
 
@@ -72,7 +52,7 @@ class Evaluated:
         equations: list[Assignment] = []
         for part in self.parts:
             equations += part.assignments() if isinstance(part, Shift) else [part.rewritten]
-        return _needed(equations)
+        return live(equations)
 
     @property
     def coded(self) -> list[Assignment]:
@@ -80,7 +60,7 @@ class Evaluated:
         program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
         weights, inputs = nonnegative_inputs(program), {array.name for array in program.inputs}
         bounded = {a.name for shift in self.shifts for a in shift.assignments()}
-        exponents = {name_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
+        exponents = {array_of(shift.exponent) for shift in self.shifts if shift.exponent.is_Indexed}
         guarded = branches_guarded([replace(a, rhs=replaced(a.rhs, lowest)) for a in self.assignments], bounded)
         taken = {*inputs, *(a.name for a in guarded), *(axis.name for axis in program.axes), *RESERVED}
         finite = slopes_kept_finite(poles_cancelled(guarded, taken), program, self.record.wrt, weights)
@@ -104,48 +84,9 @@ def evaluated(record: Record) -> Evaluated:
     plain = {name for kernel in kernels if not kernel.has(floor[()]) for name in array_names(kernel)}
     # An exponential that also occurs without its mask must be relative to the maximum of all entries.
     is_masked = not inside & plain and any(shift.exponent.has(floor[()]) for shift in shifts_of(masked, {*taken}))
-    equations = _exponentials_written_out(_sums_joined(masked if is_masked else plan.assignments), {*taken})
+    equations = inlined(masked if is_masked else plan.assignments, {*taken})
     rewriter = _Rewriter(shifts_of(equations, taken), taken, weights, dividing_or_in_logarithms(equations))
     return Evaluated(record, tuple(part for a in equations for part in rewriter.parts(a)), plan, floor)
-
-
-def _sums_joined(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """Join nested sums of exponentials into one sum, which then has one shift."""
-    sums = {a.name: a for a in assignments if isinstance(a.rhs, Sum) and isinstance(a.rhs.function, exp)}
-
-    def joined(expr: Basic) -> Expr:
-        entry = expr.function if isinstance(expr, Sum) else None
-        if isinstance(entry, Indexed) and name_of(entry) in sums:
-            inner = freshen(sums[name_of(entry)].at(entry.indices))
-            return sum_over(inner.function, (*bound_indices(inner), *bound_indices(expr)))
-        factors = Mul.make_args(expr.function) if isinstance(expr, Sum) else ()
-        inner = next((f for f in factors if isinstance(f, Sum) and f.has(exp)), None)
-        if inner is not None and any(name in sums for f in factors if f != inner for name in array_names(f)):
-            body = expr.function / inner * inner.function
-            return joined(sum_over(body, (*bound_indices(inner), *bound_indices(expr))))
-        return rebuilt(expr, joined)
-
-    rewritten = [(a, joined(a.rhs)) for a in assignments]
-    return [a if rhs == a.rhs else replace(a, rhs=canonical(rhs)) for a, rhs in rewritten]
-
-
-def _exponentials_written_out(assignments: Sequence[Assignment], taken: set[str]) -> list[Assignment]:
-    """Inline named exponentials that get a shift, so that each term can have its own."""
-    names = {a.name: a for a in assignments if isinstance(a.rhs, exp) and not a.is_output}
-    bases = {part.args[0] for a in assignments for part in a.rhs.atoms(Pow, log)}
-    summed = {n for base in bases if exponents_of(written_out(base, names)) for n in array_names(base)}
-    shifts = shifts_of([replace(a, rhs=written_out(a.rhs, names)) for a in assignments], taken)
-    names = {name: a for name, a in names.items() if name in summed or any(any(s.matches(a.rhs)) for s in shifts)}
-    return _needed([replace(a, rhs=written_out(a.rhs, names)) for a in assignments])
-
-
-def _needed(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """The equations that the outputs depend on."""
-    used = {a.name for a in assignments if a.is_output}
-    for a in reversed(assignments):
-        if a.name in used:
-            used |= array_names(a.rhs)
-    return [a for a in assignments if a.name in used]
 
 
 class _Rewriter:
