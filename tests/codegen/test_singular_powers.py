@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Expr, Integer, KroneckerDelta, Pow, Rational, Sum, exp, log, preorder_traversal, sqrt
+from sympy import Expr, Integer, KroneckerDelta, Mul, Pow, Rational, Sum, exp, log, preorder_traversal, sqrt, tanh
 
 import symgrad
 from symgrad.array import softmax
@@ -21,7 +21,7 @@ N, C = Axis("N"), Axis("C")
 n, m, k = N.index("n"), N.index("m"), C.index("k")
 NAMES = ("z", "w", "v", "y", "count", "share")
 z, w, v, y, count, share, p, d, e = (Array(name, (N,))[n] for name in (*NAMES, "p", "d", "e"))
-P, S = (Array(name, (N,))[n] for name in "PS")
+P, S, T, B, Q, R, J = (Array(name, (N,))[n] for name in "PSTBQRJ")
 Z, Y = (Array(name, (N, C))[n, k] for name in "ZY")
 c = Array("c", positive=True)[()]
 L = Array("L")
@@ -42,6 +42,11 @@ def slope_of(base: Expr, loss: Expr | None = None, wrt: str = "z Z", slope: Expr
         Assignment(p, exp(z)),
         Assignment(S, Sum(exp(Z), k)),
         Assignment(P, p / S),
+        Assignment(T, v * sigmoid(z)),
+        Assignment(B, 2 * z + v),
+        Assignment(Q, sigmoid(z) / T),
+        Assignment(R, sigmoid(z) / w),
+        Assignment(J, 1 / p),
         Assignment(L[()], Sum(sqrt(base), n) + (loss or 0), is_output=True),
         Assignment(d, base**-HALF * 3 if slope is None else slope, is_output=True),
     ]
@@ -64,6 +69,8 @@ SMALL: dict[str, Expr] = {
     "positive multiples": 2 * p + 3 * p**2,
     "a multiple by a positive scalar": c * exp(z) + p,
     "a share": P,
+    "an array that is one beside an input": T,
+    "of what is named": sigmoid(B),
     "beside an input": v * sigmoid(z),
     "beside one less an input": (1 - v) * sigmoid(z),
     "beside a weight in a sum": Sum(Y * exp(Z), k),
@@ -87,6 +94,15 @@ OTHERS: dict[str, Expr] = {
     "a square of what is differentiated": z**2,
     "what is differentiated beside a sigmoid": z * sigmoid(v),
     "one more": 1 + p,
+    "a square of an input beside a small one": w**2 + p,
+    "another function": tanh(p),
+    "an inverse": J,
+    "divided by an input": R,
+    "a term that is named": T + p,
+    "the square of a term that is named": T**2 + p,
+    "a logarithm of a term that is named": log1p(T) + p,
+    "a product with a term that is named": T * sigmoid(z) + p,
+    "a quotient by a term that is named": Q + p,
     "a difference": exp(z) - exp(-z),
     "a negative multiple": -p,
     "another logarithm": logaddexp(1, z),
@@ -116,12 +132,34 @@ def test_slopes_stay_where_the_loss_is_infinite_too() -> None:
 def test_what_is_differentiated_is_not_beside_an_exponential_that_vanishes() -> None:
     assert slope_of(w * sigmoid(z), wrt="z") == 3 * nonzero(w * sigmoid(z)) ** -HALF
     assert slope_of(w * sigmoid(z), wrt="w z") == 3 * (w * sigmoid(z)) ** -HALF
+    small = c * sigmoid(z) + p
+    assert slope_of(small) == 3 * nonzero(small) ** -HALF and slope_of(small, wrt="c z") == 3 * small**-HALF
     assert slope_of(p, wrt="w") == 3 * nonzero(p) ** -HALF
 
 
 @pytest.mark.parametrize("slope", [p ** Rational(1, 2), p**-2, p ** Rational(-1, 3), exp(p), v * p])
 def test_powers_that_are_no_slopes_stay(slope: Expr) -> None:
     assert slope_of(p, slope=slope) == slope
+
+
+def test_powers_that_vanish_at_0_stay() -> None:
+    assert slope_of(p, Sum(p ** Rational(3, 2), n), slope=sqrt(p)) == sqrt(p)
+
+
+def test_equations_of_the_loss_stay_and_those_of_gradients_alone_do_not() -> None:
+    program = Program("p", (N, C), (Array("z", (N,)),), (node(L.base, Integer(1)),), "L")
+    divided, adjoint = Assignment(w, v * sqrt(p) + y**-HALF), Assignment(e, p**-HALF)
+    loss = Assignment(L[()], Sum(w, n), is_output=True)
+    equations = [
+        Assignment(p, exp(z)),
+        Assignment(y, sigmoid(z)),
+        divided,
+        loss,
+        adjoint,
+        Assignment(d, 3 * e, is_output=True),
+    ]
+    found = slopes_kept_finite(equations, program, {"z"}, set())
+    assert found[:4] == equations[:4] and found[4].rhs == nonzero(p) ** -HALF and found[5] == equations[5]
 
 
 def test_slopes_within_other_expressions() -> None:
@@ -155,6 +193,9 @@ def test_a_pole_cancels_against_the_factor_beside_it() -> None:
     assert cancelled(gradient, user) == {"d_p": -y, "e": Array("d_p", (N,))[n] - p * w}
     assert cancelled(gradient, Assignment(e, p * d, is_output=True)) == {"d_p": -y, "e": Array("d_p", (N,))[n]}
     assert list(cancelled(gradient, user, taken="d_p")) == ["d_p_", "e"]
+    taken = {"p"}
+    poles_cancelled([gradient, user], taken)
+    assert taken == {"p", "d_p"}
 
 
 def test_one_less_an_entry_is_a_pole_too() -> None:
@@ -176,6 +217,12 @@ def test_powers_less_than_one_cancel() -> None:
     assert cancelled(gradient, user) == {"d_p": q * p**q, "e": Array("d_p", (N,))[n]}
 
 
+def test_powers_of_different_arrays_stay_apart() -> None:
+    one, other, q = (Array(name, (N,), positive=True)[n] for name in "abq")
+    gradient, user = Assignment(d, one ** (q - 1) * other**q), Assignment(e, one * d, is_output=True)
+    assert cancelled(gradient, user)["d_a"] == Mul(one**q, other**q)
+
+
 STAYS: dict[str, tuple[Assignment, ...]] = {
     "no factor in a user": (Assignment(d, y / p), Assignment(e, d * w, is_output=True)),
     "a factor in one user of two": (
@@ -185,6 +232,10 @@ STAYS: dict[str, tuple[Assignment, ...]] = {
     ),
     "no users": (Assignment(d, y / p, is_output=True),),
     "a pole of other rows": (Assignment(d, y / Array("p", (N,))[m]), Assignment(e, Sum(d * p, n), is_output=True)),
+    "a pole at other rows too": (
+        Assignment(d, y / p + Sum(1 / Array("p", (N,))[m], m)),
+        Assignment(e, p * d, is_output=True),
+    ),
     "a square": (Assignment(d, y / p**2), Assignment(e, p * d, is_output=True)),
     "no entry": (Assignment(d, y / (2 - p)), Assignment(e, (2 - p) * d, is_output=True)),
     "no pole": (Assignment(d, y * p), Assignment(e, p * d, is_output=True)),
@@ -198,7 +249,7 @@ def test_poles_that_stay(name: str) -> None:
 
 
 def test_equations_keep_their_places() -> None:
-    before, after = Assignment(w, exp(y)), Assignment(v, w**2)
+    before, after = Assignment(w, y * (share / y + 1)), Assignment(v, w**2)
     found = poles_cancelled([before, Assignment(d, y / p), after, Assignment(e, p * d + v, is_output=True)], set())
     assert [a.name for a in found] == ["w", "d_p", "v", "e"] and found[0] == before and found[2] == after
     assert written_out(found[3].rhs, {"d_p": found[1]}) == y + v and "p" not in array_names(found[1].rhs)
