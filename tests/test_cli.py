@@ -96,7 +96,7 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path, capsys: pytest.C
     ("arguments", "words"),
     [
         (["derive", "softmax_mes"], "did you mean softmax_mse"),
-        (["derive", "softmax_mse", "--wrt", "V"], "expected one of X, W, b, Y"),
+        (["derive", "softmax_mse", "--wrt", "V"], "unknown array 'V'; known arrays: X, W, b, Y"),
         (["derive", "softmax_mse", "--reduction", "most"], "expected one of mean, batch_mean, sum"),
         (["derive", "softmax_mse", "--shape", "2,4"], "expected 3 whole numbers, N,D,C"),
         (["derive", "softmax_mse", "--shape", "2,0,3"], "D"),
@@ -242,7 +242,10 @@ def test_entries_are_text_or_latex(capsys: pytest.CaptureFixture[str], form: str
         (["derive", "nope"], "unknown loss 'nope': known losses: softmax"),
         (["derive", "info_nse"], "unknown loss 'info_nse': did you mean info_nce?"),
         (["derive", "-e", "sum(A_1 - A1)", "--shapes", "A_1: N, A1: N"], "A_1 and A1 are both written A1: rename one"),
-        (["derive", "-e", "sum(é)", "--shapes", "é: N"], "'é' cannot name an input: use letters a-z, digits"),
+        (
+            ["derive", "-e", "sum(é)", "--shapes", "é: N"],
+            "'é' cannot name an input: use letters, digits and underscores",
+        ),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

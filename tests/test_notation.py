@@ -42,9 +42,9 @@ PACKAGE = Path(symgrad.__file__).parent
 ALLOWED = {
     "functions.py": "real: a function's class for another's, arguments untouched",
     "equations.py": "numbers for numbers, before anything was validated",
-    "chain/partials.py": "_rewritten: the argument of a logarithm as one fraction, where it stands",
-    "check/instantiate.py": "scalar symbols: sums are written term by term, no index is left",
-    "explicit/matrices.py": "scalar symbols of an instance at given sizes",
+    "engine/partials.py": "_rewritten: the argument of a logarithm as one fraction, where it stands",
+    "check/numeric/entrywise.py": "scalar symbols: sums are written term by term, no index is left",
+    "explicit/sized.py": "scalar symbols of an instance at given sizes",
 }
 
 entry = st.one_of(

@@ -179,7 +179,7 @@ REFUSALS: list[tuple[str, Callable[..., Any], str, Callable[..., Any] | None]] =
     ("Q: N D", lambda Q: np.sum(np.arange(Q.shape[1]) * Q), "an input", None),
     ("Q: N D", lambda Q: np.linspace(0, 1, len(Q)) @ Q.sum(axis=1), "an input", None),
     ("A: D D", lambda A: np.linalg.slogdet(A)[1], "determinant", None),
-    ("x: N", lambda x: np.median(x), "piecewise", None),
+    ("x: N", lambda x: np.median(x), "it picks entries by their order", None),
     ("x: N", lambda x: np.linalg.pinv(x[:, None]).sum(), "inverse", None),
 ]  # fmt: skip
 
