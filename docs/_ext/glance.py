@@ -82,7 +82,7 @@ def draw() -> str:
     for number, formula, reason, mark in shown:
         say(40, y, number, 11, QUIET, horizontalalignment="right")
         say(54, y, f"${for_mathtext(formula)}$", 14, math_fontfamily="stix")
-        say(WIDTH - 272, y, reason, 10.5, QUIET)
+        say(WIDTH - 290, y, reason, 10.5, QUIET)
         say(WIDTH - 16, y, f"✓ {mark}", 10.5, PROVED, horizontalalignment="right")
         y += ROW
     written = StringIO()
