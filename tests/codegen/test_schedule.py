@@ -11,14 +11,17 @@ from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
 
 import symgrad
 from symgrad.canonical import canonical
-from symgrad.codegen.plan.schedule import Assignment, entries_in, needed, schedule, written_out
+from symgrad.codegen.plan.schedule import Assignment, Schedule, entries_in, needed, schedule, written_out
 from symgrad.codegen.plan.shifts import (
     dividing_or_in_logarithms,
     in_divisors_and_logarithms,
     shift_along,
     shifts_of,
 )
-from symgrad.notation import Array, Axis, array_names
+from symgrad.engine.derive import derive_record
+from symgrad.equations import node
+from symgrad.notation import Array, Axis, array_names, free_indices
+from symgrad.program import Program
 from symgrad.steps import Record
 
 N, C = Axis("N"), Axis("C")
@@ -47,10 +50,29 @@ def test_what_is_evaluated_for_a_loss_and_its_gradients() -> None:
     assert names.index("Z") < names.index("A") < names.index("L") and len(names) == len(set(names))
     outputs = {x.name: x.is_helper for x in made.assignments if x.is_output}
     assert outputs == {"L": False, "dW": False, "db": False}
-    known = {"X", "W", "b"}
-    for x in made.assignments:  # each after all that it reads
-        assert array_names(x.rhs) <= known
+    assert_ordered(made, {"X": 2, "W": 2, "b": 1})
+
+
+def assert_ordered(made: Schedule, axes: dict[str, int]) -> None:
+    """Each equation stands behind all that it reads, and says what its indices are."""
+    known = set(axes)
+    for x in made.assignments:
+        assert array_names(x.rhs) <= known and free_indices(x.rhs) <= set(x.indices)
         known.add(x.name)
+    for name, gradient in made.gradients.items():
+        (result,) = (x for x in made.assignments if x.name == gradient)
+        assert len(result.indices) == axes[name]
+
+
+def test_adjoints_are_evaluated_from_the_loss_backwards() -> None:
+    def loss(X: Any, W: Any, V: Any) -> Any:
+        A = np.tanh(X @ W)
+        B = np.tanh(A @ V)
+        return np.sum(B**2)
+
+    made = schedule(record(loss, "X: N D, W: D H, V: H C", "W V"))
+    assert_ordered(made, {"X": 2, "W": 2, "V": 2})
+    assert len([x for x in made.assignments if x.name.startswith("G")]) > 1
 
 
 def test_an_adjoint_that_is_needed_is_a_gradient_by_another_name() -> None:
@@ -58,7 +80,7 @@ def test_an_adjoint_that_is_needed_is_a_gradient_by_another_name() -> None:
     both = symgrad.derive("softmax_cross_entropy", ["W", "Z"]).record
     alone = symgrad.derive("softmax_cross_entropy", "Z").record
     (last,) = (x for x in schedule(both).assignments if x.name == schedule(both).gradients["Z"])
-    assert last.is_output and last.is_helper and array_names(last.rhs) == {"G"}
+    assert last.is_output and last.is_helper and array_names(last.rhs) == {"G"} and free_indices(last.rhs)
     assert "G" in [x.name for x in schedule(both).assignments]
     (last,) = (x for x in schedule(alone).assignments if x.name == schedule(alone).gradients["Z"])
     assert last.is_output and not last.is_helper and "G" not in [x.name for x in schedule(alone).assignments]
@@ -77,11 +99,16 @@ def test_nothing_is_evaluated_that_nothing_needs() -> None:
     # Names of gradients that an array has already.
     taken = record(lambda x, dx: np.sum(x**2 * dx), "x: N, dx: N", "x dx")
     assert schedule(taken).gradients == {"x": "dx2", "dx": "ddx"}
+    axis = Axis("dx")
+    x, i = Array("x", (axis,)), axis.index("i")
+    named = Program("p", (axis,), (x,), (node(L.base, Sum(x[i] ** 2, i)),), "L")
+    assert schedule(derive_record(named, ("x",))).gradients == {"x": "dx2"}
 
 
 def test_entries_of_an_expression() -> None:
     assert entries_in(w[n] * Z[n, k] + a[()] * N.size + 1) == (Z[n, k], w[n], a[()])
     assert entries_in(Z[n, k] * Z[n, j]) == (Z[n, j], Z[n, k]) and entries_in(N.size + 1) == ()
+    assert entries_in(L[()] * w[n] + a[()]) == (w[n], L[()], a[()])
     assignment = Assignment(Z[n, k], w[n] + q[k])
     assert assignment.at((m, j)) == w[m] + q[j] and assignment.name == "Z" and assignment.indices == (n, k)
 
@@ -97,7 +124,12 @@ def test_a_shift_defines_three_arrays() -> None:
     assert shift.rows == (n,) and shift.columns == (k,) and shift.exponent == Z[n, k]
     assert largest == Assignment(Array("Z_max", (N,))[n], Z[n, k], (k,), True)
     assert shifted.rhs == Z[n, k] - largest.entry and shifted.indices == (n, k) and shifted.is_helper
-    assert relative.rhs == exp(shifted.entry) and relative.is_helper and relative.entry.is_positive
+    assert (
+        relative.indices == (n, k)
+        and relative.rhs == exp(shifted.entry)
+        and relative.is_helper
+        and relative.entry.is_positive
+    )
     assert taken == {"Z", "E", "Z_max", "Z_shifted", "E2", "exp_max"} and shift.factor.is_positive
     assert shift.factor.indices == (n,) and shift.largest.is_positive is None
 
@@ -129,6 +161,8 @@ def test_which_exponentials_a_shift_matches() -> None:
     assert matches(Z[n, k] + w[n], Z[m, j] + w[m]) == [("mj", 1)]
     for times in (2, -1, Rational(-3, 2)):
         assert matches(Z[n, k] - w[n], times * (Z[m, j] - w[m])) == [("mj", times)]
+    assert matches(2 * Z[n, k] - 2 * w[n], Z[m, j] - w[m]) == [("mj", Rational(1, 2))]
+    assert matches(Z[n, k], sqrt(2) * Z[n, k]) == [("nk", sqrt(2))]
     assert matches(Z[n, k] - w[n], Z[m, j] - 2 * w[m]) == matches(Z[n, k] - w[n], Z[m, j] + w[m]) == []
     assert matches(Z[n, k], w[n] * Z[n, k]) == []
     square = Array("Q", (N, N))
