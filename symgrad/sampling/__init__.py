@@ -1,6 +1,6 @@
-"""Admissible inputs of a program: random ones, ones that enter every piece of its piecewise functions, and its kinks.
+"""Valid inputs of a program: random inputs, inputs in every branch of its piecewise functions, and inputs at its kinks.
 
-The diagnosis, the finite differences and the worked examples all look here.
+The diagnosis, the finite differences and the worked examples use them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Interval arithmetic: bounds of the values that an expression has at admissible inputs."""
+"""Interval arithmetic: bounds on the values of an expression at valid inputs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ OTHERS: Mapping[type[Basic], Bounds] = {
 
 
 def bounds(expr: Expr, program: Program, inputs: Mapping[str, Bounds]) -> Bounds:
-    """The least and the largest value that an expression in the arrays of a program may have, at any sizes.
+    """Bounds on an expression in the arrays of a program, at any sizes.
 
-    ``inputs`` gives those of the inputs.  The bounds are safe, but need not be reached.
+    ``inputs`` has the bounds of the inputs.  The bounds are safe, but may not be attained.
     """
     return _bounds(expr, program, {**inputs, **{p.name: UNIT for p in probabilities(program)}})
 
@@ -80,7 +80,7 @@ def _bounds(expr: Basic, program: Program, known: dict[str, Bounds]) -> Bounds:
 
 
 def _power(base: Bounds, exponent: Expr, degree: float | None = None) -> Bounds:
-    """Bounds of a power; of the absolute value raised to ``degree``, for an even exponent, if that is given."""
+    """Bounds of a power; for an even exponent, ``degree`` gives the power of the absolute value."""
     low, high = base
     if not exponent.is_Rational or (exponent < 0 and low < 0):
         return (0.0, math.inf) if low >= 0 else EVERYTHING
@@ -96,7 +96,7 @@ def _power(base: Bounds, exponent: Expr, degree: float | None = None) -> Bounds:
 
 
 def _at(function: Callable[..., Any], *values: float) -> float:
-    """The value of an increasing function, infinite where it overflows, and left of its domain."""
+    """The value of an increasing function; infinite at overflow and to the left of its domain."""
     try:
         return float(function(*values))
     except OverflowError:

@@ -1,4 +1,5 @@
-"""The pieces of the piecewise functions of a program: what decides between them, and the program without one."""
+"""The pieces (branches) of the piecewise functions of a program, what decides between them, and the program without one
+piece."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ KINKED = tuple(function for function, meaning in MEANINGS.items() if meaning.con
 
 @dataclass(frozen=True)
 class Piece:
-    """Where ``decides`` has the sign ``side``, 0 at the kink; where two values are equal (side 0) or not, for a call of
-    ``equal``; where the first entry is the largest one or not, for a ``selection``, and at the kink several are."""
+    """A piece in which ``decides`` has the sign ``side`` (0 at the kink).  For ``equal``: whether two values are equal
+    (side 0).  For ``selection``: whether the first entry is the largest; at the kink, several are."""
 
     decides: Expr
     side: int
 
     def text(self, program: Program) -> str:
-        """Where it is entered, in words."""
+        """The condition under which the piece is entered, in words."""
         if isinstance(self.decides, selection):
             row, index = self.decides.args
             if not self.side:
@@ -43,7 +44,7 @@ class Piece:
 
     @property
     def level(self) -> Expr:
-        """What is compared with 0, or, of a ``selection``, with the largest of the others."""
+        """The expression compared with 0 or, for a ``selection``, with the largest of the other entries."""
         if isinstance(self.decides, equal):
             left, right = self.decides.args
             return left - right
@@ -51,36 +52,36 @@ class Piece:
 
     @property
     def is_largest(self) -> bool:
-        """Whether it is about which entry is the largest."""
+        """Whether the piece is decided by which entry is the largest."""
         return isinstance(self.decides, selection)
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether each entry of an array is in the piece or not by its own sign."""
+        """Whether each entry of an array is in the piece or not, by its own sign."""
         return not isinstance(self.decides, (equal, selection)) and bool(free_indices(self.decides))
 
     @property
     def sides(self) -> tuple[Piece, Piece]:
-        """The piece and the one on the other side, the upper one first."""
+        """The piece and the piece on the other side, the upper one first."""
         return replace(self, side=1), replace(self, side=0 if isinstance(self.decides, equal) else -1)
 
 
 def jumps(expr: Expr) -> set[Expr]:
-    """What decides, by its sign, which piece of a function in ``expr`` is taken, and which of its derivative."""
+    """The expressions whose signs decide the pieces of functions in ``expr`` and of their derivatives."""
     calls = expr.atoms(*KINKED)
     slopes = [call.fdiff(place) for call in calls for place in range(1, len(call.args) + 1)]
     return {jump.args[0] for part in (*calls, *slopes) for jump in part.atoms(step, signum)} - set(widths(expr))
 
 
 def widths(expr: Expr) -> list[Expr]:
-    """The upper bound less the lower one of every call of ``clip``: negative only where it is no clip."""
+    """The upper bound minus the lower bound of every ``clip``; negative only if the bounds are in the wrong order."""
     calls = sorted(expr.atoms(clip), key=sympy.default_sort_key)
     return [high - low for _, low, high in (call.args for call in calls) if not (high - low).is_number]
 
 
 @lru_cache(maxsize=256)
 def pieces(program: Program, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
-    """The pieces on which a gradient by the arrays ``wrt`` may depend, in the order of evaluation."""
+    """The pieces on which a gradient with respect to the arrays ``wrt`` may depend, in the order of evaluation."""
     found: dict[Piece, None] = {}
     for definition in _relevant(program, wrt):
         decides = {_oriented(jump)[0] for jump in jumps(definition.rhs)}
@@ -91,7 +92,7 @@ def pieces(program: Program, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
 
 
 def _relevant(program: Program, wrt: tuple[str, ...]) -> list[Definition]:
-    """The equations whose derivatives have pieces, and those of the arrays in these derivatives."""
+    """The equations whose derivatives have pieces, and the equations of the arrays in these derivatives."""
     needed: set[str] = set()
     kinked: set[str] = set()
     for definition in program.ordered:
@@ -106,7 +107,7 @@ def _relevant(program: Program, wrt: tuple[str, ...]) -> list[Definition]:
 
 
 def _oriented(expr: Expr) -> tuple[Expr, int]:
-    """An expression or its negative, whichever SymPy writes without a sign, and which of them."""
+    """An expression or its negative, whichever SymPy prints without a sign, and which of the two it is."""
     return (-expr, -1) if expr.could_extract_minus_sign() else (expr, 1)
 
 
@@ -115,7 +116,7 @@ def _oriented(expr: Expr) -> tuple[Expr, int]:
 
 @lru_cache(maxsize=4096)
 def without(program: Program, piece: Piece) -> Program:
-    """The program in which a piece is never entered: what is on the other side goes on."""
+    """The program in which a piece is never entered: the piece on the other side is extended."""
     equations = tuple(replace(e, rhs=_without(e.rhs, piece)) for e in program.equations)
     return replace(program, equations=equations)
 

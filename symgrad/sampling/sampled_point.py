@@ -1,4 +1,4 @@
-"""One point at which a program is looked at: its arrays and gradients there, and which pieces are entered."""
+"""One point of a program: its arrays and gradients there, and the pieces that are entered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEAR = 1e-12  # relative to the largest input: what is nearer to 0 than that may
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """Inputs of a program, and its arrays and its gradients by ``wrt`` there."""
+    """Inputs of a program, with its arrays and its gradients with respect to ``wrt`` there."""
 
     program: Program
     wrt: tuple[str, ...]
@@ -30,25 +30,25 @@ class Spot:
 
     @cached_property
     def values(self) -> dict[str, np.ndarray]:
-        """Every array by the forward equations."""
+        """Every array, by the forward equations."""
         with np.errstate(all="ignore"):
             return forward(self.program, self.sizes, self.inputs)
 
     @cached_property
     def gradients(self) -> dict[str, np.ndarray]:
-        """The gradients by the chain rule."""
+        """The gradients, by the chain rule."""
         with np.errstate(all="ignore"):
             adjoints = self.tape.adjoints()
         return {name: adjoints[name] for name in self.wrt}
 
     @cached_property
     def tape(self) -> Tape:
-        """The derivative of every equation by every array that it uses."""
+        """The derivative of every equation with respect to every array that it uses."""
         return Tape(self.program, self.sizes, self.values)
 
     @cached_property
     def is_finite(self) -> bool:
-        """Whether the loss and its gradients are."""
+        """Whether the loss and its gradients are finite."""
         try:
             found = [self.values[self.program.output], *self.gradients.values()]
         except OutsideDomain:
@@ -57,7 +57,7 @@ class Spot:
 
     @cached_property
     def is_in_order(self) -> bool:
-        """Whether no upper bound of a clip is below its lower one."""
+        """Whether the bounds of every clip are in order."""
         gaps = (self._evaluate(gap).data for d in self.program.ordered for gap in widths(d.rhs))
         return all(bool(np.all(gap >= 0)) for gap in gaps)
 
@@ -66,7 +66,8 @@ class Spot:
         return evaluator(self.program, self.sizes, self.values)
 
     def rows(self, piece: Piece) -> np.ndarray:
-        """What decides whether a piece is entered; for a ``selection`` the entries that it compares come first."""
+        """The values that decide whether a piece is entered; for a ``selection``, with the axis of compared entries
+        first."""
         with np.errstate(all="ignore"):
             found = self._evaluate(piece.level)
         return (
@@ -76,8 +77,8 @@ class Spot:
         )
 
     def level(self, piece: Piece) -> np.ndarray:
-        """What decides whether a piece is entered, by its sign; of a ``selection``, by how much the first entry exceeds
-        the largest of the others."""
+        """The values whose sign decides whether a piece is entered; for a ``selection``, the first entry minus the
+        largest of the others."""
         rows = self.rows(piece)
         return rows[0] - rows[1:].max(axis=0, initial=-np.inf) if piece.is_largest else rows
 
@@ -89,7 +90,7 @@ class Spot:
         return bool(np.any(piece.side * level > 0))
 
     def is_at_kink(self, piece: Piece) -> bool:
-        """Whether some entry of what decides is at the kink, as far as rounding can tell."""
+        """Whether some deciding entry is at the kink, up to rounding."""
         near = NEAR * max(1.0, *(float(np.abs(value).max(initial=0.0)) for value in self.inputs.values()))
         rows = self.rows(piece)
         gaps = np.diff(np.sort(rows, axis=0)[-2:], axis=0) if piece.is_largest else rows
@@ -102,5 +103,5 @@ class Spot:
 
     @cached_property
     def kinks(self) -> frozenset[Piece]:
-        """The upper pieces at whose kink some entry is."""
+        """The upper pieces for which some entry is at the kink."""
         return frozenset(p for p in pieces(self.program, self.wrt) if p.side > 0 and self.is_at_kink(p))

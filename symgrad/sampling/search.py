@@ -1,4 +1,4 @@
-"""The search for inputs that enter each piece of a program so that its gradient shows it, and for its kinks."""
+"""The search for inputs in each piece of a program, at which its gradient shows the piece, and for inputs at kinks."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Sizes = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs at which a gradient shows every piece of its program, the first of them random; the pieces for which none
-    were found: ``unreached``, or ``idle``, which make no difference where they were entered, but may elsewhere; and
-    inputs at each kink (a piece of side 0), met exactly where that was possible, and at no other."""
+    """Inputs at which a gradient shows every piece of its program, random inputs first; the pieces without such inputs:
+    ``unreached``, or ``idle``, which made no difference where they were entered, but may elsewhere; and inputs at each
+    kink (a piece with side 0), exactly at it if possible, and at no other kink."""
 
     points: tuple[Inputs, ...]
     unreached: tuple[Piece, ...]
@@ -54,12 +54,12 @@ class Sample:
 
 @lru_cache(maxsize=256)
 def possible(space: InputSpace, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
-    """The pieces on which a gradient by the arrays ``wrt`` may depend, without those that are shown to be empty."""
+    """The pieces on which a gradient with respect to the arrays ``wrt`` may depend, except those proved empty."""
     return tuple(piece for piece in pieces(space.program, wrt) if not _is_empty(piece, space, wrt))
 
 
 def _is_empty(piece: Piece, space: InputSpace, wrt: tuple[str, ...]) -> bool:
-    """Whether a piece is empty, or has no inside, as the one where two arrays that vary are equal."""
+    """Whether a piece is empty or has no interior, such as the equality of two arrays that vary."""
     if isinstance(piece.decides, equal) and piece.side == 0:
         varies = space.program.varying_ancestors
         return any({name, *varies[name]} & set(wrt) for name in array_names(piece.decides))
@@ -71,19 +71,19 @@ def _is_empty(piece: Piece, space: InputSpace, wrt: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=256)
 def random_inputs(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: Seed) -> Inputs:
-    """Random inputs of given sizes at which the loss and its gradients by ``wrt`` are finite, by a seed.
+    """Random inputs of given sizes at which the loss and its gradients with respect to ``wrt`` are finite.
 
-    Raises ``NoInputs`` where none are found.
+    Raises ``NoInputs`` if none are found.
     """
     return _Search(space, wrt, dict(sizes), seed).random().inputs
 
 
 @lru_cache(maxsize=256)
 def sample(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: Seed) -> Sample:
-    """Inputs of given sizes that enter every piece so that the gradients by ``wrt`` show it, after ``random_inputs``,
-    and close to every kink.
+    """Inputs of given sizes in every piece, at which the gradients with respect to ``wrt`` show it, after
+    ``random_inputs``, and inputs close to every kink.
 
-    Raises ``NoInputs`` where these are not found.
+    Raises ``NoInputs`` if no random inputs are found.
     """
     search = _Search(space, wrt, dict(sizes), seed)
     spots, waiting = [search.random()], list(possible(space, wrt))
@@ -112,7 +112,7 @@ def sample(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: Seed) ->
 
 
 class _Search:
-    """Looks for spots from random ones, by scaling inputs, and by Newton's method for what decides."""
+    """Searches from random spots, by scaling inputs, and by Newton's method on the deciding expressions."""
 
     def __init__(self, space: InputSpace, wrt: tuple[str, ...], sizes: Mapping[str, int], seed: Seed) -> None:
         self.space, self.wrt, self.sizes, self.seed = space, wrt, sizes, seed
@@ -139,8 +139,8 @@ class _Search:
     # --- a spot in a piece --------------------------------------------------------------------------------------------
 
     def best(self, piece: Piece, spots: Iterable[Spot]) -> tuple[Spot | None, float]:
-        """Of some spots the one in a piece at which the gradient shows it best, not by chance at a kink, and how well;
-        the first that shows it well enough."""
+        """The spot in a piece at which the gradient shows the piece best (not at an accidental kink), and how well; the
+        first spot that shows it well enough."""
         best, how_well = None, -1.0
         for spot in spots:
             if spot.enters(piece) and spot.is_finite and spot.is_in_order and not self.chance_kinks(spot):
@@ -152,7 +152,7 @@ class _Search:
         return best, how_well
 
     def chance_kinks(self, spot: Spot) -> frozenset[Piece]:
-        """The upper pieces at whose kink a spot is, but none of those around it."""
+        """The upper pieces whose kink a spot hits, but no spot around it does."""
         if not spot.kinks:
             return spot.kinks
         rng = np.random.default_rng((*self.seed, ATTEMPTS))
@@ -160,7 +160,7 @@ class _Search:
         return spot.kinks - self.spot(self.space.moved(spot.inputs, steps)).kinks
 
     def shows(self, piece: Piece, spot: Spot) -> float:
-        """How well the gradient at a spot in a piece shows it."""
+        """How well the gradient at a spot in a piece shows the piece."""
         if piece.is_largest:
             return 1.0
         other = replace(spot, program=without(self.program, piece))
@@ -168,11 +168,11 @@ class _Search:
 
     @cached_property
     def others(self) -> list[Spot]:
-        """More random spots."""
+        """Further random spots."""
         return [self.drawn(attempt) for attempt in range(ATTEMPTS, ATTEMPTS + DRAWS)]
 
     def far(self, piece: Piece, known: list[Spot]) -> Iterator[Spot]:
-        """Spots at other scales, and about the place where a piece begins."""
+        """Spots at other scales, and around the boundary of a piece."""
         every = self.space.movable
         others = [spot for spot in self.others if spot.is_finite]
         for start in (known[0], *others):
@@ -184,7 +184,7 @@ class _Search:
             yield from self.crossing(piece, start)
 
     def crossing(self, piece: Piece, start: Spot) -> Iterator[Spot]:
-        """Spots at the kink of a piece and beyond it, for one of the entries that decide."""
+        """Spots at the kink of a piece and beyond it, for one deciding entry."""
         if not piece.level.free_symbols:
             return
         level = start.level(piece)
@@ -197,7 +197,8 @@ class _Search:
     # --- a piece that makes no difference -----------------------------------------------------------------------------
 
     def is_harmless(self, piece: Piece) -> bool:
-        """Whether the gradient is the same function of the inputs on both sides of a piece, whatever the others are."""
+        """Whether the gradient is the same function of the inputs on both sides of a piece, whichever the other pieces
+        are."""
         upper, lower = (without(self.program, side) for side in piece.sides)
         return self._agree(upper, lower, MOST_SIDES)
 
@@ -212,12 +213,12 @@ class _Search:
     # --- a spot at a kink ---------------------------------------------------------------------------------------------
 
     def rounded(self, spot: Spot) -> Spot:
-        """A spot at which movable inputs have few digits, and none is 0."""
+        """A spot whose movable inputs have few digits and are nonzero."""
         eighths = {n: np.round(EIGHTHS * spot.inputs[n]) / EIGHTHS for n in self.space.movable}
         return self.spot({**spot.inputs, **{n: np.where(v == 0, 1.0, v) for n, v in eighths.items()}})
 
     def at_kink(self, piece: Piece, known: Sequence[Spot]) -> list[list[Spot]]:
-        """A spot at the kink of a piece, and at none that it need not be at, with those at its sides; or nothing."""
+        """A spot at the kink of a piece, and at no avoidable other kink, with spots on both sides; or nothing."""
         for start in (*map(self.rounded, self.others[:3]), *known[:MOST_ENTRIES]):
             for entry in range(min(MOST_ENTRIES, start.level(piece).size)):
                 edge = _Edge(self.space, piece, entry, self.sizes)
@@ -234,7 +235,7 @@ class _Search:
 
 
 class _Edge:
-    """The kink of a piece, for one of the entries that decide, as an equation of the inputs for Newton's method."""
+    """The kink of a piece, for one deciding entry, as an equation in the inputs for Newton's method."""
 
     def __init__(self, space: InputSpace, piece: Piece, entry: int, sizes: Mapping[str, int]) -> None:
         self.space, self.piece, self.entry, self.sizes = space, piece, entry, sizes
@@ -251,8 +252,7 @@ class _Edge:
         )
 
     def reached(self, inputs: Inputs) -> Inputs:
-        """Inputs at the kink, or nearer to it, by Newton's steps in one number at a time, each shortened until it
-        helps."""
+        """Inputs at the kink, or closer to it, by damped Newton steps in one number at a time."""
         for _ in range(STEPS):
             level, _, _ = self.slope(inputs)
             if level == 0:
@@ -265,7 +265,7 @@ class _Edge:
         return inputs
 
     def moved(self, inputs: Inputs, by: float) -> Inputs:
-        """The inputs with one number changed, so that the entry changes by about ``by``."""
+        """The inputs with one number changed so that the entry changes by about ``by``."""
         _, name, slope = self.slope(inputs)
         if not name:
             return inputs
@@ -275,7 +275,7 @@ class _Edge:
         return self.space.moved(inputs, {name: steps})
 
     def slope(self, inputs: Inputs) -> tuple[float, str, np.ndarray]:
-        """The value of the entry, and the input by which it changes most, with its slopes, if by any."""
+        """The value of the entry, and the input that changes it most, with the slopes, if any input does."""
         with np.errstate(all="ignore"):
             given = {**inputs, PICKED: self._picked(inputs)}
             values = forward(self.program, self.sizes, given)
@@ -299,7 +299,7 @@ class _Edge:
 
 
 def _change(right: Spot, other: Spot) -> float:
-    """The largest difference of two gradients, relative to the largest entry of the right one, up to 1."""
+    """The largest difference of two gradients, relative to the largest entry of the right one, at most 1."""
     found = 0.0
     for name, value in right.gradients.items():
         change, size = (float(np.abs(part).max(initial=0.0)) for part in (other.gradients[name] - value, value))

@@ -1,4 +1,4 @@
-"""What values each input of a program may have, random ones, and steps that stay among them."""
+"""The valid values of each input of a program, random values, and steps that keep values valid."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class NoInputs(InputError):
 
 @dataclass(frozen=True)
 class InputSpace:
-    """The inputs of a program: what is assumed of them; ``soft`` ones lie between 0 and 1; ``hard`` ones have one-hot
-    rows; ``fixed`` ones have one value."""
+    """The inputs of a program and their assumptions: ``soft`` inputs are between 0 and 1, ``hard`` inputs have one-hot
+    rows, ``fixed`` inputs have one value."""
 
     program: Program
     soft: frozenset[str] = frozenset()
@@ -41,12 +41,12 @@ class InputSpace:
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
-        """The domains that inputs are declared to have."""
+        """The declared domains of inputs."""
         return domains(self.program)
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[str]]:
-        """What else is known of each input, in words."""
+        """Other known properties of each input, in words."""
         named: list[tuple[str, Set[str] | Mapping[str, object]]] = [
             ("positive", {a.name for a in self.program.inputs if a.positive}),
             ("usual", {name for name, value in self.program.defaults if value != 0}),
@@ -62,7 +62,7 @@ class InputSpace:
 
     @cached_property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """The least and the largest value of the inputs that have such."""
+        """The bounds of the inputs that have bounds."""
         known = {name: (domain.low, domain.high) for name, domain in self.domains.items()}
         for name, kinds in self.kinds.items():
             if kinds & {"positive", "one-hot", "rows"}:
@@ -71,22 +71,22 @@ class InputSpace:
 
     @cached_property
     def movable(self) -> tuple[str, ...]:
-        """The inputs that a small step leaves admissible."""
+        """The inputs that stay valid after a small step."""
         return tuple(name for name, kinds in self.kinds.items() if not kinds & UNMOVED)
 
     @cached_property
     def free(self) -> frozenset[str]:
-        """The arrays that may be as large as one likes, with either sign."""
+        """The arrays that may be arbitrarily large, with either sign."""
         arrays = (a.name for a in self.program.inputs if a.axes and a.name not in self.domains)
         return frozenset(name for name in arrays if not self.kinds[name])
 
     def enlarged(self, inputs: Inputs, factor: float) -> dict[str, np.ndarray]:
-        """The inputs with the free ones ``factor`` times as large."""
+        """The inputs with the free arrays multiplied by ``factor``."""
         return {name: value * factor if name in self.free else value for name, value in inputs.items()}
 
     def stretched(self, inputs: Inputs, decades: Inputs) -> dict[str, np.ndarray]:
-        """The inputs with every entry so many ``decades`` larger; of rows that sum to one the shares are, of what lies
-        between 0 and 1 the odds."""
+        """The inputs with every entry stretched by ``decades``; for rows that sum to one the shares, for values between
+        0 and 1 the odds."""
         found = dict(inputs)
         for name, kinds in self.kinds.items():
             value, by = inputs[name], decades.get(name, np.zeros(()))
@@ -103,7 +103,7 @@ class InputSpace:
         return self.admissible(found)
 
     def ends(self, name: str, value: np.ndarray) -> list[np.ndarray]:
-        """An input where all of it is at an end of its domain, or each entry at the nearest; whole numbers, if free."""
+        """An input moved to an end of its domain, or each entry to the nearest end; integers if it is free."""
         domain, kinds = self.domains.get(name), self.kinds[name]
         if "fixed" in kinds:
             return []
@@ -115,7 +115,7 @@ class InputSpace:
         return [np.round(value)] if name in self.free or "soft" in kinds else []
 
     def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
-        """Random inputs; between 0 and 1, where nothing else is said of them, if they are to be ``small``."""
+        """Random inputs; if ``small``, unconstrained inputs are between 0 and 1."""
         shapes = {a: tuple(sizes[axis.name] for axis in a.axes) for a in self.program.inputs}
         found = {a.name: self._drawn(a, shape, rng, small) for a, shape in shapes.items()}
         usual = {name: float(value) for name, value in self.program.defaults}
@@ -125,7 +125,7 @@ class InputSpace:
         return self.admissible({**found, **{name: np.asarray(value) for name, value in self.fixed}})
 
     def _drawn(self, array: Array, shape: tuple[int, ...], rng: np.random.Generator, small: bool) -> np.ndarray:
-        """Random values of one input: normal ones, or between 0 and 1, unless something is known of them."""
+        """Random values of one input: normal or between 0 and 1, unless its assumptions say otherwise."""
         kinds = self.kinds[array.name]
         if "one-hot" in kinds:
             return np.asarray(np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])])
@@ -139,7 +139,7 @@ class InputSpace:
         return np.abs(value) + LEAST if array.positive else value
 
     def admissible(self, inputs: Inputs) -> dict[str, np.ndarray]:
-        """The inputs with every number moved to the nearest that its input may have; rows stay as they are."""
+        """The inputs with every number moved to the nearest valid value; rows are unchanged."""
         found = dict(inputs)
         for name, domain in self.domains.items():
             step = domain.step or 1
@@ -153,7 +153,7 @@ class InputSpace:
         return found
 
     def moved(self, inputs: Inputs, steps: Inputs) -> dict[str, np.ndarray]:
-        """The inputs after ``steps``; those of one sign come no nearer to 0 than a small part of themselves."""
+        """The inputs after ``steps``; inputs with a fixed sign keep a small part of their distance from 0."""
         found = {}
         for name, step in steps.items():
             value = inputs[name]
