@@ -18,7 +18,8 @@ from sympy.core.basic import Basic
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
-from symgrad.engine.matrix_form import plainest_matrix, to_matrix
+from symgrad.engine.matrix_factoring import plainest_matrix
+from symgrad.engine.matrix_form import to_matrix
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import is_alike, same_look

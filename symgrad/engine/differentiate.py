@@ -45,16 +45,16 @@ def kinks(program: Program, expr: Expr, name: str) -> list[type[Function]]:
     def is_held_fixed(used: str) -> bool:
         return used in program.definitions and program.definitions[used].is_node and name in varies[used]
 
-    found: list[type[Function]] = []
+    functions: list[type[Function]] = []
     for call in sorted(expr.atoms(Function), key=lambda call: call.sort_key()):
         depends = {used for used in array_names(call) if used == name or name in before[used]}
         is_smooth = call.func not in MEANINGS or not MEANINGS[call.func].convention
         if not is_smooth and any(is_flat(call) or not is_held_fixed(used) for used in depends):
-            found.append(call.func)
+            functions.append(call.func)
     for used in sorted(array_names(expr) & program.definitions.keys(), key=program.rank.__getitem__):
         if name in before[used] and used != name and not is_held_fixed(used):
-            found += kinks(program, program.definitions[used].rhs, name)
-    return list(dict.fromkeys(found))
+            functions += kinks(program, program.definitions[used].rhs, name)
+    return list(dict.fromkeys(functions))
 
 
 def differentiate(expr: Expr, entry: Indexed | Symbol) -> Expr:
@@ -88,7 +88,7 @@ def _derivative(expr: Expr, entry: Indexed | Symbol) -> Expr:
         condition, *branches = expr.args
         return deltas_apart(where(condition, *(_derivative(branch, entry) for branch in branches)))
     if isinstance(expr, Function):
-        slopes = [expr.fdiff(place) for place in range(1, len(expr.args) + 1)]
+        slopes = [expr.fdiff(number) for number in range(1, len(expr.args) + 1)]
         if not any(slope.has(Derivative) for slope in slopes):
             return Add(*(slope * _derivative(arg, entry) for slope, arg in zip(slopes, expr.args, strict=True)))
     raise UnsupportedError(f"no rule to differentiate {expr} with respect to {entry}")

@@ -111,9 +111,9 @@ def _same_kernel(one: Rule, other: Rule) -> bool:
 def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
     used: list[Rule] = []
     for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, Sum)):
-        if found := dict(matches(rule, expr)):
+        if replacements := dict(matches(rule, expr)):
             used.append(rule)
-            expr = ordered_sums(replaced(expr, found))
+            expr = ordered_sums(replaced(expr, replacements))
     return expr, tuple(used)
 
 
@@ -264,14 +264,14 @@ def collected(expr: Expr) -> Expr:
         return expr
     if isinstance(expr, Sum):
         return sum_over(collected(expr.function), bound_indices(expr))
-    made = expr.func(*map(collected, expr.args))
-    alike: dict[Expr, list[tuple[Expr, Expr]]] = {}
-    for term in made.args if isinstance(made, Add) else ():
+    new = expr.func(*map(collected, expr.args))
+    like: dict[Expr, list[tuple[Expr, Expr]]] = {}
+    for term in new.args if isinstance(new, Add) else ():
         number, rest = unsigned(term)
-        alike.setdefault(rest, []).append((number, term))
-    if all(len(terms) == 1 for terms in alike.values()):
-        return made
-    return Add(*(term / number * Add(*(n for n, _ in terms)) for terms in alike.values() for number, term in terms[:1]))
+        like.setdefault(rest, []).append((number, term))
+    if all(len(terms) == 1 for terms in like.values()):
+        return new
+    return Add(*(term / number * Add(*(n for n, _ in terms)) for terms in like.values() for number, term in terms[:1]))
 
 
 @lru_cache(maxsize=4096)
@@ -291,19 +291,21 @@ def unsigned(expr: Expr) -> tuple[Expr, Expr]:
         return Mul(*(number for number, _ in parts)), Mul(*(rest for _, rest in parts))
     if isinstance(expr, Pow) and expr.exp.is_Integer:
         return parts[0][0] ** expr.exp, parts[0][1] ** expr.exp
-    made = expr.func(*(number * rest for number, rest in parts))
-    turned = isinstance(made, Add) and made.could_extract_minus_sign()
-    return (Integer(-1), -made) if turned else (Integer(1), made)
+    new = expr.func(*(number * rest for number, rest in parts))
+    is_negative = isinstance(new, Add) and new.could_extract_minus_sign()
+    return (Integer(-1), -new) if is_negative else (Integer(1), new)
 
 
 def reads_alike(first: Expr, second: Expr) -> bool:
-    """Whether two right sides differ at most in the places of signs, numbers and sizes of axes, which a page shows in
-    front of a product, and in factors taken out of brackets under sums."""
+    """Whether two right sides look the same on a page, which shows signs, numbers and sizes in front of a product.
+
+    Factors taken out of brackets inside sums are ignored too.
+    """
     return _in_front(first) == _in_front(second)
 
 
 def _in_front(expr: Expr) -> tuple[Expr, Expr]:
-    """Numbers and sizes of axes, and a rest whose product with them is ``expr``: the same wherever they stand in it."""
+    """``expr`` as a product of numbers and sizes with a rest, which does not depend on their positions in ``expr``."""
     if _is_count(expr):
         return expr, Integer(1)
     if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):

@@ -31,13 +31,12 @@ from sympy import (
     Sum,
     Symbol,
     Transpose,
-    preorder_traversal,
 )
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import where
-from symgrad.notation import Array, bound_indices, free_indices, freshen, sum_over
+from symgrad.notation import Array, bound_indices, free_indices, freshen
 from symgrad.piecewise import Choice
 
 # The argument of elementwise functions; unlike a dummy, always equal.  No array has a space in its name.
@@ -73,70 +72,6 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
         return _lift(_plan(freshen(expr), _Context(arrays, tuple(indices))), tuple(indices))
     except NoMatrixFormError:
         return None
-
-
-def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
-    """The simplest matrix form of ``expr`` as it is or with its sums split, with common factors taken out.
-
-    The simplest form has the fewest Hadamard products and matrices of ones.
-    """
-    candidates = dict.fromkeys((expr, _terms_apart(expr)))
-    forms = [form for form in (to_matrix(each, indices, arrays) for each in candidates) if form is not None]
-    return min(map(_factored, forms), key=_spread_out, default=None)
-
-
-def _terms_apart(expr: Expr) -> Expr:
-    """A sum over indices of several terms as several sums; brackets inside a term stay."""
-    if isinstance(expr, Add):
-        return Add(*map(_terms_apart, expr.args))
-    if isinstance(expr, Sum) and isinstance(expr.function, Add):
-        return Add(*(_terms_apart(sum_over(term, bound_indices(expr))) for term in expr.function.args))
-    if isinstance(expr, Mul):
-        sums = [factor for factor in expr.args if isinstance(factor, Sum) and isinstance(factor.function, Add)]
-        if len(sums) == 1:
-            rest = Mul(*(factor for factor in expr.args if factor is not sums[0]))
-            return Add(*(rest * term for term in Add.make_args(_terms_apart(sums[0]))))
-    return expr
-
-
-def _factored(matrix: Expr) -> Expr:
-    """A matrix expression with common first or last factors of products taken out: A X + B X as (A + B) X."""
-    if isinstance(matrix, MatMul):
-        return MatMul(*map(_factored, matrix.args))
-    if not isinstance(matrix, MatAdd):
-        return matrix
-    terms = [_coefficient_and_factors(term) for term in matrix.args]
-    for end in (-1, 0):
-        for _, factors in terms:
-            sharing = [(c, f) for c, f in terms if len(f) == len(factors) > 1 and f[end] == factors[end]]
-            if len(sharing) > 1 and not isinstance(factors[end], OneMatrix):
-                common = _common_coefficient([c for c, _ in sharing])
-                rests = [MatMul(c / common, *(f[:-1] if end else f[1:])) for c, f in sharing]
-                inner = _factored(MatAdd(*rests))
-                product = [inner, factors[-1]] if end else [factors[0], inner]
-                others = [MatMul(c, *f) for c, f in terms if (c, f) not in sharing]
-                whole = MatMul(common, *product)
-                return _factored(MatAdd(*others, whole)) if others else whole
-    return matrix
-
-
-def _coefficient_and_factors(term: Expr) -> tuple[Expr, list[Expr]]:
-    if not isinstance(term, MatMul):
-        return S.One, [term]
-    coefficient, matrices = term.as_coeff_matrices()
-    return coefficient, [part for m in matrices for part in (m.args if isinstance(m, MatMul) else [m])]
-
-
-def _common_coefficient(coefficients: Sequence[Expr]) -> Expr:
-    """The common absolute value of the coefficients, negative only if all are; 1 if they differ."""
-    least = min(coefficients, key=lambda c: bool(c.could_extract_minus_sign()))
-    return least if all(c in (least, -least) for c in coefficients) else S.One
-
-
-def _spread_out(matrix: Expr) -> tuple[int, int]:
-    """The number of Hadamard products and matrices of ones in a matrix expression, and its extent."""
-    parts = list(preorder_traversal(matrix))
-    return sum(isinstance(part, (HadamardProduct, OneMatrix)) for part in parts), len(parts)
 
 
 @dataclass(frozen=True)
@@ -254,9 +189,9 @@ def _merged(factors: Sequence[Factor]) -> list[Factor]:
     """The factors, with those over the same indices merged into a Hadamard product; scalars stay separate."""
     merged: list[Factor] = []
     for factor in factors:
-        for place, other in enumerate(merged):
+        for position, other in enumerate(merged):
             if factor.indices and factor.indices == other.indices:
-                merged[place] = _hadamard(other, factor)
+                merged[position] = _hadamard(other, factor)
                 break
         else:
             merged.append(factor)
@@ -339,10 +274,10 @@ def _with_column(factor: Factor, index: Idx) -> Factor:
 
 
 def _matmul(left: Factor, right: Factor) -> Factor:
-    made = Factor(_times(left.matrix, right.matrix), left.row, right.column)
-    if not made.indices:  # a number: of the two ways round, that with fewer transposes
-        return min(made, _turned(made), key=lambda factor: len(factor.matrix.atoms(Transpose)))
-    return _turned(made) if made.row is None else made
+    product = Factor(_times(left.matrix, right.matrix), left.row, right.column)
+    if not product.indices:  # a scalar, and its own transpose: choose the form with fewer transposes
+        return min(product, _turned(product), key=lambda factor: len(factor.matrix.atoms(Transpose)))
+    return _turned(product) if product.row is None else product
 
 
 def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
@@ -355,20 +290,20 @@ def _outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
         return Factor(Mul(*(f.matrix for f in scalars)))
     full = [f for f in shaped if f.indices == free]
     if full:
-        made = full[0]
+        product = full[0]
         for other in (f for f in shaped if f is not full[0]):
-            made = _hadamard(made, other)
+            product = _hadamard(product, other)
     else:
         rows, columns = shaped
-        made = Factor(MatMul(rows.matrix, _transposed(columns.matrix)), rows.row, columns.row)
+        product = Factor(MatMul(rows.matrix, _transposed(columns.matrix)), rows.row, columns.row)
     for scalar in scalars:
         if isinstance(scalar.matrix, MatrixExpr):
-            if made.column is not None:
+            if product.column is not None:
                 raise NoMatrixFormError
-            made = Factor(MatMul(made.matrix, scalar.matrix), made.row)
+            product = Factor(MatMul(product.matrix, scalar.matrix), product.row)
         else:
-            made = _scaled(scalar.matrix, made)
-    return made
+            product = _scaled(scalar.matrix, product)
+    return product
 
 
 def _scaled(coefficient: Expr, factor: Factor) -> Factor:

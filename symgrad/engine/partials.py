@@ -99,11 +99,11 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
 def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
     """The derivative of ``rhs`` with abbreviations expanded, given the ``slopes`` of some functions in it."""
     # No array has a space in its name.
-    rates = {unit: stand_in(unit, f"rate {place}") for place, unit in enumerate(slopes)}
+    rates = {unit: stand_in(unit, f"rate {number}") for number, unit in enumerate(slopes)}
     t = Symbol("t ")
     moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
     known = replaced(moved.diff(t), {t: Integer(0)})
-    still = {unit: stand_in(unit, f"still {place}") for place, unit in enumerate(slopes)}
+    still = {unit: stand_in(unit, f"still {number}") for number, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
     for unit, slope in slopes.items():
         known = unfolded(known, rates[unit], slope)

@@ -131,7 +131,7 @@ def rules_of(program: Program, definition: Definition) -> list[Rule]:
 
 def identities(program: Program, definitions: Sequence[Definition], rules: Sequence[Rule]) -> list[Rule]:
     """Identities from two definitions: a kernel in a sum is eliminated, as in sum_k p_nk = 1 or sum_d xhat_nd = 0."""
-    found = []
+    derived = []
     for definition in definitions:
         if not any(isinstance(kernel, Sum) for kernel in kernels(definition.rhs)):
             continue
@@ -146,8 +146,8 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
                 continue
             if solution := solved(program, definition.entry, rhs, totals[0]):
                 name, indices, conditions = definition.name, definition.indices, rule.conditions + solution[1]
-                found.append(Rule(rule.source, totals[0], solution[0], indices, False, conditions, name, rule))
-    return found
+                derived.append(Rule(rule.source, totals[0], solution[0], indices, False, conditions, name, rule))
+    return derived
 
 
 def shares(definition: Definition) -> list[Rule]:

@@ -1,9 +1,9 @@
 """The short derivation: a view of the full one, with a line for each idea.
 
 Each line shown is a line of the full derivation and keeps its number, so the proof of the full derivation covers it.
-A line is hidden where the next line about the same subject does only what a reader does in their head: a delta that
-multiplies the whole summand picks its term, a factor gets its name, a common factor is taken out.  The line that
-follows inherits what the hidden lines cite, assume and divide by.
+A line is hidden if the next line about the same subject does only what a reader does mentally: a delta that multiplies
+the whole summand picks its term, a factor gets its name, a common factor is taken out.  The next line inherits the
+citations, assumptions and divisors of the hidden lines.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from symgrad.notation import array_names, axis_name, name_of
 from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Value
 
 MOST_TERMS_CHANGED = 1
-"""Where naming or factoring changes more terms of a line at once, the line before it is shown too."""
+"""If folding or factoring changes more terms of a line at once, the line before it is shown too."""
 
 UNSAID = ("contract", "quotient", "collect")
-"""Rules whose reason is not said where the line has another reason."""
+"""Rules whose reason is left out if the line has another reason."""
 
 
 def short(record: Record) -> Record:
-    """The short derivation of ``record``: some of its lines, each with its number, and the same gradients."""
+    """The short derivation of ``record``: some of its lines with their numbers, and the same gradients."""
     view = _View(record)
     lines: list[Step] = []
     last: dict[Subject | Largest, Expr] = {}
@@ -42,8 +42,8 @@ def short(record: Record) -> Record:
 class _View:
     """Which lines of a derivation are hidden.
 
-    ``shown_by`` maps a hidden line to the shown line about the same subject that follows from it; ``dropped`` are the
-    hidden lines that no line about the same subject follows: who cites them cites what they rest on.
+    ``shown_by`` maps a hidden line to the next shown line about its subject.  ``dropped`` are hidden lines without such
+    a line; lines that cite them cite their sources instead.
     """
 
     def __init__(self, record: Record) -> None:
@@ -59,7 +59,7 @@ class _View:
                 continue
             if _is_plain(record, subject, steps) or _is_solved(subject, steps):
                 self.dropped |= {step.number for step in steps}
-            if steps[-1].rule == "close":  # the results state it
+            if steps[-1].rule == "close":  # stated in the results
                 self.dropped.add(steps.pop().number)
             for step, following in reversed(list(pairwise(steps))):
                 if _goes_unsaid(step, following):
@@ -71,7 +71,7 @@ class _View:
             self.inherited.setdefault(by, []).append(number)
 
     def line(self, step: Step, before: Expr | None) -> Step:
-        """A shown line, which goes on from ``before``, with what it inherits from hidden lines."""
+        """A shown line that continues ``before``, with what it inherits from hidden lines."""
         sources = {source.number: source for source in self._sources(step)}
         inherited = [sources[number] for number in sorted(sources)]
         cites = {self.shown_by.get(cited, cited) for source in inherited for cited in source.cites} - self.dropped
@@ -95,27 +95,26 @@ class _View:
                         yield from self._sources(hidden)
 
     def _up_to(self, number: int) -> list[Step]:
-        """The lines that lead to a line of their subject, itself the last."""
+        """The lines about a subject from its first line to line ``number``."""
         lines = [step for step in self.about[self.steps[number].subject] if step.number <= number]
-        first = max(place for place, step in enumerate(lines) if step.before is None)
+        first = max(position for position, step in enumerate(lines) if step.before is None)
         return lines[first:]
 
 
 def _is_plain(record: Record, subject: Subject | Largest, steps: Sequence[Step]) -> bool:
-    """Whether lines are about a partial derivative that one sees in the definition: a product of arrays in it, or 1,
-    the definition being linear."""
+    """Whether lines state the obvious partial derivative of a linear definition: 1, or a product of its arrays."""
     if not isinstance(subject, Partial) or not isinstance(subject.of, (Indexed, Symbol)):
         return False
     definition, slope = record.program.definitions.get(name_of(subject.of)), steps[-1].after
     if definition is None or slope == 0 or any(s.conditions or s.conventions for s in steps):
         return False
     used = array_names(slope)
-    is_seen = name_of(subject.wrt) not in used and used <= array_names(definition.rhs)
-    return is_seen and _is_product(slope) and {s.rule for s in steps} <= {"differentiate", "contract"}
+    is_linear = name_of(subject.wrt) not in used and used <= array_names(definition.rhs)
+    return is_linear and _is_product(slope) and {s.rule for s in steps} <= {"differentiate", "contract"}
 
 
 def _is_product(expr: Expr) -> bool:
-    """Whether an expression is a product, or a sum of it over axes, without brackets."""
+    """Whether an expression is a product without brackets, or a sum of one over axes."""
     if isinstance(expr, Sum):
         return _is_product(expr.function)
     if isinstance(expr, Mul):
@@ -124,17 +123,17 @@ def _is_product(expr: Expr) -> bool:
 
 
 def _is_solved(subject: Subject | Largest, steps: Sequence[Step]) -> bool:
-    """Whether a line is a definition solved for a part of it, not an identity such as that a sum is 0."""
+    """Whether a line is a solved definition, and not an identity such as a sum that is 0."""
     return isinstance(subject, Value) and steps[-1].rule == "solve" and not steps[-1].after.is_number
 
 
 def _only_spells(step: Step) -> bool:
-    """Whether a line in matrix notation is a definition with ones or products entry by entry: no shorter to read."""
+    """Whether a matrix line is a definition with ones or Hadamard products, which is not easier to read."""
     return isinstance(step.subject, MatrixValue) and step.after.has(OneMatrix, HadamardProduct, HadamardPower)
 
 
 def _goes_unsaid(step: Step, following: Step) -> bool:
-    """Whether a reader gets to ``following`` from the line before ``step`` at one look."""
+    """Whether a reader sees at once that ``following`` follows from the line before ``step``."""
     if following.rule == "contract":
         return not _splits(step.after, _deltas_by_axis(step.after) - _deltas_by_axis(following.after))
     if following.rule in ("fold", "collect", "quotient"):
@@ -147,7 +146,7 @@ def _deltas_by_axis(expr: Expr) -> Counter[str]:
 
 
 def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
-    """Whether a delta over one of ``axes`` stands in some terms of a factor in brackets and not in the others."""
+    """Whether a delta over one of ``axes`` is in some terms of a bracket and not in the others."""
     brackets = (factor for product in expr.atoms(Mul) for factor in product.args if isinstance(factor, Add))
     for bracket in brackets:
         terms = [{d for d in t.atoms(KroneckerDelta) if axis_name(d.args[0]) in axes} for t in bracket.args]
@@ -157,12 +156,12 @@ def _splits(expr: Expr, axes: Mapping[str, int]) -> bool:
 
 
 def _terms_changed(before: Expr, after: Expr) -> int:
-    """How many terms of ``before`` are not in ``after``, brackets multiplied out; 1 where ``after`` is one term."""
+    """The number of terms of ``before`` that are not in ``after``, both expanded; 1 if ``after`` is one term."""
     old, new = (set(Add.make_args(canonical(multiplied_out(expr)))) for expr in (before, after))
     return len(old - new) if len(new) > 1 else 1
 
 
 def _reason(steps: Sequence[Step]) -> str:
-    """The reasons of several lines as one."""
-    said = [step.reason for step in steps if step.rule not in UNSAID]
-    return ", ".join(dict.fromkeys(said)) or steps[-1].reason
+    """The combined reason of several lines."""
+    reasons = [step.reason for step in steps if step.rule not in UNSAID]
+    return ", ".join(dict.fromkeys(reasons)) or steps[-1].reason

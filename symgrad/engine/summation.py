@@ -98,7 +98,7 @@ def multiplied_out(expr: Expr) -> Expr:
         return expr
     spend(extent(expr))
     sums = sorted((e for e in expr.atoms(exp) if e.args[0].has(Sum)), key=lambda e: e.sort_key())
-    names = {e: stand_in(e, f"exp {place}", positive=True) for place, e in enumerate(sums)}
+    names = {e: stand_in(e, f"exp {number}", positive=True) for number, e in enumerate(sums)}
     expanded = replaced(expr, names).expand()
     for e, name in names.items():
         expanded = unfolded(expanded, name, e)
@@ -176,10 +176,10 @@ def deltas_apart(choice: where) -> Expr:
     """``where(c, a, b)`` with its deltas outside: for each product of deltas, the choice of its two coefficients."""
     condition, *branches = choice.args
     parts: dict[Expr, list[Expr]] = {}
-    for place, branch in enumerate(branches):
+    for number, branch in enumerate(branches):
         for term in Add.make_args(branch):
             deltas = Mul(*(factor for factor in Mul.make_args(term) if isinstance(factor, KroneckerDelta)))
-            parts.setdefault(deltas, [S.Zero, S.Zero])[place] += term / deltas
+            parts.setdefault(deltas, [S.Zero, S.Zero])[number] += term / deltas
     return Add(*(deltas * cases(condition, *chosen) for deltas, chosen in parts.items()))
 
 
