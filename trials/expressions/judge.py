@@ -151,7 +151,7 @@ def _errors(derived: Derivation, at: Point) -> dict[int, float] | None:
 def reason(refused: str) -> str:
     """Why a loss was refused, without its names, axes and columns."""
     words = re.sub(r"\([^()]*,[^()]*\)", "(...)", refused)
-    words = re.sub(r"at column \d+|column \d+: ", "", words)
+    words = re.sub(r"column \d+: ", "", words)
     patterns = {
         r"depends on \w+ only through piecewise constant functions": "constant apart from jumps",
         r"does not depend on": "the output does not depend on the array",
