@@ -1,7 +1,7 @@
-"""What generated loops call: products in tiles, an exponential without branches, and numbers as NumPy has them.
+"""Functions that generated loops call: products in tiles, an exponential without branches, numbers as in NumPy.
 
-The functions that a module needs are copied into it as they stand here.  The rows of a block come last, so that what
-is done to each of them is done to several at once.
+The functions that a module needs are copied into it unchanged. The rows of a block come last, so that one instruction
+handles several of them.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _outer(left: np.ndarray, right: np.ndarray, count: int, result: np.ndarray) 
 
 @njit(**_ENTRIES)
 def _flush(part: np.ndarray, total: np.ndarray) -> None:
-    """Add a part in the precision of the inputs to the total in double precision; the part starts anew."""
+    """Add a part to the total, which is in double precision, and reset the part."""
     for c in range(part.shape[0]):
         for d in range(part.shape[1]):
             total[c, d] += part[c, d]
@@ -225,7 +225,7 @@ def _turned_back(block: np.ndarray, first: int, count: int, result: np.ndarray) 
 
 @njit(**_ENTRIES)
 def _opened(data: np.ndarray, first: int, count: int, result: np.ndarray) -> None:
-    """result[c, r] = 1 where c is the label of row first + r, else 0; or data[first + r, c] where that is no label."""
+    """result[c, r] = 1 if c is the label of row first + r, else 0; or data[first + r, c] without labels."""
     if data.ndim == 2:
         _turned(data, first, count, result)
     else:
@@ -236,7 +236,7 @@ def _opened(data: np.ndarray, first: int, count: int, result: np.ndarray) -> Non
 
 @njit(**_ENTRIES)
 def _are_labels(labels: np.ndarray, rows: int, columns: int) -> bool:
-    """Whether there is one of the labels 0..columns - 1 for each row."""
+    """Whether each row has a label in 0..columns - 1."""
     fit = labels.size == rows
     for label in labels:
         fit = fit and 0 <= label < columns
@@ -284,13 +284,13 @@ def _exp(x: float) -> float:
 
 @njit(**_ENTRIES)
 def _larger(a: float, b: float) -> float:
-    """The larger of two numbers, NaN if one of them is."""
+    """The larger of two numbers; NaN if one of them is NaN."""
     return a if a >= b or a != a else b
 
 
 @njit(**_ENTRIES)
 def _smaller(a: float, b: float) -> float:
-    """The smaller of two numbers, NaN if one of them is."""
+    """The smaller of two numbers; NaN if one of them is NaN."""
     return a if a <= b or a != a else b
 
 
@@ -309,7 +309,7 @@ def _sigmoid(x: float) -> float:
 
 @njit(**_ENTRIES)
 def _weighted(weight: float, log: float) -> float:
-    """weight * log; 0 where the weight is 0, though the logarithm be infinite."""
+    """weight * log; 0 where the weight is 0, even if the logarithm is infinite."""
     return 0.0 if weight == 0 and abs(log) == math.inf else weight * log
 
 
@@ -333,12 +333,12 @@ def _step(x: float, at_zero: float) -> float:
 
 @njit(**_ENTRIES)
 def _sign(x: float) -> float:
-    """-1, 0 or 1; NaN of NaN."""
+    """-1, 0 or 1; NaN for NaN."""
     return 1.0 if x > 0 else -1.0 if x < 0 else x
 
 
 def _compile(kernel: Any, fresh: bool, *given: object) -> None:
-    """Compile a kernel for arguments of these types, if they are ``fresh``, and for no others that may come."""
+    """Compile a kernel for arguments of these types, if they are ``fresh``, and for no other types."""
     if not fresh:
         raise TypeError
     if kernel.overloads:
@@ -348,6 +348,6 @@ def _compile(kernel: Any, fresh: bool, *given: object) -> None:
 
 
 def _native(array: np.ndarray) -> np.ndarray:
-    """The array as float32 or float64, or as int64 if it is of integers, aligned and in one piece."""
+    """The array as float32 or float64, or as int64 if it has integers, aligned and contiguous."""
     single = np.float32 if array.dtype.itemsize <= 4 else np.float64
     return np.require(array, single if array.dtype.kind == "f" else np.int64, ["C", "A"])

@@ -1,6 +1,6 @@
-"""What generated modules call: checks of inputs, products, functions that NumPy lacks, and the sum over blocks of rows.
+"""Functions that generated modules call: input checks, products, functions that NumPy lacks, sums over blocks of rows.
 
-The functions that a module needs are copied into it as they stand here (``module.functions_for``).
+The functions that a module needs are copied into it unchanged (``module.functions_for``).
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -20,7 +20,7 @@ _LABELS: set[str] = set()
 
 
 def _called(function):
-    """A function whose wrong calls show its signature, and that computes half precision in single."""
+    """Wrap a function: wrong calls show its signature, half precision is computed in single precision."""
 
     @functools.wraps(function)
     def call(*args, **keywords):
@@ -43,8 +43,8 @@ def _called(function):
 
 
 def _quiet(function):
-    """A function that does not warn of infinities and NaN on its way: sums of exponentials whose exponents
-    are all -inf have them; a maximum, a minimum or a clip leaves them out."""
+    """Wrap a function so that it does not warn of intermediate infinities and NaN, which arise in sums of
+    exponentials whose exponents are all -inf, and in what a maximum, minimum or clip leaves out."""
 
     @functools.wraps(function)
     def call(*args, **keywords):
@@ -55,7 +55,7 @@ def _quiet(function):
 
 
 def _common(arrays: list[np.ndarray]) -> np.dtype:
-    """The floating type of the inputs.  TypeError for half precision, in which sums stop growing."""
+    """The floating dtype of the inputs. TypeError for half precision, in which sums stop growing."""
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
     if dtype == np.float16:
@@ -66,7 +66,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 def _checked(*given: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype; ValueError names the one that does not fit.
 
-    ``sizes`` are those of axes that are given.
+    ``sizes`` are the known lengths of axes.
     """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     dtype = _common(arrays)
@@ -79,7 +79,7 @@ def _checked(*given: object, **sizes: int) -> list[np.ndarray]:
 def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
-    ``sizes`` are those of axes that are given.
+    ``sizes`` are the known lengths of axes.
     """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     dtype = _common(arrays)
@@ -117,7 +117,7 @@ def _real(name: str, value: object) -> np.ndarray:
 
 
 def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
-    """Note the sizes of the axes, and compare those that are known."""
+    """Compare the lengths of the axes with known sizes, and add new ones to them."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
         known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
@@ -128,23 +128,23 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[s
 
 
 def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
-    """Labels 0, 1, ... as rows with a one at the label."""
+    """One-hot rows for the labels 0, 1, ..."""
     return np.equal(labels[:, None], np.arange(count)).astype(dtype)
 
 
 def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
-    """Labels 0, 1, ... as columns with a one at the label."""
+    """One-hot columns for the labels 0, 1, ..."""
     return np.equal(np.arange(count)[:, None], labels).astype(dtype)
 
 
 def _positive(name: str, array: np.ndarray) -> None:
-    """ValueError names an array with an entry that is not positive."""
+    """Raise ValueError if an entry is not positive."""
     if not np.all(array > 0):
         raise ValueError(f"{name}: expected positive entries, got {np.min(array)}")
 
 
 def _within(name: str, array: np.ndarray, low: float, high: float, step: float, expected: str) -> None:
-    """ValueError names an array with an entry outside of low..high, or off the multiples of a step above low."""
+    """Raise ValueError if an entry is outside of low..high, or not a multiple of a step above low."""
     fits = (array >= low) & (array <= high)
     if step:
         fits &= (array - low) % step == 0
@@ -153,7 +153,7 @@ def _within(name: str, array: np.ndarray, low: float, high: float, step: float, 
 
 
 def _hold(gap: np.ndarray, words: str) -> None:
-    """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
+    """Raise ValueError, with ``words``, if the gap is not 0: an assumption does not hold."""
     worst = np.max(np.abs(gap))
     if worst > 1e-5:
         message = f"{words}, got a difference of {worst:.3g}"
@@ -161,7 +161,7 @@ def _hold(gap: np.ndarray, words: str) -> None:
 
 
 def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """The sum of weights * logs; where a weight is 0 the term is 0, though the logarithm be infinite."""
+    """The sum of weights * logs; where a weight is 0 the term is 0, even if the logarithm is infinite."""
     if logs.flags.f_contiguous:
         weights, logs = weights.T, logs.T
     total = np.vdot(weights, logs)
@@ -169,7 +169,7 @@ def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
 
 
 def _weighted(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """weights * logs, entry by entry; 0 where a weight is 0, though the logarithm be infinite."""
+    """weights * logs, entry by entry; 0 where a weight is 0, even if the logarithm is infinite."""
     shape = np.broadcast_shapes(np.shape(weights), np.shape(logs))
     is_zero = (weights == 0) & np.isinf(logs)
     return np.multiply(weights, logs, out=np.zeros(shape, np.result_type(weights, logs)), where=~is_zero)
@@ -205,7 +205,7 @@ def _equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _selection(x: np.ndarray, axis: int) -> np.ndarray:
-    """1 at the largest entry along an axis, 0 at the others; several that are the largest share the 1."""
+    """1 at the largest entry along an axis, 0 at the others; ties share the 1."""
     largest = np.equal(x, np.maximum.reduce(x, axis, keepdims=True)).astype(x.dtype)
     return largest / np.add.reduce(largest, axis, keepdims=True)
 
@@ -237,7 +237,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
 
 
 def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
-    """A polynomial, the coefficient of its highest power first."""
+    """A polynomial, given by its coefficients, the highest power first."""
     value = coefficients[0] * x + coefficients[1]
     for coefficient in coefficients[2:]:
         value *= x
@@ -246,7 +246,7 @@ def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
 
 
 def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
+    """left @ right, with a column for each row of data; the longer axis is contiguous in memory."""
     if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
     product = right.T.dot(left.T)  # this way round BLAS is faster in single precision, and for many columns
@@ -254,7 +254,7 @@ def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]:
-    """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
+    """Add up tuples of numbers and arrays; numbers are added in double precision."""
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]
     for part in parts:

@@ -1,6 +1,6 @@
-"""What generated modules of plain Python call: functions of a number that answer where those of ``math`` raise.
+"""Functions that modules of plain Python call: functions of a number that return a value where ``math`` raises.
 
-The functions that a module needs are copied into it as they stand here.
+The functions that a module needs are copied into it unchanged.
 """
 
 from __future__ import annotations
@@ -66,6 +66,6 @@ def _sign(x: float) -> float:
 
 
 def _selected(place: int, *values: float) -> float:
-    """1 if the value at a place is the largest, else 0; several that are the largest share the 1."""
+    """1 if the value at a place is the largest, else 0; ties share the 1."""
     largest = max(values)
     return float(values[place] == largest) / values.count(largest)

@@ -98,7 +98,7 @@ def _ready(X, W, b, Y):
 
 
 def _called(function):
-    """A function whose wrong calls show its signature, and that computes half precision in single."""
+    """Wrap a function: wrong calls show its signature, half precision is computed in single precision."""
 
     @functools.wraps(function)
     def call(*args, **keywords):
@@ -121,8 +121,8 @@ def _called(function):
 
 
 def _quiet(function):
-    """A function that does not warn of infinities and NaN on its way: sums of exponentials whose exponents
-    are all -inf have them; a maximum, a minimum or a clip leaves them out."""
+    """Wrap a function so that it does not warn of intermediate infinities and NaN, which arise in sums of
+    exponentials whose exponents are all -inf, and in what a maximum, minimum or clip leaves out."""
 
     @functools.wraps(function)
     def call(*args, **keywords):
@@ -133,7 +133,7 @@ def _quiet(function):
 
 
 def _common(arrays: list[np.ndarray]) -> np.dtype:
-    """The floating type of the inputs.  TypeError for half precision, in which sums stop growing."""
+    """The floating dtype of the inputs. TypeError for half precision, in which sums stop growing."""
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
     if dtype == np.float16:
@@ -144,7 +144,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
-    ``sizes`` are those of axes that are given.
+    ``sizes`` are the known lengths of axes.
     """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     dtype = _common(arrays)
@@ -182,7 +182,7 @@ def _real(name: str, value: object) -> np.ndarray:
 
 
 def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
-    """Note the sizes of the axes, and compare those that are known."""
+    """Compare the lengths of the axes with known sizes, and add new ones to them."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
         known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
@@ -193,12 +193,12 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[s
 
 
 def _one_hot_columns(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
-    """Labels 0, 1, ... as columns with a one at the label."""
+    """One-hot columns for the labels 0, 1, ..."""
     return np.equal(np.arange(count)[:, None], labels).astype(dtype)
 
 
 def _hold(gap: np.ndarray, words: str) -> None:
-    """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
+    """Raise ValueError, with ``words``, if the gap is not 0: an assumption does not hold."""
     worst = np.max(np.abs(gap))
     if worst > 1e-5:
         message = f"{words}, got a difference of {worst:.3g}"
@@ -206,7 +206,7 @@ def _hold(gap: np.ndarray, words: str) -> None:
 
 
 def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """The sum of weights * logs; where a weight is 0 the term is 0, though the logarithm be infinite."""
+    """The sum of weights * logs; where a weight is 0 the term is 0, even if the logarithm is infinite."""
     if logs.flags.f_contiguous:
         weights, logs = weights.T, logs.T
     total = np.vdot(weights, logs)
@@ -214,14 +214,14 @@ def _dot(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
 
 
 def _weighted(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """weights * logs, entry by entry; 0 where a weight is 0, though the logarithm be infinite."""
+    """weights * logs, entry by entry; 0 where a weight is 0, even if the logarithm is infinite."""
     shape = np.broadcast_shapes(np.shape(weights), np.shape(logs))
     is_zero = (weights == 0) & np.isinf(logs)
     return np.multiply(weights, logs, out=np.zeros(shape, np.result_type(weights, logs)), where=~is_zero)
 
 
 def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """left @ right, with a column for each row of data, stored so that the longer axis is in one piece."""
+    """left @ right, with a column for each row of data; the longer axis is contiguous in memory."""
     if right.shape[1] < 256 or (right.itemsize == 8 and left.shape[0] <= 64):
         return left.dot(right)
     product = right.T.dot(left.T)  # this way round BLAS is faster in single precision, and for many columns
@@ -229,7 +229,7 @@ def _columns(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]:
-    """The entry-wise sums of tuples of numbers and arrays, in order; numbers in double precision."""
+    """Add up tuples of numbers and arrays; numbers are added in double precision."""
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]
     for part in parts:

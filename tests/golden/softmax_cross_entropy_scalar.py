@@ -142,7 +142,7 @@ def softmax_cross_entropy(X, W, b, Y):
 
 
 def _called(function):
-    """A function whose wrong calls show its signature, and that computes half precision in single."""
+    """Wrap a function: wrong calls show its signature, half precision is computed in single precision."""
 
     @functools.wraps(function)
     def call(*args, **keywords):
@@ -165,7 +165,7 @@ def _called(function):
 
 
 def _common(arrays: list[np.ndarray]) -> np.dtype:
-    """The floating type of the inputs.  TypeError for half precision, in which sums stop growing."""
+    """The floating dtype of the inputs. TypeError for half precision, in which sums stop growing."""
     floating = [a.dtype for name, a in zip(_AXES, arrays, strict=True) if _AXES[name] and a.dtype.kind == "f"]
     dtype = np.result_type(*floating) if floating else np.dtype(np.float64)
     if dtype == np.float16:
@@ -176,7 +176,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
 
-    ``sizes`` are those of axes that are given.
+    ``sizes`` are the known lengths of axes.
     """
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     dtype = _common(arrays)
@@ -214,7 +214,7 @@ def _real(name: str, value: object) -> np.ndarray:
 
 
 def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[str, int]) -> None:
-    """Note the sizes of the axes, and compare those that are known."""
+    """Compare the lengths of the axes with known sizes, and add new ones to them."""
     fits = len(shape) == len(axes) and all(sizes.get(a, s) == s > 0 for a, s in zip(axes, shape, strict=True))
     if not fits:
         known = ", ".join(f"{a} = {sizes[a]}" if a in sizes else f"{a} >= 1" for a in axes)
@@ -225,12 +225,12 @@ def _fit(name: str, shape: tuple[int, ...], axes: tuple[str, ...], sizes: dict[s
 
 
 def _one_hot(labels: np.ndarray, count: int, dtype: np.dtype) -> np.ndarray:
-    """Labels 0, 1, ... as rows with a one at the label."""
+    """One-hot rows for the labels 0, 1, ..."""
     return np.equal(labels[:, None], np.arange(count)).astype(dtype)
 
 
 def _hold(gap: np.ndarray, words: str) -> None:
-    """ValueError says which assumption of the derivation does not hold: the gap is not zero."""
+    """Raise ValueError, with ``words``, if the gap is not 0: an assumption does not hold."""
     worst = np.max(np.abs(gap))
     if worst > 1e-5:
         message = f"{words}, got a difference of {worst:.3g}"
