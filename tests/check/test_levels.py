@@ -392,6 +392,7 @@ def test_what_cancels_to_all_digits_is_zero() -> None:
     assert marks[-1].words == "unproved; undefined at C = 1"
 
 
+@pytest.mark.slow
 def test_where_a_line_is_undefined_is_said_though_exact_arithmetic_takes_too_long() -> None:
     derivation = symgrad.derive(parse("sum(log(softmax(X, axis=1) / (1 - softmax(X, axis=1))))", "X: N C", ""))
     words = [mark.words for mark in derivation.prove().marks]

@@ -270,6 +270,7 @@ def test_a_logarithm_of_a_softplus() -> None:
     assert value == pytest.approx(np.sum(np.log(softplus)))
 
 
+@pytest.mark.slow
 def test_a_triplet_of_distances_computes_each_once() -> None:
     @symgrad.loss(shapes="U: N D, V: N D, T: N D", wrt="U V T")
     def triplet(U, V, T):

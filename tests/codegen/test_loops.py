@@ -146,8 +146,11 @@ INPUTS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
+TO_BE_COMPILED = ("float32 and labels", "read only")  # for seconds, because no other test compiles these kernels
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize("how", INPUTS)
+@pytest.mark.parametrize("how", sampled(INPUTS, *(how for how in INPUTS if how not in TO_BE_COMPILED)))
 def test_inputs_of_all_kinds(how: str, cross_entropy: tuple[Callable[..., Any], ...]) -> None:
     inputs = INPUTS[how](*arrays())
     compiled, expected = (function(*inputs) for function in cross_entropy)

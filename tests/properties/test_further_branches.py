@@ -134,6 +134,7 @@ def test_a_cosine_with_a_floor() -> None:
     assert value == 0 and gradient == pytest.approx([0.6e8, 0.8e8])
 
 
+@pytest.mark.slow
 def test_a_focal_power_of_a_quarter() -> None:
     def focal(Z, y):
         p = softmax(Z, axis=1)[np.arange(len(y)), y]

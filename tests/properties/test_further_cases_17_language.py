@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
+from cases import sampled
 from sympy import Rational
 
 import symgrad
@@ -47,7 +48,7 @@ ONE_LINE = [
 ]
 
 
-@pytest.mark.parametrize(("shapes", "text"), ONE_LINE)
+@pytest.mark.parametrize(("shapes", "text"), sampled(ONE_LINE, every=3))
 def test_a_line_is_the_function(shapes: str, text: str) -> None:
     names = {"np": np, "numpy": np, "scipy": scipy, "eye": symgrad.array.eye}
     first = shapes[0]
@@ -164,7 +165,7 @@ PLAIN: list[tuple[str, Callable[..., Any], Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("shapes", "function", "at"), PLAIN)
+@pytest.mark.parametrize(("shapes", "function", "at"), sampled(PLAIN, every=3))
 def test_what_is_plain_works(shapes: str, function: Callable[..., Any], at: np.ndarray) -> None:
     d = symgrad.derive(symgrad.loss(shapes=shapes)(function))
     assert d.prove().ok

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cases import sampled
 from catalogue import derived, derived_from
 from markdown_it import MarkdownIt
 from programs import ZOO
@@ -40,7 +41,7 @@ def test_a_line() -> None:
     assert lines["27"][1] == r"$\displaystyle G = \frac{\partial L}{\partial Z}$"
 
 
-@pytest.mark.parametrize("name", [*symgrad.LOSSES, *ZOO])
+@pytest.mark.parametrize("name", sampled([*symgrad.LOSSES, *ZOO], every=4))
 def test_no_formula_ends_a_cell(name: str) -> None:
     record = (derived(name) if name in symgrad.LOSSES else derived_from(*ZOO[name])).record
     rows = [row for row in tables(to_markdown(layout(record))) if row[0].isdigit()]
