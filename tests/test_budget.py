@@ -36,7 +36,7 @@ from symgrad.check.normal_form.algebra import prime_powers, rename_atom
 from symgrad.check.normal_form.atoms import NoNormalForm, single, spelled
 from symgrad.check.normal_form.entries import Entry
 from symgrad.check.normal_form.exponentials import Exponential, Logarithm
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.numeric.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE
 from symgrad.check.proof import MOST_TERMS as MOST_OF_A_LINE

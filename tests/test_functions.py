@@ -22,8 +22,8 @@ from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf,
 import symgrad
 from symgrad.check import prove
 from symgrad.check.brute_force import check_end_to_end
-from symgrad.check.lines import claims
 from symgrad.check.marks import Level
+from symgrad.check.obligations import claims
 from symgrad.check.proof import Prover
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.engine.derive import derive_record

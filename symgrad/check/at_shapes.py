@@ -11,12 +11,10 @@ from sympy import E, Expr, Function, Indexed, KroneckerDelta, NumberSymbol, Sum,
 from sympy.core.basic import Basic
 
 from symgrad.budget import spend
-from symgrad.check.lines import Claim
+from symgrad.check.analyticity import has_root
 from symgrad.check.marks import Sizes
-from symgrad.check.meaning import adjoint_array, meaning
-from symgrad.check.normal_form.atoms import OWN
-from symgrad.check.normal_form.normalise import IN_OTHERS
-from symgrad.check.numeric.entrywise import Instance
+from symgrad.check.normal_form.atoms import RESERVED
+from symgrad.check.normal_form.translation import EXPANSIONS
 from symgrad.check.numeric.fields import (
     Array,
     Field,
@@ -28,9 +26,11 @@ from symgrad.check.numeric.fields import (
     Reals,
     is_missing,
 )
+from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.numeric.magnitudes import is_modest
-from symgrad.check.numeric.reference import ATTEMPTS, Truth
-from symgrad.check.smoothness import has_root
+from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues
+from symgrad.check.obligations import Claim
+from symgrad.check.semantics import adjoint_array, meaning
 from symgrad.equations import Assumption
 from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
@@ -57,7 +57,7 @@ class Comparison:
         self.shapes = standard_shapes(record.program)
         self._record = record
         self._instances: dict[Sizes, Instance] = {}
-        self._truths: dict[tuple[object, ...], Truth | None] = {}
+        self._truths: dict[tuple[object, ...], TrueValues | None] = {}
         self._sight = Sight(record)
 
     def compare(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False) -> System:
@@ -82,13 +82,15 @@ class Comparison:
             raise Undefined("it has no value where the program has one") from None
         raise Refuted(shape, _failing(claim, shape, place))
 
-    def _truth(self, shape: Sizes, assumed: tuple[Assumption, ...], system: System, place: int | None = None) -> Truth:
+    def _truth(
+        self, shape: Sizes, assumed: tuple[Assumption, ...], system: System, place: int | None = None
+    ) -> TrueValues:
         """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
         key = (shape, assumed, system, place)
         if key not in self._truths:
             try:
                 attempts = ATTEMPTS if place is None else 1
-                self._truths[key] = Truth(
+                self._truths[key] = TrueValues(
                     self._record, self.instance(shape), system, assumed, 2 * (place or 0), attempts
                 )
             except OutsideField:
@@ -123,7 +125,7 @@ class Comparison:
         """Whether a line has no value at a shape at any of many points where the program has one."""
         for seed in range(2 * POINTS):
             try:
-                Truth(self._record, self.instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
+                TrueValues(self._record, self.instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
             except OutsideDomain:
                 continue
             except OutsideField:
@@ -181,7 +183,7 @@ def _failing(claim: Claim, shape: Sizes, place: tuple[int, ...]) -> str:
     return f"refuted at {shown(shape)}" + (f", entry {at}" if at else "")
 
 
-def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
+def _sides(truth: TrueValues, claim: Claim) -> tuple[Array, Array]:
     """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says.  A value that
     is needed in branches alone is compared where it has one."""
     if isinstance(claim.subject, Value):
@@ -202,7 +204,7 @@ def _sides(truth: Truth, claim: Claim) -> tuple[Array, Array]:
     return meaning, truth.values(claim.after, claim.letters)
 
 
-def differing_in(truth: Truth, claim: Claim) -> tuple[int, ...] | None:
+def differing_in(truth: TrueValues, claim: Claim) -> tuple[int, ...] | None:
     """An entry where the two sides differ in one number system, or None."""
     unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
@@ -273,7 +275,7 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
     return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + by[d.name]) for d in program.ordered)
 
 
-SEEN = {exp, KroneckerDelta, *IN_OTHERS}
+SEEN = {exp, KroneckerDelta, *EXPANSIONS}
 
 
 class Sight:
@@ -303,7 +305,7 @@ class Sight:
                 self._known[name] = self._sees(program.definitions[name].rhs)
             elif name in self._adjoints:
                 array = program.arrays[self._adjoints[name]]
-                entry = array[tuple(axis.index(f"{OWN}v{place}") for place, axis in enumerate(array.axes))]
+                entry = array[tuple(axis.index(f"{RESERVED}v{place}") for place, axis in enumerate(array.axes))]
                 self._known[name] = self._sees(meaning(self._record, Total(entry)))
             else:
                 self._known[name] = True

@@ -10,10 +10,10 @@ from sympy import Expr, Integer, Symbol
 
 from symgrad.check.assumptions import Projection, choices, constraints
 from symgrad.check.marks import Sizes
-from symgrad.check.meaning import adjoint_array
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.numeric.entrywise import Instance, Place
 from symgrad.check.numeric.exact import ExactField, NotExact
+from symgrad.check.numeric.instantiation import Instance, Place
+from symgrad.check.semantics import adjoint_array
 from symgrad.errors import InputError
 from symgrad.notation import indices_of
 from symgrad.steps import Gradient, Record

@@ -55,10 +55,10 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import is_known
-from symgrad.check.meaning import abbreviations, write_out
+from symgrad.check.analyticity import ANALYTIC, order_of_zeros
 from symgrad.check.normal_form.algebra import content, divisors_in, rename
 from symgrad.check.normal_form.atoms import (
-    OWN,
+    RESERVED,
     Index,
     NoNormalForm,
     Polynomial,
@@ -72,8 +72,8 @@ from symgrad.check.normal_form.atoms import (
 )
 from symgrad.check.normal_form.exponentials import odd_power
 from symgrad.check.normal_form.indicators import branches
-from symgrad.check.normal_form.normalise import Normaliser
-from symgrad.check.smoothness import ANALYTIC, order_of_zeros
+from symgrad.check.normal_form.translation import Normaliser
+from symgrad.check.semantics import abbreviations, write_out
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
 from symgrad.program import Program
@@ -280,7 +280,7 @@ def _facts(condition: Expr) -> Facts:
 
 def _shown(part: Basic) -> Basic:
     """An expression in letters that a reader knows: those of the checker are named after their axes."""
-    own = [index for index in part.atoms(Idx) if str(index.label).startswith(OWN)]
+    own = [index for index in part.atoms(Idx) if str(index.label).startswith(RESERVED)]
     return (
         renamed(part, {index: index_over(axis_name(index).lower(), index.upper + 1) for index in own}) if own else part
     )

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.assumptions import Written
-from symgrad.check.lines import Claim
-from symgrad.check.meaning import abbreviations, adjoint_array
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
+from symgrad.check.obligations import Claim
+from symgrad.check.semantics import abbreviations, adjoint_array
 from symgrad.equations import Assumption
 from symgrad.notation import array_names
 from symgrad.program import Program

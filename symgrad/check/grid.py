@@ -37,12 +37,12 @@ from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical, extent
 from symgrad.check.every_shape import descendants
-from symgrad.check.lines import Claim
 from symgrad.check.marks import Sizes
-from symgrad.check.meaning import abbreviations, adjoint_array, write_out
 from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.check.numeric.magnitudes import Bound, of_number, of_product, of_sum
+from symgrad.check.obligations import Claim
+from symgrad.check.semantics import abbreviations, adjoint_array, write_out
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
 

@@ -32,7 +32,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.normal_form.atoms import OWN
+from symgrad.check.normal_form.atoms import RESERVED
 from symgrad.errors import SymgradError, UnsupportedError
 from symgrad.functions import where
 from symgrad.notation import Array, Axis, axis_name
@@ -56,7 +56,7 @@ class Entries:
 
     def index(self, axis: str) -> Idx:
         """An index over an axis that occurs nowhere else."""
-        return self._axes[axis].index(f"{OWN}{axis}m{next(self._serial)}")
+        return self._axes[axis].index(f"{RESERVED}{axis}m{next(self._serial)}")
 
     def entry(self, expr: Expr, row: Idx | None = None, column: Idx | None = None) -> Expr:
         """The entry of a matrix expression, whose axes must be those of the indices, in index notation.

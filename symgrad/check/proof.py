@@ -11,18 +11,18 @@ from math import prod
 from sympy import Expr, Indexed, Symbol
 
 from symgrad.budget import Budget, OverBudget, within
+from symgrad.check.analyticity import has_root, is_analytic
 from symgrad.check.at_shapes import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in, shown
 from symgrad.check.definedness import Divisors
 from symgrad.check.every_shape import Closed, NormalFormProver
 from symgrad.check.grid import tried_on_grid
-from symgrad.check.lines import Claim, Line, claims, is_definition
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
-from symgrad.check.meaning import adjoint_array
 from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.numeric.exact import ExactLines
 from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
-from symgrad.check.numeric.reference import Truth
-from symgrad.check.smoothness import has_root, is_analytic
+from symgrad.check.numeric.true_values import TrueValues
+from symgrad.check.obligations import Claim, Line, claims, is_definition
+from symgrad.check.semantics import adjoint_array
 from symgrad.check.wellformed import problems
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
@@ -234,7 +234,7 @@ class Prover:
         instance = self._comparison.instance(self._shapes[0])
         try:
             return all(
-                differing_in(Truth(self._record, instance, Field, assumed, drawn + place), claim) is None
+                differing_in(TrueValues(self._record, instance, Field, assumed, drawn + place), claim) is None
                 for place in range(POINTS if self._chooses_roots(claim) else 1)
             )
         except (OutsideDomain, OutsideField):

@@ -14,7 +14,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.check.meaning import adjoint_array
+from symgrad.check.semantics import adjoint_array
 from symgrad.functions import selection
 from symgrad.notation import (
     Array,

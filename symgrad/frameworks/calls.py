@@ -24,7 +24,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.array.expression import parse
 from symgrad.array.shape_grammar import parse_shapes
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.equations import Definition
 from symgrad.notation import Array, Axis, array_names, axis_name, bound_indices, indices_of, name_of, sum_over
 from symgrad.program import Program

@@ -14,10 +14,10 @@ from sympy import Expr, Integer, Rational, Sum, cos, cosh, exp, log, pi, sin, sq
 
 from symgrad.check import Level, Mark, at_shapes, prove
 from symgrad.check.at_shapes import MOST_TERMS, SERIES, Sight, differing_in, standard_shapes, terms
-from symgrad.check.lines import Claim, claims
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.fields import Field, is_missing
-from symgrad.check.numeric.reference import Truth
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.numeric.true_values import TrueValues
+from symgrad.check.obligations import Claim, claims
 from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.functions import absolute, selection, step, where
@@ -81,7 +81,7 @@ def test_what_is_needed_in_a_branch_alone_is_compared_where_it_has_a_value() -> 
         line = Step(1, Value(R[k]), None, factor * sqrt(V[k] + 2), "rule", "reason")
         (claim,) = claims(Record(of, ("v",), (line,), {}, {}))
         assert isinstance(claim, Claim)
-        truth = Truth(claim.record, Instance(of, {"C": 4}), Field)
+        truth = TrueValues(claim.record, Instance(of, {"C": 4}), Field)
         gaps = is_missing(truth.evaluator.values["r"])[0].tolist()
         assert set(gaps) == {False, True}
         assert differing_in(truth, claim) == (None if factor == 1 else (gaps.index(False),))
@@ -94,7 +94,7 @@ def test_sides_of_which_one_has_exponentials_are_compared_at_the_levels_of_both(
         after = factor * Y[n, k] * (e**2 + e) / (e + 1) / e
         (claim,) = claims(Record(of, ("Y",), (Step(1, Value(Y[n, k]), None, after, "rule", "reason"),), {}, {}))
         assert isinstance(claim, Claim) and claim.after.has(exp)
-        found = differing_in(Truth(claim.record, Instance(of, {"N": 2, "C": 3}), Field), claim)
+        found = differing_in(TrueValues(claim.record, Instance(of, {"N": 2, "C": 3}), Field), claim)
         assert found == (None if factor == 1 else (0, 0))
 
 

@@ -10,7 +10,7 @@ from sympy import exp
 import symgrad
 from symgrad.check import Level, prove
 from symgrad.check.every_shape import NormalFormProver
-from symgrad.check.lines import Claim, claims
+from symgrad.check.obligations import Claim, claims
 from symgrad.equations import node
 from symgrad.notation import Array
 from symgrad.program import Program

@@ -12,7 +12,7 @@ from sympy import Expr, KroneckerDelta, Rational, Sum, exp, log, sqrt, sympify
 from symgrad.canonical import canonical
 from symgrad.check import grid
 from symgrad.check.grid import NotCovered, count, tried_on_grid
-from symgrad.check.lines import Claim, claims
+from symgrad.check.obligations import Claim, claims
 from symgrad.equations import node
 from symgrad.notation import Array
 from symgrad.program import Program

@@ -13,12 +13,12 @@ from sympy import Expr, Function, Integer, KroneckerDelta, Sum, cos, exp, log, s
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.check import Level, Mark, proof, prove
+from symgrad.check.analyticity import is_analytic
 from symgrad.check.at_shapes import Comparison, Undefined
 from symgrad.check.every_shape import Closed, NormalFormProver, _reached
-from symgrad.check.lines import Claim, claims
 from symgrad.check.numeric.fields import OutsideField
+from symgrad.check.obligations import Claim, claims
 from symgrad.check.proof import shown
-from symgrad.check.smoothness import is_analytic
 from symgrad.check.wellformed import problems
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one

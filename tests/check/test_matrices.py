@@ -25,7 +25,7 @@ from sympy.core.expr import Expr
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from symgrad.check.matrices import AxisMismatch, Entries
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.errors import UnsupportedError
 from symgrad.notation import Array
 

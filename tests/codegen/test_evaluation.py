@@ -20,8 +20,8 @@ from programs import attention, label_smoothing, logistic, ridge, temperature
 from sympy import Expr, Indexed, Integer, Sum, cosh, exp, log
 
 import symgrad
-from symgrad.check.lines import claims
 from symgrad.check.marks import Level
+from symgrad.check.obligations import claims
 from symgrad.check.proof import Prover, prove
 from symgrad.codegen import compile_source, evaluation, to_numpy, to_source
 from symgrad.codegen.evaluation import COSH

@@ -10,7 +10,7 @@ from sympy import Add, Expr, Integer, KroneckerDelta, Mul, Rational, Sum, cos, c
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.canonical import canonical
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.engine import fold as fold_module
 from symgrad.engine.fold import collected, cost, fold, fold_sums, quotients_named, reads_alike, tidy, unsigned
 from symgrad.engine.rules import identities, rules_of

@@ -24,7 +24,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.check.matrices import Entries
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.engine.matrix_form import to_matrix
 from symgrad.functions import step, where
 from symgrad.notation import Array

@@ -19,7 +19,7 @@ from symgrad import Array, Program, ProgramError, node, one_hot, rows_sum_to_one
 from symgrad.canonical import canonical
 from symgrad.check import check_end_to_end, prove
 from symgrad.check.marks import Level
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.codegen import compile_source, to_numpy, to_source
 from symgrad.steps import Record, Total
 

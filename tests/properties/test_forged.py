@@ -13,7 +13,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.check import ProofReport, prove
 from symgrad.check.grid import LEVELS
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.numeric.fields import tower
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import ProgramError

@@ -18,8 +18,8 @@ from sympy.tensor.indexed import Idx
 
 import symgrad
 from symgrad import Array, Derivation, Program, node
-from symgrad.check.meaning import write_out
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
+from symgrad.check.semantics import write_out
 from symgrad.errors import SymgradError
 from symgrad.index_letters import fresh_letter
 from symgrad.notation import entries, renamed

@@ -41,10 +41,10 @@ from sympy import (
 )
 
 from symgrad.check.grid import NotCovered, grid_of
-from symgrad.check.lines import Claim, claims
 from symgrad.check.marks import Level, Mark
 from symgrad.check.numeric.exact import ExactField, NotExact
 from symgrad.check.numeric.fields import tower
+from symgrad.check.obligations import Claim, claims
 from symgrad.check.proof import Prover, prove
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric

@@ -10,7 +10,7 @@ import literal
 import numpy as np
 from sympy import Add, Expr, HadamardProduct, Indexed, Integer, MatAdd, MatMul, MatrixExpr, MatrixSymbol
 
-from symgrad.check.lines import Claim, claims
+from symgrad.check.obligations import Claim, claims
 from symgrad.check.proof import Prover
 from symgrad.notation import array_names, axis_name, free_indices
 from symgrad.steps import Record, Step

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from sympy import Expr
 
-from symgrad.check.lines import Claim, claims
-from symgrad.check.lines import Line as Read
 from symgrad.check.marks import Level, Mark
 from symgrad.check.numeric.fields import DIGITS as CLAIMED
+from symgrad.check.obligations import Claim, claims
+from symgrad.check.obligations import Line as Read
 from symgrad.check.proof import Prover
 from symgrad.steps import Record, Step
 from trials.corrupted.lines import Corruption, Line

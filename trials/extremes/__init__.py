@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 import symgrad
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.fields import FineReals, OutsideDomain, OutsideField
-from symgrad.check.numeric.reference import Truth
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.numeric.true_values import TrueValues
 from symgrad.notation import array_names
 from symgrad.program import Program
 from trials.extremes.programs import FURTHER, losses
@@ -107,7 +107,7 @@ def truth_at(derivation: symgrad.Derivation, inputs: Mapping[str, Any]) -> tuple
 
     sizes = {axis.name: size for axis, size in zip(record.program.axes, SIZES, strict=False)}
     try:
-        truth = Truth(record, Instance(record.program, sizes), Here, attempts=1)
+        truth = TrueValues(record, Instance(record.program, sizes), Here, attempts=1)
         value = truth.evaluator.values[record.program.output].reshape(-1)[0]
         return value, {name: truth.adjoint(name)[0] for name in record.wrt}
     except (OutsideDomain, OutsideField):

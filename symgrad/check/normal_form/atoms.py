@@ -98,7 +98,7 @@ ONE: Monomial = ()
 
 _serial = count()
 
-OWN = "%"
+RESERVED = "%"
 """Begins the letters of the checker's own indices: those of programs and lines are identifiers."""
 
 

@@ -31,11 +31,11 @@ from sympy.functions.elementary.piecewise import Piecewise
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
-from symgrad.check.meaning import instance
+from symgrad.check.analyticity import is_positive
 from symgrad.check.normal_form.algebra import prime_powers
-from symgrad.check.normal_form.normalise import IN_OTHERS
+from symgrad.check.normal_form.translation import EXPANSIONS
 from symgrad.check.numeric.fields import Array, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
-from symgrad.check.smoothness import is_positive
+from symgrad.check.semantics import instance
 from symgrad.functions import has_own_name, selected, selection, where
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
@@ -133,8 +133,8 @@ class Evaluator:
             return self._power(*expr.args)
         if isinstance(expr, log) and len(expr.args) == 1:
             return self._log(expr.args[0])
-        if type(expr) in IN_OTHERS:
-            return self(IN_OTHERS[type(expr)](*expr.args))
+        if type(expr) in EXPANSIONS:
+            return self(EXPANSIONS[type(expr)](*expr.args))
         if isinstance(expr, selection):
             return self._selection(*expr.args)
         if isinstance(expr, selected):

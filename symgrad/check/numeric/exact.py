@@ -21,11 +21,11 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import OverBudget, spend
 from symgrad.check.assumptions import Projection, constraints
-from symgrad.check.lines import Claim
-from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.normalise import IN_OTHERS
-from symgrad.check.numeric.entrywise import Instance, Place
+from symgrad.check.normal_form.translation import EXPANSIONS
+from symgrad.check.numeric.instantiation import Instance, Place
+from symgrad.check.obligations import Claim
+from symgrad.check.semantics import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption
 from symgrad.errors import SymgradError
 from symgrad.functions import selected
@@ -127,8 +127,8 @@ class ExactField:
             return self._exponential(expr.args[0])
         if isinstance(expr, Pow):
             return self._power(*expr.args)
-        if type(expr) in IN_OTHERS:
-            return self(IN_OTHERS[type(expr)](*expr.args))
+        if type(expr) in EXPANSIONS:
+            return self(EXPANSIONS[type(expr)](*expr.args))
         if isinstance(expr, selected) and expr.args[0] == len(expr.args) - 2:  # the shares add up to 1
             return self(1 - Add(*(selected(place, *expr.args[1:]) for place in range(len(expr.args) - 2))))
         if isinstance(expr, Function) and not isinstance(expr, log):

@@ -25,10 +25,10 @@ from sympy import (
 )
 
 from symgrad.check.numeric import evaluate
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.evaluate import Evaluator, at_place
 from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
-from symgrad.check.numeric.reference import Truth
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.numeric.true_values import TrueValues
 from symgrad.functions import relu, selected, selection, where
 from symgrad.notation import Array
 from symgrad.steps import Record
@@ -40,7 +40,7 @@ e, y, z, delta = exp(Z[n, k]), Y[n, k], Z[n, k], KroneckerDelta(k, j)
 
 
 def evaluator() -> Evaluator:
-    return Truth(Record(PROGRAM, (), (), {}, {}), Instance(PROGRAM, SIZES), Field).evaluator
+    return TrueValues(Record(PROGRAM, (), (), {}, {}), Instance(PROGRAM, SIZES), Field).evaluator
 
 
 def equal(left: Expr, right: Expr) -> bool:
@@ -153,7 +153,7 @@ def test_symbols_are_entries_sizes_or_scalars() -> None:
 def test_what_depends_on_an_array_that_is_left_out_is_not_remembered() -> None:
     of = softmax_cross_entropy()
     instance = Instance(of, {"N": 2, "D": 2, "C": 3})
-    first = Truth(Record(of, ("W",), (), {}, {}), instance, Field, ()).evaluator
+    first = TrueValues(Record(of, ("W",), (), {}, {}), instance, Field, ()).evaluator
     y, x = cl.Y[cl.n, cl.k], cl.X[cl.n, cl.d]
     letters = (cl.n, cl.k)
     before, other = first.over(y**2, letters), first.over(x**2, (cl.n, cl.d))

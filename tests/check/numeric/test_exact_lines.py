@@ -9,9 +9,9 @@ import pytest
 from catalogue import derived_from
 from sympy import HadamardPower, KroneckerDelta, MatMul, Sum, log
 
-from symgrad.check.lines import Claim, claims
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.exact import ExactLines
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.obligations import Claim, claims
 from symgrad.equations import node, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program

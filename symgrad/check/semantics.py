@@ -13,7 +13,7 @@ from functools import lru_cache
 from sympy import Add, Derivative, Expr, Indexed, Mul, Sum, Symbol, sympify
 from sympy.tensor.indexed import Idx
 
-from symgrad.check.normal_form.atoms import OWN, NoNormalForm
+from symgrad.check.normal_form.atoms import RESERVED, NoNormalForm
 from symgrad.equations import Definition
 from symgrad.notation import (
     Array,
@@ -70,7 +70,7 @@ def meaning(record: Record, subject: Subject) -> Expr:
 def in_indices(subject: Subject) -> IndexSubject:
     """A subject in index notation: a matrix is its entry, in letters that no line uses."""
     if isinstance(subject, (MatrixValue, MatrixTotal)):
-        letters = tuple(axis.index(f"{OWN}r{place}{axis.name}") for place, axis in enumerate(subject.array.axes))
+        letters = tuple(axis.index(f"{RESERVED}r{place}{axis.name}") for place, axis in enumerate(subject.array.axes))
         return (Value if isinstance(subject, MatrixValue) else Total)(subject.array[letters])
     return subject
 
@@ -93,7 +93,7 @@ def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
 def _own_letters(letter: str, entry: Expr) -> list[Idx]:
     """Indices that no line uses, one for each place of an entry."""
     places = enumerate(entry.indices) if isinstance(entry, Indexed) else ()
-    return [index_over(f"{OWN}{letter}{place}", axis_size(i)) for place, i in places]
+    return [index_over(f"{RESERVED}{letter}{place}", axis_size(i)) for place, i in places]
 
 
 @lru_cache(maxsize=1024)
@@ -121,7 +121,7 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
     free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
-    own = {i: index_over(f"{OWN}p{place}", axis_size(i)) for place, i in enumerate(free)}
+    own = {i: index_over(f"{RESERVED}p{place}", axis_size(i)) for place, i in enumerate(free)}
     derivative = _sympy_derivative(renamed(of, own), wrt)
     letters = {new: old for old, new in own.items()} | {i: i for i in getattr(wrt, "indices", ())}
     return renamed(derivative, letters)
@@ -158,7 +158,9 @@ def _total(record: Record, wrt: Expr) -> Expr:
         return sympify(1)
     terms = []
     for definition in consumers(program, name):
-        fresh = {i: type(i)(f"{OWN}{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)}
+        fresh = {
+            i: type(i)(f"{RESERVED}{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)
+        }
         entry = replaced(definition.entry, fresh)
         derivative = partial(program, entry, wrt)
         if definition.name == program.output:

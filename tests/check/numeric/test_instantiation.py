@@ -8,7 +8,7 @@ from classifier import softmax_cross_entropy
 from sympy import Expr, Function, Integer, KroneckerDelta, Rational, Sum, Symbol, exp, log, sin
 
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.numeric.entrywise import Instance, slopes
+from symgrad.check.numeric.instantiation import Instance, slopes
 from symgrad.equations import node, rows_sum_to_one, symmetric
 from symgrad.functions import maximum, selected, selection, step, where
 from symgrad.notation import Array

@@ -8,11 +8,11 @@ import pytest
 from classifier import softmax_cross_entropy
 from sympy import Integer, KroneckerDelta, Rational, Sum, cosh, exp, log, sinh, tanh
 
-from symgrad.check.meaning import in_indices
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import Field, OutsideField, Reals
-from symgrad.check.numeric.reference import Truth, exponential_depth, letters_of
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.numeric.true_values import TrueValues, exponential_depth, letters_of
+from symgrad.check.semantics import in_indices
 from symgrad.equations import DOMAINS, Definition, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array
 from symgrad.program import Program
@@ -33,8 +33,8 @@ def record(of: Program) -> Record:
     return Record(of, (), (), {}, {})
 
 
-def truth(of: Program, system: type[Field] | type[Reals] = Reals, **more: object) -> Truth:
-    return Truth(record(of), Instance(of, SIZES), system, **more)  # type: ignore[arg-type]
+def truth(of: Program, system: type[Field] | type[Reals] = Reals, **more: object) -> TrueValues:
+    return TrueValues(record(of), Instance(of, SIZES), system, **more)  # type: ignore[arg-type]
 
 
 def loss(expr: object) -> Definition:
@@ -243,7 +243,9 @@ def test_labels_pick_entries_exactly(system: type[Field] | type[Reals]) -> None:
 def test_labels_are_the_same_every_time() -> None:
     of = program(loss(Y[n, k] * 2))
     sizes = {"N": 20, "D": 1, "C": 4}
-    one, other = (Truth(record(of), Instance(of, sizes), Reals, one_hot(Y)).evaluator.values["Y"] for _ in range(2))
+    one, other = (
+        TrueValues(record(of), Instance(of, sizes), Reals, one_hot(Y)).evaluator.values["Y"] for _ in range(2)
+    )
     assert (one == other).all() and len({tuple(row) for row in one[0]}) > 1
 
 

@@ -6,7 +6,7 @@ import classifier as cl
 import pytest
 from sympy import Expr, Rational, Sum, Symbol, cos, exp, gamma, log, oo, sqrt, tan, tanh
 
-from symgrad.check.smoothness import is_analytic, is_positive, order_of_zeros
+from symgrad.check.analyticity import is_analytic, is_positive, order_of_zeros
 from symgrad.functions import absolute, reciprocal, relu, root
 from symgrad.notation import Array, Axis
 

@@ -8,9 +8,9 @@ from classifier import softmax_cross_entropy, softmax_mse
 from sympy import Expr, Function, Integer, KroneckerDelta, Sum, exp, log, sqrt
 
 from symgrad.check.every_shape import descendants
-from symgrad.check.meaning import abbreviations, adjoint_array, consumers, instance, meaning, partial, write_out
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.normalise import Normaliser
+from symgrad.check.normal_form.translation import Normaliser
+from symgrad.check.semantics import abbreviations, adjoint_array, consumers, instance, meaning, partial, write_out
 from symgrad.equations import abbreviation, node
 from symgrad.notation import Array
 from symgrad.program import Program

@@ -49,7 +49,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.check.assumptions import Projection, Written, constraints
 from symgrad.check.normal_form import algebra, sums
 from symgrad.check.normal_form.atoms import (
-    OWN,
+    RESERVED,
     Constant,
     Delta,
     Index,
@@ -71,7 +71,7 @@ from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, s
 from symgrad.notation import axis_name, bound_indices, index_over
 from symgrad.program import Program
 
-IN_OTHERS: dict[type[Basic], Callable[..., Expr]] = {
+EXPANSIONS: dict[type[Basic], Callable[..., Expr]] = {
     tanh: lambda u: 1 - 2 / (exp(2 * u) + 1),
     sinh: lambda u: (exp(u) - exp(-u)) / 2,
     cosh: lambda u: (exp(u) + exp(-u)) / 2,
@@ -145,8 +145,8 @@ class Normaliser:
             return sums.over(algebra.rename(self(expr.function), fresh), list(fresh.values()))
         if isinstance(expr, KroneckerDelta):
             return single(Delta(*map(index_text, expr.args)))
-        if type(expr) in IN_OTHERS:
-            return self(IN_OTHERS[type(expr)](*expr.args))
+        if type(expr) in EXPANSIONS:
+            return self(EXPANSIONS[type(expr)](*expr.args))
         if expr == E:
             return exp_of(number(1))
         if isinstance(expr, where):
@@ -208,6 +208,6 @@ def index_text(index: Basic) -> Index:
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
     letter = str(index.label)
-    if not letter.removeprefix(OWN).isidentifier() or index != index_over(letter, index.upper + 1):
+    if not letter.removeprefix(RESERVED).isidentifier() or index != index_over(letter, index.upper + 1):
         raise NoNormalForm(f"{letter!r} is not the letter of an index")
     return f"{letter}@{axis_name(index)}"

@@ -39,7 +39,7 @@ from symgrad.canonical import canonical
 from symgrad.check.assumptions import OneHot, Projection, constraints, labelings
 from symgrad.check.normal_form import algebra
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.normalise import Normaliser, index_text
+from symgrad.check.normal_form.translation import Normaliser, index_text
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.functions import absolute, relu, root, selection, step
 from symgrad.notation import Array, freshen

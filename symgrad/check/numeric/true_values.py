@@ -17,10 +17,10 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
 from symgrad.check.assumptions import Entries, OneHot, constraints
-from symgrad.check.meaning import IndexSubject, adjoint_array, consumers
-from symgrad.check.numeric.entrywise import Instance
 from symgrad.check.numeric.evaluate import Evaluator, at_place
 from symgrad.check.numeric.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
+from symgrad.check.numeric.instantiation import Instance
+from symgrad.check.semantics import IndexSubject, adjoint_array, consumers
 from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, axis_name, free_indices, name_of
 from symgrad.program import Program
@@ -44,7 +44,7 @@ def exponential_depth(program: Program) -> int:
     return max(depth.values())
 
 
-class Truth:
+class TrueValues:
     """Random values of a program in a number system at a shape; the inputs satisfy the assumptions ``assumed``.
 
     Raises ``OutsideField`` where the program has no values in the number system.

@@ -26,8 +26,8 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
-from symgrad.check.meaning import abbreviations
 from symgrad.check.normal_form.atoms import NoNormalForm
+from symgrad.check.semantics import abbreviations
 from symgrad.equations import Assumption, Definition
 from symgrad.functions import real, selected, selection, where
 from symgrad.notation import axis_name, bound_indices, indices_of, name_of

@@ -12,8 +12,8 @@ from sympy import Expr, HadamardPower, Integer, KroneckerDelta, Pow, Sum, exp, l
 
 from symgrad.check import Level, prove
 from symgrad.check.definedness import Divisors, _shown
-from symgrad.check.lines import Claim, Line, claims, is_definition, topic
 from symgrad.check.marks import Mark
+from symgrad.check.obligations import Claim, Line, claims, is_definition, topic
 from symgrad.check.proof import Prover
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where

@@ -12,8 +12,16 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.check.marks import Level, Mark
 from symgrad.check.matrices import AxisMismatch, Entries
-from symgrad.check.meaning import IndexSubject, abbreviations, adjoint_array, consumers, in_indices, meaning, write_out
-from symgrad.check.numeric.reference import letters_of
+from symgrad.check.numeric.true_values import letters_of
+from symgrad.check.semantics import (
+    IndexSubject,
+    abbreviations,
+    adjoint_array,
+    consumers,
+    in_indices,
+    meaning,
+    write_out,
+)
 from symgrad.check.wellformed import Notation
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
