@@ -187,7 +187,7 @@ def reduction_words(program: Program) -> str:
     )
     names = vocabulary(program)
     divisor = TextPrinter(names).show(ordered(below, names)) if below != 1 else ""
-    return f"the sum over {' and '.join(counted)}" + (f", divided by {divisor}" if divisor else "")
+    return f"the sum over {listed([*counted])}" + (f", divided by {divisor}" if divisor else "")
 
 
 def _times(count: int) -> str:
