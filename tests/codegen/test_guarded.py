@@ -18,6 +18,7 @@ n, k = N.index("n"), C.index("k")
 x, y, v, w, u = (Array(name, (N,))[n] for name in "xyvwu")
 p, q = (Array(name, (N,), positive=True)[n] for name in "pq")
 Z = Array("Z", (N, C))[n, k]
+scalar = Array("a")[()]
 positive, below = step(x, 0), 1 - step(x, 1)
 half, whole = step(x, Rational(1, 2)), step(x, 1)
 at = where(positive, x, 1)
@@ -39,6 +40,11 @@ GUARDED: dict[str, tuple[Expr, Expr]] = {
     "numbers": (where(positive, y * log(3) + exp(2), v), where(positive, y * log(3) + exp(2), v)),
     "finite functions": (where(positive, sin(y), v), where(positive, sin(y), v)),
     "equal branches": (where(positive, log(x), log(x), evaluate=False), log(x)),
+    "a sum over an axis of its own": (
+        where(positive, Sum(log(Z), k), y),
+        where(positive, Sum(log(where(positive, Z, 1)), k), y),
+    ),
+    "a scalar": (where(positive, log(scalar), y), where(positive, log(where(positive, scalar, 1)), y)),
     "in a sum": (Sum(where(positive, log(x), y), n), Sum(where(positive, log(at), y), n)),
     "step": (positive * exp(y), where(positive, positive * exp(where(positive, y, 0)), 0)),
     "step of a half": (half * exp(y), where(whole, half * exp(where(whole, y, 0)), 0)),
@@ -167,6 +173,9 @@ OVERFLOWS: dict[str, tuple[Expr, Expr]] = {
     "all terms may vanish": ((mask + u) * v, weighted(mask + u, v)),
     "one term may not": ((mask + y) * v, (mask + y) * v),
     "choice of 0": (where(w, x, 0) * v, weighted(where(w, x, 0), v)),
+    "choice of 0 first": (where(w, 0, x) * v, weighted(where(w, 0, x), v)),
+    "choice by a mask": (where(mask, 2, x) * v, where(mask, 2, x) * v),
+    "an array that may vanish in a function": (sin(q * v), sin(weighted(q, v))),
     "choice of 1": (where(w, x, 1) * v, where(w, x, 1) * v),
     "larger than 0": (maximum(x, 0) * v, weighted(maximum(x, 0), v)),
     "larger than 1": (maximum(x, 1) * v, maximum(x, 1) * v),

@@ -180,6 +180,7 @@ STABLE: dict[str, tuple[Expr, Expr]] = {
     "several of them": (y * v * e * exp(v) * exp(-e), y * v * exp(x + v - e)),
     "exponentials side by side": (v * e * exp(y), v * e * exp(y)),
     "an exponential of an exponential alone": (v * exp(-e), v * exp(-e)),
+    "a bracket with a sigmoid alone": (v * (u + 1 / (1 + e)), v * (u + sigmoid(-x))),
     "beside a weighted logarithm": (
         y * e * weighted(v / (e + exp(y)), log(u)),
         y * weighted(v * sigmoid(x - y), log(u)),

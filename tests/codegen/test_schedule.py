@@ -11,7 +11,7 @@ from sympy import Expr, Rational, Sum, exp, log, sqrt, tanh
 
 import symgrad
 from symgrad.canonical import canonical
-from symgrad.codegen.plan.schedule import Assignment, Schedule, entries_in, needed, schedule, written_out
+from symgrad.codegen.plan.schedule import Assignment, Schedule, entries_in, live, needed, schedule, written_out
 from symgrad.codegen.plan.shifts import (
     dividing_or_in_logarithms,
     in_divisors_and_logarithms,
@@ -111,6 +111,12 @@ def test_entries_of_an_expression() -> None:
     assert entries_in(L[()] * w[n] + a[()]) == (w[n], L[()], a[()])
     assignment = Assignment(Z[n, k], w[n] + q[k])
     assert assignment.at((m, j)) == w[m] + q[j] and assignment.name == "Z" and assignment.indices == (n, k)
+
+
+def test_equations_that_no_output_needs_are_left_out() -> None:
+    used, unused = Assignment(s[n], w[n] ** 2), Assignment(t[n], s[n] + 1)
+    outputs = Assignment(L[()], Sum(s[n], n), is_output=True), Assignment(u[n], 2 * w[n], is_output=True)
+    assert live([used, unused, *outputs]) == [used, *outputs] and live([unused]) == []
 
 
 # --- shifts --------------------------------------------------------------------------------------------------------
