@@ -84,8 +84,8 @@ def _english(letter: str) -> str:
 def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str]:
     """Textbook names for nodes that the user did not name."""
     names: dict[Node, str] = {}
-    contracts: dict[Node, bool] = {}  # whether a node, with named nodes as atoms, sums over an axis
-    bends: dict[Node, bool] = {}  # whether it applies a nonlinear function
+    has_sum: dict[Node, bool] = {}  # whether a node sums over an axis; named nodes count as atoms
+    is_nonlinear: dict[Node, bool] = {}  # whether it applies a nonlinear function
     copies: dict[Node, int] = {}  # how many operations it has
     uses = Counter(operand for node in nodes for operand in node.operands)
 
@@ -93,20 +93,20 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
         core = seen_through(node)
         if core not in named and core.kind not in (Kind.INPUT, Kind.CONSTANT):
             names.setdefault(core, name if len(core.real_axes) > 1 or len(name) > 1 else lower(name))
-            contracts[node] = contracts[core] = bends[node] = bends[core] = False
+            has_sum[node] = has_sum[core] = is_nonlinear[node] = is_nonlinear[core] = False
             copies[node] = copies[core] = 1
 
     def lower(name: str) -> str:
         return name.lower() if name in ("Z", "P", "H", "R") else name
 
     for node in nodes:
-        if node.operation in NONLINEAR and node.operands and contracts[node.operands[0]]:
+        if node.operation in NONLINEAR and node.operands and has_sum[node.operands[0]]:
             introduce(node.operands[0], "Z")
-        if _is_square(node) and _is_residual(node.operands[0], contracts):
+        if _is_square(node) and _is_residual(node.operands[0], has_sum):
             introduce(node.operands[0], "R")
         if node.operation in ("@", "einsum"):
             for operand in node.operands:
-                if bends[operand]:
+                if is_nonlinear[operand]:
                     introduce(operand, "H")
         if node.operation == "/" and (_is_root(node.operands[1]) or _is_normaliser(node.operands[1])):
             introduce(node.operands[1], "S")
@@ -116,10 +116,12 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
             if copies[operand] > MOST_COPIES and uses[operand] > 1:
                 introduce(operand, "T")
         known = node in named or node in names
-        contracts[node] = not known and (
-            node.operation in ("@", "einsum") or any(contracts[operand] for operand in node.operands)
+        has_sum[node] = not known and (
+            node.operation in ("@", "einsum") or any(has_sum[operand] for operand in node.operands)
         )
-        bends[node] = not known and (node.operation in NONLINEAR or any(bends[operand] for operand in node.operands))
+        is_nonlinear[node] = not known and (
+            node.operation in NONLINEAR or any(is_nonlinear[operand] for operand in node.operands)
+        )
         copies[node] = 1 if known else 1 + sum(copies[operand] for operand in node.operands)
         if node.hint or node.kind is Kind.ALWAYS:
             introduce(node, node.hint or "T")
@@ -134,12 +136,12 @@ def _is_square(node: Node) -> bool:
     return exponent.operation == "number" and exponent.meaning is not None and exponent.meaning() == 2
 
 
-def _is_residual(node: Node, contracts: Mapping[Node, bool]) -> bool:
-    """Whether a squared node is a residual: it contracts axes, or subtracts from a nonlinear function's value."""
+def _is_residual(node: Node, has_sum: Mapping[Node, bool]) -> bool:
+    """Whether a squared node is a residual: it contains a sum, or subtracts from a nonlinear function's value."""
     core = seen_through(node)
     difference = core.operation == "-" and not any(operand.kind is Kind.CONSTANT for operand in core.operands)
-    bent = any(seen_through(operand).operation in NONLINEAR for operand in core.operands)
-    return bool(core.axes) and (contracts[node] or (difference and bent))
+    activated = any(seen_through(operand).operation in NONLINEAR for operand in core.operands)
+    return bool(core.axes) and (has_sum[node] or (difference and activated))
 
 
 def _is_normaliser(node: Node) -> bool:
