@@ -103,16 +103,16 @@ def layouts(name: str, given: tuple[int, ...], expected: tuple[int, ...], sizes:
     if given == expected:
         yield AS_IT_IS
         return
-    shown = f"the gradient by {name} has the shape {given} where {name} has {expected}"
+    shown = f"the gradient with respect to {name} has the shape {given} where {name} has {expected}"
     if [n for n in given if n != 1] == [n for n in expected if n != 1]:
         yield Layout("shape", f"{shown}: the numbers are right", lambda v: v.reshape(expected), _same)
         return
     if given == expected[::-1]:
-        yield Layout("transposed", f"the gradient by {name} is transposed", np.transpose, _same)
+        yield Layout("transposed", f"the gradient with respect to {name} is transposed", np.transpose, _same)
     for axes, over in _left_out(given, expected, sizes):
-        yield Layout("unsummed", f"the gradient by {name} is not summed over {over}", _summed(axes), _same)
+        yield Layout("unsummed", f"the gradient with respect to {name} is not summed over {over}", _summed(axes), _same)
     for axes, over in _left_out(expected, given, sizes):
-        yield Layout("axis", f"the gradient by {name} is summed over {over} as well", _same, _summed(axes))
+        yield Layout("axis", f"the gradient with respect to {name} is summed over {over} as well", _same, _summed(axes))
 
 
 def _left_out(
@@ -189,8 +189,10 @@ class Matcher:
         return np.zeros_like(value) if within else value
 
     def close(self, name: str, point: int, predicted: np.ndarray, known: Ratios) -> bool:
-        """Whether at one point the gradient by an array is the predicted one, up to a factor: that which is ``known``
-        of another point of the same sizes, which is noted there."""
+        """Whether a gradient is the predicted one at a point, up to a factor.
+
+        The factor must be the one ``known`` from another point of the same sizes; a new one is noted there.
+        """
         given, predicted = self._given[point][name], self._flat(name, point, predicted)
         fits = False
         for place, layout in enumerate(self._layouts[name][point]):
@@ -205,7 +207,7 @@ class Matcher:
         return _ratio(predicted, right, self.allowed[name]) is not None
 
     def fit(self, name: str, predicted: Sequence[np.ndarray]) -> Fit | None:
-        """How the gradients by an array are the predicted ones at every point, if they are."""
+        """How the gradients with respect to an array are the predicted ones at every point, if they are."""
         predicted = [self._flat(name, point, value) for point, value in enumerate(predicted)]
         for layouts_here in zip(*self._layouts[name], strict=False):
             if len({layout.kind for layout in layouts_here}) > 1:

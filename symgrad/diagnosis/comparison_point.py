@@ -83,8 +83,7 @@ class Bench:
 
     @cached_property
     def noise(self) -> dict[str, float]:
-        """By how much the gradients by two ways of computing them differ, the lines and the raw chain rule: what is no
-        larger than that, or not much, may be 0."""
+        """The difference between the gradients by the lines and by the raw chain rule: less than that may be 0."""
         raw = self.tape.adjoints()
         return {n: float(np.abs(value - raw[n]).max(initial=0.0)) for n, value in self.truth.items()}
 

@@ -152,11 +152,16 @@ def _sizes(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show
     for size in sizes if isinstance(part, Pow) else ():
         if part.base in (size, size - 1):
             other = (2 * size - 1 - part.base) ** part.exp
-            yield "factor", _said(show, "{} stands for {}", other, part), other, -0.05 if part.base != size else 0.2
+            yield (
+                "factor",
+                _said(show, "{} is used instead of {}", other, part),
+                other,
+                -0.05 if part.base != size else 0.2,
+            )
     numbers = [array[()] for array in arrays if not array.axes and array.name in array_names(part)]
     for size, number in product(sizes, numbers if isinstance(part, Add) else ()):
         for ratio in (size / (size - 1), (size - 1) / size) if size in part.free_symbols else ():
-            words = _said(show, "{} stands for {}", ratio * number, number)
+            words = _said(show, "{} is used instead of {}", ratio * number, number)
             yield "factor", words, replaced(part, {number: ratio * number}), 0.3
     if not isinstance(part, (Pow, Symbol, Indexed)):
         for size in sizes:
@@ -173,11 +178,11 @@ def _sums(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show)
         for free in scope:
             if axis_name(free) == axis_name(index) and free not in others and free != index:
                 cut = sum_over(renamed(part.function, {index: free}), others)
-                words = _said(show, "only the term {} = {} of the sum over {} is there", index, free, index)
+                words = _said(show, "only the term {} = {} of the sum over {} is used", index, free, index)
                 yield "diagonal", words, cut, 0
         last = Indexed(IndexedBase(LAST + axis_name(index), real=True), index)
         only = sum_over(last * part.function, bound_indices(part))
-        said = "only the last term of the sum over {} is there, as if each overwrote the one before"
+        said = "only the last term of the sum over {} is used, as if each overwrote the one before"
         yield "unsummed", _said(show, said, index), only, 0.2
 
 
@@ -208,7 +213,7 @@ def _branches(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
     if isinstance(part, (where, maximum, minimum, clip)):
         branches = part.args[isinstance(part, where) :]
         for branch in branches:
-            yield "branch", _said(show, "{} stands for {}, whatever the branch", branch, part), branch, LIKELY
+            yield "branch", _said(show, "{} is used instead of {} in every branch", branch, part), branch, LIKELY
             if isinstance(part, where):
                 rest = part.func(part.args[0], *(Integer(0) if arg == branch else arg for arg in branches))
                 yield "branch", _said(show, "the branch {} is left out", branch), rest, LIKELY
@@ -216,22 +221,22 @@ def _branches(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
         condition, yes, no = part.args
         for call in sorted((c for c in condition.atoms(Function) if len(c.args) == 1), key=str):
             other = where(replaced(condition, {call: call.args[0]}), Integer(0), no)
-            words = _said(show, "{} stands for {} where the branch {} is chosen", call.args[0], call, no)
+            words = _said(show, "{} is used instead of {} to choose the branch {}", call.args[0], call, no)
             yield "skipped", words, where(condition, yes, other), 0.2
 
 
 def _powers(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
     if isinstance(part, Pow) and array_names(part.base) and part.exp != -1:
-        yield "term", _said(show, "{} stands for {}", part.base, part), part.base, 0.2
+        yield "term", _said(show, "{} is used instead of {}", part.base, part), part.base, 0.2
         if part.exp.is_number:
             lower = part.base ** (part.exp + (1 if part.exp < 0 else -1))
-            yield "term", _said(show, "{} stands for {}", lower, part), lower, 0.3
+            yield "term", _said(show, "{} is used instead of {}", lower, part), lower, 0.3
         for product in (part.exp * part.base, 1 / (-part.exp * part.base)):
-            yield "power", _said(show, "the product {} stands for the power {}", product, part), product, 0.25
+            yield "power", _said(show, "the product {} is used instead of the power {}", product, part), product, 0.25
     if isinstance(part, Pow) and array_names(part.base) and part.exp == -1:
-        yield "term", _said(show, "{} stands for {}", part.base**-2, part), part.base**-2, 0.3
+        yield "term", _said(show, "{} is used instead of {}", part.base**-2, part), part.base**-2, 0.3
     if isinstance(part, Function) and len(part.args) == 1:
-        yield "skipped", _said(show, "{} stands for {}", part.args[0], part), part.args[0], 0.2
+        yield "skipped", _said(show, "{} is used instead of {}", part.args[0], part), part.args[0], 0.2
 
 
 def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
@@ -241,14 +246,14 @@ def _arrays(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
     indices = indices_of(part)
     for array in arrays:
         if [axis.name for axis in array.axes] == list(map(axis_name, indices)) and name_of(part) != array.name:
-            yield "swapped", _said(show, "{} stands for {}", array[indices], part), array[indices], 0.3
+            yield "swapped", _said(show, "{} is used instead of {}", array[indices], part), array[indices], 0.3
 
 
 def _hardened(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Show) -> Iterator[Made]:
     """An entry as it would be if soft labels were hard."""
     if isinstance(part, Indexed) and any(part.base.name == array.name for array in arrays):
         hard = Indexed(IndexedBase(HARD + part.base.name, real=True), *part.indices)
-        yield "assumption", _said(show, "in {} the labels are taken for one-hot", part), hard, 0.3
+        yield "assumption", _said(show, "{} is computed as if the labels were one-hot", part), hard, 0.3
 
 
 TABLE: Sequence[Maker] = (_terms, _factors, _sizes, _sums, _moved, _branches, _powers, _arrays, _hardened)
@@ -261,7 +266,7 @@ def _throughout(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show:
             found = entries(part, old.name)
             for new in arrays if len(found) and old.axes else ():
                 if new != old and new.axes == old.axes:
-                    words = _said(show, "{} stands for {} throughout", name_text(new.name), name_text(old.name))
+                    words = _said(show, "{} is used instead of {} throughout", name_text(new.name), name_text(old.name))
                     yield "swapped", words, replaced(part, {old.base: new.base}), 0.5
 
 
@@ -273,7 +278,7 @@ def _inserted(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: S
             summed = [i for i in at if i not in scope]
             if len(set(at)) == len(at) and (len(summed) < len(at) or not at):
                 entry = sum_over(array[tuple(at)], summed)
-                words = _said(show, "the term {} has the factor {} too much", term, entry)
+                words = _said(show, "the term {} has an extra factor {}", term, entry)
                 yield "term", words, part - term + entry * term, 0.6 + 0.1 * len(summed)
 
 
@@ -293,7 +298,7 @@ def _picked(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
         if isinstance(part, Indexed) and part.indices == (row, column) and part.base.name != labels.name:
             over = _new(labels.axes[1], part, scope)
             entry = sum_over(labels[row, over] * renamed(part, {column: over}), (over,))
-            words = _said(show, "{}, that of the true class, stands for {}", entry, part)
+            words = _said(show, "{}, that of the true class, is used instead of {}", entry, part)
             yield "swapped", words, entry, 0.7
         elif isinstance(part, (Add, Mul)) and {row, column} <= free_indices(part):
             words = _said(show, "{} has the wrong sign where {} is 1", part, labels[row, column])
@@ -301,7 +306,7 @@ def _picked(part: Expr, scope: Sequence[Idx], arrays: Sequence[Array], show: Sho
         each = {total: _unpicked(total, labels, row, column) for total in part.atoms(Sum)}
         found = {total: term for total, term in each.items() if term is not None}
         if found and (isinstance(part, Sum) or len(found) > 1):
-            words = _said(show, "each entry stands for the one that {} picks", name_text(labels.name))
+            words = _said(show, "each entry is used instead of the one that {} picks", name_text(labels.name))
             yield "swapped", words, replaced(part, found), 0.7
 
 

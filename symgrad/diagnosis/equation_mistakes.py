@@ -71,12 +71,12 @@ def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
     line = definition_line(record, edit.name)
     yours = partial(_yours, record, edit)
     yield Hypothesis(edit.kind, edit.cost, partial(_everywhere, edit), line, edit.words, yours)
-    forward, words = partial(_on_the_way_forward, edit), lambda: f"{text_of(edit.words)}, on the way forward alone"
+    forward, words = partial(_on_the_way_forward, edit), lambda: f"{text_of(edit.words)}, in the forward pass only"
     yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, words, yours)
     if edit.is_small:
-        back, words = partial(_on_the_way_back, edit), lambda: f"{text_of(edit.words)}, on the way back alone"
+        back, words = partial(_on_the_way_back, edit), lambda: f"{text_of(edit.words)}, in the backward pass only"
         at = derivative_line(record, edit.name)
-        derivative = yours if at is None else lambda: f"that of {_yours(record, edit)}"
+        derivative = yours if at is None else lambda: f"the derivative of {_yours(record, edit)}"
         yield Hypothesis(edit.kind, edit.cost + 0.2, back, at or line, words, derivative)
 
 
@@ -108,7 +108,7 @@ def _fixed(record: Record, sums: Sequence[Expr], where: str) -> str:
 
 
 def _left_out(record: Record, part: Expr, branch: Expr, where: str) -> str:
-    stands = "" if len(part.args) == 1 else f": that of {expression_text(branch, record)} stands for it"
+    stands = "" if len(part.args) == 1 else f": the derivative of {expression_text(branch, record)} is used instead"
     return f"the derivative of {expression_text(part, record)} is left out {where}{stands}"
 
 

@@ -23,8 +23,8 @@ RIGHT = Hypothesis("", 0.0, lambda bench: gradients(bench, bench.adjoints), None
 
 @dataclass(frozen=True)
 class _Found:
-    """A hypothesis with how it fits the gradient by each array that it fits, and the arrays for which it predicts
-    another gradient than the proved one."""
+    """A hypothesis, how it fits each gradient that it fits, and the arrays whose predicted gradients are not the proved
+    ones."""
 
     hypothesis: Hypothesis
     fits: Mapping[str, Fit]
@@ -101,7 +101,7 @@ def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterator[
             yield explanation.line, explanation
     elif found.changed & set(names):
         arrays = tuple(n for n in names if n in found.changed or n in extra)
-        alone = f", for the gradient by {' and '.join(names)} alone" if found.changed - set(names) else ""
+        alone = f", for the gradient with respect to {' and '.join(names)} alone" if found.changed - set(names) else ""
         others = (words for fit, group in _groups(extra) for words in _fit_words(record, group, fit))
         words = "; and ".join([text_of(hypothesis.words) + alone, *others])
         line, right, yours = None, "", ""

@@ -28,7 +28,7 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
     """Every hypothesis about an input of the program."""
     scalars = [array for array in record.program.inputs if not array.axes]
     for one, other in combinations(scalars, 2):
-        words = f"{name_text(one.name)} and {name_text(other.name)} are taken for each other"
+        words = f"{name_text(one.name)} and {name_text(other.name)} are swapped"
         exchanged = partial(_exchanged, one.name, other.name)
         yield Hypothesis("swapped", 0.5, exchanged, first_use(record, one.name), words)
     for array in record.program.inputs:
@@ -37,7 +37,7 @@ def of_inputs(record: Record) -> Iterator[Hypothesis]:
             for kind, words, cost, change in _label_changes(array):
                 yield Hypothesis(kind, cost, partial(_everywhere, array.name, change), line, words)
         for kind, words, cost, change, number in (*_changes(array), *_constants(record, array)):
-            forward_only = f"{words}, on the way forward alone"
+            forward_only = f"{words}, in the forward pass only"
             yield Hypothesis(kind, cost, partial(_forward, array.name, change), line, forward_only)
             at, yours = line, None
             if number is not None and (step := _last_with(record, array)):
@@ -61,7 +61,7 @@ def _label_changes(array: Array) -> Iterator[tuple[str, str, float, Change]]:
     name = name_text(array.name)
     yield "labels", f"the labels {name} are one too high", 0.5, partial(np.roll, shift=1, axis=-1)
     yield "labels", f"the labels {name} are one too low", 0.5, partial(np.roll, shift=-1, axis=-1)
-    words = f"{name} is taken for one-hot: 1 at the largest entry of each row, 0 elsewhere"
+    words = f"{name} is treated as one-hot: 1 at the largest entry of each row, 0 elsewhere"
     yield "assumption", words, 0.5, hardened
     words = f"the rows of {name} are in another order than those of the other inputs"
     orders: list[Change] = [partial(np.roll, shift=1, axis=0), partial(np.roll, shift=-1, axis=0), np.flipud]
@@ -85,7 +85,7 @@ def _constants(record: Record, array: Array) -> Iterator[tuple[str, str, float, 
     """The same for a number that is taken to be a constant, whatever it is."""
     default = [Rational(str(value)) for name, value in record.program.defaults if name == array.name]
     for value in dict.fromkeys((*default, *map(Rational, CONSTANTS))) if not array.axes else ():
-        words = f"{name_text(array.name)} is ignored: {float(value):g} stands for it"
+        words = f"{name_text(array.name)} is ignored: {float(value):g} is used instead"
         yield "missing", words, 0.5, partial(np.full_like, fill_value=float(value)), value
 
 
@@ -134,7 +134,7 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
             if used:
                 last = _last_with(record, array)  # the line that the other derivation does not stop at
                 assert used[0].assumption
-                words = f"it is used that {used[0].assumption.words}, which need not be so"
+                words = f"it assumes that {used[0].assumption.words}, which need not be true"
                 predict = partial(_gradients_of, other)
                 yield Hypothesis("assumption", 0.9, predict, last.number if last else None, words)
 

@@ -30,13 +30,13 @@ def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 JACOBIANS: Sequence[tuple[str, float, str, Slope]] = (
     ("jacobian", 0.8, "{jacobian} is left out", lambda unit, whole, value: unit),
-    ("diagonal", 0.6, "only the diagonal of {jacobian} is there", lambda unit, whole, value: unit * whole),
+    ("diagonal", 0.6, "only the diagonal of {jacobian} is used", lambda unit, whole, value: unit * whole),
     (
-        *("swapped", 1.3, "the derivative of the logistic function, in terms of its value, stands for {derivative}"),
+        *("swapped", 1.3, "the derivative of the logistic function, in terms of its value, is used as {derivative}"),
         lambda unit, whole, value: unit * (value * (1 - value)),
     ),
     (
-        *("swapped", 1.3, "the derivative of tanh, in terms of its value, stands for {derivative}"),
+        *("swapped", 1.3, "the derivative of tanh, in terms of its value, is used as {derivative}"),
         lambda unit, whole, value: unit * (1 - value * value),
     ),
     ("twice", 0.9, "{jacobian} is multiplied in once more", lambda unit, whole, value: _times(whole, whole)),
@@ -67,9 +67,9 @@ def _passed_on(record: Record) -> Iterator[Hypothesis]:
     program = record.program
     for early, late in permutations(record.adjoints, 2):
         if early in program.ancestors[late] and _alike(program, early, late) and program.arrays[late].axes:
-            what = f"the derivative of {name_text(late)} by {name_text(early)} is left out"
+            what = f"the derivative of {name_text(late)} with respect to {name_text(early)} is left out"
             line = adjoint_lines(record)[early].number
-            words = f"{what}: the gradient by {name_text(late)} stands for that by {name_text(early)}"
+            words = f"{what}: the gradient with respect to {name_text(late)} is returned for {name_text(early)}"
             yield Hypothesis("jacobian", 0.85, partial(_standing_for, early, late), line, words)
 
 
@@ -80,18 +80,18 @@ def _standing_for(early: str, late: str, bench: Bench) -> dict[str, np.ndarray]:
 def _in_each_others_place(record: Record) -> Iterator[Hypothesis]:
     for one, other in combinations(record.wrt, 2):
         if _alike(record.program, one, other):
-            what = f"the gradients by {name_text(one)} and {name_text(other)} are returned in each other's place"
+            what = f"the gradients with respect to {name_text(one)} and {name_text(other)} are swapped"
             yield Hypothesis("swapped", 0.3, partial(_exchanged, one, other), None, what)
 
 
 def _made_of_another(record: Record) -> Iterator[Hypothesis]:
-    """The gradient by an array made of that by another, which has axes more: summed over these."""
+    """The gradient with respect to an array made of that by another, which has axes more: summed over these."""
     program = record.program
     for one, other in permutations(record.wrt, 2):
         own, axes = ([a.name for a in program.arrays[name].axes] for name in (one, other))
         over = tuple(place for place, axis in enumerate(axes) if axis not in own)
         if over and own and [axis for axis in axes if axis in own] == own:
-            what = f"the gradient by {name_text(one)} is that by {name_text(other)}, summed over"
+            what = f"the gradient with respect to {name_text(other)} is returned for {name_text(one)}, summed over"
             words = f"{what} {' and '.join(axes[place] for place in over)}"
             line = adjoint_lines(record)[one].number
             yield Hypothesis("swapped", 0.9, partial(_summed, one, other, over), line, words)
@@ -111,8 +111,10 @@ def _alone(record: Record, used: str) -> Iterator[Hypothesis]:
     needed = program.ancestors[program.output]
     users = [d.name for d in program.ordered if used in array_names(d.rhs) and d.name in needed]
     for kept in users if len(users) > 2 else ():
-        words = f"of all that depends on {name_text(used)}, only {name_text(kept)} is taken into account"
-        cut = [(user, used) for user in users if user != kept]
+        others = [user for user in users if user != kept]
+        only = f"only {name_text(kept)} is differentiated with respect to {name_text(used)}"
+        words = f"{' and '.join(map(name_text, others))} are treated as constant: {only}"
+        cut = [(user, used) for user in others]
         line = _step(record, kept, used)
         yield Hypothesis("path", 1.1, _with(_cut, cut), line.number if line else None, words)
 
@@ -124,12 +126,12 @@ def _cut(edges: list[Edge], bench: Bench) -> dict[Edge, np.ndarray]:
 def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
     program, step = record.program, _step(record, name, used)
     line = step.number if step else None
-    derivative = f"the derivative of {name_text(name)} by {name_text(used)}"
+    derivative = f"the derivative of {name_text(name)} with respect to {name_text(used)}"
     if _alike(program, name, used) and program.arrays[name].axes:
         words = f"{derivative} is evaluated at {name_text(name)} instead of {name_text(used)}"
         yield Hypothesis("swapped", 1.2, _with(_at_output, name, used), line, words)
         if name in record.adjoints and used in record.adjoints:
-            words = f"{derivative} is evaluated at the gradient by {name_text(name)}, and not multiplied by it"
+            words = f"{derivative} is evaluated at the gradient with respect to {name_text(name)}, not multiplied by it"
             yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
         function = probability_text(program, name)
         jacobian = f"the Jacobian of {function}" if function else derivative
@@ -139,7 +141,7 @@ def _of_pair(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
             yours = partial(_yours, record, step, reads.get(kind))
             yield Hypothesis(kind, cost, _with(_instead, name, used, slope), line, words, yours)
     if used in array_names(program.definitions[name].rhs):
-        words = f"{name_text(used)} is held fixed in the equation of {name_text(name)}"
+        words = f"{name_text(used)} is treated as constant in the equation of {name_text(name)}"
         yield Hypothesis("path", 1.0, _with(_cut, [(name, used)]), line, words)
 
 

@@ -75,7 +75,7 @@ def _hypothesis(record: Record, step: Step, change: Change, line: str = "") -> H
         1.3 + change.cost,
         lambda bench: gradients(bench, bench.adjoints_with(name, bench.known(change.after, letters_of(step)))),
         step.number,
-        lambda: f"{change.words()}, in {line} about the gradient by {name_text(name)}",
+        lambda: f"{change.words()}, in {line} about the gradient with respect to {name_text(name)}",
         lambda: "" if is_hidden else _yours(record, step, change.after),
     )
 

@@ -30,7 +30,7 @@ OFTEN = 30  # how many times the rounding error of the proved function may be ex
 
 @dataclass(frozen=True)
 class Rounding:
-    """How far the gradient by each array may be off: in the precision in which it seems to be computed (``allowed``),
+    """How far each gradient may be off: in the precision in which it seems to be computed (``allowed``),
     and in ``single`` precision, by what the proved function loses in it; and how far it is off by the rounding alone
     that the candidate is seen to do (``rounded``).  ``extreme`` is allowed at extreme inputs, beside what rounding does
     to the proved function; some of the gradients ``is_single`` if it is seen to be in single precision."""
@@ -130,7 +130,7 @@ def deviation_of(
     allowed: float,
     instead: Mapping[str, np.ndarray] | None = None,
 ) -> Deviation | None:
-    """Where the gradient by an array differs most from the proved one (or from that ``instead`` of it), if it does."""
+    """Where a gradient differs most from the proved one (or from the one ``instead`` of it), if it does."""
     worst: Deviation | None = None
     for bench, found in zip(benches, given, strict=True):
         expected, value = (instead or bench.truth)[name], found[name]

@@ -124,12 +124,13 @@ def returned(
         is_whole = _shape(value) in shapes.values() or (len(parts) != 1 and not any(map(np.ndim, parts)))
         parts = [value] if is_whole else parts
     words = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-    expected = f"the gradients by {words}, in this order" if len(shapes) > 1 else f"the gradient by {words} alone"
+    expected = f"{'the gradients' if len(shapes) > 1 else 'the gradient'} with respect to {words}"
+    expected += ", in this order" if len(shapes) > 1 else " alone"
     if len(parts) != len(shapes):
         raise InputError(f"{called(candidate)} returns {_described(value)}, expected {expected}")
     for name, part in zip(shapes, parts, strict=True):
         if _shape(part) is None:
-            one = f"the gradient by {name}: an array of numbers of the shape {shapes[name]}"
+            one = f"the gradient with respect to {name}: an array of numbers of the shape {shapes[name]}"
             raise InputError(f"{called(candidate)} returns {_described(part)}, expected {one}")
     return dict(zip(shapes, map(np.asarray, parts), strict=True))
 

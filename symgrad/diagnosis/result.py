@@ -9,13 +9,14 @@ MOST_SHOWN = 5
 
 
 def gradients_are(names: Sequence[str]) -> str:
-    """The beginning of a sentence on gradients by some arrays."""
-    return f"the gradient by {names[0]} is" if len(names) == 1 else f"the gradients by {' and '.join(names)} are"
+    """The beginning of a sentence on gradients with respect to some arrays."""
+    subject, verb = ("the gradient", "is") if len(names) == 1 else ("the gradients", "are")
+    return f"{subject} with respect to {' and '.join(names)} {verb}"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A mistake that explains the gradients by ``arrays``.
+    """A mistake that explains the gradients with respect to ``arrays``.
 
     ``kind`` is a key such as "diagonal" or "factor", ``words`` say it in a sentence.  ``line`` is the line of the
     derivation at which the candidate leaves it, None for a mistake that is not about one of them; ``right`` is what
@@ -48,9 +49,9 @@ class Deviation:
     def numbers(self) -> str:
         """Both numbers at the place, or what else there is to say of it."""
         if self.words:
-            return f"the gradient by {self.array}: {self.words}"
+            return f"the gradient with respect to {self.array}: {self.words}"
         at = f"[{', '.join(map(str, self.place))}]" if self.place else ""
-        return f"the gradient by {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
+        return f"the gradient with respect to {self.array}{at}: given {self.given:.6g}, expected {self.expected:.6g}"
 
     def __str__(self) -> str:
         if self.words or self.error == float("inf"):
@@ -130,7 +131,8 @@ class Diagnosis:
         for place, explanation in enumerate(self.explanations[:MOST_SHOWN], 1):
             lines += self._explained(place, explanation)
         if self.explanations and self.unexplained:
-            lines.append(f"No single edit of the derivation explains the gradient by {', '.join(self.unexplained)}.")
+            arrays = ", ".join(self.unexplained)
+            lines.append(f"No single edit of the derivation explains the gradient with respect to {arrays}.")
         if len(self.explanations) > MOST_SHOWN:
             lines.append(f"  and {len(self.explanations) - MOST_SHOWN} less simple ones")
         return lines

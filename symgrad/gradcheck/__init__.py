@@ -72,9 +72,10 @@ def check_grad(
     for place, gradient in zip(places, gradients, strict=True):
         name, shape = point.names[place], np.shape(inputs[place])
         if kind(gradient) not in REAL:
-            problems.append(f"the gradient by {name} is no array of real numbers")
+            problems.append(f"the gradient with respect to {name} is not an array of real numbers")
         elif np.shape(gradient) != shape:
-            problems.append(f"the gradient by {name} has the shape {np.shape(gradient)}, where {name} has {shape}")
+            shapes = f"has the shape {np.shape(gradient)}, where {name} has {shape}"
+            problems.append(f"the gradient with respect to {name} {shapes}")
         elif math.isfinite(value):
             allowed = precision(gradient, inputs[place]) ** 0.5 if tolerance is None else tolerance
             found.append(Search(point, place, np.asarray(gradient, float), allowed, value).found())

@@ -74,7 +74,7 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "off-diagonal dropped": (
         cross_entropy(residual=lambda P, Y: -Y * (1 - P) / len(P)),
         "diagonal",
-        "only the diagonal of the Jacobian of the softmax P is there",
+        "only the diagonal of the Jacobian of the softmax P is used",
         "∂ log p_nk/∂z_mc = δ_nm (δ_kc − p_nc)",
     ),
     "Jacobian left out": (
@@ -86,13 +86,13 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "applied twice": (
         cross_entropy(forward=lambda X, W, b: softmax(softmax(X @ W + b))),
         "twice",
-        "the softmax P is applied twice, on the way forward alone",
+        "the softmax P is applied twice, in the forward pass only",
         "p_nk = exp(z_nk)/S_n",
     ),
     "not applied": (
         cross_entropy(forward=lambda X, W, b: X @ W + b),
         "skipped",
-        "the softmax P is left out: z_nc stands for p_nc, in line ",
+        "the softmax P is left out: z_nc is used instead of p_nc, in line ",
         "∂L/∂z_mc = −(1/N) Σ_n Σ_k y_nk δ_nm (δ_kc − p_nc)",
     ),
     "its derivative twice": (
@@ -104,73 +104,73 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "1/N missing": (
         cross_entropy(residual=lambda P, Y: P - Y),
         "factor",
-        "the gradients by W and b are N times the right ones: the factor 1/N is missing",
+        "the gradients with respect to W and b are N times the right ones: the factor 1/N is missing",
         "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "1/C too much": (
         cross_entropy(residual=lambda P, Y: (P - Y) / P.size),
         "factor",
-        "the gradients by W and b are 1/C times the right ones",
+        "the gradients with respect to W and b are 1/C times the right ones",
         "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "sign": (
         cross_entropy(residual=lambda P, Y: (Y - P) / len(P)),
         "sign",
-        "the gradients by W and b are of the wrong sign",
+        "the gradients with respect to W and b are of the wrong sign",
         "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "wrong axis": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, 0)),
         "axis",
-        "the softmax P is taken over N instead of C, on the way forward alone",
+        "the softmax P is taken over N instead of C, in the forward pass only",
         "S_n = Σ_k exp(z_nk)",
     ),
     "all axes": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W + b, None)),
         "axis",
-        "the softmax P is taken over N and C instead of C, on the way forward alone",
+        "the softmax P is taken over N and C instead of C, in the forward pass only",
         "S_n = Σ_k exp(z_nk)",
     ),
     "bias missing": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W)),
         "missing",
-        "b is missing, on the way forward alone",
+        "b is missing, in the forward pass only",
         "z_nk = Σ_d x_nd w_dk + b_k",
     ),
     "W turned": (
         cross_entropy(forward=lambda X, W, b: softmax(X @ W.T + b)),
         "transposed",
-        "W is transposed, on the way forward alone",
+        "W is transposed, in the forward pass only",
         "z_nk = Σ_d x_nd w_dk + b_k",
     ),
     "gradient turned": (
         cross_entropy(gradients=lambda X, G: (G.T @ X, G.sum(axis=0))),
         "transposed",
-        "the gradient by W is transposed",
+        "the gradient with respect to W is transposed",
         "∂L/∂w_dc = Σ_n x_nd ∂L/∂z_nc",
     ),
     "not summed": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G)),
         "unsummed",
-        "the gradient by b is not summed over N",
+        "the gradient with respect to b is not summed over N",
         "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "averaged": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G.mean(axis=0))),
         "factor",
-        "the gradient by b is 1/N times the right one: averaged over N instead of summed",
+        "the gradient with respect to b is 1/N times the right one: averaged over N instead of summed",
         "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "overwritten": (
         cross_entropy(gradients=lambda X, G: (np.outer(X[-1], G[-1]), G[-1])),
         "unsummed",
-        "only the last term of the sum over n is there, as if each overwrote the one before",
+        "only the last term of the sum over n is used, as if each overwrote the one before",
         "∂L/∂z_mc = −(1/N) Σ_n Σ_k y_nk δ_nm (δ_kc − p_nc)",
     ),
     "row kept": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G.sum(axis=0, keepdims=True))),
         "shape",
-        "the gradient by b has the shape (1, 3) where b has (3,): the numbers are right",
+        "the gradient with respect to b has the shape (1, 3) where b has (3,): the numbers are right",
         "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "labels shifted": (
@@ -188,7 +188,7 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "guarded logarithm": (
         cross_entropy(residual=lambda P, Y: P * (-Y / (P + 1e-12) + (Y * P / (P + 1e-12)).sum(1)[:, None]) / len(P)),
         "precision",
-        "right at ordinary inputs, but the gradients by W and b are wrong where arguments of exponentials reach",
+        "right at ordinary inputs, but the gradients with respect to W and b are wrong where arguments of exponentials",
         None,
     ),
 }
@@ -197,7 +197,7 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
     "the sigmoid's form": (
         squared(lambda P, R: 2 / R.size * R * P * (1 - P)),
         "diagonal",
-        "only the diagonal of the Jacobian of the softmax P is there",
+        "only the diagonal of the Jacobian of the softmax P is used",
         "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
     "Jacobian left out": (
@@ -209,19 +209,20 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
     "2 missing": (
         squared(lambda P, R: _jacobian(P, R) / 2),
         "factor",
-        "the gradients by W and b are 1/2 times the right ones: the factor 2 is missing",
+        "the gradients with respect to W and b are 1/2 times the right ones: the factor 2 is missing",
         "L = (1/(N C)) Σ_n Σ_k r_nk²",
     ),
     "1/C missing": (
         squared(lambda P, R: _jacobian(P, R) * P.shape[1]),
         "factor",
-        "the gradients by W and b are C times the right ones: the factor 1/C is missing",
+        "the gradients with respect to W and b are C times the right ones: the factor 1/C is missing",
         "L = (1/(N C)) Σ_n Σ_k r_nk²",
     ),
     "that of the cross-entropy": (
         squared(lambda P, R: R / len(R)),
         "jacobian",
-        "the Jacobian of the softmax P is left out; and the gradients by W and b are C/2 times the right ones",
+        "the Jacobian of the softmax P is left out; "
+        "and the gradients with respect to W and b are C/2 times the right ones",
         "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
     "the sum over rows": (
@@ -239,7 +240,7 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
     "normaliser held fixed": (
         squared(lambda P, R: 2 / R.size * R * P),
         "path",
-        "S is held fixed in the equation of P",
+        "S is treated as constant in the equation of P",
         "∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc)",
     ),
 }
@@ -313,32 +314,32 @@ LAYER_NORM: dict[str, tuple[Candidate, str, str]] = {
     "statistics held fixed": (
         _layer_norm(lambda G, gamma, Xhat, S: G * gamma / S),
         "path",
-        "of all that depends on X, only X̂ is taken into account",
+        "μ and v are treated as constant: only X̂ is differentiated with respect to X",
     ),
     "mean held fixed": (
         _layer_norm(lambda G, gamma, Xhat, S: (G * gamma - Xhat * _mean(G * gamma * Xhat)) / S),
         "path",
-        "μ is held fixed in the equation of X̂",
+        "μ is treated as constant in the equation of X̂",
     ),
     "variance held fixed": (
         _layer_norm(lambda G, gamma, Xhat, S: (G * gamma - _mean(G * gamma)) / S),
         "path",
-        "S is held fixed in the equation of X̂",
+        "S is treated as constant in the equation of X̂",
     ),
     "gain left out": (
         _layer_norm(lambda G, gamma, Xhat, S: (G - _mean(G) - Xhat * _mean(G * Xhat)) / S),
         "jacobian",
-        "the derivative of O by X̂ is left out",
+        "the derivative of O with respect to X̂ is left out",
     ),
     "variance for deviation": (
         _layer_norm(lambda G, gamma, Xhat, S: _right(G, gamma, Xhat, S) / S),
         "term",
-        "1/S_m² stands for 1/S_m",
+        "1/S_m² is used instead of 1/S_m",
     ),
     "D - 1 for D": (
         _layer_norm(_right, ddof=1),
         "factor",
-        "1/(D − 1) stands for 1/D in the equation of v, on the way forward alone",
+        "1/(D − 1) is used instead of 1/D in the equation of v, in the forward pass only",
     ),
     "sums for means": (
         _layer_norm(
@@ -389,7 +390,7 @@ def test_gradients_in_another_order() -> None:
     assert [e.kind for e in found.explanations] == ["swapped"] and not found.unexplained
     assert found.explanations[0].words == "the gradients are returned in the order b, W, expected W, b"
     doubled = symgrad.diagnose(CROSS_ENTROPY, lambda *given: tuple(2 * g for g in turned(*given)))
-    assert doubled.explanations[0].words.startswith("the gradients by W and b are 2 times")
+    assert doubled.explanations[0].words.startswith("the gradients with respect to W and b are 2 times")
     assert "the gradients are returned in the order b, W, expected W, b" in doubled.remarks
     pair = derived("matrix_factorisation")
     function = pair.to_numpy()
@@ -410,7 +411,7 @@ def test_what_explains_one_gradient_alone_says_so() -> None:
 
     found = symgrad.diagnose(derived("info_nce"), untransposed)
     first = found.explanations[0]
-    assert first.arrays == ("V",) and first.words.endswith(", for the gradient by V alone")
+    assert first.arrays == ("V",) and first.words.endswith(", for the gradient with respect to V alone")
     assert (first.line, first.right, first.yours) == (None, "", "")
 
 
@@ -425,7 +426,7 @@ def test_on_the_way_back_the_line_is_that_of_the_derivative() -> None:
         return by_q @ Wq.T + by_k @ Wk.T + by_v @ Wv.T, X.T @ by_q, X.T @ by_k, X.T @ by_v
 
     found = symgrad.diagnose(derived("attention_head"), unscaled)
-    back = next(e for e in found.explanations if "on the way back alone" in e.words)
+    back = next(e for e in found.explanations if "in the backward pass only" in e.words)
     assert back.line is not None and back.right.startswith("∂") and back.yours.startswith("that of ")
 
 
@@ -537,8 +538,8 @@ def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
 
 
 SHAPES = "an array of the shape (4, 3), an array of the shape (3,)"
-BOTH = "expected the gradients by W (4, 3), b (3,), in this order"
-ONE = "expected the gradient by {}: an array of numbers of the shape {}"
+BOTH = "expected the gradients with respect to W (4, 3), b (3,), in this order"
+ONE = "expected the gradient with respect to {}: an array of numbers of the shape {}"
 
 
 @pytest.mark.parametrize(
@@ -556,7 +557,7 @@ ONE = "expected the gradient by {}: an array of numbers of the shape {}"
         (lambda X, W, b, Y: (["a"], b), f"returns one list (one str), {ONE.format('W', '(4, 3)')}"),
         (
             lambda X, W, b, Y: (W + 0j, b),
-            "complex128 of the shape (4, 3), expected the gradient by W: an array of numbers",
+            "complex128 of the shape (4, 3), expected the gradient with respect to W: an array of numbers",
         ),
         (lambda X, W, b, Y: ([[1], [2, 3]], b), "returns one list (one list (one int), one list (one int, one int)), "),
         (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
@@ -572,11 +573,11 @@ def test_bad_candidates(candidate: Candidate, message: str) -> None:
 def test_one_gradient_alone() -> None:
     alone = symgrad.derive("softmax_cross_entropy", wrt="W")
     for wrong, came in (
-        (cross_entropy(), f"one tuple ({SHAPES}), expected the gradient by W (4, 3) alone"),
-        (lambda X, W, b, Y: [W, b], f"one list ({SHAPES}), expected the gradient by W (4, 3) alone"),
+        (cross_entropy(), f"one tuple ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
+        (lambda X, W, b, Y: [W, b], f"one list ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
         (
             lambda X, W, b, Y: (1.0, W),
-            "one tuple (one float, an array of the shape (4, 3)), expected the gradient by W",
+            "one tuple (one float, an array of the shape (4, 3)), expected the gradient with respect to W",
         ),
         (lambda X, W, b, Y: None, f"None, {ONE.format('W', '(4, 3)')}"),
         (lambda X, W, b, Y: {"W": W}, f"one dict ('W'), {ONE.format('W', '(4, 3)')}"),

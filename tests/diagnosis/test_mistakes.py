@@ -47,7 +47,13 @@ def turned(Z, Y):
 CASES: dict[str, tuple[Function, str, Function, str, str]] = {
     "far branch": (smooth_l1, "r: N", lambda r: r, "branch", "whatever the branch"),
     "near branch": (smooth_l1, "r: N", np.sign, "branch", "whatever the branch"),
-    "clip": (ppo, "r: N positive, a: N, e: scalar", lambda r, a, e: -a / len(r), "branch", "r_n a_n stands for min"),
+    "clip": (
+        ppo,
+        "r: N positive, a: N, e: scalar",
+        lambda r, a, e: -a / len(r),
+        "branch",
+        "r_n a_n is used instead of min",
+    ),
     "other slope": (leaky, "z: N", lambda z: 2 * np.maximum(z, 0), "branch", "is left out"),
     "cube": (lambda x: np.mean((x - 1) ** 3), "x: N", lambda x: 6 * (x - 1) / len(x), "power", "the product"),
     "root": (lambda x: np.sum(np.sqrt(1 + x**2)), "x: N", lambda x: 2 * x / (1 + x**2), "power", "the product"),
@@ -63,7 +69,7 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
         "w: D, s: scalar positive, t: scalar positive",
         lambda w, a, b: b * np.sign(w) + 2 * a * w,
         "swapped",
-        "s and t are taken for each other",
+        "s and t are swapped",
     ),
     "true class": (cross_entropy, "Z: N C, Y: N C one-hot", turned, "sign", "has the wrong sign where y_mc is 1"),
     "centred": (
@@ -71,7 +77,7 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
         "x: N",
         lambda x: 3 * (x - x.mean()) ** 2,
         "path",
-        "is held fixed",
+        "is treated as constant",
     ),
 }
 
@@ -100,7 +106,7 @@ def test_what_agrees_by_chance_where_inputs_are_large_is_no_explanation() -> Non
 
     found = symgrad.diagnose(symgrad.derive(contrastive), without_margin).explanations
     assert found[0].kind == "branch"
-    assert not [e.words for e in found if e.words.endswith("on the way forward alone")]
+    assert not [e.words for e in found if e.words.endswith("in the forward pass only")]
 
 
 @pytest.mark.slow

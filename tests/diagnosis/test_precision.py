@@ -82,10 +82,12 @@ def test_what_is_not_finite_never_agrees_and_says_where(value: float) -> None:
     found = symgrad.diagnose(derived(held, HELD), candidate)
     kind = "NaN" if np.isnan(value) else "infinite"
     assert not found.ok and not found.explanations
-    assert f"the gradient by x: it is {kind} in 1 of" in str(found) and "such as [1], where x[1] = " in str(found)
+    assert f"the gradient with respect to x: it is {kind} in 1 of" in str(
+        found
+    ) and "such as [1], where x[1] = " in str(found)
 
 
 def test_a_number_that_stands_for_an_argument_is_named() -> None:
     derivation = derived(lambda x, k=2: np.sum(np.exp(k * x)), "x: D, k: scalar")
     found = symgrad.diagnose(derivation, lambda x, k=2: 2 * np.exp(2 * x))
-    assert found.explanations[0].words == "k is ignored: 2 stands for it", found
+    assert found.explanations[0].words == "k is ignored: 2 is used instead", found

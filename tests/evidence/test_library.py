@@ -131,7 +131,7 @@ def test_the_sigmoid_form_is_found_where_it_was_printed() -> None:
     item = next(i for _, i in ITEMS if isinstance(i, Formula) and i.formula == "2 * (p - Y) * p * (1 - p)")
     assert check_formula(item).found.endswith(
         "line 12, ∂p_nk/∂z_mc = p_nk δ_nm (δ_kc − p_nc), is not used as it stands; only the diagonal of the Jacobian "
-        "of the softmax P is there: ∂p_nk/∂z_mc = p_nk δ_nm δ_kc (1 − p_nk)"
+        "of the softmax P is used: ∂p_nk/∂z_mc = p_nk δ_nm δ_kc (1 − p_nk)"
     )
 
 

@@ -315,10 +315,10 @@ def test_what_is_no_number_is_said() -> None:
 @pytest.mark.parametrize(
     ("gradient", "problem"),
     [
-        (np.ones((3, 1)), "the gradient by x has the shape (3, 1), where x has (3,)"),
-        (np.ones(()), "the gradient by x has the shape (), where x has (3,)"),
-        (np.ones(3) * 1j, "the gradient by x is no array of real numbers"),
-        (None, "the gradient by x is no array of real numbers"),
+        (np.ones((3, 1)), "the gradient with respect to x has the shape (3, 1), where x has (3,)"),
+        (np.ones(()), "the gradient with respect to x has the shape (), where x has (3,)"),
+        (np.ones(3) * 1j, "the gradient with respect to x is not an array of real numbers"),
+        (None, "the gradient with respect to x is not an array of real numbers"),
     ],
 )
 def test_gradients_that_do_not_fit_are_problems(gradient: Any, problem: str) -> None:

@@ -226,7 +226,7 @@ def test_only_one_of_two_gradients_is_zero() -> None:
         return X.T @ (P - Y) / len(X), np.zeros_like(b)
 
     kind, words = said(derived("softmax_cross_entropy"), no_bias)
-    assert kind == "zero" and "gradient by b is zero" in words
+    assert kind == "zero" and "gradient with respect to b is zero" in words
 
 
 DOMAINS = ["binary", "sign", "probability", "nonnegative", "count"]
