@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, Sum, exp, log, sin, sqrt
+from sympy import Expr, Sum, exp, log, sin, sqrt, tanh
 
 from symgrad.canonical import canonical
 from symgrad.codegen.plan.kernels import weighted
@@ -132,6 +132,8 @@ def test_the_axes_of_a_part_are_those_of_its_widest_entry() -> None:
     turned = Array("T", (C, N))
     assert read(sin(turned[k, n]) * w[n]) == Array("part1", (C, N))[k, n]
     assert read(exp(w[n] + q[k] * Z[n, k])) == Array("part1", (N, C))[n, k]
+    assert read(tanh(Z[n, k] * turned[k, n])) == Array("part1", (C, N))[k, n]  # the first of two by its text
+    assert read(tanh(Array("Q", (N, N))[n, n] * q[k])) == Array("part1", (N, C))[n, k]
     assert read(exp(w[n] - a[()])) == Array("part1", (N,))[n]
 
 
