@@ -62,7 +62,7 @@ def test_a_scalar_has_no_rows() -> None:
 
 def test_assumptions_have_keys_of_their_own() -> None:
     loss = node(cl.L.base, Sum(Y[n, k] * Z[n, k], n, k))
-    with pytest.raises(ProgramError, match="keys of their own, but these are A1, A1"):
+    with pytest.raises(ProgramError, match="needs its own key, but the keys are A1, A1"):
         Program("twice", (N, C), (Y, Z), (loss,), "L", (rows_sum_to_one(Y), rows_sum_to_one(Z)))
 
 

@@ -295,7 +295,7 @@ def test_false_lines_about_domains_are_refuted() -> None:
 
 @pytest.mark.parametrize("text", ["y: N binary sign", "y: N positive count", "Y: N C one-hot binary"])
 def test_one_word_says_what_the_entries_are(text: str) -> None:
-    with pytest.raises(symgrad.InputError, match="both say what the entries are"):
+    with pytest.raises(symgrad.InputError, match="both give the domain of the entries"):
         symgrad.loss(shapes=text)(lambda y: y)
 
 
