@@ -1,4 +1,4 @@
-"""The proof of a derivation: each line is checked by the strongest mechanism that applies to it.
+"""The proof of a derivation: each line is proved by the strongest mechanism that applies to it.
 
 Imports none of the passes, so that it cannot share their mistakes.
 """

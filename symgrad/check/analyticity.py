@@ -1,9 +1,8 @@
-"""What the values of an expression at random points do not tell.
+"""Whether equality at random points says anything: analytic functions, signs, and orders of zeros.
 
-At a point drawn from a continuous range a function that is not smooth agrees with either of its pieces, and so does a
-root of a square with the one or the other number of which it is the square; on each side of a zero of a divisor, and in
-each period of the tangent, a function may agree with another one.  Analytic functions on all of space that agree on a
-small part of it agree everywhere.
+*Lemma.*  Analytic functions on a connected domain that are equal on a small part of it are equal everywhere.  Other
+functions need not be: random real points never meet a kink, and all of them may lie on one side of it; a root of a
+square is one of two numbers; across a zero of a divisor, functions that agree on one side may differ.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What assumptions say of an input, as the checker uses them.
+"""Assumptions about inputs, as the checker uses them.
 
-A sum of entries, or symmetry, is a projection: an expression in free entries that maps all of space onto the arrays
-that satisfy the assumption, and leaves those as they are.  One-hot rows and the entries of a domain are no such image;
-they obey relations (see ``algebra`` and ``sums``), and values of them are chosen, not computed.
+*Lemma.*  A sum of entries, or symmetry, is a projection: an expression in free entries that maps all arrays onto the
+arrays that satisfy the assumption and does not change these.  So an equality after the substitution, for all arrays, is
+an equality for all arrays that satisfy the assumption.  One-hot rows and domains are not the image of such a
+substitution; their entries obey relations (``normal_form.entries``), and their values are chosen.
 """
 
 from __future__ import annotations

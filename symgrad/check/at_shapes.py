@@ -1,4 +1,7 @@
-"""Lines held against the values of their program: at a shape, at one size of an axis, at points far away."""
+"""Compares lines with the values of their program: at a shape, at one size of an axis, at distant points.
+
+A line that differs there is wrong.  A line that agrees is known at these shapes, and at no other.
+"""
 
 from __future__ import annotations
 

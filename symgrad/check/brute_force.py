@@ -1,4 +1,4 @@
-"""The check that no line takes part in: closed forms against the brute-force gradient of the fully expanded loss."""
+"""End to end: closed forms against the brute-force gradient of the loss written in its inputs.  Uses no line."""
 
 from __future__ import annotations
 

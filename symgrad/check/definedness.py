@@ -1,10 +1,10 @@
-"""Whether a line is defined wherever its program is: by what it divides, of what it takes logarithms and roots.
+"""Whether a line is defined wherever its program is: its divisors, and the arguments of its logarithms and roots.
 
-A divisor is known if it is positive for all values (exponentials, their sums, sizes, positive inputs), or if the
-program's own equations divide by it, take its logarithm or a root of it, so that it cannot vanish where the program is
-defined and differentiable.  Of a root that holds only where it has no derivative at a zero of the radicand: the power
-e of what vanishes to the order k has one if e k > 1, as (x**2 + y**2)**(3/2) and sqrt(x**4) do; and sqrt(relu(x)) is 0
-for all negative x.
+*Lemma.* A divisor cannot vanish where the program is defined and differentiable if it is positive for all values
+(exponentials, their sums, sizes, positive inputs), or if the program's own equations divide by it, or take its
+logarithm or a root of it. For a root this holds only if the root has no derivative at a zero of the radicand. The
+power e of an expression that vanishes to the order k has a derivative if e k > 1, as (x**2 + y**2)**(3/2) and
+sqrt(x**4) do; and sqrt(relu(x)) is 0 for all negative x.
 
 The argument of a root is known if it is never negative, or if the program takes a root of it; that of a logarithm if
 it is not zero either.  What the equations say holds for all values of their letters, so for those of the line, but for

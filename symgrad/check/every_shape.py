@@ -1,6 +1,7 @@
-"""The attempts to prove a line at every shape by normal forms: what to write out, and in which order.
+"""Proves lines at every shape by normal forms: which names to substitute, and in which order.
 
-Whatever is written out, equal normal forms are a proof (see ``normal``); the order only decides how soon one is found.
+*Lemma.*  Equal normal forms are a proof for every shape (``normal_form``), whatever is substituted.  The order only
+decides how soon a proof is found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said of each line: how it is known to hold, and by what."""
+"""The verdict on each line: how it is known, and by which mechanism."""
 
 from __future__ import annotations
 

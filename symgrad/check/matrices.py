@@ -1,6 +1,6 @@
-"""Matrix notation read entry by entry: the checker's own semantics of each matrix expression, axes compared.
+"""Reads matrix notation entry by entry, and compares the axes of each product, sum and Hadamard product.
 
-SymPy's shape checks pass silently on symbolic sizes, so every product, sum and Hadamard product is checked here.
+SymPy accepts symbolic sizes that do not fit, so the shapes are checked here.
 """
 
 from __future__ import annotations

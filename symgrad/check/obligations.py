@@ -1,4 +1,7 @@
-"""What each line of a record claims, in index notation, and what it may rest on."""
+"""The proof obligation of each line, in index notation, and the assumptions that the line may use.
+
+A line may use an assumption only if it cites the assumption, or rests on a line that does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver of the proof: every line evaluated at a shape, then proved by the strongest mechanism that applies."""
+"""The driver of the proof: tries to refute every line at a shape, then proves it by the strongest mechanism."""
 
 from __future__ import annotations
 

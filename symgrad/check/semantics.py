@@ -1,9 +1,12 @@
-"""What a line claims: the meaning of its subject as an index expression.  Sums and constant factors are passed through
-here; SymPy differentiates what is left.
+"""What a line means, as an index expression: its claim is ``meaning(subject) == after``.
 
-The claim of a line is ``meaning(subject) == after`` wherever the program is defined, every name having its
-forward value. This module is the first witness of the meaning; ``instantiate`` differentiates entry by entry and
-is the second.
+* An expression means itself.
+* A partial derivative of f means the derivative of the definition of f, abbreviations substituted, with every other
+  node held fixed.
+* An adjoint of z means the sum, over the equations that use z, of their adjoints times these derivatives.
+
+The claim is for all values at which the program is defined and differentiable.  This module differentiates in index
+notation; ``numeric.instantiation`` does entry by entry, independently.
 """
 
 from __future__ import annotations

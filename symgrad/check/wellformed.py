@@ -1,8 +1,8 @@
-"""Whether a line is written in the notation, so that what is printed is what is proved.
+"""Refuses lines that do not follow the notation, so that the checker proves what is printed.
 
-The checker reads a sum as a sum over a whole axis, an entry by the name of its array and an index by the name of its
-axis.  A line in which a sum stops earlier, an entry has its indices in another order, or Kronecker's delta compares
-indices of different axes would be read as another line; it is refused before it is read.
+The checker reads a sum as a sum over a whole axis, an entry by the name of its array, and an index by the name of its
+axis.  It would misread a sum over a part of an axis, an entry with its indices in another order, or a Kronecker delta
+of indices of different axes.
 """
 
 from __future__ import annotations

@@ -1,15 +1,12 @@
-"""From SymPy's index expressions to the checker's normal form: the mechanism behind the mark *every shape*.
+"""From SymPy's index expressions to the normal form: the mechanism behind the mark *every shape*.
 
-Both sides of a line are translated into polynomials in atoms (``atoms``, ``algebra``, ``sums``).  The translation
-preserves the value at every shape: names in ``written_out`` are replaced by their forward definitions, which hold
-for all forward values; adjoint entries in ``closed`` by closed forms that lines proved earlier state; and an
-assumption ``Sum_k y_nk = r`` by ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry by ``a_ij -> (a_ij + a_ji)/2``, which
-map all of space onto the arrays that satisfy them and leave those as they are, so that an equality afterwards is an
-equality wherever the assumption holds; entries of one-hot rows and of domains are rewritten by their relations, which
-hold there.
-Every other name is an atom, as if it were independent: what holds for independent atoms holds
-for the values that the program gives them.  So equal polynomials prove a line at every shape.  Unequal ones prove
-nothing.
+*Lemma.*  The translation keeps the value at every shape, so equal polynomials prove a line at every shape; different
+polynomials prove nothing.
+
+* Names in ``written_out`` are replaced by their definitions, adjoints in ``closed`` by closed forms of earlier lines.
+* An assumption ``Sum_k y_nk = r`` is the substitution ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry
+  ``a_ij -> (a_ij + a_ji)/2`` (see ``assumptions``); entries of one-hot rows and of domains obey their relations.
+* All other names are atoms, as if they were independent: an identity for all arrays is one for the program's values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The value of an index expression at a shape, for all values of its free indices at once."""
+"""Evaluates an index expression at a shape, for all values of its free indices at once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A program at a shape, entry by entry: the second witness of what a line means, by ordinary scalar derivatives.
+"""A program at a shape, entry by entry: an independent second computation of what a line means.
 
-Entries of inputs and nodes are scalar symbols, sums are written term by term and abbreviations written out; a
-definition's derivative is then that of a function of finitely many symbols.  Nothing here knows about indices or
-deltas.
+Entries of inputs and nodes are scalar symbols; sums are written term by term, and abbreviations substituted.  The
+derivative of a definition is the ordinary scalar derivative.  No code here knows indices or deltas.
 """
 
 from __future__ import annotations

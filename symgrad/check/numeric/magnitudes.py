@@ -1,9 +1,9 @@
-"""How large the numbers of a line are, so that a number that a prime divides is not taken for zero.
+"""Bounds on the numbers in a line, so that a multiple of a prime is not taken for zero.
 
-A line is evaluated modulo primes of 61 bits and more.  Written over one denominator, the difference of its sides is a
-polynomial in entries, exponentials and what else is not taken apart.  If the absolute values of its coefficients add
-up to less than the prime, none of them can be a multiple of the prime; if its degree is small, no power of an entry
-is the entry itself for all residues, as ``x**p`` is.
+*Lemma.*  Written over one denominator, the difference of the sides of a line is a polynomial in entries, exponentials
+and other parts that are not taken apart.  If the absolute values of its whole coefficients add up to less than the
+prime, none of them is a multiple of the prime.  If its degree is small, no power of an entry equals the entry for all
+residues, as ``x**p`` does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The true values of everything at one shape: inputs at random, forward values, adjoints, and the meaning of subjects.
+"""The values of a program at one shape: random inputs, forward values, adjoints, and the meaning of subjects.
 
-Adjoints are accumulated backwards from the output with SymPy's scalar derivatives of the instantiated
-definitions, so they rest on no line of the derivation.
+Adjoints are accumulated backwards from the output, with SymPy's scalar derivatives of the instantiated definitions, so
+they rest on no line of the derivation.
 """
 
 from __future__ import annotations
