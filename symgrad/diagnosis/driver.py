@@ -13,16 +13,7 @@ import numpy as np
 
 from symgrad.api import Derivation
 from symgrad.diagnosis.agreement import Matcher, equal, largest
-from symgrad.diagnosis.comparison_point import Bench
-from symgrad.diagnosis.equation_mistakes import of_equations
-from symgrad.diagnosis.explain import explanations
-from symgrad.diagnosis.extremes import extremes, places
-from symgrad.diagnosis.hypotheses import Hypothesis
-from symgrad.diagnosis.input_mistakes import of_assumptions, of_inputs, subdomains
-from symgrad.diagnosis.jacobian_mistakes import of_jacobians
-from symgrad.diagnosis.line_mistakes import of_lines, of_lines_more_widely
-from symgrad.diagnosis.precision import MOST_SINGLE, Rounding, deviation_of, is_finite
-from symgrad.diagnosis.random_points import (
+from symgrad.diagnosis.candidate_call import (
     Caller,
     Candidate,
     Taken,
@@ -33,6 +24,15 @@ from symgrad.diagnosis.random_points import (
     raised,
     watched,
 )
+from symgrad.diagnosis.comparison_point import Bench
+from symgrad.diagnosis.equation_mistakes import of_equations
+from symgrad.diagnosis.explanations import explanations
+from symgrad.diagnosis.extremes import extremes, places
+from symgrad.diagnosis.hypotheses import Hypothesis
+from symgrad.diagnosis.input_mistakes import of_assumptions, of_inputs, subdomains
+from symgrad.diagnosis.jacobian_mistakes import of_jacobians
+from symgrad.diagnosis.line_mistakes import of_lines, of_lines_more_widely
+from symgrad.diagnosis.precision import MOST_SINGLE, Rounding, deviation_of, is_finite
 from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are, unlike
 from symgrad.errors import InputError
 from symgrad.facts import takes_labels

@@ -13,9 +13,9 @@ from sympy import exp
 
 from symgrad.check.numeric.fields import OutsideDomain
 from symgrad.diagnosis.agreement import largest
+from symgrad.diagnosis.candidate_call import Caller, Candidate, sizes_at
 from symgrad.diagnosis.comparison_point import Bench
 from symgrad.diagnosis.precision import OFTEN, Rounding, deviation_of, gradients_in, is_finite
-from symgrad.diagnosis.random_points import Caller, Candidate, sizes_at
 from symgrad.diagnosis.result import Deviation, gradients_are, unlike
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from symgrad.diagnosis.agreement import largest
+from symgrad.diagnosis.candidate_call import Caller, Candidate
 from symgrad.diagnosis.comparison_point import Bench
-from symgrad.diagnosis.random_points import Caller, Candidate
 from symgrad.diagnosis.result import Deviation, unlike
 from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record

@@ -15,9 +15,9 @@ from catalogue import derived
 from sympy import Sum, exp, tanh
 
 import symgrad
+from symgrad.diagnosis.candidate_call import Taken, compared_at
 from symgrad.diagnosis.comparison_point import adjoint_lines
 from symgrad.diagnosis.hypotheses import derivative_line
-from symgrad.diagnosis.random_points import Taken, compared_at
 from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError

@@ -1,4 +1,4 @@
-"""Random points for a program, and what a candidate returns there."""
+"""How a candidate is called at random points, and what it returns there."""
 
 from __future__ import annotations
 
