@@ -427,7 +427,7 @@ def test_on_the_way_back_the_line_is_that_of_the_derivative() -> None:
 
     found = symgrad.diagnose(derived("attention_head"), unscaled)
     back = next(e for e in found.explanations if "in the backward pass only" in e.words)
-    assert back.line is not None and back.right.startswith("∂") and back.yours.startswith("that of ")
+    assert back.line is not None and back.right.startswith("∂") and back.yours.startswith("the derivative of ")
 
 
 @pytest.mark.parametrize(

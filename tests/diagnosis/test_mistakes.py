@@ -45,8 +45,8 @@ def turned(Z, Y):
 
 
 CASES: dict[str, tuple[Function, str, Function, str, str]] = {
-    "far branch": (smooth_l1, "r: N", lambda r: r, "branch", "whatever the branch"),
-    "near branch": (smooth_l1, "r: N", np.sign, "branch", "whatever the branch"),
+    "far branch": (smooth_l1, "r: N", lambda r: r, "branch", "in every branch"),
+    "near branch": (smooth_l1, "r: N", np.sign, "branch", "in every branch"),
     "clip": (
         ppo,
         "r: N positive, a: N, e: scalar",
@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
         "x: N",
         lambda x: 3 * (x - x.mean()) ** 2,
         "path",
-        "is treated as constant",
+        "is held fixed",
     ),
 }
 
