@@ -43,7 +43,7 @@ ALLOWED = {
     "functions.py": "real: a function's class for another's, arguments untouched",
     "equations.py": "numbers for numbers, before anything was validated",
     "engine/partials.py": "_rewritten: the argument of a logarithm as one fraction, where it stands",
-    "check/numeric/entrywise.py": "scalar symbols: sums are written term by term, no index is left",
+    "check/numeric/instantiation.py": "scalar symbols: sums are written term by term, no index is left",
     "explicit/sized.py": "scalar symbols of an instance at given sizes",
 }
 
