@@ -179,6 +179,7 @@ def test_equations_by_hand_are_those_of_the_source() -> None:
     assert compared > 8
 
 
+@pytest.mark.jax
 def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGES", tmp_path)
@@ -200,6 +201,7 @@ def test_several_processes_find_what_one_finds() -> None:
     assert [{**entry, "seconds": 0} for entry in two] == [{**entry, "seconds": 0} for entry in one]
 
 
+@pytest.mark.jax
 def test_what_had_findings_is_examined_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign, "ROOT", tmp_path)
     monkeypatch.setattr(page, "PAGES", tmp_path)
@@ -211,6 +213,7 @@ def test_what_had_findings_is_examined_anew(tmp_path: Path, monkeypatch: pytest.
     assert "| crash | 0 | 1 |" in (tmp_path / "fuzz.md").read_text()
 
 
+@pytest.mark.jax
 def test_one_program_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert campaign.main(["--seed", "3", "--only", "1"]) == 0
     assert "def random_loss(" in capsys.readouterr().out
