@@ -9,7 +9,7 @@ citations, assumptions and divisors of the hidden lines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -27,9 +27,13 @@ UNSAID = ("contract", "quotient", "collect")
 """Rules whose reason is left out if the line has another reason."""
 
 
-def short(record: Record) -> Record:
-    """The short derivation of ``record``: some of its lines with their numbers, and the same gradients."""
-    view = _View(record)
+def short(record: Record, weaker: Collection[int] = ()) -> Record:
+    """The short derivation of ``record``: some of its lines with their numbers, and the same gradients.
+
+    The results state a closed form without its line, unless the line is among ``weaker``, the numbers of the lines that
+    are not proved at every shape: then the line is shown, and its mark with it.
+    """
+    view = _View(record, weaker)
     lines: list[Step] = []
     last: dict[Subject | Largest, Expr] = {}
     for step in record.steps:
@@ -46,7 +50,7 @@ class _View:
     a line; lines that cite them cite their sources instead.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, weaker: Collection[int]) -> None:
         self.steps = {step.number: step for step in record.steps}
         self.about: dict[Subject | Largest, list[Step]] = {}
         for step in record.steps:
@@ -59,8 +63,8 @@ class _View:
                 continue
             if _is_plain(record, subject, steps) or _is_solved(subject, steps):
                 self.dropped |= {step.number for step in steps}
-            if steps[-1].rule == "close":  # stated in the results
-                self.dropped.add(steps.pop().number)
+            if steps[-1].rule == "close" and not self._is_weaker(steps[-1], matrix_lines, weaker):
+                self.dropped.add(steps.pop().number)  # stated in the results
             for step, following in reversed(list(pairwise(steps))):
                 if _goes_unsaid(step, following):
                     self.shown_by[step.number] = self.shown_by.get(following.number, following.number)
@@ -69,6 +73,11 @@ class _View:
         self.inherited: dict[int, list[int]] = {}
         for number, by in sorted(self.shown_by.items()):
             self.inherited.setdefault(by, []).append(number)
+
+    def _is_weaker(self, step: Step, matrix_lines: Sequence[Step], weaker: Collection[int]) -> bool:
+        """Whether a line, or what it says in matrix notation, is among ``weaker``."""
+        same = {step.number, *(line.number for line in matrix_lines if step.number in line.cites)}
+        return not same.isdisjoint(weaker)
 
     def line(self, step: Step, before: Expr | None) -> Step:
         """A shown line that continues ``before``, with what it inherits from hidden lines."""

@@ -59,7 +59,9 @@ def layout(
     beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
     is_short, chosen = detail == "short", chosen_lines(steps, len(record.steps))
-    record = short(record) if is_short else record
+    common = phrases.common_mark(marks) if is_short else ""
+    own_marks = {number: mark for number, mark in marks.items() if mark != common}
+    record = short(record, own_marks) if is_short else record
     program = record.program
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
@@ -67,8 +69,6 @@ def layout(
     lines = [s for s in in_notation if s.number in chosen]
     added = shown.steps if shown else ()
     present, citable = ({step.number for step in (*some, *added)} for some in (lines, in_notation))
-    common = phrases.common_mark(marks) if is_short else ""
-    own_marks = {number: mark for number, mark in marks.items() if mark != common}
     writer = LineWriter(record, names, own_marks, beside.details, present, citable)
     whole = steps == "all"
     sections = tuple(writer.sections(lines, together=is_short and notation == "both"))

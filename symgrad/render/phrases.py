@@ -107,7 +107,7 @@ def mark_counts(counts: Mapping[str, int]) -> Text:
 
 
 def common_mark(marks: Mapping[int, str]) -> str:
-    """The mark that most lines have, if it is the strongest; else nothing."""
+    """The strongest mark if a line has it; else nothing."""
     return TICKED[0] if TICKED[0] in marks.values() else ""
 
 

@@ -108,3 +108,13 @@ def test_a_mark_is_printed_where_it_is_weaker() -> None:
     assert "Each line without a mark of its own is proved for every N, D and C." in text
     assert [line.split()[0] for line in text.splitlines() if "numerically" in line] == ["12"]
     assert "every shape" not in text
+
+
+@pytest.mark.parametrize("number", [18, 29])  # the closed form of W, and the same in matrix notation
+def test_a_closed_form_that_is_weaker_has_its_line_and_mark(number: int) -> None:
+    record = derived("softmax_cross_entropy").record
+    marks = {step.number: "every shape" for step in record.steps if step.rule != "definition"}
+    assert "(p_nc − y_nc)" not in to_text(layout(record, marks, detail="short")).split("The gradients")[0]
+    marks[number] = "numerically at N=2"
+    above = to_text(layout(record, marks, detail="short")).split("The gradients")[0]
+    assert above.count("numerically at N=2") == 1 and "(1/N) Σ_n x_nd (p_nc − y_nc)" in above
