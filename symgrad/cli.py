@@ -305,7 +305,7 @@ def _sizes(derivation: Derivation, shape: str) -> dict[str, int]:
 def _explicit(derivation: Derivation, options: argparse.Namespace) -> str:
     if options.format not in ("text", "latex"):
         raise InputError("--shape needs --format text or latex")
-    from symgrad.explicit.listing import entries_to_latex, entries_to_text
+    from symgrad.explicit import entries_to_latex, entries_to_text
 
     derivation.prove().refuse()
     at = derivation.explicit(y=None, **_sizes(derivation, options.shape))

@@ -44,7 +44,7 @@ ALLOWED = {
     "equations.py": "numbers for numbers, before anything was validated",
     "engine/partials.py": "_rewritten: the argument of a logarithm as one fraction, where it stands",
     "check/numeric/instantiation.py": "scalar symbols: sums are written term by term, no index is left",
-    "explicit/sized.py": "scalar symbols of an instance at given sizes",
+    "explicit.py": "scalar symbols of an instance at given sizes",
 }
 
 entry = st.one_of(

@@ -17,14 +17,14 @@ from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical, numbered
+from symgrad.codegen.array_plan import Lowered, scalar_program
 from symgrad.codegen.array_program import meaning
 from symgrad.codegen.loop_nests import LoopPlan
-from symgrad.codegen.module import Body
+from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, written_out
 from symgrad.codegen.plan.shifts import Shift
 from symgrad.codegen.plan.stable_forms import Evaluated, Rewriting, evaluated
-from symgrad.codegen.sections import Lowered, scalar_program
 from symgrad.engine.summation import ordered_sums
 from symgrad.equations import abbreviation, node
 from symgrad.index_letters import fresh_letter, lettered

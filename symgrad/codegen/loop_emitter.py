@@ -35,7 +35,17 @@ from symgrad.codegen.loop_nests import MatrixProduct, Nest, by_blas, over_rows, 
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import parted
 from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
-from symgrad.codegen.source_text import Source, Strength, added_up, applied, indented, joined, quotient, raised, written
+from symgrad.codegen.python_source import (
+    Source,
+    Strength,
+    added_up,
+    applied,
+    indented,
+    joined,
+    quotient,
+    raised,
+    written,
+)
 from symgrad.codegen.temporaries import hoisted
 from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.arguments import Inputs
 from symgrad.codegen.array_program import Assign, Contract, Reduce, loads
 from symgrad.codegen.loop_emitter import LoopEmitter
 from symgrad.codegen.loop_nests import LoopPlan, fused, within
-from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests, needs_of, written
+from symgrad.codegen.module_frame import Inputs
+from symgrad.codegen.python_source import INDENT, Source, called, function, indented, joined_tests, needs_of, written
 from symgrad.steps import Record
 
 LOCALS = ("total", "largest", "ties", "first", "row", "rows", "start", "stop", "thread", "threads", "gaps")

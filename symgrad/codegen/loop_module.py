@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from symgrad.codegen import loop_runtime
-from symgrad.codegen.arguments import held
 from symgrad.codegen.loop_kernels import SMALL, Kernels
-from symgrad.codegen.module import assembled
-from symgrad.codegen.source import checked_name
-from symgrad.codegen.source_text import INDENT, Source, called, function, indented, joined_tests
+from symgrad.codegen.module_frame import assembled, held
+from symgrad.codegen.python_source import INDENT, Source, called, function, indented, joined_tests
+from symgrad.codegen.targets import checked_name
 from symgrad.errors import InputError
 from symgrad.steps import Record
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.array_plan import Plan
 from symgrad.codegen.array_program import (
     HALF,
     Assign,
@@ -34,7 +35,6 @@ from symgrad.codegen.array_program import (
     with_letters,
 )
 from symgrad.codegen.identifiers import free, part_name
-from symgrad.codegen.sections import Plan
 from symgrad.notation import axis_name
 from symgrad.steps import Record
 

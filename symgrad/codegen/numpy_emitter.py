@@ -34,7 +34,7 @@ from symgrad.codegen.array_program import (
 )
 from symgrad.codegen.operations import is_matrix_product, is_pair, is_weighted, parted
 from symgrad.codegen.plan.kernels import KNOWN
-from symgrad.codegen.source_text import (
+from symgrad.codegen.python_source import (
     INDENT,
     WIDTH,
     Source,

@@ -1,6 +1,6 @@
 """Functions that generated modules call: input checks, products, functions that NumPy lacks, sums over blocks of rows.
 
-The functions that a module needs are copied into it unchanged (``module.functions_for``).
+The functions that a module needs are copied into it unchanged (``module_frame.functions_for``).
 """
 
 # mypy: disable-error-code="no-untyped-def"

@@ -14,7 +14,7 @@ from sympy import Integer, Mul, Rational
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen import scalar_runtime
-from symgrad.codegen.arguments import Inputs, held
+from symgrad.codegen.array_plan import checks, scalar_program
 from symgrad.codegen.array_program import (
     Call,
     Contract,
@@ -33,14 +33,13 @@ from symgrad.codegen.array_program import (
     numbered,
 )
 from symgrad.codegen.identifiers import free, python_name, python_names
-from symgrad.codegen.lower import Lowering
-from symgrad.codegen.module import assembled
+from symgrad.codegen.lowering import Lowering
+from symgrad.codegen.module_frame import Inputs, assembled, held
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import parted, reading_order
 from symgrad.codegen.plan.kernels import KNOWN, weighted
 from symgrad.codegen.plan.schedule import schedule
-from symgrad.codegen.sections import checks, scalar_program
-from symgrad.codegen.source_text import (
+from symgrad.codegen.python_source import (
     INDENT,
     WIDTH,
     Source,

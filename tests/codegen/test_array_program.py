@@ -46,11 +46,12 @@ from symgrad.codegen.array_program import (
     walk,
 )
 from symgrad.codegen.evaluation import lines_of
-from symgrad.codegen.module import Body, functions_for
+from symgrad.codegen.module_frame import functions_for
 from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.operations import added, contraction, is_pair, power, product, reduced, signed
 from symgrad.codegen.plan.kernels import expm1, log1p, meant, sigmoid
-from symgrad.codegen.source_text import Source
+from symgrad.codegen.python_source import Source
 from symgrad.codegen.temporaries import hoisted, in_place, owns_memory, second_operand
 from symgrad.functions import relu, selection
 from symgrad.notation import renamed

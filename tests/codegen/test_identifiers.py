@@ -19,8 +19,9 @@ from sympy import Sum, exp, log
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.codegen import compile_source, module, runtime, scalar_runtime
+from symgrad.codegen import compile_source, runtime, scalar_runtime
 from symgrad.codegen.identifiers import RESERVED
+from symgrad.codegen.numpy_module import LOCALS
 from symgrad.equations import node
 from symgrad.errors import InputError
 from symgrad.evidence.generated_code import compare_with_differences
@@ -67,7 +68,14 @@ def in_generated_code() -> set[str]:
 
 
 def groups() -> list[tuple[str, ...]]:
-    names = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist, *RESERVED, *module.LOCALS, *in_generated_code()}
+    names = {
+        *dir(builtins),
+        *keyword.kwlist,
+        *keyword.softkwlist,
+        *RESERVED,
+        *LOCALS,
+        *in_generated_code(),
+    }
     names |= {"gap_1", "part_1", "part1", "dX", "np_", "X_12", "r_1", "r_max", "_"}
     left = sorted(name for name in names if not is_alike(name, ["X", "r", "L", "G", "N", "D", *NEUTRAL]))
     found: list[list[str]] = []

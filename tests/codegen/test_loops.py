@@ -22,10 +22,10 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.cli import main
 from symgrad.codegen import assignments, to_numpy
+from symgrad.codegen.array_plan import Plan
 from symgrad.codegen.array_program import Assign, Call, Load, loads
 from symgrad.codegen.loop_nests import by_blas, fused, nests, over_rows, sums_apart, with_data, within
 from symgrad.codegen.operations import contraction, product, reduced
-from symgrad.codegen.sections import Plan
 from symgrad.notation import axis_name
 from symgrad.results import Proof
 from symgrad.steps import Record

@@ -41,7 +41,7 @@ from symgrad.codegen.operations import (
     signed,
 )
 from symgrad.codegen.plan.kernels import weighted
-from symgrad.codegen.source_text import Source
+from symgrad.codegen.python_source import Source
 
 SIZES = {"N": 3, "M": 4, "K": 2, "J": 5}
 n, m, k, j = (Idx(name, Symbol(size, integer=True, positive=True)) for name, size in zip("nmkj", SIZES, strict=True))

@@ -39,7 +39,7 @@ LAYERS: list[list[str]] = [
     ["__init__", "__main__"],
 ]
 TOGETHER = {
-    *("array", "losses", "engine", "explicit", "check", "render", "codegen", "gradcheck"),
+    *("array", "losses", "engine", "check", "render", "codegen", "gradcheck"),
     *("sampling", "example", "frameworks", "diagnosis", "evidence"),
 }
 PLACE = {name: place for place, layer in enumerate(LAYERS) for name in layer}

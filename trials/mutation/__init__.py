@@ -30,9 +30,10 @@ TESTS = (
     "codegen",
     "engine",
     "evidence",
-    "explicit",
     *(f"properties/test_{name}.py" for name in PROPERTIES),
     "test_budget.py",
+    "test_explicit.py",
+    "test_explicit_listing.py",
     "test_functions.py",
 )
 """The tests that are run: for the engine, the checker and the code, but not for pages or speed."""

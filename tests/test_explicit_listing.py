@@ -6,7 +6,7 @@ import pytest
 from catalogue import derived
 
 from symgrad import derive
-from symgrad.explicit.listing import entries_to_latex, entries_to_text
+from symgrad.explicit import entries_to_latex, entries_to_text
 from trials.examination import limited
 
 

@@ -1,4 +1,4 @@
-"""A derivation at given sizes: SymPy matrices of symbols, the loss, and every gradient entry by entry.
+"""A derivation at given sizes: SymPy matrices of symbols, the loss, every gradient entry by entry, and their listing.
 
 All entries are instantiated from the closed forms, with the entries of the program's intermediate arrays as names. The
 cost grows with the number of entries and of their terms.
@@ -7,7 +7,7 @@ cost grows with the number of entries and of their terms.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -15,7 +15,7 @@ from itertools import product
 from string import ascii_lowercase
 from typing import Any
 
-from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, Sum, Symbol
+from sympy import Add, Expr, ImmutableMatrix, Indexed, Integer, KroneckerDelta, MatrixBase, Sum, Symbol
 from sympy.core.basic import Basic
 from sympy.core.parameters import distribute
 from sympy.tensor.indexed import Idx
@@ -24,18 +24,25 @@ from symgrad.canonical import numbered
 from symgrad.codegen.plan.kernels import rebuilt
 from symgrad.codegen.plan.schedule import Assignment, needed
 from symgrad.codegen.scalar_module import scalar_module
-from symgrad.codegen.source import compile_source
+from symgrad.codegen.targets import compile_source
 from symgrad.equations import Assumption
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes, takes_labels
 from symgrad.functions import selected, selection
 from symgrad.notation import Array, axis_name, bound_indices, entry_of, free_indices, indices_of, places, sum_over
 from symgrad.program import Program
+from symgrad.render.blocks import Key, Prose
+from symgrad.render.latex_printer import LatexPrinter
+from symgrad.render.order import ordered
+from symgrad.render.printer import Printer
+from symgrad.render.symbols import UNKNOWN_RANK, vocabulary
+from symgrad.render.text_printer import TextPrinter
 from symgrad.steps import Record
 
 Place = tuple[str, tuple[int, ...]]  # the name of an array and the indices of an entry, from zero
 LETTERS = "tuvqh" + ascii_lowercase
 """Names for the sums that several terms share."""
+Show = Callable[[Expr], str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -280,3 +287,61 @@ class Table:
     def gradient(self, array: Array, entry: Expr, index: Expr) -> Expr:
         """The entries of a derivative whose closed form at ``entry`` is ``index``."""
         return self.matrix(array, self.entries(index, indices_of(entry)))
+
+
+def entries_to_text(at: Explicit) -> str:
+    """The matrices row by row, then one equation per line; sums that entries share are named first."""
+    at, printer, show = _with_names(at, TextPrinter)
+    blocks = ["\n".join(_matrix_lines(name, value, show)) for name, value in at.inputs.items()]
+    for heading, equations in _blocks(at, printer, show, "∂{}/∂{}"):
+        blocks.append("\n".join([*heading, *(f"{left} = {show(right)}" for left, right in equations)]))
+    return "\n\n".join(filter(None, blocks))
+
+
+def entries_to_latex(at: Explicit) -> str:
+    """The same in LaTeX (amsmath), with a display for each matrix and each equation."""
+    at, printer, show = _with_names(at, LatexPrinter)
+    lines = [f"\\[ {name} = {show(value)} \\]" for name, value in at.inputs.items()]
+    for heading, equations in _blocks(at, printer, show, r"\frac{{\partial {}}}{{\partial {}}}"):
+        lines += [*heading, *(f"\\[ {left} = {show(right)} \\]" for left, right in equations)]
+    return "\n".join(lines)
+
+
+def _with_names(at: Explicit, dialect: type[Printer]) -> tuple[Explicit, Printer, Show]:
+    """The closed forms with named shared sums, a printer that orders these, and a function that shows an entry."""
+    at = at.with_shared_sums()
+    names = vocabulary(at.record)
+    names = replace(names, rank={name: 2 * rank for name, rank in names.rank.items()})
+    for symbol, value in at.definitions:
+        if names.place(symbol.name) == UNKNOWN_RANK:
+            rank = max((names.place(s.name) for s in value.free_symbols), default=0) - 1
+            names = replace(names, rank={**names.rank, symbol.name.partition("_")[0]: rank})
+    printer = dialect(names)
+    return at, printer, lambda expr: printer.show(ordered(expr, names))
+
+
+def _blocks(
+    at: Explicit, printer: Printer, show: Show, slope: str
+) -> Iterator[tuple[list[str], list[tuple[str, Expr]]]]:
+    """The equations below the matrices in groups; the equations of an assumption have a heading. ``slope`` is the
+    format of a derivative."""
+    for assumption, equations in at.assumptions.items():
+        heading = printer.write(("Assuming ", Key(assumption.key), " ", Prose(assumption.words), ":"))
+        yield [heading], [(show(left), right) for left, right in equations]
+    yield [], [(show(symbol), value) for symbol, value in at.definitions]
+    loss = show(Symbol(at.record.program.output))
+    yield [], [(loss, at.loss)]
+    for name, gradient in at.gradients.items():
+        pairs = zip(*(ImmutableMatrix([matrix]).flat() for matrix in (at.entries[name], gradient)), strict=True)
+        yield [], [(slope.format(loss, show(entry)), value) for entry, value in pairs]
+
+
+def _matrix_lines(name: str, value: Expr, show: Show) -> Iterator[str]:
+    if not isinstance(value, MatrixBase):
+        yield f"{name} = {show(value)}"
+        return
+    cells = [[show(value[i, j]) for j in range(value.cols)] for i in range(value.rows)]
+    widths = [max(len(row[j]) for row in cells) for j in range(value.cols)]
+    for place, row in enumerate(cells):
+        lead = f"{name} = " if place == 0 else " " * (len(name) + 3)
+        yield f"{lead}[ {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} ]"

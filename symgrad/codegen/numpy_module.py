@@ -1,26 +1,19 @@
-"""Writes the module of the NumPy target, and the frame that every target shares: imports, tables, docstrings, runtime
-functions."""
+"""Writes the module of the NumPy target: a function for inputs of any size, evaluated by blocks of rows if possible."""
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from types import ModuleType
 
-from symgrad.codegen import runtime
-from symgrad.codegen.arguments import Inputs, chained, held
+from symgrad.codegen.array_plan import Plan, Section
 from symgrad.codegen.array_program import Assign, Node, walk
 from symgrad.codegen.identifiers import free, part_name
+from symgrad.codegen.module_frame import Inputs, assembled, chained, held
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
-from symgrad.codegen.sections import Plan, Section
-from symgrad.codegen.source_text import (
+from symgrad.codegen.python_source import (
     INDENT,
     Source,
     called,
-    docstring,
     function,
     indented,
     joined_tests,
@@ -37,13 +30,10 @@ ROWS = "_rows"  # the function that evaluates a block of rows
 BLOCK = """# About as many entries of the arrays of a row, in a block of rows, as stay in a processor's cache while they
 # are read twice; but in shorter blocks the other factors of the products would be read too often.
 _BLOCK, _SHORTEST = 2**19, 1024"""
-LOWEST = "_LOWEST = -np.finfo(float).max  # the largest of exponents that are all -inf: exp(-inf - _LOWEST) is 0"
 SMALL_BLOCK = """\
 # About as many entries of the arrays of a row, in a block of rows, as stay in the cache of a core from one
 # line to the next.
 _BLOCK, _SHORTEST = 2**14, 1"""
-NEEDS = "Needs NumPy 2.0 or later, and nothing else."
-"""Older versions compute in double precision when a float32 number meets a Python float."""
 
 
 def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
@@ -55,67 +45,6 @@ def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
         lines, further = _evaluation(body, args), [rows, *further]
         tables.append(BLOCK if body.multiplies else SMALL_BLOCK)
     return assembled(body.inputs, name, closed_form, tables, [_function(body, name, lines), *further])
-
-
-def assembled(
-    inputs: Inputs,
-    name: str,
-    closed_form: Sequence[str],
-    tables: Sequence[str],
-    functions: Sequence[Source],
-    *runtimes: ModuleType,
-    imports: Sequence[str] = (),
-    needed: str = NEEDS,
-) -> str:
-    """Assemble a module from its function ``name``, further functions, and the runtime functions that they need.
-    ``imports`` are further import lines; ``needed`` says what must be installed."""
-    record = inputs.record
-    needs = needs_of(functions) | {"_called"}
-    sources = functions_for(needs, *runtimes, runtime).values()
-    modules = ("functools", "inspect", "math")
-    head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
-    head += ["from collections.abc import Iterator"] if "_summed" in needs else []
-    head += [f"from typing import {'Any, ' if imports else ''}NamedTuple", "", "import numpy as np", *imports]
-    names = {*inputs.names.values(), *(axis.name for axis in record.program.axes)}
-    noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
-    first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
-    tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
-    fields = [Source(f"{inputs.names[name]}: np.ndarray") for name in record.wrt]
-    doc = [f"Derivatives of {inputs.program.output}, each of the shape of its array."]
-    gradients = function(Source("class Gradients(NamedTuple):"), doc, [Source(""), *fields])
-    parts = [gradients.code, "\n".join(tables), *(f.code for f in functions), *sources]
-    called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
-    return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
-
-
-@cache
-def _sources(module: ModuleType) -> dict[str, str]:
-    """The sources of the functions of a module."""
-    parts = vars(module).items()
-    functions = {n: f for n, f in parts if callable(f) and getattr(f, "__module__", "") == module.__name__}
-    return {name: inspect.getsource(f).rstrip() for name, f in functions.items()}
-
-
-def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str]:
-    """The sources of the functions in ``needs`` and of those they call, in order; earlier modules take precedence."""
-    known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
-    required = [name for name in known if name in needs]
-    for name in required:
-        required += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in required]
-    return {name: source for name, source in known.items() if name in required}
-
-
-def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
-    """The docstring of the module."""
-    program = record.program
-    title = program.summary or program.name
-    *others, last = record.wrt
-    shown = f"{', '.join(others)} and {last}" if others else last
-    lines = [f"{title}: the value, and its gradients with respect to {shown}."]
-    lines += ["", "Generated by symgrad from its derivation of the closed form.", needed]
-    if closed_form:
-        lines += ["", *(f"{INDENT}{line}" for line in closed_form)]
-    return docstring(lines, "")
 
 
 def _ready(inputs: Inputs) -> Source:

@@ -14,7 +14,7 @@ from unseen import LOSSES
 
 import symgrad
 from symgrad.codegen import to_numpy, to_source
-from symgrad.codegen.source import function_source
+from symgrad.codegen.targets import function_source
 from symgrad.equations import node
 from symgrad.functions import step, where
 from symgrad.notation import Array

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from symgrad.codegen.identifiers import RESERVED
-from symgrad.codegen.module import ROWS, module
+from symgrad.codegen.numpy_module import ROWS, module
 from symgrad.codegen.scalar_module import scalar_module
 from symgrad.errors import InputError
 from symgrad.facts import check_sizes

@@ -13,7 +13,7 @@ from sympy import Expr, S, Sum, Symbol, preorder_traversal
 
 from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
 from symgrad.codegen.identifiers import RESERVED, free, python_names
-from symgrad.codegen.lower import Lowering
+from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.operations import reduced
 from symgrad.codegen.plan.kernels import numbers_chosen, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite

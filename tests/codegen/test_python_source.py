@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 from sympy import Function, exp, log
 
-from symgrad.codegen.arguments import chained, held
-from symgrad.codegen.source_text import (
+from symgrad.codegen.module_frame import chained, held
+from symgrad.codegen.python_source import (
     INDENT,
     WIDTH,
     Source,
