@@ -15,11 +15,12 @@ from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.render.style import stylesheet
 from symgrad.results import ClosedForm, Evaluation, Proof
+from symgrad.version import VERSION
 
 if TYPE_CHECKING:
     from symgrad.diagnosis import Diagnosis, diagnose
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "LOSSES",

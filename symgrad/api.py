@@ -174,16 +174,17 @@ class Derivation(Lines, Displayed):
         code: bool = False,
         title: bool = True,
         detail: str = "full",
+        columns: int | None = None,
     ) -> str:
         """The derivation as Unicode text, with the proof mark of each line.
 
         ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (only the closed forms), or line
         numbers, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates the loss, in proved lines, and
         its source.  ``title=False`` omits the title.  ``detail="short"`` shows one line for each idea, with the matrix
-        form of a derivative below its index form; each line keeps its number.  Raises ``InputError`` for an unknown
-        notation, detail or line.
+        form of a derivative below its index form; each line keeps its number.  ``columns`` is the width of the text,
+        60 or more (default: 140).  Raises ``InputError`` for an unknown notation, detail or line.
         """
-        return to_text(self._page(notation, steps, code, title, detail))
+        return to_text(self._page(notation, steps, code, title, detail), columns)
 
     @nested("a line of the derivation")
     def to_latex(

@@ -236,7 +236,7 @@ def _share(position: int, *values: Any) -> Fraction:
 
 
 BOTH = "as in PyTorch and TensorFlow"
-JUMP = "its jump counts for nothing"
+JUMP = "the jump is ignored"
 HALVES = "so half each where a = b, as in PyTorch (TensorFlow gives all of it to the first)"
 
 # fmt: off
@@ -263,7 +263,7 @@ MEANINGS: dict[type[Function], Meaning] = {
         "and cdist of PyTorch", latex=r"\sqrt"),
     reciprocal: _named("reciprocal", "_reciprocal({})", "_reciprocal({})", lambda x: 1 / x if x else 0),
     where: _named("where", "np.where({}, {}, {})", "{1} if {0} else {2}", lambda c, a, b: a if c else b,
-        f"where(c, a, b) has the derivative of that one of a and b which it takes, {BOTH}"),
+        f"where(c, a, b) has the derivative of the branch that it takes, {BOTH}"),
     step: _named("H", "_step({}, {})", "_step({}, {})", _step,
         f"the step [x > 0] has the derivative 0: {JUMP}, {BOTH}", 1, latex="H"),
     signum: _named("sign", "np.sign({})", "_sign({})", lambda x: 1 if x > 0 else -1 if x < 0 else 0,

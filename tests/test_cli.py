@@ -101,6 +101,10 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path, capsys: pytest.C
         (["derive", "softmax_mse", "--shape", "2,4"], "expected 3 whole numbers, N,D,C"),
         (["derive", "softmax_mse", "--shape", "2,0,3"], "D"),
         (["derive", "softmax_mse", "--standalone"], "--format latex"),
+        (["derive", "softmax_mse", "-o", "gradient.pdf"], "no format has the suffix .pdf: use .txt, .tex, .html, .md"),
+        (["derive", "softmax_mse", "--steps", "9-5"], "steps 9-5: the range is reversed"),
+        (["derive", "mse", "--reduction", "sum"], "mse does not take --reduction"),
+        (["generate", "mse", "--target", "scalar"], "--target scalar needs --shape: 2 whole numbers, N,D, such as 2,4"),
         (["derive", "softmax_mse", "-o", "/nonexistent/folder/file"], "cannot write"),
         (["check", "--published", "/nonexistent.json"], "cannot read"),
     ],
@@ -118,6 +122,47 @@ def test_an_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit) as caught:
         main(["derive", "softmax_mse", "--formats", "text"])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "start"),
+    [
+        ("a.txt", [], "Mean squared error\n==="),
+        ("a", [], "Mean squared error\n==="),
+        ("a.tex", [], "\\begingroup"),
+        ("a.tex", ["--standalone"], "\\documentclass"),
+        ("a.HTML", [], "<!doctype html>"),
+        ("a.md", [], "# Mean squared error"),
+        ("a.mml", [], "<math"),
+        ("a.html", ["--format", "mathml"], "<math"),
+        ("a.lines", ["--format", "text"], "Mean squared error\n==="),
+    ],
+)
+def test_the_name_of_the_file_says_the_format_unless_an_option_does(
+    name: str, options: list[str], start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    assert run(capsys, "derive", "mse", "--steps", "none", "-o", str(path), *options)[0] == 0
+    assert path.read_text(encoding="utf-8").startswith(start)
+
+
+def test_options_stand_between_the_other_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def gradient(X, w, b, y):\n    return 2 / len(X) * X.T @ (X @ w + b - y)\n", encoding="utf-8")
+    assert run(capsys, "diagnose", "mse", "--wrt", "w", f"{path}:gradient")[0] == 0
+    assert run(capsys, "derive", "--wrt", "w", "mse", "--steps", "none")[0] == 0
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"symgrad {symgrad.__version__}\n"
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert capsys.readouterr().err == "symgrad: expected a command: losses, derive, generate, check, diagnose\n"
 
 
 def test_python_dash_m_runs_it() -> None:

@@ -151,7 +151,7 @@ def test_check_says_that_the_loss_is_nowhere_finite(losses: str, capsys: pytest.
         (["derive", "softmax_mse", "--shapes", "X: N"], "--shapes needs -e"),
         (["derive", "-e", "sum(X)", "--shapes", "X N"], "lacks a colon"),
         (["derive", "-e", "sum(X)", "--shapes", "X: N", "--wrt", "Q"], "wrt names Q"),
-        (["derive", "-e", "sum(X)", "--shapes", "X: N", "--reduction", "sum"], "has no parameter 'reduction'"),
+        (["derive", "-e", "sum(X)", "--shapes", "X: N", "--reduction", "sum"], "loss does not take --reduction"),
         (["check", "softmax_mse", "--published", "x.json"], "--published applies to the catalogue"),
     ],
 )

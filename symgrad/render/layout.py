@@ -113,6 +113,8 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
         if len(ends) > 2 or not all(re.fullmatch("[0-9]{1,9}", end) for end in ends):
             raise InputError(f"unknown steps {steps!r}: expected all, none, or numbers of lines such as 5-13")
         first, final = int(ends[0]), int(ends[-1])
+        if final < first:
+            raise InputError(f"steps {part.strip()}: the range is reversed")
         if not 1 <= first <= final <= last:
             raise InputError(f"steps {part.strip()}: the derivation has lines 1 to {last}")
         found.update(range(first, final + 1))

@@ -22,16 +22,19 @@ from symgrad.render.text_printer import TextPrinter, width
 from symgrad.steps import Record
 
 EQUATION_WIDTH = 68  # after a longer equation the reason is on the next line, in its column
+NARROWEST_EQUATION = 44  # if less is left beside the reasons, they are beneath the equations
 REASON_WIDTH = 44
 PAGE_WIDTH = 100  # of prose; a longer equation is broken
 LINE_WIDTH = 140  # of a whole line; a mark that does not fit beside its reason is below it
+MARK_WIDTH = 13  # of most marks
+BENEATH = " " * 8  # before a reason beneath its equation
 # The end of a text that the next factor must not be parted from.
 HOLDS = re.compile(r"(?:(?<!\w)[a-z]{2,}|[-+−⊙⊘∂↦=≠<>≤≥]|Σ_\w+) $")
 
 
-def to_text(page: Page) -> str:
-    """Write a page as lines of text."""
-    return "\n\n".join(_TextPage(page).blocks()) + "\n"
+def to_text(page: Page, columns: int | None = None) -> str:
+    """Write a page as lines of text of at most ``columns`` characters, apart from code and unbreakable formulas."""
+    return "\n\n".join(_TextPage(page, columns or LINE_WIDTH).blocks()) + "\n"
 
 
 def expression_text(expr: Basic, source: Record | Program | None = None) -> str:
@@ -55,19 +58,24 @@ def name_text(name: str) -> str:
 class _TextPage(Backend):
     dialect = TextPrinter
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, columns: int) -> None:
         super().__init__(page)
         reasons = (width(self.printer.write(line.reason)) for line in page.lines)
+        self.columns, self.page_width = columns, min(PAGE_WIDTH, columns)
         self.reason_width = min(REASON_WIDTH, max(reasons, default=0))
+        marks = max((width(mark_words(line.mark)) for line in page.lines), default=0)
+        room = columns - self.reason_width - 2 - (min(marks, MARK_WIDTH) + 2 if marks else 0)
+        self.equation_width = min(EQUATION_WIDTH, room) if room >= NARROWEST_EQUATION else 0
 
     def show_Warn(self, block: blocks.Warn) -> str:
         return self.printer.write(block.text)
 
     def show_Title(self, block: blocks.Title) -> str:
-        return f"{block.words}\n{'=' * width(block.words)}"
+        rows = wrap(block.words, self.columns)
+        return "\n".join([*rows, "=" * max(map(width, rows), default=0)])
 
     def show_Paragraph(self, block: blocks.Paragraph) -> str:
-        return "\n".join(wrap(self.printer.write(block.text), PAGE_WIDTH))
+        return "\n".join(wrap(self.printer.write(block.text), self.page_width))
 
     def show_Tables(self, block: blocks.Tables) -> str:
         return "\n\n".join(f"{table.heads[0]}\n{self._table(table)}" for table in block.tables)
@@ -83,7 +91,7 @@ class _TextPage(Backend):
 
     def _wrapped(self, entry: blocks.Entry) -> list[str]:
         margin = " " * (len(entry.key) + 5 if entry.key else 2)
-        return wrap(f"  {self.entry(entry)}", PAGE_WIDTH, subsequent_indent=margin)
+        return wrap(f"  {self.entry(entry)}", self.page_width, subsequent_indent=margin)
 
     def show_Section(self, block: blocks.Section) -> str:
         return "\n".join(
@@ -96,15 +104,37 @@ class _TextPage(Backend):
         for line, left in zip(group, lefts, strict=True):
             number = "" if line.number is None else str(line.number)
             start = f"{number:>4}  {' ' * (margin - width(left))}{left} = "
-            first, *rest = broken(self.printer.show(line.right), PAGE_WIDTH - width(start))
+            first, *rest = broken(self.printer.show(line.right), self.page_width - width(start))
             equation = [start + first, *(" " * width(start) + part for part in rest)]
-            yield from _beside(equation, self.printer.write(line.reason), self.reason_width, mark_words(line.mark))
+            yield from self._beside(equation, self.printer.write(line.reason), mark_words(line.mark))
             if shapes:
-                yield from (" " * (width(start) + 2) + self.printer.write(words) for words in line.shapes)
+                indent = " " * (width(start) + 2)
+                for words in map(self.printer.write, line.shapes):
+                    yield from wrap(words, self.columns, initial_indent=indent, subsequent_indent=indent)
+
+    def _beside(self, equation: Sequence[str], reason: str, mark: str) -> Iterator[str]:
+        """The lines of an equation, with its reason and its mark in columns of their own, or beneath it."""
+        *above, final = equation
+        yield from above
+        room = self.equation_width
+        if not room:
+            yield final
+            words = "  ".join(filter(None, (reason, mark)))
+            yield from wrap(words, self.page_width, initial_indent=BENEATH, subsequent_indent=BENEATH)
+            return
+        if width(final) > room and (reason or mark):
+            yield final
+            final = ""
+        notes = wrap(reason, self.reason_width) if reason else []
+        if room + self.reason_width + 4 + width(mark) > self.columns:
+            notes += wrap(mark, self.columns - room - 2)
+            mark = ""
+        first, *more = notes or [""]
+        yield f"{_padded(final, room)}  {_padded(first, self.reason_width)}  {mark}".rstrip()
+        yield from (" " * (room + 2) + words for words in more)
 
     def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
-        indent = " " * 6
-        remark = wrap(self.printer.write(block.remark), PAGE_WIDTH, initial_indent=indent, subsequent_indent=indent)
+        remark = [f"      {row}" for row in wrap(self.printer.write(block.remark), self.page_width - 6)]
         return "\n".join([block.title, *self._group(block.lines, shapes=False), *remark])
 
     def show_Code(self, block: blocks.Code) -> str:
@@ -150,22 +180,6 @@ def _places(text: str) -> Iterator[tuple[bool, int, int]]:
             elif depth == 0 and not HOLDS.search(text[:at]):
                 yield False, depth, at
         depth += (character in "([{") - (character in ")]}")
-
-
-def _beside(equation: Sequence[str], reason: str, reason_width: int, mark: str) -> Iterator[str]:
-    """The lines of an equation, with its reason and its mark in columns of their own."""
-    *above, final = equation
-    yield from above
-    if width(final) > EQUATION_WIDTH and (reason or mark):
-        yield final
-        final = ""
-    notes = wrap(reason, reason_width) if reason else []
-    if EQUATION_WIDTH + reason_width + 4 + width(mark) > LINE_WIDTH:
-        notes += wrap(mark, LINE_WIDTH - EQUATION_WIDTH - 2)
-        mark = ""
-    first, *more = notes or [""]
-    yield f"{_padded(final, EQUATION_WIDTH)}  {_padded(first, reason_width)}  {mark}".rstrip()
-    yield from (" " * (EQUATION_WIDTH + 2) + words for words in more)
 
 
 def _padded(text: str, columns: int) -> str:

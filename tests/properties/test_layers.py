@@ -15,7 +15,7 @@ ROOT = Path(symgrad.__file__).parent
 # From the top down.  The modules of one layer do not import each other, but those of a package
 # may import within it.
 LAYERS: list[list[str]] = [
-    ["printable"],
+    ["printable", "version"],
     ["errors"],
     ["functions", "names", "budget"],
     ["piecewise", "notation"],
@@ -34,7 +34,7 @@ LAYERS: list[list[str]] = [
     ["results"],
     ["api"],
     ["diagnosis"],
-    ["evidence", "loss_lookup", "files"],
+    ["evidence", "loss_lookup", "files", "options", "terminal"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]

@@ -19,6 +19,10 @@ def test_generated_modules_name_the_lowest_numpy_that_the_package_declares() -> 
         assert re.findall(r"NumPy (\d+\.\d+) or later", source) == [lowest]
 
 
+def test_the_package_and_the_project_have_one_version() -> None:
+    assert PROJECT["version"] == symgrad.__version__
+
+
 def test_every_dependency_has_a_lowest_version_and_nothing_else() -> None:
     """``.ci/run`` installs exactly these versions once, by writing == for >=."""
     assert all(re.fullmatch(r"[\w-]+>=\d+\.\d+", dependency) for dependency in PROJECT["dependencies"])
