@@ -21,11 +21,7 @@ from symgrad.render.tree import Leaf, Node, Relation, Slope
 from symgrad.steps import Record
 
 DIGITS = 4  # significant digits in the example
-# In columns of the text form: a longer right side takes the column of its reason, on any page or on a narrower one;
-# so does the longer of two forms side by side.
-WIDTHS = {"wide": 76, "long": 48}
-PAIR_WIDTHS = {"wide": 58, "long": 40}
-LEFT = 6  # columns for a left side (mostly a fraction) and its equals sign
+HALF = 48  # columns of the text form: two closed forms that are no longer are side by side
 # The heads of the columns of lines in matrix notation beside their index form.
 HEADS = {"n": "", "l": "", "r": "matrix form", "i": "index form", "m": ""}
 PAIRS = "<thead><tr>" + "".join(f'<th class="{kind}">{head}</th>' for kind, head in HEADS.items()) + "</tr></thead>"
@@ -47,13 +43,15 @@ def to_html(page: Page, *, fragment: bool = False) -> str:
     both come from the surrounding page, and its parts begin with ``<h2>``. Raises ``UnsupportedError`` for a formula
     that latex2mathml cannot write.
     """
-    blocks = "\n".join(_HtmlPage(page).blocks())
+    written = _HtmlPage(page)
+    blocks = "\n".join(written.blocks())
     section = f'<section class="symgrad" id="{page.anchor}">\n{blocks}\n</section>\n'
     if fragment:
         return f"<style>\n{stylesheet()}</style>\n{lowered(section)}" if page.title else section
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="description" content="{escaped(written.description())}">\n'
         f"<title>{escaped(page.title)}</title>\n<style>\n{PAGE_STYLE}{stylesheet()}</style>\n</head>\n"
         f"<body>\n<main>\n{section}</main>\n</body>\n</html>\n"
     )
@@ -88,6 +86,13 @@ class _HtmlPage(Backend):
         self.printer: HtmlPrinter = HtmlPrinter(page)
         self.index = {line.number: line for line in page.lines if not line.matrix}
         self.matrix = {line.cites[0]: line for line in page.lines if line.matrix and line.cites}
+
+    def description(self) -> str:
+        """The closed forms as text, in matrix notation where there is one."""
+        forms = [form for block in self.page.blocks if isinstance(block, blocks.ClosedForms) for form in block.forms]
+        lines = [line for form in forms if (line := form.matrix or form.index) and line.left]
+        shown = self.printer.plain.show
+        return "; ".join(f"{shown(line.left)} = {shown(line.right)}" for line in lines if line.left)
 
     def show_Warn(self, block: blocks.Warn) -> str:
         return f'<p class="bad">✗ {self.printer.write(block.text)}</p>'
@@ -130,22 +135,14 @@ class _HtmlPage(Backend):
         return self.index.get(line.cites[0]) if line.matrix and line.cites else None
 
     def _row(self, line: Line, first: bool, paired: bool) -> str:
-        columns, limits = self._width(line), WIDTHS
-        if paired:
-            limits, partner = PAIR_WIDTHS, self._partner(line)
-            columns = max(columns, self._width(partner) + LEFT if partner else 0)
-        kinds = [*(["first"] if first else []), *(kind for kind, least in limits.items() if columns > least)]
         anchor = f"{self.page.anchor}-{line.number}"
-        number = f'<a href="#{anchor}">{line.number}</a>' if line.number else ""
+        number = f'<a href="#{anchor}" title="link to this line">{line.number}</a>' if line.number else ""
         cells = [("n", number), *self._sides(line)]
         cells.append(("i", self._beside(line)) if paired else ("w", self._reason(line)))
         cells.append(("m", self._mark(line)))
         if line.shapes:
             cells.append(("s", self._shapes(line)))
-        return _row(cells, kinds, anchor if line.number else "")
-
-    def _width(self, line: Line) -> int:
-        return width(self.printer.plain.show(line.right))
+        return _row(cells, "first" if first else "", anchor if line.number else "")
 
     def _sides(self, line: Line) -> Cells:
         return ("l", self.printer.math(line.left) if line.left else ""), ("r", self.printer.right(line.right))
@@ -194,9 +191,9 @@ class _HtmlPage(Backend):
 
     def _form(self, form: blocks.ClosedForm) -> list[str]:
         lines = [line for line in (form.index, form.matrix) if line]
-        if len(lines) == 1 or any(self._width(line) > WIDTHS["long"] for line in lines):
-            return [_row(self._sides(line), ["wide"]) for line in lines]
-        return [_row([cell for line in lines for cell in self._sides(line)], [])]
+        if len(lines) == 1 or any(width(self.printer.plain.show(line.right)) > HALF for line in lines):
+            return [_row(self._sides(line), "wide") for line in lines]
+        return [_row([cell for line in lines for cell in self._sides(line)])]
 
     # --- beside the lines ---------------------------------------------------------------------------------------------
 
@@ -253,11 +250,11 @@ def _scrolled(heads: Sequence[str], rows: Iterable[Iterable[str]], kind: str) ->
     return f'<div class="scroll">{_table(heads, rows, _class(kind))}</div>'
 
 
-def _row(cells: Cells, kinds: Sequence[str], anchor: str = "") -> str:
-    """One row; ``kinds`` are its classes, ``anchor`` what links to it name."""
+def _row(cells: Cells, kind: str = "", anchor: str = "") -> str:
+    """One row; ``kind`` is its class, ``anchor`` what links to it name."""
     shown = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells)
     named = f' id="{anchor}"' if anchor else ""
-    return f"<tr{_class(' '.join(kinds))}{named}>{shown}</tr>\n"
+    return f"<tr{_class(kind)}{named}>{shown}</tr>\n"
 
 
 def _class(kinds: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from sympy import Symbol
 
 from symgrad.names import spelled, word
 from symgrad.render.blocks import Entries, Page
 from symgrad.render.latex_printer import matrix_name
 from symgrad.render.mathml import MathPrinter
-from symgrad.render.mathml_markup import NAMESPACE, element, escaped, markup
+from symgrad.render.mathml_markup import NAMESPACE, element, escaped, markup, pieces
 from symgrad.render.text_printer import TextPrinter
 from symgrad.render.tree import Leaf, Node, Relation, Size
 
@@ -50,8 +52,11 @@ class HtmlPrinter(MathPrinter):
 
     def formula(self, inside: str, text: str) -> str:
         """A formula in a sentence, with its text form. The style sheet decides whether it is displayed, so that limits
-        may be above and below a sum. HTML implies the namespace."""
-        return element(inside, text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
+        may be above and below a sum. HTML implies the namespace. A line can break only between elements, so each piece
+        is one."""
+        first, *others = pieces(inside)
+        begun = element(first, text).replace(f' xmlns="{NAMESPACE}" display="block"', "", 1)
+        return begun + "".join(f"<math>{piece}</math>" for piece in others)
 
     def right(self, node: Node) -> str:
         """A right side after an equals sign."""
@@ -70,4 +75,4 @@ class HtmlPrinter(MathPrinter):
 
 def _side(inside: str) -> str:
     """One side of an equation. A sign at its beginning is unary, not an operator between the sides."""
-    return f"<mrow>{inside}</mrow>" if inside.startswith("<mo>−") else inside
+    return re.sub("^<mo>−", '<mo form="prefix">−', inside)

@@ -24,6 +24,8 @@ LONE = re.compile(r"\\mathrm\{([A-Za-z])\}")  # for one letter latex2mathml forg
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # The elements that lay their children out as an mrow does.
 ROWS = frozenset(["math", "mrow", "mtd", "msqrt", "mstyle", "mpadded", "mphantom", "menclose"])
+SIGNS = frozenset("+−⊙⊘")  # a formula may break before these
+DESCENDING = frozenset("Qfgjpqyβγζημξρφϕχψ")  # letters that go below the line
 # fmt: off
 ELEMENTS = ROWS | {
     "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mroot",
@@ -73,8 +75,32 @@ def markup(latex: str, display: str = "block") -> str:
         if part.tag not in ELEMENTS or (part.tag == "mi" and not part.text):
             raise UnsupportedError(f"latex2mathml writes no formula for {latex}")
     _compact(root)
-    xml = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
-    return xml.replace(" />", "/>").replace('width="0.', 'width=".')
+    return "".join(map(_written, root)).replace('width="0.', 'width=".')
+
+
+@lru_cache(maxsize=4096)
+def pieces(inside: str) -> tuple[str, ...]:
+    """The markup of a formula in parts between which a line may break: before each sign between two operands, unless it
+    is within an element or between brackets that grow with what is inside."""
+    parts, growing = [""], 0
+    before = None
+    for child in _tree(f"<math>{inside}</math>", inside):
+        growing += (child.get("form") == "prefix" and child.text not in SIGNS) - (child.get("form") == "postfix")
+        if child.text in SIGNS and not growing and _ends_operand(before) and child.get("form") is None:
+            child.set("form", "infix")
+            parts.append("")
+        parts[-1] += _written(child)
+        before = child
+    return tuple(parts)
+
+
+def _ends_operand(part: Element | None) -> bool:
+    """Whether a sign after this element is between two operands."""
+    return part is not None and (part.tag != "mo" or part.text in (")", "]"))
+
+
+def _written(part: Element) -> str:
+    return ElementTree.tostring(part, encoding="unicode").replace(" />", "/>")
 
 
 def _tree(xml: str, latex: str) -> Element:
@@ -90,7 +116,7 @@ def _compact(part: Element) -> None:
     The letters of an upright word become one word; an mrow around one child goes, and so does an mrow that is the only
     child of a row; a bold digit becomes a bold character, since browsers ignore the attribute; the name of a function
     becomes an identifier, since browsers leave space around an operator, unless it has a script (a maximum over an
-    index).
+    index). A letter before a subscript has no depth, since browsers lower the subscript by it, and TeX does not.
     """
     if len(part) > 1 and all(child.tag == "mi" and child.get("mathvariant") == "normal" for child in part):
         word = Element("mi")
@@ -104,6 +130,10 @@ def _compact(part: Element) -> None:
             child.tag = "mi"
         _compact(child)
     part[:] = [child[0] if len(child) == 1 and _is_plain_row(child) else child for child in part]
+    if part.tag in ("msub", "msubsup") and set("".join(part[0].itertext())) & DESCENDING:
+        base = Element("mpadded", depth="0")
+        base.append(part[0])
+        part[0] = base
     while part.tag in ROWS and len(part) == 1 and _is_plain_row(part[0]):
         part[:] = part[0][:]
 
