@@ -78,7 +78,7 @@ def test_what_is_left_of_tex_is_refused(latex: str) -> None:
 @pytest.mark.parametrize(
     ("latex", "inside"),
     [
-        (r"\mathrm{probs}_{d}", "<msub><mpadded depth="0"><mi>probs</mi></mpadded><mi>d</mi></msub>"),
+        (r"\mathrm{probs}_{d}", '<msub><mpadded depth="0"><mi>probs</mi></mpadded><mi>d</mi></msub>'),
         (r"\mathrm{A}_{n}", "<msub><mtext>A</mtext><mi>n</mi></msub>"),
         (r"\mathrm{ab} \mathrm{cd}", "<mi>ab</mi><mi>cd</mi>"),
         (r"{x}^{\top} = y", "<msup><mi>x</mi><mo>⊤</mo></msup><mo>=</mo><mi>y</mi>"),
