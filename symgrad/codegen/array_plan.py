@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Expr, S, Sum, Symbol, preorder_traversal
 
-from symgrad.codegen.array_program import HALF, Assign, Call, Fill, Layout, Node, Power, loads, size, walk
+from symgrad.codegen import array_program as ir
 from symgrad.codegen.identifiers import RESERVED, free, python_names
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.operations import reduced
@@ -39,14 +39,14 @@ class Lowered:
     equations: Sequence[Assignment]
     inlined: set[str] = field(default_factory=set)
     sizes: Mapping[Expr, Expr] = field(default_factory=dict)
-    program: list[Assign] = field(default_factory=list)
+    program: list[ir.Assign] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Section:
     """Assignments that are carried out together; the memory of the arrays ``kept`` is not reused."""
 
-    program: tuple[Assign, ...] = ()
+    program: tuple[ir.Assign, ...] = ()
     kept: frozenset[str] = frozenset()
 
 
@@ -79,7 +79,7 @@ class Plan:
         self.taken = taken | set(self.names.values())
         self.count = free("count", self.taken)
         self.helpers = {a.name for a in every if a.is_helper}
-        meant = {size(self.count): size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
+        meant = {ir.size(self.count): ir.size(blocks.axis), S.NegativeInfinity: equations.floor[()]}
         is_weighted = any(a.rhs.has(weighted) for a in every)
         plain = equations.schedule.assignments
         self.is_quiet = bool(equations.shifts) or is_weighted or bounds_what_may_be_infinite(plain)
@@ -111,12 +111,12 @@ class Plan:
     @property
     def alone(self) -> set[str]:
         """The arrays in functions of scalars alone, which NumPy computes in double precision for Python floats."""
-        nodes = (node for assign in self.lowered.program for node in walk(assign.node))
+        nodes = (node for assign in self.lowered.program for node in ir.walk(assign.node))
         scalars = [node for node in nodes if not node.letters and not node.is_plain]
-        calls = (n for n in scalars if isinstance(n, Call) or (isinstance(n, Power) and n.exponent == HALF))
-        return set[str]().union(*map(loads, calls))
+        calls = (n for n in scalars if isinstance(n, ir.Call) or (isinstance(n, ir.Power) and n.exponent == ir.HALF))
+        return set[str]().union(*map(ir.loads, calls))
 
-    def _result(self, name: str) -> tuple[Node, Layout | None]:
+    def _result(self, name: str) -> tuple[ir.Node, ir.Layout | None]:
         """What is returned for an array."""
         node, letters = self._lowering.arrays[name], self._lowering.letters[name]
         return node, letters if name in self._returned else None
@@ -126,26 +126,26 @@ class Plan:
         program = [assign for a in assignments for assign in self._assigned(a)]
         kept = {a.name for a in self.record.program.inputs} | {n for a in later for n in array_names(a.rhs)}
         for name in self._returned | set(self.blocks.sums):
-            kept |= {name} | loads(self._lowering.arrays[name]) if name in self._lowering.arrays else set()
+            kept |= {name} | ir.loads(self._lowering.arrays[name]) if name in self._lowering.arrays else set()
         return Section(tuple(program), frozenset(kept))
 
-    def _assigned(self, assignment: Assignment) -> Iterator[Assign]:
+    def _assigned(self, assignment: Assignment) -> Iterator[ir.Assign]:
         """An equation as an assignment; none if it is inlined into its one user."""
         name, lowering = assignment.name, self._lowering
         node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
         if assignment.over:
             node = reduced(node, assignment.over, name)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
-        is_constant = not node.letters and loads(node) <= self._constants
+        is_constant = not node.letters and ir.loads(node) <= self._constants
         is_number = is_constant and name in self._returned | self._renamed
         self._constants |= {name} if is_constant and not is_number else set()
         is_view = letters and assignment.is_output and not assignment.is_helper and not owns_memory(node)
         if set(node.letters) != set(letters) or is_number or is_view:  # never return an input, or one array twice
-            node = Fill(letters, node, tuple(lowering.extent(i) for i in letters))
+            node = ir.Fill(letters, node, tuple(lowering.extent(i) for i in letters))
         if name in self.lowered.inlined:
             lowering.know(name, node, assignment.indices)
             return
-        assign = Assign(name, letters, node)
+        assign = ir.Assign(name, letters, node)
         self.lowered.program.append(assign)
         lowering.store(name, letters, assignment.indices)
         yield assign
@@ -159,12 +159,12 @@ def scalar_program(record: Record) -> Lowered:
     lowering = Lowering(record.program)
     for a in plan:
         node = lowering.lowered(a.rhs, a.indices + a.over)
-        lowered.program.append(Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
+        lowered.program.append(ir.Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
         lowering.store(a.name, a.indices, a.indices)
     return lowered
 
 
-def checks(record: Record, lowering: Lowering) -> list[tuple[str, Node]]:
+def checks(record: Record, lowering: Lowering) -> list[tuple[str, ir.Node]]:
     """For each assumption that lines use, an error message and numbers that must be 0."""
     used = [(a, f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}") for a in record.assumptions_used]
     return [(words, lowering.lowered(gap, ())) for a, words in used for gap in gaps(a)]

@@ -17,8 +17,8 @@ from sympy import Add, Expr, S, Sum, cosh, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical, numbered
+from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_plan import Lowered, scalar_program
-from symgrad.codegen.array_program import meaning
 from symgrad.codegen.loop_nests import LoopPlan
 from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
@@ -234,7 +234,7 @@ def lines_of(lowered: Lowered, first: int) -> Record:
     parts: dict[str, Assignment] = {}  # arrays that only the code names
     lines: list[tuple[Expr, Expr]] = []
     for assign in lowered.program:
-        means = written_out(replaced(meant(meaning(assign.node, positive)), lowered.sizes), parts)
+        means = written_out(replaced(meant(ir.meaning(assign.node, positive)), lowered.sizes), parts)
         if assign.name not in stable:
             entry = entries.get(assign.name, assign.entry)
             parts[assign.name] = Assignment(entry, means)

@@ -12,40 +12,13 @@ from dataclasses import dataclass, field
 import sympy
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import (
-    HALF,
-    Assign,
-    Call,
-    Contract,
-    Delta,
-    Largest,
-    Layout,
-    Load,
-    Negative,
-    Node,
-    Number,
-    Power,
-    Product,
-    Reduce,
-    Terms,
-    walk,
-)
+from symgrad.codegen import array_program as ir
+from symgrad.codegen import python_source as py
 from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.loop_nests import MatrixProduct, Nest, by_blas, over_rows, with_data
 from symgrad.codegen.numpy_emitter import plain
 from symgrad.codegen.operations import parted
 from symgrad.codegen.plan.kernels import KNOWN, expm1, log1p
-from symgrad.codegen.python_source import (
-    Source,
-    Strength,
-    added_up,
-    applied,
-    indented,
-    joined,
-    quotient,
-    raised,
-    written,
-)
 from symgrad.codegen.temporaries import hoisted
 from symgrad.functions import clip, equal, maximum, minimum, relu, where
 from symgrad.notation import Axis, axis_name
@@ -92,30 +65,30 @@ class LoopEmitter:
     def is_row(self, index: Idx) -> bool:
         return bool(self.rows) and axis_name(index) == self.rows
 
-    def layout(self, letters: Iterable[Idx]) -> Layout:
+    def layout(self, letters: Iterable[Idx]) -> ir.Layout:
         """The letters with the rows at the end."""
         return tuple(sorted(dict.fromkeys(letters), key=self.is_row))
 
     # --- nests -----------------------------------------------------------------------------------------------------
 
-    def loops(self, assign: Assign) -> Layout | None:
+    def loops(self, assign: ir.Assign) -> ir.Layout | None:
         """The loops of an assignment that can share them with others, else None."""
-        node, is_sum = assign.node, isinstance(assign.node, (Reduce, Contract))
+        node, is_sum = assign.node, isinstance(assign.node, (ir.Reduce, ir.Contract))
         has_total = bool(assign.letters) and not any(map(self.is_row, self._lanes(assign)))
-        if isinstance(node, Largest) or (is_sum and has_total) or self.product(assign):
+        if isinstance(node, ir.Largest) or (is_sum and has_total) or self.product(assign):
             return None
         return self.layout((*assign.letters, *(node.bound if is_sum else ())))
 
-    def emitted(self, nest: Nest) -> list[Source]:
+    def emitted(self, nest: Nest) -> list[py.Source]:
         """The lines of a nest."""
         if nest.loops is None:
             return self._alone(*nest.parts)
         self._name(nest.parts)
-        ahead: list[Source] = []
-        lines: list[Source] = []
+        ahead: list[py.Source] = []
+        lines: list[py.Source] = []
         for assign in nest.parts:
             name, node = self.names[assign.name], assign.node
-            if isinstance(node, (Reduce, Contract)):
+            if isinstance(node, (ir.Reduce, ir.Contract)):
                 place = self._at(self.totals.get(assign.name, name), self._lanes(assign))
                 if assign.name not in self.totals:
                     ahead += self.nest(self._lanes(assign), [self._start(place, node)])
@@ -123,90 +96,90 @@ class LoopEmitter:
                 continue
             place = self._at(name, () if assign.name in self.within else self.layout(assign.letters))
             *parts, last = hoisted(assign, lambda part: len(self.code(part)), self._part)
-            lines += [written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
-            lines.append(written(f"{place.code} = {{}}", self.code(last.node)))
+            lines += [py.written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
+            lines.append(py.written(f"{place.code} = {{}}", self.code(last.node)))
         return [*ahead, *self.nest(nest.loops, lines)]
 
-    def _lanes(self, assign: Assign) -> Layout:
+    def _lanes(self, assign: ir.Assign) -> ir.Layout:
         """The axes of the memory in which a sum is added up; a sum over rows has a place for each of them."""
         rows = [i for i in assign.node.bound if self.is_row(i)] if assign.name in self.totals else []
         return self.layout((*assign.letters, *rows))
 
-    def _alone(self, assign: Assign) -> list[Source]:
+    def _alone(self, assign: ir.Assign) -> list[py.Source]:
         """The lines of an assignment with loops of its own."""
         node, letters = assign.node, self.layout(assign.letters)
         self._name([assign])
         place = self._at(self.names[assign.name], letters)
         if (product := self.product(assign)) is not None:
             return self._multiplied(assign, product)
-        if isinstance(node, Largest):
+        if isinstance(node, ir.Largest):
             return self._largest(place, letters, node)
-        total = Source(self.local["total"])
+        total = py.Source(self.local["total"])
         inside = [
             self._start(total, node),
             *self.nest(node.bound, [self._step(total, node)]),
-            Source(f"{place.code} = {total.code}"),
+            py.Source(f"{place.code} = {total.code}"),
         ]
         return self.nest(letters, inside)
 
-    def stored(self, assign: Assign) -> list[Source]:
+    def stored(self, assign: ir.Assign) -> list[py.Source]:
         """Lines that store the part of an array that belongs to the rows of a block."""
         self._name([assign])
         name, node, letters = self.names[assign.name], assign.node, self.layout(assign.letters)
         first, row = self.local["first"], self.local["row"]
-        if isinstance(node, Load) and len(letters) == 2 and len(node.letters) == 2:
+        if isinstance(node, ir.Load) and len(letters) == 2 and len(node.letters) == 2:
             return [_called("_turned_back", [self._known(node), first, self.local["count"], name], name)]
         shown = ", ".join(f"{first} + {row}" if self.is_row(i) else self._letters[i] for i in assign.letters)
-        return self.nest(letters, [written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
+        return self.nest(letters, [py.written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
 
-    def worst(self, gap: Node, places: str) -> list[Source]:
+    def worst(self, gap: ir.Node, places: str) -> list[py.Source]:
         """Lines that store the largest absolute entry of ``gap`` in ``places``."""
-        self._name([Assign("", gap.letters, gap)])
-        noted = written(f"{places} = _larger(abs({{}}), {places})", self.code(gap), needs=["_larger"])
+        self._name([ir.Assign("", gap.letters, gap)])
+        noted = py.written(f"{places} = _larger(abs({{}}), {places})", self.code(gap), needs=["_larger"])
         return self.nest(self.layout(gap.letters), [noted])
 
-    def nest(self, letters: Iterable[Idx], lines: Sequence[Source]) -> list[Source]:
+    def nest(self, letters: Iterable[Idx], lines: Sequence[py.Source]) -> list[py.Source]:
         """The lines within a loop for each letter."""
         for index in reversed([*letters]):
             size = self.local["count"] if self.is_row(index) else str(index.upper + 1)
-            head = Source(f"for {self._letters[index]} in range({size}):", needs=frozenset([size]))
-            lines = [head, *indented(lines)]
+            head = py.Source(f"for {self._letters[index]} in range({size}):", needs=frozenset([size]))
+            lines = [head, *py.indented(lines)]
         return [*lines]
 
-    def _start(self, place: Source, node: Node) -> Source:
+    def _start(self, place: py.Source, node: ir.Node) -> py.Source:
         """The line that starts a sum or a maximum."""
-        if isinstance(node, Reduce) and node.largest:
-            return Source(f"{place.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
-        return Source(f"{place.code} = 0.0")
+        if isinstance(node, ir.Reduce) and node.largest:
+            return py.Source(f"{place.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
+        return py.Source(f"{place.code} = 0.0")
 
-    def _step(self, place: Source, node: Node) -> Source:
-        if isinstance(node, Reduce) and node.largest:
-            return written(f"{place.code} = _larger({place.code}, {{}})", self._summand(node), needs=["_larger"])
-        return written(f"{place.code} += {{}}", self._summand(node), needs=place.needs)
+    def _step(self, place: py.Source, node: ir.Node) -> py.Source:
+        if isinstance(node, ir.Reduce) and node.largest:
+            return py.written(f"{place.code} = _larger({place.code}, {{}})", self._summand(node), needs=["_larger"])
+        return py.written(f"{place.code} += {{}}", self._summand(node), needs=place.needs)
 
-    def _summand(self, node: Node) -> Source:
-        if isinstance(node, Contract):
-            return joined(" * ", [self.code(f).within(Strength.POWER) for f in node.factors], Strength.PRODUCT)
-        assert isinstance(node, Reduce)
+    def _summand(self, node: ir.Node) -> py.Source:
+        if isinstance(node, ir.Contract):
+            return py.joined(" * ", [self.code(f).within(py.Strength.POWER) for f in node.factors], py.Strength.PRODUCT)
+        assert isinstance(node, ir.Reduce)
         return self.code(node.of)
 
-    def _largest(self, place: Source, letters: Layout, node: Largest) -> list[Source]:
+    def _largest(self, place: py.Source, letters: ir.Layout, node: ir.Largest) -> list[py.Source]:
         """1 at the largest entries along an index, in equal shares."""
         value = self.code(node.of).code
         others = [i for i in letters if i != node.index]
         largest, ties = self.local["largest"], self.local["ties"]
         lines = [
-            Source(f"{largest} = -math.inf", needs=frozenset(["math", "_larger"])),
-            *self.nest([node.index], [Source(f"{largest} = _larger({largest}, {value})")]),
-            Source(f"{ties} = 0"),
-            *self.nest([node.index], [Source(f"{ties} += {value} == {largest}")]),
-            *self.nest([node.index], [Source(f"{place.code} = ({value} == {largest}) / {ties}")]),
+            py.Source(f"{largest} = -math.inf", needs=frozenset(["math", "_larger"])),
+            *self.nest([node.index], [py.Source(f"{largest} = _larger({largest}, {value})")]),
+            py.Source(f"{ties} = 0"),
+            *self.nest([node.index], [py.Source(f"{ties} += {value} == {largest}")]),
+            *self.nest([node.index], [py.Source(f"{place.code} = ({value} == {largest}) / {ties}")]),
         ]
         return self.nest(others, lines)
 
     # --- products --------------------------------------------------------------------------------------------------
 
-    def product(self, assign: Assign) -> MatrixProduct | None:
+    def product(self, assign: ir.Assign) -> MatrixProduct | None:
         """The matrix product of an assignment if it has a function of its own."""
         if not self.rows:
             return by_blas(assign, self.inputs)
@@ -215,7 +188,7 @@ class LoopEmitter:
             return data
         return over_rows(assign.node, self.is_row) if is_sum else None
 
-    def _multiplied(self, assign: Assign, product: MatrixProduct) -> list[Source]:
+    def _multiplied(self, assign: ir.Assign, product: MatrixProduct) -> list[py.Source]:
         """The line that calls the function of a matrix product."""
         left, right = (self.names[load.name] for load in (product.left, product.right))
         first, count = self.local["first"], self.local["count"]
@@ -240,7 +213,7 @@ class LoopEmitter:
         args = [self._block(product.left), self._block(product.right), count]
         return [_called("_outer", [*args, self.parts[assign.name]])]
 
-    def _block(self, load: Load) -> str:
+    def _block(self, load: ir.Load) -> str:
         """An array of the block, as a matrix with a column for each row."""
         name, first, count = self._known(load), self.local["first"], self.local["count"]
         if load.name in self.stacked and len(load.at) == 1:
@@ -249,11 +222,11 @@ class LoopEmitter:
 
     # --- one entry -------------------------------------------------------------------------------------------------
 
-    def _name(self, assigns: Sequence[Assign]) -> None:
+    def _name(self, assigns: Sequence[ir.Assign]) -> None:
         """Name the letters of a nest, none like an array or a size."""
         self._letters = {}
         used = set(self.taken)
-        every = (part for a in assigns for part in walk(a.node))
+        every = (part for a in assigns for part in ir.walk(a.node))
         for index in dict.fromkeys(
             [i for a in assigns for i in a.letters] + [i for p in every for i in (*p.letters, *p.bound)]
         ):
@@ -271,16 +244,16 @@ class LoopEmitter:
         self.within.add(name)
         return name
 
-    def _at(self, name: str, letters: Sequence[Idx]) -> Source:
+    def _at(self, name: str, letters: Sequence[Idx]) -> py.Source:
         """The entry of an array in source."""
         shown = ", ".join(self._letters[i] for i in letters)
         return (
-            Source(f"{name}[{shown}]", Strength.CALL, frozenset([name]))
+            py.Source(f"{name}[{shown}]", py.Strength.CALL, frozenset([name]))
             if letters
-            else Source(name, needs=frozenset([name]))
+            else py.Source(name, needs=frozenset([name]))
         )
 
-    def _known(self, load: Load) -> str:
+    def _known(self, load: ir.Load) -> str:
         """The name of an array, or of its transposed copy for an input with several entries for each row."""
         if load.name in self.stacked and len(load.at) > 1:
             if load.name not in self.turned:
@@ -288,41 +261,43 @@ class LoopEmitter:
             return self.turned[load.name]
         return self.names[load.name]
 
-    def _entry(self, load: Load) -> Source:
+    def _entry(self, load: ir.Load) -> py.Source:
         name = self._known(load)
         if load.name in self.within:
-            return Source(name)
+            return py.Source(name)
         if load.name in self.stacked and len(load.at) == 1:
-            return Source(f"{name}[{self.local['first']} + {self.local['row']}]", Strength.CALL, frozenset([name]))
+            return py.Source(
+                f"{name}[{self.local['first']} + {self.local['row']}]", py.Strength.CALL, frozenset([name])
+            )
         order = load.at if load.name in self.inputs else load.letters
         rows = [i for i in order if self.is_row(i)]
         return self._at(name, [*(i for i in order if not self.is_row(i)), *rows])
 
-    def code(self, node: Node) -> Source:
+    def code(self, node: ir.Node) -> py.Source:
         """An entry of a node."""
         match node:
-            case Load():
+            case ir.Load():
                 return self._entry(node)
-            case Number(_, value):
+            case ir.Number(_, value):
                 return plain(value)
-            case Negative(_, of):
+            case ir.Negative(_, of):
                 return self.code(of).negated
-            case Delta((row, column)):
+            case ir.Delta((row, column)):
                 one, other = self._letters[row], self._letters[column]
-                return Source(f"(1.0 if {one} == {other} else 0.0)")
-            case Terms(_, terms):
-                return added_up([(negative, self.code(term)) for negative, term in map(parted, terms)])
-            case Product(_, above, below):
-                return quotient([*map(self.code, above)], [*map(self.code, below)])
-            case Power(_, base, exponent):
-                if exponent == HALF:
-                    return written("math.sqrt({})", self.code(base), needs=["math"])
-                return raised(self.code(base), self.code(exponent))
-            case Call(_, function, operands):
-                return applied(FUNCTIONS, function, map(self.code, operands))
+                return py.Source(f"(1.0 if {one} == {other} else 0.0)")
+            case ir.Terms(_, terms):
+                return py.added_up([(negative, self.code(term)) for negative, term in map(parted, terms)])
+            case ir.Product(_, above, below):
+                return py.quotient([*map(self.code, above)], [*map(self.code, below)])
+            case ir.Power(_, base, exponent):
+                if exponent == ir.HALF:
+                    return py.written("math.sqrt({})", self.code(base), needs=["math"])
+                return py.raised(self.code(base), self.code(exponent))
+            case ir.Call(_, function, operands):
+                return py.applied(FUNCTIONS, function, map(self.code, operands))
         raise AssertionError(node)
 
 
-def _called(function: str, args: Sequence[str], *needs: str) -> Source:
+def _called(function: str, args: Sequence[str], *needs: str) -> py.Source:
     """A line that is a call."""
-    return Source(f"{function}({', '.join(args)})", needs=frozenset([function, *needs]))
+    return py.Source(f"{function}({', '.join(args)})", needs=frozenset([function, *needs]))

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from symgrad.codegen import loop_runtime
+from symgrad.codegen import python_source as py
 from symgrad.codegen.loop_kernels import SMALL, Kernels
 from symgrad.codegen.module_frame import assembled, held
-from symgrad.codegen.python_source import INDENT, Source, called, function, indented, joined_tests
 from symgrad.codegen.targets import checked_name
 from symgrad.errors import InputError
 from symgrad.steps import Record
@@ -45,45 +45,51 @@ def loop_source(record: Record, name: str = "", closed_form: Sequence[str] = ())
     return assembled(kernels.inputs, name, closed_form, tables, functions, loop_runtime, imports=IMPORTS, needed=NEEDS)
 
 
-def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> Source:
+def _evaluated(kernels: Kernels, local: Mapping[str, str]) -> py.Source:
     """The function that calls a kernel."""
-    lines: list[Source] = []
+    lines: list[py.Source] = []
     for n, result in kernels.results.items():
         axes = [axis.name for axis in kernels.record.program.arrays[n].axes]
         is_given = n in {a.name for a in kernels.arrays} and n not in kernels.inputs.labels
         shape = f"{kernels.plan.names[n]}.shape" if is_given else f"({', '.join(axes)},)"
         needs = frozenset([] if is_given else axes)
-        lines.append(Source(f"{result} = np.empty({shape}, {kernels.dtype.code})", needs=needs))
+        lines.append(py.Source(f"{result} = np.empty({shape}, {kernels.dtype.code})", needs=needs))
     args = [*kernels.args, *kernels.results.values()]
     serial = _call(kernels, local, "_serial", args)
     if kernels.loops.axis:
         work = " + ".join(" * ".join(axes) for axes in kernels.loops.extents)
         needs = frozenset[str]().union(*kernels.loops.extents, *kernels.loops.weights)
-        lines += [Source(f"if {work} < {SMALL}{kernels.large}:", needs=needs), *indented(serial), Source("else:")]
-        lines += indented(_call(kernels, local, "_parallel", [*args, "get_num_threads()"]))
+        lines += [
+            py.Source(f"if {work} < {SMALL}{kernels.large}:", needs=needs),
+            *py.indented(serial),
+            py.Source("else:"),
+        ]
+        lines += py.indented(_call(kernels, local, "_parallel", [*args, "get_num_threads()"]))
     else:
         lines += serial
     results = [kernels.results.get(n) or f"{kernels.dtype.code}.type({kernels.scalars[n]})" for n in kernels.record.wrt]
-    gradients = called("Gradients", results, INDENT * 2)
+    gradients = py.called("Gradients", results, py.INDENT * 2)
     value = f"{kernels.dtype.code}.type({local['value']})"
-    lines.append(Source(f"return {', '.join([local['fits'], value, gradients.code, *kernels.gaps])}"))
+    lines.append(py.Source(f"return {', '.join([local['fits'], value, gradients.code, *kernels.gaps])}"))
     doc = f"Whether the shapes of the inputs agree, and the results; ``{local['fresh']}`` allows for compilation."
-    head = called("def _evaluated", [*kernels.args, f"{local['fresh']}=False"], "", ":")
-    return function(head, [doc], [*kernels.sizes(lines), *lines])
+    head = py.called("def _evaluated", [*kernels.args, f"{local['fresh']}=False"], "", ":")
+    return py.function(head, [doc], [*kernels.sizes(lines), *lines])
 
 
-def _call(kernels: Kernels, local: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[Source]:
+def _call(kernels: Kernels, local: Mapping[str, str], kernel: str, args: Sequence[str]) -> list[py.Source]:
     """The lines that call a kernel, which is compiled first if that is allowed."""
     target = ", ".join([local["fits"], local["value"], *kernels.scalars.values(), *kernels.gaps])
-    compiled = replace(called("_compile", [kernel, local["fresh"], *args], INDENT * 3), needs=frozenset(["_compile"]))
+    compiled = replace(
+        py.called("_compile", [kernel, local["fresh"], *args], py.INDENT * 3), needs=frozenset(["_compile"])
+    )
     return [
-        Source(f"if {local['fresh']} or not {kernel}.overloads:"),
-        *indented([compiled]),
-        called(kernel, args, INDENT * 2, before=f"{target} = "),
+        py.Source(f"if {local['fresh']} or not {kernel}.overloads:"),
+        *py.indented([compiled]),
+        py.called(kernel, args, py.INDENT * 2, before=f"{target} = "),
     ]
 
 
-def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> Source:
+def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Source:
     """The function of the module, which checks inputs that do not fit a kernel more closely."""
     record, names = kernels.record, kernels.plan.names
     notes = ["It is compiled when it is first called for a type of inputs, float32 or float64, which takes seconds."]
@@ -94,21 +100,25 @@ def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> Source:
     closer += kernels.inputs.opened([n for n in kernels.inputs.labels if n not in kernels.loops.labels], kernels.dtype)
     converted = [f"_native({names[a.name]})" if a.axes else f"float({names[a.name]})" for a in record.program.inputs]
     are_plain = [f"type({names[a.name]}) is np.ndarray" for a in record.program.inputs if a.axes]
-    call = called("_evaluated", [*converted, f"{local['fresh']}=True"], INDENT * 2, before=target)
+    call = py.called("_evaluated", [*converted, f"{local['fresh']}=True"], py.INDENT * 2, before=target)
     lines = [
-        *joined_tests(f"{local['fits']} =", are_plain, "and"),  # of a masked one, loops would take the data as they are
-        Source(f"if {local['fits']}:"),
-        Source(f"{INDENT}try:"),
-        *indented(indented([called("_evaluated", kernels.args, INDENT * 3, before=target)])),
-        Source(f"{INDENT}except Exception:  # other types, or others in memory, than those that it is compiled for"),
-        Source(f"{INDENT * 2}{local['fits']} = False"),
-        Source(f"if not {local['fits']}:"),
-        *indented([*closer, replace(call, needs=frozenset(["_native"]))]),
+        *py.joined_tests(
+            f"{local['fits']} =", are_plain, "and"
+        ),  # of a masked one, loops would take the data as they are
+        py.Source(f"if {local['fits']}:"),
+        py.Source(f"{py.INDENT}try:"),
+        *py.indented(py.indented([py.called("_evaluated", kernels.args, py.INDENT * 3, before=target)])),
+        py.Source(
+            f"{py.INDENT}except Exception:  # other types, or others in memory, than those that it is compiled for"
+        ),
+        py.Source(f"{py.INDENT * 2}{local['fits']} = False"),
+        py.Source(f"if not {local['fits']}:"),
+        *py.indented([*closer, replace(call, needs=frozenset(["_native"]))]),
         *kernels.inputs.in_domains(),
     ]
     for gap, (words, _) in zip(kernels.gaps, kernels.plan.checks, strict=True):
         lines += held(f"{gap} > 1e-5", gap, words)
-    lines.append(Source(f"return {local['value']}, {local['gradients']}"))
+    lines.append(py.Source(f"return {local['value']}, {local['gradients']}"))
     return kernels.inputs.function(name, lines, notes=notes)
 
 

@@ -12,7 +12,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 from sympy.utilities.iterables import sift
 
-from symgrad.codegen.array_program import Call, Delta, Diagonal, Largest, Layout, Load, Node, Product, rank, relettered
+from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.operations import added, call, contracted, power, product, reading_order, reduced, signed
 from symgrad.codegen.plan.kernels import KNOWN, meant, weighted
@@ -36,8 +36,8 @@ class Lowering:
     """
 
     def __init__(self, program: Program) -> None:
-        self.arrays: dict[str, Node] = {}
-        self.letters: dict[str, Layout] = {}
+        self.arrays: dict[str, ir.Node] = {}
+        self.letters: dict[str, ir.Layout] = {}
         self.axes = [axis.name for axis in program.axes]
         self.rows = ""
         self.count = ""
@@ -45,22 +45,22 @@ class Lowering:
             letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
             self.store(array.name, letters, letters)
 
-    def know(self, name: str, node: Node, letters: Layout) -> None:
+    def know(self, name: str, node: ir.Node, letters: ir.Layout) -> None:
         """Use ``node`` for the array ``name``, whose axes have the indices ``letters``."""
         self.arrays[name], self.letters[name] = node, letters
 
-    def store(self, name: str, layout: Layout, letters: Layout) -> None:
+    def store(self, name: str, layout: ir.Layout, letters: ir.Layout) -> None:
         """The same for a stored array whose axes are laid out in the order of ``layout``."""
-        self.know(name, Load(layout, name, letters, len(self.arrays)), letters)
+        self.know(name, ir.Load(layout, name, letters, len(self.arrays)), letters)
 
-    def lowered(self, expr: Expr, order: Sequence[Idx]) -> Node:
+    def lowered(self, expr: Expr, order: Sequence[Idx]) -> ir.Node:
         """The node of ``expr``; ``order`` breaks ties among layouts. ``UnsupportedError`` for an unknown function."""
         for axis in sorted({axis_name(i) for part in expr.atoms(Sum) for i in bound_indices(part)}):
             if has_delta(expr, axis):
                 expr = contract(expr, axis, opened=False)
         return self._node(freshen(expr), self.layout(order))
 
-    def layout(self, indices: Iterable[Idx]) -> Layout:
+    def layout(self, indices: Iterable[Idx]) -> ir.Layout:
         """The indices in the order in which the axes of an array are laid out."""
         return tuple(sorted(indices, key=lambda i: axis_name(i) == self.rows))
 
@@ -68,7 +68,7 @@ class Lowering:
         """The number of entries along an index, within the current block of rows."""
         return Symbol(self.count, integer=True) if axis_name(index) == self.rows else index.upper + 1
 
-    def _node(self, expr: Basic, order: Layout) -> Node:
+    def _node(self, expr: Basic, order: ir.Layout) -> ir.Node:
         if is_plain(expr):
             return self._plain(expr)
         if isinstance(expr, Symbol):
@@ -77,7 +77,7 @@ class Lowering:
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
             row, column = expr.args[:2]
-            return Delta((row, column), self.extent(row))
+            return ir.Delta((row, column), self.extent(row))
         if isinstance(expr, Add):
             return self._terms(expr, order)
         if isinstance(expr, (Mul, Sum)) or is_quotient(expr):
@@ -87,12 +87,12 @@ class Lowering:
         if isinstance(expr, selection):
             row, index = expr.args
             of = self._node(row, order)
-            return Largest(of.letters, of, index)
+            return ir.Largest(of.letters, of, index)
         if expr.func in KNOWN:
             return call(expr.func, [self._node(arg, order) for arg in expr.args], self.layout(order))
         raise UnsupportedError(f"no NumPy function is known for {expr.func.__name__} in {expr}")
 
-    def _terms(self, expr: Add, order: Layout) -> Node:
+    def _terms(self, expr: Add, order: ir.Layout) -> ir.Node:
         """A sum entry by entry, with a factor that all terms share in front. Terms that SymPy expanded or added are
         regrouped where they would lose digits: -10^9 + 10^9 q + z becomes z - 10^9 (1 - q), and 1 + 10^-8 - p becomes
         (1 - p) + 10^-8."""
@@ -112,7 +112,7 @@ class Lowering:
         value = added([self._node(term, order) for term in rest.args], order)
         return self._times(content, [value], order=order)
 
-    def _plain(self, expr: Basic) -> Node:
+    def _plain(self, expr: Basic) -> ir.Node:
         """A number made of sizes: a literal, a name, or arithmetic of numbers."""
         if isinstance(expr, Symbol):
             return literal(expr)
@@ -125,15 +125,17 @@ class Lowering:
             return self._times(expr)
         if isinstance(expr, Pow):
             return power(self._plain(expr.base), self._plain(expr.exp))
-        return Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
+        return ir.Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
 
-    def _times(self, number: Expr, over: Sequence[Node] = (), under: Sequence[Node] = (), order: Layout = ()) -> Node:
+    def _times(
+        self, number: Expr, over: Sequence[ir.Node] = (), under: Sequence[ir.Node] = (), order: ir.Layout = ()
+    ) -> ir.Node:
         """A number made of sizes times the nodes ``over``, divided by the nodes ``under``."""
         coefficient, rest = number.as_coeff_Mul(rational=True)
         is_small = coefficient.q > 1 and scientific(coefficient) is not None
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
-        above: list[Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
-        below: list[Node] = [] if denominator == 1 else [literal(int(denominator))]
+        above: list[ir.Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
+        below: list[ir.Node] = [] if denominator == 1 else [literal(int(denominator))]
         for factor in sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []:
             if is_quotient(factor):
                 below.append(self._plain(1 / factor))
@@ -148,16 +150,16 @@ class Lowering:
         names = (self.rows if size.name == self.count else size.name for size in factor.free_symbols)
         return min((self.axes.index(name) for name in names), default=-1), str(factor)
 
-    def _entry(self, entry: Indexed) -> Node:
+    def _entry(self, entry: Indexed) -> ir.Node:
         """The array of an entry, over the indices of the entry."""
         node = self.arrays[entry.base.name]
         letters = dict(zip(self.letters[entry.base.name], entry.indices, strict=True))
         if len(set(entry.indices)) < len(entry.indices):
             at = tuple(letters[i] for i in node.letters)
-            return Diagonal(tuple(dict.fromkeys(at)), node, at)
-        return relettered(node, letters)
+            return ir.Diagonal(tuple(dict.fromkeys(at)), node, at)
+        return ir.relettered(node, letters)
 
-    def _product(self, expr: Expr, order: Layout) -> Node:
+    def _product(self, expr: Expr, order: ir.Layout) -> ir.Node:
         """A product under sums: its coefficient, and its factors contracted index by index."""
         every, summed = _flattened(expr)
         numbers, factors = sift(every, is_plain, binary=True)
@@ -177,10 +179,10 @@ class Lowering:
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         return self._times(coefficient, over, [v for g in parts for v in g.below], order)
 
-    def _group(self, factor: Expr, order: Layout) -> Product:
+    def _group(self, factor: Expr, order: ir.Layout) -> ir.Product:
         """A factor as a product of its own."""
         node = self._node(1 / factor if is_quotient(factor) else factor, order)
-        return Product(node.letters, (), (node,)) if is_quotient(factor) else Product(node.letters, (node,), ())
+        return ir.Product(node.letters, (), (node,)) if is_quotient(factor) else ir.Product(node.letters, (node,), ())
 
     def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
         """Negate brackets so that they begin with a plus: in pairs, or to make the product positive."""
@@ -193,7 +195,7 @@ class Lowering:
         """Whether the number in a bracket, or else its latest array, is positive."""
 
         def lateness(term: Expr) -> tuple[bool, int]:
-            return is_plain(term), max((rank(self.arrays[n]) for n in array_names(term)), default=-1)
+            return is_plain(term), max((ir.rank(self.arrays[n]) for n in array_names(term)), default=-1)
 
         return not max(bracket.args, key=lateness).could_extract_minus_sign()
 

@@ -11,22 +11,8 @@ from dataclasses import replace
 from functools import cache
 from types import ModuleType
 
+from symgrad.codegen import python_source as py
 from symgrad.codegen import runtime
-from symgrad.codegen.python_source import (
-    INDENT,
-    WIDTH,
-    Source,
-    called,
-    docstring,
-    function,
-    indented,
-    joined,
-    needs_of,
-    tuple_of,
-    unpacked,
-    used,
-    written,
-)
 from symgrad.facts import domains, labelled
 from symgrad.notation import Array
 from symgrad.steps import Record
@@ -48,18 +34,20 @@ class Inputs:
         self.scalars = [names[a.name] for a in self.program.inputs if not a.axes]
 
     @property
-    def dtype(self) -> Source:
+    def dtype(self) -> py.Source:
         """The dtype of the inputs, from an array that cannot be integer labels."""
         if not self.arrays:
-            return Source("np.float64")
-        sure = [used(self.names[a.name]) for a in self.arrays if a.name not in self.labels]
+            return py.Source("np.float64")
+        sure = [py.used(self.names[a.name]) for a in self.arrays if a.name not in self.labels]
         if sure:
-            return written("{}.dtype", sure[0])
-        return written("np.result_type(np.float32, {})", joined(", ", [used(self.names[a.name]) for a in self.arrays]))
+            return py.written("{}.dtype", sure[0])
+        return py.written(
+            "np.result_type(np.float32, {})", py.joined(", ", [py.used(self.names[a.name]) for a in self.arrays])
+        )
 
-    def sizes(self, needs: Collection[str], labels: Collection[str]) -> list[Source]:
+    def sizes(self, needs: Collection[str], labels: Collection[str]) -> list[py.Source]:
         """Lines that read the needed sizes, preferably from arrays that cannot be ``labels``."""
-        lines: list[Source] = []
+        lines: list[py.Source] = []
         for axis in (axis.name for axis in self.program.axes if axis.name in needs):
             sources = [(a, p) for a in self.arrays for p, other_axis in enumerate(a.axes) if other_axis.name == axis]
             sources.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
@@ -68,25 +56,27 @@ class Inputs:
             if array.name in labels and place and len(sources) > 1:  # labels have no class axis
                 shown = ", ".join(self.names[a.name] for a, _ in sources)
                 code = f"next(a.shape[{place}] for a in ({shown}) if a.ndim == 2)"
-            lines.append(Source(f"{axis} = {code}"))
+            lines.append(py.Source(f"{axis} = {code}"))
         return lines
 
-    def opened(self, labels: Iterable[str], dtype: Source, sizes: Mapping[str, int] | None = None) -> list[Source]:
+    def opened(
+        self, labels: Iterable[str], dtype: py.Source, sizes: Mapping[str, int] | None = None
+    ) -> list[py.Source]:
         """Lines that turn labels into one-hot rows; unless ``sizes`` are given, they read the sizes first."""
-        lines: list[Source] = []
+        lines: list[py.Source] = []
         for name in labels:
             array, axis = self.names[name], self.program.arrays[name].axes[1].name
-            count = Source(str(sizes[axis])) if sizes else used(axis)
-            line = written(f"{array} = _one_hot({array}, {{}}, {{}})", count, dtype, needs=["_one_hot", array])
-            lines += [Source(f"if {array}.ndim == 1:"), *indented([line])]
-        return [*self.sizes(needs_of(lines), self.labels), *lines]
+            count = py.Source(str(sizes[axis])) if sizes else py.used(axis)
+            line = py.written(f"{array} = _one_hot({array}, {{}}, {{}})", count, dtype, needs=["_one_hot", array])
+            lines += [py.Source(f"if {array}.ndim == 1:"), *py.indented([line])]
+        return [*self.sizes(py.needs_of(lines), self.labels), *lines]
 
     def tables(self) -> list[str]:
         """The tables that the checks read: axes, dtypes, and which inputs may be labels."""
         lines = ["_AXES = {"]
         for a in self.program.inputs:
-            axes = tuple_of(f'"{axis.name}"' for axis in a.axes)
-            lines.append(f'{INDENT}"{self.names[a.name]}": {axes},')
+            axes = py.tuple_of(f'"{axis.name}"' for axis in a.axes)
+            lines.append(f'{py.INDENT}"{self.names[a.name]}": {axes},')
         lines += ["}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
         if self.labels:
             shown = ", ".join(f'"{self.names[name]}"' for name in self.labels)
@@ -103,28 +93,28 @@ class Inputs:
             tests.append(f"{array_names[0]}.dtype in _FLOATS")
         return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
 
-    def checked(self, sizes: Mapping[str, int] | None = None) -> Source:
+    def checked(self, sizes: Mapping[str, int] | None = None) -> py.Source:
         """The lines that check the inputs, at given ``sizes``."""
         args = [*self.parameters, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
-        return replace(unpacked(self.parameters, check, args, INDENT * 2), needs=frozenset([check]))
+        return replace(py.unpacked(self.parameters, check, args, py.INDENT * 2), needs=frozenset([check]))
 
-    def in_domains(self) -> list[Source]:
+    def in_domains(self) -> list[py.Source]:
         """Lines that raise if an entry is outside of its domain, or must be positive and is not."""
         positive = [self.names[a.name] for a in self.program.inputs if a.positive]
-        lines = [Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
+        lines = [py.Source(f'_positive("{n}", {n})', needs=frozenset(["_positive"])) for n in positive]
         for name, domain in domains(self.program).items():
             array = self.names[name]
             high, needs = ("math.inf", {"math"}) if domain.high == math.inf else (domain.high, set())
             code = f'_within("{array}", {array}, {domain.low}, {high}, {domain.step}, "{domain.words}")'
-            test = Source(code, needs=frozenset(["_within", *needs]))
-            lines += [Source(f"if {array}.ndim == 2:"), *indented([test])] if name in self.labels else [test]
+            test = py.Source(code, needs=frozenset(["_within", *needs]))
+            lines += [py.Source(f"if {array}.ndim == 2:"), *py.indented([test])] if name in self.labels else [test]
         return lines
 
-    def function(self, name: str, lines: Sequence[Source], at: str = "", notes: Sequence[str] = ()) -> Source:
+    def function(self, name: str, lines: Sequence[py.Source], at: str = "", notes: Sequence[str] = ()) -> py.Source:
         """The function of these arguments; its docstring describes them, the sizes (``at``) and the ``notes``."""
         doc = [f"Return {self.program.output} and its gradients{at}.", ""]
-        doc += [f"{INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.program.inputs]
+        doc += [f"{py.INDENT}{self.names[a.name]}: {self._described(a)}" for a in self.program.inputs]
         doc += ["", *notes, "ValueError is raised for inputs that do not fit; they are never modified."]
         defaults = dict(self.program.defaults)
         parameters: list[str] = []
@@ -132,13 +122,13 @@ class Inputs:
             is_trailing = all("=" in later for later in parameters)  # others cannot have defaults
             has_default = a.name in defaults and is_trailing
             parameters.insert(0, f"{parameter}={float(defaults[a.name])!r}" if has_default else parameter)
-        return function(called(f"def {name}", parameters, "", ":"), doc, lines)
+        return py.function(py.called(f"def {name}", parameters, "", ":"), doc, lines)
 
     def _described(self, array: Array) -> str:
         """What an input may be."""
         if not array.axes:
             return "a number"
-        text = f"shape {tuple_of(axis.name for axis in array.axes)}"
+        text = f"shape {py.tuple_of(axis.name for axis in array.axes)}"
         if array.name in self.labels:
             text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
         return text
@@ -146,13 +136,13 @@ class Inputs:
 
 def chained(parts: Sequence[str], operator: str) -> list[str]:
     """Chained comparisons ``part operator part ...`` that fit on a line; each starts where the last one ends."""
-    most = max(1, (WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
+    most = max(1, (py.WIDTH - 12) // (max(map(len, parts)) + len(operator) + 2) - 1)
     return [f" {operator} ".join(parts[at : at + most + 1]) for at in range(0, max(1, len(parts) - 1), most)]
 
 
-def held(test: str, gap: str, words: str) -> list[Source]:
+def held(test: str, gap: str, words: str) -> list[py.Source]:
     """Lines that raise, with ``words``, if a test says that a gap is not 0."""
-    return [Source(f"if {test}:"), Source(f'{INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]
+    return [py.Source(f"if {test}:"), py.Source(f'{py.INDENT}_hold({gap}, "{words}")', needs=frozenset(["_hold"]))]
 
 
 def assembled(
@@ -160,7 +150,7 @@ def assembled(
     name: str,
     closed_form: Sequence[str],
     tables: Sequence[str],
-    functions: Sequence[Source],
+    functions: Sequence[py.Source],
     *runtimes: ModuleType,
     imports: Sequence[str] = (),
     needed: str = NEEDS,
@@ -168,7 +158,7 @@ def assembled(
     """Assemble a module from its function ``name``, further functions, and the runtime functions that they need.
     ``imports`` are further import lines; ``needed`` says what must be installed."""
     record = inputs.record
-    needs = needs_of(functions) | {"_called"}
+    needs = py.needs_of(functions) | {"_called"}
     sources = functions_for(needs, *runtimes, runtime).values()
     modules = ("functools", "inspect", "math")
     head = [f"import {m}" for m in modules if m in needs or any(f"{m}." in source for source in sources)]
@@ -178,9 +168,9 @@ def assembled(
     noqa = "# ruff: noqa: E741\n\n" if {"l", "I", "O"} & names else ""
     first = f"{_header(record, closed_form, needed)}\n\n{noqa}" + "\n".join(head)
     tables = [*tables, LOWEST] if "_LOWEST" in needs else tables
-    fields = [Source(f"{inputs.names[name]}: np.ndarray") for name in record.wrt]
+    fields = [py.Source(f"{inputs.names[name]}: np.ndarray") for name in record.wrt]
     doc = [f"Derivatives of {inputs.program.output}, each of the shape of its array."]
-    gradients = function(Source("class Gradients(NamedTuple):"), doc, [Source(""), *fields])
+    gradients = py.function(py.Source("class Gradients(NamedTuple):"), doc, [py.Source(""), *fields])
     parts = [gradients.code, "\n".join(tables), *(f.code for f in functions), *sources]
     called_by = f"_called(_quiet({name}))" if "_quiet" in needs else f"_called({name})"
     return "\n\n\n".join([first, *parts, f"{name} = {called_by}"]) + "\n"
@@ -199,7 +189,7 @@ def functions_for(needs: Collection[str], *modules: ModuleType) -> dict[str, str
     known = {name: source for module in reversed(modules) for name, source in _sources(module).items()}
     required = [name for name in known if name in needs]
     for name in required:
-        required += [used for used in re.findall(r"\b_\w+", known[name]) if used in known and used not in required]
+        required += [n for n in re.findall(r"\b_\w+", known[name]) if n in known and n not in required]
     return {name: source for name, source in known.items() if name in required}
 
 
@@ -212,5 +202,5 @@ def _header(record: Record, closed_form: Sequence[str], needed: str) -> str:
     lines = [f"{title}: the value, and its gradients with respect to {shown}."]
     lines += ["", "Generated by symgrad from its derivation of the closed form.", needed]
     if closed_form:
-        lines += ["", *(f"{INDENT}{line}" for line in closed_form)]
-    return docstring(lines, "")
+        lines += ["", *(f"{py.INDENT}{line}" for line in closed_form)]
+    return py.docstring(lines, "")

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from symgrad.codegen import array_program as ir
+from symgrad.codegen import python_source as py
 from symgrad.codegen.array_plan import Plan, Section
-from symgrad.codegen.array_program import Assign, Node, walk
 from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.module_frame import Inputs, assembled, chained, held
 from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
-from symgrad.codegen.python_source import (
-    INDENT,
-    Source,
-    called,
-    function,
-    indented,
-    joined_tests,
-    needs_of,
-    tuple_of,
-    used,
-    written,
-)
 from symgrad.codegen.temporaries import hoisted, in_place
 from symgrad.steps import Record
 
@@ -47,7 +36,7 @@ def module(record: Record, name: str, closed_form: Sequence[str]) -> str:
     return assembled(body.inputs, name, closed_form, tables, [_function(body, name, lines), *further])
 
 
-def _ready(inputs: Inputs) -> Source:
+def _ready(inputs: Inputs) -> py.Source:
     """The function that recognises well-formed inputs at little cost."""
     tests: list[str] = []
     for count in sorted({len(a.axes) for a in inputs.arrays}):
@@ -59,47 +48,47 @@ def _ready(inputs: Inputs) -> Source:
             shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in places]
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
-    lines = joined_tests("return", inputs.are_ready(tests), "and")
-    return function(called("def _ready", inputs.parameters, "", ":"), doc, lines)
+    lines = py.joined_tests("return", inputs.are_ready(tests), "and")
+    return py.function(py.called("def _ready", inputs.parameters, "", ":"), doc, lines)
 
 
-def _function(body: Body, name: str, evaluation: Sequence[Source]) -> Source:
+def _function(body: Body, name: str, evaluation: Sequence[py.Source]) -> py.Source:
     """The module's main function: checks, sizes, and the lines of the ``evaluation``."""
     inputs, plan = body.inputs, body.plan
-    result = [written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
-    last = called(f"return {body.output.code}, Gradients", result, INDENT)
+    result = [py.written(f"{body.names[n]}={{}}", value) for n, value in body.gradients.items()]
+    last = py.called(f"return {body.output.code}, Gradients", result, py.INDENT)
     lines = [*body.before, *evaluation, *body.after, last]
     alone = [body.names[a.name] for a in inputs.program.inputs if not a.axes and a.name in plan.alone]
     head = [
-        called("if not _ready", inputs.parameters, INDENT, ":"),
-        *indented([inputs.checked()]),
+        py.called("if not _ready", inputs.parameters, py.INDENT, ":"),
+        *py.indented([inputs.checked()]),
         *inputs.in_domains(),
         *inputs.opened([n for n in inputs.labels if n not in plan.rowwise], inputs.dtype),
-        *(written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
-        *inputs.sizes(needs_of(lines), inputs.labels),
+        *(py.written(f"{n} = {{}}.type({n})", inputs.dtype) for n in alone if inputs.dtype.needs),
+        *inputs.sizes(py.needs_of(lines), inputs.labels),
     ]
     source = inputs.function(name, [*head, *lines])
     return replace(source, needs=source.needs | {"_quiet"}) if plan.is_quiet else source
 
 
-def _rows_function(body: Body) -> tuple[list[str], Source]:
+def _rows_function(body: Body) -> tuple[list[str], py.Source]:
     """The parameters of the function that evaluates a block of rows (inputs, earlier arrays, sizes), and its source."""
     blocks, results = body.blocks, [body.row_results[name] for name in (*body.blocks.sums, *body.blocks.stacked)]
-    lines = [*body.lines, written(f"return {tuple_of(['{}'] * len(results), bare=True)}", *results)]
-    needs, rowwise = needs_of(lines), [body.names[name] for name in body.plan.rowwise]
+    lines = [*body.lines, py.written(f"return {py.tuple_of(['{}'] * len(results), bare=True)}", *results)]
+    needs, rowwise = py.needs_of(lines), [body.names[name] for name in body.plan.rowwise]
     args = [name for name in (*body.inputs.parameters, *(body.names[a.name] for a in blocks.before)) if name in needs]
     if body.count in needs:
         first = next((name for name in args if name in rowwise), rowwise[0])
         args = args if first in args else [first, *args]
-        lines.insert(0, Source(f"{body.count} = {first}.shape[0]"))
+        lines.insert(0, py.Source(f"{body.count} = {first}.shape[0]"))
     args += [axis.name for axis in body.record.program.axes if axis.name in needs]
     what = "Sums over" if not blocks.stacked else "Sums and results for"
     total = f", of {blocks.axis} in all" if blocks.axis in args else ""
     doc = f"{what} some of the rows{total}; the arrays here have a column for each row."
-    return args, function(called(f"def {ROWS}", args, "", ":"), [doc], lines)
+    return args, py.function(py.called(f"def {ROWS}", args, "", ":"), [doc], lines)
 
 
-def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
+def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     """The lines that evaluate the rows with that function, all at once or in blocks."""
     blocks, names = body.blocks, body.names
     rows, start, block = (body.local[name] for name in ("rows", "start", "block"))
@@ -107,25 +96,27 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[Source]:
     rowwise = [names[name] for name in body.plan.rowwise]
     parts = [f"{a}{part}" if a in rowwise else a for a in args]
     summed, stacked = [names[name] for name in blocks.sums], [names[name] for name in blocks.stacked]
-    sums, results = tuple_of(summed, bare=True), tuple_of([*summed, *stacked], bare=True)
-    inner = [called(ROWS, parts, INDENT * 3, before="return ")]
+    sums, results = py.tuple_of(summed, bare=True), py.tuple_of([*summed, *stacked], bare=True)
+    inner = [py.called(ROWS, parts, py.INDENT * 3, before="return ")]
     if stacked:
-        slices = tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
-        inner = [called(ROWS, parts, INDENT * 3, before=f"{slices} = "), Source(f"return {sums}")]
-    shapes = {a.name: tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
-    allocations = [written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
+        slices = py.tuple_of([*summed, *(f"{name}{part}" for name in stacked)], bare=True)
+        inner = [py.called(ROWS, parts, py.INDENT * 3, before=f"{slices} = "), py.Source(f"return {sums}")]
+    shapes = {a.name: py.tuple_of(i.upper + 1 for i in a.indices) for a in blocks.rows}
+    allocations = [py.written(f"{names[n]} = np.empty({shapes[n]}, {{}})", body.inputs.dtype) for n in blocks.stacked]
     # The number of entries in the arrays of a row, roughly, as a sum of sizes.
     axes = {axis.name for a in body.plan.rowwise.values() for axis in a.axes[1:]}
     axes |= {str(i.upper + 1) for a in blocks.rows for i in a.indices}
     width = [axis.name for axis in body.record.program.axes if axis.name in axes - {blocks.axis}] or ["1"]
     needs = frozenset([*width, *args, blocks.axis, "_summed"])
     return [
-        Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
-        Source(f"if {rows} >= {blocks.axis}:"),
-        *indented([called(ROWS, args, INDENT * 2, before=f"{results} = ")]),
-        Source("else:"),
-        *indented([*allocations, Source(""), Source(f"def {block}({start}):"), *indented(inner), Source("")]),
-        Source(f"{INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
+        py.Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
+        py.Source(f"if {rows} >= {blocks.axis}:"),
+        *py.indented([py.called(ROWS, args, py.INDENT * 2, before=f"{results} = ")]),
+        py.Source("else:"),
+        *py.indented(
+            [*allocations, py.Source(""), py.Source(f"def {block}({start}):"), *py.indented(inner), py.Source("")]
+        ),
+        py.Source(f"{py.INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
     ]
 
 
@@ -146,15 +137,15 @@ class Body:
         self.local = {name: free(name, plan.taken) for name in LOCALS}
         self._shown = dict(self.names)  # an array that keeps another's name is written by it
         self._parts: set[str] = set()
-        self._program: list[Assign] = []
+        self._program: list[ir.Assign] = []
         self._emitter = whole = NumpyEmitter(self._shown, self.inputs.dtype)
         self.before = self._section(plan.before)
         self._emitter = replace(whole, rows=plan.blocks.axis)
         opened = self._open_labels()
         checks = [line for check in plan.checks for line in self._check(*check)]
-        between = [Source("")] if opened or checks else []
+        between = [py.Source("")] if opened or checks else []
         self.lines = [*opened, *checks, *between, *self._section(plan.main)]
-        self.multiplies = any(map(is_matmul, (part for assign in plan.main.program for part in walk(assign.node))))
+        self.multiplies = any(map(is_matmul, (part for assign in plan.main.program for part in ir.walk(assign.node))))
         self.row_results = {name: self._emitter.text(*result) for name, result in plan.row_results.items()}
         self._emitter = whole
         self.after = self._section(plan.after)
@@ -162,21 +153,21 @@ class Body:
         self.gradients = {name: self._emitter.text(*result) for name, result in plan.gradients.items()}
         self.lowered = replace(plan.lowered, program=self._program)
 
-    def _section(self, section: Section) -> list[Source]:
+    def _section(self, section: Section) -> list[py.Source]:
         """The lines of some assignments; a blank line follows the assignment of the output."""
 
-        def length(node: Node) -> int:
+        def length(node: ir.Node) -> int:
             return len(self._emitter.text(node))
 
         split = [line for assign in section.program for line in hoisted(assign, length, self._part)]
         self._program += split
-        lines: list[Source] = []
+        lines: list[py.Source] = []
         for assign in in_place(split, section.kept | self._parts, self.plan.helpers):
             if assign.keeps_name:
                 self._shown[assign.name] = self._shown[assign.into]
             lines.append(self._emitter.assigned(assign))
             if assign.name == self.record.program.output and self._emitter.rows == self.blocks.axis:
-                lines.append(Source(""))
+                lines.append(py.Source(""))
         return lines
 
     def _part(self) -> str:
@@ -186,17 +177,20 @@ class Body:
         self._shown[name] = name
         return name
 
-    def _check(self, words: str, gap: Node) -> list[Source]:
+    def _check(self, words: str, gap: ir.Node) -> list[py.Source]:
         """Lines that raise if an assumption that the derivation used does not hold."""
         gap_name = self.local["gap"]
         square = f"{gap_name}.dot({gap_name})" if len(gap.letters) == 1 else f"np.vdot({gap_name}, {gap_name})"
-        return [written(f"{gap_name} = {{}}", self._emitter.text(gap)), *held(f"not {square} < 1e-10", gap_name, words)]
+        return [
+            py.written(f"{gap_name} = {{}}", self._emitter.text(gap)),
+            *held(f"not {square} < 1e-10", gap_name, words),
+        ]
 
-    def _open_labels(self) -> list[Source]:
+    def _open_labels(self) -> list[py.Source]:
         """Lines that turn labels, or the one-hot rows they stand for, into columns."""
-        lines: list[Source] = []
+        lines: list[py.Source] = []
         for name in (n for n in self.inputs.labels if n in self.plan.rowwise):
             array, columns = self.names[name], self.record.program.arrays[name].axes[1].name
             opened = f"{array} = {array}.T if {array}.ndim == 2 else _one_hot_columns({array}, {{}}, {{}})"
-            lines.append(written(opened, used(columns), self.inputs.dtype, needs=["_one_hot_columns", array]))
+            lines.append(py.written(opened, py.used(columns), self.inputs.dtype, needs=["_one_hot_columns", array]))
         return lines

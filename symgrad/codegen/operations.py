@@ -13,44 +13,27 @@ from dataclasses import replace
 from sympy import Function
 from sympy.tensor.indexed import Idx
 
-from symgrad.codegen.array_program import (
-    Call,
-    Contract,
-    Delta,
-    Layout,
-    Load,
-    Negative,
-    Node,
-    Number,
-    Power,
-    Product,
-    Reduce,
-    Terms,
-    number,
-    numbered,
-    rank,
-    walk,
-)
+from symgrad.codegen import array_program as ir
 from symgrad.codegen.plan.kernels import weighted
 
 
-def parted(node: Node) -> tuple[bool, Node]:
+def parted(node: ir.Node) -> tuple[bool, ir.Node]:
     """Split a node into whether it has a minus, and the node without it."""
-    return (True, node.of) if isinstance(node, Negative) else (False, node)
+    return (True, node.of) if isinstance(node, ir.Negative) else (False, node)
 
 
-def _unsigned(nodes: Sequence[Node]) -> tuple[bool, list[Node]]:
+def _unsigned(nodes: Sequence[ir.Node]) -> tuple[bool, list[ir.Node]]:
     """Whether a product of nodes is negated, and the nodes without their signs."""
     parts = [parted(node) for node in nodes]
     return sum(negative for negative, _ in parts) % 2 == 1, [node for _, node in parts]
 
 
-def signed(node: Node, negative: bool) -> Node:
+def signed(node: ir.Node, negative: bool) -> ir.Node:
     """The node, or minus it."""
-    return Negative(node.letters, node) if negative else node
+    return ir.Negative(node.letters, node) if negative else node
 
 
-def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
+def common_layout(nodes: Iterable[ir.Node], order: Sequence[Idx] = ()) -> ir.Layout:
     """The layout in which nodes are combined entry by entry: the widest node's, the rest in ``order``."""
     nodes = list(nodes)
     widest = max((n.letters for n in nodes), key=len, default=())
@@ -61,58 +44,58 @@ def common_layout(nodes: Iterable[Node], order: Sequence[Idx] = ()) -> Layout:
     return tuple(sorted(every, key=lambda i: (places.get(i, len(places)), str(i))))
 
 
-def call(function: type[Function], args: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+def call(function: type[Function], args: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
     """Apply a function entry by entry; the sign of weighted terms moves to the front."""
     negative, args = _unsigned(args) if function is weighted else (False, args)
-    return signed(Call(common_layout(args, order), function, tuple(args)), negative)
+    return signed(ir.Call(common_layout(args, order), function, tuple(args)), negative)
 
 
-def power(base: Node, exponent: Node) -> Node:
+def power(base: ir.Node, exponent: ir.Node) -> ir.Node:
     """``base**exponent`` entry by entry."""
-    return Power(common_layout([base, exponent]), base, exponent)
+    return ir.Power(common_layout([base, exponent]), base, exponent)
 
 
-def product(above: Sequence[Node], below: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+def product(above: Sequence[ir.Node], below: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
     """The product of ``above`` divided by the product of ``below``, entry by entry."""
     negative, nodes = _unsigned([*above, *below])
     upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
     if len(upper) == 1 and not lower:
         return signed(upper[0], negative)
     layout = common_layout([*upper, *lower], order)
-    return signed(Product(layout, tuple(upper), tuple(lower)), negative)
+    return signed(ir.Product(layout, tuple(upper), tuple(lower)), negative)
 
 
-def _squared(nodes: Sequence[Node]) -> list[Node]:
+def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
     """Combine equal nodes into powers, so that they are computed once."""
-    by_pattern: dict[tuple[Node, Layout], list[Node]] = {}
+    by_pattern: dict[tuple[ir.Node, ir.Layout], list[ir.Node]] = {}
     for node in nodes:
-        by_pattern.setdefault(numbered(node), []).append(node)
-    return [same[0] if len(same) == 1 else power(same[0], number(len(same))) for same in by_pattern.values()]
+        by_pattern.setdefault(ir.numbered(node), []).append(node)
+    return [same[0] if len(same) == 1 else power(same[0], ir.number(len(same))) for same in by_pattern.values()]
 
 
-def added(terms: Sequence[Node], order: Sequence[Idx] = ()) -> Node:
+def added(terms: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
     """The sum of ``terms`` entry by entry: positive terms first, of these numbers, then the widest."""
     ordered = sorted(terms, key=_place_of_term)
-    return Terms(common_layout(terms, order), tuple(ordered))
+    return ir.Terms(common_layout(terms, order), tuple(ordered))
 
 
-def _place_of_term(term: Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
+def _place_of_term(term: ir.Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
     negative, node = parted(term)
-    names = [part.name for part in walk(node) if isinstance(part, Load)]
-    width, place = len(node.letters), rank(node)
-    return negative, not node.is_plain, -width, -place, not isinstance(node, Load), names, repr(node)
+    names = [part.name for part in ir.walk(node) if isinstance(part, ir.Load)]
+    width, place = len(node.letters), ir.rank(node)
+    return negative, not node.is_plain, -width, -place, not isinstance(node, ir.Load), names, repr(node)
 
 
-def reduced(node: Node, over: Iterable[Idx], largest: str = "") -> Node:
+def reduced(node: ir.Node, over: Iterable[Idx], largest: str = "") -> ir.Node:
     """The sum of a node over some of its axes, or its largest entry along them, named ``largest``."""
     over = set(over)
     negative, inside = (False, node) if largest else parted(node)
     gone = tuple(i for i in inside.letters if i in over)
     left = tuple(i for i in inside.letters if i not in over)
-    return signed(Reduce(left, inside, gone, largest), negative)
+    return signed(ir.Reduce(left, inside, gone, largest), negative)
 
 
-def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> Node:
+def contraction(nodes: Sequence[ir.Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> ir.Node:
     """The product of nodes summed over ``over``. Other indices follow the nodes; those of a matrix follow ``order``."""
     negative, factors = _unsigned(nodes)
     gone = set(over)
@@ -120,24 +103,24 @@ def contraction(nodes: Sequence[Node], over: Iterable[Idx], order: Sequence[Idx]
     left = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i not in gone)
     if len(left) == 2 and set(left) <= set(order):
         left = tuple(i for i in order if i in left)
-    return signed(Contract(left, tuple(factors), summed), negative)
+    return signed(ir.Contract(left, tuple(factors), summed), negative)
 
 
-def reading_order(node: Node) -> tuple[bool, bool, bool, int]:
+def reading_order(node: ir.Node) -> tuple[bool, bool, bool, int]:
     """A sort key for factors: scalars, arrays in order of definition, brackets, sums."""
-    has_sum = any(isinstance(part, Reduce) and not part.largest for part in walk(node))
-    return bool(node.letters), not isinstance(node, (Delta, Load, Number)), has_sum, rank(node)
+    has_sum = any(isinstance(part, ir.Reduce) and not part.largest for part in ir.walk(node))
+    return bool(node.letters), not isinstance(node, (ir.Delta, ir.Load, ir.Number)), has_sum, ir.rank(node)
 
 
-def is_weighted(node: Node) -> bool:
+def is_weighted(node: ir.Node) -> bool:
     """Whether a node is the sum of a weighted logarithm whose weight has all of its axes."""
-    if not (isinstance(node, Reduce) and isinstance(node.of, Call) and node.of.function is weighted):
+    if not (isinstance(node, ir.Reduce) and isinstance(node.of, ir.Call) and node.of.function is weighted):
         return False
     weight, logarithm = (parted(arg)[1] for arg in node.of.operands)
     return not node.letters and set(weight.letters) == set(logarithm.letters)
 
 
-def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]) -> list[Product]:
+def contracted(groups: Iterable[ir.Product], summed: set[Idx], order: Sequence[Idx]) -> list[ir.Product]:
     """Contract groups of factors over every index of ``summed``; the product of the returned groups is the result."""
     left = _merged(groups)
     waiting = set(summed)
@@ -157,7 +140,7 @@ def contracted(groups: Iterable[Product], summed: set[Idx], order: Sequence[Idx]
             result = contraction([_node(g) for g in using], gone, order)
         else:
             result = _combined(using, gone, order)
-        left = _merged([*rest, Product(result.letters, (result,), ())])
+        left = _merged([*rest, ir.Product(result.letters, (result,), ())])
         waiting -= gone
     return left
 
@@ -167,7 +150,7 @@ def is_matrix_product(left: Collection[Idx], right: Collection[Idx], over: Colle
     return len(over) == 1 and set(left) & set(right) == set(over) and len(left) <= 2 and len(right) <= 2
 
 
-def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
+def is_pair(left: ir.Layout, right: ir.Layout, over: Collection[Idx]) -> bool:
     """Whether two arrays share exactly the summed indices, or also those of a stack with two axes each."""
     both = set(left) & set(right)
     if both == set(over):
@@ -175,28 +158,28 @@ def is_pair(left: Layout, right: Layout, over: Collection[Idx]) -> bool:
     return set(over) < both and len(over) == 1 and all(len(letters) == len(both) + 1 for letters in (left, right))
 
 
-def _merged(groups: Iterable[Product]) -> list[Product]:
+def _merged(groups: Iterable[ir.Product]) -> list[ir.Product]:
     """Merge groups over the same indices."""
-    merged: dict[frozenset[Idx], Product] = {}
+    merged: dict[frozenset[Idx], ir.Product] = {}
     for group in groups:
         indices = frozenset(group.letters)
         merged[indices] = _joined(merged[indices], group) if indices in merged else group
     return list(merged.values())
 
 
-def _joined(one: Product, other: Product) -> Product:
+def _joined(one: ir.Product, other: ir.Product) -> ir.Product:
     """The product of two groups."""
     letters = tuple(dict.fromkeys(one.letters + other.letters))
-    return Product(letters, one.above + other.above, one.below + other.below)
+    return ir.Product(letters, one.above + other.above, one.below + other.below)
 
 
-def _node(group: Product, summed: Collection[Idx] = ()) -> Node:
+def _node(group: ir.Product, summed: Collection[Idx] = ()) -> ir.Node:
     """A group as one array, summed over its axes ``summed``."""
     whole = product(sorted(group.above, key=reading_order), group.below)  # one node has all the letters
     return reduced(whole, summed) if summed else whole
 
 
-def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) -> Node:
+def _combined(using: Sequence[ir.Product], gone: set[Idx], order: Sequence[Idx]) -> ir.Node:
     """Multiply groups that are not two matrices, and sum over ``gone``, which no other group has."""
     if not (len(using) == 2 and {*using[0].letters} & {*using[1].letters} == gone):
         using = _absorbed(using)
@@ -211,14 +194,14 @@ def _combined(using: Sequence[Product], gone: set[Idx], order: Sequence[Idx]) ->
     return _in_layout(contraction(nodes, gone), [i for i in order if i in every and i not in gone])
 
 
-def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) -> Node:
+def _pair(left: ir.Node, right: ir.Node, gone: Collection[Idx], order: Sequence[Idx]) -> ir.Node:
     """A contraction of two arrays; ``order`` says which comes first."""
     both = [i for i in left.letters if i in right.letters]
 
     def place(index: Idx) -> int:
         return order.index(index) if index in order else len(order)
 
-    def first(node: Node) -> int:
+    def first(node: ir.Node) -> int:
         return min((place(i) for i in node.letters if i not in both), default=len(order))
 
     stack = sorted((i for i in both if i not in gone), key=place)
@@ -228,22 +211,22 @@ def _pair(left: Node, right: Node, gone: Collection[Idx], order: Sequence[Idx]) 
     return _in_layout(contraction([left, right], gone), stack)
 
 
-def _leads(left: Node, right: Node, gone: Collection[Idx]) -> bool:
+def _leads(left: ir.Node, right: ir.Node, gone: Collection[Idx]) -> bool:
     """Whether a stack of matrices is on the left of a product in its own layout."""
     return left.letters[-1] in gone and len(right.letters) <= 2
 
 
-def _in_layout(node: Node, first: Sequence[Idx]) -> Node:
+def _in_layout(node: ir.Node, first: Sequence[Idx]) -> ir.Node:
     """A contraction with some letters in front."""
     negative, inside = parted(node)
     letters = (*first, *(i for i in inside.letters if i not in first))
     return signed(replace(inside, letters=letters), negative)
 
 
-def _absorbed(using: Sequence[Product]) -> list[Product]:
+def _absorbed(using: Sequence[ir.Product]) -> list[ir.Product]:
     """Multiply each group into the narrowest other one that has all of its indices."""
     left = sorted(using, key=lambda g: len(g.letters))
-    absorbed: list[Product] = []
+    absorbed: list[ir.Product] = []
     while left:
         group = left.pop(0)
         host = next((place for place, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)

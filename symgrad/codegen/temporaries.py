@@ -6,20 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from symgrad.codegen.array_program import (
-    Assign,
-    Diagonal,
-    Layout,
-    Load,
-    Negative,
-    Node,
-    Number,
-    Product,
-    Reduce,
-    Terms,
-    loads,
-    mapped,
-)
+from symgrad.codegen import array_program as ir
 from symgrad.codegen.operations import parted
 from symgrad.notation import axis_name
 
@@ -29,85 +16,85 @@ SHORT = 16
 """A part of at most this length stays."""
 
 
-def owns_memory(node: Node) -> bool:
+def owns_memory(node: ir.Node) -> bool:
     """Whether a node is computed into memory of its own; an array by another name, or a diagonal, is a view."""
-    return owns_memory(node.of) if isinstance(node, Diagonal) else not isinstance(node, Load)
+    return owns_memory(node.of) if isinstance(node, ir.Diagonal) else not isinstance(node, ir.Load)
 
 
-def in_place(program: Sequence[Assign], kept: Collection[str], helpers: Collection[str]) -> list[Assign]:
+def in_place(program: Sequence[ir.Assign], kept: Collection[str], helpers: Collection[str]) -> list[ir.Assign]:
     """Write arrays of several axes into the memory of dead arrays, which is likely to be in the cache. The memory of
     ``kept`` arrays (inputs and results) is not reused. A helper that is another array minus something keeps that
     array's name."""
-    last = {name: place for place, assign in enumerate(program) for name in loads(assign.node)}
-    free: dict[str, Layout] = {}  # arrays whose memory may be reused
+    last = {name: place for place, assign in enumerate(program) for name in ir.loads(assign.node)}
+    free: dict[str, ir.Layout] = {}  # arrays whose memory may be reused
     views: dict[str, set[str]] = {}  # for each view, the arrays whose memory it may share
-    assignments: list[Assign] = []
+    assignments: list[ir.Assign] = []
     for place, assign in enumerate(program):
         old = _taken(assign, free)
         alive = {view for view, of in views.items() if old in of and last.get(view, place) > place}
         if old and last[old] == place and old not in kept and not alive:
             del free[old]  # its memory now belongs to the result
-            keeps = assign.name in helpers and isinstance(assign.node, Terms)
+            keeps = assign.name in helpers and isinstance(assign.node, ir.Terms)
             assign = replace(assign, into=old, keeps_name=keeps)
         assignments.append(assign)
         if owns_memory(assign.node):
             free[assign.name] = assign.letters
         else:
-            named = loads(assign.node)
+            named = ir.loads(assign.node)
             views[assign.name] = named.union(*(views.get(name, set()) for name in named))
     return assignments
 
 
-def _taken(assign: Assign, free: dict[str, Layout]) -> str:
+def _taken(assign: ir.Assign, free: dict[str, ir.Layout]) -> str:
     """The name of the left array of an operation on two arrays if it has the axes and layout of the result."""
     node, (operator, _) = assign.node, second_operand(assign.node)
     first = node.args[0] if operator else None
-    if not isinstance(first, Load) or first.name not in free or len(node.letters) < 2:
+    if not isinstance(first, ir.Load) or first.name not in free or len(node.letters) < 2:
         return ""
     axis_names = [axis_name(i) for i in free[first.name]]
     is_whole = first.letters == node.letters == assign.letters and axis_names == [axis_name(i) for i in node.letters]
     return first.name if is_whole else ""
 
 
-def second_operand(node: Node) -> tuple[str, Node]:
+def second_operand(node: ir.Node) -> tuple[str, ir.Node]:
     """The ufunc and right operand of a sum of two terms, or a product or quotient of two; "" for other nodes."""
-    if isinstance(node, Terms) and len(node.terms) == 2:
+    if isinstance(node, ir.Terms) and len(node.terms) == 2:
         negative, other = parted(node.terms[1])
         return "subtract" if negative else "add", other
-    if isinstance(node, Product) and len(node.above) == 2 and not node.below:
+    if isinstance(node, ir.Product) and len(node.above) == 2 and not node.below:
         return "multiply", node.above[1]
-    if isinstance(node, Product) and len(node.above) == 1 and node.below:
+    if isinstance(node, ir.Product) and len(node.above) == 1 and node.below:
         below = node.below
         letters = tuple(i for i in node.letters if any(i in f.letters for f in below))
-        return "divide", below[0] if len(below) == 1 else Product(letters, below, ())
+        return "divide", below[0] if len(below) == 1 else ir.Product(letters, below, ())
     return "", node
 
 
-def hoisted(assign: Assign, length: Callable[[Node], int], fresh: Callable[[], str]) -> list[Assign]:
+def hoisted(assign: ir.Assign, length: Callable[[ir.Node], int], fresh: Callable[[], str]) -> list[ir.Assign]:
     """The assignment after those of its longest parts, by their ``length`` in source; ``fresh`` names a part."""
-    lines: list[Assign] = []
+    lines: list[ir.Assign] = []
 
-    def shortened(node: Node) -> Node:
-        node = mapped(node, {arg: shortened(arg) for arg in node.args})
+    def shortened(node: ir.Node) -> ir.Node:
+        node = ir.mapped(node, {arg: shortened(arg) for arg in node.args})
         while length(node) > LONGEST:
             parts = [part for part in _parts(node) if length(part) > SHORT]
             if not parts:
                 break
             longest = max(parts, key=length)
             name = fresh()
-            lines.append(Assign(name, longest.letters, longest))
-            node = mapped(node, {longest: Load(longest.letters, name, longest.letters)})
+            lines.append(ir.Assign(name, longest.letters, longest))
+            node = ir.mapped(node, {longest: ir.Load(longest.letters, name, longest.letters)})
         return node
 
     node = shortened(assign.node)
     return [*lines, replace(assign, node=node)]
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def _parts(node: ir.Node) -> Iterator[ir.Node]:
     """The operands of an expression without signs; for a sum over axes, its factors or terms."""
     for arg in node.args:
         part = parted(arg)[1]
-        if isinstance(node, (Reduce, Negative)) and isinstance(part, (Product, Terms)):
+        if isinstance(node, (ir.Reduce, ir.Negative)) and isinstance(part, (ir.Product, ir.Terms)):
             yield from _parts(part)
-        elif not isinstance(part, (Load, Number)):
+        elif not isinstance(part, (ir.Load, ir.Number)):
             yield part

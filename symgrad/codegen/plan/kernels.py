@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, cosh, exp, log, tanh
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
+from sympy.utilities.iterables import sift
 
 from symgrad.codegen.plan.schedule import Assignment, array_of
 from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
@@ -142,17 +143,15 @@ def without_overflow(expr: Basic) -> Expr:
             return sigmoid(-u) ** (-result.exp)
         if not result.exp.is_Integer and isinstance(rest := 1 - result.base, sigmoid):
             return sigmoid(-rest.args[0]) ** result.exp  # 1 - sigmoid has no digits left where the sigmoid is 1
-    if isinstance(result, Mul):
-        return _as_one_exponential(_brackets_opened(_differences_taken_in(_sigmoid_products(result))))
+    if not isinstance(result, Mul):
+        return result
+    result = _brackets_opened(_differences_taken_in(_sigmoid_products(result)))
+    kernels, others = sift(Mul.make_args(result), lambda f: isinstance(f, exp), binary=True)
+    if any(
+        kernel.args[0].has(exp) for kernel in kernels
+    ):  # of exp(u) exp(-exp(u)), one overflows as the other vanishes
+        return Mul(exp(Add(*(kernel.args[0] for kernel in kernels))), *others)
     return result
-
-
-def _as_one_exponential(expr: Expr) -> Expr:
-    """Write exp(u) exp(-exp(u)), where one factor overflows as the other vanishes, as one exponential."""
-    kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
-    if len(kernels) < 2 or not any(kernel.args[0].has(exp) for kernel in kernels):
-        return expr
-    return Mul(exp(Add(*(kernel.args[0] for kernel in kernels))), *(f for f in expr.args if f not in kernels))
 
 
 def _brackets_opened(expr: Expr) -> Expr:
@@ -185,11 +184,8 @@ def _over_exponentials(expr: Basic) -> Expr:
     for part in (f for f in Mul.make_args(expr) if outside and isinstance(f, (Add, Sum, weighted))):
         if any(p.exp.is_negative and exponents_of(p.base) for p in part.atoms(Pow)):
             rest = Mul(*(f for f in expr.args if f not in outside and f != part))
-            return (
-                distributed(rest * Mul(*outside), part)
-                if isinstance(part, Add)
-                else rest * distributed(Mul(*outside), part)
-            )
+            inside, beside = (rest, S.One) if isinstance(part, Add) else (S.One, rest)
+            return beside * distributed(inside * Mul(*outside), part)
     below, exponent, rest = dict[Expr, Expr](), S.Zero, S.One
     for factor in Mul.make_args(expr):
         base, power = (factor, S.One) if isinstance(factor, exp) else factor.as_base_exp()
