@@ -100,9 +100,8 @@ def within(nests: Sequence[Nest], kept: Collection[str]) -> set[str]:
     """The arrays that are read only in the nest that makes them, entry by entry, and are not ``kept``."""
     local_arrays: set[str] = set()
     for nest in nests:
-        elsewhere = {
-            name for other in nests if other is not nest for part in other.parts for name in ir.loads(part.node)
-        }
+        others = [part for other in nests if other is not nest for part in other.parts]
+        elsewhere = {name for part in others for name in ir.loads(part.node)}
         assigned = {part.name for part in nest.parts if part.letters and not isinstance(part.node, SUMS)}
         local_arrays |= assigned - elsewhere - {*kept} if nest.loops is not None else set()
     return local_arrays

@@ -23,6 +23,7 @@ from symgrad.names import scientific
 from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, sum_over
 from symgrad.program import Program
 
+Nodes = Sequence[ir.Node]
 CLOSE = Rational(1, 1000)
 """Two numbers closer than this are taken to be one that cancels, and a small remainder."""
 
@@ -127,9 +128,7 @@ class Lowering:
             return power(self._plain(expr.base), self._plain(expr.exp))
         return ir.Call((), expr.func, tuple(self._plain(arg) for arg in expr.args))
 
-    def _times(
-        self, number: Expr, over: Sequence[ir.Node] = (), under: Sequence[ir.Node] = (), order: ir.Layout = ()
-    ) -> ir.Node:
+    def _times(self, number: Expr, over: Nodes = (), under: Nodes = (), order: ir.Layout = ()) -> ir.Node:
         """A number made of sizes times the nodes ``over``, divided by the nodes ``under``."""
         coefficient, rest = number.as_coeff_Mul(rational=True)
         is_small = coefficient.q > 1 and scientific(coefficient) is not None

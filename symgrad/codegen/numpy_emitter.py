@@ -187,11 +187,9 @@ class NumpyEmitter:
                 return py.written("_columns({}, {})", one, other, needs=["_columns"])
             if has_rows:
                 return py.written("_columns({}, {}).T", *turned, needs=["_columns"])
-        parts = [
-            one if isinstance(left, ir.Contract) else one.within(py.Strength.POWER),
-            other.within(py.Strength.POWER),
-        ]
-        return replace(py.joined(" @ ", parts, py.Strength.PRODUCT), power=parts[0].power)
+        first_part = one if isinstance(left, ir.Contract) else one.within(py.Strength.POWER)
+        parts = [first_part, other.within(py.Strength.POWER)]
+        return replace(py.joined(" @ ", parts, py.Strength.PRODUCT), power=first_part.power)
 
 
 def plain(value: Expr) -> py.Source:
