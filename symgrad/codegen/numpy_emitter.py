@@ -69,7 +69,7 @@ class NumpyEmitter:
         """The node, with its axes in ``order`` if given."""
         if order is None or order == node.letters or isinstance(node, ir.Delta):
             return self._text(node)
-        if isinstance(node, ir.Contract) and _is_matrix(node):
+        if isinstance(node, ir.Contract) and product_form(node) == "matrix":
             return self._matrix_product(replace(node, letters=order))
         whole = self._text(node)
         if len(order) == 2:
@@ -126,9 +126,8 @@ class NumpyEmitter:
         """A sum, or the largest entry, along axes; ``kept`` asks to keep them with length one."""
         if is_weighted(node):
             assert isinstance(node.of, ir.Call)
-            return py.written(
-                "_dot({}, {})", *(self.over(a, node.of.letters) for a in node.of.operands), needs=["_dot"]
-            )
+            operands = (self.over(operand, node.of.letters) for operand in node.of.operands)
+            return py.written("_dot({}, {})", *operands, needs=["_dot"])
         axes = [str(place) for place, i in enumerate(node.of.letters) if i in node.over]
         shown = ""
         if not node.letters:
@@ -141,28 +140,25 @@ class NumpyEmitter:
         return py.written(f"np.add.reduce({{}}{shown}{kept})", self.text(node.of))
 
     def _contracted(self, node: ir.Contract) -> py.Source:
-        if _is_matrix(node):
+        form, factors = product_form(node), node.factors
+        if form == "matrix":
             return self._matrix_product(node)
-        factors = node.factors
-        if len(factors) != 2 or not is_pair(factors[0].letters, factors[1].letters, node.over):
+        if form == "einsum":
             spelled = _spelled(node.letters, [f.letters for f in factors])
-            operands = py.joined(", ", [self.text(f) for f in factors], py.Strength.SUM)
+            operands = py.joined(", ", [*map(self.text, factors)])
             optimised = ", optimize=True" if len(factors) > 2 else ""
             return py.written(f'np.einsum("{spelled}", {{}}{optimised})', operands)
         left, right = factors
         both = [i for i in left.letters if i in right.letters]
-        stack = tuple(i for i in node.letters if i in both)
-        rows = tuple(i for i in left.letters if i not in both)
-        columns = tuple(i for i in right.letters if i not in both)
-        if is_matmul(node):
+        if form == "stack":
+            stack = [i for i in node.letters if i in both]
+            rows, columns = ([i for i in f.letters if i not in both] for f in factors)
             parts = self.over(left, (*stack, *rows, *node.over)), self.over(right, (*stack, *node.over, *columns))
             return py.joined(" @ ", [p.within(py.Strength.POWER) for p in parts], py.Strength.PRODUCT)
         shared = [i for i in left.letters if i in node.over]
         axes = [", ".join(str(f.letters.index(i)) for i in shared) for f in factors]
         shown = ", ".join(axes if len(shared) == 1 else [f"({places})" for places in axes])
         return py.written(f"np.tensordot({{}}, {{}}, ({shown}))", *(self.text(f) for f in factors))
-
-    # --- products of matrices ------------------------------------------------------------------------------------
 
     def _matrix_product(self, node: ir.Contract) -> py.Source:
         """A product of matrices and vectors, with the axes that the result asks for. Products over the rows of a block,
@@ -201,20 +197,18 @@ def plain(value: Expr) -> py.Source:
     return py.Source(str(value) if isinstance(value, Integer) else repr(float(value)))
 
 
-def is_matmul(node: ir.Node) -> bool:
-    """Whether a node is a product with ``@``, of matrices or stacks of them."""
-    if not isinstance(node, ir.Contract) or len(node.factors) != 2:
-        return False
-    left, right = (f.letters for f in node.factors)
-    if is_matrix_product(left, right, node.over):
-        return True
-    if not is_pair(left, right, node.over) or len(node.over) > 1:
-        return False
-    return set(left) & set(right) != set(node.over) or (left[-1] in node.over and len(right) <= 2)
-
-
-def _is_matrix(node: ir.Contract) -> bool:
-    return len(node.factors) == 2 and is_matrix_product(node.factors[0].letters, node.factors[1].letters, node.over)
+def product_form(node: ir.Contract) -> str:
+    """How NumPy computes a contraction: by ``@`` of two matrices or vectors ("matrix") or of stacks of matrices
+    ("stack"), or by "tensordot" or "einsum"."""
+    if len(node.factors) == 2:
+        left, right = (f.letters for f in node.factors)
+        if is_matrix_product(left, right, node.over):
+            return "matrix"
+        if is_pair(left, right, node.over):
+            has_stack = {*left} & {*right} != {*node.over}
+            is_stack = has_stack or (left[-1] in node.over and len(right) <= 2)
+            return "stack" if is_stack and len(node.over) == 1 else "tensordot"
+    return "einsum"
 
 
 def _spelled(letters: ir.Layout, operands: Sequence[ir.Layout]) -> str:

@@ -10,7 +10,7 @@ from symgrad.codegen import python_source as py
 from symgrad.codegen.array_plan import Plan, Section
 from symgrad.codegen.identifiers import free, part_name
 from symgrad.codegen.module_frame import Inputs, assembled, chained, held
-from symgrad.codegen.numpy_emitter import NumpyEmitter, is_matmul
+from symgrad.codegen.numpy_emitter import NumpyEmitter, product_form
 from symgrad.codegen.temporaries import hoisted, in_place
 from symgrad.steps import Record
 
@@ -145,7 +145,9 @@ class Body:
         checks = [line for check in plan.checks for line in self._check(*check)]
         between = [py.Source("")] if opened or checks else []
         self.lines = [*opened, *checks, *between, *self._section(plan.main)]
-        self.multiplies = any(map(is_matmul, (part for assign in plan.main.program for part in ir.walk(assign.node))))
+        parts = (part for assign in plan.main.program for part in ir.walk(assign.node))
+        products = (part for part in parts if isinstance(part, ir.Contract))
+        self.multiplies = any(product_form(part) in ("matrix", "stack") for part in products)
         self.row_results = {name: self._emitter.text(*result) for name, result in plan.row_results.items()}
         self._emitter = whole
         self.after = self._section(plan.after)

@@ -8,7 +8,6 @@ a matrix product. Everything else is contracted at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from sympy import Function
 from sympy.tensor.indexed import Idx
@@ -75,15 +74,14 @@ def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
 
 def added(terms: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
     """The sum of ``terms`` entry by entry: positive terms first, of these numbers, then the widest."""
-    ordered = sorted(terms, key=_place_of_term)
-    return ir.Terms(common_layout(terms, order), tuple(ordered))
 
+    def position(term: ir.Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
+        negative, node = parted(term)
+        names = [part.name for part in ir.walk(node) if isinstance(part, ir.Load)]
+        width, rank = len(node.letters), ir.rank(node)
+        return negative, not node.is_plain, -width, -rank, not isinstance(node, ir.Load), names, repr(node)
 
-def _place_of_term(term: ir.Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
-    negative, node = parted(term)
-    names = [part.name for part in ir.walk(node) if isinstance(part, ir.Load)]
-    width, place = len(node.letters), ir.rank(node)
-    return negative, not node.is_plain, -width, -place, not isinstance(node, ir.Load), names, repr(node)
+    return ir.Terms(common_layout(terms, order), tuple(sorted(terms, key=position)))
 
 
 def reduced(node: ir.Node, over: Iterable[Idx], largest: str = "") -> ir.Node:
@@ -95,15 +93,13 @@ def reduced(node: ir.Node, over: Iterable[Idx], largest: str = "") -> ir.Node:
     return signed(ir.Reduce(left, inside, gone, largest), negative)
 
 
-def contraction(nodes: Sequence[ir.Node], over: Iterable[Idx], order: Sequence[Idx] = ()) -> ir.Node:
-    """The product of nodes summed over ``over``. Other indices follow the nodes; those of a matrix follow ``order``."""
+def contraction(nodes: Sequence[ir.Node], over: Iterable[Idx], first: Iterable[Idx] = ()) -> ir.Node:
+    """The product of nodes summed over ``over``. Its other indices follow the nodes, after those in ``first``."""
     negative, factors = _unsigned(nodes)
-    gone = set(over)
-    summed = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i in gone)
-    left = tuple(i for i in dict.fromkeys(i for f in factors for i in f.letters) if i not in gone)
-    if len(left) == 2 and set(left) <= set(order):
-        left = tuple(i for i in order if i in left)
-    return signed(ir.Contract(left, tuple(factors), summed), negative)
+    gone, every = set(over), dict.fromkeys(i for f in factors for i in f.letters)
+    left = dict.fromkeys(i for i in (*first, *every) if i in every and i not in gone)
+    summed = tuple(i for i in every if i in gone)
+    return signed(ir.Contract(tuple(left), tuple(factors), summed), negative)
 
 
 def reading_order(node: ir.Node) -> tuple[bool, bool, bool, int]:
@@ -136,8 +132,9 @@ def contracted(groups: Iterable[ir.Product], summed: set[Idx], order: Sequence[I
         rest = [g for g in left if index not in g.letters]
         gone = {i for i in waiting if not any(i in g.letters for g in rest)}
         if len(using) == 2 and is_matrix_product(using[0].letters, using[1].letters, {index}):
-            gone = {index}
-            result = contraction([_node(g) for g in using], gone, order)
+            left_over = {i for g in using for i in g.letters if i != index}
+            gone, first = {index}, order if left_over <= {*order} else ()
+            result = contraction([_node(g) for g in using], gone, first)
         else:
             result = _combined(using, gone, order)
         left = _merged([*rest, ir.Product(result.letters, (result,), ())])
@@ -190,8 +187,7 @@ def _combined(using: Sequence[ir.Product], gone: set[Idx], order: Sequence[Idx])
     nodes = [_node(g) for g in using]
     if len(nodes) == 2 and is_pair(nodes[0].letters, nodes[1].letters, gone):
         return _pair(nodes[0], nodes[1], gone, order)
-    every = {i for n in nodes for i in n.letters}
-    return _in_layout(contraction(nodes, gone), [i for i in order if i in every and i not in gone])
+    return contraction(nodes, gone, order)
 
 
 def _pair(left: ir.Node, right: ir.Node, gone: Collection[Idx], order: Sequence[Idx]) -> ir.Node:
@@ -208,19 +204,12 @@ def _pair(left: ir.Node, right: ir.Node, gone: Collection[Idx], order: Sequence[
     left, right = sorted((left, right), key=first)
     if not stack and len(gone) == 1 and not _leads(left, right, gone) and _leads(right, left, gone):
         left, right = right, left
-    return _in_layout(contraction([left, right], gone), stack)
+    return contraction([left, right], gone, stack)
 
 
 def _leads(left: ir.Node, right: ir.Node, gone: Collection[Idx]) -> bool:
     """Whether a stack of matrices is on the left of a product in its own layout."""
     return left.letters[-1] in gone and len(right.letters) <= 2
-
-
-def _in_layout(node: ir.Node, first: Sequence[Idx]) -> ir.Node:
-    """A contraction with some letters in front."""
-    negative, inside = parted(node)
-    letters = (*first, *(i for i in inside.letters if i not in first))
-    return signed(replace(inside, letters=letters), negative)
 
 
 def _absorbed(using: Sequence[ir.Product]) -> list[ir.Product]:

@@ -132,9 +132,9 @@ def test_a_contraction_keeps_the_order_of_its_factors() -> None:
     assert contraction([X, Z], [m]) == Contract((n, k), (X, Z), (m,))
     assert contraction([Z, X], [m]) == Contract((k, n), (Z, X), (m,))
     assert contraction([X, Z], [m], (k, n)) == Contract((k, n), (X, Z), (m,))
-    assert contraction([X, Z], [m], (k,)) == Contract((n, k), (X, Z), (m,))
+    assert contraction([X, Z], [m], (k,)) == Contract((k, n), (X, Z), (m,))
     assert contraction([X, Z], [m], (k, j, n)).letters == (k, n)
-    assert contraction([X, Z, load("w", k, j)], [m], (j, k, n)).letters == (n, k, j)  # no matrix
+    assert contraction([X, Z, load("w", k, j)], [m], (j, m)).letters == (j, n, k)
     assert contraction([X, Y], [m, n]) == Contract((), (X, Y), (n, m))
 
 
