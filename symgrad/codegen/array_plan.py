@@ -14,7 +14,6 @@ from sympy import Expr, S, Sum, Symbol, preorder_traversal
 from symgrad.codegen import array_program as ir
 from symgrad.codegen.identifiers import RESERVED, free, python_names
 from symgrad.codegen.lowering import Lowering
-from symgrad.codegen.operations import reduced
 from symgrad.codegen.plan.kernels import numbers_chosen, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
 from symgrad.codegen.plan.row_blocks import blocks_of
@@ -64,6 +63,7 @@ class Plan:
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self._lowering = lowering = Lowering(record.program)
         equations = evaluated(record)
         chosen = [replace(a, rhs=numbers_chosen(a.rhs)) for a in equations.coded]
         taken = {a.name for a in record.program.inputs} | {a.name for a in (*equations.assignments, *chosen)} | RESERVED
@@ -72,9 +72,8 @@ class Plan:
         self.blocks = blocks = blocks_of(record.program, assignments, record.assumptions_used, taken)
         self.rowwise = {a.name: a for a in record.program.inputs if a.axes and a.axes[0].name == blocks.axis}
         every = [*blocks.before, *blocks.rows, *blocks.after]
-        axes = [axis.name for axis in record.program.axes]
-        authors = dict(record.program.labels)
-        self.names = python_names((*record.program.arrays, *(a.name for a in every)), axes, authors)
+        names = (*record.program.arrays, *(a.name for a in every))
+        self.names = python_names(names, lowering.axes, dict(record.program.labels))
         self.labels = labelled(record)
         self.taken = taken | set(self.names.values())
         self.count = free("count", self.taken)
@@ -90,7 +89,6 @@ class Plan:
         self._returned = {record.program.output, *equations.schedule.gradients.values()}
         self._renamed = {n for a in every if a.is_output and a.is_helper for n in array_names(a.rhs)}
         self._constants: set[str] = set()  # Python numbers, which have no dtype
-        self._lowering = lowering = Lowering(record.program)
         self.lowered.inlined -= {a.name for a in blocks.before}
         self.before = self._section(blocks.before, [*blocks.rows, *blocks.after])
         lowering.rows, lowering.count = blocks.axis, self.count
@@ -132,9 +130,7 @@ class Plan:
     def _assigned(self, assignment: Assignment) -> Iterator[ir.Assign]:
         """An equation as an assignment; none if it is inlined into its one user."""
         name, lowering = assignment.name, self._lowering
-        node = lowering.lowered(assignment.rhs, assignment.indices + assignment.over)
-        if assignment.over:
-            node = reduced(node, assignment.over, name)
+        node = lowering.right_side(assignment)
         letters = assignment.indices if assignment.is_output else lowering.layout(assignment.indices)
         is_constant = not node.letters and ir.loads(node) <= self._constants
         is_number = is_constant and name in self._returned | self._renamed
@@ -158,8 +154,7 @@ def scalar_program(record: Record) -> Lowered:
     lowered = Lowered(record, equations.assignments, plan, sizes={S.NegativeInfinity: equations.floor[()]})
     lowering = Lowering(record.program)
     for a in plan:
-        node = lowering.lowered(a.rhs, a.indices + a.over)
-        lowered.program.append(ir.Assign(a.name, a.indices, reduced(node, a.over, a.name) if a.over else node))
+        lowered.program.append(ir.Assign(a.name, a.indices, lowering.right_side(a)))
         lowering.store(a.name, a.indices, a.indices)
     return lowered
 
@@ -167,18 +162,16 @@ def scalar_program(record: Record) -> Lowered:
 def checks(record: Record, lowering: Lowering) -> list[tuple[str, ir.Node]]:
     """For each assumption that lines use, an error message and numbers that must be 0."""
     used = [(a, f"{', '.join(sorted(array_names(a.lhs)))}: expected that {a.words}") for a in record.assumptions_used]
-    return [(words, lowering.lowered(gap, ())) for a, words in used for gap in gaps(a)]
+    return [(words, lowering.lowered(gap, ())) for a, words in used for gap in _gaps(a)]
 
 
-def gaps(assumption: Assumption) -> list[Expr]:
+def _gaps(assumption: Assumption) -> list[Expr]:
     """Expressions that are 0 exactly if an assumption holds, none with more axes than its array. Domains have none:
-    they are tested by ``Inputs.in_domains``. That the product of any two entries of a row is 0, and each entry 0 or 1,
-    follows from the entries and their sum being 0 or 1."""
-    left = assumption.lhs
+    ``Inputs.in_domains`` tests them. Rows are one-hot if their entries and their sums are 0 or 1."""
     if assumption.domain:
         return []
     if not assumption.is_one_hot:
-        return [left - assumption.rhs]
-    one, other = left.args
+        return [assumption.lhs - assumption.rhs]
+    one, other = assumption.lhs.args
     total = Sum(one, *(i for i in one.indices if i not in other.indices))
     return [one**2 - one, total**2 - total]

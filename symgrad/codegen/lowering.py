@@ -16,6 +16,7 @@ from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_program import number as literal
 from symgrad.codegen.operations import added, call, contracted, power, product, reading_order, reduced, signed
 from symgrad.codegen.plan.kernels import KNOWN, meant, weighted
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.engine.summation import contract, has_delta
 from symgrad.errors import UnsupportedError
 from symgrad.functions import selection
@@ -60,6 +61,11 @@ class Lowering:
             if has_delta(expr, axis):
                 expr = contract(expr, axis, opened=False)
         return self._node(freshen(expr), self.layout(order))
+
+    def right_side(self, equation: Assignment) -> ir.Node:
+        """The node of the right side of an equation."""
+        node = self.lowered(equation.rhs, equation.indices + equation.over)
+        return reduced(node, equation.over, equation.name) if equation.over else node
 
     def layout(self, indices: Iterable[Idx]) -> ir.Layout:
         """The indices in the order in which the axes of an array are laid out."""
@@ -135,11 +141,9 @@ class Lowering:
         numerator, denominator = (coefficient, 1) if is_small else (coefficient.p, coefficient.q)
         above: list[ir.Node] = [] if abs(numerator) == 1 else [literal(abs(Rational(numerator)))]
         below: list[ir.Node] = [] if denominator == 1 else [literal(int(denominator))]
-        for factor in sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []:
-            if is_quotient(factor):
-                below.append(self._plain(1 / factor))
-            else:
-                above.append(self._plain(factor))
+        sizes = sorted(Mul.make_args(rest), key=self._place_of_axis) if rest != 1 else []
+        above += [self._plain(factor) for factor in sizes if not is_quotient(factor)]
+        below += [self._plain(1 / factor) for factor in sizes if is_quotient(factor)]
         if above and below and over:  # numbers are multiplied together before they meet an array
             above, below = [product(above, below)], []
         return signed(product([*above, *over], [*below, *under], order), bool(coefficient < 0))
@@ -174,14 +178,11 @@ class Lowering:
         unused = {i for i in summed if not any(i in free_indices(f) for f in factors)}
         coefficient = Mul(coefficient, *(self.extent(i) for i in unused))
         coefficient, factors = self._turned(coefficient, factors)
-        parts = contracted([self._group(f, order) for f in factors], set(summed) - unused, order)
+        nodes = [(self._node(1 / f if is_quotient(f) else f, order), is_quotient(f)) for f in factors]
+        groups = [ir.Product(n.letters, () if below else (n,), (n,) if below else ()) for n, below in nodes]
+        parts = contracted(groups, set(summed) - unused, order)
         over = sorted((v for g in parts for v in g.above), key=reading_order)
         return self._times(coefficient, over, [v for g in parts for v in g.below], order)
-
-    def _group(self, factor: Expr, order: ir.Layout) -> ir.Product:
-        """A factor as a product of its own."""
-        node = self._node(1 / factor if is_quotient(factor) else factor, order)
-        return ir.Product(node.letters, (), (node,)) if is_quotient(factor) else ir.Product(node.letters, (node,), ())
 
     def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
         """Negate brackets so that they begin with a plus: in pairs, or to make the product positive."""

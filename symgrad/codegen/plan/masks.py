@@ -11,14 +11,14 @@ in the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import sympy
 from sympy import Add, Expr, Indexed, Mul, Pow, S, Sum, exp
 from sympy.core.basic import Basic
 
 from symgrad.codegen.plan.kernels import distributed, expm1, log1p, rebuilt, weighted
-from symgrad.codegen.plan.schedule import Assignment, array_of, written_out
+from symgrad.codegen.plan.schedule import Assignment, array_of, names_outside, written_out
 from symgrad.functions import absolute, clip, equal, maximum, minimum, relu, step, where
 from symgrad.notation import array_names, free_indices, name_of
 from symgrad.piecewise import is_indicator, may_be_infinite
@@ -37,9 +37,9 @@ def branches_guarded(assignments: Sequence[Assignment], finite: Collection[str])
     """Keep branches finite where they are not taken; arrays outside of ``finite`` may be inlined for this."""
     kept: list[Assignment] = []
     for a in reversed(assignments):
-        outside = set[str]().union(*(_outside(b.rhs) for b in kept))
+        outside = set[str]().union(*(names_outside(where, b.rhs) for b in kept))
         is_used = any(a.name in array_names(b.rhs) for b in kept)
-        if is_used and not {a.name} & {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
+        if is_used and a.name not in {*outside, *finite} and not a.is_output and may_be_infinite(a.rhs):
             kept = [replace(b, rhs=written_out(b.rhs, {a.name: a})) for b in kept]
         else:
             kept.insert(0, a)
@@ -85,13 +85,6 @@ def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
     if isinstance(expr, Sum):
         return _may_vanish(expr.function, names)
     return isinstance(expr, (step, equal, relu)) or _is_entry(expr, names)
-
-
-def _outside(expr: Basic) -> set[str]:
-    """The arrays that an expression needs whichever branch is taken."""
-    if name := array_of(expr):
-        return {name}
-    return set[str]().union(*map(_outside, expr.args[:1] if isinstance(expr, where) else expr.args))
 
 
 def guarded(expr: Basic) -> Expr:
@@ -186,26 +179,23 @@ def masks_taken_in(assignments: Sequence[Assignment], weights: Collection[str], 
     """Move masks into the exponents beside them; masked entries get the exponent ``floor``."""
     masked = _Masked(weights, floor)
     changed = [a for a in assignments if not a.is_output and masked(a.rhs) != a.rhs]
-    products = {a.name: a for a in changed if all(map(_is_exponential_or_mask, Mul.make_args(a.rhs)))}
+    factors = {a.name: Mul.make_args(a.rhs) for a in changed}
+    products = {a.name: a for a in changed if all(isinstance(f, exp) or is_indicator(f) for f in factors[a.name])}
     return [replace(a, rhs=masked(written_out(a.rhs, products))) for a in assignments]
 
 
-def _is_exponential_or_mask(factor: Expr) -> bool:
-    return isinstance(factor, (exp, Indexed)) or is_indicator(factor)
-
-
+@dataclass(frozen=True)
 class _Masked:
     """Moves masks into the exponents beside them."""
 
-    def __init__(self, weights: Collection[str], floor: Expr) -> None:
-        self._weights = weights
-        self._floor = floor
+    weights: Collection[str]
+    floor: Expr
 
     def __call__(self, expr: Basic) -> Expr:
         result = rebuilt(expr, self)
         factors = result.args if isinstance(result, Mul) else ()
         for kernel in factors:
-            if isinstance(kernel, exp) and not kernel.has(self._floor):
+            if isinstance(kernel, exp) and not kernel.has(self.floor):
                 others = [f for f in factors if f != kernel]
                 bases = (f.base if is_whole(f) else f for f in others)
                 if (mask := next((base for base in bases if self._masks(base, kernel)), None)) is not None:
@@ -214,7 +204,7 @@ class _Masked:
                     return self(Mul(*(f for f in others if f != total), distributed(kernel, total)))
         for bracket in (f for f in factors if isinstance(f, Add)):
             kernels = (f for term in bracket.args for f in Mul.make_args(term) if isinstance(f, exp))
-            loose = [kernel for kernel in kernels if not kernel.has(self._floor)]
+            loose = [kernel for kernel in kernels if not kernel.has(self.floor)]
             masks = [f for f in factors if any(self._masks(f, kernel) for kernel in loose)]
             if masks:
                 rest = Mul(*(f for f in factors if f not in (bracket, *masks)))
@@ -226,7 +216,7 @@ class _Masked:
         entry, indices, kernel_indices = _entry(factor), free_indices(factor), free_indices(kernel)
         if entry is None:
             return is_mask(factor) and is_indicator(factor) and indices <= kernel_indices
-        return name_of(entry) in self._weights and (indices <= kernel_indices or kernel_indices <= indices)
+        return name_of(entry) in self.weights and (indices <= kernel_indices or kernel_indices <= indices)
 
     def _has_mask(self, total: Expr, kernel: Expr) -> bool:
         """Whether a sum contains a factor that masks an exponential outside of it."""
@@ -238,7 +228,7 @@ class _Masked:
         if number.is_negative:
             number, rest = S.One, exponent
         is_entry = _entry(mask) is not None
-        chosen = where(equal(mask, 0), self._floor, rest) if is_entry else where(mask, rest, self._floor)
+        chosen = where(equal(mask, 0), self.floor, rest) if is_entry else where(mask, rest, self.floor)
         return number * chosen  # a multiple of an exponent that others may share
 
 

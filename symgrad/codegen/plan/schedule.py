@@ -11,6 +11,7 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.identifiers import fresh
+from symgrad.functions import where
 from symgrad.notation import array_names, entry_of, indices_of, name_of, renamed, replaced
 from symgrad.program import evaluation_order
 from symgrad.steps import Gradient, Record, Total
@@ -60,6 +61,15 @@ def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
     labels = {str(e.base.label) for e in indexed}
     scalars = [s for s in expr.atoms(Symbol) if not s.is_integer and s.name not in labels]
     return (*indexed, *sorted(scalars, key=str))
+
+
+def names_outside(kind: type[Basic], expr: Basic) -> set[str]:
+    """The arrays that occur in an expression outside of exponentials, or of the branches of choices, for ``kind`` exp
+    or where."""
+    if name := array_of(expr):
+        return {name}
+    args = expr.args if not isinstance(expr, kind) else expr.args[:1] if kind is where else ()
+    return set[str]().union(*(names_outside(kind, arg) for arg in args))
 
 
 def written_out(expr: Expr, definitions: Mapping[str, Assignment]) -> Expr:

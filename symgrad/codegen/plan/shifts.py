@@ -18,7 +18,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.canonical import canonical
 from symgrad.codegen.identifiers import fresh
 from symgrad.codegen.plan.kernels import exponents_of, rebuilt
-from symgrad.codegen.plan.schedule import Assignment, array_of, live, written_out
+from symgrad.codegen.plan.schedule import Assignment, array_of, live, names_outside, written_out
 from symgrad.notation import array_names, axis_name, bound_indices, entry_of, free_indices, freshen, renamed, sum_over
 
 
@@ -110,17 +110,8 @@ def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
     names = {array_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
         if assignment.name in names:
-            names |= _outside_of_exponents(assignment.rhs)
+            names |= names_outside(exp, assignment.rhs)
     return names
-
-
-def _outside_of_exponents(expr: Basic) -> set[str]:
-    """The arrays that occur in an expression outside of exponents."""
-    if isinstance(expr, exp):
-        return set()
-    if name := array_of(expr):
-        return {name}
-    return set[str]().union(*map(_outside_of_exponents, expr.args))
 
 
 @lru_cache(maxsize=16384)
