@@ -120,12 +120,10 @@ class _Writer:
         # The logarithms have lines of their own; compare the rest.
         logs = {old: meant(new) for old, new in part.logs}
         rest = replaced(before, dict.fromkeys(logs, S.Zero))
-        inside = frozenset[str]().union(*(array_names(new) for new in logs.values()))
-        outside = array_names(after) - inside
+        outside = array_names(after).difference(*map(array_names, logs.values()))
         cites = self._rests_on(rest, outside) | {self._logs[old] for old in logs if old in self._logs}
-        cites |= {self._origins[name] for name in [original.name] if name in self._origins}
-        concerned = array_names(rest) | outside
-        numbers = sorted(frozenset[str]().union(*(self._shifts.get(name, ()) for name in concerned)))
+        cites |= {line for name, line in self._origins.items() if name == original.name}
+        numbers = sorted({number for name in array_names(rest) | outside for number in self._shifts.get(name, ())})
         factors = ", ".join(f"exp({name})" for name in numbers)
         if part.scale != 1:
             cites.add(self._definition(rewritten, f"definition: what the code keeps of {original.name}"))
@@ -156,7 +154,9 @@ class _Writer:
         """State that the two forms between which a kernel chooses are equal."""
         for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
             u = kernel.args[-1]
-            both = {_anonymous(kernel), _anonymous(kernel.func(*kernel.args[:-1], -u))}
+            # Equal but for the letters of free indices.
+            letters = sorted(free_indices(kernel), key=lambda i: (axis_name(i), str(i)))
+            both = {numbered(k, letters) for k in (kernel, kernel.func(*kernel.args[:-1], -u))}
             if both & self._kernels:
                 continue
             self._kernels |= both
@@ -209,11 +209,6 @@ def _why_opened(old: Expr, after: Expr) -> str:
 def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
     """The right side of a line with conventional letters for its bound indices, none of them used on the left."""
     return lettered(right, program.axis, {str(i.label) for i in free_indices(left)} | program.entry_letters)
-
-
-def _anonymous(expr: Expr) -> Expr:
-    """Make expressions equal that differ only in the letters of their free indices."""
-    return numbered(expr, sorted(free_indices(expr), key=lambda i: (axis_name(i), str(i))))
 
 
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:

@@ -20,16 +20,10 @@ def python_name(name: str) -> str:
     return f"{clean}_" if keyword.iskeyword(clean) or clean in RESERVED or clean != name else name
 
 
-def python_names(
-    names: Iterable[str], taken: Iterable[str] = (), authors: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def python_names(names: Iterable[str], taken: Iterable[str], authors: Mapping[str, str]) -> dict[str, str]:
     """Distinct Python names of arrays, none of them ``taken``: the author's, or the array's own where possible."""
-    authors = authors or {}
-    identifiers: dict[str, str] = {}
-    used = set(taken)
-    for name in sorted(dict.fromkeys(names), key=lambda n: python_name(n) != n):
-        identifiers[name] = free(python_name(authors.get(name, name)), used)
-    return identifiers
+    used, ordered = set(taken), sorted(dict.fromkeys(names), key=lambda name: python_name(name) != name)
+    return {name: free(python_name(authors.get(name, name)), used) for name in ordered}
 
 
 def part_name(used: set[str]) -> str:

@@ -95,7 +95,7 @@ class LoopEmitter:
                 lines.append(self._step(place, node))
                 continue
             place = self._at(name, () if assign.name in self.within else self.layout(assign.letters))
-            *parts, last = hoisted(assign, lambda part: len(self.code(part)), self._part)
+            *parts, last = hoisted(assign, lambda part: len(self.code(part).code), self._part)
             lines += [py.written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
             lines.append(py.written(f"{place.code} = {{}}", self.code(last.node)))
         return [*ahead, *self.nest(nest.loops, lines)]

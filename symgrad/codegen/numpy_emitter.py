@@ -184,8 +184,7 @@ class NumpyEmitter:
             if has_rows:
                 return py.written("_columns({}, {}).T", *turned, needs=["_columns"])
         first_part = one if isinstance(left, ir.Contract) else one.within(py.Strength.POWER)
-        parts = [first_part, other.within(py.Strength.POWER)]
-        return replace(py.joined(" @ ", parts, py.Strength.PRODUCT), power=first_part.power)
+        return py.joined(" @ ", [first_part, other.within(py.Strength.POWER)], py.Strength.PRODUCT)
 
 
 def plain(value: Expr) -> py.Source:

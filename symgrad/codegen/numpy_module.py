@@ -159,7 +159,7 @@ class Body:
         """The lines of some assignments; a blank line follows the assignment of the output."""
 
         def length(node: ir.Node) -> int:
-            return len(self._emitter.text(node))
+            return len(self._emitter.text(node).code)
 
         split = [line for assign in section.program for line in hoisted(assign, length, self._part)]
         self._program += split

@@ -31,30 +31,23 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """An expression or a line of Python; ``needs`` are the names of the arrays, sizes and functions it uses. ``power``
-    is the length of the power that a product begins with, which needs brackets after a minus."""
+    """An expression or a line of Python; ``needs`` are the names of the arrays, sizes and functions it uses."""
 
     code: str
     strength: Strength = Strength.NAME
     needs: frozenset[str] = frozenset()
-    power: int = 0
-
-    def __len__(self) -> int:
-        return len(self.code)
 
     def within(self, strength: Strength) -> Source:
         """The expression, in brackets unless it binds at least as tightly as ``strength``."""
         if self.strength >= strength:
             return self
-        return replace(self, code=f"({self.code})", strength=Strength.NAME, power=0)
+        return replace(self, code=f"({self.code})", strength=Strength.NAME)
 
     @property
     def negated(self) -> Source:
         """Minus the expression, as a factor."""
         inside = self.within(Strength.PRODUCT)
-        first, rest = inside.code[: inside.power], inside.code[inside.power :]
-        code = f"-({first}){rest}" if first else f"-{rest}"
-        return Source(code, Strength.PRODUCT, inside.needs)
+        return Source(f"-{inside.code}", Strength.PRODUCT, inside.needs)
 
 
 def used(name: str) -> Source:
@@ -88,8 +81,7 @@ def added_up(terms: Sequence[tuple[bool, Source]]) -> Source:
 def raised(base: Source, exponent: Source) -> Source:
     """A power; without spaces if both operands are names or numbers."""
     operator = "**" if base.strength == exponent.strength == Strength.NAME else " ** "
-    power = joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
-    return replace(power, power=len(power))
+    return joined(operator, [part.within(Strength.CALL) for part in (base, exponent)], Strength.POWER)
 
 
 def quotient(above: Sequence[Source], below: Sequence[Source]) -> Source:
@@ -98,16 +90,13 @@ def quotient(above: Sequence[Source], below: Sequence[Source]) -> Source:
     if not below:
         return over
     under = below[0].within(Strength.SIGN) if len(below) == 1 else _multiplied(below).within(Strength.NAME)
-    return replace(joined(" / ", [over.within(Strength.PRODUCT), under], Strength.PRODUCT), power=over.power)
+    return joined(" / ", [over.within(Strength.PRODUCT), under], Strength.PRODUCT)
 
 
 def _multiplied(factors: Sequence[Source]) -> Source:
-    if len(factors) == 1:
-        return factors[0].within(Strength.PRODUCT)
     first, *rest = factors
-    first = first.within(Strength.PRODUCT)
-    product = joined(" * ", [first, *(f.within(Strength.SIGN) for f in rest)], Strength.PRODUCT)
-    return replace(product, power=first.power)
+    parts = [first.within(Strength.PRODUCT), *(f.within(Strength.SIGN) for f in rest)]
+    return joined(" * ", parts, Strength.PRODUCT) if rest else parts[0]
 
 
 def called(head: str, args: Sequence[Source | str], indent: str, tail: str = "", before: str = "") -> Source:
@@ -146,9 +135,8 @@ def joined_tests(head: str, tests: Sequence[str], operator: str, tail: str = "")
     flat = f"{head} ({together}){tail}" if head.endswith("not") else f"{head} {together}{tail}"
     if len(INDENT + flat) <= WIDTH:
         return [Source(flat)]
-    first, *rest = tests
-    inside = [first, *(f"{operator} {test}" for test in rest)]
-    return [Source(f"{head} ("), *(Source(INDENT + test) for test in inside), Source(f"){tail}")]
+    inside = [Source(f"{INDENT}{operator} {test}" if number else INDENT + test) for number, test in enumerate(tests)]
+    return [Source(f"{head} ("), *inside, Source(f"){tail}")]
 
 
 def applied(functions: Mapping[type[Function], str], function: type[Function], args: Iterable[Source]) -> Source:
@@ -175,7 +163,5 @@ def docstring(lines: Sequence[str], indent: str) -> str:
     """A docstring of these lines, safe for quotes, backslashes and control characters."""
     clean = [visible(line).replace('"""', "'''").rstrip() for line in lines]
     opening = 'r"""' if any("\\" in line for line in clean) else '"""'
-    first, *rest = clean
-    if not rest:
-        return f'{indent}{opening}{first}"""'
-    return "\n".join([f"{indent}{opening}{first}", *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""'])
+    text = "\n".join(f"{indent}{line}".rstrip() for line in [f"{opening}{clean[0]}", *clean[1:]])
+    return f'{text}"""' if len(clean) == 1 else f'{text}\n{indent}"""'

@@ -6,9 +6,9 @@ import pytest
 from sympy import Expr, Sum, exp, log, sin, sqrt, tanh
 
 from symgrad.canonical import canonical
+from symgrad.codegen.array_plan import repeats_named
 from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.plan.schedule import Assignment, entries_in, written_out
-from symgrad.codegen.plan.subexpressions import repeats_named
 from symgrad.functions import relu
 from symgrad.notation import Array, Axis
 

@@ -20,30 +20,6 @@ from symgrad.functions import MEANINGS, Meaning, absolute, equal, step, where
 from symgrad.notation import array_names, bound_indices, indices_of, sum_over
 
 
-class logaddexp(Function):  # type: ignore[misc]
-    """log(exp(a) + exp(b))."""
-
-
-class sigmoid(Function):  # type: ignore[misc]
-    """1 / (1 + exp(-u))."""
-
-
-class log1p(Function):  # type: ignore[misc]
-    """log(1 + u)."""
-
-
-class expm1(Function):  # type: ignore[misc]
-    """exp(u) - 1."""
-
-
-class nonzero(Function):  # type: ignore[misc]
-    """u, which is positive, or 1 where u was rounded to 0."""
-
-
-class weighted(Function):  # type: ignore[misc]
-    """w * l for a logarithm l: 0 where w is 0, even if l is infinite."""
-
-
 class Kernel(NamedTuple):
     """The meaning of a function, and templates of its calls for arrays and for numbers, with {} for each argument."""
 
@@ -52,12 +28,18 @@ class Kernel(NamedTuple):
     python: str
 
 
+logaddexp, sigmoid, log1p, expm1, nonzero, weighted = (
+    type(Function)(name, (Function,), {"__module__": __name__})
+    for name in ("logaddexp", "sigmoid", "log1p", "expm1", "nonzero", "weighted")
+)
 KERNELS: dict[type[Function], Kernel] = {
     logaddexp: Kernel(lambda a, b: log(exp(a) + exp(b)), "np.logaddexp({}, {})", "_logaddexp({}, {})"),
     sigmoid: Kernel(lambda u: 1 / (1 + exp(-u)), "_sigmoid({})", "_sigmoid({})"),
     log1p: Kernel(lambda u: log(1 + u), "np.log1p({})", "_log1p({})"),
     expm1: Kernel(lambda u: exp(u) - 1, "np.expm1({})", "_expm1({})"),
+    # Of a positive number: 1 where it was rounded to 0.
     nonzero: Kernel(lambda u: u, "_nonzero({})", "_nonzero({})"),
+    # Of a weight and a logarithm: 0 where the weight is 0, even if the logarithm is infinite.
     weighted: Kernel(Mul, "_weighted({}, {})", "_weighted({}, {})"),
 }
 KNOWN: dict[type[Function], Meaning | Kernel] = {**MEANINGS, Abs: MEANINGS[absolute], **KERNELS}

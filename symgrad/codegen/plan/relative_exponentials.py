@@ -14,13 +14,14 @@ from itertools import product
 from sympy import Add, Expr, Function, Mul, Pow, S, Sum, exp, log
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
+from sympy.utilities.iterables import sift
 
 from symgrad.canonical import canonical
 from symgrad.codegen.plan.kernels import distributed, weighted
 from symgrad.codegen.plan.schedule import Assignment, array_of, entries_in, written_out
 from symgrad.codegen.plan.shifts import Shift, shift_along
 from symgrad.engine.summation import ordered_sums
-from symgrad.notation import array_names, axis_name, bound_indices, free_indices, name_of, renamed, replaced, sum_over
+from symgrad.notation import array_names, bound_indices, free_indices, name_of, renamed, replaced, sum_over
 
 # The cost of a shift for a term if a factor exp(M) is left over: under a sum over its own index, where it must be
 # written out, and where the whole array is stored relative to it.
@@ -41,14 +42,12 @@ class Joint:
 
     def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
         """For each choice of ``indices`` that makes the exponent part of another: the exponential, and the rest."""
-        letters, terms = self.shift.rows + self.shift.columns, set(Add.make_args(canonical(exponent)))
-        ordered = sorted(indices, key=str)
-        for chosen in product(*([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)):
-            names = dict(zip(letters, chosen, strict=True))
-            own_terms = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
-            if len(set(chosen)) == len(chosen) and own_terms <= terms:
+        terms = set(Add.make_args(canonical(exponent)))
+        for names in self.shift.at(indices):
+            part = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
+            if len({*names.values()}) == len(names) and part <= terms:
                 kernel = replaced(self.shift.factor * self.shift.relative / self.inner, names)
-                yield kernel, Add(*(terms - own_terms))
+                yield kernel, Add(*(terms - part))
 
 
 def _exponent(kernel: Expr) -> Expr:
@@ -121,14 +120,12 @@ class Relative:
         if logarithm is not None:  # the exponentials in its weight are factors of the term
             beside = [f for f in Mul.make_args(expr) if f is not logarithm]
             best, cost = self._best(Mul(*beside, logarithm.args[0]), bound, left_over)
-            weight = Mul(*(f for f in Mul.make_args(best) if f not in beside))
-            kept = [f for f in Mul.make_args(best) if f in beside]
-            return Mul(*kept, weighted(weight, self._inside(logarithm.args[1]))), cost
-        kernels = [f for f in Mul.make_args(expr) if isinstance(f, exp)]
-        others = [f for f in Mul.make_args(expr) if not isinstance(f, exp)]
+            kept, weights = sift(Mul.make_args(best), lambda f: f in beside, binary=True)
+            return Mul(*kept, weighted(Mul(*weights), self._inside(logarithm.args[1]))), cost
+        kernels, others = sift(Mul.make_args(expr), lambda f: isinstance(f, exp), binary=True)
         inside = Mul(*map(self._inside, others))
         choices = product(*(self._choices(kernel, bound) for kernel in kernels))
-        ways = (way for chosen in choices for way in self._ways(inside, chosen, bound))
+        ways = (way for choice in choices for way in self._ways(inside, choice, bound))
         costs = ((term, cost + self._left_over(term, bound, left_over)) for term, cost in ways)
         best, cost = min(costs, key=lambda way: way[1])
         brackets = [f for f in others if isinstance(f, Add) and (f.has(exp) or self.has_factor(f))]
@@ -212,28 +209,20 @@ class Relative:
             return S.One, expr
         if array_of(expr):
             return expr, S.One
-        if isinstance(expr, Mul):
-            parts = [self._pulled(arg) for arg in expr.args]
-            return Mul(*(p[0] for p in parts)), Mul(*(p[1] for p in parts))
-        if isinstance(expr, Pow) and not self.has_factor(expr.exp):
-            scale, rest = self._pulled(expr.base)
-            return Mul(*(f**expr.exp for f in Mul.make_args(scale))), rest**expr.exp
         if isinstance(expr, Sum):
             scale, rest = self._pulled(expr.function)
-            bound = set(bound_indices(expr))
-            inside = [f for f in Mul.make_args(scale) if free_indices(f) & bound]
-            outside = [f for f in Mul.make_args(scale) if not free_indices(f) & bound]
-            return Mul(*outside), sum_over(Mul(*inside, rest), bound_indices(expr))
+            bound, factors = bound_indices(expr), Mul.make_args(scale)
+            outside, inside = sift(factors, lambda f: free_indices(f).isdisjoint(bound), binary=True)
+            return Mul(*outside), sum_over(Mul(*inside, rest), bound)
+        scales, rests = zip(*map(self._pulled, expr.args), strict=True)
+        if isinstance(expr, Mul):
+            return Mul(*scales), Mul(*rests)
+        if isinstance(expr, Pow) and not self.has_factor(expr.exp):
+            return Mul(*(f**expr.exp for f in Mul.make_args(scales[0]))), rests[0] ** expr.exp
         if isinstance(expr, weighted):
-            scale, weight = self._pulled(expr.args[0])
-            return scale, weighted(weight, Mul(*self._pulled(expr.args[1])))
-        if isinstance(expr, Add):
-            parts = [self._pulled(arg) for arg in expr.args]
-            if len({scale for scale, _ in parts}) == 1:
-                return parts[0][0], Add(*(rest for _, rest in parts))
-            return S.One, Add(*(scale * rest for scale, rest in parts))
-        parts = [self._pulled(arg) for arg in expr.args]
+            return scales[0], weighted(rests[0], scales[1] * rests[1])
+        if isinstance(expr, Add) and len({*scales}) == 1:
+            return scales[0], Add(*rests)
         if isinstance(expr, log):
-            ((scale, rest),) = parts
-            return S.One, Add(log(rest), *(power * log(f) for f, power in scale.as_powers_dict().items()))
-        return S.One, expr.func(*(scale * rest for scale, rest in parts))
+            return S.One, Add(log(*rests), *(power * log(f) for f, power in scales[0].as_powers_dict().items()))
+        return S.One, expr.func(*map(Mul, scales, rests))

@@ -6,7 +6,7 @@ a_nk. An exponential that is summed along rows and along columns gets a shift fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -44,26 +44,24 @@ class Shift:
             Assignment(self.relative, exp(self.shifted), is_helper=True),
         ]
 
+    def at(self, indices: Iterable[Idx]) -> Iterator[dict[Idx, Idx]]:
+        """The ways to put ``indices`` in place of the indices of the shift."""
+        letters, ordered = self.rows + self.columns, sorted(indices, key=str)
+        choices = ([i for i in ordered if axis_name(i) == axis_name(letter)] for letter in letters)
+        return (dict(zip(letters, chosen, strict=True)) for chosen in product(*choices))
+
     def matches(self, kernel: Expr) -> Iterator[tuple[dict[Idx, Idx], Expr]]:
         """The indices and numbers c for which ``kernel`` is exp(c * exponent) at these indices."""
-        letters = self.rows + self.columns
-        free = sorted(free_indices(kernel), key=str)
-        choices = [[i for i in free if axis_name(i) == axis_name(letter)] for letter in letters]
-        for chosen in product(*choices):
-            names = dict(zip(letters, chosen, strict=True))
-            multiple = _ratio(canonical(kernel.args[0]), canonical(renamed(self.exponent, names)))
+        for names in self.at(free_indices(kernel)):
+            exponents = canonical(kernel.args[0]), canonical(renamed(self.exponent, names))
+            (p, above), (q, below) = (exponent.primitive() for exponent in exponents)  # maybe multiples of one sum
+            multiple = p / q * (S.NegativeOne if above == -below else above / below)
             if multiple.is_number:
                 yield names, multiple
 
     def serves(self, kernel: Expr, columns: set[Idx]) -> bool:
         """Whether ``kernel``, summed along ``columns``, is a positive power of an exponential of this shift."""
         return any(power > 0 and {names[i] for i in self.columns} == columns for names, power in self.matches(kernel))
-
-
-def _ratio(above: Expr, below: Expr) -> Expr:
-    """The quotient; a number also where both are multiples of one sum."""
-    (p, above), (q, below) = above.primitive(), below.primitive()
-    return p / q * (S.NegativeOne if above == -below else above / below)
 
 
 def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Shift:
