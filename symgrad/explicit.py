@@ -47,12 +47,9 @@ Show = Callable[[Expr], str]
 
 @dataclass(frozen=True, repr=False)
 class Explicit:
-    """A derivation at ``sizes``.
-
-    ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices by the name of the array;
-    vectors are columns, scalars plain expressions. ``loss`` and ``gradients`` are written in entries of the program's
-    intermediate arrays, which ``definitions`` gives in an order of evaluation.
-    """
+    """A derivation at ``sizes``. ``inputs`` (also as attributes: ``.X``, ``.W``) and ``gradients`` are SymPy matrices
+    by the name of the array; vectors are columns, scalars plain expressions. ``loss`` and ``gradients`` are written in
+    entries of the program's intermediate arrays, which ``definitions`` gives in an order of evaluation."""
 
     record: Record
     sizes: Mapping[str, int]
@@ -105,11 +102,8 @@ class Explicit:
         forms = [shared.named(g.index, indices_of(g.entry)) for g in closed]
         table = table.with_equations(shared.sums)
         sums = [pair for equation in shared.sums for pair in table.pairs(equation)]
-        return replace(
-            self,
-            gradients={g.array.name: table.gradient(g.array, g.entry, f) for g, f in zip(closed, forms, strict=True)},
-            definitions=(*_definitions(record, self._table), *sums),
-        )
+        definitions = (*_definitions(record, self._table), *sums)
+        return replace(self, gradients=table.gradients(record, forms), definitions=definitions)
 
     def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
         """Return ``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes: plain Python, unrolled.
@@ -123,36 +117,22 @@ class Explicit:
 
 
 def explicit(
-    record: Record,
-    sizes: Mapping[str, int],
-    labels: Sequence[int] | None = None,
-    refuse: Callable[[], object] = tuple,
+    record: Record, sizes: Mapping[str, int], labels: Sequence[int] | None = None, refuse: Callable[[], object] = tuple
 ) -> Explicit:
-    """``record`` at ``sizes``, which must give every axis a size of at least 1.
-
-    ``labels``, one per row and zero-based, determine the entries of the array they belong to: 0 and 1. ``refuse``
-    raises ``RefutedError`` if no function may be made of the record. Raises ``InputError`` for an array of more than
-    two axes, which no SymPy matrix holds; for sizes that are missing, not positive integers, or too large; and for
-    labels that do not fit.
-    """
-    if wide := [a for a in record.program.arrays.values() if not a.has_matrix]:
-        words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
-        raise InputError(f"{record.program.name}: {words}")
-    check_sizes(record.program, sizes)
-    table = Table(record, sizes, _label_entries(record, sizes, labels))
+    """``record`` at ``sizes``, which must give every axis a size of at least 1. ``labels``, one per row and zero-based,
+    determine the entries of the array they belong to: 0 and 1. ``refuse`` raises ``RefutedError`` if no function may be
+    made of the record. Raises ``InputError`` for an array of more than two axes, which no SymPy matrix holds; for sizes
+    that are missing, not positive integers, or too large; and for labels that do not fit."""
     program = record.program
+    if wide := [a for a in program.arrays.values() if not a.has_matrix]:
+        words = f"{wide[0].name} has {len(wide[0].axes)} axes: explicit forms are SymPy matrices, which have two"
+        raise InputError(f"{program.name}: {words}")
+    check_sizes(program, sizes)
+    table = Table(record, sizes, _label_entries(record, sizes, labels))
+    inputs = {a.name: table.matrix(a, table.of(a, known=True)) for a in program.inputs}
     (loss,) = table.entries(program.definitions[program.output].rhs, ())
-    closed = [record.gradients[name] for name in record.wrt]
-    return Explicit(
-        record,
-        dict(sizes),
-        {a.name: table.matrix(a, table.of(a, known=True)) for a in program.inputs},
-        loss,
-        {g.array.name: table.gradient(g.array, g.entry, g.index) for g in closed},
-        _definitions(record, table),
-        table,
-        refuse,
-    )
+    gradients = table.gradients(record, [record.gradients[name].index for name in record.wrt])
+    return Explicit(record, dict(sizes), inputs, loss, gradients, _definitions(record, table), table, refuse)
 
 
 def _definitions(record: Record, table: Table) -> tuple[tuple[Symbol, Expr], ...]:
@@ -284,9 +264,10 @@ class Table:
         rows = self.sizes[array.axes[0].name]
         return ImmutableMatrix(rows, len(entries) // rows, entries)
 
-    def gradient(self, array: Array, entry: Expr, index: Expr) -> Expr:
-        """The entries of a derivative whose closed form at ``entry`` is ``index``."""
-        return self.matrix(array, self.entries(index, indices_of(entry)))
+    def gradients(self, record: Record, forms: Sequence[Expr]) -> dict[str, Expr]:
+        """The entries of the gradients that have these closed forms, as matrices."""
+        closed = zip((record.gradients[name] for name in record.wrt), forms, strict=True)
+        return {g.array.name: self.matrix(g.array, self.entries(form, indices_of(g.entry))) for g, form in closed}
 
 
 def entries_to_text(at: Explicit) -> str:

@@ -1,7 +1,6 @@
 """What is computed for a record: array programs in sections, the checks before them, and the results.
 
-Common subexpressions get equations of their own. There is no text here: every target with loops or arrays writes the
-same plan.
+Every target with loops or arrays writes the same plan. Common subexpressions get equations of their own.
 """
 
 from __future__ import annotations
@@ -53,16 +52,13 @@ class Section:
 
 
 class Plan:
-    """The plan of ``record``.
-
-    ``blocks`` says which equations are evaluated for a block of ``count`` rows. ``main`` are the assignments for a
-    block, or all of them without blocks, ``before`` and ``after`` the others. ``checks`` come before ``main``: numbers
-    that are 0 if an assumption holds, with its words. ``lowered`` is the whole, for the proof. ``names`` gives the
-    Python name of every array; names in ``taken`` are in use. ``labels`` are the inputs that may be given as labels,
-    ``rowwise`` those with an entry for each row. ``output``, ``gradients`` and ``row_results`` (what a block returns)
-    are nodes, each with the required order of axes, if any. ``is_quiet`` says that infinities or NaN may come up on the
-    way to finite results.
-    """
+    """The plan of ``record``. ``blocks`` says which equations are evaluated for a block of ``count`` rows: ``main`` are
+    their assignments (all of them without blocks), ``before`` and ``after`` the others. ``checks`` come before
+    ``main``: numbers that are 0 if an assumption holds, with its words. ``lowered`` is the whole, for the proof.
+    ``names`` gives the Python name of every array; names in ``taken`` are in use. ``labels`` are the inputs that may be
+    given as labels, ``rowwise`` those with an entry for each row. ``output``, ``gradients`` and ``row_results`` (what a
+    block returns) are nodes, each with the required order of axes, if any. ``is_quiet`` says that infinities or NaN may
+    come up on the way to finite results."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -180,8 +176,6 @@ def _gaps(assumption: Assumption) -> list[Expr]:
     return [one**2 - one, total**2 - total]
 
 
-# --- common subexpressions -----------------------------------------------------------------------------------------
-
 Key = tuple[Expr, tuple[Idx, ...]]
 """A subexpression with numbered indices, and the indices in order."""
 NUMBERED = "_index"
@@ -209,10 +203,9 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
     parts = (part for a in assignments for part in preorder_traversal(a.rhs) if part != a.rhs and _is_costly(part))
     counts = Counter(_key(part)[0] for part in parts)
     several = [expr for expr, count in counts.items() if count > 1]
-    if not several:
-        return None
-    largest = max(several, key=lambda e: (e.count_ops(), str(e)))
-    return largest, tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+    largest = max(several, key=lambda e: (e.count_ops(), str(e)), default=S.Zero)
+    indices = tuple(sorted(free_indices(largest), key=lambda index: int(str(index.label)[len(NUMBERED) :])))
+    return (largest, indices) if several else None
 
 
 @lru_cache(MOST_REMEMBERED)

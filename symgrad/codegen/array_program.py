@@ -1,8 +1,7 @@
 """Array programs: the typed intermediate representation between the equations and the code.
 
-A node is an array over index letters, in the order of its axes; a scalar has none. Nodes are never transposed or
-broadcast: a target inserts that where the letters of operand and result differ. ``meaning`` gives the index expression
-of a node, with which each assignment is checked against its equation.
+A node is an array over index letters, one for each axis. Nodes are never transposed or broadcast: a target does so
+where the letters of operand and result differ. ``meaning`` gives the index expression of a node, for the proof.
 """
 
 from __future__ import annotations
@@ -49,8 +48,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Load(Node):
-    """The array ``name`` at the indices ``at`` of its axes, which may be stored in another order; ``rank`` numbers
-    it."""
+    """The array ``name`` at the indices ``at`` of its axes, which may be stored in another order, with its ``rank``."""
 
     name: str
     at: Layout
@@ -202,9 +200,7 @@ def relettered(node: Node, names: Mapping[Idx, Idx]) -> Node:
 @lru_cache(MOST_REMEMBERED)
 def numbered(node: Node) -> tuple[Node, Layout]:
     """The node with numbered indices, so that bound letters do not matter, and its free indices in order."""
-    order: dict[Idx, None] = {}
-    for part in walk(node):
-        order |= dict.fromkeys((*part.letters, *part.bound))
+    order = dict.fromkeys(i for part in walk(node) for i in (*part.letters, *part.bound))
     pattern = with_letters(node, {i: index_over(f"_{p}", i.upper + 1) for p, i in enumerate(order)})
     return pattern, tuple(i for i in order if i in node.letters)
 

@@ -1,11 +1,9 @@
-"""The equations that the code evaluates, as proved lines: stable forms from the derivation, assignments from stable
-forms.
+"""What the code evaluates, as proved lines: stable forms from the derivation, and assignments from stable forms.
 
-The lines are made from the same equations as the code (``stable_forms.evaluated``), so the two cannot drift apart. The
-lines about stable forms belong to a program of their own: the forward equations, the adjoints and gradients defined by
-their proved closed forms, and the arrays of the shifts. The number Z_max that a shift subtracts is an *input* of that
-program: a line that holds for any number holds for the largest logit, which the code takes. The lines about assignments
-have the stable forms as their program.
+The lines are made from the same equations as the code (``stable_forms.evaluated``). Those about stable forms belong to
+a program of their own: the forward equations, the adjoints and gradients with their closed forms, and the arrays of the
+shifts. The number Z_max that a shift subtracts is an *input* of that program: a line that holds for any number holds
+for the largest logit. Lines about assignments have the stable forms as their program.
 """
 
 from __future__ import annotations
@@ -105,8 +103,7 @@ class _Writer:
         self._line(Largest(shift.largest, shift.columns), shift.exponent, "choice", CHOICE)
         cites = [self._definition(shifted, "definition"), self._definition(relative, "definition")]
         subject, product = Value(exp(shift.exponent)), exp(shift.largest) * shift.relative
-        line = self._line(subject, product, "evaluation", "the exponential of a sum", cites)
-        self._introduced[relative.name] = line
+        self._introduced[relative.name] = self._line(subject, product, "evaluation", "the exponential of a sum", cites)
         self._shifts[relative.name] = frozenset([largest.name])
 
     def _rewriting(self, part: Rewriting) -> None:

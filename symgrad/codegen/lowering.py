@@ -30,12 +30,9 @@ CLOSE = Rational(1, 1000)
 
 
 class Lowering:
-    """Lowers expressions over ``arrays``, which maps each name to a node with indices of its own.
-
-    It starts with the inputs of ``program``; products of sizes follow the order of its axes. ``letters`` are the
-    indices of each array in the order of its axes, which may differ from the layout. While ``rows`` names an axis,
-    arrays hold one block of it, with ``count`` entries, and the axis comes last in every layout.
-    """
+    """Lowers expressions over ``arrays``, which maps each name to a node with indices of its own, at first the inputs
+    of ``program``. ``letters`` are the indices of each array in the order of its axes, maybe not that of its layout.
+    While ``rows`` names an axis, arrays hold a block of it, with ``count`` entries, and it is last in every layout."""
 
     def __init__(self, program: Program) -> None:
         self.arrays: dict[str, ir.Node] = {}

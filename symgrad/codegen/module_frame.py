@@ -17,6 +17,7 @@ from symgrad.facts import domains, labelled
 from symgrad.notation import Array
 from symgrad.steps import Record
 
+Sizes = Mapping[str, int] | None
 LOWEST = "_LOWEST = -np.finfo(float).max  # the largest of exponents that are all -inf: exp(-inf - _LOWEST) is 0"
 NEEDS = "Needs NumPy 2.0 or later, and nothing else."
 """Older versions compute in double precision when a float32 number meets a Python float."""
@@ -41,9 +42,8 @@ class Inputs:
         sure = [py.used(self.names[a.name]) for a in self.arrays if a.name not in self.labels]
         if sure:
             return py.written("{}.dtype", sure[0])
-        return py.written(
-            "np.result_type(np.float32, {})", py.joined(", ", [py.used(self.names[a.name]) for a in self.arrays])
-        )
+        every = [py.used(self.names[a.name]) for a in self.arrays]
+        return py.written("np.result_type(np.float32, {})", py.joined(", ", every))
 
     def sizes(self, needs: Collection[str], labels: Collection[str]) -> list[py.Source]:
         """Lines that read the needed sizes, preferably from arrays that cannot be ``labels``."""
@@ -59,9 +59,7 @@ class Inputs:
             lines.append(py.Source(f"{axis} = {code}"))
         return lines
 
-    def opened(
-        self, labels: Iterable[str], dtype: py.Source, sizes: Mapping[str, int] | None = None
-    ) -> list[py.Source]:
+    def opened(self, labels: Iterable[str], dtype: py.Source, sizes: Sizes = None) -> list[py.Source]:
         """Lines that turn labels into one-hot rows; unless ``sizes`` are given, they read the sizes first."""
         lines: list[py.Source] = []
         for name in labels:
@@ -73,11 +71,9 @@ class Inputs:
 
     def tables(self) -> list[str]:
         """The tables that the checks read: axes, dtypes, and which inputs may be labels."""
-        lines = ["_AXES = {"]
-        for a in self.program.inputs:
-            axes = py.tuple_of(f'"{axis.name}"' for axis in a.axes)
-            lines.append(f'{py.INDENT}"{self.names[a.name]}": {axes},')
-        lines += ["}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
+        axes = {a.name: py.tuple_of(f'"{axis.name}"' for axis in a.axes) for a in self.program.inputs}
+        rows = [f'{py.INDENT}"{self.names[name]}": {shown},' for name, shown in axes.items()]
+        lines = ["_AXES = {", *rows, "}", "_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))"]
         if self.labels:
             shown = ", ".join(f'"{self.names[name]}"' for name in self.labels)
             lines.append(f"_LABELS = {{{shown}}}")
@@ -93,7 +89,7 @@ class Inputs:
             tests.append(f"{array_names[0]}.dtype in _FLOATS")
         return [*tests, *shapes, *(f"type({n}) is float" for n in self.scalars)]
 
-    def checked(self, sizes: Mapping[str, int] | None = None) -> py.Source:
+    def checked(self, sizes: Sizes = None) -> py.Source:
         """The lines that check the inputs, at given ``sizes``."""
         args = [*self.parameters, *(f"{axis}={size}" for axis, size in (sizes or {}).items())]
         check = "_checked_or_labels" if self.labels else "_checked"
@@ -126,12 +122,9 @@ class Inputs:
 
     def _described(self, array: Array) -> str:
         """What an input may be."""
-        if not array.axes:
-            return "a number"
-        text = f"shape {py.tuple_of(axis.name for axis in array.axes)}"
-        if array.name in self.labels:
-            text += f", or {array.axes[0].name} integer labels 0..{array.axes[1].name}-1"
-        return text
+        rows, columns = (*(axis.name for axis in array.axes), "", "")[:2]
+        labels = f", or {rows} integer labels 0..{columns}-1" if array.name in self.labels else ""
+        return f"shape {py.tuple_of(axis.name for axis in array.axes)}{labels}" if array.axes else "a number"
 
 
 def chained(parts: Sequence[str], operator: str) -> list[str]:

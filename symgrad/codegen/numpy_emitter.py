@@ -128,12 +128,9 @@ class NumpyEmitter:
             assert isinstance(node.of, ir.Call)
             operands = (self.over(operand, node.of.letters) for operand in node.of.operands)
             return py.written("_dot({}, {})", *operands, needs=["_dot"])
-        axes = [str(place) for place, i in enumerate(node.of.letters) if i in node.over]
-        shown = ""
-        if not node.letters:
-            shown = ", axis=None" if len(axes) > 1 else ""
-        elif axes != ["0"]:
-            shown = f", axis={axes[0]}" if len(axes) == 1 else f", axis=({', '.join(axes)})"
+        axes = tuple(place for place, i in enumerate(node.of.letters) if i in node.over)
+        axis = None if not node.letters else axes[0] if len(axes) == 1 else axes
+        shown = "" if axes == (0,) else f", axis={axis}"
         if node.largest:
             call = f"np.maximum.reduce({{}}{shown}, initial=np.finfo({{}}).min{kept})"  # exp(-inf - lowest) is 0
             return py.written(call, self.text(node.of), self.dtype)

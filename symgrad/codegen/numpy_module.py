@@ -108,26 +108,22 @@ def _evaluation(body: Body, args: Sequence[str]) -> list[py.Source]:
     axes |= {str(i.upper + 1) for a in blocks.rows for i in a.indices}
     width = [axis.name for axis in body.record.program.axes if axis.name in axes - {blocks.axis}] or ["1"]
     needs = frozenset([*width, *args, blocks.axis, "_summed"])
+    in_blocks = [*allocations, py.Source(""), py.Source(f"def {block}({start}):"), *py.indented(inner), py.Source("")]
+    in_blocks.append(py.Source(f"{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"))
     return [
         py.Source(f"{rows} = max(_SHORTEST, _BLOCK // ({' + '.join(width)}))", needs=needs),
         py.Source(f"if {rows} >= {blocks.axis}:"),
         *py.indented([py.called(ROWS, args, py.INDENT * 2, before=f"{results} = ")]),
         py.Source("else:"),
-        *py.indented(
-            [*allocations, py.Source(""), py.Source(f"def {block}({start}):"), *py.indented(inner), py.Source("")]
-        ),
-        py.Source(f"{py.INDENT}{sums} = _summed(map({block}, range(0, {blocks.axis}, {rows})))"),
+        *py.indented(in_blocks),
     ]
 
 
 class Body:
-    """The function body of a plan: lines without indentation.
-
-    ``before``, ``lines`` and ``after`` are the lines before, within and after the evaluation of rows (without blocks,
-    all are in ``lines``). ``gradients`` gives the expression of each gradient, ``row_results`` what a block returns,
-    ``multiplies`` whether a block multiplies matrices. ``local`` are names that no array has. ``lowered`` is the array
-    program as written.
-    """
+    """The function body of a plan, in lines without indentation: ``before``, within (``lines``) and ``after`` the
+    evaluation of rows; without blocks, all are in ``lines``. ``gradients`` gives the expression of each gradient,
+    ``row_results`` what a block returns, ``multiplies`` whether a block multiplies matrices. ``local`` are names that
+    no array has, ``lowered`` is the array program as written."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -157,18 +153,16 @@ class Body:
 
     def _section(self, section: Section) -> list[py.Source]:
         """The lines of some assignments; a blank line follows the assignment of the output."""
-
-        def length(node: ir.Node) -> int:
-            return len(self._emitter.text(node).code)
-
-        split = [line for assign in section.program for line in hoisted(assign, length, self._part)]
+        emitter = self._emitter
+        parts = (hoisted(a, lambda node: len(emitter.text(node).code), self._part) for a in section.program)
+        split = [assign for assigns in parts for assign in assigns]
         self._program += split
         lines: list[py.Source] = []
         for assign in in_place(split, section.kept | self._parts, self.plan.helpers):
             if assign.keeps_name:
                 self._shown[assign.name] = self._shown[assign.into]
-            lines.append(self._emitter.assigned(assign))
-            if assign.name == self.record.program.output and self._emitter.rows == self.blocks.axis:
+            lines.append(emitter.assigned(assign))
+            if assign.name == self.record.program.output and emitter.rows == self.blocks.axis:
                 lines.append(py.Source(""))
         return lines
 

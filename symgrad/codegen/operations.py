@@ -1,8 +1,7 @@
 """Builds nodes in a normal form, and chooses the order in which a product's indices are summed.
 
-Signs move to the front; terms and factors are sorted so that they read well. In a product, factors over the same
-indices are multiplied entry by entry. An index in one such group is then summed over an axis, an index in two groups by
-a matrix product. Everything else is contracted at once.
+Signs move to the front; terms and factors are sorted for the reader. Factors over the same indices are multiplied entry
+by entry. An index in one such group is summed over an axis, one in two groups by a matrix product, others all at once.
 """
 
 from __future__ import annotations
@@ -193,14 +192,12 @@ def _combined(using: Sequence[ir.Product], gone: set[Idx], order: Sequence[Idx])
 def _pair(left: ir.Node, right: ir.Node, gone: Collection[Idx], order: Sequence[Idx]) -> ir.Node:
     """A contraction of two arrays; ``order`` says which comes first."""
     both = [i for i in left.letters if i in right.letters]
-
-    def place(index: Idx) -> int:
-        return order.index(index) if index in order else len(order)
+    positions = {i: order.index(i) if i in order else len(order) for i in (*left.letters, *right.letters)}
 
     def first(node: ir.Node) -> int:
-        return min((place(i) for i in node.letters if i not in both), default=len(order))
+        return min((positions[i] for i in node.letters if i not in both), default=len(order))
 
-    stack = sorted((i for i in both if i not in gone), key=place)
+    stack = sorted((i for i in both if i not in gone), key=positions.__getitem__)
     left, right = sorted((left, right), key=first)
     if not stack and len(gone) == 1 and not _leads(left, right, gone) and _leads(right, left, gone):
         left, right = right, left

@@ -1,5 +1,4 @@
-"""The scalar target: array programs at given sizes as plain Python, with every entry a local float and every sum
-unrolled.
+"""The scalar target: array programs at given sizes as plain Python; entries are local floats, sums are unrolled.
 
 For problems with a handful of entries, this is several times faster than any array library.
 """
@@ -197,11 +196,10 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
     shapes = {n: py.tuple_of(sizes[axis.name] for axis in a.axes) for n, a in record.program.arrays.items()}
     tests = inputs.are_ready(f"{names[a.name]}.shape == {shapes[a.name]}" for a in inputs.arrays)
     dtype = free("dtype", emitter.taken)
-    input_dtype = inputs.dtype
     lines = [
         *py.joined_tests("if not", tests, "and", ":"),
         *py.indented([inputs.checked(sizes)]),
-        py.Source(f"{dtype} = {input_dtype.code if input_dtype.needs else 'np.dtype(np.float64)'}"),
+        py.Source(f"{dtype} = {inputs.dtype.code if inputs.dtype.needs else 'np.dtype(np.float64)'}"),
         *inputs.opened(inputs.labels, py.Source(dtype), sizes),
         *inputs.in_domains(),
     ]

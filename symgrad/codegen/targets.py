@@ -18,8 +18,6 @@ from symgrad.facts import check_sizes
 from symgrad.steps import Record
 
 _serial = count()
-
-
 TARGETS = ("numpy", "scalar")
 
 
@@ -32,7 +30,6 @@ def to_source(
     sizes: Mapping[str, int] | None = None,
 ) -> str:
     """Source of a module that needs numpy alone, with a function ``name`` (default: the program's name).
-
     ``target`` is "numpy", for inputs of any size, or "scalar", for inputs of ``sizes`` (an entry for every axis): plain
     Python, unrolled. The function takes the program's inputs in order (scalars as floats) and returns the output and a
     named tuple of gradients. ``closed_form`` are lines for the docstring. Raises ``InputError`` if ``name`` is not a

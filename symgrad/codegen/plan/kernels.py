@@ -1,13 +1,13 @@
 """Sigmoids, logarithms and exponentials in forms that neither overflow nor lose small numbers.
 
-The logarithm of a product of positive factors becomes a sum; log(1 + exp(u)) becomes ``logaddexp``; 1/(1 + exp(-u))
-becomes ``sigmoid``. A logarithm times a weight of 0 is 0.
+The logarithm of a product becomes a sum, log(1 + exp(u)) ``logaddexp``, 1/(1 + exp(-u)) ``sigmoid``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import reduce
+from itertools import product
 from typing import NamedTuple
 
 from sympy import Abs, Add, Expr, Function, Indexed, Mul, Pow, S, Sum, cosh, exp, log, tanh
@@ -28,9 +28,10 @@ class Kernel(NamedTuple):
     python: str
 
 
+# Functions that SymPy leaves as they are.
+NAMES = ("logaddexp", "sigmoid", "log1p", "expm1", "nonzero", "weighted")
 logaddexp, sigmoid, log1p, expm1, nonzero, weighted = (
-    type(Function)(name, (Function,), {"__module__": __name__})
-    for name in ("logaddexp", "sigmoid", "log1p", "expm1", "nonzero", "weighted")
+    type(Function)(name, (Function,), {"__module__": __name__}) for name in NAMES
 )
 KERNELS: dict[type[Function], Kernel] = {
     logaddexp: Kernel(lambda a, b: log(exp(a) + exp(b)), "np.logaddexp({}, {})", "_logaddexp({}, {})"),
@@ -87,9 +88,8 @@ def _is_relation(expr: Expr) -> bool:
 
 
 def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
-    """Replace products of arrays and a logarithm, or a sum with one, by ``weighted``; their sums are split. A weight of
-    0 then cancels its logarithm, which may be that of a probability of 0. The inputs ``nonnegative`` are declared to be
-    so."""
+    """Replace products of arrays and a logarithm, or a sum with one, by ``weighted``, which is 0 where its weight is,
+    even if the logarithm is infinite; their sums are split. The inputs ``nonnegative`` are declared to be so."""
     if isinstance(expr, Mul):
         terms_of = {f: [term.as_coeff_Mul()[1] for term in Add.make_args(f)] for f in expr.args}
         logs = [f for f, terms in terms_of.items() if any(isinstance(t, log) and array_names(t) for t in terms)]
@@ -129,10 +129,9 @@ def without_overflow(expr: Basic) -> Expr:
         return result
     result = _brackets_opened(_differences_taken_in(_sigmoid_products(result)))
     kernels, others = sift(Mul.make_args(result), lambda f: isinstance(f, exp), binary=True)
-    if any(
-        kernel.args[0].has(exp) for kernel in kernels
-    ):  # of exp(u) exp(-exp(u)), one overflows as the other vanishes
-        return Mul(exp(Add(*(kernel.args[0] for kernel in kernels))), *others)
+    exponents = [kernel.args[0] for kernel in kernels]
+    if any(exponent.has(exp) for exponent in exponents):  # in exp(u) exp(-exp(u)), one overflows as the other vanishes
+        return Mul(exp(Add(*exponents)), *others)
     return result
 
 
@@ -151,11 +150,10 @@ def _differences_taken_in(expr: Expr) -> Expr:
     for bracket in (factor for factor in Mul.make_args(expr) if isinstance(factor, Add)):
         for sign in (1, -1):
             kernel = sign * bracket + 1
-            for factor in Mul.make_args(expr) if isinstance(kernel, exp) else ():
-                base, power = factor.as_base_exp()
-                if base == sigmoid(-kernel.args[0]) and power.is_Integer and power.is_positive:
-                    rest = Mul(*(f for f in Mul.make_args(expr) if f not in (factor, bracket)))
-                    return sign * rest * tanh(kernel.args[0] / 2) * base ** (power - 1)
+            small = sigmoid(-kernel.args[0]) if isinstance(kernel, exp) else None
+            power = expr.as_powers_dict().get(small, S.Zero)
+            if power.is_Integer and power.is_positive:
+                return sign * expr / bracket / small * tanh(kernel.args[0] / 2)
     return expr
 
 
@@ -236,11 +234,9 @@ def small_kept(expr: Basic) -> Expr:
     if isinstance(result, log) and isinstance(result.args[0], Add) and S.One in result.args[0].args:
         return log1p(result.args[0] - 1)
     if isinstance(result, Add):
-        for one in {S.One, S.NegativeOne} & set(result.args):
-            for term in result.args:
-                if isinstance(kernel := -one * term, exp):
-                    rest = [arg for arg in result.args if arg not in (one, term)]
-                    return Add(-one * expm1(kernel.args[0]), *rest)
+        for one, term in product({S.One, S.NegativeOne} & set(result.args), result.args):
+            if isinstance(kernel := -one * term, exp):
+                return Add(-one * expm1(kernel.args[0]), *(arg for arg in result.args if arg not in (one, term)))
     return result
 
 
@@ -285,8 +281,7 @@ def _resolved(expr: Expr, known: Mapping[str, Assignment]) -> Expr:
     if isinstance(expr, (Mul, Pow)):
         return expr.func(*(_resolved(arg, known) for arg in expr.args))
     if isinstance(expr, Add):
-        resolved = Add(*(_resolved(arg, known) for arg in expr.args))
-        rest = 1 - resolved
+        rest = 1 - Add(*(_resolved(arg, known) for arg in expr.args))
         return sigmoid(-rest.args[0]) if isinstance(rest, sigmoid) else expr
     return expr
 

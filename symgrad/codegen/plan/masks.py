@@ -1,11 +1,9 @@
 """Masks, and the branches of choices: what they leave out neither overflows nor sets the scale of what they keep.
 
-A mask inside a sum of exponentials moves into the exponents: with any number f, ``w exp(z)`` equals ``w exp(z where w
-is not 0, else f)``. The code takes minus infinity for f, so masked entries do not affect the row maximum.
-
-NumPy evaluates every branch of a choice at every entry. ``where(c, log(x), y)`` is therefore evaluated as ``where(c,
-log(where(c, x, 1)), y)``: nothing warns, and no infinity is multiplied by 0. Factors beside a step function are guarded
-in the same way.
+A mask moves into exponents: with any number f, ``w exp(z)`` equals ``w exp(z where w is not 0, else f)``. The code
+takes minus infinity for f, so masked entries do not affect the row maximum. NumPy evaluates every branch at every
+entry, so ``where(c, log(x), y)`` becomes ``where(c, log(where(c, x, 1)), y)``: nothing warns, and no infinity is
+multiplied by 0. Factors beside a step function are guarded in the same way.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Relative exponentials: which shift each term uses, and what happens to the factors exp(M).
 
-If an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels. If its degree is
-different, the code stores the array relative to the factor, under another name. log exp(M_n) is M_n. Any remaining
-factor is written out, so that the value is right in all cases. Each term uses the shift whose factor cancels in it.
+If an equation is homogeneous of degree 0 in the exponentials of a row, the factor exp(M_n) cancels. Otherwise the code
+stores the array relative to the factor, under another name; log exp(M_n) is M_n, and any remaining factor is written
+out. Each term uses the shift whose factor cancels in it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from symgrad.codegen.plan.shifts import Shift, shift_along
 from symgrad.engine.summation import ordered_sums
 from symgrad.notation import array_names, bound_indices, free_indices, name_of, renamed, replaced, sum_over
 
+Way = tuple[Expr, float]
+"""A way to write an expression, and its cost."""
 # The cost of a shift for a term if a factor exp(M) is left over: under a sum over its own index, where it must be
 # written out, and where the whole array is stored relative to it.
 UNDER_A_SUM, WRITTEN_OUT, KEPT_APART = 10.0, 5.0, 1.0
@@ -105,9 +107,7 @@ class Relative:
         """Write the factors as exponentials of the largest exponents, their logarithms as these."""
         return written_out(expr, self._factors)
 
-    # --- which shift ---------------------------------------------------------------------------------------------
-
-    def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> tuple[Expr, float]:
+    def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> Way:
         """``expr``, inside sums over ``bound``, in relative exponentials, and the cost of its remaining factors."""
         expr = written_out(expr, self._kept)
         if isinstance(expr, Add):
@@ -136,9 +136,7 @@ class Relative:
                 best, cost = opened if isinstance(part, Add) else ordered_sums(opened), lower
         return best, cost
 
-    def _ways(
-        self, inside: Expr, chosen: Sequence[tuple[Expr, float]], bound: frozenset[Idx]
-    ) -> Iterator[tuple[Expr, float]]:
+    def _ways(self, inside: Expr, chosen: Sequence[Way], bound: frozenset[Idx]) -> Iterator[Way]:
         """A term with its exponentials as chosen, and its cost; then the same with shifts that factors share."""
         term = Mul(inside, *(relative for relative, _ in chosen))
         yield term, sum(cost for _, cost in chosen)
@@ -174,7 +172,7 @@ class Relative:
             return factor.func(*(self._best(arg, frozenset(), WRITTEN_OUT)[0] for arg in factor.args))
         return self._best(factor, frozenset(), WRITTEN_OUT)[0]
 
-    def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[tuple[Expr, float]]:
+    def _choices(self, kernel: Expr, bound: frozenset[Idx]) -> list[Way]:
         """The ways to write an exponential, each with its cost."""
         forms = self._written(kernel, bound)
         if not forms and isinstance(kernel.args[0], Add):
@@ -200,8 +198,6 @@ class Relative:
         outside = [UNDER_A_SUM if free_indices(f) & bound else left_over for f in Mul.make_args(scale) if f != 1]
         inside = [entry for entry in entries_in(rest) if name_of(entry) in self._factors]
         return sum(outside) + UNDER_A_SUM * len(inside)
-
-    # --- factors taken out -----------------------------------------------------------------------------------------
 
     def _pulled(self, expr: Expr) -> tuple[Expr, Expr]:
         """Split ``expr`` into powers of factors and the rest; logarithms are expanded on the way."""

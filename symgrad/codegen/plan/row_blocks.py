@@ -1,9 +1,8 @@
 """Row blocks: which equations concern one row of the data, and which are sums over rows.
 
-This is read off the indices. An array with the row axis depends on one row if its equation uses that axis only at its
-own index. An array without it is a sum over rows if it is linear in sums of such terms. A scalar that is known only
-after all rows, such as the sum of weights that divides a mean, is factored out of both. If every equation is one of
-these or free of rows, and no row needs a sum over rows, the program is evaluated one block of rows at a time.
+An array with the row axis depends on one row if its equation uses that axis only at its own index. An array without it
+is a sum over rows if it is linear in sums of such terms. A scalar that is known only after all rows, such as a sum of
+weights, is factored out of both. If no other equation has rows, the program is evaluated one block of rows at a time.
 """
 
 from __future__ import annotations
@@ -43,8 +42,7 @@ def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks:
     """Sort the equations by blocks of rows; new names are added to ``taken``. The axis is "" if rows are not
-    independent, or are the rows of stacks of matrices, whose products would have to copy a block. ``checked`` are
-    assumptions about inputs that are tested in each block."""
+    independent, or belong to stacks of matrices (their products would copy a block). Blocks test ``checked``."""
     axes = {a.name: [axis.name for axis in a.axes] for a in program.inputs}
     every = [*axes.values(), *([axis_name(i) for i in a.indices] for a in assignments)]
     for axis in program.axes:
@@ -76,8 +74,7 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             if not is_one_row or (scale != 1 and a.is_output):
                 return None
             if scale != 1:
-                name = free(f"{a.name}_unscaled", taken)
-                entry = entry_of(name, a.indices)
+                entry = entry_of(free(f"{a.name}_unscaled", taken), a.indices)
                 scaled[a.name] = Assignment(a.entry, scale * entry)
                 a = replace(a, entry=entry)
             rowwise.add(a.name)
@@ -96,16 +93,13 @@ def _sorted(axis: str, inputs: set[str], assignments: Sequence[Assignment], take
             if not all(_is_sum_over_rows(t, axis, rowwise) for _, t in summed):
                 return None
             late.add(a.name)
-            (scale,) = scales
+            (scale,), part = scales, a
             if rest or scale != 1:
-                part = free(f"{a.name}_rows", taken)
-                entry = entry_of(part, a.indices)
-                rows.append(Assignment(entry, Add(*(t for _, t in summed))))
+                entry = entry_of(free(f"{a.name}_rows", taken), a.indices)
+                part = Assignment(entry, Add(*(t for _, t in summed)))
                 after.append(replace(a, rhs=Add(scale * entry, *rest)))
-                sums.append(part)
-            else:
-                rows.append(a)
-                sums.append(a.name)
+            rows.append(part)
+            sums.append(part.name)
     stacked = tuple(a.name for a in rows if a.is_output and a.name not in sums)
     return Blocks(axis, tuple(before), tuple(rows), tuple(after), tuple(sums), stacked)
 

@@ -74,20 +74,14 @@ def shift_along(exponent: Expr, columns: tuple[Idx, ...], taken: set[str]) -> Sh
         every, prefix = exponent.indices, f"{exponent.base.name}_"
     names = (f"{prefix}max" if prefix else "largest", f"{prefix}shifted", "E", "exp_max")
     largest, shifted, relative, factor = (fresh(name, taken) for name in names)
-    return Shift(
-        exponent,
-        rows,
-        columns,
-        entry_of(largest, rows),
-        entry_of(shifted, every),
-        entry_of(relative, every, positive=True),
-        entry_of(factor, rows, positive=True),
-    )
+    real = entry_of(largest, rows), entry_of(shifted, every)
+    positive = entry_of(relative, every, positive=True), entry_of(factor, rows, positive=True)
+    return Shift(exponent, rows, columns, *real, *positive)
 
 
 def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]:
-    """One shift for each family of exponentials and each set of indices along which it is summed. Only sums that divide
-    or occur in logarithms count: elsewhere the factor would only be multiplied in again."""
+    """One shift for each family of exponentials and each set of indices along which it is summed, in a divisor or in a
+    logarithm: elsewhere the factor would only be multiplied in again."""
     shifts: list[Shift] = []
     inside = dividing_or_in_logarithms(assignments)
     for assignment in assignments:

@@ -1,10 +1,8 @@
 """Powers that are infinite where a base was rounded to 0: cancelled, or replaced by 1.
 
-A gradient with respect to probabilities divides by them, and the chain rule multiplies it by them again. The product
-y/p * p gets an equation of its own, in which nothing divides by p.
-
-The derivative of p**q contains p**(q - 1), which is infinite where a positive p was rounded to 0, next to factors that
-vanish faster. There the power is taken to be 1: what it multiplies is 0 already.
+A gradient with respect to probabilities divides by them, and the chain rule multiplies it by them again: the product
+y/p * p gets an equation of its own. The derivative of p**q contains p**(q - 1), which is infinite where a positive p
+was rounded to 0, next to factors that vanish faster: there the power is taken to be 1.
 """
 
 from __future__ import annotations
@@ -27,19 +25,16 @@ from symgrad.program import Program
 def slopes_kept_finite(
     assignments: Sequence[Assignment], program: Program, wrt: Collection[str], weights: Collection[str]
 ) -> list[Assignment]:
-    """Replace bases that may have been rounded to 0 by ``nonzero`` in the derivatives of their powers.
-
-    Not if the loss itself divides by the same arrays, since it is infinite then, too; nor if an input of ``wrt`` occurs
-    in the base outside of exponents, since its derivative has no exponential that vanishes. The inputs ``weights`` are
-    nonnegative.
-    """
+    """Replace bases that may have been rounded to 0 by ``nonzero`` in the derivatives of their powers. Not if the loss
+    divides by the same arrays, since it is infinite then, too; nor if an input of ``wrt`` occurs in the base outside of
+    exponents, since its derivative has no exponential that vanishes. The inputs ``weights`` are nonnegative."""
     known = {a.name: a for a in assignments if not a.over}
     needed = {program.output}
     for a in reversed(assignments):
         needed |= array_names(a.rhs) if a.name in needed else set()
-    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow) if p.exp.could_extract_minus_sign()]
-    exponents = {p.exp for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)}
-    divided = {name for p in powers for name in array_names(p.base)}
+    powers = [p for a in assignments if a.name in needed for p in a.rhs.atoms(Pow)]
+    exponents = {p.exp for p in powers}
+    divided = {name for p in powers if p.exp.could_extract_minus_sign() for name in array_names(p.base)}
     constants = {array.name for array in program.inputs} - set(wrt)
     small = _Small(known, set(wrt), constants, weights, inputs_at_most_one(program).intersection(weights))
 

@@ -1,8 +1,7 @@
 """Stable forms of the equations, derived without any knowledge of particular losses.
 
 Each equation of the schedule is rewritten into an equivalent form that neither overflows nor loses small probabilities.
-Both the rewritten equation and what was done are kept: the code is written from the first, the proved lines that a
-reader sees from the second (``evaluation``).
+The code is written from the rewritten equations; ``evaluation`` states in proved lines how they were rewritten.
 """
 
 from __future__ import annotations
@@ -49,10 +48,8 @@ class Evaluated:
     @property
     def assignments(self) -> list[Assignment]:
         """The equations that the outputs depend on."""
-        equations: list[Assignment] = []
-        for part in self.parts:
-            equations += part.assignments() if isinstance(part, Shift) else [part.rewritten]
-        return live(equations)
+        parts = (part.assignments() if isinstance(part, Shift) else [part.rewritten] for part in self.parts)
+        return live([a for equations in parts for a in equations])
 
     @property
     def coded(self) -> list[Assignment]:
@@ -122,12 +119,9 @@ class _Rewriter:
         rest = without_overflow(self._relative.in_largest(rest if is_kept else scale * rest))
         for old, new in logs.items():
             rest = unfolded(rest, stand_ins[old], new)
-        return Rewriting(
-            original,
-            replace(original, entry=entry, rhs=small_kept(rest)),
-            self._relative.in_largest(scale) if is_kept else S.One,
-            tuple((old, new) for old, new in logs.items() if old != new),
-        )
+        rewritten = replace(original, entry=entry, rhs=small_kept(rest))
+        scale = self._relative.in_largest(scale) if is_kept else S.One
+        return Rewriting(original, rewritten, scale, tuple((old, new) for old, new in logs.items() if old != new))
 
     def _logarithm(self, expr: Expr) -> Expr:
         """A logarithm without large exponentials inside; its scale becomes a term."""
