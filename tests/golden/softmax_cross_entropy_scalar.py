@@ -174,10 +174,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 
 
 def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
-    """The inputs as floating arrays of one dtype, or labels; ValueError names the one that does not fit.
-
-    ``sizes`` are the known lengths of axes.
-    """
+    """The inputs as floating arrays of one dtype, or labels, of known ``sizes``; ValueError names one that misfits."""
     arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
     dtype = _common(arrays)
     labels = []
