@@ -106,11 +106,9 @@ class Explicit:
         return replace(self, gradients=table.gradients(record, forms), definitions=definitions)
 
     def lambdify(self, *, check: bool = True) -> Callable[..., Any]:
-        """Return ``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes: plain Python, unrolled.
-
-        An input with two axes may be given as one integer label per row. ``f`` raises ``ValueError`` naming an array
-        of a wrong shape. ``check`` refuses a derivation with a wrong line, as in ``Derivation.to_numpy``.
-        """
+        """Return ``f`` with ``loss, grads = f(inputs...)`` on arrays of exactly these sizes: plain Python, unrolled. An
+        input with two axes may be given as one integer label per row. ``f`` raises ``ValueError`` naming an array of a
+        wrong shape. ``check`` refuses a derivation with a wrong line, as in ``Derivation.to_numpy``."""
         if check:
             self._refuse()
         return compile_source(scalar_module(self.record, "evaluate", self.sizes, ()), "evaluate")
@@ -208,9 +206,9 @@ class Table:
         symbols: dict[Place, Symbol] = {}
         for name, axes in arrays.items():
             between = "_" if any(self.sizes[axis] > 9 for axis in axes) else ""
-            for place in product(*(range(self.sizes[axis]) for axis in axes)):
-                letter, indices = shown.get(name, name), between.join(str(i + 1) for i in place)
-                symbols[name, place] = Symbol(f"{letter}_{indices}" if place else letter, real=True)
+            for position in product(*(range(self.sizes[axis]) for axis in axes)):
+                letter, indices = shown.get(name, name), between.join(str(i + 1) for i in position)
+                symbols[name, position] = Symbol(f"{letter}_{indices}" if position else letter, real=True)
         return symbols
 
     def with_equations(self, equations: Iterable[Assignment]) -> Table:
@@ -232,8 +230,8 @@ class Table:
             return written(part, tuple((i, at[i]) for i in indices_in(part)))
 
         @cache
-        def written(part: Basic, place: tuple[tuple[Idx, int], ...]) -> Expr:
-            at = dict(place)
+        def written(part: Basic, position: tuple[tuple[Idx, int], ...]) -> Expr:
+            at = dict(position)
             if isinstance(part, Indexed):
                 return self.values[part.base.name, tuple(at[i] for i in part.indices)]
             if isinstance(part, KroneckerDelta):
@@ -323,6 +321,6 @@ def _matrix_lines(name: str, value: Expr, show: Show) -> Iterator[str]:
         return
     cells = [[show(value[i, j]) for j in range(value.cols)] for i in range(value.rows)]
     widths = [max(len(row[j]) for row in cells) for j in range(value.cols)]
-    for place, row in enumerate(cells):
-        lead = f"{name} = " if place == 0 else " " * (len(name) + 3)
+    for position, row in enumerate(cells):
+        lead = f"{name} = " if position == 0 else " " * (len(name) + 3)
         yield f"{lead}[ {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} ]"

@@ -192,7 +192,7 @@ def repeats_named(assignments: Sequence[Assignment], taken: set[str]) -> list[As
         part_names.add(name)
         part = Assignment(entry_of(name, indices), pattern, is_helper=True)
         changed = [replace(a, rhs=_named(a.rhs, pattern, name)) for a in equations]
-        first = next(place for place, a in enumerate(changed) if a.rhs != equations[place].rhs)
+        first = next(position for position, a in enumerate(changed) if a.rhs != equations[position].rhs)
         equations = [*changed[:first], part, *changed[first:]]
     parts = [a for a in equations if a.name in part_names]  # numbered in the order of the lines
     names = {a.name: Assignment(a.entry, entry_of(part_name(taken), a.indices)) for a in parts}
@@ -231,7 +231,7 @@ def _key(expr: Expr) -> Key:
     expr, free = freshen(expr), free_indices(expr)
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(i for i in dict.fromkeys([*widest.indices, *preorder_traversal(expr)]) if i in free)
-    numbers = {i: index_over(f"{NUMBERED}{place}", i.upper + 1) for place, i in enumerate(letters)}
+    numbers = {i: index_over(f"{NUMBERED}{position}", i.upper + 1) for position, i in enumerate(letters)}
     return replaced(expr, numbers), letters
 
 

@@ -19,7 +19,7 @@ from symgrad.notation import entry_of, index_over, sum_over
 
 Layout = tuple[Idx, ...]
 MOST_REMEMBERED = 2**12
-"""The scalar target asks about the same node at every place."""
+"""The scalar target asks about the same node at every position."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def python_names(names: Iterable[str], taken: Iterable[str], authors: Mapping[st
 
 def part_name(used: set[str]) -> str:
     """The first of part1, part2, ... that is not used; it is added to ``used``."""
-    name = next(name for place in count(1) if (name := f"part{place}") not in used)
+    name = next(name for number in count(1) if (name := f"part{number}") not in used)
     used.add(name)
     return name
 

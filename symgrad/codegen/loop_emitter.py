@@ -89,19 +89,19 @@ class LoopEmitter:
         for assign in nest.parts:
             name, node = self.names[assign.name], assign.node
             if isinstance(node, (ir.Reduce, ir.Contract)):
-                place = self._at(self.totals.get(assign.name, name), self._lanes(assign))
+                target = self._at(self.totals.get(assign.name, name), self._lanes(assign))
                 if assign.name not in self.totals:
-                    ahead += self.nest(self._lanes(assign), [self._start(place, node)])
-                lines.append(self._step(place, node))
+                    ahead += self.nest(self._lanes(assign), [self._start(target, node)])
+                lines.append(self._step(target, node))
                 continue
-            place = self._at(name, () if assign.name in self.within else self.layout(assign.letters))
+            target = self._at(name, () if assign.name in self.within else self.layout(assign.letters))
             *parts, last = hoisted(assign, lambda part: len(self.code(part).code), self._part)
             lines += [py.written(f"{self.names[part.name]} = {{}}", self.code(part.node)) for part in parts]
-            lines.append(py.written(f"{place.code} = {{}}", self.code(last.node)))
+            lines.append(py.written(f"{target.code} = {{}}", self.code(last.node)))
         return [*ahead, *self.nest(nest.loops, lines)]
 
     def _lanes(self, assign: ir.Assign) -> ir.Layout:
-        """The axes of the memory in which a sum is added up; a sum over rows has a place for each of them."""
+        """The axes of the memory in which a sum is added up; a sum over rows has an entry for each of them."""
         rows = [i for i in assign.node.bound if self.is_row(i)] if assign.name in self.totals else []
         return self.layout((*assign.letters, *rows))
 
@@ -109,16 +109,16 @@ class LoopEmitter:
         """The lines of an assignment with loops of its own."""
         node, letters = assign.node, self.layout(assign.letters)
         self._name([assign])
-        place = self._at(self.names[assign.name], letters)
+        target = self._at(self.names[assign.name], letters)
         if (product := self.product(assign)) is not None:
             return self._multiplied(assign, product)
         if isinstance(node, ir.Largest):
-            return self._largest(place, letters, node)
+            return self._largest(target, letters, node)
         total = py.Source(self.local["total"])
         inside = [
             self._start(total, node),
             *self.nest(node.bound, [self._step(total, node)]),
-            py.Source(f"{place.code} = {total.code}"),
+            py.Source(f"{target.code} = {total.code}"),
         ]
         return self.nest(letters, inside)
 
@@ -132,10 +132,10 @@ class LoopEmitter:
         shown = ", ".join(f"{first} + {row}" if self.is_row(i) else self._letters[i] for i in assign.letters)
         return self.nest(letters, [py.written(f"{name}[{shown}] = {{}}", self.code(node), needs=[name])])
 
-    def worst(self, gap: ir.Node, places: str) -> list[py.Source]:
-        """Lines that store the largest absolute entry of ``gap`` in ``places``."""
+    def worst(self, gap: ir.Node, slot: str) -> list[py.Source]:
+        """Lines that store the largest absolute entry of ``gap`` in ``slot``."""
         self._name([ir.Assign("", gap.letters, gap)])
-        noted = py.written(f"{places} = _larger(abs({{}}), {places})", self.code(gap), needs=["_larger"])
+        noted = py.written(f"{slot} = _larger(abs({{}}), {slot})", self.code(gap), needs=["_larger"])
         return self.nest(self.layout(gap.letters), [noted])
 
     def nest(self, letters: Iterable[Idx], lines: Sequence[py.Source]) -> list[py.Source]:
@@ -146,16 +146,16 @@ class LoopEmitter:
             lines = [head, *py.indented(lines)]
         return [*lines]
 
-    def _start(self, place: py.Source, node: ir.Node) -> py.Source:
+    def _start(self, target: py.Source, node: ir.Node) -> py.Source:
         """The line that starts a sum or a maximum."""
         if isinstance(node, ir.Reduce) and node.largest:
-            return py.Source(f"{place.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
-        return py.Source(f"{place.code} = 0.0")
+            return py.Source(f"{target.code} = _LOWEST", needs=frozenset(["_LOWEST"]))
+        return py.Source(f"{target.code} = 0.0")
 
-    def _step(self, place: py.Source, node: ir.Node) -> py.Source:
+    def _step(self, target: py.Source, node: ir.Node) -> py.Source:
         if isinstance(node, ir.Reduce) and node.largest:
-            return py.written(f"{place.code} = _larger({place.code}, {{}})", self._summand(node), needs=["_larger"])
-        return py.written(f"{place.code} += {{}}", self._summand(node), needs=place.needs)
+            return py.written(f"{target.code} = _larger({target.code}, {{}})", self._summand(node), needs=["_larger"])
+        return py.written(f"{target.code} += {{}}", self._summand(node), needs=target.needs)
 
     def _summand(self, node: ir.Node) -> py.Source:
         if isinstance(node, ir.Contract):
@@ -163,7 +163,7 @@ class LoopEmitter:
         assert isinstance(node, ir.Reduce)
         return self.code(node.of)
 
-    def _largest(self, place: py.Source, letters: ir.Layout, node: ir.Largest) -> list[py.Source]:
+    def _largest(self, target: py.Source, letters: ir.Layout, node: ir.Largest) -> list[py.Source]:
         """1 at the largest entries along an index, in equal shares."""
         value = self.code(node.of).code
         others = [i for i in letters if i != node.index]
@@ -173,7 +173,7 @@ class LoopEmitter:
             *self.nest([node.index], [py.Source(f"{largest} = _larger({largest}, {value})")]),
             py.Source(f"{ties} = 0"),
             *self.nest([node.index], [py.Source(f"{ties} += {value} == {largest}")]),
-            *self.nest([node.index], [py.Source(f"{place.code} = ({value} == {largest}) / {ties}")]),
+            *self.nest([node.index], [py.Source(f"{target.code} = ({value} == {largest}) / {ties}")]),
         ]
         return self.nest(others, lines)
 
@@ -197,8 +197,8 @@ class LoopEmitter:
             left_order, right_order = product.orders
             args[0] += ".T" if len(left_order) == 2 and left_order[1] != product.over else ""
             args[1] += ".T" if len(right_order) == 2 and right_order[0] != product.over else ""
-            place = self._at(self.names[assign.name], product.stack).code
-            return self.nest(product.stack, [_called("np.dot", [*args, place], left, right)])
+            target = self._at(self.names[assign.name], product.stack).code
+            return self.nest(product.stack, [_called("np.dot", [*args, target], left, right)])
         if assign.name not in self.totals:
             order = product.right.at if product.right.name in self.inputs else product.right.letters
             factor, result = right, self.names[assign.name]

@@ -33,8 +33,8 @@ class Kernels:
         self.arrays, self.args, self.dtype = self.inputs.arrays, self.inputs.parameters, self.inputs.dtype
         self.results = {n: self.names[array] for n, array in loops.results.items()}
         self.scalars = {n: loops.name(f"d{self.names[n]}") for n in record.wrt if n not in self.results}
-        places = range(1, len(self.plan.checks) + 1)
-        self.gaps = [loops.name("gap" if len(places) == 1 else f"gap_{place}") for place in places]
+        numbers = range(1, len(self.plan.checks) + 1)
+        self.gaps = [loops.name("gap" if len(numbers) == 1 else f"gap_{number}") for number in numbers]
         inputs, axes = {a.name for a in record.program.inputs}, record.program.axis
         self.alone = LoopEmitter(self.names, axes, self.plan.taken, inputs, self.local)
         self.block = LoopEmitter(self.names, axes, self.plan.taken, inputs, self.local, loops.axis, loops.rowwise)
@@ -82,13 +82,13 @@ class Kernels:
     def _checks(self, emitter: LoopEmitter) -> list[py.Source]:
         """Lines that store how far the inputs are from satisfying the assumptions."""
         lines: list[py.Source] = []
-        for place, (*parts, last) in enumerate(self.loops.checks):
+        for position, (*parts, last) in enumerate(self.loops.checks):
             lines += self._lines(parts, emitter, ir.loads(last.node))
-            lines += emitter.worst(last.node, f"{self.local['gaps']}[{place}]")
+            lines += emitter.worst(last.node, f"{self.local['gaps']}[{position}]")
         return lines
 
     def _lay_out(self, a: ir.Assign) -> None:
-        """Choose the memory of the total of a sum over rows: a matrix for each thread, or a place for each row of a
+        """Choose the memory of the total of a sum over rows: a matrix for each thread, or an entry for each row of a
         block."""
         total, sizes = self.block.totals[a.name], self._sizes(a.letters)
         if (product := self.block.product(a)) is None:
@@ -175,7 +175,7 @@ class Kernels:
                 continue
             memory = self.loops.name(f"{'blocks' if kind == self.dtype else 'sums'}_{len(room)}")
             allocations.append(self._empty(memory, [str(len(names)), *room], kind))
-            allocations += [py.Source(f"{name} = {memory}[{place}]") for place, name in enumerate(names)]
+            allocations += [py.Source(f"{name} = {memory}[{position}]") for position, name in enumerate(names)]
         flushed: list[py.Source] = []
         for name, part in self.block.parts.items():
             total = self.block.totals[name]
@@ -205,7 +205,11 @@ class Kernels:
         lines += rows
         if self.loops.axis and checks:
             lines.append(py.Source(f"{gaps} = _worst({gaps})", needs=frozenset(["_worst"])))
-        returned = [py.Source("True"), *self._returned, *(py.Source(f"{gaps}[{place}]") for place in range(checks))]
+        returned = [
+            py.Source("True"),
+            *self._returned,
+            *(py.Source(f"{gaps}[{position}]") for position in range(checks)),
+        ]
         lines += [*self._after, py.written(f"return {', '.join(['{}'] * len(returned))}", *returned)]
         fits = self._fits(len(returned) - 1)
         args = [*self.args, *self.results.values(), *([threads] if option else [])]
@@ -236,8 +240,8 @@ class Kernels:
         seen: set[str] = set()
         tests: list[str] = []
         for a in self.arrays:
-            for place, axis in enumerate(a.axes if a.name not in self.loops.labels else ()):
-                code = f"{self.plan.names[a.name]}.shape[{place}] != {axis.name}"
+            for position, axis in enumerate(a.axes if a.name not in self.loops.labels else ()):
+                code = f"{self.plan.names[a.name]}.shape[{position}] != {axis.name}"
                 tests.append(code if axis.name in seen else f"{axis.name} == 0")
                 seen.add(axis.name)
         lines = [*py.joined_tests("if", tests, "or", ":"), back]

@@ -200,8 +200,8 @@ def _all_added(sums: np.ndarray) -> float:
 def _worst(gaps: np.ndarray) -> np.ndarray:
     """For each number the largest of all threads."""
     for thread in range(1, gaps.shape[0]):
-        for place in range(gaps.shape[1]):
-            gaps[0, place] = _larger(gaps[thread, place], gaps[0, place])
+        for position in range(gaps.shape[1]):
+            gaps[0, position] = _larger(gaps[thread, position], gaps[0, position])
     return gaps[0]
 
 
@@ -247,9 +247,9 @@ def _are_labels(labels: np.ndarray, rows: int, columns: int) -> bool:
 def _power_of_two(typing_context: Any, exponent: Any) -> Any:
     """2.0**exponent for an int64 of -1022..1023, by its bits."""
 
-    def bits(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+    def bits(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         integer, double = (context.get_value_type(t) for t in (types.int64, types.float64))
-        shifted = builder.shl(builder.add(given[0], integer(1023)), integer(52))
+        shifted = builder.shl(builder.add(arguments[0], integer(1023)), integer(52))
         return builder.bitcast(shifted, double)
 
     return types.float64(types.int64), bits
@@ -337,13 +337,13 @@ def _sign(x: float) -> float:
     return 1.0 if x > 0 else -1.0 if x < 0 else x
 
 
-def _compile(kernel: Any, fresh: bool, *given: object) -> None:
+def _compile(kernel: Any, fresh: bool, *arguments: object) -> None:
     """Compile a kernel for arguments of these types, if they are ``fresh``, and for no other types."""
     if not fresh:
         raise TypeError
     if kernel.overloads:
         kernel.disable_compile(False)
-    kernel.compile(tuple(map(typeof, given)))
+    kernel.compile(tuple(map(typeof, arguments)))
     kernel.disable_compile()
 
 

@@ -41,7 +41,7 @@ class Lowering:
         self.rows = ""
         self.count = ""
         for array in program.inputs:
-            letters = tuple(axis.index(f"_{place}") for place, axis in enumerate(array.axes))
+            letters = tuple(axis.index(f"_{position}") for position, axis in enumerate(array.axes))
             self.store(array.name, letters, letters)
 
     def know(self, name: str, node: ir.Node, letters: ir.Layout) -> None:
@@ -183,9 +183,9 @@ class Lowering:
 
     def _turned(self, coefficient: Expr, factors: list[Expr]) -> tuple[Expr, list[Expr]]:
         """Negate brackets so that they begin with a plus: in pairs, or to make the product positive."""
-        wrong = [place for place, f in enumerate(factors) if isinstance(f, Add) and not self._begins_well(f)]
+        wrong = [position for position, f in enumerate(factors) if isinstance(f, Add) and not self._begins_well(f)]
         turn = wrong if len(wrong) % 2 == coefficient.could_extract_minus_sign() else wrong[1:]
-        turned = [Add(*(-t for t in f.args)) if place in turn else f for place, f in enumerate(factors)]
+        turned = [Add(*(-t for t in f.args)) if position in turn else f for position, f in enumerate(factors)]
         return coefficient * (-1) ** len(turn), turned
 
     def _begins_well(self, bracket: Add) -> bool:

@@ -51,11 +51,11 @@ class Inputs:
         for axis in (axis.name for axis in self.program.axes if axis.name in needs):
             sources = [(a, p) for a in self.arrays for p, other_axis in enumerate(a.axes) if other_axis.name == axis]
             sources.sort(key=lambda each: (each[0].name in labels and each[1] > 0, each[0].name in labels))
-            array, place = sources[0]
-            code = f"{self.names[array.name]}.shape[{place}]"
-            if array.name in labels and place and len(sources) > 1:  # labels have no class axis
+            array, position = sources[0]
+            code = f"{self.names[array.name]}.shape[{position}]"
+            if array.name in labels and position and len(sources) > 1:  # labels have no class axis
                 shown = ", ".join(self.names[a.name] for a, _ in sources)
-                code = f"next(a.shape[{place}] for a in ({shown}) if a.ndim == 2)"
+                code = f"next(a.shape[{position}] for a in ({shown}) if a.ndim == 2)"
             lines.append(py.Source(f"{axis} = {code}"))
         return lines
 

@@ -39,11 +39,11 @@ class NumpyEmitter:
         """The line of an assignment."""
         name, node = self.names[assign.name], assign.node
         if assign.into:
-            place, (operator, other) = self.names[assign.into], second_operand(node)
+            memory, (operator, other) = self.names[assign.into], second_operand(node)
             right = self.over(other, node.letters)
             if assign.keeps_name:
-                return py.written(f"{place} {'-' if operator == 'subtract' else '+'}= {{}}", right, needs=[place])
-            value = py.written(f"np.{operator}({place}, {{}}, out={place})", right, needs=[place])
+                return py.written(f"{memory} {'-' if operator == 'subtract' else '+'}= {{}}", right, needs=[memory])
+            value = py.written(f"np.{operator}({memory}, {{}}, out={memory})", right, needs=[memory])
         else:
             value = self.text(node, assign.letters)
         line = f"{name} = {value.code}"
@@ -62,8 +62,8 @@ class NumpyEmitter:
             whole = node.of.letters
             if len(whole) == len(layout) and all(i == j or i not in order for i, j in zip(whole, layout, strict=True)):
                 return self._reduced(node, ", keepdims=True")
-        places = ", ".join(":" if i in order else "None" for i in layout[layout.index(order[0]) :])
-        return py.written(f"{{}}[{places}]", self.text(node, order).within(py.Strength.CALL))
+        slices = ", ".join(":" if i in order else "None" for i in layout[layout.index(order[0]) :])
+        return py.written(f"{{}}[{slices}]", self.text(node, order).within(py.Strength.CALL))
 
     def text(self, node: ir.Node, order: ir.Layout | None = None) -> py.Source:
         """The node, with its axes in ``order`` if given."""
@@ -75,8 +75,8 @@ class NumpyEmitter:
         if len(order) == 2:
             strength = py.Strength.NAME if isinstance(node, ir.Load) else py.Strength.CALL
             return py.written("{}.T", whole.within(py.Strength.CALL), strength=strength)
-        places = ", ".join(str(node.letters.index(i)) for i in order)
-        return py.written(f"np.transpose({{}}, ({places}))", whole)
+        axes = ", ".join(str(node.letters.index(i)) for i in order)
+        return py.written(f"np.transpose({{}}, ({axes}))", whole)
 
     def _text(self, node: ir.Node) -> py.Source:
         match node:
@@ -101,8 +101,8 @@ class NumpyEmitter:
                 value = py.applied(ARRAY_FUNCTIONS, function, args)
                 return py.written("float({})", value) if node.is_plain else value  # NumPy scalars have a dtype
             case ir.Largest(_, of, index):
-                place = py.Source(str(of.letters.index(index)))
-                return py.applied(ARRAY_FUNCTIONS, selection, [self.text(of), place])
+                axis = py.Source(str(of.letters.index(index)))
+                return py.applied(ARRAY_FUNCTIONS, selection, [self.text(of), axis])
             case ir.Delta(_, size):
                 return py.written("np.eye({}, dtype={})", plain(size), self.dtype)
             case ir.Diagonal(letters, of, at):
@@ -128,7 +128,7 @@ class NumpyEmitter:
             assert isinstance(node.of, ir.Call)
             operands = (self.over(operand, node.of.letters) for operand in node.of.operands)
             return py.written("_dot({}, {})", *operands, needs=["_dot"])
-        axes = tuple(place for place, i in enumerate(node.of.letters) if i in node.over)
+        axes = tuple(number for number, i in enumerate(node.of.letters) if i in node.over)
         axis = None if not node.letters else axes[0] if len(axes) == 1 else axes
         shown = "" if axes == (0,) else f", axis={axis}"
         if node.largest:
@@ -154,7 +154,7 @@ class NumpyEmitter:
             return py.joined(" @ ", [p.within(py.Strength.POWER) for p in parts], py.Strength.PRODUCT)
         shared = [i for i in left.letters if i in node.over]
         axes = [", ".join(str(f.letters.index(i)) for i in shared) for f in factors]
-        shown = ", ".join(axes if len(shared) == 1 else [f"({places})" for places in axes])
+        shown = ", ".join(axes if len(shared) == 1 else [f"({numbers})" for numbers in axes])
         return py.written(f"np.tensordot({{}}, {{}}, ({shown}))", *(self.text(f) for f in factors))
 
     def _matrix_product(self, node: ir.Contract) -> py.Source:

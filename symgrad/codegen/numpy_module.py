@@ -43,9 +43,9 @@ def _ready(inputs: Inputs) -> py.Source:
         ranks = [f"{inputs.names[a.name]}.ndim" for a in inputs.arrays if len(a.axes) == count]
         tests += chained([*ranks, str(count)], "==")
     for axis in inputs.program.axes:
-        places = [(a, p) for a in inputs.arrays for p, other in enumerate(a.axes) if other.name == axis.name]
-        if places:
-            shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in places]
+        holders = [(a, p) for a in inputs.arrays for p, other in enumerate(a.axes) if other.name == axis.name]
+        if holders:
+            shown = [f"{inputs.names[a.name]}.shape[{p}]" for a, p in holders]
             tests += chained([*shown[:-1], f"{shown[-1]} > 0"], "==")
     doc = ["Whether the inputs are floating arrays of one dtype, of sizes that agree; most are."]
     lines = py.joined_tests("return", inputs.are_ready(tests), "and")

@@ -38,8 +38,8 @@ def common_layout(nodes: Iterable[ir.Node], order: Sequence[Idx] = ()) -> ir.Lay
     every = {i for n in nodes for i in n.letters}
     if every == set(widest):
         return widest
-    places = {i: place for place, i in enumerate(order)}
-    return tuple(sorted(every, key=lambda i: (places.get(i, len(places)), str(i))))
+    positions = {i: position for position, i in enumerate(order)}
+    return tuple(sorted(every, key=lambda i: (positions.get(i, len(positions)), str(i))))
 
 
 def call(function: type[Function], args: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
@@ -215,7 +215,7 @@ def _absorbed(using: Sequence[ir.Product]) -> list[ir.Product]:
     absorbed: list[ir.Product] = []
     while left:
         group = left.pop(0)
-        host = next((place for place, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)
+        host = next((position for position, g in enumerate(left) if set(group.letters) <= set(g.letters)), None)
         if host is None:
             absorbed.append(group)
         else:

@@ -46,20 +46,22 @@ class ScalarEmitter:
         self.taken = set(names.values())
         self._entries: dict[tuple[str, tuple[int, ...]], py.Source] = {}
 
-    def entry(self, name: str, place: tuple[int, ...]) -> py.Source:
+    def entry(self, name: str, position: tuple[int, ...]) -> py.Source:
         """The local name of an entry: z_12, or z_1_12 if an axis may have ten entries or more."""
-        if (name, place) not in self._entries:
+        if (name, position) not in self._entries:
             array = self.names.get(name)
             between = "_" if max(self.sizes.values(), default=0) > 9 else ""
-            numbers = between.join(str(i + 1) for i in place)
-            local_name = f"{array or python_name(name)}{'_' if place else ''}{numbers}"
-            self._entries[name, place] = py.Source(local_name if local_name == array else free(local_name, self.taken))
-        return self._entries[name, place]
+            numbers = between.join(str(i + 1) for i in position)
+            local_name = f"{array or python_name(name)}{'_' if position else ''}{numbers}"
+            self._entries[name, position] = py.Source(
+                local_name if local_name == array else free(local_name, self.taken)
+            )
+        return self._entries[name, position]
 
     def entries(self, name: str, array: Array) -> list[str]:
         """The local names of all entries of ``name``, which has the axes of ``array``, row by row."""
         every = product(*(range(self.sizes[axis.name]) for axis in array.axes))
-        return [self.entry(name, place).code for place in every]
+        return [self.entry(name, position).code for position in every]
 
     def assign(self, name: str, letters: Sequence[Idx], node: ir.Node, *, is_small: bool = False) -> None:
         """A line for each entry; an entry that equals another becomes another name for it. An exponential that

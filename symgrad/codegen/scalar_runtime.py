@@ -1,7 +1,4 @@
-"""Functions that modules of plain Python call: functions of a number that return a value where ``math`` raises.
-
-The functions that a module needs are copied into it unchanged.
-"""
+"""Functions of a number that modules of plain Python have copies of; they return a value where ``math`` raises."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ def _sign(x: float) -> float:
     return float((x > 0) - (x < 0))
 
 
-def _selected(place: int, *values: float) -> float:
-    """1 if the value at a place is the largest, else 0; ties share the 1."""
+def _selected(position: int, *values: float) -> float:
+    """1 if the value at a position is the largest, else 0; ties share the 1."""
     largest = max(values)
-    return float(values[place] == largest) / values.count(largest)
+    return float(values[position] == largest) / values.count(largest)

@@ -1,5 +1,4 @@
-"""Passes over array programs that add and save temporaries: long expressions are split, dead arrays' memory is
-reused."""
+"""Passes over array programs: long expressions are split, and the memory of dead arrays is reused."""
 
 from __future__ import annotations
 
@@ -25,14 +24,14 @@ def in_place(program: Sequence[ir.Assign], kept: Collection[str], helpers: Colle
     """Write arrays of several axes into the memory of dead arrays, which is likely to be in the cache. The memory of
     ``kept`` arrays (inputs and results) is not reused. A helper that is another array minus something keeps that
     array's name."""
-    last = {name: place for place, assign in enumerate(program) for name in ir.loads(assign.node)}
+    last = {name: position for position, assign in enumerate(program) for name in ir.loads(assign.node)}
     free: dict[str, ir.Layout] = {}  # arrays whose memory may be reused
     views: dict[str, set[str]] = {}  # for each view, the arrays whose memory it may share
     assignments: list[ir.Assign] = []
-    for place, assign in enumerate(program):
+    for position, assign in enumerate(program):
         old = _taken(assign, free)
-        alive = {view for view, of in views.items() if old in of and last.get(view, place) > place}
-        if old and last[old] == place and old not in kept and not alive:
+        alive = {view for view, of in views.items() if old in of and last.get(view, position) > position}
+        if old and last[old] == position and old not in kept and not alive:
             del free[old]  # its memory now belongs to the result
             keeps = assign.name in helpers and isinstance(assign.node, ir.Terms)
             assign = replace(assign, into=old, keeps_name=keeps)

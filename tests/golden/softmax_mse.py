@@ -103,13 +103,13 @@ def _called(function):
         except TypeError:
             signature = inspect.signature(function)
             try:
-                given = signature.bind(*args, **keywords).args
+                arguments = signature.bind(*args, **keywords).args
             except TypeError as error:
                 raise TypeError(f"{error}: expected {function.__name__}{signature}") from None
-            half = [getattr(value, "dtype", None) == np.float16 for value in given]
+            half = [getattr(value, "dtype", None) == np.float16 for value in arguments]
             if not any(half):
                 raise
-        single = [np.float32(value) if is_half else value for value, is_half in zip(given, half, strict=True)]
+        single = [np.float32(value) if is_half else value for value, is_half in zip(arguments, half, strict=True)]
         value, gradients = function(*single)
         return np.float16(value), gradients._make(map(np.float16, gradients))
 
@@ -137,24 +137,24 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
     return dtype
 
 
-def _checked_or_labels(*given: object, **sizes: int) -> list[np.ndarray]:
+def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
     """The inputs as floating arrays of one dtype, or labels, of known ``sizes``; ValueError names one that misfits."""
-    arrays = [_real(name, value) for name, value in zip(_AXES, given, strict=True)]
+    arrays = [_real(name, value) for name, value in zip(_AXES, values, strict=True)]
     dtype = _common(arrays)
     labels = []
-    for place, (name, axes) in enumerate(_AXES.items()):
-        if name in _LABELS and arrays[place].ndim == 1:
-            if arrays[place].dtype.kind not in "iu":
-                raise ValueError(f"{name}: labels are integers, got dtype {arrays[place].dtype}")
-            labels.append(place)
+    for position, (name, axes) in enumerate(_AXES.items()):
+        if name in _LABELS and arrays[position].ndim == 1:
+            if arrays[position].dtype.kind not in "iu":
+                raise ValueError(f"{name}: labels are integers, got dtype {arrays[position].dtype}")
+            labels.append(position)
         else:
-            _fit(name, arrays[place].shape, axes, sizes)
-            arrays[place] = arrays[place].astype(dtype, copy=False)[()]
-    for place in labels:
-        name = list(_AXES)[place]
+            _fit(name, arrays[position].shape, axes, sizes)
+            arrays[position] = arrays[position].astype(dtype, copy=False)[()]
+    for position in labels:
+        name = list(_AXES)[position]
         rows, columns = _AXES[name]
-        _fit(name, arrays[place].shape, (rows,), sizes)
-        lowest, highest = arrays[place].min(), arrays[place].max()
+        _fit(name, arrays[position].shape, (rows,), sizes)
+        lowest, highest = arrays[position].min(), arrays[position].max()
         if columns not in sizes or lowest < 0 or highest >= sizes[columns]:
             expected = f"labels 0..{columns}-1 with {columns} = {sizes.get(columns)}"
             raise ValueError(f"{name}: expected {expected}, got {lowest}..{highest}")
@@ -203,8 +203,8 @@ def _summed(parts: Iterator[tuple[np.ndarray, ...]]) -> list[np.ndarray | float]
     first = next(parts)
     sums = [part if np.ndim(part) else float(part) for part in first]
     for part in parts:
-        for place, value in enumerate(part):
-            sums[place] += value
+        for position, value in enumerate(part):
+            sums[position] += value
     return [part if np.ndim(part) else one.dtype.type(part) for part, one in zip(sums, first, strict=True)]
 
 

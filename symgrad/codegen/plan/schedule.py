@@ -64,8 +64,7 @@ def entries_in(expr: Basic) -> tuple[Indexed | Symbol, ...]:
 
 
 def names_outside(kind: type[Basic], expr: Basic) -> set[str]:
-    """The arrays that occur in an expression outside of exponentials, or of the branches of choices, for ``kind`` exp
-    or where."""
+    """The arrays that occur in an expression outside of parts of type ``kind``; of a choice, its condition counts."""
     if name := array_of(expr):
         return {name}
     args = expr.args if not isinstance(expr, kind) else expr.args[:1] if kind is where else ()

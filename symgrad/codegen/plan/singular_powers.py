@@ -128,9 +128,9 @@ def _without(
     if any(_kind(p) == _kind(pole) for rhs in changed.values() for p in _poles(rhs)):
         return None
     taken.add(name)
-    place = next(p for p, a in enumerate(equations) if a.name == gradient.name)
+    position = next(p for p, a in enumerate(equations) if a.name == gradient.name)
     others = [replace(a, rhs=changed.get(a.name, a.rhs)) for a in equations]
-    return name, [*others[:place], substitute, *others[place + 1 :]]
+    return name, [*others[:position], substitute, *others[position + 1 :]]
 
 
 def _kind(pole: Expr) -> Expr | str:

@@ -108,7 +108,7 @@ class _Rewriter:
         is_inside = original.name in self._inside
         self._relative.join(rhs.atoms(Sum) if is_inside else in_divisors_and_logarithms(rhs, Sum), self._taken)
         logs = {old: self._logarithm(old) for old in sorted(_outermost_logs(rhs), key=str)}
-        stand_ins = {old: stand_in(old, f"log {place}") for place, old in enumerate(logs)}  # no array has a space
+        stand_ins = {old: stand_in(old, f"log {position}") for position, old in enumerate(logs)}  # no array has a space
         scale, rest = self._relative.taken_out(replaced(rhs, stand_ins), is_output=original.is_output)
         is_kept = scale != 1 and not original.is_output and not self._relative.has_factor(rest)
         entry = original.entry
