@@ -13,19 +13,19 @@ from sympy.tensor.indexed import Idx
 from symgrad.api import Derivation
 from symgrad.check.brute_force import check_end_to_end
 from symgrad.codegen import to_numpy
+from symgrad.evidence.generated_code import derived
 from symgrad.evidence.input_search import Variant, Witness, evidence, expected_size, find_witness, witness_at
 from symgrad.evidence.published import Published, probabilities_possible, rows_sum_to_zero, shapes_agree
 from symgrad.evidence.report import Item, Row, Section, proof_items
 from symgrad.evidence.runs import BLOG, run_items
-from symgrad.evidence.values import derived
 from symgrad.losses import LOSSES
 from symgrad.notation import axis_name, bound_indices, replaced
 from symgrad.render.text import expression_text
 
 PUBLISHED = ("softmax_mse", "softmax_cross_entropy")  # the losses whose printed gradients and runs are known
 END_TO_END = {"N": 2, "D": 4, "C": 3}
-WITNESS = 5e-8  # the largest error allowed at a witness; a finder that accepts what float32 can do allows more
-STARTS = 4  # of the search for each formula: four in five of its starts lead to a witness where there is one
+WITNESS = 5e-8  # the largest error allowed at a witness; the search, which accepts float32 accuracy, allows more
+STARTS = 4  # of the search for each formula; where a witness exists, four in five starts find one
 
 
 def section(name: str, published: Published | None) -> Section:
@@ -46,10 +46,10 @@ def _proof(derivation: Derivation) -> list[Item]:
     items = proof_items(derivation)
     end = check_end_to_end(derivation.record, END_TO_END)
     shape = " x ".join(f"{axis} = {size}" for axis, size in END_TO_END.items())
-    found = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
+    words = f"{end.entries} entries equal SymPy's gradient of the loss written out, exactly"
     if not end.ok:
-        found = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
-    items.append(Item(f"brute force at {shape}", end.ok, found))
+        words = f"wrong: {', '.join(end.wrong) or 'none'}; undecided: {', '.join(end.undecided) or 'none'}"
+    items.append(Item(f"brute force at {shape}", end.ok, words))
     return items
 
 
@@ -87,8 +87,8 @@ def _close(witness: Witness, published: Published) -> bool:
 
 def _gradients(function: Callable[..., Any]) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     def gradients(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        _, found = function(X, W, b, Y)
-        return found.W, found.b
+        _, results = function(X, W, b, Y)
+        return results.W, results.b
 
     return gradients
 
@@ -110,20 +110,20 @@ def variants(derivation: Derivation, published: Published) -> dict[str, Variant]
     or reduced to its diagonal term (as for a sigmoid)."""
     N, C = published.N, published.C
     factors = {"sign flipped": -1, "extra 1/C": Rational(1, C), "1/N missing": N, "half of it": Rational(1, 2)}
-    found = {"as derived": Variant(_gradients(derivation.to_numpy()))}
+    by_words = {"as derived": Variant(_gradients(derivation.to_numpy()))}
     entry, adjoint = derivation.record.adjoints["Z"].entry, derivation.record.adjoints["Z"].index
     for words, factor in factors.items():
-        found[words] = Variant(_with_adjoint(derivation, adjoint * factor))
-    found[f"labels {_shifted(published)}"] = Variant(found["as derived"].gradients, _shifted(published))
+        by_words[words] = Variant(_with_adjoint(derivation, adjoint * factor))
+    by_words[f"labels {_shifted(published)}"] = Variant(by_words["as derived"].gradients, _shifted(published))
     for bracket in (part for part in Mul.make_args(adjoint) if isinstance(part, Add)):
         for term in sorted(bracket.args, key=str):
             if isinstance(term, Sum) or term.has(Sum):
                 words = f"{expression_text(term, derivation.record)} left out of dL/dZ"
-                found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, {bracket: bracket - term})))
+                by_words[words] = Variant(_with_adjoint(derivation, replaced(adjoint, {bracket: bracket - term})))
                 diagonal = {total: _at(total, entry.indices) for total in term.atoms(Sum)}
                 words = f"only the diagonal term of {expression_text(term, derivation.record)}"
-                found[words] = Variant(_with_adjoint(derivation, replaced(adjoint, diagonal)))
-    return found
+                by_words[words] = Variant(_with_adjoint(derivation, replaced(adjoint, diagonal)))
+    return by_words
 
 
 def _at(total: Sum, indices: Sequence[Idx]) -> Expr:

@@ -1,15 +1,20 @@
-"""Compare the generated function of a loss with the loss itself, run by NumPy: gradients in every branch, by
-``check_grad``, and values at large inputs, where exponentials overflow."""
+"""The generated function of a loss: its results, and a comparison with the loss itself, run by NumPy.
+
+``check_grad`` compares gradients in every branch; values are compared at large inputs, where exponentials overflow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial, wraps
+from inspect import signature
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from symgrad.api import Derivation, derive
 from symgrad.array.loss import Loss
 from symgrad.check.numeric.fields import OutsideField
 from symgrad.evidence.report import Item
@@ -26,6 +31,32 @@ DRAWS = 4  # of large inputs for each dtype: in turn of either sign, and positiv
 
 Function = Callable[..., Any]
 """``value, gradients = function(*inputs)``, as the generated functions return them."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The value of a loss and its gradients by name."""
+
+    loss: float
+    gradients: Mapping[str, Any]
+
+
+@cache
+def derived(loss: Loss, by: tuple[str, ...]) -> Derivation:
+    """The derivation of the gradient with respect to the arrays ``by``, cached."""
+    return derive(loss, by)
+
+
+@cache
+def _function(loss: Loss) -> Function:
+    return derived(loss, loss.wrt).to_numpy()
+
+
+def computed(loss: Loss, inputs: Mapping[str, Any]) -> Values:
+    """The results of the generated function at ``inputs``; the gradients are with respect to the loss's ``wrt``."""
+    order = [name for name in signature(loss.function).parameters if name in inputs]
+    value, gradients = _function(loss)(*(inputs[name] for name in order))
+    return Values(float(value), dict(zip(loss.wrt, gradients, strict=True)))
 
 
 def compare_with_differences(loss: Loss, function: Function, wrt: Sequence[str]) -> Item:

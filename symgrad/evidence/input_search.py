@@ -28,21 +28,21 @@ Gradients = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
 """X (N, D), W (D, C), b (C,), Y (N, C) -> dL/dW (D, C), dL/db (C,)"""
 
 TOLERANCE = FLOAT32_EPSILON
-"""How far a computed number may be from the printed one, or further where its printing is coarser: a
-probability in float32 is no better, however small the gradient that is made of it."""
+"""The allowed difference of a computed from a printed number, unless the printed digits are coarser: a probability in
+float32 has this error, however small the gradient computed from it."""
 
 STARTS, STARTS_ROWS = 12, 48
-"""How many, where N <= D and where N > D: there witnesses can be isolated, and most starts miss them."""
+"""The number of starts for N <= D and for N > D, where witnesses can be isolated and most starts miss them."""
 LOGIT_SCALE = 0.3
-"""Standard deviation of the first weights: small logits, so that no start is saturated."""
+"""Standard deviation of the first weights: small logits, so that no softmax is saturated at a start."""
 X_SCALES = (1.0, 0.3, 0.1)
 """Standard deviations of the first X, start by start, in units of the largest |dW| over the largest |db|."""
 ITERATIONS = 60
 """Steps of one least-squares search."""
 STEP = 1e-7
-"""Of the finite differences, relative to unknowns larger than 1."""
+"""The step of the finite differences, relative to unknowns larger than 1."""
 CONVERGED = 1e-9
-"""Of the squared residual, the part that a step could still remove."""
+"""A search ends when a step could remove at most this part of the squared residual."""
 STALLED = 0.03
 """A search ends when seven steps have lowered the squared residual by less than this part."""
 SOFTNESS = (1e-2, 1e-4, 1e-6, 1e-8)
@@ -62,9 +62,9 @@ class Witness:
     db: Array
     """(C,), computed"""
     error: float
-    """The largest difference of a computed from a printed number."""
+    """The largest difference between a computed and a printed number."""
     relative_error: float
-    """The same with each in units of what is allowed for it: at most 1 for a witness."""
+    """The largest difference relative to the allowed error of its number: at most 1 for a witness."""
 
     @property
     def size(self) -> float:
@@ -86,9 +86,9 @@ class Evidence:
 
     name: str
     witness: Witness | None
-    """The smallest that was found."""
+    """The smallest witness found, if any."""
     error: float
-    """Of that witness, or of the nearest miss where there is none: the largest over the printed numbers."""
+    """The largest error of that witness, or of the nearest miss if there is none, over the printed numbers."""
 
 
 def allowed_error(published: Published) -> Array:
@@ -113,8 +113,8 @@ def find_witness(
     are in the unit of the printed numbers.  ``starts`` limits the number of starts (default: STARTS or STARTS_ROWS);
     ``seed`` determines them.
     """
-    found = _nearest(_Problem(published, gradients), _seeds(published, seed, starts))
-    return found if found.relative_error <= 1 else None
+    nearest = _nearest(_Problem(published, gradients), _seeds(published, seed, starts))
+    return nearest if nearest.relative_error <= 1 else None
 
 
 def evidence(
@@ -124,8 +124,8 @@ def evidence(
     rows = []
     for name, variant in variants.items():
         of = published if variant.labels is None else replace(published, labels=variant.labels)
-        found = _smallest(_Problem(of, variant.gradients), _seeds(of, seed, starts))
-        rows.append(Evidence(name, found if found.relative_error <= 1 else None, found.error))
+        best = _smallest(_Problem(of, variant.gradients), _seeds(of, seed, starts))
+        rows.append(Evidence(name, best if best.relative_error <= 1 else None, best.error))
     return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""The library of published numbers and formulas: author, place, and inputs.
+"""The library of published numbers and formulas, with author, source and inputs.
 
 ``data/published.json`` is a list of sources with items.  Numbers are stored as strings, to keep their precision; null
 marks an entry that was not printed.  Inputs are numbers, or text in the one-line language over the previous inputs.
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
 from typing import Any, TypeVar
+
+import numpy as np
 
 from symgrad.array.expression import parse
 from symgrad.array.loss import Loss
@@ -27,13 +29,14 @@ KNOWN: Mapping[str, Loss] = LOSSES | {
     entry["name"]: _example(entry)
     for entry in json.loads((files("symgrad") / "data" / "published_losses.json").read_text(encoding="utf-8"))
 }
-"""The losses that items are about: those of the catalogue, and, in the one-line language, those of published examples
-that it does not have; in these ``v`` weighs the terms of a sum: the gradient with respect to it is the array of the
-terms, as a page prints it."""
+"""The losses of the items: the catalogue, and the losses of further published examples in the one-line language.
+
+In the latter, ``v`` weighs the terms of a sum, so that the gradient with respect to ``v`` is the array of the terms, as
+a page prints it."""
 
 NUMBER = re.compile(r"-?\d+(\.\d*)?(e-?\d+)?(\.\.\.)?")
 
-Made = TypeVar("Made")
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -113,58 +116,58 @@ def sources(text: str | None = None) -> tuple[Source, ...]:
     read = json.loads(text)
     if not isinstance(read, list) or not read:
         raise ValueError("expected a list of sources")
-    return tuple(_source(entry, f"source {place}") for place, entry in enumerate(read, 1))
+    return tuple(_source(entry, f"source {number}") for number, entry in enumerate(read, 1))
 
 
-def _source(entry: Any, place: str) -> Source:
-    _expect(isinstance(entry, dict) and isinstance(entry.get("items"), list) and entry["items"], place, "has no items")
-    items = tuple(_item(item, f"{place}, item {number}") for number, item in enumerate(entry["items"], 1))
-    source = _made(Source, {**entry, "items": items}, place)
-    _expect(all(isinstance(t, str) and t for t in (source.author, source.title, source.where)), place, "lacks words")
+def _source(entry: Any, path: str) -> Source:
+    _expect(isinstance(entry, dict) and isinstance(entry.get("items"), list) and entry["items"], path, "has no items")
+    items = tuple(_item(item, f"{path}, item {number}") for number, item in enumerate(entry["items"], 1))
+    source = _built(Source, {**entry, "items": items}, path)
+    _expect(all(isinstance(t, str) and t for t in (source.author, source.title, source.where)), path, "lacks words")
     return source
 
 
-def _item(entry: Any, place: str) -> Numbers | Formula:
-    _expect(isinstance(entry, dict), place, "is no object")
+def _item(entry: Any, path: str) -> Numbers | Formula:
+    _expect(isinstance(entry, dict), path, "is not an object")
     if "formula" in entry:
-        formula = _made(Formula, entry, place)
-        _expect(formula.loss in KNOWN, place, f"unknown loss {formula.loss!r}")
+        formula = _built(Formula, entry, path)
+        _expect(formula.loss in KNOWN, path, f"unknown loss {formula.loss!r}")
         return formula
     wrong = entry.get("wrong")
-    item = _made(Numbers, {**entry, "wrong": None if wrong is None else _wrong(wrong, place)}, place)
-    _expect(item.loss in KNOWN, place, f"unknown loss {item.loss!r}")
+    item = _built(Numbers, {**entry, "wrong": None if wrong is None else _wrong(wrong, path)}, path)
+    _expect(item.loss in KNOWN, path, f"unknown loss {item.loss!r}")
     loss = KNOWN[item.loss]
     for name in (shape.name for shape in loss.shapes):
-        _expect(name in item.inputs, place, f"inputs: {name} is missing")
+        _expect(name in item.inputs, path, f"inputs: {name} is missing")
     for name, printed in item.printed.items():
-        _expect((name == "loss" and not item.step) or name in loss.wrt, place, f"printed: unknown {name}")
+        _expect((name == "loss" and not item.step) or name in loss.wrt, path, f"printed: unknown {name}")
         for number in entries(printed):
-            _expect(number is None or is_number(number), place, f"printed: {number!r} is no number in a string")
-    _expect(any(n is not None for p in item.printed.values() for n in entries(p)), place, "nothing was printed")
+            _expect(number is None or is_number(number), path, f"printed: {number!r} is not a number in a string")
+    _expect(any(n is not None for p in item.printed.values() for n in entries(p)), path, "nothing was printed")
     return item
 
 
-def _wrong(entry: Any, place: str) -> Wrong:
-    wrong = _made(Wrong, entry, place)
+def _wrong(entry: Any, path: str) -> Wrong:
+    wrong = _built(Wrong, entry, path)
     ways = [bool(wrong.times), bool(wrong.instead), bool(wrong.off_by)]
-    _expect(bool(wrong.because) and sum(ways) == 1, place, "wrong: expected because, and one of times, instead, off_by")
+    _expect(bool(wrong.because) and sum(ways) == 1, path, "wrong: expected because, and one of times, instead, off_by")
     return wrong
 
 
-def _made(kind: type[Made], entry: Mapping[str, Any], place: str) -> Made:
-    """An object of a dataclass, from just its fields."""
+def _built(kind: type[Record], entry: Mapping[str, Any], path: str) -> Record:
+    """A ``kind`` from a dictionary of exactly its fields."""
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for key in entry:
-        _expect(key in known, place, f"unknown key {key!r}")
+        _expect(key in known, path, f"unknown key {key!r}")
     for name, f in known.items():
         needed = f.default is MISSING and f.default_factory is MISSING
-        _expect(name in entry or not needed, place, f"{name} is missing")
+        _expect(name in entry or not needed, path, f"{name} is missing")
     return kind(**entry)
 
 
-def _expect(holds: object, place: str, otherwise: str) -> None:
+def _expect(holds: object, path: str, otherwise: str) -> None:
     if not holds:
-        raise ValueError(f"published.json: {place}: {otherwise}")
+        raise ValueError(f"published.json: {path}: {otherwise}")
 
 
 def entries(nested: Any) -> Iterator[Any]:
@@ -179,3 +182,20 @@ def entries(nested: Any) -> Iterator[Any]:
 def is_number(text: Any) -> bool:
     """Whether this is a printed number; three dots at the end mean that more digits were cut off."""
     return isinstance(text, str) and NUMBER.fullmatch(text) is not None
+
+
+def inputs_of(loss: Loss, written: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a published item as float64 arrays and labels; text is evaluated over the previous inputs."""
+    labels = {shape.name for shape in loss.shapes if shape.labels}
+    inputs: dict[str, Any] = {}
+    for name, value in written.items():
+        inputs[name] = evaluated(value, inputs) if isinstance(value, str) else np.array(value, dtype=np.float64)
+        if name in labels:
+            inputs[name] = np.array(value, dtype=np.int64)
+    return {shape.name: inputs[shape.name] for shape in loss.shapes}
+
+
+def evaluated(text: str, names: Mapping[str, Any]) -> Any:
+    """Evaluate text in the one-line language with these arrays, without running it as Python."""
+    declared = ", ".join(f"{name}: scalar" for name in names)
+    return parse(text, declared, next(iter(names))).function(**names)

@@ -20,17 +20,17 @@ from symgrad.errors import shown
 Array = npt.NDArray[np.float64]
 
 FLOAT32_EPSILON = 2.0**-23
-"""What float32 arithmetic leaves, relative to the largest number of an array: two roundings."""
+"""The rounding error of float32, relative to the largest number of an array: two roundings."""
 
 SECTIONS = {"mse": "softmax_mse", "cross_entropy": "softmax_cross_entropy"}
 """Short names of sections; any other section is called by the full name of its loss."""
 
 MOST_LETTERS = 300_000
-"""Of a file; nobody prints more numbers than that."""
+"""The limit on the letters of a file; nobody prints more numbers."""
 MOST_ENTRIES = 1_000_000
-"""Of the inputs and of the labels' one-hot rows: N (D + C)."""
+"""The limit on N (D + C), the entries of the inputs and of the one-hot labels."""
 MOST_DIGITS = 60
-"""Of a number, with its exponent."""
+"""The limit on the digits of a number, including its exponent."""
 LARGEST_EXPONENT = 300
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -47,7 +47,7 @@ class Published:
     db: Array
     """(C,)"""
     dW_resolution: Array
-    """(D, C): by how much a printed number may miss the exact one, in the unit of the number itself."""
+    """(D, C): by how much a printed number may differ from the exact one, in the unit of the number."""
     db_resolution: Array
     """(C,)"""
 
@@ -95,8 +95,8 @@ def _resolution(printed: Any) -> Array:
     finest = min(last)
     digits = max(len(number.as_tuple().digits) for number in numbers)
     units = [
-        min(place, max(finest, n.adjusted() - digits + 1) if n else finest)
-        for n, place in zip(numbers, last, strict=True)
+        min(power, max(finest, n.adjusted() - digits + 1) if n else finest)
+        for n, power in zip(numbers, last, strict=True)
     ]
     halves = np.array([0.5 * 10.0**unit for unit in units]).reshape(np.shape(printed))
     return halves + FLOAT32_EPSILON * float(max(abs(number) for number in numbers))
@@ -215,7 +215,7 @@ def _numbers(name: str, row: Any, C: int) -> list[str]:
 
 def _representable(number: Decimal) -> bool:
     """Whether float64 can compare numbers from the first to the last digit."""
-    return all(abs(place) <= LARGEST_EXPONENT for place in (number.adjusted(), _last_place(number)))
+    return all(abs(power) <= LARGEST_EXPONENT for power in (number.adjusted(), _last_place(number)))
 
 
 def _listed(name: str, value: Any, axis: str, size: int) -> list[Any]:

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from symgrad.array.loss import Loss
+from symgrad.evidence.generated_code import computed
 from symgrad.evidence.report import Item
-from symgrad.evidence.values import Arrays, computed
 from symgrad.losses import LOSSES
 
 CATALOGUE, BLOG = "runs.json", "blog_runs.json"
 """The files of the catalogue's runs, with inputs in float32, and of the blog's two losses, with inputs in float64."""
 TIMES = 4
-DRAWS = 8  # of the signs with which the inputs move
+DRAWS = 8  # random choices of the signs by which the inputs move
 ROUNDING = {"float32": 2.0**-23, "float64": 2.0**-52}
 NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
 SINGLE = ROUNDING["float32"] / ROUNDING["float64"]
@@ -93,13 +93,12 @@ def run_items(loss: Loss, file: str = CATALOGUE) -> list[Item]:
 def _item(loss: Loss, framework: str, runs: Sequence[Run]) -> Item:
     words = []
     for dtype in sorted({run.dtype for run in runs}):
-        own = [run for run in runs if run.dtype == dtype]
-        error, excess = max(run.error for run in own), max(run.excess for run in own)
-        words.append(f"{len(own)} in {dtype}, relative error {error:.1e} at most, {excess:.2g} of what is allowed")
+        of_dtype = [run for run in runs if run.dtype == dtype]
+        error, excess = max(run.error for run in of_dtype), max(run.excess for run in of_dtype)
+        words.append(f"{len(of_dtype)} in {dtype}, relative error {error:.1e} at most, {excess:.2g} of what is allowed")
     known = [i.because for i in INACCURATE if i.loss == loss.name and i.framework in ("", framework)]
     what = f"runs in {NAMES[framework]}" if framework else "generated code in float32"
-    found = "; ".join([*words, *known])
-    return Item(f"{loss.name}: {what}", all(run.ok for run in runs), found)
+    return Item(f"{loss.name}: {what}", all(run.ok for run in runs), "; ".join([*words, *known]))
 
 
 def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurate] = INACCURATE) -> list[Run]:
@@ -108,18 +107,18 @@ def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurat
     double = {name: value.astype(np.float64) for name, value in written.items()}
     proved = _results(loss, double)
     allowed = {dtype: _allowed(loss, double, proved, rounding) for dtype, rounding in ROUNDING.items()}
-    results = {(f, d): found for f, by_dtype in case["results"].items() for d, found in by_dtype.items()}
+    results = {(f, dtype): result for f, by_dtype in case["results"].items() for dtype, result in by_dtype.items()}
     results["", "float32"] = _results(loss, {name: value.astype(np.float32) for name, value in written.items()})
     name = f"{case['kind']}, seed {case['seed']}"
     runs = []
-    for (framework, dtype), found in results.items():
+    for (framework, dtype), result in results.items():
         known = [i for i in inaccurate if (i.loss, i.dtype) == (loss.name, dtype) and i.framework in ("", framework)]
         times = max([1.0, *(i.times for i in known)])
-        distances = {key: float(np.max(np.abs(np.asarray(found[key]) - value))) for key, value in proved.items()}
+        distances = {key: float(np.max(np.abs(np.asarray(result[key]) - value))) for key, value in proved.items()}
         largest = {key: float(np.max(np.abs(value))) or 1.0 for key, value in proved.items()}
         error = max(distances[key] / largest[key] for key in proved)
         excess = max(_over(distances[key], times * allowed[dtype][key]) for key in proved)
-        finite = all(np.all(np.isfinite(np.asarray(part))) for part in found.values())
+        finite = all(np.all(np.isfinite(np.asarray(part))) for part in result.values())
         runs.append(Run(framework, dtype, name, *((error, excess) if finite else (np.inf, np.inf))))
     return runs
 
@@ -129,13 +128,13 @@ def _over(distance: float, allowed: float) -> float:
     return distance / allowed if allowed else 0.0 if distance == 0 else np.inf
 
 
-def _results(loss: Loss, inputs: Arrays) -> Arrays:
+def _results(loss: Loss, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Loss and gradients by name."""
     values = computed(loss, inputs)
     return {"loss": values.loss, **values.gradients}
 
 
-def _allowed(loss: Loss, inputs: Arrays, proved: Arrays, rounding: float) -> dict[str, float]:
+def _allowed(loss: Loss, inputs: Mapping[str, Any], proved: Mapping[str, Any], rounding: float) -> dict[str, float]:
     """For the loss and each gradient: TIMES the largest change if the inputs other than labels each move by one
     rounding, up or down, plus one rounding of the largest entry."""
     rng = np.random.default_rng(0)

@@ -16,13 +16,12 @@ from cases import sampled
 
 from symgrad import LOSSES, Derivation, derive
 from symgrad.evidence.blog import PUBLISHED
-from symgrad.evidence.checks import check_formula, check_loss
-from symgrad.evidence.library import KNOWN, Formula, Numbers, sources
-from symgrad.evidence.numbers import check_numbers, compared
+from symgrad.evidence.checks import check_formula, check_loss, check_numbers, compared
+from symgrad.evidence.generated_code import computed, derived
+from symgrad.evidence.library import KNOWN, Formula, Numbers, evaluated, inputs_of, sources
 from symgrad.evidence.report import joint_proof
 from symgrad.evidence.runs import BLOG, CATALOGUE, INACCURATE, cases_of, losses_with_runs, recorded, run_items
 from symgrad.evidence.runs import compared as compared_runs
-from symgrad.evidence.values import computed, derived, evaluated, given
 from symgrad.frameworks import conventions
 
 ITEMS = [(source.name, item) for source in sources() for item in source.items]
@@ -74,7 +73,7 @@ def test_numbers_recorded_as_wrong_have_to_be_wrong_and_in_the_way_that_is_said(
     assert not check_numbers(replace(item, wrong=None)).ok
     for ways in ({"times": "2"}, {"times": "", "off_by": "1e3"}):
         assert not check_numbers(replace(item, wrong=replace(item.wrong, **{"instead": {}, "off_by": "", **ways}))).ok
-    at = given(KNOWN[item.loss], item.inputs)
+    at = inputs_of(KNOWN[item.loss], item.inputs)
     values = computed(KNOWN[item.loss], at)
     right = {
         name: np.vectorize(repr)(np.asarray(values.loss if name == "loss" else values.gradients[name], dtype=float))
@@ -138,7 +137,7 @@ def test_the_sigmoid_form_is_found_where_it_was_printed() -> None:
 def test_text_is_evaluated_over_the_names_before_it() -> None:
     names = {"X": np.arange(6.0).reshape(2, 3), "w": np.array([1.0, 0.0, 2.0])}
     np.testing.assert_array_equal(evaluated("X @ w", names), [4, 13])
-    at = given(KNOWN["log_likelihood"], {"p": [[0.25, 0.75]], "Z": "log(p)", "Y": [[1, 0]]})
+    at = inputs_of(KNOWN["log_likelihood"], {"p": [[0.25, 0.75]], "Z": "log(p)", "Y": [[1, 0]]})
     np.testing.assert_allclose(at["Z"], np.log([[0.25, 0.75]]))
     assert list(at) == ["Z", "Y"]
 
@@ -163,8 +162,8 @@ def test_a_source_as_described_is_read() -> None:
         ({"loss": "tahn"}, "unknown loss 'tahn'"),
         ({"inputs": {}}, "inputs: x is missing"),
         ({"printed": {"y": "1"}}, "printed: unknown y"),
-        ({"printed": {"x": 0.42}}, "printed: 0.42 is no number in a string"),
-        ({"printed": {"x": "0,42"}}, "printed: '0,42' is no number in a string"),
+        ({"printed": {"x": 0.42}}, "printed: 0.42 is not a number in a string"),
+        ({"printed": {"x": "0,42"}}, "printed: '0,42' is not a number in a string"),
         ({"printed": {"x": [None]}}, "nothing was printed"),
         ({"printed": {"loss": "1"}, "step": "0.5"}, "printed: unknown loss"),
         ({"exactly": True}, "unknown key 'exactly'"),
