@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from symgrad.printable import visible
-
 LONGEST_WORD, LONGEST_LINE = 200, 1000
-"""In letters; of anything longer a message shows both ends."""
+"""The limits in letters, beyond which a message shows only both ends of a word or line."""
 
 
 class SymgradError(Exception):
@@ -61,6 +59,11 @@ def shown(text: str) -> str:
     return visible(" ".join(words))
 
 
+def visible(text: str) -> str:
+    """A text with control characters and other invisible characters escaped."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def cut(text: str, most: int) -> str:
-    """A text with at most ``most`` letters: of a longer one, both ends."""
+    """A text with at most about ``most`` letters: the middle of a longer text is left out."""
     return text if len(text) <= most else f"{text[: most * 2 // 3]}...{text[-most // 4 :]}"

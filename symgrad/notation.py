@@ -7,8 +7,9 @@ equality up to renaming is ``==``.  In a finished line, they have the convention
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from itertools import count, product
 from types import MappingProxyType
@@ -17,9 +18,8 @@ from sympy import Expr, Function, Indexed, IndexedBase, MatrixExpr, MatrixSymbol
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
-from symgrad.errors import UnsupportedError
+from symgrad.errors import UnsupportedError, visible
 from symgrad.functions import selection, varying
-from symgrad.printable import Legible
 
 # Conventional index letters: the running index, the index of a derivative's denominator, spares for further sums.
 CONVENTIONAL_LETTERS = {
@@ -33,6 +33,16 @@ CONVENTIONAL_LETTERS = {
     "H": "hgfe",
     "T": "tsuvr",
 }
+
+
+@dataclass(frozen=True)
+class Legible:
+    """A record whose string fields are shown to a reader: each becomes one printable line when it is set."""
+
+    def __post_init__(self) -> None:
+        for attribute in fields(self):
+            if isinstance(text := getattr(self, attribute.name), str):
+                object.__setattr__(self, attribute.name, visible(re.sub(r"\s*[\r\n]\s*", " ", text)))
 
 
 @dataclass(frozen=True)
@@ -129,8 +139,7 @@ def axis_name(index: Idx) -> str:
 
 def places(indices: Sequence[Idx], sizes: Mapping[str, int]) -> Iterator[dict[Idx, int]]:
     """All assignments of positions to ``indices``, at given sizes of the axes."""
-    every = product(*(range(sizes[axis_name(i)]) for i in indices))
-    return (dict(zip(indices, values, strict=True)) for values in every)
+    return (dict(zip(indices, at, strict=True)) for at in product(*(range(sizes[axis_name(i)]) for i in indices)))
 
 
 @lru_cache(maxsize=16384)

@@ -19,6 +19,7 @@ from symgrad.names import entry_look, look
 from symgrad.notation import (
     Array,
     Axis,
+    Legible,
     array_names,
     axis_name,
     bound_indices,
@@ -28,7 +29,6 @@ from symgrad.notation import (
     unfolded,
     varying_names,
 )
-from symgrad.printable import Legible
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from sympy import Expr, Indexed, Symbol
 from sympy.tensor.indexed import Idx
 
 from symgrad.equations import Assumption
-from symgrad.notation import Array
-from symgrad.printable import Legible
+from symgrad.notation import Array, Legible
 from symgrad.program import Program
 
 

@@ -12,8 +12,7 @@ from enum import IntEnum
 
 from sympy import Function
 
-from symgrad.errors import UnsupportedError
-from symgrad.printable import visible
+from symgrad.errors import UnsupportedError, visible
 
 INDENT, WIDTH = "    ", 110
 

@@ -15,8 +15,7 @@ ROOT = Path(symgrad.__file__).parent
 # From the top down.  The modules of one layer do not import each other, but those of a package
 # may import within it.
 LAYERS: list[list[str]] = [
-    ["printable", "version"],
-    ["errors"],
+    ["errors", "version"],
     ["functions", "names", "budget"],
     ["piecewise", "notation"],
     ["canonical"],
@@ -101,7 +100,6 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
         "canonical",
         "errors",
         "functions",
-        "printable",
         "notation",
         "equations",
         "program",

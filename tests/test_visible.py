@@ -13,8 +13,8 @@ import symgrad
 from symgrad import Derivation, derive, rows_sum_to_one
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node
+from symgrad.errors import visible
 from symgrad.notation import Array, Axis
-from symgrad.printable import visible
 from symgrad.program import Program
 
 CONTROLS = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), *"\u200b\u200e\u2028\u202e\u2066\ufeff\ud800"]
