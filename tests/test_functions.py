@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import derived_from
+from catalogue import derived, derived_from
 from programs import ZOO, crammer_singer, relu_network
 from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
 
@@ -273,7 +273,7 @@ def test_every_page_says_the_conventions() -> None:
     for page in (text, latex, re.sub('alttext="[^"]*"', "", mathml)):
         assert "[S1]" in page and "Where a function is not smooth" in page and page.count("[S1]") == 2
     assert convention.words in " ".join(text.split())
-    assert "Where a function is not smooth" not in symgrad.derive("softmax_mse").to_text()
+    assert "Where a function is not smooth" not in derived("softmax_mse").to_text()
 
 
 @pytest.mark.parametrize(

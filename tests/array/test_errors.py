@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from catalogue import derived
 
 import symgrad
 from symgrad.array import elementwise, eye, one_hot, softmax
@@ -341,7 +342,7 @@ def test_wrt_of_another_type() -> None:
 @pytest.mark.parametrize("steps", [[1, 2], 1.5, None])
 def test_steps_of_another_type(steps: object) -> None:
     with pytest.raises(InputError, match="unknown steps"):
-        symgrad.derive("mse").to_text(steps=steps)  # type: ignore[arg-type]
+        derived("mse").to_text(steps=steps)  # type: ignore[arg-type]
 
 
 def test_a_ready_made_loss_points_at_no_line_of_its_own() -> None:
@@ -362,4 +363,4 @@ def test_labels_that_are_no_integers() -> None:
 
 def test_a_shape_of_one_axis_is_written_as_numpy_does() -> None:
     with pytest.raises(ValueError, match=r"w: expected shape \(D,\) with D = 2"):
-        symgrad.derive("mse").to_numpy()(np.zeros((3, 2)), np.zeros(3), 0.0, np.zeros(3))
+        derived("mse").to_numpy()(np.zeros((3, 2)), np.zeros(3), 0.0, np.zeros(3))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.special
+from catalogue import derived
 from sympy import Rational
 
 import symgrad
@@ -149,7 +150,7 @@ def test_labels_keep_the_name_that_the_author_gave_them_and_a_wrong_keyword_show
 
 
 def test_half_precision_sums_in_single_precision() -> None:
-    f = symgrad.derive("softmax_cross_entropy").to_numpy()
+    f = derived("softmax_cross_entropy").to_numpy()
     X, W, b = (np.zeros(shape, np.float16) for shape in ((70_000, 1), (1, 3), (3,)))
     value, gradients = f(X, W, b, np.zeros(70_000, int))
     assert value.dtype == gradients.b.dtype == np.float16
@@ -163,7 +164,7 @@ def test_masked_arrays_are_refused_with_one_clear_line() -> None:
 
 
 def test_a_candidate_that_changes_its_inputs_is_told_so() -> None:
-    proved = symgrad.derive("softmax_mse")
+    proved = derived("softmax_mse")
 
     def gradient(X: Any, W: Any, b: Any, Y: Any) -> Any:
         found = tuple(proved.to_numpy(check=False)(X, W, b, Y)[1])

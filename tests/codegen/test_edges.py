@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from branches import gradient_of, sigmoid
+from catalogue import derived
 from scipy.special import rel_entr, xlogy
 
 import symgrad
 from symgrad.array import logsumexp, norm, softmax
-from symgrad.losses import LOSSES
 
 Array = np.ndarray[Any, Any]
 X = np.array([-800.0, -2.0, 0.0, 0.25, 800.0])
@@ -105,7 +105,7 @@ def test_a_norm_by_which_one_divides_is_no_kink() -> None:
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_a_focal_loss_of_a_row_that_is_certain(gamma: float) -> None:
-    derivation = symgrad.derive(LOSSES["focal"])
+    derivation = derived("focal")
     given = {"X": np.diag([1e3, 1.0]), "W": np.eye(2), "b": np.zeros(2), "Y": np.eye(2), "gamma": np.array(gamma)}
     arrays = [given.get(a.name, np.ones(2)) for a in derivation.program.inputs]
     with np.errstate(divide="ignore"):

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 from cases import sampled
-from catalogue import derived_from
+from catalogue import derived, derived_from
 from classifier import LOSSES
 from literal import complex_step, forward, random_inputs, value
 from programs import attention, label_smoothing, logistic, ridge, temperature
@@ -160,7 +160,7 @@ def evaluate(expr: Expr, indices: tuple[Expr, ...], arrays: dict[str, np.ndarray
 
 
 def test_cross_entropy_reads_as_a_text_book_would() -> None:
-    derivation = symgrad.derive("softmax_cross_entropy")
+    derivation = derived("softmax_cross_entropy")
     largest, shifted, relative = Array("Z_max", (N,)), Array("Z_shifted", (N, C)), Array("E", (N, C), positive=True)
     kept = Array("S_shifted", (N,), positive=True)
     record = derivation.evaluation.record
@@ -189,7 +189,7 @@ def test_log_sum_exp_and_softplus() -> None:
 
 
 def test_a_logarithm_is_opened_for_the_right_reason() -> None:
-    cosine = symgrad.derive("log_cosh").evaluation.steps
+    cosine = derived("log_cosh").evaluation.steps
     (opened,) = (step for step in cosine if isinstance(step.subject, Value) and step.subject.expr.has(cosh))
     assert opened.reason == COSH and not opened.cites  # the residual in it stays as it is
     assert line(lines("log_sum_exp"), log(S[n])).reason == "the logarithm of a product"
@@ -345,7 +345,7 @@ def test_large_logits(name: str, scale: float) -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_section_in_each_format(name: str) -> None:
-    derivation = symgrad.derive(name)
+    derivation = derived(name)
     plain, text = derivation.to_text(), derivation.to_text(code=True)
     assert text.split()[: len(plain.split())] == plain.split() and "As the code evaluates it" not in plain
     section, code = text.split("As the code evaluates it\n")[1].split("\n\nThe code, ")
@@ -360,7 +360,7 @@ def test_the_section_in_each_format(name: str) -> None:
 
 
 def test_notation_does_not_matter_to_the_section() -> None:
-    derivation = symgrad.derive("softmax_mse")
+    derivation = derived("softmax_mse")
     sections = [derivation.to_text(notation, code=True) for notation in ("both", "index", "matrix")]
     assert all("exp(z_nk) = e_nk exp(Z_max_n)" in text for text in sections)
 
@@ -381,4 +381,4 @@ def test_a_derivation_alone_loads_no_generator() -> None:
 
 def test_an_unknown_notation_is_refused() -> None:
     with pytest.raises(InputError, match="notation"):
-        symgrad.derive("softmax_mse").to_text("prose", code=True)
+        derived("softmax_mse").to_text("prose", code=True)

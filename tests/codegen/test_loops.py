@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from cases import sampled
 from catalogue import NAMES, derived
-from forms import EVERY, SIZES, record
+from forms import EVERY, SAMPLE, SIZES, record
 from literal import random_inputs
 from sympy import Symbol, exp
 from sympy.tensor.indexed import Idx
 
 import symgrad
+from symgrad.array.expression import parse
 from symgrad.cli import main
 from symgrad.codegen import assignments, to_numpy
 from symgrad.codegen.array_plan import Plan
@@ -75,7 +76,7 @@ def test_the_catalogue(name: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 700])
-@pytest.mark.parametrize("name", sampled(EVERY, every=6))
+@pytest.mark.parametrize("name", sampled(EVERY, *SAMPLE))
 def test_every_kind_of_program_as_plain_python(name: str, rows: int) -> None:
     of = record(name)
     if not any(a.axes for a in of.program.inputs):
@@ -146,7 +147,8 @@ INPUTS: dict[str, Callable[..., list[Any]]] = {
 }
 
 
-TO_BE_COMPILED = ("float32 and labels", "read only")  # for seconds, because no other test compiles these kernels
+TO_BE_COMPILED = ("float32", "float32 and labels", "float16", "read only")
+"""No other test compiles these kernels, which takes seconds each; ``short`` has the dtypes."""
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -207,11 +209,34 @@ def test_large_products_are_left_to_blas(cross_entropy: tuple[Callable[..., Any]
     assert_alike(cross_entropy[0](*inputs), cross_entropy[1](*inputs), 1e-9)
 
 
-def test_single_precision_adds_up_in_double(cross_entropy: tuple[Callable[..., Any], ...]) -> None:
+@pytest.mark.slow
+def test_single_precision_adds_up_in_double_in_products_too(cross_entropy: tuple[Callable[..., Any], ...]) -> None:
     X, W, b, _, y = arrays(20_000, 2, 2)
     exact = cross_entropy[1](X.astype(np.float32).astype(float), W.astype(np.float32).astype(float), b * 0, y)
     single = cross_entropy[0](X.astype(np.float32), W.astype(np.float32), (b * 0).astype(np.float32), y)
     assert_alike((float(single[0]), [g.astype(float) for g in single[1]]), (float(exact[0]), exact[1]), 2e-6)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """A loss without products, which compiles fast."""
+    of = symgrad.derive(parse("mean(q * exp(x - y))", "x: N, y: N, q: scalar", "q")).record
+    return loops.to_numba(of), to_numpy(of)
+
+
+def test_single_precision_adds_up_in_double(short: tuple[Callable[..., Any], ...]) -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 20_000)).astype(np.float32)
+    q = np.float32(0.7)
+    (value, gradients), (expected, slopes) = short[0](x, y, q), short[1](x.astype(float), y.astype(float), float(q))
+    assert value.dtype == gradients.q.dtype == np.float32
+    assert value == pytest.approx(expected, rel=2e-7) and gradients.q == pytest.approx(slopes.q, rel=2e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_result_has_the_type_of_the_inputs(dtype: Any, short: tuple[Callable[..., Any], ...]) -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 7)).astype(dtype)
+    results = [function(x, y, dtype(0.7)) for function in short]
+    assert_alike(*results, {np.float32: 1e-5, np.float16: 1e-3}[dtype])
 
 
 def test_no_result_shares_memory() -> None:
@@ -244,7 +269,7 @@ def test_every_assignment_of_the_catalogue_means_its_equation(name: str) -> None
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts
 
 
-@pytest.mark.parametrize("name", sampled([*EVERY][::4], every=4))
+@pytest.mark.parametrize("name", sampled([*EVERY][::4], *(name for name in SAMPLE[::4] if name in [*EVERY][::4])))
 def test_every_assignment_means_its_equation(name: str) -> None:
     proof = Proof.of(assignments(record(name), 1, "numba"))
     assert not proof.faults and set(proof.counts) <= {"every shape"}, proof.counts

@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import sampled
+from catalogue import NAMES
+from catalogue import derived as of_the_catalogue
 
 import symgrad
 from symgrad.array import log_softmax, logsumexp, norm, softmax
 from symgrad.diagnosis.result import Diagnosis
-from symgrad.losses import LOSSES
 
 Function = Callable[..., Any]
 
 
 @cache
 def derived(name: str) -> symgrad.Derivation:
-    if name in LOSSES:
-        return symgrad.derive(name)
+    if name in NAMES:
+        return of_the_catalogue(name)
     loss, shapes, wrt = MORE[name]
     return symgrad.derive(symgrad.loss(shapes=shapes, wrt=wrt, name="f")(loss))
 
@@ -367,7 +368,7 @@ def test_an_explanation_that_holds_at_the_first_points_alone_is_not_given(name: 
 
 def test_what_overflows_at_a_large_size_alone_is_not_accused() -> None:
     """Scores of attention grow with the number of features, and exp(100) is infinite in single precision."""
-    derivation = symgrad.derive(symgrad.LOSSES["attention_head"])
+    derivation = derived("attention_head")
 
     def naive(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
         X, Wq, Wk, Wv, Y = (np.asarray(a, np.float32) for a in (X, Wq, Wk, Wv, Y))

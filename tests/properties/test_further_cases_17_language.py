@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import scipy.special
 from cases import sampled
+from catalogue import derived
 from sympy import Rational
 
 import symgrad
@@ -353,7 +354,7 @@ def test_masked_arrays_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("how", ["centres", "scales", "sorts"])
 def test_a_candidate_that_changes_its_inputs_is_told_so(how: str) -> None:
-    d = symgrad.derive("softmax_cross_entropy")
+    d = derived("softmax_cross_entropy")
     f = d.to_numpy()
 
     def candidate(X, W, b, Y):

@@ -8,8 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-import symgrad
+from catalogue import derived
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_lines_in_the_readme_are_derived() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```\n( +10  .*?)```", readme, re.DOTALL)
-    lines = symgrad.derive("softmax_cross_entropy").to_text().splitlines()
+    lines = derived("softmax_cross_entropy").to_text().splitlines()
     assert [line for line in shown.splitlines() if line != "..." and line not in lines] == []
 
 

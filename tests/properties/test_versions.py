@@ -6,14 +6,14 @@ import re
 import tomllib
 from pathlib import Path
 
-import symgrad
+from catalogue import derived
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def test_generated_modules_name_the_lowest_numpy_that_the_package_declares() -> None:
     (lowest,) = (d.removeprefix("numpy>=") for d in PROJECT["dependencies"] if d.startswith("numpy"))
-    derivation = symgrad.derive("softmax_mse")
+    derivation = derived("softmax_mse")
     sizes = {"N": 2, "D": 4, "C": 3}
     for source in (derivation.to_source(), derivation.to_source(target="scalar", sizes=sizes)):
         assert re.findall(r"NumPy (\d+\.\d+) or later", source) == [lowest]

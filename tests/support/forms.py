@@ -87,6 +87,14 @@ EVERY: dict[str, tuple[Callable[[], Program], tuple[str, ...]]] = {
     **{name: (lambda form=form: form, tuple(array.name for array in form.inputs)) for name, form in FORMS.items()},
 }
 
+SAMPLE = (
+    *("softmax_cross_entropy", "two_layer_tanh", "heads", "hinge", "labelled_logits", "temperature"),
+    *("softmax without names", "the other sigmoid", "constant gradient", "gradient that is an input", "all distances"),
+    *("gradient that is a diagonal", "stack and a vector", "gram"),
+)
+"""What the default run takes of ``EVERY``: each kind of product, layout, mask and exponential, and the same derivations
+in every test file."""
+
 
 def record(name: str) -> Record:
     return derived_from(*EVERY[name]).record
