@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from catalogue import derived
 
 import symgrad
-from symgrad import InputError
+from symgrad import Derivation, InputError
 from symgrad.check.marks import Level, Mark
 
-D = derived("softmax_cross_entropy")
-FORMATS = {
-    "text": D.to_text,
-    "latex": D.to_latex,
-    "markdown": D.to_markdown,
-    "mathml": D.to_mathml,
-    "html": partial(D.to_html, code=False),
+NAME = "softmax_cross_entropy"
+FORMATS: dict[str, Callable[..., str]] = {
+    "text": Derivation.to_text,
+    "latex": Derivation.to_latex,
+    "markdown": Derivation.to_markdown,
+    "mathml": Derivation.to_mathml,
+    "html": partial(Derivation.to_html, code=False),
 }
 HEADINGS = ("Axes", "axis", "Arrays", "array")
-THINGS = {"derivation": D, "gradient": D.gradients["W"], "proof": D.prove()}
+DISPLAYED: dict[str, Callable[[Derivation], Any]] = {
+    "derivation": lambda derivation: derivation,
+    "gradient": lambda derivation: derivation.gradients["W"],
+    "proof": Derivation.prove,
+}
 
 
-@pytest.mark.parametrize("name", THINGS)
+@pytest.mark.parametrize("name", DISPLAYED)
 def test_all_forms(name: str) -> None:
-    bundle = THINGS[name]._repr_mimebundle_()
+    displayed = DISPLAYED[name](derived(NAME))
+    bundle = displayed._repr_mimebundle_()
     assert bundle == {
-        "text/html": THINGS[name]._repr_html_(),
-        "text/latex": THINGS[name]._repr_latex_(),
-        "text/plain": repr(THINGS[name]),
+        "text/html": displayed._repr_html_(),
+        "text/latex": displayed._repr_latex_(),
+        "text/plain": repr(displayed),
     }
     assert bundle["text/html"].startswith("<style>")
     assert "<script" not in bundle["text/html"]
@@ -37,11 +44,13 @@ def test_all_forms(name: str) -> None:
 
 
 def test_a_gradient_is_a_line_in_text() -> None:
-    assert repr(D.gradients["W"]) == "<dL/dW = (1/N) Xᵀ (P − Y)>"
+    assert repr(derived(NAME).gradients["W"]) == "<dL/dW = (1/N) Xᵀ (P − Y)>"
 
 
 def test_forms_asked_for() -> None:
-    assert set(D._repr_mimebundle_(include={"text/latex", "text/html"}, exclude={"text/html"})) == {"text/latex"}
+    assert set(derived(NAME)._repr_mimebundle_(include={"text/latex", "text/html"}, exclude={"text/html"})) == {
+        "text/latex"
+    }
 
 
 def test_a_gradient_shows_itself_and_what_it_is_written_in() -> None:
@@ -54,18 +63,18 @@ def test_a_gradient_shows_itself_and_what_it_is_written_in() -> None:
 
 
 def test_a_proof_shows_how_each_line_is_known() -> None:
-    proof = D.prove()
+    proof = derived(NAME).prove()
     shown = proof._repr_html_()
-    count = len(D.steps)
+    count = len(derived(NAME).steps)
     assert f"{count} lines: 4 definitions, {count - 4} ✓ every shape." in shown
     assert "equal normal forms; a second witness at" in shown
     assert repr(proof) == f"<proof of softmax_cross_entropy: {count} lines: 4 definition, {count - 4} every shape>"
 
 
 def test_a_proof_that_fails_says_so() -> None:
-    proof = D.prove()
+    proof = derived(NAME).prove()
     marks = (*proof.marks[:12], Mark(13, Level.WRONG, "not so"), *proof.marks[13:])
-    shown = symgrad.Proof(marks, ("no line states <the> closed form",), record=D.record)._repr_html_()
+    shown = symgrad.Proof(marks, ("no line states <the> closed form",), record=derived(NAME).record)._repr_html_()
     assert "1 ✗ wrong" in shown and "✗ no line states &lt;the&gt; closed form" in shown
 
 
@@ -75,8 +84,8 @@ def test_a_proof_that_fails_says_so() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("steps", ["none", "13", "1-4, 13"])
 def test_some_lines(name: str, steps: str) -> None:
-    shown = FORMATS[name](steps=steps)
-    assert D.program.summary in shown
+    shown = FORMATS[name](derived(NAME), steps=steps)
+    assert derived(NAME).program.summary in shown
     assert ("each row of" in shown) == ("13" in steps)
     assert ("chain rule" in shown) is False
     assert "The gradients" in shown
@@ -87,17 +96,17 @@ def test_some_lines(name: str, steps: str) -> None:
 
 @pytest.mark.parametrize("name", ["text", "latex", "markdown", "mathml"])
 def test_without_a_title(name: str) -> None:
-    shown = FORMATS[name](title=False)
-    assert D.program.summary not in shown
+    shown = FORMATS[name](derived(NAME), title=False)
+    assert derived(NAME).program.summary not in shown
     assert "Forward equations" in shown
 
 
 def test_text_of_the_closed_forms_alone_begins_with_them() -> None:
-    shown = D.to_text(steps="none", title=False)
+    shown = derived(NAME).to_text(steps="none", title=False)
     assert shown.startswith("The gradients\n") and "  P = exp(Z)" in shown and "  L = " not in shown
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_lines_that_are_not_there(name: str) -> None:
-    with pytest.raises(InputError, match=f"steps 5-400: the derivation has lines 1 to {len(D.steps)}"):
-        FORMATS[name](steps="5-400")
+    with pytest.raises(InputError, match=f"steps 5-400: the derivation has lines 1 to {len(derived(NAME).steps)}"):
+        FORMATS[name](derived(NAME), steps="5-400")
