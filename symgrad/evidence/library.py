@@ -7,11 +7,11 @@ marks an entry that was not printed.  Inputs are numbers, or text in the one-lin
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +33,6 @@ KNOWN: Mapping[str, Loss] = LOSSES | {
 
 In the latter, ``v`` weighs the terms of a sum, so that the gradient with respect to ``v`` is the array of the terms, as
 a page prints it."""
-
-NUMBER = re.compile(r"-?\d+(\.\d*)?(e-?\d+)?(\.\.\.)?")
-
-Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -106,68 +102,17 @@ class Source:
         return f"{self.author}: {self.title}" + (f" ({self.year})" if self.year else "")
 
 
-def sources(text: str | None = None) -> tuple[Source, ...]:
-    """The sources of the package, or of ``text`` (JSON of the same layout).
-
-    Raises ``ValueError``, one line that names the source, the item and the key, for a malformed item.
-    """
-    if text is None:
-        text = (files("symgrad") / "data" / "published.json").read_text(encoding="utf-8")
-    read = json.loads(text)
-    if not isinstance(read, list) or not read:
-        raise ValueError("expected a list of sources")
-    return tuple(_source(entry, f"source {number}") for number, entry in enumerate(read, 1))
+@cache
+def sources() -> tuple[Source, ...]:
+    """The sources of the package."""
+    text = (files("symgrad") / "data" / "published.json").read_text(encoding="utf-8")
+    return tuple(Source(**{**entry, "items": tuple(map(_item, entry["items"]))}) for entry in json.loads(text))
 
 
-def _source(entry: Any, path: str) -> Source:
-    _expect(isinstance(entry, dict) and isinstance(entry.get("items"), list) and entry["items"], path, "has no items")
-    items = tuple(_item(item, f"{path}, item {number}") for number, item in enumerate(entry["items"], 1))
-    source = _built(Source, {**entry, "items": items}, path)
-    _expect(all(isinstance(t, str) and t for t in (source.author, source.title, source.where)), path, "lacks words")
-    return source
-
-
-def _item(entry: Any, path: str) -> Numbers | Formula:
-    _expect(isinstance(entry, dict), path, "is not an object")
+def _item(entry: Mapping[str, Any]) -> Numbers | Formula:
     if "formula" in entry:
-        formula = _built(Formula, entry, path)
-        _expect(formula.loss in KNOWN, path, f"unknown loss {formula.loss!r}")
-        return formula
-    wrong = entry.get("wrong")
-    item = _built(Numbers, {**entry, "wrong": None if wrong is None else _wrong(wrong, path)}, path)
-    _expect(item.loss in KNOWN, path, f"unknown loss {item.loss!r}")
-    loss = KNOWN[item.loss]
-    for name in (shape.name for shape in loss.shapes):
-        _expect(name in item.inputs, path, f"inputs: {name} is missing")
-    for name, printed in item.printed.items():
-        _expect((name == "loss" and not item.step) or name in loss.wrt, path, f"printed: unknown {name}")
-        for number in entries(printed):
-            _expect(number is None or is_number(number), path, f"printed: {number!r} is not a number in a string")
-    _expect(any(n is not None for p in item.printed.values() for n in entries(p)), path, "nothing was printed")
-    return item
-
-
-def _wrong(entry: Any, path: str) -> Wrong:
-    wrong = _built(Wrong, entry, path)
-    ways = [bool(wrong.times), bool(wrong.instead), bool(wrong.off_by)]
-    _expect(bool(wrong.because) and sum(ways) == 1, path, "wrong: expected because, and one of times, instead, off_by")
-    return wrong
-
-
-def _built(kind: type[Record], entry: Mapping[str, Any], path: str) -> Record:
-    """A ``kind`` from a dictionary of exactly its fields."""
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    for key in entry:
-        _expect(key in known, path, f"unknown key {key!r}")
-    for name, f in known.items():
-        needed = f.default is MISSING and f.default_factory is MISSING
-        _expect(name in entry or not needed, path, f"{name} is missing")
-    return kind(**entry)
-
-
-def _expect(holds: object, path: str, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(f"published.json: {path}: {otherwise}")
+        return Formula(**entry)
+    return Numbers(**{**entry, "wrong": Wrong(**entry["wrong"]) if "wrong" in entry else None})
 
 
 def entries(nested: Any) -> Iterator[Any]:
@@ -177,11 +122,6 @@ def entries(nested: Any) -> Iterator[Any]:
             yield from entries(part)
     else:
         yield nested
-
-
-def is_number(text: Any) -> bool:
-    """Whether this is a printed number; three dots at the end mean that more digits were cut off."""
-    return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def inputs_of(loss: Loss, written: Mapping[str, Any]) -> dict[str, Any]:
