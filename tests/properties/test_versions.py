@@ -8,6 +8,8 @@ from pathlib import Path
 
 from catalogue import derived
 
+import symgrad
+
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
