@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sympy import Indexed, Mul, Symbol
+from sympy.tensor.indexed import Idx
 
 from symgrad.facts import Probabilities, probabilities, reduction_of
 from symgrad.frameworks.calls import Call, calls
@@ -16,16 +17,16 @@ from symgrad.render.phrases import listed
 from symgrad.render.text import expression_text
 
 SUM_TO_ONE = {(1, 2): "each row sums to one", (0, 2): "each column sums to one", (0, 1): "its entries sum to one"}
-"""What a softmax along an axis does, by the place of the axis and the number of axes."""
+"""What a softmax along an axis does, by the position of the axis and the number of axes."""
 
 
 def conventions(program: Program) -> tuple[Fact, ...]:
     """The reduction; the logits of softmax and logistic functions, and the axes of softmaxes; the meaning of rows of
     labels; and the framework calls that compute the same loss."""
-    own = probabilities(program)
-    found = [_reduction(program), _logits(own, program), _axis(own, program), _labels(program)]
-    found += [Fact(c.framework, _call_words(c, own, program), c.call) for c in calls(program)]
-    return tuple(fact for fact in found if fact is not None)
+    every = probabilities(program)
+    facts = [_reduction(program), _logits(every, program), _axis(every, program), _labels(program)]
+    facts += [Fact(c.framework, _call_words(c, every, program), c.call) for c in calls(program)]
+    return tuple(fact for fact in facts if fact is not None)
 
 
 def _reduction(program: Program) -> Fact | None:
@@ -50,36 +51,37 @@ def _reduction(program: Program) -> Fact | None:
 
 
 def _logits(every: Sequence[Probabilities], program: Program) -> Fact | None:
-    found = _grouped(("sigmoid" if own.over is None else "softmax", _inside(own, program)) for own in every)
+    by_function = _grouped(("sigmoid" if p.over is None else "softmax", _inside(p, program)) for p in every)
     words = [
         f"{listed(logits)} {_verb(logits, 'holds', 'hold')} the logits: {program.output} applies the {function} itself"
-        for function, logits in found.items()
+        for function, logits in by_function.items()
     ]
     return Fact("Logits", "; ".join(words)) if words else None
 
 
 def _axis(every: Sequence[Probabilities], program: Program) -> Fact | None:
     """The axes along which softmaxes run, one clause per axis."""
-    softmaxes = [own for own in every if own.over is not None]
-    found = _grouped((_run(own, program), f"{own.name} = softmax({_inside(own, program)})") for own in softmaxes)
-    words = [f"{listed(made)} {_verb(made, 'runs', 'run')} {run}" for run, made in found.items()]
+    softmaxes = ((p.name, p.over, _inside(p, program)) for p in every if p.over is not None)
+    by_run = _grouped((_run(name, over, program), f"{name} = softmax({logits})") for name, over, logits in softmaxes)
+    words = [f"{listed(names)} {_verb(names, 'runs', 'run')} {run}" for run, names in by_run.items()]
     return Fact("Axis", "; ".join(words)) if words else None
 
 
-def _run(own: Probabilities, program: Program) -> str:
-    assert own.over is not None
-    indices = program.definitions[own.name].indices
-    place = indices.index(own.over)
-    return f"along axis {place}, {axis_name(own.over)}: {SUM_TO_ONE.get((place, len(indices)), 'it sums to one there')}"
+def _run(name: str, over: Idx, program: Program) -> str:
+    """Along which axis the softmax ``name`` runs, and what follows."""
+    indices = program.definitions[name].indices
+    position = indices.index(over)
+    sums = SUM_TO_ONE.get((position, len(indices)), "it sums to one there")
+    return f"along axis {position}, {axis_name(over)}: {sums}"
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """The second elements grouped by the first, in order, without duplicates."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for key, value in pairs:
-        if value not in found.setdefault(key, []):
-            found[key].append(value)
-    return found
+        if value not in groups.setdefault(key, []):
+            groups[key].append(value)
+    return groups
 
 
 def _verb(subjects: Sequence[str], one: str, several: str) -> str:
@@ -88,22 +90,22 @@ def _verb(subjects: Sequence[str], one: str, several: str) -> str:
 
 def _call_words(call: Call, every: Sequence[Probabilities], program: Program) -> str:
     """The notes on a call, above all the inputs that are not logits, in order."""
-    made = {own.name for own in every}
-    logits = {name for own in every for name in array_names(own.exponent)}
+    names = {p.name for p in every}
+    logits = {name for p in every for name in array_names(p.exponent)}
     words = [call.words] if call.words else []
     for name in (n for n in call.arguments if n not in logits):
-        if name in made:
+        if name in names:
             words.append(f"the probabilities {name} go in")
-        elif before := [own.name for own in every if own.name in program.ancestors.get(name, ())]:
+        elif before := [p.name for p in every if p.name in program.ancestors.get(name, ())]:
             words.append(f"{name} goes in, computed from the probabilities {listed(before)}")
     return "; ".join(words)
 
 
-def _inside(own: Probabilities, program: Program) -> str:
-    """The logits, with whole arrays in place of their entries."""
-    indices = program.definitions[own.name].indices
-    entries = {e: Symbol(e.base.name) for e in own.exponent.atoms(Indexed) if e.indices == indices}
-    return expression_text(replaced(own.exponent, entries), program)
+def _inside(probability: Probabilities, program: Program) -> str:
+    """The logits as text, such as Z / tau: an array's name stands for its entries."""
+    indices = program.definitions[probability.name].indices
+    entries = {e: Symbol(e.base.name) for e in probability.exponent.atoms(Indexed) if e.indices == indices}
+    return expression_text(replaced(probability.exponent, entries), program)
 
 
 def _labels(program: Program) -> Fact | None:

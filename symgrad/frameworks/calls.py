@@ -58,10 +58,10 @@ KNOWN: tuple[Known, ...] = tuple(
     Known(**{**entry, "shapes": tuple(entry["shapes"]), "definitions": tuple(entry["definitions"])})
     for entry in json.loads((files("symgrad") / "data" / "framework_losses.json").read_text(encoding="utf-8"))
 )
-"""The first that fits is shown: what takes more arguments, or logits, stands before what takes fewer, or
+"""The losses in order of preference: those with more arguments first, and those of logits before those of
 probabilities."""
 MOST_CUTS = 2
-"""How many of the defined arrays may play arguments."""
+"""The limit on the defined arrays that may be arguments of a call."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ def calls(program: Program) -> tuple[Call, ...]:
     """For each framework, the first call of the table that computes the output of the program."""
     extended, texts = _with_predictions(program)
     cuts = tuple(_cuts(extended))
-    found: dict[str, Call] = {}
+    by_framework: dict[str, Call] = {}
     for known in KNOWN:
-        missing = [framework for framework in known.calls if framework not in found]
-        played = next(_played(known, cuts), None) if missing else None
-        if played is not None:
-            shown = {name: texts.get(leaf, leaf) + (".T" if turned else "") for name, (leaf, turned) in played.items()}
+        missing = [framework for framework in known.calls if framework not in by_framework]
+        players = next(_played(known, cuts), None) if missing else None
+        if players is not None:
+            shown = {name: texts.get(leaf, leaf) + (".T" if turned else "") for name, (leaf, turned) in players.items()}
             for framework in missing:
                 call = _filled(known.calls[framework], shown)
-                arguments = tuple(leaf for leaf, _ in played.values())
-                found[framework] = Call(framework, call, arguments, known.words.format(**shown))
-    return tuple(found[framework] for framework in FRAMEWORKS if framework in found)
+                arguments = tuple(leaf for leaf, _ in players.values())
+                by_framework[framework] = Call(framework, call, arguments, known.words.format(**shown))
+    return tuple(by_framework[framework] for framework in FRAMEWORKS if framework in by_framework)
 
 
 def _filled(template: str, arguments: Mapping[str, str]) -> str:
@@ -102,7 +102,7 @@ def _filled(template: str, arguments: Mapping[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", argument, template)
 
 
-# What plays the arguments
+# --- which arrays are the arguments --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class _Cut:
 
     @cached_property
     def inside(self) -> frozenset[str]:
-        """The arrays of the output that stand in an argument of a function."""
+        """The arrays of the output that occur in an argument of a function."""
         return _inside(self.output)
 
 
@@ -138,21 +138,16 @@ def _cuts(program: Program) -> Iterator[_Cut]:
             yield _Cut(program, tuple(program.arrays[name] for name in reversed(program.arrays) if name in leaves))
 
 
-def _leaves(program: Program, kept: frozenset[str]) -> set[str]:
+def _leaves(program: Program, kept: frozenset[str]) -> frozenset[str]:
     """The inputs and arrays of ``kept`` that remain in the output when all other arrays are substituted."""
-    found: set[str] = set()
-    waiting = set(array_names(program.definitions[program.output].rhs))
-    while waiting:
-        name = waiting.pop()
-        if name in kept or name not in program.definitions:
-            found.add(name)
-        else:
-            waiting |= array_names(program.definitions[name].rhs)
-    return found
+    rhs = program.definitions[program.output].rhs
+    others = program.definitions.keys() - kept
+    opened = (program.definitions[name].rhs for name in program.opened(rhs, others))
+    return array_names(rhs).union(*map(array_names, opened)) - others
 
 
 Players = dict[str, tuple[str, bool]]
-"""For each argument of a definition the array that plays it, and whether it does so transposed."""
+"""For each argument of a definition, the program's array that takes its part, and whether it is transposed."""
 
 
 def _played(known: Known, cuts: Sequence[_Cut]) -> Iterator[Players]:
@@ -216,8 +211,8 @@ def _assignments(
             continue
         left = [other for other in leaves if other is not leaf]
         for turned in (False, True) if len(leaf.axes) == 2 else (False,):
-            own = leaf.axes[::-1] if turned else leaf.axes
-            known = _joined(axes, [(axis.name, to) for axis, to in zip(own, argument.axes, strict=True)])
+            leaf_axes = leaf.axes[::-1] if turned else leaf.axes
+            known = _joined(axes, [(axis.name, to) for axis, to in zip(leaf_axes, argument.axes, strict=True)])
             if known is not None:
                 yield from _assignments(others, left, players | {argument.name: (leaf.name, turned)}, known)
 
@@ -230,7 +225,7 @@ def _joined(axes: Mapping[str, Axis], pairs: Sequence[tuple[str, Axis]]) -> Mapp
 
 
 def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mapping[str, Axis]) -> Expr | None:
-    """An expression over the arrays and axes of a definition; None if it contains others."""
+    """``expr`` in the arrays and axes of a definition; None if it contains arrays or axes without a counterpart."""
 
     def index(i: Idx) -> Idx:
         return axes[axis_name(i)].index(str(i.label))
@@ -254,7 +249,7 @@ def _carried(expr: Basic, arrays: Mapping[str, tuple[Array, bool]], axes: Mappin
         return None
 
 
-# Predictions without a name of their own
+# --- predictions without a name ------------------------------------------------------------------------------------
 
 
 def _with_predictions(program: Program) -> tuple[Program, dict[str, str]]:
@@ -297,8 +292,8 @@ def _python(expr: Expr, indices: tuple[Idx, ...]) -> str:
 
 def _term(term: Expr, indices: tuple[Idx, ...]) -> str:
     if isinstance(term, (Indexed, Symbol)):
-        own = indices_of(term)
-        return name_of(term) if own == indices[len(indices) - len(own) :] else ""
+        of_term = indices_of(term)
+        return name_of(term) if of_term == indices[len(indices) - len(of_term) :] else ""
     if not isinstance(term, Sum) or len(bound_indices(term)) != 1:
         return ""
     (over,) = bound_indices(term)
