@@ -1,8 +1,8 @@
 """The functions that a program may contain, with their derivatives, names and conventions.
 
-Smooth functions are SymPy's.  Piecewise functions are classes of this module, since SymPy differentiates its own into
-distributions: here a derivative, ``fdiff``, has a value everywhere, at a kink by convention.  They evaluate numbers
-only.
+Smooth functions are SymPy's.  Piecewise functions are classes of this module, since SymPy would differentiate its own
+into Dirac deltas.  Here a derivative has a value everywhere; at a kink, the value is a convention.  The functions are
+evaluated only at numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sympy.core.function import ArgumentIndexError
 
 
 class _Piecewise(Function):  # type: ignore[misc]
-    """A real function of real arguments, evaluated if all of them are numbers."""
+    """A real function of real arguments, evaluated if all its arguments are numbers."""
 
     is_never_negative = False
 
@@ -38,18 +38,21 @@ class _Piecewise(Function):  # type: ignore[misc]
         return (self.is_never_negative and self.args[0].is_real) or None
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        """The derivative with respect to one argument; at a kink, by the convention in ``MEANINGS``."""
+        """The derivative with respect to argument number ``argindex``, counted from 1, as ``_slopes`` defines it.
+
+        SymPy calls this method.  At a kink the value is a convention, which ``MEANINGS`` states in words.
+        """
         if not 1 <= argindex <= len(self.args):
             raise ArgumentIndexError(self, argindex)
         return self._slopes()[argindex - 1]
 
     def _slopes(self) -> Sequence[Expr]:
-        """The derivatives with respect to all arguments; by default 0, for a piecewise constant function."""
+        """The derivatives with respect to each argument; 0 by default, for piecewise constant functions."""
         return [S.Zero] * len(self.args)
 
 
 class step(_Piecewise):
-    """``step(x, at_zero)``: 0 for x < 0, 1 for x > 0, and ``at_zero`` (0, 1/2 or 1) at x = 0."""
+    """``step(x, at_zero)``: 0 for x < 0, ``at_zero`` (0, 1/2 or 1) for x = 0, and 1 for x > 0."""
 
     nargs = 2
 
@@ -75,7 +78,7 @@ class absolute(_Piecewise):
 
 
 class signum(_Piecewise):
-    """``signum(x)``: -1 for x < 0, 1 for x > 0, and 0 at x = 0."""
+    """``signum(x)``: -1 for x < 0, 0 for x = 0, and 1 for x > 0."""
 
     nargs = 1
 
@@ -86,7 +89,7 @@ def _difference(a: Expr, b: Expr) -> Expr:
 
 
 class maximum(_Piecewise):
-    """``maximum(a, b)``: the larger one."""
+    """``maximum(a, b)``: the larger of a and b."""
 
     nargs = 2
 
@@ -96,7 +99,7 @@ class maximum(_Piecewise):
 
 
 class minimum(_Piecewise):
-    """``minimum(a, b)``: the smaller one."""
+    """``minimum(a, b)``: the smaller of a and b."""
 
     nargs = 2
 
@@ -175,9 +178,9 @@ class equal(_Piecewise):
 
 
 class selection(_Piecewise):
-    """``selection(x, i)``: 1/t at each of the t largest entries of x along the free index i, 0 at the others.
+    """``selection(x, i)``: 1/t at each of the t largest entries of x along the free index i, 0 at other entries.
 
-    The index stays free, so the largest entry itself is ``Sum(selection(x, i) * x, i)``.
+    The index stays free; the largest entry is ``Sum(selection(x, i) * x, i)``.
     """
 
     nargs = 2
@@ -185,12 +188,12 @@ class selection(_Piecewise):
 
     @classmethod
     def eval(cls, *args: Basic) -> Expr | None:
-        """Nothing is evaluated, since an index has no value here."""
+        """None: an index has no value here."""
         return None
 
 
 class selected(_Piecewise):
-    """``selected(position, *values)``: the entry of a selection of given values at one position, counted from 0."""
+    """``selected(position, *values)``: entry number ``position``, counted from 0, of the selection of ``values``."""
 
 
 def real(expr: Basic) -> Any:
@@ -230,7 +233,7 @@ def _step(x: Any, at_zero: Any) -> Any:
 
 
 def _share(position: int, *values: Any) -> Fraction:
-    """The share of one entry in the 1 that the largest entries share."""
+    """The value of a selection at one position: the largest values share 1 equally."""
     largest = max(values)
     return Fraction(int(values[int(position)] == largest), sum(bool(value == largest) for value in values))
 
@@ -292,5 +295,5 @@ def varying(expr: Function) -> list[Basic]:
 
 
 def has_own_name(function: type[Function]) -> bool:
-    """Whether a function is the one that its name denotes in this module or in SymPy, and not a user's namesake."""
+    """Whether a function is this module's or SymPy's, and not a user's function of the same name."""
     return function in MEANINGS or getattr(sympy, function.__name__, None) is function
