@@ -30,7 +30,7 @@ def fresh_letter(axis: Axis, taken: set[str], *, bound: bool = False) -> Idx:
 
 
 def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]:
-    """The axes by name, with ``own`` and ``spares`` letters, none of which two axes share.
+    """The axes by name, with ``distinct`` and ``spares`` letters: no letter belongs to two axes.
 
     A conventional letter belongs to the axis that lists it first.  Letters that no axis lists, and that are not
     ``taken``, are distributed as spares.
@@ -43,9 +43,9 @@ def with_spares(axes: Sequence[Axis], taken: Collection[str]) -> dict[str, Axis]
     free = [letter for letter in ascii_lowercase if letter not in owners and letter not in taken]
     by_name: dict[str, Axis] = {}
     for number, axis in enumerate(axes):
-        own = "".join(letter for letter in axis.conventional if owners[letter] == axis.name)
+        distinct = "".join(letter for letter in axis.conventional if owners[letter] == axis.name)
         spares = "".join(free[number :: len(axes)])
-        by_name[axis.name] = replace(axis, own=own or spares[:1], spares=spares if own else spares[1:])
+        by_name[axis.name] = replace(axis, distinct=distinct or spares[:1], spares=spares if distinct else spares[1:])
     return by_name
 
 

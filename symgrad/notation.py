@@ -50,14 +50,14 @@ class Axis(Legible):
     """A dimension of symbolic size, such as N (rows of a batch) or C (classes).
 
     ``meaning`` is shown in the shape table.  ``letters`` overrides the conventional index letters, in the order of
-    ``CONVENTIONAL_LETTERS``.  Within a program, ``own`` are the letters of this axis that no other axis has, and
+    ``CONVENTIONAL_LETTERS``.  Within a program, ``distinct`` are the letters that only this axis has, and
     ``spares`` further ones.
     """
 
     name: str
     meaning: str = ""
     letters: str = ""
-    own: str = field(default="", compare=False)
+    distinct: str = field(default="", compare=False)
     spares: str = field(default="", compare=False)
 
     @property
@@ -72,7 +72,7 @@ class Axis(Legible):
     @property
     def conventional(self) -> str:
         """The index letters of this axis in order of preference; never empty."""
-        return self.own or self.letters or CONVENTIONAL_LETTERS.get(self.name, self.name[0].lower())
+        return self.distinct or self.letters or CONVENTIONAL_LETTERS.get(self.name, self.name[0].lower())
 
 
 @dataclass(frozen=True)

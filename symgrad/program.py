@@ -61,7 +61,7 @@ class Program(Legible):
 
     @cached_property
     def axis(self) -> dict[str, Axis]:
-        """The axes by name, with their ``own`` and ``spares`` letters."""
+        """The axes by name, with their ``distinct`` and ``spares`` letters."""
         return with_spares(self.axes, self.entry_letters)
 
     @cached_property

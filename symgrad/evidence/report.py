@@ -109,11 +109,6 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {words}" for words, count in counts.items())
 
 
-def report_text(report: Report) -> str:
-    """The report of ``symgrad check`` for a terminal."""
-    return "\n".join([*(section_text(section) for section in report.sections), verdict(report)])
-
-
 def verdict(report: Report) -> str:
     """The last line of a report."""
     return "Everything holds." if report.ok else f"FAILED: {report.first_failure}"
