@@ -33,7 +33,7 @@ _budgets: ContextVar[tuple[Budget, ...]] = ContextVar("budgets", default=())
 
 @contextmanager
 def within(budget: Budget) -> Iterator[None]:
-    """Count the work inside against ``budget`` too."""
+    """Count the work of the ``with`` block against ``budget``, besides any outer budgets."""
     token = _budgets.set((*_budgets.get(), budget))
     try:
         yield
@@ -43,7 +43,7 @@ def within(budget: Budget) -> Iterator[None]:
 
 @contextmanager
 def uncounted() -> Iterator[None]:
-    """Do not count the work inside: for cached functions, which would charge only their first caller."""
+    """Do not count the work of the ``with`` block: a cached function would charge only its first caller."""
     token = _budgets.set(())
     try:
         yield

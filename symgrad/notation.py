@@ -37,7 +37,7 @@ CONVENTIONAL_LETTERS = {
 
 @dataclass(frozen=True)
 class Legible:
-    """A record whose string fields are shown to a reader: each becomes one printable line when it is set."""
+    """A record with texts for readers: each string field is turned into one printable line when it is set."""
 
     def __post_init__(self) -> None:
         for attribute in fields(self):
@@ -338,7 +338,7 @@ def renamed(expr: Expr, free: Mapping[Idx, Idx], avoid: Collection[Idx] = ()) ->
 
 
 def _fresh(indices: Iterable[Idx], taken: Collection[Idx], serial: Iterable[int]) -> dict[Idx, Idx]:
-    """New names for some indices, from a series, none of them ``taken``."""
+    """New indices over the same axes, numbered by ``serial``, none of them ``taken``."""
     return {
         i: next(new for number in serial if (new := index_over(f"_{axis_name(i)}_{number}", i.upper + 1)) not in taken)
         for i in indices

@@ -142,6 +142,6 @@ class Record:
 
     @property
     def conventions(self) -> dict[Convention, tuple[Step, ...]]:
-        """The conventions that lines use, each with these lines."""
+        """Each convention that some line uses, with those lines."""
         cited = dict.fromkeys(c for step in self.steps for c in step.conventions)
         return {c: tuple(step for step in self.steps if c in step.conventions) for c in cited}

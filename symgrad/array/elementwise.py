@@ -44,7 +44,7 @@ def power_of(a: Expr, b: Expr) -> Expr:
 
 
 def either(a: Expr, b: Expr) -> Expr:
-    """1 where a or b holds, each a condition that is 0 or 1."""
+    """Logical or: 1 where a or b is 1, else 0; both are always 0 or 1."""
     return 1 - (1 - a) * (1 - b)
 
 

@@ -117,7 +117,7 @@ def _refuse(node: ast.AST, text: str, message: str) -> NoReturn:
 
 
 def _check(tree: ast.expr, text: str, inputs: set[str]) -> None:
-    """Check the whole tree before any part is evaluated; without recursion, so that depth is no danger."""
+    """Check the whole tree before any part is evaluated; without recursion, for deep trees."""
     waiting: list[tuple[ast.AST, int]] = [(tree, 1)]
     parts = 0
     while waiting:

@@ -113,7 +113,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 @contextmanager
 def tracing(axes: tuple[Axis, ...]) -> Iterator[Trace]:
-    """Collect the nodes made inside in a new trace."""
+    """Start a new trace, which collects the nodes created in the ``with`` block."""
     trace = Trace(axes)
     token = _current.set(trace)
     try:

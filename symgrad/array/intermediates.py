@@ -62,7 +62,7 @@ def free_name(name: str, used: Iterable[str]) -> str:
 
 
 def sanitised(name: str) -> str:
-    """A variable's name as an array's name, Greek letters spelled in English; "" where that is not possible."""
+    """A variable's name as an array's name, with Greek letters spelled in English; "" if it cannot name an array."""
     clean = "".join(map(_english, name.strip("_")))
     return clean if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", clean) else ""
 

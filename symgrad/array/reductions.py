@@ -67,7 +67,7 @@ def count(node: Node, positions: Sequence[int]) -> Node:
 
 
 def mean(a: Any, axis: Axes = None, *, keepdims: bool = False) -> Node:
-    """The mean over ``axis``.  With ``keepdims`` it will be subtracted, and its textbook name is mu."""
+    """The mean over ``axis``.  With ``keepdims``, which means that it is subtracted, its textbook name is mu."""
     node = operand(a, "mean")
     positions = axis_positions(node, axis, "mean")
     hint = "mu" if keepdims and len(positions) < len(node.axes) else ""

@@ -64,7 +64,7 @@ _written: ContextVar[Span | None] = ContextVar("written", default=None)
 
 @contextmanager
 def written_at(span: Span) -> Iterator[None]:
-    """Locate the operations inside at ``span``: for an expression that is walked, not run."""
+    """Take ``span`` as the location of all operations inside: an evaluated expression has no Python line of its own."""
     token = _written.set(span)
     try:
         yield

@@ -52,7 +52,7 @@ def run(trace: Trace, name: str, function: Callable[..., Any], args: Sequence[An
 
 
 def run_traced(function: Callable[..., Any], args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
-    """Call the function.  ``users_frames`` stops at the frame of this name."""
+    """Call the function; ``users_frames`` recognizes the frame of this call by its name."""
     return function(*args, **keywords)
 
 

@@ -75,7 +75,7 @@ class Published:
 
     @property
     def resolution(self) -> Array:
-        """(D + 1, C), in the order of ``values``."""
+        """(D + 1, C): the resolution of each number, in the order of ``values``."""
         return np.vstack([self.dW_resolution, self.db_resolution])
 
 

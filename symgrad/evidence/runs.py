@@ -32,8 +32,10 @@ SINGLE = ROUNDING["float32"] / ROUNDING["float64"]
 
 @dataclass(frozen=True)
 class Inaccurate:
-    """A case in which a framework is less accurate than its arithmetic: it may be ``times`` as far off, ``because`` of
-    this reason.  ``framework`` is empty if all are, including the generated code."""
+    """A known inaccuracy of a framework beyond rounding, with its reason: it multiplies the tolerance by ``times``.
+
+    An empty ``framework`` means every framework and the generated code.
+    """
 
     loss: str
     framework: str
@@ -55,9 +57,11 @@ INACCURATE = (
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run: ``excess`` is its distance from the generated code in float64, relative to the tolerance;
-    ``error`` relative to the largest entry; each the worst of loss and gradients.  ``framework`` "" is the generated
-    code in float32."""
+    """One recorded run, compared with the generated code in float64; "" is the ``framework`` of generated float32 code.
+
+    ``excess`` is the difference relative to the tolerance, ``error`` the difference relative to the largest entry; each
+    is the maximum over the loss and the gradients.
+    """
 
     framework: str
     dtype: str
@@ -124,7 +128,7 @@ def compared(loss: Loss, case: Mapping[str, Any], inaccurate: Sequence[Inaccurat
 
 
 def _over(distance: float, allowed: float) -> float:
-    """The quotient; if the tolerance is exactly 0, infinite for any distance."""
+    """The quotient; for a tolerance of 0, infinite unless the distance is 0 too."""
     return distance / allowed if allowed else 0.0 if distance == 0 else np.inf
 
 
