@@ -121,7 +121,10 @@ def test_what_the_code_calls_is_reserved() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gap", "np", "rows", "dtype", "start", "block", "math", "max", "sum", "labels", "exp"]
+    "name",
+    sampled(
+        ["gap", "np", "rows", "dtype", "start", "block", "math", "max", "sum", "labels", "exp"], "gap", "np", "max"
+    ),
 )
 def test_the_names_of_a_users_own_loss(name: str) -> None:
     loss = parse(f"mean((X @ w - {name})**2)", f"X: N D, w: D, {name}: N", f"w {name}")
