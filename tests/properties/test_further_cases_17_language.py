@@ -295,15 +295,16 @@ def test_the_wrong_keyword_shows_the_signature(tmp_path: Path) -> None:
 def test_labels_keep_their_name_wherever_they_go() -> None:
     X, W, t = np.arange(6.0).reshape(3, 2), np.eye(2, 4), np.array([0, 3, 1])
     d = symgrad.derive(labelled)
-    value, gradients = d.to_numpy()(X=X, W=W, t=t)
+    function = d.to_numpy()
+    value, gradients = function(X=X, W=W, t=t)
     assert value == pytest.approx(labelled(X, W, t))
-    assert np.allclose(d.to_numpy()(X, W, t=np.eye(4)[t])[1].W, gradients.W)
+    assert np.allclose(function(X, W, t=np.eye(4)[t])[1].W, gradients.W)
     with pytest.raises(ValueError, match=r"^t: .*0\.\.K-1"):
-        d.to_numpy()(X, W, t=t + 2)
+        function(X, W, t=t + 2)
     scalar: dict[str, Any] = {}
     exec(d.to_source(target="scalar", sizes={"N": 3, "D": 2, "K": 4}), scalar)
     assert scalar["labelled_gradient"](X=X, W=W, t=t)[0] == pytest.approx(value)
-    assert symgrad.diagnose(d, lambda X, W, t: d.to_numpy()(X, W, t=t)[1].W).ok
+    assert symgrad.diagnose(d, lambda X, W, t: function(X, W, t=t)[1].W).ok
 
 
 # --- data ----------------------------------------------------------------------------------------------------------

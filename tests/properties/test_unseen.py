@@ -32,11 +32,12 @@ def test_an_entry_left_out_of_a_sum_is_never_added_first(tau: float) -> None:
     Z /= np.linalg.norm(Z, axis=1, keepdims=True)
     M = (rng.integers(0, 4, 32)[:, None] == np.arange(32) % 4).astype(float)
     derivation = symgrad.derive(unseen.supcon)
-    loss, _ = derivation.to_numpy()(Z, M, tau)
-    single, _ = derivation.to_numpy()(*(np.float32(x) for x in (Z, M, tau)))
+    function = derivation.to_numpy()
+    loss, _ = function(Z, M, tau)
+    single, _ = function(*(np.float32(x) for x in (Z, M, tau)))
     assert loss == pytest.approx(float(unseen.supcon(Z, M, tau)), rel=1e-12)
     assert float(single) == pytest.approx(loss, rel=1e-4)
-    assert symgrad.check_grad(unseen.supcon, lambda *inputs: derivation.to_numpy()(*inputs)[1].Z, Z, M, tau, wrt=[0]).ok
+    assert symgrad.check_grad(unseen.supcon, lambda *inputs: function(*inputs)[1].Z, Z, M, tau, wrt=[0]).ok
 
 
 def test_a_probability_of_zero_leaves_the_gradient_finite() -> None:
