@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sympy.core.basic import Basic
@@ -31,6 +32,11 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 REASON = 0.32
 EQUATION = 0.56
 CHARACTER = 0.0115
+
+# TeX breaks after a sign, so these forbid that and name the places before one: how much TeX avoids each, outside
+# brackets.
+PENALTIES = {"+": 0, "-": 0, r"\odot": 100, r"\oslash": 100, r"\,": 2000}
+BREAKS = re.compile(r" [+-] | \\(?:odot|oslash) | \\, (?=\\[Bb]igl|\\sum)|\\[Bb]ig[lr]|\\begin|\\end|[{}]")
 
 SIGNS = {"✓": r"\(\checkmark\) ", "✗": r"\(\times\) ", "?": "? ", "": ""}
 
@@ -123,7 +129,8 @@ class _LatexPage(Backend):
 
     def show_ClosedForms(self, block: blocks.ClosedForms) -> str:
         remark = [self.printer.write(block.remark)] if block.remark else []
-        return "\n\n".join([_heading(block.title) + self._lines(block.lines, EQUATION + REASON), *remark])
+        lines = f"{{\\allowdisplaybreaks[0]\n{self._lines(block.lines, EQUATION + REASON)}}}"
+        return "\n\n".join([_heading(block.title) + lines, *remark])
 
     def show_Code(self, block: blocks.Code) -> str:
         """The source verbatim; there pdflatex sets ASCII only."""
@@ -136,8 +143,19 @@ def _heading(words: str) -> str:
 
 
 def _breakable(formula: str, room: float) -> str:
-    """A formula in a box of ``room`` times the line width, with places to break besides its signs."""
-    for opening in (r"\Bigl(", r"\bigl(", r"\sum"):
-        formula = formula.replace(rf"\, {opening}", rf"\, \allowbreak {opening}")
+    """A formula in a box of ``room`` times the line width, in which it breaks before a sign, or else a factor."""
+    braces = brackets = 0
+
+    def marked(match: re.Match[str]) -> str:
+        nonlocal braces, brackets
+        part = match[0].strip()
+        braces += (part in ("{", r"\begin")) - (part in ("}", r"\end"))
+        brackets += part.endswith("igl") - part.endswith("igr")
+        penalty = PENALTIES.get(part)
+        if penalty is None or braces:
+            return match[0]
+        return rf" \penalty{penalty + 300 * brackets} {part} "
+
     box = rf"\parbox[t]{{{max(room, 0.2):.2f}\linewidth}}"
-    return rf"{box}{{\raggedright\lineskiplimit=3pt\lineskip=3pt\(\displaystyle {formula}\)}}"
+    shown = rf"\(\displaystyle {BREAKS.sub(marked, formula)}\)"
+    return rf"{box}{{\raggedright\binoppenalty=10000\lineskiplimit=3pt\lineskip=3pt{shown}}}"

@@ -64,7 +64,7 @@ import symgrad
 from symgrad.engine.derive import derive_record
 from symgrad.notation import Array, Axis
 from symgrad.render.blocks import Prose
-from symgrad.render.latex import expression_latex, to_latex
+from symgrad.render.latex import _breakable, expression_latex, to_latex
 from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
 from symgrad.render.symbols import vocabulary
@@ -269,3 +269,13 @@ def test_a_case_that_begins_with_a_relation() -> None:
     derivation = symgrad.derive(relation_first)
     assert r"\begin{cases} {}[v_{m} > 2]" in derivation.to_latex()
     assert derivation.to_html() and derivation.to_mathml()
+
+
+def test_a_long_formula_breaks_before_a_sign_and_least_inside_brackets() -> None:
+    shown = _breakable(r"\frac{a - b}{c} \, \Bigl( x - y \Bigr) \odot \begin{cases} p + q & r \end{cases} + z", 0.5)
+    assert shown.startswith(r"\parbox[t]{0.50\linewidth}{\raggedright\binoppenalty=10000")
+    inside = shown.partition(r"\displaystyle ")[2].removesuffix(r"\)}")
+    assert inside == (
+        r"\frac{a - b}{c} \penalty2000 \, \Bigl( x \penalty300 - y \Bigr) \penalty100 \odot "
+        r"\begin{cases} p + q & r \end{cases} \penalty0 + z"
+    )

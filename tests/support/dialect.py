@@ -65,6 +65,8 @@ PAGE_USES = {
     r"\raggedright": r"\parbox[t]{0.3\linewidth}{\raggedright a}",
     r"\lineskip": r"\parbox[t]{0.3\linewidth}{\lineskip=3pt a}",
     r"\lineskiplimit": r"\parbox[t]{0.3\linewidth}{\lineskiplimit=3pt a}",
+    r"\binoppenalty": r"\parbox[t]{0.3\linewidth}{\binoppenalty=10000 a}",
+    r"\penalty": r"\(a \penalty100 + b\)",
     r"\newline": r"a \newline b",
     r"\tag": r"\begin{flalign*} a &= b && c \tag{1} \end{flalign*}",
     r"\(": r"\(a\)",
