@@ -255,6 +255,21 @@ class Derivation(Lines, Displayed):
         return to_markdown(self._page(notation, steps, code, title, detail))
 
     @nested("a line of the derivation")
+    def to_typst(
+        self,
+        notation: str = "both",
+        *,
+        steps: str = "all",
+        code: bool = False,
+        title: bool = True,
+        detail: str = "full",
+    ) -> str:
+        """The derivation as a Typst document; parameters as in ``to_text``."""
+        from symgrad.render.typst import to_typst
+
+        return to_typst(self._page(notation, steps, code, title, detail))
+
+    @nested("a line of the derivation")
     def to_mathml(
         self,
         notation: str = "both",

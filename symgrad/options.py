@@ -71,6 +71,7 @@ FORMATS = {
     ".html": "html",
     ".md": "markdown",
     ".mml": "mathml",
+    ".typ": "typst",
 }
 Run = Callable[[argparse.Namespace], int]
 

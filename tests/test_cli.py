@@ -134,6 +134,7 @@ def test_an_unknown_option_exits_with_2(capsys: pytest.CaptureFixture[str]) -> N
         ("a.HTML", [], "<!doctype html>"),
         ("a.md", [], "# Mean squared error"),
         ("a.mml", [], "<math"),
+        ("a.typ", [], "#set page"),
         ("a.html", ["--format", "mathml"], "<math"),
         ("a.lines", ["--format", "text"], "Mean squared error\n==="),
     ],
@@ -324,7 +325,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> int:
     return number
 
 
-@pytest.mark.parametrize("form", ["text", "latex", "mathml", "html", "markdown"])
+@pytest.mark.parametrize("form", ["text", "latex", "mathml", "html", "markdown", "typst"])
 def test_a_wrong_line_is_said_in_every_format(form: str, wrong: int, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "derive", "ridge", "--format", form, "--code")
     said = f"Warning: line {wrong} is wrong"

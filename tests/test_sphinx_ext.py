@@ -267,7 +267,7 @@ WRONG = {
     ".. symgrad:: mse\n   :notation: prose": "unknown notation 'prose': expected one of both, index, matrix",
     ".. symgrad:: mse\n   :notation:": "the option notation needs a value",
     ".. symgrad:: mse\n   :code: yes": "the option code takes no value, got 'yes'",
-    ".. symgrad:: mse\n   :steps: 13-5": "steps 13-5: the derivation has lines 1 to ",
+    ".. symgrad:: mse\n   :steps: 13-5": "steps 13-5: the range is reversed",
     ".. symgrad:: mse\n   :steps: 5-99": "steps 5-99: the derivation has lines 1 to ",
     ".. symgrad:: mse\n   :steps: some": "unknown steps 'some'",
     ".. symgrad:: mse\n   :wrt: Q": "Q",
