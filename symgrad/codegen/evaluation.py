@@ -151,8 +151,7 @@ class _Writer:
         """State that the two forms between which a kernel chooses are equal."""
         for kernel in sorted(expr.atoms(sigmoid, logaddexp), key=str):
             u = kernel.args[-1]
-            # Equal but for the letters of free indices.
-            letters = sorted(free_indices(kernel), key=lambda i: (axis_name(i), str(i)))
+            letters = sorted(free_indices(kernel), key=lambda i: (axis_name(i), str(i)))  # which do not matter
             both = {numbered(k, letters) for k in (kernel, kernel.func(*kernel.args[:-1], -u))}
             if both & self._kernels:
                 continue

@@ -190,11 +190,8 @@ class Lowering:
 
     def _begins_well(self, bracket: Add) -> bool:
         """Whether the number in a bracket, or else its latest array, is positive."""
-
-        def lateness(term: Expr) -> tuple[bool, int]:
-            return is_plain(term), max((ir.rank(self.arrays[n]) for n in array_names(term)), default=-1)
-
-        return not max(bracket.args, key=lateness).could_extract_minus_sign()
+        ranks = {t: max((ir.rank(self.arrays[n]) for n in array_names(t)), default=-1) for t in bracket.args}
+        return not max(bracket.args, key=lambda term: (is_plain(term), ranks[term])).could_extract_minus_sign()
 
 
 def is_plain(expr: Basic) -> bool:

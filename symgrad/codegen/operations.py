@@ -59,6 +59,14 @@ def product(above: Sequence[ir.Node], below: Sequence[ir.Node], order: Sequence[
     upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
     if len(upper) == 1 and not lower:
         return signed(upper[0], negative)
+    for number, divisor in enumerate(lower):
+        arrays = [factor for factor in upper if not factor.is_plain]
+        match divisor:
+            case ir.Power(_, ir.Load() as base, ir.Number(_, e)) if arrays and e.is_number and e > 1 and e != 2:
+                # The power may be infinite where the quotient is not: x / s**3 is evaluated as x / s / s**2.
+                narrowest = min(arrays, key=lambda f: (not {*base.letters} <= {*f.letters}, len(f.letters)))
+                upper[upper.index(narrowest)] = product([narrowest], [base])
+                lower[number] = power(base, ir.number(e - 1))
     layout = common_layout([*upper, *lower], order)
     return signed(ir.Product(layout, tuple(upper), tuple(lower)), negative)
 

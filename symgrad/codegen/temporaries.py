@@ -75,10 +75,7 @@ def hoisted(assign: ir.Assign, length: Callable[[ir.Node], int], fresh: Callable
 
     def shortened(node: ir.Node) -> ir.Node:
         node = ir.mapped(node, {arg: shortened(arg) for arg in node.args})
-        while length(node) > LONGEST:
-            parts = [part for part in _parts(node) if length(part) > SHORT]
-            if not parts:
-                break
+        while length(node) > LONGEST and (parts := [part for part in _parts(node) if length(part) > SHORT]):
             longest = max(parts, key=length)
             name = fresh()
             lines.append(ir.Assign(name, longest.letters, longest))

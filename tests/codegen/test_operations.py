@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sympy import Symbol, exp, log
+from sympy import Rational, Symbol, exp, log
 from sympy.tensor.indexed import Idx
 
 from symgrad.codegen.array_program import (
+    HALF,
     Call,
     Contract,
     Delta,
@@ -72,6 +73,17 @@ def test_a_minus_stands_in_front() -> None:
     assert reduced(minus, [n], "top") == Reduce((m,), minus, (n,), "top")  # the largest of what is negative
     assert call(weighted, [minus, v]) == signed(call(weighted, [X, v]), True)
     assert call(exp, [minus]) == Call((n, m), exp, (minus,))
+
+
+def test_a_product_is_divided_before_a_power_overflows() -> None:
+    cube, square, half = power(u, number(3)), power(u, number(2)), power(u, HALF)
+    assert product([X], [cube]) == Product((n, m), (Product((n, m), (X,), (u,)),), (square,))
+    assert product([X, v], [power(u, number(Rational(3, 2)))]).below == (half,)  # type: ignore[attr-defined]
+    assert product([X, s, exp_of(u)], [cube]).above == (X, s, Product((n,), (exp_of(u),), (u,)))  # type: ignore[attr-defined]
+    assert product([X, s], [v, power(s, number(4))]).above == (X, Product((), (s,), (s,)))  # type: ignore[attr-defined]
+    for kept in (square, half, power(u, number(Symbol("N", integer=True))), power(exp_of(u), number(3))):
+        assert product([X], [kept]) == Product((n, m), (X,), (kept,))
+    assert product([number(2)], [cube]) == Product((n,), (number(2),), (cube,))
 
 
 def test_nodes_are_combined_in_the_layout_of_the_widest() -> None:

@@ -107,3 +107,17 @@ def test_what_is_rounded_to_0_has_the_slope_0(dtype: type) -> None:
     np.testing.assert_allclose(value, 0.5**0.7, rtol=1e-6)
     np.testing.assert_allclose(dZ, [[0, 0], [-slope, slope]], rtol=1e-6)
     assert dZ.dtype == dtype
+
+
+@pytest.mark.parametrize("target", ["numpy", "scalar"])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 1e103), (np.float64, 1e-110), (np.float32, 1e13)])
+def test_the_slope_of_a_norm_whose_third_power_overflows(dtype: type, scale: float, target: str) -> None:
+    loss = symgrad.loss(shapes="X: N D, g: N D", wrt="X")(
+        lambda X, g: np.sum(g * X / np.linalg.norm(X, axis=1, keepdims=True))
+    )
+    derivation = symgrad.derive(loss)
+    function = derivation.to_numpy() if target == "numpy" else derivation.explicit(N=1, D=2).lambdify()
+    X, g = np.array([[1, 2]], dtype), np.array([[1.5, 1]], dtype)
+    _, (expected,) = function(X, g)
+    _, (found,) = function(X * dtype(scale), g)
+    np.testing.assert_allclose(found * dtype(scale), expected, rtol=1e-5)

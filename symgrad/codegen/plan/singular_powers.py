@@ -71,12 +71,10 @@ class _Small:
             return self.may_be(expr.function, True)
         if isinstance(expr, Add):
             return isinstance(1 - expr, sigmoid) or all(self.may_be(term, True) for term in expr.args)
-        if isinstance(expr, Pow):
-            return bool(expr.exp.is_positive) and self.may_be(expr.base, is_term)
+        if isinstance(expr, (Pow, log1p)):
+            return self.may_be(expr.args[0], is_term) and bool(isinstance(expr, log1p) or expr.exp.is_positive)
         if isinstance(expr, logaddexp):
             return bool(expr.args[0] == 0)
-        if isinstance(expr, log1p):
-            return self.may_be(expr.args[0], is_term)
         factors = expr.args if isinstance(expr, Mul) else ()
         small = [factor for factor in factors if self.may_be(factor, is_term)]
         return bool(small) and all(f in small or self._is_harmless(f, is_term) for f in factors)
