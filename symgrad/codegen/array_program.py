@@ -48,7 +48,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Load(Node):
-    """The array ``name`` at the indices ``at`` of its axes, which may be stored in another order, with its ``rank``."""
+    """The array ``name`` at the indices ``at`` of its axes, maybe stored in another order; ``rank`` numbers arrays."""
 
     name: str
     at: Layout

@@ -166,7 +166,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 
 
 def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
-    """The inputs as floating arrays of one dtype, or labels, of known ``sizes``; ValueError names one that misfits."""
+    """The inputs as floating arrays of one dtype, or labels; ValueError names an input that does not fit ``sizes``."""
     arrays = [_real(name, value) for name, value in zip(_AXES, values, strict=True)]
     dtype = _common(arrays)
     labels = []

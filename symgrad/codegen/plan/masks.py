@@ -1,4 +1,4 @@
-"""Masks, and the branches of choices: what they leave out neither overflows nor sets the scale of what they keep.
+"""Masks and choices: entries that are masked or not chosen neither overflow nor affect the entries that are kept.
 
 A mask moves into exponents: with any number f, ``w exp(z)`` equals ``w exp(z where w is not 0, else f)``. The code
 takes minus infinity for f, so masked entries do not affect the row maximum. NumPy evaluates every branch at every

@@ -41,8 +41,8 @@ class Blocks:
 def blocks_of(
     program: Program, assignments: Sequence[Assignment], checked: Sequence[Assumption], taken: set[str]
 ) -> Blocks:
-    """Sort the equations by blocks of rows; new names are added to ``taken``. The axis is "" if rows are not
-    independent, or belong to stacks of matrices (their products would copy a block). Blocks test ``checked``."""
+    """Sort the equations by blocks of rows; new names are added to ``taken``, each block tests ``checked``. The axis is
+    "" if rows are not independent, or are those of stacks of matrices, whose products would copy a block."""
     axes = {a.name: [axis.name for axis in a.axes] for a in program.inputs}
     every = [*axes.values(), *([axis_name(i) for i in a.indices] for a in assignments)]
     for axis in program.axes:

@@ -54,8 +54,8 @@ class Shift:
         """The indices and numbers c for which ``kernel`` is exp(c * exponent) at these indices."""
         for names in self.at(free_indices(kernel)):
             exponents = canonical(kernel.args[0]), canonical(renamed(self.exponent, names))
-            (p, above), (q, below) = (exponent.primitive() for exponent in exponents)  # maybe multiples of one sum
-            multiple = p / q * (S.NegativeOne if above == -below else above / below)
+            (p, above), (q, below) = (exponent.primitive() for exponent in exponents)
+            multiple = p / q * (S.NegativeOne if above == -below else above / below)  # SymPy keeps (a - b)/(b - a)
             if multiple.is_number:
                 yield names, multiple
 
