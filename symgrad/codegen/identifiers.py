@@ -35,8 +35,7 @@ def part_name(used: set[str]) -> str:
 
 def fresh(name: str, taken: set[str]) -> str:
     """The name, or the first of name2, name3, ... that does not look like a taken one; it is added to ``taken``."""
-    numbered = chain((name,), (f"{name}{number}" for number in count(2)))
-    unused = next(new for new in numbered if not is_alike(new, taken))
+    unused = next(new for new in chain((name,), (f"{name}{number}" for number in count(2))) if not is_alike(new, taken))
     taken.add(unused)
     return unused
 

@@ -1,7 +1,4 @@
-"""Lowers index expressions to array programs: sums of products become contractions, sums over axes and broadcasts.
-
-No vectors of ones appear, since index notation has none.
-"""
+"""Lowers index expressions to array programs: sums of products become contractions, sums over axes and broadcasts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Emits array programs as NumPy source.
-
-Where the letters of an operand differ from those of the result, it is transposed and broadcast here, and nowhere else.
-"""
+"""Emits array programs as NumPy source; operands are transposed and broadcast here, and nowhere else."""
 
 from __future__ import annotations
 

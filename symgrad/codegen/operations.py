@@ -57,18 +57,32 @@ def product(above: Sequence[ir.Node], below: Sequence[ir.Node], order: Sequence[
     """The product of ``above`` divided by the product of ``below``, entry by entry."""
     negative, nodes = _unsigned([*above, *below])
     upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
+    for divisor in [*lower]:
+        (s, e), arrays = _base_and_exponent(divisor), [factor for factor in upper if not factor.is_plain]
+        if isinstance(s, ir.Load) and e > 1 and arrays:
+            factor = min(arrays, key=lambda f: (len({*f.letters, *s.letters}), -_base_and_exponent(f)[1]))
+            x, p = _base_and_exponent(factor)
+            if p + e > 3:  # x**p / s**e is written (x / s)**p / s**(e - p): the powers may overflow before the quotient
+                times, position = min(p, e), upper.index(factor)
+                upper[position : position + 1] = [*_raised(product([x], [s]), times), *_raised(x, p - times)]
+                lower = [part for f in lower for part in (_raised(s, e - times) if f is divisor else [f])]
     if len(upper) == 1 and not lower:
         return signed(upper[0], negative)
-    for number, divisor in enumerate(lower):
-        arrays = [factor for factor in upper if not factor.is_plain]
-        match divisor:
-            case ir.Power(_, ir.Load() as base, ir.Number(_, e)) if arrays and e.is_number and e > 1 and e != 2:
-                # The power may be infinite where the quotient is not: x / s**3 is evaluated as x / s / s**2.
-                narrowest = min(arrays, key=lambda f: (not {*base.letters} <= {*f.letters}, len(f.letters)))
-                upper[upper.index(narrowest)] = product([narrowest], [base])
-                lower[number] = power(base, ir.number(e - 1))
     layout = common_layout([*upper, *lower], order)
     return signed(ir.Product(layout, tuple(upper), tuple(lower)), negative)
+
+
+def _base_and_exponent(node: ir.Node) -> tuple[ir.Node, int]:
+    """The base and exponent of a power with a whole exponent; any other node has the exponent 1."""
+    match node:
+        case ir.Power(_, base, ir.Number(_, exponent)) if exponent.is_Integer:
+            return base, int(exponent)
+    return node, 1
+
+
+def _raised(node: ir.Node, exponent: int) -> list[ir.Node]:
+    """The factors of a power: none for the exponent 0."""
+    return [] if exponent == 0 else [node] if exponent == 1 else [power(node, ir.number(exponent))]
 
 
 def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
@@ -76,7 +90,7 @@ def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
     by_pattern: dict[tuple[ir.Node, ir.Layout], list[ir.Node]] = {}
     for node in nodes:
         by_pattern.setdefault(ir.numbered(node), []).append(node)
-    return [same[0] if len(same) == 1 else power(same[0], ir.number(len(same))) for same in by_pattern.values()]
+    return [factor for same in by_pattern.values() for factor in _raised(same[0], len(same))]
 
 
 def added(terms: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:

@@ -1,7 +1,5 @@
-"""Python source as a type of its own, which knows its operator precedence and the names it needs.
-
-The text is formatted as ``ruff format`` would do it, so generated modules need no formatter.
-"""
+"""Python source as a type of its own, which knows its operator precedence and the names it needs. The text is formatted
+as ``ruff format`` would do it, so generated modules need no formatter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""The scalar target: array programs at given sizes as plain Python; entries are local floats, sums are unrolled.
-
-For problems with a handful of entries, this is several times faster than any array library.
-"""
+"""The scalar target: array programs at given sizes as plain Python; entries are local floats, sums are unrolled. With a
+handful of entries, this is several times faster than any array library."""
 
 from __future__ import annotations
 
@@ -155,7 +153,8 @@ class ScalarEmitter:
             case ir.Product(_, above, below):
                 return self._factors(above, below, at)
             case ir.Power(_, base, exponent) if exponent.is_plain and self._value(exponent) == 2:
-                return py.joined(" * ", [self._code(base, at).within(py.Strength.SIGN)] * 2, py.Strength.PRODUCT)
+                factor = self._part(base, at) if isinstance(base, ir.Product) else self._code(base, at)
+                return py.joined(" * ", [factor.within(py.Strength.SIGN)] * 2, py.Strength.PRODUCT)
             case ir.Power(_, base, exponent) if exponent.is_plain and self._value(exponent) == S.Half:
                 return py.written("math.sqrt({})", self._code(base, at), needs=["math"])
             case ir.Power(_, base, exponent):

@@ -75,13 +75,27 @@ def test_a_minus_stands_in_front() -> None:
     assert call(exp, [minus]) == Call((n, m), exp, (minus,))
 
 
-def test_a_product_is_divided_before_a_power_overflows() -> None:
+def test_a_quotient_is_taken_before_its_powers() -> None:
     cube, square, half = power(u, number(3)), power(u, number(2)), power(u, HALF)
-    assert product([X], [cube]) == Product((n, m), (Product((n, m), (X,), (u,)),), (square,))
-    assert product([X, v], [power(u, number(Rational(3, 2)))]).below == (half,)  # type: ignore[attr-defined]
-    assert product([X, s, exp_of(u)], [cube]).above == (X, s, Product((n,), (exp_of(u),), (u,)))  # type: ignore[attr-defined]
-    assert product([X, s], [v, power(s, number(4))]).above == (X, Product((), (s,), (s,)))  # type: ignore[attr-defined]
-    for kept in (square, half, power(u, number(Symbol("N", integer=True))), power(exp_of(u), number(3))):
+    over, of_squares = Product((n, m), (X,), (u,)), power(X, number(2))
+    assert product([X], [cube]) == Product((n, m), (over,), (square,))
+    assert product([X, v, exp_of(u)], [cube]) == product([X, v, product([exp_of(u)], [u])], [square])
+    assert product([u, power(s, number(2))], [power(s, number(3))]) == product(
+        [u, power(product([s], [s]), number(2))], [s]
+    )
+    total = product([X, load("t")], [v, power(s, number(4))])
+    assert total == Product((n, m), (X, product([load("t")], [s])), (v, power(s, number(3))))
+    assert product([of_squares], [square]) == power(over, number(2))
+    assert product([of_squares], [cube]) == product([power(over, number(2))], [u])
+    assert product([power(X, number(3))], [square]) == product([power(over, number(2)), X], [])
+    assert product([power(X, HALF)], [cube]) == product([product([power(X, HALF)], [u])], [square])
+    for kept in (
+        square,
+        half,
+        power(u, number(Rational(5, 2))),
+        power(u, number(Symbol("N", integer=True))),
+        power(exp_of(u), number(3)),
+    ):
         assert product([X], [kept]) == Product((n, m), (X,), (kept,))
     assert product([number(2)], [cube]) == Product((n,), (number(2),), (cube,))
 

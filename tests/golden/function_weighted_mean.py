@@ -29,9 +29,9 @@ def _rows(Z, q):
     E = np.exp(Z - np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min, keepdims=True)).T
     num_shifted = q @ E
     S_shifted = np.add.reduce(E)
-    L = np.add.reduce(num_shifted**2 / S_shifted**2)
+    L = np.add.reduce((num_shifted / S_shifted) ** 2)
 
     G_shifted = 2 * num_shifted / S_shifted**2
-    dZ = (E * (q[:, None] * G_shifted - 2 * num_shifted**2 / S_shifted**3)).T
+    dZ = (E * (q[:, None] * G_shifted - 2 * (num_shifted / S_shifted) ** 2 / S_shifted)).T
     dq = E @ G_shifted
     return L, dq, dZ

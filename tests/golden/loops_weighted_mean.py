@@ -157,9 +157,9 @@ def _rows(Z, q, C, start, stop, rows, part2_sums, part4_sums, dZ):
                 num_shifted[row] += q[k] * E[k, row]
                 S_shifted[row] += E[k, row]
         for row in range(count):
-            part2_sums[row] += num_shifted[row] ** 2 / S_shifted[row] ** 2
+            part2_sums[row] += (num_shifted[row] / S_shifted[row]) ** 2
             G_shifted[row] = 2 * num_shifted[row] / S_shifted[row] ** 2
-            part3[row] = -2 * num_shifted[row] ** 2 / S_shifted[row] ** 3
+            part3[row] = -2 * (num_shifted[row] / S_shifted[row]) ** 2 / S_shifted[row]
         for k in range(C):
             for row in range(count):
                 dZ_block[k, row] = E[k, row] * (q[k] * G_shifted[row] + part3[row])

@@ -38,11 +38,11 @@ def f(x, v):
     if not _ready(x, v):
         x, v = _checked(x, v)
     _positive("x", x)
-    part1 = (np.sqrt(x) - 3 * v**3 / x**2) / 3
+    part1 = (np.sqrt(x) - 3 * (v / x) ** 2 * v) / 3
     part2 = 1 / np.add.reduce(v**2) ** 1.5
     L = part2 * np.add.reduce(part1)
 
-    dx = part2 * ((12 * v**3 / x**3 + 1 / np.sqrt(x)) / 6)
+    dx = part2 * ((12 * (v / x) ** 3 + 1 / np.sqrt(x)) / 6)
     dv = -3 * v * (part2 * v / x**2 + np.add.reduce(part1) / np.add.reduce(v**2) ** 2.5)
     return L, Gradients(x=dx, v=dv)
 

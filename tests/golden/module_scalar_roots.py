@@ -49,19 +49,21 @@ def f(x, v):
     x_1, x_2 = x.tolist()
     v_1, v_2 = v.tolist()
 
-    part_1 = math.sqrt(x_1) - 3 * v_1**3 / (x_1 * x_1)
-    part_2 = math.sqrt(x_2) - 3 * v_2**3 / (x_2 * x_2)
-    part_3 = part_1 / 3 + part_2 / 3
-    part_4 = v_1 * v_1 + v_2 * v_2
-    L = part_3 / part_4**1.5
-    part_5 = 12 * v_1**3 / x_1**3 + 1 / math.sqrt(x_1)
-    dx_1 = part_5 / 6 / part_4**1.5
-    part_6 = 12 * v_2**3 / x_2**3 + 1 / math.sqrt(x_2)
-    dx_2 = part_6 / 6 / part_4**1.5
-    part_7 = v_1 / (x_1 * x_1 * part_4**1.5) + part_3 / part_4**2.5
-    dv_1 = -3 * v_1 * part_7
-    part_8 = v_2 / (x_2 * x_2 * part_4**1.5) + part_3 / part_4**2.5
-    dv_2 = -3 * v_2 * part_8
+    part_1 = v_1 / x_1
+    part_2 = math.sqrt(x_1) - 3 * (part_1 * part_1) * v_1
+    part_3 = v_2 / x_2
+    part_4 = math.sqrt(x_2) - 3 * (part_3 * part_3) * v_2
+    part_5 = part_2 / 3 + part_4 / 3
+    part_6 = v_1 * v_1 + v_2 * v_2
+    L = part_5 / part_6**1.5
+    part_7 = 12 * (v_1 / x_1) ** 3 + 1 / math.sqrt(x_1)
+    dx_1 = part_7 / 6 / part_6**1.5
+    part_8 = 12 * (v_2 / x_2) ** 3 + 1 / math.sqrt(x_2)
+    dx_2 = part_8 / 6 / part_6**1.5
+    part_9 = v_1 / (x_1 * x_1 * part_6**1.5) + part_5 / part_6**2.5
+    dv_1 = -3 * v_1 * part_9
+    part_10 = v_2 / (x_2 * x_2 * part_6**1.5) + part_5 / part_6**2.5
+    dv_2 = -3 * v_2 * part_10
 
     dx = np.array([dx_1, dx_2], dtype)
     dv = np.array([dv_1, dv_2], dtype)
