@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def alone(self) -> set[str]:
-        """The arrays in functions of scalars alone, which NumPy computes in double precision for Python floats."""
+        """The arrays in calls on scalars: NumPy computes those of Python floats in double precision."""
         nodes = (node for assign in self.lowered.program for node in ir.walk(assign.node))
         scalars = [node for node in nodes if not node.letters and not node.is_plain]
         calls = (n for n in scalars if isinstance(n, ir.Call) or (isinstance(n, ir.Power) and n.exponent == ir.HALF))
@@ -210,7 +210,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
 
 @lru_cache(MOST_REMEMBERED)
 def _is_costly(expr: Basic) -> bool:
-    """Whether an expression has a function, a fractional power or a sum of entries, and is no larger than they are."""
+    """Whether an expression is worth a name: it has a call, a fractional power or a sum, and no more axes than these."""
     if not isinstance(expr, (Add, Mul, Pow, Function)) or isinstance(expr, weighted):
         return False
     parts = expr.atoms(Indexed, Sum, Function, Pow)
@@ -227,7 +227,7 @@ def _is_costly(expr: Basic) -> bool:
 
 @lru_cache(MOST_REMEMBERED)
 def _key(expr: Expr) -> Key:
-    """The indices of the entry with the most come first, in its order, then the others as they occur."""
+    """Number the indices: those of the widest entry come first, in its order, then the others as they occur."""
     expr, free = freshen(expr), free_indices(expr)
     widest = min(expr.atoms(Indexed), key=lambda entry: (-len(entry.indices), str(entry)))
     letters = tuple(i for i in dict.fromkeys([*widest.indices, *preorder_traversal(expr)]) if i in free)

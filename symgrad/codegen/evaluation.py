@@ -215,7 +215,7 @@ def assignments(record: Record, first: int, target: str = "numpy") -> Record:
 
 
 def lines_of(lowered: Lowered, first: int) -> Record:
-    """The same for an array program."""
+    """The lines for the assignments of an array program, numbered from ``first``."""
     source = lowered.record.program
     stable = {a.name: a for a in lowered.stable}
     entries = {a.name: a.entry for a in lowered.equations}

@@ -223,7 +223,7 @@ class LoopEmitter:
     # --- one entry -------------------------------------------------------------------------------------------------
 
     def _name(self, assigns: Sequence[ir.Assign]) -> None:
-        """Name the letters of a nest, none like an array or a size."""
+        """Name the letters of a nest, unlike any array or size."""
         self._letters = {}
         used = set(self.taken)
         every = (part for a in assigns for part in ir.walk(a.node))
@@ -245,7 +245,7 @@ class LoopEmitter:
         return name
 
     def _at(self, name: str, letters: Sequence[Idx]) -> py.Source:
-        """The entry of an array in source."""
+        """The source of an entry of an array."""
         shown = ", ".join(self._letters[i] for i in letters)
         return (
             py.Source(f"{name}[{shown}]", py.Strength.CALL, frozenset([name]))
@@ -274,7 +274,7 @@ class LoopEmitter:
         return self._at(name, [*(i for i in order if not self.is_row(i)), *rows])
 
     def code(self, node: ir.Node) -> py.Source:
-        """An entry of a node."""
+        """The source of one entry of a node."""
         match node:
             case ir.Load():
                 return self._entry(node)

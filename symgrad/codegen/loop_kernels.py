@@ -121,7 +121,7 @@ class Kernels:
 
     @property
     def large(self) -> str:
-        """Whether products are left to BLAS, in source."""
+        """Source that tests whether products are large enough for BLAS."""
         return "".join(f" or {' * '.join(axes)} > {LARGE}" for axes in self.loops.weights)
 
     # --- kernels ---------------------------------------------------------------------------------------------------

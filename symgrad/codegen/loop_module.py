@@ -90,7 +90,7 @@ def _call(kernels: Kernels, local: Mapping[str, str], kernel: str, args: Sequenc
 
 
 def _function(kernels: Kernels, local: Mapping[str, str], name: str) -> py.Source:
-    """The function of the module, which checks inputs that do not fit a kernel more closely."""
+    """The function of the module; it checks inputs more closely if they do not fit a kernel."""
     record, names = kernels.record, kernels.plan.names
     notes = ["It is compiled when it is first called for a type of inputs, float32 or float64, which takes seconds."]
     if not kernels.loops.axis:

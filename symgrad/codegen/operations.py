@@ -32,7 +32,7 @@ def signed(node: ir.Node, negative: bool) -> ir.Node:
 
 
 def common_layout(nodes: Iterable[ir.Node], order: Sequence[Idx] = ()) -> ir.Layout:
-    """The layout in which nodes are combined entry by entry: the widest node's, the rest in ``order``."""
+    """The layout in which nodes are combined: the widest node's if it has every letter, else by ``order``."""
     nodes = list(nodes)
     widest = max((n.letters for n in nodes), key=len, default=())
     every = {i for n in nodes for i in n.letters}
@@ -54,7 +54,7 @@ def power(base: ir.Node, exponent: ir.Node) -> ir.Node:
 
 
 def product(above: Sequence[ir.Node], below: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
-    """The product of ``above`` divided by the product of ``below``, entry by entry."""
+    """The product of ``above`` divided by the product of ``below``, entry by entry; quotients come before powers."""
     negative, nodes = _unsigned([*above, *below])
     upper, lower = _squared(nodes[: len(above)]), _squared(nodes[len(above) :])
     for divisor in [*lower]:
@@ -94,7 +94,7 @@ def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
 
 
 def added(terms: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
-    """The sum of ``terms`` entry by entry: positive terms first, of these numbers, then the widest."""
+    """The sum of ``terms`` entry by entry: positive terms come first, numbers before arrays, wide arrays before others."""
 
     def position(term: ir.Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
         negative, node = parted(term)

@@ -48,7 +48,7 @@ class Source:
 
 
 def used(name: str) -> Source:
-    """A name, which is needed."""
+    """A name as source that needs it."""
     return Source(name, needs=frozenset([name]))
 
 

@@ -238,7 +238,7 @@ def scalar_module(record: Record, name: str, sizes: Mapping[str, int], closed_fo
 
 
 def _array(name: str, entries: Sequence[str], dtype: str, shape: str) -> py.Source:
-    """The line that makes an array of its entries, or one line for each."""
+    """The line that makes an array of its entries, split into one line for each if it is too long."""
     listed = f"[{', '.join(entries)}]"
     if len(f"{py.INDENT * 2}{listed},") > py.WIDTH:
         listed = "[\n" + "".join(f"{py.INDENT}{entry},\n" for entry in entries) + "]"

@@ -70,7 +70,7 @@ def second_operand(node: ir.Node) -> tuple[str, ir.Node]:
 
 
 def hoisted(assign: ir.Assign, length: Callable[[ir.Node], int], fresh: Callable[[], str]) -> list[ir.Assign]:
-    """The assignment after those of its longest parts, by their ``length`` in source; ``fresh`` names a part."""
+    """Split the longest parts off a long assignment, by their ``length`` in source; ``fresh`` names a part."""
     lines: list[ir.Assign] = []
 
     def shortened(node: ir.Node) -> ir.Node:

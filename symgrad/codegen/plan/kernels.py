@@ -88,8 +88,8 @@ def _is_relation(expr: Expr) -> bool:
 
 
 def zeros_kept(expr: Basic, nonnegative: Collection[str]) -> Expr:
-    """Replace products of arrays and a logarithm, or a sum with one, by ``weighted``, which is 0 where its weight is,
-    even if the logarithm is infinite; their sums are split. The inputs ``nonnegative`` are declared to be so."""
+    """Replace products of arrays and a logarithm, or a sum with one, by ``weighted``: 0 where the weight is 0, even if
+    the logarithm is infinite. Sums of such products are split. The inputs ``nonnegative`` are declared nonnegative."""
     if isinstance(expr, Mul):
         terms_of = {f: [term.as_coeff_Mul()[1] for term in Add.make_args(f)] for f in expr.args}
         logs = [f for f, terms in terms_of.items() if any(isinstance(t, log) and array_names(t) for t in terms)]

@@ -74,7 +74,7 @@ def _is_entry(factor: Expr, names: Collection[str]) -> bool:
 
 
 def _may_vanish(expr: Basic, names: Collection[str]) -> bool:
-    """Whether an expression is 0 at many points, as masks and the arrays ``names`` are."""
+    """Whether an expression may be 0 at many entries, as masks and the arrays ``names`` may."""
     if isinstance(expr, Add):
         return all(_may_vanish(term, names) for term in expr.args)
     if isinstance(expr, (Mul, maximum, where)):
@@ -158,7 +158,7 @@ def _nonzero(mask: Expr) -> Expr:
 
 
 def _safe(expr: Basic, condition: Expr, holds: bool) -> Expr:
-    """Make an expression finite where the condition does not hold, or, if not ``holds``, where it does."""
+    """Make an expression finite where it is not used: where the condition fails, or, unless ``holds``, holds."""
 
     def chosen(argument: Expr, safe: Expr) -> Expr:
         return where(condition, *((argument, safe) if holds else (safe, argument)))

@@ -43,7 +43,7 @@ class Joint:
     inner: Expr
 
     def taken_from(self, exponent: Expr, indices: Collection[Idx]) -> Iterator[tuple[Expr, Expr]]:
-        """For each choice of ``indices`` that makes the exponent part of another: the exponential, and the rest."""
+        """For each choice of ``indices`` at which this exponent is part of another: the exponential, and the rest."""
         terms = set(Add.make_args(canonical(exponent)))
         for names in self.shift.at(indices):
             part = set(Add.make_args(canonical(renamed(self.exponent, names)))) - {S.Zero}
@@ -104,7 +104,7 @@ class Relative:
         return not array_names(expr).isdisjoint(self._factors)
 
     def in_largest(self, expr: Expr) -> Expr:
-        """Write the factors as exponentials of the largest exponents, their logarithms as these."""
+        """Replace each factor by its definition, the exponential of a largest exponent."""
         return written_out(expr, self._factors)
 
     def _best(self, expr: Expr, bound: frozenset[Idx], left_over: float) -> Way:

@@ -97,7 +97,7 @@ def shifts_of(assignments: Sequence[Assignment], taken: set[str]) -> list[Shift]
 
 
 def dividing_or_in_logarithms(assignments: Sequence[Assignment]) -> set[str]:
-    """The arrays that divide or occur in logarithms, or from which such arrays are made without exponents."""
+    """The arrays that divide or occur in logarithms, and those they are computed from outside of exponents."""
     kinds = (Indexed, Symbol)
     names = {array_of(e) for a in assignments for kind in kinds for e in in_divisors_and_logarithms(a.rhs, kind)}
     for assignment in reversed(assignments):
