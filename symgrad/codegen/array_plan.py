@@ -210,7 +210,7 @@ def _largest_repeated(assignments: Sequence[Assignment]) -> Key | None:
 
 @lru_cache(MOST_REMEMBERED)
 def _is_costly(expr: Basic) -> bool:
-    """Whether an expression is worth a name: it has a call, a fractional power or a sum, and no more axes than these."""
+    """Whether an expression is worth a name: it has a call, a fractional power or a sum, and no more axes than they."""
     if not isinstance(expr, (Add, Mul, Pow, Function)) or isinstance(expr, weighted):
         return False
     parts = expr.atoms(Indexed, Sum, Function, Pow)

@@ -1,8 +1,5 @@
-"""Functions that generated loops call: products in tiles, an exponential without branches, numbers as in NumPy.
-
-The functions that a module needs are copied into it unchanged. The rows of a block come last, so that one instruction
-handles several of them.
-"""
+"""Functions that generated loops have copies of: products in tiles, an exponential without branches, numbers as in
+NumPy. The rows of a block come last, so that one instruction handles several of them."""
 
 from __future__ import annotations
 

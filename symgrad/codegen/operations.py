@@ -94,7 +94,7 @@ def _squared(nodes: Sequence[ir.Node]) -> list[ir.Node]:
 
 
 def added(terms: Sequence[ir.Node], order: Sequence[Idx] = ()) -> ir.Node:
-    """The sum of ``terms`` entry by entry: positive terms come first, numbers before arrays, wide arrays before others."""
+    """The sum of ``terms`` entry by entry: positive terms first, numbers before arrays, wide arrays before others."""
 
     def position(term: ir.Node) -> tuple[bool, bool, int, int, bool, list[str], str]:
         negative, node = parted(term)
