@@ -13,7 +13,7 @@ import numpy as np
 from symgrad.diagnosis.comparison_point import Bench
 from symgrad.errors import InputError
 from symgrad.facts import takes_labels
-from symgrad.gradcheck.point import copies, unchanged
+from symgrad.gradcheck.slopes import copies, unchanged
 from symgrad.sampling import InputSpace, Sample, possible, random_inputs, sample
 from symgrad.steps import Record
 

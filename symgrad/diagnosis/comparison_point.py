@@ -16,7 +16,7 @@ from symgrad.errors import SymgradError
 from symgrad.facts import takes_labels
 from symgrad.notation import array_names, indices_of
 from symgrad.program import Program
-from symgrad.sampling import Spot
+from symgrad.sampling import SamplePoint
 from symgrad.sampling.autodiff import Arrays, Tape, evaluator, forward
 from symgrad.steps import Record, Step, Total
 
@@ -62,9 +62,9 @@ class Bench:
         return self.record.program
 
     @cached_property
-    def spot(self) -> Spot:
+    def spot(self) -> SamplePoint:
         """The inputs as a point of the program."""
-        return Spot(self.program, self.record.wrt, self.sizes, self.inputs)
+        return SamplePoint(self.program, self.record.wrt, self.sizes, self.inputs)
 
     @property
     def values(self) -> dict[str, np.ndarray]:

@@ -20,7 +20,7 @@ from symgrad.check.numeric.fields import OutsideDomain, OutsideField
 from symgrad.example.small_inputs import SIZES, TURNS, Point, clean, floats, point_of
 from symgrad.notation import Array, indices_of
 from symgrad.render.blocks import Example, Quantity
-from symgrad.sampling import InputSpace, Spot, possible
+from symgrad.sampling import InputSpace, SamplePoint, possible
 from symgrad.steps import Record
 
 MOST_ENTRIES = 12
@@ -100,7 +100,7 @@ def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial
 def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict[_Fault, str]:
     point, output = trial.point, record.program.output
     sizes = [np.abs(values) for values in (*trial.defined.values(), *trial.gradients.values())]
-    spot = Spot(point.program, record.wrt, point.sizes, point.inputs)
+    spot = SamplePoint(point.program, record.wrt, point.sizes, point.inputs)
     missed = set(possible(InputSpace(point.program), record.wrt)) - spot.entered
     idle = _idle(function, trial)
     vanishing = next((name for name, values in trial.gradients.items() if np.abs(values).max() < SMALL), "")

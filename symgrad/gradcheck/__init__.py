@@ -1,6 +1,6 @@
-"""Compare the gradient of any function with finite differences, entry by entry, with bounds on their error.
+"""Compare the gradient of any function with finite differences, entry by entry, with bounds on their errors.
 
-It derives nothing: it calls the function.
+Nothing is derived: the function is only called.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from symgrad.errors import InputError
 from symgrad.gradcheck.entry_search import Search
-from symgrad.gradcheck.point import Point, copies, kind, precision, unchanged
+from symgrad.gradcheck.slopes import Point, copies, kind, precision, unchanged
 from symgrad.gradcheck.verdicts import GradientCheck
 
-REAL = "fiu"  # kinds of numbers, as NumPy has them
+REAL = "fiu"  # NumPy's kinds of real numbers
 
 
 def check_grad(
@@ -26,18 +26,18 @@ def check_grad(
     wrt: Sequence[int] | None = None,
     tolerance: float | None = None,
 ) -> GradientCheck:
-    """Compare ``grad(*inputs)`` with the slopes of ``f(*inputs)``, a number, at these inputs.
+    """Compare ``grad(*inputs)`` with the slopes of ``f(*inputs)``, which returns a number.
 
-    ``grad`` returns an array shaped like the input, or a tuple or list with one array for each input at the positions
-    ``wrt``, in their order (default: the floating-point arrays and numbers; other inputs, such as labels, are passed on
-    unchanged).  It may also return ``(value, gradients)`` like generated functions, or ``(value, gradient)`` for one
-    input; then the value is compared too.
+    ``wrt`` gives the positions of the inputs to differentiate with respect to (default: the floating-point arrays and
+    numbers).  Other inputs, such as labels, are passed on unchanged.  ``grad`` returns an array shaped like the input,
+    or a tuple or list with one array for each position, in order.  It may also return ``(value, gradients)`` like
+    generated functions, or ``(value, gradient)`` for one input; then the value is compared too.
 
     A slope is found by a complex step if the function accepts complex numbers and differences confirm it; otherwise it
-    is extrapolated from differences, in float64.  Each slope has a bound on its error.  An entry is right within
-    ``tolerance`` times the largest entry (default: the root of the precision, 1.5e-8 in float64), and undecided if its
-    slope is less certain than that, at a kink or in noise.  Of more than 100 entries, 100 are tested one by one and the
-    others together, in a random direction; if that fails, the wrong entry is searched for.
+    is extrapolated from differences, in float64.  Each slope has a bound on its error.  An entry is right if it is
+    within ``tolerance`` times the largest entry (default: the root of the precision, 1.5e-8 in float64), and undecided
+    if its slope is less certain than that, at a kink or in noise.  Of more than 100 entries, 100 are tested one by one,
+    and the others together, in a random direction; if that test fails, a search finds the wrong entry.
 
     Raises ``InputError`` if ``f`` or ``grad`` is not a function, an input is not numeric, the number of gradients is
     wrong, or ``f`` does not return a real number; exceptions of ``f`` and ``grad`` at the inputs are passed on.
@@ -55,66 +55,62 @@ def check_grad(
     for name, function in (("f", f), ("grad", grad)):
         if not callable(function):
             raise InputError(f"{name}: expected a function, not {function!r}")
-    places = _places(inputs, wrt)
+    positions = _positions(inputs, wrt)
     if tolerance is not None and not (kind(tolerance) in REAL and tolerance > 0):
         raise InputError(f"tolerance: expected a number above 0, not {tolerance!r}")
-    point = Point(f, inputs, places)
+    point = Point(f, inputs, positions)
     value, doubts = point.value()
     problems = []
-    given = copies(inputs)
-    returned = grad(*given)
-    if not unchanged(given, inputs):
+    arguments = copies(inputs)
+    returned = grad(*arguments)
+    if not unchanged(arguments, inputs):
         problems.append("grad changes its inputs in place")
-    stated, gradients = _gradients(returned, [point.names[place] for place in places])
+    stated, gradients = _gradients(returned, [point.names[position] for position in positions])
     if stated is not None and not abs(stated - value) <= precision(stated, *inputs) ** 0.5 * abs(value):
         problems.append(f"grad returns the value {stated:.9g}, f {value:.9g}")
-    found = []
-    for place, gradient in zip(places, gradients, strict=True):
-        name, shape = point.names[place], np.shape(inputs[place])
+    results = []
+    for position, gradient in zip(positions, gradients, strict=True):
+        name, shape = point.names[position], np.shape(inputs[position])
         if kind(gradient) not in REAL:
             problems.append(f"the gradient with respect to {name} is not an array of real numbers")
         elif np.shape(gradient) != shape:
-            shapes = f"has the shape {np.shape(gradient)}, where {name} has {shape}"
-            problems.append(f"the gradient with respect to {name} {shapes}")
+            problems.append(f"the gradient with respect to {name} has the shape {np.shape(gradient)}, expected {shape}")
         elif math.isfinite(value):
-            allowed = precision(gradient, inputs[place]) ** 0.5 if tolerance is None else tolerance
-            found.append(Search(point, place, np.asarray(gradient, float), allowed, value).found())
-    return GradientCheck(tuple(found), tuple(problems), tuple(doubts))
+            allowed = precision(gradient, inputs[position]) ** 0.5 if tolerance is None else tolerance
+            results.append(Search(point, position, np.asarray(gradient, float), allowed, value).result())
+    return GradientCheck(tuple(results), tuple(problems), tuple(doubts))
 
 
-def _places(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
+def _positions(inputs: Sequence[Any], wrt: Sequence[int] | None) -> list[int]:
     """The positions of the inputs to differentiate with respect to."""
-    floating = [place for place, value in enumerate(inputs) if kind(value) == "f"]
+    floating = [position for position, value in enumerate(inputs) if kind(value) == "f"]
     if not (wrt is None or isinstance(wrt, (list, tuple))):
         raise InputError(f"wrt: expected positions of inputs, such as [0], not {wrt!r}")
-    places = floating if wrt is None else list(wrt)
-    if not places:
-        raise InputError("there is nothing to differentiate by: expected a floating-point array or number")
-    if masked := [place for place, value in enumerate(inputs) if isinstance(value, np.ma.MaskedArray)]:
+    positions = floating if wrt is None else list(wrt)
+    if not positions:
+        raise InputError("no input to differentiate with respect to: expected a floating-point array or number")
+    if masked := [position for position, value in enumerate(inputs) if isinstance(value, np.ma.MaskedArray)]:
         raise InputError(f"the input at {masked[0]} is a masked array: fill it, and give the mask as another input")
-    for place in places:
-        if not isinstance(place, int) or not 0 <= place < len(inputs):
-            raise InputError(f"wrt: expected positions of inputs, 0 to {len(inputs) - 1}, not {place!r}")
-        if kind(inputs[place]) not in REAL:
-            raise InputError(f"wrt: the input at {place} is no array of real numbers")
-    return places
+    for position in positions:
+        if not isinstance(position, int) or not 0 <= position < len(inputs):
+            raise InputError(f"wrt: expected positions of inputs, 0 to {len(inputs) - 1}, not {position!r}")
+        if kind(inputs[position]) not in REAL:
+            raise InputError(f"wrt: the input at {position} is not an array of real numbers")
+    return positions
 
 
 def _gradients(returned: Any, names: Sequence[str]) -> tuple[float | None, list[Any]]:
     """The value, if one is returned, and the gradients with respect to the named inputs."""
     value = None
-    if (
-        isinstance(returned, tuple)
-        and len(returned) == 2
-        and (isinstance(returned[1], (tuple, list)) or len(names) == 1)
-    ):
+    if isinstance(returned, tuple) and len(returned) == 2:
         first, second = returned
-        if kind(first) == "f" and np.ndim(first) == 0:
+        has_gradients = isinstance(second, (tuple, list)) or len(names) == 1
+        if has_gradients and kind(first) == "f" and np.ndim(first) == 0:
             value, returned = float(first), second
     gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
     if len(gradients) != len(names):
         raise InputError(
-            f"grad returns {len(gradients)} gradients, not {len(names)}, by {', '.join(names)}; wrt=[...] gives the "
-            "positions of the inputs by which it differentiates"
+            f"grad returns {len(gradients)} gradients, expected {len(names)}, with respect to {', '.join(names)}; "
+            "wrt=[...] gives the positions of the inputs to differentiate with respect to"
         )
     return value, gradients

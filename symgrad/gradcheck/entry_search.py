@@ -9,45 +9,44 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.gradcheck.point import Point
-from symgrad.gradcheck.slopes import Slope, by_differences, noise, steps
+from symgrad.gradcheck.slopes import Point, Slope, by_differences, noise, steps
 from symgrad.gradcheck.verdicts import COMPLEX, DIFFERENCES, Entry, GradientOf, Verdict
 
 MOST_ENTRIES = 100
-"""Of an input, looked at one by one; of a larger one as many drawn at random, and the others together."""
-DIRECTIONS = 3  # along all entries, in which complex steps are confirmed: errors that cancel do so in one of them
+"""The largest number of entries of an input that are tested one by one; the others are tested together."""
+DIRECTIONS = 3  # random directions in which complex steps are confirmed; errors may cancel in one of them
 ROUNDINGS = 100
-"""Of the function, in units of its precision (the square of the tolerance), that may be seen in a gradient of 0."""
+"""The rounding of the function that a gradient of 0 may show, in units of its precision (the tolerance squared)."""
 
-Vector = Any  # of floats, shaped as the input
-Numbers = Any  # of entries, counted in C order
+Vector = Any  # floats, shaped like the input
+Numbers = Any  # numbers of entries, counted in C order
 
 
 class Search:
-    """The gradient ``given`` with respect to the input at ``place``, and the function whose slopes it should have.
+    """Compares the gradient ``given`` with respect to the input at ``position`` with the slopes of the function.
 
     An entry may be off by ``tolerance`` times the largest entry, plus the effect of rounding the function's ``value``.
     """
 
-    def __init__(self, point: Point, place: int, given: Any, tolerance: float, value: float) -> None:
-        self.point, self.place, self.given, self.tolerance = point, place, given, tolerance
-        self.name = point.names[place]
+    def __init__(self, point: Point, position: int, given: Any, tolerance: float, value: float) -> None:
+        self.point, self.position, self.given, self.tolerance = point, position, given, tolerance
+        self.name = point.names[position]
         self.rng = np.random.default_rng(0)
-        self.sizes = np.abs(np.asarray(point.inputs[place]))
+        self.sizes = np.abs(np.asarray(point.inputs[position]))
         self.every = np.arange(self.sizes.size)
         self.rounding = ROUNDINGS * tolerance**2 * abs(value) / max(1.0, _largest(self.sizes))
         self.noise = self._noise() if self.every.size else 0.0
 
-    def found(self) -> GradientOf:
-        """All entries, or some of them and the others together, with the wrong entry among these if there is one."""
+    def result(self) -> GradientOf:
+        """All entries one by one, or some one by one and the others together, with a wrong one of the others if any."""
         alone = self.every
         if alone.size > MOST_ENTRIES:
             alone = np.sort(self.rng.choice(alone, MOST_ENTRIES, replace=False))
-        seen = self._by_complex_steps(alone) or self._by_differences(alone)
+        entries = self._by_complex_steps(alone) or self._by_differences(alone)
         others = np.setdiff1d(self.every, alone)
         if others.size:
-            seen += self._together(others, seen[0].allowed)
-        return GradientOf(self.name, self.every.size, tuple(seen))
+            entries += self._together(others, entries[0].allowed)
+        return GradientOf(self.name, self.every.size, tuple(entries))
 
     # --- entries one by one ---------------------------------------------------------------------------------------
 
@@ -56,8 +55,8 @@ class Search:
         return self._entries(alone, slopes, DIFFERENCES)
 
     def _by_complex_steps(self, alone: Numbers) -> list[Entry]:
-        """The entries by complex steps, if differences confirm these in random directions, within the tolerance of an
-        entry, and in the worst entry; otherwise none."""
+        """The entries by complex steps; empty unless differences confirm them in random directions, within the
+        tolerance of an entry, and in the worst entry."""
         doubt = 0.0
         for _ in range(DIRECTIONS if alone.size else 0):
             direction = self._random(self.every)
@@ -66,15 +65,15 @@ class Search:
             if not math.isfinite(slope.bound + known.bound) or known.jump:
                 return []
         slopes = [self._complex(self._only(number)) for number in alone]
-        found = self._entries(alone, [replace(each, bound=each.bound + doubt) for each in slopes], COMPLEX)
-        if not all(doubt <= entry.allowed for entry in found):
+        entries = self._entries(alone, [replace(each, bound=each.bound + doubt) for each in slopes], COMPLEX)
+        if not all(doubt <= entry.allowed for entry in entries):
             return []
-        number, worst = max(zip(alone, found, strict=True), key=lambda each: each[1].badness, default=(0, None))
+        number, worst = max(zip(alone, entries, strict=True), key=lambda each: each[1].badness, default=(0, None))
         if worst is not None and worst.verdict is Verdict.WRONG:
             known = self._differences(self._only(number))
             if not abs(worst.slope.found - known.found) <= worst.slope.bound + known.bound:
                 return []
-        return found
+        return entries
 
     def _entries(self, alone: Numbers, slopes: Sequence[Slope], method: str) -> list[Entry]:
         allowed = self.tolerance * _largest([slope.found for slope in slopes]) + self.rounding
@@ -87,8 +86,10 @@ class Search:
     # --- entries together -----------------------------------------------------------------------------------------
 
     def _together(self, others: Numbers, allowed: float) -> list[Entry]:
-        """The slope in a direction along ``others``; if it is wrong, also the wrong entry, found by bisection.
-        Tolerances of entries add up as the root of the sum of squares."""
+        """The slope in a random direction along ``others``; if it is wrong, also a wrong entry, found by bisection.
+
+        The tolerances of entries add up as the root of the sum of squares.
+        """
 
         def along(some: Numbers) -> Entry:
             direction, given = self._random(some), self.given.flat[some]
@@ -96,31 +97,31 @@ class Search:
             most = max(allowed, self.tolerance * _largest(given)) * math.sqrt(some.size)
             return Entry(self.name, None, total, self._differences(direction), most, DIFFERENCES)
 
-        found = [along(others)]
-        while others.size > 1 and found[0].verdict is Verdict.WRONG:
+        together = along(others)
+        if together.verdict is not Verdict.WRONG:
+            return [together]
+        while others.size > 1:
             wrong = [some for some in np.array_split(others, 2) if along(some).verdict is Verdict.WRONG]
             if not wrong:
-                return found
+                return [together]
             others = wrong[0]
-        if found[0].verdict is Verdict.WRONG:
-            slope = self._differences(self._only(others[0]))
-            found.append(self._entry(others[0], slope, allowed, DIFFERENCES))
-        return found
+        slope = self._differences(self._only(others[0]))
+        return [together, self._entry(others[0], slope, allowed, DIFFERENCES)]
 
     # --- slopes ---------------------------------------------------------------------------------------------------
 
     def _complex(self, direction: Vector) -> Slope:
-        return self.point.complex_step(self.place, direction, self.rng)
+        return self.point.complex_step(self.position, direction, self.rng)
 
     def _differences(self, direction: Vector) -> Slope:
         moved = self.sizes[(direction != 0) & (self.sizes != 0)]
         at = steps(_largest(moved), float(moved.min(initial=1.0)))
-        return by_differences(self.point.along(self.place, direction), at, self.noise)
+        return by_differences(self.point.along(self.position, direction), at, self.noise)
 
     def _noise(self) -> float:
-        """The noise of the values if every number is moved in the same digit."""
+        """The noise of the values when every number is displaced in proportion to its size."""
         direction = self._random(self.every) * (self.sizes if self.sizes.any() else 1.0)
-        return noise(self.point.along(self.place, direction), self.point.epsilon)
+        return noise(self.point.along(self.position, direction), self.point.epsilon)
 
     def _only(self, number: int) -> Vector:
         direction = np.zeros(self.sizes.shape)
@@ -128,13 +129,13 @@ class Search:
         return direction
 
     def _random(self, numbers: Numbers) -> Vector:
-        """A random direction along some entries, of similar sizes, in which errors of two entries hardly cancel."""
+        """A random direction along some entries; its components have similar sizes, so that errors rarely cancel."""
         direction = np.zeros(self.sizes.shape)
         direction.flat[numbers] = self.rng.uniform(0.5, 1.0, numbers.size) * self.rng.choice([-1, 1], numbers.size)
         return direction
 
 
 def _largest(numbers: Any) -> float:
-    """The largest absolute value of the finite numbers; 0 if there is none."""
+    """The largest absolute value of the finite numbers; 0 if there are none."""
     values = np.abs(np.asarray(numbers, dtype=float))
     return float(np.max(values, where=np.isfinite(values), initial=0.0))

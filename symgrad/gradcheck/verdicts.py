@@ -26,10 +26,10 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a gradient, as ``given`` and as found; they may differ by ``allowed``.
+    """An entry of a gradient as ``given``, and the measured ``slope``; the two may differ by ``allowed``.
 
-    ``index`` is its position in the input ``name``, or None for the slope in a direction along all entries that are not
-    tested one by one.
+    ``index`` is the position in the input ``name``, or None for the slope in a random direction along all entries that
+    are not tested one by one.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Entry:
 
     @property
     def error(self) -> float:
-        """The difference; infinite if one of the two is not finite."""
+        """The difference of the two numbers; infinite if one of them is not finite."""
         error = abs(self.given - self.slope.found)
         return error if math.isfinite(error) else math.inf
 
     @property
     def verdict(self) -> Verdict:
-        """Wrong if the two differ by more than the tolerance plus the uncertainty; undecided if the uncertainty exceeds
-        the tolerance."""
+        """Wrong if the two differ by more than the tolerance plus the bound on the error; undecided if that bound
+        exceeds the tolerance."""
         if math.isnan(self.slope.found):
             return Verdict.UNDECIDED
         if self.error > self.allowed + self.slope.bound:
@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def badness(self) -> tuple[Verdict, float]:
-        """A sort key: the verdict, then the error relative to the tolerance, or the bound."""
+        """A sort key: the verdict, then the error (or for undecided entries, its bound) relative to the tolerance."""
         off = self.slope.bound if self.verdict is Verdict.UNDECIDED else self.error
         return self.verdict, off / max(self.allowed, TINY)
 
@@ -67,8 +67,8 @@ class Entry:
             where = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
         if math.isnan(self.slope.found):
             return f"{where}: given {self.given:.6g}, nothing found: the function is not finite nearby"
-        given, found = _told_apart(self.given, self.slope.found)
-        text = f"{where}: given {given}, found {found} +- {self.slope.bound:.1g} ({self.method})"
+        given, measured = _told_apart(self.given, self.slope.found)
+        text = f"{where}: given {given}, found {measured} +- {self.slope.bound:.1g} ({self.method})"
         if not self.slope.jump:
             return text
         left, right = (f"{self.slope.found + half * self.slope.jump:.6g}" for half in (-0.5, 0.5))
@@ -76,15 +76,15 @@ class Entry:
 
 
 def _told_apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with as many digits as needed to show that they differ, at least 6."""
+    """Two numbers with enough digits to show that they differ, at least 6."""
     shown = [(f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in (6, 9, 12, 17)]
     return next((pair for pair in shown if pair[0] != pair[1]), shown[0])
 
 
 @dataclass(frozen=True)
 class GradientOf:
-    """The gradient with respect to one input: the number of ``entries``, and the entries ``seen``, one by one or
-    together."""
+    """The gradient with respect to one input: the number of ``entries``, and the results ``seen``, for single entries
+    and for entries together."""
 
     name: str
     entries: int
@@ -101,19 +101,17 @@ class GradientOf:
 
     @property
     def together(self) -> Verdict | None:
-        """The verdict on the entries tested together; None if there are none, or if the wrong entry among them was
-        found."""
-        found = [place for place, entry in enumerate(self.seen) if entry.index is None]
-        is_last = bool(found) and found[0] == len(self.seen) - 1
-        return self.seen[found[0]].verdict if is_last else None
+        """The verdict on the entries tested together; None if there are none, or if a wrong one of them was found."""
+        last = self.seen[-1] if self.seen else None
+        return last.verdict if last is not None and last.index is None else None
 
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """The result of ``check_grad``: the gradient with respect to each input, ``problems`` that concern no single entry,
-    and ``doubts`` about the function itself, which has no value, or several.
+    """The result of ``check_grad``: the gradient with respect to each input, ``problems`` that do not concern a single
+    entry, and ``doubts`` about the function itself, such as a value that is not finite.
 
-    It is truthy if everything is right; its text is a short report.
+    It is truthy if everything is right.  Its text is a short report.
     """
 
     gradients: tuple[GradientOf, ...]
@@ -125,8 +123,8 @@ class GradientCheck:
         """Wrong if there are problems or a wrong entry; undecided if an entry is undecided or there are doubts."""
         if self.problems:
             return Verdict.WRONG
-        found = self.worst.verdict if self.worst else Verdict.RIGHT
-        return max(found, Verdict.UNDECIDED) if self.doubts else found
+        worst = self.worst.verdict if self.worst else Verdict.RIGHT
+        return max(worst, Verdict.UNDECIDED) if self.doubts else worst
 
     @property
     def ok(self) -> bool:
@@ -139,8 +137,8 @@ class GradientCheck:
     @property
     def worst(self) -> Entry | None:
         """The most wrong entry, else the least certain, else the entry with the largest error."""
-        found = [gradient.worst for gradient in self.gradients if gradient.worst]
-        return max(found, key=lambda entry: entry.badness, default=None)
+        candidates = [gradient.worst for gradient in self.gradients if gradient.worst]
+        return max(candidates, key=lambda entry: entry.badness, default=None)
 
     def __repr__(self) -> str:
         entries = sum(gradient.entries for gradient in self.gradients)

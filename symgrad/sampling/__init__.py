@@ -5,9 +5,8 @@ The diagnosis, the finite differences and the worked examples use them.
 
 from __future__ import annotations
 
-from symgrad.sampling.pieces import Piece
-from symgrad.sampling.sampled_point import Spot
+from symgrad.sampling.pieces import Piece, SamplePoint
 from symgrad.sampling.search import Sample, possible, random_inputs, sample
 from symgrad.sampling.space import Inputs, InputSpace, NoInputs
 
-__all__ = ["InputSpace", "Inputs", "NoInputs", "Piece", "Sample", "Spot", "possible", "random_inputs", "sample"]
+__all__ = ["InputSpace", "Inputs", "NoInputs", "Piece", "Sample", "SamplePoint", "possible", "random_inputs", "sample"]

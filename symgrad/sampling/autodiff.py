@@ -1,5 +1,5 @@
-"""Automatic differentiation of a program in double precision: its arrays by the forward equations, and its adjoints by
-the chain rule, from raw derivatives that no pass has simplified."""
+"""Automatic differentiation of a program in double precision: arrays by the forward equations, adjoints by the chain
+rule, from unsimplified derivatives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from symgrad.program import Program
 
 Arrays = Mapping[str, np.ndarray]
 Edge = tuple[str, str]
-"""An equation, named by the array that it defines, and an array that it uses."""
+"""The name of the array that an equation defines, and the name of an array that the equation uses."""
 ERF = np.vectorize(math.erf, otypes=[float])
 
 
@@ -50,7 +50,7 @@ class Doubles(Reals):
         return np.asarray(value ** (int(exponent) if exponent.q == 1 else float(exponent)))
 
     def settled(self, total: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """Sums as they are."""
+        """The sums, unchanged."""
         return total
 
     def exp(self, value: np.ndarray) -> np.ndarray:
@@ -62,13 +62,13 @@ class Doubles(Reals):
         return np.asarray(np.log(value))
 
     def apply(self, function: Callable[..., Any], values: list[np.ndarray]) -> np.ndarray:
-        """Any function of the table."""
+        """A function of the table ``MEANINGS``, or a smooth function."""
         number = MEANINGS[function].number if function in MEANINGS else None
         numpy_function = np.frompyfunc(number, len(values), 1) if number else _ufunc(function, len(values))
         return np.asarray(numpy_function(*values), dtype=float)
 
     def select(self, value: np.ndarray, axis: int) -> np.ndarray:
-        """Along an axis, equal shares of 1 for the largest entries, and 0 elsewhere."""
+        """Along an axis, 1 divided among the largest entries, and 0 elsewhere."""
         largest = value == value.max(axis=axis, keepdims=True)
         return np.asarray(largest / largest.sum(axis=axis, keepdims=True))
 
@@ -77,13 +77,13 @@ DOUBLES = Doubles(1, 0)
 
 
 def evaluator(program: Program, sizes: Mapping[str, int], values: Arrays) -> Evaluator:
-    """An evaluator of expressions in these NumPy arrays."""
+    """An evaluator of expressions in the arrays ``values``."""
     levels = {name: np.asarray(value, dtype=float)[None] for name, value in values.items()}
     return Evaluator(DOUBLES, program, sizes, levels, {})
 
 
 def forward(program: Program, sizes: Mapping[str, int], inputs: Arrays) -> dict[str, np.ndarray]:
-    """Every array of the program, by its forward equations."""
+    """All arrays of the program, computed by its forward equations."""
     evaluate = evaluator(program, sizes, inputs)
     values = dict(inputs)
     for definition in program.ordered:
@@ -103,7 +103,7 @@ class Tape:
         self._slopes: dict[Edge, np.ndarray] = {}
 
     def slope(self, edge: Edge) -> np.ndarray:
-        """The derivative of an equation with respect to one array: first the axes of the equation's array."""
+        """The derivative of an equation with respect to one array: the axes of the equation's array come first."""
         if edge not in self._slopes:
             self._slopes[edge] = self.slope_at(edge, self._evaluate)
         return self._slopes[edge]
@@ -114,7 +114,7 @@ class Tape:
         return np.asarray(evaluate.over(expr, (*self.program.definitions[edge[0]].indices, *letters))[0])
 
     def adjoints(self, instead: Mapping[Edge, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-        """The derivative of the output with respect to every array, with other slopes for some edges."""
+        """The derivative of the output with respect to every array; the slopes ``instead`` replace those of edges."""
         instead = instead or {}
         adjoints = {self.program.output: np.array(1.0)}
         for name, array in reversed(self.program.arrays.items()):
@@ -143,6 +143,6 @@ def _edges(program: Program) -> Mapping[Edge, tuple[Expr, tuple[Idx, ...]]]:
 @lru_cache(maxsize=4096)
 def derivative(definition: Definition, array: Array) -> tuple[Expr, tuple[Idx, ...]]:
     """The derivative of an equation with respect to an entry of an array, and the indices of that entry."""
-    letters = tuple(index_over(f"by{place}", axis.size) for place, axis in enumerate(array.axes))
+    letters = tuple(index_over(f"by{number}", axis.size) for number, axis in enumerate(array.axes))
     entry: Indexed | Symbol = array[letters]
     return differentiate(definition.rhs, entry), letters

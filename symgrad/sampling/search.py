@@ -1,4 +1,4 @@
-"""The search for inputs in each piece of a program, at which its gradient shows the piece, and for inputs at kinks."""
+"""The search for inputs in each piece of a program, at which the gradient depends on the piece, and inputs at kinks."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import numpy as np
 
 from symgrad.equations import node
 from symgrad.functions import equal
+from symgrad.gradcheck.slopes import largest
 from symgrad.notation import Array, array_names, axis_name, free_indices, sum_over
 from symgrad.program import Program, evaluation_order
 from symgrad.sampling.autodiff import Tape, forward
-from symgrad.sampling.intervals import bounds
-from symgrad.sampling.pieces import Piece, pieces, without
-from symgrad.sampling.sampled_point import Spot
-from symgrad.sampling.space import Inputs, InputSpace, NoInputs
+from symgrad.sampling.pieces import Piece, SamplePoint, pieces, without
+from symgrad.sampling.space import Inputs, InputSpace, NoInputs, bounds
 
 ATTEMPTS, DRAWS, PASSES = 20, 6, 2
 SCALES = tuple(10.0**k for k in (1, -1, 2, -2, 3, -3, 4, -4))
-"""What inputs are multiplied by in search of a piece."""
+"""The factors by which inputs are scaled in search of a piece."""
 BEYOND = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-6)
-"""How far beyond a kink is tried, in units of the distance from it at first."""
-NEARBY = 1e-6
-SHORTER = (1.0, 0.5, 0.1, 0.01)
+"""The distances beyond a kink that are tried, in units of the first distance from it."""
+NEARBY = 1e-6  # the step, relative to 1, that tells a kink hit by chance from one that cannot be avoided
+SHORTER = (1.0, 0.5, 0.1, 0.01)  # damping factors of Newton steps
 STEPS = 12
 VISIBLE, FAINT = 0.05, 1e-5
-"""By how much a gradient changes, relative to its largest entry, without a piece that shows well, or at all."""
+"""The change of a gradient when a piece is removed, relative to its largest entry: clear enough; barely visible."""
 MOST_SIDES = 6
-"""Of other pieces, on either side of which a piece is shown to make no difference."""
+"""The number of other pieces on both sides of which a piece is shown to make no difference."""
 CLOSE, KINK = 1e-2, 1e-2
-"""How far from a kink its sides are, and by how much the gradients much nearer to it differ, if not by a bend alone."""
+"""The distance of two points from the kink between them; the difference of the gradients much closer to it, at least,
+where the gradient jumps."""
 MOST_ENTRIES = 6
-EIGHTHS = 8  # what inputs are multiples of near kinks, so that these are met exactly
+EIGHTHS = 8  # near kinks, inputs are multiples of 1/8, so that a kink is hit exactly
 PICKED, TOTAL = "picked_entries", "picked_total"
 
 Seed = tuple[int, ...]
@@ -42,9 +42,11 @@ Sizes = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs at which a gradient shows every piece of its program, random inputs first; the pieces without such inputs:
-    ``unreached``, or ``idle``, which made no difference where they were entered, but may elsewhere; and inputs at each
-    kink (a piece with side 0), exactly at it if possible, and at no other kink."""
+    """Inputs for every piece of a program, random inputs first, and inputs at each kink.
+
+    Pieces without inputs are ``unreached``, or ``idle``: entered, but without an effect on the gradient there.  A kink
+    is a piece with side 0; its inputs are exactly at it if possible, and at no other kink.
+    """
 
     points: tuple[Inputs, ...]
     unreached: tuple[Piece, ...]
@@ -80,111 +82,111 @@ def random_inputs(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: S
 
 @lru_cache(maxsize=256)
 def sample(space: InputSpace, wrt: tuple[str, ...], sizes: Sizes, seed: Seed) -> Sample:
-    """Inputs of given sizes in every piece, at which the gradients with respect to ``wrt`` show it, after
-    ``random_inputs``, and inputs close to every kink.
+    """The ``random_inputs``, then inputs in every piece at which the gradients with respect to ``wrt`` depend on it,
+    and inputs close to every kink.
 
     Raises ``NoInputs`` if no random inputs are found.
     """
     search = _Search(space, wrt, dict(sizes), seed)
-    spots, waiting = [search.random()], list(possible(space, wrt))
-    for _ in range(PASSES):  # what is idle at first may show where another piece was entered
+    points, waiting = [search.random()], list(possible(space, wrt))
+    for _ in range(PASSES):  # a piece that is idle in the first pass may have an effect at a point of another piece
         left = []
         for piece in waiting:
-            spot, how_well = search.best(piece, [*spots, *search.others])
+            point, how_well = search.best(piece, [*points, *search.others])
             if how_well <= FAINT:
                 if search.is_harmless(piece):
                     continue
-                spot, how_well = search.best(piece, search.far(piece, spots))
-            if spot is not None and spot not in spots:
-                spots.append(spot)
+                point, how_well = search.best(piece, search.far(piece, points))
+            if point is not None and point not in points:
+                points.append(point)
             if how_well <= FAINT:
                 left.append(piece)
         waiting = left
-    idle = [piece for piece in waiting if any(spot.enters(piece) for spot in spots)]
+    idle = [piece for piece in waiting if any(point.enters(piece) for point in points)]
     kinks = []
     for piece in possible(space, wrt):
         if piece.side > 0 and not isinstance(piece.decides, equal):
-            for spot, *sides in search.at_kink(piece, tuple(spots)):
-                kinks.append((replace(piece, side=0), spot.inputs))
-                spots += sides
+            for point, *sides in search.at_kink(piece, tuple(points)):
+                kinks.append((replace(piece, side=0), point.inputs))
+                points += sides
     unreached = tuple(piece for piece in waiting if piece not in idle)
-    return Sample(tuple(spot.inputs for spot in spots), unreached, tuple(idle), tuple(kinks))
+    return Sample(tuple(point.inputs for point in points), unreached, tuple(idle), tuple(kinks))
 
 
 class _Search:
-    """Searches from random spots, by scaling inputs, and by Newton's method on the deciding expressions."""
+    """Searches from random points, by scaling inputs, and by Newton's method on the deciding expressions."""
 
     def __init__(self, space: InputSpace, wrt: tuple[str, ...], sizes: Mapping[str, int], seed: Seed) -> None:
         self.space, self.wrt, self.sizes, self.seed = space, wrt, sizes, seed
         self.program = space.program
 
-    def random(self) -> Spot:
+    def random(self) -> SamplePoint:
         """Random inputs at which everything is finite."""
-        spots = [self.drawn(attempt) for attempt in range(ATTEMPTS)]
-        for is_usable in (lambda spot: spot.is_in_order and spot.is_finite, lambda spot: spot.is_finite):
-            found = next(filter(is_usable, spots), None)
-            if found is not None:
-                return found
+        points = [self.drawn(attempt) for attempt in range(ATTEMPTS)]
+        for is_usable in (lambda point: point.is_in_order and point.is_finite, lambda point: point.is_finite):
+            usable = next(filter(is_usable, points), None)
+            if usable is not None:
+                return usable
         raise NoInputs(
             f"{self.program.name} is not finite at random inputs, normal or between 0 and 1: declare what is positive"
         )
 
-    def drawn(self, attempt: int) -> Spot:
+    def drawn(self, attempt: int) -> SamplePoint:
         rng = np.random.default_rng((*self.seed, attempt))
-        return self.spot(self.space.random(self.sizes, rng, attempt % 2 == 1))
+        return self.at(self.space.random(self.sizes, rng, attempt % 2 == 1))
 
-    def spot(self, inputs: Inputs) -> Spot:
-        return Spot(self.program, self.wrt, self.sizes, inputs)
+    def at(self, inputs: Inputs) -> SamplePoint:
+        return SamplePoint(self.program, self.wrt, self.sizes, inputs)
 
-    # --- a spot in a piece --------------------------------------------------------------------------------------------
+    # --- points in a piece --------------------------------------------------------------------------------------------
 
-    def best(self, piece: Piece, spots: Iterable[Spot]) -> tuple[Spot | None, float]:
-        """The spot in a piece at which the gradient shows the piece best (not at an accidental kink), and how well; the
-        first spot that shows it well enough."""
+    def best(self, piece: Piece, points: Iterable[SamplePoint]) -> tuple[SamplePoint | None, float]:
+        """The first point in a piece at which removing the piece changes the gradient visibly, or else the point with
+        the largest change; and the change.  Points that hit a kink by chance are skipped."""
         best, how_well = None, -1.0
-        for spot in spots:
-            if spot.enters(piece) and spot.is_finite and spot.is_in_order and not self.chance_kinks(spot):
-                well = self.shows(piece, spot)
+        for point in points:
+            if point.enters(piece) and point.is_finite and point.is_in_order and not self.chance_kinks(point):
+                well = self.shows(piece, point)
                 if well > how_well:
-                    best, how_well = spot, well
+                    best, how_well = point, well
                 if well > VISIBLE:
                     break
         return best, how_well
 
-    def chance_kinks(self, spot: Spot) -> frozenset[Piece]:
-        """The upper pieces whose kink a spot hits, but no spot around it does."""
-        if not spot.kinks:
-            return spot.kinks
+    def chance_kinks(self, point: SamplePoint) -> frozenset[Piece]:
+        """The upper pieces whose kink a point hits, though a point nearby does not."""
+        if not point.kinks:
+            return point.kinks
         rng = np.random.default_rng((*self.seed, ATTEMPTS))
-        steps = {n: NEARBY * rng.standard_normal(np.shape(spot.inputs[n])) for n in self.space.movable}
-        return spot.kinks - self.spot(self.space.moved(spot.inputs, steps)).kinks
+        steps = {n: NEARBY * rng.standard_normal(np.shape(point.inputs[n])) for n in self.space.movable}
+        return point.kinks - self.at(self.space.moved(point.inputs, steps)).kinks
 
-    def shows(self, piece: Piece, spot: Spot) -> float:
-        """How well the gradient at a spot in a piece shows the piece."""
+    def shows(self, piece: Piece, point: SamplePoint) -> float:
+        """The relative change of the gradient at a point when a piece is removed."""
         if piece.is_largest:
             return 1.0
-        other = replace(spot, program=without(self.program, piece))
-        return _change(spot, other) if other.is_finite else 1.0
+        other = replace(point, program=without(self.program, piece))
+        return _change(point, other) if other.is_finite else 1.0
 
     @cached_property
-    def others(self) -> list[Spot]:
-        """Further random spots."""
+    def others(self) -> list[SamplePoint]:
+        """Further random points."""
         return [self.drawn(attempt) for attempt in range(ATTEMPTS, ATTEMPTS + DRAWS)]
 
-    def far(self, piece: Piece, known: list[Spot]) -> Iterator[Spot]:
-        """Spots at other scales, and around the boundary of a piece."""
+    def far(self, piece: Piece, known: list[SamplePoint]) -> Iterator[SamplePoint]:
+        """Points at other scales, and near the boundary of a piece."""
         every = self.space.movable
-        others = [spot for spot in self.others if spot.is_finite]
+        others = [point for point in self.others if point.is_finite]
         for start in (known[0], *others):
             for names in (every, *((name,) for name in every if start is known[0])):
                 for scale in SCALES:
                     scaled = {n: v * scale if n in names else v for n, v in start.inputs.items()}
-                    yield self.spot(self.space.admissible(scaled))
+                    yield self.at(self.space.admissible(scaled))
         for start in (*known, *others):
             yield from self.crossing(piece, start)
 
-    def crossing(self, piece: Piece, start: Spot) -> Iterator[Spot]:
-        """Spots at the kink of a piece and beyond it, for one deciding entry."""
+    def crossing(self, piece: Piece, start: SamplePoint) -> Iterator[SamplePoint]:
+        """Points at the kink of a piece and beyond it, for one deciding entry."""
         if not piece.level.free_symbols:
             return
         level = start.level(piece)
@@ -192,13 +194,13 @@ class _Search:
             edge = _Edge(self.space, piece, entry, self.sizes)
             inputs, scale = edge.reached(start.inputs), abs(float(np.ravel(level)[entry])) or 1.0
             for beyond in (0.0, *BEYOND):
-                yield self.spot(edge.moved(inputs, piece.side * scale * beyond))
+                yield self.at(edge.moved(inputs, piece.side * scale * beyond))
 
     # --- a piece that makes no difference -----------------------------------------------------------------------------
 
     def is_harmless(self, piece: Piece) -> bool:
-        """Whether the gradient is the same function of the inputs on both sides of a piece, whichever the other pieces
-        are."""
+        """Whether the gradient is the same function of the inputs on both sides of a piece, for all choices of
+        the other pieces."""
         upper, lower = (without(self.program, side) for side in piece.sides)
         return self._agree(upper, lower, MOST_SIDES)
 
@@ -206,31 +208,31 @@ class _Search:
         left = next((p for each in (one, other) for p in pieces(each, self.wrt) if not p.is_largest), None)
         if left is not None:
             return most > 0 and all(self._agree(without(one, p), without(other, p), most - 1) for p in left.sides)
-        pairs = [[replace(spot, program=program) for program in (one, other)] for spot in self.others]
-        finite = [pair for pair in pairs if all(spot.is_finite for spot in pair)]
+        pairs = [[replace(point, program=program) for program in (one, other)] for point in self.others]
+        finite = [pair for pair in pairs if all(point.is_finite for point in pair)]
         return bool(finite) and all(_change(*pair) <= FAINT for pair in finite)
 
-    # --- a spot at a kink ---------------------------------------------------------------------------------------------
+    # --- points at kinks ----------------------------------------------------------------------------------------------
 
-    def rounded(self, spot: Spot) -> Spot:
-        """A spot whose movable inputs have few digits and are nonzero."""
-        eighths = {n: np.round(EIGHTHS * spot.inputs[n]) / EIGHTHS for n in self.space.movable}
-        return self.spot({**spot.inputs, **{n: np.where(v == 0, 1.0, v) for n, v in eighths.items()}})
+    def rounded(self, point: SamplePoint) -> SamplePoint:
+        """A point with its movable inputs rounded to nonzero multiples of 1/8."""
+        eighths = {n: np.round(EIGHTHS * point.inputs[n]) / EIGHTHS for n in self.space.movable}
+        return self.at({**point.inputs, **{n: np.where(v == 0, 1.0, v) for n, v in eighths.items()}})
 
-    def at_kink(self, piece: Piece, known: Sequence[Spot]) -> list[list[Spot]]:
-        """A spot at the kink of a piece, and at no avoidable other kink, with spots on both sides; or nothing."""
+    def at_kink(self, piece: Piece, known: Sequence[SamplePoint]) -> list[list[SamplePoint]]:
+        """A point at the kink of a piece, and at no other kink that can be avoided, with points on both sides; or an
+        empty list."""
         for start in (*map(self.rounded, self.others[:3]), *known[:MOST_ENTRIES]):
             for entry in range(min(MOST_ENTRIES, start.level(piece).size)):
                 edge = _Edge(self.space, piece, entry, self.sizes)
-                spot = self.spot(edge.reached(start.inputs))
-                if spot.is_finite and self.chance_kinks(spot) == {piece}:
+                point = self.at(edge.reached(start.inputs))
+                if point.is_finite and self.chance_kinks(point) == {piece}:
                     near, apart = (
-                        [self.spot(edge.moved(spot.inputs, side * far)) for side in (1, -1)]
-                        for far in (CLOSE**2, CLOSE)
+                        [self.at(edge.moved(point.inputs, side * far)) for side in (1, -1)] for far in (CLOSE**2, CLOSE)
                     )
                     usable = all(each.is_finite and not self.chance_kinks(each) for each in (*near, *apart))
                     if usable and _change(*near) > KINK:
-                        return [[spot, *apart]]
+                        return [[point, *apart]]
         return []
 
 
@@ -252,7 +254,7 @@ class _Edge:
         )
 
     def reached(self, inputs: Inputs) -> Inputs:
-        """Inputs at the kink, or closer to it, by damped Newton steps in one number at a time."""
+        """Inputs at the kink, or closer to it, after damped Newton steps that move one number each."""
         for _ in range(STEPS):
             level, _, _ = self.slope(inputs)
             if level == 0:
@@ -270,38 +272,37 @@ class _Edge:
         if not name:
             return inputs
         steps = np.zeros(slope.shape)
-        place = np.unravel_index(int(np.argmax(np.abs(slope))), slope.shape)
-        steps[place] = by / slope[place]
+        steepest = np.unravel_index(int(np.argmax(np.abs(slope))), slope.shape)
+        steps[steepest] = by / slope[steepest]
         return self.space.moved(inputs, {name: steps})
 
     def slope(self, inputs: Inputs) -> tuple[float, str, np.ndarray]:
-        """The value of the entry, and the input that changes it most, with the slopes, if any input does."""
+        """The value of the entry, the input that changes it most ("" if none does), and the slopes."""
         with np.errstate(all="ignore"):
-            given = {**inputs, PICKED: self._picked(inputs)}
-            values = forward(self.program, self.sizes, given)
+            values = forward(self.program, self.sizes, {**inputs, PICKED: self._picked(inputs)})
             slopes = Tape(self.program, self.sizes, values).adjoints()
-        sizes = {n: float(np.abs(slopes[n]).max(initial=0.0)) for n in self.space.movable}
-        name = max(sizes, key=lambda n: sizes[n], default="")
-        usable = bool(name) and 0 < sizes[name] < np.inf
+        steepness = {n: largest(slopes[n]) for n in self.space.movable}
+        name = max(steepness, key=lambda n: steepness[n], default="")
+        usable = bool(name) and 0 < steepness[name] < np.inf
         return float(values[TOTAL]), name if usable else "", slopes[name] if usable else np.zeros(())
 
     def _picked(self, inputs: Inputs) -> np.ndarray:
-        """1 at the entry; of a ``selection``, at the first of its row, and -1 at the largest of the others."""
-        found = np.zeros(tuple(self.sizes[axis.name] for axis in self.picked.axes))
+        """1 at the entry; for a ``selection``, 1 at the first of its row, and -1 at the largest of the others."""
+        weights = np.zeros(tuple(self.sizes[axis.name] for axis in self.picked.axes))
         if not self.piece.is_largest:
-            found.flat[self.entry] = 1.0
-            return found
-        row = found.reshape(len(found), -1)[:, self.entry]
-        rows = Spot(self.space.program, (), self.sizes, inputs).rows(self.piece)
+            weights.flat[self.entry] = 1.0
+            return weights
+        row = weights.reshape(len(weights), -1)[:, self.entry]
+        rows = SamplePoint(self.space.program, (), self.sizes, inputs).rows(self.piece)
         row[0] += 1.0
         row[1 + int(np.argmax(rows.reshape(len(rows), -1)[1:, self.entry]))] -= 1.0
-        return found
+        return weights
 
 
-def _change(right: Spot, other: Spot) -> float:
-    """The largest difference of two gradients, relative to the largest entry of the right one, at most 1."""
-    found = 0.0
+def _change(right: SamplePoint, other: SamplePoint) -> float:
+    """The largest difference of the gradients at two points, relative to the largest entry, at most 1."""
+    worst = 0.0
     for name, value in right.gradients.items():
-        change, size = (float(np.abs(part).max(initial=0.0)) for part in (other.gradients[name] - value, value))
-        found = max(found, min(1.0, change / size) if size else float(change > 0))
-    return found
+        change, size = largest(other.gradients[name] - value), largest(value)
+        worst = max(worst, min(1.0, change / size) if size else float(change > 0))
+    return worst

@@ -1,26 +1,33 @@
-"""The valid values of each input of a program, random values, and steps that keep values valid."""
+"""The valid values of each input of a program: random values, steps that keep values valid, and bounds on the values of
+expressions (interval arithmetic)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import math
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import sympy
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, Sum, Symbol
+from sympy.core.basic import Basic
 
 from symgrad.equations import Domain
 from symgrad.errors import InputError
-from symgrad.facts import domains
-from symgrad.notation import Array, array_names
+from symgrad.facts import domains, probabilities
+from symgrad.functions import MEANINGS, absolute, clip, equal, maximum, minimum, relu, selection, signum, step, where
+from symgrad.notation import Array, array_names, bound_indices, name_of
 from symgrad.program import Program
 
 LEAST = 0.1
 RELATIVE = (0.5, 1.5)  # a scalar with a default is drawn between these multiples of it
-SIGNED = frozenset({"positive", "usual"})  # of one sign; a scalar has that of its default
+SIGNED = frozenset({"positive", "usual"})  # their sign is fixed; "usual": a scalar with the sign of its default
 UNMOVED = frozenset({"one-hot", "rows", "soft", "fixed", "discrete"})
 UNSTRETCHED = frozenset({"one-hot", "fixed", "discrete"})
 OF_ODDS, OF_SCALARS = 4.0, 1 / 3
-"""How many decades the odds of what lies between 0 and 1, and a scalar, are stretched by for one of other inputs."""
+"""Stretching by one decade multiplies the odds of a value between 0 and 1 by 10^4, and a scalar by 10^(1/3)."""
 
 Inputs = Mapping[str, np.ndarray]
 
@@ -31,8 +38,8 @@ class NoInputs(InputError):
 
 @dataclass(frozen=True)
 class InputSpace:
-    """The inputs of a program and their assumptions: ``soft`` inputs are between 0 and 1, ``hard`` inputs have one-hot
-    rows, ``fixed`` inputs have one value."""
+    """The valid inputs of a program: beside its assumptions, ``soft`` inputs are between 0 and 1, ``hard`` inputs have
+    one-hot rows, and ``fixed`` inputs have one value."""
 
     program: Program
     soft: frozenset[str] = frozenset()
@@ -46,7 +53,7 @@ class InputSpace:
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[str]]:
-        """Other known properties of each input, in words."""
+        """The other known properties of each input, as keywords."""
         named: list[tuple[str, Set[str] | Mapping[str, object]]] = [
             ("positive", {a.name for a in self.program.inputs if a.positive}),
             ("usual", {name for name, value in self.program.defaults if value != 0}),
@@ -85,25 +92,25 @@ class InputSpace:
         return {name: value * factor if name in self.free else value for name, value in inputs.items()}
 
     def stretched(self, inputs: Inputs, decades: Inputs) -> dict[str, np.ndarray]:
-        """The inputs with every entry stretched by ``decades``; for rows that sum to one the shares, for values between
-        0 and 1 the odds."""
-        found = dict(inputs)
+        """The inputs with every entry multiplied by 10**``decades``; rows that sum to one are renormalized, and of
+        values between 0 and 1 the odds are multiplied."""
+        stretched = dict(inputs)
         for name, kinds in self.kinds.items():
             value, by = inputs[name], decades.get(name, np.zeros(()))
             if name not in decades or kinds & UNSTRETCHED:
                 continue
             if "rows" in kinds:
                 shares = value * 10.0**by
-                found[name] = shares / shares.sum(axis=-1, keepdims=True)
+                stretched[name] = shares / shares.sum(axis=-1, keepdims=True)
             elif "soft" in kinds or self.bounds.get(name, (0.0, np.inf))[1] == 1:
                 odds = value / (1 - value) * 10.0 ** (OF_ODDS * by)
-                found[name] = odds / (1 + odds)
+                stretched[name] = odds / (1 + odds)
             else:
-                found[name] = value * 10.0 ** (by if value.ndim else OF_SCALARS * by)
-        return self.admissible(found)
+                stretched[name] = value * 10.0 ** (by if value.ndim else OF_SCALARS * by)
+        return self.admissible(stretched)
 
     def ends(self, name: str, value: np.ndarray) -> list[np.ndarray]:
-        """An input moved to an end of its domain, or each entry to the nearest end; integers if it is free."""
+        """The input at each end of its domain, and with each entry at the nearest end; integers if it is free."""
         domain, kinds = self.domains.get(name), self.kinds[name]
         if "fixed" in kinds:
             return []
@@ -117,15 +124,15 @@ class InputSpace:
     def random(self, sizes: Mapping[str, int], rng: np.random.Generator, small: bool = False) -> dict[str, np.ndarray]:
         """Random inputs; if ``small``, unconstrained inputs are between 0 and 1."""
         shapes = {a: tuple(sizes[axis.name] for axis in a.axes) for a in self.program.inputs}
-        found = {a.name: self._drawn(a, shape, rng, small) for a, shape in shapes.items()}
+        drawn = {a.name: self._drawn(a, shape, rng, small) for a, shape in shapes.items()}
         usual = {name: float(value) for name, value in self.program.defaults}
         for name, kinds in self.kinds.items():
             if "usual" in kinds and not (name in self.domains and self.domains[name].step):
-                found[name] = np.asarray(usual[name] * rng.uniform(*RELATIVE))
-        return self.admissible({**found, **{name: np.asarray(value) for name, value in self.fixed}})
+                drawn[name] = np.asarray(usual[name] * rng.uniform(*RELATIVE))
+        return self.admissible({**drawn, **{name: np.asarray(value) for name, value in self.fixed}})
 
     def _drawn(self, array: Array, shape: tuple[int, ...], rng: np.random.Generator, small: bool) -> np.ndarray:
-        """Random values of one input: normal or between 0 and 1, unless its assumptions say otherwise."""
+        """Random values of one input: normal, or between 0 and 1, unless its assumptions require other values."""
         kinds = self.kinds[array.name]
         if "one-hot" in kinds:
             return np.asarray(np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])])
@@ -139,26 +146,117 @@ class InputSpace:
         return np.abs(value) + LEAST if array.positive else value
 
     def admissible(self, inputs: Inputs) -> dict[str, np.ndarray]:
-        """The inputs with every number moved to the nearest valid value; rows are unchanged."""
-        found = dict(inputs)
+        """The inputs with every number moved to the nearest valid value; rows that sum to one are not changed."""
+        valid = dict(inputs)
         for name, domain in self.domains.items():
             step = domain.step or 1
-            whole = domain.low + step * np.round((found[name] - domain.low) / step)
-            found[name] = np.clip(whole if domain.step else found[name], domain.low, domain.high)
+            whole = domain.low + step * np.round((valid[name] - domain.low) / step)
+            valid[name] = np.clip(whole if domain.step else valid[name], domain.low, domain.high)
         for name, kinds in self.kinds.items():
             if "positive" in kinds:
-                found[name] = np.abs(found[name])
+                valid[name] = np.abs(valid[name])
             if "symmetric" in kinds:
-                found[name] = np.triu(found[name]) + np.triu(found[name], 1).T
-        return found
+                valid[name] = np.triu(valid[name]) + np.triu(valid[name], 1).T
+        return valid
 
     def moved(self, inputs: Inputs, steps: Inputs) -> dict[str, np.ndarray]:
-        """The inputs after ``steps``; inputs with a fixed sign keep a small part of their distance from 0."""
-        found = {}
-        for name, step in steps.items():
+        """The inputs after ``steps``; a step that would change a fixed sign shrinks the number toward 0 instead."""
+        moved = {}
+        for name, change in steps.items():
             value = inputs[name]
-            found[name] = value + step
+            moved[name] = value + change
             if self.kinds[name] & SIGNED:
                 with np.errstate(all="ignore"):
-                    found[name] = np.where(step / value > LEAST - 1, found[name], value * np.exp(step / value))
-        return self.admissible({**inputs, **found})
+                    moved[name] = np.where(change / value > LEAST - 1, moved[name], value * np.exp(change / value))
+        return self.admissible({**inputs, **moved})
+
+
+# --- bounds on expressions --------------------------------------------------------------------------------------------
+
+Bounds = tuple[float, float]
+EVERYTHING: Bounds = (-math.inf, math.inf)
+UNIT: Bounds = (0.0, 1.0)
+INCREASING: Mapping[type[Basic], Callable[..., Any]] = {
+    **{getattr(sympy, name): getattr(math, name) for name in ["exp", "log", "tanh", "sinh", "asinh", "atan", "erf"]},
+    **{function: MEANINGS[function].number or max for function in (relu, maximum, minimum, clip)},
+}
+"""The functions that increase in each of their arguments, with the functions that evaluate them."""
+RANGES: Mapping[type[Basic], Bounds] = {
+    **dict.fromkeys((step, equal, selection, KroneckerDelta), UNIT),
+    **dict.fromkeys((signum, sympy.sin, sympy.cos), (-1.0, 1.0)),
+    sympy.cosh: (1.0, math.inf),
+}
+"""The ranges of other functions, for all arguments."""
+
+
+def bounds(expr: Expr, program: Program, inputs: Mapping[str, Bounds]) -> Bounds:
+    """Bounds on an expression in the arrays of a program, for all sizes, given bounds on the ``inputs``; no value is
+    outside, but the bounds may be wider than necessary."""
+    return _bounds(expr, program, {**inputs, **{p.name: UNIT for p in probabilities(program)}})
+
+
+def _bounds(expr: Basic, program: Program, known: dict[str, Bounds]) -> Bounds:
+    def of(part: Basic) -> Bounds:
+        return _bounds(part, program, known)
+
+    if expr.is_number:
+        return (float(expr), float(expr)) if expr.is_real else EVERYTHING
+    if isinstance(expr, (Indexed, Symbol)):
+        if isinstance(expr, Symbol) and expr.is_integer:
+            return 1.0, math.inf
+        name = name_of(expr)
+        if name not in known:
+            known[name] = of(program.definitions[name].rhs) if name in program.definitions else EVERYTHING
+        return known[name]
+    if isinstance(expr, Add):
+        parts = [of(arg) for arg in expr.args]
+        return sum(low for low, _ in parts), sum(high for _, high in parts)
+    if isinstance(expr, Mul):
+        low, high = 1.0, 1.0
+        for arg in expr.args:
+            ends = [a * b if a and b else 0.0 for a in (low, high) for b in of(arg)]
+            low, high = min(ends), max(ends)
+        return low, high
+    if isinstance(expr, Sum):
+        for factor in Mul.make_args(expr.function):
+            if isinstance(factor, selection) and bound_indices(expr) == (factor.args[1],):
+                return of(expr.function / factor)  # a weighted mean: the selections of a row sum to one
+        low, high = of(expr.function)
+        return (low if low >= 0 else -math.inf), (high if high <= 0 else math.inf)
+    if isinstance(expr, Pow):
+        return _power(of(expr.base), expr.exp)
+    if type(expr) in INCREASING:
+        lows, highs = zip(*map(of, expr.args), strict=True)
+        return _at(INCREASING[type(expr)], *lows), _at(INCREASING[type(expr)], *highs)
+    if isinstance(expr, absolute):
+        return _power(of(expr.args[0]), sympy.Integer(2), 1)
+    if isinstance(expr, where):
+        (_, one, other) = map(of, expr.args)
+        return min(one[0], other[0]), max(one[1], other[1])
+    return RANGES.get(type(expr), EVERYTHING)
+
+
+def _power(base: Bounds, exponent: Expr, degree: float | None = None) -> Bounds:
+    """Bounds of a power; for an even exponent, ``degree`` gives the power of the absolute value."""
+    low, high = base
+    if not exponent.is_Rational or (exponent < 0 and low < 0):
+        return (0.0, math.inf) if low >= 0 else EVERYTHING
+    if exponent < 0:
+        above, below = _power(base, -exponent)
+        return (1 / below if below else math.inf), (1 / above if above else math.inf)
+    if exponent.is_Integer and exponent % 2 == 0:
+        low, high = max(low, -high, 0.0), max(-low, high)
+    elif not exponent.is_Integer:
+        low, high = max(low, 0.0), max(high, 0.0)
+    power = degree or (int(exponent) if exponent.is_Integer else float(exponent))
+    return _at(pow, low, power), _at(pow, high, power)
+
+
+def _at(function: Callable[..., Any], *values: float) -> float:
+    """The value of an increasing function; infinite on overflow and to the left of its domain."""
+    try:
+        return float(function(*values))
+    except OverflowError:
+        return math.copysign(math.inf, values[0])
+    except ValueError:
+        return -math.inf

@@ -275,11 +275,11 @@ def test_generated_functions_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("grad", "wrt", "expected"),
     [
-        (lambda X, w, y, c: w, None, "grad returns 1 gradients, not 3, by X, w, c; wrt="),
-        (lambda X, w, y, c: (X, w), [1], "grad returns 2 gradients, not 1, by w; wrt="),
+        (lambda X, w, y, c: w, None, "grad returns 1 gradients, expected 3, with respect to X, w, c; wrt="),
+        (lambda X, w, y, c: (X, w), [1], "grad returns 2 gradients, expected 1, with respect to w; wrt="),
         (gradients, [1, 4, 0], "wrt: expected positions of inputs, 0 to 3, not 4"),
         (gradients, ["w"], "wrt: expected positions of inputs, 0 to 3, not 'w'"),
-        (gradients, (), "there is nothing to differentiate by"),
+        (gradients, (), "no input to differentiate with respect to"),
         (gradients, 0, "wrt: expected positions of inputs, such as [0], not 0"),
         (gradients, "w", "wrt: expected positions of inputs, such as [0], not 'w'"),
         (None, None, "grad: expected a function, not None"),
@@ -299,9 +299,9 @@ def test_what_is_no_number_is_said() -> None:
         check_grad(lambda x: "1", lambda x: x, x)
     with pytest.raises(InputError, match=r"^f returns a complex number: expected a real one$"):
         check_grad(lambda x: np.sum(x) * 1j, lambda x: x, x)
-    with pytest.raises(InputError, match=r"^wrt: the input at 0 is no array of real numbers$"):
+    with pytest.raises(InputError, match=r"^wrt: the input at 0 is not an array of real numbers$"):
         check_grad(lambda x: 1.0, lambda x: x, "x", wrt=[0])
-    with pytest.raises(InputError, match=r"^there is nothing to differentiate by"):
+    with pytest.raises(InputError, match=r"^no input to differentiate with respect to"):
         check_grad(lambda x: 1.0, lambda x: x, np.arange(3))
     for tolerance in (0, -1.0, "a"):
         with pytest.raises(InputError, match=rf"^tolerance: expected a number above 0, not {tolerance!r}$"):
@@ -315,8 +315,8 @@ def test_what_is_no_number_is_said() -> None:
 @pytest.mark.parametrize(
     ("gradient", "problem"),
     [
-        (np.ones((3, 1)), "the gradient with respect to x has the shape (3, 1), where x has (3,)"),
-        (np.ones(()), "the gradient with respect to x has the shape (), where x has (3,)"),
+        (np.ones((3, 1)), "the gradient with respect to x has the shape (3, 1), expected (3,)"),
+        (np.ones(()), "the gradient with respect to x has the shape (), expected (3,)"),
         (np.ones(3) * 1j, "the gradient with respect to x is not an array of real numbers"),
         (None, "the gradient with respect to x is not an array of real numbers"),
     ],

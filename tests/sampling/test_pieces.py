@@ -11,7 +11,7 @@ from cases import sampled
 
 import symgrad
 from symgrad.array import relu
-from symgrad.sampling import InputSpace, Spot, sample
+from symgrad.sampling import InputSpace, SamplePoint, sample
 from symgrad.sampling.pieces import pieces
 
 
@@ -94,7 +94,7 @@ def test_the_same_points_for_the_same_seed_in_every_piece() -> None:
     points = sample.__wrapped__(InputSpace(program), ("r",), (("N", 5),), (0, 0)).points
     again = sample.__wrapped__(InputSpace(program), ("r",), (("N", 5),), (0, 0)).points
     assert all(np.array_equal(one["r"], other["r"]) for one, other in zip(points, again, strict=True))
-    found = set().union(*(Spot(program, ("r",), {"N": 5}, point).entered for point in points))
+    found = set().union(*(SamplePoint(program, ("r",), {"N": 5}, point).entered for point in points))
     assert found == set(pieces(program, ("r",)))
 
 
