@@ -1,264 +1,313 @@
-"""The driver of a diagnosis: a candidate is called at random points, and held against the proved gradient and against
-what each hypothesis predicts."""
+"""The driver of a diagnosis: compares a candidate with the proved gradient at random points, and its gradients with the
+predictions of the hypotheses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, combinations, permutations
 from typing import Any
 
 import numpy as np
 
 from symgrad.api import Derivation
-from symgrad.diagnosis.agreement import Matcher, equal, largest
-from symgrad.diagnosis.candidate_call import (
+from symgrad.diagnosis.candidate import (
+    MOST_SINGLE,
     Caller,
     Candidate,
-    Taken,
+    Rounding,
     called,
     compared_at,
-    fresh_at,
+    confirmed_at,
+    is_finite,
     parameters,
     raised,
     watched,
 )
-from symgrad.diagnosis.comparison_point import Bench
-from symgrad.diagnosis.equation_mistakes import of_equations
-from symgrad.diagnosis.explanations import explanations
-from symgrad.diagnosis.extremes import extremes, places
-from symgrad.diagnosis.hypotheses import Hypothesis
-from symgrad.diagnosis.input_mistakes import of_assumptions, of_inputs, subdomains
-from symgrad.diagnosis.jacobian_mistakes import of_jacobians
-from symgrad.diagnosis.line_mistakes import of_lines, of_lines_more_widely
-from symgrad.diagnosis.precision import MOST_SINGLE, Rounding, deviation_of, is_finite
-from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, gradients_are, unlike
+from symgrad.diagnosis.explanations import Matcher, equal, with_zeros
+from symgrad.diagnosis.extremes import extreme_points, extremes
+from symgrad.diagnosis.hypothesis import ComparisonPoint
+from symgrad.diagnosis.input_mistakes import Move, subdomains
+from symgrad.diagnosis.mistakes import ROUNDS, Generator
+from symgrad.diagnosis.result import Deviation, Diagnosis, Explanation, deviation_of, incomparable
 from symgrad.errors import InputError
 from symgrad.facts import takes_labels
+from symgrad.gradcheck.slopes import largest
 from symgrad.sampling import Sample
 from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record
 
-Maker = Callable[[Record], Iterator[Hypothesis]]
-MAKERS: Sequence[Maker] = (of_inputs, of_jacobians, of_equations, of_assumptions, of_lines)
-WIDER: Sequence[Maker] = (of_lines_more_widely,)
-MOST_ORDERED = 5
-"""Gradients that are looked for in another order."""
+MOST_ORDERED = 5  # the largest number of gradients that are compared in every order
 
 
 def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int = 0) -> Diagnosis:
-    """Whether ``candidate`` is the gradient that ``derivation`` proves, and if not, which mistake gives its numbers.
+    """Compare ``candidate`` with the gradient that ``derivation`` proves, and if it is wrong, name the mistake.
 
-    ``candidate`` takes the inputs of the loss as NumPy arrays, in the order of ``derivation.program.inputs`` (labels as
-    one-hot or soft rows, or, if it takes no such rows, as integers; numbers with a default may be left out), and
-    returns the gradients in the order of ``wrt``, or the one alone.  It is called at random inputs of a few sizes that
-    meet what the loss assumes, and at inputs that enter each piece of its piecewise functions; one that agrees there,
-    at extreme values and other sizes too.
+    ``candidate`` takes the inputs of the loss as NumPy arrays, in the order of ``derivation.program.inputs``.  It may
+    omit scalars with a default.  It gets labels as one-hot or soft rows, or as integers if it does not take rows.  It
+    returns the gradients in the order of ``wrt`` (a single gradient without a tuple).
 
-    Raises ``InputError`` where it cannot be called so, raises itself, or does not return that many arrays.
+    It is called at random inputs of several sizes that satisfy the assumptions of the loss, and at inputs that enter
+    each piece of its piecewise functions; if it agrees there, also at extreme values and at other sizes.
+
+    Raises ``InputError`` if it cannot be called like this, raises an exception itself, or does not return that many
+    arrays.
     """
     if not isinstance(derivation, Derivation):
         raise InputError(f"diagnose takes a derivation, such as symgrad.derive('softmax_mse'), not {derivation!r}")
     if not callable(candidate):
         raise InputError(f"a candidate is a function, not a {type(candidate).__name__}")
-    record, name, changed = derivation.record, called(candidate), set[int]()
-    candidate = watched(candidate, changed)
-    tried = _tried(record, candidate, seed)
-    benches, taken = tried.benches, tried.caller.taken
-    as_returned = list(map(tried.caller.at, benches))
-    order = _order(record, benches, as_returned)
-
-    def in_order(found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: found[at] for name, at in zip(record.wrt, order, strict=True)}
-
-    given = list(map(in_order, as_returned))
-    rounding = Rounding.of(derivation.to_numpy(), tried.caller, benches, given)
-
-    def deviating(gradients: Sequence[Mapping[str, np.ndarray]], limits: Mapping[str, float]) -> list[Deviation]:
-        return [d for array in record.wrt if (d := deviation_of(array, benches, gradients, limits[array]))]
-
-    deviations = deviating(given, rounding.allowed)
-    remarks = [f"it was given {array} as integer labels" for array in sorted(taken.labels)]
-    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in taken.left_out(record).items()]
-    found: tuple[Explanation, ...] = ()
-    if order != record.wrt:
-        ordered = f"the gradients are returned in the order {', '.join(order)}, expected {', '.join(record.wrt)}"
-        remarks += [ordered] if deviations else []
-    close = deviating(given, rounding.rounded)
-    points, all_given = list(benches), list(given)
-    for bench in fresh_at(record, taken, seed, tried.square, benches[0]) if deviations or close else ():
-        value = tried.caller.attempt(bench)
-        if not isinstance(value, str) and all(map(is_finite, (bench.truth, value))):
-            points, all_given = [*points, bench], [*all_given, in_order(value)]
-    within = ""
-    move: Callable[[Bench], Bench] = Bench.at
-    if deviations and order == record.wrt:
-        narrower = ((words, move) for words, move in subdomains(record) if _agrees(tried, points, rounding, move))
-        within, move = next(narrower, (within, move))
-    if within:
-        deviations = []
-    elif any(np.isfinite(given[0][d.array]).all() for d in deviations):  # nothing explains what is NaN
-        found = _explained(record, points, all_given, rounding, deviations)
-        for words, narrow in subdomains(record) if not found else ():
-            moved = list(map(narrow, points))
-            moved_given = [in_order(tried.caller.at(b)) for b in moved]
-            if found := _explained(record, moved, moved_given, rounding, deviations, (MAKERS,)):
-                remarks.append(f"what explains it does so {words}")
-                break
-    elif order != record.wrt and not deviations:
-        deviations = deviating(as_returned, rounding.allowed)
-        found = (Explanation("swapped", ordered, tuple(d.array for d in deviations), None, "", "", 0.1),)
-    elif not deviations and close:
-        found = _explained(record, points, all_given, rounding, close, (MAKERS,))
-        deviations = close if found else []
-        worst = max(deviation.error for deviation in close)
-        remarks += [] if found else [f"agrees only within single precision (largest relative difference {worst:.0e})"]
-    extreme = None
-    if not deviations and not tried.failure:
-        far = (replace(place, bench=move(place.bench)) for place in places(record, taken.space(record), seed))
-        extreme = extremes(derivation.to_numpy(), tried.caller, list(map(move, benches)), rounding, far)
-        if extreme and extreme.wrong:
-            deviations, arrays = list(extreme.deviations), tuple(d.array for d in extreme.deviations)
-            found = (Explanation(extreme.kind, extreme.words, arrays, None, "", "", 1.0),)
-            remarks += [f"compared {within}"] if within else []
-            within = ""
-        elif extreme:
-            remarks.append(extreme.words)
-    if tried.failure and not deviations:
-        deviations = [unlike(array, tried.failure) for array in record.wrt]
-        found = (Explanation("shape", f"right, but {tried.failure}", record.wrt, None, "", "", 1.0),)
-    elif tried.failure:
-        remarks.append(tried.failure)
-    remarks += [f"it changes its input {taken.names[n]} in place (only a copy, here)" for n in sorted(changed)]
-    compared = tuple(dict(bench.sizes) for bench in benches[:2])
-    program, idle = record.program, (f"{piece.text(record.program)} where that matters" for piece in tried.sample.idle)
-    unreached = (*(piece.text(program) for piece in tried.sample.unreached), *idle)
-    if not deviations and not within:
-        remarks += _conventions(tried, rounding)
-    said = tuple(deviations), found, tuple(remarks)
-    return Diagnosis(program.name, name, compared, *said, within, unreached, finite=not extreme)
+    record, changed = derivation.record, set[int]()
+    run = _run(record, watched(candidate, changed), seed)
+    comparison = _Comparison(run, derivation.to_numpy(), seed)
+    verdict = comparison.verdict()
+    if not verdict.deviations and not run.failure:
+        verdict = _at_extremes(comparison, verdict)
+    if run.failure:
+        verdict = _with_failure(verdict, run.failure, record.wrt)
+    caller, program = run.caller, record.program
+    remarks = [f"it was given {array} as integer labels" for array in sorted(caller.labels)]
+    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in caller.defaults.items()]
+    remarks += verdict.remarks
+    remarks += [f"it changes its input {caller.names[n]} in place (only a copy, here)" for n in sorted(changed)]
+    if not verdict.deviations and not verdict.within:
+        remarks += _conventions(comparison)
+    idle = (f"{piece.text(program)} where that matters" for piece in run.sample.idle)
+    return Diagnosis(
+        program.name,
+        called(candidate),
+        tuple(dict(point.sizes) for point in run.points[:2]),
+        verdict.deviations,
+        verdict.explanations,
+        tuple(remarks),
+        verdict.within,
+        (*(piece.text(program) for piece in run.sample.unreached), *idle),
+        verdict.finite,
+    )
 
 
-def _conventions(tried: _Tried, rounding: Rounding) -> Iterator[str]:
-    """At which kinks a candidate that is right elsewhere returns another derivative than the derivation, in words."""
-    record = tried.caller.record
-    # Where terms cancel at a kink the gradient there is rounding, which is small beside the gradient elsewhere.
-    usual = {name: largest(value) for name, value in tried.benches[0].truth.items()}
-    for piece, inputs in tried.sample.kinks:
-        bench = Bench(record, tried.benches[0].sizes, inputs)
-        given = tried.caller.attempt(bench)
-        if isinstance(given, str):
-            yield f"where {piece.text(record.program)}, at a kink, it {given}"
-            continue
-        for name in record.wrt:
-            worst = deviation_of(name, [bench], [given], rounding.allowed[name])
-            if worst and not abs(worst.given - worst.expected) <= rounding.allowed[name] * usual[name]:
-                yield f"where {piece.text(record.program)}, at a kink, it follows another convention: {worst.numbers}"
-                break
-
-
-def _agrees(tried: _Tried, points: Sequence[Bench], rounding: Rounding, move: Callable[[Bench], Bench]) -> bool:
-    """Whether a candidate is right at some points once they are moved into a narrower domain, and in all pieces."""
-    benches = list(map(move, points))
-    if not all(np.all(np.isfinite(value)) for bench in benches for value in bench.truth.values()):
-        return False
-    there, before = (frozenset().union(*(bench.spot.entered for bench in some)) for some in (benches, tried.benches))
-    if not before <= there:
-        return False
-    given = list(map(tried.caller.at, benches))
-    return not any(deviation_of(name, benches, given, limit) for name, limit in rounding.single.items())
-
-
-def _explained(
-    record: Record,
-    benches: Sequence[Bench],
-    given: Sequence[Mapping[str, np.ndarray]],
-    rounding: Rounding,
-    deviations: Sequence[Deviation],
-    rounds: Sequence[Sequence[Maker]] = (MAKERS, WIDER),
-) -> tuple[Explanation, ...]:
-    """What explains the deviations; few mistakes need the wider search of the last round."""
-    wrong = {d.array for d in deviations}
-
-    def is_right(place: int) -> bool:
-        return all(equal(given[place][n], benches[place].truth[n], rounding.allowed[n]) for n in wrong)
-
-    # What refutes most comes first: points at which the gradient is wrong, those of the first sizes together.
-    order = sorted(range(len(benches)), key=lambda n: (is_right(n), benches[n].sizes != benches[0].sizes))
-    benches, given = [benches[n] for n in order], [given[n] for n in order]
-    sizes, truths = [b.sizes for b in benches], [b.truth for b in benches]
-    limits = {**rounding.allowed, **{d.array: rounding.left(d.array, d.error) for d in deviations}}
-    matcher = Matcher(record.program, sizes, given, truths, limits, [b.noise for b in benches])
-    found: tuple[Explanation, ...] = ()
-    for makers in rounds:
-        hypotheses = chain.from_iterable(maker(record) for maker in makers)
-        found = explanations(record, benches, matcher, hypotheses) or found
-        if wrong <= {name for explanation in found for name in explanation.arrays}:
-            break
-    return _with_zeros(found, given, wrong)
-
-
-def _with_zeros(
-    found: tuple[Explanation, ...], given: Sequence[Mapping[str, np.ndarray]], wrong: Set[str]
-) -> tuple[Explanation, ...]:
-    """Explanations with one for the gradients that are zero, after those that explain all that is wrong if not all of
-    that is zero; no input is said to be missing where no other gradient is wrong."""
-    zero = tuple(name for name in given[0] if name in wrong and not any(np.any(g[name]) for g in given))
-    if not zero:
-        return found
-    said = Explanation("zero", f"{gradients_are(zero)} zero", zero, None, "", "", 0.0)
-    if set(zero) == wrong:
-        return said, *(e for e in found if e.kind == "path")
-    whole = tuple(e for e in found if wrong <= set(e.arrays))
-    return *whole, said, *(e for e in found if e not in whole and not set(e.arrays) <= set(zero))
+# --- the first calls --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """The points at which a candidate was called, how it is called, and where it raised, in words."""
+class _Run:
+    """The points at which a candidate runs, and how it is called.
 
-    benches: list[Bench]
+    If it runs only where two axes are equal, these are ``square``, and ``failure`` says what it raises elsewhere.
+    """
+
+    points: list[ComparisonPoint]
     caller: Caller
     failure: str
     sample: Sample
     square: tuple[str, str] | None
 
 
-def _tried(record: Record, candidate: Candidate, seed: int) -> _Tried:
-    """Points of sizes at which the candidate runs: of two axes that are equal, if it runs at no others.
+def _run(record: Record, candidate: Candidate, seed: int) -> _Run:
+    """Call the candidate with soft labels, else with integer labels; at sizes that differ, else with two equal ones.
 
-    Raises ``InputError`` where it runs at none.
+    Raises ``InputError`` if it never runs.
     """
     names = parameters(record, candidate)
     labels = frozenset(n for n in names if takes_labels(record, record.program.arrays[n]))
     failure = ""
-    axes = [axis.name for axis in record.program.axes]
-    for square in (None, *combinations(axes, 2)):
-        for taken in dict.fromkeys((Taken(names, frozenset()), Taken(names, labels))):
-            benches, sample = compared_at(record, taken, seed, square)
+    for square in (None, *combinations([axis.name for axis in record.program.axes], 2)):
+        for integers in dict.fromkeys((frozenset[str](), labels)):
+            caller = Caller(record, candidate, names, integers)
+            points, sample = compared_at(caller, seed, square)
             try:
-                for bench in benches:
-                    candidate(*taken.given(bench.inputs))
+                for point in points:
+                    candidate(*caller.arguments(point.inputs))
             except (Exception, SystemExit) as error:
                 failure = failure or raised(candidate, error)
                 continue
-            words = f"{failure}, unless {square[0]} = {square[1]}" if square else ""
-            return _Tried(benches, Caller(record, candidate, taken), words and f"it {words}", sample, square)
+            words = f"it {failure}, unless {square[0]} = {square[1]}" if square else ""
+            return _Run(points, caller, words, sample, square)
     raise InputError(f"{called(candidate)} {failure}")
 
 
-def _order(record: Record, benches: Sequence[Bench], given: Sequence[Arrays]) -> tuple[str, ...]:
-    """For each array, that in whose place its gradient was returned: its own, unless the gradients are right, or have
-    the right shapes at last, in one other order."""
+def _order(record: Record, points: Sequence[ComparisonPoint], returned: Sequence[Arrays]) -> tuple[str, ...]:
+    """The order in which the gradients are returned: another one than expected if they are right, or have the right
+    shapes, in only one order."""
     if len(record.wrt) > MOST_ORDERED:
         return record.wrt
 
-    def every(order: tuple[str, ...], test: Callable[[np.ndarray, np.ndarray], bool]) -> bool:
-        of = list(zip(record.wrt, order, strict=True))
-        pairs = ((g[at], b.truth[name]) for g, b in zip(given, benches, strict=True) for name, at in of)
+    def all_pass(order: tuple[str, ...], test: Callable[[np.ndarray, np.ndarray], bool]) -> bool:
+        names = list(zip(record.wrt, order, strict=True))
+        pairs = ((r[at], p.truth[name]) for r, p in zip(returned, points, strict=True) for name, at in names)
         return all(test(*pair) for pair in pairs)
 
-    fitting = [o for o in permutations(record.wrt) if every(o, lambda one, other: one.shape == other.shape)]
-    right = next((o for o in fitting if every(o, partial(equal, allowed=MOST_SINGLE))), record.wrt)
+    fitting = [o for o in permutations(record.wrt) if all_pass(o, lambda one, other: one.shape == other.shape)]
+    right = next((o for o in fitting if all_pass(o, partial(equal, tolerance=MOST_SINGLE))), record.wrt)
     return fitting[0] if len(fitting) == 1 else right
+
+
+# --- the verdict at ordinary inputs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """The deviations and explanations of a diagnosis, and the domain ``within`` which the candidate agrees; ``move``
+    moves points into this domain."""
+
+    deviations: tuple[Deviation, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
+    remarks: tuple[str, ...] = ()
+    within: str = ""
+    move: Move = ComparisonPoint.at
+    finite: bool = True
+
+
+class _Comparison:
+    """The gradients that a candidate returns at the points of a run, in the order of ``wrt``, and their tolerances;
+    ``proved`` is the generated function."""
+
+    def __init__(self, run: _Run, proved: Candidate, seed: int) -> None:
+        self.run, self.proved, self.seed = run, proved, seed
+        self.record, self.caller, self.points = run.caller.record, run.caller, run.points
+        self.as_returned = list(map(self.caller.at, self.points))
+        self.order = _order(self.record, self.points, self.as_returned)
+        self.gradients = list(map(self._in_order, self.as_returned))
+        self.rounding = Rounding.of(proved, self.caller, self.points, self.gradients)
+
+    def _in_order(self, gradients: Arrays) -> dict[str, np.ndarray]:
+        return {name: gradients[at] for name, at in zip(self.record.wrt, self.order, strict=True)}
+
+    def verdict(self) -> _Verdict:
+        """The verdict at the points, with explanations that hold at further points."""
+        deviations = self._deviations(self.gradients, self.rounding.allowed)
+        close = self._deviations(self.gradients, self.rounding.rounded)
+        is_ordered, wrt = self.order == self.record.wrt, ", ".join(self.record.wrt)
+        ordered = f"the gradients are returned in the order {', '.join(self.order)}, expected {wrt}"
+        if deviations:
+            for words, move in subdomains(self.record) if is_ordered else ():
+                if self._agrees(move):
+                    return _Verdict(within=words, move=move)
+            explanations, remarks = self._explanations(deviations)
+            return _Verdict(deviations, explanations, remarks if is_ordered else (ordered, *remarks))
+        if not is_ordered:
+            deviations = self._deviations(self.as_returned, self.rounding.allowed)
+            arrays = tuple(d.array for d in deviations)
+            return _Verdict(deviations, (Explanation("swapped", ordered, arrays, None, "", "", 0.1),))
+        if explanations := self._explained(*self._confirmed, close, ROUNDS[:1]) if close else ():
+            return _Verdict(close, explanations)
+        worst = max((deviation.error for deviation in close), default=0.0)
+        remark = f"agrees only within single precision (largest relative difference {worst:.0e})"
+        return _Verdict(remarks=(remark,) if close else ())
+
+    def _deviations(self, gradients: Sequence[Arrays], tolerances: Mapping[str, float]) -> tuple[Deviation, ...]:
+        every = (deviation_of(name, self.points, gradients, tolerances[name]) for name in self.record.wrt)
+        return tuple(deviation for deviation in every if deviation)
+
+    @cached_property
+    def _confirmed(self) -> tuple[list[ComparisonPoint], list[dict[str, np.ndarray]]]:
+        """The points and further ones at which the candidate runs, and the gradients there."""
+        points, gradients = list(self.points), list(self.gradients)
+        for point in confirmed_at(self.caller, self.seed, self.run.square, self.points[0]):
+            value = self.caller.attempt(point)
+            if not isinstance(value, str) and is_finite(point.truth) and is_finite(value):
+                points.append(point)
+                gradients.append(self._in_order(value))
+        return points, gradients
+
+    def _agrees(self, move: Move) -> bool:
+        """Whether the candidate is right at the points moved into a narrower domain, in the same pieces."""
+        points = list(map(move, self._confirmed[0]))
+        if not all(is_finite(point.truth) for point in points):
+            return False
+        there, here = (frozenset().union(*(p.sample.entered for p in some)) for some in (points, self.points))
+        if not here <= there:
+            return False
+        gradients = list(map(self.caller.at, points))
+        return not any(deviation_of(name, points, gradients, limit) for name, limit in self.rounding.single.items())
+
+    def _explanations(self, deviations: Sequence[Deviation]) -> tuple[tuple[Explanation, ...], tuple[str, ...]]:
+        """The explanations of deviations at all points, else in a narrower domain, which a remark names."""
+        if not any(np.isfinite(self.gradients[0][d.array]).all() for d in deviations):
+            return (), ()  # NaN cannot be explained
+        points, gradients = self._confirmed
+        if explanations := self._explained(points, gradients, deviations, ROUNDS):
+            return explanations, ()
+        for words, move in subdomains(self.record):
+            moved = list(map(move, points))
+            there = [self._in_order(self.caller.at(point)) for point in moved]
+            if explanations := self._explained(moved, there, deviations, ROUNDS[:1]):
+                return explanations, (f"what explains it does so {words}",)
+        return (), ()
+
+    def _explained(
+        self,
+        points: Sequence[ComparisonPoint],
+        gradients: Sequence[Arrays],
+        deviations: Sequence[Deviation],
+        rounds: Sequence[Sequence[Generator]],
+    ) -> tuple[Explanation, ...]:
+        """The explanations of deviations by the hypotheses of the first rounds that explain all wrong gradients."""
+        record, wrong = self.record, {d.array for d in deviations}
+        allowed = self.rounding.allowed
+
+        def is_right(number: int) -> bool:
+            return all(equal(gradients[number][n], points[number].truth[n], allowed[n]) for n in wrong)
+
+        # The points that refute most come first: those at which the gradient is wrong, and those of the first sizes.
+        order = sorted(range(len(points)), key=lambda n: (is_right(n), points[n].sizes != points[0].sizes))
+        points, gradients = [points[n] for n in order], [gradients[n] for n in order]
+        tolerances = {**allowed, **{d.array: self.rounding.unexplained(d.array, d.error) for d in deviations}}
+        matcher = Matcher(record, points, gradients, tolerances)
+        explanations: tuple[Explanation, ...] = ()
+        for generators in rounds:
+            hypotheses = chain.from_iterable(generator(record) for generator in generators)
+            explanations = matcher.explanations(hypotheses) or explanations
+            if wrong <= {name for explanation in explanations for name in explanation.arrays}:
+                break
+        return with_zeros(explanations, gradients, wrong)
+
+
+# --- extreme inputs and kinks -----------------------------------------------------------------------------------------
+
+
+def _at_extremes(comparison: _Comparison, verdict: _Verdict) -> _Verdict:
+    """The verdict on a candidate that is right at ordinary inputs, after calls at extreme inputs."""
+    caller, move = comparison.caller, verdict.move
+    extreme = extremes(
+        comparison.proved,
+        caller,
+        list(map(move, comparison.points)),
+        comparison.rounding,
+        (replace(e, point=move(e.point)) for e in extreme_points(caller.record, caller.space, comparison.seed)),
+    )
+    if extreme is None:
+        return verdict
+    if not extreme.wrong:
+        return replace(verdict, remarks=(*verdict.remarks, extreme.words), finite=False)
+    arrays = tuple(d.array for d in extreme.deviations)
+    explanation = Explanation(extreme.kind, extreme.words, arrays, None, "", "", 1.0)
+    remarks = (*verdict.remarks, f"compared {verdict.within}") if verdict.within else verdict.remarks
+    return _Verdict(extreme.deviations, (explanation,), remarks, finite=False)
+
+
+def _with_failure(verdict: _Verdict, failure: str, wrt: tuple[str, ...]) -> _Verdict:
+    """The verdict on a candidate that runs only if two axes are equal."""
+    if verdict.deviations:
+        return replace(verdict, remarks=(*verdict.remarks, failure))
+    explanation = Explanation("shape", f"right, but {failure}", wrt, None, "", "", 1.0)
+    return replace(verdict, deviations=tuple(incomparable(n, failure) for n in wrt), explanations=(explanation,))
+
+
+def _conventions(comparison: _Comparison) -> Iterator[str]:
+    """The kinks at which a candidate that is right elsewhere returns another derivative, in words."""
+    record, allowed, first = comparison.record, comparison.rounding.allowed, comparison.points[0]
+    # If terms cancel at a kink, the gradient there is rounding, small relative to the gradient elsewhere.
+    usual = {name: largest(value) for name, value in first.truth.items()}
+    for piece, inputs in comparison.run.sample.kinks:
+        point = ComparisonPoint(record, first.sizes, inputs)
+        gradients = comparison.caller.attempt(point)
+        if isinstance(gradients, str):
+            yield f"where {piece.text(record.program)}, at a kink, it {gradients}"
+            continue
+        for name in record.wrt:
+            worst = deviation_of(name, [point], [gradients], allowed[name])
+            if worst and not abs(worst.given - worst.expected) <= allowed[name] * usual[name]:
+                yield f"where {piece.text(record.program)}, at a kink, it follows another convention: {worst.numbers}"
+                break

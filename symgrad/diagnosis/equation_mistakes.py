@@ -1,14 +1,14 @@
-"""Mistakes in the forward equations: a term or a factor of one is wrong, a sum runs over another axis, a function is
-applied twice or not at all.
+"""Mistakes in the forward equations: a wrong term or factor, a sum over another axis, a function applied twice or not
+at all.
 
-Each is an edit of the program.  Somebody who makes it everywhere gets the gradient of the edited program; somebody who
-makes it on the way forward alone gets the proved lines with the edited program's arrays; somebody who makes it on the
-way back alone has one slope of the edited program in the chain rule.
+Each mistake is an edit of the program.  A candidate may make it in both passes (the gradient of the edited program), in
+the forward pass only (the proved lines, with the arrays of the edited program), or in the backward pass only (the chain
+rule with the slopes of one edited equation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations
@@ -17,14 +17,15 @@ import numpy as np
 from sympy import Expr, Function, Integer, Sum
 from sympy.tensor.indexed import Idx
 
-from symgrad.diagnosis.comparison_point import Bench, NotHere
-from symgrad.diagnosis.edits import LIKELY, TABLE, Change, changes
-from symgrad.diagnosis.hypotheses import (
+from symgrad.diagnosis.edits import GENERATORS, LIKELY, changes
+from symgrad.diagnosis.hypothesis import (
+    ComparisonPoint,
     Hypothesis,
+    NotApplicable,
+    Predict,
     Words,
     definition_line,
     derivative_line,
-    gradients,
     probability_text,
     text_of,
 )
@@ -43,11 +44,12 @@ AGAIN = "_again"
 
 
 @dataclass(frozen=True)
-class Edit:
-    """Another program in the place of one, what was done in ``words``, and where: in the equation of ``name``.
+class ProgramEdit:
+    """An edited ``program``: the mistake in ``words``, in the equation of ``name``.
 
-    ``read_as`` gives for arrays of the program those of the edited one that stand for them, where names differ;
-    ``equation`` is the edited one, where that says it; a change ``is_small`` if the equation keeps its indices.
+    ``renamed`` maps arrays of the original program to arrays of the edited one that correspond to them under another
+    name.  ``equation`` is the edited equation, if one equation shows the mistake.  If it ``has_slopes``, it has the
+    indices of the original one, so that its slopes can replace the original ones.
     """
 
     kind: str
@@ -55,102 +57,37 @@ class Edit:
     cost: float
     name: str
     program: Program
-    read_as: Mapping[str, str]
+    renamed: Mapping[str, str]
     equation: Definition | None = None
-    is_small: bool = False
+    has_slopes: bool = False
 
 
 def of_equations(record: Record) -> Iterator[Hypothesis]:
-    """Every hypothesis about an equation of the program."""
-    for edit in edits(record.program, record):
-        yield from _hypotheses(record, edit)
-    yield from _inner(record)
+    """The hypotheses about the equations of the program."""
+    for generator in (small_edits, exchanged_arrays, moved_reductions, functions_applied_twice):
+        for edit in generator(record.program, record):
+            yield from _hypotheses(record, edit)
+    yield from slopes_of_parts(record)
 
 
-def _hypotheses(record: Record, edit: Edit) -> Iterator[Hypothesis]:
+def _hypotheses(record: Record, edit: ProgramEdit) -> Iterator[Hypothesis]:
     line = definition_line(record, edit.name)
     yours = partial(_yours, record, edit)
-    yield Hypothesis(edit.kind, edit.cost, partial(_everywhere, edit), line, edit.words, yours)
-    forward, words = partial(_on_the_way_forward, edit), lambda: f"{text_of(edit.words)}, in the forward pass only"
-    yield Hypothesis(edit.kind, edit.cost + 0.1, forward, line, words, yours)
-    if edit.is_small:
-        back, words = partial(_on_the_way_back, edit), lambda: f"{text_of(edit.words)}, in the backward pass only"
+    yield Hypothesis(edit.kind, edit.cost, partial(_in_both_passes, edit), line, edit.words, yours)
+    words = partial(_with_suffix, edit.words, ", in the forward pass only")
+    yield Hypothesis(edit.kind, edit.cost + 0.1, partial(_in_forward_pass, edit), line, words, yours)
+    if edit.has_slopes:
+        words = partial(_with_suffix, edit.words, ", in the backward pass only")
         at = derivative_line(record, edit.name)
         derivative = yours if at is None else lambda: f"the derivative of {_yours(record, edit)}"
-        yield Hypothesis(edit.kind, edit.cost + 0.2, back, at or line, words, derivative)
+        yield Hypothesis(edit.kind, edit.cost + 0.2, partial(_in_backward_pass, edit), at or line, words, derivative)
 
 
-def _inner(record: Record) -> Iterator[Hypothesis]:
-    """A sum within an equation, such as a mean that is subtracted, held fixed on the way back, and two of them; and
-    the derivative of a function within an equation left out, or that of one of its branches taken throughout."""
-    program = record.program
-    for definition in program.ordered:
-        line, where = derivative_line(record, definition.name), f"in the equation of {name_text(definition.name)}"
-        inner = sorted(definition.rhs.atoms(Sum, Function) - {definition.rhs}, key=lambda part: part.sort_key())
-        sums = [part for part in inner if isinstance(part, Sum) and array_names(part)]
-        for part in (part for part in inner if isinstance(part, Function)):
-            branches = [arg for arg in varying(part) if array_names(arg)]
-            for branch in branches:
-                words = partial(_left_out, record, part, branch, where)
-                kind, cost = ("jacobian", 1.2) if len(part.args) == 1 else ("branch", 1.25 + LIKELY)
-                yield Hypothesis(kind, cost, _slopes_of(program, definition, {part: branch}), line, words)
-        used = [entries(definition.rhs, n) for n in sorted(array_names(definition.rhs) & program.definitions.keys())]
-        pairs = combinations([*sums, *(entry for found in used if len(found) == 1 for entry in found)], 2)
-        for fixed in (*((total,) for total in sums), *(pair for pair in pairs if {*pair} & {*sums})):
-            words = partial(_fixed, record, fixed, where)
-            zero = dict.fromkeys(fixed, Integer(0))
-            yield Hypothesis("path", 1 + 0.05 * len(fixed), _slopes_of(program, definition, zero), line, words)
+def _with_suffix(words: Words, suffix: str) -> str:
+    return text_of(words) + suffix
 
 
-def _fixed(record: Record, sums: Sequence[Expr], where: str) -> str:
-    are = "is" if len(sums) == 1 else "are"
-    return f"{' and '.join(expression_text(part, record) for part in sums)} {are} held fixed {where}"
-
-
-def _left_out(record: Record, part: Expr, branch: Expr, where: str) -> str:
-    stands = "" if len(part.args) == 1 else f": the derivative of {expression_text(branch, record)} is used instead"
-    return f"the derivative of {expression_text(part, record)} is left out {where}{stands}"
-
-
-def _slopes_of(
-    program: Program, definition: Definition, others: Mapping[Expr, Expr]
-) -> Callable[[Bench], dict[str, np.ndarray]]:
-    """Parts of an equation differentiated as if they were others, at the values that they have."""
-
-    @cache
-    def programs() -> tuple[Program, Program]:
-        own: list[Definition] = []
-        instead: list[Definition] = []
-        rhs = definition.rhs
-        for place, (part, other) in enumerate(others.items()):
-            indices = tuple(sorted(free_indices(part), key=str))
-            axes = tuple(program.axis[axis_name(i)] for i in indices)
-            entry = Array(f"{definition.name}_inner{place}", axes)[indices]
-            rhs = replaced(rhs, {part: entry})
-            own, instead = [*own, Definition(entry, part, False)], [*instead, Definition(entry, other, False)]
-        changed = {definition.name: replace(definition, rhs=rhs)}
-        edited, other = (_edited(program, changed, tuple(added)) for added in (own, instead))
-        if edited is None or other is None:
-            raise NotHere(definition.name)
-        return edited, other
-
-    def predict(bench: Bench) -> dict[str, np.ndarray]:
-        edited, other = programs()
-        tape = Tape(edited, bench.sizes, forward(edited, bench.sizes, bench.inputs))
-        parts = edited.definitions.keys() - program.definitions.keys()
-        return gradients(bench, tape.adjoints(_slopes(tape, other, parts)))
-
-    return predict
-
-
-def _slopes(tape: Tape, program: Program, names: Set[str]) -> dict[Edge, np.ndarray]:
-    """The slopes of some equations of another program in the place of those of a tape."""
-    other = Tape(program, tape.sizes, tape.values)
-    zero = {edge: np.zeros_like(tape.slope(edge)) for edge in tape.edges if edge[0] in names}
-    return zero | {e: other.slope(e) for e in zero if e in other.edges}
-
-
-def _yours(record: Record, edit: Edit) -> str:
+def _yours(record: Record, edit: ProgramEdit) -> str:
     if edit.equation is None:
         return ""
     taken = {str(index.label) for index in edit.equation.indices}
@@ -158,58 +95,53 @@ def _yours(record: Record, edit: Edit) -> str:
     return " = ".join(expression_text(side, record) for side in sides)
 
 
-def _everywhere(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
-    values = forward(edit.program, bench.sizes, bench.inputs)
-    return gradients(bench, Tape(edit.program, bench.sizes, values).adjoints())
+def _in_both_passes(edit: ProgramEdit, point: ComparisonPoint) -> dict[str, np.ndarray]:
+    return Tape(edit.program, point.sizes, forward(edit.program, point.sizes, point.inputs)).adjoints()
 
 
-def _on_the_way_forward(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
-    values = forward(edit.program, bench.sizes, bench.inputs)
-    return gradients(bench, bench.adjoints_by({n: values[edit.read_as.get(n, n)] for n in bench.values}))
+def _in_forward_pass(edit: ProgramEdit, point: ComparisonPoint) -> dict[str, np.ndarray]:
+    values = forward(edit.program, point.sizes, point.inputs)
+    return point.adjoints_by({name: values[edit.renamed.get(name, name)] for name in point.values})
 
 
-def _on_the_way_back(edit: Edit, bench: Bench) -> dict[str, np.ndarray]:
-    return gradients(bench, bench.tape.adjoints(_slopes(bench.tape, edit.program, {edit.name})))
+def _in_backward_pass(edit: ProgramEdit, point: ComparisonPoint) -> dict[str, np.ndarray]:
+    return point.tape.adjoints(_slopes(point.tape, edit.program, {edit.name}))
 
 
-def edits(program: Program, record: Record) -> Iterator[Edit]:
-    """Every edit of a program that leaves it one."""
-    for maker in (_small, _exchanged, _moved_sums, _twice):
-        yield from maker(program, record)
+def _slopes(tape: Tape, program: Program, names: Set[str]) -> dict[Edge, np.ndarray]:
+    """The slopes of the equations of ``names`` in another program, at the values of a tape."""
+    other = Tape(program, tape.sizes, tape.values)
+    zero = {edge: np.zeros_like(tape.slope(edge)) for edge in tape.edges if edge[0] in names}
+    return zero | {edge: other.slope(edge) for edge in zero if edge in other.edges}
 
 
 def _edited(program: Program, changed: Mapping[str, Definition], added: tuple[Definition, ...] = ()) -> Program | None:
-    """The program with other equations, if that is one."""
+    """The program with changed and added equations; None if they are circular or not supported."""
     equations = tuple(changed.get(e.name, e) for e in program.equations)
     try:
         edited = replace(program, equations=equations + added, assumptions=())
-        edited.ordered  # noqa: B018  (circular equations are found here)
+        edited.ordered  # noqa: B018  (raises if the equations are circular)
     except (ProgramError, UnsupportedError):
         return None
     return edited
 
 
-# --- small changes of one equation --------------------------------------------------------------------------------
+# --- edits of one equation --------------------------------------------------------------------------------------------
 
 
-def _small(program: Program, record: Record) -> Iterator[Edit]:
+def small_edits(program: Program, record: Record) -> Iterator[ProgramEdit]:
+    """Every small edit of an equation."""
     for definition in program.ordered:
-        own = [a for n, a in program.arrays.items() if n not in (definition.name, program.output)]
-        for change in changes(definition.rhs, definition.indices, own, record, TABLE):
+        arrays = [a for n, a in program.arrays.items() if n not in (definition.name, program.output)]
+        for change in changes(definition.rhs, definition.indices, arrays, record, GENERATORS):
             changed = replace(definition, rhs=change.after)
-            edited = _edited(program, {definition.name: changed})
-            if edited is None:
-                continue
-            words = partial(_in_equation, change, definition.name)
-            yield Edit(change.kind, words, 1 + change.cost, definition.name, edited, {}, changed, True)
+            if edited := _edited(program, {definition.name: changed}):
+                words = partial(_with_suffix, change.words, f" in the equation of {name_text(definition.name)}")
+                yield ProgramEdit(change.kind, words, 1 + change.cost, definition.name, edited, {}, changed, True)
 
 
-def _in_equation(change: Change, name: str) -> str:
-    return f"{change.words()} in the equation of {name_text(name)}"
-
-
-def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
-    """Two arrays of the same axes each in the place of the other."""
+def exchanged_arrays(program: Program, record: Record) -> Iterator[ProgramEdit]:
+    """Two arrays with the same axes, each in the place of the other."""
     for definition in program.ordered:
         for one, other in combinations(sorted(array_names(definition.rhs) & program.arrays.keys()), 2):
             if program.arrays[one].axes != program.arrays[other].axes or not program.arrays[one].axes:
@@ -219,18 +151,18 @@ def _exchanged(program: Program, record: Record) -> Iterator[Edit]:
             changed = replace(definition, rhs=replaced(definition.rhs, bases))
             edited = _edited(program, {definition.name: changed})
             if edited is not None and changed.rhs != definition.rhs:
-                what = f"{name_text(one)} and {name_text(other)} are exchanged in the equation of"
-                words = f"{what} {name_text(definition.name)}"
-                yield Edit("swapped", words, 1.2, definition.name, edited, {}, changed, True)
+                pair = f"{name_text(one)} and {name_text(other)}"
+                words = f"{pair} are exchanged in the equation of {name_text(definition.name)}"
+                yield ProgramEdit("swapped", words, 1.2, definition.name, edited, {}, changed, True)
 
 
-# --- a sum over another axis --------------------------------------------------------------------------------------
+# --- a reduction over another axis ------------------------------------------------------------------------------------
 
 
-def _moved_sums(program: Program, record: Record) -> Iterator[Edit]:
-    """A reduction such as S_n = Σ_k exp(z_nk) taken over n instead of k, or over both."""
+def moved_reductions(program: Program, record: Record) -> Iterator[ProgramEdit]:
+    """A reduction such as S_n = Σ_k exp(z_nk) over n instead of k, or over both."""
     for definition in program.ordered:
-        total = _one_sum(definition.rhs)
+        total = _only_sum(definition.rhs)
         if total is None or not definition.indices:
             continue
         (summed,) = bound_indices(total)
@@ -243,86 +175,143 @@ def _moved_sums(program: Program, record: Record) -> Iterator[Edit]:
                 if edited is None:
                     continue
                 axes = " and ".join(axis_name(i) for i in over)
-                shown = Array(definition.name, tuple(program.axis[axis_name(i)] for i in indices))[indices]
-                equation = Definition(shown, replaced(definition.rhs, {total: sum_over(total.function, over)}), True)
-                words = f"{_summed(program, definition.name)} over {axes} instead of {axis_name(summed)}"
+                entry = Array(definition.name, tuple(program.axis[axis_name(i)] for i in indices))[indices]
+                equation = Definition(entry, replaced(definition.rhs, {total: sum_over(total.function, over)}), True)
+                words = f"{_reduction(program, definition.name)} over {axes} instead of {axis_name(summed)}"
                 cost = 0.8 if len(over) == 1 else 0.9
-                yield Edit("axis", words, cost, definition.name, edited, {}, equation)
+                yield ProgramEdit("axis", words, cost, definition.name, edited, {}, equation)
 
 
-def _summed(program: Program, name: str) -> str:
-    """What an array that is a sum does, in words."""
-    soft = (p.name for p in probabilities(program) if name in array_names(program.definitions[p.name].rhs))
-    found = next(soft, None)
-    return f"{probability_text(program, found)} is taken" if found else f"{name_text(name)} is summed"
+def _reduction(program: Program, name: str) -> str:
+    """Subject and verb for a reduction: "the softmax P is taken", or "S is summed"."""
+    for p in probabilities(program):
+        if name in array_names(program.definitions[p.name].rhs):
+            return f"{probability_text(program, p.name)} is taken"
+    return f"{name_text(name)} is summed"
 
 
-def _one_sum(rhs: Expr) -> Sum | None:
-    """The only sum of an equation, over one index."""
-    sums = [total for total in rhs.atoms(Sum)]
-    return sums[0] if len(sums) == 1 and len(bound_indices(sums[0])) == 1 else None
+def _only_sum(rhs: Expr) -> Sum | None:
+    """The only sum of an equation, if it has one sum and this sum has one index."""
+    every = list(rhs.atoms(Sum))
+    return every[0] if len(every) == 1 and len(bound_indices(every[0])) == 1 else None
 
 
 def _resummed(
     program: Program, definition: Definition, total: Sum, over: tuple[Idx, ...], indices: tuple[Idx, ...]
 ) -> Program | None:
-    """The program in which an array is a sum over other indices, so that it has others itself; its users take the
-    entry at their own index over the axis."""
+    """The program with a reduction over other indices, so that its result has the axes of ``indices``; each user takes
+    the entry at its own index of each axis.  None if a user has no such index."""
     rhs = replaced(definition.rhs, {total: sum_over(total.function, over)})
     if free_indices(rhs) != frozenset(indices):
         return None
-    name = f"{definition.name}_over"
-    array = Array(name, tuple(program.axis[axis_name(i)] for i in indices))
-    moved = Definition(array[indices], rhs, definition.is_node)
+    array = Array(f"{definition.name}_over", tuple(program.axis[axis_name(i)] for i in indices))
     changed = {}
     for user in program.ordered:
         if definition.name not in array_names(user.rhs):
             continue
         new = {}
         for entry in entries(user.rhs, definition.name):
-            around = (total for total in user.rhs.atoms(Sum) if total.has(entry))
-            at = [*user.indices, *(i for total in around for i in bound_indices(total))]
-            found = [next((i for i in at if axis_name(i) == axis_name(index)), None) for index in indices]
-            if None in found:
+            around = (outer for outer in user.rhs.atoms(Sum) if outer.has(entry))
+            scope = {axis_name(i): i for i in reversed([*user.indices, *(i for s in around for i in bound_indices(s))])}
+            if not {axis_name(i) for i in indices} <= scope.keys():
                 return None
-            new[entry] = array[tuple(i for i in found if i is not None)]
+            new[entry] = array[tuple(scope[axis_name(i)] for i in indices)]
         changed[user.name] = replace(user, rhs=replaced(user.rhs, new))
-    return _edited(program, changed, (moved,))
+    return _edited(program, changed, (Definition(array[indices], rhs, definition.is_node),))
 
 
-# --- a function twice ---------------------------------------------------------------------------------------------
+# --- a function applied twice -----------------------------------------------------------------------------------------
 
 
-def _twice(program: Program, record: Record) -> Iterator[Edit]:
-    """B = f(A), of the same axes: f(f(A)) in the place of B."""
+def functions_applied_twice(program: Program, record: Record) -> Iterator[ProgramEdit]:
+    """B = f(f(A)) in the place of B = f(A), for arrays with the same axes."""
     for name, definition in program.definitions.items():
         axes = [a.name for a in program.arrays[name].axes]
-        for used in sorted(program.uses(name)):
-            alike = used in program.arrays and [a.name for a in program.arrays[used].axes] == axes
-            if not alike or used not in program.definitions or not axes:
+        for argument in sorted(program.uses(name) & program.definitions.keys()):
+            if not axes or [a.name for a in program.arrays[argument].axes] != axes:
                 continue
-            edited = _applied_again(program, definition, used)
-            if edited is None:
-                continue
-            what = f"the function that makes {name_text(name)} of {name_text(used)}"
-            what = probability_text(program, name) or what
-            yield Edit("twice", f"{what} is applied twice", 0.8, name, edited, {name: name + AGAIN})
+            if edited := _applied_again(program, definition, argument):
+                function = probability_text(program, name)
+                function = function or f"the function that makes {name_text(name)} of {name_text(argument)}"
+                yield ProgramEdit("twice", f"{function} is applied twice", 0.8, name, edited, {name: name + AGAIN})
 
 
-def _applied_again(program: Program, definition: Definition, used: str) -> Program | None:
-    uses = program.uses(definition.name) & program.definitions.keys() - {used}
-    own = {definition.name} | {n for n in uses if used in program.ancestors[n]}
-    if any(program.definitions[n].is_node for n in own - {definition.name}):
+def _applied_again(program: Program, definition: Definition, argument: str) -> Program | None:
+    uses = program.uses(definition.name) & program.definitions.keys() - {argument}
+    function = {definition.name} | {n for n in uses if argument in program.ancestors[n]}
+    if any(program.definitions[n].is_node for n in function - {definition.name}):
         return None
-    bases = {program.arrays[n].base: Array(n + AGAIN, program.arrays[n].axes).base for n in own}
-    first = {program.arrays[used].base: program.arrays[definition.name].base}
+    bases = {program.arrays[n].base: Array(n + AGAIN, program.arrays[n].axes).base for n in function}
+    first = {program.arrays[argument].base: program.arrays[definition.name].base}
     added = []
-    for old in map(program.definitions.__getitem__, own):
+    for old in map(program.definitions.__getitem__, function):
         added.append(replace(old, entry=replaced(old.entry, bases), rhs=replaced(old.rhs, {**bases, **first})))
     again = {program.arrays[definition.name].base: bases[program.arrays[definition.name].base]}
     changed = {
         d.name: replace(d, rhs=replaced(d.rhs, again))
         for d in program.ordered
-        if d.name not in own and definition.name in array_names(d.rhs)
+        if d.name not in function and definition.name in array_names(d.rhs)
     }
     return _edited(program, changed, tuple(added)) if changed else None
+
+
+# --- the derivative of a part of an equation --------------------------------------------------------------------------
+
+
+def slopes_of_parts(record: Record) -> Iterator[Hypothesis]:
+    """A sum inside an equation, such as a subtracted mean, treated as constant, alone or with another part; the
+    derivative of a function inside an equation left out, or replaced by that of one of its branches."""
+    program = record.program
+    for definition in program.ordered:
+        line, where = derivative_line(record, definition.name), f"in the equation of {name_text(definition.name)}"
+        inner = sorted(definition.rhs.atoms(Sum, Function) - {definition.rhs}, key=lambda part: part.sort_key())
+        sums = [part for part in inner if isinstance(part, Sum) and array_names(part)]
+        for part in (part for part in inner if isinstance(part, Function)):
+            for branch in (arg for arg in varying(part) if array_names(arg)):
+                words = partial(_left_out, record, part, branch, where)
+                kind, cost = ("jacobian", 1.2) if len(part.args) == 1 else ("branch", 1.25 + LIKELY)
+                yield Hypothesis(kind, cost, _slopes_of(program, definition, {part: branch}), line, words)
+        used = [entries(definition.rhs, n) for n in sorted(array_names(definition.rhs) & program.definitions.keys())]
+        pairs = combinations([*sums, *(entry for every in used if len(every) == 1 for entry in every)], 2)
+        for constant in (*((total,) for total in sums), *(pair for pair in pairs if {*pair} & {*sums})):
+            words = partial(_treated_as_constant, record, constant, where)
+            predict = _slopes_of(program, definition, dict.fromkeys(constant, Integer(0)))
+            yield Hypothesis("path", 1 + 0.05 * len(constant), predict, line, words)
+
+
+def _treated_as_constant(record: Record, parts: Sequence[Expr], where: str) -> str:
+    are = "is" if len(parts) == 1 else "are"
+    return f"{' and '.join(expression_text(part, record) for part in parts)} {are} held fixed {where}"
+
+
+def _left_out(record: Record, part: Expr, branch: Expr, where: str) -> str:
+    other = "" if len(part.args) == 1 else f": the derivative of {expression_text(branch, record)} is used instead"
+    return f"the derivative of {expression_text(part, record)} is left out {where}{other}"
+
+
+def _slopes_of(program: Program, definition: Definition, others: Mapping[Expr, Expr]) -> Predict:
+    """Predicts the gradients if parts of an equation, at their values, are differentiated as ``others``."""
+
+    @cache
+    def programs() -> tuple[Program, Program]:
+        """The program with an array for each part, and the same with the arrays defined as the others."""
+        rhs, pairs = definition.rhs, []
+        for number, (part, other) in enumerate(others.items()):
+            indices = tuple(sorted(free_indices(part), key=str))
+            axes = tuple(program.axis[axis_name(i)] for i in indices)
+            entry = Array(f"{definition.name}_inner{number}", axes)[indices]
+            rhs = replaced(rhs, {part: entry})
+            pairs.append((Definition(entry, part, False), Definition(entry, other, False)))
+        changed = {definition.name: replace(definition, rhs=rhs)}
+        edited, other_program = (_edited(program, changed, added) for added in zip(*pairs, strict=True))
+        if edited is None or other_program is None:
+            raise NotApplicable(definition.name)
+        return edited, other_program
+
+    def predict(point: ComparisonPoint) -> dict[str, np.ndarray]:
+        edited, other_program = programs()
+        tape = Tape(edited, point.sizes, forward(edited, point.sizes, point.inputs))
+        parts = edited.definitions.keys() - program.definitions.keys()
+        return tape.adjoints(_slopes(tape, other_program, parts))
+
+    return predict

@@ -1,167 +1,264 @@
-"""From hypotheses that predict the numbers of a candidate to explanations, simplest first."""
+"""The hypotheses that predict the gradients of a candidate, as explanations, simplest first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
-from sympy import Sum
 
 from symgrad.check.numeric.fields import OutsideDomain, OutsideField
-from symgrad.diagnosis.agreement import AS_IT_IS, Factor, Fit, Matcher, Ratios, equal
-from symgrad.diagnosis.comparison_point import Bench, NotHere, adjoint_lines
-from symgrad.diagnosis.hypotheses import Hypothesis, definition_line, gradients, text_of
+from symgrad.diagnosis.hypothesis import (
+    ComparisonPoint,
+    Hypothesis,
+    NotApplicable,
+    adjoint_lines,
+    definition_line,
+    text_of,
+)
 from symgrad.diagnosis.result import Explanation, gradients_are
-from symgrad.notation import axis_name, bound_indices
-from symgrad.render.text import expression_text, step_text
+from symgrad.diagnosis.result_mistakes import DUST, RIGHT_LAYOUT, Factor, Fit, factors, layouts
+from symgrad.gradcheck.slopes import largest
+from symgrad.render.text import step_text
+from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record
 
-RIGHT = Hypothesis("", 0.0, lambda bench: gradients(bench, bench.adjoints), None, str)
+RIGHT = Hypothesis("", 0.0, lambda point: point.adjoints, None, "")
+MOST_DENOMINATOR = 100
+"""The largest denominator of a factor without sizes; less if rounding is large, so that a fraction is not chance."""
+
+Ratios = dict[tuple[str | int, ...], float]
+"""The factor by array, sizes of the axes, and number of the layout."""
+
+
+def equal(left: np.ndarray, right: np.ndarray, tolerance: float) -> bool:
+    """Whether two arrays have the same shape and differ by at most ``tolerance`` times the largest entry."""
+    if left.shape != right.shape:
+        return False
+    size = max(largest(left), largest(right))
+    return bool(np.isfinite(size)) and largest(left - right) <= tolerance * size
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A hypothesis, how it fits each gradient that it fits, and the arrays whose predicted gradients are not the proved
-    ones."""
+class _Match:
+    """A hypothesis, its fits by the arrays whose gradients it explains, and the arrays whose predicted gradients differ
+    from the proved ones."""
 
     hypothesis: Hypothesis
     fits: Mapping[str, Fit]
     changed: frozenset[str]
 
 
-def explanations(
-    record: Record, benches: Sequence[Bench], matcher: Matcher, hypotheses: Iterable[Hypothesis]
-) -> tuple[Explanation, ...]:
-    """What explains the gradients of a candidate, simplest first.
+class Matcher:
+    """Compares the gradients that a candidate ``returned`` at some points with predicted ones.
 
-    A hypothesis that explains all of them comes before those that explain one alone; what explains one
-    alone is listed where nothing explains all.
+    ``tolerances`` are relative to the largest entry, by array.
     """
-    right = _found(RIGHT, benches, matcher, record.wrt, record.wrt)
-    wrong = [n for n in record.wrt if right is None or n not in right.fits or not right.fits[n].is_plain]
-    others = (_found(hypothesis, benches, matcher, record.wrt, wrong) for hypothesis in hypotheses)
-    found = [f for f in (right, *others) if f]
-    whole = [f for f in found if len(f.fits) == len(record.wrt)]
-    if whole:
-        explained = [e for f in whole for e in _explained(record, f, list(record.wrt))]
-    else:
-        explained = [e for name in wrong for f in found if name in f.fits for e in _explained(record, f, [name])]
-    simplest: dict[tuple[str, tuple[str, ...]], Explanation] = {}
-    for _, explanation in sorted(explained, key=lambda e: (e[1].cost, e[0] or 0)):
-        simplest.setdefault((explanation.kind, explanation.arrays), explanation)
-    return tuple(simplest.values())
 
+    def __init__(
+        self,
+        record: Record,
+        points: Sequence[ComparisonPoint],
+        returned: Sequence[Arrays],
+        tolerances: Mapping[str, float],
+    ) -> None:
+        self.record, self.points, self.tolerances = record, points, tolerances
+        self._returned = [{n: self._denoised(n, p, v) for n, v in r.items()} for p, r in enumerate(returned)]
+        self._factors = factors(record.program)
+        self._factor_values = cache(lambda sizes: np.array([factor.at(dict(sizes)) for factor in self._factors]))
+        self._layouts = {
+            name: [
+                tuple(layouts(name, r[name].shape, p.truth[name].shape, p.sizes))
+                for r, p in zip(returned, points, strict=True)
+            ]
+            for name in returned[0]
+        }
 
-def _found(
-    hypothesis: Hypothesis, benches: Sequence[Bench], matcher: Matcher, wrt: Sequence[str], wrong: Sequence[str]
-) -> _Found | None:
-    """How a hypothesis fits, tried at one point after another, as long as it may explain a gradient that is wrong."""
-    near, known = list(wrt), []
-    ratios: Ratios = {}
-    for point, bench in enumerate(benches):
-        if (predicted := _predicted(hypothesis, bench)) is None:
+    def explanations(self, hypotheses: Iterable[Hypothesis]) -> tuple[Explanation, ...]:
+        """The explanations that the hypotheses give, simplest first.
+
+        A hypothesis that explains all gradients comes before those that explain one alone; the latter are listed only
+        if no hypothesis explains all.
+        """
+        wrt = list(self.record.wrt)
+        right = self._match(RIGHT, wrt)
+        wrong = [n for n in wrt if right is None or n not in right.fits or not right.fits[n].is_plain]
+        matches = [m for m in (right, *(self._match(hypothesis, wrong) for hypothesis in hypotheses)) if m]
+        whole = [match for match in matches if len(match.fits) == len(wrt)]
+        if whole:
+            explained = [e for match in whole for e in _explained(self.record, match, wrt)]
+        else:
+            alone = [(name, match) for name in wrong for match in matches if name in match.fits]
+            explained = [e for name, match in alone for e in _explained(self.record, match, [name])]
+        simplest: dict[tuple[str, tuple[str, ...]], Explanation] = {}
+        for _, explanation in sorted(explained, key=lambda e: (e[1].cost, e[0] or 0)):
+            simplest.setdefault((explanation.kind, explanation.arrays), explanation)
+        return tuple(simplest.values())
+
+    def _match(self, hypothesis: Hypothesis, wrong: Sequence[str]) -> _Match | None:
+        """The match of a hypothesis; None as soon as it cannot explain a gradient that is wrong."""
+        near, predictions = list(self.record.wrt), []
+        ratios: Ratios = {}
+        for number, point in enumerate(self.points):
+            if (predicted := _predicted(hypothesis, point)) is None:
+                return None
+            near = [name for name in near if self._is_close(name, number, predicted[name], ratios)]
+            if not set(near) & set(wrong):
+                return None
+            predictions.append(predicted)
+        pairs = [(predicted, point.truth) for predicted, point in zip(predictions, self.points, strict=True)]
+        tolerances = self.tolerances
+        changed = {n for n in self.record.wrt if any(not equal(p[n], truth[n], tolerances[n]) for p, truth in pairs)}
+        if hypothesis is not RIGHT and not changed & set(near):
             return None
-        near = [name for name in near if matcher.close(name, point, predicted[name], ratios)]
-        if not set(near) & set(wrong):
-            return None
-        known.append((predicted, bench.truth))
-    changed = frozenset(n for n in wrt if any(not equal(p[n], truth[n], matcher.allowed[n]) for p, truth in known))
-    if hypothesis is not RIGHT and not changed & set(near):
+        fits = {name: fit for name in near if (fit := self._fit(name, [p[name] for p in predictions]))}
+        is_multiple = all(_ratio(p[n], truth[n], tolerances[n]) is not None for p, truth in pairs for n in near)
+        if hypothesis is not RIGHT and is_multiple and not all(fit.is_plain for fit in fits.values()):
+            return None  # a factor of the right gradient is a simpler explanation
+        return _Match(hypothesis, fits, frozenset(changed)) if fits else None
+
+    def _denoised(self, name: str, point: int, value: np.ndarray) -> np.ndarray:
+        """The gradient, or zeros if all of its entries are within the noise at the point."""
+        return np.zeros_like(value) if largest(value) <= self.points[point].noise[name] else value
+
+    def _is_close(self, name: str, point: int, predicted: np.ndarray, known: Ratios) -> bool:
+        """Whether the gradient at a point is the predicted one, up to a layout and a factor.
+
+        The factor must be the ``known`` one of other points of the same sizes; a new one is added to these.
+        """
+        returned, predicted = self._returned[point][name], self._denoised(name, point, predicted)
+        tolerance, is_close = self.tolerances[name], False
+        for number, layout in enumerate(self._layouts[name][point]):
+            ratio = _ratio(layout.of_returned(returned), layout.of_expected(predicted), tolerance)
+            if ratio is not None:
+                before = known.setdefault((name, *self.points[point].sizes.values(), number), ratio)
+                is_close |= not abs(ratio - before) > 4 * tolerance * abs(ratio)  # also if one of them is NaN
+        return is_close
+
+    def _fit(self, name: str, predicted: Sequence[np.ndarray]) -> Fit | None:
+        """The layout and the factor by which the gradients are the predicted ones at every point, if there are any."""
+        predicted = [self._denoised(name, number, value) for number, value in enumerate(predicted)]
+        for alternatives in zip(*self._layouts[name], strict=False):
+            if len({layout.kind for layout in alternatives}) > 1:
+                continue
+            ratios = [
+                _ratio(layout.of_returned(returned[name]), layout.of_expected(value), self.tolerances[name])
+                for layout, returned, value in zip(alternatives, self._returned, predicted, strict=True)
+            ]
+            if None in ratios:
+                continue
+            known = [
+                (r, p.sizes) for r, p in zip(ratios, self.points, strict=True) if r is not None and not np.isnan(r)
+            ]
+            if factor := self._factor(known, self.tolerances[name]):
+                return Fit(alternatives[0], factor)
         return None
-    is_multiple = all(matcher.is_multiple(n, p[n], truth[n]) for p, truth in known for n in near)
-    fits = {name: fit for name in near if (fit := matcher.fit(name, [p[name] for p, _ in known]))}
-    if hypothesis is not RIGHT and is_multiple and not all(fit.is_plain for fit in fits.values()):
-        return None  # the right gradient with another factor says it more simply
-    return _Found(hypothesis, fits, changed) if fits else None
+
+    def _factor(self, ratios: Sequence[tuple[float, Mapping[str, int]]], tolerance: float) -> Factor | None:
+        """The simplest factor with these values at these sizes, else a fraction that is the same at all sizes."""
+        if not ratios:
+            return Factor(Fraction(1))
+        values = np.stack([self._factor_values(tuple(s.items())) for _, s in ratios])
+        wanted = np.array([[r] for r, _ in ratios])
+        fitting = np.flatnonzero(np.all(np.abs(wanted - values) <= 2 * tolerance * np.abs(wanted), axis=0))
+        if len(fitting):
+            return self._factors[int(fitting[0])]
+        number = Fraction(ratios[0][0]).limit_denominator(int(min(MOST_DENOMINATOR, 0.1 / tolerance**0.5)))
+        is_constant = all(abs(r - float(number)) <= 2 * tolerance * abs(r) for r, _ in ratios)
+        return Factor(number) if is_constant else None
 
 
-def _predicted(hypothesis: Hypothesis, bench: Bench) -> dict[str, np.ndarray] | None:
+def _ratio(returned: np.ndarray, predicted: np.ndarray, tolerance: float) -> float | None:
+    """The factor between two gradients; None if they are not proportional, NaN if both are 0."""
+    if returned.shape != predicted.shape:
+        return None
+    returned = returned.astype(float)
+    square = float(np.sum(predicted * predicted))
+    if not np.isfinite(square) or not np.all(np.isfinite(returned)):
+        return None
+    if square == 0:
+        return np.nan if largest(returned) <= DUST else None
+    ratio = float(np.sum(returned * predicted)) / square
+    return ratio if ratio and equal(returned, ratio * predicted, tolerance) else None
+
+
+def _predicted(hypothesis: Hypothesis, point: ComparisonPoint) -> dict[str, np.ndarray] | None:
+    """The predicted gradients (all NaN if an entry is not finite); None if the hypothesis does not apply."""
     with np.errstate(all="ignore"):
         try:
-            found = hypothesis.predict(bench)
-        except (NotHere, OutsideDomain, OutsideField):
+            adjoints = hypothesis.predict(point)
+        except (NotApplicable, OutsideDomain, OutsideField):
             return None
-    return {
-        name: np.asarray(value, dtype=float) if np.all(np.isfinite(value)) else np.full(np.shape(value), np.nan)
-        for name, value in found.items()
-    }
+    gradients = {name: np.asarray(adjoints[name], dtype=float) for name in point.record.wrt}
+    return {n: v if np.all(np.isfinite(v)) else np.full(v.shape, np.nan) for n, v in gradients.items()}
 
 
-def _explained(record: Record, found: _Found, names: Sequence[str]) -> Iterator[tuple[int | None, Explanation]]:
-    """The explanations that a fit gives, each after the line that it is about: the hypothesis with its factors and
-    layouts, or a factor or a layout alone."""
-    hypothesis = found.hypothesis
-    extra = {n: found.fits[n] for n in names if not found.fits[n].is_plain}
+# --- from matches to explanations -------------------------------------------------------------------------------------
+
+
+def _explained(record: Record, match: _Match, names: Sequence[str]) -> Iterator[tuple[int | None, Explanation]]:
+    """The explanations of the gradients with respect to ``names`` by a match, each with the number of its line: the
+    hypothesis with its factors and layouts, or these alone."""
+    hypothesis = match.hypothesis
+    extra = {n: match.fits[n] for n in names if not match.fits[n].is_plain}
     cost = hypothesis.cost + sum({fit.factor: fit.cost for fit in extra.values()}.values())
     if hypothesis is RIGHT:
         for fit, group in _groups(extra):
             explanation = _of_fit(record, fit, group, cost)
             yield explanation.line, explanation
-    elif found.changed & set(names):
-        arrays = tuple(n for n in names if n in found.changed or n in extra)
-        alone = f", for the gradient with respect to {' and '.join(names)} alone" if found.changed - set(names) else ""
-        others = (words for fit, group in _groups(extra) for words in _fit_words(record, group, fit))
+    elif match.changed & set(names):
+        arrays = tuple(n for n in names if n in match.changed or n in extra)
+        is_partial = bool(match.changed - set(names))
+        alone = f", for the gradient with respect to {' and '.join(names)} alone" if is_partial else ""
+        others = (words for fit, group in _groups(extra) for words in fit.words(record, group))
         words = "; and ".join([text_of(hypothesis.words) + alone, *others])
         line, right, yours = None, "", ""
-        if not alone:  # the line would be about the other gradients too
-            right, yours = _right(hypothesis.of or record, hypothesis.line), hypothesis.yours()
+        if not is_partial:  # the line concerns the other gradients too
+            right, yours = _line_text(hypothesis.of or record, hypothesis.line), hypothesis.yours()
             line = None if hypothesis.of else hypothesis.line
         shown = yours if yours != right else ""
         yield hypothesis.line, Explanation(hypothesis.kind, words, arrays, line, right, shown, cost)
 
 
 def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
-    """The arrays of which the gradients have the same factor; those laid out in another way each alone."""
+    """The arrays grouped by the factor of their gradients; gradients with a wrong layout are not grouped."""
     groups: dict[tuple[str, Factor], list[str]] = {}
     for name, fit in fits.items():
-        key = name if fit.layout is not AS_IT_IS else ""
+        key = name if fit.layout is not RIGHT_LAYOUT else ""
         groups.setdefault((key, fit.factor), []).append(name)
     return [(fits[names[0]], tuple(names)) for names in groups.values()]
 
 
 def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> Explanation:
-    """A factor, or another layout, alone."""
-    everywhere = set(names) == set(record.wrt) and fit.layout is AS_IT_IS
-    line = definition_line(record, record.program.output) if everywhere else adjoint_lines(record)[names[0]].number
-    kind = fit.layout.kind or ("sign" if fit.factor == Factor(Fraction(-1)) else "factor")
+    """The explanation by a factor or a layout alone."""
+    is_global = set(names) == set(record.wrt) and fit.layout is RIGHT_LAYOUT
+    line = definition_line(record, record.program.output) if is_global else adjoint_lines(record)[names[0]].number
     yours = ""
     if line is not None and not fit.factor.is_one:
         yours = step_text(record, line, fit.factor.expr * record.steps[line - 1].after)
-    words = "; and ".join(_fit_words(record, names, fit))
-    return Explanation(kind, words, names, line, _right(record, line), yours, cost)
+    words = "; and ".join(fit.words(record, names))
+    return Explanation(fit.kind, words, names, line, _line_text(record, line), yours, cost)
 
 
-def _fit_words(record: Record, names: Sequence[str], fit: Fit) -> Iterable[str]:
-    if fit.layout is not AS_IT_IS:
-        yield fit.layout.words
-    if not fit.factor.is_one:
-        yield _factor_words(record, names, fit.factor)
-
-
-def _factor_words(record: Record, names: Sequence[str], factor: Factor) -> str:
-    """Of gradients that have a factor too much, what that is."""
-    whose = gradients_are(names)
-    if factor.number == -1 and not factor.powers:
-        return f"{whose} of the wrong sign"
-    sign = " and of the wrong sign" if factor.number < 0 else ""
-    size = Factor(abs(factor.number), factor.powers)
-    inverse = Factor(1 / size.number, tuple((axis, -power) for axis, power in factor.powers))
-    words = f"{whose} {expression_text(size.expr, record)} times the right {'one' if len(names) == 1 else 'ones'}{sign}"
-    averaged = [axis for axis, power in factor.powers if power == -1 and _is_summed(record, names, axis)]
-    if len(names) == 1 and averaged and size == Factor(Fraction(1), ((averaged[0], -1),)):
-        return f"{words}: averaged over {averaged[0]} instead of summed"
-    is_product = size.number >= 1 and all(power > 0 for _, power in factor.powers)
-    if is_product or (size.number < 1 and not factor.powers):
-        return f"{words}: the factor {expression_text(inverse.expr, record)} is missing"
-    return words
-
-
-def _is_summed(record: Record, names: Sequence[str], axis: str) -> bool:
-    totals = adjoint_lines(record)[names[0]].after.atoms(Sum)
-    return any(axis_name(i) == axis for total in totals for i in bound_indices(total))
-
-
-def _right(record: Record, line: int | None) -> str:
+def _line_text(record: Record, line: int | None) -> str:
     return "" if line is None else step_text(record, line)
+
+
+def with_zeros(
+    explanations: tuple[Explanation, ...], gradients: Sequence[Arrays], wrong: Set[str]
+) -> tuple[Explanation, ...]:
+    """The explanations, and one for the gradients that are 0 everywhere.
+
+    It comes after those that explain all wrong gradients, but first if all of these are 0; then only treating something
+    as constant is another explanation.
+    """
+    zero = tuple(name for name in gradients[0] if name in wrong and not any(np.any(g[name]) for g in gradients))
+    if not zero:
+        return explanations
+    explanation = Explanation("zero", f"{gradients_are(zero)} zero", zero, None, "", "", 0.0)
+    if set(zero) == wrong:
+        return explanation, *(e for e in explanations if e.kind == "path")
+    whole = tuple(e for e in explanations if wrong <= set(e.arrays))
+    return *whole, explanation, *(e for e in explanations if e not in whole and not set(e.arrays) <= set(zero))

@@ -213,9 +213,8 @@ class SamplePoint:
         """The values of the piece's ``level``; for a ``selection``, the axis of the compared entries comes first."""
         with np.errstate(all="ignore"):
             level = self._evaluate(piece.level)
-        if piece.is_largest:
-            return np.moveaxis(level.data[0], level.labels.index(piece.decides.args[1]), 0)
-        return level.data[0]
+        axis = level.labels.index(piece.decides.args[1]) if piece.is_largest else 0
+        return np.moveaxis(level.data[0], axis, 0) if piece.is_largest else np.asarray(level.data[0])
 
     def level(self, piece: Piece) -> np.ndarray:
         """The values whose signs decide the piece; for a ``selection``, the first entry minus the largest other one."""

@@ -16,9 +16,8 @@ from catalogue import derived
 from sympy import Sum, exp, tanh
 
 import symgrad
-from symgrad.diagnosis.candidate_call import Taken, compared_at
-from symgrad.diagnosis.comparison_point import adjoint_lines
-from symgrad.diagnosis.hypotheses import derivative_line
+from symgrad.diagnosis.candidate import Caller, compared_at
+from symgrad.diagnosis.hypothesis import adjoint_lines, derivative_line
 from symgrad.engine.derive import derive_record
 from symgrad.equations import abbreviation, node
 from symgrad.errors import InputError
@@ -462,14 +461,14 @@ def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
 def test_lines_and_slopes_give_the_same_gradients(loss: str) -> None:
     """The two ways in which hypotheses predict gradients agree where nothing is edited."""
     record = derived(loss).record
-    taken = Taken(tuple(array.name for array in record.program.inputs), frozenset())
-    bench = compared_at(record, taken, 0)[0][0]
-    raw = Tape(bench.program, bench.sizes, bench.values).adjoints()
-    _, proved = derived(loss).to_numpy()(*(bench.inputs[a.name] for a in record.program.inputs))
+    function, names = derived(loss).to_numpy(), tuple(array.name for array in record.program.inputs)
+    point = compared_at(Caller(record, function, names, frozenset()), 0)[0][0]
+    raw = Tape(point.program, point.sizes, point.values).adjoints()
+    _, proved = function(*(point.inputs[name] for name in names))
     assert set(adjoint_lines(record)) == set(record.adjoints)
     for name in record.wrt:
-        np.testing.assert_allclose(bench.truth[name], raw[name], rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(bench.truth[name], getattr(proved, name), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(point.truth[name], raw[name], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(point.truth[name], getattr(proved, name), rtol=1e-9, atol=1e-12)
 
 
 def test_overflow_alone_is_a_remark() -> None:
