@@ -1,16 +1,31 @@
-"""Mistakes that nobody named beforehand: each is diagnosed as one of its kind."""
+"""The table of mistakes, and mistakes outside the corpus: each is diagnosed as one of its kind."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from cases import sampled
+from catalogue import derived
 
 import symgrad
 from symgrad.array import log_softmax, softmax
+from symgrad.diagnosis import (
+    KINDS,
+    backward_mistakes,
+    edits,
+    equation_mistakes,
+    explanations,
+    extremes,
+    input_mistakes,
+    result_mistakes,
+)
+from symgrad.diagnosis.mistakes import ROUNDS
 
 Function = Callable[..., Any]
 
@@ -125,3 +140,43 @@ def test_rounding_at_a_kink_is_no_other_convention() -> None:
 
     found = symgrad.diagnose(symgrad.derive(modified_huber), clipped)
     assert found.ok and not [remark for remark in found.remarks if "convention" in remark]
+
+
+# --- the table of mistakes --------------------------------------------------------------------------------------------
+
+MAKERS = (input_mistakes, equation_mistakes, backward_mistakes, edits, result_mistakes, explanations, extremes)
+
+
+def kinds_by_name(module: ModuleType) -> dict[str, set[str]]:
+    """For every function, class and table of a module, the kinds of mistakes in its code, or in a table that it
+    uses."""
+    tree = ast.parse(inspect.getsource(module))
+    named = {getattr(n, "name", None) or ast.unparse(getattr(n, "target", n)): n for n in tree.body}
+    kinds = {
+        name: {c.value for c in ast.walk(n) if isinstance(c, ast.Constant)} & KINDS.keys() for name, n in named.items()
+    }
+    used = {name: {c.id for c in ast.walk(n) if isinstance(c, ast.Name)} for name, n in named.items()}
+    return {name: kinds[name].union(*(kinds[u] for u in used[name] & kinds.keys() if u.isupper())) for name in named}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_names_functions_that_make_the_kind(kind: str) -> None:
+    assert KINDS[kind].words and KINDS[kind].makers
+    for maker in KINDS[kind].makers:
+        module = inspect.getmodule(maker)
+        assert module in MAKERS
+        source = kinds_by_name(module)
+        assert kind in source[maker.__name__] or kind in source.get("_Judge", ()), maker.__name__
+
+
+@pytest.mark.parametrize("module", MAKERS, ids=lambda module: module.__name__.rsplit(".", 1)[1])
+def test_every_function_that_makes_a_kind_is_in_the_table(module: ModuleType) -> None:
+    listed = {maker.__name__ for kind in KINDS.values() for maker in kind.makers}
+    makers = {name for name, kinds in kinds_by_name(module).items() if kinds and name.islower() and name[0] != "_"}
+    assert makers <= listed | {"of_lines_more_widely"}
+
+
+def test_every_hypothesis_has_a_kind_of_the_table() -> None:
+    for loss in ("layer_norm", "softmax_cross_entropy", "huber"):
+        record = derived(loss).record
+        assert {h.kind for generators in ROUNDS[:1] for g in generators for h in g(record)} <= KINDS.keys()

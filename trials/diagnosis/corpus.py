@@ -11,27 +11,6 @@ import numpy as np
 Arrays = Any
 Candidate = Callable[..., Any]
 
-KINDS: Mapping[str, str] = {
-    "factor": "a constant or the size of an axis wrong, a sum for a mean or the reverse",
-    "sign": "the sign of the gradient, or of one of its terms",
-    "diagonal": "the off-diagonal of a Jacobian dropped",
-    "jacobian": "the derivative of a function left out",
-    "twice": "a function, or its derivative, applied once too often",
-    "skipped": "a function not applied forward",
-    "axis": "a reduction over the wrong axis",
-    "transposed": "an array or a gradient transposed",
-    "unsummed": "a gradient not summed over an axis",
-    "missing": "an input or a term left out",
-    "path": "something that depends on the input treated as constant",
-    "term": "a term of a line dropped, or with another coefficient",
-    "labels": "labels shifted, or those of other rows",
-    "assumption": "a property of the labels used where it does not hold",
-    "swapped": "one array used for another",
-    "precision": "right at ordinary inputs, wrong at large ones",
-    "shape": "the right values in the wrong shape",
-}
-"""The kinds of mistakes in the corpus."""
-
 SAME: Mapping[str, frozenset[str]] = {
     "term": frozenset({"missing"}),
     "missing": frozenset({"term"}),
@@ -58,8 +37,8 @@ class Wrong:
     """A wrong gradient of a loss: ``candidate`` takes the inputs of its program in order, and returns the gradients in
     the order of ``wrt``.
 
-    ``kind`` is the mistake, a key of ``KINDS``; ``also`` are other kinds of correct explanations.  Both were chosen
-    before the diagnosis existed; a case whose kinds proved too narrow says so.
+    ``kind`` is the mistake, a key of ``symgrad.diagnosis.KINDS``; ``also`` are other kinds of correct explanations. 
+    Both were chosen before the diagnosis existed; a case whose kinds proved too narrow says so.
     ``options`` go to ``symgrad.derive``.  ``equal`` are axes that must have the same size, or the candidate raises.
     """
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 import symgrad
+from symgrad.diagnosis import KINDS
 from trials import page
-from trials.diagnosis.corpus import ISSUE, KINDS, Source, Wrong
+from trials.diagnosis.corpus import ISSUE, Source, Wrong
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.wrong import WRONG
 
@@ -121,7 +122,7 @@ def _page(
             _table(threads),
             "For these mistakes we found no thread:",
             _table(asked),
-            "The kinds: " + "; ".join(f"*{kind}*, {words}" for kind, words in KINDS.items()) + ".",
+            "The kinds: " + "; ".join(f"*{name}*, {kind.words}" for name, kind in KINDS.items()) + ".",
         )
     )
 
