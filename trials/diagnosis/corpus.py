@@ -37,7 +37,7 @@ class Wrong:
     """A wrong gradient of a loss: ``candidate`` takes the inputs of its program in order, and returns the gradients in
     the order of ``wrt``.
 
-    ``kind`` is the mistake, a key of ``symgrad.diagnosis.KINDS``; ``also`` are other kinds of correct explanations. 
+    ``kind`` is the mistake, a key of ``symgrad.diagnosis.KINDS``; ``also`` are other kinds of correct explanations.
     Both were chosen before the diagnosis existed; a case whose kinds proved too narrow says so.
     ``options`` go to ``symgrad.derive``.  ``equal`` are axes that must have the same size, or the candidate raises.
     """
