@@ -55,7 +55,7 @@ JACOBIANS: Sequence[tuple[str, float, str, Slope]] = (
     ),
     ("twice", 0.9, "{jacobian} is multiplied in once more", lambda unit, right, value: _product(right, right)),
     (
-        *("twice", 0.95, "{jacobian} is multiplied in once more, its diagonal alone"),
+        *("twice", 0.95, "the diagonal of {jacobian} is multiplied in once more"),
         lambda unit, right, value: _product(right, unit * right),
     ),
 )
@@ -274,7 +274,7 @@ def of_lines_more_widely(record: Record) -> Iterator[Hypothesis]:
     program = record.program.with_nodes(record.program.definitions)
     if program != record.program:
         whole = derived(program, record.wrt)
-        there = cache(lambda point: ComparisonPoint(whole, point.sizes, point.inputs))
+        there = cache(lambda point: ComparisonPoint.of(whole, point.sizes, point.inputs))
         for generators in (GENERATORS, LESS_LIKELY):
             yield from (_elsewhere(whole, there, h) for h in of_lines(whole, generators, "a line"))
     for step in adjoint_lines(record).values():

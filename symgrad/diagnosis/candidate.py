@@ -138,7 +138,7 @@ def returned(
         try:
             value = candidate(*arguments)
         except SystemExit as end:
-            raise InputError(f"{called(candidate)} ends the program, with the exit code {end.code}") from None
+            raise InputError(f"{called(candidate)} exits the program with the code {end.code}") from None
     parts = list(value) if isinstance(value, (tuple, list)) else [value]
     if len(parts) == 2 and isinstance(parts[1], (tuple, list)) and _shape(parts[0]) == ():
         parts = list(parts[1])  # the loss and its gradients, as the generated functions return them
@@ -152,7 +152,7 @@ def returned(
         raise InputError(f"{called(candidate)} returns {_described(value)}, expected {expected}")
     for name, part in zip(shapes, parts, strict=True):
         if _shape(part) is None:
-            one = f"the gradient with respect to {name}: an array of numbers of the shape {shapes[name]}"
+            one = f"the gradient with respect to {name}: an array of numbers of shape {shapes[name]}"
             raise InputError(f"{called(candidate)} returns {_described(part)}, expected {one}")
     return dict(zip(shapes, map(np.asarray, parts), strict=True))
 
@@ -170,8 +170,9 @@ def _described(value: Any) -> str:
     """A return value in words."""
     if isinstance(value, np.ndarray):
         kind = "" if value.dtype.kind in NUMERIC else f" of {value.dtype}"
-        return f"an array{kind} of the shape {value.shape}"
-    kind = "None" if value is None else f"one {type(value).__name__}"
+        return f"an array{kind} of shape {value.shape}"
+    name = type(value).__name__
+    kind = "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     if not isinstance(value, (tuple, list, dict)):
         return kind
     parts = list(map(repr, value)) if isinstance(value, dict) else list(map(_described, value))
@@ -207,7 +208,7 @@ def compared_at(
     drawn = sample(caller.space, record.wrt, tuple(first.items()), (seed, 0))
     other = random_inputs(caller.space, record.wrt, tuple(second.items()), (seed, 1))
     pairs = [(first, drawn.points[0]), (second, other), *((first, inputs) for inputs in drawn.points[1:])]
-    return [ComparisonPoint(record, sizes, inputs) for sizes, inputs in pairs], drawn
+    return [ComparisonPoint.of(record, sizes, inputs) for sizes, inputs in pairs], drawn
 
 
 def confirmed_at(
@@ -217,11 +218,11 @@ def confirmed_at(
     program has pieces, smaller inputs, which enter other pieces."""
     record, space = caller.record, caller.space
     factors = NEARER if possible(space, record.wrt) else ()
-    points = [ComparisonPoint(record, first.sizes, space.enlarged(first.inputs, factor)) for factor in factors]
+    points = [ComparisonPoint.of(record, first.sizes, space.enlarged(first.inputs, factor)) for factor in factors]
     for kind in range(len(SIZES)):
         sizes = sizes_at(record, kind, square)
         inputs = random_inputs(space, record.wrt, tuple(sizes.items()), (seed, 5 + kind))
-        points.append(ComparisonPoint(record, sizes, inputs))
+        points.append(ComparisonPoint.of(record, sizes, inputs))
     return points
 
 

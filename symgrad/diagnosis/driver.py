@@ -57,7 +57,7 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
     if not isinstance(derivation, Derivation):
         raise InputError(f"diagnose takes a derivation, such as symgrad.derive('softmax_mse'), not {derivation!r}")
     if not callable(candidate):
-        raise InputError(f"a candidate is a function, not a {type(candidate).__name__}")
+        raise InputError(f"the candidate must be a function, not {candidate!r}")
     record, changed = derivation.record, set[int]()
     run = _run(record, watched(candidate, changed), seed)
     comparison = _Comparison(run, derivation.to_numpy(), seed)
@@ -68,9 +68,11 @@ def diagnose(derivation: Derivation, candidate: Callable[..., Any], *, seed: int
         verdict = _with_failure(verdict, run.failure, record.wrt)
     caller, program = run.caller, record.program
     remarks = [f"it was given {array} as integer labels" for array in sorted(caller.labels)]
-    remarks += [f"it takes no {n}, and was compared at {n} = {v:g}" for n, v in caller.defaults.items()]
+    remarks += [
+        f"it does not take {n}; it was compared at the default, {n} = {v:g}" for n, v in caller.defaults.items()
+    ]
     remarks += verdict.remarks
-    remarks += [f"it changes its input {caller.names[n]} in place (only a copy, here)" for n in sorted(changed)]
+    remarks += [f"it changes its input {caller.names[n]} in place (here only a copy)" for n in sorted(changed)]
     if not verdict.deviations and not verdict.within:
         remarks += _conventions(comparison)
     idle = (f"{piece.text(program)} where that matters" for piece in run.sample.idle)
@@ -216,7 +218,7 @@ class _Comparison:
         points = list(map(move, self._confirmed[0]))
         if not all(is_finite(point.truth) for point in points):
             return False
-        there, here = (frozenset().union(*(p.sample.entered for p in some)) for some in (points, self.points))
+        there, here = (frozenset().union(*(p.entered for p in some)) for some in (points, self.points))
         if not here <= there:
             return False
         gradients = list(map(self.caller.at, points))
@@ -233,7 +235,7 @@ class _Comparison:
             moved = list(map(move, points))
             there = [self._in_order(self.caller.at(point)) for point in moved]
             if explanations := self._explained(moved, there, deviations, ROUNDS[:1]):
-                return explanations, (f"what explains it does so {words}",)
+                return explanations, (f"the explanation holds {words}",)
         return (), ()
 
     def _explained(
@@ -301,7 +303,7 @@ def _conventions(comparison: _Comparison) -> Iterator[str]:
     # If terms cancel at a kink, the gradient there is rounding, small relative to the gradient elsewhere.
     usual = {name: largest(value) for name, value in first.truth.items()}
     for piece, inputs in comparison.run.sample.kinks:
-        point = ComparisonPoint(record, first.sizes, inputs)
+        point = ComparisonPoint.of(record, first.sizes, inputs)
         gradients = comparison.caller.attempt(point)
         if isinstance(gradients, str):
             yield f"where {piece.text(record.program)}, at a kink, it {gradients}"

@@ -166,7 +166,7 @@ def sums(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
                 yield "diagonal", "only the term {} = {} of the sum over {} is used", (index, free, index), cut, 0
         last = Indexed(IndexedBase(LAST + axis_name(index), real=True), index)
         only = sum_over(last * part.function, bound_indices(part))
-        words = "only the last term of the sum over {} is used, as if each overwrote the one before"
+        words = "only the last term of the sum over {} is used, as if each term overwrote the previous one"
         yield "unsummed", words, (index,), only, 0.2
 
 
@@ -293,14 +293,14 @@ def true_class(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
         if isinstance(part, Indexed) and part.indices == (row, column) and part.base.name != labels.name:
             over = _new(labels.axes[1], part, scope)
             entry = sum_over(labels[row, over] * renamed(part, {column: over}), (over,))
-            yield "swapped", "{}, that of the true class, is used instead of {}", (entry, part), entry, 0.7
+            yield "swapped", "{}, the entry of the true class, is used instead of {}", (entry, part), entry, 0.7
         elif isinstance(part, (Add, Mul)) and {row, column} <= free_indices(part):
             flipped = (1 - 2 * labels[row, column]) * part
             yield "sign", "{} has the wrong sign where {} is 1", (part, labels[row, column]), flipped, 0.8
         each = {total: _summand(total, labels, row, column) for total in part.atoms(Sum)}
         unpicked = {total: summand for total, summand in each.items() if summand is not None}
         if unpicked and (isinstance(part, Sum) or len(unpicked) > 1):
-            words = "each entry is used instead of the one that {} picks"
+            words = "each entry is used instead of the one that {} selects"
             yield "swapped", words, (name_text(labels.name),), replaced(part, unpicked), 0.7
 
 

@@ -281,7 +281,7 @@ def slopes_of_parts(record: Record) -> Iterator[Hypothesis]:
 
 def _treated_as_constant(record: Record, parts: Sequence[Expr], where: str) -> str:
     are = "is" if len(parts) == 1 else "are"
-    return f"{' and '.join(expression_text(part, record) for part in parts)} {are} held fixed {where}"
+    return f"{' and '.join(expression_text(part, record) for part in parts)} {are} treated as constant {where}"
 
 
 def _left_out(record: Record, part: Expr, branch: Expr, where: str) -> str:

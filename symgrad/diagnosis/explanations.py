@@ -18,7 +18,7 @@ from symgrad.diagnosis.hypothesis import (
     definition_line,
     text_of,
 )
-from symgrad.diagnosis.result import Explanation, gradients_are
+from symgrad.diagnosis.result import Explanation, gradients_of
 from symgrad.diagnosis.result_mistakes import DUST, RIGHT_LAYOUT, Factor, Fit, factors, layouts
 from symgrad.gradcheck.slopes import largest
 from symgrad.render.text import step_text
@@ -257,7 +257,7 @@ def with_zeros(
     zero = tuple(name for name in gradients[0] if name in wrong and not any(np.any(g[name]) for g in gradients))
     if not zero:
         return explanations
-    explanation = Explanation("zero", f"{gradients_are(zero)} zero", zero, None, "", "", 0.0)
+    explanation = Explanation("zero", gradients_of(zero, "is zero", "are zero"), zero, None, "", "", 0.0)
     if set(zero) == wrong:
         return explanation, *(e for e in explanations if e.kind == "path")
     whole = tuple(e for e in explanations if wrong <= set(e.arrays))

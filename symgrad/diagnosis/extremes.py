@@ -15,12 +15,12 @@ from sympy import exp
 from symgrad.check.numeric.fields import OutsideDomain
 from symgrad.diagnosis.candidate import OFTEN, Caller, Candidate, Rounding, gradients_in, is_finite, sizes_at
 from symgrad.diagnosis.hypothesis import ComparisonPoint
-from symgrad.diagnosis.result import Deviation, deviation_of, gradients_are, incomparable
+from symgrad.diagnosis.result import Deviation, deviation_of, gradients_of, incomparable
 from symgrad.gradcheck.slopes import largest
 from symgrad.notation import free_indices
 from symgrad.render.text import name_text
 from symgrad.sampling import InputSpace, Piece, random_inputs
-from symgrad.sampling.autodiff import Arrays, evaluator
+from symgrad.sampling.autodiff import Arrays
 from symgrad.steps import Record
 
 SHORT, LONG, ATTEMPTS = (1, 2, 3), 33, 2  # sizes of axes, and the number of random inputs for each
@@ -75,7 +75,7 @@ def extremes(
     ``proved`` is the generated function, which is accurate at extreme points.
     """
     usual = {name: largest(points[0].truth[name]) for name in caller.record.wrt}
-    kinks = frozenset().union(*(p.sample.kinks for p in points))
+    kinks = frozenset().union(*(p.kinks for p in points))
     judge = _Judge(caller, partial(gradients_in, caller.record, proved), usual, kinks, rounding)
     remark = None
     for failure in filter(None, map(judge.failure, places)):
@@ -114,27 +114,27 @@ class _Judge:
         wrong = [d for d in every if gradients[d.array].shape != expected[d.array].shape or np.isfinite(d.error)]
         if not every:
             return None
-        words = f"{gradients_are([d.array for d in wrong or every])} {'wrong' if wrong else 'not finite'}"
+        words = f"{gradients_of([d.array for d in wrong or every], 'is', 'are')} {'wrong' if wrong else 'not finite'}"
         return Extreme(kind, f"{right} {words} {extreme.words}", is_needed or bool(wrong), tuple(wrong or every))
 
     def _is_fair(self, extreme: ExtremePoint) -> bool:
         """Whether the loss is defined at a point, at no unusual kink, and finite unless the point is "rough"."""
-        sample = extreme.point.sample
+        point = extreme.point
         try:
-            finite = np.isfinite(sample.values[sample.program.output]) if extreme.kind == "size" else sample.is_finite
+            finite = np.isfinite(point.values[point.program.output]) if extreme.kind == "size" else point.is_finite
         except OutsideDomain:
             return False
-        return bool(finite or extreme.kind == "rough") and sample.kinks <= self.kinks and sample.is_in_order
+        return bool(finite or extreme.kind == "rough") and point.kinks <= self.kinks and point.is_in_order
 
     def _limit(self, name: str, extreme: ExtremePoint, expected: np.ndarray, rounded: np.ndarray) -> float:
         """The tolerance for a gradient at an extreme point, relative to its largest entry."""
-        size, usual, sample = largest(expected), self.usual[name], extreme.point.sample
+        size, usual = largest(expected), self.usual[name]
         eps = float(np.finfo(np.float32 if self.rounding.is_single else np.float64).eps)
         lost = max(LOST * eps * usual, OFTEN * largest(rounded - expected))
         if extreme.kind == "rough" or (extreme.kind == "mixed" and self.rounding.is_single):
             lost = max(lost, ROUGH * size, ROUGH * usual)
-        if extreme.kind != "size" and sample.is_finite:  # else a naive computation overflows
-            lost = max(lost, OFTEN * largest(sample.gradients[name] - expected))
+        if extreme.kind != "size" and extreme.point.is_finite:  # else a naive computation overflows
+            lost = max(lost, OFTEN * largest(extreme.point.gradients[name] - expected))
         return max(self.rounding.extreme, lost / (size or 1.0))
 
 
@@ -161,7 +161,9 @@ def _other_sizes(record: Record, space: InputSpace, seed: int) -> Iterator[Extre
     for sizes, attempt in product((*alone, *every), range(ATTEMPTS)):
         inputs = space.random(sizes, np.random.default_rng((seed, 3, attempt)), attempt % 2 == 1)
         shown = " x ".join(f"{axis} = {size}" for axis, size in sizes.items())
-        points = (ComparisonPoint(record, sizes, space.enlarged(inputs, by)) for by in SHORTER)  # long sums are large
+        points = (
+            ComparisonPoint.of(record, sizes, space.enlarged(inputs, by)) for by in SHORTER
+        )  # long sums are large
         point = next((point for point in points if _largest_exponent(point) <= max(MODERATE)), None)
         if point is not None:
             yield ExtremePoint(f"at {shown}", point, "size")
@@ -177,7 +179,7 @@ class _ExtremeValues:
     rng: np.random.Generator
 
     def point(self, inputs: Arrays) -> ComparisonPoint:
-        return ComparisonPoint(self.record, sizes_at(self.record, 0), inputs)
+        return ComparisonPoint.of(self.record, sizes_at(self.record, 0), inputs)
 
     def exponents(self) -> Iterator[ExtremePoint]:
         """Free inputs so large that exponentials nearly overflow, or overflow, in all rows or in some."""
@@ -207,7 +209,7 @@ class _ExtremeValues:
         most = max(*MODERATE, 1.5 * _largest_exponent(self.point(self.inputs)))
         for shorter in SHORTER:
             point = self.point(self.space.stretched(self.inputs, {n: shorter * by for n, by in decades.items()}))
-            if point.sample.is_finite and _largest_exponent(point) <= most:
+            if point.is_finite and _largest_exponent(point) <= most:
                 low, high = (end(abs(point.inputs[name])) for end in (np.min, np.max))
                 size = f"{'small' if high < 1 else 'large'}, from {low:.1g} to {high:.1g}"
                 yield ExtremePoint(words or f"where {name_text(name)} is {size}", point, "mixed")
@@ -226,7 +228,7 @@ class _ExtremeValues:
         whole = {n: np.clip(np.round(v), -1, 1) if n in free else v for n, v in self.inputs.items()}
         for name, sign in product(sorted(free), (1, -1)):
             moved = np.round(QUARTERS * self.inputs[name]) / QUARTERS + sign * OFFSET
-            words = f"where {name_text(name)} is a small difference beside {sign * OFFSET:.0f}"
+            words = f"where all entries of {name_text(name)} are near {sign * OFFSET:.0f}"
             yield ExtremePoint(words, self.point({**whole, name: moved}), "rough")
 
 
@@ -239,7 +241,6 @@ def _unlike_rows(value: np.ndarray, scale: float) -> np.ndarray:
 def _largest_exponent(point: ComparisonPoint) -> float:
     """The largest finite argument of an exponential in the forward equations; 0 if there is none."""
     with np.errstate(all="ignore"):
-        evaluate = evaluator(point.program, point.sizes, point.values)
         calls = (call for definition in point.program.ordered for call in definition.rhs.atoms(exp))
-        sizes = [largest(evaluate.over(c.args[0], tuple(sorted(free_indices(c), key=str)))) for c in calls]
+        sizes = [largest(point.evaluate.over(c.args[0], tuple(sorted(free_indices(c), key=str)))) for c in calls]
     return max((size for size in sizes if np.isfinite(size)), default=0.0)

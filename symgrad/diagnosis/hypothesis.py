@@ -4,7 +4,7 @@ proved gradients there, and the gradients that follow if a line, an equation or 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ from symgrad.notation import array_names, indices_of
 from symgrad.program import Program
 from symgrad.render.text import name_text
 from symgrad.sampling import SamplePoint
-from symgrad.sampling.autodiff import Arrays, Tape, evaluator, forward
+from symgrad.sampling.autodiff import Arrays, evaluator, forward
 from symgrad.steps import Partial, Record, Step, Total, Value
 
 LAST, HARD = "_last", "_hard"
@@ -56,42 +56,25 @@ class NotApplicable(SymgradError):
 
 
 @dataclass(frozen=True, eq=False)
-class ComparisonPoint:
+class ComparisonPoint(SamplePoint):
     """Inputs of given sizes, with the arrays and the proved gradients of a record at these inputs."""
 
     record: Record
-    sizes: Mapping[str, int]
-    inputs: Arrays
     _dependents: dict[str, tuple[Evaluator, list[str]]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, record: Record, sizes: Mapping[str, int], inputs: Arrays) -> ComparisonPoint:
+        """The point of a record with these inputs."""
+        return cls(record.program, record.wrt, sizes, inputs, record)
 
     def at(self, **inputs: np.ndarray) -> ComparisonPoint:
         """The point with other values of some inputs."""
-        return ComparisonPoint(self.record, self.sizes, {**self.inputs, **inputs})
+        return replace(self, inputs={**self.inputs, **inputs})
 
     @cached_property
     def lines(self) -> dict[str, Step]:
         """The ``adjoint_lines`` of the record."""
         return adjoint_lines(self.record)
-
-    @property
-    def program(self) -> Program:
-        """The program of the record."""
-        return self.record.program
-
-    @cached_property
-    def sample(self) -> SamplePoint:
-        """The same inputs as a point of the program."""
-        return SamplePoint(self.program, self.record.wrt, self.sizes, self.inputs)
-
-    @property
-    def values(self) -> dict[str, np.ndarray]:
-        """All arrays, computed by the forward equations."""
-        return self.sample.values
-
-    @property
-    def tape(self) -> Tape:
-        """The derivative of every equation with respect to every array that it uses."""
-        return self.sample.tape
 
     @cached_property
     def adjoints(self) -> dict[str, np.ndarray]:
@@ -107,8 +90,7 @@ class ComparisonPoint:
     def noise(self) -> dict[str, float]:
         """For each gradient, the difference between the lines and the raw chain rule; smaller values may be
         rounding."""
-        raw = self.tape.adjoints()
-        return {name: largest(value - raw[name]) for name, value in self.truth.items()}
+        return {name: largest(value - self.gradients[name]) for name, value in self.truth.items()}
 
     @cached_property
     def _known(self) -> Evaluator:

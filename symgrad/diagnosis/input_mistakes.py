@@ -155,7 +155,7 @@ def of_assumptions(record: Record) -> Iterator[Hypothesis]:
 
 
 def _gradients_of(record: Record, point: ComparisonPoint) -> Arrays:
-    return ComparisonPoint(record, point.sizes, point.inputs).adjoints
+    return ComparisonPoint.of(record, point.sizes, point.inputs).adjoints
 
 
 # --- narrower domains -------------------------------------------------------------------------------------------------

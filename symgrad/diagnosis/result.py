@@ -15,9 +15,9 @@ MOST_SHOWN = 5
 NOISE = 30  # deviations up to this many times the noise of the proved gradient are rounding
 
 
-def gradients_are(names: Sequence[str]) -> str:
-    """The start of a sentence: "the gradients with respect to W and b are"."""
-    subject, verb = ("the gradient", "is") if len(names) == 1 else ("the gradients", "are")
+def gradients_of(names: Sequence[str], singular: str, plural: str) -> str:
+    """Subject and verb of a sentence, such as "the gradients with respect to W and b are"."""
+    subject, verb = ("the gradient", singular) if len(names) == 1 else ("the gradients", plural)
     return f"{subject} with respect to {' and '.join(names)} {verb}"
 
 
@@ -173,7 +173,7 @@ class Diagnosis:
             arrays = ", ".join(self.unexplained)
             lines.append(f"No single edit of the derivation explains the gradient with respect to {arrays}.")
         if len(self.explanations) > MOST_SHOWN:
-            lines.append(f"  and {len(self.explanations) - MOST_SHOWN} less simple ones")
+            lines.append(f"  and {len(self.explanations) - MOST_SHOWN} less simple explanations")
         return lines
 
 
@@ -182,7 +182,7 @@ def _lines_of(number: int, explanation: Explanation) -> list[str]:
     if not explanation.right:
         return lines
     if explanation.line is None:
-        lines.append("     In the derivation that goes through every array, a line is")
+        lines.append("     In the derivation with an adjoint for every array, a line is")
     else:
         before = f"It agrees with the derivation up to line {explanation.line - 1}; line"
         lines.append(f"     {before if explanation.line > 1 else 'Line'} {explanation.line} is")

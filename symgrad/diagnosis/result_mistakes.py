@@ -13,7 +13,7 @@ import numpy as np
 from sympy import Expr, Integer, Rational, Sum, Symbol
 
 from symgrad.diagnosis.hypothesis import adjoint_lines
-from symgrad.diagnosis.result import gradients_are
+from symgrad.diagnosis.result import gradients_of
 from symgrad.notation import axis_name, bound_indices
 from symgrad.program import Program
 from symgrad.render.text import expression_text
@@ -51,7 +51,7 @@ def layouts(
         return
     gradient = f"the gradient with respect to {name}"
     if [n for n in returned if n != 1] == [n for n in expected if n != 1]:
-        words = f"{gradient} has the shape {returned} where {name} has {expected}: the numbers are right"
+        words = f"{gradient} has the shape {returned}, expected {expected}; the numbers are right"
         yield Layout("shape", words, lambda v: v.reshape(expected), _same)
         return
     if returned == expected[::-1]:
@@ -153,13 +153,13 @@ class Fit:
 
 
 def _factor_words(record: Record, names: Sequence[str], factor: Factor) -> str:
-    gradients = gradients_are(names)
     if factor.number == -1 and not factor.powers:
-        return f"{gradients} of the wrong sign"
+        return gradients_of(names, "has the wrong sign", "have the wrong sign")
     size = Factor(abs(factor.number), factor.powers)
     inverse = Factor(1 / size.number, tuple((axis, -power) for axis, power in factor.powers))
     ones = "one" if len(names) == 1 else "ones"
-    sign = " and of the wrong sign" if factor.number < 0 else ""
+    sign = ", with the wrong sign" if factor.number < 0 else ""
+    gradients = gradients_of(names, "is", "are")
     words = f"{gradients} {expression_text(size.expr, record)} times the right {ones}{sign}"
     averaged = [axis for axis, power in factor.powers if power == -1 and _is_summed(record, names, axis)]
     if len(names) == 1 and averaged and size == Factor(Fraction(1), ((averaged[0], -1),)):

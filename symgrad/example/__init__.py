@@ -108,7 +108,7 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
         _Fault.LARGE: ("", any(np.abs(values).max() > LARGE for values in trial.defined.values())),
         _Fault.TINY: ("", any(np.any((size > 0) & (size < TINY)) for size in sizes)),
         _Fault.ONE_SIDED: (f"only one branch of {output} would show", any(piece.is_elementwise for piece in missed)),
-        _Fault.VANISHING: (f"the gradient by {vanishing} would be 0, or nearly so", bool(vanishing)),
+        _Fault.VANISHING: (f"the gradient with respect to {vanishing} would be nearly 0", bool(vanishing)),
         _Fault.IDLE: (f"nothing would depend on {idle}", bool(idle)),
         _Fault.KINK: ("", bool(spot.kinks)),
     }

@@ -202,17 +202,18 @@ class SamplePoint:
     @cached_property
     def is_in_order(self) -> bool:
         """Whether the lower bound of every ``clip`` is at most its upper bound."""
-        gaps = (self._evaluate(gap).data for d in self.program.ordered for gap in widths(d.rhs))
+        gaps = (self.evaluate(gap).data for d in self.program.ordered for gap in widths(d.rhs))
         return all(bool(np.all(gap >= 0)) for gap in gaps)
 
     @cached_property
-    def _evaluate(self) -> Evaluator:
+    def evaluate(self) -> Evaluator:
+        """An evaluator of expressions in the arrays."""
         return evaluator(self.program, self.sizes, self.values)
 
     def rows(self, piece: Piece) -> np.ndarray:
         """The values of the piece's ``level``; for a ``selection``, the axis of the compared entries comes first."""
         with np.errstate(all="ignore"):
-            level = self._evaluate(piece.level)
+            level = self.evaluate(piece.level)
         axis = level.labels.index(piece.decides.args[1]) if piece.is_largest else 0
         return np.moveaxis(level.data[0], axis, 0) if piece.is_largest else np.asarray(level.data[0])
 

@@ -127,9 +127,8 @@ class _Search:
             usable = next(filter(is_usable, points), None)
             if usable is not None:
                 return usable
-        raise NoInputs(
-            f"{self.program.name} is not finite at random inputs, normal or between 0 and 1: declare what is positive"
-        )
+        problem = f"{self.program.name} is not finite at random inputs (normal, or between 0 and 1)"
+        raise NoInputs(f"{problem}: declare which inputs are positive")
 
     def drawn(self, attempt: int) -> SamplePoint:
         rng = np.random.default_rng((*self.seed, attempt))

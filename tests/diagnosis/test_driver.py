@@ -98,7 +98,7 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "its derivative twice": (
         cross_entropy(residual=lambda P, Y: (P - Y) / len(P) * P * (1 - P)),
         "twice",
-        "the Jacobian of the softmax P is multiplied in once more, its diagonal alone",
+        "the diagonal of the Jacobian of the softmax P is multiplied in once more",
         "∂ log p_nk/∂z_mc = δ_nm (δ_kc − p_nc)",
     ),
     "1/N missing": (
@@ -116,7 +116,7 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "sign": (
         cross_entropy(residual=lambda P, Y: (Y - P) / len(P)),
         "sign",
-        "the gradients with respect to W and b are of the wrong sign",
+        "the gradients with respect to W and b have the wrong sign",
         "L = −(1/N) Σ_n Σ_k y_nk log p_nk",
     ),
     "wrong axis": (
@@ -164,13 +164,13 @@ OF_CROSS_ENTROPY: dict[str, tuple[Candidate, str, str, str | None]] = {
     "overwritten": (
         cross_entropy(gradients=lambda X, G: (np.outer(X[-1], G[-1]), G[-1])),
         "unsummed",
-        "only the last term of the sum over n is used, as if each overwrote the one before",
+        "only the last term of the sum over n is used, as if each term overwrote the previous one",
         "∂L/∂z_mc = −(1/N) Σ_n Σ_k y_nk δ_nm (δ_kc − p_nc)",
     ),
     "row kept": (
         cross_entropy(gradients=lambda X, G: (X.T @ G, G.sum(axis=0, keepdims=True))),
         "shape",
-        "the gradient with respect to b has the shape (1, 3) where b has (3,): the numbers are right",
+        "the gradient with respect to b has the shape (1, 3), expected (3,); the numbers are right",
         "∂L/∂b_c = Σ_n ∂L/∂z_nc",
     ),
     "labels shifted": (
@@ -376,7 +376,7 @@ def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
 def test_numbers_that_a_candidate_does_not_take_are_at_their_defaults() -> None:
     ridge = derived("ridge")
     found = symgrad.diagnose(ridge, lambda X, w, y: 2 / len(y) * X.T @ (X @ w - y) + 2 * w)
-    assert found.ok and found.remarks == ("it takes no lambda_, and was compared at lambda_ = 1",)
+    assert found.ok and found.remarks == ("it does not take lambda_; it was compared at the default, lambda_ = 1",)
     without = symgrad.diagnose(ridge, lambda X, w, y: 2 / len(y) * X.T @ (X @ w - y))
     assert not without.ok and without.explanations[0].words == "λ is missing"
 
@@ -542,31 +542,31 @@ def test_a_candidate_cannot_change_what_it_is_compared_with() -> None:
     assert symgrad.diagnose(CROSS_ENTROPY, candidate).ok
 
 
-SHAPES = "an array of the shape (4, 3), an array of the shape (3,)"
+SHAPES = "an array of shape (4, 3), an array of shape (3,)"
 BOTH = "expected the gradients with respect to W (4, 3), b (3,), in this order"
-ONE = "expected the gradient with respect to {}: an array of numbers of the shape {}"
+ONE = "expected the gradient with respect to {}: an array of numbers of shape {}"
 
 
 @pytest.mark.parametrize(
     ("candidate", "message"),
     [
         (lambda X, W: X, "takes 2 arguments, expected 4: X, W, b, Y"),
-        (lambda X, W, b, Y: (X, W, b), f"returns one tuple (an array of the shape (5, 4), {SHAPES}), {BOTH}"),
-        (lambda X, W, b, Y: X, f"returns an array of the shape (5, 4), {BOTH}"),
+        (lambda X, W, b, Y: (X, W, b), f"returns a tuple (an array of shape (5, 4), {SHAPES}), {BOTH}"),
+        (lambda X, W, b, Y: X, f"returns an array of shape (5, 4), {BOTH}"),
         (lambda X, W, b, Y: None, f"returns None, {BOTH}"),
-        (lambda X, W, b, Y: {"W": W, "b": b}, f"returns one dict ('W', 'b'), {BOTH}"),
-        (lambda X, W, b, Y: [W], f"returns one list (an array of the shape (4, 3)), {BOTH}"),
-        (lambda X, W, b, Y: list(range(9)), f"returns one list (one int, one int, one int, one int, ...), {BOTH}"),
-        (lambda X, W, b, Y: (row for row in W), f"returns one generator, {BOTH}"),
+        (lambda X, W, b, Y: {"W": W, "b": b}, f"returns a dict ('W', 'b'), {BOTH}"),
+        (lambda X, W, b, Y: [W], f"returns a list (an array of shape (4, 3)), {BOTH}"),
+        (lambda X, W, b, Y: list(range(9)), f"returns a list (an int, an int, an int, an int, ...), {BOTH}"),
+        (lambda X, W, b, Y: (row for row in W), f"returns a generator, {BOTH}"),
         (lambda X, W, b, Y: (W, None), f"returns None, {ONE.format('b', '(3,)')}"),
-        (lambda X, W, b, Y: (["a"], b), f"returns one list (one str), {ONE.format('W', '(4, 3)')}"),
+        (lambda X, W, b, Y: (["a"], b), f"returns a list (a str), {ONE.format('W', '(4, 3)')}"),
         (
             lambda X, W, b, Y: (W + 0j, b),
-            "complex128 of the shape (4, 3), expected the gradient with respect to W: an array of numbers",
+            "complex128 of shape (4, 3), expected the gradient with respect to W: an array of numbers",
         ),
-        (lambda X, W, b, Y: ([[1], [2, 3]], b), "returns one list (one list (one int), one list (one int, one int)), "),
+        (lambda X, W, b, Y: ([[1], [2, 3]], b), "returns a list (a list (an int), a list (an int, an int)), "),
         (lambda X, W, b, Y: 1 / 0, "raises ZeroDivisionError: division by zero"),
-        (3, "a candidate is a function, not a int"),
+        (3, "the candidate must be a function, not 3"),
     ],
 )
 def test_bad_candidates(candidate: Candidate, message: str) -> None:
@@ -578,14 +578,14 @@ def test_bad_candidates(candidate: Candidate, message: str) -> None:
 def test_one_gradient_alone() -> None:
     alone = symgrad.derive("softmax_cross_entropy", wrt="W")
     for wrong, came in (
-        (cross_entropy(), f"one tuple ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
-        (lambda X, W, b, Y: [W, b], f"one list ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
+        (cross_entropy(), f"a tuple ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
+        (lambda X, W, b, Y: [W, b], f"a list ({SHAPES}), expected the gradient with respect to W (4, 3) alone"),
         (
             lambda X, W, b, Y: (1.0, W),
-            "one tuple (one float, an array of the shape (4, 3)), expected the gradient with respect to W",
+            "a tuple (a float, an array of shape (4, 3)), expected the gradient with respect to W",
         ),
         (lambda X, W, b, Y: None, f"None, {ONE.format('W', '(4, 3)')}"),
-        (lambda X, W, b, Y: {"W": W}, f"one dict ('W'), {ONE.format('W', '(4, 3)')}"),
+        (lambda X, W, b, Y: {"W": W}, f"a dict ('W'), {ONE.format('W', '(4, 3)')}"),
     ):
         with pytest.raises(InputError, match=re.escape(f" returns {came}")):
             symgrad.diagnose(alone, wrong)

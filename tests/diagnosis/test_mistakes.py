@@ -92,7 +92,7 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
         "x: N",
         lambda x: 3 * (x - x.mean()) ** 2,
         "path",
-        "is held fixed",
+        "is treated as constant",
     ),
 }
 
