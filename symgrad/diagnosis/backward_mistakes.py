@@ -91,6 +91,8 @@ def jacobian_edits(record: Record, name: str, used: str) -> Iterator[Hypothesis]
         if name in record.adjoints and used in record.adjoints:
             words = f"{derivative} is evaluated at the gradient with respect to {name_text(name)}, not multiplied by it"
             yield Hypothesis("swapped", 1.3, partial(_at_gradient, name, used), line, words)
+            words = f"{derivative} is evaluated at the gradient with respect to {name_text(name)}"
+            yield Hypothesis("swapped", 1.35, _with(_slope_at_gradient, name, used), line, words)
         function = probability_text(program, name)
         jacobian = f"the Jacobian of {function}" if function else derivative
         edited = _edited_jacobians(step)
@@ -192,18 +194,21 @@ def _total_slope(point: ComparisonPoint, name: str, used: str) -> np.ndarray:
 
 def _slope_at(point: ComparisonPoint, name: str, used: str, value: np.ndarray) -> np.ndarray:
     """The derivative of an equation with respect to an array, evaluated at another value of the array."""
+    if (name, used) not in point.tape.edges:
+        raise NotApplicable(name)
     return point.tape.slope_at((name, used), evaluator(point.program, point.sizes, {**point.values, used: value}))
 
 
 def _at_output(name: str, used: str, point: ComparisonPoint) -> dict[Edge, np.ndarray]:
-    is_used = (name, used) in point.tape.edges
-    return {(name, used): _slope_at(point, name, used, point.values[name])} if is_used else {}
+    return {(name, used): _slope_at(point, name, used, point.values[name])}
+
+
+def _slope_at_gradient(name: str, used: str, point: ComparisonPoint) -> dict[Edge, np.ndarray]:
+    return {(name, used): _slope_at(point, name, used, point.adjoints[name])}
 
 
 def _at_gradient(name: str, used: str, point: ComparisonPoint) -> Arrays:
     """The derivative, evaluated at the incoming gradient, in place of the adjoint of ``used``."""
-    if (name, used) not in point.tape.edges:
-        raise NotApplicable(name)
     slope, rank = _slope_at(point, name, used, point.adjoints[name]), np.ndim(point.values[name])
     return point.adjoints_with(used, slope.sum(axis=tuple(range(rank))))
 

@@ -120,6 +120,7 @@ def terms(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
         yield "factor", "the term {} is halved", (term,), rest + term / 2, 0.2
         for size in _sizes_of(arrays):
             yield "factor", "the term {} is divided by {}", (term, size), rest + term / size, 0.3
+            yield "factor", "the term {} is multiplied by {}", (term, size), rest + term * size, 0.3
 
 
 def _sizes_of(arrays: Arrays) -> list[Symbol]:

@@ -276,6 +276,11 @@ RIDGE: dict[str, tuple[Candidate, str, str]] = {
         "the term λ Σ_d w_d² is halved in the equation of L",
     ),
     "penalty missing": (lambda X, w, y, lambda_: 2 / len(X) * X.T @ (X @ w - y), "missing", "λ is missing"),
+    "penalty summed": (
+        lambda X, w, y, lambda_: 2 / len(X) * X.T @ (X @ w - y) + 2 * len(X) * lambda_ * w,
+        "factor",
+        "the term λ Σ_d w_d² is multiplied by N in the equation of L",
+    ),
     "penalty averaged": (
         lambda X, w, y, lambda_: 2 / len(X) * (X.T @ (X @ w - y) + lambda_ * w),
         "factor",

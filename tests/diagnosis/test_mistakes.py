@@ -14,7 +14,7 @@ from cases import sampled
 from catalogue import derived
 
 import symgrad
-from symgrad.array import log_softmax, softmax
+from symgrad.array import log_softmax, relu, softmax
 from symgrad.diagnosis import (
     KINDS,
     backward_mistakes,
@@ -54,6 +54,16 @@ def cross_entropy(Z, Y):
     return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
 
 
+def rectified(A, T):
+    H = relu(A)
+    return np.sum(H * T + H**2)
+
+
+def masked_by_gradient(A, T):
+    G = T + 2 * np.maximum(A, 0)
+    return G * (G > 0)
+
+
 def turned(Z, Y):
     P = softmax(Z, axis=1)
     return np.where(Y == 1, 1 - P, P) / len(Z)
@@ -87,6 +97,13 @@ CASES: dict[str, tuple[Function, str, Function, str, str]] = {
         "s and t are swapped",
     ),
     "true class": (cross_entropy, "Z: N C, Y: N C one-hot", turned, "sign", "has the wrong sign where y_mc is 1"),
+    "mask": (
+        rectified,
+        "A: N D, T: N D",
+        masked_by_gradient,
+        "swapped",
+        "is evaluated at the gradient with respect to H",
+    ),
     "centred": (
         lambda x: np.sum((x - np.mean(x)) ** 3),
         "x: N",
