@@ -1,8 +1,7 @@
-"""A small numeric example of a derivation, like in lecture notes: one row, few features, round numbers.
+"""A small numeric example of a derivation, as in lecture notes: one row, few features, round numbers.
 
-The generated function computes the loss and the gradients in ``wrt``.  The checker's evaluator computes the
-intermediates from the program's equations, and their derivatives from the closed forms.  ``small_inputs`` chooses sizes
-and inputs.
+``small_inputs`` chooses sizes and inputs.  The generated function computes the loss and the gradients.  The checker's
+evaluator computes the intermediates from the equations, and their adjoints from the closed forms.
 """
 
 from __future__ import annotations
@@ -24,51 +23,53 @@ from symgrad.sampling import InputSpace, SamplePoint, possible
 from symgrad.steps import Record
 
 MOST_ENTRIES = 12
-"""An array on the way with more entries is not shown, nor is one of more than two axes."""
+"""Intermediates with more entries, or with more than two axes, are not shown."""
 SMALL, LARGE, TINY = 1e-2, 1e4, 1e-3
-"""A gradient had better have an entry that is not small, an array on the way none that is large, and neither one that
-is tiny and not 0."""
+"""A good example has a gradient with an entry above SMALL, no intermediate above LARGE, and no nonzero number below
+TINY."""
 SHIFT = 0.25
-"""By how much an input is moved to see whether it matters."""
+"""The displacement of an input that tests whether anything depends on it."""
 
 
 def worked_example(record: Record, function: Callable[..., Any]) -> Example | None:
-    """The first choice of sizes and inputs without faults (see ``_Fault``), or else the choice with the least faults;
-    None if no choice is finite.
+    """The example at the first sizes and inputs without faults (see ``_Fault``), else at those with the mildest faults;
+    None if a number is not finite at every choice.
 
     ``function`` is the function generated from the record: ``loss, gradients = function(*inputs)``.
     """
-    found: list[_Trial] = []
+    trials: list[_Trial] = []
     for sizes, turn in product(SIZES, TURNS):
         try:
             trial = _trial(record, function, point_of(record, sizes, turn))
         except (OutsideDomain, OutsideField):
             continue
         if trial is not None:
-            found.append(trial)
+            trials.append(trial)
             if not trial.fault:
                 break
-    if not found:
+    if not trials:
         return None
-    chosen = min(found, key=lambda trial: trial.fault)
-    return _example(record, chosen, _reason(chosen, found))
+    best = min(trials, key=lambda trial: trial.fault)
+    return _example(record, best, _reason(best, trials))
 
 
 class _Fault(IntFlag):
-    """Faults of a choice, the mildest first."""
+    """The faults of an example, mildest first."""
 
     LARGE = 1  # a number has many digits
-    TINY = 2  # a number is so small that nobody sees what it is made of
-    ONE_SIDED = 4  # of a function in pieces there is one piece alone
-    VANISHING = 8  # a gradient asked for is all but 0
+    TINY = 2  # a number is too small to recompute by eye
+    ONE_SIDED = 4  # only one piece of a piecewise function shows
+    VANISHING = 8  # a gradient is nearly 0
     IDLE = 16  # nothing depends on an input
-    KINK = 32  # a function has no derivative, or none on which all agree
+    KINK = 32  # a function is evaluated at a kink, where its derivative is a convention
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """A choice of inputs, with the results of the function, the intermediates and their derivatives; ``faults``
-    describes the faults that larger sizes may fix."""
+    """A choice of inputs, with the loss and its gradients, the intermediates and their adjoints.
+
+    ``faults`` has the words for each fault; they are empty if larger sizes would not help.
+    """
 
     point: Point
     loss: float
@@ -84,7 +85,7 @@ class _Trial:
 
 
 def _trial(record: Record, function: Callable[..., Any], point: Point) -> _Trial | None:
-    """Evaluate a choice of inputs; None if a number is not finite."""
+    """The trial at a choice of inputs; None if a number is not finite."""
     results = _run(function, point)
     if results is None:
         return None
@@ -104,7 +105,7 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
     missed = set(possible(InputSpace(point.program), record.wrt)) - spot.entered
     idle = _idle(function, trial)
     vanishing = next((name for name, values in trial.gradients.items() if np.abs(values).max() < SMALL), "")
-    found = {
+    every = {
         _Fault.LARGE: ("", any(np.abs(values).max() > LARGE for values in trial.defined.values())),
         _Fault.TINY: ("", any(np.any((size > 0) & (size < TINY)) for size in sizes)),
         _Fault.ONE_SIDED: (f"only one branch of {output} would show", any(piece.is_elementwise for piece in missed)),
@@ -112,12 +113,12 @@ def _faults(record: Record, function: Callable[..., Any], trial: _Trial) -> dict
         _Fault.IDLE: (f"nothing would depend on {idle}", bool(idle)),
         _Fault.KINK: ("", bool(spot.kinks)),
     }
-    return {fault: words for fault, (words, is_there) in found.items() if is_there}
+    return {fault: words for fault, (words, is_there) in every.items() if is_there}
 
 
 def _idle(function: Callable[..., Any], trial: _Trial) -> str:
-    """The first input on which neither the loss nor a gradient depends, or empty; an input that cannot be moved counts
-    as relevant."""
+    """The first input on which neither the loss nor a gradient depends, or "".  An input at which the function is not
+    finite once displaced does not count."""
     for name, values in trial.point.inputs.items():
         moved = values + SHIFT * (1 + np.indices(values.shape).sum(axis=0))  # symmetric, and uneven
         others = _run(function, replace(trial.point, inputs=trial.point.inputs | {name: moved}))
@@ -127,25 +128,25 @@ def _idle(function: Callable[..., Any], trial: _Trial) -> str:
     return ""
 
 
-def _reason(chosen: _Trial, found: Sequence[_Trial]) -> str:
-    """Why the smallest sizes do not work, if all trials there have the same fault."""
-    smallest = found[0].point.sizes
-    common = set.intersection(*(set(trial.faults) for trial in found if trial.point.sizes == smallest))
-    words = [found[0].faults[fault] for fault in sorted(common - set(chosen.faults), reverse=True)]
+def _reason(best: _Trial, trials: Sequence[_Trial]) -> str:
+    """A sentence about the worst fault that all trials at the smallest sizes have, but not the best one; else ""."""
+    smallest = trials[0].point.sizes
+    common = set.intersection(*(set(trial.faults) for trial in trials if trial.point.sizes == smallest))
+    words = [trials[0].faults[fault] for fault in sorted(common - set(best.faults), reverse=True)]
     sizes = ", ".join(f"{axis} = {size}" for axis, size in smallest.items())
     return f"At {sizes} {words[0]}." if words and words[0] else ""
 
 
 def _run(function: Callable[..., Any], point: Point) -> list[np.ndarray] | None:
     """The loss and its gradients; None if one is not finite, or if the function rejects the inputs."""
-    given = [a if a.ndim else float(a) for a in (point.inputs[array.name] for array in point.program.inputs)]
+    inputs = (point.inputs[array.name] for array in point.program.inputs)
     with np.errstate(all="ignore"):
         try:
-            loss, gradients = function(*given)
+            loss, gradients = function(*(a if a.ndim else float(a) for a in inputs))
         except (ValueError, ArithmeticError):
             return None
-    found = [clean(np.asarray(values, dtype=float)) for values in (loss, *gradients)]
-    return found if all(np.isfinite(values).all() for values in found) else None
+    results = [clean(np.asarray(values, dtype=float)) for values in (loss, *gradients)]
+    return results if all(np.isfinite(values).all() for values in results) else None
 
 
 def _example(record: Record, trial: _Trial, reason: str) -> Example:
@@ -163,14 +164,14 @@ def _example(record: Record, trial: _Trial, reason: str) -> Example:
 
 
 def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:
-    """The derivatives with respect to the intermediates, from their closed forms."""
-    evaluator, found = point.evaluator, {}
+    """The adjoints of the intermediates, from their closed forms."""
+    evaluator, adjoints = point.evaluator, {}
     for name, adjoint in record.adjoints.items():
         values = evaluator.over(adjoint.index, indices_of(adjoint.entry))
-        evaluator.values[record.adjoint_arrays[name].name] = values  # later ones may be written in it
+        evaluator.values[record.adjoint_arrays[name].name] = values  # later closed forms may contain it
         if name not in record.wrt:
-            found[name] = floats(values)
-    return found
+            adjoints[name] = floats(values)
+    return adjoints
 
 
 def _is_small(array: Array, point: Point) -> bool:
