@@ -81,7 +81,7 @@ def of_jacobians(record: Record) -> Iterator[Hypothesis]:
 
 def jacobian_edits(record: Record, name: str, used: str) -> Iterator[Hypothesis]:
     """The derivative of ``name`` with respect to ``used`` left out, cut to its diagonal, multiplied in twice, replaced
-    by that of another function, evaluated at another array, or treated as 0."""
+    by the derivative of another function, evaluated at another array, or treated as 0."""
     program, step = record.program, _derivative_step(record, name, used)
     line = step.number if step else None
     derivative = f"the derivative of {name_text(name)} with respect to {name_text(used)}"
@@ -168,7 +168,7 @@ def _zero(edges: Sequence[Edge], point: ComparisonPoint) -> dict[Edge, np.ndarra
 
 
 def _replaced(name: str, used: str, slope: Slope, point: ComparisonPoint) -> dict[Edge, np.ndarray]:
-    """A wrong slope in place of all paths by which an equation depends on an array."""
+    """A wrong slope in place of all paths from an array to an equation."""
     right, value = _total_slope(point, name, used), point.values[name]
     unit = np.eye(value.size).reshape(right.shape)
     paths = [(name, between) for between in _between(point.program, name, used)]
@@ -176,7 +176,7 @@ def _replaced(name: str, used: str, slope: Slope, point: ComparisonPoint) -> dic
 
 
 def _between(program: Program, name: str, used: str) -> list[str]:
-    """The abbreviations by which an equation depends on an array."""
+    """The abbreviations on the paths from an array to an equation."""
     direct = array_names(program.definitions[name].rhs) & program.definitions.keys()
     return [n for n in direct if not program.definitions[n].is_node and used in program.uses(n) and n != used]
 

@@ -262,8 +262,8 @@ class Rounding:
     ) -> Rounding:
         """The tolerances for the gradients that a candidate returned at some points.
 
-        The tolerance is that of single precision if all returned numbers are in it, whatever their dtype, and for a
-        gradient that differs from the proved one by no more than that.
+        A gradient gets the tolerance of single precision if all returned numbers have single precision, whatever their
+        dtype, or if it differs from the proved gradient by no more than this tolerance.
         """
         record, jitter = caller.record, _jitter(caller, points[:2])
         single = {}

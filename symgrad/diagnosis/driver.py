@@ -252,7 +252,7 @@ class _Comparison:
         def is_right(number: int) -> bool:
             return all(equal(gradients[number][n], points[number].truth[n], allowed[n]) for n in wrong)
 
-        # The points that refute most come first: those at which the gradient is wrong, and those of the first sizes.
+        # Points at which the gradient is wrong refute most, so they come first, starting with the first sizes.
         order = sorted(range(len(points)), key=lambda n: (is_right(n), points[n].sizes != points[0].sizes))
         points, gradients = [points[n] for n in order], [gradients[n] for n in order]
         tolerances = {**allowed, **{d.array: self.rounding.unexplained(d.array, d.error) for d in deviations}}

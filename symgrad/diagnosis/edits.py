@@ -285,8 +285,7 @@ def _new(axis: Axis, part: Expr, scope: Scope) -> Idx:
 
 
 def true_class(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edit]:
-    """The entry of the true class in place of each entry, each entry in place of that of the true class, or a wrong
-    sign at the true class."""
+    """The entry of the true class in place of each entry, or the reverse, or a wrong sign at the true class."""
     for labels in (array for array in arrays if len(array.axes) == 2):
         row, column = (next((i for i in scope if axis_name(i) == axis.name), None) for axis in labels.axes)
         if row is None or column is None or row == column:
@@ -322,4 +321,4 @@ def powers_as_products(part: Expr, scope: Scope, arrays: Arrays) -> Iterator[Edi
 
 
 LESS_LIKELY: Sequence[Generator] = (arrays_swapped_throughout, extra_factors, true_class, powers_as_products)
-"""The generators that are tried if those of ``GENERATORS`` explain nothing."""
+"""Further generators, tried if ``GENERATORS`` explain nothing."""

@@ -260,7 +260,7 @@ def _applied_again(program: Program, definition: Definition, argument: str) -> P
 
 def slopes_of_parts(record: Record) -> Iterator[Hypothesis]:
     """A sum inside an equation, such as a subtracted mean, treated as constant, alone or with another part; the
-    derivative of a function inside an equation left out, or replaced by that of one of its branches."""
+    derivative of a function inside an equation left out, or replaced by the derivative of one branch."""
     program = record.program
     for definition in program.ordered:
         line, where = derivative_line(record, definition.name), f"in the equation of {name_text(definition.name)}"

@@ -79,8 +79,7 @@ class Matcher:
     def explanations(self, hypotheses: Iterable[Hypothesis]) -> tuple[Explanation, ...]:
         """The explanations that the hypotheses give, simplest first.
 
-        A hypothesis that explains all gradients comes before those that explain one alone; the latter are listed only
-        if no hypothesis explains all.
+        Hypotheses that explain only one gradient are listed only if no hypothesis explains all gradients.
         """
         wrt = list(self.record.wrt)
         right = self._match(RIGHT, wrt)
@@ -138,7 +137,8 @@ class Matcher:
         return is_close
 
     def _fit(self, name: str, predicted: Sequence[np.ndarray]) -> Fit | None:
-        """The layout and the factor by which the gradients are the predicted ones at every point, if there are any."""
+        """The layout and the factor that turn the predicted gradients into the returned ones at every point, if any
+        do."""
         predicted = [self._denoised(name, number, value) for number, value in enumerate(predicted)]
         for alternatives in zip(*self._layouts[name], strict=False):
             if len({layout.kind for layout in alternatives}) > 1:
@@ -200,7 +200,7 @@ def _predicted(hypothesis: Hypothesis, point: ComparisonPoint) -> dict[str, np.n
 
 def _explained(record: Record, match: _Match, names: Sequence[str]) -> Iterator[tuple[int | None, Explanation]]:
     """The explanations of the gradients with respect to ``names`` by a match, each with the number of its line: the
-    hypothesis with its factors and layouts, or these alone."""
+    hypothesis with extra factors and layouts, or for ``RIGHT``, only these."""
     hypothesis = match.hypothesis
     extra = {n: match.fits[n] for n in names if not match.fits[n].is_plain}
     cost = hypothesis.cost + sum({fit.factor: fit.cost for fit in extra.values()}.values())
@@ -232,7 +232,7 @@ def _groups(fits: Mapping[str, Fit]) -> list[tuple[Fit, tuple[str, ...]]]:
 
 
 def _of_fit(record: Record, fit: Fit, names: tuple[str, ...], cost: float) -> Explanation:
-    """The explanation by a factor or a layout alone."""
+    """The explanation by a factor or a layout, without a hypothesis."""
     is_global = set(names) == set(record.wrt) and fit.layout is RIGHT_LAYOUT
     line = definition_line(record, record.program.output) if is_global else adjoint_lines(record)[names[0]].number
     yours = ""
@@ -251,8 +251,8 @@ def with_zeros(
 ) -> tuple[Explanation, ...]:
     """The explanations, and one for the gradients that are 0 everywhere.
 
-    It comes after those that explain all wrong gradients, but first if all of these are 0; then only treating something
-    as constant is another explanation.
+    The latter comes after the explanations of all wrong gradients.  But if all wrong gradients are 0, it comes first,
+    and only explanations by something treated as constant are kept.
     """
     zero = tuple(name for name in gradients[0] if name in wrong and not any(np.any(g[name]) for g in gradients))
     if not zero:

@@ -29,7 +29,7 @@ MODERATE, LARGE, HUGE = (12.0, 40.0), 150.0, 1500.0
 overflows."""
 SCALES = tuple(float(s) for s in np.geomspace(1, 1e4, 41))
 DECADES, TINY = 3.0, -5.0
-"""The decades by which inputs or entries are stretched, each by itself, and by which all are stretched together."""
+"""The decades by which single inputs or entries are stretched, and by which all inputs are stretched together."""
 SHORTER = (1.0, 0.5, 0.25, 0.1)  # factors of these decades, and of inputs at other sizes, until nothing overflows
 OFFSET, QUARTERS = 2.0**19, 4
 """The number that is added to an input rounded to quarters, while the other inputs are -1, 0 and 1: sums of a few

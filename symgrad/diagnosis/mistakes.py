@@ -90,5 +90,4 @@ ROUNDS: Sequence[Sequence[Generator]] = (
     (inputs.of_inputs, backward.of_jacobians, equations.of_equations, inputs.of_assumptions, backward.of_lines),
     (backward.of_lines_more_widely,),
 )
-"""The generators of all hypotheses except those about the result; later rounds run only if the first explain
-nothing."""
+"""The generators of all hypotheses except mistakes in the result; the second round runs only if the first fails."""

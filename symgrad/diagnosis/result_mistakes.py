@@ -45,7 +45,7 @@ RIGHT_LAYOUT = Layout("", "", _same, _same)
 def layouts(
     name: str, returned: tuple[int, ...], expected: tuple[int, ...], sizes: Mapping[str, int]
 ) -> Iterator[Layout]:
-    """The mistakes by which a gradient has the shape ``returned`` instead of ``expected``."""
+    """The mistakes that give a gradient the shape ``returned`` instead of ``expected``."""
     if returned == expected:
         yield RIGHT_LAYOUT
         return

@@ -32,8 +32,8 @@ SHIFT = 0.25
 
 
 def worked_example(record: Record, function: Callable[..., Any]) -> Example | None:
-    """The example at the first sizes and inputs without faults (see ``_Fault``), else at those with the mildest faults;
-    None if a number is not finite at every choice.
+    """The example at the first sizes and inputs without faults (see ``_Fault``), else with the mildest faults; None if
+    no choice is finite.
 
     ``function`` is the function generated from the record: ``loss, gradients = function(*inputs)``.
     """

@@ -36,7 +36,7 @@ SPACINGS = (2.0**-20, 2.0**-26, 2.0**-34)
 """The spacings of the points at which noise is measured; float32 does not resolve the smallest, so shows no noise."""
 POINTS = 9
 NOISE_ORDERS = range(3, 8)
-"""The orders of differences that measure noise: high differences of a smooth function vanish, those of noise do not."""
+"""The orders of differences that measure noise: high differences of a smooth function vanish, but noise remains."""
 COMPLEX_STEPS = (2.0**-100, 0.7 * 2.0**-100)
 
 
@@ -236,7 +236,7 @@ def kind(value: Any) -> str:
 
 
 def precision(*values: Any) -> float:
-    """The coarsest epsilon of the floating-point values, at least that of float64."""
+    """The coarsest machine epsilon of the floating-point values, at least the epsilon of float64."""
     types = [np.asarray(value).dtype for value in values if kind(value) == "f"]
     return max([EPSILON, *(float(np.finfo(each).eps) for each in types)])
 

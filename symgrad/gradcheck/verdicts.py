@@ -96,7 +96,7 @@ class GradientOf:
         return max(self.seen, key=lambda entry: entry.badness, default=None)
 
     def count(self, verdict: Verdict) -> int:
-        """The number of entries with this verdict, among those tested one by one."""
+        """The number of entries with this verdict; entries tested together do not count."""
         return sum(entry.verdict is verdict for entry in self.seen if entry.index is not None)
 
     @property

@@ -114,7 +114,7 @@ class Tape:
         return np.asarray(evaluate.over(expr, (*self.program.definitions[edge[0]].indices, *letters))[0])
 
     def adjoints(self, instead: Mapping[Edge, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-        """The derivative of the output with respect to every array; the slopes ``instead`` replace those of edges."""
+        """The derivative of the output with respect to every array; the slopes ``instead`` replace computed ones."""
         instead = instead or {}
         adjoints = {self.program.output: np.array(1.0)}
         for name, array in reversed(self.program.arrays.items()):

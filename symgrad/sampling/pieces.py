@@ -39,7 +39,7 @@ class Piece:
     side: int
 
     def text(self, program: Program) -> str:
-        """The condition that holds in the piece, in words."""
+        """The condition for the piece, in words."""
         if isinstance(self.decides, selection):
             row, index = self.decides.args
             if not self.side:
@@ -111,7 +111,7 @@ def pieces(program: Program, wrt: tuple[str, ...]) -> tuple[Piece, ...]:
 
 
 def _relevant(program: Program, wrt: tuple[str, ...]) -> list[Definition]:
-    """The equations whose derivatives have pieces, and those of the arrays in these derivatives."""
+    """The equations whose derivatives have pieces, and the equations of the arrays in these derivatives."""
     needed: set[str] = set()
     kinked: set[str] = set()
     for definition in program.ordered:

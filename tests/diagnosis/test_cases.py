@@ -1,4 +1,4 @@
-"""The corpus of wrong gradients is wrong as it says, the right variants are right, and the diagnosis tells both."""
+"""The wrong gradients of the corpus are wrong, the right ones are right, and the diagnosis says so."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WITHOUT_CASES = {"branch", "power", "size", "zero"}  # kinds that no thread was 
 
 
 def relative(found: Any, expected: np.ndarray) -> float:
-    """The largest error over the largest entry, or over 1; infinite where the shapes differ or a number is missing."""
+    """The largest error relative to the largest entry, or to 1; infinite if shapes differ or an error is not finite."""
     found = np.asarray(found, dtype=float)
     if found.shape != expected.shape:
         return np.inf
@@ -45,7 +45,7 @@ def error_of(candidate: Callable[..., Any], inputs: dict[str, Any], expected: Se
 
 @cache
 def at_point(loss: str, seed: int, **how: Any) -> tuple[dict[str, Any], tuple[np.ndarray, ...]]:
-    """Inputs, and the gradients there by differences of the loss as NumPy runs it: no derivation has a part in it."""
+    """Inputs, and the gradients there, by differences of the loss in NumPy, without a derivation."""
     inputs = inputs_of(loss, np.random.default_rng(seed), **how)
     return inputs, tuple(slopes(LOSSES[loss], inputs, name) for name in derived(loss).gradients)
 
@@ -134,7 +134,7 @@ QUICK = ("one-hot-of-soft-labels", "ce-maximum-or-zero", "float32-cancellation",
 @pytest.mark.parametrize("case", sampled((pytest.param(case, id=case.id) for case in NAMED_HERE), *QUICK))
 def test_a_wrong_gradient_is_named(case: Wrong) -> None:
     found = judge(case)
-    assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.said}"
+    assert found.outcome in NAMED, f"{found.outcome}: {' '.join(found.kinds)}, {found.words}"
 
 
 @pytest.mark.parametrize("right", sampled(variants(SAMPLE, seed=1), every=10), ids=lambda right: right.id)

@@ -1,5 +1,5 @@
-"""The diagnosis of a wrong gradient: each mistake that the page of the tool promises is named, at its line, and a right
-gradient is never accused."""
+"""The diagnosis names each mistake that the documentation promises, at its line, and never calls a right gradient
+wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def cross_entropy(
 
 
 def squared(back: Callable[..., np.ndarray], forward: Candidate = lambda X, W, b: softmax(X @ W + b)) -> Candidate:
-    """A gradient of the mean squared error of a softmax, the way back being given."""
+    """A gradient of the mean squared error of a softmax, with the backward pass ``back``."""
 
     def candidate(X: np.ndarray, W: np.ndarray, b: np.ndarray, Y: np.ndarray) -> Gradients:
         P = forward(X, W, b)
@@ -218,7 +218,7 @@ OF_MSE: dict[str, tuple[Candidate, str, str, str | None]] = {
         "the gradients with respect to W and b are C times the right ones: the factor 1/C is missing",
         "L = (1/(N C)) Σ_n Σ_k r_nk²",
     ),
-    "that of the cross-entropy": (
+    "gradient of the cross-entropy": (
         squared(lambda P, R: R / len(R)),
         "jacobian",
         "the Jacobian of the softmax P is left out; "
@@ -464,7 +464,7 @@ def test_what_no_edit_explains_is_not_explained(loss: str) -> None:
 
 @pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=7))
 def test_lines_and_slopes_give_the_same_gradients(loss: str) -> None:
-    """The two ways in which hypotheses predict gradients agree where nothing is edited."""
+    """The lines and the chain rule, from which hypotheses predict gradients, agree without an edit."""
     record = derived(loss).record
     function, names = derived(loss).to_numpy(), tuple(array.name for array in record.program.inputs)
     point = compared_at(Caller(record, function, names, frozenset()), 0)[0][0]
@@ -629,7 +629,7 @@ def test_command_line(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_an_abbreviation_is_differentiated_where_it_stands() -> None:
-    """Not in the first line about anything that depends on it."""
+    """The line of its derivative is not the first line about an array that depends on it."""
     N = Axis("N")
     n, k = N.index("n"), N.index("k")
     x, t, u, S, L = Array("x", (N,)), Array("t", (N,)), Array("u", (N,)), Array("S"), Array("L")

@@ -1,4 +1,5 @@
-"""Kinks: another derivative there alone is a convention; and pieces that never show are told from those that cannot."""
+"""Kinks: another derivative only at a kink is a convention.  Pieces: unreached ones are reported, empty ones are
+not."""
 
 from __future__ import annotations
 

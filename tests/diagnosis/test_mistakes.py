@@ -125,7 +125,7 @@ def test_a_mistake_is_named(name: str) -> None:
 
 @pytest.mark.slow
 def test_what_agrees_by_chance_where_inputs_are_large_is_no_explanation() -> None:
-    """Rows that are far apart are so without B too, and if all their distances are added up."""
+    """Rows that are far apart are also far apart without B, or if all distances are added."""
 
     @symgrad.loss(shapes="A: N D, B: N D, y: N binary", wrt="A B")
     def contrastive(A, B, y, margin=1.0):
@@ -143,7 +143,7 @@ def test_what_agrees_by_chance_where_inputs_are_large_is_no_explanation() -> Non
 
 @pytest.mark.slow
 def test_rounding_at_a_kink_is_no_other_convention() -> None:
-    """The loss is smooth where its pieces meet; terms cancel there in the sum over rows."""
+    """The loss is smooth at the border of its pieces; there, terms of the sum over rows cancel."""
 
     @symgrad.loss(shapes="X: N D, w: D, b: scalar, y: N sign, lam: scalar", wrt="w b")
     def modified_huber(X, w, b, y, lam=0.01):

@@ -1,4 +1,4 @@
-"""What is rounding and what is a mistake, in a candidate and in what explains it."""
+"""Rounding and mistakes are told apart, in candidates and in explanations."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ HELD = "x: D, y: D"
 def test_the_derivative_of_a_function_that_is_left_out_is_named() -> None:
     found = symgrad.diagnose(derived(held, HELD), lambda x, y: 2 / len(x) * (np.clip(x, -1, 1) - y))
     words = [explanation.words for explanation in found.explanations]
-    assert not found.ok and any("clip(x_d, −1, 1)" in said for said in words), words
+    assert not found.ok and any("clip(x_d, −1, 1)" in text for text in words), words
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -26,7 +26,7 @@ LOSSES: dict[str, Loss] = {**symgrad.LOSSES, **OWN}
 
 @cache
 def derived(name: str) -> Derivation:
-    """The derivation of a loss or of a program of the tests, with its example: made once."""
+    """The derivation of a loss or of a test program, with its example, cached."""
     if name in OWN:
         return symgrad.derive(OWN[name])
     return catalogue.derived(name) if name in symgrad.LOSSES else derived_from(*ZOO[name])
@@ -81,7 +81,7 @@ def test_every_loss_has_an_example_that_is_right(name: str) -> None:
 
 @pytest.mark.parametrize("name", sampled(ZOO, every=6))
 def test_every_program_has_an_example_that_is_right(name: str) -> None:
-    """Against an evaluation of its equations entry by entry, and against the complex step."""
+    """The example agrees with an evaluation of the equations entry by entry, and with complex steps."""
     program, wrt = derived(name).program, derived(name).record.wrt
     example = example_of(derived(name))
     arrays = forward(program, values(example.inputs), example.sizes)
@@ -140,7 +140,7 @@ def test_a_second_row_where_one_shows_nothing(name: str, idle: str) -> None:
 
 @pytest.mark.parametrize("name", sampled(symgrad.LOSSES, every=5))
 def test_something_depends_on_every_input(name: str) -> None:
-    """Each entry of an input is moved by itself; labels cannot be."""
+    """Each entry of an input is displaced by itself, except labels."""
     derivation = derived(name)
     evaluate, inputs = derivation.to_numpy(check=False), values(example_of(derivation).inputs)
     assumed = {
@@ -194,7 +194,7 @@ def test_no_number_is_tiny(name: str) -> None:
 
 
 def test_the_numbers_are_those_of_the_function() -> None:
-    """Another function gives another example; what is on the way comes from the equations."""
+    """The function determines the loss and the gradients of the example, the equations the intermediates."""
     derivation = derived("softmax_cross_entropy")
     evaluate = derivation.to_numpy(check=False)
 
@@ -209,7 +209,7 @@ def test_the_numbers_are_those_of_the_function() -> None:
 
 
 def test_logits_of_another_name_and_shape() -> None:
-    """A softmax is known by its equations: classes first, and the logits an input."""
+    """A softmax is recognized by its equations, here with the classes first and the logits as an input."""
 
     @symgrad.loss(shapes="scores: K M, T: K M", wrt="scores")
     def transposed(scores: Any, T: Any) -> Any:
@@ -230,7 +230,7 @@ def test_no_example_where_nothing_is_finite() -> None:
 
 
 def test_a_kink_is_avoided() -> None:
-    """The first numbers are 2 and 1, where this has kinks."""
+    """The first numbers of an example, 2 and 1, are kinks of this loss."""
 
     @symgrad.loss(shapes="x: N D", wrt="x")
     def kinked(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""``check_grad``: right gradients pass, of wrong ones the worst entry is named, and what is unknown is never passed."""
+"""``check_grad`` passes right gradients, names the worst entry of wrong ones, and never passes an unknown entry."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_wrt_chooses() -> None:
     assert check_grad(linear, lambda *a: gradients(*a)[::-2], *INPUTS, wrt=(3, 0)).ok
     X, w, y, c = INPUTS
     by_labels = check_grad(linear, lambda X, w, y, c: -2 * c * (X @ w - y) / len(y), *INPUTS, wrt=[2])
-    assert by_labels.ok  # whole numbers are differentiated by where that is asked for
+    assert by_labels.ok  # integer inputs are differentiated if ``wrt`` names them
     assert check_grad(linear, lambda *a: gradients(*a)[1] * 1.01, X, w, y, c, wrt=[1]).verdict is Verdict.WRONG
 
 
@@ -359,7 +359,7 @@ def test_strides_do_not_matter() -> None:
     weights = np.arange(4.0).reshape(2, 2)
     assert check_grad(lambda x: np.sum(weights * x**2), lambda x: 2 * weights * x, x).ok
     report = check_grad(lambda x: np.sum(weights * x**2), lambda x: (2 * weights * x).T, x)
-    assert report.gradients[0].count(Verdict.WRONG) == 2  # those off the diagonal
+    assert report.gradients[0].count(Verdict.WRONG) == 2  # the entries off the diagonal
 
 
 def test_what_is_not_finite_is_no_right_gradient() -> None:

@@ -1,4 +1,4 @@
-"""Inputs in every piece of a loss: what decides a piece is looked for, and what is not reached is said."""
+"""Inputs in every piece of a loss; pieces that are not reached are reported."""
 
 from __future__ import annotations
 

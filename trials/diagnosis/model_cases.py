@@ -211,7 +211,7 @@ def _attention(X: Arrays, Wq: Arrays, Wk: Arrays, Wv: Arrays, Y: Arrays) -> tupl
 
 
 def _projected(X: Arrays, weights: tuple[Arrays, ...], gradients: tuple[Arrays, ...]) -> Four:
-    """The gradients by X and the three weights from those by Q, K and V."""
+    """The gradients with respect to X and the three weights, from the gradients with respect to Q, K and V."""
     dX = sum(dM @ M.T for dM, M in zip(gradients, weights, strict=True))
     dWq, dWk, dWv = (X.T @ dM for dM in gradients)
     return dX, dWq, dWk, dWv

@@ -1,5 +1,5 @@
-"""Interchangeable right implementations of one step of a gradient; those named "naive..." overflow, or divide by 0, at
-large inputs."""
+"""Interchangeable right implementations of one step of a gradient; "naive" ones overflow or divide by 0 at large
+inputs."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from trials.diagnosis.wrong import WRONG
 
 RIGHT, NOTED, LATER, OTHER, NONE, UNSEEN = "right", "noted", "right, not first", "other", "none", "called right"
 """Outcomes, in order: the first explanation names the mistake; a note names the inputs at which the gradient is not
-finite, or the only labels for which it is right; a later explanation names the mistake; no explanation names it; there
-is no explanation; the gradient is called right."""
+finite, or the only labels for which it is right; a later explanation names the mistake; no explanation names it;
+nothing is explained; the gradient is called right."""
 NAMED = frozenset({RIGHT, NOTED})
 
 
@@ -33,7 +33,7 @@ class Judged:
     case: Wrong
     outcome: str
     kinds: tuple[str, ...]
-    said: str
+    words: str
 
 
 @cache
@@ -90,12 +90,12 @@ def main(arguments: list[str]) -> int:
         return 0
     named_in = time.perf_counter() - started
     rights = variants(given.right)
-    said = [(right, diagnosed(right)) for right in rights]
-    wronged = [(right, diagnosis) for right, diagnosis in said if not diagnosis.ok]
+    diagnoses = [(right, diagnosed(right)) for right in rights]
+    wronged = [(right, diagnosis) for right, diagnosis in diagnoses if not diagnosis.ok]
     for right, diagnosis in wronged:
         print(f"accused: {right.id}\n{diagnosis}", flush=True)
     seconds = named_in, time.perf_counter() - started - named_in
-    page.write("diagnosis", _page(judged, said, seconds))
+    page.write("diagnosis", _page(judged, diagnoses, seconds))
     counts = Counter(found.outcome for found in judged)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
     print(f"{len(wronged)} of {len(rights)} right ones accused; {seconds[0]:.0f} s and {seconds[1]:.0f} s")
@@ -105,11 +105,11 @@ def main(arguments: list[str]) -> int:
 def _told(found: Judged) -> str:
     case = found.case
     wanted = "" if found.outcome in NAMED else f"   wanted {' or '.join(sorted(case.accepted))}"
-    return f"{found.outcome:17}{case.loss:24}{case.id:40}{' '.join(found.kinds) or '-'}: {found.said}{wanted}"
+    return f"{found.outcome:17}{case.loss:24}{case.id:40}{' '.join(found.kinds) or '-'}: {found.words}{wanted}"
 
 
 def _page(
-    judged: Sequence[Judged], said: Sequence[tuple[Right, symgrad.Diagnosis]], seconds: tuple[float, float]
+    judged: Sequence[Judged], diagnoses: Sequence[tuple[Right, symgrad.Diagnosis]], seconds: tuple[float, float]
 ) -> str:
     threads = [found for found in judged if found.case.source is not ISSUE]
     asked = [found for found in judged if found.case.source is ISSUE]
@@ -117,7 +117,7 @@ def _page(
         (
             _counted("wrong gradients written from threads and bug reports", threads),
             _counted("further wrong gradients, for which we found no thread", asked),
-            _counted_right(said),
+            _counted_right(diagnoses),
             f"The wrong gradients took {seconds[0]:.0f} s, the right gradients {seconds[1]:.0f} s.",
             _table(threads),
             "For these mistakes we found no thread:",
@@ -127,19 +127,20 @@ def _page(
     )
 
 
-def _counted_right(said: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
-    naive = [diagnosis for right, diagnosis in said if right.naive]
+def _counted_right(pairs: Sequence[tuple[Right, symgrad.Diagnosis]]) -> str:
+    naive = [diagnosis for right, diagnosis in pairs if right.naive]
+    singles, wrong = sum(right.single for right, _ in pairs), sum(not diagnosis.ok for _, diagnosis in pairs)
     return (
-        f"Of {len(said)} right gradients, {sum(right.single for right, _ in said)} of which compute in float32,"
-        f" {sum(not one.ok for _, one in said)} are called wrong. {len(naive)} overflow or divide by 0 at large inputs;"
-        f" for {sum(bool(noted(one)) for one in naive)} of these, a note says so."
+        f"Of {len(pairs)} right gradients, {singles} of which compute in float32, {wrong} are called wrong."
+        f" {len(naive)} overflow or divide by 0 at large inputs;"
+        f" for {sum(bool(noted(diagnosis)) for diagnosis in naive)} of these, a note says so."
     )
 
 
 def _counted(what: str, found: Sequence[Judged]) -> str:
     counts = Counter(one.outcome for one in found)
     losses = len({one.case.loss for one in found})
-    said = (
+    texts = (
         (RIGHT, "named correctly"),
         (NOTED, "called right, with a note on the inputs at which they are wrong"),
         (LATER, "named correctly, but after another explanation"),
@@ -149,7 +150,7 @@ def _counted(what: str, found: Sequence[Judged]) -> str:
     )
     return (
         f"Of {len(found)} {what}, for {losses} losses: "
-        + ", ".join(f"{counts[key]} {text}" for key, text in said)
+        + ", ".join(f"{counts[key]} {text}" for key, text in texts)
         + "."
     )
 
@@ -160,7 +161,7 @@ def _table(found: Sequence[Judged]) -> str:
             one.case.loss,
             _cell(f"{one.case.words} ({' or '.join(f'*{kind}*' for kind in sorted(one.case.accepted))})"),
             _source(one.case.source),
-            _cell(f"{one.said} (*{one.kinds[0]}*)" if one.kinds else one.said),
+            _cell(f"{one.words} (*{one.kinds[0]}*)" if one.kinds else one.words),
             one.outcome,
         )
         for one in found

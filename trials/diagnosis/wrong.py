@@ -18,4 +18,4 @@ WRONG: tuple[Wrong, ...] = tuple(
     for case in vars(module).values()
     if isinstance(case, Wrong)
 )
-"""All of them, those from threads before those that the issue names."""
+"""All wrong gradients: first those from threads, then those from the issue."""
