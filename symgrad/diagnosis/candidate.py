@@ -296,9 +296,7 @@ def _jitter(caller: Caller, points: Sequence[ComparisonPoint]) -> float:
     def at(point: ComparisonPoint, scale: float) -> Arrays:
         scaled = {name: value * scale for name, value in point.inputs.items() if name in free.union(wrt)}
         gradients = caller.attempt(point.at(**scaled))
-        return (
-            {n: np.full(v.shape, np.nan) for n, v in point.truth.items()} if isinstance(gradients, str) else gradients
-        )
+        return dict.fromkeys(wrt, np.array(np.nan)) if isinstance(gradients, str) else gradients
 
     triples = [[at(point, scale) for scale in (1 - STEP, 1, 1 + STEP)] for point in points]
     return max(relative_error((low[n] + high[n]) / 2, mid[n]) for low, mid, high in triples for n in wrt)

@@ -14,15 +14,17 @@ from catalogue import derived
 from literal import slopes
 
 from symgrad.diagnosis import KINDS
+from symgrad.evidence.generated_code import arguments
 from symgrad.losses import LOSSES
+from symgrad.sampling import InputSpace
 from trials.diagnosis.corpus import ISSUE, Wrong
-from trials.diagnosis.points import inputs_of
 from trials.diagnosis.right import COUNT, Right, variants
 from trials.diagnosis.table import NAMED, diagnosed, judge
 from trials.diagnosis.wrong import WRONG
 
 DOUBLE, SINGLE = 1e-8, 3e-5  # differences are good to about 1e-10
 LARGE = 100.0
+SIZES = (5, 4, 3, 6)  # of the axes in order: all different, so that a transposed array does not fit by chance
 THREADS = [case for case in WRONG if case.source is not ISSUE]
 WITHOUT_CASES = {"branch", "power", "size", "zero"}  # kinds that no thread was about
 
@@ -41,6 +43,20 @@ def error_of(candidate: Callable[..., Any], inputs: dict[str, Any], expected: Se
         found = candidate(*inputs.values())
     found = found if len(expected) > 1 else (found,)
     return max(relative(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def inputs_of(
+    name: str, rng: np.random.Generator, *, equal: tuple[str, ...] = (), assumed: bool = True
+) -> dict[str, Any]:
+    """Random inputs of a loss; the axes ``equal`` have the same size; unless ``assumed``, labels are any numbers."""
+    loss, program = LOSSES[name], LOSSES[name].program()
+    sizes = {axis.name: SIZES[number % len(SIZES)] for number, axis in enumerate(program.axes)}
+    sizes |= {axis: sizes[equal[0]] for axis in equal}
+    inputs = arguments(loss, program, InputSpace(program).random(sizes, rng))
+    if not assumed:
+        restricted = [shape.name for shape in loss.shapes if shape.words & {"distribution", "one-hot"}]
+        inputs |= {key: rng.standard_normal(inputs[key].shape) for key in restricted}
+    return inputs
 
 
 @cache
