@@ -56,6 +56,16 @@ class Choice(sp.MatrixExpr):  # type: ignore[misc]
         return rows, columns
 
 
+class Applied(sp.MatrixExpr):  # type: ignore[misc]
+    """``Applied(f, A, B)``: elementwise, the function f (a ``Lambda``) of the entries of A and B."""
+
+    @property
+    def shape(self) -> tuple[sp.Expr, sp.Expr]:
+        """The common shape of the matrices."""
+        rows, columns = self.args[1].shape
+        return rows, columns
+
+
 Relation = tuple[str, Basic, Basic]
 """A comparison operator and its two sides."""
 

@@ -110,13 +110,15 @@ class Gradient:
     """The derivative of the output with respect to ``array``.
 
     ``index`` is the closed form of the derivative with respect to ``entry``; ``matrix`` is the same in matrix notation,
-    or None if there is no matrix form.  Both may contain adjoint arrays (see ``Record.adjoint_arrays``).
+    or None if there is no matrix form; then ``obstacle`` says why.  Both may contain adjoint arrays (see
+    ``Record.adjoint_arrays``).
     """
 
     array: Array
     entry: Expr
     index: Expr
     matrix: Expr | None
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
             for operand in node.operands:
                 if is_nonlinear[operand]:
                     introduce(operand, "H")
+        if node.operation in ("-", "var") and len(node.operands) == 2 and _is_mean_of(*node.operands[::-1]):
+            introduce(node.operands[1], "mu")
         if node.operation == "/" and (_is_root(node.operands[1]) or _is_normaliser(node.operands[1])):
             introduce(node.operands[1], "S")
         if node.operation == "log" and seen_through(node.operands[0]).operation == "sum":
@@ -142,6 +144,12 @@ def _is_residual(node: Node, has_sum: Mapping[Node, bool]) -> bool:
     difference = core.operation == "-" and not any(operand.kind is Kind.CONSTANT for operand in core.operands)
     activated = any(seen_through(operand).operation in NONLINEAR for operand in core.operands)
     return bool(core.axes) and (has_sum[node] or (difference and activated))
+
+
+def _is_mean_of(node: Node, values: Node) -> bool:
+    """Whether a node is the mean of ``values`` over some of their axes."""
+    core = seen_through(node)
+    return core.operation == "mean" and seen_through(core.operands[0]) is seen_through(values)
 
 
 def _is_normaliser(node: Node) -> bool:

@@ -29,6 +29,7 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
@@ -36,7 +37,7 @@ from symgrad.check.normal_form.atoms import RESERVED
 from symgrad.errors import SymgradError, UnsupportedError
 from symgrad.functions import where
 from symgrad.notation import Array, Axis, axis_name
-from symgrad.piecewise import Choice
+from symgrad.piecewise import Applied, Choice
 
 Shape = tuple[str | None, str | None]
 """The axes of rows and columns by name; None stands for a single row or column."""
@@ -85,16 +86,29 @@ class Entries:
                 if left[1] != right[0]:
                     raise AxisMismatch(f"{_shown(left)} times {_shown(right)} in {expr}")
             return shapes[0][0], shapes[-1][1]
-        if isinstance(expr, (MatAdd, HadamardProduct, Choice)):
-            first, *others = dict.fromkeys(map(self.shape, expr.args))
+        if isinstance(expr, DiagMatrix):
+            axis, columns = self.shape(expr.args[0])
+            if axis is None or columns is not None:
+                raise AxisMismatch(f"the diagonal matrix of {_shown((axis, columns))}")
+            return axis, axis
+        if isinstance(expr, DiagonalOf):
+            return self._square(expr.arg, "diagonal"), None
+        if isinstance(expr, (MatAdd, HadamardProduct, Choice, Applied, HadamardPower)):
+            joined = [arg for arg in expr.args if isinstance(arg, MatrixExpr)]
+            first, *others = dict.fromkeys(map(self.shape, joined))
             if others:
                 raise AxisMismatch(f"{expr} joins {' and '.join(map(_shown, [first, *others]))}")
             return first
-        if isinstance(expr, HadamardPower) and not isinstance(expr.exp, MatrixExpr):
-            return self.shape(expr.base)
         if isinstance(expr, ElementwiseApplyFunction):
             return self.shape(expr.expr)
         raise UnsupportedError(f"the checker has no entries for {type(expr).__name__}: {expr}")
+
+    def _square(self, matrix: Expr, name: str) -> str:
+        """The axis of both the rows and the columns of a matrix."""
+        axis, columns = self.shape(matrix)
+        if axis is None or axis != columns:
+            raise AxisMismatch(f"the {name} of {_shown((axis, columns))}")
+        return axis
 
     def _axis(self, size: Expr) -> str | None:
         if size == 1:
@@ -124,9 +138,15 @@ class Entries:
         if isinstance(expr, Choice):
             return where(*(self._entry(part, row, column) for part in expr.args))
         if isinstance(expr, HadamardPower):
-            return self._entry(expr.base, row, column) ** self._scalar(expr.exp)
+            return self._entry(expr.base, row, column) ** self._entry(expr.exp, row, column)
         if isinstance(expr, ElementwiseApplyFunction):
             return expr.function(self._entry(expr.expr, row, column))
+        if isinstance(expr, Applied):
+            return expr.args[0](*(self._entry(part, row, column) for part in expr.args[1:]))
+        if isinstance(expr, DiagMatrix):
+            return KroneckerDelta(row, column) * self._entry(expr.args[0], row, None)
+        if isinstance(expr, DiagonalOf):
+            return self._entry(expr.arg, row, row)
         return self._product(expr, row, column)
 
     def _product(self, expr: MatMul, row: Idx | None, column: Idx | None) -> Expr:
@@ -143,10 +163,7 @@ class Entries:
         if isinstance(expr, MatrixElement) and expr.i == 0 and expr.j == 0:
             return self.entry(expr.parent)
         if isinstance(expr, Trace):
-            axis, columns = self.shape(expr.arg)
-            if axis is None or axis != columns:
-                raise AxisMismatch(f"the trace of {_shown((axis, columns))}")
-            index = self.index(axis)
+            index = self.index(self._square(expr.arg, "trace"))
             # The row and the column are one index, so the entry is that of the diagonal.
             return Sum(self._entry(expr.arg, index, index), index)
         if not expr.has(MatrixExpr):

@@ -64,7 +64,7 @@ class Notation:
             foreign = {name for expr in about for name in array_names(expr)} - self._arrays.keys()
             if foreign or not isinstance(about[-1], (Indexed, Symbol)) or not array_names(about[-1]):
                 return f"{min(foreign, default=about[-1])} is not an array of the program"
-        written += [] if is_matrix(step.after) else [step.after]
+        written += [step.after] if about and not is_matrix(step.after) else []
         return next((fault for expr in written if (fault := self.fault_of(expr))), None)
 
     def fault_of_form(self, name: str, form: Gradient) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sympy import Add, Expr, Function
 from sympy.tensor.indexed import Idx
 
-from symgrad.engine.assume import use
+from symgrad.engine.assume import is_symmetric, turned, use
 from symgrad.engine.differentiate import kinks
 from symgrad.engine.fold import cost, fold
 from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
@@ -51,6 +51,7 @@ def derive_adjoint(writer: Writer, name: str) -> None:
     value = simplify(writer, subject, raw, rules)
     value = _with_adjoints_written_out(writer, subject, value, rules)
     value = _with_assumptions(writer, subject, value, rules)
+    value = _with_symmetry(writer, subject, value)
     writer.closed[name] = Gradient(program.arrays[name], entry, writer.shown(subject), None)
 
 
@@ -114,6 +115,17 @@ def _with_assumptions(writer: Writer, subject: Total, value: Expr, rules: Sequen
         folded, used = fold(simplified, rules, writer.weights())
         cites = [writer.origins[name] for name in opened] + writer.cite(used)
         value = writer.line(subject, value, folded, "assume", assumption.words, cites=cites, assumption=assumption)
+    return value
+
+
+def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
+    """``value`` with the entries of defined matrices that are symmetric, as X^T X is, transposed where terms merge."""
+    for definition in writer.program.ordered:
+        if definition.name in array_names(value) and is_symmetric(definition):
+            shorter = turned(value, definition.name, indices_of(subject.wrt))
+            if shorter.count_ops() < value.count_ops():
+                reason, cites = f"{definition.name} is symmetric", [writer.origins[definition.name]]
+                value = writer.line(subject, value, shorter, "symmetry", reason, cites=cites)
     return value
 
 

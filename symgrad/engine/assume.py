@@ -10,10 +10,10 @@ from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import canonical
-from symgrad.engine.summation import contract, multiplied_out, ordered_sums, split_sums
-from symgrad.equations import Assumption, Domain
+from symgrad.engine.summation import contract, multiplied_out, ordered_sums, split_sums, terms_apart
+from symgrad.equations import Assumption, Definition, Domain
 from symgrad.functions import absolute, selection
-from symgrad.notation import array_names, axis_name, bound_indices, free_indices, renamed, replaced, sum_over
+from symgrad.notation import array_names, axis_name, bound_indices, free_indices, freshen, renamed, replaced, sum_over
 from symgrad.program import Program
 
 MOST_TURNS = 4  # entries of a symmetric matrix in a sum for which both orders of indices are tried
@@ -27,7 +27,7 @@ def use(program: Program, expr: Expr, assumption: Assumption, order: Sequence[Id
     if isinstance(assumption.lhs, Sum):
         return _with_sums_replaced(program, expr, assumption)
     if assumption.is_symmetry:
-        return _turned(expr, assumption.lhs.base.name, order), frozenset()
+        return turned(expr, assumption.lhs.base.name, order), frozenset()
     if assumption.domain:
         (name,) = array_names(assumption.lhs)
         return _with_entries_replaced(expr, name, assumption.domain), frozenset()
@@ -100,11 +100,54 @@ def _defined_by(program: Program, lhs: Expr) -> set[str]:
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
 
 
-def _turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
+def is_symmetric(definition: Definition) -> bool:
+    """Whether a definition is symmetric in its two indices, as X^T X is, whatever the arrays in it are."""
+    if len(definition.indices) != 2 or len({axis_name(i) for i in definition.indices}) == 2:
+        return False
+    swapped = dict(zip(definition.indices, definition.indices[::-1], strict=True))
+    return bool(canonical(renamed(definition.rhs, swapped)) == canonical(definition.rhs))
+
+
+def turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
     """``expr`` with entries of a symmetric matrix transposed so that like terms merge.
 
     As in a matrix product, the row index of the left side comes first, bound indices next, the column index last.
     """
+    apart = terms_apart(freshen(expr))
+    merged = ordered_sums(Add(*(_least_product(term, name, free_indices(expr)) for term in Add.make_args(apart))))
+    merged = canonical(_outermost_first(merged, name, ()))
+    return min(_transposed(expr, name, order), _transposed(merged, name, order), key=lambda e: e.count_ops())
+
+
+def _least_product(term: Expr, name: str, free: frozenset[Idx]) -> Expr:
+    """A product with its sums in front, as one sum, and the entries of the matrix in the order that sorts first."""
+    bound: list[Idx] = []
+    factors, waiting = list[Expr](), list(Mul.make_args(term))
+    while waiting:
+        factor = waiting.pop()
+        if isinstance(factor, Sum):
+            bound += bound_indices(factor)
+            waiting += Mul.make_args(factor.function)
+        else:
+            factors.append(factor)
+    total = sum_over(Mul(*factors), bound)
+    return _least(total, name, free) if isinstance(total, Sum) and name in array_names(total) else term
+
+
+def _outermost_first(expr: Basic, name: str, bound: Sequence[Idx]) -> Expr:
+    """``expr`` with the entries of a symmetric matrix whose indices are ``bound``, outermost first, in that order."""
+    if isinstance(expr, Indexed):
+        places = [bound.index(i) for i in expr.indices if i in bound]
+        misplaced = expr.base.name == name and len(places) == 2 and places[1] < places[0]
+        return _transpose(expr) if misplaced else expr
+    if isinstance(expr, Sum):
+        inner = bound_indices(expr)
+        return sum_over(_outermost_first(expr.function, name, (*bound, *inner)), inner)
+    return expr.func(*(_outermost_first(arg, name, bound) for arg in expr.args)) if name in array_names(expr) else expr
+
+
+def _transposed(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:
+    """``expr`` with misplaced entries transposed, if that puts a matrix product in order or makes it shorter."""
     free = free_indices(expr)
 
     def position(index: Idx) -> float:

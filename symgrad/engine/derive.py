@@ -19,7 +19,7 @@ from symgrad.budget import Budget, OverBudget, within
 from symgrad.engine.adjoints import derive_adjoint, users, write_closed_form
 from symgrad.engine.differentiate import check_known
 from symgrad.engine.matrix_factoring import plainest_matrix
-from symgrad.engine.matrix_form import to_matrix
+from symgrad.engine.matrix_form import obstacle, to_matrix
 from symgrad.engine.writer import Writer
 from symgrad.errors import InputError, UnsupportedError, nested
 from symgrad.names import is_alike, same_look
@@ -144,6 +144,8 @@ def _write_matrices(writer: Writer) -> None:
                 before = writer.line(subject, before, matrix, "matrix", "in matrix notation", cites=(step.number,))
         writer.closed[name] = replace(gradient, matrix=before)
         if before is None:
+            why = obstacle(steps[-1].after, indices_of(gradient.entry), arrays)
+            writer.closed[name] = replace(gradient, obstacle=why)
             arrays.pop(writer.adjoint[name].name)  # no matrix line introduces it, so none may mention it
 
 

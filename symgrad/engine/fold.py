@@ -37,7 +37,7 @@ from symgrad.canonical import canonical
 from symgrad.engine.rules import Rule, matches
 from symgrad.engine.summation import is_multiplied_out_soon, multiplied_out, ordered_sums, split_sums
 from symgrad.functions import reciprocal, root
-from symgrad.notation import axis_name, bound_indices, height, is_matrix, renamed, replaced, sum_over
+from symgrad.notation import axis_name, bound_indices, free_indices, height, is_matrix, renamed, replaced, sum_over
 from symgrad.piecewise import leaves_out
 
 
@@ -52,7 +52,9 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
     Kernels are always replaced; entries and identities only where the line becomes cheaper (see ``cost``).
     """
     always = [r for r in rules if r.always]
+    expr, emptied = _without_empty_sums(always, expr)
     expr, chosen = _chosen(always, expr, weights)
+    chosen = emptied + chosen
     applied, used = _apply(always, expr)
     folded = tidy(applied, weights)
     if not _divisors(folded) <= _divisors(expr):  # exp(z) = p/(1 - p) is inaccurate where p rounds to 1
@@ -73,6 +75,19 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
                     expr, used = shorter, used + applied
                     break
     return expr, tuple(dict.fromkeys(used))
+
+
+def _without_empty_sums(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
+    """``expr`` without sums that are 0 when each term is summed alone and named, as of deviations from a mean."""
+    totals = [r for r in rules if isinstance(r.pattern, Sum)]
+    used: list[Rule] = []
+    for total in sorted((s for s in expr.atoms(Sum) if isinstance(s.function, Add)), key=lambda e: e.sort_key()):
+        if all(set(bound_indices(total)) <= free_indices(term) for term in total.function.args):
+            continue  # a term without an index of the sum is needed to cancel a whole sum
+        named, by = _apply(totals, split_sums(total))
+        if multiplied_out(named) == 0:
+            expr, used = ordered_sums(replaced(expr, {total: S.Zero})), [*used, *by]
+    return expr, tuple(used)
 
 
 def _divisors(expr: Expr) -> set[Basic]:

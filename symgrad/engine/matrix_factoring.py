@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sympy import Add, Expr, HadamardProduct, MatAdd, MatMul, Mul, OneMatrix, S, Sum, preorder_traversal
+from sympy import Expr, HadamardProduct, MatAdd, MatMul, OneMatrix, S, preorder_traversal
 from sympy.tensor.indexed import Idx
 
 from symgrad.engine.matrix_form import to_matrix
-from symgrad.notation import Array, bound_indices, sum_over
+from symgrad.engine.summation import terms_apart
+from symgrad.notation import Array
 
 
 def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
@@ -16,23 +17,9 @@ def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Arr
 
     The simplest form has the fewest Hadamard products and matrices of ones.
     """
-    candidates = dict.fromkeys((expr, _terms_apart(expr)))
+    candidates = dict.fromkeys((expr, terms_apart(expr)))
     forms = [form for form in (to_matrix(each, indices, arrays) for each in candidates) if form is not None]
     return min(map(_factored, forms), key=_spread_out, default=None)
-
-
-def _terms_apart(expr: Expr) -> Expr:
-    """A sum over indices of several terms as several sums; brackets inside a term stay."""
-    if isinstance(expr, Add):
-        return Add(*map(_terms_apart, expr.args))
-    if isinstance(expr, Sum) and isinstance(expr.function, Add):
-        return Add(*(_terms_apart(sum_over(term, bound_indices(expr))) for term in expr.function.args))
-    if isinstance(expr, Mul):
-        sums = [factor for factor in expr.args if isinstance(factor, Sum) and isinstance(factor.function, Add)]
-        if len(sums) == 1:
-            rest = Mul(*(factor for factor in expr.args if factor is not sums[0]))
-            return Add(*(rest * term for term in Add.make_args(_terms_apart(sums[0]))))
-    return expr
 
 
 def _factored(matrix: Expr) -> Expr:

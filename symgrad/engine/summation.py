@@ -114,6 +114,20 @@ def _split(expr: Basic) -> Expr:
     return expr.func(*(_split(arg) for arg in expr.args))
 
 
+def terms_apart(expr: Expr) -> Expr:
+    """A sum over indices of several terms as several sums; brackets inside a term stay."""
+    if isinstance(expr, Add):
+        return Add(*map(terms_apart, expr.args))
+    if isinstance(expr, Sum) and isinstance(expr.function, Add):
+        return Add(*(terms_apart(sum_over(term, bound_indices(expr))) for term in expr.function.args))
+    if isinstance(expr, Mul):
+        sums = [factor for factor in expr.args if isinstance(factor, Sum) and isinstance(factor.function, Add)]
+        if len(sums) == 1:
+            rest = Mul(*(factor for factor in expr.args if factor is not sums[0]))
+            return Add(*(rest * term for term in Add.make_args(terms_apart(sums[0]))))
+    return expr
+
+
 def has_delta(expr: Basic, axis: str) -> bool:
     """Whether ``expr`` has a delta that can be summed away over ``axis``."""
     every = deltas(expr)

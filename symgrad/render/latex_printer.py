@@ -142,6 +142,9 @@ class LatexPrinter(Printer):
     def show_Bars(self, node: tree.Bars, _: bool) -> str:
         return rf"\left| {self.show(node.body)} \right|"
 
+    def show_Norm(self, node: tree.Norm, _: bool) -> str:
+        return rf"\left\| {self.show(node.body)} \right\|"
+
     def show_Indicator(self, node: tree.Indicator, _: bool) -> str:
         return _sized(self.show(node.relation), _is_tall(node.relation), "[]")
 

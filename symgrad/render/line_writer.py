@@ -226,13 +226,13 @@ class LineWriter:
                 matrix = self._matrix_line(self.left(MatrixTotal(g.array)), self.shown(g.matrix, matrix=True))
             yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
 
-    def _without_matrix(self) -> Iterator[Node]:
+    def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if
-        lines use the name."""
+        lines use the name, and why they do."""
         for g in self._closed_gradients:
             if g.matrix is None and g.array.has_matrix:
                 subject = MatrixTotal(g.array)
-                yield self._name(subject) or self.left(subject)
+                yield self._name(subject) or self.left(subject), g.obstacle
 
     @cached_property
     def _closed_gradients(self) -> tuple[Gradient, ...]:

@@ -9,11 +9,11 @@ import sympy as sp
 from sympy.core.basic import Basic
 from sympy.matrices import MatrixBase
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
-from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from symgrad.functions import reciprocal, root
-from symgrad.piecewise import Choice, relation_of
+from symgrad.piecewise import Applied, Choice, relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors
 from symgrad.render.shapes import contracts
@@ -68,9 +68,13 @@ def _hadamard(self: Orderer, expr: Any) -> Factors:
             above.append(node)
     if not above:
         above.append(tree.Leaf(sp.OneMatrix(*expr.shape)))
-    above.sort(key=self.keys.spelled)
+    above.sort(key=lambda node: (_is_identity(node), self.keys.spelled(node)))
     below.sort(key=self.keys.spelled)
     return self.merged(parts) * Factors(matrix=tree.Hadamard(tuple(above), tuple(below)))
+
+
+def _is_identity(node: tree.Node) -> bool:
+    return isinstance(node, tree.Leaf) and isinstance(node.expr, sp.Identity)
 
 
 def _divisor(node: tree.Node) -> tree.Node | None:
@@ -92,6 +96,9 @@ def _divisor(node: tree.Node) -> tree.Node | None:
 
 def _hadamard_power(self: Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
+    if isinstance(exponent, sp.MatrixExpr):
+        alone = base.args[0] if isinstance(base, sp.MatMul) and isinstance(base.args[-1], sp.OneMatrix) else base
+        return Factors(matrix=tree.HadamardRaised(self.top(alone), self.top(exponent)))
     node = self.top(base)
     if exponent.is_negative:
         divisor = node if exponent == -1 else tree.HadamardRaised(node, self.top(-exponent))
@@ -123,6 +130,15 @@ def _entrywise(self: Orderer, expr: Any) -> Factors:
     return Factors(matrix=self.mapped(variable, body, self.top(expr.expr)))
 
 
+def _applied(self: Orderer, expr: Any) -> Factors:
+    """A function of several matrices, entry by entry."""
+    function, *matrices = expr.args
+    if relation := relation_of(function.expr.func, *matrices):
+        sign, left, right = relation
+        return Factors(matrix=tree.Indicator(tree.Relation(sign, self.top(left), self.top(right))))
+    return Factors(matrix=tree.Call(function.expr.func.__name__, tuple(map(self.top, matrices))))
+
+
 def _choice(self: Orderer, expr: Any) -> Factors:
     """A choice as cases, entry by entry, if its condition consists of comparisons; else as a call."""
     condition, yes, no = map(self.top, expr.args)
@@ -134,8 +150,31 @@ def _choice(self: Orderer, expr: Any) -> Factors:
     return Factors(matrix=tree.Cases((tree.Case(yes, shown), tree.Case(no, None))))
 
 
+def squared(expr: Basic) -> Basic | None:
+    """The matrix whose squared entries the scalar sums, if there is one."""
+    product = expr.arg if isinstance(expr, sp.Trace) else expr.parent if isinstance(expr, MatrixElement) else None
+    match product.args if isinstance(product, sp.MatMul) else ():
+        case (sp.Transpose(arg=base), other) | (other, sp.Transpose(arg=base)) if base == other:
+            return other
+    return None
+
+
+def norm(self: Orderer, matrix: Basic) -> tree.Norm:
+    """The norm of a matrix, up to its sign."""
+    inner = self.top(matrix)
+    return tree.Norm(inner.body if isinstance(inner, tree.Minus) else inner)
+
+
+def _trace(self: Orderer, expr: Any) -> Factors:
+    if (matrix := squared(expr)) is not None:
+        return Factors(above=(tree.Raised(norm(self, matrix), tree.Leaf(sp.Integer(2))),))
+    return Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))
+
+
 def _element(self: Orderer, expr: Any) -> Factors:
     """The entry of a 1 x 1 product is that product; an entry of a matrix symbol is a leaf."""
+    if (matrix := squared(expr)) is not None and not isinstance(matrix, sp.MatrixSymbol):
+        return _trace(self, expr)
     if expr.parent.shape == (1, 1):
         inner = self.factors(expr.parent)
         return self.merged([inner]) * Factors(above=(inner.matrix,) if inner.matrix else ())
@@ -150,8 +189,9 @@ MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]
     (sp.Transpose, _transpose),
     (ElementwiseApplyFunction, _entrywise),
     (Choice, _choice),
-    (DiagMatrix, lambda self, expr: Factors(matrix=tree.Call("diag", (self.top(expr.arg),)))),
-    (sp.Trace, lambda self, expr: Factors(above=(tree.Call("tr", (self.top(expr.arg),)),))),
+    ((DiagMatrix, DiagonalOf), lambda self, expr: Factors(matrix=tree.Call("diag", (self.top(expr.args[0]),)))),
+    (Applied, _applied),
+    (sp.Trace, _trace),
     (MatrixElement, _element),
     (MatrixBase, lambda self, expr: Factors(matrix=tree.Grid(tuple(tuple(map(self.top, r)) for r in expr.tolist())))),
 )

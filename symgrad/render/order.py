@@ -27,7 +27,7 @@ from symgrad.notation import Array, axis_name, bound_indices
 from symgrad.piecewise import relation_of
 from symgrad.render import tree
 from symgrad.render.factors import Factors, absorb_sign, bracketed, compose, powered
-from symgrad.render.matrix_order import MATRICES
+from symgrad.render.matrix_order import MATRICES, norm, squared
 from symgrad.render.sort_keys import Keys
 from symgrad.render.symbols import Vocabulary
 
@@ -141,6 +141,9 @@ def _power(self: _Orderer, expr: Any) -> Factors:
     base, exponent = expr.args
     if not isinstance(exponent, sp.Rational):
         return Factors(above=(tree.Raised(self.top(base), self.top(exponent)),))
+    if (matrix := squared(base)) is not None and (exponent.q == 2 or isinstance(base, sp.Trace)):
+        shown = (powered(norm(self, matrix), abs(2 * exponent)),)
+        return Factors(below=shown) if exponent.is_negative else Factors(above=shown)
     inner = self.factors(base)
     if isinstance(exponent, sp.Integer):
         node = compose(inner.without_content, self.keys)

@@ -15,7 +15,7 @@ from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
 from symgrad.render.symbols import AxisRow, vocabulary
 from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import Cases, Indicator, Leaf, Node, Relation, Size, contains
+from symgrad.render.tree import Cases, Indicator, Leaf, Node, Norm, Raised, Relation, Size, contains
 from symgrad.steps import Step
 
 FORWARD = "Forward equations"
@@ -156,8 +156,8 @@ def numpy_shape(array: Array) -> str:
 
 
 def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """Remarks on vectors, arrays without a matrix form, relations in brackets, and cases in matrix notation, if the
-    page has them."""
+    """Remarks on vectors, arrays without a matrix form, relations in brackets, norms, and cases in matrix notation, if
+    the page has them."""
     if vectors := [array for array in arrays if len(array.axes) == 1]:
         yield Paragraph(vectors_remark(vectors))
     if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
@@ -165,6 +165,9 @@ def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> 
     if any(contains(line.right, Indicator) for line in lines):
         example = Indicator(Relation(">", Leaf(Symbol("x")), Leaf(Integer(0))))
         yield Paragraph(("A relation in brackets, such as ", example, ", is 1 where it holds, else 0."))
+    if any(line.matrix and contains(line.right, Norm) for line in lines):
+        norm = Raised(Norm(Leaf(Symbol("A"))), Leaf(Integer(2)))
+        yield Paragraph((norm, " is the sum of the squares of all entries of A."))
     if any(line.matrix and contains(line.right, Cases) for line in lines):
         yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
 
@@ -222,10 +225,12 @@ def tensors_remark(tensors: Sequence[Array]) -> Text:
     return (*joined(parts, last=" and "), ": index notation only.")
 
 
-def no_matrix(derivatives: Sequence[Node]) -> Text:
-    """The derivatives for which no matrix form was found."""
-    names = joined(((node,) for node in derivatives), last=" and ")
-    return ("No matrix form was found for ", *names, ".") if derivatives else ()
+def no_matrix(derivatives: Sequence[tuple[Node, str]]) -> Text:
+    """The derivatives for which no matrix form was found, each with the reason."""
+    reasons = dict.fromkeys(reason for _, reason in derivatives)
+    same = {reason: [(node,) for node, other in derivatives if other == reason] for reason in reasons}
+    parts = [(*joined(nodes, last=" and "), *((": ", Prose(why)) if why else ())) for why, nodes in same.items()]
+    return ("No matrix form was found for ", *joined(parts, "; "), ".") if derivatives else ()
 
 
 def assumption(stated: Assumption, equation: Node, lines: Sequence[int], *, used: bool, independent: bool) -> Entry:

@@ -153,7 +153,7 @@ class Printer(ABC):
 
     def tight(self, node: tree.Node) -> str:
         """A node before a superscript."""
-        return self.show(node) if isinstance(node, (tree.Leaf, tree.Grid)) else self.bracket(node)
+        return self.show(node) if isinstance(node, (tree.Leaf, tree.Grid, tree.Norm)) else self.bracket(node)
 
     def _goes_on(self, node: tree.Node) -> bool:
         """Whether a term ends in open cases, so that a term after it would be read as part of the last case."""

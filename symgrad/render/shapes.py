@@ -69,8 +69,13 @@ def shape(node: tree.Node, arrays: Mapping[str, Array]) -> Shape | None:
             return shape(factors[-1], arrays)
         case tree.Ratio(above, _):
             return shape(above, arrays)
-        case tree.Call(function, args):
-            return None if function in ("tr", "diag") else shape(args[0], arrays)
+        case tree.Call("tr"):
+            return None
+        case tree.Call("diag", (body,)):
+            rows, columns = _needed(body, arrays)
+            return rows, rows if columns == "1" else "1"
+        case tree.Call(_, args):
+            return shape(args[0], arrays)
         case tree.Grid(rows):
             return str(len(rows)), str(len(rows[0])) if rows else "0"
     return None

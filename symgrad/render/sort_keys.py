@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sympy import Identity, MatrixExpr
+from sympy import Identity, MatrixExpr, OneMatrix
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -88,6 +88,8 @@ class Keys:
                 return self.kind(base)
             case tree.Root() | tree.Call("exp") | tree.Bars() | tree.Indicator() | tree.Share():
                 return FUNCTION
+            case tree.Chain() | tree.Norm():  # a number here
+                return FUNCTION
             case tree.Call():
                 return OPERATOR
         return TOTAL
@@ -126,10 +128,10 @@ class Keys:
         """
         outer = list(leaves(node, beneath_sums=False))
         if any(isinstance(leaf, tree.Delta) for leaf in outer):
-            return 0, (), self.spelled(node)
+            return 0, (), (self.spelled(node), False)
         if is_constant(node):
             number = all(isinstance(leaf, tree.Leaf) and leaf.expr.is_number for leaf in outer)
-            return 1, (number,), self.spelled(node)
+            return 1, (number,), (self.spelled(node), False)
         leads = same_sign and _is_total(node)
         counted = list(leaves(node)) if leads else outer
         names = list(_array_names(counted))
@@ -140,7 +142,8 @@ class Keys:
             latest = tuple(-rank for rank in ranks)
         extent = max((_extent(leaf) for leaf in counted), default=0)
         single = same_sign and not leads and _count(node) < 2
-        return 2, (not leads, -extent, single, not ranks, latest), self.spelled(node)
+        turned = isinstance(node, tree.Transposed)
+        return 2, (not leads, -extent, single, not ranks, latest), (self.spelled(node), turned)
 
     def is_turnable(self, node: tree.Plus, *, inputs_only: bool, summed: Sequence[Idx] = ()) -> bool:
         """Whether a bracket under sums may change its signs to spare a minus sign before it: it has both signs, no
@@ -167,7 +170,9 @@ def is_unit(node: tree.Node) -> bool:
 
 
 def _extent(leaf: tree.Leaf | tree.Delta) -> int:
-    """The number of axes of an entry or of a matrix."""
+    """The number of axes of an entry or of a matrix; ones only spread others over theirs."""
+    if isinstance(leaf, tree.Leaf) and isinstance(leaf.expr, OneMatrix):
+        return 0
     if isinstance(leaf, tree.Leaf) and isinstance(leaf.expr, MatrixExpr):
         return sum(size != 1 for size in leaf.expr.shape)
     return len(_indices(leaf))

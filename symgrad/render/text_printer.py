@@ -77,8 +77,8 @@ class TextPrinter(Printer):
         return f"∂{' ' if isinstance(node.of, tree.Call) else ''}{above}/∂{self.show(node.wrt)}"
 
     def show_Ratio(self, node: tree.Ratio, _: bool) -> str:
-        closed = (tree.Leaf, tree.Delta, tree.Raised, tree.Root, tree.Call, tree.Bars, tree.Indicator)
-        loose = (tree.Summed, tree.Slope)
+        closed = (tree.Leaf, tree.Delta, tree.Raised, tree.Root, tree.Call, tree.Bars, tree.Norm, tree.Indicator)
+        loose = (tree.Summed, tree.Slope, tree.Chain)
         above, below = node.above, node.below
         factors = above.factors if isinstance(above, tree.Times) else ()
         heavy = isinstance(above, (*loose, tree.Plus, tree.Ratio)) or any(isinstance(f, loose) for f in factors)
@@ -107,6 +107,9 @@ class TextPrinter(Printer):
 
     def show_Bars(self, node: tree.Bars, _: bool) -> str:
         return f"|{self.show(node.body)}|"
+
+    def show_Norm(self, node: tree.Norm, _: bool) -> str:
+        return f"‖{self.show(node.body)}‖"
 
     def show_Indicator(self, node: tree.Indicator, _: bool) -> str:
         return f"[{self.show(node.relation)}]"

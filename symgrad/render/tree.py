@@ -101,6 +101,13 @@ class Bars(Node):
 
 
 @dataclass(frozen=True)
+class Norm(Node):
+    """The norm of a matrix: the root of the sum of its squared entries."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
 class Indicator(Node):
     """1 where ``relation`` holds, else 0."""
 

@@ -265,7 +265,7 @@ LEFT_OUT = {
         "2 Z ⊙ (1_(N×N) − I_N) ⊘ (1_(N×N) + Z ⊙ Z ⊙ (1_(N×N) − I_N))",
     ),
     "sum(((1 - eye(N)) @ Z) ** 2)": ("2 Σ_n r_na (1 − δ_nm)", "2 (1_(N×N) − I_N) R"),
-    "sum((2 - eye(N)) * Z ** 2)": ("2 (2 z_ma − z_aa δ_ma)", "No matrix form was found"),
+    "sum((2 - eye(N)) * Z ** 2)": ("2 (2 z_ma − z_aa δ_ma)", "2 (2 Z − Z ⊙ I_N)"),
 }
 
 

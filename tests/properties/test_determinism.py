@@ -55,7 +55,7 @@ def test_no_line_says_what_the_one_above_it_says(name: str) -> None:
         ("(m - x) @ K @ (m - x) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
         ("sum((m - x) * (K @ (m - x))) / 2", "x: N, m: N, K: N N symmetric", "K (x − m)"),
         ("sum(sum((X[:, None] - X[None, :])**2, axis=2))", "X: N D", "4 (N X − 1_N 1_Nᵀ X)"),
-        ("norm(x - y) + norm(y - x)", "x: N, y: N", "2 (x − y) (1_1 ⊘ √((y − x)ᵀ (y − x)))"),
+        ("norm(x - y) + norm(y - x)", "x: N, y: N", "(2/‖x − y‖) (x − y)"),
     ],
 )
 def test_like_terms_are_collected(text: str, shapes: str, form: str) -> None:

@@ -324,7 +324,7 @@ def test_definitions_keep_the_signs_of_their_author() -> None:
         "v_n = Σ_d ((x_nd − μ_n)² − 3 x_nd (μ_n − x_nd))",
         "L = Σ_n (μ_n − v_n)²",
         "v = ((X − μ 1_Dᵀ)^⊙2 − 3 X ⊙ (μ 1_Dᵀ − X)) 1_D",
-        "L = (μ − v)ᵀ (μ − v)",
+        "L = ‖μ − v‖²",
     ):
         assert line in page
     assert expression_text((mu[n] - v[n]) ** 2, program) == "(v_n − μ_n)²"

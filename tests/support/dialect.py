@@ -27,6 +27,7 @@ USES = {
     r"\frac": r"\frac{a}{b}",
     r"\sqrt": r"\sqrt{a}",
     r"\left": r"\left| a \right|",
+    r"\|": r"\left\| a \right\|",
     r"\right": r"\left| a \right|",
     r"\bigl": r"\bigl( a \bigr)",
     r"\bigr": r"\bigl[ a \bigr]",
