@@ -18,6 +18,9 @@ from symgrad.names import is_alike
 NONLINEAR = {"exp", "log", "softmax", "sigmoid", "tanh", "relu", "gelu", "softplus", "erf", "normaliser"}
 """Activations: an argument that is a contraction gets a name (logits), and so does the hidden layer that they make."""
 
+SECOND = {"P": "Q", "p": "q", "S": "T", "s": "t", "mu": "nu"}
+"""The textbook name of a value -> the name of the second one."""
+
 MOST_COPIES = 30  # a node inlined with more operations gets an equation if it is used twice
 
 
@@ -41,13 +44,16 @@ def names_of(output: Node, variables: Mapping[Node, tuple[int, str]], taken: Ite
         core = seen_through(node)
         if core.kind not in (Kind.INPUT, Kind.CONSTANT) and core not in summed and (clean := sanitised(name)):
             wanted.setdefault(core, clean)
-    for node, hint in conventional(nodes, wanted).items():
-        wanted.setdefault(node, hint)
+    hinted = {node: hint for node, hint in conventional(nodes, wanted).items() if node not in wanted}
+    wanted |= hinted
     used = {*taken, "L"}
     names: dict[Node, str] = {}
     for node in nodes:
         if node in wanted and node is not seen_through(output):
-            names[node] = free_name(wanted[node], used)
+            name = wanted[node]
+            if node in hinted and is_alike(name, used) and not is_alike(SECOND.get(name, name), used):
+                name = SECOND[name]
+            names[node] = free_name(name, used)
             used.add(names[node])
     return names | {output: free_name("loss", used) if is_alike("L", taken) else "L"}
 
@@ -111,7 +117,7 @@ def conventional(nodes: list[Node], named: Mapping[Node, str]) -> dict[Node, str
         if node.operation in ("-", "var") and len(node.operands) == 2 and _is_mean_of(*node.operands[::-1]):
             introduce(node.operands[1], "mu")
         if node.operation == "/" and (_is_root(node.operands[1]) or _is_normaliser(node.operands[1])):
-            introduce(node.operands[1], "S")
+            introduce(node.operands[1], "sigma" if _is_deviation(node.operands[1]) else "S")
         if node.operation == "log" and seen_through(node.operands[0]).operation == "sum":
             introduce(node.operands[0], "S")
         for operand in node.operands:
@@ -144,6 +150,14 @@ def _is_residual(node: Node, has_sum: Mapping[Node, bool]) -> bool:
     difference = core.operation == "-" and not any(operand.kind is Kind.CONSTANT for operand in core.operands)
     activated = any(seen_through(operand).operation in NONLINEAR for operand in core.operands)
     return bool(core.axes) and (has_sum[node] or (difference and activated))
+
+
+def _is_deviation(node: Node) -> bool:
+    """Whether a node is the root of a variance, to which a number may be added."""
+    core = seen_through(node)
+    radicands = core.operands if core.operation == "sqrt" else ()
+    parts = [part for radicand in radicands for part in (radicand, *seen_through(radicand).operands)]
+    return any(seen_through(part).operation == "var" for part in parts if seen_through(part).kind is Kind.CONTRACTION)
 
 
 def _is_mean_of(node: Node, values: Node) -> bool:

@@ -10,10 +10,11 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.engine.assume import is_symmetric, turned, use
 from symgrad.engine.differentiate import kinks
-from symgrad.engine.fold import cost, fold
+from symgrad.engine.fold import fold
 from symgrad.engine.partials import cancelled, contribution, divided_by, simplify, units
 from symgrad.engine.rules import Rule
 from symgrad.engine.summation import ordered_sums
+from symgrad.engine.tidying import cost
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.index_letters import fresh_letter

@@ -24,9 +24,10 @@ from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
 from symgrad.engine.differentiate import differentiate, kinks
-from symgrad.engine.fold import fold, fold_sums, quotients_named, reads_alike
+from symgrad.engine.fold import fold, fold_sums, reads_alike
 from symgrad.engine.rules import Rule, nonzero_because
 from symgrad.engine.summation import contract, deltas, has_delta, is_multiplied_out_soon, multiplied_out
+from symgrad.engine.tidying import quotients_named
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
 from symgrad.functions import where

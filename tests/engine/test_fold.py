@@ -12,9 +12,10 @@ from symgrad.array.expression import parse
 from symgrad.canonical import canonical
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.engine import fold as fold_module
-from symgrad.engine.fold import collected, cost, fold, fold_sums, quotients_named, reads_alike, tidy, unsigned
+from symgrad.engine.fold import collected, fold, fold_sums, reads_alike, unsigned
 from symgrad.engine.rules import identities, rules_of
 from symgrad.engine.summation import multiplied_out
+from symgrad.engine.tidying import cost, quotients_named, tidy
 from symgrad.equations import abbreviation, node
 from symgrad.functions import reciprocal, root
 from symgrad.notation import Array, sum_over
