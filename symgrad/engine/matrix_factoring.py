@@ -8,6 +8,7 @@ from sympy import Expr, HadamardProduct, MatAdd, MatMul, OneMatrix, S, preorder_
 from sympy.tensor.indexed import Idx
 
 from symgrad.engine.matrix_form import to_matrix
+from symgrad.engine.named_functions import named, written_out
 from symgrad.engine.summation import terms_apart
 from symgrad.notation import Array
 
@@ -17,9 +18,11 @@ def plainest_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Arr
 
     The simplest form has the fewest Hadamard products and matrices of ones.
     """
+    expr = named(expr)
     candidates = dict.fromkeys((expr, terms_apart(expr)))
     forms = [form for form in (to_matrix(each, indices, arrays) for each in candidates) if form is not None]
-    return min(map(_factored, forms), key=_spread_out, default=None)
+    plainest = min(map(_factored, forms), key=_spread_out, default=None)
+    return None if plainest is None else written_out(plainest)
 
 
 def _factored(matrix: Expr) -> Expr:

@@ -24,7 +24,7 @@ from symgrad.render.sort_keys import leaves
 from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_name
 
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
-NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H"}
+NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H", "Phi": r"\Phi", "phi": r"\varphi"}
 NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])

@@ -34,6 +34,9 @@ class Orderer(Protocol):
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts, without their matrices."""
 
+    def named(self, expr: Basic) -> Basic:
+        """An expression with the names of textbook functions."""
+
     def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
         """A function of one variable, entry by entry."""
 
@@ -117,7 +120,7 @@ def _transpose(self: Orderer, expr: Any) -> Factors:
 
 def _entrywise(self: Orderer, expr: Any) -> Factors:
     (variable,) = expr.function.variables
-    body = expr.function.expr
+    body = self.named(expr.function.expr)
     if isinstance(body, sp.Pow) and body.base == variable and not body.exp.has(variable):
         return _hadamard_power(self, sp.HadamardPower(expr.expr, body.exp))
     if isinstance(body, (root, reciprocal)) and body.args[0] == variable:

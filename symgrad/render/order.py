@@ -21,6 +21,7 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.miscellaneous import MinMaxBase
 from sympy.tensor.indexed import Idx
 
+from symgrad.engine.named_functions import named
 from symgrad.errors import UnsupportedError
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, selected, selection, where
 from symgrad.notation import Array, axis_name, bound_indices
@@ -39,7 +40,8 @@ def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_wr
     (default: whether it contains matrices). ``as_written`` keeps the signs of brackets, as the author wrote them.
     Raises ``UnsupportedError`` for a class that is not in the table.
     """
-    return _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written).top(expr)
+    orderer = _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written)
+    return orderer.top(expr if as_written else orderer.named(expr))
 
 
 class _Orderer:
@@ -67,6 +69,10 @@ class _Orderer:
         if self.as_written or not isinstance(node, tree.Minus):
             return node
         return absorb_sign(node.body, self.keys, inputs_only=False) or node
+
+    def named(self, expr: Basic) -> Basic:
+        """An expression with the names of textbook functions, unless the program defines or names them otherwise."""
+        return named(expr) if self.names.names_functions and isinstance(expr, sp.Expr) else expr
 
     def bracketed(self, terms: Sequence[Basic], *, top: bool = False) -> Factors:
         """A sum of terms."""

@@ -15,7 +15,7 @@ from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
 from symgrad.render.symbols import AxisRow, vocabulary
 from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import Cases, Indicator, Leaf, Node, Norm, Raised, Relation, Size, contains
+from symgrad.render.tree import Call, Cases, Indicator, Leaf, Node, Norm, Raised, Relation, Size, calls, contains
 from symgrad.steps import Step
 
 FORWARD = "Forward equations"
@@ -36,6 +36,12 @@ INDEPENDENT = ", and its entries count as independent in the gradient"
 GENERATED = "The loss and the gradients asked for are those of the generated function."
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
+FUNCTIONS = {
+    "sigmoid": " is 1/(1 + exp(−x)).",
+    "Phi": " is the distribution function of the standard normal distribution.",
+    "phi": " is the density of the standard normal distribution.",
+}
+"""What functions mean that lines spell out and pages name."""
 TICKED = ("every shape", "exactly", "randomised", "numerically")
 CROSSED = ("wrong", "unproved")
 
@@ -156,8 +162,8 @@ def numpy_shape(array: Array) -> str:
 
 
 def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """Remarks on vectors, arrays without a matrix form, relations in brackets, norms, and cases in matrix notation, if
-    the page has them."""
+    """Remarks on vectors, arrays without a matrix form, relations in brackets, norms, functions, and cases in matrix
+    notation, if the page has them."""
     if vectors := [array for array in arrays if len(array.axes) == 1]:
         yield Paragraph(vectors_remark(vectors))
     if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
@@ -168,6 +174,10 @@ def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> 
     if any(line.matrix and contains(line.right, Norm) for line in lines):
         norm = Raised(Norm(Leaf(Symbol("A"))), Leaf(Integer(2)))
         yield Paragraph((norm, " is the sum of the squares of all entries of A."))
+    called = {function for line in lines for function in calls(line.right)}
+    for function, meaning in FUNCTIONS.items():
+        if function in called:
+            yield Paragraph((Call(function, (Leaf(Symbol("x")),)), meaning))
     if any(line.matrix and contains(line.right, Cases) for line in lines):
         yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
 

@@ -13,7 +13,7 @@ from symgrad.render import tree
 from symgrad.render.blocks import Cites, Entry, Key, Page, Paragraph, Piece, Prose
 from symgrad.render.symbols import Vocabulary, split_words
 
-CLOSED = ("exp", "step")  # functions whose argument is always in brackets
+CLOSED = ("exp", "step", "Phi", "phi")  # functions whose argument is always in brackets
 _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor without brackets
 
 

@@ -11,6 +11,7 @@ from sympy.core.basic import Basic
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
+from symgrad.engine.named_functions import named, sigmoid
 from symgrad.index_letters import fresh_letter
 from symgrad.names import Word, look, look_same_in_lower_case, word
 from symgrad.notation import CONVENTIONAL_LETTERS, Array, axis_name
@@ -35,7 +36,8 @@ class Vocabulary:
     ``rank`` orders the arrays (latest highest); ``letters`` has the index letters of each axis, in the order of the
     axes; ``adjoints`` maps the name of an adjoint array to the array whose adjoint it is; ``capital`` names the
     matrices whose entries keep their case, since two would look the same in lower case; ``added`` names the arrays that
-    only the lines on the code have.
+    only the lines on the code have. ``names_functions`` tells whether sigmoid, Phi and phi may be named: not if a
+    sigmoid has a name in the program, or if an array looks like one of them.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Vocabulary:
     inputs: frozenset[str] = frozenset()
     arrays: dict[str, Array] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
+    names_functions: bool = True
 
     def place(self, name: str) -> int:
         """The rank of an array; an entry of an explicit matrix (``x_12``) has the rank of its array."""
@@ -92,18 +95,20 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
     if source is None:
         return Vocabulary()
     program = source.program if isinstance(source, Record) else source
-    named = {} if isinstance(source, Program) else source.adjoint_arrays
+    adjoints = {} if isinstance(source, Program) else source.adjoint_arrays
     lower = [name for name, array in program.arrays.items() if len(array.axes) >= 2]
     output = program.arrays[program.output].base
     assert isinstance(output, Symbol)
+    defines = any(named(d.rhs).has(sigmoid) for d in program.ordered if d.name != program.output)
     return Vocabulary(
         rank=program.rank,
         letters={axis.name: axis.conventional for axis in program.axes},
-        adjoints={adjoint.name: program.arrays[name] for name, adjoint in named.items()},
+        adjoints={adjoint.name: program.arrays[name] for name, adjoint in adjoints.items()},
         output=output,
         capital=look_same_in_lower_case(lower),
         inputs=frozenset(array.name for array in program.inputs),
-        arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in named.values()}},
+        arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}},
+        names_functions=not defines and not {"Φ", "φ"} & {look(name) for name in program.arrays},
     )
 
 

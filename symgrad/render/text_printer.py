@@ -17,7 +17,7 @@ from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CONSTANTS = {S.Pi: "π", S.Exp1: "e", S.Infinity: "∞", S.NegativeInfinity: "−∞"}
-FUNCTIONS = {"Abs": "abs", "Max": "max", "Min": "min", "Heaviside": "step"}
+FUNCTIONS = {"Abs": "abs", "Max": "max", "Min": "min", "Heaviside": "step", "Phi": "Φ", "phi": "φ"}
 FUNCTIONS |= {function.__name__: meaning.text for function, meaning in MEANINGS.items()}
 
 

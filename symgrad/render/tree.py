@@ -235,3 +235,11 @@ def children(node: Node) -> Iterator[Node]:
 def contains(node: Node, kinds: type[Node] | tuple[type[Node], ...]) -> bool:
     """Whether ``node`` contains a node of one of the given kinds."""
     return isinstance(node, kinds) or any(contains(child, kinds) for child in children(node))
+
+
+def calls(node: Node) -> Iterator[str]:
+    """The names of the functions that are called in a formula."""
+    if isinstance(node, Call):
+        yield node.function
+    for child in children(node):
+        yield from calls(child)
