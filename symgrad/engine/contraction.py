@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
-from sympy import (
-    Expr,
-    HadamardPower,
-    HadamardProduct,
-    Identity,
-    MatAdd,
-    MatMul,
-    MatrixExpr,
-    Mul,
-    OneMatrix,
-    Trace,
-    Transpose,
-    ZeroMatrix,
-)
+import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
@@ -38,7 +25,7 @@ class Factor:
     Without indices it is a number: a scalar expression, in which an inner product is the entry of a 1 x 1 matrix.
     """
 
-    matrix: Expr
+    matrix: sp.Expr
     row: Idx | None = None
     column: Idx | None = None
 
@@ -63,12 +50,12 @@ def merged(factors: Sequence[Factor]) -> list[Factor]:
 def diagonals(factors: Sequence[Factor]) -> list[Factor]:
     """The factors with each delta and the vectors over its indices as one diagonal matrix; A o I for its diagonal."""
     found = list(factors)
-    for delta in [f for f in factors if isinstance(f.matrix, Identity)]:
+    for delta in [f for f in factors if isinstance(f.matrix, sp.Identity)]:
         vectors = [replace(f, row=delta.row) for f in found if len(f.indices) == 1 and f.indices <= delta.indices]
         if vectors:
             (vector,) = merged(vectors)
             is_own = isinstance(vector.matrix, DiagonalOf)
-            diagonal = HadamardProduct(vector.matrix.arg, delta.matrix) if is_own else DiagMatrix(vector.matrix)
+            diagonal = sp.HadamardProduct(vector.matrix.arg, delta.matrix) if is_own else DiagMatrix(vector.matrix)
             found = [f for f in found if f != delta and not (len(f.indices) == 1 and f.indices <= delta.indices)]
             found.append(replace(delta, matrix=diagonal))
     return found
@@ -76,10 +63,10 @@ def diagonals(factors: Sequence[Factor]) -> list[Factor]:
 
 def hadamard(one: Factor, other: Factor) -> Factor:
     """The elementwise product, with ``other`` broadcast over the indices of ``one``."""
-    parts: list[Expr] = []
+    parts: list[sp.Expr] = []
     for matrix in (one.matrix, lift(other, axes(one))):
-        parts.extend(matrix.args if isinstance(matrix, HadamardProduct) else [matrix])
-    return replace(one, matrix=HadamardProduct(*parts))
+        parts.extend(matrix.args if isinstance(matrix, sp.HadamardProduct) else [matrix])
+    return replace(one, matrix=sp.HadamardProduct(*parts))
 
 
 def axes(factor: Factor) -> tuple[Idx, ...]:
@@ -92,25 +79,25 @@ def turned(factor: Factor) -> Factor:
     return Factor(transposed(factor.matrix), factor.column, factor.row)
 
 
-def transposed(matrix: Expr) -> Expr:
+def transposed(matrix: sp.Expr) -> sp.Expr:
     """The transpose in its usual form: (A B)^T is B^T A^T, and nothing is transposed twice."""
-    if isinstance(matrix, Transpose):
+    if isinstance(matrix, sp.Transpose):
         return matrix.arg
-    if isinstance(matrix, OneMatrix):
-        return OneMatrix(*reversed(matrix.shape))
-    if isinstance(matrix, MatMul):
-        parts = [transposed(m) for m in reversed(matrix.args) if isinstance(m, MatrixExpr)]
-        return MatMul(*(m for m in matrix.args if not isinstance(m, MatrixExpr)), *parts)
-    if isinstance(matrix, (MatAdd, HadamardProduct)):  # (I - P^T)^T as I - P
+    if isinstance(matrix, sp.OneMatrix):
+        return sp.OneMatrix(*reversed(matrix.shape))
+    if isinstance(matrix, sp.MatMul):
+        parts = [transposed(m) for m in reversed(matrix.args) if isinstance(m, sp.MatrixExpr)]
+        return sp.MatMul(*(m for m in matrix.args if not isinstance(m, sp.MatrixExpr)), *parts)
+    if isinstance(matrix, (sp.MatAdd, sp.HadamardProduct)):  # (I - P^T)^T as I - P
         parts = [transposed(m) for m in matrix.args]
-        if sum(m.has(Transpose) for m in parts) <= sum(m.has(Transpose) for m in matrix.args):
+        if sum(m.has(sp.Transpose) for m in parts) <= sum(m.has(sp.Transpose) for m in matrix.args):
             return matrix.func(*parts)
-    is_diagonal = isinstance(matrix, HadamardProduct) and any(isinstance(m, Identity) for m in matrix.args)
+    is_diagonal = isinstance(matrix, sp.HadamardProduct) and any(isinstance(m, sp.Identity) for m in matrix.args)
     if is_diagonal or isinstance(matrix, DiagMatrix):
         return matrix
-    if isinstance(matrix, ElementwiseApplyFunction) and not (inner := transposed(matrix.expr)).has(Transpose):
+    if isinstance(matrix, ElementwiseApplyFunction) and not (inner := transposed(matrix.expr)).has(sp.Transpose):
         return matrix.func(matrix.function, inner)
-    return matrix if isinstance(matrix, Identity) or not isinstance(matrix, MatrixExpr) else Transpose(matrix)
+    return matrix if isinstance(matrix, sp.Identity) or not isinstance(matrix, sp.MatrixExpr) else sp.Transpose(matrix)
 
 
 def eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
@@ -120,7 +107,7 @@ def eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
     if len(using) > 2:
         using = _absorbed(index, using)
     if len(using) == 1:
-        ones = Factor(OneMatrix(index.upper + 1, 1))
+        ones = Factor(sp.OneMatrix(index.upper + 1, 1))
         if using[0].indices == {index}:
             return [*rest, _inner_product(using[0], ones)]
         return [*rest, _matmul(_with_column(using[0], index), ones)]
@@ -131,12 +118,12 @@ def eliminate(index: Idx, factors: Sequence[Factor]) -> list[Factor]:
 def _inner_product(vector: Factor, ones: Factor) -> Factor:
     """The sum of a vector's entries; for a Hadamard product u o v, the inner product u^T v."""
     if isinstance(vector.matrix, DiagonalOf):
-        return Factor(Trace(vector.matrix.arg))
-    if isinstance(vector.matrix, HadamardProduct):
+        return Factor(sp.Trace(vector.matrix.arg))
+    if isinstance(vector.matrix, sp.HadamardProduct):
         first, *others = vector.matrix.args
-        rest = others[0] if len(others) == 1 else HadamardProduct(*others)
+        rest = others[0] if len(others) == 1 else sp.HadamardProduct(*others)
         return _matmul(turned(Factor(first)), Factor(rest))
-    if isinstance(vector.matrix, HadamardPower) and vector.matrix.exp == 2:
+    if isinstance(vector.matrix, sp.HadamardPower) and vector.matrix.exp == 2:
         return _matmul(turned(Factor(vector.matrix.base)), Factor(vector.matrix.base))
     return _matmul(turned(ones), vector)
 
@@ -158,15 +145,15 @@ def _with_column(factor: Factor, index: Idx) -> Factor:
 def _matmul(left: Factor, right: Factor) -> Factor:
     product = Factor(times(left.matrix, right.matrix), left.row, right.column)
     if not product.indices:  # a scalar, and its own transpose: choose the form with fewer transposes
-        least = min(product, turned(product), key=lambda factor: len(factor.matrix.atoms(Transpose)))
+        least = min(product, turned(product), key=lambda factor: len(factor.matrix.atoms(sp.Transpose)))
         coefficient, matrices = least.matrix.as_coeff_matrices()
-        return Factor(coefficient * MatrixElement(MatMul(*matrices), 0, 0))
+        return Factor(coefficient * MatrixElement(sp.MatMul(*matrices), 0, 0))
     return turned(product) if product.row is None else product
 
 
 def outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
     """The product of the remaining factors: a matrix, vectors over single indices, and scalars."""
-    scalar = Mul(*(f.matrix for f in factors if not f.indices))
+    scalar = sp.Mul(*(f.matrix for f in factors if not f.indices))
     shaped = [f for f in factors if f.indices]
     if not shaped:
         return Factor(scalar)
@@ -177,22 +164,22 @@ def outer(factors: Sequence[Factor], free: Set[Idx]) -> Factor:
             product = hadamard(product, other)
     else:
         rows, columns = shaped
-        product = Factor(MatMul(rows.matrix, transposed(columns.matrix)), rows.row, columns.row)
+        product = Factor(sp.MatMul(rows.matrix, transposed(columns.matrix)), rows.row, columns.row)
     return scaled(scalar, product)
 
 
-def scaled(coefficient: Expr, factor: Factor) -> Factor:
+def scaled(coefficient: sp.Expr, factor: Factor) -> Factor:
     """A scalar times a factor."""
     if coefficient == 1:
         return factor
-    if coefficient == 0 and isinstance(factor.matrix, MatrixExpr):
-        return replace(factor, matrix=ZeroMatrix(*factor.matrix.shape))
-    if isinstance(factor.matrix, MatrixExpr):
+    if coefficient == 0 and isinstance(factor.matrix, sp.MatrixExpr):
+        return replace(factor, matrix=sp.ZeroMatrix(*factor.matrix.shape))
+    if isinstance(factor.matrix, sp.MatrixExpr):
         return replace(factor, matrix=times(coefficient, factor.matrix))
     return Factor(coefficient * factor.matrix)
 
 
-def lift(factor: Factor, order: tuple[Idx, ...]) -> Expr:
+def lift(factor: Factor, order: tuple[Idx, ...]) -> sp.Expr:
     """The matrix of ``factor`` over exactly the indices of ``order``, broadcast by ones along missing indices."""
     if not factor.indices <= set(order):
         raise NoMatrixFormError("it has an index that is not in the result")
@@ -200,23 +187,25 @@ def lift(factor: Factor, order: tuple[Idx, ...]) -> Expr:
         return factor.matrix
     row, column = (*order, None)[:2]
     if not factor.indices:
-        return scaled(factor.matrix, Factor(OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1))).matrix
+        return scaled(
+            factor.matrix, Factor(sp.OneMatrix(row.upper + 1, 1 if column is None else column.upper + 1))
+        ).matrix
     if factor.indices == set(order):
         return factor.matrix if factor.row == row else transposed(factor.matrix)
     if factor.column is not None:
         raise NoMatrixFormError("it has an index that is not in the result")
     if factor.row == row:
         assert column is not None
-        return times(factor.matrix, OneMatrix(1, column.upper + 1))
-    return times(OneMatrix(row.upper + 1, 1), transposed(factor.matrix))
+        return times(factor.matrix, sp.OneMatrix(1, column.upper + 1))
+    return times(sp.OneMatrix(row.upper + 1, 1), transposed(factor.matrix))
 
 
-def times(left: Expr, right: Expr) -> Expr:
+def times(left: sp.Expr, right: sp.Expr) -> sp.Expr:
     """The matrix product, without brackets."""
-    parts: list[Expr] = []
+    parts: list[sp.Expr] = []
     for matrix in (left, right):
-        parts.extend(matrix.args if isinstance(matrix, MatMul) else [matrix])
-    return MatMul(*parts)
+        parts.extend(matrix.args if isinstance(matrix, sp.MatMul) else [matrix])
+    return sp.MatMul(*parts)
 
 
 def width(index: Idx, factors: Sequence[Factor]) -> tuple[int, int]:

@@ -11,29 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from sympy import (
-    Add,
-    Expr,
-    Function,
-    HadamardPower,
-    HadamardProduct,
-    Identity,
-    Indexed,
-    KroneckerDelta,
-    Lambda,
-    MatAdd,
-    MatMul,
-    MatrixExpr,
-    MatrixSymbol,
-    Mul,
-    Pow,
-    S,
-    Sum,
-    Symbol,
-    Trace,
-    Transpose,
-    symbols,
-)
+import sympy as sp
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagonalOf
 from sympy.tensor.indexed import Idx
@@ -57,10 +35,10 @@ from symgrad.notation import Array, axis_name, bound_indices, free_indices, fres
 from symgrad.piecewise import Applied, Choice
 
 # The argument of elementwise functions; unlike a dummy, always equal.  No array has a space in its name.
-ENTRY = Symbol("entry ", real=True)
+ENTRY = sp.Symbol("entry ", real=True)
 
 
-def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | None:
+def to_matrix(expr: sp.Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> sp.Expr | None:
     """``expr``, whose free indices are among ``indices`` (row, then column), as a matrix expression.
 
     With one index the result is a column, with none a scalar.  ``arrays`` gives the arrays that may occur, by name.
@@ -70,13 +48,13 @@ def to_matrix(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -
     return None if isinstance(form, str) else form
 
 
-def obstacle(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> str:
+def obstacle(expr: sp.Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> str:
     """Why ``expr`` has no matrix form, in words; "" if it has one."""
     form = _form(expr, indices, arrays)
     return form if isinstance(form, str) else ""
 
 
-def _form(expr: Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> Expr | str:
+def _form(expr: sp.Expr, indices: Sequence[Idx], arrays: Mapping[str, Array]) -> sp.Expr | str:
     if len(indices) > 2:
         return f"it has {len(indices)} indices"
     try:
@@ -93,51 +71,51 @@ class _Context:
     target: tuple[Idx, ...]
 
 
-def _plan(expr: Expr, context: _Context) -> Factor:
+def _plan(expr: sp.Expr, context: _Context) -> Factor:
     """``expr`` as one factor over its own free indices."""
-    if isinstance(expr, Add):
+    if isinstance(expr, sp.Add):
         return _sum_of_terms([_plan(term, context) for term in expr.args], context)
-    if isinstance(expr, Indexed):
+    if isinstance(expr, sp.Indexed):
         if expr.base.name not in context.arrays:
             raise NoMatrixFormError(f"{expr.base.name} has none")
         return _entry(expr, context.arrays[expr.base.name])
-    if isinstance(expr, KroneckerDelta):
+    if isinstance(expr, sp.KroneckerDelta):
         row, column = expr.args
-        return Factor(Identity(row.upper + 1), row, column)
-    if not free_indices(expr) and not expr.has(Sum):
+        return Factor(sp.Identity(row.upper + 1), row, column)
+    if not free_indices(expr) and not expr.has(sp.Sum):
         return Factor(expr)
-    if isinstance(expr, (Mul, Sum)):
+    if isinstance(expr, (sp.Mul, sp.Sum)):
         return _product(expr, context)
-    if isinstance(expr, Pow):
+    if isinstance(expr, sp.Pow):
         base, power = _plan(expr.base, context), _plan(expr.exp, context)
         if not power.indices:
-            return replace(base, matrix=HadamardPower(base.matrix, power.matrix))  # of a number, SymPy's own power
+            return replace(base, matrix=sp.HadamardPower(base.matrix, power.matrix))  # of a number, SymPy's own power
         order = _order_of([base, power], context)
-        return Factor(HadamardPower(lift(base, order), lift(power, order)), *order)
+        return Factor(sp.HadamardPower(lift(base, order), lift(power, order)), *order)
     if isinstance(expr, where):
         condition, yes, no = expr.args
         return _choice(condition, yes, no, context)
-    if isinstance(expr, Function) and not isinstance(expr, selection):
+    if isinstance(expr, sp.Function) and not isinstance(expr, selection):
         return _function(expr, context)
     raise NoMatrixFormError("it takes the largest entry along an index")
 
 
-def _function(expr: Expr, context: _Context) -> Factor:
+def _function(expr: sp.Expr, context: _Context) -> Factor:
     """A function of one matrix and numbers, or of several matrices."""
     parts = [_plan(arg, context) for arg in expr.args]
     order = _order_of(parts, context)
     if not order:
         return Factor(expr.func(*(part.matrix for part in parts)))
     if all(arg.is_number for arg in expr.args[1:]):
-        each = Lambda(ENTRY, expr.func(ENTRY, *expr.args[1:]))
+        each = sp.Lambda(ENTRY, expr.func(ENTRY, *expr.args[1:]))
         return replace(parts[0], matrix=ElementwiseApplyFunction(each, parts[0].matrix))
-    letters = symbols(f"entry:{len(parts)}", real=True)
-    return Factor(Applied(Lambda(letters, expr.func(*letters)), *(lift(part, order) for part in parts)), *order)
+    letters = sp.symbols(f"entry:{len(parts)}", real=True)
+    return Factor(Applied(sp.Lambda(letters, expr.func(*letters)), *(lift(part, order) for part in parts)), *order)
 
 
-def _choice(condition: Expr, yes: Expr, no: Expr, context: _Context) -> Factor:
+def _choice(condition: sp.Expr, yes: sp.Expr, no: sp.Expr, context: _Context) -> Factor:
     """An elementwise choice; with a condition 1 - c, its branches are swapped."""
-    if isinstance(condition, Add) and not isinstance(1 - condition, Add):
+    if isinstance(condition, sp.Add) and not isinstance(1 - condition, sp.Add):
         return _choice(1 - condition, no, yes, context)
     parts = [_plan(part, context) for part in (condition, yes, no)]
     order = _order_of(parts, context)
@@ -146,7 +124,7 @@ def _choice(condition: Expr, yes: Expr, no: Expr, context: _Context) -> Factor:
     return Factor(Choice(*(lift(part, order) for part in parts)), *order)
 
 
-def _entry(entry: Indexed, array: Array) -> Factor:
+def _entry(entry: sp.Indexed, array: Array) -> Factor:
     if not array.has_matrix:
         raise NoMatrixFormError(f"{array.name} has {len(array.axes)} axes")
     if len(set(entry.indices)) < len(entry.indices):
@@ -157,9 +135,9 @@ def _entry(entry: Indexed, array: Array) -> Factor:
 def _sum_of_terms(terms: Sequence[Factor], context: _Context) -> Factor:
     order = _order_of(terms, context)
     lifted = [lift(t, order) for t in terms]
-    if all(not isinstance(m, MatrixExpr) for m in lifted):
-        return Factor(Add(*lifted))
-    return Factor(MatAdd(*lifted), *order)
+    if all(not isinstance(m, sp.MatrixExpr) for m in lifted):
+        return Factor(sp.Add(*lifted))
+    return Factor(sp.MatAdd(*lifted), *order)
 
 
 def _order_of(parts: Sequence[Factor], context: _Context) -> tuple[Idx, ...]:
@@ -178,18 +156,18 @@ def _listed(indices: Set[Idx]) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def _product(expr: Expr, context: _Context) -> Factor:
+def _product(expr: sp.Expr, context: _Context) -> Factor:
     """A product of factors under sums, contracted index by index."""
     summed: set[Idx] = set()
-    coefficient: Expr = S.One
+    coefficient: sp.Expr = sp.S.One
     factors: list[Factor] = []
-    waiting = list(Mul.make_args(expr))
+    waiting = list(sp.Mul.make_args(expr))
     while waiting:
         part = waiting.pop(0)
-        if isinstance(part, Sum):
+        if isinstance(part, sp.Sum):
             summed |= set(bound_indices(part))
-            waiting = [*Mul.make_args(part.function), *waiting]
-        elif not (free_indices(part) or part.has(Sum)):
+            waiting = [*sp.Mul.make_args(part.function), *waiting]
+        elif not (free_indices(part) or part.has(sp.Sum)):
             coefficient *= part
         else:
             factors.append(_plan(part, context))
@@ -222,20 +200,20 @@ def _traced(factors: Sequence[Factor], summed: Set[Idx], context: _Context) -> t
     return None
 
 
-def _trace(matrix: Expr, context: _Context) -> Expr | None:
+def _trace(matrix: sp.Expr, context: _Context) -> sp.Expr | None:
     """The sum of the entries of a matrix as a trace, if it is a square or the Hadamard product of two products."""
-    if isinstance(matrix, HadamardPower) and matrix.exp == 2:
-        return Trace(times(transposed(matrix.base), matrix.base))
-    parts: Sequence[Expr] = matrix.args if isinstance(matrix, HadamardProduct) else ()
-    if len(parts) != 2 or not all(isinstance(part, (MatrixSymbol, Transpose, MatMul)) for part in parts):
+    if isinstance(matrix, sp.HadamardPower) and matrix.exp == 2:
+        return sp.Trace(times(transposed(matrix.base), matrix.base))
+    parts: Sequence[sp.Expr] = matrix.args if isinstance(matrix, sp.HadamardProduct) else ()
+    if len(parts) != 2 or not all(isinstance(part, (sp.MatrixSymbol, sp.Transpose, sp.MatMul)) for part in parts):
         return None
     coefficient, product = times(transposed(parts[0]), parts[1]).as_coeff_matrices()
     rank = list(context.arrays).index
 
-    def key(factors: Sequence[Expr]) -> tuple[int, list[int]]:
-        names = [symbol.name for factor in factors for symbol in factor.atoms(MatrixSymbol)]
-        return sum(isinstance(factor, Transpose) for factor in factors), [rank(name) for name in names]
+    def key(factors: Sequence[sp.Expr]) -> tuple[int, list[int]]:
+        names = [symbol.name for factor in factors for symbol in factor.atoms(sp.MatrixSymbol)]
+        return sum(isinstance(factor, sp.Transpose) for factor in factors), [rank(name) for name in names]
 
     turned = [transposed(factor) for factor in reversed(product)]
     rotations = [[*each[k:], *each[:k]] for each in (product, turned) for k in range(len(product))]
-    return coefficient * Trace(MatMul(*min(rotations, key=key)))
+    return coefficient * sp.Trace(sp.MatMul(*min(rotations, key=key)))

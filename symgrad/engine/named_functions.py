@@ -5,50 +5,26 @@ A line keeps the functions of ``symgrad.functions``, which the checker and the c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, erf, exp, pi, sqrt
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.notation import bound_indices, is_matrix, sum_over
 
-
-class Named(Function):  # type: ignore[misc]
-    """A function that stands for a formula in its argument."""
-
-    nargs = 1
-
-    def written_out(self) -> Expr:
-        """The formula."""
-        raise NotImplementedError
-
-
-class sigmoid(Named):
-    """``sigmoid(x)``: 1/(1 + exp(-x))."""
-
-    def written_out(self) -> Expr:
-        """The formula."""
-        return 1 / (1 + exp(-self.args[0]))
-
-
-class Phi(Named):
-    """``Phi(x)``: the distribution function of the standard normal distribution."""
-
-    def written_out(self) -> Expr:
-        """The formula."""
-        return S.Half + erf(self.args[0] / sqrt(2)) / 2
-
-
-class phi(Named):
-    """``phi(x)``: the density of the standard normal distribution."""
-
-    def written_out(self) -> Expr:
-        """The formula."""
-        return exp(-(self.args[0] ** 2) / 2) / sqrt(2 * pi)
+sigmoid, Phi, phi = (Function(name, real=True) for name in ("sigmoid", "Phi", "phi"))
+FORMULAS: dict[Basic, Callable[[Expr], Expr]] = {
+    sigmoid: lambda x: 1 / (1 + exp(-x)),
+    Phi: lambda x: S.Half + erf(x / sqrt(2)) / 2,
+    phi: lambda x: exp(-(x**2) / 2) / sqrt(2 * pi),
+}
+"""A named function -> its formula.  Phi is the normal distribution function, phi its density."""
 
 
 def written_out(expr: Basic) -> Expr:
     """``expr`` with named functions replaced by their formulas."""
-    return expr.replace(lambda part: isinstance(part, Named), lambda part: part.written_out())
+    return expr.replace(lambda part: part.func in FORMULAS, lambda part: FORMULAS[part.func](*part.args))
 
 
 def named(expr: Basic) -> Expr:
@@ -59,7 +35,7 @@ def named(expr: Basic) -> Expr:
         return sum_over(named(expr.function), bound_indices(expr))
     if isinstance(expr, (Mul, Pow)):
         expr = _with_density(_with_sigmoids(expr))
-    new = expr.func(*map(named, expr.args)) if not isinstance(expr, Named) else expr
+    new = expr.func(*map(named, expr.args))
     return _with_distribution(new) if isinstance(new, Add) else new
 
 

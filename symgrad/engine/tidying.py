@@ -5,27 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import permutations
 
-from sympy import (
-    Add,
-    Expr,
-    Function,
-    Indexed,
-    KroneckerDelta,
-    Mul,
-    Pow,
-    S,
-    Sum,
-    Symbol,
-    cancel,
-    cos,
-    cosh,
-    factor,
-    factor_terms,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -37,9 +17,9 @@ from symgrad.piecewise import leaves_out
 
 
 @lru_cache(maxsize=4096)
-def _has_factor(expr: Expr) -> bool:
+def _has_factor(expr: sp.Expr) -> bool:
     """Whether a sum has a common factor."""
-    return isinstance(factor_terms(expr), Mul)
+    return isinstance(sp.factor_terms(expr), sp.Mul)
 
 
 def cost(expr: Basic, weights: dict[str, int]) -> int:
@@ -47,39 +27,39 @@ def cost(expr: Basic, weights: dict[str, int]) -> int:
 
     Numbers and sizes of axes in front of a product are almost free.
     """
-    if isinstance(expr, Indexed):
+    if isinstance(expr, sp.Indexed):
         return weights.get(expr.base.name, 2)
-    if isinstance(expr, KroneckerDelta):
+    if isinstance(expr, sp.KroneckerDelta):
         return 2
-    if isinstance(expr, Symbol):
+    if isinstance(expr, sp.Symbol):
         return weights.get(expr.name, 1)
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         return 3 * len(expr.limits) + cost(expr.function, weights)
     if isinstance(expr, (root, reciprocal)):  # written like powers
         return cost(expr.args[0], weights) + 1 + isinstance(expr, root)
-    if isinstance(expr, Function):
+    if isinstance(expr, sp.Function):
         return 2 + sum(cost(arg, weights) for arg in expr.args)
-    if isinstance(expr, Pow):
+    if isinstance(expr, sp.Pow):
         unfactored = 3 if expr.exp.is_negative and _has_factor(expr.base) else 0
         return cost(expr.base, weights) + unfactored + (1 if expr.exp in (2, -1) else 2 + cost(expr.exp, weights))
-    if isinstance(expr, Mul):
+    if isinstance(expr, sp.Mul):
         plain = [arg for arg in expr.args if not is_count(arg)]
-        brackets = sum(isinstance(arg, Add) for arg in plain)
+        brackets = sum(isinstance(arg, sp.Add) for arg in plain)
         number = expr.as_coeff_Mul()[0]
         front = (number not in (1, -1)) + (number.is_negative is True)
         return max(len(plain) - 1, 0) + brackets + front + sum(cost(arg, weights) for arg in plain)
-    if isinstance(expr, Add):
+    if isinstance(expr, sp.Add):
         return len(expr.args) - 1 + sum(cost(arg, weights) for arg in expr.args)
     return 1
 
 
 @lru_cache(maxsize=4096)
-def is_count(expr: Expr) -> bool:
+def is_count(expr: sp.Expr) -> bool:
     """Whether ``expr`` contains only numbers and sizes of axes."""
     return expr.is_number or (not expr.has(Idx) and all(s.is_integer for s in expr.free_symbols))
 
 
-def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
+def tidy(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
     """The cheapest of SymPy's equal forms, with common factors taken out and fractions cancelled, also inside sums."""
     return canonical(_tidy_atoms(_tidy_sums(expr, weights), weights))
 
@@ -87,127 +67,127 @@ def tidy(expr: Expr, weights: dict[str, int]) -> Expr:
 MOST_FACTORED = 12
 """A fraction with more distinct atoms is not factored: the time grows exponentially."""
 
-QUOTIENTS = {(sinh, cosh): tanh, (sin, cos): tan}
+QUOTIENTS = {(sp.sinh, sp.cosh): sp.tanh, (sp.sin, sp.cos): sp.tan}
 """Two functions of the same argument -> the function that is their quotient."""
 
 
-def quotients_named(expr: Basic) -> Expr:
+def quotients_named(expr: Basic) -> sp.Expr:
     """``expr`` with quotients such as sinh u / cosh u replaced by tanh u."""
-    if not expr.args or isinstance(expr, (Indexed, Idx)):
+    if not expr.args or isinstance(expr, (sp.Indexed, Idx)):
         return expr
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         return sum_over(quotients_named(expr.function), bound_indices(expr))
     new = expr.func(*(quotients_named(arg) for arg in expr.args))
     for (above, below), quotient in QUOTIENTS.items():
-        for top in Mul.make_args(new):
+        for top in sp.Mul.make_args(new):
             base, power = top.as_base_exp()
-            under = new.as_powers_dict().get(below(base.args[0]), S.Zero) if isinstance(base, above) else S.Zero
+            under = new.as_powers_dict().get(below(base.args[0]), sp.S.Zero) if isinstance(base, above) else sp.S.Zero
             if power.is_Integer and under.is_Integer and (times := min(power, -under)) > 0:
                 new = new * (below(base.args[0]) / base * quotient(base.args[0])) ** times
     return new
 
 
-def _tidy_sums(expr: Basic, weights: dict[str, int]) -> Expr:
+def _tidy_sums(expr: Basic, weights: dict[str, int]) -> sp.Expr:
     if not height(expr):
         return expr
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         body = _tidy_atoms(_tidy_sums(expr.function, weights), weights)
         return ordered_sums(sum_over(body, bound_indices(expr)))
     return expr.func(*(_tidy_sums(arg, weights) for arg in expr.args))
 
 
-def _tidy_atoms(expr: Expr, weights: dict[str, int]) -> Expr:
+def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
     """The cheapest of SymPy's rational forms, with functions, sums, deltas and entries as atoms."""
     if not _has_bracket(expr):
         return expr
     atoms = sorted(_atoms(expr), key=lambda atom: atom.sort_key())
-    names = {atom: Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
+    names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
-    forms = [plain, factor_terms(plain), _undivided(plain)]
-    forms += [factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
+    forms = [plain, sp.factor_terms(plain), _undivided(plain)]
+    forms += [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
     if not is_multiplied_out_soon(plain):
         pass
     elif _has_quotient_of_sums(plain):
-        cancelled = cancel(plain)
-        forms += [cancelled, factor_terms(cancelled)]
+        cancelled = sp.cancel(plain)
+        forms += [cancelled, sp.factor_terms(cancelled)]
         if len(cancelled.free_symbols) <= MOST_FACTORED:
-            forms.append(factor(cancelled))
+            forms.append(sp.factor(cancelled))
     else:
-        forms.append(factor_terms(multiplied_out(plain)))
+        forms.append(sp.factor_terms(multiplied_out(plain)))
     back = {name: atom for atom, name in names.items()}
     candidates = [_signed(_of_one_sign(replaced(form, back))) for form in forms]
     return min(candidates, key=lambda form: cost(form, weights))
 
 
-def _undivided(expr: Expr) -> Expr:
+def _undivided(expr: sp.Expr) -> sp.Expr:
     """``expr`` without divisions in a bracket by a factor of the bracket: p (log p - q/p) as p log p - q."""
-    if not isinstance(expr, (Add, Mul)):
+    if not isinstance(expr, (sp.Add, sp.Mul)):
         return expr
     new = expr.func(*map(_undivided, expr.args))
-    for bracket in new.args if isinstance(new, Mul) else ():
-        if isinstance(bracket, Add):
-            below = {power.base for power in bracket.atoms(Pow) if power.exp.is_negative}
+    for bracket in new.args if isinstance(new, sp.Mul) else ():
+        if isinstance(bracket, sp.Add):
+            below = {power.base for power in bracket.atoms(sp.Pow) if power.exp.is_negative}
             for base, power in (new / bracket).as_powers_dict().items():
                 if power.is_positive and base in below:
-                    return _undivided(new / base / bracket * Add(*(base * term for term in bracket.args)))
+                    return _undivided(new / base / bracket * sp.Add(*(base * term for term in bracket.args)))
     return new
 
 
-def _opposite_steps(names: dict[Basic, Symbol]) -> list[dict[Basic, Basic]]:
+def _opposite_steps(names: dict[Basic, sp.Symbol]) -> list[dict[Basic, Basic]]:
     """H(-u) -> 1 - H(u), for the names of steps of which both occur, with H(0) = 1/2."""
-    halves = [atom for atom in names if isinstance(atom, step) and atom.args[1] == S.Half]
+    halves = [atom for atom in names if isinstance(atom, step) and atom.args[1] == sp.S.Half]
     pairs = [(a, b) for a, b in permutations(halves, 2) if multiplied_out(a.args[0] + b.args[0]) == 0]
     return [{names[a]: 1 - names[b]} for a, b in pairs]
 
 
-def _of_one_sign(expr: Expr) -> Expr:
+def _of_one_sign(expr: sp.Expr) -> sp.Expr:
     """A product with brackets that are opposite as a power of one of them: (1 - p) (p - 1) as -(1 - p)^2."""
-    for bracket in expr.args if isinstance(expr, Mul) else ():
+    for bracket in expr.args if isinstance(expr, sp.Mul) else ():
         base, power = bracket.as_base_exp()
         for other in expr.args:
-            if isinstance(base, Add) and other == -base and power.is_Integer:
+            if isinstance(base, sp.Add) and other == -base and power.is_Integer:
                 return _of_one_sign(-expr / other * base)
     return expr
 
 
-def _has_bracket(expr: Expr) -> bool:
+def _has_bracket(expr: sp.Expr) -> bool:
     """Whether the rational part of ``expr`` contains a sum of terms; otherwise it has only one form."""
-    if isinstance(expr, Add):
+    if isinstance(expr, sp.Add):
         return True
-    return isinstance(expr, (Mul, Pow)) and any(_has_bracket(arg) for arg in expr.args)
+    return isinstance(expr, (sp.Mul, sp.Pow)) and any(_has_bracket(arg) for arg in expr.args)
 
 
-def _atoms(expr: Expr) -> set[Expr]:
+def _atoms(expr: sp.Expr) -> set[sp.Expr]:
     """The atoms of the rational part of ``expr``: entries, deltas, brackets 1 - delta, functions, roots and sums."""
     if leaves_out(expr):
         return {expr if 1 in expr.args else -expr}
-    rational = isinstance(expr, (Add, Mul)) or (isinstance(expr, Pow) and expr.exp.is_Integer)
+    rational = isinstance(expr, (sp.Add, sp.Mul)) or (isinstance(expr, sp.Pow) and expr.exp.is_Integer)
     if rational:
         return set().union(*(_atoms(arg) for arg in expr.args))
-    return set() if isinstance(expr, Symbol) or expr.is_number else {expr}
+    return set() if isinstance(expr, sp.Symbol) or expr.is_number else {expr}
 
 
-def _with_symbols(expr: Expr, names: dict[Basic, Symbol]) -> Expr:
+def _with_symbols(expr: sp.Expr, names: dict[Basic, sp.Symbol]) -> sp.Expr:
     """``expr`` with its atoms replaced; atoms inside atoms are not."""
     if expr in names:
         return names[expr]
     if leaves_out(expr):
         return -names[-expr]
-    if isinstance(expr, Pow) and leaves_out(expr.base) and expr.exp.is_Integer and expr.exp > 0:
+    if isinstance(expr, sp.Pow) and leaves_out(expr.base) and expr.exp.is_Integer and expr.exp > 0:
         mask = _with_symbols(expr.base, names)
         return mask if expr.exp.is_odd or not mask.could_extract_minus_sign() else -mask  # a mask is 0 or 1
     return expr.func(*(_with_symbols(arg, names) for arg in expr.args)) if expr.args else expr
 
 
-def _signed(expr: Expr) -> Expr:
+def _signed(expr: sp.Expr) -> sp.Expr:
     """-(a - b) as (b - a)."""
-    if not isinstance(expr, Mul) or not expr.as_coeff_Mul()[0].is_negative:
+    if not isinstance(expr, sp.Mul) or not expr.as_coeff_Mul()[0].is_negative:
         return expr
     for bracket in expr.args:
-        if isinstance(bracket, Add) and any(term.could_extract_minus_sign() for term in bracket.args):
-            return Mul(*((-part if part is bracket else part) for part in expr.args), -1)
+        if isinstance(bracket, sp.Add) and any(term.could_extract_minus_sign() for term in bracket.args):
+            return sp.Mul(*((-part if part is bracket else part) for part in expr.args), -1)
     return expr
 
 
-def _has_quotient_of_sums(expr: Expr) -> bool:
-    return any(power.exp.is_negative and isinstance(power.base, Add) for power in expr.atoms(Pow))
+def _has_quotient_of_sums(expr: sp.Expr) -> bool:
+    return any(power.exp.is_negative and isinstance(power.base, sp.Add) for power in expr.atoms(sp.Pow))
