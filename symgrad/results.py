@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from warnings import warn
 
-from sympy import Expr, MatrixExpr, MatrixSymbol, Symbol, Trace
+from sympy import Expr, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
 from symgrad.check.marks import Level, ProofReport
@@ -100,7 +100,7 @@ def _written_out(record: Record, name: str) -> Expr | None:
                 form = forms.get(atom.name)
                 if form is None:
                     return None
-                swaps[atom] = Trace(form) if isinstance(form, MatrixExpr) and isinstance(atom, Symbol) else form
+                swaps[atom] = form
         value = replaced(value, swaps)
     return value
 

@@ -135,7 +135,7 @@ def test_conventional_names() -> None:
     assert names(classifier, "X: N D, W: D C, b: C") == ["Z", "S", "P", "L"]
     assert names(network, "X: N D, W: D H, V: H C") == ["Z", "H1", "Z1", "L"]
     assert names(shifted, "X: N D") == ["Q", "m", "L"]
-    assert names(normalised, "X: N D") == ["mu", "v", "S", "L"]
+    assert names(normalised, "X: N D") == ["mu", "v", "sigma", "L"]
 
 
 def test_the_profiler_and_the_names_of_len_and_arange_are_given_back() -> None:
