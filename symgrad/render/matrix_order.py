@@ -41,6 +41,12 @@ class Orderer(Protocol):
         """A function of one variable, entry by entry."""
 
 
+def _matrix_leaf(_: Orderer, expr: Any) -> Factors:
+    if isinstance(expr, (sp.OneMatrix, sp.Identity)) and expr.shape == (1, 1):
+        return Factors()  # the number 1, beside a product of shape 1 x 1
+    return Factors(matrix=tree.Leaf(expr))
+
+
 def _matrix_product(self: Orderer, expr: Any) -> Factors:
     parts = [self.factors(arg) for arg in expr.args]
     chain: list[tree.Node] = []
@@ -179,7 +185,7 @@ def _element(self: Orderer, expr: Any) -> Factors:
 
 
 MATRICES: tuple[tuple[type | tuple[type, ...], Callable[[Orderer, Any], Factors]], ...] = (
-    ((sp.MatrixSymbol, sp.OneMatrix, sp.ZeroMatrix, sp.Identity), lambda _, expr: Factors(matrix=tree.Leaf(expr))),
+    ((sp.MatrixSymbol, sp.OneMatrix, sp.ZeroMatrix, sp.Identity), _matrix_leaf),
     (sp.MatMul, _matrix_product),
     (sp.HadamardProduct, _hadamard),
     (sp.HadamardPower, _hadamard_power),

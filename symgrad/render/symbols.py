@@ -48,7 +48,7 @@ class Vocabulary:
     inputs: frozenset[str] = frozenset()
     arrays: dict[str, Array] = field(default_factory=dict)
     added: frozenset[str] = frozenset()
-    names_functions: bool = True
+    names_functions: bool = False
 
     def place(self, name: str) -> int:
         """The rank of an array; an entry of an explicit matrix (``x_12``) has the rank of its array."""
