@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sympy import (
-    Add,
-    Expr,
-    Indexed,
-    Integer,
-    KroneckerDelta,
-    Mul,
-    Pow,
-    S,
-    Sum,
-    default_sort_key,
-    factor_terms,
-    fraction,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -30,12 +17,12 @@ from symgrad.engine.tidying import cost, is_count, tidy
 from symgrad.notation import axis_name, bound_indices, free_indices, is_matrix, renamed, replaced, sum_over
 
 
-def fold_sums(expr: Expr, rules: Sequence[Rule]) -> Expr:
+def fold_sums(expr: sp.Expr, rules: Sequence[Rule]) -> sp.Expr:
     """``expr`` with named sums replaced by their names."""
-    return _apply([r for r in rules if r.always and isinstance(r.pattern, Sum)], expr)[0]
+    return _apply([r for r in rules if r.always and isinstance(r.pattern, sp.Sum)], expr)[0]
 
 
-def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
+def fold(expr: sp.Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[sp.Expr, tuple[Rule, ...]]:
     """``expr`` in named arrays, and the rules used.
 
     Kernels are always replaced; entries and identities only where the line becomes cheaper (see ``cost``).
@@ -47,7 +34,7 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
     applied, used = _apply(always, expr)
     folded = tidy(applied, weights)
     if not _divisors(folded) <= _divisors(expr):  # exp(z) = p/(1 - p) is inaccurate where p rounds to 1
-        always = [r for r in always if not isinstance(fraction(r.replacement)[0], Add)]
+        always = [r for r in always if not isinstance(sp.fraction(r.replacement)[0], sp.Add)]
         applied, used = _apply(always, expr)
         folded = tidy(applied, weights)
     expr, used = folded, chosen + used
@@ -66,39 +53,41 @@ def fold(expr: Expr, rules: Sequence[Rule], weights: dict[str, int]) -> tuple[Ex
     return expr, tuple(dict.fromkeys(used))
 
 
-def _without_empty_sums(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
+def _without_empty_sums(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, tuple[Rule, ...]]:
     """``expr`` without sums that are 0 when each term is summed alone and named, as of deviations from a mean."""
-    totals = [r for r in rules if isinstance(r.pattern, Sum)]
+    totals = [r for r in rules if isinstance(r.pattern, sp.Sum)]
     used: list[Rule] = []
-    for total in sorted((s for s in expr.atoms(Sum) if isinstance(s.function, Add)), key=lambda e: e.sort_key()):
+    for total in sorted((s for s in expr.atoms(sp.Sum) if isinstance(s.function, sp.Add)), key=lambda e: e.sort_key()):
         if all(set(bound_indices(total)) <= free_indices(term) for term in total.function.args):
             continue  # a term without an index of the sum is needed to cancel a whole sum
         named, by = _apply(totals, split_sums(total))
         if multiplied_out(named) == 0:
-            expr, used = ordered_sums(replaced(expr, {total: S.Zero})), [*used, *by]
+            expr, used = ordered_sums(replaced(expr, {total: sp.S.Zero})), [*used, *by]
     return expr, tuple(used)
 
 
-def _divisors(expr: Expr) -> set[Basic]:
+def _divisors(expr: sp.Expr) -> set[Basic]:
     """The sums and differences that an expression divides by."""
-    return {p.base for p in expr.atoms(Pow) if isinstance(p.base, Add) and p.exp.is_negative}
+    return {p.base for p in expr.atoms(sp.Pow) if isinstance(p.base, sp.Add) and p.exp.is_negative}
 
 
-def _chosen(rules: Sequence[Rule], expr: Expr, weights: dict[str, int]) -> tuple[Expr, tuple[Rule, ...]]:
+def _chosen(rules: Sequence[Rule], expr: sp.Expr, weights: dict[str, int]) -> tuple[sp.Expr, tuple[Rule, ...]]:
     """``expr`` with each kernel that several rules match replaced by the rule that is cheapest in its product."""
     several = [r for r in rules if any(r is not other and _same_kernel(r, other) for other in rules)]
     if not several:
         return expr, ()
-    if isinstance(expr, Mul):
+    if isinstance(expr, sp.Mul):
         pairs = [(rule, dict(matches(rule, expr))) for rule in several]
-        options = [(rule, replaced(expr, by)) for rule, by in pairs if by and not any(isinstance(k, Sum) for k in by)]
+        options = [
+            (rule, replaced(expr, by)) for rule, by in pairs if by and not any(isinstance(k, sp.Sum) for k in by)
+        ]
         if options:
             rule, best = min(options, key=lambda pair: cost(pair[1], weights))
             return best, (rule,)
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         body, used = _chosen(several, expr.function, weights)
         return sum_over(body, bound_indices(expr)), used
-    if not isinstance(expr, (Add, Mul)):
+    if not isinstance(expr, (sp.Add, sp.Mul)):
         return expr, ()
     parts = [_chosen(several, arg, weights) for arg in expr.args]
     return expr.func(*(part for part, _ in parts)), tuple(rule for _, used in parts for rule in used)
@@ -112,54 +101,56 @@ def _same_kernel(one: Rule, other: Rule) -> bool:
     return bool(canonical(pattern) == canonical(other.pattern))
 
 
-def _apply(rules: Sequence[Rule], expr: Expr) -> tuple[Expr, tuple[Rule, ...]]:
+def _apply(rules: Sequence[Rule], expr: sp.Expr) -> tuple[sp.Expr, tuple[Rule, ...]]:
     used: list[Rule] = []
-    for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, Sum)):
+    for rule in sorted(rules, key=lambda r: not isinstance(r.pattern, sp.Sum)):
         if replacements := dict(matches(rule, expr)):
             used.append(rule)
             expr = ordered_sums(replaced(expr, replacements))
     return expr, tuple(used)
 
 
-def collected(expr: Expr) -> Expr:
+def collected(expr: sp.Expr) -> sp.Expr:
     """``expr`` with like terms merged, also if their brackets differ in sign: a (x - y) + b (y - x)."""
-    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)) or is_matrix(expr):
+    if not expr.args or isinstance(expr, (sp.Indexed, Idx, sp.KroneckerDelta)) or is_matrix(expr):
         return expr
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         return sum_over(collected(expr.function), bound_indices(expr))
     new = expr.func(*map(collected, expr.args))
-    like: dict[Expr, list[tuple[Expr, Expr]]] = {}
-    for term in new.args if isinstance(new, Add) else ():
+    like: dict[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] = {}
+    for term in new.args if isinstance(new, sp.Add) else ():
         number, rest = unsigned(term)
         like.setdefault(rest, []).append((number, term))
     if all(len(terms) == 1 for terms in like.values()):
         return new
-    return Add(*(term / number * Add(*(n for n, _ in terms)) for terms in like.values() for number, term in terms[:1]))
+    return sp.Add(
+        *(term / number * sp.Add(*(n for n, _ in terms)) for terms in like.values() for number, term in terms[:1])
+    )
 
 
 @lru_cache(maxsize=4096)
 @uncounted()
-def unsigned(expr: Expr) -> tuple[Expr, Expr]:
+def unsigned(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """A number and a rest whose product is ``expr``; the rest does not depend on the signs of its brackets."""
     if is_matrix(expr):
-        return Integer(1), expr
-    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
+        return sp.Integer(1), expr
+    if not expr.args or isinstance(expr, (sp.Indexed, Idx, sp.KroneckerDelta)):
         number, rest = expr.as_coeff_Mul()
         return number, rest
-    if isinstance(expr, Sum):
+    if isinstance(expr, sp.Sum):
         number, rest = unsigned(expr.function)
         return number, canonical(sum_over(rest, bound_indices(expr)))
     parts = [unsigned(arg) for arg in expr.args]
-    if isinstance(expr, Mul):
-        return Mul(*(number for number, _ in parts)), Mul(*(rest for _, rest in parts))
-    if isinstance(expr, Pow) and expr.exp.is_Integer:
+    if isinstance(expr, sp.Mul):
+        return sp.Mul(*(number for number, _ in parts)), sp.Mul(*(rest for _, rest in parts))
+    if isinstance(expr, sp.Pow) and expr.exp.is_Integer:
         return parts[0][0] ** expr.exp, parts[0][1] ** expr.exp
     new = expr.func(*(number * rest for number, rest in parts))
-    is_negative = isinstance(new, Add) and new.could_extract_minus_sign()
-    return (Integer(-1), -new) if is_negative else (Integer(1), new)
+    is_negative = isinstance(new, sp.Add) and new.could_extract_minus_sign()
+    return (sp.Integer(-1), -new) if is_negative else (sp.Integer(1), new)
 
 
-def reads_alike(first: Expr, second: Expr) -> bool:
+def reads_alike(first: sp.Expr, second: sp.Expr) -> bool:
     """Whether two right sides look the same on a page, which shows signs, numbers and sizes in front of a product.
 
     Factors taken out of brackets inside sums are ignored too.
@@ -167,21 +158,21 @@ def reads_alike(first: Expr, second: Expr) -> bool:
     return _in_front(first) == _in_front(second)
 
 
-def _in_front(expr: Expr) -> tuple[Expr, Expr]:
+def _in_front(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     """``expr`` as a product of numbers and sizes with a rest, which does not depend on their positions in ``expr``."""
     if is_count(expr):
-        return expr, Integer(1)
-    if not expr.args or isinstance(expr, (Indexed, Idx, KroneckerDelta)):
-        return Integer(1), expr
-    if isinstance(expr, Sum):
-        count, rest = _in_front(factor_terms(expr.function))
+        return expr, sp.Integer(1)
+    if not expr.args or isinstance(expr, (sp.Indexed, Idx, sp.KroneckerDelta)):
+        return sp.Integer(1), expr
+    if isinstance(expr, sp.Sum):
+        count, rest = _in_front(sp.factor_terms(expr.function))
         return count, canonical(sum_over(rest, bound_indices(expr)))
     parts = [_in_front(arg) for arg in expr.args]
-    if isinstance(expr, Mul):
-        return Mul(*(count for count, _ in parts)), Mul(*(rest for _, rest in parts))
-    if isinstance(expr, Pow) and expr.exp.is_Integer:
+    if isinstance(expr, sp.Mul):
+        return sp.Mul(*(count for count, _ in parts)), sp.Mul(*(rest for _, rest in parts))
+    if isinstance(expr, sp.Pow) and expr.exp.is_Integer:
         return parts[0][0] ** expr.exp, parts[0][1] ** expr.exp
-    if isinstance(expr, Add):
-        front, _ = min(parts, key=lambda part: default_sort_key(part[1]))
-        return front, Add(*(count / front * rest for count, rest in parts))
-    return Integer(1), canonical(expr.func(*(count * rest for count, rest in parts)))
+    if isinstance(expr, sp.Add):
+        front, _ = min(parts, key=lambda part: sp.default_sort_key(part[1]))
+        return front, sp.Add(*(count / front * rest for count, rest in parts))
+    return sp.Integer(1), canonical(expr.func(*(count * rest for count, rest in parts)))

@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from sympy import (
-    Add,
-    Expr,
-    Function,
-    Integer,
-    Mul,
-    Pow,
-    Sum,
-    Symbol,
-    acos,
-    asin,
-    expand_log,
-    log,
-    together,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 
 from symgrad.canonical import canonical
@@ -46,24 +32,24 @@ def _short_names(program: Program, definition: Definition, name: str) -> set[str
     }
 
 
-def units(program: Program, user: Definition, name: str) -> list[Expr]:
+def units(program: Program, user: Definition, name: str) -> list[sp.Expr]:
     """The logarithms of abbreviations in an equation, each of which is differentiated on its own line."""
     short = _short_names(program, user, name)
     return sorted(
-        (call for call in user.rhs.atoms(Function) if array_names(call) & short and isinstance(call, log)),
+        (call for call in user.rhs.atoms(sp.Function) if array_names(call) & short and isinstance(call, sp.log)),
         key=lambda call: call.sort_key(),
     )
 
 
 def contribution(
-    writer: Writer, user: Definition, name: str, entry: Expr, rules: Sequence[Rule]
-) -> tuple[Expr, list[int]]:
+    writer: Writer, user: Definition, name: str, entry: sp.Expr, rules: Sequence[Rule]
+) -> tuple[sp.Expr, list[int]]:
     """The term that one equation adds to the adjoint of ``name``, and the lines that state it."""
     program = writer.program
     short = _short_names(program, user, name)
     calls = units(program, user, name)
-    slopes: dict[Expr, Expr] = {}
-    rest = replaced(user.rhs, dict.fromkeys(calls, Symbol("known ")))
+    slopes: dict[sp.Expr, sp.Expr] = {}
+    rest = replaced(user.rhs, dict.fromkeys(calls, sp.Symbol("known ")))
     cites = _origins(writer, rest, short)
     for unit in calls:
         expanded, stated = _rewritten(writer, unit, short, rules)
@@ -80,16 +66,16 @@ def contribution(
     return sum_over(adjoint[user.indices] * slope, user.indices), [line]
 
 
-def _origins(writer: Writer, expr: Expr, names: set[str]) -> list[int]:
+def _origins(writer: Writer, expr: sp.Expr, names: set[str]) -> list[int]:
     """The lines that define the abbreviations that expanding ``names`` in ``expr`` uses."""
     return [writer.origins[name] for name in writer.program.opened(expr, names)]
 
 
-def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule]) -> tuple[Expr, Expr]:
+def _rewritten(writer: Writer, unit: sp.Expr, short: set[str], rules: Sequence[Rule]) -> tuple[sp.Expr, sp.Expr]:
     """A logarithm of an abbreviation, expanded (of a quotient, as a difference), and folded as lines state it."""
     program = writer.program
     expanded = program.written_out(unit, short)
-    opened = expand_log(expanded.replace(lambda e: isinstance(e, log), lambda e: log(together(e.args[0]))))
+    opened = sp.expand_log(expanded.replace(lambda e: isinstance(e, sp.log), lambda e: sp.log(sp.together(e.args[0]))))
     named = fold_sums(opened, rules)
     if named != unit:
         cites = _origins(writer, unit, short - array_names(named))
@@ -97,13 +83,15 @@ def _rewritten(writer: Writer, unit: Expr, short: set[str], rules: Sequence[Rule
     return opened, named
 
 
-def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slopes: dict[Expr, Expr]) -> Expr:
+def _derivative(
+    program: Program, rhs: sp.Expr, short: set[str], entry: sp.Expr, slopes: dict[sp.Expr, sp.Expr]
+) -> sp.Expr:
     """The derivative of ``rhs`` with abbreviations expanded, given the ``slopes`` of some functions in it."""
     # No array has a space in its name.
     rates = {unit: stand_in(unit, f"rate {number}") for number, unit in enumerate(slopes)}
-    t = Symbol("t ")
+    t = sp.Symbol("t ")
     moved = replaced(rhs, {unit: unit + t * rate for unit, rate in rates.items()})
-    known = replaced(moved.diff(t), {t: Integer(0)})
+    known = replaced(moved.diff(t), {t: sp.Integer(0)})
     still = {unit: stand_in(unit, f"still {number}") for number, unit in enumerate(slopes)}
     rest = differentiate(program.written_out(replaced(rhs, still), short), entry)
     for unit, slope in slopes.items():
@@ -115,11 +103,11 @@ def _derivative(program: Program, rhs: Expr, short: set[str], entry: Expr, slope
 def _partial(
     writer: Writer,
     subject: Partial,
-    value: Expr,
+    value: sp.Expr,
     rules: Sequence[Rule],
     differentiated: bool = False,
     also: Sequence[int] = (),
-) -> Expr:
+) -> sp.Expr:
     """The lines of one partial derivative; returns the last right side."""
     raw = value if differentiated else differentiate(value, subject.wrt)
     origin = writer.results.get(Value(subject.of))
@@ -135,12 +123,12 @@ def _partial(
     return simplify(writer, subject, raw, rules)
 
 
-def _defined(program: Program, entry: Expr) -> str | None:
+def _defined(program: Program, entry: sp.Expr) -> str | None:
     """The name of the array that ``entry`` is the left side of, if there is one."""
     return next((d.name for d in program.ordered if d.entry == entry), None)
 
 
-def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule]) -> Expr:
+def simplify(writer: Writer, subject: Subject, value: sp.Expr, rules: Sequence[Rule]) -> sp.Expr:
     """Sum deltas away axis by axis, then fold the line into named arrays."""
     for axis in writer.program.axes * 2:  # a delta inside a sum over another axis may need a second round
         if has_delta(value, axis.name):
@@ -164,26 +152,26 @@ def simplify(writer: Writer, subject: Subject, value: Expr, rules: Sequence[Rule
     )
 
 
-def _collect_reason(before: Expr) -> str:
+def _collect_reason(before: sp.Expr) -> str:
     """The reason of a line that simplifies ``before`` without a rule."""
-    if any(leaves_out(power.base) for power in before.atoms(Pow)):
+    if any(leaves_out(power.base) for power in before.atoms(sp.Pow)):
         return "0 and 1 equal their powers"
     if not is_multiplied_out_soon(before):
         return "collect common factors"
-    cancel = _products(before) > len(Add.make_args(multiplied_out(before)))
+    cancel = _products(before) > len(sp.Add.make_args(multiplied_out(before)))
     return "terms cancel" if cancel else "take out the common factor"
 
 
-def _products(expr: Expr) -> int:
+def _products(expr: sp.Expr) -> int:
     """The number of terms of ``expr`` when it is expanded and nothing is merged."""
-    if isinstance(expr, Add):
+    if isinstance(expr, sp.Add):
         return sum(_products(term) for term in expr.args)
-    return prod(_products(factor) for factor in expr.args) if isinstance(expr, Mul) else 1
+    return prod(_products(factor) for factor in expr.args) if isinstance(expr, sp.Mul) else 1
 
 
-def _delta_reason(before: Expr, axis: str) -> str:
+def _delta_reason(before: sp.Expr, axis: str) -> str:
     """The reason of a line that sums away deltas of ``before`` over ``axis``: what each delta picks."""
-    bound = {i for total in before.atoms(Sum) for i in bound_indices(total) if axis_name(i) == axis}
+    bound = {i for total in before.atoms(sp.Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
     for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
         ends = [(gone, kept) for gone, kept in (delta.args, delta.args[::-1]) if gone in bound]
@@ -198,7 +186,7 @@ def _delta_reason(before: Expr, axis: str) -> str:
     return f"sum over {' and '.join(picked)}: only {' and '.join(equalities)} survive"
 
 
-def cancelled(program: Program, before: Expr, after: Expr) -> tuple[Condition, ...]:
+def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condition, ...]:
     """The divisors of ``before`` that ``after`` no longer has, with the reason why they are not zero."""
     kept = {name for divisor in _divisors(after) for name in array_names(divisor)}
     gone = sorted((d for d in _divisors(before) - _divisors(after) if not array_names(d) <= kept), key=str)
@@ -210,12 +198,12 @@ def divided_by(expr: Basic, name: str) -> tuple[Condition, ...]:
     if isinstance(expr, where):
         return ()
     conditions = [condition for arg in expr.args for condition in divided_by(arg, name)]
-    if isinstance(expr, (asin, acos)) and name in array_names(expr):
+    if isinstance(expr, (sp.asin, sp.acos)) and name in array_names(expr):
         conditions.append(Condition(1 - expr.args[0] ** 2, f"{type(expr).__name__} is differentiated"))
     return tuple(dict.fromkeys(conditions))
 
 
-def _used(program: Program, divisor: Expr) -> str:
+def _used(program: Program, divisor: sp.Expr) -> str:
     """The reason why a divisor is not zero, if only the forward equations imply it."""
     names = array_names(divisor)
     divided = {name for d in program.ordered for base in _divisors(d.rhs) for name in array_names(base)}
@@ -224,14 +212,14 @@ def _used(program: Program, divisor: Expr) -> str:
     return "a root of it is differentiated" if is_root else "it divides in the forward equations"
 
 
-def _radicands(expr: Basic) -> set[Expr]:
-    return {p.base for p in expr.atoms(Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
+def _radicands(expr: Basic) -> set[sp.Expr]:
+    return {p.base for p in expr.atoms(sp.Pow) if not p.exp.is_integer and not p.exp.could_extract_minus_sign()}
 
 
-def _divisors(expr: Basic) -> set[Expr]:
+def _divisors(expr: Basic) -> set[sp.Expr]:
     """The divisors in an expression, outside of branches: those are not zero where the branch is taken."""
     if isinstance(expr, where):
         return _divisors(expr.args[0])
-    inner = set[Expr]().union(*map(_divisors, expr.args))
-    is_divisor = isinstance(expr, Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
+    inner = set[sp.Expr]().union(*map(_divisors, expr.args))
+    is_divisor = isinstance(expr, sp.Pow) and expr.exp.could_extract_minus_sign() and not expr.base.is_integer
     return inner | {expr.base} if is_divisor else inner

@@ -12,21 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from sympy import (
-    Expr,
-    Function,
-    Indexed,
-    Integer,
-    KroneckerDelta,
-    Mul,
-    Pow,
-    Sum,
-    Symbol,
-    exp,
-    factor_terms,
-    fraction,
-    together,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -50,8 +36,8 @@ class Rule:
     """
 
     source: str
-    pattern: Expr
-    replacement: Expr
+    pattern: sp.Expr
+    replacement: sp.Expr
     indices: tuple[Idx, ...]
     always: bool
     conditions: tuple[Condition, ...] = ()
@@ -60,16 +46,16 @@ class Rule:
     reason: str = ""
 
 
-def kernels(expr: Basic) -> list[Expr]:
+def kernels(expr: Basic) -> list[sp.Expr]:
     """The maximal subexpressions that are not rational in entries: functions, roots and sums."""
-    if isinstance(expr, (Indexed, KroneckerDelta, Idx)):
+    if isinstance(expr, (sp.Indexed, sp.KroneckerDelta, Idx)):
         return []
-    if isinstance(expr, (Function, Sum)) or (isinstance(expr, Pow) and not expr.exp.is_Integer):
+    if isinstance(expr, (sp.Function, sp.Sum)) or (isinstance(expr, sp.Pow) and not expr.exp.is_Integer):
         return [expr]
     return list(dict.fromkeys(kernel for arg in expr.args for kernel in kernels(arg)))
 
 
-def nonzero_because(program: Program, expr: Expr) -> str | None:
+def nonzero_because(program: Program, expr: sp.Expr) -> str | None:
     """Why ``expr`` is not zero, in words, or None if that is not known."""
     if expr.is_number:
         return "a number" if expr.is_zero is False else None
@@ -79,28 +65,30 @@ def nonzero_because(program: Program, expr: Expr) -> str | None:
         names = arrays & program.definitions.keys()
         if program.extent_written_out(expr, names) > MOST_SIGNED:
             return None
-        written = together(program.written_out(expr, names))
+        written = sp.together(program.written_out(expr, names))
         for sign in ("positive", "negative"):
             if is_known(written, sign):
                 return f"{sign} by its definition"
     return None
 
 
-def solved(program: Program, lhs: Expr, rhs: Expr, kernel: Expr) -> tuple[Expr, tuple[Condition, ...]] | None:
+def solved(
+    program: Program, lhs: sp.Expr, rhs: sp.Expr, kernel: sp.Expr
+) -> tuple[sp.Expr, tuple[Condition, ...]] | None:
     """``lhs = rhs`` solved for ``kernel``, with the divisors; None if that is not possible.
 
     It must be linear in the kernel, and the divisors must be numbers or arrays of ``lhs``, known not to be zero.
     """
-    atom = Symbol("kernel ")  # a name that no array can have
-    numerator, denominator = fraction(together(replaced(rhs, {kernel: atom})))
+    atom = sp.Symbol("kernel ")  # a name that no array can have
+    numerator, denominator = sp.fraction(sp.together(replaced(rhs, {kernel: atom})))
     equation = multiplied_out(lhs * denominator - numerator)
     divisor = equation.coeff(atom)
     rest = equation - divisor * atom
     if divisor == 0 or multiplied_out(rest).has(atom):
         return None
-    solution = factor_terms(-multiplied_out(rest) / divisor)
+    solution = sp.factor_terms(-multiplied_out(rest) / divisor)
     conditions = []
-    for factor in Mul.make_args(fraction(solution)[1]):
+    for factor in sp.Mul.make_args(sp.fraction(solution)[1]):
         if not factor.is_number and not (factor.is_integer and factor.is_nonzero):  # the size of an axis is not 0
             if not (reason := nonzero_because(program, factor)):
                 return None
@@ -115,7 +103,7 @@ def rules_of(program: Program, definition: Definition) -> list[Rule]:
     if definition.name == program.output:
         return []
     every_kernel = kernels(definition.rhs)
-    targets = every_kernel or sorted(definition.rhs.atoms(Indexed), key=lambda e: e.sort_key())
+    targets = every_kernel or sorted(definition.rhs.atoms(sp.Indexed), key=lambda e: e.sort_key())
     if len(every_kernel) > 1:
         return []
     rules = []
@@ -133,7 +121,7 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
     """Identities from two definitions: a kernel in a sum is eliminated, as in sum_k p_nk = 1 or sum_d xhat_nd = 0."""
     derived = []
     for definition in definitions:
-        if not any(isinstance(kernel, Sum) for kernel in kernels(definition.rhs)):
+        if not any(isinstance(kernel, sp.Sum) for kernel in kernels(definition.rhs)):
             continue
         for rule in rules:
             if rule.source == definition.name:
@@ -141,7 +129,7 @@ def identities(program: Program, definitions: Sequence[Definition], rules: Seque
             rhs = definition.rhs
             for old, new in matches(rule, rhs):
                 rhs = split_sums(replaced(rhs, {old: new}))
-            totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, Sum)]
+            totals = [] if rhs == definition.rhs else [k for k in kernels(rhs) if isinstance(k, sp.Sum)]
             if len(totals) != 1 or free_indices(totals[0]) != set(definition.indices):
                 continue
             if solution := solved(program, definition.entry, rhs, totals[0]):
@@ -156,11 +144,11 @@ def shares(definition: Definition) -> list[Rule]:
         return []
     along = definition.rhs.args[1]
     rows = tuple(i for i in definition.indices if i != along)
-    total = Sum(definition.entry, along)
-    return [Rule(definition.name, total, Integer(1), rows, False, reason="the shares of the largest add up to 1")]
+    total = sp.Sum(definition.entry, along)
+    return [Rule(definition.name, total, sp.Integer(1), rows, False, reason="the shares of the largest add up to 1")]
 
 
-def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
+def matches(rule: Rule, expr: Basic) -> Iterable[tuple[sp.Expr, sp.Expr]]:
     """The subexpressions of ``expr`` that are powers of the rule's pattern, with their replacements."""
     names = array_names(rule.pattern)
     candidates = [e for e in expr.atoms(rule.pattern.func) if names <= array_names(e)]
@@ -177,26 +165,26 @@ def matches(rule: Rule, expr: Basic) -> Iterable[tuple[Expr, Expr]]:
                 break
 
 
-def _is_of_itself(rule: Rule, candidate: Expr) -> bool:
+def _is_of_itself(rule: Rule, candidate: sp.Expr) -> bool:
     """Whether an integer power, such as s**2, would be replaced by powers of a root of s, itself solved in s."""
-    is_whole = isinstance(rule.pattern, Pow) and candidate.exp.is_Integer
+    is_whole = isinstance(rule.pattern, sp.Pow) and candidate.exp.is_Integer
     return bool(is_whole and array_names(rule.replacement) & array_names(rule.pattern))
 
 
 @lru_cache(maxsize=16384)
 @uncounted()
-def _instance(expr: Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> Expr:
+def _instance(expr: sp.Expr, indices: tuple[Idx, ...], choice: tuple[Idx, ...]) -> sp.Expr:
     """``expr`` at the chosen indices."""
     return canonical(renamed(expr, dict(zip(indices, choice, strict=True))))
 
 
-def _power_of(candidate: Basic, pattern: Expr) -> Expr | None:
+def _power_of(candidate: Basic, pattern: sp.Expr) -> sp.Expr | None:
     """The integer r with ``candidate == pattern ** r``, or None; both have the same class."""
     if candidate == pattern:
-        return Integer(1)
-    if isinstance(pattern, exp):
+        return sp.Integer(1)
+    if isinstance(pattern, sp.exp):
         ratio = candidate.args[0] / pattern.args[0]
-    elif isinstance(pattern, Pow) and candidate.base == pattern.base:
+    elif isinstance(pattern, sp.Pow) and candidate.base == pattern.base:
         ratio = candidate.exp / pattern.exp
     else:
         return None
