@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.array import beyond_numpy
 from symgrad.array.numpy_table import FUNCTIONS, name_of
 from symgrad.array.symbolic import Symbolic
-from symgrad.array.undispatched import INSTEAD, special
+from symgrad.array.undispatched import INSTEAD, length, special
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -46,6 +46,7 @@ MODULES = ("np", "numpy", "np.linalg", "numpy.linalg", "math", "scipy.special", 
 NAMES: dict[str, Callable[..., Any]] = {
     **{name_of(function): function for function in FUNCTIONS},
     **{n: f for n, f in vars(np).items() if callable(f) and (f in FUNCTIONS or f in (np.shape, np.size, np.ndim))},
+    "len": length,
     **{name_of(function): replacement for function, replacement in INSTEAD.items()},
     **{name: getattr(beyond_numpy, name) for name in beyond_numpy.__all__},
 }

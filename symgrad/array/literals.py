@@ -14,6 +14,9 @@ from sympy import E, Expr, Integer, Rational, log, pi, sqrt
 from symgrad.array.graph import Node, constant
 from symgrad.errors import UnsupportedError
 
+MOST_SIMPLE = 1000  # the largest denominator of a fraction that a difference stands for
+ROUNDING = Fraction(2) ** -53  # of a difference of numbers up to 1
+
 
 @cache
 def _named() -> dict[float, Expr]:
@@ -45,9 +48,14 @@ def exact(value: Any) -> Expr:
 def _fraction(value: Any) -> Fraction | None:
     """The fraction with the smallest denominator that rounds to a float; a whole number of over 15 digits is itself.
 
-    None unless its numerator times its denominator is small (2**40 in double precision), so that no other is near.
+    A float that the rounding of a difference separates from a simple fraction, such as 0.9 - 1, is that fraction.  None
+    unless the numerator times the denominator is small (2**40 in double precision), so that no other is near.
     """
     binary = Fraction(float(value))
+    simple = binary.limit_denominator(MOST_SIMPLE)
+    is_near = abs(simple - binary) <= min(ROUNDING, abs(binary) / 2**40)
+    if isinstance(value, float) and is_near and simple.denominator > 1:
+        return simple
     if binary.denominator == 1 and float(f"{value:.15g}") != value:
         return binary
     bound = Fraction(2.0**-12 / float(np.finfo(type(value)).eps))

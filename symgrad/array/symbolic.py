@@ -7,12 +7,15 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
+from sympy import Expr, S
 
-from symgrad.array.graph import Entries, Kind, Node, Trace, current, shown, size
+from symgrad.array.elementwise import value_of
+from symgrad.array.graph import Kind, Node, Trace, current, shown, size
 from symgrad.array.indexing import LabelIndex, Positions, subscript
-from symgrad.array.numpy_table import REFUSED, call, is_boolean, refusal
+from symgrad.array.numpy_table import FUNCTIONS, REFUSED, call, is_boolean, name_of, refusal
 from symgrad.array.source_location import located, numpys_function, users_frames
 from symgrad.errors import UnsupportedError
+from symgrad.functions import equal
 from symgrad.notation import Axis
 
 
@@ -77,19 +80,29 @@ def _in_place(sign: str) -> Any:
 
 
 def _number(use: str, instead: str, convert: Callable[[Any], Any] | None = None) -> Any:
-    """A method that needs a concrete value: only fixed scalars have one, which goes to ``convert``."""
+    """A method that needs a concrete value: fixed scalars and comparisons of a size with itself have one.
+
+    ``convert`` gets this value.
+    """
 
     def converted(self: Symbolic, *_: Any, **__: Any) -> Any:
         if convert is not None and self.node.kind is Kind.CONSTANT and not self.node.axes:
-            value = Entries({})(self.node, ())
+            value = _decided(value_of(self.node))
             if value.is_number:
                 return convert(value)
         if name := numpys_function():
+            if name in map(name_of, FUNCTIONS):
+                refuse(f"{name} takes an array, not a list of symbolic arrays: combine them by operators")
             reason = "it needs concrete values, but arrays and sizes are symbolic; declare its result as an input"
             refuse(refusal(name) if name in REFUSED else f"{name} has no rule: {reason}")
         refuse(f"{use} needs a concrete value, but arrays and sizes are symbolic; {instead}")
 
     return converted
+
+
+def _decided(value: Expr) -> Expr:
+    """A constant in which a size equals itself, as in ``assert X.shape[0] == len(y)``."""
+    return value.replace(lambda part: isinstance(part, equal) and part.args[0] == part.args[1], lambda _: S.One)
 
 
 class Symbolic:
@@ -103,6 +116,8 @@ class Symbolic:
         self.node = node
 
     def __repr__(self) -> str:
+        if self.node.kind is Kind.CONSTANT and not self.node.axes:
+            return str(value_of(self.node))
         return f"<symbolic array {shown(self.node)}>"
 
     # --- shape ----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Overlay:
         self._globals: dict[int, dict[str, Any]] = {}
         self._unfilled: list[Callable[[], None]] = []
         self._builtins = {**vars(builtins), **{f.__name__: g for f, g in instead.items() if f.__module__ == "builtins"}}
-        self._builtins["__import__"] = lambda *args, **keywords: self.of(__import__(*args, **keywords))
+        self._builtins["__import__"] = self._imported
 
     def of(self, value: Any) -> Any:
         """A copy of ``value`` that sees the replacements; ``value`` itself where nothing in it does."""
@@ -102,6 +102,12 @@ class Overlay:
         while self._unfilled:
             self._unfilled.pop()()
         return copy
+
+    def _imported(self, *args: Any, **keywords: Any) -> Any:
+        """``__import__``; functions of SciPy have replacements once SciPy is imported."""
+        module = __import__(*args, **keywords)
+        self._instead = {**self._instead, **substitutes()}
+        return self.of(module)
 
     def _of(self, value: Any) -> Any:
         if isinstance(value, (int, float, complex, str, bytes, type)):

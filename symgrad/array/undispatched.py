@@ -1,6 +1,7 @@
 """Replacements, while a loss is traced, for functions that NumPy's protocols do not dispatch.
 
-They are ``len``, functions that make an array of a given size, and functions of scipy.special written in Python.
+They are ``len`` and ``sum``, functions that make an array of a given size, and functions of scipy.special written in
+Python.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ from symgrad.array.symbolic import Symbolic, axis_of, positions, refuse
 def length(value: Any, /) -> Any:
     """``len``: Python would convert what ``__len__`` returns to an int."""
     return value.length() if isinstance(value, Symbolic) else len(value)
+
+
+def builtin_sum(values: Any, /, start: Any = 0) -> Any:
+    """``sum``: over the first axis of an array."""
+    if not isinstance(values, Symbolic):
+        return sum(values, start)
+    total = np.sum(values, axis=0)
+    return total if isinstance(start, int) and start == 0 else start + total
 
 
 def arange(*args: Any, **keywords: Any) -> Any:
@@ -109,8 +118,9 @@ def special(name: str) -> Callable[..., Any] | None:
     return getattr(import_module("scipy.special"), name, None)
 
 
+BUILTINS: dict[Any, Callable[..., Any]] = {len: length, sum: builtin_sum}
 INSTEAD: dict[Any, Callable[..., Any]] = {
-    **{len: length, np.arange: arange, np.eye: eye, np.identity: eye},
+    **{np.arange: arange, np.eye: eye, np.identity: eye},
     **{np.ones: ones, np.zeros: zeros, np.full: full, np.array: array, np.asarray: array},
 }
 
@@ -118,4 +128,4 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
 def substitutes() -> dict[Any, Callable[..., Any]]:
     """Each function with its replacement; SciPy's functions only if SciPy is imported."""
     scipy = sys.modules.get("scipy.special")
-    return {**INSTEAD, **({getattr(scipy, name): f for name, f in SPECIAL.items()} if scipy else {})}
+    return {**BUILTINS, **INSTEAD, **({getattr(scipy, name): f for name, f in SPECIAL.items()} if scipy else {})}

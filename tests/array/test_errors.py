@@ -126,6 +126,11 @@ def _range(X: Arrays, W: Arrays, V: Arrays, y: Arrays, a: Arrays) -> Arrays:
             ["np.eye of a symbolic size must be square"],
             "np.eye(len(X), k=1)",
         ),
+        (
+            lambda X, W, V, y, a: np.sum([np.sum(X), np.sum(W)]),
+            ["sum takes an array, not a list of symbolic arrays"],
+            "np.sum([np.sum(X), np.sum(W)])",
+        ),
         (lambda X, W, V, y, a: np.sum(X / 0), ["division by zero"], "X / 0"),
         (lambda X, W, V, y, a: np.sum(X * 0**-1), ["division by zero"], "0**-1"),
         (lambda X, W, V, y, a: np.sum(X / np.zeros_like(X)), ["division by zero"], "X / np.zeros_like(X)"),
@@ -237,6 +242,10 @@ def test_letters_that_run_out() -> None:
         (np.log(2) / 2, sympy.log(2) / 2),
         (1 / np.sqrt(7), 1 / sympy.sqrt(7)),
         (0.1, sympy.Rational(1, 10)),
+        (0.9 - 1, sympy.Rational(-1, 10)),
+        (0.1 + 0.2, sympy.Rational(3, 10)),
+        (1e-17, sympy.Rational(1, 10**17)),
+        (float(np.nextafter(1, 2)), sympy.Rational("1.0000000000000002")),  # a guard against 0, such as 1 + eps
     ],
 )
 def test_numbers_are_what_was_meant(value: float, meant: sympy.Expr) -> None:
@@ -284,6 +293,20 @@ def test_a_fixed_number_decides_a_branch() -> None:
     assert "absolute" not in str(loss.program(power=2).equations)
     with pytest.raises(symgrad.UnsupportedError):
         loss.program()
+
+
+def test_a_size_equals_itself() -> None:
+    """As losses assert the shapes that they take."""
+
+    def body(X: Arrays, w: Arrays) -> Arrays:
+        assert X.shape[1] == len(w) and X.shape == (len(X), *w.shape) and repr(X.shape) == "(N, D)"
+        if X.shape[1] != w.shape[0]:
+            raise ValueError
+        return np.sum(X @ w)
+
+    assert symgrad.loss(shapes="X: N D, w: D")(body).program()
+    with pytest.raises(symgrad.UnsupportedError, match="an if, while"):
+        symgrad.loss(shapes="X: N D, w: E")(lambda X, w: np.sum(X) * (len(w) == len(X) and 1)).program()
 
 
 def test_a_fixed_number_is_a_size_for_numpy() -> None:

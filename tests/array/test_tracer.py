@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -149,6 +150,26 @@ def test_len_and_arange_of_symbols_wherever_they_are_called_from(way: str) -> No
     P, y = np.arange(6.0).reshape(2, 3), np.array([2, 0])
     traced = symgrad.derive(symgrad.loss(shapes=SHAPES, wrt="P")(lambda P, y: np.sum(function(P, y)))).to_numpy()
     np.testing.assert_allclose(traced(P, y)[0], np.sum(function(P, y)))
+
+
+def test_sum_of_an_array_is_over_its_first_axis() -> None:
+    def body(X: Arrays) -> Arrays:
+        assert sum([1, 2], 3) == 6
+        return sum(sum(X**2), 1)
+
+    loss = symgrad.loss(shapes="X: N D")(body)
+    assert loss(np.ones((2, 3))) == 7
+    assert symgrad.derive(loss).to_numpy()(np.ones((2, 3)))[0] == 7
+
+
+def test_a_function_of_scipy_may_be_imported_by_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(X: Arrays) -> Arrays:
+        from scipy.special import logsumexp
+
+        return np.sum(logsumexp(X, axis=1))
+
+    monkeypatch.delitem(sys.modules, "scipy.special", raising=False)
+    assert symgrad.loss(shapes="X: N D")(body).program()
 
 
 def test_while_one_thread_traces_nothing_changes_for_another() -> None:
