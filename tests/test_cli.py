@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogue import derived_once
 
 import symgrad
 from symgrad.cli import main
@@ -20,6 +21,11 @@ from symgrad.evidence.report import Item, Section
 from symgrad.steps import Total
 
 BLOG = (files("symgrad") / "data" / "blog_values.json").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def derivations_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("symgrad.cli.derive", derived_once)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
