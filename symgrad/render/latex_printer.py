@@ -18,7 +18,7 @@ from symgrad.functions import MEANINGS, selection
 from symgrad.names import GREEK, LATIN, Word, scientific, word
 from symgrad.notation import axis_name
 from symgrad.render import tree
-from symgrad.render.printer import CLOSED, Printer, is_plain
+from symgrad.render.printer import CLOSED, INSTEAD, Printer, is_plain
 from symgrad.render.shapes import shape
 from symgrad.render.sort_keys import leaves
 from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_name
@@ -26,6 +26,7 @@ from symgrad.render.symbols import index_letter, is_symbol, leaf_indices, leaf_n
 CONSTANTS = {S.Pi: r"\pi", S.Exp1: "e", S.Infinity: r"\infty", S.NegativeInfinity: r"-\infty"}
 NAMED = {"Max": r"\max", "Min": r"\min", "Heaviside": "H", "Phi": r"\Phi", "phi": r"\varphi"}
 NAMED |= {function.__name__: meaning.latex for function, meaning in MEANINGS.items()}
+LETTERS = {"H": "H", r"\Phi": "Φ", r"\varphi": "φ"}
 GREEK_MACROS = {"epsilon": r"\varepsilon", "eps": r"\varepsilon", "phi": r"\varphi"}
 GREEK_CAPITALS = frozenset(["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"])
 ENGLISH = {letter: name for name, letter in GREEK.items() if name != "eps"}
@@ -123,7 +124,8 @@ class LatexPrinter(Printer):
 
     def _function(self, name: str) -> str:
         named = NAMED.get(name, rf"\operatorname{{{name}}}")
-        return self.names.function("H", r"\operatorname{step}") if named == "H" else named
+        letter = LETTERS.get(named, "")
+        return rf"\operatorname{{{INSTEAD[letter]}}}" if letter and not self.names.function(letter, "") else named
 
     @cached_property
     def _e_is_taken(self) -> bool:

@@ -12,6 +12,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 
+from symgrad.engine.named_functions import named
 from symgrad.functions import reciprocal, root
 from symgrad.piecewise import Applied, Choice, relation_of
 from symgrad.render import tree
@@ -33,9 +34,6 @@ class Orderer(Protocol):
 
     def merged(self, parts: Sequence[Factors]) -> Factors:
         """The product of the factors of the parts, without their matrices."""
-
-    def named(self, expr: Basic) -> Basic:
-        """An expression with the names of textbook functions."""
 
     def mapped(self, variable: Basic, body: Basic, argument: tree.Node) -> tree.Node:
         """A function of one variable, entry by entry."""
@@ -120,7 +118,7 @@ def _transpose(self: Orderer, expr: Any) -> Factors:
 
 def _entrywise(self: Orderer, expr: Any) -> Factors:
     (variable,) = expr.function.variables
-    body = self.named(expr.function.expr)
+    body = named(expr.function.expr)
     if isinstance(body, sp.Pow) and body.base == variable and not body.exp.has(variable):
         return _hadamard_power(self, sp.HadamardPower(expr.expr, body.exp))
     if isinstance(body, (root, reciprocal)) and body.args[0] == variable:

@@ -40,8 +40,9 @@ def ordered(expr: Basic, names: Vocabulary, *, matrix: bool | None = None, as_wr
     (default: whether it contains matrices). ``as_written`` keeps the signs of brackets, as the author wrote them.
     Raises ``UnsupportedError`` for a class that is not in the table.
     """
-    orderer = _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written)
-    return orderer.top(expr if as_written else orderer.named(expr))
+    if names.names_functions and not as_written and isinstance(expr, sp.Expr):
+        expr = named(expr)
+    return _Orderer(names, expr.has(sp.MatrixExpr) if matrix is None else matrix, as_written).top(expr)
 
 
 class _Orderer:
@@ -69,10 +70,6 @@ class _Orderer:
         if self.as_written or not isinstance(node, tree.Minus):
             return node
         return absorb_sign(node.body, self.keys, inputs_only=False) or node
-
-    def named(self, expr: Basic) -> Basic:
-        """An expression with the names of textbook functions, unless the program defines or names them otherwise."""
-        return named(expr) if self.names.names_functions and isinstance(expr, sp.Expr) else expr
 
     def bracketed(self, terms: Sequence[Basic], *, top: bool = False) -> Factors:
         """A sum of terms."""

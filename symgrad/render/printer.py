@@ -14,6 +14,7 @@ from symgrad.render.blocks import Cites, Entry, Key, Page, Paragraph, Piece, Pro
 from symgrad.render.symbols import Vocabulary, split_words
 
 CLOSED = ("exp", "step", "Phi", "phi")  # functions whose argument is always in brackets
+INSTEAD = {"H": "step", "Φ": "Phi", "φ": "phi"}  # how a function is called where an array has its letter
 _LOOSE = (tree.Plus, tree.Minus, tree.Cases, tree.Relation)  # never a factor without brackets
 
 

@@ -36,8 +36,8 @@ class Vocabulary:
     ``rank`` orders the arrays (latest highest); ``letters`` has the index letters of each axis, in the order of the
     axes; ``adjoints`` maps the name of an adjoint array to the array whose adjoint it is; ``capital`` names the
     matrices whose entries keep their case, since two would look the same in lower case; ``added`` names the arrays that
-    only the lines on the code have. ``names_functions`` tells whether sigmoid, Phi and phi may be named: not if a
-    sigmoid has a name in the program, or if an array looks like one of them.
+    only the lines on the code have. ``names_functions`` tells whether entries may name sigmoid, Phi and phi: not
+    if a sigmoid has a name of its own in the program.
     """
 
     rank: dict[str, int] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def vocabulary(source: Record | Program | None) -> Vocabulary:
         capital=look_same_in_lower_case(lower),
         inputs=frozenset(array.name for array in program.inputs),
         arrays={**program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}},
-        names_functions=not defines and not {"Φ", "φ"} & {look(name) for name in program.arrays},
+        names_functions=not defines,
     )
 
 

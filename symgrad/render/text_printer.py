@@ -12,7 +12,7 @@ from sympy.core.basic import Basic
 from symgrad.functions import MEANINGS, selection
 from symgrad.names import entry_spelled, scientific, spelled, word
 from symgrad.render import tree
-from symgrad.render.printer import CLOSED, Printer, is_plain
+from symgrad.render.printer import CLOSED, INSTEAD, Printer, is_plain
 from symgrad.render.symbols import index_letter, leaf_indices, leaf_name
 
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -99,8 +99,8 @@ class TextPrinter(Printer):
 
     def show_Call(self, node: tree.Call, last: bool) -> str:
         name = FUNCTIONS.get(node.function, node.function)
-        if name == "H":
-            name = self.names.function("H", "step")
+        if name in INSTEAD:
+            name = self.names.function(name, INSTEAD[name])
         if last and node.function not in CLOSED and is_plain(node.args):
             return f"{name} {self.show(node.args[0])}"
         return f"{name}({', '.join(map(self.show, node.args))})"
