@@ -100,12 +100,14 @@ def _defined_by(program: Program, lhs: Expr) -> set[str]:
 # --- a[i, j] = a[j, i] ----------------------------------------------------------------------------------------------
 
 
-def is_symmetric(definition: Definition) -> bool:
-    """Whether a definition is symmetric in its two indices, as X^T X is, whatever the arrays in it are."""
+def is_symmetric(definition: Definition, assumption: Assumption | None) -> bool:
+    """Whether a definition is symmetric in its two indices, as X^T X is, given the symmetry of an array in it if any."""
     if len(definition.indices) != 2 or len({axis_name(i) for i in definition.indices}) == 2:
         return False
     swapped = dict(zip(definition.indices, definition.indices[::-1], strict=True))
-    return bool(canonical(renamed(definition.rhs, swapped)) == canonical(definition.rhs))
+    other = renamed(definition.rhs, swapped)
+    known = [e for e in other.atoms(Indexed) if assumption and e.base.name == assumption.lhs.base.name]
+    return bool(canonical(replaced(other, {e: _transpose(e) for e in known})) == canonical(definition.rhs))
 
 
 def turned(expr: Expr, name: str, order: Sequence[Idx]) -> Expr:

@@ -300,6 +300,8 @@ TEXTBOOK = {
     "sum(A * (X @ B)) - sum(C * (X @ B))": ("A: N K, C: N K, X: N D, B: D K", "X", "(A − C) Bᵀ"),
     "(x-A@s) @ V @ (x-A@s)": ("x: N, A: N K, s: K, V: N N symmetric", "s", "2 Aᵀ V (A s − x)"),
     "sum((X.T @ X)**2)": ("X: N D", "X", "4 X R"),
+    "sum((X.T @ X - V)**2)": ("X: N D, V: D D symmetric", "X", "4 X R"),
+    "sum((X.T @ X - V)**2) ": ("X: N D, V: D D", "X", "2 X (R + Rᵀ)"),
     "var(x)": ("x: N", "x", "(2/N) (x − μ 1_N)"),
     "sum(std(X, axis=0))": ("X: N D", "X", "(1/N) (X − 1_N μᵀ) ⊘ (1_N σᵀ)"),
     "sum((x - mean(x)) * (y - mean(y)))": ("x: N, y: N", "x", "y − ν 1_N"),
