@@ -101,7 +101,7 @@ def _defined_by(program: Program, lhs: Expr) -> set[str]:
 
 
 def is_symmetric(definition: Definition, assumption: Assumption | None) -> bool:
-    """Whether a definition is symmetric in its two indices, as X^T X is, given the symmetry of an array in it if any."""
+    """Whether a definition is symmetric in its two indices, as X^T X is, perhaps given that an array in it is."""
     if len(definition.indices) != 2 or len({axis_name(i) for i in definition.indices}) == 2:
         return False
     swapped = dict(zip(definition.indices, definition.indices[::-1], strict=True))
