@@ -123,9 +123,9 @@ def _with_symmetry(writer: Writer, subject: Total, value: Expr) -> Expr:
     """``value`` with the entries of defined matrices that are symmetric, as X^T X is, transposed where terms merge."""
     given = [None, *(a for a in writer.program.assumptions if a.is_symmetry)]
     for definition in (d for d in writer.program.ordered if d.name in array_names(value)):
-        shorter = turned(value, definition.name, indices_of(subject.wrt)) if len(definition.indices) == 2 else value
         because = [assumption for assumption in given if is_symmetric(definition, assumption)]
-        if because and shorter.count_ops() < value.count_ops():
+        shorter = turned(value, definition.name, indices_of(subject.wrt)) if because else value
+        if shorter.count_ops() < value.count_ops():
             reason, cites = f"{definition.name} is symmetric", [writer.origins[definition.name]]
             value = writer.line(subject, value, shorter, "symmetry", reason, cites=cites, assumption=because[0])
     return value
