@@ -264,7 +264,7 @@ def test_two_softmaxes_are_one_fact_each() -> None:
     assert clip["Logits"] == "Z holds the logits: L applies the softmax itself"
     assert clip["Axis"] == (
         "P = softmax(Z) runs along axis 1, N: each row sums to one; "
-        "P1 = softmax(Z) runs along axis 0, N: each column sums to one"
+        "Q = softmax(Z) runs along axis 0, N: each column sums to one"
     )
 
 
