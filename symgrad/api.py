@@ -13,14 +13,14 @@ from symgrad.array.loss import Loss, Traced
 from symgrad.check.marks import Level, Mark
 from symgrad.engine.derive import derive_record
 from symgrad.equations import Assumption
-from symgrad.errors import InputError, SymgradError, UnsupportedError, nested
+from symgrad.errors import InputError, RefutedError, SymgradError, UnsupportedError, nested
 from symgrad.losses import LOSSES, ready_made
 from symgrad.program import Program
 from symgrad.render.blocks import Page
 from symgrad.render.layout import Beside, layout
 from symgrad.render.text import to_text
 from symgrad.results import ClosedForm, Displayed, Evaluation, Lines, closed_form_words
-from symgrad.steps import Record, Step
+from symgrad.steps import Record, Statement, Step
 
 if TYPE_CHECKING:
     from symgrad.explicit import Explicit
@@ -152,7 +152,10 @@ class Derivation(Lines, Displayed):
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
-        return layout(self.record, marks, notation, evaluation, steps, title, Beside(code=source, **beside), detail)
+        numpy = self.numpy_lines if detail == "short" and steps == "all" and not self.prove().faults else ""
+        facts = {fact: mark.words for fact, mark in self.facts.items()} if steps == "all" else {}
+        beside_lines = Beside(code=source, numpy=numpy, statements=facts, **beside)
+        return layout(self.record, marks, notation, evaluation, steps, title, beside_lines, detail)
 
     def _added(self, code: bool) -> tuple[Record | None, str]:
         """What ``code`` adds: the evaluation's lines, and the source, which is empty if a line is wrong."""
@@ -173,16 +176,17 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = False,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
         columns: int | None = None,
     ) -> str:
         """The derivation as Unicode text, with the proof mark of each line.
 
         ``notation`` is "index", "matrix" or "both".  ``steps`` is "all", "none" (only the closed forms), or line
         numbers, "5-13" or "1-4, 13".  ``code`` adds how the generated code evaluates the loss, in proved lines, and
-        its source.  ``title=False`` omits the title.  ``detail="short"`` shows one line for each idea, with the matrix
-        form of a derivative below its index form; each line keeps its number.  ``columns`` is the width of the text,
-        60 or more (default: 140).  Raises ``InputError`` for an unknown notation, detail or line.
+        its source.  ``title=False`` omits the title.  ``detail="short"`` begins with the results, and shows one line
+        for each idea, with the matrix form of a derivative below its index form; ``detail="full"`` shows every line.  A
+        line has the same number in both.  ``columns`` is the width of the text, 60 or more (default: 140).  Raises
+        ``InputError`` for an unknown notation, detail or line.
         """
         return to_text(self._page(notation, steps, code, title, detail), columns)
 
@@ -195,7 +199,7 @@ class Derivation(Lines, Displayed):
         standalone: bool = False,
         code: bool = False,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
     ) -> str:
         """The derivation in amsmath LaTeX; ``standalone`` makes a complete document for pdflatex.
 
@@ -214,7 +218,7 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = True,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
     ) -> str:
         """The derivation as a self-contained HTML page: formulas in MathML, no script, no external resources.
 
@@ -247,7 +251,7 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = False,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
     ) -> str:
         """The derivation in Markdown, with LaTeX between dollar signs; parameters as in ``to_text``."""
         from symgrad.render.markdown import to_markdown
@@ -262,7 +266,7 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = False,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
     ) -> str:
         """The derivation as a Typst document; parameters as in ``to_text``."""
         from symgrad.render.typst import to_typst
@@ -277,7 +281,7 @@ class Derivation(Lines, Displayed):
         steps: str = "all",
         code: bool = False,
         title: bool = True,
-        detail: str = "full",
+        detail: str = "short",
     ) -> str:
         """The derivation as MathML ``<math>`` elements, one per paragraph; parameters as in ``to_text``."""
         from symgrad.render.mathml import to_mathml
@@ -296,6 +300,25 @@ class Derivation(Lines, Displayed):
 
         self._refuse()
         return worked_example(self.record, compile_source(self._source, self.function_name))
+
+    @cached_property
+    @nested("a fact about the gradient")
+    def facts(self) -> dict[Statement, Mark]:
+        """The facts that the loss declares about its gradient, each with the mark of its proof.
+
+        Raises ``InputError`` for a text that is not a fact about this loss.
+        """
+        from symgrad.declared_facts import proved_facts
+
+        return proved_facts(self.record, self.prove().marks)
+
+    def refuse(self) -> tuple[str, ...]:
+        """Raise ``RefutedError`` for a wrong line or fact; return a remark for each line that is not proved."""
+        remarks = self.prove().refuse()
+        for text, mark in zip(self.program.facts, self.facts.values(), strict=True):
+            if not mark.ok:
+                raise RefutedError(f"{self.program.name}: the fact {text!r} is {mark.words}: {mark.detail}")
+        return remarks
 
     @cached_property
     def frameworks(self) -> tuple[Fact, ...]:
@@ -345,6 +368,20 @@ class Derivation(Lines, Displayed):
         from symgrad.codegen import to_source
 
         return to_source(self.record, self.function_name)
+
+    @cached_property
+    @nested("a line of the derivation")
+    def numpy_lines(self) -> str:
+        """The loss and its gradients as a few lines of NumPy, for reading and pasting.
+
+        They read the inputs and assign the output by their names, and the gradient with respect to ``W`` to ``dW``.
+        They are as stable as the functions of ``to_numpy``, but do not check their inputs.  Raises ``RefutedError`` for
+        a wrong line.
+        """
+        from symgrad.codegen import numpy_lines
+
+        self._refuse("lines")
+        return numpy_lines(self.record)
 
     @nested("a line of the derivation")
     def to_source(

@@ -105,10 +105,10 @@ def _derive(options: argparse.Namespace) -> int:
         show = getattr(derivation, f"to_{options.format}")
         more: dict[str, Any] = {"standalone": True} if options.standalone else {}
         more |= {"columns": columns()} if on_screen else {}
-        more |= {"steps": options.steps, "detail": options.detail, "code": options.code or options.format == "html"}
-        text = show(options.notation, **more)
+        more |= {"steps": options.steps, "detail": "full" if options.full else "short"}
+        text = show(options.notation, code=options.code or options.format == "html", **more)
     _deliver(coloured(text) if on_screen else text, options)
-    derivation.prove().refuse()
+    derivation.refuse()
     return 0
 
 

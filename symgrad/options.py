@@ -145,7 +145,7 @@ def parser(runs: Mapping[str, Run]) -> Parser:
 
     show = command("derive", "print a derivation, with the proof of each line", parents=[loss], epilog=DERIVE)
     show.add_argument("--notation", choices=("index", "matrix", "both"), default="both")
-    show.add_argument("--detail", choices=("full", "short"), default="full", help="short: one line for each idea")
+    show.add_argument("--full", action="store_true", help="show every line, not one for each idea")
     show.add_argument("--steps", default="all", metavar="LINES", help="all, none (only the closed forms), or 5-13, 20")
     by_name = f"default: by the name of FILE ({', '.join(FORMATS)}), else text"
     show.add_argument("--format", choices=tuple(FORMATS.values()), help=by_name)

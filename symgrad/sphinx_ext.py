@@ -40,7 +40,7 @@ STYLE = "symgrad.css"
 FINGERPRINT = "symgrad"  # key in a page's metadata: the symgrad that made the page
 FAILURES = "symgrad_failures"
 VALUES = {"notation": "both", "steps": "all", "wrt": "", "reduction": ""}
-FLAGS = ("code", "allow-numeric")
+FLAGS = ("code", "full", "allow-numeric")
 INDEX = "index"
 WORD_JOINER = "\u2060"  # after a formula, so that no line begins with a period
 
@@ -166,13 +166,14 @@ class DerivationDirective(SphinxDirective):
         wrt = tuple(options["wrt"].replace(",", " ").split())
         derivation = _noted(_request(self.arguments[0], self.env, wrt, options["reduction"]), self.env)
         _prove(derivation, code=code, allow_numeric="allow-numeric" in options)
-        text = derivation.to_text(notation, steps=steps, code=code, title=False)
+        shown: dict[str, Any] = {"steps": steps, "code": code, "detail": "full" if "full" in options else "short"}
+        text = derivation.to_text(notation, title=False, **shown)
         name = derivation.function_name
         node = derivation_node(
             "",
             nodes.literal_block(text, text, language="text"),
-            html=self._anchored(derivation.to_html(notation, fragment=True, steps=steps, code=code, title=False)),
-            latex=derivation.to_latex(notation, steps=steps, code=code, title=False),
+            html=self._anchored(derivation.to_html(notation, fragment=True, title=False, **shown)),
+            latex=derivation.to_latex(notation, title=False, **shown),
             source=function_source(derivation.to_source(name), name) if code else "",
         )
         self.set_source_info(node)

@@ -122,6 +122,18 @@ class Gradient:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a loss declares about its gradient: ``left == right`` for the values of inputs in ``given``.
+
+    Derivatives are entries of ``Record.adjoint_arrays``; the values in ``given`` are pairs of an entry and its value.
+    """
+
+    left: Expr
+    right: Expr
+    given: tuple[tuple[Expr, Expr], ...]
+
+
+@dataclass(frozen=True)
 class Record:
     """A whole derivation: the program, its lines, the gradients, and the adjoints of all nodes between.
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, Signature
 from typing import Any, NoReturn
 
 import numpy as np
+from sympy import Expr
 
 from symgrad.array import allow_list
+from symgrad.array.graph import Dimension, Entries, Indices, leaf, size, tracing
 from symgrad.array.intermediates import in_english
-from symgrad.array.literals import is_number
+from symgrad.array.literals import is_number, operand
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
 from symgrad.array.shape_grammar import parse_shapes
 from symgrad.array.source_location import Span, with_location, written_at
+from symgrad.array.symbolic import Symbolic
 from symgrad.errors import InputError, ProgramError, SymgradError
 from symgrad.names import same_look
+from symgrad.notation import Array, Axis
 
 MOST_LETTERS = 10_000
 MOST_DEPTH = 50
@@ -73,6 +77,23 @@ def parse(text: str, shapes: str, wrt: str = "") -> Loss:
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     default = [shape.name for shape in inputs if not shape.is_target and shape.name in used]
     return Loss(evaluate, inputs, wrt.replace(",", " ").split() or default, "loss", "")
+
+
+def array_expression(
+    text: str, arrays: Mapping[str, Array], axes: Sequence[Axis]
+) -> tuple[tuple[Dimension, ...], Callable[[Indices], Expr]]:
+    """An expression in the arrays of a program, by name: its axes, and its entry as a function of indices.
+
+    Raises ``InputError`` as ``parse`` does, and ``ProgramError`` for axes that do not match.
+    """
+    tree = _parsed(text := in_english(text.strip()))
+    _check(tree, text, {*allow_list.BARE, *arrays, *(axis.name for axis in axes)})
+    with tracing(tuple(axes)):
+        symbols = {name: Symbolic(leaf(array)) for name, array in arrays.items()}
+        sizes = {axis.name: Symbolic(size(axis)) for axis in axes}
+        value = _value(tree, {**allow_list.BARE, **sizes, **symbols}, text)
+        node = operand(value.node if isinstance(value, Symbolic) else value, "the expression")
+        return node.axes, lambda indices: node.build(Entries({}), indices)
 
 
 def _parsed(text: str) -> ast.expr:

@@ -45,9 +45,16 @@ class Loss:
     """
 
     def __init__(
-        self, function: Callable[..., Any], shapes: Sequence[Shape], wrt: Sequence[str], name: str, summary: str
+        self,
+        function: Callable[..., Any],
+        shapes: Sequence[Shape],
+        wrt: Sequence[str],
+        name: str,
+        summary: str,
+        facts: Sequence[str] = (),
     ) -> None:
         self.function, self.shapes, self.name, self.summary = function, tuple(shapes), name, summary
+        self.facts = tuple(facts)
         self.wrt = tuple(same_look(name, [shape.name for shape in shapes]) for name in wrt)
         update_wrapper(self, function)
         self._check()
@@ -114,6 +121,7 @@ class Loss:
             summary=self.summary,
             defaults=self._defaults(kept),
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
+            facts=self.facts,
         )
         return Traced(program, lowered.locations)
 
@@ -206,7 +214,12 @@ def _assumptions(shapes: Sequence[Shape], arrays: Mapping[str, Array]) -> tuple[
 
 
 def loss(
-    shapes: str, wrt: str | Sequence[str] = (), *, name: str | None = None, summary: str | None = None
+    shapes: str,
+    wrt: str | Sequence[str] = (),
+    *,
+    name: str | None = None,
+    summary: str | None = None,
+    facts: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Loss]:
     """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
@@ -214,7 +227,9 @@ def loss(
     ``distribution`` (rows that sum to one), or a domain: ``binary`` (0 or 1), ``sign`` (-1 or 1), ``probability``,
     ``nonnegative`` or ``count``.  ``y: N labels of C`` declares integer labels.  Parameters that are not in ``shapes``
     are ordinary values.  ``wrt`` names the inputs to differentiate with respect to; default: all except labels.
-    ``name`` and ``summary`` default to the function's name and the first line of its docstring.
+    ``name`` and ``summary`` default to the function's name and the first line of its docstring.  ``facts`` are
+    statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for
+    the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.
 
     Raises ``InputError``, with the function's line, for a mistake in ``shapes`` or ``wrt``.
     """
@@ -227,7 +242,7 @@ def loss(
         try:
             inputs = parse_shapes(shapes)
             default = [shape.name for shape in inputs if not shape.is_target]
-            return Loss(function, inputs, names or default, title, first_line if summary is None else summary)
+            return Loss(function, inputs, names or default, title, first_line if summary is None else summary, facts)
         except InputError as error:
             raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 

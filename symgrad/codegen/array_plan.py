@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, Symbol, preorder_traversal
+from sympy import Add, Expr, Function, Indexed, Mul, Pow, S, Sum, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -20,7 +20,7 @@ from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.plan.kernels import numbers_chosen, rebuilt, weighted
 from symgrad.codegen.plan.masks import bounds_what_may_be_infinite
 from symgrad.codegen.plan.row_blocks import blocks_of
-from symgrad.codegen.plan.schedule import Assignment, written_out
+from symgrad.codegen.plan.schedule import Assignment, uses_of, written_out
 from symgrad.codegen.plan.stable_forms import evaluated
 from symgrad.codegen.temporaries import owns_memory
 from symgrad.equations import Assumption
@@ -81,8 +81,7 @@ class Plan:
         is_weighted = any(a.rhs.has(weighted) for a in every)
         plain = equations.schedule.assignments
         self.is_quiet = bool(equations.shifts) or is_weighted or bounds_what_may_be_infinite(plain)
-        parts = (part for a in every for part in preorder_traversal(a.rhs))
-        uses = Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
+        uses = uses_of(every)
         once = {a.name for a in every if a.is_helper and (a.is_output or uses[a.name] == 1)}
         self.lowered = Lowered(record, equations.assignments, every, once, meant)
         self._returned = {record.program.output, *equations.schedule.gradients.values()}

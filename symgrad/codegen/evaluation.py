@@ -18,6 +18,7 @@ from symgrad.canonical import canonical, numbered
 from symgrad.codegen import array_program as ir
 from symgrad.codegen.array_plan import Lowered, scalar_program
 from symgrad.codegen.loop_nests import LoopPlan
+from symgrad.codegen.numpy_lines import lines_program
 from symgrad.codegen.numpy_module import Body
 from symgrad.codegen.plan.kernels import logaddexp, meant, numbers_chosen, sigmoid
 from symgrad.codegen.plan.schedule import Assignment, written_out
@@ -209,8 +210,8 @@ def in_letters(left: Expr, right: Expr, program: Program) -> Expr:
 
 def assignments(record: Record, first: int, target: str = "numpy") -> Record:
     """The lines for the assignments of the code that differ from its equations, numbered from ``first``."""
-    if target == "scalar":
-        return lines_of(scalar_program(record), first)
+    if target in ("scalar", "lines"):
+        return lines_of((scalar_program if target == "scalar" else lines_program)(record), first)
     return lines_of((LoopPlan(record) if target == "numba" else Body(record)).lowered, first)
 
 

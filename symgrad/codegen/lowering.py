@@ -77,7 +77,7 @@ class Lowering:
         if isinstance(expr, Indexed):
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
-            row, column = expr.args[:2]
+            row, column = sorted(expr.args[:2], key=lambda i: order.index(i) if i in order else len(order))
             return ir.Delta((row, column), self.extent(row))
         if isinstance(expr, Add):
             return self._terms(expr, order)

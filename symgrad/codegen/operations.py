@@ -22,13 +22,20 @@ def parted(node: ir.Node) -> tuple[bool, ir.Node]:
 
 def _unsigned(nodes: Sequence[ir.Node]) -> tuple[bool, list[ir.Node]]:
     """Whether a product of nodes is negated, and the nodes without their signs."""
-    parts = [parted(node) for node in nodes]
+    parts = [_sign_of_terms(node) if isinstance(node, ir.Terms) else parted(node) for node in nodes]
     return sum(negative for negative, _ in parts) % 2 == 1, [node for _, node in parts]
+
+
+def _sign_of_terms(node: ir.Terms) -> tuple[bool, ir.Node]:
+    """Split a sum into whether all its terms have a minus, and the sum without it."""
+    negative = all(isinstance(term, ir.Negative) for term in node.terms)
+    return negative, ir.Terms(node.letters, tuple(parted(t)[1] for t in node.terms)) if negative else node
 
 
 def signed(node: ir.Node, negative: bool) -> ir.Node:
     """The node, or minus it."""
-    return ir.Negative(node.letters, node) if negative else node
+    is_negative, rest = parted(node)
+    return ir.Negative(node.letters, rest) if negative != is_negative else rest
 
 
 def common_layout(nodes: Iterable[ir.Node], order: Sequence[Idx] = ()) -> ir.Layout:

@@ -171,6 +171,14 @@ def _terms_changed(before: Expr, after: Expr) -> int:
 
 
 def _reason(steps: Sequence[Step]) -> str:
-    """The combined reason of several lines."""
-    reasons = [step.reason for step in steps if step.rule not in UNSAID]
-    return ", ".join(dict.fromkeys(reasons)) or steps[-1].reason
+    """The combined reason of several lines; a definition needs none."""
+    reasons = [step.reason for step in steps if step.rule not in UNSAID and step.reason != "definition"]
+    return ", ".join(dict.fromkeys([*reasons, *_zero_unless(steps[-1])])) or steps[-1].reason.replace("definition", "")
+
+
+def _zero_unless(step: Step) -> list[str]:
+    """Where a partial derivative is not zero, if a delta that multiplies all of it says so."""
+    if not isinstance(step.subject, Partial):
+        return []
+    pairs = [factor.args[:2] for factor in Mul.make_args(step.after) if isinstance(factor, KroneckerDelta)]
+    return [f"0 unless {' and '.join(f'{i.label} = {j.label}' for i, j in pairs)}"] if pairs else []

@@ -23,7 +23,9 @@ def reduced(terms: Any, reduction: str) -> Any:
     raise InputError(f"unknown reduction {reduction!r}: expected one of mean, batch_mean, sum")
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b")
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b", facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]
+)
 def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     """Softmax cross-entropy from logits.
 
@@ -35,7 +37,7 @@ def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean
     return reduced(-np.sum(Y * log_softmax(Z, axis=1), axis=1), reduction)
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b", facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"])
 def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     """Mean squared error of softmax probabilities.
 
@@ -48,7 +50,7 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     return reduced(R**2, reduction)
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, a: C positive", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, a: C positive", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
 def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
     """Softmax cross-entropy with a weight for each class, divided by the weights of the rows' classes.
 
@@ -60,7 +62,7 @@ def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
     return -np.sum(a * Y * log_softmax(Z, axis=1)) / A
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, alpha: scalar", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, alpha: scalar", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
 def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     """Softmax cross-entropy against labels mixed with the uniform distribution.
 
@@ -71,7 +73,11 @@ def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     return -np.mean(np.sum(T * log_softmax(Z, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, tau: scalar positive", wrt="W b")
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C distribution, tau: scalar positive",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
+)
 def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     """Cross-entropy of the softmax of Z / tau.
 
@@ -81,7 +87,7 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z / tau, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar nonnegative", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar nonnegative", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     """Focal loss of a softmax classifier.
 
@@ -92,7 +98,11 @@ def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     return -np.mean(np.sum(Y * (1 - P) ** gamma * log_softmax(Z, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, V: N C, tau: scalar positive", wrt="W b")
+@loss(
+    shapes="X: N D, W: D C, b: C, V: N C, tau: scalar positive",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0", "dZ == 0 where V = Z"],
+)
 def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     """Divergence of a student's softmax from that of a teacher's logits V, both at temperature tau.
 
@@ -103,7 +113,7 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     return tau**2 * np.mean(np.sum(Q * (log_softmax(V / tau, axis=1) - log_softmax(Z / tau, axis=1)), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C one-hot", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C one-hot", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
 def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     """Multiclass hinge loss: by how much the best wrong class comes within a margin of 1.
 
@@ -115,7 +125,7 @@ def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     return np.mean(np.max(V, axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C, eps: scalar positive", wrt="W b")
+@loss(shapes="X: N D, W: D C, b: C, Y: N C, eps: scalar positive", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
 def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     """Soft Dice loss of softmax probabilities, the mean over classes.
 
@@ -127,7 +137,7 @@ def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     return 1 - np.mean(T / U)
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N probability", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N probability", wrt="w b", facts=["dz == 0 where y = p"])
 def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Binary cross-entropy from logits; y is 0 or 1, or a probability.
 

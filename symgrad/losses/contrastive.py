@@ -10,7 +10,11 @@ from symgrad.array import log_softmax
 from symgrad.array.loss import loss
 
 
-@loss(shapes="U: N D, V: N D, tau: scalar positive", wrt="U V")
+@loss(
+    shapes="U: N D, V: N D, tau: scalar positive",
+    wrt="U V",
+    facts=["sum(dZ, axis=1) == 0", "sum(U * dU) == sum(V * dV)"],
+)
 def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
     """InfoNCE: cross-entropy of finding each row's partner among all.
 
@@ -20,7 +24,7 @@ def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
     return -np.mean(np.diagonal(log_softmax(Z, axis=1)))
 
 
-@loss(shapes="U: N D, V: N D, tau: scalar positive", wrt="U V")
+@loss(shapes="U: N D, V: N D, tau: scalar positive", wrt="U V", facts=["sum(U * dU) == sum(V * dV)"])
 def clip_loss(U: Any, V: Any, tau: Any = 0.07) -> Any:
     """CLIP's symmetric loss: InfoNCE from each side, the mean of both.
 

@@ -10,7 +10,11 @@ from symgrad.array import gelu, log_softmax, relu, softmax
 from symgrad.array.loss import loss
 
 
-@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+@loss(
+    shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
+    wrt="W1 b1 W2 b2",
+    facts=["sum(dZ, axis=1) == 0"],
+)
 def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of tanh units, and softmax cross-entropy.
 
@@ -22,7 +26,11 @@ def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+@loss(
+    shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
+    wrt="W1 b1 W2 b2",
+    facts=["sum(dZ, axis=1) == 0"],
+)
 def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of rectified linear units, and softmax cross-entropy.
 
@@ -34,7 +42,11 @@ def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution", wrt="W1 b1 W2 b2")
+@loss(
+    shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
+    wrt="W1 b1 W2 b2",
+    facts=["sum(dZ, axis=1) == 0"],
+)
 def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of Gaussian error linear units, and softmax cross-entropy.
 
@@ -46,7 +58,11 @@ def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive", wrt="X gamma beta")
+@loss(
+    shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive",
+    wrt="X gamma beta",
+    facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == 0 where eps = 0"],
+)
 def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     """Squared error of a layer normalisation with gain and bias.
 
@@ -60,7 +76,11 @@ def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     return np.sum((O - T) ** 2) / 2
 
 
-@loss(shapes="X: N D, gamma: D, T: N D, eps: scalar positive", wrt="X gamma")
+@loss(
+    shapes="X: N D, gamma: D, T: N D, eps: scalar positive",
+    wrt="X gamma",
+    facts=["sum(dX * X, axis=1) == 0 where eps = 0"],
+)
 def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     """Squared error of a normalisation by the root mean square, with gain.
 
@@ -72,7 +92,11 @@ def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     return np.sum((gamma * Xhat - T) ** 2) / 2
 
 
-@loss(shapes="X: T D, Wq: D H, Wk: D H, Wv: D H, Y: T H", wrt="X Wq Wk Wv")
+@loss(
+    shapes="X: T D, Wq: D H, Wk: D H, Wv: D H, Y: T H",
+    wrt="X Wq Wk Wv",
+    facts=["sum(dE, axis=1) == 0", "sum(A * dA, axis=1) == sum(O * dO, axis=1)"],
+)
 def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
     """Squared error of one attention head.
 
@@ -87,7 +111,9 @@ def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
     return np.sum((O - Y) ** 2)
 
 
-@loss(shapes="R: M N, U: M K, V: N K, lambda_: scalar", wrt="U V")
+@loss(
+    shapes="R: M N, U: M K, V: N K, lambda_: scalar", wrt="U V", facts=["dU == 2 * (U @ V.T - R) @ V + 2 * lambda_ * U"]
+)
 def matrix_factorisation(R: Any, U: Any, V: Any, lambda_: Any = 0.1) -> Any:
     """Squared error of a product of two factors, with an L2 penalty on both.
 

@@ -9,7 +9,7 @@ import numpy as np
 from symgrad.array.loss import loss
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b", facts=["dw == 0 where y = X @ w + b"])
 def mse(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Mean squared error.
 
@@ -39,7 +39,7 @@ def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
     return np.mean(np.where(np.abs(e) <= delta, e**2 / 2, delta * (np.abs(e) - delta / 2)))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b", facts=["dw == 0 where y = X @ w + b"])
 def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Mean logarithm of the hyperbolic cosine of the residuals.
 
@@ -59,7 +59,7 @@ def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
     return np.mean(np.maximum(q * e, (q - 1) * e))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N nonnegative", wrt="w b")
+@loss(shapes="X: N D, w: D, b: scalar, y: N nonnegative", wrt="w b", facts=["dz == 0 where y = exp(z)"])
 def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Negative log-likelihood of Poisson counts y with the rate exp(X w + b), without the constant log y!.
 
@@ -69,7 +69,9 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     return np.mean(np.exp(z) - y * z)
 
 
-@loss(shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N", wrt="w b v c")
+@loss(
+    shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N", wrt="w b v c", facts=["ds == (1 - e**2 * exp(-s)) / (2*N)"]
+)
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     """Negative log-likelihood of normal targets with a learned mean X w + b and a learned log-variance X v + c.
 
@@ -81,7 +83,11 @@ def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     return np.mean(e**2 * np.exp(-s) + s) / 2
 
 
-@loss(shapes="X: N D, w: D, y: N, lambda_: scalar", wrt="w")
+@loss(
+    shapes="X: N D, w: D, y: N, lambda_: scalar",
+    wrt="w",
+    facts=["N * dw / 2 == X.T @ X @ w + N * lambda_ * w - X.T @ y"],
+)
 def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     """Least squares with an L2 penalty.
 

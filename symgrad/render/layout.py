@@ -12,21 +12,24 @@ from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Page
 from symgrad.render.line_writer import LineWriter, is_matrix_line
 from symgrad.render.symbols import axis_rows, vocabulary
-from symgrad.steps import Record
+from symgrad.steps import Record, Statement
 
 NOTATIONS = ("both", "index", "matrix")
-DETAILS = ("full", "short")
+DETAILS = ("short", "full")
 
 
 @dataclass(frozen=True)
 class Beside:
     """What a page shows beside the lines, all provided by the caller: how the mark of each line was decided
-    (``details``), how many lines have each mark, a worked example, conventions of frameworks, and the code."""
+    (``details``), how many lines have each mark, the marks of declared facts (``statements``), a worked example,
+    conventions of frameworks, the lines of NumPy that compute the result (``numpy``), and the generated code."""
 
     details: Mapping[int, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    statements: Mapping[Statement, str] = field(default_factory=dict)
     example: blocks.Example | None = None
     facts: tuple[blocks.Fact, ...] = ()
+    numpy: str = ""
     code: str = ""
 
 
@@ -45,9 +48,9 @@ def layout(
 
     ``evaluation`` has the lines on what the code evaluates, numbered on from those of ``record``. ``steps`` is "all",
     "none" (the closed forms with their definitions) or line numbers, "5-13" or "1-4, 13"; unless it is "all", the page
-    has no tables, and only the assumptions that its lines use. ``detail`` is "full" or "short": in a short derivation
-    the matrix form of an array is below its index form, and a mark is printed only if it differs from the mark of most
-    lines.
+    has no tables, and only the assumptions that its lines use. ``detail`` is "short" or "full": a short derivation
+    begins with its results, the matrix form of an array is below its index form, and a mark is printed only if it
+    differs from the mark of most lines.
 
     Raises ``InputError`` for an unknown ``notation`` or ``detail`` and for missing lines, ``SymgradError`` for a matrix
     form that does not fit.
@@ -58,11 +61,11 @@ def layout(
         raise InputError(f"unknown detail {detail!r}: expected one of {', '.join(DETAILS)}")
     beside, marks = beside or Beside(), marks or {}
     shown = evaluation if evaluation is not None and evaluation.steps else None
-    is_short, chosen = detail == "short", chosen_lines(steps, len(record.steps))
+    is_short, last = detail == "short" and steps != "none", len(record.steps)
     common = phrases.common_mark(marks) if is_short else ""
     own_marks = {number: mark for number, mark in marks.items() if mark != common}
     record = short(record, own_marks) if is_short else record
-    program = record.program
+    program, chosen = record.program, chosen_lines(steps, [step.number for step in record.steps], last)
     names = vocabulary(shown or record)
     names = replace(names, added=frozenset(names.arrays) - program.arrays.keys())
     in_notation = [s for s in record.steps if notation == "both" or is_matrix_line(s) == (notation == "matrix")]
@@ -74,23 +77,33 @@ def layout(
     sections = tuple(writer.sections(lines, together=is_short and notation == "both"))
     closed = writer.closed_forms(notation, define=steps == "none", asked_for=is_short and whole)
     evaluated = (blocks.Section((phrases.EVALUATION,), tuple(writer.groups(added))),) if added else ()
-    printed = [line for part in (*sections, closed, *evaluated) for line in part.lines]
+    where = writer.definitions(lines, notation) if chosen and not whole else blocks.ClosedForms("", (), ())
+    printed = [line for part in (where, *sections, closed, *evaluated) for line in part.lines]
     divided = lines if notation == "index" or not whole else record.steps
     warning = phrases.warning(marks)
+    results: list[blocks.Block] = [
+        *([closed] if closed.forms and (whole or steps == "none") else ()),
+        *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
+        *([beside.example] if beside.example else ()),
+    ]
+    facts = tuple(writer.statements({s: mark if mark != common else "" for s, mark in beside.statements.items()}))
+    results += [blocks.Section((phrases.STATEMENTS,), tuple((fact,) for fact in facts))] if facts and whole else []
+    is_first = is_short and whole
     content: list[blocks.Block] = [
         *warning,
         *([blocks.Title(program.summary or program.name)] if title else ()),
+        *(results if is_first else ()),
         *([blocks.Paragraph(phrases.mark_counts(beside.counts))] if beside.counts and whole and not common else ()),
         *(phrases.proved(program, others=len(own_marks) > 0) if common and lines else ()),
         *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.reduction(program) if whole else ()),
         *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole)),
+        *([where] if where.forms else ()),
         *sections,
-        *([closed] if closed.forms else ()),
+        *(results if not is_first else ()),
         *phrases.entries(phrases.DIVISORS, writer.divisors(divided)),
         *phrases.entries(phrases.CONVENTIONS, writer.conventions(whole)),
-        *([beside.example] if beside.example else ()),
         *([blocks.Facts(phrases.FRAMEWORKS, beside.facts)] if beside.facts else ()),
         *evaluated,
         *([blocks.Code(phrases.CODE, beside.code)] if beside.code else ()),
@@ -100,14 +113,14 @@ def layout(
     return Page(names, "-".join(re.sub(r"\W+", "-", part) for part in parts), tuple(content))
 
 
-def chosen_lines(steps: str, last: int) -> Collection[int]:
-    """The numbers of the lines that ``steps`` asks for, out of ``last``.
+def chosen_lines(steps: str, shown: Collection[int], last: int) -> Collection[int]:
+    """The numbers of the lines that ``steps`` asks for: of those ``shown``, out of ``last`` in the full derivation.
 
-    Raises ``InputError`` unless it is "all", "none" or line numbers.
+    Raises ``InputError`` unless it is "all", "none" or line numbers, and for a part that asks for no shown line.
     """
     if steps in ("all", "none"):
-        return range(1, last + 1) if steps == "all" else ()
-    found: set[int] = set()
+        return shown if steps == "all" else ()
+    chosen: set[int] = set()
     for part in str(steps).split(","):
         ends = [end.strip() for end in part.split("-")]
         if len(ends) > 2 or not all(re.fullmatch("[0-9]{1,9}", end) for end in ends):
@@ -117,5 +130,10 @@ def chosen_lines(steps: str, last: int) -> Collection[int]:
             raise InputError(f"steps {part.strip()}: the range is reversed")
         if not 1 <= first <= final <= last:
             raise InputError(f"steps {part.strip()}: the derivation has lines 1 to {last}")
-        found.update(range(first, final + 1))
-    return found
+        if not (asked := [number for number in shown if first <= number <= final]):
+            numbers = ", ".join(map(str, shown))
+            raise InputError(
+                f"steps {part.strip()}: the short derivation has lines {numbers}; the full one (--full) has every line"
+            )
+        chosen.update(asked)
+    return chosen

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import groupby
 
 from sympy import Indexed, MatrixSymbol, Symbol
 from sympy.core.basic import Basic
 
-from symgrad.notation import array_names
+from symgrad.notation import array_names, name_of
 from symgrad.program import Program
 from symgrad.render import blocks, phrases
 from symgrad.render.blocks import Line, Text
@@ -18,7 +17,19 @@ from symgrad.render.order import ordered
 from symgrad.render.shapes import products, shape, whole_array
 from symgrad.render.symbols import AxisRow, Vocabulary, table_entry
 from symgrad.render.tree import Leaf, MaximumOver, Node, Relation, Size, Slope
-from symgrad.steps import Gradient, Largest, MatrixTotal, MatrixValue, Partial, Record, Step, Subject, Total, Value
+from symgrad.steps import (
+    Gradient,
+    Largest,
+    MatrixTotal,
+    MatrixValue,
+    Partial,
+    Record,
+    Statement,
+    Step,
+    Subject,
+    Total,
+    Value,
+)
 
 
 def is_matrix_line(step: Step) -> bool:
@@ -139,6 +150,13 @@ class LineWriter:
             matrix=matrix,
         )
 
+    def statements(self, marks: Mapping[Statement, str]) -> Iterator[Line]:
+        """The declared facts, with their marks."""
+        for statement, mark in marks.items():
+            left, right = self.shown(statement.left), self.shown(statement.right)
+            values = (Relation("==", *map(self.shown, pair)) for pair in statement.given)
+            yield Line(left, right, reason=phrases.given(values), mark=mark)
+
     def _right(self, step: Step) -> Node:
         as_written = step.rule in ("definition", "evaluation") or isinstance(step.subject, MatrixValue)
         right = self.shown(step.after, matrix=is_matrix_line(step), as_written=as_written)
@@ -199,20 +217,65 @@ class LineWriter:
                 yield blocks.Entry((convention.words, *phrases.cited(cited)), convention.key)
 
     def closed_forms(self, notation: str, *, define: bool, asked_for: bool = False) -> blocks.ClosedForms:
-        """The gradients asked for, after the adjoints that they use (with ``asked_for``, without them) and, with
-        ``define``, after the definitions that they use."""
-        gradients = tuple(self.record.gradients.values()) if asked_for else self._closed_gradients
-        forms = (*(self._definitions(notation) if define else ()), *self._closed(gradients, notation))
-        remark = phrases.no_matrix([*self._without_matrix()]) if notation != "index" else ()
-        return blocks.ClosedForms(phrases.GRADIENTS, forms, remark)
+        """The gradients asked for, after the adjoints that they use and, with ``define``, after the definitions
+        that they use; with ``asked_for`` alone, with a remark that says which lines define and derive them."""
+        gradients = tuple(self.record.gradients.values()) if asked_for else self._used_gradients(self.record.gradients)
+        used = frozenset(n for g in gradients for n in array_names(g.index) | _matrix_names(g.matrix))
+        forms = (*(self._definitions(used, notation) if define else ()), *self._closed(gradients, notation))
+        remarks = [self._defined_in(used) if asked_for else ()]
+        remarks += [phrases.no_matrix([*self._without_matrix()])] if notation != "index" else []
+        return blocks.ClosedForms(phrases.GRADIENTS, forms, phrases.joined(filter(None, remarks), " "))
 
-    def _definitions(self, notation: str) -> Iterator[blocks.ClosedForm]:
-        used = {n for g in self._closed_gradients for n in array_names(g.index) | _matrix_names(g.matrix)}
-        wanted = used.union(*(self.program.ancestors.get(name, ()) for name in used))
+    def definitions(self, lines: Collection[Step], notation: str) -> blocks.ClosedForms:
+        """What defines the names in some lines, unless one of the lines does: definitions, and closed forms of the
+        adjoints that have a name."""
+        used = frozenset(n for s in lines for n in array_names(s.after) | self._names_in(s.subject))
+        used = used.union(*(_matrix_names(s.after) for s in lines if is_matrix_line(s)))
+        by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
+        about = {s.subject.array.name for s in lines if isinstance(s.subject, MatrixTotal)}
+        adjoints = self._used_gradients([by_adjoint[n] for n in sorted(used & by_adjoint.keys()) if n not in about])
+        used = used.union(*(array_names(g.index) | _matrix_names(g.matrix) for g in adjoints))
+        notation = notation if any(map(is_matrix_line, lines)) else "index"
+        return blocks.ClosedForms(
+            phrases.WHERE, (*self._definitions(used, notation), *self._closed(adjoints, notation)), ()
+        )
+
+    def _names_in(self, subject: Subject | Largest) -> frozenset[str]:
+        """The names of arrays on the left side of the lines about a subject, unless the lines define it."""
+        match subject:
+            case Partial(of, wrt):
+                return array_names(of) | array_names(wrt)
+            case Total(wrt):
+                return array_names(wrt)
+        return frozenset()
+
+    def _defined_in(self, used: Collection[str]) -> Text:
+        """Which lines define the names used in the closed forms, and which derive the named adjoints."""
+        defined: dict[str, int] = {}
+        derived: dict[str, int] = {}
+        adjoints = self.record.adjoint_arrays
+        for step in self.record.steps:
+            match step.subject:
+                case Value(expr) if step.rule == "definition":
+                    defined[name_of(expr)] = step.number
+                case Total(wrt) if name_of(wrt) in adjoints:
+                    derived[adjoints[name_of(wrt)].name] = step.number
+        arrays = {**self.program.arrays, **{adjoint.name: adjoint for adjoint in adjoints.values()}}
+        sentences = []
+        for verb, lines in (("defined", defined), ("derived", derived)):
+            names = [n for n in lines if n in used and lines[n] in self.present]
+            shown = [whole_array(arrays[n]) for n in names]
+            sentences.append(phrases.found_in(shown, verb, [lines[n] for n in names]))
+        return phrases.joined(filter(None, sentences), " ")
+
+    def _definitions(self, used: Collection[str], notation: str) -> Iterator[blocks.ClosedForm]:
+        """The definitions of the arrays ``used`` and of those that they are made of; not those on the page."""
+        wanted = frozenset(used).union(*(self.program.ancestors.get(name, ()) for name in used))
         matrices = {s.subject.array.name: s for s in self.record.steps if isinstance(s.subject, MatrixValue)}
+        on_page = {s.subject for s in self.record.steps if s.number in self.present and s.rule == "definition"}
         for definition in self.program.ordered:
             step = matrices.get(definition.name) if notation != "index" else None
-            if definition.name in wanted:
+            if definition.name in wanted and Value(definition.entry) not in on_page:
                 index = Line(self.shown(definition.entry), self.shown(definition.rhs, as_written=True))
                 matrix = self._matrix_line(self.left(step.subject), self._right(step)) if step else None
                 yield blocks.ClosedForm(None if matrix and notation == "matrix" else index, matrix)
@@ -229,26 +292,23 @@ class LineWriter:
     def _without_matrix(self) -> Iterator[tuple[Node, str]]:
         """The derivatives among the closed forms that lack a matrix form although their arrays have one, by name if
         lines use the name, and why they do."""
-        for g in self._closed_gradients:
+        for g in self._used_gradients(self.record.gradients):
             if g.matrix is None and g.array.has_matrix:
                 subject = MatrixTotal(g.array)
                 yield self._name(subject) or self.left(subject), g.obstacle
 
-    @cached_property
-    def _closed_gradients(self) -> tuple[Gradient, ...]:
-        return tuple(self.record.gradients.get(n) or self.record.adjoints[n] for n in self._closed_names())
-
-    def _closed_names(self) -> list[str]:
+    def _used_gradients(self, names: Iterable[str]) -> tuple[Gradient, ...]:
+        """The closed forms of some derivatives, after those of the adjoints that they use."""
         by_adjoint = {adjoint.name: name for name, adjoint in self.record.adjoint_arrays.items()}
-        wanted: list[str] = []
-        waiting = list(self.record.gradients)
+        wanted: dict[str, Gradient] = {}
+        waiting = list(names)
         while waiting:
             name = waiting.pop(0)
             gradient = self.record.gradients.get(name) or self.record.adjoints.get(name)
-            if gradient is None or name in wanted:
-                continue
-            wanted.append(name)
-            written = array_names(gradient.index) | _matrix_names(gradient.matrix)
-            waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
+            if gradient is not None and name not in wanted:
+                wanted[name] = gradient
+                written = array_names(gradient.index) | _matrix_names(gradient.matrix)
+                waiting += sorted(by_adjoint[n] for n in written if n in by_adjoint)
         position = {name: i for i, name in enumerate(self.record.gradients)}
-        return sorted(wanted, key=lambda name: (name in position, position.get(name, -self.program.rank[name])))
+        ordered_names = sorted(wanted, key=lambda n: (n in position, position.get(n, -self.program.rank[n])))
+        return tuple(wanted[name] for name in ordered_names)

@@ -25,12 +25,15 @@ DERIVATIVES = "Derivatives with respect to"
 DERIVATIVES_MATRIX = "Derivatives in matrix form"
 ASSUMPTIONS = "Assumptions"
 GRADIENTS = "The gradients"
+WHERE = "Where"
+STATEMENTS = "Facts about the gradient"
 SHAPES = "Shapes"
 DIVISORS = "Divisors"
 CONVENTIONS = "Where a function is not smooth"
 EXAMPLE = "A small example"
 FRAMEWORKS = "In the frameworks"
 EVALUATION = "As the code evaluates it"
+NUMPY = "In NumPy"
 CODE = "The code, without the functions that it calls"
 INDEPENDENT = ", and its entries count as independent in the gradient"
 GENERATED = "The loss and the gradients asked for are those of the generated function."
@@ -241,6 +244,18 @@ def no_matrix(derivatives: Sequence[tuple[Node, str]]) -> Text:
     same = {reason: [(node,) for node, other in derivatives if other == reason] for reason in reasons}
     parts = [(*joined(nodes, last=" and "), *((": ", Prose(why)) if why else ())) for why, nodes in same.items()]
     return ("No matrix form was found for ", *joined(parts, "; "), ".") if derivatives else ()
+
+
+def found_in(names: Sequence[Node], verb: str, lines: Sequence[int]) -> Text:
+    """Which lines define or derive the names in the closed forms."""
+    shown = joined(((name,) for name in names), last=" and ")
+    return (*shown, f" {'is' if len(names) == 1 else 'are'} {verb} in", *cited(lines), ".") if names else ()
+
+
+def given(values: Iterable[Node]) -> Text:
+    """For which values of inputs a fact holds."""
+    shown = joined(((value,) for value in values), last=" and ")
+    return ("where ", *shown) if shown else ()
 
 
 def assumption(stated: Assumption, equation: Node, lines: Sequence[int], *, used: bool, independent: bool) -> Entry:

@@ -346,7 +346,7 @@ def test_large_logits(name: str, scale: float) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_section_in_each_format(name: str) -> None:
     derivation = derived(name)
-    plain, text = derivation.to_text(), derivation.to_text(code=True)
+    plain, text = derivation.to_text(detail="full"), derivation.to_text(code=True, detail="full")
     assert text.split()[: len(plain.split())] == plain.split() and "As the code evaluates it" not in plain
     section, code = text.split("As the code evaluates it\n")[1].split("\n\nThe code, ")
     assert "Z_max_n = max_k z_nk" in section and "p_nk = e_nk/S_shifted_n" in section
@@ -375,7 +375,8 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_derivation_alone_loads_no_generator() -> None:
-    script = "import sys, symgrad; symgrad.derive('softmax_mse').to_text(); assert 'symgrad.codegen' not in sys.modules"
+    shown = "symgrad.derive('softmax_mse').to_text(detail='full')"
+    script = f"import sys, symgrad; {shown}; assert 'symgrad.codegen' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

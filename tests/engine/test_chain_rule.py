@@ -283,7 +283,6 @@ def test_what_a_sum_over_another_axis_holds_is_summed_away_too() -> None:
 
 
 def test_a_symmetric_mask_takes_no_transposes() -> None:
-    printed = symgrad.derive(parse("mean(log(sum((1 - eye(N)) * exp(S - 9 * eye(N)), axis=1)))", "S: N N")).to_text(
-        "matrix"
-    )
+    loss = parse("mean(log(sum((1 - eye(N)) * exp(S - 9 * eye(N)), axis=1)))", "S: N N")
+    printed = symgrad.derive(loss).to_text("matrix", detail="full")
     assert "((1_(N×N) − I_N) ⊙ exp(S − 9 I_N)) 1_N" in printed

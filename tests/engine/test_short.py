@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -15,7 +16,10 @@ from symgrad.render.text import to_text
 from symgrad.steps import MatrixTotal, MatrixValue, Record, Step
 
 LENGTHS = {"softmax_cross_entropy": 11, "softmax_mse": 13, "layer_norm": 18, "attention_head": 21, "logistic": 11}
-"""The numbers of lines in index notation, forward equations included."""
+"""How many lines there are in index notation, forward equations included."""
+
+LINES = ["5", "9", "11", "12", "13", "17", "21"]
+"""The numbers of the lines of softmax_cross_entropy after its forward equations."""
 
 
 def index_lines(record: Record) -> list[Step]:
@@ -95,8 +99,11 @@ def test_one_notation_of_a_short_derivation(notation: str) -> None:
 
 def test_any_line_may_be_asked_for_and_other_details_are_refused() -> None:
     last = len(derived("softmax_cross_entropy").steps)
-    assert "The gradients" in derived("softmax_cross_entropy").to_text(steps=f"5-{last}", detail="short")
-    with pytest.raises(InputError, match="unknown detail 'long': expected one of full, short"):
+    text = derived("softmax_cross_entropy").to_text(steps=f"5-{last}")
+    assert [line.split()[0] for line in text.splitlines() if re.match(" +[0-9]+ ", line)] == LINES
+    with pytest.raises(InputError, match="steps 6: the short derivation has lines 1, 2, 3, 4, 5, 9, "):
+        derived("softmax_cross_entropy").to_text(steps="5, 6")
+    with pytest.raises(InputError, match="unknown detail 'long': expected one of short, full"):
         derived("softmax_cross_entropy").to_text(detail="long")
 
 
@@ -114,7 +121,8 @@ def test_a_mark_is_printed_where_it_is_weaker() -> None:
 def test_a_closed_form_that_is_weaker_has_its_line_and_mark(number: int) -> None:
     record = derived("softmax_cross_entropy").record
     marks = {step.number: "every shape" for step in record.steps if step.rule != "definition"}
-    assert "(p_nc − y_nc)" not in to_text(layout(record, marks, detail="short")).split("The gradients")[0]
+    results, lines = to_text(layout(record, marks, detail="short")).split("Forward equations")
+    assert "(p_nc − y_nc)" in results and "(p_nc − y_nc)" not in lines
     marks[number] = "numerically at N=2"
-    above = to_text(layout(record, marks, detail="short")).split("The gradients")[0]
-    assert above.count("numerically at N=2") == 1 and "(1/N) Σ_n x_nd (p_nc − y_nc)" in above
+    lines = to_text(layout(record, marks, detail="short")).split("Forward equations")[1]
+    assert lines.count("numerically at N=2") == 1 and "(1/N) Σ_n x_nd (p_nc − y_nc)" in lines

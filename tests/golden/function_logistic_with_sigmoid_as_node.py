@@ -28,7 +28,7 @@ def _rows(X, w, b, y, N):
     """Sums over some of the rows, of N in all; the arrays here have a column for each row."""
     z = X @ w + b
     p = _sigmoid(z)
-    L = -(-_dot(1 - y, np.logaddexp(0, z)) - _dot(y, np.logaddexp(0, -z))) / N
+    L = (_dot(1 - y, np.logaddexp(0, z)) + _dot(y, np.logaddexp(0, -z))) / N
 
     G = (p - y) / N
     dw = G @ X

@@ -47,7 +47,7 @@ def _rows(X, mu, logvar, E, W, b, N, K):
     Z = E * sigma + mu.T
     kl = -np.add.reduce(1 + logvar - (sigma**2).T - mu**2, axis=1) / 2
     Xhat = _columns(W.T, Z) + b[:, None]
-    rec = np.add.reduce((-1.8378770664093456 - (X.T - Xhat) ** 2) / 2)
+    rec = -np.add.reduce((1.8378770664093456 + (X.T - Xhat) ** 2) / 2)
     L = np.add.reduce(kl - rec) / N
 
     G_Xhat = ((Xhat.T - X) / N).T

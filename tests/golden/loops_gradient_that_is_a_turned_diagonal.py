@@ -82,7 +82,7 @@ def _serial(Q, V, dQ, dV):
     for n in range(N):
         for m in range(N):
             for k in range(C):
-                dQ[n, m, k] = (1.0 if m == n else 0.0) * V[k, m]
+                dQ[n, m, k] = (1.0 if n == m else 0.0) * V[k, m]
     return True, L
 
 

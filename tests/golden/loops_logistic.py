@@ -95,7 +95,7 @@ def _serial(X, w, b, y, dw):
     part3 = _all_added(part3_sums)
     part4 = _added(part4_sums)[0]
     part5 = _all_added(part5_sums)
-    L = -(-part2 - part3) / N
+    L = (part2 + part3) / N
     db = part5
     for d in range(D):
         dw[d] = part4[d]
@@ -134,7 +134,7 @@ def _parallel(X, w, b, y, dw, threads):
     part3 = _all_added(part3_sums)
     part4 = _added(part4_sums)[0]
     part5 = _all_added(part5_sums)
-    L = -(-part2 - part3) / N
+    L = (part2 + part3) / N
     db = part5
     for d in range(D):
         dw[d] = part4[d]

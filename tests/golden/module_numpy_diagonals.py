@@ -40,7 +40,7 @@ def f(A, B):
     N = A.shape[0]
     L = np.add.reduce(A * B.T, axis=None) + np.add.reduce(np.diagonal(A) ** 2)
 
-    dA = (B + 2 * np.eye(N, dtype=A.dtype) * np.diagonal(A)[:, None]).T
+    dA = B.T + 2 * np.eye(N, dtype=A.dtype) * np.diagonal(A)
     dB = A.T.copy()
     return L, Gradients(A=dA, B=dB)
 

@@ -59,7 +59,7 @@ def f(p, y):
 
 def _rows(p, y):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
-    L = -_dot(1 - y, np.log1p(-p)) - _dot(y, np.log(p))
+    L = -(_dot(1 - y, np.log1p(-p)) + _dot(y, np.log(p)))
 
     dp = (y - p) / ((p - 1) * p)
     return L, dp

@@ -30,6 +30,7 @@ LAYERS: list[list[str]] = [
     ["check", "render", "codegen", "gradcheck"],
     ["sampling", "explicit"],
     ["example", "frameworks"],
+    ["declared_facts"],
     ["results"],
     ["api"],
     ["diagnosis"],

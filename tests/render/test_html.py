@@ -49,6 +49,7 @@ def row(page: Element, number: int) -> Element:
 
 
 def derivation(**options: object) -> Element:
+    options = {"detail": "full", **options}
     return section(DERIVATION.to_html(fragment=True, title=False, **options))  # type: ignore[arg-type]
 
 
@@ -178,7 +179,8 @@ def test_some_lines_alone(steps: str, numbers: list[int]) -> None:
     assert found == numbers
     assert "Arrays" not in words(page)
     assert ("[A1]" in words(page)) == (13 in numbers)
-    assert any(e.get("class") == "closed" for e in page.iter())
+    closed = [e for e in page.iter() if e.get("class") == "closed"]
+    assert [("∂L/∂W" in words(e)) for e in closed] == [steps == "none"]
     targets = {e.get("id") for e in page.iter()}
     assert {(a.get("href") or "")[1:] for a in page.iter("a")} <= targets
 

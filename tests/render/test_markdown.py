@@ -30,7 +30,9 @@ def tables(page: str) -> list[list[str]]:
 
 
 def test_a_line() -> None:
-    lines = {row[0]: row for row in tables(derived("softmax_cross_entropy").to_markdown()) if row[0].isdigit()}
+    lines = {
+        row[0]: row for row in tables(derived("softmax_cross_entropy").to_markdown(detail="full")) if row[0].isdigit()
+    }
     assert lines["13"] == [
         "13",
         "",
@@ -66,6 +68,6 @@ def test_some_lines_and_the_code() -> None:
 
 
 def test_names_in_words_are_spelled_as_in_formulas() -> None:
-    page = derived("layer_norm").to_markdown()
+    page = derived("layer_norm").to_markdown(detail="full")
     assert r"in terms of $\hat{X}$" in page
     assert "Xhat" not in page

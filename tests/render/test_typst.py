@@ -65,7 +65,7 @@ def test_words_that_are_markup_are_escaped(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_page() -> None:
-    source = derived("softmax_cross_entropy").to_typst(steps="13", code=True)
+    source = derived("softmax_cross_entropy").to_typst(code=True, detail="full")
     assert "= Softmax cross\\-entropy from logits" in source and "== The gradients" in source
     assert "side[$display(= frac(1, N) thin ( p_(m c) − y_(m c) ))$]" in source
     assert r"sums to one \[A1\] \ ✓ every shape]" in source

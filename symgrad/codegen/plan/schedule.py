@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sympy import Expr, Indexed, KroneckerDelta, Symbol
+from sympy import Expr, Indexed, KroneckerDelta, Symbol, preorder_traversal
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
@@ -52,6 +53,12 @@ class Schedule:
 def array_of(expr: Basic) -> str:
     """The name of the array if an expression is one of its entries, else ""."""
     return name_of(expr) if isinstance(expr, Indexed) or (isinstance(expr, Symbol) and not expr.is_integer) else ""
+
+
+def uses_of(assignments: Iterable[Assignment]) -> Counter[str]:
+    """How often the right sides of some equations name each array."""
+    parts = (part for a in assignments for part in preorder_traversal(a.rhs))
+    return Counter(part.name for part in parts if isinstance(part, Symbol) and not part.is_integer)
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,173 @@
+"""Facts that a loss declares about its gradient: read as equations of arrays, and decided by the prover.
+
+A fact is an equation in the names of the program, with ``dZ`` for the derivative of the output with respect to ``Z``:
+``sum(dZ, axis=1) == 0``.  It may be stated for given values of inputs: ``dZ == 0 where Y = P``,
+``dw == 0 where y = X @ w and lambda_ = 0``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from sympy import Expr
+from sympy.tensor.indexed import Idx
+
+from symgrad.array.expression import array_expression
+from symgrad.array.graph import Dimension
+from symgrad.canonical import is_known
+from symgrad.check.marks import Mark
+from symgrad.check.proof import prove
+from symgrad.equations import Assumption
+from symgrad.errors import InputError, ProgramError, SymgradError
+from symgrad.index_letters import fresh_letter, lettered
+from symgrad.notation import array_names, entry_of, name_of, unfolded
+from symgrad.program import Program
+from symgrad.steps import Record, Statement, Step, Total, Value
+
+WHERE, AND = " where ", " and "
+
+
+def proved_facts(record: Record, marks: Iterable[Mark]) -> dict[Statement, Mark]:
+    """The facts that the program of ``record`` declares, each with its verdict; ``marks`` are those of the lines.
+
+    Raises ``InputError`` for a text that is not a fact about the program.
+    """
+    by_number = {mark.number: mark for mark in marks}
+    facts = {}
+    for text in record.program.facts:
+        try:
+            statement = _read(record, text)
+            facts[statement] = _verdict(record, by_number, statement)
+        except SymgradError as error:
+            raise InputError(f"{record.program.name}: the fact {text!r}: {error}") from None
+    return facts
+
+
+def _read(record: Record, text: str) -> Statement:
+    equation, _, values = text.partition(WHERE)
+    sides = [side for side in equation.split("==") if side.strip()]
+    if len(sides) != 2:
+        raise InputError(f"expected an equation such as sum(dZ, axis=1) == 0, got {equation.strip()!r}")
+    reader = _Reader(record)
+    return Statement(*reader.equated(*sides), tuple(map(reader.value, values.split(AND))) if values else ())
+
+
+def _verdict(record: Record, marks: dict[int, Mark], statement: Statement) -> Mark:
+    """The weakest of the marks of the fact and of the closed forms in it."""
+    sides = (statement.left, statement.right)
+    claimed = tuple(_in_closed_forms(side, record) for side in sides)
+    for entry, value in statement.given:
+        claimed = tuple(unfolded(side, entry, value) for side in claimed)
+    program = _specialised(record.program, statement.given)
+    for assumption in _broken(record, program, statement.given):
+        raise InputError(f"the derivation assumes that {assumption.words}, and the given values may not")
+    mark = prove(_lines(program, claimed)).marks[-1]
+    return max([mark, *(marks[number] for number in _closing_lines(record, sides))], key=lambda m: m.level)
+
+
+def _broken(record: Record, program: Program, given: Iterable[tuple[Expr, Expr]]) -> Iterator[Assumption]:
+    """The assumptions of lines about given inputs that are not proved of the given values."""
+    for assumption in record.assumptions_used:
+        sides: tuple[Expr, ...] = (assumption.lhs, assumption.rhs)
+        if any(name_of(entry) in array_names(assumption.lhs) for entry, _ in given):
+            for entry, value in given:
+                sides = tuple(unfolded(side, entry, value) for side in sides)
+            if assumption.domain or not prove(_lines(program, sides)).marks[-1].ok:
+                yield assumption
+
+
+class _Reader:
+    """Reads expressions in the arrays of a program and in the derivatives with respect to them."""
+
+    def __init__(self, record: Record) -> None:
+        self.program = record.program
+        derivatives = {f"d{name}": adjoint for name, adjoint in record.adjoint_arrays.items()}
+        self.names = {**derivatives, **self.program.arrays}
+
+    def equated(self, left: str, right: str) -> tuple[Expr, Expr]:
+        """Both sides of an equation at the same indices, in conventional letters."""
+        (axes, one), (others, other) = (array_expression(t, self.names, self.program.axes) for t in (left, right))
+        wider, narrower = (axes, others) if len(axes) >= len(others) else (others, axes)
+        if any(axis not in (None, whole) for axis, whole in zip(narrower[::-1], wider[::-1], strict=False)):
+            raise ProgramError(f"the sides have axes {_shown(axes)} and {_shown(others)}")
+        indices = self._letters(wider)
+        sides = (build(indices[len(indices) - len(own) :]) for build, own in ((one, axes), (other, others)))
+        taken = {str(index.label) for index in indices if index} | self.program.entry_letters
+        first, second = (lettered(side, self.program.axis, taken) for side in sides)
+        return first, second
+
+    def value(self, text: str) -> tuple[Expr, Expr]:
+        """An input and the value that it is given: ``eps = 0``, ``Y = P``."""
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not (name and sign and value) or value.startswith("="):
+            raise InputError(f"expected the value of an input, such as eps = 0, got {text.strip()!r}")
+        array = next((a for a in self.program.inputs if a.name == name), None)
+        if array is None:
+            known = ", ".join(a.name for a in self.program.inputs)
+            raise InputError(f"{name} is not an input: expected one of {known}")
+        axes, build = array_expression(value, self.program.arrays, self.program.axes)
+        if axes not in ((), array.axes):
+            raise ProgramError(f"{name} has axes {_shown(array.axes)}, its value {_shown(axes)}")
+        indices = self._letters(array.axes)
+        number = lettered(build(indices[len(indices) - len(axes) :]), self.program.axis, self.program.entry_letters)
+        if array.positive and not (is_known(number, "positive") or number == 0):
+            raise InputError(f"{name} is declared positive, and {value} may not be")
+        return array[tuple(i for i in indices if i is not None)], number
+
+    def _letters(self, axes: tuple[Dimension, ...]) -> tuple[Idx | None, ...]:
+        taken = set(self.program.entry_letters)
+        indices: list[Idx | None] = []
+        for axis in axes:
+            index = fresh_letter(self.program.axis[axis.name], taken) if axis else None
+            taken |= {str(index.label)} if index else set()
+            indices.append(index)
+        return tuple(indices)
+
+
+def _shown(axes: tuple[Dimension, ...]) -> str:
+    return f"({', '.join(axis.name if axis else '1' for axis in axes)})"
+
+
+def _in_closed_forms(expr: Expr, record: Record) -> Expr:
+    """An expression with closed forms in place of derivatives: a closed form uses derivatives of later arrays only."""
+    for name in sorted(record.adjoint_arrays, key=record.program.rank.__getitem__):
+        form = record.adjoints[name]
+        entry = entry_of(record.adjoint_arrays[name].name, getattr(form.entry, "indices", ()))
+        expr = unfolded(expr, entry, form.index)
+    return expr
+
+
+def _specialised(program: Program, given: Iterable[tuple[Expr, Expr]]) -> Program:
+    """The program in which inputs have given values."""
+    for entry, value in given:
+        name = name_of(entry)
+        program = replace(
+            program,
+            inputs=tuple(a for a in program.inputs if a.name != name),
+            equations=tuple(replace(e, rhs=unfolded(e.rhs, entry, value)) for e in program.equations),
+            assumptions=tuple(a for a in program.assumptions if name not in array_names(a.lhs)),
+            defaults=tuple((n, number) for n, number in program.defaults if n != name),
+            labels=tuple((n, labels) for n, labels in program.labels if n != name),
+        )
+    return replace(program, facts=())
+
+
+def _lines(program: Program, sides: tuple[Expr, ...]) -> Record:
+    """The fact as the last line of a record; it may use each assumption, which a line before it states."""
+    stated = [a for a in program.assumptions if not a.domain]
+    steps = [
+        Step(number, Value(a.lhs), None, a.rhs, "assumption", a.words, assumption=a)
+        for number, a in enumerate(stated, 1)
+    ]
+    cites = tuple(step.number for step in steps)
+    fact = Step(len(steps) + 1, Value(sides[0]), None, sides[1], "fact", "", cites)
+    return Record(program, (), (*steps, fact), {}, {})
+
+
+def _closing_lines(record: Record, sides: Iterable[Expr]) -> Iterator[int]:
+    """The numbers of the lines that state the closed forms of the derivatives in a fact."""
+    used = frozenset[str]().union(*map(array_names, sides))
+    names = {name for name, adjoint in record.adjoint_arrays.items() if adjoint.name in used}
+    last = {name_of(s.subject.wrt): s.number for s in record.steps if isinstance(s.subject, Total)}
+    return (last[name] for name in sorted(names))

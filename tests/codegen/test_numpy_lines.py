@@ -1,0 +1,116 @@
+"""The lines of NumPy that a short derivation begins with: they compute what the generated function computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import sampled
+from catalogue import NAMES, derived, derived_from
+from programs import ZOO
+
+import symgrad
+from symgrad import Derivation
+from symgrad.array.expression import parse
+
+
+def computed(derivation: Derivation, *inputs: Any) -> tuple[float, list[Any]]:
+    """The loss and the gradients that the lines compute."""
+    program = derivation.program
+    labels = dict(program.labels)
+    names = dict(zip([labels.get(a.name, a.name) for a in program.inputs], inputs, strict=True))
+    scope: dict[str, Any] = {"np": np, **names}
+    exec(derivation.numpy_lines, scope)
+    return scope[program.output], [scope[f"d{name}"] for name in derivation.record.wrt]
+
+
+def point(derivation: Derivation, scale: float) -> list[Any]:
+    """Inputs of the derivation; those that are differentiated are of this size."""
+    program, random = derivation.program, np.random.default_rng(3)
+    sizes = {axis.name: 3 + place for place, axis in enumerate(program.axes)}
+    inputs: list[Any] = []
+    for array in program.inputs:
+        shape = tuple(sizes[axis.name] for axis in array.axes)
+        if any(array.name in str(a.lhs) and not a.is_symmetry for a in program.assumptions):
+            inputs.append(np.eye(shape[-1])[random.integers(shape[-1], size=shape[0])] if shape[1:] else np.ones(shape))
+        elif array.name in derivation.record.wrt and not array.positive:
+            inputs.append(scale * random.normal(size=shape))
+        else:
+            inputs.append(random.uniform(0.5, 1.5, size=shape))
+    return [value if np.ndim(value) else float(value) for value in inputs]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_lines_of_the_catalogue(name: str, scale: float) -> None:
+    derivation = derived(name)
+    inputs = point(derivation, scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, gradients = derivation.to_numpy(check=False)(*inputs)
+        value, derivatives = computed(derivation, *inputs)
+    np.testing.assert_allclose(value, loss, rtol=1e-9)
+    for ours, theirs in zip(derivatives, gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max(initial=0))
+
+
+@pytest.mark.parametrize("name", sampled(ZOO, every=6))
+def test_the_lines_of_other_programs(name: str) -> None:
+    derivation = derived_from(*ZOO[name])
+    inputs = point(derivation, 1.0)
+    loss, gradients = derivation.to_numpy(check=False)(*inputs)
+    value, derivatives = computed(derivation, *inputs)
+    np.testing.assert_allclose(value, loss, rtol=1e-9)
+    for ours, theirs in zip(derivatives, gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_the_lines_of_cross_entropy() -> None:
+    assert derived("softmax_cross_entropy").numpy_lines.splitlines() == [
+        "N = X.shape[0]",
+        "Z = X @ W + b",
+        "Z_shifted = Z - np.max(Z, axis=1, keepdims=True)",
+        "E = np.exp(Z_shifted)",
+        "S_shifted = np.sum(E, axis=1)",
+        "P = E / S_shifted[:, None]",
+        "L = -np.sum(Y * (Z_shifted - np.log(S_shifted)[:, None])) / N",
+        "G = (P - Y) / N",
+        "dW = X.T @ G",
+        "db = np.sum(G, axis=0)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "line"),
+    [
+        ("mean(X**2)", "X: N D", "L = np.mean(X**2)"),
+        ("sum(mean(X, axis=1)**2)", "X: N D", "L = np.sum(np.sum(X, axis=1) ** 2) / D**2"),
+        ("sum(where(x > y, x, y**2))", "x: N, y: N", "L = np.sum(np.where(x > y, x, y**2))"),
+        ("sum(where(x >= 0, x, 2*x))", "x: N", "L = np.sum(np.where(x >= 0, x, 2 * x))"),
+        ("sum(erf(x))", "x: N", "L = np.sum(np.vectorize(math.erf)(x))"),
+        ("sum(X) / len(X)", "X: N D", "L = np.sum(X) / N"),
+        ("pi * sum(x)", "x: N", "L = np.pi * np.sum(x)"),
+    ],
+)
+def test_as_one_writes_it(text: str, shapes: str, line: str) -> None:
+    assert line in symgrad.derive(parse(text, shapes)).numpy_lines.splitlines()
+
+
+def test_labels_are_made_one_hot() -> None:
+    loss = parse("mean(log_softmax(Z, axis=1)[arange(len(y)), y])", "Z: N C, y: N labels of C")
+    derivation = symgrad.derive(loss)
+    assert "y = np.eye(C)[y]" in derivation.numpy_lines
+    Z, y = np.random.default_rng(0).normal(size=(4, 3)), np.array([0, 2, 1, 2])
+    loss_value, gradients = derivation.to_numpy()(Z, y)
+    value, (dZ,) = computed(derivation, Z, y)
+    np.testing.assert_allclose(value, loss_value)
+    np.testing.assert_allclose(dZ, gradients.Z)
+
+
+def test_a_logarithm_of_zero_times_zero_is_zero() -> None:
+    derivation = symgrad.derive(parse("sum(p * log(q))", "p: N, q: N positive"))
+    assert "_weighted" not in derivation.numpy_lines.split("\n\n\n")[-1] or "def _weighted" in derivation.numpy_lines
+    p, q = np.array([0.0, 1.0]), np.array([1e-300, 2.0]) * np.array([1e-300, 1.0])
+    with np.errstate(all="ignore"):
+        value, _ = computed(derivation, p, q)
+    assert value == pytest.approx(np.log(2.0))
