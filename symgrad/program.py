@@ -38,7 +38,8 @@ class Program(Legible):
     ``axes`` are in the order of the shape table, ``equations`` in any order.  ``output`` names the scalar.
     ``defaults`` are the default values of scalar inputs in generated functions; the derivation is for any number.
     ``labels`` pairs inputs that are one-hot rows with the names of their integer labels in generated functions.
-    ``facts`` are statements about the gradient, as ``symgrad.loss`` takes them.
+    ``facts`` are statements about the gradient, and ``about`` says in words what it means, as ``symgrad.loss`` takes
+    them.
 
     Raises ``ProgramError`` where an array is undefined or defined twice, equations are circular, an index runs over
     the wrong axis, is unbound or is bound twice, the output is not a scalar, or a default is not a number.
@@ -54,6 +55,7 @@ class Program(Legible):
     defaults: tuple[tuple[str, Expr], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     facts: tuple[str, ...] = ()
+    about: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()

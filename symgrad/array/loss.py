@@ -52,9 +52,10 @@ class Loss:
         name: str,
         summary: str,
         facts: Sequence[str] = (),
+        about: str = "",
     ) -> None:
         self.function, self.shapes, self.name, self.summary = function, tuple(shapes), name, summary
-        self.facts = tuple(facts)
+        self.facts, self.about = tuple(facts), about
         self.wrt = tuple(same_look(name, [shape.name for shape in shapes]) for name in wrt)
         update_wrapper(self, function)
         self._check()
@@ -122,6 +123,7 @@ class Loss:
             defaults=self._defaults(kept),
             labels=tuple((arrays[shape.name].name, shape.name) for shape in kept if shape.labels),
             facts=self.facts,
+            about=self.about,
         )
         return Traced(program, lowered.locations)
 
@@ -220,6 +222,7 @@ def loss(
     name: str | None = None,
     summary: str | None = None,
     facts: Sequence[str] = (),
+    about: str = "",
 ) -> Callable[[Callable[..., Any]], Loss]:
     """Declare a function as a loss: ``@symgrad.loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b")``.
 
@@ -229,7 +232,8 @@ def loss(
     are ordinary values.  ``wrt`` names the inputs to differentiate with respect to; default: all except labels.
     ``name`` and ``summary`` default to the function's name and the first line of its docstring.  ``facts`` are
     statements about the gradient, which are proved with the derivation: equations in the loss's names, with ``dZ`` for
-    the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.
+    the derivative by ``Z``, and values of inputs: ``["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]``.  ``about`` says
+    in words what the gradient means; it is printed below the gradient.
 
     Raises ``InputError``, with the function's line, for a mistake in ``shapes`` or ``wrt``.
     """
@@ -242,7 +246,9 @@ def loss(
         try:
             inputs = parse_shapes(shapes)
             default = [shape.name for shape in inputs if not shape.is_target]
-            return Loss(function, inputs, names or default, title, first_line if summary is None else summary, facts)
+            return Loss(
+                function, inputs, names or default, title, first_line if summary is None else summary, facts, about
+            )
         except InputError as error:
             raise with_location(InputError(f"{title}: {error}"), defined_at(function)) from None
 

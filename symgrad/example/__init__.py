@@ -17,8 +17,10 @@ import numpy as np
 
 from symgrad.check.numeric.fields import OutsideDomain, OutsideField
 from symgrad.example.small_inputs import SIZES, TURNS, Point, clean, floats, point_of
+from symgrad.facts import labelled
 from symgrad.notation import Array, indices_of
 from symgrad.render.blocks import Example, Quantity
+from symgrad.render.phrases import DESCENT
 from symgrad.sampling import InputSpace, SamplePoint, possible
 from symgrad.steps import Record
 
@@ -156,11 +158,26 @@ def _example(record: Record, trial: _Trial, reason: str) -> Example:
     return Example(
         sizes=point.sizes,
         remark=" ".join([*words, reason] if reason else words),
+        signs=_pushed(record, trial) or DESCENT,
         inputs=tuple(Quantity(a, point.inputs[a.name]) for a in record.program.inputs),
         defined=tuple(Quantity(arrays[name], values) for name, values in trial.defined.items()),
         loss=trial.loss,
         gradients=tuple(Quantity(arrays[name], values) for name, values in shown.items()),
     )
+
+
+def _pushed(record: Record, trial: _Trial) -> str:
+    """What the signs of the last derivative say that is negative at the label of each row alone; nothing for none."""
+    for name, slopes in reversed([*trial.adjoints.items()]):
+        for target in labelled(record):
+            labels = trial.point.inputs[target] == 1
+            if labels.shape == slopes.shape and (slopes[labels] < 0).all() and (slopes[~labels] >= 0).all():
+                size = f"{-slopes[labels][0]:.4g}"
+                return (
+                    f"The derivative by {name} is negative at the label alone: gradient descent pushes the entry of "
+                    f"the right class up, by {size} times the step size, and the others down."
+                )
+    return ""
 
 
 def _adjoints(record: Record, point: Point) -> dict[str, np.ndarray]:

@@ -24,7 +24,14 @@ def reduced(terms: Any, reduction: str) -> Any:
 
 
 @loss(
-    shapes="X: N D, W: D C, b: C, Y: N C distribution", wrt="W b", facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"]
+    shapes="X: N D, W: D C, b: C, Y: N C distribution",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
+    about=(
+        "G is prediction minus target: each logit is pushed by the difference between its probability and its label. "
+        "The rows of Y must sum to one, otherwise P is multiplied by their sums. The gradient stays large where the "
+        "classifier is sure and wrong."
+    ),
 )
 def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     """Softmax cross-entropy from logits.
@@ -37,7 +44,16 @@ def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean
     return reduced(-np.sum(Y * log_softmax(Z, axis=1), axis=1), reduction)
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C", wrt="W b", facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
+    about=(
+        "The residuals R = P - Y pass through the Jacobian of the softmax, which multiplies them by P. The gradient "
+        "therefore vanishes where the classifier is sure, even if it is wrong; cross-entropy does not have this "
+        "fault."
+    ),
+)
 def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     """Mean squared error of softmax probabilities.
 
@@ -50,7 +66,15 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     return reduced(R**2, reduction)
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, a: C positive", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C distribution, a: C positive",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "As in cross-entropy, but each row counts with the weight of its class, and the sum of these weights divides, "
+        "not the number of rows. If all weights are equal, it is cross-entropy."
+    ),
+)
 def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
     """Softmax cross-entropy with a weight for each class, divided by the weights of the rows' classes.
 
@@ -62,7 +86,15 @@ def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
     return -np.sum(a * Y * log_softmax(Z, axis=1)) / A
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C distribution, alpha: scalar", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C distribution, alpha: scalar",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Prediction minus smoothed target: the labels are mixed with the uniform distribution, so that no logit is "
+        "pushed to infinity."
+    ),
+)
 def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     """Softmax cross-entropy against labels mixed with the uniform distribution.
 
@@ -77,6 +109,10 @@ def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     shapes="X: N D, W: D C, b: C, Y: N C distribution, tau: scalar positive",
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
+    about=(
+        "Prediction minus target, divided by the temperature: a large tau makes the probabilities softer and the "
+        "gradient smaller."
+    ),
 )
 def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     """Cross-entropy of the softmax of Z / tau.
@@ -87,7 +123,15 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     return -np.mean(np.sum(Y * log_softmax(Z / tau, axis=1), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar nonnegative", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C, gamma: scalar nonnegative",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Cross-entropy with the weight (1 - p)^gamma: rows that are already right hardly count. At gamma = 0 it is "
+        "cross-entropy."
+    ),
+)
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     """Focal loss of a softmax classifier.
 
@@ -102,6 +146,10 @@ def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     shapes="X: N D, W: D C, b: C, V: N C, tau: scalar positive",
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where V = Z"],
+    about=(
+        "The student's probabilities minus the teacher's. The factor tau^2 in the loss keeps the size of the gradient "
+        "the same at every temperature."
+    ),
 )
 def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     """Divergence of a student's softmax from that of a teacher's logits V, both at temperature tau.
@@ -113,7 +161,15 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     return tau**2 * np.mean(np.sum(Q * (log_softmax(V / tau, axis=1) - log_softmax(Z / tau, axis=1)), axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C one-hot", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C one-hot",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Only the class with the largest margin violation and the labelled class get a gradient, +1 and -1; a row "
+        "that is right by a margin of one gets none. Where several classes violate the margin equally, they share it."
+    ),
+)
 def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     """Multiclass hinge loss: by how much the best wrong class comes within a margin of 1.
 
@@ -125,7 +181,15 @@ def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     return np.mean(np.max(V, axis=1))
 
 
-@loss(shapes="X: N D, W: D C, b: C, Y: N C, eps: scalar positive", wrt="W b", facts=["sum(dZ, axis=1) == 0"])
+@loss(
+    shapes="X: N D, W: D C, b: C, Y: N C, eps: scalar positive",
+    wrt="W b",
+    facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "The gradient compares overlap with size: T / U is the class's Dice score, so a class that is already well "
+        "covered pushes less. Unlike cross-entropy, it does not depend on how frequent a class is."
+    ),
+)
 def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     """Soft Dice loss of softmax probabilities, the mean over classes.
 
@@ -137,7 +201,12 @@ def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:
     return 1 - np.mean(T / U)
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N probability", wrt="w b", facts=["dz == 0 where y = p"])
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N probability",
+    wrt="w b",
+    facts=["dz == 0 where y = p"],
+    about=("Prediction minus target, as in softmax cross-entropy: with two classes the two losses agree."),
+)
 def logistic(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Binary cross-entropy from logits; y is 0 or 1, or a probability.
 

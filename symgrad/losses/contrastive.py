@@ -14,6 +14,10 @@ from symgrad.array.loss import loss
     shapes="U: N D, V: N D, tau: scalar positive",
     wrt="U V",
     facts=["sum(dZ, axis=1) == 0", "sum(U * dU) == sum(V * dV)"],
+    about=(
+        "Prediction minus target for the task of finding the partner of each row: P is pulled to the identity matrix. "
+        "A small tau concentrates the gradient on the hardest negatives."
+    ),
 )
 def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
     """InfoNCE: cross-entropy of finding each row's partner among all.
@@ -24,7 +28,15 @@ def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
     return -np.mean(np.diagonal(log_softmax(Z, axis=1)))
 
 
-@loss(shapes="U: N D, V: N D, tau: scalar positive", wrt="U V", facts=["sum(U * dU) == sum(V * dV)"])
+@loss(
+    shapes="U: N D, V: N D, tau: scalar positive",
+    wrt="U V",
+    facts=["sum(U * dU) == sum(V * dV)"],
+    about=(
+        "The mean of two InfoNCE losses, from rows to columns and from columns to rows. Both probabilities are pulled "
+        "to the identity matrix."
+    ),
+)
 def clip_loss(U: Any, V: Any, tau: Any = 0.07) -> Any:
     """CLIP's symmetric loss: InfoNCE from each side, the mean of both.
 

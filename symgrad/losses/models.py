@@ -14,6 +14,10 @@ from symgrad.array.loss import loss
     shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
     wrt="W1 b1 W2 b2",
     facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Backpropagation: the gradient of the logits, prediction minus target, goes back through W2 and is multiplied "
+        "by the slope 1 - tanh^2. It vanishes where a hidden unit is saturated."
+    ),
 )
 def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of tanh units, and softmax cross-entropy.
@@ -30,6 +34,10 @@ def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
     wrt="W1 b1 W2 b2",
     facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Backpropagation: the gradient of the logits goes back through W2 and only through the hidden units that are "
+        "active. At an activation of 0 there is no derivative, and 0 is taken."
+    ),
 )
 def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of rectified linear units, and softmax cross-entropy.
@@ -46,6 +54,10 @@ def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     shapes="X: N D, W1: D H, b1: H, W2: H C, b2: C, Y: N C distribution",
     wrt="W1 b1 W2 b2",
     facts=["sum(dZ, axis=1) == 0"],
+    about=(
+        "Backpropagation: the gradient of the logits goes back through W2 and is multiplied by the slope of GELU, "
+        "which is smooth and may be negative."
+    ),
 )
 def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     """Perceptron with a layer of Gaussian error linear units, and softmax cross-entropy.
@@ -62,6 +74,11 @@ def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     shapes="X: N D, gamma: D, beta: D, T: N D, eps: scalar positive",
     wrt="X gamma beta",
     facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == 0 where eps = 0"],
+    about=(
+        "The gradient of the normalised rows, minus its mean, minus Xhat times the mean of its product with Xhat, "
+        "divided by the standard deviation: what shifts or scales a whole row has no effect on the output, and gets "
+        "no gradient."
+    ),
 )
 def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     """Squared error of a layer normalisation with gain and bias.
@@ -80,6 +97,10 @@ def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     shapes="X: N D, gamma: D, T: N D, eps: scalar positive",
     wrt="X gamma",
     facts=["sum(dX * X, axis=1) == 0 where eps = 0"],
+    about=(
+        "As in layer normalisation, without the mean: only the part along the row itself is removed, since scaling a "
+        "row has no effect on the output."
+    ),
 )
 def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     """Squared error of a normalisation by the root mean square, with gain.
@@ -96,6 +117,10 @@ def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     shapes="X: T D, Wq: D H, Wk: D H, Wv: D H, Y: T H",
     wrt="X Wq Wk Wv",
     facts=["sum(dE, axis=1) == 0", "sum(A * dA, axis=1) == sum(O * dO, axis=1)"],
+    about=(
+        "The gradient of the output reaches the values through the attention weights A, and the scores through the "
+        "Jacobian of the softmax, row by row; the scores then give those of the queries and keys."
+    ),
 )
 def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
     """Squared error of one attention head.
@@ -112,7 +137,10 @@ def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
 
 
 @loss(
-    shapes="R: M N, U: M K, V: N K, lambda_: scalar", wrt="U V", facts=["dU == 2 * (U @ V.T - R) @ V + 2 * lambda_ * U"]
+    shapes="R: M N, U: M K, V: N K, lambda_: scalar",
+    wrt="U V",
+    facts=["dU == 2 * (U @ V.T - R) @ V + 2 * lambda_ * U"],
+    about=("Each factor gets the residual times the other factor, plus its own penalty."),
 )
 def matrix_factorisation(R: Any, U: Any, V: Any, lambda_: Any = 0.1) -> Any:
     """Squared error of a product of two factors, with an L2 penalty on both.

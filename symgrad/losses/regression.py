@@ -9,7 +9,14 @@ import numpy as np
 from symgrad.array.loss import loss
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b", facts=["dw == 0 where y = X @ w + b"])
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N",
+    wrt="w b",
+    facts=["dw == 0 where y = X @ w + b"],
+    about=(
+        "Twice the mean of residual times input: rows pull in proportion to their error, so that outliers dominate."
+    ),
+)
 def mse(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Mean squared error.
 
@@ -19,7 +26,14 @@ def mse(X: Any, w: Any, b: Any, y: Any) -> Any:
     return np.mean(e**2)
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b")
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N",
+    wrt="w b",
+    about=(
+        "Only the signs of the residuals count, so that outliers do not dominate. At a residual of 0 there is no "
+        "derivative, and 0 is taken."
+    ),
+)
 def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Mean absolute error.
 
@@ -29,7 +43,14 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     return np.mean(np.abs(e))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive", wrt="w b")
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive",
+    wrt="w b",
+    about=(
+        "The residual itself where it is small, delta times its sign where it is large: mean squared error near the "
+        "fit, mean absolute error for outliers."
+    ),
+)
 def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
     """Huber loss: a square up to delta, linear beyond.
 
@@ -39,7 +60,15 @@ def huber(X: Any, w: Any, b: Any, y: Any, delta: Any = 1) -> Any:
     return np.mean(np.where(np.abs(e) <= delta, e**2 / 2, delta * (np.abs(e) - delta / 2)))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N", wrt="w b", facts=["dw == 0 where y = X @ w + b"])
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N",
+    wrt="w b",
+    facts=["dw == 0 where y = X @ w + b"],
+    about=(
+        "The residual passes through tanh: about the residual where it is small, about its sign where it is large, "
+        "and smooth in between."
+    ),
+)
 def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Mean logarithm of the hyperbolic cosine of the residuals.
 
@@ -49,7 +78,14 @@ def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     return np.mean(np.log(np.cosh(e)))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N, q: scalar", wrt="w b")
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N, q: scalar",
+    wrt="w b",
+    about=(
+        "Residuals above the fit pull with weight q, those below with 1 - q. At the optimum a share q of the targets "
+        "is below the fit."
+    ),
+)
 def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
     """Pinball loss of the quantile q.
 
@@ -59,7 +95,15 @@ def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
     return np.mean(np.maximum(q * e, (q - 1) * e))
 
 
-@loss(shapes="X: N D, w: D, b: scalar, y: N nonnegative", wrt="w b", facts=["dz == 0 where y = exp(z)"])
+@loss(
+    shapes="X: N D, w: D, b: scalar, y: N nonnegative",
+    wrt="w b",
+    facts=["dz == 0 where y = exp(z)"],
+    about=(
+        "Rate minus count: the same form as in logistic regression, since exp is the canonical link of the Poisson "
+        "distribution."
+    ),
+)
 def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     """Negative log-likelihood of Poisson counts y with the rate exp(X w + b), without the constant log y!.
 
@@ -70,7 +114,13 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
 
 
 @loss(
-    shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N", wrt="w b v c", facts=["ds == (1 - e**2 * exp(-s)) / (2*N)"]
+    shapes="X: N D, w: D, b: scalar, v: D, c: scalar, y: N",
+    wrt="w b v c",
+    facts=["ds == (1 - e**2 * exp(-s)) / (2*N)"],
+    about=(
+        "Errors of the mean are weighted by the predicted precision exp(-s). The log-variance grows where the squared "
+        "error is larger than the predicted variance."
+    ),
 )
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     """Negative log-likelihood of normal targets with a learned mean X w + b and a learned log-variance X v + c.
@@ -87,6 +137,10 @@ def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     shapes="X: N D, w: D, y: N, lambda_: scalar",
     wrt="w",
     facts=["N * dw / 2 == X.T @ X @ w + N * lambda_ * w - X.T @ y"],
+    about=(
+        "The gradient of least squares plus 2 lambda w, which pulls the weights to 0. Setting it to 0 gives the "
+        "normal equations."
+    ),
 )
 def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     """Least squares with an L2 penalty.
@@ -97,7 +151,14 @@ def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     return np.mean(e**2) + lambda_ * np.sum(w**2)
 
 
-@loss(shapes="X: N D, w: D, y: N, lambda_: scalar, alpha: scalar", wrt="w")
+@loss(
+    shapes="X: N D, w: D, y: N, lambda_: scalar, alpha: scalar",
+    wrt="w",
+    about=(
+        "As ridge, plus lambda alpha times the sign of each weight, which makes small weights exactly 0 at the "
+        "optimum. At a weight of 0 there is no derivative, and 0 is taken."
+    ),
+)
 def elastic_net(X: Any, w: Any, y: Any, lambda_: Any = 1, alpha: Any = 0.5) -> Any:
     """Least squares with an L1 and an L2 penalty.
 

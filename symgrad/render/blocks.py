@@ -174,9 +174,9 @@ class Quantity:
 class Example:
     """A small numeric example; the generated function computes the loss and the gradients asked for.
 
-    ``sizes`` are the sizes of the axes; ``remark`` says what was chosen and why; ``inputs`` and ``defined`` (named
-    intermediates) are in the order of the program; ``gradients`` begins with the derivatives with respect to
-    intermediates.
+    ``sizes`` are the sizes of the axes; ``remark`` says what was chosen and why, ``signs`` what the signs of the
+    derivatives mean; ``inputs`` and ``defined`` (named intermediates) are in the order of the program; ``gradients``
+    begins with the derivatives with respect to intermediates.
     """
 
     sizes: Mapping[str, int]
@@ -185,6 +185,7 @@ class Example:
     defined: tuple[Quantity, ...]
     loss: float
     gradients: tuple[Quantity, ...]
+    signs: str = ""
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ class _HtmlPage(Backend):
         values = "\n".join(f'<div class="values">{"".join(part)}</div>' for part in parts if part)
         sizes = ", ".join(f"{axis} = {size}" for axis, size in example.sizes.items())
         remark = self.printer.write((blocks.Prose(f"{sizes}. {example.remark}".strip()),))
-        source = self.show_Paragraph(blocks.Paragraph((phrases.GENERATED,)))
+        source = self.show_Paragraph(blocks.Paragraph((blocks.Prose(f"{example.signs} {phrases.GENERATED}".strip()),)))
         return f"<h2>{phrases.EXAMPLE}</h2>\n<p>{remark}</p>\n{values}\n{source}"
 
     def _value(self, left: Node, values: np.ndarray) -> str:

@@ -83,6 +83,7 @@ def layout(
     warning = phrases.warning(marks)
     results: list[blocks.Block] = [
         *([closed] if closed.forms and (whole or steps == "none") else ()),
+        *([blocks.Paragraph((blocks.Prose(program.about),))] if program.about and whole else ()),
         *([blocks.Code(phrases.NUMPY, beside.numpy)] if beside.numpy and whole else ()),
         *([beside.example] if beside.example else ()),
     ]

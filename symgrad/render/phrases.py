@@ -37,6 +37,7 @@ NUMPY = "In NumPy"
 CODE = "The code, without the functions that it calls"
 INDEPENDENT = ", and its entries count as independent in the gradient"
 GENERATED = "The loss and the gradients asked for are those of the generated function."
+DESCENT = "Gradient descent raises the entries with a negative derivative and lowers those with a positive one."
 COUNTS = {3: "three", 4: "four", 5: "five", 6: "six"}
 TIMES = {2: "twice", 3: "three times", 4: "four times"}
 FUNCTIONS = {

@@ -24,12 +24,12 @@ WORDS = {r"\text": '"{}"', r"\mathrm": 'upright("{}")', r"\operatorname": 'op("{
 CALLS = {r"\frac": "frac", r"\sqrt": "sqrt", r"\hat": "hat", r"\bar": "macron", r"\tilde": "tilde", r"\mathbf": "bold"}
 # fmt: off
 SYMBOLS = {
+    **{macro: macro[1:] for macro in (*NAMED.values(), r"\log", r"\exp") if re.fullmatch(r"\\\w+", macro)},
     r"\varepsilon": "ε", r"\varphi": "φ", r"\partial": "∂", r"\infty": "∞", r"\top": "⊤", r"\sum": "sum", r"\odot": "⊙",
     r"\oslash": "⊘", r"\times": "×", r"\cdot": "⋅", r"\mapsto": "↦", r"\ne": "≠", r"\le": "≤", r"\ge": "≥",
     r"\,": "thin", r"\;": "thick", "/": r"\/", ",": r"\,", "-": "−", r"\\": "\n", r"\to": "→", r"\surd": "√",
     **{rf"\{name}": letter for name, letter in GREEK.items()},
     **{rf"\{name}": GREEK[name.lower()].upper() for name in GREEK_CAPITALS},
-    **{macro: macro[1:] for macro in (*NAMED.values(), r"\log", r"\exp") if re.fullmatch(r"\\\w+", macro)},
     **dict.fromkeys((r"\bigl", r"\bigr", r"\Bigl", r"\Bigr", r"\textstyle"), ""),  # brackets grow by themselves
 }
 # fmt: on

@@ -49,6 +49,7 @@ def test_the_softmax_classifier_of_lecture_notes() -> None:
     assert (
         "Y is the one-hot row of label 2 (of 0, 1, 2)." in example.remark and "P is (0.2, 0.3, 0.5)" in example.remark
     )
+    assert "pushes the entry of the right class up, by 0.5 times the step size, and the others down." in example.signs
     inputs, defined, gradients = map(values, (example.inputs, example.defined, example.gradients))
     assert list(inputs) == ["X", "W", "b", "Y"] and inputs["Y"].tolist() == [[0, 0, 1]]
     assert list(defined) == ["Z", "S", "P"]

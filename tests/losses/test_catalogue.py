@@ -21,6 +21,15 @@ from symgrad.losses import LOSSES
 from symgrad.sampling import InputSpace
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_what_its_gradient_means_below_it(name: str) -> None:
+    about = derived(name).program.about
+    results = derived(name).to_text(title=False).split("\n\nIn NumPy\n")[0].split("\n\n")
+    assert len(re.findall(r"[.](?: |$)", about)) in (1, 2, 3)
+    assert len(results) == 2 and results[0].startswith("The gradients\n")
+    assert results[1].split()[-1] == about.split()[-1] and "_" not in results[1]
+
+
 def sizes_of(name: str) -> dict[str, int]:
     return generated_code.sizes_of(derived(name).program)
 
