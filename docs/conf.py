@@ -3,7 +3,9 @@ the ``symgrad`` directive."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -58,16 +60,34 @@ GROUP = """\
 """
 
 LOSS = """\
+---
+myst:
+  html_meta:
+    description: {description}
+---
 # {title}
 
-{words}```{{literalinclude}} ../../symgrad/losses/{module}.py
-:pyobject: {function}
-```
+{words}
 
 ```{{symgrad}} {name}
 :code:
 ```
+
+## The loss in NumPy
+
+```python
+{source}
+```
 """
+
+
+def source(loss: symgrad.Loss) -> str:
+    """The function of a loss, without its docstring and types."""
+    written = inspect.getsource(loss.function)
+    docstring = ast.parse(written).body[0].body[0]
+    lines = written.rstrip().splitlines()
+    del lines[docstring.lineno - 1 : docstring.end_lineno]
+    return re.sub(r": (?:Any|str) = ", "=", "\n".join(lines)).replace(": Any", "").replace(" -> Any", "")
 
 
 def catalogue() -> Iterator[tuple[str, str]]:
@@ -82,11 +102,12 @@ def catalogue() -> Iterator[tuple[str, str]]:
         yield group, GROUP.format(title=group.capitalize(), words=words, names=names)
         for loss in losses:
             title = re.split("[:;,]", loss.summary)[0]
-            words = "" if title == loss.summary else f"{loss.summary}.\n\n"
-            yield (
-                loss.name,
-                LOSS.format(title=title, words=words, module=group, function=loss.function.__name__, name=loss.name),
+            words = (inspect.getdoc(loss.function) or "").removeprefix(f"{title}.").strip()
+            description = json.dumps(
+                f"{loss.summary}: its gradient, derived line by line and proved for any array size."
             )
+            page = LOSS.format(title=title, words=words, description=description, name=loss.name, source=source(loss))
+            yield loss.name, page
 
 
 def write_catalogue(app: Sphinx) -> None:

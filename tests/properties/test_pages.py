@@ -156,6 +156,17 @@ def test_a_page_of_the_catalogue(name: str, tab: Any, tmp_path: Path) -> None:
     assert tab.locator("math").count() > 20
 
 
+def test_no_line_is_cut_on_a_phone(tab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "phone.html"
+    path.write_text(derived("layer_norm").to_html(), encoding="utf-8")
+    tab.set_viewport_size({"width": NARROW, "height": 900})
+    tab.goto(path.as_uri())
+    boxes = "[...document.querySelectorAll('.lines tr, .lines td')]"
+    assert tab.evaluate(f"{boxes}.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)") == []
+    heights = tab.evaluate("[...document.querySelectorAll('td.r')].map(e => e.getClientRects().length)")
+    assert max(heights) > 1  # a formula that went on
+
+
 @pytest.mark.skipif(not BUILT, reason="the documentation is not built: sphinx-build docs docs/_build/html")
 @pytest.mark.parametrize("page", BUILT or ["index.html"])
 def test_a_page_of_the_documentation(page: str, tab: Any) -> None:
