@@ -16,7 +16,7 @@ from symgrad.engine.summation import contract, deltas, has_delta, is_multiplied_
 from symgrad.engine.tidying import quotients_named
 from symgrad.engine.writer import Writer
 from symgrad.equations import Definition
-from symgrad.functions import where
+from symgrad.functions import step, where
 from symgrad.notation import array_names, axis_name, bound_indices, replaced, stand_in, sum_over, unfolded
 from symgrad.piecewise import leaves_out
 from symgrad.program import Program
@@ -146,14 +146,16 @@ def simplify(writer: Writer, subject: Subject, value: sp.Expr, rules: Sequence[R
     if not used and reads_alike(before, value):
         return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
-    reason = f"in terms of {names}" if used else _collect_reason(before)
+    reason = f"in terms of {names}" if used else _collect_reason(before, value)
     return writer.line(
         subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
     )
 
 
-def _collect_reason(before: sp.Expr) -> str:
-    """The reason of a line that simplifies ``before`` without a rule."""
+def _collect_reason(before: sp.Expr, after: sp.Expr) -> str:
+    """The reason of a line that simplifies ``before`` to ``after`` without a rule."""
+    if after.atoms(step) < before.atoms(step):
+        return "H(−x) is 1 − H(x)"
     if any(leaves_out(power.base) for power in before.atoms(sp.Pow)):
         return "0 and 1 equal their powers"
     if not is_multiplied_out_soon(before):

@@ -104,7 +104,8 @@ def _tidy_atoms(expr: sp.Expr, weights: dict[str, int]) -> sp.Expr:
     names = {atom: sp.Symbol(f"atom{number}") for number, atom in enumerate(atoms)}
     plain = _with_symbols(expr, names)
     forms = [plain, sp.factor_terms(plain), _undivided(plain)]
-    forms += [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
+    halves = [sp.factor_terms(multiplied_out(replaced(plain, opposite))) for opposite in _opposite_steps(names)]
+    forms += sorted(halves, key=lambda form: sum(len(bracket.args) for bracket in form.atoms(sp.Add)))
     if not is_multiplied_out_soon(plain):
         pass
     elif _has_quotient_of_sums(plain):

@@ -204,4 +204,5 @@ def _array_names(found: Iterable[tree.Leaf | tree.Delta]) -> Iterator[str]:
 def _is_total(node: tree.Node) -> bool:
     if isinstance(node, (tree.Times, tree.Ratio)):
         return any(_is_total(factor) for factor in tree.children(node))
-    return isinstance(node, tree.Summed) or (isinstance(node, tree.Chain) and contracts(node))
+    is_norm = isinstance(node, tree.Raised) and isinstance(node.base, tree.Norm)
+    return is_norm or isinstance(node, (tree.Summed, tree.Norm)) or (isinstance(node, tree.Chain) and contracts(node))

@@ -207,11 +207,12 @@ def test_what_deltas_pick_is_said(case: str) -> None:
 
 
 def test_why_a_line_becomes_shorter_is_said() -> None:
-    assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n]) == "terms cancel"
+    assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n], x[n] * y[n]) == "terms cancel"
     nested = x[n] * (y[n] * (x[n] + p[n]) - p[n] * (x[n] + y[n]))
-    assert _collect_reason(nested) == "terms cancel"
-    assert _collect_reason(x[n] * y[n] + x[n] * p[n]) == "take out the common factor"
-    assert _collect_reason((x[n] + y[n] + 1) ** 200 + x[n]) == "collect common factors"  # too long to multiply out
+    assert _collect_reason(nested, nested) == "terms cancel"
+    assert _collect_reason(x[n] * y[n] + x[n] * p[n], x[n] * (y[n] + p[n])) == "take out the common factor"
+    long = (x[n] + y[n] + 1) ** 200 + x[n]
+    assert _collect_reason(long, long) == "collect common factors"  # too long to multiply out
 
 
 def test_divisors_that_disappear_have_a_reason() -> None:

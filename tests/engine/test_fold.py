@@ -20,6 +20,7 @@ from symgrad.equations import abbreviation, node
 from symgrad.functions import reciprocal, root
 from symgrad.notation import Array, sum_over
 from symgrad.program import Program
+from symgrad.render.text import expression_text
 
 N, C, Y, Z, S, P, n, k, j = cl.N, cl.C, cl.Y, cl.Z, cl.S, cl.P, cl.n, cl.k, cl.j
 y, z, p = Y[n, k], Z[n, k], P[n, k]
@@ -257,3 +258,10 @@ def test_a_fraction_of_very_many_atoms_is_not_factored(monkeypatch: pytest.Monke
         entries = [Array(f"t{place}", ()).base for place in range(count)]
         tidy(Add(*entries) / (1 + entries[0]), {})
     assert [len(expr.free_symbols) for expr in factored] == [tidying.MOST_FACTORED]
+
+
+def test_opposite_steps_are_one_step() -> None:
+    derivation = symgrad.derive("quantile")
+    (step,) = (step for step in derivation.steps if step.reason == "H(−x) is 1 − H(x)")
+    assert expression_text(step.after, derivation.record) == "(1/N) (q − H(−e_m))"
+    assert str(derivation.prove().counts) == "{'definition': 2, 'every shape': 17}"
