@@ -352,7 +352,7 @@ def test_shares_add_up_to_one_at_every_shape() -> None:
         assert Prover(of).verdict(claims(replace(of, steps=steps))[-1]).level == Level.WRONG  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", sampled(["relu_network", "mae", "hinge", "crammer_singer"], every=2))
+@pytest.mark.parametrize("name", sampled(["relu_network", "mae", "hinge", "crammer_singer"], "mae", "hinge"))
 def test_end_to_end(name: str) -> None:
     assert check_end_to_end(derived_from(*ZOO[name]).record, {"N": 2, "D": 2, "H": 2, "C": 3}).ok
 

@@ -27,7 +27,7 @@ def test_a_number_is_one_loss() -> None:
     assert from_seed(3, 7) == from_seed(3, 7) != from_seed(3, 8)
 
 
-@pytest.mark.parametrize("numbers", sampled([range(3), *(range(n, n + 11) for n in range(3, 80, 11))], every=8))
+@pytest.mark.parametrize("numbers", sampled([range(2, 3), range(2), *(range(n, n + 11) for n in range(3, 80, 11))], every=9))
 def test_random_losses(numbers: range) -> None:
     for number in numbers:
         loss = from_seed(SEED, number, LETTERS)
@@ -144,5 +144,5 @@ def test_a_campaign_writes_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_one_loss_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert campaign.main(["--seed", "15", "--only", "3"]) == 0
+    assert campaign.main(["--seed", "15", "--only", "2"]) == 0
     assert "random_loss" in capsys.readouterr().out
