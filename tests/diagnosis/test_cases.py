@@ -85,7 +85,7 @@ def errors(case: Wrong) -> list[float]:
     return [error_of(case.candidate, *at_point(case.loss, seed, **how)) for seed in range(4)]
 
 
-@pytest.mark.parametrize("case", sampled(WRONG, every=6), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", sampled(WRONG, every=12), ids=lambda case: case.id)
 def test_a_wrong_gradient_is_wrong(case: Wrong) -> None:
     assert {case.kind, *case.also} <= set(KINDS)
     if case.kind == "precision":
