@@ -20,23 +20,8 @@ from trials.mutation.report import Reason, pages, reasons_in
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutation"
 REASONS = Path(__file__).with_name("harmless.toml")
-TARGETS = ("symgrad/engine", "symgrad/check", "symgrad/codegen")
-PROPERTIES = (
-    *("assumptions", "captured_indices", "corrupted", "domains", "forged", "further_cases", "fuzz_findings"),
-    *("metamorphic", "soundness", "unseen"),
-)
-TESTS = (
-    "check",
-    "codegen",
-    "engine",
-    "evidence",
-    *(f"properties/test_{name}.py" for name in PROPERTIES),
-    "test_budget.py",
-    "test_explicit.py",
-    "test_explicit_listing.py",
-    "test_functions.py",
-)
-"""The tests that are run: for the engine, the checker and the code, but not for pages or speed."""
+LEFT_OUT = ("hostile", "determinism", "figure", "layers", "pages", "readme", "versions")
+"""The files of tests/properties that are not run: they hold for any code, or need a session of their own."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,17 +31,21 @@ def main(arguments: list[str]) -> int:
     any time are a random sample.
     """
     parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
-    parser.add_argument("--module", action="append", metavar="PATH", help="the mutants of this file only; repeatable")
+    parser.add_argument(
+        "--module", action="append", metavar="PATH", help="only mutants of this file or folder; repeatable"
+    )
+    parser.add_argument("--without", metavar="PATH", help="no mutants of this file or folder")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the order, and so of the sample")
     parser.add_argument("--test", action="append", metavar="PATH", help="tests/PATH only; repeatable")
     parser.add_argument("--resume", action="store_true", help="keep what was killed, or has a reason; run the others")
     chosen = parser.parse_args(arguments)
     sources = {_module(path): path for path in _targets()}
-    mutants = [mutant for module, path in sources.items() for mutant in mutants_of(module, path)]
-    asked = {_module(ROOT / name) for name in chosen.module or ()}
+    asked = [path for path in sources.values() if not chosen.module or _is_in(path, chosen.module)]
+    asked = [path for path in asked if not chosen.without or not _is_in(path, [chosen.without])]
+    mutants = [mutant for path in asked for mutant in mutants_of(_module(path), path)]
     order = sorted(mutants, key=lambda mutant: sha256(f"{chosen.seed}{mutant.key}".encode()).digest())
-    sample = [mutant for mutant in order if not asked or mutant.module in asked][: chosen.sample]
+    sample = order[: chosen.sample]
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "results.jsonl"
     known = _known(log) if chosen.resume else {}
@@ -71,14 +60,14 @@ def main(arguments: list[str]) -> int:
             file.write(json.dumps([_line(mutant), result.outcome, result.test, result.seconds]) + "\n")
             file.flush()
 
-        files = [f"tests/{path}" for path in chosen.test or TESTS]
-        run(sources, mutants, wanted, files, WORK / "tests.json", record)
+        files = [f"tests/{path}" for path in chosen.test] if chosen.test else _tests()
+        run(sources, wanted, files, WORK / "tests.jsonl", record)
     # An interrupted run has done a sample up to some mutant; what an earlier one noticed beyond it does not count.
     done = takewhile if chosen.sample else filter
     results = [(mutant, known[_line(mutant)]) for mutant in done(lambda mutant: _line(mutant) in known, sample)]
-    found = pages([m for m in mutants if not asked or m.module in asked], results, reasons, drawn=bool(chosen.sample))
+    found = pages(mutants, results, reasons, drawn=bool(chosen.sample))
     for name, text in found.items():
-        if asked:
+        if chosen.module or chosen.without:
             print(text)
         else:
             page.write(name, text)
@@ -93,11 +82,20 @@ def _is_settled(mutant: Mutant, result: Result | None, reasons: Sequence[Reason]
 
 
 def _targets() -> list[Path]:
-    found = [
-        path for name in TARGETS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+    """The modules of the package, but for the run-time modules, of whose text generated modules have a copy."""
+    return [path for path in sorted((ROOT / "symgrad").rglob("*.py")) if not path.stem.endswith("runtime")]
+
+
+def _tests() -> list[str]:
+    return [
+        str(path)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if path.parent.name != "properties" or path.stem.removeprefix("test_") not in LEFT_OUT
     ]
-    found = [path for path in found if not path.stem.endswith("runtime")]  # generated modules have a copy of its text
-    return sorted(found, key=lambda path: (path.parent.name == "check", path.parent.name, path.name))
+
+
+def _is_in(path: Path, places: Sequence[str]) -> bool:
+    return any(path.is_relative_to(ROOT / place) for place in places)
 
 
 def _module(path: Path) -> str:

@@ -7,52 +7,28 @@ seconds are used.  Survivors then get further tests, up to ``LARGER_BUDGET`` sec
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import resource
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import coverage
 import pytest
 
-from trials.mutation.mutants import Mutant, install, spans_of
+from trials.mutation.mutants import Mutant, install
+from trials.mutation.timings import Timing, measured, silence
 
-SLOWEST = 3.0
-"""CPU seconds, like all times here; longer tests are not used."""
 BUDGET = 3.0
 LARGER_BUDGET = 10.0
 """CPU seconds of tests for each mutant: at first, and in total."""
+MARKS = "not (slow or jax or numba or matplotlib or browser)"
 MEMORY = 6 * 2**30
 
 KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not reached"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """The time of a test, and the lines of each function that it reaches, relative to the start of the function.
-
-    A function is ``module:name:digest``; a function that has changed since counts as reached completely.
-    """
-
-    seconds: float
-    lines: dict[str, list[int]]
-
-    def reaches(self, mutant: Mutant) -> bool:
-        """Whether the test reaches the statement of a mutant; for a constant, its module."""
-        if mutant.function.isupper():
-            return any(name.startswith(f"{mutant.module}:") for name in self.lines)
-        name = f"{mutant.module}:{mutant.function}:"
-        if (known := self.lines.get(name + mutant.digest)) is not None:
-            return not set(known).isdisjoint(mutant.lines)
-        return any(other.startswith(name) for other in self.lines)
 
 
 @dataclass(frozen=True)
@@ -70,20 +46,11 @@ class Campaign:
     def __init__(
         self,
         sources: dict[str, Path],
-        mutants: Iterable[Mutant],
         wanted: Iterable[Mutant],
         notes: Path,
         record: Callable[[Mutant, Result], None],
     ) -> None:
-        digests = {(mutant.module, mutant.function): mutant.digest for mutant in mutants}
-        self._spans = {
-            str(path.resolve()): {
-                f"{module}:{name}:{digests[module, name]}": span
-                for name, span in spans_of(path.read_text(encoding="utf-8")).items()
-                if (module, name) in digests
-            }
-            for module, path in sources.items()
-        }
+        self._sources = sources
         self._wanted = wanted
         self._notes = notes
         self._record = record
@@ -97,79 +64,26 @@ class Campaign:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Measure the tests, then run the mutants."""
         items = {item.nodeid: item for item in session.items}
-        timings = self._measured(items)
-        usable = {name: timing for name, timing in timings.items() if timing.seconds <= SLOWEST}
+        gc.collect()
+        gc.freeze()  # a child that collects would otherwise copy the memory of its parent
+        timings = measured(items, self._sources, self._notes, self._passes)
         survivors: dict[Mutant, set[str]] = {}
         for mutant in self._wanted:
-            tests = [name for name, timing in usable.items() if timing.reaches(mutant)]
-            result, passed = self._meet(mutant, tests, items, usable, BUDGET)
+            tests = timings.reaching(mutant)
+            result, passed = self._meet(mutant, tests, items, timings.tests, BUDGET)
             self._record(mutant, result)
             if result.outcome == SURVIVED:
                 survivors[mutant] = passed
         for mutant, passed in survivors.items():
-            tests = [name for name, timing in usable.items() if timing.reaches(mutant) and name not in passed]
+            tests = [name for name in timings.reaching(mutant) if name not in passed]
             if tests:
-                self._record(mutant, self._meet(mutant, tests, items, usable, LARGER_BUDGET - BUDGET)[0])
+                self._record(mutant, self._meet(mutant, tests, items, timings.tests, LARGER_BUDGET - BUDGET)[0])
         return True
-
-    # --- tests by themselves -----------------------------------------------------------------------------------------
-
-    def _measured(self, items: dict[str, pytest.Item]) -> dict[str, Timing]:
-        """The timing of each test, from earlier notes if its file has not changed."""
-        stamps = {str(path): _stamp(path) for path in {item.path for item in items.values()}}
-        known = json.loads(self._notes.read_text()) if self._notes.exists() else {"stamps": {}, "tests": {}}
-        old = known["stamps"]
-        kept = {name: test for name, test in known["tests"].items() if old[test["file"]] == stamps.get(test["file"])}
-        for place, (name, item) in enumerate(items.items(), 1):
-            if name not in kept:
-                kept[name] = {"file": str(item.path), **self._alone(item)}
-            if place % 100 == 0 or place == len(items):
-                self._notes.write_text(json.dumps({"stamps": stamps, "tests": kept}))
-                print(f"measured {place} of {len(items)} tests", file=sys.__stderr__)
-        return {name: Timing(kept[name]["seconds"], kept[name]["lines"]) for name in items}
-
-    def _alone(self, item: pytest.Item) -> dict[str, Any]:
-        """The timing of one test in a child process; infinite if it fails or takes too long."""
-        reading, writing = os.pipe()
-        child = os.fork()
-        if not child:
-            try:
-                with os.fdopen(writing, "w") as pipe:
-                    json.dump(self._watched(item), pipe)
-            finally:
-                os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            text = pipe.read()
-        os.waitpid(child, 0)
-        found: dict[str, Any] | None = json.loads(text) if text else None
-        return found or {"seconds": 2 * SLOWEST, "lines": {}}
-
-    def _watched(self, item: pytest.Item) -> dict[str, object] | None:
-        signal.setitimer(signal.ITIMER_PROF, 2 * SLOWEST)
-        _quiet()
-        watch = coverage.Coverage(include=list(self._spans), data_file=None, config_file=False)
-        watch.set_option("run:disable_warnings", ["no-data-collected"])
-        start = time.process_time()
-        watch.start()
-        passed = self._passes(item)
-        watch.stop()
-        seconds = time.process_time() - start
-        data = watch.get_data()
-        lines: dict[str, list[int]] = {}
-        for file in data.measured_files():
-            reached = set(data.lines(file) or ())
-            for name, span in self._spans[file].items():
-                if own := reached.intersection(span):
-                    lines[name] = sorted(line - span.start for line in own)
-        return {"seconds": seconds, "lines": lines} if passed else None
 
     def _passes(self, item: pytest.Item) -> bool:
         self._failed = False
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         return not self._failed
-
-    # --- mutants -----------------------------------------------------------------------------------------------------
 
     def _meet(
         self,
@@ -207,7 +121,7 @@ class Campaign:
     ) -> None:
         """Never returns: the exit status is 0 where every test passed, the last line written is the last test begun."""
         try:
-            _quiet()
+            silence()
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             install(mutant)
             until = time.process_time() + budget
@@ -240,19 +154,8 @@ def _ordered(tests: list[str], mutant: Mutant, killers: dict[str, int], timings:
     return sorted(tests, key=lambda name: (-killers.get(name, 0), costs[name]))
 
 
-def _stamp(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def _quiet() -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-
-
 def run(
     sources: dict[str, Path],
-    mutants: Iterable[Mutant],
     wanted: Iterable[Mutant],
     tests: Iterable[str],
     notes: Path,
@@ -260,7 +163,15 @@ def run(
 ) -> None:
     """Test the selected mutants with the tests of some files; record each result at once."""
     plugins = [f"-pno:{name}" for name in ("terminal", "cacheprovider", "faulthandler")]
-    options = [*plugins, "-o", "addopts=", "-s", "--assert=plain"]
-    campaign = Campaign(sources, mutants, wanted, notes, record)
+    options = [
+        *plugins,
+        "-m",
+        "not (slow or jax or numba or matplotlib or browser)",
+        "-o",
+        "addopts=",
+        "-s",
+        "--assert=plain",
+    ]
+    campaign = Campaign(sources, wanted, notes, record)
     if pytest.main([*options, *tests], plugins=[campaign]) not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED):
         raise SystemExit("pytest did not come to its end")

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from hashlib import sha256
+from importlib import import_module
 from inspect import getattr_static, unwrap
+from itertools import accumulate
 from pathlib import Path
 from textwrap import indent
 from types import FunctionType
 from typing import Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusivePositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 UNTOUCHED = (cst.Annotation, cst.Decorator, cst.Raise, cst.Import, cst.ImportFrom)
@@ -56,18 +58,23 @@ def mutants_of(module: str, path: Path) -> Iterator[Mutant]:
     text = path.read_text(encoding="utf-8")
     wrapper = MetadataWrapper(cst.parse_module(text))
     spans = spans_of(text)
-    places = _Places()
+    places = _Places(text)
     wrapper.visit(places)
     seen: Counter[Key] = Counter()
     for function, owner, lines, old, new in places.found:
-        code, source = (wrapper.module.code_for_node(node).strip() for node in (owner, owner.deep_replace(old, new)))
+        code = text[owner.start : owner.stop].strip("\n")
+        source = f"{text[owner.start : old.start]}{new}{text[old.stop : owner.stop]}".strip("\n")
         before, after = _differing(code.splitlines(), source.splitlines())
         seen[module, function, before, after, 0] += 1
         again = seen[module, function, before, after, 0]
-        digest = sha256(code.encode()).hexdigest()[:12]
-        first = spans[function].start if function in spans else 0
-        lines = range(lines.start - first, lines.stop - first)
-        yield Mutant(module, function, before, after, again, digest, lines, source)
+        span = spans.get(function, range(lines.start, lines.stop))  # a constant is one statement
+        lines = range(lines.start - span.start, lines.stop - span.start)
+        yield Mutant(module, function, before, after, again, digest(text, span), lines, source)
+
+
+def digest(text: str, span: range) -> str:
+    """Identify the source of a function by its lines."""
+    return sha256("\n".join(text.splitlines()[span.start - 1 : span.stop - 1]).encode()).hexdigest()[:12]
 
 
 def spans_of(text: str) -> dict[str, range]:
@@ -91,13 +98,14 @@ def _differing(old: list[str], new: list[str]) -> tuple[str, str]:
 
 
 class _Places(cst.CSTVisitor):
-    """Finds (function, its node, lines of the statement, node, mutated node)."""
+    """Finds (function, its characters, lines of the statement, characters of a node, their replacement)."""
 
-    METADATA_DEPENDENCIES = (PositionProvider,)
+    METADATA_DEPENDENCIES = (PositionProvider, WhitespaceInclusivePositionProvider)
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, cst.CSTNode, range, cst.CSTNode, cst.CSTNode]] = []
+        self.found: list[tuple[str, range, range, range, str]] = []
+        self._starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
         self._classes: list[str] = []
         self._owner: tuple[str, cst.CSTNode] | None = None
         self._statements: list[cst.CSTNode] = []
@@ -119,7 +127,9 @@ class _Places(cst.CSTVisitor):
         if self._owner is not None:
             for kind, operator in mutation_operators:
                 if isinstance(node, kind):
-                    self.found += [(*self._owner, self._lines(), node, new) for new in operator(node)]
+                    name, owner = self._owner
+                    found = name, self._characters(owner), self._lines(), self._characters(node)
+                    self.found += [(*found, self._code(new, node)) for new in operator(node)]
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
@@ -129,6 +139,18 @@ class _Places(cst.CSTVisitor):
             self._classes.pop()
         if self._statements and original_node is self._statements[-1]:
             self._statements.pop()
+
+    def _characters(self, node: cst.CSTNode) -> range:
+        """The place of a node in the text, with the whitespace that belongs to it."""
+        span = self.get_metadata(WhitespaceInclusivePositionProvider, node)
+        first, last = (self._starts[at.line - 1] + at.column for at in (span.start, span.end))
+        return range(first, last)
+
+    def _code(self, new: cst.CSTNode, old: cst.CSTNode) -> str:
+        """The text of a node in the place of another."""
+        code = cst.Module([]).code_for_node(new)
+        column = self.get_metadata(PositionProvider, old).start.column
+        return indent(code, " " * column) if isinstance(old, cst.Match) else code  # the only statement of many lines
 
     def _lines(self) -> range:
         """The lines of the innermost statement, without its body; for a signature, the lines of the body."""
@@ -152,10 +174,10 @@ def _constant(node: cst.CSTNode) -> str | None:
 
 def install(mutant: Mutant) -> None:
     """Apply the change in the running interpreter, wherever the function or constant is used."""
-    module = sys.modules[mutant.module]
+    module = import_module(mutant.module)
     *classes, name = mutant.function.split(".")
     # A method is defined in a class, so that super() works.
-    source = f"class Changed:\n{indent(mutant.source, '    ')}" if classes else mutant.source
+    source = f"class Changed:\n{mutant.source}" if classes else mutant.source
     changed = dict(vars(module))
     exec(compile(f"from __future__ import annotations\n{source}", str(module.__file__), "exec"), changed)
     loaded = [m for name, m in sys.modules.items() if name.startswith(("symgrad", "test_"))]
