@@ -9,7 +9,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import takewhile
 from pathlib import Path
 
 from trials import page
@@ -25,10 +24,10 @@ LEFT_OUT = ("hostile", "determinism", "figure", "layers", "pages", "readme", "ve
 
 
 def main(arguments: list[str]) -> int:
-    """Run all mutants or a sample, and write the page, or print it if only some modules were run.
+    """Run all mutants or a sample, and write the pages, or print them if only some modules were asked for.
 
-    An interrupted run still writes its page: the order is a hash of the mutant and the seed, so the mutants done at
-    any time are a random sample.
+    The order is a hash of the mutant and the seed, so of each module the mutants done at any time are a random sample.
+    The pages tell of every result in the log that is of the current code.
     """
     parser = argparse.ArgumentParser(prog="python -m trials mutation", description=__doc__)
     parser.add_argument(
@@ -48,11 +47,11 @@ def main(arguments: list[str]) -> int:
     sample = order[: chosen.sample]
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "results.jsonl"
-    known = _known(log) if chosen.resume else {}
+    if not chosen.resume:
+        log.unlink(missing_ok=True)
+    known = _known(log)
     reasons = reasons_in(REASONS)
     wanted = [mutant for mutant in sample if not _is_settled(mutant, known.get(_line(mutant)), reasons)]
-    if not known:
-        log.unlink(missing_ok=True)
     with log.open("a", encoding="utf-8") as file:
 
         def record(mutant: Mutant, result: Result) -> None:
@@ -61,11 +60,10 @@ def main(arguments: list[str]) -> int:
             file.flush()
 
         files = [f"tests/{path}" for path in chosen.test] if chosen.test else _tests()
-        run(sources, wanted, files, WORK / "tests.jsonl", record)
-    # An interrupted run has done a sample up to some mutant; what an earlier one noticed beyond it does not count.
-    done = takewhile if chosen.sample else filter
-    results = [(mutant, known[_line(mutant)]) for mutant in done(lambda mutant: _line(mutant) in known, sample)]
-    found = pages(mutants, results, reasons, drawn=bool(chosen.sample))
+        if wanted:
+            run(sources, wanted, files, WORK / "tests.jsonl", record)
+    results = [(mutant, known[_line(mutant)]) for mutant in mutants if _line(mutant) in known]
+    found = pages(mutants, results, reasons)
     for name, text in found.items():
         if chosen.module or chosen.without:
             print(text)

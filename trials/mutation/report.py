@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import sqrt
 from pathlib import Path
 
 from trials import page
@@ -51,10 +50,8 @@ def reasons_in(path: Path) -> list[Reason]:
     return [Reason(g["function"], after, g["kind"], g["why"]) for g in groups for after in g["after"]]
 
 
-def pages(
-    mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason], *, drawn: bool
-) -> dict[str, str]:
-    """The pages ``mutation`` and ``survivors``, in Markdown; ``drawn`` if the results are of a random sample."""
+def pages(mutants: list[Mutant], results: list[tuple[Mutant, Result]], reasons: list[Reason]) -> dict[str, str]:
+    """The pages ``mutation`` and ``survivors``, in Markdown."""
     left = [(mutant, result) for mutant, result in results if result.outcome in (SURVIVED, UNREACHED)]
     explained, unexplained = [], []
     for mutant, _ in left:
@@ -64,7 +61,7 @@ def pages(
         else:
             unexplained.append(mutant)
     figures = [
-        _summary(mutants, results, len(explained), len(unexplained), drawn),
+        _summary(mutants, results, len(explained), len(unexplained)),
         _modules(mutants, results, {mutant for mutant, _ in explained}),
     ]
     survivors = [
@@ -83,37 +80,25 @@ def _at(mutant: Mutant) -> tuple[str, str]:
     return f"{mutant.module.removeprefix('symgrad.')}.{mutant.function}", mutant.after
 
 
-def _summary(
-    mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: int, unexplained: int, drawn: bool
-) -> str:
+def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: int, unexplained: int) -> str:
     count = Counter(result.outcome for _, result in results)
     total, noticed = len(results), count[KILLED] + count[TIMED_OUT]
     score = noticed / total if total else 0.0
-    sample = "a random sample of " if drawn else ""
-    which = f"All {total}" if total == len(mutants) else f"Of {len(mutants)} mutants {sample}{total}"
-    interval = f" (95 % interval: {_interval(noticed, total)})" if drawn else ""
+    all_run = total == len(mutants)
+    which = f"All {total}" if all_run else f"Of {len(mutants)} mutants {total}, a random sample of each module,"
     seconds = sum(result.seconds for _, result in results)
     return f"""\
-mutmut {version("mutmut")} makes one change at a time to the functions and constants of the engine, the checker and the
-code generator. {which} were run, each in the current version of its function. A mutant was tested until a test failed,
-all chosen tests that reach its statement had passed, or {LARGER_BUDGET:g} seconds were used: {seconds / 60:.0f} minutes
-of one processor in total.
+mutmut {version("mutmut")} makes one change at a time to the functions and constants of the package.
+{which} were run, each in the current version of its function. A mutant was tested until a test failed, all
+tests that reach its statement had passed, or {LARGER_BUDGET:g} seconds were used: {seconds / 60:.0f} minutes of one
+processor in total.
 
-**{100 * score:.1f} % were killed**{interval}: {count[KILLED]} failed a test, {count[TIMED_OUT]} exceeded the time
+**{100 * score:.1f} % were killed**: {count[KILLED]} failed a test, {count[TIMED_OUT]} exceeded the time
 limit. {count[SURVIVED]} passed the tests, and no test reaches {count[UNREACHED]}. Of these {explained + unexplained},
 {explained} are harmless for [a documented reason](trials/survivors.md), and {unexplained} have no such reason.
 
 Types, decorators, imports, texts of errors, declared fields of classes, and the arguments of `len` and `isinstance` are
 not mutated."""
-
-
-def _interval(noticed: int, total: int) -> str:
-    """Wilson's interval for a proportion."""
-    z, share = 1.96, noticed / total
-    centre = share + z * z / (2 * total)
-    half = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    low, high = ((centre + sign * half) / (1 + z * z / total) for sign in (-1, 1))
-    return f"{100 * low:.1f} % to {100 * high:.1f} %"
 
 
 def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explained: set[Mutant]) -> str:
@@ -125,12 +110,16 @@ def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
         harmless = sum(mutant in explained for mutant in outcomes)
         run = len(outcomes)
         rows.append((f"`{module}`", all_, run, noticed, harmless, run - noticed - harmless, all_ - run))
+    parts = [
+        (f"all of {part}", *_added([row for row in rows if row[0].startswith("`symgrad.codegen") == inside]))
+        for part, inside in (("`symgrad.codegen`", True), ("the other modules", False))
+    ]
     without = [row for row in rows if not row[2]]
     if without:
         rows = [row for row in rows if row[2]]
         rows.append((f"{len(without)} other modules", *_added(without)))
     head = ("module", "mutants", "run", "killed", "harmless, with a reason", "neither", "not run")
-    return page.table(head, [*rows, ("all", *_added(rows))])
+    return page.table(head, [*rows, *parts])
 
 
 def _added(rows: list[tuple[str, int, int, int, int, int, int]]) -> list[int]:

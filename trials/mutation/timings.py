@@ -32,7 +32,7 @@ Reached = tuple[str, frozenset[int]]
 
 @dataclass(frozen=True)
 class Timing:
-    """The time of a test, and the numbers of what it reaches, in ``Timings.reached``."""
+    """The time of a test, and the numbers that ``Timings`` gives to what it reaches."""
 
     seconds: float
     reached: frozenset[int]
@@ -43,23 +43,30 @@ class Timings:
 
     def __init__(self) -> None:
         self.tests: dict[str, Timing] = {}
-        self.reached: dict[Reached, int] = {}
+        self._numbers: dict[Reached, int] = {}
+        self._modules: dict[str, dict[str, list[tuple[int, Reached]]]] = {}
 
     def add(self, test: str, seconds: float, reached: Iterable[Reached]) -> None:
         """Add a test."""
-        numbers = frozenset(self.reached.setdefault(each, len(self.reached)) for each in reached)
-        self.tests[test] = Timing(seconds, numbers)
+        self.tests[test] = Timing(seconds, frozenset(map(self._number, reached)))
+
+    def _number(self, reached: Reached) -> int:
+        if (number := self._numbers.get(reached)) is None:
+            number = self._numbers[reached] = len(self._numbers)
+            module, function, _ = reached[0].split(":")
+            self._modules.setdefault(module, {}).setdefault(function, []).append((number, reached))
+        return number
 
     def reaching(self, mutant: Mutant) -> list[str]:
         """The tests that reach the statement of a mutant; for a constant or an unknown function, its module."""
-        module, name = f"{mutant.module}:", f"{mutant.module}:{mutant.function}:"
-        of_function = [each for each in self.reached if each[0].startswith(name)]
-        current = [each for each in of_function if each[0] == name + mutant.digest]
-        if current:
-            wanted = [each for each in current if not each[1].isdisjoint(mutant.lines)]
-        else:  # the function has changed since, or it is a constant
-            wanted = of_function or [each for each in self.reached if each[0].startswith(module)]
-        numbers = {self.reached[each] for each in wanted}
+        functions = self._modules.get(mutant.module, {})
+        of_function = functions.get(mutant.function, [])
+        current = f"{mutant.module}:{mutant.function}:{mutant.digest}"
+        if any(name == current for _, (name, _) in of_function):
+            wanted = [each for each in of_function if each[1][0] == current and each[1][1].intersection(mutant.lines)]
+        else:
+            wanted = of_function or [each for all_ in functions.values() for each in all_]
+        numbers = {number for number, _ in wanted}
         return [test for test, timing in self.tests.items() if not numbers.isdisjoint(timing.reached)]
 
 
