@@ -1,8 +1,7 @@
 """Run tests on mutants, each in a forked child of one pytest session that has already imported everything.
 
-First each test runs once alone, to measure its time and the lines of the mutated modules that it reaches.  A mutant
-then gets only the tests that reach its statement, likely killers first (``_ordered``), until one fails or ``BUDGET``
-seconds are used.  Survivors then get further tests, up to ``LARGER_BUDGET`` seconds.
+A mutant first gets the tests of its module, likely killers first, until one fails or ``BUDGET`` seconds are used.
+Survivors then get the tests that reach their statement, up to ``LARGER_BUDGET`` seconds.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from pathlib import Path
 import pytest
 
 from trials.mutation.mutants import Mutant, install
-from trials.mutation.timings import Timing, measured, silence
+from trials.mutation.timings import measured, silence
 
-BUDGET = 3.0
-LARGER_BUDGET = 10.0
+BUDGET = 2.0
+LARGER_BUDGET = 8.0
 """CPU seconds of tests for each mutant: at first, and in total."""
 MARKS = "not (slow or jax or numba or matplotlib or browser)"
 MEMORY = 6 * 2**30
@@ -55,7 +54,8 @@ class Campaign:
         self._notes = notes
         self._record = record
         self._failed = False
-        self._killers: dict[tuple[str, str], dict[str, int]] = {}
+        self._killers: dict[str, Counter[str]] = {}  # of modules and functions
+        self._seconds: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a failed test."""
@@ -66,18 +66,20 @@ class Campaign:
         items = {item.nodeid: item for item in session.items}
         gc.collect()
         gc.freeze()  # a child that collects would otherwise copy the memory of its parent
-        timings = measured(items, self._sources, self._notes, self._passes)
         survivors: dict[Mutant, set[str]] = {}
         for mutant in self._wanted:
-            tests = timings.reaching(mutant)
-            result, passed = self._meet(mutant, tests, items, timings.tests, BUDGET)
+            result, passed = self._meet(mutant, _own(mutant, items), items, BUDGET)
             self._record(mutant, result)
-            if result.outcome == SURVIVED:
+            if result.outcome in (SURVIVED, UNREACHED):
                 survivors[mutant] = passed
+        if survivors:
+            timings = measured(items.values(), self._sources, self._notes, self._passes)
+            self._seconds |= {name: timing.seconds for name, timing in timings.tests.items()}
         for mutant, passed in survivors.items():
-            tests = [name for name in timings.reaching(mutant) if name not in passed]
-            if tests:
-                self._record(mutant, self._meet(mutant, tests, items, timings.tests, LARGER_BUDGET - BUDGET)[0])
+            tests = timings.reaching(mutant)
+            result, _ = self._meet(mutant, [name for name in tests if name not in passed], items, LARGER_BUDGET)
+            if result.outcome != UNREACHED or not tests:
+                self._record(mutant, result)
         return True
 
     def _passes(self, item: pytest.Item) -> bool:
@@ -86,72 +88,78 @@ class Campaign:
         return not self._failed
 
     def _meet(
-        self,
-        mutant: Mutant,
-        tests: list[str],
-        items: dict[str, pytest.Item],
-        timings: dict[str, Timing],
-        budget: float,
+        self, mutant: Mutant, tests: list[str], items: dict[str, pytest.Item], budget: float
     ) -> tuple[Result, set[str]]:
         """The outcome for a mutant, and the tests that were run."""
         if not tests:
             return Result(UNREACHED), set()
-        killers = self._killers.setdefault((mutant.module, mutant.function), {})
-        tests = _ordered(tests, mutant, killers, timings)
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
-            self._child(mutant, [items[name] for name in tests], timings, budget, writing)
+            self._child(mutant, [items[name] for name in self._ordered(tests, mutant)], budget, writing)
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            lines = pipe.read().splitlines()
+            lines = [line.split("\t") for line in pipe.read().splitlines()]
         _, status, usage = os.wait4(child, 0)
+        begun = [name for name, seconds in lines if not seconds]
+        self._seconds |= {name: float(seconds) for name, seconds in lines if seconds}
         seconds = round(usage.ru_utime + usage.ru_stime, 2)
-        last = lines[-1] if lines else ""
+        last = begun[-1] if begun else ""
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
-            return Result(TIMED_OUT, last, seconds), set(lines)
+            return Result(TIMED_OUT, last, seconds), set(begun)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
-            return Result(SURVIVED, "", seconds), set(lines)
-        killers[last] = killers.get(last, 0) + 1
-        return Result(KILLED, last, seconds), set(lines)
+            return Result(SURVIVED, "", seconds), set(begun)
+        self._killers.setdefault(mutant.module, Counter())[last] += 1
+        self._killers.setdefault(f"{mutant.module}.{mutant.function}", Counter())[last] += 1
+        return Result(KILLED, last, seconds), set(begun)
 
-    def _child(
-        self, mutant: Mutant, tests: list[pytest.Item], timings: dict[str, Timing], budget: float, writing: int
-    ) -> None:
-        """Never returns: the exit status is 0 where every test passed, the last line written is the last test begun."""
+    def _child(self, mutant: Mutant, tests: list[pytest.Item], budget: float, writing: int) -> None:
+        """Never returns: the exit status is 0 where every test passed.  A test is written when it begins, and with its
+        seconds when it has passed."""
         try:
             silence()
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             install(mutant)
             until = time.process_time() + budget
             for item in tests:
-                os.write(writing, f"{item.nodeid}\n".encode())
-                signal.setitimer(signal.ITIMER_PROF, 3 + 10 * timings[item.nodeid].seconds)
+                os.write(writing, f"{item.nodeid}\t\n".encode())
+                signal.setitimer(signal.ITIMER_PROF, 10 + 10 * self._seconds.get(item.nodeid, 1.0))
+                start = time.process_time()
                 if not self._passes(item):
                     os._exit(1)
-                if time.process_time() > until:
+                now = time.process_time()
+                os.write(writing, f"{item.nodeid}\t{now - start:.3f}\n".encode())
+                if now > until:
                     break
             os._exit(0)
         except BaseException:
             os._exit(2)
 
+    def _ordered(self, tests: list[str], mutant: Mutant) -> list[str]:
+        """Tests in the order in which a mutant meets them: first those that killed a mutant of the same function, then
+        of the same module, then the fastest first, where the n-th fastest case of a parametrised test counts as n
+        times as slow, because one case tells much of what its neighbours tell."""
+        of_function = self._killers.get(f"{mutant.module}.{mutant.function}", Counter())
+        of_module = self._killers.get(mutant.module, Counter())
+        costs: dict[str, float] = {}
+        cases: Counter[str] = Counter()
+        for name in sorted(tests, key=lambda name: self._seconds.get(name, 0.1)):
+            function = name.partition("[")[0]
+            cases[function] += 1
+            costs[name] = self._seconds.get(name, 0.1) * cases[function]
+        return sorted(tests, key=lambda name: (-of_function[name], -of_module[name], costs[name]))
 
-def _ordered(tests: list[str], mutant: Mutant, killers: dict[str, int], timings: dict[str, Timing]) -> list[str]:
-    """Tests in the order in which a mutant meets them: first those that killed a mutant of the same function, then the
-    fastest first, where a test of the module's own test file counts as ten times as fast, and the
-    n-th fastest case of a parametrised test as n times as slow, because one case tells much of what its neighbours
-    tell.
-    """
+
+def _own(mutant: Mutant, tests: Iterable[str]) -> list[str]:
+    """The tests of the mutant's module; where it has no file of tests, those of its folder."""
     *folders, stem = mutant.module.split(".")[1:]
-    own = "/".join(["tests", *folders, f"test_{stem}.py"])
-    costs: dict[str, float] = {}
-    cases: Counter[str] = Counter()
-    for name in sorted(tests, key=lambda name: timings[name].seconds):
-        function = name.partition("[")[0]
-        cases[function] += 1
-        costs[name] = timings[name].seconds * cases[function] * (0.1 if function.startswith(own) else 1.0)
-    return sorted(tests, key=lambda name: (-killers.get(name, 0), costs[name]))
+    paths = [["tests", *folders[:depth]] for depth in range(len(folders), -1, -1)]
+    folders_of_tests = ["/".join(path) for path in paths]
+    wanted = [(f"{folder}/test_{stem}.py", f"{folder}/test_{stem}_") for folder in folders_of_tests]
+    wanted += [(f"{folder}/test_",) for folder in folders_of_tests]
+    found = ([name for name in tests if name.startswith(prefixes)] for prefixes in wanted)
+    return next(filter(None, found), [])
 
 
 def run(

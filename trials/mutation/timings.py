@@ -1,4 +1,7 @@
-"""Measure the tests: each runs alone in a forked child, for its CPU time and the lines that it reaches.
+"""Measure the tests: their CPU time and the lines that they reach.  Each file of tests runs in a forked child.
+
+The tests of a file share what the package and their helpers cache, so a test may depend on more than it reaches: what
+an earlier test of its file reaches.
 
 The notes are a file of JSON lines, one for each test, so that an interrupted run continues where it stopped.
 """
@@ -11,7 +14,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,13 +24,17 @@ import pytest
 
 from trials.mutation.mutants import Mutant, digest, spans_of
 
-SLOWEST = 1.0
+SLOWEST = 0.5
 """CPU seconds, like all times here; longer tests are not used."""
-MOST_OF_ONE_TEST = 2.0
-"""Seconds: of a parametrised test, as many cases are measured and used as fit in this time, in an arbitrary order."""
+MOST_OF_ONE_TEST = 1.0
+"""Seconds: of a parametrised test, as many cases are measured and used as fit in this time."""
 
 Reached = tuple[str, frozenset[int]]
 """A function, as ``module:name:digest``, and the lines of it that a test reaches, relative to its start."""
+
+
+Note = tuple[str, float, dict[str, list[int]]]
+"""A test, its time, and the lines that it reaches."""
 
 
 @dataclass(frozen=True)
@@ -71,79 +78,82 @@ class Timings:
 
 
 def measured(
-    items: dict[str, pytest.Item],
-    sources: dict[str, Path],
-    notes: Path,
-    passes: Callable[[pytest.Item], bool],
+    items: Iterable[pytest.Item], sources: dict[str, Path], log: Path, passes: Callable[[pytest.Item], bool]
 ) -> Timings:
-    """The timings of the tests that pass and are fast enough; from the notes where a test's file has not changed."""
+    """The timings of the tests that pass and are fast enough; from the log where a test's file has not changed."""
     spans = {}
     for module, path in sources.items():
         text = path.read_text(encoding="utf-8")
         of_text = spans_of(text).items()
         spans[str(path.resolve())] = {f"{module}:{name}:{digest(text, span)}": span for name, span in of_text}
-    stamps = {path: sha256(path.read_bytes()).hexdigest()[:12] for path in {item.path for item in items.values()}}
-    known = _read(notes)
-    used: Counter[str] = Counter()
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    notes = _read(log)
     timings = Timings()
-    with notes.open("a", encoding="utf-8") as file:
-        for place, (name, item) in enumerate(sorted(items.items(), key=lambda each: _hashed(each[0])), 1):
-            function = name.partition("[")[0]
-            if used[function] >= MOST_OF_ONE_TEST:
-                continue
-            if (note := known.get((name, stamps[item.path]))) is None:
-                note = _alone(item, spans, passes)
-                file.write(json.dumps([name, stamps[item.path], *note]) + "\n")
-            seconds, lines = note
-            used[function] += seconds
-            if lines and seconds <= SLOWEST:
-                timings.add(name, seconds, [(function, frozenset(own)) for function, own in lines.items()])
-            if place % 100 == 0 or place == len(items):
+    with log.open("a", encoding="utf-8") as file:
+        for place, (path, of_file) in enumerate(files.items(), 1):
+            stamp = sha256(path.read_bytes()).hexdigest()[:12]
+            if (path.name, stamp) not in notes:
+                for note in _measured_in_child(of_file, spans, passes):
+                    notes.setdefault((path.name, stamp), []).append(note)
+                    file.write(json.dumps([path.name, stamp, *note]) + "\n")
                 file.flush()
-                print(f"measured {place} of {len(items)} tests", file=sys.__stderr__, flush=True)
+                print(f"measured {place} of {len(files)} files of tests", file=sys.__stderr__, flush=True)
+            for name, seconds, lines in notes.get((path.name, stamp), ()):
+                timings.add(name, seconds, [(function, frozenset(own)) for function, own in lines.items()])
     return timings
 
 
-def _hashed(name: str) -> bytes:
-    return sha256(name.encode()).digest()
+def _read(log: Path) -> dict[tuple[str, str], list[Note]]:
+    notes: dict[tuple[str, str], list[Note]] = {}
+    for file, stamp, *note in map(json.loads, log.open(encoding="utf-8")) if log.exists() else ():
+        notes.setdefault((file, stamp), []).append(tuple(note))
+    return notes
 
 
-def _read(notes: Path) -> dict[tuple[str, str], tuple[float, dict[str, list[int]]]]:
-    if not notes.exists():
-        return {}
-    return {(name, stamp): (seconds, lines) for name, stamp, seconds, lines in map(json.loads, notes.open())}
-
-
-def _alone(
-    item: pytest.Item, spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
-) -> tuple[float, dict[str, list[int]]]:
-    """The time of a test and the lines that it reaches; none if it fails or takes too long."""
+def _measured_in_child(
+    items: Sequence[pytest.Item], spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
+) -> Iterator[Note]:
+    """Tests of one file that pass and are fast enough, with their time and the lines that they reach."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
+            silence()
+            signal.signal(signal.SIGPROF, _fail)
+            used: Counter[str] = Counter()
             with os.fdopen(writing, "w") as pipe:
-                json.dump(_watched(item, spans, passes), pipe)
+                for item in items:
+                    function = item.nodeid.partition("[")[0]
+                    if used[function] < MOST_OF_ONE_TEST:
+                        passed, seconds, lines = _watched(item, spans, passes)
+                        used[function] += seconds
+                        if passed:
+                            pipe.write(json.dumps([item.nodeid, seconds, lines]) + "\n")
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        text = pipe.read()
+        for line in pipe:
+            yield tuple(json.loads(line))
     os.waitpid(child, 0)
-    seconds, lines = json.loads(text) if text else (1.5 * SLOWEST, {})
-    return seconds, lines
+
+
+def _fail(*_: object) -> None:
+    pytest.fail("too slow")
 
 
 def _watched(
     item: pytest.Item, spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
-) -> tuple[float, dict[str, list[int]]]:
-    signal.setitimer(signal.ITIMER_PROF, 1.5 * SLOWEST)
-    silence()
+) -> tuple[bool, float, dict[str, list[int]]]:
     watch = coverage.Coverage(include=list(spans), data_file=None, config_file=False)
     watch.set_option("run:disable_warnings", ["no-data-collected"])
     start = time.process_time()
     watch.start()
+    signal.setitimer(signal.ITIMER_PROF, SLOWEST)
     passed = passes(item)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     watch.stop()
     seconds = round(time.process_time() - start, 3)
     data = watch.get_data()
@@ -153,7 +163,7 @@ def _watched(
         for name, span in spans[file].items():
             if own := reached.intersection(span):
                 lines[name] = sorted(line - span.start for line in own)
-    return seconds, lines
+    return passed, seconds, lines
 
 
 def silence() -> None:
