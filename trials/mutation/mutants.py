@@ -180,7 +180,7 @@ def install(mutant: Mutant) -> None:
     source = f"class Changed:\n{mutant.source}" if classes else mutant.source
     changed = dict(vars(module))
     exec(compile(f"from __future__ import annotations\n{source}", str(module.__file__), "exec"), changed)
-    loaded = [m for name, m in sys.modules.items() if name.startswith(("symgrad", "test_"))]
+    loaded = [m for name, m in sys.modules.items() if name.startswith(("symgrad", "tests."))]
     if mutant.function.isupper():
         old, new = getattr(module, mutant.function), changed[mutant.function]
         for user in loaded:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from trials import page
-from trials.mutation.campaign import KILLED, LARGER_BUDGET, SURVIVED, TIMED_OUT, UNREACHED, Result
+from trials.mutation.campaign import BUDGET, KILLED, SURVIVED, TIMED_OUT, UNREACHED, Result
 from trials.mutation.mutants import Mutant
 
 KINDS = {
@@ -90,7 +90,7 @@ def _summary(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
     return f"""\
 mutmut {version("mutmut")} makes one change at a time to the functions and constants of the package.
 {which} were run, each in the current version of its function. A mutant was tested until a test failed, all
-tests that reach its statement had passed, or {LARGER_BUDGET:g} seconds were used: {seconds / 60:.0f} minutes of one
+tests that reach its statement had passed, or {BUDGET:g} seconds were used: {seconds / 60:.0f} minutes of one
 processor in total.
 
 **{100 * score:.1f} % were killed**: {count[KILLED]} failed a test, {count[TIMED_OUT]} exceeded the time

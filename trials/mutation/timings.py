@@ -1,9 +1,9 @@
 """Measure the tests: their CPU time and the lines that they reach.  Each file of tests runs in a forked child.
 
-The tests of a file share what the package and their helpers cache, so a test may depend on more than it reaches: what
-an earlier test of its file reaches.
+The tests of a file share what the package and their helpers cache, so what a test depends on may be reached by another
+test of its file only.
 
-The notes are a file of JSON lines, one for each test, so that an interrupted run continues where it stopped.
+The log has a JSON line for each file of tests, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import pytest
 
 from trials.mutation.mutants import Mutant, digest, spans_of
 
-SLOWEST = 0.5
+SLOWEST = 0.7
 """CPU seconds, like all times here; longer tests are not used."""
 MOST_OF_ONE_TEST = 1.0
 """Seconds: of a parametrised test, as many cases are measured and used as fit in this time."""
@@ -64,8 +64,9 @@ class Timings:
             self._modules.setdefault(module, {}).setdefault(function, []).append((number, reached))
         return number
 
-    def reaching(self, mutant: Mutant) -> list[str]:
-        """The tests that reach the statement of a mutant; for a constant or an unknown function, its module."""
+    def reaching(self, mutant: Mutant) -> dict[str, bool]:
+        """The tests that reach the statement of a mutant, and the others of their files, as false.  For a constant or
+        an unknown function the tests that reach its module."""
         functions = self._modules.get(mutant.module, {})
         of_function = functions.get(mutant.function, [])
         current = f"{mutant.module}:{mutant.function}:{mutant.digest}"
@@ -74,7 +75,9 @@ class Timings:
         else:
             wanted = of_function or [each for all_ in functions.values() for each in all_]
         numbers = {number for number, _ in wanted}
-        return [test for test, timing in self.tests.items() if not numbers.isdisjoint(timing.reached)]
+        direct = {test for test, timing in self.tests.items() if not numbers.isdisjoint(timing.reached)}
+        files = {test.partition("::")[0] for test in direct}
+        return {test: test in direct for test in self.tests if test.partition("::")[0] in files}
 
 
 def measured(
@@ -89,55 +92,40 @@ def measured(
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    notes = _read(log)
+    known = dict(map(json.loads, log.open(encoding="utf-8"))) if log.exists() else {}
     timings = Timings()
     with log.open("a", encoding="utf-8") as file:
         for place, (path, of_file) in enumerate(files.items(), 1):
-            stamp = sha256(path.read_bytes()).hexdigest()[:12]
-            if (path.name, stamp) not in notes:
-                for note in _measured_in_child(of_file, spans, passes):
-                    notes.setdefault((path.name, stamp), []).append(note)
-                    file.write(json.dumps([path.name, stamp, *note]) + "\n")
+            key = f"{path} {sha256(path.read_bytes()).hexdigest()[:12]}"
+            if key not in known:
+                known[key] = _measured_in_child(of_file, spans, passes)
+                file.write(json.dumps([key, known[key]]) + "\n")
                 file.flush()
                 print(f"measured {place} of {len(files)} files of tests", file=sys.__stderr__, flush=True)
-            for name, seconds, lines in notes.get((path.name, stamp), ()):
+            for name, seconds, lines in known[key]:
                 timings.add(name, seconds, [(function, frozenset(own)) for function, own in lines.items()])
     return timings
 
 
-def _read(log: Path) -> dict[tuple[str, str], list[Note]]:
-    notes: dict[tuple[str, str], list[Note]] = {}
-    for file, stamp, *note in map(json.loads, log.open(encoding="utf-8")) if log.exists() else ():
-        notes.setdefault((file, stamp), []).append(tuple(note))
-    return notes
-
-
 def _measured_in_child(
     items: Sequence[pytest.Item], spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
-) -> Iterator[Note]:
+) -> list[Note]:
     """Tests of one file that pass and are fast enough, with their time and the lines that they reach."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         try:
             silence()
-            signal.signal(signal.SIGPROF, _fail)
-            used: Counter[str] = Counter()
             with os.fdopen(writing, "w") as pipe:
-                for item in items:
-                    function = item.nodeid.partition("[")[0]
-                    if used[function] < MOST_OF_ONE_TEST:
-                        passed, seconds, lines = _watched(item, spans, passes)
-                        used[function] += seconds
-                        if passed:
-                            pipe.write(json.dumps([item.nodeid, seconds, lines]) + "\n")
+                json.dump(_watched(items, spans, passes), pipe)
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        for line in pipe:
-            yield tuple(json.loads(line))
+        text = pipe.read()
     os.waitpid(child, 0)
+    notes: list[Note] = json.loads(text or "[]")
+    return notes
 
 
 def _fail(*_: object) -> None:
@@ -145,25 +133,37 @@ def _fail(*_: object) -> None:
 
 
 def _watched(
-    item: pytest.Item, spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
-) -> tuple[bool, float, dict[str, list[int]]]:
+    items: Sequence[pytest.Item], spans: dict[str, dict[str, range]], passes: Callable[[pytest.Item], bool]
+) -> list[Note]:
+    signal.signal(signal.SIGPROF, _fail)
     watch = coverage.Coverage(include=list(spans), data_file=None, config_file=False)
     watch.set_option("run:disable_warnings", ["no-data-collected"])
-    start = time.process_time()
+    used: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     watch.start()
-    signal.setitimer(signal.ITIMER_PROF, SLOWEST)
-    passed = passes(item)
-    signal.setitimer(signal.ITIMER_PROF, 0)
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        if used[function] >= MOST_OF_ONE_TEST:
+            continue
+        watch.switch_context(item.nodeid)
+        start = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, SLOWEST)
+        passed = passes(item)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        needed = time.process_time() - start
+        used[function] += needed
+        if passed:
+            seconds[item.nodeid] = round(needed, 3)
     watch.stop()
-    seconds = round(time.process_time() - start, 3)
     data = watch.get_data()
-    lines: dict[str, list[int]] = {}
-    for file in data.measured_files() if passed else ():
-        reached = set(data.lines(file) or ())
-        for name, span in spans[file].items():
-            if own := reached.intersection(span):
-                lines[name] = sorted(line - span.start for line in own)
-    return passed, seconds, lines
+    lines: dict[str, dict[str, list[int]]] = {name: {} for name in seconds}
+    for file in data.measured_files():
+        functions = {line: (name, span) for name, span in spans[file].items() for line in span}
+        for line, tests in data.contexts_by_lineno(file).items():
+            for test in lines.keys() & tests if line in functions else ():
+                name, span = functions[line]
+                lines[test].setdefault(name, []).append(line - span.start)
+    return [(name, needed, lines[name]) for name, needed in seconds.items()]
 
 
 def silence() -> None:
