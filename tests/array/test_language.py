@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import scipy.linalg
 import scipy.special
 from catalogue import derived
-from sympy import Rational
+from sympy import Expr, Rational, log, pi, sqrt
 
 import symgrad
 from symgrad.array.expression import parse
@@ -24,6 +25,23 @@ from symgrad.cli import main
 @pytest.mark.parametrize(("value", "meant"), [(1 / 3, "1/3"), (0.1, "1/10"), (0.5, "1/2"), (1e-12, f"1/{10**12}")])
 def test_a_float_is_the_fraction_that_was_meant(value: float, meant: str) -> None:
     assert exact(value) == Rational(meant)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        (math.sqrt(7), sqrt(7)),
+        (1 / math.sqrt(7), 1 / sqrt(7)),
+        (math.log(7), log(7)),
+        (math.log(7) / 2, log(7) / 2),
+        (1 / math.sqrt(2 * math.pi), 1 / sqrt(2 * pi)),
+        (math.log(math.sqrt(2 * math.pi)), log(2 * pi) / 2),
+        (math.pi / 2, pi / 2),
+    ],
+    ids=str,
+)
+def test_a_float_is_the_root_or_the_logarithm_that_was_meant(value: float, meant: Expr) -> None:
+    assert exact(value) == meant
 
 
 def test_a_cube_root_is_a_power_of_a_third() -> None:

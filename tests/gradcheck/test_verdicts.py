@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import symgrad
 import symgrad.gradcheck
 from symgrad import InputError, check_grad
+from symgrad.gradcheck.point import Point
 from symgrad.gradcheck.verdicts import Verdict
 
 Array = Any
@@ -395,3 +396,18 @@ def test_of_large_inputs_some_entries_are_looked_at_and_the_others_together(part
 
 def test_the_documentation_says_what_happens() -> None:
     assert doctest.testmod(symgrad.gradcheck, extraglobs={"np": np}).failed == 0
+
+
+def test_a_complex_step_without_an_error_has_the_bound_of_rounding() -> None:
+    point = Point(lambda x: 3.0 * np.sum(x), [np.ones(2)], [0])
+    slope = point.complex_step(0, np.array([1.0, 0.0]), np.random.default_rng(1))
+    assert slope.found == 3 and 0 < slope.bound < 1e-13
+
+
+def test_numbers_are_shown_with_the_digits_that_tell_them_apart() -> None:
+    def said(factor: float) -> str:
+        return repr(check_grad(lambda x: np.sum(x / 7), lambda x: np.full_like(x, factor / 7), np.ones(2)))
+
+    assert "given 0.285714, found 0.142857 +-" in said(2) and "given 0.142857286, found 0.142857143 +-" in said(
+        1 + 1e-6
+    )

@@ -63,8 +63,9 @@ from sympy import (
 import symgrad
 from symgrad.engine.derive import derive_record
 from symgrad.notation import Array, Axis
+from symgrad.render import blocks
 from symgrad.render.blocks import Prose
-from symgrad.render.latex import _breakable, expression_latex, to_latex
+from symgrad.render.latex import _breakable, _LatexPage, expression_latex, to_latex
 from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
 from symgrad.render.symbols import vocabulary
@@ -195,6 +196,12 @@ def test_headings_and_marks() -> None:
         assert rf"\subsection*{{{heading}}}" in page
     for mark in (r"\(\times\) unproved", rf"\(\checkmark\) {LONG}", r"\newline definition"):
         assert mark in page
+
+
+def test_tables_are_paragraphs() -> None:
+    tables = tuple(blocks.Table((words,), ((words,),)) for words in ("Axes", "Arrays"))
+    first, second = _LatexPage(layout(RECORD, {})).show_Tables(blocks.Tables(tables)).split("\n\n")
+    assert first.endswith(r"\end{tabular}") and second.startswith(r"\subsection*{Arrays}")
 
 
 def test_the_adjoint_of_a_scalar() -> None:
