@@ -47,6 +47,8 @@ from sympy import (
     KroneckerDelta,
     MatMul,
     Matrix,
+    Max,
+    Min,
     OneMatrix,
     Piecewise,
     Rational,
@@ -62,6 +64,7 @@ from sympy import (
 
 import symgrad
 from symgrad.engine.derive import derive_record
+from symgrad.functions import step, where
 from symgrad.notation import Array, Axis
 from symgrad.render import blocks
 from symgrad.render.blocks import Prose
@@ -74,6 +77,7 @@ from symgrad.steps import Record
 RECORD = cross_entropy()
 ones = OneMatrix(C.size, 1)
 CHOICE = Piecewise((X[n, d], X[n, d] > 0), (0, True))
+CASES_OF_A_DELTA = r"\begin{cases} b_{k} & \text{if } \delta_{kc} = 1 \\ 0 & \text{otherwise} \end{cases}"
 CASES = r"\begin{cases} x_{nd} & \text{if } x_{nd} > 0 \\ 0 & \text{otherwise} \end{cases}"
 
 
@@ -87,6 +91,10 @@ CASES = r"\begin{cases} x_{nd} & \text{if } x_{nd} > 0 \\ 0 & \text{otherwise} \
         (exp(Z[n, k] / S[n]), r"\exp\Bigl( \frac{z_{nk}}{S_{n}} \Bigr)"),
         (Sum(X[n, d] * G[n, c], n), r"\sum_{n=1}^{N} x_{nd} \, \frac{\partial L}{\partial z_{nc}}"),
         (log(P[n, k]), r"\log p_{nk}"),
+        (Max(0, b[k]), r"\max(0, b_{k})"),
+        (Min(0, b[k]), r"\min(0, b_{k})"),
+        (step(X[n, d], 0), r"[x_{nd} > 0]"),
+        (where(KroneckerDelta(k, c), b[k], 0), CASES_OF_A_DELTA),
         (tanh(Z[n, k]) ** 2, r"(\tanh z_{nk})^{2}"),
         (
             sqrt(2) * tanh(Z[n, k] / sqrt(2)) / sqrt(pi),
