@@ -19,6 +19,7 @@ KINDS = {
     "slower": "the result is the same, at another speed or with other memory use",
     "limit": "it changes a limit on size or effort, whose exact value is arbitrary",
     "words": "it changes the wording of a text",
+    "collected": "the tests read it when they are collected, before the mutant is installed",
     "stricter": "the mutant proves or simplifies less, but nothing wrong",
 }
 """Kinds of reasons in ``harmless.toml`` why a survivor is harmless."""
