@@ -13,8 +13,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ class Campaign:
     def __init__(
         self,
         sources: dict[str, Path],
-        wanted: Iterable[Mutant],
+        wanted: Sequence[Mutant],
         notes: Path,
         record: Callable[[Mutant, Result], None],
     ) -> None:
@@ -68,6 +68,9 @@ class Campaign:
         gc.freeze()  # a child that collects would otherwise copy the memory of its parent
         timings = measured(items.values(), self._sources, self._notes, self._passes)
         self._seconds = {name: timing.seconds for name, timing in timings.tests.items()}
+        for mutant in self._wanted[:1]:
+            if self._meet(replace(mutant, source=""), timings.reaching(mutant), items).outcome == KILLED:
+                raise SystemExit("a test fails where nothing is changed")
         for place, mutant in enumerate(self._wanted, 1):
             self._record(mutant, self._meet(mutant, timings.reaching(mutant), items))
             if place % 20 == 0:
@@ -107,7 +110,8 @@ class Campaign:
         try:
             silence()
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            install(mutant)
+            if mutant.source:
+                install(mutant)
             until = time.process_time() + BUDGET
             for item in tests:
                 os.write(writing, f"{item.nodeid}\n".encode())
@@ -144,7 +148,7 @@ class Campaign:
 
 def run(
     sources: dict[str, Path],
-    wanted: Iterable[Mutant],
+    wanted: Sequence[Mutant],
     tests: Iterable[str],
     notes: Path,
     record: Callable[[Mutant, Result], None],

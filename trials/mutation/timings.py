@@ -92,7 +92,7 @@ def measured(
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    known = dict(map(json.loads, log.open(encoding="utf-8"))) if log.exists() else {}
+    known = dict(map(json.loads, log.read_text(encoding="utf-8").splitlines())) if log.exists() else {}
     timings = Timings()
     with log.open("a", encoding="utf-8") as file:
         for place, (path, of_file) in enumerate(files.items(), 1):
