@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import symgrad
 import symgrad.gradcheck
 from symgrad import InputError, check_grad
-from symgrad.gradcheck.point import Point
+from symgrad.gradcheck.slopes import Point
 from symgrad.gradcheck.verdicts import Verdict
 
 Array = Any
