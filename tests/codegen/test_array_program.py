@@ -302,6 +302,12 @@ def test_memory_is_taken_over_where_it_can_be() -> None:
     assert [x.into for x in in_place([a, view, b, later], {"X", "Y"}, set())] == ["", "", "", ""]
 
 
+def test_a_diagonal_is_a_view_of_an_array_and_of_nothing_else() -> None:
+    square = load("Q", n, n)
+    assert not owns_memory(X) and not owns_memory(Diagonal((n,), square, (n, n)))
+    assert owns_memory(added([X, Y])) and owns_memory(Diagonal((n,), added([square, square]), (n, n)))
+
+
 def test_parts_of_long_expressions_get_lines() -> None:
     long = product([added([X, Y]), added([X, power(Y, number(2))])], [added([Y, power(X, number(2))])])
     names = iter(("part1", "part2", "part3"))

@@ -230,3 +230,40 @@ def test_letters_are_like_no_array_and_no_size() -> None:
     one, other = line.code.strip()[2:-1].partition("]")[0].split(", ")
     assert line.code.strip() == f"A[{one}, {other}] = X[{one}, {other}]"
     assert one != other and not {one, other} & emitter.taken
+
+
+def test_a_letter_gets_a_tail_where_every_letter_is_taken() -> None:
+    emitter = Emitter().emitter
+    emitter.taken |= {*N.conventional}
+    (*_, line) = emitter.emitted(Nest((n,), [Assign("A", (n,), w)]))
+    assert line.code.strip() == f"A[{N.conventional[0]}_] = w[{N.conventional[0]}_]"
+
+
+def test_an_input_lies_as_declared_and_another_array_as_stored() -> None:
+    for name, expected in (("X", "X[n, m]"), ("P", "P[m, n]")):
+        (*_, line) = Emitter().lines(Assign("A", (n, m), Load((m, n), name, (n, m))), (n, m))
+        assert line.strip() == f"A[n, m] = {expected}"
+
+
+def test_a_long_entry_has_lines_for_its_parts() -> None:
+    emitter = Emitter()
+    parts = [call(exp, [product([X, power(v, number(place))], [w])]) for place in range(2, 7)]
+    *_, one, other, last = emitter.lines(Assign("A", (n, m), added(parts)), (n, m))
+    assert one.strip().startswith("part2 = ") and other.strip().startswith("part3 = ")
+    assert all(part in last for part in emitter.emitter.within) and emitter.emitter.within == {
+        "part1",
+        "part2",
+        "part3",
+    }
+
+
+def test_lines_need_the_functions_that_they_call() -> None:
+    def needs(assign: Assign, loops: Layout | None = None, rows: str = "") -> set[str]:
+        lines = Emitter(rows, ("X",)).emitter.emitted(Nest(loops, [assign]))
+        return set().union(*(line.needs for line in lines))
+
+    assert needs(Assign("A", (n, m), Largest((n, m), X, m))) == {"N", "M", "math", "_larger"}
+    assert needs(Assign("S", (), reduced(X, [n, m], largest="S")), (n, m)) == {"N", "M", "X", "_larger", "_LOWEST"}
+    assert needs(Assign("A", (n, k), contraction([X, Z], [m]))) == {"np.dot", "X", "Z"}
+    assert needs(Assign("A", (n, m), power(X, number(Rational(1, 2)))), (n, m)) == {"N", "M", "X", "math"}
+    assert needs(Assign("B", (n, k), contraction([X, Z], [m])), rows="N") == {"_product", "X", "Z", "Z_columns"}

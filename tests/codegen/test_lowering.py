@@ -6,8 +6,10 @@ import pytest
 from sympy import Expr, Integer, KroneckerDelta, Rational, Sum, exp, gamma, log, sqrt
 from sympy.tensor.indexed import Idx
 
+from symgrad.codegen.array_program import Reduce
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.plan.schedule import Assignment
 from symgrad.codegen.python_source import Source
 from symgrad.equations import node
 from symgrad.errors import UnsupportedError
@@ -82,6 +84,8 @@ def test_what_an_entry_becomes(expr: Expr, expected: str) -> None:
         (C.size * N.size, "N * C"),
         (N.size + D.size - 2, "D + N - 2"),
         (b[()] * (N.size - 1), "(N - 1) * b"),
+        (Sum(D.size, n), "N * D"),
+        (Sum(KroneckerDelta(d, e), d, e), "D"),
     ],
     ids=str,
 )
@@ -165,3 +169,10 @@ def test_the_rows_of_a_block_come_last() -> None:
 def test_an_unknown_function_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="no NumPy function is known for gamma in gamma"):
         code(gamma(w[n]), (n,))
+
+
+def test_an_equation_may_take_the_largest_entry() -> None:
+    lowering = Lowering(PROGRAM)
+    whole = lowering.right_side(Assignment(Array("s", (N,))[n], X[n, d], over=(d,)))
+    assert isinstance(whole, Reduce) and (whole.largest, whole.over, whole.letters) == ("s", (d,), (n,))
+    assert lowering.right_side(Assignment(Array("s", (N,))[n], w[n])) == lowering.lowered(w[n], (n,))
