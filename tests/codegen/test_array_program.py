@@ -172,6 +172,7 @@ def test_the_meaning_of_each_kind() -> None:
     assert meaning(Largest(X.letters, X, m)) == selection(entry, m)
     square = load("Q", n, Idx("i", N))
     assert meaning(Diagonal((n,), square, (n, n))) == meaning(load("Q", n, n))
+    assert meaning(Diagonal((n,), square, (n, n)), {"Q"}).is_positive
     assert meaning(Load((n,), "p", (n,)), {"p"}).is_positive and meaning(v, {"p"}).is_positive is None
 
 

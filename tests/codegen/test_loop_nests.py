@@ -27,6 +27,7 @@ from symgrad.codegen.array_program import (
 from symgrad.codegen.loop_nests import (
     MatrixProduct,
     Nest,
+    _widest,
     by_blas,
     extent,
     fused,
@@ -325,3 +326,8 @@ def test_inputs_lie_as_they_are_declared() -> None:
     product_of = Assign("P", (n, k), Contract((n, k), (turned, W), (d,)))
     assert by_blas(product_of, {"X"}) == MatrixProduct(turned, W, d, ((n, d), (d, k)))
     assert by_blas(product_of, ()) == MatrixProduct(turned, W, d, ((d, n), (d, k)))
+
+
+def test_axes_that_are_part_of_others_are_no_largest_nests() -> None:
+    sets = map(frozenset, (["N"], ["N", "M"], [], ["K"], ["N", "M"]))
+    assert _widest(sets) == [["M", "N"], ["K"]]
