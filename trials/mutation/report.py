@@ -111,10 +111,9 @@ def _modules(mutants: list[Mutant], results: list[tuple[Mutant, Result]], explai
         harmless = sum(mutant in explained for mutant in outcomes)
         run = len(outcomes)
         rows.append((f"`{module}`", all_, run, noticed, harmless, run - noticed - harmless, all_ - run))
-    parts = [
-        (f"all of {part}", *_added([row for row in rows if row[0].startswith("`symgrad.codegen") == inside]))
-        for part, inside in (("`symgrad.codegen`", True), ("the other modules", False))
-    ]
+    inside = [row for row in rows if row[0].startswith("`symgrad.codegen")]
+    outside = [row for row in rows if row not in inside]
+    parts = [(name, *_added(rows)) for name, rows in (("the code generator", inside), ("the rest", outside)) if rows]
     without = [row for row in rows if not row[2]]
     if without:
         rows = [row for row in rows if row[2]]
