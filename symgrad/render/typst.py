@@ -78,11 +78,11 @@ def _part(token: re.Match[str], tokens: Iterator[re.Match[str]]) -> str:
         return WORDS[macro].format(words.replace(r"\_", "_"))
     if text == "{":
         return _until("}", tokens)
-    if text == r"\left":  # of an absolute value
-        next(tokens)
+    if text == r"\left":  # of an absolute value or a norm
+        bars = "norm" if next(tokens)[0] == r"\|" else "abs"
         body = _until(r"\right", tokens)
         next(tokens)
-        return f"abs({body})"
+        return f"{bars}({body})"
     if text in CALLS:
         arguments = [_argument(tokens) for _ in range(1 + (text == r"\frac"))]
         return f"{CALLS[text]}({', '.join(arguments)})"

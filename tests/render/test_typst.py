@@ -34,6 +34,7 @@ def compiled(source: str, tmp_path: Path) -> bytes:
         (r"X^{\top} \odot \mathbf{1}_{N \times D}", "X^(⊤) ⊙ bold(1)_(N × D)"),
         (r"e^{z/2} \max(a, 10.5)", r"e^(z \/ 2) max ( a \, 10.5 )"),
         (r"\left| x \right| \operatorname{erf} \mathrm{a\_b}", 'abs(x) op("erf") upright("a_b")'),
+        (r"\left\| X \right\|^{2} \Phi(x)", "norm(X)^(2) Φ ( x )"),
         (r"\begin{cases} a & \text{if } b \\ c & \text{otherwise} \end{cases}", 'cases(a & "if " b , c & "otherwise")'),
         (r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}", "mat(a , b ; c , d)"),
         (r"{}^{\top}", '""^(⊤)'),
