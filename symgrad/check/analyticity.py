@@ -1,8 +1,8 @@
-"""Whether equality at random points says anything: analytic functions, signs, and orders of zeros.
+"""Whether equality at random points proves anything: analytic functions, signs, and orders of zeros.
 
-*Lemma.*  Analytic functions on a connected domain that are equal on a small part of it are equal everywhere.  Other
-functions need not be: random real points never meet a kink, and all of them may lie on one side of it; a root of a
-square is one of two numbers; across a zero of a divisor, functions that agree on one side may differ.
+*Lemma.*  Analytic functions on a connected domain that are equal on a small part of it are equal everywhere.  This
+fails for other functions: random real points never hit a kink, and all may lie on one side of it; modulo a prime, the
+root of a square is one of two numbers; and across a zero of a divisor, functions that agree on one side may differ.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ MONOTONE = {exp, log, tanh, sinh, atan, asinh, erf}
 
 
 def has_root(expr: Basic) -> bool:
-    """Whether an expression has a root: modulo a prime one of two numbers, and not always the one that is positive."""
+    """Whether an expression has a root.  Modulo a prime a root is one of two numbers, not always the positive one."""
     return not all(power.exp.is_Integer for power in expr.atoms(Pow))
 
 
 def is_analytic(expr: Basic, program: Program) -> bool:
-    """Whether an expression is known to be analytic on all of its domain, and that to be in one piece: roots and
-    logarithms are of what is positive for all values, and so are divisors."""
+    """Whether an expression is known to be analytic on a connected domain: the arguments of roots and logarithms, and
+    the divisors, are positive for all values."""
     arguments = [p.base for p in expr.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
     arguments += [call.args[0] for call in expr.atoms(log, gamma, root, reciprocal)]
     calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma, root, reciprocal))]
@@ -70,7 +70,7 @@ def is_analytic(expr: Basic, program: Program) -> bool:
 
 
 def is_positive(expr: Basic, program: Program) -> bool:
-    """Whether an expression is known to be positive where it is defined; a root, where that is not zero as well."""
+    """Whether an expression is known to be positive wherever it is defined; a root, wherever it is not zero either."""
     if is_known(expr, "positive") or isinstance(expr, exp):
         return True
     if isinstance(expr, (Symbol, Indexed)):
@@ -84,7 +84,7 @@ def is_positive(expr: Basic, program: Program) -> bool:
 
 
 def order_of_zeros(expr: Expr) -> Expr:
-    """A bound on the order to which an expression vanishes at almost all of its zeros; infinite where none is known."""
+    """A bound on the order of almost all zeros of an expression; infinite if no bound is known."""
     if isinstance(expr, exp) or (isinstance(expr, Pow) and expr.exp.is_negative):
         return S.Zero
     if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
@@ -100,8 +100,8 @@ def order_of_zeros(expr: Expr) -> Expr:
 
 
 def _is_steep(expr: Expr, name: str) -> bool:
-    """Whether the derivative with respect to entries of an array is known not to be 0 almost everywhere that the
-    expression has one value."""
+    """Whether the derivative with respect to the entries of an array is known to be nonzero almost everywhere on each
+    level set of the expression."""
     if isinstance(expr, (Sum, Mul, Add)):
         varying = [part for part in expr.args if name in array_names(part)]
         return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, Add) and _degree(expr) == 1)
@@ -111,7 +111,7 @@ def _is_steep(expr: Expr, name: str) -> bool:
 
 
 def _degree(expr: Expr) -> Expr:
-    """The degree of a polynomial in entries of arrays, which bounds the order of its zeros; infinite for others."""
+    """The degree of a polynomial in entries, which bounds the order of its zeros; infinite for other expressions."""
     if not array_names(expr):
         return S.Zero
     if isinstance(expr, (Indexed, Symbol)):

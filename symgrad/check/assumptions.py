@@ -1,9 +1,9 @@
 """Assumptions about inputs, as the checker uses them.
 
-*Lemma.*  A sum of entries, or symmetry, is a projection: an expression in free entries that maps all arrays onto the
-arrays that satisfy the assumption and does not change these.  So an equality after the substitution, for all arrays, is
-an equality for all arrays that satisfy the assumption.  One-hot rows and domains are not the image of such a
-substitution; their entries obey relations (``normal_form.entries``), and their values are chosen.
+*Lemma.*  For an assumption about a sum of entries, or symmetry, there is a projection: an expression in free entries
+that maps all arrays onto the arrays that satisfy the assumption, and does not change these.  So a line is true for all
+arrays that satisfy the assumption if, after the substitution, it is true for all arrays.  One-hot rows and domains are
+not the image of such a substitution; their entries obey relations (``normal_form.entries``), and take chosen values.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from symgrad.program import Program
 
 Written = tuple[Expr, Expr]
 """An entry of an array and the expression that stands for it, in the entry's letters."""
-Place = tuple[int, ...]
+Position = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Projection:
-    """``written``: an entry, and what to write for it so that the array satisfies ``assumption``."""
+    """``written`` is an entry and its substitute, with which the array satisfies ``assumption``."""
 
     assumption: Assumption
     written: Written
@@ -35,13 +35,13 @@ class Projection:
 
 @dataclass(frozen=True)
 class OneHot:
-    """One entry at most in each row (the last axis) is 1, the others are 0; ``is_complete`` if one is."""
+    """In each row (the last axis), at most one entry is 1, and the others are 0; exactly one if ``is_complete``."""
 
     is_complete: bool
 
     @property
     def relation(self) -> Relation:
-        """What the normal form knows of its entries."""
+        """The relation that the entries obey in the normal form."""
         return Relation.EXACTLY_ONE if self.is_complete else Relation.AT_MOST_ONE
 
 
@@ -53,7 +53,7 @@ class Entries:
 
     @property
     def relation(self) -> Relation:
-        """What the normal form knows of its entries."""
+        """The relation that the entries obey in the normal form."""
         if self.domain.low < 0:
             return Relation.SIGN
         return Relation.BINARY if self.domain.values else Relation.NONNEGATIVE
@@ -63,9 +63,9 @@ Constraint = Projection | OneHot | Entries
 
 
 def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Constraint]:
-    """What the assumptions say, by the name of the input.
+    """The constraints that assumptions position on inputs, by the name of the input.
 
-    Raises ``NoNormalForm`` for an assumption of another kind, or for two that are not known together.
+    Raises ``NoNormalForm`` for an assumption of another kind, or a combination for which there is no constraint.
     """
     by_array: dict[str, list[Assumption]] = {}
     for assumption in assumed:
@@ -73,16 +73,16 @@ def constraints(assumed: Iterable[Assumption], program: Program) -> dict[str, Co
         if len(names) != 1 or not names <= {a.name for a in program.inputs}:
             raise NoNormalForm(f"the assumption {assumption.key} is not about one input")
         by_array.setdefault(min(names), []).append(assumption)
-    return {name: _constraint(given) for name, given in by_array.items()}
+    return {name: _constraint(assumptions) for name, assumptions in by_array.items()}
 
 
-def _constraint(given: Sequence[Assumption]) -> Constraint:
-    others = [a for a in given if not a.is_one_hot]
-    if len(others) < len(given) and all(_is_row_sum(a) and a.rhs == 1 for a in others):
+def _constraint(assumptions: Sequence[Assumption]) -> Constraint:
+    others = [a for a in assumptions if not a.is_one_hot]
+    if len(others) < len(assumptions) and all(_is_row_sum(a) and a.rhs == 1 for a in others):
         return OneHot(bool(others))
-    if len(given) > 1:
-        raise NoNormalForm(f"the assumptions {' and '.join(a.key for a in given)} are about one array")
-    (assumption,) = given
+    if len(assumptions) > 1:
+        raise NoNormalForm(f"the assumptions {' and '.join(a.key for a in assumptions)} are about one array")
+    (assumption,) = assumptions
     left, right = assumption.lhs, assumption.rhs
     if assumption.domain:
         return Entries(assumption.domain)
@@ -101,21 +101,23 @@ def _is_row_sum(assumption: Assumption) -> bool:
     return assumption.is_sum and bound_indices(left) == left.function.indices[-1:]
 
 
-def choices(constraint: Constraint | None, shape: Sequence[int]) -> Iterator[dict[Place, int]]:
-    """Every array of a shape whose rows are one-hot, or whose entries lie in a finite domain, entry by entry; no entry
-    is chosen under another constraint."""
+def choices(constraint: Constraint | None, shape: Sequence[int]) -> Iterator[dict[Position, int]]:
+    """Every array of a shape with one-hot rows, or with entries in a finite domain, as the value of each entry.
+
+    Under any other constraint there is one choice, without entries.
+    """
     if isinstance(constraint, OneHot):
         yield from labelings(shape, constraint.is_complete)
     elif isinstance(constraint, Entries) and constraint.domain.values:
-        places = list(product(*map(range, shape)))
-        for chosen in product(constraint.domain.values, repeat=len(places)):
-            yield dict(zip(places, chosen, strict=True))
+        positions = list(product(*map(range, shape)))
+        for values in product(constraint.domain.values, repeat=len(positions)):
+            yield dict(zip(positions, values, strict=True))
     else:
         yield {}
 
 
-def labelings(shape: Sequence[int], is_complete: bool) -> Iterator[dict[Place, int]]:
-    """Every array of a shape whose rows are one-hot, entry by entry."""
+def labelings(shape: Sequence[int], is_complete: bool) -> Iterator[dict[Position, int]]:
+    """Every array of a shape with one-hot rows, as the value of each entry."""
     rows = list(product(*map(range, shape[:-1])))
     hot = range(0 if is_complete else -1, shape[-1])
     for chosen in product(hot, repeat=len(rows)):

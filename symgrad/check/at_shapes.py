@@ -1,6 +1,7 @@
-"""Compares lines with the values of their program: at a shape, at one size of an axis, at distant points.
+"""Compares lines with the values of their program: at a shape, at one size of an axis, at points far apart.
 
-A line that differs there is wrong.  A line that agrees is known at these shapes, and at no other.
+*Lemma.*  A line whose sides differ at a point where the program is defined is wrong.  A line whose sides agree is known
+at these shapes, and at no others.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ from contextlib import suppress
 from math import prod
 
 import numpy as np
-from sympy import E, Expr, Function, Indexed, KroneckerDelta, NumberSymbol, Sum, Symbol, exp
+from sympy import E, Function, Indexed, KroneckerDelta, NumberSymbol, Sum, Symbol, exp
 from sympy.core.basic import Basic
 
 from symgrad.budget import spend
 from symgrad.check.analyticity import has_root
-from symgrad.check.marks import Sizes
+from symgrad.check.marks import Sizes, shown
 from symgrad.check.normal_form.atoms import RESERVED
 from symgrad.check.normal_form.translation import EXPANSIONS
 from symgrad.check.numeric.fields import (
+    DIGITS,
     Array,
     Field,
     FineReals,
-    FineSpreadReals,
-    FinestSpreadReals,
     OutsideDomain,
     OutsideField,
     Reals,
@@ -33,7 +33,7 @@ from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.numeric.magnitudes import is_modest
 from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues
 from symgrad.check.obligations import Claim
-from symgrad.check.semantics import adjoint_array, meaning
+from symgrad.check.semantics import adjoint_names, meaning
 from symgrad.equations import Assumption
 from symgrad.functions import selection
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
@@ -41,60 +41,59 @@ from symgrad.program import Program
 from symgrad.steps import Record, Total, Value
 
 SPREAD = 16
-"""So many points far from each other are tried where nothing else decides a line: each size with all signs."""
+"""The number of points far apart at which a line is tried if nothing else decides it: every size with every sign."""
 
 VALUES = "some values"
-"""Where a line is undefined that is so at some points alone."""
+"""What ``Comparison.where`` returns for a line that is undefined at some points only."""
 
 POINTS = 16
-"""At so many more points of the field must a line with roots hold, the field having chosen them as it pleases."""
+"""The number of further points of the field at which a line with roots must hold, since the field chooses the roots."""
 
 
 System = type[Field] | type[Reals]
 
 
 class Comparison:
-    """Compares the two sides of lines of one record, whose values lines share.  ``shapes`` are those of the record."""
+    """Compares the two sides of lines of one record.  Lines share the values of the program at each of ``shapes``."""
 
     def __init__(self, record: Record) -> None:
         self.shapes = standard_shapes(record.program)
         self._record = record
         self._instances: dict[Sizes, Instance] = {}
         self._truths: dict[tuple[object, ...], TrueValues | None] = {}
-        self._sight = Sight(record)
 
     def compare(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...], roots: bool = False) -> System:
-        """The system that decides that the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
+        """The number system in which the line holds at a shape.  Raises ``Refuted``, ``Undefined``, ``OutsideField``.
 
-        With ``roots``, reals must find the sides equal as well: a prime field may have chosen another root.
+        With ``roots``, the sides must be equal in real arithmetic too: a prime field may choose another root.
         """
         equal_in_field = False
         with suppress(OutsideField, OutsideDomain):
-            place = differing_in(self._truth(shape, assumed, Field), claim)
-            if place is not None and self._sight.is_whole(claim):
-                raise Refuted(shape, _failing(claim, shape, place))
-            equal_in_field = place is None and is_modest(claim.meaning, claim.after)
+            entry = differing_in(self._truth(shape, assumed, Field), claim)
+            if entry is not None and is_represented(claim):
+                raise Refuted(shape, _failing(claim, shape, entry))
+            equal_in_field = entry is None and is_modest(claim.meaning, claim.after)
         if equal_in_field and not roots:
             return Field
-        # A relation between logarithms that the field does not see would be a false alarm: reals have the last word.
+        # The field does not know every relation between logarithms, so real arithmetic decides.
         try:
-            place = differing_in(self._truth(shape, assumed, Reals), claim)
-            if place is None or (place := differing_in(self._truth(shape, assumed, FineReals), claim)) is None:
+            entry = differing_in(self._truth(shape, assumed, Reals), claim)
+            if entry is None or (entry := differing_in(self._truth(shape, assumed, FineReals), claim)) is None:
                 return Field if equal_in_field else Reals
         except OutsideDomain:
             raise Undefined("it has no value where the program has one") from None
-        raise Refuted(shape, _failing(claim, shape, place))
+        raise Refuted(shape, _failing(claim, shape, entry))
 
     def _truth(
-        self, shape: Sizes, assumed: tuple[Assumption, ...], system: System, place: int | None = None
+        self, shape: Sizes, assumed: tuple[Assumption, ...], system: System, point: int | None = None
     ) -> TrueValues:
-        """The values of the program at a shape: at the first point where it has any, or at one of those far away."""
-        key = (shape, assumed, system, place)
+        """The values of the program at a shape: at the first point where it has values, or at the given one."""
+        key = (shape, assumed, system, point)
         if key not in self._truths:
             try:
-                attempts = ATTEMPTS if place is None else 1
+                attempts = ATTEMPTS if point is None else 1
                 self._truths[key] = TrueValues(
-                    self._record, self.instance(shape), system, assumed, 2 * (place or 0), attempts
+                    self._record, self.instance(shape), system, assumed, 2 * (point or 0), attempts
                 )
             except OutsideField:
                 self._truths[key] = None
@@ -104,7 +103,7 @@ class Comparison:
         return truth
 
     def instance(self, shape: Sizes) -> Instance:
-        """The program at a shape, which lines share."""
+        """The program at a shape, cached.  Raises ``OutsideField`` if it has too many terms there."""
         if shape not in self._instances:
             if (count := terms(self._record.program, dict(shape))) > MOST_TERMS:
                 raise OutsideField(f"the program has {count:,} terms at {shown(shape)}, more than {MOST_TERMS:,}")
@@ -113,8 +112,10 @@ class Comparison:
         return self._instances[shape]
 
     def where(self, claim: Claim, assumed: tuple[Assumption, ...], kind: type[Undefined] | type[OutsideField]) -> str:
-        """The size at which the line (with ``OutsideField`` the program or its derivative) is undefined, or a shape
-        where no axis alone is the cause.  Raises ``Refuted``."""
+        """The sizes at which a line is undefined ("C = 1"), or a shape if no axis alone is the cause, or "" if none.
+
+        With the kind ``OutsideField``, the sizes at which the program or its derivative is.  Raises ``Refuted``.
+        """
         first = self.shapes[0]
         ones = (_resized(first, axis, 1) for axis, _ in first)
         ends = [shape for shape in (*ones, *self.shapes) if self._ends_in(kind, claim, shape, assumed)]
@@ -125,7 +126,7 @@ class Comparison:
         return " or ".join(f"{axis} = {size}" for axis, size in alone) if alone else "".join(map(shown, ends[:1]))
 
     def is_never_defined(self, claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]) -> bool:
-        """Whether a line has no value at a shape at any of many points where the program has one."""
+        """Whether a line has no value at any of many points of a shape at which the program has values."""
         for seed in range(2 * POINTS):
             try:
                 TrueValues(self._record, self.instance(shape), Reals, assumed, seed).values(claim.after, claim.letters)
@@ -137,12 +138,9 @@ class Comparison:
         return True
 
     def _ends_in(
-        self,
-        kind: type[Undefined] | type[OutsideField],
-        claim: Claim,
-        shape: Sizes,
-        assumed: tuple[Assumption, ...],
+        self, kind: type[Undefined] | type[OutsideField], claim: Claim, shape: Sizes, assumed: tuple[Assumption, ...]
     ) -> bool:
+        """Whether a comparison at a shape raises an error of this kind."""
         try:
             self.compare(claim, shape, assumed)
         except (Undefined, OutsideField) as end:
@@ -150,45 +148,77 @@ class Comparison:
         return False
 
     def refute_far_away(self, claim: Claim, assumed: tuple[Assumption, ...]) -> None:
-        """Raise ``Refuted`` where the sides differ, at a point of some spread widely, by more than any rounding."""
+        """Raise ``Refuted`` if the sides differ at one of the points far apart, by more than rounding can explain."""
         shape = self.shapes[0]
-        for place in range(SPREAD):
+        for point in range(SPREAD):
             try:
-                fine = self._truth(shape, assumed, FineSpreadReals, place)
+                fine = self._truth(shape, assumed, FineSpreadReals, point)
                 if differing_in(fine, claim) is None:
                     continue
-                finest = self._truth(shape, assumed, FinestSpreadReals, place)
+                finest = self._truth(shape, assumed, FinestSpreadReals, point)
                 (left, right), (left_again, right_again) = _sides(fine, claim), _sides(finest, claim)
             except (OutsideDomain, OutsideField):
                 continue
             differ = finest.evaluator.numbers.differ
             unequal = differ(left_again, right_again) & ~differ(left, left_again) & ~differ(right, right_again)
             if unequal.any():
-                at = tuple(int(i) for i in np.argwhere(unequal)[0])
-                raise Refuted(shape, f"{_failing(claim, shape, at)}, where {fine.point()}")
+                entry = tuple(int(i) for i in np.argwhere(unequal)[0])
+                raise Refuted(shape, f"{_failing(claim, shape, entry)}, where {fine.point()}")
+
+
+SCALES = ("1", "100", "10", "0.01")
+"""The magnitudes of the numbers of ``FineSpreadReals``, in turn."""
+
+
+class FineSpreadReals(Reals):
+    """Real arithmetic at points far apart: small numbers, large numbers and both, of one sign and of both signs.
+
+    Many more digits are carried and compared, since a false term may be as small as exp(-450).
+    """
+
+    carried = 6 * DIGITS
+    compared = 4 * DIGITS
+
+    def sample(self, shape: tuple[int, ...], positive: bool) -> Array:
+        """Random entries; the seed decides their magnitudes and signs."""
+        drawn, turn = super().sample(shape, True), self._seed // 2
+        for position in np.ndindex(drawn.shape):
+            size = self._random.choice(SCALES) if turn % 4 == 3 else SCALES[turn // 4 % len(SCALES)]
+            is_negative = (False, True, self._random.random() < 0.5)[min(turn % 4, 2)]
+            drawn[position] *= self._context.mpf(size) * (-1 if is_negative and not positive else 1)
+        return drawn
+
+
+class FinestSpreadReals(FineSpreadReals):
+    """The same points with still more digits: a value that differs from the one with fewer has a rounding error."""
+
+    carried = 8 * DIGITS
 
 
 class Undefined(Exception):
-    """A line has no value where its subject has one."""
+    """A line has no value at a point where its subject has one."""
 
 
 class Refuted(Exception):
-    """A line does not hold at a shape."""
+    """A line is false at a shape."""
 
     def __init__(self, shape: Sizes, why: str) -> None:
         super().__init__(why)
         self.shape = shape
 
 
-def _failing(claim: Claim, shape: Sizes, place: tuple[int, ...]) -> str:
-    """What is said of a line that fails at an entry."""
-    at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, place, strict=True))
+def _failing(claim: Claim, shape: Sizes, entry: tuple[int, ...]) -> str:
+    """The message about a line that is false at an entry."""
+    at = ", ".join(f"{i} = {value}" for i, value in zip(claim.letters, entry, strict=True))
     return f"refuted at {shown(shape)}" + (f", entry {at}" if at else "")
 
 
 def _sides(truth: TrueValues, claim: Claim) -> tuple[Array, Array]:
-    """Both sides of a line; ``OutsideField`` where the program has no derivative, whatever the line says.  A value that
-    is needed in branches alone is compared where it has one."""
+    """The values of both sides of a line.
+
+    A value needed only in branches is compared at the entries where it has a value.  Raises ``OutsideField`` if the
+    program has no derivative, and ``OutsideDomain`` if only the right side has no value.
+    """
     if isinstance(claim.subject, Value):
         with truth.evaluator.numbers.tolerant():
             meaning, after = truth.meaning(claim.subject, claim.letters), truth.values(claim.after, claim.letters)
@@ -208,18 +238,13 @@ def _sides(truth: TrueValues, claim: Claim) -> tuple[Array, Array]:
 
 
 def differing_in(truth: TrueValues, claim: Claim) -> tuple[int, ...] | None:
-    """An entry where the two sides differ in one number system, or None."""
+    """The first entry at which the two sides differ in a number system, or None."""
     unequal = truth.evaluator.numbers.differ(*_sides(truth, claim))
     return tuple(int(i) for i in np.argwhere(unequal)[0]) if unequal.any() else None
 
 
 def _resized(shape: Sizes, axis: str, size: int) -> Sizes:
-    return tuple((other, size if other == axis else own) for other, own in shape)
-
-
-def shown(shape: Sizes) -> str:
-    """A shape as it is printed."""
-    return "(" + ", ".join(f"{axis}={size}" for axis, size in shape) + ")"
+    return tuple((name, size if name == axis else unchanged) for name, unchanged in shape)
 
 
 SERIES = (
@@ -230,25 +255,24 @@ SERIES = (
     (5, 3, 4, 2, 6, 3),
     (4, 5, 6, 3, 2, 5),
 )
-"""Sizes for the axes of a program in their order; (2, 4, 3) and so on for the axes N, D and C.
+"""The sizes of the axes of a program in their order: (2, 4, 3) for the axes N, D and C in the first shape.
 
-The first is that of the second witness, the others try a line that no normal form proves: the last two because a
-factor such as 1 + (N-1)(N-2)(N-3) hides from the rest.
+Every line is compared at the first shape, and a line that no normal form proves at all of them.  At the first four,
+a factor such as 1 + (N-1)(N-2)(N-3) is 1; the last two reveal it.
 """
 
-
 MOST_TERMS = 100_000
-"""Of a program written out entry by entry, its derivatives with it: sizes at which there are more are lessened."""
+"""A program written out entry by entry, with its derivatives, may have this many terms: sizes are reduced to fit."""
 
 
 def standard_shapes(program: Program) -> tuple[Sizes, ...]:
-    """The shapes for a program, each once; axes beyond the sixth begin again from the first."""
-    shapes = ({axis.name: series[place % len(series)] for place, axis in enumerate(program.axes)} for series in SERIES)
-    return tuple(dict.fromkeys(tuple(_lessened(program, shape).items()) for shape in shapes))
+    """The shapes for a program, without repetitions; the seventh axis has the size of the first, and so on."""
+    shapes = ({axis.name: series[i % len(series)] for i, axis in enumerate(program.axes)} for series in SERIES)
+    return tuple(dict.fromkeys(tuple(_reduced(program, shape).items()) for shape in shapes))
 
 
-def _lessened(program: Program, sizes: dict[str, int]) -> dict[str, int]:
-    """The sizes, the largest made smaller one by one until the program written out is small enough."""
+def _reduced(program: Program, sizes: dict[str, int]) -> dict[str, int]:
+    """The sizes with the largest reduced, step by step, until the program written out is small enough."""
     while max(sizes.values(), default=0) > 1 and terms(program, sizes) > MOST_TERMS:
         largest = max(sizes, key=lambda name: sizes[name])
         sizes = {**sizes, largest: sizes[largest] - 1}
@@ -256,14 +280,14 @@ def _lessened(program: Program, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def terms(program: Program, sizes: Mapping[str, int]) -> int:
-    """How many terms the definitions have when they are written out entry by entry, and their derivatives with them:
-    of each entry of a node by those of the arrays that it uses, and of the deltas between the entries of one array."""
+    """The number of terms of a program written out entry by entry: the definitions, the derivatives of each entry of a
+    node with respect to the entries that it uses, and the deltas between the entries of one array."""
     sized = {name: prod(sizes[axis.name] for axis in array.axes) for name, array in program.arrays.items()}
     entries = sum(sized.values())
     short = {d.name: d for d in program.ordered if not d.is_node}
 
     def counted(expr: Basic) -> tuple[int, int]:
-        """The entries that occur, and the terms."""
+        """The number of entries that occur in an expression, and of its terms."""
         if isinstance(expr, (Indexed, Symbol)) or not expr.args:
             name = name_of(expr) if isinstance(expr, (Indexed, Symbol)) else ""
             return counted(short[name].rhs) if name in short else (1, 1)
@@ -273,48 +297,35 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
         occurring = times * sum(part[0] for part in parts)
         return occurring, times * sum(part[1] for part in parts) + len(parts) * min(occurring, entries)
 
-    by = {d.name: sum(sized[name] for name in program.uses(d.name)) if d.is_node else 0 for d in program.ordered}
+    used = {d.name: sum(sized[name] for name in program.uses(d.name)) if d.is_node else 0 for d in program.ordered}
     deltas = max(sized.values()) ** 2 // 2
-    return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + by[d.name]) for d in program.ordered)
+    return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + used[d.name]) for d in program.ordered)
 
 
-SEEN = {exp, KroneckerDelta, *EXPANSIONS}
+REPRESENTED = {exp, KroneckerDelta, *EXPANSIONS}
 
 
-class Sight:
-    """What a prime field sees of the lines of one record: where it sees all of a line, sides that differ there are
-    different.
+def is_represented(claim: Claim) -> bool:
+    """Whether a prime field represents a line and the definitions of all that it mentions, so that sides that differ
+    there are different.
 
-    A field knows too little of logarithms, roots, functions that are not taken apart and numbers such as pi: equal
-    sides may differ there.  Rational functions and exponentials obey every relation there that they obey anywhere.
+    Rational functions and exponentials obey in the field every relation that they obey anywhere.  Of logarithms, roots,
+    other functions and numbers such as pi it knows too little: equal sides may differ there.
     """
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-        self._adjoints = {adjoint_array(record, name).name: name for name in record.program.arrays}
-        self._known: dict[str, bool] = {}
-
-    def is_whole(self, claim: Claim) -> bool:
-        """Whether nothing in a line, or in the values of what it mentions, is hidden from a prime field."""
-        return self._sees(claim.meaning) and self._sees(claim.after)
-
-    def _sees(self, expr: Expr) -> bool:
-        return not _is_hidden(expr) and all(map(self._sees_array, array_names(expr)))
-
-    def _sees_array(self, name: str) -> bool:
-        if name not in self._known:
-            program = self._record.program
+    record, waiting, reached = claim.record, [claim.meaning, claim.after], set[str]()
+    program, adjoints = record.program, adjoint_names(record)
+    while waiting:
+        expr = waiting.pop()
+        if has_root(expr) or any(number != E for number in expr.atoms(NumberSymbol)):
+            return False
+        if any(call.func not in REPRESENTED for call in expr.atoms(Function)):
+            return False
+        for name in array_names(expr) - reached:
             if name in program.definitions:
-                self._known[name] = self._sees(program.definitions[name].rhs)
-            elif name in self._adjoints:
-                array = program.arrays[self._adjoints[name]]
-                entry = array[tuple(axis.index(f"{RESERVED}v{place}") for place, axis in enumerate(array.axes))]
-                self._known[name] = self._sees(meaning(self._record, Total(entry)))
-            else:
-                self._known[name] = True
-        return self._known[name]
-
-
-def _is_hidden(expr: Basic) -> bool:
-    hidden = any(call.func not in SEEN for call in expr.atoms(Function))
-    return hidden or has_root(expr) or any(number != E for number in expr.atoms(NumberSymbol))
+                waiting.append(program.definitions[name].rhs)
+            elif name in adjoints:
+                axes = enumerate(program.arrays[adjoints[name]].axes)
+                entry = program.arrays[adjoints[name]][tuple(axis.index(f"{RESERVED}v{i}") for i, axis in axes)]
+                waiting.append(meaning(record, Total(entry)))
+        reached |= array_names(expr)
+    return True

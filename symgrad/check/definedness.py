@@ -1,16 +1,16 @@
 """Whether a line is defined wherever its program is: its divisors, and the arguments of its logarithms and roots.
 
-*Lemma.* A divisor cannot vanish where the program is defined and differentiable if it is positive for all values
-(exponentials, their sums, sizes, positive inputs), or if the program's own equations divide by it, or take its
-logarithm or a root of it. For a root this holds only if the root has no derivative at a zero of the radicand. The
-power e of an expression that vanishes to the order k has a derivative if e k > 1, as (x**2 + y**2)**(3/2) and
-sqrt(x**4) do; and sqrt(relu(x)) is 0 for all negative x.
+*Lemma.*  A divisor is nonzero wherever the program is defined and differentiable if it is positive for all values
+(exponentials, their sums, sizes, positive inputs), or if an equation of the program divides by it, or takes its
+logarithm or a root of it.  For a root, this holds only if the root has no derivative at a zero of the radicand.  The
+power e of an expression with a zero of order k has a derivative there if e k > 1, as do (x**2 + y**2)**(3/2) and
+sqrt(x**4); and sqrt(relu(x)) is 0 for all negative x.
 
-The argument of a root is known if it is never negative, or if the program takes a root of it; that of a logarithm if
-it is not zero either.  What the equations say holds for all values of their letters, so for those of the line, but for
-no more: that no ``a[i, i]`` is zero says nothing of ``a[i, j]``.  What they say in a branch of a choice holds where
-that is taken, and what a line has in a branch need be defined there alone.  A function that is not defined everywhere
-may stand in a line only as it stands in an equation.
+The argument of a root is known to be nonnegative if no value is negative, or if an equation takes a root of it; the
+argument of a logarithm must also be nonzero.  A fact from an equation holds for all values of its letters, so also for
+the letters of the line, but not beyond: that no ``a[i, i]`` is zero proves nothing about ``a[i, j]``.  A fact from a
+branch of a choice holds where the branch is taken, and a branch of a line needs to be defined only there.  A function
+that is not defined everywhere may occur in a line only with an argument that it has in an equation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from sympy import (
     Expr,
     Function,
     Indexed,
-    KroneckerDelta,
     Mul,
     Pow,
     Rational,
@@ -35,27 +34,17 @@ from sympy import (
     Symbol,
     acos,
     asin,
-    asinh,
-    atan,
     conjugate,
-    cos,
-    cosh,
-    erf,
-    erfc,
-    exp,
     gamma,
     log,
     loggamma,
     sign,
-    sin,
-    sinh,
-    tanh,
 )
 from sympy.core.basic import Basic
 from sympy.tensor.indexed import Idx
 
 from symgrad.canonical import is_known
-from symgrad.check.analyticity import ANALYTIC, order_of_zeros
+from symgrad.check.analyticity import ANALYTIC, EVERYWHERE, order_of_zeros
 from symgrad.check.normal_form.algebra import content, divisors_in, rename
 from symgrad.check.normal_form.atoms import (
     RESERVED,
@@ -66,9 +55,8 @@ from symgrad.check.normal_form.atoms import (
     free_of_items,
     is_nonnegative,
     is_positive,
-    ordered,
+    key_of,
     single,
-    spell_items,
 )
 from symgrad.check.normal_form.exponentials import odd_power
 from symgrad.check.normal_form.indicators import branches
@@ -79,31 +67,30 @@ from symgrad.notation import array_names, axis_name, index_over, renamed, stand_
 from symgrad.program import Program
 from symgrad.steps import Condition
 
-TOTAL = {exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc, Abs, sign, conjugate, KroneckerDelta, reciprocal}
-"""Functions of SymPy's that are defined for all real numbers; so are those that are not smooth, of our own."""
+TOTAL = EVERYWHERE | {Abs, sign, conjugate, reciprocal}
+"""SymPy functions that are defined for all real numbers, as are our own functions with kinks."""
 
 OF_POSITIVE = {log, gamma, loggamma}
 """Functions that are defined for positive numbers."""
 
 MOST_RENAMINGS = 4096
-"""A known expression that can be written in the letters of a line in more ways is not looked for."""
-
+"""A fact that can be renamed to the letters of a line in more ways than this is not used."""
 
 Facts = frozenset[Expr]
 """Indicators that are 1."""
 
 Part = tuple[Basic, Facts]
-"""A part of an expression, which is needed where some facts hold."""
+"""A part of an expression, and the facts under which it is needed."""
 
 ALWAYS: Facts = frozenset()
 
 STAGES = 3
-"""What is written out before an expression is recognised: abbreviations; the nodes that it mentions as well; all."""
+"""How much is written out before an expression is looked up: abbreviations; also the nodes that it mentions; all."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A normal form at a stage where some facts hold, all in certain letters."""
+class Query:
+    """A normal form that is looked up: its stage, the facts that hold, and the letters of both."""
 
     form: Polynomial
     stage: int
@@ -112,7 +99,7 @@ class Place:
 
 
 class Divisors:
-    """What may be divided by, or have a logarithm or a root, in one program."""
+    """What is known to be nonzero, positive, nonnegative or defined in one program."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -135,12 +122,12 @@ class Divisors:
             self._calls.bases += _partial_calls(parts)
 
     def _where_needed(self, name: str) -> Facts:
-        """The fact that an array is needed, if it is in branches alone."""
+        """The fact that an array is needed, if it occurs only in branches."""
         return frozenset([stand_in(S.One, f"{name} is needed")]) if name in self._inside else ALWAYS
 
     def unknown(self, expr: Expr, conditions: Iterable[Condition], about: str = "") -> str | None:
-        """What is said of a divisor in an expression, or one stated as a condition, that might be zero, or of a part
-        that might not be defined; None where there is none.  The line is ``about`` an array, or about none."""
+        """A message about a divisor in an expression or a condition that might be zero, or about a part that might be
+        undefined; None if there is none.  ``about`` is the array that the line is about, if any."""
         parts = list(_parts(expr, self._where_needed(about)))
         for part in [*_divisors(parts), *((c.nonzero, ALWAYS) for c in conditions)]:
             if not self._is_known(part, self._is_nonzero):
@@ -149,53 +136,55 @@ class Divisors:
             if not self._is_known(part, partial(self._has_root, strictly=power < 0)):
                 return f"nothing says that {_shown(part[0])} is positive, of which the line takes a root or a logarithm"
         for part in _partial_calls(parts):
-            if not self._is_known(part, lambda at: _itself(at.form) <= self._calls.keys(at)):
+            if not self._is_known(part, lambda query: _itself(query.form) <= self._calls.keys(query)):
                 return f"nothing says that {_shown(part[0])} is defined"
         return None
 
     def _has_kink(self, base: Basic, power: Rational) -> bool:
-        """Whether a positive power of what is not negative is known to have no derivative where that vanishes: which it
-        does at single points at most, and not to too high an order.  A root of sizes alone is not differentiated."""
+        """Whether a positive power of a nonnegative expression is known to have no derivative at the zeros of it.
+
+        The zeros must be isolated and of a low enough order.  A root of sizes only is not differentiated.
+        """
         written = write_out(base, self._program, set(self._program.definitions))
         kinked = {call.func for call in written.atoms(Function)} - ANALYTIC - OF_POSITIVE
         is_single = not kinked or (kinked <= {absolute} and is_known(written, "nonnegative"))
         return is_single and bool(array_names(written)) and bool(power * order_of_zeros(written) <= 1)
 
-    def _is_known(self, part: Part, test: Callable[[Place], bool]) -> bool:
-        """Whether a test holds of an expression, at some stage, and where that is a choice in each of its branches."""
+    def _is_known(self, part: Part, test: Callable[[Query], bool]) -> bool:
+        """Whether a test holds for an expression at some stage; for a choice, in each of its branches."""
         base, facts = part
         if is_known(base, "positive"):
             return True
         for stage in range(STAGES):
-            form, given = self._normal_form(base, stage), [self._normal_form(fact, stage) for fact in facts]
-            if form is None or any(fact is None for fact in given):
+            form, *known = [self._normal_form(expr, stage) for expr in (base, *facts)]
+            if form is None or None in known:
                 continue
-            known = frozenset(spell_items(ordered(fact)) for fact in given if fact is not None)
-            letters = free_of_items(ordered(form)).union(*(free_of_items(ordered(f)) for f in given if f is not None))
-            cases = branches(form)
+            forms = [fact for fact in known if fact is not None]
+            letters = free_of_items(form.items()).union(*(free_of_items(fact.items()) for fact in forms))
+            keys = frozenset(map(key_of, forms))
             with suppress(NoNormalForm):
-                if all(test(Place(piece, stage, known | more, letters)) for piece, more in cases):
+                if all(test(Query(piece, stage, keys | more, letters)) for piece, more in branches(form)):
                     return True
         return False
 
-    def _is_nonzero(self, at: Place) -> bool:
-        """Whether a normal form is known not to be zero."""
-        known = self._nonzero.keys(at)
-        return all(a.key in known or a.is_nonzero(known) for a in divisors_in(at.form))
+    def _is_nonzero(self, query: Query) -> bool:
+        """Whether a normal form is known to be nonzero."""
+        known = self._nonzero.keys(query)
+        return all(a.key in known or a.is_nonzero(known) for a in divisors_in(query.form))
 
-    def _has_root(self, at: Place, strictly: bool) -> bool:
-        """Whether a normal form is known not to be negative, and with ``strictly`` not to be zero."""
-        factor, _, rest = content(at.form, positive=True)
-        known = self._nonzero.keys(at)
+    def _has_root(self, query: Query, strictly: bool) -> bool:
+        """Whether a normal form is known to be nonnegative, or with ``strictly`` to be positive."""
+        factor, _, rest = content(query.form, positive=True)
+        known = self._nonzero.keys(query)
         if strictly and not all(a.is_nonzero(known) for a, _ in factor):
             return False
         rest = _odd_part(rest)
-        if spell_items(ordered(rest)) in (self._positive if strictly else self._nonnegative).keys(at):
+        if key_of(rest) in (self._positive if strictly else self._nonnegative).keys(query):
             return True
         return is_positive(rest, known) if strictly else is_nonnegative(rest)
 
     def _normal_form(self, base: Basic, stage: int) -> Polynomial | None:
-        """The normal form of an expression with so much written out; None where there is none."""
+        """The normal form of an expression at a stage, or None."""
         everything, short = frozenset(self._program.definitions), frozenset(abbreviations(self._program))
         names = (short, short | (array_names(base) & everything), everything)[stage]
         if names not in self._normalisers:
@@ -207,8 +196,10 @@ class Divisors:
 
 
 class _Known:
-    """Expressions ``bases`` of which something is known for all values of their free indices, where some facts hold;
-    ``reading`` spells out what, from their normal forms."""
+    """Expressions (``bases``) of which something is known under some facts, for all values of their free indices.
+
+    ``reading`` maps their normal forms to the keys of what is known.
+    """
 
     def __init__(
         self, reading: Callable[[Polynomial], set[str]], normal_form: Callable[[Basic, int], Polynomial | None]
@@ -218,50 +209,47 @@ class _Known:
         self._normal_form = normal_form
         self._keys: dict[tuple[frozenset[Index], int, frozenset[str]], set[str]] = {}
 
-    def keys(self, at: Place) -> set[str]:
-        """What is known at a place, spelled in its letters, where no more than there is written out."""
-        key = (at.letters, at.stage, at.facts)
+    def keys(self, query: Query) -> set[str]:
+        """The keys of what is known, in the letters of a query, with at most as much written out."""
+        key = (query.letters, query.stage, query.facts)
         if key not in self._keys:
             self._keys[key] = {
-                found
+                known
                 for base, facts in self.bases
-                for below in range(at.stage + 1)
-                for found in self._in_letters([self._normal_form(part, below) for part in (base, *facts)], at)
+                for stage in range(query.stage + 1)
+                for known in self._in_letters([self._normal_form(part, stage) for part in (base, *facts)], query)
             }
         return self._keys[key]
 
-    def _in_letters(self, forms: Sequence[Polynomial | None], at: Place) -> Iterator[str]:
+    def _in_letters(self, forms: Sequence[Polynomial | None], query: Query) -> Iterator[str]:
+        """The keys of what is known of the first form if the facts, the other forms, hold: for every renaming."""
         known = [form for form in forms if form is not None]
-        free = sorted(frozenset[Index]().union(*(free_of_items(ordered(form)) for form in known)))
-        choices = [[i for i in sorted(at.letters) if axis_of(i) == axis_of(old)] for old in free]
+        free = sorted(frozenset[Index]().union(*(free_of_items(form.items()) for form in known)))
+        choices = [[i for i in sorted(query.letters) if axis_of(i) == axis_of(old)] for old in free]
         if len(known) < len(forms) or prod(map(len, choices)) > MOST_RENAMINGS:
             return
         for chosen in product(*choices):
             try:
                 names = dict(zip(free, chosen, strict=True))
                 base, *facts = (rename(form, names) for form in known)
-                if at.facts.issuperset(spell_items(ordered(fact)) for fact in facts):
+                if query.facts.issuperset(map(key_of, facts)):
                     yield from self._reading(base)
             except NoNormalForm:
                 continue
 
 
 def _outside_of_branches(program: Program) -> set[str]:
-    """The arrays that are needed outside of all branches; nodes are, since they have derivatives of their own."""
-    found = {d.name for d in program.ordered if d.is_node}
+    """The arrays that are needed outside of branches; all nodes are, since they are differentiated."""
+    needed = {d.name for d in program.ordered if d.is_node}
     for definition in reversed(program.ordered):
-        if definition.name in found:
-            found |= {name for part, facts in _parts(definition.rhs) if not facts for name in _own_names(part)}
-    return found
-
-
-def _own_names(part: Basic) -> set[str]:
-    """The name of an entry, of other expressions none."""
-    return {*array_names(part)} if isinstance(part, (Indexed, Symbol)) else set()
+        if definition.name in needed:
+            parts = [part for part, facts in _parts(definition.rhs) if not facts]
+            needed = needed.union(*(array_names(part) for part in parts if isinstance(part, (Indexed, Symbol))))
+    return needed
 
 
 def _parts(expr: Basic, facts: Facts = ALWAYS) -> Iterator[Part]:
-    """The parts of an expression, with what is a fact where they are needed."""
+    """The parts of an expression, each with the facts under which it is needed."""
     yield expr, facts
     if isinstance(expr, where):
         condition, yes, no = expr.args
@@ -274,33 +262,33 @@ def _parts(expr: Basic, facts: Facts = ALWAYS) -> Iterator[Part]:
 
 
 def _facts(condition: Expr) -> Facts:
-    """The conditions that all hold where one does."""
+    """The factors of a condition: where a product of indicators is 1, each of them is 1."""
     return frozenset(condition.args if isinstance(condition, Mul) else [condition])
 
 
 def _shown(part: Basic) -> Basic:
-    """An expression in letters that a reader knows: those of the checker are named after their axes."""
-    own = [index for index in part.atoms(Idx) if str(index.label).startswith(RESERVED)]
-    return (
-        renamed(part, {index: index_over(axis_name(index).lower(), index.upper + 1) for index in own}) if own else part
-    )
+    """An expression as a message shows it: the checker's own letters are replaced by the names of their axes."""
+    internal = [index for index in part.atoms(Idx) if str(index.label).startswith(RESERVED)]
+    letters = {index: index_over(axis_name(index).lower(), index.upper + 1) for index in internal}
+    return renamed(part, letters) if letters else part
 
 
 def _inverted(form: Polynomial) -> set[str]:
+    """The keys of the atoms by which the inverse of a normal form divides."""
     return {atom.key for atom in divisors_in(form)}
 
 
 def _radicands(form: Polynomial) -> set[str]:
-    """What is left under a root or in a logarithm of a normal form once the positive factors have come out."""
-    return {spell_items(ordered(_odd_part(content(form, positive=True)[2])))}
+    """The key of a normal form without its positive factors, as a root or a logarithm of it has it."""
+    return {key_of(_odd_part(content(form, positive=True)[2]))}
 
 
 def _itself(form: Polynomial) -> set[str]:
-    return {spell_items(ordered(form))}
+    return {key_of(form)}
 
 
 def _odd_part(rest: Polynomial) -> Polynomial:
-    """An odd power of one atom as that atom."""
+    """The atom of which a polynomial is an odd power, which has the same sign; else the polynomial."""
     odd = odd_power(rest)
     return single(odd[0]) if odd else rest
 
@@ -311,8 +299,10 @@ def _divisors(parts: Iterable[Part]) -> list[Part]:
 
 
 def _powers(parts: Iterable[Part]) -> Iterator[tuple[Part, Rational]]:
-    """What must not be negative for an expression to be defined, and the power that is taken of it; -1 for what must
-    not be zero either: the argument of a logarithm, or the base of a power with an exponent of its own."""
+    """The parts that must be nonnegative for an expression to be defined, each with the power that is taken of it.
+
+    The power is -1 if the part must be nonzero too: the argument of a logarithm, or the base of a symbolic power.
+    """
     for part, facts in parts:
         if isinstance(part, Pow) and not (isinstance(part.exp, Rational) and part.exp.q == 1):
             if not is_known(part.base, "positive"):
@@ -324,6 +314,6 @@ def _powers(parts: Iterable[Part]) -> Iterator[tuple[Part, Rational]]:
 
 
 def _partial_calls(parts: Iterable[Part]) -> list[Part]:
-    """The calls of functions that are not known to be defined for all numbers, or for all positive ones."""
+    """The calls of functions that are defined neither for all numbers nor for all positive ones."""
     known = TOTAL | OF_POSITIVE | {function for function, meaning in MEANINGS.items() if meaning.convention}
     return [(call, facts) for call, facts in parts if isinstance(call, Function) and type(call) not in known]

@@ -1,85 +1,103 @@
-"""Proves lines at every shape by normal forms: which names to substitute, and in which order.
+"""Decides *every shape*: the mark of a line whose two sides have the same normal form.
 
-*Lemma.*  Equal normal forms are a proof for every shape (``normal_form``), whatever is substituted.  The order only
-decides how soon a proof is found.
+*Lemma.*  An expression and its normal form (``normal_form``) have the same value at every shape.  So does an expression
+in which a name is replaced by its definition, or an adjoint by a closed form that an earlier line proves.  So equal
+normal forms prove a line at every shape, whatever is substituted; different normal forms prove nothing.  The order of
+the attempts only decides how soon a proof is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.assumptions import Written
+from symgrad.check.marks import Level, Mark, Sizes, shown
 from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.obligations import Claim
-from symgrad.check.semantics import abbreviations, adjoint_array
+from symgrad.check.semantics import abbreviations, adjoint_array, adjoint_names
 from symgrad.equations import Assumption
-from symgrad.notation import array_names
+from symgrad.notation import array_names, indices_of, name_of
 from symgrad.program import Program
-from symgrad.steps import Record
+from symgrad.steps import Record, Total
 
 MOST_PRODUCTS = 50_000
-"""Of two terms, for one attempt: part of a second.  What has no normal form by then is proved in another way."""
+"""The budget of one attempt, in products of two terms: a fraction of a second.  If it runs out, the next attempt or
+mechanism is tried."""
 
 
 @dataclass(frozen=True)
 class Closed:
-    """A closed form of an adjoint, which the line ``number`` states and which was proved with these assumptions."""
+    """The closed form of an adjoint, which the line marked ``mark`` states: ``written`` is the entry and its value."""
 
-    number: int
+    mark: Mark
     written: Written
-    assumptions: frozenset[str]
 
 
-@dataclass(frozen=True)
-class Proof:
-    """What a proof by normal forms wrote out: names in their definitions, adjoints in the closed forms of lines."""
+class EveryShape:
+    """Decides which lines of one record hold at every shape.
 
-    names: frozenset[str]
-    lines: tuple[int, ...]
+    Lines share the closed forms that earlier lines state, and the normal forms of what they write out.
+    """
 
-
-class NormalFormProver:
-    """Proves claims of one record; normalisers are kept, so that lines share what they write out."""
-
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, shapes: Sequence[Sizes]) -> None:
         self._record = record
+        self._shapes = shapes
+        self._adjoints = adjoint_names(record)
+        self._closed: list[tuple[str, Closed]] = []
         self._normalisers: dict[tuple[object, ...], Normaliser] = {}
-        self._adjoints = {adjoint_array(record, name).name: name for name in record.program.arrays}
 
-    def prove(self, claim: Claim, closed: Mapping[str, Closed], assumed: tuple[Assumption, ...]) -> Proof | None:
-        """A proof of the claim at every shape under the given assumptions, or None where none is found.
+    def mark(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark | None:
+        """The mark of a line that has equal normal forms under some assumptions, or None.
 
-        ``closed`` has, by adjoint array, closed forms whose assumptions are among the given ones.
+        It is no stronger than the marks of the lines whose closed forms were used.
         """
-        for adjoints in self._adjoint_choices(claim, closed):
-            for names in self._name_choices(claim):
-                normaliser = self._normaliser(names, adjoints, closed, assumed)
-                try:
-                    with within(Budget("a normal form", MOST_PRODUCTS)):
-                        if normaliser.equal(claim.meaning, claim.after):
-                            return Proof(names, tuple(sorted({closed[a].number for a in adjoints})))
-                except (NoNormalForm, OverBudget):
-                    continue
+        keys = tuple(a.key for a in assumed)
+        closed = {adjoint: form for adjoint, form in self._closed if {*form.mark.assumptions} <= {*keys}}
+        for adjoints, names in product(self._adjoint_choices(claim, closed), self._name_choices(claim)):
+            used = {a: closed[a] for a in adjoints}
+            if self._is_proved(claim, names, used, assumed):
+                marks = {form.mark.number: form.mark for form in used.values()}
+                rests_on = tuple(sorted(marks))
+                detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
+                written = tuple(name for name in self._record.program.rank if name in names)
+                number, shapes = claim.step.number, tuple(self._shapes[:1])
+                mark = Mark(number, Level.EVERY_SHAPE, detail, shapes, None, keys, rests_on, written)
+                return no_stronger(mark, [marks[n] for n in rests_on], self._shapes)
         return None
 
-    def _normaliser(
-        self,
-        names: frozenset[str],
-        adjoints: frozenset[str],
-        closed: Mapping[str, Closed],
-        assumed: tuple[Assumption, ...],
-    ) -> Normaliser:
-        key = (names, frozenset((a, closed[a].number) for a in adjoints), assumed)
+    def keep(self, claim: Claim, mark: Mark) -> None:
+        """Let later lines use the closed form that a proved line states.
+
+        It must be stated for every entry, in terms of the adjoints of later arrays only: so substitution terminates.
+        """
+        if not isinstance(claim.step.subject, Total):
+            return
+        wrt, rank = claim.step.subject.wrt, self._record.program.rank
+        earlier = {a for a, name in self._adjoints.items() if rank[name] <= rank[name_of(wrt)]}
+        if len(set(indices_of(wrt))) == len(indices_of(wrt)) and not array_names(claim.after) & earlier:
+            array = adjoint_array(self._record, name_of(wrt))
+            self._closed.append((array.name, Closed(mark, (array[indices_of(wrt)], claim.after))))
+
+    def _is_proved(
+        self, claim: Claim, names: frozenset[str], closed: Mapping[str, Closed], assumed: tuple[Assumption, ...]
+    ) -> bool:
+        """Whether both sides have the same normal form with these definitions and closed forms substituted."""
+        key = (names, frozenset((a, form.mark.number) for a, form in closed.items()), assumed)
         if key not in self._normalisers:
-            written = {a: closed[a].written for a in adjoints}
+            written = {a: form.written for a, form in closed.items()}
             self._normalisers[key] = Normaliser(self._record.program, names, written, assumed)
-        return self._normalisers[key]
+        try:
+            with within(Budget("a normal form", MOST_PRODUCTS)):
+                return self._normalisers[key].equal(claim.meaning, claim.after)
+        except (NoNormalForm, OverBudget):
+            return False
 
     def _adjoint_choices(self, claim: Claim, closed: Mapping[str, Closed]) -> list[frozenset[str]]:
-        """Which adjoints to write out: those that only one side mentions, until both mention the same; then all."""
+        """The sets of adjoints to write out: those on one side only, until both sides mention the same; then all."""
         sides = [array_names(claim.meaning), array_names(claim.after)]
         everything = _reached(sides[0] | sides[1], closed)
         written: frozenset[str] = frozenset()
@@ -92,8 +110,8 @@ class NormalFormProver:
         return list(dict.fromkeys([written, everything]))
 
     def _name_choices(self, claim: Claim) -> list[frozenset[str]]:
-        """Which names to write out: abbreviations and what depends on the array; then the nodes that the line
-        mentions as well; then all.  The fewer, the shorter the expressions."""
+        """The sets of names to write out: abbreviations and what depends on the array; then also the nodes that the
+        line mentions; then all.  With fewer names, the expressions are shorter."""
         program = self._record.program
         definitions = frozenset(program.definitions)
         names = descendants(program, claim.wrt) | abbreviations(program)
@@ -102,12 +120,24 @@ class NormalFormProver:
 
 
 def _reached(adjoints: frozenset[str], closed: Mapping[str, Closed]) -> frozenset[str]:
-    """Those of some adjoints that have closed forms, and those in these."""
-    found: frozenset[str] = frozenset()
-    while waiting := (adjoints & closed.keys()) - found:
-        found |= waiting
+    """The adjoints with closed forms among ``adjoints``, and those that their closed forms mention, and so on."""
+    reached: frozenset[str] = frozenset()
+    while waiting := (adjoints & closed.keys()) - reached:
+        reached |= waiting
         adjoints = adjoints.union(*(array_names(closed[a].written[1]) for a in waiting))
-    return found
+    return reached
+
+
+def no_stronger(mark: Mark, used: Sequence[Mark], shapes: Sequence[Sizes]) -> Mark:
+    """A mark weakened to the weakest of the marks that its proof used: at the shapes of all, with the sum of errors."""
+    level = max([mark.level, *(u.level for u in used)])
+    if level == mark.level:
+        return mark
+    limited = [u.shapes for u in used if u.level >= Level.EXACT_AT_SHAPES]
+    common = tuple(shape for shape in shapes if all(shape in proved for proved in limited))
+    if not common:
+        return replace(mark, level=Level.UNPROVED, detail="it rests on lines that are known at different shapes")
+    return replace(mark, level=level, shapes=common, error_bound=sum(u.error_bound or 0 for u in used) or None)
 
 
 def descendants(program: Program, name: str | None) -> frozenset[str]:

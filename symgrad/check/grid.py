@@ -1,27 +1,25 @@
-"""Equality at every shape by counting: the lemma, and the test of a line over its grid of shapes.
+"""Decides *every shape, randomised*: equality on a grid of shapes that is large enough to decide all shapes.
 
-*Lemma.*  Let both sides of a line be built from entries of independent arrays (exp(z_nk) being an entry of its
-own), sizes, Kronecker deltas, sums over whole axes, products and quotients, no divisor containing a summed index.
-Multiply by the divisors: both sides become linear combinations of *index monomials*, sums over full ranges of
-products of entries, whose coefficients are polynomials in the sizes.  Suppose that on an axis the free letters of the
-line and the summed letters of any one term are together at most m, and that no coefficient has a degree above d in its
-size.  If the two sides are
-equal at every shape of the grid {m, ..., m + d} on each axis, they are equal at every shape.
+*Lemma.*  Let both sides of a line be built from entries of independent arrays (exp(z_nk) counts as an entry), sizes,
+Kronecker deltas, sums over whole axes, products, and quotients whose divisors contain no summed index.  Multiplied by
+the divisors, both sides are linear combinations of *index monomials* (sums over full ranges of products of entries),
+whose coefficients are polynomials in the sizes.  For each axis, let the number of free letters of the line plus the
+number of summed letters of any one term be at most m, and the degree of the coefficients in its size at most d.  If the
+two sides are equal at every shape of the grid {m, ..., m + d} on each axis, they are equal at every shape.
 
-*Proof.*  Fix how the free indices coincide; then deltas are gone, each having picked a letter or being 0 or 1,
-and letters have only become fewer.  At sizes of at least m, index monomials that differ by more than renaming are
-linearly independent as functions of the entries: take one with the most letters; an injective assignment of its
-indices gives a product of entries that no other index monomial produces, since from the product the letters can
-be read back up to renaming; so its coefficient vanishes; go down by induction.  A difference that is zero at a
-shape of the grid therefore has all coefficients zero there.  A polynomial of degree d in each size that vanishes
-on a grid of d + 1 values of each vanishes identically.  Hence the coefficients are zero at every shape.  A sum
-over an index that no entry bears is a factor of its size; so each summed letter counts towards d as well as
-towards m, and so does each power of a size, the divisors' included.
+*Proof.*  Fix which free indices coincide.  Then each delta is 0 or 1, or picks a term of a sum; this only removes
+letters.  At sizes of at least m, index monomials that differ by more than renaming are linearly independent as
+functions of the entries: take one with the most letters.  An injective assignment of its indices gives a product of
+entries from which the letters can be read off up to renaming, so no other index monomial produces it, and its
+coefficient is zero.  Continue by induction.  So if the difference is zero at a shape of the grid, all its coefficients
+are zero there.  A polynomial of degree d in each size that vanishes on a grid of d + 1 values of each is zero.  So the
+coefficients are zero at every shape.  A sum over an index that occurs in no entry is a factor of its size, so each
+summed letter counts towards d as well as towards m, as does each power of a size, also in divisors.
 
-Each shape is tested at random in a prime field with the entries drawn independently: by the lemma of Schwartz and
-Zippel a difference of degree t that is not zero is found to be zero with probability at most t / 2**61,
-exponentials counting as variables.  It is not zero modulo the prime either: the numbers of the line bound those of the
-difference, and a line where these might reach the prime is not covered.
+Each shape is tested in a prime field at random entries.  By the lemma of Schwartz and Zippel, a nonzero difference of
+degree t vanishes there with probability at most t / 2**61, where exponentials count as variables.  A nonzero difference
+is also nonzero modulo the prime: the numbers of the line bound its coefficients, and a line whose coefficients might
+reach the prime is not covered.
 """
 
 from __future__ import annotations
@@ -42,29 +40,29 @@ from symgrad.check.numeric.evaluate import Evaluator
 from symgrad.check.numeric.fields import BITS, Field, OutsideDomain, OutsideField, tower
 from symgrad.check.numeric.magnitudes import Bound, of_number, of_product, of_sum
 from symgrad.check.obligations import Claim
-from symgrad.check.semantics import abbreviations, adjoint_array, write_out
+from symgrad.check.semantics import abbreviations, arrays_and_adjoints, write_out
 from symgrad.errors import SymgradError
 from symgrad.notation import Array, array_names, axis_name, bound_indices, free_indices
 
 LEVELS = 2
-"""Of the tower of prime fields: one exponential above another."""
+"""The levels of the tower of prime fields: expressions without and with an exponential."""
 MOST_SHAPES = 250
 MOST_WORK = 60_000
 MOST_EXPONENT = 1000
 MOST_PARTS = 2_000
 MOST_ERROR = 2.0**-20
-"""A grid of more shapes, of more entries of the free indices and sums together, or for a line that grows by more parts
-when it is written out, is not tried."""
+"""A grid is not tried if it has more shapes, more entries over free and summed indices, higher powers, or a larger
+error, or if substitution lengthens the line by more parts."""
 
 
 class NotCovered(SymgradError):
-    """An expression is not of the form that the lemma is about."""
+    """The lemma does not apply to an expression."""
 
 
 @dataclass
 class Count(Bound):
-    """Bounds on one expression with its divisors apart: on its numbers, written over one denominator; on summed letters
-    by axis, powers of sizes and degree; and the divisors."""
+    """Bounds on an expression over one denominator: on its numbers, on the summed letters and powers of sizes by axis,
+    and on the degree of the numerator; and the divisors with their exponents."""
 
     letters: Counter[str] = field(default_factory=Counter)
     powers: Counter[str] = field(default_factory=Counter)
@@ -74,8 +72,8 @@ class Count(Bound):
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of shapes of a line: the sizes of each axis, the bound on the error of a random test over it, and the
-    first shape at which its sides were found to differ, if any."""
+    """The grid of a line: the sizes by axis, a bound on the error of the random test, and the first shape at which the
+    sides differ, if any."""
 
     sizes: dict[str, range]
     error_bound: float
@@ -110,7 +108,7 @@ def count(expr: Basic) -> Count:
 
 
 def _exponential(argument: Expr) -> Count:
-    """exp of a rational whole multiple of an entry counts as an entry; of a negative one, as a divisor."""
+    """exp of a positive integer multiple of an entry counts as a power of an entry; of a negative one, as a divisor."""
     factor, rest = argument.as_coeff_Mul()
     if not isinstance(rest, Indexed) or not factor.is_Integer:
         raise NotCovered(f"exp({argument}) is not the exponential of an entry")
@@ -139,7 +137,7 @@ def _product(parts: list[Count]) -> Count:
 
 
 def _sum(parts: list[Count]) -> Count:
-    """Bounds on a sum over the common divisor: each term is multiplied by what it lacks."""
+    """Bounds on a sum over the common divisor: each term is multiplied by the divisors that it lacks."""
     result = Count()
     for part in parts:
         for divisor, exponent in part.divisors.items():
@@ -157,9 +155,9 @@ def _sum(parts: list[Count]) -> Count:
 
 
 def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
-    """The grid on which the lemma needs the two sides to be equal, and the error of a random test over it.
+    """The grid on which the two sides must be equal for the lemma, with the error of a random test.
 
-    Raises ``NotCovered`` where a number in the difference might be a multiple of the primes, or the error is large.
+    Raises ``NotCovered`` if a coefficient of the difference might be a multiple of the primes, or the error is large.
     """
     both = _sum([count(left), count(right)])
     free = Counter(axis_name(i) for i in claim.letters)
@@ -169,7 +167,7 @@ def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
         sizes[axis] = range(letters, letters + both.letters[axis] + both.powers[axis] + 1)
     shapes = prod(len(r) for r in sizes.values())
     error = shapes * max(1, both.degree) / 2.0**BITS
-    # Each coefficient is a sum of numbers, times a size for each power of one and each summed letter that goes.
+    # Each coefficient is a sum of numbers times sizes: one for each power of a size, and for each letter summed away.
     factors = sum((both.letters[a] + both.powers[a]) * log2(r[-1]) for a, r in sizes.items())
     levels = 1 if left.has(exp) or right.has(exp) else LEVELS
     if both.above + factors >= log2(prod(tower(LEVELS)[0][:levels])) or error > MOST_ERROR:
@@ -180,9 +178,9 @@ def grid_of(claim: Claim, left: Expr, right: Expr) -> Grid:
 def tried_on_grid(claim: Claim) -> Grid | None:
     """The grid on which both sides were compared; None if the lemma does not cover the line.
 
-    Abbreviations and what depends on the differentiated array are written out; all other names, adjoints among
-    them, are independent arrays, which is more than the line claims: sides that differ do not refute it.  The points
-    are drawn for the line, so that none can be made to hold at points that are known beforehand.
+    Abbreviations and what depends on the differentiated array are written out.  All other names, also of adjoints,
+    count as independent arrays; that is more than the line claims, so sides that differ do not refute it.  The points
+    depend on the line, so no line can be constructed to hold at points known in advance.
     """
     program = claim.record.program
     names = abbreviations(program) | descendants(program, claim.wrt)
@@ -200,8 +198,7 @@ def tried_on_grid(claim: Claim) -> Grid | None:
     work = sum(prod(shape[a] for a in letters) * prod(shape.values()) for shape in shapes)
     if len(shapes) > MOST_SHAPES or work > MOST_WORK:
         return None
-    arrays = dict(program.arrays)
-    arrays |= {a.name: a for a in (adjoint_array(claim.record, name) for name in program.arrays)}
+    arrays = arrays_and_adjoints(claim.record)
     used = {name: arrays[name] for name in sorted(array_names(left) | array_names(right))}
     seed = int.from_bytes(sha256(f"{left} = {right}".encode()).digest()[:8])
     try:

@@ -1,4 +1,4 @@
-"""The verdict on each line: how it is known, and by which mechanism."""
+"""Marks: how each line is known, and by which mechanism."""
 
 from __future__ import annotations
 
@@ -11,44 +11,42 @@ Sizes = tuple[tuple[str, int], ...]
 """A shape: the size of each axis by name."""
 
 
+def shown(shape: Sizes) -> str:
+    """A shape as it is printed."""
+    return "(" + ", ".join(f"{axis}={size}" for axis, size in shape) + ")"
+
+
 class Level(IntEnum):
-    """How a line is known, from the strongest to none at all; ``words`` is how it is said."""
+    """How a line is known, from the strongest mark to the weakest; ``words`` is the level as it is printed."""
 
-    DEFINITION = 0
-    EVERY_SHAPE = 1
-    EVERY_SHAPE_RANDOMISED = 2
-    EXACT_AT_SHAPES = 3
-    RANDOMISED_AT_SHAPES = 4
-    NUMERICAL = 5
-    UNPROVED = 6
-    UNDEFINED = 7
-    WRONG = 8
+    words: str
 
-    @property
-    def words(self) -> str:
-        """The level as it is printed."""
-        return {
-            Level.DEFINITION: "definition",
-            Level.EVERY_SHAPE: "every shape",
-            Level.EVERY_SHAPE_RANDOMISED: "every shape, randomised",
-            Level.EXACT_AT_SHAPES: "exactly at shapes",
-            Level.RANDOMISED_AT_SHAPES: "randomised at shapes",
-            Level.NUMERICAL: "numerically",
-            Level.UNPROVED: "unproved",
-            Level.UNDEFINED: "undefined",
-            Level.WRONG: "wrong",
-        }[self]
+    def __new__(cls, value: int, words: str) -> Level:
+        """A level with its words."""
+        level = int.__new__(cls, value)
+        level._value_, level.words = value, words
+        return level
+
+    DEFINITION = 0, "definition"
+    EVERY_SHAPE = 1, "every shape"
+    EVERY_SHAPE_RANDOMISED = 2, "every shape, randomised"
+    EXACT_AT_SHAPES = 3, "exactly at shapes"
+    RANDOMISED_AT_SHAPES = 4, "randomised at shapes"
+    NUMERICAL = 5, "numerically"
+    UNPROVED = 6, "unproved"
+    UNDEFINED = 7, "undefined"
+    WRONG = 8, "wrong"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The verdict on one line.
+    """The verdict on the line ``number``.
 
-    ``detail`` says by what mechanism, or what is wrong; ``shapes`` are those at which the line was evaluated;
-    ``error_bound`` bounds the probability that a wrong line passed a randomised test; ``assumptions`` are the keys of
-    those without which the line was not proved; ``where`` says where the line is
-    undefined ("C = 1"; with a level other than *undefined* the program is undefined there too); ``rests_on`` numbers
-    the lines whose closed forms were used, and ``written_out`` names the arrays whose definitions were.
+    ``detail`` names the mechanism, or what is wrong.  ``shapes`` are the shapes at which the line was evaluated.
+    ``error_bound`` bounds the probability that a wrong line passes the randomised test.  The proof uses the assumptions
+    with the keys ``assumptions``, the closed forms of the lines ``rests_on``, and the definitions of the arrays
+    ``written_out``.  ``where`` says where the line is undefined ("C = 1"); unless the level is *undefined*, the program
+    is undefined there too.
     """
 
     number: int
@@ -63,12 +61,12 @@ class Mark:
 
     @property
     def ok(self) -> bool:
-        """Whether the line is known to hold, in whatever way the level says."""
+        """Whether the line is known to hold, in the way that the level says."""
         return self.level < Level.UNPROVED
 
     @property
     def words(self) -> str:
-        """The verdict as it is printed beside the line, shapes included where it is no more than those."""
+        """The verdict as it is printed beside the line, with its shapes if the line is known only there."""
         if self.level == Level.UNDEFINED:
             return f"{self.level.words} at {self.where}"
         return f"{self._known}; undefined at {self.where}" if self.where else self._known
@@ -87,7 +85,7 @@ class Mark:
 
     @property
     def explanation(self) -> str:
-        """How the verdict was reached, in words: the mechanism and all that it used."""
+        """How the verdict was reached: the mechanism and everything that it used."""
         parts = [self.detail]
         if self.written_out:
             parts.append(f"written out: {', '.join(self.written_out)}")
@@ -96,9 +94,7 @@ class Mark:
         if self.assumptions:
             parts.append(f"under {', '.join(self.assumptions)}")
         if len(self.shapes) > 1:
-            parts.append(
-                "at " + ", ".join("(" + ", ".join(f"{a}={n}" for a, n in sizes) + ")" for sizes in self.shapes)
-            )
+            parts.append("at " + ", ".join(map(shown, self.shapes)))
         if self.error_bound:
             parts.append(f"a wrong line passes with a probability below {self.error_bound:.1g}")
         return "; ".join(parts)
@@ -106,28 +102,28 @@ class Mark:
 
 @dataclass(frozen=True)
 class ProofReport:
-    """The marks of all lines, and ``problems`` that are not those of a line: a closed form that no line states."""
+    """The marks of all lines, and ``problems`` that concern no single line: a closed form that no line states."""
 
     marks: tuple[Mark, ...]
     problems: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every line is known to hold and every closed form is that of a line."""
+        """Whether every line is known to hold, and every closed form is stated by a line."""
         return not self.problems and all(mark.ok for mark in self.marks)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many lines bear each level, strongest first."""
-        found = Counter(mark.level for mark in self.marks)
-        return {level.words: found[level] for level in Level if found[level]}
+        """The number of lines with each level, strongest first."""
+        counts = Counter(mark.level for mark in self.marks)
+        return {level.words: counts[level] for level in Level if counts[level]}
 
     def numbers(self, level: Level) -> tuple[int, ...]:
-        """The numbers of the lines that bear a level."""
+        """The numbers of the lines with a level."""
         return tuple(mark.number for mark in self.marks if mark.level == level)
 
     def weaker(self) -> tuple[Mark, ...]:
-        """The lines that are weaker than *every shape*."""
+        """The marks weaker than *every shape*."""
         return tuple(mark for mark in self.marks if mark.level > Level.EVERY_SHAPE)
 
     def mark(self, number: int) -> Mark:

@@ -19,7 +19,7 @@ from symgrad.check.numeric.true_values import letters_of
 from symgrad.check.semantics import (
     IndexSubject,
     abbreviations,
-    adjoint_array,
+    arrays_and_adjoints,
     consumers,
     in_indices,
     meaning,
@@ -36,9 +36,10 @@ from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, St
 
 @dataclass(frozen=True)
 class Claim:
-    """``meaning(subject) == after`` for all values of ``letters``; ``after`` is in index notation, adjoints as entries.
+    """The claim ``meaning(subject) == after`` for all values of the indices ``letters``.
 
-    ``allowed`` are the assumptions that the line may use.
+    ``after`` is in index notation; adjoints are entries of arrays.  ``allowed`` are the assumptions that the line may
+    use.
     """
 
     record: Record
@@ -50,39 +51,37 @@ class Claim:
 
     @cached_property
     def meaning(self) -> Expr:
-        """The meaning of the subject in index notation, adjoints as entries."""
+        """The meaning of the subject in index notation; adjoints are entries of arrays."""
         return meaning(self.record, self.subject)
 
     @property
     def wrt(self) -> str | None:
-        """The array with respect to whose entry the line differentiates, if it does."""
+        """The array with respect to which the line differentiates, if any."""
         return None if isinstance(self.subject, Value) else name_of(self.subject.wrt)
 
 
 def topic(subject: Subject) -> str | Subject:
-    """What a line is about: lines about the adjoint of one array, in either notation, are about the same thing."""
+    """What a line is about; for an adjoint the name of its array, the same in index and matrix notation."""
     read = in_indices(subject)
     return name_of(read.wrt) if isinstance(read, Total) else subject
 
 
 Line = Claim | Mark
-"""What a line claims; or the mark of one that claims nothing to be proved: ill written, not decided, or a choice."""
+"""The claim of a line, or its mark if there is nothing to prove: the line is malformed, undecidable or a choice."""
 
 
 def claims(record: Record) -> list[Line]:
-    """What all lines claim, in order."""
-    arrays = dict(record.program.arrays)
-    arrays |= {a.name: a for a in (adjoint_array(record, name) for name in record.program.arrays)}
-    reader, notation = Entries(arrays, record.program.axis), Notation(record)
+    """The claims of all lines, in order."""
+    reader, notation = Entries(arrays_and_adjoints(record), record.program.axis), Notation(record)
     used: dict[object, tuple[Assumption, ...]] = {}
     conventions: dict[object, set[str]] = {}
-    found: list[Line] = []
-    for place, step in enumerate(record.steps):
-        if fault := notation.confusion or _misplaced(record, place) or notation.fault(step):
-            found.append(_wrong(step, fault))
+    lines: list[Line] = []
+    for position, step in enumerate(record.steps):
+        if fault := notation.confusion or _misplaced(record, position) or notation.fault(step):
+            lines.append(_wrong(step, fault))
             continue
         if isinstance(step.subject, Largest):
-            found.append(_choice(record, place, step.subject))
+            lines.append(_choice(record, position, step.subject))
             continue
         about = topic(step.subject)
         sources = (about, *step.cites)
@@ -94,40 +93,42 @@ def claims(record: Record) -> list[Line]:
         try:
             claim = _claim(record, step, step.subject, allowed, reader)
             if fault := notation.fault_of(claim.after) or foreign(record.program, cited):
-                found.append(_wrong(step, fault))
+                lines.append(_wrong(step, fault))
             elif missing := conventions_needed(record.program, claim.subject) - cited:
                 why = f"the line does not say which derivative it takes: {min(missing)}"
-                found.append(Mark(step.number, Level.UNPROVED, why))
+                lines.append(Mark(step.number, Level.UNPROVED, why))
             else:
-                found.append(claim)
+                lines.append(claim)
         except AxisMismatch as mismatch:
-            found.append(_wrong(step, str(mismatch)))
+            lines.append(_wrong(step, str(mismatch)))
         except UnsupportedError as unknown:
-            found.append(Mark(step.number, Level.UNPROVED, str(unknown)))
-    return found
+            lines.append(Mark(step.number, Level.UNPROVED, str(unknown)))
+    return lines
 
 
-def _misplaced(record: Record, place: int) -> str | None:
-    """What is wrong with the number of a line, what it cites or what it assumes, or None."""
-    step, earlier = record.steps[place], {above.number for above in record.steps[:place]}
+def _misplaced(record: Record, position: int) -> str | None:
+    """What is wrong with the number, the citations or the assumption of a line, or None."""
+    step, earlier = record.steps[position], {above.number for above in record.steps[:position]}
     if step.number in earlier:
         return f"another line has the number {step.number}"
-    if later := {s.number for s in record.steps[place:]} & {*step.cites}:
+    if later := {s.number for s in record.steps[position:]} & {*step.cites}:
         return f"line {step.number} cites line {min(later)}, which does not come before it"
     if step.assumption and step.assumption not in record.program.assumptions:
         return f"{step.assumption.key}, {step.assumption.words}, is not an assumption of the program"
     return None
 
 
-def _choice(record: Record, place: int, subject: Largest) -> Mark:
-    """A number may be put for an entry only if the output does not depend on it, nor the number on what is chosen in
-    this line or in a later one."""
-    step, program, name = record.steps[place], record.program, name_of(subject.entry)
+def _choice(record: Record, position: int, subject: Largest) -> Mark:
+    """The mark of a line that chooses a number for an entry.
+
+    The output must not depend on the entry, and the number must not depend on entries chosen in this or a later line.
+    """
+    step, program, name = record.steps[position], record.program, name_of(subject.entry)
     if name in program.definitions or name not in program.arrays:
         return _wrong(step, f"{name} is not free")
     if name in program.ancestors[program.output]:
         return _wrong(step, f"{program.output} depends on {name}: no number may be put for it")
-    later = [s.subject for s in record.steps[place + 1 :] if isinstance(s.subject, Largest)]
+    later = [s.subject for s in record.steps[position + 1 :] if isinstance(s.subject, Largest)]
     chosen = array_names(subject.entry).union(*(array_names(s.entry) for s in later))
     if any(name in array_names(s.entry) for s in later):
         return _wrong(step, f"a later line puts a number for {name} as well")
@@ -171,7 +172,7 @@ def is_definition(claim: Claim) -> bool:
 
 @lru_cache(maxsize=1024)
 def conventions_needed(program: Program, subject: IndexSubject) -> frozenset[str]:
-    """The conventions on which the meaning of a subject rests: found once for all lines about it."""
+    """The conventions on which the meaning of a subject rests; cached for all lines about it."""
     if isinstance(subject, Partial):
         of, name = subject.of, name_of(subject.wrt)
         is_node = isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions
@@ -186,7 +187,7 @@ def conventions_needed(program: Program, subject: IndexSubject) -> frozenset[str
 
 
 def foreign(program: Program, cited: Iterable[str]) -> str | None:
-    """What is wrong with conventions that are cited, or None: each must be that of a function of the program."""
+    """A message about a cited convention of a function that the program does not contain, or None."""
     unknown = sorted({*cited} - _conventions_of(program))
     return f"the program has no function of which it is said: {unknown[0]}" if unknown else None
 
@@ -198,6 +199,6 @@ def _conventions_of(program: Program) -> frozenset[str]:
 
 
 def _kinks(expr: Expr, name: str) -> set[str]:
-    """The conventions of the calls in an expression that vary with an array, by an argument in which it stands."""
+    """The conventions of the calls in an expression that vary with an array in one of their arguments."""
     calls = [call for call in expr.atoms(Function) if call.func in MEANINGS and MEANINGS[call.func].convention]
     return {MEANINGS[c.func].convention for c in calls if any(name in array_names(arg) for arg in varying(c))}

@@ -1,4 +1,7 @@
-"""The driver of the proof: tries to refute every line at a shape, then proves it by the strongest mechanism."""
+"""Proves the lines of a record: tries to refute each line at a first shape, then tries the mechanisms in order.
+
+Decides no mark itself: the list in ``symgrad.check`` says where each is decided.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from sympy import Expr, Indexed, Symbol
 
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.analyticity import has_root, is_analytic
-from symgrad.check.at_shapes import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in, shown
+from symgrad.check.at_shapes import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in
 from symgrad.check.definedness import Divisors
-from symgrad.check.every_shape import Closed, NormalFormProver
+from symgrad.check.every_shape import EveryShape
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
 from symgrad.check.normal_form.atoms import NoNormalForm
@@ -22,64 +25,49 @@ from symgrad.check.numeric.exact import ExactLines
 from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
 from symgrad.check.numeric.true_values import TrueValues
 from symgrad.check.obligations import Claim, Line, claims, is_definition
-from symgrad.check.semantics import adjoint_array
 from symgrad.check.wellformed import problems
 from symgrad.equations import Assumption
 from symgrad.errors import UnsupportedError
-from symgrad.notation import array_names, name_of
-from symgrad.steps import Record, Total, Value
+from symgrad.notation import name_of
+from symgrad.steps import Record, Value
 
 MOST_EXACT = 24
-"""Exact arithmetic is tried at shapes whose sizes have a product of at most this."""
+"""Exact arithmetic is tried at shapes with at most this product of sizes."""
 
 TERMS_A_LINE, MOST_TERMS, EXACT_TERMS = 12_000, 80_000, 40_000
-"""Of work: for each line on average, for one, and for exact arithmetic on one; the catalogue and the tests need a
-quarter of it at most."""
+"""The budgets in terms of work (``budget``): of a line on average, of any one line, and of exact arithmetic on a line.
+The catalogue and the tests need at most a quarter of them."""
 MOST_OF_ALL = 250_000
-"""Of work for all lines, however many these are."""
+"""The budget of all lines together."""
 
 
 def prove(record: Record) -> ProofReport:
-    """The verdict on every line of a record, and on whether its closed forms are those of its lines."""
+    """Mark every line of a record, and compare its closed forms with its lines."""
     prover = Prover(record)
     return ProofReport(tuple(map(prover.mark, claims(record))), problems(record))
 
 
 class Prover:
-    """Proves the lines of one record, in order: a line may rest on closed forms that earlier lines state."""
+    """Proves the lines of one record in order: a proof may use closed forms that earlier lines state."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._comparison = Comparison(record)
         self._shapes = self._comparison.shapes
-        self._closed: list[tuple[str, Closed]] = []
-        self._marks: dict[int, Mark] = {}
-        self._by_normal_form = NormalFormProver(record)
+        self._every_shape = EveryShape(record, self._shapes)
         self._divisors = Divisors(record.program)
         most = min(TERMS_A_LINE * len(record.steps) + MOST_TERMS, MOST_OF_ALL)
         self._budget = Budget("the proof of all lines", most)
 
     def mark(self, line: Line) -> Mark:
-        """The verdict on one line, on which later lines may rest."""
+        """The mark of a line, which proofs of later lines may use."""
         mark = self.verdict(line)
-        self._marks[mark.number] = mark
-        if mark.ok and isinstance(line, Claim) and isinstance(line.step.subject, Total):
-            self._close(line.step.subject.wrt, line.after, mark)
+        if mark.ok and isinstance(line, Claim):
+            self._every_shape.keep(line, mark)
         return mark
 
-    def _close(self, wrt: Expr, after: Expr, mark: Mark) -> None:
-        """Keep a closed form, if it is of every entry, and in adjoints of later arrays alone: writing adjoints out then
-        comes to an end."""
-        name, rank = name_of(wrt), self._record.program.rank
-        earlier = {adjoint_array(self._record, other).name for other in rank if rank[other] <= rank[name]}
-        indices = wrt.indices if wrt.is_Indexed else ()
-        if len(set(indices)) == len(indices) and not array_names(after) & earlier:
-            array = adjoint_array(self._record, name)
-            closed = Closed(mark.number, (array[indices], after), frozenset(mark.assumptions))
-            self._closed.append((array.name, closed))
-
     def verdict(self, line: Line) -> Mark:
-        """The verdict on one line, which later lines will not rest on."""
+        """The mark of a line, which proofs of later lines will not use."""
         if isinstance(line, Mark):
             return line
         number = line.step.number
@@ -105,7 +93,7 @@ class Prover:
         return self._examined(claim)
 
     def _elsewhere(self, claim: Claim, unknown: str) -> Mark:
-        """The verdict on a line that may divide by zero: where it does at one size, and what it is elsewhere."""
+        """The mark of a line that may divide by zero: *undefined* if it does so only at some sizes, else *unproved*."""
         try:
             where = self._comparison.where(claim, claim.allowed, Undefined)
         except Refuted:
@@ -116,48 +104,20 @@ class Prover:
 
     def _examined(self, claim: Claim) -> Mark:
         assumed = self._needed(claim)
-        for given in dict.fromkeys((assumed, claim.allowed)):
-            if (mark := self._proved(claim, given)) is not None:
+        for assumptions in dict.fromkeys((assumed, claim.allowed)):
+            if (mark := self._every_shape.mark(claim, assumptions)) is not None:
                 return mark
         try:
             return self._at_shapes(claim, assumed)
-        except Refuted:  # without the others it held by chance
+        except Refuted:  # at the first shape, it held by chance without the other assumptions
             if assumed == claim.allowed:
                 raise
         return self._at_shapes(claim, claim.allowed)
 
-    def _proved(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark | None:
-        """The mark of a line that its normal form proves under some assumptions."""
-        keys, number = tuple(a.key for a in assumed), claim.step.number
-        if (proof := self._by_normal_form.prove(claim, self._usable(keys), assumed)) is None:
-            return None
-        written = tuple(name for name in self._record.program.rank if name in proof.names)
-        detail = f"equal normal forms; a second witness at {shown(self._shapes[0])}"
-        mark = Mark(number, Level.EVERY_SHAPE, detail, self._shapes[:1], None, keys, proof.lines, written)
-        return self._no_stronger(mark)
-
-    def _usable(self, assumed: tuple[str, ...]) -> dict[str, Closed]:
-        """The latest closed form of each adjoint whose assumptions are among those given."""
-        return {adjoint: closed for adjoint, closed in self._closed if closed.assumptions <= set(assumed)}
-
-    def _no_stronger(self, mark: Mark) -> Mark:
-        """The mark, no stronger than those of the lines on which it rests: at the shapes of all, errors added up."""
-        used = [self._marks[number] for number in mark.rests_on]
-        level = max([mark.level, *(u.level for u in used)])
-        if level == mark.level:
-            return mark
-        limited = [u.shapes for u in used if u.level >= Level.EXACT_AT_SHAPES]
-        shapes = tuple(shape for shape in self._shapes if all(shape in found for found in limited))
-        if not shapes:
-            return replace(mark, level=Level.UNPROVED, detail="it rests on lines that are known at different shapes")
-        return replace(mark, level=level, shapes=shapes, error_bound=sum(u.error_bound or 0 for u in used) or None)
-
-    # --- evaluation -------------------------------------------------------------------------------------------
-
     def _needed(self, claim: Claim) -> tuple[Assumption, ...]:
-        """The fewest assumptions under which the line holds at the first shape.
+        """The smallest set of allowed assumptions under which the line holds at the first shape.
 
-        Raises ``Refuted`` where there are none.
+        Raises ``Refuted`` if there is none.
         """
         shape, failures = self._shapes[0], list[Refuted | Undefined]()
         missing = tuple(a for a in self._record.program.assumptions if a not in claim.allowed)
@@ -175,11 +135,13 @@ class Prover:
         raise min(failures, key=lambda failure: isinstance(failure, Undefined))
 
     def _at_shapes(self, claim: Claim, assumed: tuple[Assumption, ...]) -> Mark:
-        """The verdict on a line that no normal form proves, and where it is undefined.  Raises ``Refuted``."""
+        """The mark of a line that no normal form proves, with the sizes at which it is undefined.
+
+        Raises ``Refuted``.
+        """
         systems, shapes = self._evaluated(claim, assumed)
         if any(a.is_discrete for a in assumed):
-            said = "no normal form proves it, and a few labels decide nothing"
-            return Mark(claim.step.number, Level.UNPROVED, said)
+            return Mark(claim.step.number, Level.UNPROVED, "no normal form proves it, and a few labels decide nothing")
         mark = replace(self._decided(claim, assumed, systems, shapes), assumptions=tuple(a.key for a in assumed))
         if where := self._comparison.where(claim, assumed, Undefined):
             return _undefined(mark, where)
@@ -197,45 +159,48 @@ class Prover:
                 self._comparison.compare(claim, grid.unequal, assumed)
         with within(Budget("exact arithmetic", EXACT_TERMS)):
             exact = tuple(shape for shape in shapes if self._is_exact(claim, shape, assumed))
-        # Where every sum has one term most things hold: that shape alone says nothing.
+        # If all sizes are 1, every sum has one term, and many false lines hold: that shape alone proves nothing.
         if not all({size for _, size in shape} == {1} for shape in exact):
             return Mark(number, Level.EXACT_AT_SHAPES, "exact arithmetic, entry by entry", exact)
         if systems == {Field} and self._holds_elsewhere(claim, assumed):
             return Mark(number, Level.RANDOMISED_AT_SHAPES, Field.words, shapes)
         self._comparison.refute_far_away(claim, assumed)
         if not all(is_analytic(side, self._record.program) for side in self._sides(claim)):
-            said = "equal at random points, which need not meet every kink, nor every branch"
-            return Mark(number, Level.UNPROVED, said, shapes)
+            detail = "equal at random points, which need not meet every kink, nor every branch"
+            return Mark(number, Level.UNPROVED, detail, shapes)
         return Mark(number, Level.NUMERICAL, Reals.words, shapes)
 
     def _evaluated(self, claim: Claim, assumed: tuple[Assumption, ...]) -> tuple[set[System], tuple[Sizes, ...]]:
-        """The systems in which the line holds, and the shapes at which the program has values.  Raises ``Refuted``."""
+        """The number systems in which the line holds, and the shapes at which the program has values.
+
+        Raises ``Refuted``.
+        """
         systems: set[System] = set()
         shapes: list[Sizes] = []
         for shape in self._shapes:
             try:
                 systems.add(self._comparison.compare(claim, shape, assumed, roots=self._chooses_roots(claim)))
                 shapes.append(shape)
-            except (OutsideField, Undefined):  # there are none, as of a deviation of a single row
+            except (OutsideField, Undefined):  # no values, as for the standard deviation of a single row
                 if not shapes:
                     raise
         return systems, tuple(shapes)
 
     def _sides(self, claim: Claim) -> list[Expr]:
-        """Both sides of a line and of the forward equations, which its names may stand for."""
+        """Both sides of a line, and the right sides of the forward equations, for which its names may stand."""
         return [claim.meaning, claim.after, *(definition.rhs for definition in self._record.program.ordered)]
 
     def _chooses_roots(self, claim: Claim) -> bool:
         return any(map(has_root, self._sides(claim)))
 
     def _holds_elsewhere(self, claim: Claim, assumed: tuple[Assumption, ...]) -> bool:
-        """Whether the line holds in the field at points that were drawn for it; at many, where roots are chosen."""
+        """Whether the line holds in the field at a point drawn for it; if it has roots, at ``POINTS`` points."""
         drawn = int.from_bytes(sha256(f"{claim.meaning} = {claim.after}".encode()).digest()[:8])
         instance = self._comparison.instance(self._shapes[0])
         try:
             return all(
-                differing_in(TrueValues(self._record, instance, Field, assumed, drawn + place), claim) is None
-                for place in range(POINTS if self._chooses_roots(claim) else 1)
+                differing_in(TrueValues(self._record, instance, Field, assumed, drawn + point), claim) is None
+                for point in range(POINTS if self._chooses_roots(claim) else 1)
             )
         except (OutsideDomain, OutsideField):
             return False
@@ -247,6 +212,7 @@ class Prover:
 
 
 def _undefined(mark: Mark, where: str) -> Mark:
+    """The mark of a line that is undefined at ``where``, and known by ``mark`` elsewhere."""
     if mark.level == Level.UNDEFINED:
         return mark
     return replace(mark, level=Level.UNDEFINED, where=where, detail=f"elsewhere {mark.words}: {mark.detail}")

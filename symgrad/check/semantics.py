@@ -1,12 +1,12 @@
-"""What a line means, as an index expression: its claim is ``meaning(subject) == after``.
+"""The meaning of a line as an index expression: the line claims ``meaning(subject) == after``.
 
 * An expression means itself.
-* A partial derivative of f means the derivative of the definition of f, abbreviations substituted, with every other
-  node held fixed.
+* A partial derivative of f means the derivative of the definition of f, with abbreviations substituted and every other
+  node held constant.
 * An adjoint of z means the sum, over the equations that use z, of their adjoints times these derivatives.
 
-The claim is for all values at which the program is defined and differentiable.  This module differentiates in index
-notation; ``numeric.instantiation`` does entry by entry, independently.
+The line claims this for all values at which the program is defined and differentiable.  This module differentiates in
+index notation; ``numeric.instantiation`` differentiates entry by entry, independently.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sympy import Add, Derivative, Expr, Indexed, Mul, Sum, Symbol, sympify
-from sympy.tensor.indexed import Idx
 
 from symgrad.check.normal_form.atoms import RESERVED, NoNormalForm
 from symgrad.equations import Definition
@@ -26,6 +25,7 @@ from symgrad.notation import (
     free_indices,
     freshen,
     index_over,
+    indices_of,
     name_of,
     renamed,
     replaced,
@@ -52,15 +52,15 @@ def instance(definition: Definition, entry: Expr) -> Expr:
 
 
 def abbreviations(program: Program) -> set[str]:
-    """The names that are only names."""
+    """The names of the abbreviations: definitions without an adjoint."""
     return {d.name for d in program.ordered if not d.is_node}
 
 
 def meaning(record: Record, subject: Subject) -> Expr:
     """The meaning of a subject, in index notation.
 
-    Adjoints of other nodes than the output are entries of ``record.adjoint_arrays``.  Raises ``NoNormalForm`` where
-    SymPy leaves a derivative undone.
+    Adjoints of nodes other than the output are entries of ``adjoint_array``.  Raises ``NoNormalForm`` if SymPy leaves a
+    derivative unevaluated.
     """
     subject = in_indices(subject)
     if isinstance(subject, Value):
@@ -71,45 +71,29 @@ def meaning(record: Record, subject: Subject) -> Expr:
 
 
 def in_indices(subject: Subject) -> IndexSubject:
-    """A subject in index notation: a matrix is its entry, in letters that no line uses."""
+    """A subject in index notation: for a matrix its entry, in letters that no line uses."""
     if isinstance(subject, (MatrixValue, MatrixTotal)):
-        letters = tuple(axis.index(f"{RESERVED}r{place}{axis.name}") for place, axis in enumerate(subject.array.axes))
+        letters = tuple(axis.index(f"{RESERVED}r{i}{axis.name}") for i, axis in enumerate(subject.array.axes))
         return (Value if isinstance(subject, MatrixValue) else Total)(subject.array[letters])
     return subject
 
 
-def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
-    """The derivative of an expression (of a node's entry: of its definition), abbreviations written out."""
-    below = _own_letters("w", wrt)
-    by = wrt.base[tuple(below)] if isinstance(wrt, Indexed) else wrt
-    letters = dict(zip(below, wrt.indices, strict=True)) if isinstance(wrt, Indexed) else {}
-    if isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions:
-        above = _own_letters("o", of)
-        letters |= dict(zip(above, of.indices, strict=True)) if isinstance(of, Indexed) else {}
-        derivative = _node_derivative(program, name_of(of), tuple(above), by)
-    else:
-        letters |= {i: i for i in free_indices(of)}
-        derivative = _derivative(freshen(write_out(of, program, abbreviations(program) - {name_of(wrt)}), letters), by)
-    return renamed(derivative, letters)
-
-
-def _own_letters(letter: str, entry: Expr) -> list[Idx]:
-    """Indices that no line uses, one for each place of an entry."""
-    places = enumerate(entry.indices) if isinstance(entry, Indexed) else ()
-    return [index_over(f"{RESERVED}{letter}{place}", axis_size(i)) for place, i in places]
-
-
 @lru_cache(maxsize=1024)
-def _node_derivative(program: Program, name: str, letters: tuple[Idx, ...], wrt: Expr) -> Expr:
-    """The derivative of a node's definition, abbreviations written out: found once for all lines that need it."""
-    names = abbreviations(program) - {name_of(wrt)}
-    return _derivative(freshen(write_out(program.definitions[name].at(letters), program, names)), wrt)
+def partial(program: Program, of: Expr, wrt: Expr) -> Expr:
+    """The derivative of an expression, or of the definition of a node's entry, with abbreviations substituted."""
+    sizes = enumerate(map(axis_size, indices_of(wrt)))
+    fresh = tuple(index_over(f"{RESERVED}w{i}", size) for i, size in sizes)  # no line uses these letters
+    if isinstance(of, (Indexed, Symbol)) and name_of(of) in program.definitions:
+        of = instance(program.definitions[name_of(of)], of)
+    expr = freshen(write_out(of, program, abbreviations(program) - {name_of(wrt)}), fresh)
+    derivative = _derivative(expr, wrt.base[fresh] if isinstance(wrt, Indexed) else wrt)
+    return renamed(derivative, dict(zip(fresh, indices_of(wrt), strict=True)))
 
 
 def _derivative(of: Expr, wrt: Expr) -> Expr:
-    """The derivative with respect to an entry whose indices do not occur in the expression, nor a bound index twice.
+    """The derivative with respect to an entry whose indices do not occur in the expression, which binds none twice.
 
-    Sums are differentiated term by term, constant factors apart; what is left is SymPy's.
+    Sums are differentiated term by term, and constant factors split off; SymPy differentiates the rest.
     """
     name = name_of(wrt)
     if name not in array_names(of):
@@ -124,15 +108,15 @@ def _derivative(of: Expr, wrt: Expr) -> Expr:
             rest = Mul(*(factor for factor in of.args if name in array_names(factor)))
             return Mul(*constant, _derivative(rest, wrt))
     free = sorted(free_indices(of), key=lambda i: (axis_name(i), str(i)))
-    own = {i: index_over(f"{RESERVED}p{place}", axis_size(i)) for place, i in enumerate(free)}
-    derivative = _sympy_derivative(renamed(of, own), wrt)
-    letters = {new: old for old, new in own.items()} | {i: i for i in getattr(wrt, "indices", ())}
+    standard = {index: index_over(f"{RESERVED}p{i}", axis_size(index)) for i, index in enumerate(free)}
+    derivative = sympy_derivative(renamed(of, standard), wrt)
+    letters = {new: old for old, new in standard.items()} | {i: i for i in indices_of(wrt)}
     return renamed(derivative, letters)
 
 
-@lru_cache(maxsize=1024)
-def _sympy_derivative(of: Expr, wrt: Expr) -> Expr:
-    """SymPy's derivative: found once for all expressions that differ in the letters of their indices."""
+@lru_cache(maxsize=4096)
+def sympy_derivative(of: Expr, wrt: Expr) -> Expr:
+    """SymPy's derivative; cached, so callers rename indices and symbols to standard ones."""
     result = of.diff(wrt)
     if result.has(Derivative):
         raise NoNormalForm(f"SymPy leaves a derivative of {of} with respect to {wrt} undone")
@@ -145,13 +129,23 @@ def axis_size(index: Expr) -> Expr:
 
 
 def consumers(program: Program, name: str) -> list[Definition]:
-    """The nodes whose definitions, abbreviations written out, use an array."""
+    """The nodes whose definitions, with abbreviations substituted, use an array."""
     return [d for d in program.ordered if d.is_node or d.name == program.output if name in program.uses(d.name)]
 
 
 def adjoint_array(record: Record, name: str) -> Array:
-    """The array of a node's adjoint, as lines write it; where the record names none, called as no array can be."""
+    """The array that denotes a node's adjoint in lines, or one with a name that no line can use."""
     return record.adjoint_arrays.get(name) or Array(f"adjoint of {name}", record.program.arrays[name].axes)
+
+
+def adjoint_names(record: Record) -> dict[str, str]:
+    """The name of each adjoint array, with the name of the array whose adjoint it is."""
+    return {adjoint_array(record, name).name: name for name in record.program.arrays}
+
+
+def arrays_and_adjoints(record: Record) -> dict[str, Array]:
+    """All arrays that lines may use, by name."""
+    return {**record.program.arrays, **{a.name: a for a in (adjoint_array(record, n) for n in record.program.arrays)}}
 
 
 def _total(record: Record, wrt: Expr) -> Expr:
@@ -161,9 +155,7 @@ def _total(record: Record, wrt: Expr) -> Expr:
         return sympify(1)
     terms = []
     for definition in consumers(program, name):
-        fresh = {
-            i: type(i)(f"{RESERVED}{axis_name(i)}h{place}", axis_size(i)) for place, i in enumerate(definition.indices)
-        }
+        fresh = {i: index_over(f"{RESERVED}{axis_name(i)}h{n}", axis_size(i)) for n, i in enumerate(definition.indices)}
         entry = replaced(definition.entry, fresh)
         derivative = partial(program, entry, wrt)
         if definition.name == program.output:

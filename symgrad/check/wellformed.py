@@ -1,8 +1,8 @@
-"""Refuses lines that do not follow the notation, so that the checker proves what is printed.
+"""Rejects lines that do not follow the notation, so that the checker proves what is printed.
 
-The checker reads a sum as a sum over a whole axis, an entry by the name of its array, and an index by the name of its
-axis.  It would misread a sum over a part of an axis, an entry with its indices in another order, or a Kronecker delta
-of indices of different axes.
+The checker assumes that a sum is over a whole axis, and identifies an array by its name and an axis by the size of an
+index.  It would misread a sum over a part of an axis, an entry with its indices in another order, or a Kronecker delta
+of indices over different axes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from symgrad.steps import Gradient, Largest, MatrixTotal, Partial, Record, Step,
 
 
 class Notation:
-    """The notation of one record: its arrays, the adjoints among them, and its axes."""
+    """The notation of one record: its arrays, their adjoints, and its axes."""
 
     def __init__(self, record: Record) -> None:
         program = record.program
@@ -47,7 +47,7 @@ class Notation:
             self._bases[definition.name] = base, tuple(map(axis_name, definition.indices))
 
     def fault(self, step: Step) -> str | None:
-        """What is wrong with the way a line is written, or None; a right side in matrix notation is not read here."""
+        """What is wrong with the notation of a line, or None; ``matrices`` checks a right side in matrix notation."""
         subject, about = step.subject, list[Expr]()
         if isinstance(subject, Value):
             about = [subject.expr]
@@ -68,7 +68,7 @@ class Notation:
         return next((fault for expr in written if (fault := self.fault_of(expr))), None)
 
     def fault_of_form(self, name: str, form: Gradient) -> str | None:
-        """What is wrong with the way a closed form of an array is written, or None."""
+        """What is wrong with the notation of the closed form of an array, or None."""
         indices = form.entry.indices if form.entry.is_Indexed else ()
         is_entry = isinstance(form.entry, (Indexed, Symbol)) and array_names(form.entry) == {name}
         if self._arrays.get(name) != form.array or not is_entry:
@@ -80,7 +80,10 @@ class Notation:
         )
 
     def _fault_of_letters(self, written: Iterable[Expr]) -> str | None:
-        """The letters of the indices of a line are identifiers, each of one axis: those of the checker are none."""
+        """What is wrong with the letters of indices, or None: each must be an identifier, and belong to one axis.
+
+        The checker's own letters are not identifiers.
+        """
         axes: dict[str, str] = {}
         for index in sorted({i for expr in written for i in every_index(expr)}, key=str):
             letter = str(index.label)
@@ -91,7 +94,7 @@ class Notation:
         return None
 
     def fault_of(self, expr: Basic) -> str | None:
-        """What is wrong with the way an expression is written, or None."""
+        """What is wrong with the notation of an expression, or None."""
         if isinstance(expr, (Indexed, Symbol)) and not isinstance(expr, Idx):
             return self._entry(expr)
         if isinstance(expr, KroneckerDelta):
@@ -116,6 +119,7 @@ class Notation:
         return next((fault for arg in expr.args if (fault := self.fault_of(arg))), None)
 
     def _entry(self, expr: Indexed | Symbol) -> str | None:
+        """What is wrong with an entry, or None."""
         if expr in self._axes.values():
             return None
         base, axes = self._bases.get(name_of(expr), (None, ()))
@@ -137,8 +141,11 @@ class Notation:
 
 
 def _confusion(record: Record) -> str | None:
-    """What is wrong with the arrays that stand for adjoints in the lines, or None: their axes are those of the arrays,
-    and their names their own; in lines that differentiate nothing they may be those of definitions."""
+    """What is wrong with the arrays that denote adjoints, or None.
+
+    Each must have the axes of its array, and a name without another meaning; in a record that derives no adjoint, the
+    name may be that of a definition.
+    """
     arrays, derives = record.program.arrays, any(isinstance(s.subject, (Total, MatrixTotal)) for s in record.steps)
     taken = {*arrays, *record.program.axis} - ({*record.program.definitions} if not derives else set())
     for name, adjoint in record.adjoint_arrays.items():
@@ -153,7 +160,7 @@ def _confusion(record: Record) -> str | None:
 
 
 def problems(record: Record) -> tuple[str, ...]:
-    """The problems of a record that are not those of one line."""
+    """The problems of a record that concern no single line."""
     notation = Notation(record)
     return (
         *_unstated(record, notation, "gradient", record.gradients),
@@ -164,26 +171,25 @@ def problems(record: Record) -> tuple[str, ...]:
 
 
 def _missing(record: Record) -> tuple[str, ...]:
-    """A record of lines alone states no gradients; one that states some states those that were asked for."""
+    """Messages about gradients that were requested and are missing, in a record that states any closed form."""
     asked = record.wrt if record.gradients or record.adjoints else ()
     return tuple(f"there is no gradient of {name}" for name in asked if name not in record.gradients)
 
 
 def _broken(record: Record) -> tuple[str, ...]:
-    """Each line goes on from the last one about its subject, or begins."""
-    found = []
+    """Messages about lines whose ``before`` is not the right side of the previous line about the same subject."""
+    messages = []
     last: dict[Subject | Largest, Expr] = {}
     for step in record.steps:
         above = last.get(step.subject)
         if step.before is not None and (above is None or canonical(step.before) != canonical(above)):
-            found.append(f"line {step.number} goes on from {step.before}, which the line above it does not state")
+            messages.append(f"line {step.number} goes on from {step.before}, which the line above it does not state")
         last[step.subject] = step.after
-    return tuple(found)
+    return tuple(messages)
 
 
 def _unstated(record: Record, notation: Notation, kind: str, gradients: dict[str, Gradient]) -> Iterator[str]:
-    """What is wrong with closed forms: each must be what the last line about it states."""
-    # The last line about each array, in either notation.
+    """Messages about closed forms that differ from the last line about the same array, in either notation."""
     totals = ((s.subject.wrt, s.after) for s in record.steps if isinstance(s.subject, Total))
     indices = {name_of(wrt): (wrt, after) for wrt, after in totals if isinstance(wrt, (Indexed, Symbol))}
     matrices = {s.subject.array.name: s.after for s in record.steps if isinstance(s.subject, MatrixTotal)}
@@ -199,7 +205,7 @@ def _unstated(record: Record, notation: Notation, kind: str, gradients: dict[str
 
 
 def _same(wrt: Expr, after: Expr, gradient: Gradient) -> bool:
-    """Whether a line states a closed form for every entry of the array."""
+    """Whether a line states a closed form, for every entry of the array."""
     indices = wrt.indices if wrt.is_Indexed else ()
     names = dict(zip(indices, gradient.entry.indices, strict=True)) if indices else {}
     return len(names) == len(indices) and bool(canonical(renamed(after, names)) == canonical(gradient.index))

@@ -15,10 +15,10 @@ from symgrad.array.expression import parse
 from symgrad.check import Level, Mark, proof, prove
 from symgrad.check.analyticity import is_analytic
 from symgrad.check.at_shapes import Comparison, Undefined
-from symgrad.check.every_shape import Closed, NormalFormProver, _reached
+from symgrad.check.every_shape import Closed, EveryShape, _reached
+from symgrad.check.marks import shown
 from symgrad.check.numeric.fields import OutsideField
 from symgrad.check.obligations import Claim, claims
-from symgrad.check.proof import shown
 from symgrad.check.wellformed import problems
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, one_hot, rows_sum_to_one
@@ -43,7 +43,7 @@ def mark_of(left: Expr, right: Expr, program: Program = PROGRAM, **more: object)
 
 @pytest.fixture
 def without_normal_forms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NormalFormProver, "prove", lambda *_: None)
+    monkeypatch.setattr(EveryShape, "mark", lambda *_: None)
 
 
 def test_a_line_with_a_normal_form_holds_at_every_shape() -> None:
@@ -321,7 +321,7 @@ def test_what_cannot_be_evaluated_at_later_shapes_is_unproved(
 
 def test_closed_forms_are_written_out_through_one_another() -> None:
     forms = {"A": Z[n, k] + 1, "Z": 2 * Y[n, k], "C": Integer(1)}
-    closed = {name: Closed(1, (Y[n, k], form), frozenset()) for name, form in forms.items()}
+    closed = {name: Closed(Mark(1, Level.EVERY_SHAPE, ""), (Y[n, k], form)) for name, form in forms.items()}
     assert _reached(frozenset({"A", "B"}), closed) == {"A", "Z"}
 
 

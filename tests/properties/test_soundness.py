@@ -40,6 +40,8 @@ from sympy import (
     tanh,
 )
 
+from symgrad.check.at_shapes import standard_shapes
+from symgrad.check.every_shape import no_stronger
 from symgrad.check.grid import NotCovered, grid_of
 from symgrad.check.marks import Level, Mark
 from symgrad.check.numeric.exact import ExactField, NotExact
@@ -297,24 +299,20 @@ def test_what_a_line_says_of_the_diagonal_is_not_used_for_the_rest() -> None:
 
 
 def test_a_mark_is_no_stronger_than_those_on_which_it_rests() -> None:
-    prover = Prover(Record(program(), ("A",), (), {}, {}))
-    shapes = prover._shapes
+    shapes = standard_shapes(program())
     weak = {
         1: Mark(1, Level.EXACT_AT_SHAPES, "", shapes[:2]),
         2: Mark(2, Level.EXACT_AT_SHAPES, "", shapes[1:]),
         3: Mark(3, Level.EVERY_SHAPE_RANDOMISED, "", shapes, 2.0**-50),
         4: Mark(4, Level.EXACT_AT_SHAPES, "", shapes[:1]),
     }
-    prover._marks.update(weak)
     mark = Mark(9, Level.EVERY_SHAPE, "", shapes[:1])
-    both = prover._no_stronger(replace(mark, rests_on=(1, 2)))
+    both = no_stronger(mark, [weak[1], weak[2]], shapes)
     assert (both.level, both.shapes) == (Level.EXACT_AT_SHAPES, shapes[1:2])
     assert both.error_bound is None
-    assert prover._no_stronger(replace(mark, rests_on=(3, 3))).error_bound == 2.0**-49
-    apart = prover._no_stronger(replace(mark, rests_on=(2, 4)))
-    assert apart == Mark(
-        9, Level.UNPROVED, "it rests on lines that are known at different shapes", shapes[:1], rests_on=(2, 4)
-    )
+    assert no_stronger(mark, [weak[3], weak[3]], shapes).error_bound == 2.0**-49
+    apart = no_stronger(mark, [weak[2], weak[4]], shapes)
+    assert apart == Mark(9, Level.UNPROVED, "it rests on lines that are known at different shapes", shapes[:1])
 
 
 def test_an_exponent_does_not_run_into_the_next_generator() -> None:

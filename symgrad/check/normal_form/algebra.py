@@ -1,13 +1,11 @@
 """Arithmetic of the checker's normal form: products, powers, roots and renamed indices.
 
-*Lemma.*  Every function here keeps the value at every shape; so expressions that reach the same polynomial are equal at
-every shape.  The rules are:
+*Lemma.*  Every function here keeps the value at every shape.  The rules are:
 
-* powers of one atom merge; a Kronecker delta squared is itself; beside a delta, one of its indices may be written for
-  the other (both sides vanish where the indices differ);
-* the root r of R obeys ``r**degree = R``, and a divisor (degree 1) ``r * r**-1 = 1``;
-* every kind of atom adds its own relations (``Atom.relate``) and its own renaming (``Atom.renamed``): entries, sums,
-  exponentials, logarithms and functions are in the modules of these names.
+* powers of one atom merge; a Kronecker delta equals its square; in a product with a delta, one of its indices may
+  replace the other (both sides vanish if the indices differ);
+* the root r of R satisfies ``r**degree = R``, and a divisor (a root of degree 1) ``r * r**-1 = 1``;
+* every kind of atom adds its own relations (``Atom.relate``) and renaming (``Atom.renamed``), in a module of its own.
 """
 
 from __future__ import annotations
@@ -45,11 +43,11 @@ from symgrad.check.normal_form.atoms import (
 )
 
 MOST_EXPONENT = 200
-"""A polynomial of several terms, or with sums, is not raised to a higher power."""
+"""The highest power of a polynomial with several terms, or with sums."""
 MOST_TRIED = 2**15
-"""The largest prime by which a number is divided: to find larger ones may take for ever."""
+"""The largest prime that is split off a number: the search for larger ones may not end."""
 MOST_TERMS = 4000
-"""Polynomials with more terms are not worth the wait: the line is proved in another way."""
+"""The largest number of products of terms in a multiplication; a line that needs more is proved in another way."""
 
 
 def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
@@ -69,7 +67,7 @@ def multiply(left: Polynomial, right: Polynomial) -> Polynomial:
 
 
 def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
-    """A product of powers of atoms, with every rule about products applied."""
+    """A product of powers of atoms, with all rules about products applied."""
     spend(1)
     exponents: dict[Atom, Exponent] = {}
     for atom, exponent in factors:
@@ -92,7 +90,7 @@ def product(factors: Iterable[tuple[Atom, Exponent]]) -> Polynomial:
 
 
 def _classes(deltas: list[Delta]) -> dict[Index, Index]:
-    """For each index that a delta ties to a smaller one, the smallest index of its class."""
+    """The smallest index of the class of each index that deltas equate with a smaller one."""
     parent: dict[Index, Index] = {}
 
     def find(i: Index) -> Index:
@@ -112,7 +110,7 @@ def _deltas(stand_in: Mapping[Index, Index]) -> Monomial:
 
 
 def _whole_powers_of_primes(exponents: dict[Atom, Exponent]) -> Fraction:
-    """The number that the whole powers of primes in a product make; ``exponents`` keeps fractions below 1."""
+    """The product of the integer powers of primes; ``exponents`` keeps the fractional parts."""
     coefficient = Fraction(1)
     for atom, exponent in exponents.items():
         if isinstance(atom, Prime):
@@ -123,7 +121,7 @@ def _whole_powers_of_primes(exponents: dict[Atom, Exponent]) -> Fraction:
 
 
 def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
-    """A rational power of a polynomial; for a fractional one the polynomial is taken to be nonnegative."""
+    """A rational power of a polynomial, which must be nonnegative if the exponent is not an integer."""
     exponent = simple(exponent)
     if exponent == 1:
         return polynomial
@@ -133,7 +131,7 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
         raise NoNormalForm("a division by zero")
     if isinstance(exponent, Fraction):
         return _root_power(polynomial, exponent)
-    if abs(exponent) > MOST_EXPONENT and (len(polynomial) > 1 or height_of_items(ordered(polynomial))):
+    if abs(exponent) > MOST_EXPONENT and (len(polynomial) > 1 or height_of_items(polynomial.items())):
         raise NoNormalForm(f"the power {exponent} is too high")
     if len(polynomial) == 1:
         ((monomial, coefficient),) = polynomial.items()
@@ -153,7 +151,7 @@ def power(polynomial: Polynomial, exponent: Exponent) -> Polynomial:
 
 
 def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
-    """A fractional power: factors that are known to be positive come out of the root."""
+    """A fractional power: positive factors move out of the root."""
     factor, coefficient, rest = content(polynomial, positive=True)
     outside: list[tuple[Atom, Exponent]] = [(a, e * exponent) for a, e in factor]
     for p, k in prime_powers(coefficient).items():
@@ -164,9 +162,9 @@ def _root_power(polynomial: Polynomial, exponent: Fraction) -> Polynomial:
 
 
 def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial, Fraction, Polynomial]:
-    """A polynomial as monomial * coefficient * primitive part; with ``positive``, both of the former are positive.
+    """A polynomial as monomial * coefficient * primitive part; with ``positive``, the first two are positive.
 
-    Otherwise the coefficient takes the sign of the first term: a polynomial and its negative have one primitive part.
+    Otherwise the coefficient has the sign of the first term, so a polynomial and its negative have one primitive part.
     """
     polynomial, divisors = cleared(polynomial)
     if not polynomial:
@@ -198,9 +196,9 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
 
 
 def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
-    """A polynomial as numerator / product of powers of roots and divisors.
+    """A polynomial over the common denominator: the numerator, and the powers of roots and divisors below.
 
-    Where terms with different divisors belong to one fraction, their sum may simplify: 1 - 1/(1 + e) is e/(1 + e).
+    The sum of terms with different divisors may simplify: 1 - 1/(1 + e) is e/(1 + e).
     """
     divisors: dict[Atom, Exponent] = {}
     for monomial in polynomial:
@@ -214,12 +212,12 @@ def cleared(polynomial: Polynomial) -> tuple[Polynomial, dict[Atom, Exponent]]:
 
 
 def divisors_in(polynomial: Polynomial) -> list[Atom]:
-    """The atoms that must not vanish where a polynomial does not: those by which its inverse divides."""
+    """The atoms by which the inverse of a polynomial divides: if none vanishes, the polynomial is nonzero."""
     return [atom for monomial in power(polynomial, -1) for atom, exponent in monomial if exponent < 0]
 
 
 def prime_powers(value: Fraction) -> dict[int, int]:
-    """The primes of a positive number with their exponents; a factor without small primes stays in one piece."""
+    """The primes of a positive number with their exponents; a factor without small primes is not split."""
     exponents: dict[int, int] = {}
     for whole, sign in ((value.numerator, 1), (value.denominator, -1)):
         parts = factorint(whole, limit=MOST_TRIED, use_rho=False, use_pm1=False, use_ecm=False)
@@ -228,7 +226,7 @@ def prime_powers(value: Fraction) -> dict[int, int]:
 
 
 def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
-    """A polynomial with other names for its free indices, which may coincide."""
+    """A polynomial with its free indices renamed; two indices may become one."""
     terms: list[Polynomial] = []
     for monomial, coefficient in polynomial.items():
         factors, powers = [], []
@@ -247,7 +245,7 @@ def rename(polynomial: Polynomial, names: Mapping[Index, Index]) -> Polynomial:
 
 
 def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
-    """An atom with other names for its free indices, as a polynomial."""
+    """An atom with its free indices renamed, as a polynomial."""
     if not atom.free & names.keys():
         return single(atom)
     spend(1)
@@ -255,11 +253,11 @@ def rename_atom(atom: Atom, names: Mapping[Index, Index]) -> Polynomial:
 
 
 class Root(Atom):
-    """The ``degree``-th root of a polynomial; for degree 1 the polynomial itself, a divisor.
+    """The ``degree``-th root of a polynomial; of degree 1 the polynomial itself, as a divisor.
 
-    A power of the root r of R from the degree on is written out in R.  With L the leading monomial of R, ``L * r**-k``
-    is ``(r**degree - rest) * r**-k``; with R a polynomial in one exponential e with the constant term c,
-    ``e**-j * r**-k`` is ``(r**degree - rest) / c * e**-j * r**-k``.  All of these are R / r**degree = 1.
+    All relations follow from R = r**degree for the root r of R.  A power of r of at least the degree is expressed in R.
+    If L is the leading monomial of R, ``L * r**-k`` is ``(r**degree - rest) * r**-k``.  If R is a polynomial in one
+    exponential e with the constant term c, ``e**-j * r**-k`` is ``(r**degree - rest) / c * e**-j * r**-k``.
     """
 
     __slots__ = ("degree", "radicand")
@@ -280,13 +278,13 @@ class Root(Atom):
         return power(rename(dict(self.radicand), names), Fraction(1, self.degree))
 
     def is_nonzero(self, known: Collection[str]) -> bool:
-        """Whether the radicand is positive, or divides by nothing that may vanish."""
+        """Whether the radicand is positive, or its inverse divides by nothing that may vanish."""
         radicand = dict(self.radicand)
         return self.is_positive and (is_positive(radicand, known) or all(a.key in known for a in divisors_in(radicand)))
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
-        """The product with the relation of one root used, or None where all are reduced."""
+        """The product with the relation of one root applied, or None if all roots are reduced."""
         for atom, exponent in exponents.items():
             if isinstance(atom, Root) and exponent and (reduced := atom._reduced(exponent, exponents)) is not None:
                 return reduced
@@ -306,7 +304,7 @@ class Root(Atom):
         return self._exchanged(ONE, exponents) if self._has_inverse_exponential(exponents) else None
 
     def _exchanged(self, term: Monomial, exponents: dict[Atom, Exponent]) -> Polynomial:
-        """A product divided by a term of the radicand and multiplied by what it equals: root**degree - the others."""
+        """A product with a term of the radicand replaced by its value, root**degree minus the other terms."""
         spend(len(self.radicand))
         coefficient = dict(self.radicand)[term]
         quotient = [*exponents.items(), *((a, -e) for a, e in term)]
@@ -315,7 +313,7 @@ class Root(Atom):
         return scale(add(*terms), 1 / coefficient)
 
     def _has_inverse_exponential(self, exponents: dict[Atom, Exponent]) -> bool:
-        """Whether a radicand with a constant term is one in an exponential alone, whose inverse is a factor."""
+        """Whether the radicand is a polynomial in one exponential with a constant term, and a factor is its inverse."""
         atoms = {a for m, _ in self.radicand for a, _ in m}
         if len(atoms) != 1 or ONE not in dict(self.radicand):
             return False
@@ -329,7 +327,7 @@ def _rank(atom: Atom) -> tuple[int, str]:
 
 @lru_cache(maxsize=4096)
 def _leading(root: Root) -> Monomial | None:
-    """The lexicographically leading monomial of a radicand, sizes counting as coefficients; None if not unique."""
+    """The lexicographically leading monomial of a radicand, with sizes as coefficients; None if it is not unique."""
     items = root.radicand
     atoms = sorted({a for m, _ in items for a, _ in m if not isinstance(a, Size)}, key=_rank, reverse=True)
     vectors = [tuple(dict(m).get(a, 0) for a in atoms) for m, _ in items]

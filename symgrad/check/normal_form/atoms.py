@@ -1,17 +1,16 @@
-"""The alphabet of the checker's normal form: atoms, monomials in them, and polynomials.
+"""The parts of the checker's normal form: atoms, monomials and polynomials.
 
-An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the normal form does not take apart.  Each kind
-of atom is a class, which states how it is renamed and which relations it obeys.  A ``Monomial`` is a product of powers
-of atoms; a ``Polynomial`` maps monomials to rational coefficients.
+An *index* is a string ``letter@AXIS``.  An ``Atom`` is a quantity that the normal form does not split.  Each kind of
+atom is a class with its own renaming and its own relations.  A ``Monomial`` is a product of powers of atoms, and a
+``Polynomial`` maps monomials to rational coefficients.
 
-*Lemma.*  Two atoms with equal keys are the same quantity, up to the names of the indices that they bind: a key spells
-its atom out and can be read in one way only, since arrays, axes and letters are identifiers, and a function is the one
-that its name means.
+*Lemma.*  Two atoms with equal keys are the same quantity, up to the names of the indices that they bind.  For a key
+spells out its atom unambiguously: arrays, axes and letters are identifiers, and no two functions share a name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from itertools import count
 from typing import ClassVar
@@ -24,22 +23,21 @@ Exponent = int | Fraction
 
 
 class NoNormalForm(SymgradError):
-    """An expression is outside what the normal form covers, or too large for it."""
+    """An expression has no normal form, or is too large for one."""
 
 
 class Atom:
-    """One quantity; a subclass has its parts in ``__slots__``.
+    """One quantity; a subclass lists its parts in ``__slots__``.
 
-    ``key`` spells the atom and orders it; ``free`` are its free indices; ``height`` is the depth of nested sums.
-    ``is_positive``: it is known to be positive (a root too, though it vanishes where its radicand does, see
-    ``is_nonzero``);
-    ``is_nonnegative``: it is known not to be negative.
+    ``key`` identifies and orders atoms, ``free`` are the free indices, and ``height`` is the nesting depth of sums.
+    ``is_positive`` means known to be positive; roots count as positive although they may vanish (see ``is_nonzero``).
+    ``is_nonnegative`` means known to be nonnegative.
     """
 
     __slots__ = ("_hash", "free", "height", "is_nonnegative", "is_positive", "key")
 
     precedence: ClassVar[int] = 0
-    """The relations of kinds with a lower precedence are used first; 0: there are none."""
+    """Relations are used in the order of precedence; a kind with precedence 0 has none."""
     is_exponential: ClassVar[bool] = False
 
     def __init__(
@@ -70,20 +68,20 @@ class Atom:
         return None
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The atom with other names for its free indices: a polynomial, since indices may come to coincide."""
+        """The atom with its free indices renamed: a polynomial, since two indices may become one."""
         return single(self)
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
-        """Use the relations of atoms of this kind in a product: change ``exponents``, or return the whole product."""
+        """Apply the relations of this kind to a product: change ``exponents``, or return the whole product."""
         return None
 
     def is_nonzero(self, known: Collection[str]) -> bool:
-        """Whether the atom, known to be positive, cannot vanish either; ``known`` are the keys of atoms that cannot."""
+        """Whether the atom is positive and cannot vanish; ``known`` are the keys of atoms that cannot vanish."""
         return self.is_positive
 
     def spelled(self, words: Mapping[Index, str]) -> str:
-        """The atom as text with ``words`` for indices, the same for every order of commuting parts."""
+        """The atom as text with ``words`` for indices, independent of the order of commuting parts."""
         if not self.free & words.keys():
             return self.key
         parts = sorted(spelled(getattr(self, part), words) for part in self.__slots__)
@@ -99,7 +97,7 @@ ONE: Monomial = ()
 _serial = count()
 
 RESERVED = "%"
-"""Begins the letters of the checker's own indices: those of programs and lines are identifiers."""
+"""The first character of the checker's own indices, so that they differ from those of programs and lines."""
 
 
 def axis_of(index: Index) -> str:
@@ -108,7 +106,7 @@ def axis_of(index: Index) -> str:
 
 
 def fresh_index(index: Index) -> Index:
-    """An index over the same axis that occurs nowhere else."""
+    """A new index over the same axis."""
     return f"!{next(_serial)}@{axis_of(index)}"
 
 
@@ -143,7 +141,7 @@ class Constant(Atom):
 
 
 class Delta(Atom):
-    """Kronecker's delta; with two equal indices, a product takes it for 1."""
+    """Kronecker's delta; ``product`` replaces one with equal indices by 1."""
 
     __slots__ = ("indices",)
 
@@ -158,7 +156,7 @@ class Delta(Atom):
 
 def spell(monomial: Monomial) -> str:
     """A monomial as text."""
-    spend(sum(len(a.key) for a, _ in monomial) // 256)  # what occurs twice is spelled twice
+    spend(sum(len(a.key) for a, _ in monomial) // 256)  # keys of nested atoms may grow exponentially
     return "*".join(a.key if e == 1 else f"{a.key}^{e}" for a, e in monomial) or "1"
 
 
@@ -168,7 +166,7 @@ def spell_items(items: Items) -> str:
 
 
 def spelled(part: object, words: Mapping[Index, str]) -> str:
-    """A part of an atom as text with ``words`` for indices, the same for every order of commuting parts."""
+    """A part of an atom as text with ``words`` for indices, independent of the order of commuting parts."""
     if isinstance(part, Atom):
         return part.spelled(words)
     if isinstance(part, tuple):
@@ -177,19 +175,24 @@ def spelled(part: object, words: Mapping[Index, str]) -> str:
     return words.get(part, part) if isinstance(part, str) else str(part)
 
 
+def key_of(polynomial: Polynomial) -> str:
+    """The text that identifies a polynomial."""
+    return spell_items(ordered(polynomial))
+
+
 def ordered(polynomial: Polynomial) -> Items:
     """The terms of a polynomial in the order of their keys."""
     return tuple(sorted(polynomial.items(), key=lambda item: spell(item[0])))
 
 
 def as_monomial(exponents: Mapping[Atom, Exponent]) -> Monomial:
-    """The canonical monomial with some exponents."""
+    """The monomial with these exponents, in canonical order."""
     kept = [(a, simple(e)) for a, e in exponents.items() if e]
     return tuple(sorted(kept, key=lambda pair: pair[0].key))
 
 
 def simple(exponent: Exponent) -> Exponent:
-    """An exponent as an ``int`` where it is one."""
+    """An exponent as an ``int`` if it is an integer."""
     return exponent if isinstance(exponent, int) or exponent.denominator != 1 else exponent.numerator
 
 
@@ -198,26 +201,25 @@ def free_of(monomial: Monomial) -> frozenset[Index]:
     return frozenset().union(*(a.free for a, _ in monomial))
 
 
-def free_of_items(items: Items) -> frozenset[Index]:
-    """The free indices of a polynomial."""
+def free_of_items(items: Iterable[tuple[Monomial, Fraction]]) -> frozenset[Index]:
+    """The free indices of the terms of a polynomial."""
     return frozenset().union(*(free_of(m) for m, _ in items))
 
 
 def height_of(monomial: Monomial) -> int:
-    """How deeply sums are nested in a monomial."""
+    """The nesting depth of sums in a monomial."""
     return max((a.height for a, _ in monomial), default=0)
 
 
-def height_of_items(items: Items) -> int:
-    """How deeply sums are nested in a polynomial."""
+def height_of_items(items: Iterable[tuple[Monomial, Fraction]]) -> int:
+    """The nesting depth of sums in the terms of a polynomial."""
     return max((height_of(m) for m, _ in items), default=0)
 
 
 def is_positive(polynomial: Polynomial, known: Collection[str] | None = None) -> bool:
-    """Whether a polynomial is known to be positive: no term is negative, and all factors of one are positive.
+    """Whether a polynomial is known to be positive: no term is negative, and one term has positive factors only.
 
-    A root counts as positive though it vanishes where its radicand does, unless there is ``known``: the keys of atoms
-    that cannot vanish.
+    Roots count as positive although they may vanish; with ``known``, the keys of atoms that cannot vanish, they do not.
     """
     return is_nonnegative(polynomial) and any(
         all(a.is_positive if known is None else a.is_nonzero(known) for a, _ in m) for m in polynomial
@@ -225,12 +227,12 @@ def is_positive(polynomial: Polynomial, known: Collection[str] | None = None) ->
 
 
 def is_nonnegative(polynomial: Polynomial) -> bool:
-    """Whether a polynomial is known not to be negative: no coefficient and no monomial is."""
+    """Whether a polynomial is known to be nonnegative: no coefficient and no monomial is negative."""
     return all(c > 0 and is_nonnegative_monomial(m) for m, c in polynomial.items())
 
 
 def is_nonnegative_monomial(monomial: Monomial) -> bool:
-    """Whether a monomial is known not to be negative: each factor is an even power or an atom that is not."""
+    """Whether a monomial is known to be nonnegative: each factor is an even power or a nonnegative atom."""
     return all(a.is_nonnegative or (isinstance(e, int) and e % 2 == 0) for a, e in monomial)
 
 
@@ -240,7 +242,7 @@ def number(value: Fraction | int) -> Polynomial:
 
 
 def single(atom: Atom, exponent: Exponent = 1) -> Polynomial:
-    """The polynomial of one power of an atom to which no rule applies."""
+    """The polynomial of one power of an atom, which must be in normal form."""
     return {((atom, exponent),): Fraction(1)}
 
 

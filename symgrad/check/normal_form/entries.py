@@ -1,8 +1,7 @@
 """Entries of arrays in the checker's normal form, with the relations of one-hot rows and of domains.
 
-*Lemma.*  In a row with at most one entry 1 and all others 0, ``y_k y_j = delta(k, j) y_k``; so a square of an entry is
-the entry.  The square of an entry that is 0 or 1 is the entry, of one that is -1 or 1 it is 1.
-(What sums over such rows obey is in ``sums``.)
+*Lemma.*  If at most one entry of a row is 1 and all others are 0, then ``y_k y_j = delta(k, j) y_k``.  An entry that is
+0 or 1 equals its square; the square of an entry that is -1 or 1 is 1.  (``sums`` has the relations of sums over rows.)
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class Entry(Atom):
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
-        """Reduce powers of entries, and replace one of two entries of a one-hot row by a delta."""
+        """Reduce powers of entries, and replace one of two entries of the same one-hot row by a delta."""
         for atom, e in exponents.items():
             if isinstance(atom, Entry) and isinstance(e, int):
                 if atom.relation == Relation.SIGN:

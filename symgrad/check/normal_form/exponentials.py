@@ -1,8 +1,8 @@
 """Exponentials and logarithms in the checker's normal form.
 
-*Lemma.*  Where the program is defined, ``exp`` of a sum is a product, rational multiples of an exponent are powers, and
-``exp(log x) = x``; the logarithm of a product of factors that are known to be positive is a sum; ``log(x**k)`` is
-``k log x`` for odd ``k`` (the left side is real only for x > 0) and for positive x.
+*Lemma.*  Wherever the program is defined, ``exp`` of a sum is a product, ``exp`` of a rational multiple is a power, and
+``exp(log x) = x``.  The logarithm of a product of positive factors is a sum.  ``log(x**k) = k log x`` for positive x,
+and for odd ``k`` (then the left side is real only if x > 0).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Exponential(Atom):
 
 
 class Logarithm(Atom):
-    """log of a polynomial that does not come apart."""
+    """log of a polynomial that no rule splits."""
 
     __slots__ = ("argument",)
 
@@ -77,7 +77,7 @@ def exp_of(exponent: Polynomial) -> Polynomial:
 
 
 def log_of(argument: Polynomial) -> Polynomial:
-    """log of a polynomial, positive wherever the program is defined."""
+    """log of a polynomial, which is positive wherever the program is defined."""
     if not argument:
         raise NoNormalForm("log of zero")
     factor, coefficient, rest = content(argument, positive=True)
@@ -91,7 +91,7 @@ def log_of(argument: Polynomial) -> Polynomial:
 
 
 def odd_power(polynomial: Polynomial) -> tuple[Atom, int] | None:
-    """The atom of which a polynomial is an odd power, positive just where the atom is, and the exponent."""
+    """The atom of which a polynomial is an odd power, and the exponent; both have the same sign."""
     match list(polynomial.items()):
         case [(((atom, int(exponent)),), 1)] if exponent % 2:
             return atom, exponent

@@ -1,10 +1,10 @@
-"""Functions of which little is known, in the checker's normal form: indicators, selections, and calls of all others.
+"""Function calls in the checker's normal form: indicators, selections, and functions without rules.
 
-*Lemma.*  An indicator (a step or a comparison) is 0 or 1, so its square is itself; ``[x > 0] [x >= 0] = [x > 0]``,
-``[-x > 0] = 1 - [x >= 0]``, and ``x [x = 0] = 0``.  A function of an expression E with an indicator c is, at each
-point, the function of E with 1 or 0 in its place: ``f(E) = c f(E at c = 1) + (1 - c) f(E at c = 0)``.  So a choice is
-``c a + (1 - c) b``.  A term with the factor c says nothing about points at which c is 0, whether it is defined there or
-not: an equality of such forms is an equality of each branch where that branch is taken.
+*Lemma.*  An indicator (a step or a comparison) is 0 or 1, so it equals its square; ``[x > 0] [x >= 0] = [x > 0]``,
+``[-x > 0] = 1 - [x >= 0]``, and ``x [x = 0] = 0``.  For an expression E with an indicator c, at each point
+``f(E) = c f(E at c = 1) + (1 - c) f(E at c = 0)``, since c is 0 or 1 there; so a choice is ``c a + (1 - c) b``.  A term
+with the factor c is not needed where c is 0, even if it is undefined there.  So equal forms are equal in each branch,
+wherever that branch is taken.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from symgrad.check.normal_form.atoms import (
     free_of_items,
     fresh_index,
     height_of_items,
+    key_of,
     number,
     ordered,
     scale,
@@ -36,11 +37,11 @@ from symgrad.check.normal_form.atoms import (
 )
 
 MOST_SPLIT = 3
-"""A function of an expression with more indicators is not taken apart."""
+"""A function of an expression with more indicators is not split into cases."""
 
 
 class Call(Atom):
-    """A function of which nothing is known but that equal arguments give equal values."""
+    """A function without rules: equal arguments give equal values."""
 
     __slots__ = ("arguments", "name")
 
@@ -55,7 +56,7 @@ class Call(Atom):
         return call(self.name, tuple(rename(dict(argument), names) for argument in self.arguments))
 
     def spelled(self, words: Mapping[Index, str]) -> str:
-        """As for every atom; the order of the arguments counts."""
+        """As for every atom, but the order of the arguments counts."""
         if not self.free & words.keys():
             return self.key
         return f"{self.name}({';'.join(spelled(argument, words) for argument in self.arguments)})"
@@ -70,7 +71,7 @@ class Indicator(Call):
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
-        """Reduce powers of indicators, and return 0 for ``x [x = 0]``."""
+        """Reduce powers of indicators, and replace ``x [x = 0]`` by 0."""
         factors = {atom for atom, exponent in exponents.items() if isinstance(exponent, int) and exponent > 0}
         for atom in factors:
             if isinstance(atom, Indicator):
@@ -81,13 +82,13 @@ class Indicator(Call):
         return None
 
     def _strict(self) -> Indicator | None:
-        """[x > 0] for [x >= 0], which it implies."""
+        """[x > 0], if the indicator is [x >= 0], which it implies."""
         argument, at_zero = self.arguments
         return Indicator("step", (dict(argument), {})) if self.name == "step" and at_zero else None
 
 
 def call(name: str, arguments: tuple[Polynomial, ...]) -> Polynomial:
-    """A function of normal forms, in indicators where it is a step or a comparison."""
+    """A function of normal forms; a step or a comparison is expressed in indicators."""
     if name == "step" and not arguments[1].keys() - {ONE}:
         return _step(arguments[0], arguments[1].get(ONE, Fraction(0)))
     if name == "equal":
@@ -99,7 +100,7 @@ def call(name: str, arguments: tuple[Polynomial, ...]) -> Polynomial:
 
 
 def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
-    """[x > 0] with the value ``at_zero`` at 0; arguments that differ in a number alone become the same."""
+    """[x > 0] with the value ``at_zero`` at 0; arguments that are rational multiples of each other become equal."""
     if not argument.keys() - {ONE}:
         value = argument.get(ONE, 0)
         return number(at_zero if value == 0 else int(value > 0))
@@ -114,8 +115,10 @@ def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
 
 
 class Selection(Atom):
-    """The entry at the index ``at`` of a selection among the values of ``row`` along the index ``along``, whose name is
-    canonical."""
+    """The share of the entry at the index ``at`` in a selection among the values of ``row`` along the index ``along``.
+
+    The name of ``along`` is canonical.
+    """
 
     __slots__ = ("along", "at", "row")
 
@@ -137,13 +140,13 @@ class Selection(Atom):
 
 
 def selected(row: Polynomial, along: Index, at: Index) -> Polynomial:
-    """The entry at the index ``at`` of a selection along an index that occurs nowhere else."""
-    name = f"~{1 + height_of_items(ordered(row))}.0@{axis_of(along)}"
+    """The share of the entry at ``at`` in a selection along ``along``, an index that occurs nowhere else."""
+    name = f"~{1 + height_of_items(row.items())}.0@{axis_of(along)}"
     return single(Selection(rename(row, {along: name}), name, at))
 
 
 def through(form: Polynomial, of: Callable[[Polynomial], Polynomial]) -> Polynomial:
-    """A function ``of`` a normal form, its indicators outside."""
+    """The function ``of`` a normal form, split into the cases of its indicators."""
     indicators = _indicators(form)
     if not indicators or len(indicators) > MOST_SPLIT:
         return of(form)
@@ -153,15 +156,17 @@ def through(form: Polynomial, of: Callable[[Polynomial], Polynomial]) -> Polynom
 
 
 def branches(form: Polynomial) -> Iterator[tuple[Polynomial, frozenset[str]]]:
-    """A normal form in each case of its indicators, with what is 1 there, spelled out; with too many indicators, as one
-    case."""
+    """A normal form in each case of its indicators, with the keys of what is 1 there: an indicator, or 1 minus it.
+
+    With too many indicators, there is one case, without keys.
+    """
     indicators = _indicators(form)
     cases = every_choice((0, 1), repeat=len(indicators)) if len(indicators) <= MOST_SPLIT else [()]
     for values in cases:
         at, facts = form, set[str]()
         for atom, value in zip(indicators, values, strict=False):
             at = _at(at, atom, value)
-            facts.add(spell_items(ordered(single(atom) if value else add(number(1), scale(single(atom), -1)))))
+            facts.add(key_of(single(atom) if value else add(number(1), scale(single(atom), -1))))
         yield at, frozenset(facts)
 
 
@@ -171,7 +176,7 @@ def _indicators(form: Polynomial) -> list[Atom]:
 
 
 def _at(form: Polynomial, indicator: Atom, value: int) -> Polynomial:
-    """A normal form where an indicator has a value."""
+    """A normal form with a value for an indicator."""
     terms = ((dict(monomial), coefficient) for monomial, coefficient in form.items())
     kept = [(exponents, c) for exponents, c in terms if value or indicator not in exponents]
     return add(*(scale(product((a, e) for a, e in m.items() if a != indicator), c) for m, c in kept))

@@ -1,14 +1,18 @@
 """Sums over whole axes in the checker's normal form.
 
-*Lemma.*  Each of these rules keeps the value at every shape: a delta that ties a summed index to another one picks that
-term; a factor without the index comes out of the sum; a sum over an index that occurs nowhere is the size of its axis;
-factors that share no summed index are summed apart; the shares of a selection add up to 1, and so do the entries of a
-row that has exactly one 1; ``y_k sum_j y_j f_j = y_k f_k`` for a one-hot row y, and a product of two such sums is one
-sum; a positive power of a sum inside a sum is written out with indices of its own
-(``(sum_j a_j)**2 = sum_ij a_i a_j``); a sum cancels with the same sum in a divisor.
+*Lemma.*  Each rule keeps the value at every shape:
 
-What is left is an atom.  Its indices are named by axis, height and the order of the key, so that sums which differ in
-the names of their indices are the same atom.
+* a delta between a summed index and another index picks a term of the sum;
+* a factor without the summed index moves out of the sum;
+* a sum over an index that does not occur is the size of its axis;
+* factors that share no summed index are summed separately;
+* the shares of a selection add up to 1, as do the entries of a row with exactly one 1;
+* ``y_k sum_j y_j f_j = y_k f_k`` for a one-hot row y, and a product of two such sums is one sum;
+* a positive power of a sum inside a sum is expanded with fresh indices (``(sum_j a_j)**2 = sum_ij a_i a_j``);
+* a sum cancels with the same sum in a divisor.
+
+A sum to which no rule applies is an atom.  Its indices get canonical names, from the axis, the height and the order of
+the key, so sums that differ only in the names of their indices are the same atom.
 """
 
 from __future__ import annotations
@@ -62,8 +66,12 @@ class Sum(Atom):
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
         """The sum of the renamed factors."""
+        return over(*self._expanded(names))
+
+    def _expanded(self, names: Mapping[Index, Index]) -> tuple[Polynomial, list[Index]]:
+        """The factors with renamed free indices and fresh summed indices, and the summed indices."""
         fresh = {i: fresh_index(i) for i in self.bound}
-        return over(rename({self.factors: Fraction(1)}, {**names, **fresh}), list(fresh.values()))
+        return rename({self.factors: Fraction(1)}, {**names, **fresh}), list(fresh.values())
 
     def is_nonzero(self, known: Collection[str]) -> bool:
         """Whether no factor can vanish."""
@@ -71,13 +79,15 @@ class Sum(Atom):
 
     @classmethod
     def relate(cls, exponents: dict[Atom, Exponent]) -> Polynomial | None:
-        """Write out a sum over the entries of a one-hot row of which another factor has entries too."""
+        """Expand a sum over entries of a one-hot row if another factor contains entries of the same row."""
         rows = {entry.row for entry in hot_factors(exponents)}
         for total, exponent in exponents.items():
-            if isinstance(total, Sum) and isinstance(exponent, int) and exponent > 0 and (own := total._hot_rows()):
-                if own & rows or exponent > 1:
-                    return total._written_out(exponents)
-                rows |= own
+            if isinstance(total, Sum) and isinstance(exponent, int) and exponent > 0 and (summed := total._hot_rows()):
+                if summed & rows or exponent > 1:
+                    factors, bound = total._expanded({})
+                    rest = product((a, e - 1 if a == total else e) for a, e in exponents.items())
+                    return over(multiply(rest, factors), bound)
+                rows |= summed
         return None
 
     def _hot_rows(self) -> set[tuple[str, tuple[Index, ...]]]:
@@ -85,12 +95,6 @@ class Sum(Atom):
         bound = set(self.bound)
         hot = [a for a, _ in self.factors if isinstance(a, Entry) and a.is_hot and a.indices[-1] in bound]
         return {entry.row for entry in hot if not bound & set(entry.row[1])}
-
-    def _written_out(self, exponents: Mapping[Atom, Exponent]) -> Polynomial:
-        """A product with one power of the sum written out: summed over indices of its own."""
-        fresh = {i: fresh_index(i) for i in self.bound}
-        rest = product((a, e - 1 if a == self else e) for a, e in exponents.items())
-        return over(multiply(rest, rename({self.factors: Fraction(1)}, fresh)), list(fresh.values()))
 
 
 def over(polynomial: Polynomial, bound: list[Index]) -> Polynomial:
@@ -121,7 +125,7 @@ def _over_monomial(monomial: Monomial, bound: set[Index]) -> Polynomial:
 
 
 def _whole_row(monomial: Monomial, bound: set[Index]) -> tuple[Atom, Index] | None:
-    """A factor that adds up to 1 over a summed index that no other factor has, and the index."""
+    """A factor that adds up to 1 over a summed index that no other factor contains, and the index."""
     for atom, exponent in monomial:
         index = atom.adds_up_over
         if index in bound and exponent == 1 and not any(index in a.free for a, _ in monomial if a != atom):
@@ -130,18 +134,17 @@ def _whole_row(monomial: Monomial, bound: set[Index]) -> tuple[Atom, Index] | No
 
 
 def _flattened(monomial: Monomial, atom: Sum, exponent: int, bound: set[Index]) -> Polynomial:
-    """The sum with a power of an inner sum written out."""
+    """The sum with a power of an inner sum expanded."""
     rest = {tuple((a, e) for a, e in monomial if a != atom): Fraction(1)}
     indices = sorted(bound)
     for _ in range(exponent):
-        fresh = {i: fresh_index(i) for i in atom.bound}
-        rest = multiply(rest, rename({atom.factors: Fraction(1)}, fresh))
-        indices += fresh.values()
+        factors, fresh = atom._expanded({})
+        rest, indices = multiply(rest, factors), indices + fresh
     return over(rest, indices)
 
 
 def _cancelled(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[Index]] | None:
-    """The sum with a factor cancelled that is a sum in the divisor too, and the indices that are left."""
+    """The summand after a sum is cancelled with the same sum in the divisor, and the remaining indices; or None."""
     divisors = {a for a, e in monomial if isinstance(a, Sum) and e < 0}
     for divisor in divisors:
         axes = sorted(axis_of(i) for i in divisor.bound)
@@ -158,7 +161,7 @@ def _cancelled(monomial: Monomial, bound: set[Index]) -> tuple[Polynomial, list[
 def _components(
     factors: list[tuple[Atom, Exponent]], bound: set[Index]
 ) -> list[tuple[set[Index], list[tuple[Atom, Exponent]]]]:
-    """The factors in groups that share no summed index, each with its indices."""
+    """The factors in groups that share no summed index, each group with its indices."""
     groups: list[tuple[set[Index], list[tuple[Atom, Exponent]]]] = [({i}, []) for i in sorted(bound)]
     for factor in factors:
         joined = [g for g in groups if g[0] & factor[0].free]
@@ -168,18 +171,18 @@ def _components(
 
 
 def _atom(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> Sum:
-    """The atom of a sum whose factors share indices, with canonical names for its indices."""
+    """The sum of factors that share indices, as an atom with canonical names for its indices."""
     named = [_named(order, tuple(factors)) for order in _orders(bound, factors)]
     return Sum(*min(named, key=lambda indices_and_factors: spell(indices_and_factors[1])))
 
 
 def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ...], Monomial]:
-    """Canonical names for the indices of a sum, given out in some order, and its factors in them."""
+    """The canonical names of the indices of a sum, assigned in this order, and the factors with these names."""
     spend(2)
     names: dict[Index, Index] = {}
     for i in order:
-        place = sum(axis_of(other) == axis_of(i) for other in names)
-        names[i] = f"~{1 + height_of(factors)}.{place}@{axis_of(i)}"
+        serial = sum(axis_of(other) == axis_of(i) for other in names)
+        names[i] = f"~{1 + height_of(factors)}.{serial}@{axis_of(i)}"
     renamed = rename({factors: Fraction(1)}, names)
     if list(renamed.values()) != [1]:
         raise NoNormalForm("a sum whose factors change when its indices are renamed")
@@ -187,7 +190,7 @@ def _named(order: tuple[Index, ...], factors: Monomial) -> tuple[tuple[Index, ..
 
 
 def _orders(bound: set[Index], factors: list[tuple[Atom, Exponent]]) -> list[tuple[Index, ...]]:
-    """The orders of the indices to be tried, axis by axis."""
+    """The orders of the indices to try, axis by axis."""
     ordered = sorted(bound, key=lambda i: (axis_of(i), i))
 
     def look(words: Mapping[Index, str]) -> str:

@@ -1,12 +1,11 @@
-"""From SymPy's index expressions to the normal form: the mechanism behind the mark *every shape*.
+"""Translates SymPy's index expressions into normal forms.  (``every_shape`` decides what equal normal forms prove.)
 
-*Lemma.*  The translation keeps the value at every shape, so equal polynomials prove a line at every shape; different
-polynomials prove nothing.
+*Lemma.*  An expression and its normal form have the same value at every shape, under the assumptions:
 
 * Names in ``written_out`` are replaced by their definitions, adjoints in ``closed`` by closed forms of earlier lines.
-* An assumption ``Sum_k y_nk = r`` is the substitution ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, symmetry
+* An assumption ``Sum_k y_nk = r`` is the substitution ``y_nk -> y_nk + (r - Sum_j y_nj)/C``, and symmetry is
   ``a_ij -> (a_ij + a_ji)/2`` (see ``assumptions``); entries of one-hot rows and of domains obey their relations.
-* All other names are atoms, as if they were independent: an identity for all arrays is one for the program's values.
+* All other names are atoms.  They count as independent: an identity for all arrays also holds for the program's values.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ from symgrad.check.normal_form.exponentials import exp_of, log_of
 from symgrad.check.normal_form.indicators import call, selected, through
 from symgrad.equations import Assumption
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
-from symgrad.notation import axis_name, bound_indices, index_over
+from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of
 from symgrad.program import Program
 
 EXPANSIONS: dict[type[Basic], Callable[..., Expr]] = {
@@ -75,11 +74,11 @@ EXPANSIONS: dict[type[Basic], Callable[..., Expr]] = {
     root: lambda u: Pow(u, S.Half, evaluate=False),
     reciprocal: lambda u: where(equal(u, 0), 0, 1 / u),
 }
-"""Functions in others: the hyperbolic ones in exponentials."""
+"""Functions that are expressed in other functions, such as the hyperbolic ones in exponentials."""
 
 
 class Normaliser:
-    """Translates expressions over one program, with a fixed choice of what is written out."""
+    """Translates the expressions of one program, with fixed substitutions and assumptions."""
 
     def __init__(
         self,
@@ -98,9 +97,9 @@ class Normaliser:
         self._definitions: dict[str, Polynomial] = {}
 
     def equal(self, left: Expr, right: Expr) -> bool:
-        """Whether both expressions reach the same normal form, or do so over their common divisors.
+        """Whether both expressions have the same normal form, possibly after multiplication by their common divisors.
 
-        Raises ``NoNormalForm`` where an expression has no normal form.
+        Raises ``NoNormalForm`` if an expression has none.
         """
         difference = add(self(left), scale(self(right), -1))
         return not difference or not algebra.cleared(difference)[0]
@@ -118,7 +117,7 @@ class Normaliser:
         if isinstance(expr, Function) and not has_own_name(expr.func):
             raise NoNormalForm(f"{expr.func} is not the function of its name: {expr}")
         if isinstance(expr, Number) and expr.is_finite:
-            value = Rational(expr)  # of a decimal number with all of its digits
+            value = Rational(expr)  # exact, also for a decimal number
             return number(Fraction(int(value.p), int(value.q)))
         if isinstance(expr, (Symbol, Indexed)) and not isinstance(expr, Idx):
             return self._entry(expr)
@@ -153,9 +152,8 @@ class Normaliser:
             return inside
         if isinstance(expr, selection):
             row, index = expr.args
-            own = fresh_index(index_text(index))
-            renamed = algebra.rename(self(row), {index_text(index): own})
-            return selected(renamed, own, index_text(index))
+            along = fresh_index(index_text(index))
+            return selected(algebra.rename(self(row), {index_text(index): along}), along, index_text(index))
         if isinstance(expr, NumberSymbol):
             return single(Constant(str(expr)))
         if isinstance(expr, Function) and not isinstance(expr, (Piecewise, Derivative)):
@@ -172,8 +170,7 @@ class Normaliser:
         return through(algebra.multiply(self(exponent), raised), exp_of)
 
     def _entry(self, expr: Symbol | Indexed) -> Polynomial:
-        name = expr.base.name if isinstance(expr, Indexed) else expr.name
-        indices = tuple(map(index_text, expr.indices)) if isinstance(expr, Indexed) else ()
+        name, indices = name_of(expr), tuple(map(index_text, indices_of(expr)))
         if not indices and name in self._program.axis:
             return single(Size(name))
         if name in self._rules:
@@ -188,20 +185,21 @@ class Normaliser:
     def _written(
         self, name: str, rule: Written, indices: tuple[Index, ...], translate: Callable[[Basic], Polynomial]
     ) -> Polynomial:
+        """The right side of a rule for an entry, in the indices of the entry."""
         left, right = rule
-        own = tuple(map(index_text, left.indices)) if isinstance(left, Indexed) else ()
+        letters = map(index_text, indices_of(left))
         if name not in self._definitions:
             self._definitions[name] = translate(right)
-        return algebra.rename(self._definitions[name], {i: j for i, j in zip(own, indices, strict=True) if i != j})
+        return algebra.rename(self._definitions[name], {i: j for i, j in zip(letters, indices, strict=True) if i != j})
 
     def _unconstrained(self, expr: Basic) -> Polynomial:
-        """The translation in which the entries of a constrained input are free."""
+        """The translation without assumptions."""
         return Normaliser(self._program, frozenset())(expr)
 
 
 @lru_cache(maxsize=4096)
 def index_text(index: Basic) -> Index:
-    """An index as the normal form spells it: no two are spelled alike, nor like anything else."""
+    """The text of an index in the normal form; it differs from the text of any other index or atom."""
     if not isinstance(index, Idx) or index.upper is None:
         raise NoNormalForm(f"{sympify(index)} is not an index over an axis")
     letter = str(index.label)

@@ -41,16 +41,15 @@ from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 
 MOST_ENTRIES = 200_000
-"""An intermediate array of more entries than this is refused: the shape is too large for the expression."""
-
+"""The largest number of entries of an intermediate array."""
 
 REALS, RESIDUES = 4, 32
-"""So many entries of 50 digits, or residues, take the work of one term."""
+"""The number of 50-digit numbers, or of residues, that take as long to compute as one term of work (``budget``)."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An array over indices, sorted by letter; the first axis of ``data`` counts the levels of the numbers."""
+    """An array over the indices ``labels``, sorted by letter; the first axis of ``data`` counts the levels."""
 
     labels: tuple[Idx, ...]
     data: Array
@@ -59,8 +58,8 @@ class Labelled:
 class Evaluator:
     """Evaluates expressions over the arrays ``values`` (levels first) with axes of the given ``sizes``.
 
-    ``scalars`` maps symbols of single entries to (name, place).  Results are remembered, so ``values`` may only
-    gain names.
+    ``scalars`` maps symbols of single entries to (name, position).  Results are cached, so ``values`` may only gain
+    names.
     """
 
     def __init__(
@@ -80,31 +79,30 @@ class Evaluator:
         self._gaps: set[Basic] = set()
 
     def without(self, names: Set[str]) -> Evaluator:
-        """An evaluator that has the same values but for some arrays, and remembers what does not depend on them."""
+        """An evaluator without the values of some arrays; it keeps the cached results that do not depend on them."""
         values = {name: value for name, value in self.values.items() if name not in names}
         copy = Evaluator(self.numbers, self._program, self.sizes, values, self._scalars)
-        copy._memo = {e: found for e, found in self._memo.items() if not names or not array_names(e) & names}
+        copy._memo = {e: result for e, result in self._memo.items() if not names or not array_names(e) & names}
         copy._gaps = {*self._gaps}
         return copy
 
     def over(self, expr: Basic, letters: tuple[Idx, ...]) -> Array:
         """The values of an expression as an array (levels first) over ``letters``, in this order."""
-        found = self(expr)
-        if found.labels == letters:
-            return found.data
-        missing = [i for i in letters if i not in found.labels]
-        data = found.data.reshape(found.data.shape + (1,) * len(missing))
-        order = [*found.labels, *missing]
+        result = self(expr)
+        if result.labels == letters:
+            return result.data
+        missing = [i for i in letters if i not in result.labels]
+        data = result.data.reshape(result.data.shape + (1,) * len(missing))
+        order = [*result.labels, *missing]
         data = data.transpose([0] + [1 + order.index(i) for i in letters])
-        wanted = (len(data), *(self.sizes[axis_name(i)] for i in letters))
-        return np.broadcast_to(data, wanted)
+        return np.broadcast_to(data, (len(data), *(self.sizes[axis_name(i)] for i in letters)))
 
     def __call__(self, expr: Basic) -> Labelled:
         """The values of an expression over its free indices."""
         if expr not in self._memo:
-            found = self._memo[expr] = self._evaluate(expr)
-            spend(1 + found.data.size // (REALS if isinstance(self.numbers, Reals) else RESIDUES))
-            if self.numbers.has_gaps and is_missing(found.data).any():
+            result = self._memo[expr] = self._evaluate(expr)
+            spend(1 + result.data.size // (REALS if isinstance(self.numbers, Reals) else RESIDUES))
+            if self.numbers.has_gaps and is_missing(result.data).any():
                 self._gaps.add(expr)
         if expr in self._gaps and not self.numbers.is_tolerant:
             raise OutsideDomain(f"{expr} has no value")
@@ -153,7 +151,7 @@ class Evaluator:
         return Labelled(value.labels, function(value.data))
 
     def _aligned(self, parts: list[Labelled]) -> tuple[tuple[Idx, ...], list[Array]]:
-        """The parts over the union of their indices, with as many levels as all of them have."""
+        """The parts over the union of their indices, with the levels that all of them have."""
         labels = _union([part.labels for part in parts])
         if prod(self.sizes[axis_name(i)] for i in labels) > MOST_ENTRIES:
             raise OutsideField(f"an expression over {', '.join(map(str, labels))} is too large at this shape")
@@ -178,9 +176,9 @@ class Evaluator:
         result = self(expr.function)
         for index in bound_indices(expr):
             if index in result.labels:
-                place = result.labels.index(index)
-                data = self.numbers.reduce(result.data.sum(axis=place + 1))
-                data = self.numbers.settled(data, abs(result.data).max(axis=place + 1))
+                axis = 1 + result.labels.index(index)
+                data = self.numbers.reduce(result.data.sum(axis=axis))
+                data = self.numbers.settled(data, abs(result.data).max(axis=axis))
                 result = Labelled(tuple(i for i in result.labels if i != index), data)
             else:
                 size = self.sizes[axis_name(index)]
@@ -188,12 +186,12 @@ class Evaluator:
         return result
 
     def _choice(self, condition: Basic, yes: Basic, no: Basic) -> Labelled:
-        """The branch that is taken; the other need have no value there."""
+        """The branch that is taken; the other branch may be undefined there."""
         first = self(condition)
         with self.numbers.tolerant():
             labels, (c, a, b) = self._aligned([first, self(yes), self(no)])
         c, a, b = np.broadcast_arrays(c, a, b)
-        mixed = self.numbers.reduce(c * a + (1 - c) * b)  # a condition that is an array need not be 0 or 1 here
+        mixed = self.numbers.reduce(c * a + (1 - c) * b)  # a condition that is an input may have any value
         return Labelled(labels, np.where(c == 1, a, np.where(c == 0, b, mixed)))
 
     def _selection(self, row: Basic, index: Idx) -> Labelled:
@@ -214,14 +212,14 @@ class Evaluator:
             first = labels.index(twice)
             second = labels.index(twice, first + 1)
             data = np.diagonal(data, axis1=first + 1, axis2=second + 1)
-            labels = [i for place, i in enumerate(labels) if place not in (first, second)] + [twice]
-        order = sorted(range(len(labels)), key=lambda place: _letter(labels[place]))
+            labels = [i for axis, i in enumerate(labels) if axis not in (first, second)] + [twice]
+        order = sorted(range(len(labels)), key=lambda axis: _letter(labels[axis]))
         return Labelled(tuple(labels[p] for p in order), data.transpose([0] + [p + 1 for p in order]))
 
     def _scalar(self, symbol: Symbol) -> Array:
         if symbol in self._scalars:
-            name, place = self._scalars[symbol]
-            return at_place(self.values[name], place)
+            name, position = self._scalars[symbol]
+            return at_position(self.values[name], position)
         if symbol.name in self.sizes:
             return self.numbers.constant(Integer(self.sizes[symbol.name]))
         return self.values[symbol.name]
@@ -232,12 +230,12 @@ class Evaluator:
         return self(exp(exponent * log(base), evaluate=False))
 
     def _log(self, argument: Basic) -> Labelled:
-        """A logarithm; in a field, of a product of known positive factors the sum of their logarithms."""
+        """A logarithm; in a field, the logarithm of a product of positive factors is a sum."""
         parts = None if isinstance(self.numbers, Reals) else self._log_parts(argument)
         return self._map(self.numbers.log, argument) if parts is None else self(parts)
 
     def _log_parts(self, argument: Basic) -> Expr | None:
-        """The logarithm of an expression in simpler ones, or None where it does not come apart."""
+        """The logarithm of an expression in simpler logarithms, or None if no rule splits it."""
         if isinstance(argument, exp):
             return argument.args[0]
         program = self._program
@@ -256,19 +254,19 @@ class Evaluator:
 
 
 def _letter(index: Idx) -> tuple[str, str]:
-    # Not str(index), for which SymPy makes a printer: it would be half of what a small evaluation costs.
+    # str(index) would create a SymPy printer, half of the cost of a small evaluation.
     return str(index.label.name), axis_name(index)
 
 
 def _union(labels: list[tuple[Idx, ...]]) -> tuple[Idx, ...]:
-    """The indices of all, sorted by letter."""
+    """The union of several tuples of indices, sorted by letter."""
     first = labels[0]
     if all(other == first for other in labels[1:]):
         return first
     return tuple(sorted({i for some in labels for i in some}, key=_letter))
 
 
-def at_place(data: Array, place: tuple[int, ...]) -> Array:
+def at_position(data: Array, position: tuple[int, ...]) -> Array:
     """One entry of an array, at every level."""
-    entry: Array = data[(slice(None), *place)]  # type: ignore[arg-type]
+    entry: Array = data[(slice(None), *position)]  # type: ignore[arg-type]
     return entry

@@ -1,10 +1,13 @@
-"""Exact arithmetic on scalar expressions: sums of fractions of polynomials, denominators kept factored, no gcd.
+"""Exact arithmetic on scalar expressions, and *exactly at shapes*: the mark of lines that it proves entry by entry.
 
-A monomial is one integer in which each generator has a field of bits for its exponent, so that a product of
-monomials is a sum of integers and generators can be added at any time.  Generators are symbols, exponentials of
-monomials (so that exp(u + v) = exp(u) exp(v) is seen), square roots with their relation, and functions of which
-nothing is known.  Independent symbols and exponentials of different monomials are algebraically independent, so
-that a value is zero just when its numerator over the common denominator is.
+*Lemma.*  Symbols and the exponentials of different monomials are algebraically independent.  So a value in them is zero
+if and only if its numerator over the common denominator is zero.  With the relation of a square root, or with functions
+without rules, a zero numerator still proves that the value is zero.
+
+A value is a sum of fractions of polynomials; denominators stay factored, and no gcd is computed.  A monomial is an
+integer with a field of bits for the exponent of each generator, so multiplication adds integers, and generators can be
+added at any time.  Generators are symbols, exponentials of monomials (so exp(u + v) = exp(u) exp(v)), square roots, and
+functions without rules.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ from symgrad.budget import OverBudget, spend
 from symgrad.check.assumptions import Projection, constraints
 from symgrad.check.normal_form.atoms import NoNormalForm
 from symgrad.check.normal_form.translation import EXPANSIONS
-from symgrad.check.numeric.instantiation import Instance, Place
+from symgrad.check.numeric.instantiation import Instance, Position
 from symgrad.check.obligations import Claim
-from symgrad.check.semantics import IndexSubject, adjoint_array, consumers
+from symgrad.check.semantics import IndexSubject, adjoint_array, adjoint_names, consumers
 from symgrad.equations import Assumption
 from symgrad.errors import SymgradError
 from symgrad.functions import selected
@@ -37,8 +40,8 @@ MASK = (1 << WIDTH) - 1
 MOST_TERMS = 60_000
 MOST_EXPONENT = 300
 MOST_GENERATORS = 4096
-OVERFLOW = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(MOST_GENERATORS))
-"""The highest bit of each field: an exponent that reaches it would soon run into the next generator's."""
+OVERFLOW = sum(1 << (WIDTH * generator + WIDTH - 1) for generator in range(MOST_GENERATORS))
+"""The highest bit of each field: a larger exponent would overflow into the field of the next generator."""
 
 Poly = dict[int, Fraction | int]
 Divisor = tuple[tuple[int, int], ...]
@@ -47,14 +50,14 @@ Fractions = dict[Divisor, Poly]
 
 
 class NotExact(SymgradError):
-    """An expression is outside the field of exact arithmetic, or too large for it."""
+    """An expression has no exact value here, or is too large."""
 
 
 class ExactField:
-    """Exact values of scalar expressions; ``resolve`` may give what a symbol stands for.
+    """Exact values of scalar expressions; ``resolve`` maps a symbol to an expression to substitute, or to None.
 
-    ``complete`` says whether all generators so far are known to be independent up to their relations, so that values
-    which are not equal here are different functions.
+    ``complete`` says whether all generators so far are known to be independent: then different values are different
+    functions.
     """
 
     def __init__(self, resolve: Callable[[Symbol], Expr | None]) -> None:
@@ -67,11 +70,11 @@ class ExactField:
         self.complete = True
 
     def equal(self, left: Expr, right: Expr) -> bool:
-        """Whether two expressions are the same function.  Raises ``NotExact`` where that cannot be told."""
+        """Whether two expressions are the same function.  Raises ``NotExact`` if exact arithmetic cannot decide."""
         return not self._numerator(_add(self(left), self._product(self(right), _constant(Fraction(-1)))))
 
     def _numerator(self, value: Fractions) -> Poly:
-        """The numerator over the common denominator, relations used."""
+        """The numerator over the common denominator, reduced by the relations of roots."""
         numerator = self._combined(value)[0]
         for root, square in self._squares.items():
             if any((m >> (WIDTH * root)) & MASK > 1 for m in numerator):
@@ -84,6 +87,7 @@ class ExactField:
         return numerator
 
     def _combined(self, value: Fractions) -> tuple[Poly, Divisor]:
+        """A value as one fraction: the numerator and the common denominator."""
         highest: dict[int, int] = {}
         for divisor in value:
             for number, exponent in divisor:
@@ -130,18 +134,18 @@ class ExactField:
         if type(expr) in EXPANSIONS:
             return self(EXPANSIONS[type(expr)](*expr.args))
         if isinstance(expr, selected) and expr.args[0] == len(expr.args) - 2:  # the shares add up to 1
-            return self(1 - Add(*(selected(place, *expr.args[1:]) for place in range(len(expr.args) - 2))))
+            return self(1 - Add(*(selected(generator, *expr.args[1:]) for generator in range(len(expr.args) - 2))))
         if isinstance(expr, Function) and not isinstance(expr, log):
-            self.complete = False  # functions may obey relations that are not known here
+            self.complete = False  # functions may satisfy relations that are unknown here
             arguments = [self._combined(self(arg)) for arg in expr.args]
             return self._generator((expr.func, *((tuple(sorted(poly.items())), below) for poly, below in arguments)))
         raise NotExact(f"no exact value for {type(expr).__name__}: {expr}")
 
     def _generator(self, key: object) -> Fractions:
-        place = self._generators.setdefault(key, len(self._generators))
-        if place >= MOST_GENERATORS:
+        generator = self._generators.setdefault(key, len(self._generators))
+        if generator >= MOST_GENERATORS:
             raise NotExact("too many generators")
-        return {(): {1 << (WIDTH * place): 1}}
+        return {(): {1 << (WIDTH * generator): 1}}
 
     def _exponential(self, argument: Basic) -> Fractions:
         """A product of powers of exponentials of monomials, or of monomials over a divisor."""
@@ -150,7 +154,7 @@ class ExactField:
             if any(len(self._divisors[number]) > 1 for number, _ in divisor):
                 self.complete = False  # monomials over such divisors need not be linearly independent
             for monomial, coefficient in numerator.items():
-                # exp(M/2) and exp(M) would need a relation; a generator for exp(M/60) covers the usual fractions.
+                # exp(M/2) and exp(M) are not independent; both are powers of exp(M/60), as for all usual fractions.
                 parts = 1 if _is_whole(coefficient) else 60
                 if not _is_whole(coefficient * parts):
                     raise NotExact(f"the exponential of {argument} has too odd a fraction")
@@ -187,8 +191,8 @@ class ExactField:
             raise NotExact("a division by zero")
         upper = self._multiplied({0: 1}, divisor)
         content, factors = _content(numerator, len(self._generators))
-        lower = [(self._divisor({1 << (WIDTH * place): 1}), exponent) for place, exponent in factors.items()]
-        monomial = sum(exponent << (WIDTH * place) for place, exponent in factors.items())
+        lower = [(self._divisor({1 << (WIDTH * generator): 1}), exponent) for generator, exponent in factors.items()]
+        monomial = sum(exponent << (WIDTH * generator) for generator, exponent in factors.items())
         primitive = {m - monomial: _simple(c / content) for m, c in numerator.items()}
         if primitive != {0: 1}:
             lower.append((self._divisor(primitive), 1))
@@ -263,33 +267,33 @@ def _add(left: Fractions, right: Fractions) -> Fractions:
 
 
 def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
-    """The rational content of a polynomial, with the sign of the first term, and its common monomial's exponents."""
+    """The rational content of a polynomial, with the sign of its first term, and the exponents of its monomial."""
     values = poly.values()
     content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
     if poly[min(poly)] < 0:
         content = -content
-    lowest = {place: min((m >> (WIDTH * place)) & MASK for m in poly) for place in range(generators)}
-    return content, {place: exponent for place, exponent in lowest.items() if exponent}
+    lowest = {generator: min((m >> (WIDTH * generator)) & MASK for m in poly) for generator in range(generators)}
+    return content, {generator: exponent for generator, exponent in lowest.items() if exponent}
 
 
 class ExactLines:
-    """Decides lines of one record at one shape under some assumptions, none of them about one-hot rows."""
+    """Decides lines of one record at a shape under assumptions, none of them about one-hot rows."""
 
     def __init__(self, record: Record, instance: Instance, assumed: tuple[Assumption, ...]) -> None:
         self._record = record
         self._instance = instance
         self._field = ExactField(self._resolve)
-        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        self._nodes = adjoint_names(record)
         known = constraints(assumed, record.program)
         self._fixing = {name: c.assumption for name, c in known.items() if isinstance(c, Projection)}
 
     def holds(self, claim: Claim) -> bool:
-        """Whether every entry of the line is exactly right; False also where exact arithmetic cannot tell."""
-        places = (dict(zip(claim.letters, at, strict=True)) for at in self._instance.places(claim.letters))
+        """Whether both sides are exactly equal at every entry; False also if exact arithmetic cannot decide."""
+        positions = (dict(zip(claim.letters, at, strict=True)) for at in self._instance.positions(claim.letters))
         try:
             return all(
                 self._field.equal(self._meaning(claim.subject, at), self._instance.entry(claim.after, at))
-                for at in places
+                for at in positions
             )
         except (NotExact, NoNormalForm, OverBudget):
             return False
@@ -302,10 +306,10 @@ class ExactLines:
             return self._instance.derivative(subject.of, at, self._instance.symbol(name_of(subject.wrt), position))
         return self._adjoint(name_of(subject.wrt), position)
 
-    def _adjoint(self, name: str, place: Place) -> Expr:
+    def _adjoint(self, name: str, position: Position) -> Expr:
         """The chain rule for one entry, in the adjoints of the nodes that use it."""
         program = self._record.program
-        wrt = self._instance.symbol(name, place)
+        wrt = self._instance.symbol(name, position)
         terms = []
         for definition in consumers(program, name):
             outer = adjoint_array(self._record, definition.name).name
@@ -315,10 +319,10 @@ class ExactLines:
         return Add(*terms)
 
     def _resolve(self, symbol: Symbol) -> Expr | None:
-        """What a symbol stands for: a definition, an adjoint by the chain rule, or what an assumption fixes."""
-        name, place = self._instance.scalars[symbol]
+        """The expression for a symbol: a definition, an adjoint by the chain rule, or a value by an assumption."""
+        name, position = self._instance.scalars[symbol]
         if name in self._record.program.definitions:
-            return self._instance.definition(self._record.program.definitions[name], place)
+            return self._instance.definition(self._record.program.definitions[name], position)
         if name in self._nodes:
-            return self._adjoint(self._nodes[name], place)
+            return self._adjoint(self._nodes[name], position)
         return self._instance.fixed_by(self._fixing[name], symbol) if name in self._fixing else None

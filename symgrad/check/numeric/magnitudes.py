@@ -1,9 +1,9 @@
-"""Bounds on the numbers in a line, so that a multiple of a prime is not taken for zero.
+"""Bounds on the numbers in a line, so that no nonzero coefficient vanishes modulo a prime.
 
-*Lemma.*  Written over one denominator, the difference of the sides of a line is a polynomial in entries, exponentials
-and other parts that are not taken apart.  If the absolute values of its whole coefficients add up to less than the
-prime, none of them is a multiple of the prime.  If its degree is small, no power of an entry equals the entry for all
-residues, as ``x**p`` does.
+*Lemma.*  Over one denominator, the difference of the sides of a line is a polynomial with integer coefficients, in
+entries, exponentials and other parts that count as variables.  If the sum of the absolute values of the coefficients is
+less than the prime, no coefficient is a multiple of the prime.  If the degree is less than the prime, no power of an
+entry equals the entry for all residues, as ``x**p`` does.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from symgrad.check.numeric.fields import BITS
 from symgrad.notation import bound_indices
 
 LARGEST_SIZE = 7
-"""Of the sizes of the standard shapes."""
+"""The largest size in the standard shapes."""
 MOST_DEGREE = 2**20
-"""Of a power in a line that is evaluated modulo primes."""
+"""The bound on the degree of a line that is evaluated modulo primes."""
 
 
 @dataclass
 class Bound:
-    """Bounds on a fraction of two polynomials: the logarithms (base 2) of the sums of the absolute values of the whole
-    coefficients, above and below the line."""
+    """Bounds on a fraction of polynomials with integer coefficients: the base 2 logarithm of the sum of their absolute
+    values in the numerator (``above``) and in the denominator (``below``)."""
 
     above: float = 0
     below: float = 0
 
 
 def of_number(value: Rational) -> tuple[float, float]:
-    """The bounds on a number, above and below the line."""
+    """The bounds on a number, as for all of these functions ``above`` and ``below``."""
     return log2(abs(value.p)) if value.p else 0, log2(value.q)
 
 
@@ -52,24 +52,24 @@ def of_sum(parts: Sequence[Bound]) -> tuple[float, float]:
 
 @dataclass
 class Magnitude(Bound):
-    """Bounds on an expression, its degree among them."""
+    """Bounds on an expression, with its degree."""
 
     degree: int = 0
 
 
 IMMODEST = Magnitude(inf, inf, MOST_DEGREE)
-"""Nothing makes it modest again: a bound that comes of it is infinite, or not a number."""
+"""No bound.  Bounds that are computed from it are infinite, or not a number, so never modest."""
 
 
 def is_modest(left: Expr, right: Expr) -> bool:
-    """Whether no coefficient of the difference of two expressions can be a multiple of the primes, at any of the
-    standard shapes."""
+    """Whether no nonzero coefficient of the difference of two expressions vanishes modulo the primes, at any standard
+    shape."""
     difference = _sum([magnitude(left), magnitude(right)])
     return difference.above < BITS and difference.degree < MOST_DEGREE
 
 
 def magnitude(expr: Basic) -> Magnitude:
-    """Bounds on an expression; what is not taken apart counts as a variable, if the numbers in it are modest."""
+    """Bounds on an expression; a function counts as a variable if the bounds on its arguments are small."""
     if isinstance(expr, Rational):
         return Magnitude(*of_number(expr))
     if isinstance(expr, Symbol) and expr.is_integer:

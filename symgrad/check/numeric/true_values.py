@@ -1,7 +1,7 @@
-"""The values of a program at one shape: random inputs, forward values, adjoints, and the meaning of subjects.
+"""The values of a program at a shape: random inputs, forward values, adjoints, and the meanings of subjects.
 
-Adjoints are accumulated backwards from the output, with SymPy's scalar derivatives of the instantiated definitions, so
-they rest on no line of the derivation.
+Adjoints are accumulated backwards from the output, from scalar derivatives of the definitions, so they do not depend on
+any line of the derivation.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import spend
 from symgrad.check.assumptions import Entries, OneHot, constraints
-from symgrad.check.numeric.evaluate import Evaluator, at_place
+from symgrad.check.numeric.evaluate import Evaluator, at_position
 from symgrad.check.numeric.fields import Array, Field, NumberSystem, OutsideDomain, OutsideField, Reals, is_missing
 from symgrad.check.numeric.instantiation import Instance
-from symgrad.check.semantics import IndexSubject, adjoint_array, consumers
+from symgrad.check.semantics import IndexSubject, adjoint_names, consumers
 from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, axis_name, free_indices, name_of
 from symgrad.program import Program
 from symgrad.steps import Partial, Record, Value
 
 ATTEMPTS = 60
-"""How many random inputs are tried before a program counts as undefined almost everywhere in a number system."""
+"""The number of random inputs that are tried before a program counts as undefined in a number system."""
 
 
 def exponential_depth(program: Program) -> int:
-    """How deeply the forward equations nest exponentials, e itself being one."""
+    """The nesting depth of exponentials in the forward equations, counting e as one."""
     depth = {array.name: 0 for array in program.inputs}
 
     def of(expr: Basic) -> int:
@@ -47,7 +47,7 @@ def exponential_depth(program: Program) -> int:
 class TrueValues:
     """Random values of a program in a number system at a shape; the inputs satisfy the assumptions ``assumed``.
 
-    Raises ``OutsideField`` where the program has no values in the number system.
+    Raises ``OutsideField`` if the program has no values in the number system.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TrueValues:
         self._instance = instance
         self._adjoints: dict[str, Array] = {}
         self._meanings: dict[tuple[IndexSubject, tuple[Idx, ...]], Array] = {}
-        self._nodes = {adjoint_array(record, name).name: name for name in record.program.arrays}
+        self._nodes = adjoint_names(record)
         levels = 1 + exponential_depth(record.program)
         for attempt in range(attempts):
             try:
@@ -89,7 +89,7 @@ class TrueValues:
             free = Evaluator(numbers, program, sizes, dict(values), {})
             values[name] = free.over(written, entry.indices)
         evaluator = Evaluator(numbers, program, sizes, values, self._instance.scalars)
-        with numbers.tolerant():  # what stands in a branch alone need have no value where that is not taken
+        with numbers.tolerant():  # a value needed only in a branch may be undefined where the branch is not taken
             for definition in program.ordered:
                 values[definition.name] = evaluator.over(definition.rhs, definition.indices)
         if is_missing(values[program.output]).any():
@@ -102,13 +102,13 @@ class TrueValues:
         return ", ".join(f"{name}{[0] * (v.ndim - 1) or ''} = {float(v.flat[0]):.4g}" for name, v in values)
 
     def values(self, expr: Expr, letters: tuple[Idx, ...]) -> Array:
-        """The values of an expression, which may use adjoints, over ``letters``."""
+        """The values of an expression over ``letters``; it may contain adjoints."""
         for name in sorted(array_names(expr) & self._nodes.keys() - self.evaluator.values.keys()):
             self.evaluator.values[name] = self.adjoint(self._nodes[name])
         return self.evaluator.over(expr, letters)
 
     def meaning(self, subject: IndexSubject, letters: tuple[Idx, ...]) -> Array:
-        """The true values of a subject over its free indices ``letters``."""
+        """The values of the meaning of a subject over its free indices ``letters``."""
         key = subject, letters
         if key not in self._meanings:
             self._meanings[key] = self._meaning(subject, letters)
@@ -118,53 +118,55 @@ class TrueValues:
         if isinstance(subject, Value):
             return self.values(subject.expr, letters)
         if isinstance(subject, Partial):
-            return self._over(letters, lambda place: self._partial(subject, dict(zip(letters, place, strict=True))))
+            return self._over(
+                letters, lambda position: self._partial(subject, dict(zip(letters, position, strict=True)))
+            )
         positions = [letters.index(i) for i in subject.wrt.indices] if subject.wrt.is_Indexed else []
         adjoint = self.adjoint(name_of(subject.wrt))
-        return self._over(letters, lambda place: at_place(adjoint, tuple(place[p] for p in positions)))
+        return self._over(letters, lambda position: at_position(adjoint, tuple(position[p] for p in positions)))
 
     def adjoint(self, name: str) -> Array:
         """The derivative of the output with respect to every entry of an array."""
         if name not in self._adjoints:
             array = self._record.program.arrays[name]
             shape = tuple(self._instance.sizes[axis.name] for axis in array.axes)
-            entries = [self._adjoint_entry(name, place) for place in np.ndindex(shape)]
+            entries = [self._adjoint_entry(name, position) for position in np.ndindex(shape)]
             levels = min(len(e) for e in entries)
             stacked = np.stack([e[:levels] for e in entries], axis=1)
             self._adjoints[name] = stacked.reshape((levels, *shape))
         return self._adjoints[name]
 
-    def _adjoint_entry(self, name: str, place: tuple[int, ...]) -> Array:
+    def _adjoint_entry(self, name: str, position: tuple[int, ...]) -> Array:
         numbers, program = self.evaluator.numbers, self._record.program
         if name == program.output:
             return numbers.constant(Integer(1))
-        wrt = self._instance.symbol(name, place)
+        wrt = self._instance.symbol(name, position)
         result = numbers.constant(Integer(0))
         for definition in consumers(program, name):
             outer = self.adjoint(definition.name)
             for at, derivative in self._instance.node_derivatives(definition, wrt):
                 inner = self.evaluator.over(derivative, ())
                 levels = min(len(inner), len(result), len(outer))
-                weighted = at_place(outer, at)[:levels] * inner[:levels]
+                weighted = at_position(outer, at)[:levels] * inner[:levels]
                 result = numbers.reduce(result[:levels] + weighted)
         return result
 
     def _partial(self, subject: Partial, values: Mapping[Idx, int]) -> Array:
-        place = tuple(values[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
-        wrt = self._instance.symbol(name_of(subject.wrt), place)
+        position = tuple(values[i] for i in subject.wrt.indices) if subject.wrt.is_Indexed else ()
+        wrt = self._instance.symbol(name_of(subject.wrt), position)
         return self.evaluator.over(self._instance.derivative(subject.of, values, wrt), ())
 
     def _over(self, letters: tuple[Idx, ...], value: Callable[[tuple[int, ...]], Array]) -> Array:
         """An array from its entries."""
         shape = tuple(self._instance.sizes[axis_name(i)] for i in letters)
         spend(prod(shape) // 2)
-        entries = [value(place) for place in np.ndindex(shape)]
+        entries = [value(position) for position in np.ndindex(shape)]
         levels = min(len(e) for e in entries)
         return np.stack([e[:levels] for e in entries], axis=1).reshape((levels, *shape))
 
 
 def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) -> Array:
-    """Random one-hot rows; where they need not be complete, the first is all zeros."""
+    """Random one-hot rows; unless they must be complete, the first row is zero."""
     chosen = random.Random(str(shape))
     one = numbers.constant(Integer(1))
     result = np.full(shape, numbers.constant(Integer(0))[0], dtype=object)  # 0 at every level
@@ -175,16 +177,16 @@ def _labels(numbers: NumberSystem, shape: tuple[int, ...], is_complete: bool) ->
 
 
 def _entries(numbers: NumberSystem, shape: tuple[int, ...], domain: Domain, seed: int) -> Array:
-    """Random entries in a domain; in a field, for a domain without end, those of positive arrays."""
+    """Random entries in a domain; in a field, entries of an infinite domain are squares, as in positive arrays."""
     if isinstance(numbers, Field) and not domain.values:
         return numbers.sample(shape, positive=True)
     drawn = domain.draw(shape, np.random.default_rng(seed), small=seed % 2 == 1)
-    entries = [numbers.constant(Rational(float(drawn[place]))) for place in np.ndindex(shape)]
+    entries = [numbers.constant(Rational(float(drawn[position]))) for position in np.ndindex(shape)]
     return np.stack(entries, axis=1).reshape((-1, *shape))
 
 
 def letters_of(subject: IndexSubject) -> tuple[Idx, ...]:
-    """The free indices of a subject, those of what is differentiated first."""
+    """The free indices of a subject; first those of the differentiated expression."""
     if isinstance(subject, Value):
         return tuple(sorted(free_indices(subject.expr), key=str))
     first = sorted(free_indices(subject.of), key=str) if isinstance(subject, Partial) else []

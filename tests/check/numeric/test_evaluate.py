@@ -25,7 +25,7 @@ from sympy import (
 )
 
 from symgrad.check.numeric import evaluate
-from symgrad.check.numeric.evaluate import Evaluator, at_place
+from symgrad.check.numeric.evaluate import Evaluator, at_position
 from symgrad.check.numeric.fields import Field, OutsideDomain, OutsideField, Reals
 from symgrad.check.numeric.instantiation import Instance
 from symgrad.check.numeric.true_values import TrueValues
@@ -147,7 +147,7 @@ def test_symbols_are_entries_sizes_or_scalars() -> None:
     values = {"Y": array, "s": reals.constant(Integer(9))}
     of = Evaluator(reals, PROGRAM, SIZES, values, {entry: ("Y", (1, 2))})
     assert [float(of.over(expr, ())[0]) for expr in (entry, scalar, C.size, entry * scalar)] == [6, 9, 3, 54]
-    assert float(at_place(array, (0, 1))[0]) == 2
+    assert float(at_position(array, (0, 1))[0]) == 2
 
 
 def test_what_depends_on_an_array_that_is_left_out_is_not_remembered() -> None:

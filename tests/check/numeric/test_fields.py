@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from sympy import EulerGamma, Function, Integer, Rational, erf, isprime, oo, pi, sin, sqrt, sympify
 
+from symgrad.check.at_shapes import SCALES, FineSpreadReals
 from symgrad.check.numeric.fields import (
     MISSING,
-    SCALES,
     SMALL_PRIMES,
     Field,
-    FineSpreadReals,
     OutsideDomain,
     OutsideField,
     Reals,
