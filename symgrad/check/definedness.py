@@ -4,13 +4,15 @@
 (exponentials, their sums, sizes, positive inputs), or if an equation of the program divides by it, or takes its
 logarithm or a root of it.  For a root, this holds only if the root has no derivative at a zero of the radicand.  The
 power e of an expression with a zero of order k has a derivative there if e k > 1, as do (x**2 + y**2)**(3/2) and
-sqrt(x**4); and sqrt(relu(x)) is 0 for all negative x.
+sqrt(x**4); and sqrt(relu(x)) is 0 for all negative x.  (The program is differentiable where every function in its
+equations is, at its argument; so x * sqrt(x**2), although it has the derivative 0 at 0, is not differentiable there.)
 
 The argument of a root is known to be nonnegative if no value is negative, or if an equation takes a root of it; the
 argument of a logarithm must also be nonzero.  A fact from an equation holds for all values of its letters, so also for
 the letters of the line, but not beyond: that no ``a[i, i]`` is zero proves nothing about ``a[i, j]``.  A fact from a
-branch of a choice holds where the branch is taken, and a branch of a line needs to be defined only there.  A function
-that is not defined everywhere may occur in a line only with an argument that it has in an equation.
+branch of a choice holds where the branch is taken, and a branch of a line needs to be defined only there; the condition
+must be known to be 0 or 1.  A function that is not defined everywhere may occur in a line only with an argument that it
+has in an equation.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.semantics import abbreviations, write_out
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where
 from symgrad.notation import array_names, axis_name, index_over, renamed, stand_in
+from symgrad.piecewise import is_indicator
 from symgrad.program import Program
 from symgrad.steps import Condition
 
@@ -236,6 +239,13 @@ class _Known:
                     yield from self._reading(base)
             except NoNormalForm:
                 continue
+
+
+def unclear_choice(*sides: Expr) -> str | None:
+    """A message about a choice in a line whose condition is not known to be 0 or 1, or None."""
+    conditions = [choice.args[0] for side in sides for choice in sorted(side.atoms(where), key=str)]
+    unclear = [condition for condition in conditions if not is_indicator(condition)]
+    return f"nothing says that {_shown(unclear[0])} is 0 or 1, by which the line chooses" if unclear else None
 
 
 def _outside_of_branches(program: Program) -> set[str]:

@@ -16,7 +16,7 @@ from sympy import Expr, Indexed, Symbol
 from symgrad.budget import Budget, OverBudget, within
 from symgrad.check.analyticity import has_root, is_analytic
 from symgrad.check.at_shapes import POINTS, VALUES, Comparison, Refuted, System, Undefined, differing_in
-from symgrad.check.definedness import Divisors
+from symgrad.check.definedness import Divisors, unclear_choice
 from symgrad.check.every_shape import EveryShape
 from symgrad.check.grid import tried_on_grid
 from symgrad.check.marks import Level, Mark, ProofReport, Sizes
@@ -86,6 +86,8 @@ class Prover:
     def _verdict(self, claim: Claim) -> Mark:
         value = claim.subject.expr if isinstance(claim.subject, Value) else None
         about = name_of(value) if isinstance(value, (Indexed, Symbol)) else ""
+        if unclear := unclear_choice(claim.meaning, claim.after):
+            return Mark(claim.step.number, Level.UNPROVED, unclear)
         if (unknown := self._divisors.unknown(claim.after, claim.step.conditions, about)) is not None:
             return self._elsewhere(claim, unknown)
         if is_definition(claim):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sympy import Expr, KroneckerDelta, Piecewise, Rational, S, Sum, acos, asin, atanh, exp, log, sinh, sqrt, tan
 
-from symgrad.check.definedness import Divisors
+from symgrad.check.definedness import Divisors, unclear_choice
 from symgrad.equations import abbreviation, node
 from symgrad.functions import absolute, relu, root, step, where
 from symgrad.notation import Array, Axis
@@ -197,3 +197,12 @@ def test_a_root_is_not_positive_though_it_is_never_negative(hidden: Expr) -> Non
         said = unknown(u, line)
         assert said is not None and ("is positive" in said or "not zero" in said)
         assert unknown(1 / hidden, line) is None
+
+
+def test_the_condition_of_a_choice_must_be_an_indicator() -> None:
+    mask, other = step(u, S.Zero), step(v, S.One)
+    clear = [where(mask, u, v), where(mask * (1 - other), u, v), where(1 - mask * other, u, v), where(z, u, v)]
+    assert unclear_choice(*clear) is None
+    for condition in (u + v, 2 * mask, step(u, S.Half), sqrt(z)):
+        said = unclear_choice(u, exp(where(condition, u, v)))
+        assert said == f"nothing says that {condition} is 0 or 1, by which the line chooses"

@@ -11,13 +11,13 @@ from sympy import Expr, Function, IndexedBase, Integer, KroneckerDelta, Rational
 from sympy.tensor.indexed import Idx
 
 import symgrad
-from symgrad.check import ProofReport, prove
+from symgrad.check import Level, ProofReport, prove
 from symgrad.check.grid import LEVELS
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.numeric.fields import tower
 from symgrad.equations import Assumption, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.errors import ProgramError
-from symgrad.functions import step
+from symgrad.functions import step, where
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import (
@@ -273,3 +273,12 @@ def test_a_line_is_not_proved_where_it_divides_by_what_may_vanish(power: Rationa
     base = v[n] ** 2 + w[m] ** 2
     of = Program("power", (N, M), (v, w), (node(L[()], Sum(base**power, n, m)),), "L")
     assert not report(line(Value(base / base**2), 1 / base), of=of).ok
+
+
+def test_a_choice_by_something_other_than_an_indicator_is_not_proved() -> None:
+    """NumPy's ``where`` takes the first branch for any nonzero condition; the normal form mixes both."""
+    condition, one, other = v[n] + s[()], Z[n], v[n]
+    chosen, mixed = where(condition, one, other), condition * one + (1 - condition) * other
+    for left, right in ((chosen, mixed), (mixed, chosen)):
+        (mark,) = report(line(Value(left), right)).marks
+        assert (mark.level, mark.detail.split(" is ")[1]) == (Level.UNPROVED, "0 or 1, by which the line chooses")
