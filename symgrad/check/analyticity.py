@@ -57,7 +57,7 @@ MONOTONE = {exp, log, tanh, sinh, atan, asinh, erf}
 
 def has_root(expr: Basic) -> bool:
     """Whether an expression has a root.  Modulo a prime a root is one of two numbers, not always the positive one."""
-    return not all(power.exp.is_Integer for power in expr.atoms(Pow))
+    return expr.has(root) or not all(power.exp.is_Integer for power in expr.atoms(Pow))
 
 
 def is_analytic(expr: Basic, program: Program) -> bool:
@@ -70,7 +70,7 @@ def is_analytic(expr: Basic, program: Program) -> bool:
 
 
 def is_positive(expr: Basic, program: Program) -> bool:
-    """Whether an expression is known to be positive wherever it is defined; a root, wherever it is not zero either."""
+    """Whether an expression is known to be positive wherever it is defined (roots: wherever they are not zero)."""
     if is_known(expr, "positive") or isinstance(expr, exp):
         return True
     if isinstance(expr, (Symbol, Indexed)):

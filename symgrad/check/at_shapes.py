@@ -35,7 +35,7 @@ from symgrad.check.numeric.true_values import ATTEMPTS, TrueValues
 from symgrad.check.obligations import Claim
 from symgrad.check.semantics import adjoint_names, meaning
 from symgrad.equations import Assumption
-from symgrad.functions import selection
+from symgrad.functions import reciprocal, selection
 from symgrad.notation import array_names, axis_name, bound_indices, name_of
 from symgrad.program import Program
 from symgrad.steps import Record, Total, Value
@@ -302,7 +302,8 @@ def terms(program: Program, sizes: Mapping[str, int]) -> int:
     return deltas + sum(sized[d.name] * (counted(d.rhs)[1] + used[d.name]) for d in program.ordered)
 
 
-REPRESENTED = {exp, KroneckerDelta, *EXPANSIONS}
+REPRESENTED = {exp, KroneckerDelta, *EXPANSIONS} - {reciprocal}
+"""The functions that a prime field represents; a reciprocal contains a comparison, which is a random bit there."""
 
 
 def is_represented(claim: Claim) -> bool:

@@ -129,8 +129,10 @@ class Divisors:
         return frozenset([stand_in(S.One, f"{name} is needed")]) if name in self._inside else ALWAYS
 
     def unknown(self, expr: Expr, conditions: Iterable[Condition], about: str = "") -> str | None:
-        """A message about a divisor in an expression or a condition that might be zero, or about a part that might be
-        undefined; None if there is none.  ``about`` is the array that the line is about, if any."""
+        """A message about the first divisor that may be zero, or part that may be undefined, in a line; else None.
+
+        ``about`` is the array that the line is about, if any.
+        """
         parts = list(_parts(expr, self._where_needed(about)))
         for part in [*_divisors(parts), *((c.nonzero, ALWAYS) for c in conditions)]:
             if not self._is_known(part, self._is_nonzero):
@@ -225,7 +227,7 @@ class _Known:
         return self._keys[key]
 
     def _in_letters(self, forms: Sequence[Polynomial | None], query: Query) -> Iterator[str]:
-        """The keys of what is known of the first form if the facts, the other forms, hold: for every renaming."""
+        """What is known of the first form, in every renaming under which the other forms are facts of the query."""
         known = [form for form in forms if form is not None]
         free = sorted(frozenset[Index]().union(*(free_of_items(form.items()) for form in known)))
         choices = [[i for i in sorted(query.letters) if axis_of(i) == axis_of(old)] for old in free]

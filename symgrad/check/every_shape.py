@@ -72,7 +72,7 @@ class EveryShape:
     def keep(self, claim: Claim, mark: Mark) -> None:
         """Let later lines use the closed form that a proved line states.
 
-        It must be stated for every entry, in terms of the adjoints of later arrays only: so substitution terminates.
+        It must be stated for every entry, and contain the adjoints of later arrays only, so that substitution ends.
         """
         if not isinstance(claim.step.subject, Total):
             return

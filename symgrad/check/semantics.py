@@ -139,7 +139,7 @@ def adjoint_array(record: Record, name: str) -> Array:
 
 
 def adjoint_names(record: Record) -> dict[str, str]:
-    """The name of each adjoint array, with the name of the array whose adjoint it is."""
+    """Map the name of each adjoint array to the name of the array whose adjoint it is."""
     return {adjoint_array(record, name).name: name for name in record.program.arrays}
 
 

@@ -203,6 +203,6 @@ def test_the_condition_of_a_choice_must_be_an_indicator() -> None:
     mask, other = step(u, S.Zero), step(v, S.One)
     clear = [where(mask, u, v), where(mask * (1 - other), u, v), where(1 - mask * other, u, v), where(z, u, v)]
     assert unclear_choice(*clear) is None
-    for condition in (u + v, 2 * mask, step(u, S.Half), sqrt(z)):
+    for condition in (u + v, 2 * mask, step(u, S.Half), exp(z)):
         said = unclear_choice(u, exp(where(condition, u, v)))
         assert said == f"nothing says that {condition} is 0 or 1, by which the line chooses"

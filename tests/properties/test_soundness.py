@@ -50,7 +50,7 @@ from symgrad.check.obligations import Claim, claims
 from symgrad.check.proof import Prover, prove
 from symgrad.engine.derive import derive_record
 from symgrad.equations import node, symmetric
-from symgrad.functions import absolute, clip, relu
+from symgrad.functions import absolute, clip, reciprocal, relu, root
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 from symgrad.steps import Condition, Convention, Largest, MatrixValue, Record, Step, Total, Value
@@ -388,3 +388,15 @@ def test_a_line_that_holds_exactly_at_one_entry_alone_is_unproved() -> None:
     """Where every axis has one entry, N - 1 is 0; elsewhere relu(x - 1000) is, at all points that are tried."""
     far = relu(x - 1000)
     assert verdict((N.size - 1) * (C.size - 1) * far, 0, program(loss=LOSS + far)).level >= Level.UNPROVED
+
+
+def test_the_function_root_is_chosen_by_the_field_as_a_power_is() -> None:
+    """At all points that it tries, the field takes x + 29 for the root, which is false for x < -29."""
+    v, loss = Array("v", (N,)), Array("L")
+    of = Program("small", (N,), (v, X), (node(loss[()], Sum(v[n] ** 2, n) + x**2),), "L")
+    assert verdict(root((x + 29) ** 2), x + 29, of).level == Level.WRONG
+
+
+@pytest.mark.parametrize(("left", "right"), [(root((1 + t) ** 2), 1 + t), (a**2 * reciprocal(a), a)])
+def test_a_true_line_is_not_refuted_by_a_field_that_does_not_know_its_functions(left: Expr, right: Expr) -> None:
+    assert verdict(left, right).ok

@@ -138,7 +138,7 @@ class Field(_WithGaps):
         return np.array(self.primes[: len(value)], dtype=object).reshape((-1,) + (1,) * (value.ndim - 1))
 
     def _map(self, function: Callable[[int, int, int], int | Missing], value: Array) -> Array:
-        """``function(level, prime, residue)`` over all residues."""
+        """Apply ``function(level, prime, residue)`` to all residues."""
         result = np.empty(value.shape, dtype=object)
         for position in np.ndindex(value.shape):
             residue: Any = value[position]

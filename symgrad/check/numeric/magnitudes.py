@@ -34,17 +34,17 @@ class Bound:
 
 
 def of_number(value: Rational) -> tuple[float, float]:
-    """The bounds on a number, as for all of these functions ``above`` and ``below``."""
+    """The bounds on a number: ``above`` and ``below``."""
     return log2(abs(value.p)) if value.p else 0, log2(value.q)
 
 
 def of_product(parts: Sequence[Bound]) -> tuple[float, float]:
-    """The bounds on a product."""
+    """The bounds on a product: ``above`` and ``below``."""
     return sum(part.above for part in parts), sum(part.below for part in parts)
 
 
 def of_sum(parts: Sequence[Bound]) -> tuple[float, float]:
-    """The bounds on a sum, written over the product of the denominators."""
+    """The bounds on a sum over the product of the denominators: ``above`` and ``below``."""
     above = [part.above + sum(other.below for other in parts if other is not part) for part in parts]
     most = max(above)
     return most + log2(sum(2.0 ** (a - most) for a in above)), sum(part.below for part in parts)
