@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from symgrad.check.marks import Level, Mark
-from symgrad.errors import RefutedError, nested
+from symgrad.errors import RefutedError, UnsupportedError, nested
 from symgrad.program import Program
 from symgrad.render.blocks import Page
 from symgrad.render.layout import Beside, layout
@@ -65,7 +65,7 @@ class Documents(Lines, Displayed):
         marks = {mark.number: mark.words for mark in self._marks(code) if mark.level != Level.DEFINITION}
         marks |= dict(enumerate(self.prove().problems[:1]))
         evaluation, source = self._added(code)
-        numpy = self.numpy_lines if detail == "short" and steps == "all" and not self.prove().faults else ""
+        numpy = self._shown_numpy_lines() if detail == "short" and steps == "all" else ""
         facts = {fact: mark.words for fact, mark in self.facts.items()} if steps == "all" else {}
         beside_lines = Beside(code=source, numpy=numpy, statements=facts, **beside)
         return layout(self.record, marks, notation, evaluation, steps, title, beside_lines, detail)
@@ -264,10 +264,22 @@ class Documents(Lines, Displayed):
         They are as stable as the functions of ``to_numpy``, but do not check their inputs.  Raises ``RefutedError`` for
         a wrong line.
         """
+        self._refuse("lines")
+        return self._numpy_lines
+
+    @cached_property
+    def _numpy_lines(self) -> str:
         from symgrad.codegen import numpy_lines
 
-        self._refuse("lines")
         return numpy_lines(self.record)
+
+    def _shown_numpy_lines(self) -> str:
+        """The lines for a page; empty if a line is wrong or NumPy lacks a function."""
+        try:
+            parts = (self, self.evaluation, self._assignments("lines"))
+            return "" if any(part.prove().faults for part in parts) else self._numpy_lines
+        except UnsupportedError:
+            return ""
 
     @property
     def function_name(self) -> str:

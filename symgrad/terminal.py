@@ -58,9 +58,10 @@ def progress() -> Iterator[Callable[[str], None]]:
             print(f"{CLEARED}{words}", end="", file=sys.stderr, flush=True)
 
     def count() -> None:
-        while not ended.wait(1):
+        while not ended.is_set():
             with lock:
                 write(f"symgrad: working, {parts} parts done, {monotonic() - start:.0f} s")
+            ended.wait(1)
 
     def end_part(text: str) -> None:
         nonlocal parts

@@ -8,6 +8,7 @@ citations, assumptions and divisors of the hidden lines.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, St
 MOST_TERMS_CHANGED = 1
 """If folding or factoring changes more terms of a line at once, the line before it is shown too."""
 
-UNSAID = ("contract", "quotient", "collect")
+UNSAID = ("quotient", "collect")
 """Rules whose reason is left out if the line has another reason."""
 
 
@@ -83,11 +84,12 @@ class _View:
         """A shown line that continues ``before``, with what it inherits from hidden lines."""
         sources = {source.number: source for source in self._sources(step)}
         inherited = [sources[number] for number in sorted(sources)]
+        own = [source for source in inherited if source.subject == step.subject]
         cites = {self.shown_by.get(cited, cited) for source in inherited for cited in source.cites} - self.dropped
         return replace(
             step,
             before=before,
-            reason=_reason([source for source in inherited if source.subject == step.subject]),
+            reason=_reason(own, has_shown_sources=own == inherited),
             cites=tuple(sorted(c for c in cites if self.steps[c].subject != step.subject)),
             assumption=next((source.assumption for source in inherited if source.assumption), None),
             conditions=tuple(dict.fromkeys(c for source in inherited for c in source.conditions)),
@@ -170,9 +172,15 @@ def _terms_changed(before: Expr, after: Expr) -> int:
     return len(old - new) if len(new) > 1 else 1
 
 
-def _reason(steps: Sequence[Step]) -> str:
-    """The combined reason of several lines; a definition needs none."""
-    reasons = [step.reason for step in steps if step.rule not in UNSAID and step.reason != "definition"]
+def _reason(steps: Sequence[Step], *, has_shown_sources: bool) -> str:
+    """The combined reason of several lines; a definition needs none, nor do deltas that no shown line has."""
+    is_partial = isinstance(steps[-1].subject, Partial)
+    said = [s for s in steps if s.rule not in UNSAID and s.reason != "definition"]
+    sums = [step.reason for step in said if step.rule == "contract"]
+    reasons = [step.reason for step in said if step.rule != "contract"]
+    if sums and (not reasons or (has_shown_sources and not is_partial)):
+        picked = [part for reason in sums for part in re.findall(": only (.*) survive", reason)]
+        reasons.insert(1, sums[0] if len(sums) == 1 else f"only {' and '.join(picked)} survive")
     return ", ".join(dict.fromkeys([*reasons, *_zero_unless(steps[-1])])) or steps[-1].reason.replace("definition", "")
 
 

@@ -28,9 +28,9 @@ def reduced(terms: Any, reduction: str) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
     about=(
-        "G is prediction minus target: each logit is pushed by the difference between its probability and its label. "
-        "The rows of Y must sum to one, otherwise P is multiplied by their sums. The gradient stays large where the "
-        "classifier is sure and wrong."
+        "P - Y is prediction minus target: each logit is pushed by the difference between its probability and its "
+        "label. The rows of Y must sum to one, otherwise P is multiplied by their sums. The gradient stays large "
+        "where the classifier is sure and wrong."
     ),
 )
 def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
@@ -49,9 +49,9 @@ def softmax_cross_entropy(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
     about=(
-        "The residuals R = P - Y pass through the Jacobian of the softmax, which multiplies them by P. The gradient "
-        "therefore vanishes where the classifier is sure, even if it is wrong; cross-entropy does not have this "
-        "fault."
+        "The residuals R = P - Y pass through the Jacobian of the softmax, which is nearly 0 where one "
+        "probability is nearly 1. The gradient therefore vanishes where the classifier is sure, even if it is "
+        "wrong; cross-entropy does not have this fault."
     ),
 )
 def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
@@ -71,8 +71,9 @@ def softmax_mse(X: Any, W: Any, b: Any, Y: Any, reduction: str = "mean") -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "As in cross-entropy, but each row counts with the weight of its class, and the sum of these weights divides, "
-        "not the number of rows. If all weights are equal, it is cross-entropy."
+        "As in cross-entropy, but each row counts with the weight of its class, and the sum of these weights "
+        "divides, not the number of rows. If all weights are equal and the rows of Y sum to one, it is cross- "
+        "entropy."
     ),
 )
 def weighted_cross_entropy(X: Any, W: Any, b: Any, Y: Any, a: Any) -> Any:
@@ -110,7 +111,7 @@ def label_smoothing(X: Any, W: Any, b: Any, Y: Any, alpha: Any = 0.1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where Y = P"],
     about=(
-        "Prediction minus target, divided by the temperature: a large tau makes the probabilities softer and the "
+        "Prediction minus target, divided by the temperature: a large τ makes the probabilities softer and the "
         "gradient smaller."
     ),
 )
@@ -128,8 +129,8 @@ def temperature(X: Any, W: Any, b: Any, Y: Any, tau: Any = 1) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Cross-entropy with the weight (1 - p)^gamma: rows that are already right hardly count. At gamma = 0 it is "
-        "cross-entropy."
+        "Cross-entropy with the weight (1 - p)^γ: rows that are already right hardly count. At γ = 0 it is cross- "
+        "entropy."
     ),
 )
 def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
@@ -147,8 +148,8 @@ def focal(X: Any, W: Any, b: Any, Y: Any, gamma: Any = 2) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0", "dZ == 0 where V = Z"],
     about=(
-        "The student's probabilities minus the teacher's. The factor tau^2 in the loss keeps the size of the gradient "
-        "the same at every temperature."
+        "The student's probabilities minus the teacher's, times τ. The factor τ² in the loss keeps the gradient "
+        "from vanishing at high temperatures, where the difference of the probabilities falls like 1/τ."
     ),
 )
 def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
@@ -167,7 +168,8 @@ def distillation(X: Any, W: Any, b: Any, V: Any, tau: Any = 2) -> Any:
     facts=["sum(dZ, axis=1) == 0"],
     about=(
         "Only the class with the largest margin violation and the labelled class get a gradient, +1 and -1; a row "
-        "that is right by a margin of one gets none. Where several classes violate the margin equally, they share it."
+        "that is right by more than one gets none. Where several classes violate the margin equally, they share "
+        "it."
     ),
 )
 def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
@@ -186,8 +188,9 @@ def multiclass_hinge(X: Any, W: Any, b: Any, Y: Any) -> Any:
     wrt="W b",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "The gradient compares overlap with size: T / U is the class's Dice score, so a class that is already well "
-        "covered pushes less. Unlike cross-entropy, it does not depend on how frequent a class is."
+        "T / U is the class's Dice score: the gradient raises probabilities of the label and lowers the others, "
+        "more so the better the class is covered already. Each class counts equally in the loss, however rare it "
+        "is."
     ),
 )
 def soft_dice(X: Any, W: Any, b: Any, Y: Any, eps: Any = 1) -> Any:

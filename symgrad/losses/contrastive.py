@@ -15,8 +15,8 @@ from symgrad.array.loss import loss
     wrt="U V",
     facts=["sum(dZ, axis=1) == 0", "sum(U * dU) == sum(V * dV)"],
     about=(
-        "Prediction minus target for the task of finding the partner of each row: P is pulled to the identity matrix. "
-        "A small tau concentrates the gradient on the hardest negatives."
+        "Prediction minus target for the task of finding the partner of each row: P is pulled to the identity "
+        "matrix. A small τ concentrates the gradient on the hardest negatives."
     ),
 )
 def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
@@ -33,8 +33,8 @@ def info_nce(U: Any, V: Any, tau: Any = 0.1) -> Any:
     wrt="U V",
     facts=["sum(U * dU) == sum(V * dV)"],
     about=(
-        "The mean of two InfoNCE losses, from rows to columns and from columns to rows. Both probabilities are pulled "
-        "to the identity matrix."
+        "The mean of two InfoNCE losses, from the rows of U to those of V (images and texts) and back. Both "
+        "matrices of probabilities are pulled to the identity matrix."
     ),
 )
 def clip_loss(U: Any, V: Any, tau: Any = 0.07) -> Any:

@@ -15,8 +15,8 @@ from symgrad.array.loss import loss
     wrt="W1 b1 W2 b2",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Backpropagation: the gradient of the logits, prediction minus target, goes back through W2 and is multiplied "
-        "by the slope 1 - tanh^2. It vanishes where a hidden unit is saturated."
+        "Backpropagation: the gradient of the logits, prediction minus target, goes back through W2 and is "
+        "multiplied by the slope 1 - H1² of tanh. It vanishes where a hidden unit is saturated."
     ),
 )
 def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
@@ -35,8 +35,8 @@ def tanh_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     wrt="W1 b1 W2 b2",
     facts=["sum(dZ, axis=1) == 0"],
     about=(
-        "Backpropagation: the gradient of the logits goes back through W2 and only through the hidden units that are "
-        "active. At an activation of 0 there is no derivative, and 0 is taken."
+        "Backpropagation: the gradient of the logits goes back through W2 and only through the hidden units that "
+        "are active. Where a pre-activation is 0 there is no derivative, and 0 is taken."
     ),
 )
 def relu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
@@ -76,8 +76,8 @@ def gelu_perceptron(X: Any, W1: Any, b1: Any, W2: Any, b2: Any, Y: Any) -> Any:
     facts=["sum(dX, axis=1) == 0", "sum(dX * Xhat, axis=1) == 0 where eps = 0"],
     about=(
         "The gradient of the normalised rows, minus its mean, minus Xhat times the mean of its product with Xhat, "
-        "divided by the standard deviation: what shifts or scales a whole row has no effect on the output, and gets "
-        "no gradient."
+        "divided by the standard deviation. What shifts a whole row has no effect on the output and gets no "
+        "gradient; what scales it, the same if eps = 0."
     ),
 )
 def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
@@ -98,8 +98,8 @@ def layer_norm(X: Any, gamma: Any, beta: Any, T: Any, eps: Any = 1e-5) -> Any:
     wrt="X gamma",
     facts=["sum(dX * X, axis=1) == 0 where eps = 0"],
     about=(
-        "As in layer normalisation, without the mean: only the part along the row itself is removed, since scaling a "
-        "row has no effect on the output."
+        "As in layer normalisation, without the mean: only the part along the row itself is removed, since at eps "
+        "= 0 scaling a row has no effect on the output."
     ),
 )
 def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
@@ -118,8 +118,9 @@ def rms_norm(X: Any, gamma: Any, T: Any, eps: Any = 1e-5) -> Any:
     wrt="X Wq Wk Wv",
     facts=["sum(dE, axis=1) == 0", "sum(A * dA, axis=1) == sum(O * dO, axis=1)"],
     about=(
-        "The gradient of the output reaches the values through the attention weights A, and the scores through the "
-        "Jacobian of the softmax, row by row; the scores then give those of the queries and keys."
+        "The gradient of the output reaches the values through the attention weights A, and the scores E through "
+        "the Jacobian of the softmax, row by row; the gradient of the scores then gives those of the queries and "
+        "keys."
     ),
 )
 def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
@@ -140,7 +141,7 @@ def attention_head(X: Any, Wq: Any, Wk: Any, Wv: Any, Y: Any) -> Any:
     shapes="R: M N, U: M K, V: N K, lambda_: scalar",
     wrt="U V",
     facts=["dU == 2 * (U @ V.T - R) @ V + 2 * lambda_ * U"],
-    about=("Each factor gets the residual times the other factor, plus its own penalty."),
+    about=("Each factor gets the residual times the other factor, plus the gradient of its own penalty."),
 )
 def matrix_factorisation(R: Any, U: Any, V: Any, lambda_: Any = 0.1) -> Any:
     """Squared error of a product of two factors, with an L2 penalty on both.

@@ -47,7 +47,7 @@ def mae(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, delta: scalar positive",
     wrt="w b",
     about=(
-        "The residual itself where it is small, delta times its sign where it is large: mean squared error near the "
+        "The residual itself where it is small, δ times its sign where it is large: mean squared error near the "
         "fit, mean absolute error for outliers."
     ),
 )
@@ -82,8 +82,8 @@ def log_cosh(X: Any, w: Any, b: Any, y: Any) -> Any:
     shapes="X: N D, w: D, b: scalar, y: N, q: scalar",
     wrt="w b",
     about=(
-        "Residuals above the fit pull with weight q, those below with 1 - q. At the optimum a share q of the targets "
-        "is below the fit."
+        "Targets above the fit pull with weight q, those below with 1 - q, so that at the optimum a share q of "
+        "the targets is below the fit."
     ),
 )
 def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
@@ -100,8 +100,8 @@ def quantile(X: Any, w: Any, b: Any, y: Any, q: Any = 0.5) -> Any:
     wrt="w b",
     facts=["dz == 0 where y = exp(z)"],
     about=(
-        "Rate minus count: the same form as in logistic regression, since exp is the canonical link of the Poisson "
-        "distribution."
+        "Rate minus count: the same form as in logistic regression, since log is the canonical link of the "
+        "Poisson distribution."
     ),
 )
 def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
@@ -118,8 +118,8 @@ def poisson(X: Any, w: Any, b: Any, y: Any) -> Any:
     wrt="w b v c",
     facts=["ds == (1 - e**2 * exp(-s)) / (2*N)"],
     about=(
-        "Errors of the mean are weighted by the predicted precision exp(-s). The log-variance grows where the squared "
-        "error is larger than the predicted variance."
+        "Errors of the mean are weighted by the predicted precision exp(-s). Gradient descent raises the log- "
+        "variance where the squared error is larger than the predicted variance."
     ),
 )
 def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
@@ -138,8 +138,8 @@ def gaussian(X: Any, w: Any, b: Any, v: Any, c: Any, y: Any) -> Any:
     wrt="w",
     facts=["N * dw / 2 == X.T @ X @ w + N * lambda_ * w - X.T @ y"],
     about=(
-        "The gradient of least squares plus 2 lambda w, which pulls the weights to 0. Setting it to 0 gives the "
-        "normal equations."
+        "The gradient of least squares plus 2 λ w, which pulls the weights to 0. Setting it to 0 gives the normal "
+        "equations, stated below as a fact."
     ),
 )
 def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
@@ -155,8 +155,8 @@ def ridge(X: Any, w: Any, y: Any, lambda_: Any = 1) -> Any:
     shapes="X: N D, w: D, y: N, lambda_: scalar, alpha: scalar",
     wrt="w",
     about=(
-        "As ridge, plus lambda alpha times the sign of each weight, which makes small weights exactly 0 at the "
-        "optimum. At a weight of 0 there is no derivative, and 0 is taken."
+        "As ridge, plus λ α times the sign of each weight, which makes small weights exactly 0 at the optimum. At "
+        "a weight of 0 there is no derivative, and 0 is taken."
     ),
 )
 def elastic_net(X: Any, w: Any, y: Any, lambda_: Any = 1, alpha: Any = 0.5) -> Any:

@@ -125,7 +125,8 @@ def proved(program: Program, *, others: bool) -> Iterator[Paragraph]:
     """How all lines are known that have no mark of their own."""
     which = "Each line without a mark of its own" if others else "Each line"
     sizes = joined(((letter(axis.name),) for axis in program.axes), last=" and ")
-    yield Paragraph((f"{which} is proved", *((" for every ", *sizes) if sizes else ()), "."))
+    numbers = " Line numbers are those of the full derivation."
+    yield Paragraph((f"{which} is proved", *((" for every ", *sizes) if sizes else ()), f".{numbers}"))
 
 
 def warning(marks: Mapping[int, str]) -> list[Warn]:

@@ -36,12 +36,12 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
-from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 from sympy.tensor.indexed import Idx
 
 from symgrad.functions import selection
-from symgrad.piecewise import Choice
+from symgrad.piecewise import Applied, Choice
 from symgrad.program import Program
 from trials.fuzz.witnesses import STEP, Kinks, erf
 
@@ -192,11 +192,17 @@ class Literal:
         if isinstance(expr, Choice):
             return np.asarray(self._kinks.where(*map(self.matrix, expr.args)))
         if isinstance(expr, HadamardPower):
-            return self._power(expr.exp, self.matrix(expr.base), np.asarray(self._scalar(expr.exp)))
+            exponent = self.matrix(expr.exp) if isinstance(expr.exp, MatrixExpr) else np.asarray(self._scalar(expr.exp))
+            return self._power(expr.exp, self.matrix(expr.base), exponent)
+        if isinstance(expr, Applied):
+            function, *operands = expr.args
+            return self._of_entries(function.variables, function.expr, [self.matrix(operand) for operand in operands])
+        if isinstance(expr, DiagonalOf):
+            return np.diag(self.matrix(expr.args[0]))[:, None]
         if isinstance(expr, ElementwiseApplyFunction):
             return self._entrywise(expr)
         if isinstance(expr, DiagMatrix):
-            return np.diag(self.matrix(expr.arg)[:, 0])
+            return np.diag(self.matrix(expr.args[0])[:, 0])
         assert isinstance(expr, MatMul), expr
         scalars = [self._scalar(arg) for arg in expr.args if not isinstance(arg, MatrixExpr)]
         product = reduce(np.matmul, [self.matrix(arg) for arg in expr.args if isinstance(arg, MatrixExpr)])
@@ -216,11 +222,13 @@ class Literal:
         return self._applied(expr, [np.asarray(self._scalar(arg)) for arg in expr.args])
 
     def _entrywise(self, expr: ElementwiseApplyFunction) -> np.ndarray:
-        inner = self.matrix(expr.expr)
-        (variable,) = expr.function.variables
-        arrays = {**self.arrays, variable.name: inner.reshape(-1)}  # each entry is a variant
-        found = Literal(arrays, self.sizes, self._kinks).value(expr.function.expr).data
-        return np.broadcast_to(found.reshape(-1), inner.size).reshape(inner.shape)
+        return self._of_entries(expr.function.variables, expr.function.expr, [self.matrix(expr.expr)])
+
+    def _of_entries(self, variables: Sequence[Symbol], of: Expr, operands: Sequence[np.ndarray]) -> np.ndarray:
+        """A function of the entries of matrices, entry by entry."""
+        entries = {v.name: operand.reshape(-1) for v, operand in zip(variables, operands, strict=True)}
+        found = Literal({**self.arrays, **entries}, self.sizes, self._kinks).value(of).data  # each entry is a variant
+        return np.broadcast_to(found.reshape(-1), operands[0].size).reshape(operands[0].shape)
 
 
 def forward(
