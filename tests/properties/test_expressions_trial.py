@@ -13,6 +13,7 @@ from cases import sampled
 
 import symgrad
 from symgrad import Derivation
+from symgrad.steps import Total
 from trials import examination, page
 from trials.expressions import campaign, judge, oracle
 from trials.expressions.generate import from_seed
@@ -110,7 +111,8 @@ def test_a_wrong_gradient_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_false_mark_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def trusting(derived: Derivation) -> Derivation:
         report = derived.prove()
-        steps = (*derived.steps[:-1], replace(derived.steps[-1], after=2 * derived.steps[-1].after))
+        last = [step for step in derived.steps if isinstance(step.subject, Total)][-1]
+        steps = tuple(replace(step, after=2 * step.after) if step is last else step for step in derived.steps)
         wrong = Derivation(replace(derived.record, steps=steps))
         monkeypatch.setattr(wrong, "prove", lambda: report)
         monkeypatch.setattr(wrong, "to_numpy", derived.to_numpy)
