@@ -99,7 +99,7 @@ def layout(
         *(writer.tables(axis_rows(record, shown, names)) if whole else ()),
         *phrases.remarks(program.arrays.values() if whole else (), printed, notation),
         *(phrases.reduction(program) if whole else ()),
-        *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole)),
+        *phrases.entries(phrases.ASSUMPTIONS, writer.assumptions(whole and not is_short)),
         *([where] if where.forms else ()),
         *sections,
         *(results if not is_first else ()),

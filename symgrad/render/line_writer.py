@@ -93,6 +93,7 @@ class LineWriter:
             definition = self.program.definitions.get(array.name)
             role = "input" if definition is None else "defined" if definition.is_node else "abbreviation"
             role = "output" if array.name == self.program.output else role
+            role += ", positive" if array.positive else ""
             rows.append((array, Leaf(table_entry(array, self.program)), role))
         yield blocks.Tables((*([phrases.axes_table(axes)] if axes else ()), phrases.arrays_table(rows)))
 
@@ -189,14 +190,14 @@ class LineWriter:
         adjoint = self.record.adjoint_arrays[subject.array.name]
         return Leaf(adjoint.matrix) if adjoint.name in self.used else None
 
-    def assumptions(self, whole: bool) -> Iterator[blocks.Entry]:
-        """The assumptions with the lines on the page that use them; unless the page is ``whole``, only those that
-        matter to its lines."""
+    def assumptions(self, every: bool) -> Iterator[blocks.Entry]:
+        """The assumptions with the lines on the page that use them; without ``every`` only those that matter to its
+        lines."""
         for stated in self.program.assumptions:
             using = [s.number for s in self.record.steps if s.assumption and s.assumption.key == stated.key]
             independent = stated.is_symmetry and bool(array_names(stated.lhs) & set(self.record.wrt))
             cited = self._cited(using)
-            if whole or cited or independent:
+            if every or cited or independent:
                 equation = Relation("==", *(self.shown(side, as_written=True) for side in (stated.lhs, stated.rhs)))
                 yield phrases.assumption(stated, equation, cited, used=bool(using), independent=independent)
 

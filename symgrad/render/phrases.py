@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from sympy import Integer, Symbol
+from sympy import Integer, MatrixSymbol, OneMatrix, Symbol
 
 from symgrad.equations import Assumption
 from symgrad.facts import reduction_of
@@ -15,7 +15,23 @@ from symgrad.render.order import ordered
 from symgrad.render.shapes import ProductShapes, whole_array
 from symgrad.render.symbols import AxisRow, vocabulary
 from symgrad.render.text_printer import TextPrinter
-from symgrad.render.tree import Call, Cases, Indicator, Leaf, Node, Norm, Raised, Relation, Size, calls, contains
+from symgrad.render.tree import (
+    Call,
+    Cases,
+    Delta,
+    Hadamard,
+    HadamardRaised,
+    Indicator,
+    Leaf,
+    Node,
+    Norm,
+    Raised,
+    Relation,
+    Size,
+    calls,
+    contains,
+    parts,
+)
 from symgrad.steps import Step
 
 FORWARD = "Forward equations"
@@ -167,9 +183,12 @@ def numpy_shape(array: Array) -> str:
 
 
 def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> Iterator[Paragraph]:
-    """Remarks on vectors, arrays without a matrix form, relations in brackets, norms, functions, and cases in matrix
-    notation, if the page has them."""
-    if vectors := [array for array in arrays if len(array.axes) == 1]:
+    """Remarks on vectors in matrix notation, arrays without a matrix form, relations in brackets, norms, functions,
+    cases in matrix notation, and signs, if the page has them."""
+    sides = [side for line in lines if line.matrix for side in (line.left, line.right) if side]
+    leaves = (part.expr for side in sides for part in parts(side) if isinstance(part, Leaf))
+    matrices = {expr.name for expr in leaves if isinstance(expr, MatrixSymbol)}
+    if vectors := [array for array in arrays if len(array.axes) == 1 and array.name in matrices]:
         yield Paragraph(vectors_remark(vectors))
     if notation != "index" and (tensors := [array for array in arrays if not array.has_matrix]):
         yield Paragraph(tensors_remark(tensors))
@@ -185,6 +204,23 @@ def remarks(arrays: Collection[Array], lines: Sequence[Line], notation: str) -> 
             yield Paragraph((Call(function, (Leaf(Symbol("x")),)), meaning))
     if any(line.matrix and contains(line.right, Cases) for line in lines):
         yield Paragraph(("In matrix notation a case is chosen entry by entry.",))
+    if arrays and (meanings := [*_signs([part for line in lines for part in parts(line.right)])]):
+        yield Paragraph((*joined(meanings, "; "), "."))
+
+
+def _signs(nodes: Sequence[Node]) -> Iterator[Text]:
+    """What the Kronecker delta, the ones and the entrywise product and quotient mean, if nodes have them."""
+    if delta := next((node for node in nodes if isinstance(node, Delta)), None):
+        yield (delta, " is 1 if ", Relation("==", Leaf(delta.left), Leaf(delta.right)), ", else 0")
+    ones = [node for node in nodes if isinstance(node, Leaf) and isinstance(node.expr, OneMatrix)]
+    if ones:
+        yield (min(ones, key=lambda node: str(node.expr)), " is made of ones")
+    a, b = Leaf(Symbol("A")), Leaf(Symbol("B"))
+    entrywise = [node for node in nodes if isinstance(node, (Hadamard, HadamardRaised))]
+    if entrywise:
+        yield (Hadamard((a, b)), " is the product entry by entry")
+    if any(isinstance(node, Hadamard) and node.below for node in entrywise):
+        yield (Hadamard((a,), (b,)), " the quotient")
 
 
 def reduction(program: Program) -> Iterator[Paragraph]:

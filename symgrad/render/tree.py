@@ -237,6 +237,13 @@ def contains(node: Node, kinds: type[Node] | tuple[type[Node], ...]) -> bool:
     return isinstance(node, kinds) or any(contains(child, kinds) for child in children(node))
 
 
+def parts(node: Node) -> Iterator[Node]:
+    """A node and all nodes in it, in reading order."""
+    yield node
+    for child in children(node):
+        yield from parts(child)
+
+
 def calls(node: Node) -> Iterator[str]:
     """The names of the functions that are called in a formula."""
     if isinstance(node, Call):

@@ -488,7 +488,7 @@ def test_the_table_has_the_entries_of_the_definitions(name: str) -> None:
     page = layout(derived(name).record)
     defined = {line.left for group in page.sections[0].groups for line in group}
     (tables,) = (block for block in page.blocks if isinstance(block, Tables))
-    entries = {row[2][0] for row in tables.tables[-1].rows if row[3] != ("input",)}
+    entries = {row[2][0] for row in tables.tables[-1].rows if not row[3][0].startswith("input")}
     assert entries and entries <= defined
 
 
@@ -504,3 +504,17 @@ def test_cases_in_matrix_notation_are_explained_where_there_are_any() -> None:
         page = layout(derived("huber").record, notation=notation)
         writers = (to_text, to_latex, to_mathml, to_markdown, to_html)
         assert all(("a case is chosen entry by entry" in write(page)) is shown for write in writers)
+
+
+def test_signs_are_explained_where_there_are_any() -> None:
+    page = " ".join(to_text(layout(derived("layer_norm").record)).split())
+    assert (
+        "δ_nm is 1 if n = m, else 0; 1_N is made of ones; A ⊙ B is the product entry by entry; A ⊘ B the quotient."
+        in page
+    )
+    page = to_text(layout(derived("ridge").record, detail="short"))
+    assert "entry by entry" not in page and "made of ones" not in page
+
+
+def test_an_input_that_is_declared_positive_is_said_to_be() -> None:
+    assert "ε   scalar   ε      input, positive\n" in to_text(layout(derived("layer_norm").record))
