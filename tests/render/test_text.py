@@ -509,7 +509,7 @@ def test_cases_in_matrix_notation_are_explained_where_there_are_any() -> None:
 def test_signs_are_explained_where_there_are_any() -> None:
     page = " ".join(to_text(layout(derived("layer_norm").record)).split())
     assert (
-        "δ_nm is 1 if n = m, else 0; 1_N is made of ones; A ⊙ B is the product entry by entry; A ⊘ B the quotient."
+        "δ_nm is 1 if n = m, else 0; 1_D is made of ones; A ⊙ B is the product entry by entry; A ⊘ B the quotient."
         in page
     )
     page = to_text(layout(derived("ridge").record, detail="short"))
