@@ -70,11 +70,11 @@ ZERO, ONE = number(S.Zero), number(S.One)
 def numpy_lines(record: Record) -> str:
     """The lines, after the functions that NumPy lacks. They read the inputs and the sizes by their names, and assign
     the output, and to ``dW`` the gradient of ``W``. Raises ``UnsupportedError`` for what NumPy code cannot express."""
-    program, lowered = record.program, lines_program(record)
+    program, (lowered, sums) = record.program, _lowered(record)
     axes = [axis.name for axis in program.axes]
     names = python_names((*program.arrays, *(a.name for a in lowered.equations)), axes, dict(program.labels))
     inputs, taken = Inputs(record, names), {*names.values(), *axes, *RESERVED}
-    emitter = _Emitter(names, inputs.dtype, sums=_sums_of_exponentials(record))
+    emitter = _Emitter(names, inputs.dtype, sums=sums)
 
     def named_part() -> str:
         name = part_name(taken)
@@ -95,6 +95,12 @@ def numpy_lines(record: Record) -> str:
 
 def lines_program(record: Record) -> Lowered:
     """The equations of ``record`` as an array program, with helpers that are used once written into their users."""
+    return _lowered(record)[0]
+
+
+def _lowered(record: Record) -> tuple[Lowered, frozenset[str]]:
+    """The array program, and its arrays that are sums of shifted exponentials, of which the largest is 1: the logarithms
+    of these are finite."""
     equations = evaluated(record)
     plan = equations.coded
     uses = uses_of(plan)
@@ -111,7 +117,9 @@ def lines_program(record: Record) -> Lowered:
         else:
             lowered.program.append(Assign(a.name, a.indices, node))
             lowering.store(a.name, a.indices, a.indices)
-    return lowered
+    relative = {name_of(part.relative) for part in equations.parts if isinstance(part, Shift)}
+    sums = (a for a in plan if isinstance(a.rhs, Sum) and array_of(a.rhs.function) in relative)
+    return lowered, frozenset(a.name for a in sums)
 
 
 @dataclass(frozen=True)
@@ -133,14 +141,6 @@ def _with_means(node: Node) -> Node:
                 below = tuple(factor for factor in node.below if factor not in counts)
                 return Product(node.letters, above, below) if above[1:] or below else mean
     return node
-
-
-def _sums_of_exponentials(record: Record) -> frozenset[str]:
-    """The arrays that are sums of shifted exponentials, of which the largest is 1: their logarithms are finite."""
-    equations = evaluated(record)
-    relative = {name_of(part.relative) for part in equations.parts if isinstance(part, Shift)}
-    sums = (a for a in equations.coded if isinstance(a.rhs, Sum) and array_of(a.rhs.function) in relative)
-    return frozenset(a.name for a in sums)
 
 
 def _sizes(inputs: Inputs, axes: Sequence[str]) -> list[Source]:
