@@ -99,8 +99,8 @@ def lines_program(record: Record) -> Lowered:
 
 
 def _lowered(record: Record) -> tuple[Lowered, frozenset[str]]:
-    """The array program, and its arrays that are sums of shifted exponentials, of which the largest is 1: the logarithms
-    of these are finite."""
+    """The array program, and its arrays that are sums of shifted exponentials, of which the largest is 1: their
+    logarithms are finite."""
     equations = evaluated(record)
     plan = equations.coded
     uses = uses_of(plan)
