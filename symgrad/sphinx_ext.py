@@ -249,7 +249,7 @@ def _parts(text: str) -> tuple[str, str, str]:
 def _derivation_html(translator: HTML5Translator, node: nodes.Element) -> None:
     shown, source = node["html"], node["source"].rstrip()
     if translator.builder.out_suffix == ".xhtml":  # XML needs the namespace of a formula
-        shown = shown.replace("<math ", f'<math xmlns="{NAMESPACE}" ')
+        shown = re.sub(r"<math(?=[ >])", f'<math xmlns="{NAMESPACE}"', shown)
     if source:
         code = translator.highlighter.highlight_block(source, "python")
         above, _, rest = shown.partition("<pre><code>")  # the renderer's version, without colors

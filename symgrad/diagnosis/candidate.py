@@ -317,5 +317,8 @@ def gradients_in(record: Record, proved: Candidate, inputs: Arrays, dtype: Any) 
     """The gradients of the generated function at inputs of another dtype."""
     values = (inputs[array.name] for array in record.program.inputs)
     with np.errstate(all="ignore"):
-        _, grads = proved(*(value.astype(dtype) if np.ndim(value) else float(value) for value in values))
+        try:
+            _, grads = proved(*(value.astype(dtype) if np.ndim(value) else float(value) for value in values))
+        except ZeroDivisionError:  # of Python numbers, such as N - 1 at N = 1
+            return {name: np.full(np.shape(inputs[name]), np.nan) for name in record.wrt}
     return {name: np.asarray(value, dtype=float) for name, value in grads._asdict().items()}

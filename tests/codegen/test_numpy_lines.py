@@ -38,6 +38,8 @@ def point(derivation: Derivation, scale: float) -> list[Any]:
             inputs.append(scale * random.normal(size=shape))
         else:
             inputs.append(random.uniform(0.5, 1.5, size=shape))
+        if any(array.name in str(a.lhs) and a.is_symmetry for a in program.assumptions):
+            inputs[-1] = inputs[-1] + inputs[-1].T
     return [value if np.ndim(value) else float(value) for value in inputs]
 
 

@@ -116,7 +116,7 @@ def test_html_has_our_elements_alone(of: Program) -> None:
 @few
 @given(programs())
 def test_tex_has_our_macros_alone(of: Program) -> None:
-    page = derived(of).to_latex()
+    page = derived(of).to_latex(detail="full")
     assert set(re.findall(r"\\(?:[A-Za-z]+|[^A-Za-z0-9\s])", page)) <= {*PAGE_MACROS, r"\\"}
     plain = re.sub(r"\\.", "", page)
     depth = 0

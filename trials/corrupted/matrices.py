@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from itertools import product
 from typing import Any
@@ -23,10 +24,10 @@ from sympy import (
 )
 from sympy.core.basic import Basic
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
-from sympy.matrices.expressions.diagonal import DiagMatrix
+from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 from sympy.matrices.expressions.matexpr import MatrixElement
 
-from symgrad.piecewise import Choice
+from symgrad.piecewise import Applied, Choice
 from trials.corrupted.values import CONTEXT, Undefined, Values, applied, differ
 
 Matrix = np.ndarray[Any, Any]
@@ -59,14 +60,24 @@ def matrix(values: Values, expr: Basic) -> Matrix:
             _shape(values, expr)
         )
     if isinstance(expr, HadamardPower):
-        return np.asarray(matrix(values, expr.base) ** scalar(values, expr.exp), dtype=object)
+        is_matrix = isinstance(expr.exp, MatrixExpr)
+        exponent = matrix(values, expr.exp) if is_matrix else scalar(values, expr.exp)
+        return np.asarray(matrix(values, expr.base) ** exponent, dtype=object)
+    if isinstance(expr, Applied):
+        function, *operands = expr.args
+        rows = [matrix(values, operand) for operand in operands]
+        entries = zip(*(operand.flat for operand in rows), strict=True)
+        found = [_of_entries(values, function.expr, dict(zip(function.variables, e, strict=True))) for e in entries]
+        return np.array(found, dtype=object).reshape(rows[0].shape)
+    if isinstance(expr, DiagonalOf):
+        return np.diagonal(matrix(values, expr.arg))[:, None]
     if isinstance(expr, ElementwiseApplyFunction):
         inner = matrix(values, expr.expr)
         (letter,) = expr.function.variables
         body = expr.function.expr
-        return np.array([[_function(values, body, letter, x) for x in row] for row in inner], dtype=object)
+        return np.array([[_of_entries(values, body, {letter: x}) for x in row] for row in inner], dtype=object)
     if isinstance(expr, DiagMatrix):
-        column = matrix(values, expr.arg)[:, 0]
+        column = matrix(values, expr.args[0])[:, 0]
         size = len(column)
         return np.array([[column[i] if i == j else CONTEXT.mpf(0) for j in range(size)] for i in range(size)], object)
     return np.array([[scalar(values, expr)]], dtype=object)
@@ -86,7 +97,7 @@ def scalar(values: Values, expr: Basic) -> Any:
         return np.trace(matrix(values, expr.arg))
     if isinstance(expr, MatrixElement):
         return matrix(values, expr.parent)[int(expr.i), int(expr.j)]
-    if not expr.has(MatrixExpr):
+    if not expr.has(MatrixExpr, MatrixSymbol, Trace):
         return values.value(expr, {})
     return applied(expr, [scalar(values, arg) for arg in expr.args])
 
@@ -105,9 +116,10 @@ def _shape(values: Values, expr: MatrixExpr) -> tuple[int, int]:
     return rows, columns
 
 
-def _function(values: Values, body: Basic, letter: Basic, argument: Any) -> Any:
-    if body == letter:
-        return argument
-    if not body.has(letter):
+def _of_entries(values: Values, body: Basic, entries: Mapping[Basic, Any]) -> Any:
+    """An expression at numbers for its letters."""
+    if body in entries:
+        return entries[body]
+    if not body.has(*entries):
         return values.value(body, {})
-    return applied(body, [_function(values, arg, letter, argument) for arg in body.args])
+    return applied(body, [_of_entries(values, arg, entries) for arg in body.args])
