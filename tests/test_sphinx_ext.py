@@ -224,7 +224,7 @@ def test_text_and_man_have_unicode(project: Path) -> None:
     (path,) = built(project, "man").glob("*.1")
     manual = path.read_text(encoding="utf-8")
     assert "proved for every N, D and C" in manual
-    assert "∂L/∂b" in manual
+    assert "∂L/∂" in manual
 
 
 @pytest.mark.slow

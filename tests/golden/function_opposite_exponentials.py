@@ -26,7 +26,7 @@ def f(Z):
 def _rows(Z):
     """Sums and results for some of the rows; the arrays here have a column for each row."""
     largest = np.maximum.reduce(-Z, axis=1, initial=np.finfo(Z.dtype).min)
-    E = np.exp(-Z - largest[:, None]).T
+    E = np.exp(-(Z + largest[:, None])).T
     Z_max = np.maximum.reduce(Z, axis=1, initial=np.finfo(Z.dtype).min)
     E2 = np.exp(Z - Z_max[:, None]).T
     L = np.add.reduce(np.log(np.add.reduce(E2)) + Z_max + np.log(np.add.reduce(E)) + largest)

@@ -12,14 +12,14 @@ def f(Z, M, tau=0.1):
     _positive("tau", tau)
     N = Z.shape[0]
     S = Z @ Z.T / tau
-    part1 = np.where(1 - np.eye(N, dtype=Z.dtype), S.T, -np.inf)
-    largest = np.maximum.reduce(part1, initial=np.finfo(Z.dtype).min)
-    E = np.exp(np.where(1 - np.eye(N, dtype=Z.dtype), S.T, -np.inf) - largest).T
-    S1_shifted = np.add.reduce(E * (1 - np.eye(N, dtype=Z.dtype)).T, axis=1)
-    logden = np.log(S1_shifted) + largest
+    part1 = np.where(1 - np.eye(N, dtype=Z.dtype), S, -np.inf)
+    largest = np.maximum.reduce(part1, axis=1, initial=np.finfo(Z.dtype).min)
+    E = np.exp(np.where(1 - np.eye(N, dtype=Z.dtype), S, -np.inf) - largest[:, None])
+    T_shifted = np.add.reduce(E * (1 - np.eye(N, dtype=Z.dtype)), axis=1)
+    logden = np.log(T_shifted) + largest
     L = np.add.reduce(np.add.reduce(M * (logden[:, None] - S), axis=1) / np.add.reduce(M, axis=1))
 
-    part2 = E * (1 - np.eye(N, dtype=Z.dtype)).T / S1_shifted[:, None]
+    part2 = E * (1 - np.eye(N, dtype=Z.dtype)) / T_shifted[:, None]
     G = part2 - M / np.add.reduce(M, axis=1, keepdims=True)
     dZ = (G.T @ Z + G @ Z) / tau
     return L, Gradients(Z=dZ)
