@@ -157,7 +157,7 @@ def _called(function):
             half = [getattr(value, "dtype", None) == np.float16 for value in arguments]
             if not any(half):
                 raise
-        single = [np.float32(value) if is_half else value for value, is_half in zip(arguments, half, strict=True)]
+        single = [np.float32(a) if is_half else a for a, is_half in zip(arguments, half, strict=True)]
         value, gradients = function(*single)
         return np.float16(value), gradients._make(map(np.float16, gradients))
 
@@ -174,7 +174,7 @@ def _common(arrays: list[np.ndarray]) -> np.dtype:
 
 
 def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
-    """The inputs as floating arrays of one dtype, or labels; ValueError names an input that does not fit ``sizes``."""
+    """The inputs as floating arrays of one dtype, or labels; ValueError names one that does not fit ``sizes``."""
     arrays = [_real(name, value) for name, value in zip(_AXES, values, strict=True)]
     dtype = _common(arrays)
     labels = []
