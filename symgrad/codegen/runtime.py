@@ -71,7 +71,7 @@ def _checked(*values: object, **sizes: int) -> list[np.ndarray]:
 
 
 def _checked_or_labels(*values: object, **sizes: int) -> list[np.ndarray]:
-    """The inputs as floating arrays of one dtype, or labels; ValueError names one that does not fit ``sizes``."""
+    """The inputs as floating arrays of one dtype, or labels; ValueError names one that does not fit."""
     arrays = [_real(name, value) for name, value in zip(_AXES, values, strict=True)]
     dtype = _common(arrays)
     labels = []
