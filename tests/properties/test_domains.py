@@ -301,8 +301,8 @@ def test_one_word_says_what_the_entries_are(text: str) -> None:
 
 def test_the_words_of_a_domain_are_printed_in_every_form() -> None:
     derivation = derived("logistic")
-    for text in (derivation.to_text(), derivation.to_markdown(), derivation.to_html(), derivation.to_latex()):
-        assert "is between 0 and 1" in text
+    for form in (derivation.to_text, derivation.to_markdown, derivation.to_html, derivation.to_latex):
+        assert "is between 0 and 1" in form(detail="full")
 
 
 def test_labels_in_place_of_rows_are_not_held_against_the_domain_of_the_rows() -> None:
