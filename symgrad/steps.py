@@ -133,7 +133,7 @@ class Statement:
     given: tuple[tuple[Expr, Expr], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: a key for what is computed once for each derivation
 class Record:
     """A whole derivation: the program, its lines, the gradients, and the adjoints of all nodes between.
 

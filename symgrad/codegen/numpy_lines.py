@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sympy import Function, S, Sum, erf, log
 from sympy.printing.numpy import NumPyPrinter
@@ -98,6 +99,7 @@ def lines_program(record: Record) -> Lowered:
     return _lowered(record)[0]
 
 
+@lru_cache(maxsize=1)
 def _lowered(record: Record) -> tuple[Lowered, frozenset[str]]:
     """The array program, and its arrays that are sums of shifted exponentials, of which the largest is 1: their
     logarithms are finite."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 from sympy import Expr, S, Sum, exp, log
 from sympy.core.basic import Basic
@@ -51,7 +52,7 @@ class Evaluated:
         parts = (part.assignments() if isinstance(part, Shift) else [part.rewritten] for part in self.parts)
         return live([a for equations in parts for a in equations])
 
-    @property
+    @cached_property
     def coded(self) -> list[Assignment]:
         """The equations as the code evaluates them: masked exponents are minus infinity, infinities are guarded."""
         program, lowest = self.record.program, {self.floor[()]: S.NegativeInfinity}
@@ -68,6 +69,7 @@ class Evaluated:
         return [part for part in self.parts if isinstance(part, Shift)]
 
 
+@lru_cache(maxsize=4)
 def evaluated(record: Record) -> Evaluated:
     """The equations of the schedule of ``record`` in stable forms."""
     plan = schedule(record)
