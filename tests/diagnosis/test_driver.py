@@ -251,7 +251,7 @@ def test_mistakes_in_the_cross_entropy(name: str) -> None:
     _is_named(CROSS_ENTROPY, *OF_CROSS_ENTROPY[name])
 
 
-@pytest.mark.parametrize("name", sampled(OF_MSE, every=5))
+@pytest.mark.parametrize("name", sampled(OF_MSE, every=9))
 def test_mistakes_in_the_squared_error(name: str) -> None:
     _is_named(MSE, *OF_MSE[name])
 
@@ -289,7 +289,7 @@ RIDGE: dict[str, tuple[Candidate, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", RIDGE)
+@pytest.mark.parametrize("name", sampled(RIDGE, every=3))
 def test_mistakes_about_a_penalty(name: str) -> None:
     candidate, kind, words = RIDGE[name]
     found = symgrad.diagnose(derived("ridge"), candidate)
@@ -366,7 +366,7 @@ def test_mistakes_in_a_normalisation(name: str) -> None:
     assert words in found.explanations[0].words
 
 
-@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=7))
+@pytest.mark.parametrize("loss", sampled(symgrad.LOSSES, every=14))
 def test_the_generated_function_is_right_in_both_precisions(loss: str) -> None:
     derivation = derived(loss)
     function = derivation.to_numpy()

@@ -118,6 +118,7 @@ def test_a_piece_that_shows_only_within_another_is_entered_there() -> None:
     assert not diagnosed(both, "a: N, c: N", lambda a, c: np.ones_like(a)).ok
 
 
+@pytest.mark.slow
 def test_a_piece_that_was_entered_and_never_showed_is_named() -> None:
     def hidden(x):
         return np.sum(np.where((x > 0) & (np.sin(x) ** 2 + np.cos(x) ** 2 > 1.5), x**2, x))

@@ -343,6 +343,7 @@ def test_where_a_candidate_is_wrong_is_said() -> None:
     assert "where y is large, from " in diagnosed(*COUNTS["clipped at 200"]).summary
 
 
+@pytest.mark.slow
 def test_agreement_for_labels_alone_has_looked_too() -> None:
     def by_labels(X, W, b, Y):
         P = np.clip(rows(X @ W + b), 1e-3, 1)

@@ -206,6 +206,7 @@ def test_every_inaccuracy_that_is_allowed_for_is_there(known: Any) -> None:
     assert known.framework in ("", *(run.framework for run in failed))
 
 
+@pytest.mark.slow
 def test_how_far_off_the_runs_are_at_most_is_what_the_documentation_says() -> None:
     known = {(i.loss, i.framework, i.dtype) for i in INACCURATE}
     for loss, case in CASES:

@@ -53,6 +53,7 @@ def test_the_largest_entry_of_columns_less_their_logsumexp() -> None:
     agrees_with_differences(spread, np.random.default_rng(0).standard_normal((4, 3)))
 
 
+@pytest.mark.slow
 def test_a_logsumexp_of_what_a_logsumexp_was_taken_from() -> None:
     @symgrad.loss(shapes="A: N D, B: N D", wrt="A B")
     def twice(A, B):
@@ -207,6 +208,7 @@ def test_a_clip_that_is_left_out_far_away() -> None:
     assert symgrad.diagnose(derivation, lambda r: 2 * r * ((r > -20) & (r < 30))).ok
 
 
+@pytest.mark.slow
 def test_a_hinge_with_a_wide_margin() -> None:
     @symgrad.loss(shapes="X: N D, w: D, y: N", wrt="w")
     def wide(X, w, y):
@@ -305,6 +307,7 @@ def test_a_gradient_of_zeros_is_called_zero() -> None:
     assert "zero" in result.summary
 
 
+@pytest.mark.slow
 def test_a_right_half_of_a_contrastive_loss() -> None:
     @symgrad.loss(shapes="d: N positive, y: N binary", wrt="d")
     def contrastive(d, y):
