@@ -535,9 +535,7 @@ STREAMS = {  # where output or errors go -> the exit code of a derivation, of --
     ">&-": (2, 2, 2),
     "2>&-": (0, 0, 2),
     ">&- 2>&-": (2, 2, 2),
-    ">/dev/full": (2, 2, 2),
     "2>/dev/full": (0, 0, 2),
-    ">/dev/full 2>/dev/full": (2, 2, 2),
     ">/dev/full 2>&-": (2, 2, 2),
 }
 
