@@ -13,7 +13,7 @@ from symgrad.gradcheck import check_grad
 from symgrad.losses import LOSSES
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
-from symgrad.render.style import stylesheet
+from symgrad.render import stylesheet
 from symgrad.results import ClosedForm, Evaluation, Proof
 from symgrad.version import VERSION
 

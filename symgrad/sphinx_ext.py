@@ -31,10 +31,10 @@ from symgrad.check.marks import Level, Mark
 from symgrad.codegen import function_source
 from symgrad.errors import InputError, SymgradError
 from symgrad.loss_lookup import find, written_in
+from symgrad.render import stylesheet
 from symgrad.render.equation import Equation, closed_form, numbered
 from symgrad.render.html import lowered
-from symgrad.render.mathml_markup import NAMESPACE
-from symgrad.render.style import stylesheet
+from symgrad.render.mathml import NAMESPACE
 
 STYLE = "symgrad.css"
 FINGERPRINT = "symgrad"  # key in a page's metadata: the symgrad that made the page

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from cases import sampled
 from catalogue import derived, derived_from
+from printed import expression_latex, expression_mathml
 from programs import ZOO, crammer_singer, relu_network
 from sympy import Expr, Float, Function, Integer, Rational, S, Sum, Symbol, erf, exp, log, sympify
 
@@ -48,8 +49,6 @@ from symgrad.functions import (
 from symgrad.notation import Array, Axis, IndicesCoincide, renamed
 from symgrad.piecewise import is_indicator
 from symgrad.program import Program
-from symgrad.render.latex import expression_latex
-from symgrad.render.mathml import expression_mathml
 from symgrad.render.text import expression_text
 from symgrad.steps import Record
 

@@ -8,8 +8,7 @@ from symgrad.errors import InputError
 from symgrad.render.blocks import Line
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
-from symgrad.render.mathml import MathPrinter
-from symgrad.render.mathml_markup import latex_to_mathml
+from symgrad.render.mathml import MathPrinter, latex_to_mathml
 from symgrad.render.printer import Printer
 from symgrad.render.symbols import Vocabulary, leaf_name
 from symgrad.render.text_printer import TextPrinter

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from sympy.core.basic import Basic
-
-from symgrad.program import Program
 from symgrad.render import blocks
 from symgrad.render.blocks import Line, Page
 from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
-from symgrad.render.order import ordered
 from symgrad.render.phrases import mark_sign
 from symgrad.render.printer import Backend
-from symgrad.render.symbols import vocabulary
 from symgrad.render.text_printer import TextPrinter, width
 from symgrad.steps import Record
 
@@ -46,12 +41,6 @@ def to_latex(page: Page, *, standalone: bool = False) -> str:
     blocks = "\n\n".join(_LatexPage(page).blocks())
     body = f"\\begingroup\\allowdisplaybreaks\n{blocks}\n\\par\\endgroup\n"
     return f"{PREAMBLE}{body}\\end{{document}}\n" if standalone else body
-
-
-def expression_latex(expr: Basic, source: Record | Program | None = None) -> str:
-    """An expression in LaTeX for math mode, in the order of ``source`` (default: by names alone)."""
-    names = vocabulary(source)
-    return LatexPrinter(names).show(ordered(expr, names))
 
 
 def closed_forms_latex(record: Record) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import literal
 import numpy as np
 import pytest
+from printed import expression_latex
 
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.errors import UnsupportedError
 from symgrad.program import Program
-from symgrad.render.latex import expression_latex
 from symgrad.render.text import expression_text
 
 SHAPES = "X: N C, Z: N C, x: N, z: N, a: scalar, y: N labels of C"

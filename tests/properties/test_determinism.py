@@ -7,12 +7,12 @@ from functools import cache
 import pytest
 from cases import sampled
 from catalogue import derived, derived_from
+from printed import expression_latex
 from programs import ZOO
 
 from symgrad import LOSSES, Derivation
 from symgrad.api import derive
 from symgrad.array.expression import parse
-from symgrad.render.latex import expression_latex
 from symgrad.render.text import expression_text
 from trials.corrupted.programs import PROGRAMS
 from trials.determinism.campaign import Run, differences

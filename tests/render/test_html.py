@@ -20,7 +20,7 @@ from symgrad import InputError, derive
 from symgrad.render.blocks import Example, Fact, Quantity
 from symgrad.render.html import to_html
 from symgrad.render.layout import Beside, layout
-from symgrad.render.mathml_markup import markup, pieces
+from symgrad.render.mathml import markup, pieces
 
 RECORD = cross_entropy()
 DERIVATION = derived("softmax_cross_entropy")

@@ -15,6 +15,7 @@ import pytest
 from cases import sampled
 from catalogue import NAMES, derived, derived_from
 from classifier import LOSSES
+from printed import expression_latex
 from programs import ZOO
 from records import (
     LONG,
@@ -68,7 +69,7 @@ from symgrad.functions import step, where
 from symgrad.notation import Array, Axis
 from symgrad.render import blocks
 from symgrad.render.blocks import Prose
-from symgrad.render.latex import _breakable, _LatexPage, expression_latex, to_latex
+from symgrad.render.latex import _breakable, _LatexPage, to_latex
 from symgrad.render.latex_printer import LatexPrinter, escaped
 from symgrad.render.layout import layout
 from symgrad.render.symbols import vocabulary

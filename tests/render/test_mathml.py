@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from cases import sampled
 from catalogue import derived_from
+from printed import expression_mathml
 from programs import ZOO
 from records import LONG, MARKS, G, N, P, X, Y, Z, c, cross_entropy, d, k, m, mse, n, scalar_adjoint
 from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
@@ -15,7 +16,7 @@ from sympy import HadamardProduct, Piecewise, Transpose, exp, symbols
 from symgrad.engine.derive import derive_record
 from symgrad.errors import UnsupportedError
 from symgrad.render.layout import layout
-from symgrad.render.mathml import expression_mathml, latex_to_mathml, to_mathml
+from symgrad.render.mathml import latex_to_mathml, to_mathml
 
 RECORD = cross_entropy()
 

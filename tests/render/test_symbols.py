@@ -22,7 +22,7 @@ from symgrad.program import Program
 from symgrad.render.latex import PREAMBLE, to_latex
 from symgrad.render.latex_printer import is_set
 from symgrad.render.layout import layout
-from symgrad.render.mathml_markup import ELEMENTS
+from symgrad.render.mathml import ELEMENTS
 from symgrad.render.symbols import Vocabulary, split_words
 
 HOSTILE = [

@@ -11,6 +11,7 @@ import pytest
 from cases import sampled
 from catalogue import NAMES, derived, derived_from
 from classifier import LOSSES
+from printed import expression_latex
 from programs import ZOO
 from records import (
     LONG,
@@ -75,7 +76,7 @@ from symgrad.program import Program
 from symgrad.render import line_writer as lines_module
 from symgrad.render.blocks import Tables
 from symgrad.render.html import to_html
-from symgrad.render.latex import expression_latex, to_latex
+from symgrad.render.latex import to_latex
 from symgrad.render.latex_printer import LatexPrinter
 from symgrad.render.layout import layout
 from symgrad.render.markdown import to_markdown

@@ -116,7 +116,8 @@ def written(paths: Iterable[Path]) -> str:
 
 
 # What goes through latex2mathml: the printer, and whatever calls for the conversion.
-CALLERS = [p for p in sorted(RENDER.glob("*.py")) if "render.mathml_markup import" in p.read_text(encoding="utf-8")]
+CALLERS = [p for p in sorted(RENDER.glob("*.py")) if "render.mathml import" in p.read_text(encoding="utf-8")]
+CALLERS += [RENDER / "mathml.py"]
 FORMULAS = written([RENDER / "latex_printer.py", *CALLERS])
 SIGNS = [escaped(chr(code)) for code in range(0x20, 0x2300)]  # every character that is a sign in a sentence
 PAGES = written(sorted(RENDER.glob("*.py"))) + "\n".join(SIGNS)
