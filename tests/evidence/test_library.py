@@ -15,13 +15,32 @@ import pytest
 from cases import sampled
 
 from symgrad import LOSSES, Derivation, derive
-from symgrad.evidence.blog import PUBLISHED
-from symgrad.evidence.checks import check_formula, check_loss, check_numbers, compared
-from symgrad.evidence.generated_code import computed, derived
-from symgrad.evidence.library import KNOWN, Formula, Numbers, entries, evaluated, inputs_of, sources
+from symgrad.evidence.checks import PUBLISHED, check_loss
+from symgrad.evidence.generated_code import (
+    BLOG,
+    CATALOGUE,
+    INACCURATE,
+    cases_of,
+    computed,
+    derived,
+    losses_with_runs,
+    recorded,
+    run_items,
+)
+from symgrad.evidence.generated_code import compared as compared_runs
+from symgrad.evidence.library import (
+    KNOWN,
+    Formula,
+    Numbers,
+    check_formula,
+    check_numbers,
+    compared,
+    entries,
+    evaluated,
+    inputs_of,
+    sources,
+)
 from symgrad.evidence.report import joint_proof
-from symgrad.evidence.runs import BLOG, CATALOGUE, INACCURATE, cases_of, losses_with_runs, recorded, run_items
-from symgrad.evidence.runs import compared as compared_runs
 from symgrad.frameworks import conventions
 
 ITEMS = [(source.name, item) for source in sources() for item in source.items]
