@@ -21,7 +21,7 @@ from cases import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgrad import LOSSES, SymgradError, files, read_published
+from symgrad import LOSSES, SymgradError, cli, read_published
 from symgrad.array.expression import parse
 from symgrad.array.source_location import WIDTH, Span
 from symgrad.cli import main
@@ -449,7 +449,7 @@ WRITER = """
 import os, signal, sys, time
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has its background jobs ignore
-from symgrad.files import write_whole
+from symgrad.cli import write_whole
 def slow(_):
     print("writing", flush=True)
     time.sleep(60)
@@ -475,14 +475,14 @@ def test_a_write_that_is_interrupted_leaves_the_old_file(number: signal.Signals,
 
 
 def test_signals_are_as_they_were_afterwards(tmp_path: Path) -> None:
-    before = [signal.getsignal(number) for number in files.ENDINGS]
-    files.write_whole(tmp_path / "out.txt", "new")
-    assert [signal.getsignal(number) for number in files.ENDINGS] == before
+    before = [signal.getsignal(number) for number in cli.ENDINGS]
+    cli.write_whole(tmp_path / "out.txt", "new")
+    assert [signal.getsignal(number) for number in cli.ENDINGS] == before
 
 
 def test_permissions_and_links_are_kept(tmp_path: Path) -> None:
     path, link = tmp_path / "out.txt", tmp_path / "link.txt"
-    files.write_whole(path, "new")
+    cli.write_whole(path, "new")
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask

@@ -35,7 +35,7 @@ LAYERS: list[list[str]] = [
     ["documents"],
     ["api"],
     ["diagnosis"],
-    ["evidence", "loss_lookup", "files", "options", "terminal"],
+    ["evidence", "loss_lookup", "options", "terminal"],
     ["cli", "sphinx_ext"],
     ["__init__", "__main__"],
 ]
@@ -113,7 +113,7 @@ def test_the_checker_shares_nothing_with_the_engine_but_the_notation() -> None:
 
 def test_only_the_faces_import_the_products() -> None:
     """But for one: ``symgrad check`` explains each wrong printed formula by the diagnosis that users get."""
-    faces = {"api", "documents", "results", "cli", "sphinx_ext", "loss_lookup", "files", "__init__", "__main__"}
+    faces = {"api", "documents", "results", "cli", "sphinx_ext", "loss_lookup", "__init__", "__main__"}
     for path in modules():
         own = part_of(path)
         for module in imports(path):
