@@ -34,8 +34,8 @@ from symgrad.check import prove
 from symgrad.check.marks import Level
 from symgrad.check.normal_form.algebra import prime_powers, rename_atom
 from symgrad.check.normal_form.atoms import NoNormalForm, single, spelled
-from symgrad.check.normal_form.entries import Entry
-from symgrad.check.normal_form.exponentials import Exponential, Logarithm
+from symgrad.check.normal_form.function_atoms import Exponential, Logarithm
+from symgrad.check.normal_form.sums import Entry
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.numeric.fields import MOST_LEVELS, OutsideField, tower
 from symgrad.check.proof import MOST_OF_ALL, TERMS_A_LINE

@@ -3,7 +3,7 @@
 *Lemma.*  For an assumption about a sum of entries, or symmetry, there is a projection: an expression in free entries
 that maps all arrays onto the arrays that satisfy the assumption, and does not change these.  So a line is true for all
 arrays that satisfy the assumption if, after the substitution, it is true for all arrays.  One-hot rows and domains are
-not the image of such a substitution; their entries obey relations (``normal_form.entries``), and take chosen values.
+not the image of such a substitution; their entries obey relations (``normal_form.sums``), and take chosen values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import product
 from sympy import Expr
 
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.entries import Relation
+from symgrad.check.normal_form.sums import Relation
 from symgrad.equations import Assumption, Domain
 from symgrad.notation import array_names, bound_indices
 from symgrad.program import Program

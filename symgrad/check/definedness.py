@@ -60,8 +60,7 @@ from symgrad.check.normal_form.atoms import (
     key_of,
     single,
 )
-from symgrad.check.normal_form.exponentials import odd_power
-from symgrad.check.normal_form.indicators import branches
+from symgrad.check.normal_form.function_atoms import branches, odd_power
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.check.semantics import abbreviations, write_out
 from symgrad.functions import MEANINGS, absolute, reciprocal, root, where

@@ -9,7 +9,7 @@ from sympy import Integer, KroneckerDelta, Sum
 
 from symgrad.check.assumptions import Entries, OneHot, Projection, choices, constraints
 from symgrad.check.normal_form.atoms import NoNormalForm
-from symgrad.check.normal_form.entries import Relation
+from symgrad.check.normal_form.sums import Relation
 from symgrad.equations import Assumption, in_domain, node, one_hot, rows_sum_to_one, symmetric
 from symgrad.notation import Array, Axis
 from symgrad.program import Program

@@ -59,9 +59,8 @@ from symgrad.check.normal_form.atoms import (
     scale,
     single,
 )
-from symgrad.check.normal_form.entries import Entry, Relation
-from symgrad.check.normal_form.exponentials import exp_of, log_of
-from symgrad.check.normal_form.indicators import call, selected, through
+from symgrad.check.normal_form.function_atoms import call, exp_of, log_of, selected, through
+from symgrad.check.normal_form.sums import Entry, Relation
 from symgrad.equations import Assumption
 from symgrad.functions import absolute, equal, has_own_name, reciprocal, root, selection, where
 from symgrad.notation import axis_name, bound_indices, index_over, indices_of, name_of

@@ -28,10 +28,8 @@ from symgrad.check.normal_form.atoms import (
     scale,
     single,
 )
-from symgrad.check.normal_form.entries import Entry, Relation
-from symgrad.check.normal_form.exponentials import Exponential, Logarithm, exp_of, log_of
-from symgrad.check.normal_form.indicators import Call, Selection, selected
-from symgrad.check.normal_form.sums import Sum
+from symgrad.check.normal_form.function_atoms import Call, Exponential, Logarithm, Selection, exp_of, log_of, selected
+from symgrad.check.normal_form.sums import Entry, Relation, Sum
 
 FREE, AT_MOST_ONE, EXACTLY_ONE, BINARY, SIGN, NONNEGATIVE = Relation
 i, j, k, n = "i@C", "j@C", "k@C", "n@N"

@@ -9,10 +9,8 @@ import pytest
 from symgrad.check.normal_form import atoms
 from symgrad.check.normal_form.algebra import Root
 from symgrad.check.normal_form.atoms import ONE, Atom, Constant, Delta, Prime, Size, single
-from symgrad.check.normal_form.entries import Entry, Relation
-from symgrad.check.normal_form.exponentials import Exponential, Logarithm
-from symgrad.check.normal_form.indicators import Call, Selection
-from symgrad.check.normal_form.sums import Sum
+from symgrad.check.normal_form.function_atoms import Call, Exponential, Logarithm, Selection
+from symgrad.check.normal_form.sums import Entry, Relation, Sum
 
 N, K = "n@N", "k@C"
 u, p = Entry("u", (N, K)), Entry("p", (N,), is_positive=True)

@@ -6,7 +6,7 @@ import pytest
 from sympy import Expr, Integer, Rational, S, exp, log, sympify
 
 from symgrad.check.normal_form.atoms import number, ordered, spell_items
-from symgrad.check.normal_form.indicators import MOST_SPLIT, branches
+from symgrad.check.normal_form.function_atoms import MOST_SPLIT, branches
 from symgrad.check.normal_form.translation import Normaliser
 from symgrad.equations import node
 from symgrad.functions import equal, reciprocal, root, step, where
