@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from trials.mutation.mutants import Mutant, install
+from trials.mutation.mutants import Mutant, caches, install
 from trials.mutation.timings import measured, silence
 
 BUDGET = 5.0
@@ -57,6 +57,10 @@ class Campaign:
         self._killers: dict[str, Counter[str]] = {}  # of modules and functions
         self._seconds: dict[str, float] = {}
 
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        """Keep the report of a failure short; pytest's own takes longer than most tests."""
+        parser.addoption("--tb", dest="tbstyle", default="native")
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a failed test."""
         self._failed |= report.failed
@@ -68,6 +72,7 @@ class Campaign:
         gc.freeze()  # a child that collects would otherwise copy the memory of its parent
         timings = measured(items.values(), self._sources, self._notes, self._passes)
         self._seconds = {name: timing.seconds for name, timing in timings.tests.items()}
+        caches()
         for mutant in self._wanted[:1]:
             if self._meet(replace(mutant, source=""), timings.reaching(mutant), items).outcome == KILLED:
                 raise SystemExit("a test fails where nothing is changed")

@@ -7,14 +7,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cache, cached_property, reduce
 from hashlib import sha256
 from importlib import import_module
 from inspect import getattr_static, unwrap
 from itertools import accumulate
 from pathlib import Path
 from textwrap import indent
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import libcst as cst
@@ -180,10 +180,9 @@ def install(mutant: Mutant) -> None:
     source = f"class Changed:\n{mutant.source}" if classes else mutant.source
     changed = dict(vars(module))
     exec(compile(f"from __future__ import annotations\n{source}", str(module.__file__), "exec"), changed)
-    loaded = [m for name, m in sys.modules.items() if name.startswith(("symgrad", "tests."))]
     if mutant.function.isupper():
         old, new = getattr(module, mutant.function), changed[mutant.function]
-        for user in loaded:
+        for user in _loaded():
             if vars(user).get(mutant.function) is old:
                 setattr(user, mutant.function, new)
     else:
@@ -191,10 +190,19 @@ def install(mutant: Mutant) -> None:
         made = vars(changed["Changed"]) if classes else changed
         of, by = _plain(getattr_static(owner, name)), _plain(made[name])
         of.__code__, of.__defaults__, of.__kwdefaults__ = by.__code__, by.__defaults__, by.__kwdefaults__
-    for user in loaded:
-        for value in list(vars(user).values()):
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
+    for function in caches():
+        function.cache_clear()
+
+
+def _loaded() -> list[ModuleType]:
+    """The modules of the package and its tests."""
+    return [module for name, module in sys.modules.items() if name.startswith(("symgrad", "tests."))]
+
+
+@cache
+def caches() -> list[Any]:
+    """Their functions that remember results; found once, before the children are forked."""
+    return [value for module in _loaded() for value in vars(module).values() if hasattr(value, "cache_clear")]
 
 
 def _plain(found: Any) -> FunctionType:
