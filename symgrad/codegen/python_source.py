@@ -28,23 +28,26 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """An expression or a line of Python; ``needs`` are the names of the arrays, sizes and functions it uses."""
+    """An expression or a line of Python; ``needs`` are the names of the arrays, sizes and functions it uses, ``power``
+    is the length of the power that it begins with, if any."""
 
     code: str
     strength: Strength = Strength.NAME
     needs: frozenset[str] = frozenset()
+    power: int = 0
 
     def within(self, strength: Strength) -> Source:
         """The expression, in brackets unless it binds at least as tightly as ``strength``."""
         if self.strength >= strength:
             return self
-        return replace(self, code=f"({self.code})", strength=Strength.NAME)
+        return Source(f"({self.code})", needs=self.needs)
 
     @property
     def negated(self) -> Source:
-        """Minus the expression, as a factor."""
+        """Minus the expression, as a factor; a power gets brackets, as the formatter writes it."""
         inside = self.within(Strength.PRODUCT)
-        return Source(f"-{inside.code}", Strength.PRODUCT, inside.needs)
+        power, rest = inside.code[: inside.power], inside.code[inside.power :]
+        return Source(f"-({power}){rest}" if power else f"-{rest}", Strength.PRODUCT, inside.needs)
 
 
 def used(name: str) -> Source:
@@ -63,7 +66,9 @@ def written(template: str, *parts: Source, strength: Strength = Strength.CALL, n
 
 def joined(separator: str, parts: Sequence[Source], strength: Strength = Strength.SUM) -> Source:
     """Join parts with a separator."""
-    return Source(separator.join(part.code for part in parts), strength, needs_of(parts))
+    code = separator.join(part.code for part in parts)
+    power = {Strength.PRODUCT: parts[0].power, Strength.POWER: len(code)}.get(strength, 0)
+    return Source(code, strength, needs_of(parts), power)
 
 
 def added_up(terms: Sequence[tuple[bool, Source]]) -> Source:
