@@ -55,7 +55,7 @@ class NumpyEmitter:
         order = tuple(i for i in layout if i in node.letters)
         if not order or order == layout[len(layout) - len(order) :]:
             return self.text(node, order)
-        if isinstance(node, ir.Reduce) and node.letters == order and not is_weighted(node):
+        if isinstance(node, ir.Reduce) and node.letters == order:
             whole = node.of.letters
             if len(whole) == len(layout) and all(i == j or i not in order for i, j in zip(whole, layout, strict=True)):
                 return self._reduced(node, ", keepdims=True")

@@ -357,14 +357,14 @@ def test_emitted_text_is_handled_by_emitters_and_writers_alone() -> None:
     assert not [p.name for p in everywhere if "python_source" in p.read_text(encoding="utf-8")]
 
 
-def test_a_minus_needs_no_brackets_around_a_power() -> None:
+def test_a_power_after_a_minus_has_brackets_as_the_formatter_writes_it() -> None:
     squared = power(X, number(2))
     names = {"X": "X", "Y": "Y"}
     text = [
         NumpyEmitter(names, Source("float")).text(signed(node, True)).code
         for node in (squared, product([squared, Y], []))
     ]
-    assert text == ["-X**2", "-X**2 * Y"]
+    assert text == ["-(X**2)", "-(X**2) * Y"]
 
 
 def test_functions_come_with_those_that_they_call() -> None:

@@ -42,7 +42,7 @@ def code(node: Node, order: Layout | None = None, rows: str = "", dtype: Source 
         (contraction([contraction([X, Z], [m]), load("U", k, r)], [k]), "X @ Z @ U"),
         (contraction([X, contraction([Z, load("U", k, r)], [k])], [m]), "X @ (Z @ U)"),
         (contraction([added([X, Y]), Z], [m]), "(X + Y) @ Z"),
-        (signed(contraction([power(X, number(2)), Z], [m]), True), "-X**2 @ Z"),
+        (signed(contraction([power(X, number(2)), Z], [m]), True), "-(X**2) @ Z"),
         (contraction([T, S], [k]), "T @ S"),
         (contraction([T, load("U", k, r)], [k]), "T @ U"),
         (contraction([T, load("U", m, k)], [m, k]), "np.tensordot(T, U, ((1, 2), (0, 1)))"),
