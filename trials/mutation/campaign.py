@@ -24,7 +24,7 @@ from trials.mutation.timings import measured, silence
 
 BUDGET = 5.0
 """CPU seconds of tests for each mutant."""
-MARKS = "not (slow or jax or numba or matplotlib or browser)"
+MARKS = "not (slow or jax or matplotlib or browser)"
 MEMORY = 6 * 2**30
 
 KILLED, SURVIVED, TIMED_OUT, UNREACHED = "killed", "survived", "timed out", "not reached"
