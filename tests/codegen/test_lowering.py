@@ -66,7 +66,7 @@ def code(expr: Expr, order: tuple[Idx, ...], rows: str = "") -> str:
         # Powers and functions.
         (1 / w[n], "1 / w"),
         (1 / (w[n] + v[n]), "1 / (v + w)"),
-        (v[n] / w[n] ** 2, "v / w**2"),
+        (v[n] / w[n] ** 2, "v / w / w"),
         (2 ** w[n], "2**w"),
         (relu(w[n]), "np.maximum(w, 0)"),
     ],

@@ -79,12 +79,14 @@ def test_a_quotient_is_taken_before_its_powers() -> None:
     cube, square, half = power(u, number(3)), power(u, number(2)), power(u, HALF)
     over, of_squares = Product((n, m), (X,), (u,)), power(X, number(2))
     assert product([X], [cube]) == Product((n, m), (over,), (square,))
-    assert product([X, v, exp_of(u)], [cube]) == product([X, v, product([exp_of(u)], [u])], [square])
+    assert product([X, v, exp_of(u)], [cube]) == Product((n, m), (X, v, product([exp_of(u)], [u])), (square,))
     assert product([u, power(s, number(2))], [power(s, number(3))]) == product(
         [u, power(product([s], [s]), number(2))], [s]
     )
     total = product([X, load("t")], [v, power(s, number(4))])
     assert total == Product((n, m), (X, product([load("t")], [s])), (v, power(s, number(3))))
+    assert product([exp_of(u)], [square]) == product([product([exp_of(u)], [u])], [u])
+    assert product([s], [square]) == product([product([s], [u])], [u])
     assert product([of_squares], [square]) == power(over, number(2))
     assert product([of_squares], [cube]) == product([power(over, number(2))], [u])
     assert product([power(X, number(3))], [square]) == product([power(over, number(2)), X], [])
