@@ -67,7 +67,7 @@ class Lowering:
 
     def extent(self, index: Idx) -> Expr:
         """The number of entries along an index, within the current block of rows."""
-        return Symbol(self.count, integer=True) if axis_name(index) == self.rows else index.upper + 1
+        return ir.size(self.count) if axis_name(index) == self.rows else index.upper + 1
 
     def _node(self, expr: Basic, order: ir.Layout) -> ir.Node:
         if is_plain(expr):
@@ -164,7 +164,7 @@ class Lowering:
         is_weighted = len(factors) == 1 and isinstance(factors[0], weighted)
         if summed and is_weighted and set(summed) == free_indices(factors[0]):
             inside = self._node(factors[0], (*order, *summed))
-            return self._times(coefficient, [reduced(inside, inside.letters)], order=order)
+            return self._times(coefficient, [reduced(inside, inside.letters)])
         wide = next((f for f in factors if isinstance(f, Add) and _is_spread(f)), None)
         if wide is not None and summed:
             rest = Mul(coefficient, *(f for f in factors if f is not wide))

@@ -16,7 +16,7 @@ from catalogue import NAMES, derived
 from forms import EVERY, SAMPLE, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Symbol, erf, exp, log, sinh
+from sympy import KroneckerDelta, Sum, Symbol, erf, exp, log, sinh
 from sympy.tensor.indexed import Idx
 
 import symgrad
@@ -26,6 +26,7 @@ from symgrad.codegen.array_program import (
     Assign,
     Call,
     Contract,
+    Delta,
     Diagonal,
     Fill,
     Largest,
@@ -174,6 +175,15 @@ def test_the_meaning_of_each_kind() -> None:
     assert meaning(Diagonal((n,), square, (n, n))) == meaning(load("Q", n, n))
     assert meaning(Diagonal((n,), square, (n, n)), {"Q"}).is_positive
     assert meaning(Load((n,), "p", (n,)), {"p"}).is_positive and meaning(v, {"p"}).is_positive is None
+    assert meaning(signed(load("p", n), True), {"p"}).is_negative and meaning(signed(v, True)).is_negative is None
+    assert meaning(added([X, Y])) == entry + meaning(Y) and meaning(number(3)) == 3 == meaning(
+        Fill((n,), number(3), (N,))
+    )
+    assert meaning(product([X, v], [Y, Y])) == entry * meaning(v) / meaning(Y) ** 2
+    assert meaning(Delta((k, j), K)) == KroneckerDelta(k, j)
+    assert meaning(reduced(X, [m])) == Sum(entry, m) and meaning(reduced(X, [n, m])) == Sum(entry, n, m)
+    assert meaning(contraction([X, load("Z", m, k)], [m])) == Sum(entry * meaning(load("Z", m, k)), m)
+    assert Assign("A", (n, m), added([X, Y])).entry == meaning(load("A", n, m))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import keyword
 import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from sympy import Sum, exp, log
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.codegen import compile_source, runtime, scalar_runtime
-from symgrad.codegen.identifiers import RESERVED
+from symgrad.codegen.identifiers import RESERVED, free, fresh, part_name, python_name, python_names
 from symgrad.codegen.numpy_module import LOCALS
 from symgrad.equations import node
 from symgrad.errors import InputError
@@ -29,6 +30,7 @@ from symgrad.names import is_alike
 from symgrad.notation import Array, Axis
 from symgrad.program import Program
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 N, D = Axis("N"), Axis("D", letters="dea")
 SIZES = {"N": 3, "D": 2}
 TARGETS = (("numpy", None), ("scalar", SIZES))
@@ -105,6 +107,38 @@ def test_lambdified_entries_have_a_place_for_every_name(names: tuple[str, ...]) 
     given = [rng.normal(size=(3, 2)), rng.normal(size=2), 0.7, *(rng.normal(size=3) for _ in names[2:])]
     (value, grads), (found, own) = (derivation(n).explicit(**SIZES).lambdify()(*given) for n in (NEUTRAL, names))
     assert value == found and all(np.array_equal(*pair) for pair in zip(grads, own, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("X", "X"), ("x_", "x_"), ("r_1", "r_1"), ("lambda", "lambda_"), ("np", "np_"), ("_x", "x_")),
+        *(("__np", "np_"), ("_", "array_"), ("_2a", "array2a_"), ("a b", "arraya b_")),
+    ],
+)
+def test_what_a_name_becomes_in_python(name: str, expected: str) -> None:
+    assert python_name(name) == expected
+
+
+def test_arrays_keep_their_names_where_they_can() -> None:
+    assert python_names(["_x", "x_", "N", "_x"], ["N"], {}) == {"x_": "x_", "N": "N_", "_x": "x__"}
+    assert python_names(["A", "B"], (), {"A": "labels", "C": "B"}) == {"A": "labels", "B": "B"}
+
+
+def test_new_names_are_in_use_from_then_on() -> None:
+    used = {"part1", "part3", "a", "a_"}
+    assert [part_name(used), part_name(used), free("a", used), free("b", used), free("b", used)] == [
+        *("part2", "part4", "a__", "b", "b_"),
+    ]
+    assert used == {"part1", "part2", "part3", "part4", "a", "a_", "a__", "b", "b_"}
+    taken = {"x", "x2", "lambda"}
+    assert [fresh("x", taken), fresh("x", taken), fresh("λ", taken), fresh("y", taken)] == ["x3", "x4", "λ2", "y"]
+    assert taken == {"x", "x2", "x3", "x4", "lambda", "λ2", "y"}
+
+
+def test_nothing_is_reserved_that_modules_do_not_say() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in GOLDEN.glob("*.py"))
+    assert set(re.findall(r"\w+", text)) >= RESERVED
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from sympy.tensor.indexed import Idx
 from symgrad.codegen.array_program import Reduce
 from symgrad.codegen.lowering import Lowering
 from symgrad.codegen.numpy_emitter import NumpyEmitter
+from symgrad.codegen.plan.kernels import weighted
 from symgrad.codegen.plan.schedule import Assignment
 from symgrad.codegen.python_source import Source
 from symgrad.equations import node
@@ -125,6 +126,10 @@ def test_where_the_axes_stand(expr: Expr, order: tuple[Idx, ...], expected: str)
         (Sum(T[n, d, k], n, d, k), (), "np.add.reduce(T, axis=None)"),
         (Sum(Q[d, d], d), (), "np.add.reduce(np.diagonal(Q))"),
         (Sum(b[()] * w[n], n), (), "b * np.add.reduce(w)"),
+        (Sum(weighted(w[n], log(v[n])), n), (), "_dot(w, np.log(v))"),
+        (-2 * Sum(weighted(X[n, d], Y[n, d]), n, d) / N.size, (), "-2 / N * _dot(X, Y)"),
+        (Sum(weighted(X[n, d], Y[n, d]), d), (n,), "np.add.reduce(_weighted(X, Y), axis=1)"),
+        (Sum(w[n] * weighted(w[n], v[n]), n), (), "w @ _weighted(w, v)"),
         (Sum(KroneckerDelta(d, e) * q[e], e), (d,), "q"),
         # An index that nothing has counts the entries.
         (Sum(w[n], d), (n,), "D * w"),
