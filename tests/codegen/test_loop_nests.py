@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 from sympy import Rational, Symbol, exp
 from sympy.tensor.indexed import Idx
 
+import symgrad
+from symgrad.array import softmax
 from symgrad.codegen.array_program import (
     HALF,
     Assign,
@@ -23,8 +27,10 @@ from symgrad.codegen.array_program import (
     mapped,
     number,
     size,
+    walk,
 )
 from symgrad.codegen.loop_nests import (
+    LoopPlan,
     MatrixProduct,
     Nest,
     _widest,
@@ -331,3 +337,84 @@ def test_inputs_lie_as_they_are_declared() -> None:
 def test_axes_that_are_part_of_others_are_no_largest_nests() -> None:
     sets = map(frozenset, (["N"], ["N", "M"], [], ["K"], ["N", "M"]))
     assert _widest(sets) == [["M", "N"], ["K"]]
+
+
+# --- whole plans ---------------------------------------------------------------------------------------------------
+
+
+def plan_of(function: Callable[..., Any], shapes: str, wrt: str) -> LoopPlan:
+    return LoopPlan(symgrad.derive(symgrad.loss(shapes=shapes, wrt=wrt, name="small")(function)).record)
+
+
+def shown(assigns: Iterable[Assign]) -> str:
+    return " ".join(f"{a.name}{''.join(axis_name(i) for i in a.letters)}" for a in assigns)
+
+
+def renamed(plan: LoopPlan) -> dict[str, str]:
+    return {name: own for name, own in plan.names.items() if name != own}
+
+
+def numbers_in(assign: Assign) -> set[str]:
+    return {str(part.value) for part in walk(assign.node) if isinstance(part, Number)}
+
+
+def test_the_plan_of_a_block_of_rows() -> None:
+    plan = plan_of(
+        lambda X, W, Y: -np.sum(Y * np.log(softmax(X @ W, axis=1))) / len(X),
+        "X: N D, W: D C, Y: N C distribution",
+        "X W",
+    )
+    assert (plan.axis, plan.labels, plan.rowwise) == ("N", ["Y"], {"X", "Y"}) and plan.sums == ["part2", "part4"]
+    assert plan.before == [] and shown(plan.after) == "L dWDC" and shown(plan.stored) == "dX_ND"
+    rows = "ZCN part1N Z_shiftedCN ECN S_shiftedN PCN part3N part2 GCN dXND part4DC"
+    assert shown(plan.main) == rows and shown(plan.lowered.program) == f"{rows} L dWDC"
+    assert [shown(check) for check in plan.checks] == ["part6N part5N"] and [n.name for n in plan.numbers] == ["L"]
+    assert plan.results == {"X": "dX_", "W": "dW"} and renamed(plan) == {"dX": "dX_block", "dX_": "dX"}
+    assert plan.extents == [["C", "D", "N"]] and plan.weights == [["C", "D"]]
+    assert plan.name("dX") == "dX__" and plan.name("part6") == "part6_"  # those of the plan are in use
+    (last,), ((_, gap),) = plan.after[:1], plan.plan.checks
+    assert loads(last.node) == {"part2"} and numbers_in(last) == {"N"}
+    assert loads(plan.checks[0][0].node) == loads(gap) == {"Y"} and loads(plan.checks[0][1].node) == {"part6"}
+    n, c = plan.main[0].letters[::-1]
+    assert plan.is_row(n) and not plan.is_row(c)
+
+
+def test_what_is_the_same_for_all_rows_is_planned_ahead_of_them() -> None:
+    plan = plan_of(lambda X, w: np.sum((X * np.exp(w)) ** 2), "X: N D, w: D", "w")
+    assert (shown(plan.before), shown(plan.main), shown(plan.after)) == ("part1D", "part2D part3D", "L dwD")
+    assert plan.sums == ["part2", "part3"] and plan.stored == [] == plan.weights and plan.extents == [["D", "N"]]
+    assert plan.results == {"w": "dw"} and plan.checks == [] and renamed(plan) == {}
+    of_rows = plan_of(
+        lambda X, W, l: np.sum(np.tanh(X @ W) ** 2) + l * np.sum(W**2),  # noqa: E741
+        "X: N D, W: D C, l: scalar",
+        "X W l",
+    )
+    assert (shown(of_rows.before), shown(of_rows.after)) == ("dl", "L_rows dW_rowsDC part5 L dWDC")
+    assert shown(of_rows.main) == "ZCN part1CN part2CN part3 GCN dXND part4DC" and shown(of_rows.stored) == "dX_ND"
+    assert [node.name for node in of_rows.numbers] == ["L", "dl"] and of_rows.sums == ["part3", "part4"]
+
+
+def test_each_result_for_rows_has_an_array_of_its_own() -> None:
+    plan = plan_of(lambda x, y: np.sum(np.exp(x + y)), "x: N, y: N", "x y")
+    assert shown(plan.main) == "part1N part2 dxN dyN" and shown(plan.stored) == "dx_N dy_N" and shown(plan.after) == "L"
+    assert plan.results == {"x": "dx_", "y": "dy_"}
+    assert renamed(plan) == {"dx": "dx_block", "dy": "dy_block", "dx_": "dx", "dy_": "dy"}
+
+
+def test_a_plan_without_blocks_has_everything_after_them() -> None:
+    plan = plan_of(lambda A, u: np.sum((A @ u) ** 2) / 2, "A: N N, u: N", "A u")
+    assert (plan.axis, plan.before, plan.main, plan.stored, plan.sums, plan.rowwise) == ("", [], [], [], [], set())
+    assert shown(plan.after) == "rN part1 L G_rN dANN duN" and plan.results == {"A": "dA", "u": "du"}
+    assert plan.extents == [["N"]] and plan.weights == [] and not plan.is_row(plan.after[0].letters[0])
+    same = plan_of(lambda x, y: (np.sum(x) + np.sum(y)) ** 2, "x: N, y: N", "x y")
+    assert len({*same.results.values()}) == 2 and {*same.results.values()} <= {a.name for a in same.after}
+
+
+def test_a_constant_is_added_up_over_all_rows() -> None:
+    plan = plan_of(
+        lambda W, Z, V, X: np.sum((V[:, None, :] + W[None, :, :]) * (X[:, None, :] - Z[None, :, :])),
+        "W: B N, Z: B N, V: M N, X: M N",
+        "W V",
+    )
+    used = set[str]().union(*map(numbers_in, plan.after))
+    assert plan.axis in used and plan.plan.count not in used

@@ -31,7 +31,7 @@ def _rows(Z, q):
     S_shifted = np.add.reduce(E)
     L = np.add.reduce((num_shifted / S_shifted) ** 2)
 
-    G_shifted = 2 * num_shifted / S_shifted**2
+    G_shifted = 2 * (num_shifted / S_shifted) / S_shifted
     dZ = (E * (q[:, None] * G_shifted - 2 * (num_shifted / S_shifted) ** 2 / S_shifted)).T
     dq = E @ G_shifted
     return L, dq, dZ

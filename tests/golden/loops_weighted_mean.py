@@ -158,7 +158,7 @@ def _rows(Z, q, C, start, stop, rows, part2_sums, part4_sums, dZ):
                 S_shifted[row] += E[k, row]
         for row in range(count):
             part2_sums[row] += (num_shifted[row] / S_shifted[row]) ** 2
-            G_shifted[row] = 2 * num_shifted[row] / S_shifted[row] ** 2
+            G_shifted[row] = 2 * (num_shifted[row] / S_shifted[row]) / S_shifted[row]
             part3[row] = -2 * (num_shifted[row] / S_shifted[row]) ** 2 / S_shifted[row]
         for k in range(C):
             for row in range(count):

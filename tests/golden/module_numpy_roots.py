@@ -43,7 +43,7 @@ def f(x, v):
     L = part2 * np.add.reduce(part1)
 
     dx = part2 * ((12 * (v / x) ** 3 + 1 / np.sqrt(x)) / 6)
-    dv = -3 * v * (part2 * v / x**2 + np.add.reduce(part1) / np.add.reduce(v**2) ** 2.5)
+    dv = -3 * v * (part2 / x * v / x + np.add.reduce(part1) / np.add.reduce(v**2) ** 2.5)
     return L, Gradients(x=dx, v=dv)
 
 

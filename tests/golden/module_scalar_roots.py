@@ -60,9 +60,9 @@ def f(x, v):
     dx_1 = part_7 / 6 / part_6**1.5
     part_8 = 12 * (v_2 / x_2) ** 3 + 1 / math.sqrt(x_2)
     dx_2 = part_8 / 6 / part_6**1.5
-    part_9 = v_1 / (x_1 * x_1 * part_6**1.5) + part_5 / part_6**2.5
+    part_9 = v_1 / x_1 / (x_1 * part_6**1.5) + part_5 / part_6**2.5
     dv_1 = -3 * v_1 * part_9
-    part_10 = v_2 / (x_2 * x_2 * part_6**1.5) + part_5 / part_6**2.5
+    part_10 = v_2 / x_2 / (x_2 * part_6**1.5) + part_5 / part_6**2.5
     dv_2 = -3 * v_2 * part_10
 
     dx = np.array([dx_1, dx_2], dtype)
