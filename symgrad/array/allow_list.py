@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import beyond_numpy
+from symgrad import array as beyond_numpy
 from symgrad.array.numpy_table import FUNCTIONS, name_of
 from symgrad.array.symbolic import Symbolic
 from symgrad.array.undispatched import INSTEAD, length, special

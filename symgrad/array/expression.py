@@ -15,9 +15,8 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.array import allow_list
-from symgrad.array.graph import Dimension, Entries, Indices, leaf, size, tracing
+from symgrad.array.graph import Dimension, Entries, Indices, is_number, leaf, operand, size, tracing
 from symgrad.array.intermediates import in_english
-from symgrad.array.literals import is_number, operand
 from symgrad.array.loss import Loss
 from symgrad.array.numpy_table import REFUSED, refusal
 from symgrad.array.shape_grammar import parse_shapes

@@ -15,8 +15,19 @@ import numpy as np
 from sympy import Expr, Integer
 
 from symgrad.array.elementwise import elementwise
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, axis_positions, current, in_order, make, shown
-from symgrad.array.literals import operand
+from symgrad.array.graph import (
+    Dimension,
+    Entries,
+    Indices,
+    Kind,
+    Node,
+    axis_positions,
+    current,
+    in_order,
+    make,
+    operand,
+    shown,
+)
 from symgrad.array.products import contraction
 from symgrad.array.reductions import expanded
 from symgrad.errors import ProgramError, UnsupportedError

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from sympy import Expr
 
-from symgrad.array.graph import Node, constant, leaf, shape_text, tracing
+from symgrad.array.graph import Node, constant, exact, is_number, leaf, operand, shape_text, tracing
 from symgrad.array.indexing import LabelIndex
-from symgrad.array.literals import exact, is_number, operand
 from symgrad.array.shape_grammar import ASSUMPTIONS, Shape, parse_shapes
 from symgrad.array.source_location import Location, defined_at, with_location
 from symgrad.array.symbolic import Labels, Symbolic

@@ -10,9 +10,8 @@ import numpy as np
 from sympy import Expr
 
 from symgrad.array.elementwise import ELEMENTWISE, SCIPY, SIGNS, at_least, at_most, elementwise
-from symgrad.array.graph import Kind, Node, shown
+from symgrad.array.graph import Kind, Node, is_number, operand, shown
 from symgrad.array.indexing import ARRANGEMENTS, GATHER, entrywise
-from symgrad.array.literals import is_number, operand
 from symgrad.array.products import PRODUCTS
 from symgrad.array.reductions import REDUCTIONS
 from symgrad.errors import UnsupportedError

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from sympy import Expr, KroneckerDelta, Mul
 
-from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, mismatch, shown
-from symgrad.array.literals import operand
+from symgrad.array.graph import Dimension, Entries, Indices, Kind, Node, make, mismatch, operand, shown
 from symgrad.array.reductions import summed
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.notation import Axis

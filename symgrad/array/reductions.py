@@ -11,8 +11,19 @@ import numpy as np
 from sympy import Expr, Mul, Sum, exp, log, sqrt
 
 from symgrad.array.elementwise import distance_of, elementwise, power_of
-from symgrad.array.graph import Entries, Indices, Kind, Node, axis_position, axis_positions, constant, make, shown
-from symgrad.array.literals import exact, operand
+from symgrad.array.graph import (
+    Entries,
+    Indices,
+    Kind,
+    Node,
+    axis_position,
+    axis_positions,
+    constant,
+    exact,
+    make,
+    operand,
+    shown,
+)
 from symgrad.errors import ProgramError, UnsupportedError
 from symgrad.functions import absolute, selection
 from symgrad.notation import array_names, bound_indices, free_indices, sum_over

@@ -196,7 +196,7 @@ def _is_users(function: FunctionType) -> bool:
     """Whether a function may be part of a loss; modules of this package outside of ``array`` contain losses too."""
     name = function.__module__ or ""
     if name.startswith("symgrad."):
-        return not name.startswith("symgrad.array.")
+        return not name.startswith("symgrad.array")
     return not is_ours(function.__code__.co_filename) and name.partition(".")[0] not in sys.stdlib_module_names
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.array import beyond_numpy
+from symgrad import array as beyond_numpy
 from symgrad.array.elementwise import SCIPY
 from symgrad.array.graph import current, size
 from symgrad.array.indexing import constant_array

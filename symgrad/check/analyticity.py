@@ -7,37 +7,7 @@ root of a square is one of two numbers; and across a zero of a divisor, function
 
 from __future__ import annotations
 
-from sympy import (
-    Add,
-    Expr,
-    Function,
-    Indexed,
-    KroneckerDelta,
-    Max,
-    Min,
-    Mul,
-    Pow,
-    Rational,
-    S,
-    Sum,
-    Symbol,
-    acos,
-    asin,
-    asinh,
-    atan,
-    cos,
-    cosh,
-    erf,
-    erfc,
-    exp,
-    gamma,
-    log,
-    oo,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
+import sympy as sp
 from sympy.core.basic import Basic
 
 from symgrad.canonical import is_known
@@ -45,79 +15,80 @@ from symgrad.functions import absolute, reciprocal, root
 from symgrad.notation import array_names, name_of
 from symgrad.program import Program
 
-EVERYWHERE = {KroneckerDelta, exp, sin, cos, atan, sinh, cosh, tanh, asinh, erf, erfc}
+EVERYWHERE = {sp.KroneckerDelta, sp.exp, sp.sin, sp.cos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sp.erf, sp.erfc}
 """Functions that are analytic at all real numbers."""
 
-ANALYTIC = EVERYWHERE | {tan, asin, acos, gamma}
+ANALYTIC = EVERYWHERE | {sp.tan, sp.asin, sp.acos, sp.gamma}
 """Functions that are analytic wherever they are defined."""
 
-MONOTONE = {exp, log, tanh, sinh, atan, asinh, erf}
+MONOTONE = {sp.exp, sp.log, sp.tanh, sp.sinh, sp.atan, sp.asinh, sp.erf}
 """Functions whose derivative is nowhere 0."""
 
 
 def has_root(expr: Basic) -> bool:
     """Whether an expression has a root.  Modulo a prime a root is one of two numbers, not always the positive one."""
-    return expr.has(root) or not all(power.exp.is_Integer for power in expr.atoms(Pow))
+    return expr.has(root) or not all(power.exp.is_Integer for power in expr.atoms(sp.Pow))
 
 
 def is_analytic(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be analytic on a connected domain: the arguments of roots and logarithms, and
     the divisors, are positive for all values."""
-    arguments = [p.base for p in expr.atoms(Pow) if not (p.exp.is_Integer and p.exp > 0)]
-    arguments += [call.args[0] for call in expr.atoms(log, gamma, root, reciprocal)]
-    calls = [call for call in expr.atoms(Function) if not isinstance(call, (log, gamma, root, reciprocal))]
+    arguments = [p.base for p in expr.atoms(sp.Pow) if not (p.exp.is_Integer and p.exp > 0)]
+    arguments += [call.args[0] for call in expr.atoms(sp.log, sp.gamma, root, reciprocal)]
+    calls = [call for call in expr.atoms(sp.Function) if not isinstance(call, (sp.log, sp.gamma, root, reciprocal))]
     return all(is_positive(a, program) for a in arguments) and all(call.func in EVERYWHERE for call in calls)
 
 
 def is_positive(expr: Basic, program: Program) -> bool:
     """Whether an expression is known to be positive wherever it is defined (roots: wherever they are not zero)."""
-    if is_known(expr, "positive") or isinstance(expr, exp):
+    if is_known(expr, "positive") or isinstance(expr, sp.exp):
         return True
-    if isinstance(expr, (Symbol, Indexed)):
+    if isinstance(expr, (sp.Symbol, sp.Indexed)):
         definition = program.definitions.get(name_of(expr))
         return definition is not None and is_positive(definition.rhs, program)
-    if isinstance(expr, (Add, Mul)):
+    if isinstance(expr, (sp.Add, sp.Mul)):
         return all(is_positive(arg, program) for arg in expr.args)
-    if isinstance(expr, root) or (isinstance(expr, Pow) and isinstance(expr.exp, Rational) and expr.exp.q % 2 == 0):
+    is_power = isinstance(expr, sp.Pow) and isinstance(expr.exp, sp.Rational)
+    if isinstance(expr, root) or (is_power and expr.exp.q % 2 == 0):
         return True
-    return isinstance(expr, (Pow, Sum)) and is_positive(expr.args[0], program)
+    return isinstance(expr, (sp.Pow, sp.Sum)) and is_positive(expr.args[0], program)
 
 
-def order_of_zeros(expr: Expr) -> Expr:
+def order_of_zeros(expr: sp.Expr) -> sp.Expr:
     """A bound on the order of almost all zeros of an expression; infinite if no bound is known."""
-    if isinstance(expr, exp) or (isinstance(expr, Pow) and expr.exp.is_negative):
-        return S.Zero
-    if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
+    if isinstance(expr, sp.exp) or (isinstance(expr, sp.Pow) and expr.exp.is_negative):
+        return sp.S.Zero
+    if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0:
         return expr.exp * order_of_zeros(expr.base)
-    if isinstance(expr, Mul):
-        return Max(*map(order_of_zeros, expr.args))
+    if isinstance(expr, sp.Mul):
+        return sp.Max(*map(order_of_zeros, expr.args))
     if isinstance(expr, absolute):
         return order_of_zeros(expr.args[0])
-    terms = Add.make_args(expr.function if isinstance(expr, Sum) else expr)
-    if (len(terms) > 1 or isinstance(expr, Sum)) and all(is_known(term, "nonnegative") for term in terms):
-        return Min(*(order_of_zeros(term) for term in terms if array_names(term)))  # all of them vanish together
-    return S.One if any(_is_steep(expr, name) for name in array_names(expr)) else _degree(expr)
+    terms = sp.Add.make_args(expr.function if isinstance(expr, sp.Sum) else expr)
+    if (len(terms) > 1 or isinstance(expr, sp.Sum)) and all(is_known(term, "nonnegative") for term in terms):
+        return sp.Min(*(order_of_zeros(term) for term in terms if array_names(term)))  # all of them vanish together
+    return sp.S.One if any(_is_steep(expr, name) for name in array_names(expr)) else _degree(expr)
 
 
-def _is_steep(expr: Expr, name: str) -> bool:
+def _is_steep(expr: sp.Expr, name: str) -> bool:
     """Whether the derivative with respect to the entries of an array is known to be nonzero almost everywhere on each
     level set of the expression."""
-    if isinstance(expr, (Sum, Mul, Add)):
+    if isinstance(expr, (sp.Sum, sp.Mul, sp.Add)):
         varying = [part for part in expr.args if name in array_names(part)]
-        return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, Add) and _degree(expr) == 1)
-    if isinstance(expr, Function) or (isinstance(expr, Pow) and not expr.exp.is_integer):
-        return (isinstance(expr, Pow) or expr.func in MONOTONE) and _is_steep(expr.args[0], name)
-    return isinstance(expr, (Indexed, Symbol)) and name in array_names(expr)
+        return (len(varying) == 1 and _is_steep(varying[0], name)) or (isinstance(expr, sp.Add) and _degree(expr) == 1)
+    if isinstance(expr, sp.Function) or (isinstance(expr, sp.Pow) and not expr.exp.is_integer):
+        return (isinstance(expr, sp.Pow) or expr.func in MONOTONE) and _is_steep(expr.args[0], name)
+    return isinstance(expr, (sp.Indexed, sp.Symbol)) and name in array_names(expr)
 
 
-def _degree(expr: Expr) -> Expr:
+def _degree(expr: sp.Expr) -> sp.Expr:
     """The degree of a polynomial in entries, which bounds the order of its zeros; infinite for other expressions."""
     if not array_names(expr):
-        return S.Zero
-    if isinstance(expr, (Indexed, Symbol)):
-        return S.One
-    if isinstance(expr, Sum):
+        return sp.S.Zero
+    if isinstance(expr, (sp.Indexed, sp.Symbol)):
+        return sp.S.One
+    if isinstance(expr, sp.Sum):
         return _degree(expr.function)
-    if isinstance(expr, (Add, Mul)):
-        return (Max if isinstance(expr, Add) else Add)(*map(_degree, expr.args))
-    return expr.exp * _degree(expr.base) if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0 else oo
+    if isinstance(expr, (sp.Add, sp.Mul)):
+        return (sp.Max if isinstance(expr, sp.Add) else sp.Add)(*map(_degree, expr.args))
+    return expr.exp * _degree(expr.base) if isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp > 0 else sp.oo

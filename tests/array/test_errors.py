@@ -15,7 +15,7 @@ from catalogue import derived
 import symgrad
 from symgrad.array import elementwise, eye, one_hot, softmax
 from symgrad.array import numpy_table as table
-from symgrad.array.literals import exact
+from symgrad.array.graph import exact
 from symgrad.array.shape_grammar import parse_shapes
 from symgrad.errors import InputError, ProgramError, UnsupportedError
 

@@ -16,7 +16,7 @@ from sympy import Expr, Rational, log, pi, sqrt
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.array.literals import exact
+from symgrad.array.graph import exact
 from symgrad.cli import main
 
 # --- numbers -------------------------------------------------------------------------------------------------------

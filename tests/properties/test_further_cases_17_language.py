@@ -21,7 +21,7 @@ from sympy import Rational
 
 import symgrad
 from symgrad.array.expression import parse
-from symgrad.array.literals import exact
+from symgrad.array.graph import exact
 from symgrad.cli import main
 from symgrad.errors import SymgradError
 
