@@ -1,6 +1,6 @@
 """Further cases of one language however it is typed, written down before any of them was tried.
 
-The specimens stand in ``array/test_language.py``; here are their relatives.
+The specimens stand in ``test_language.py``; here are their relatives.
 """
 
 from __future__ import annotations
