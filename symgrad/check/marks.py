@@ -22,7 +22,6 @@ class Level(IntEnum):
     words: str
 
     def __new__(cls, value: int, words: str) -> Level:
-        """A level with its words."""
         level = int.__new__(cls, value)
         level._value_, level.words = value, words
         return level

@@ -209,5 +209,4 @@ def probability_text(program: Program, name: str) -> str:
 
 
 def text_of(words: Words) -> str:
-    """The text of ``words``."""
     return words if isinstance(words, str) else words()

@@ -46,7 +46,6 @@ class Doubles(Reals):
         return np.array([float(value) if value.is_real else np.nan])
 
     def power(self, value: np.ndarray, exponent: Rational) -> np.ndarray:
-        """A power."""
         return np.asarray(value ** (int(exponent) if exponent.q == 1 else float(exponent)))
 
     def settled(self, total: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -54,11 +53,9 @@ class Doubles(Reals):
         return total
 
     def exp(self, value: np.ndarray) -> np.ndarray:
-        """exp."""
         return np.asarray(np.exp(value))
 
     def log(self, value: np.ndarray) -> np.ndarray:
-        """log."""
         return np.asarray(np.log(value))
 
     def apply(self, function: Callable[..., Any], values: list[np.ndarray]) -> np.ndarray:

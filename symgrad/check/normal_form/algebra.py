@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from math import gcd, lcm
 
 from sympy import factorint
 
@@ -36,6 +35,7 @@ from symgrad.check.normal_form.atoms import (
     is_positive,
     number,
     ordered,
+    rational_content,
     scale,
     simple,
     single,
@@ -181,8 +181,7 @@ def content(polynomial: Polynomial, *, positive: bool = False) -> tuple[Monomial
         for a, e in inverse:
             exponents[a] = exponents.get(a, 0) + e
         reduced[as_monomial(exponents)] = c
-    values = list(reduced.values())
-    coefficient = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
+    coefficient = rational_content(reduced.values())
     if ordered(reduced)[0][1] < 0:
         coefficient = -coefficient
     rest = scale(reduced, 1 / coefficient)
@@ -274,7 +273,6 @@ class Root(Atom):
         )
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The root of the renamed radicand."""
         return power(rename(dict(self.radicand), names), Fraction(1, self.degree))
 
     def is_nonzero(self, known: Collection[str]) -> bool:

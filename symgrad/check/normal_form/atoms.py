@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from itertools import count
+from math import gcd, lcm
 from typing import ClassVar
 
 from symgrad.budget import spend
@@ -150,7 +151,6 @@ class Delta(Atom):
         super().__init__(f"delta({low},{high})", frozenset(self.indices))
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """Kronecker's delta of the renamed indices."""
         return single(Delta(*(names.get(i, i) for i in self.indices)))
 
 
@@ -257,6 +257,11 @@ def add(*polynomials: Polynomial) -> Polynomial:
             else:
                 result.pop(m, None)
     return result
+
+
+def rational_content(coefficients: Collection[Fraction | int]) -> Fraction:
+    """The largest rational number of which all coefficients are integer multiples."""
+    return Fraction(gcd(*(c.numerator for c in coefficients)), lcm(*(c.denominator for c in coefficients)))
 
 
 def scale(polynomial: Polynomial, factor: Fraction | int) -> Polynomial:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import product as every_choice
-from math import gcd, lcm
 
 from symgrad.check.normal_form.algebra import Root, content, multiply, power, prime_powers, product, rename
 from symgrad.check.normal_form.atoms import (
@@ -39,6 +38,7 @@ from symgrad.check.normal_form.atoms import (
     key_of,
     number,
     ordered,
+    rational_content,
     scale,
     simple,
     single,
@@ -66,7 +66,6 @@ class Exponential(Atom):
         super().__init__(f"exp({spell(exponent)})", free_of(exponent), height_of(exponent), is_positive=True)
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """exp of the renamed monomial."""
         return exp_of(rename({self.exponent: Fraction(1)}, names))
 
 
@@ -80,7 +79,6 @@ class Logarithm(Atom):
         super().__init__(f"log({spell_items(items)})", free_of_items(items), height_of_items(items))
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """log of the renamed polynomial."""
         return log_of(rename(dict(self.argument), names))
 
 
@@ -142,7 +140,6 @@ class Call(Atom):
         super().__init__(key, free, max(map(height_of_items, self.arguments), default=0))
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The function of the renamed arguments."""
         return call(self.name, tuple(rename(dict(argument), names) for argument in self.arguments))
 
     def spelled(self, words: Mapping[Index, str]) -> str:
@@ -196,11 +193,10 @@ def _step(argument: Polynomial, at_zero: Fraction) -> Polynomial:
         return number(at_zero if value == 0 else int(value > 0))
     if at_zero not in (0, 1):
         return add(scale(_step(argument, Fraction(0)), 1 - at_zero), scale(_step(argument, Fraction(1)), at_zero))
-    values = list(argument.values())
-    content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
+    common = rational_content(argument.values())
     if ordered(argument)[0][1] > 0:
-        return single(Indicator("step", (scale(argument, 1 / content), number(at_zero))))
-    turned = single(Indicator("step", (scale(argument, -1 / content), number(1 - at_zero))))
+        return single(Indicator("step", (scale(argument, 1 / common), number(at_zero))))
+    turned = single(Indicator("step", (scale(argument, -1 / common), number(1 - at_zero))))
     return add(number(1), scale(turned, -1))
 
 
@@ -224,7 +220,6 @@ class Selection(Atom):
         return None if self.at in free_of_items(self.row) else self.at
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The selection among the renamed values."""
         inside = fresh_index(self.along)
         return selected(rename(dict(self.row), {**names, self.along: inside}), inside, names.get(self.at, self.at))
 

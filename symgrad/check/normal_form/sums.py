@@ -106,7 +106,6 @@ class Entry(Atom):
         return self.indices[-1]
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The entry with the renamed indices."""
         indices = tuple(names.get(i, i) for i in self.indices)
         return single(Entry(self.name, indices, is_positive=self.is_positive, relation=self.relation))
 
@@ -155,7 +154,6 @@ class Sum(Atom):
         )
 
     def renamed(self, names: Mapping[Index, Index]) -> Polynomial:
-        """The sum of the renamed factors."""
         return over(*self._expanded(names))
 
     def _expanded(self, names: Mapping[Index, Index]) -> tuple[Polynomial, list[Index]]:

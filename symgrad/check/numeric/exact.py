@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import reduce
-from math import gcd, lcm
 
 from sympy import Add, Expr, Function, Mul, Number, Pow, Rational, Symbol, exp, log
 from sympy.core.basic import Basic
@@ -24,7 +23,7 @@ from sympy.tensor.indexed import Idx
 
 from symgrad.budget import OverBudget, spend
 from symgrad.check.assumptions import Projection, constraints
-from symgrad.check.normal_form.atoms import NoNormalForm
+from symgrad.check.normal_form.atoms import NoNormalForm, rational_content
 from symgrad.check.normal_form.translation import EXPANSIONS
 from symgrad.check.numeric.instantiation import Instance, Position
 from symgrad.check.obligations import Claim
@@ -268,8 +267,7 @@ def _add(left: Fractions, right: Fractions) -> Fractions:
 
 def _content(poly: Poly, generators: int) -> tuple[Fraction, dict[int, int]]:
     """The rational content of a polynomial, with the sign of its first term, and the exponents of its monomial."""
-    values = poly.values()
-    content = Fraction(gcd(*(c.numerator for c in values)), lcm(*(c.denominator for c in values)))
+    content = rational_content(poly.values())
     if poly[min(poly)] < 0:
         content = -content
     lowest = {generator: min((m >> (WIDTH * generator)) & MASK for m in poly) for generator in range(generators)}

@@ -254,7 +254,6 @@ class Reals(_WithGaps):
         self._seed = seed
 
     def constant(self, value: Any) -> Array:
-        """A number."""
         return np.array([self._number(value)], dtype=object)
 
     def _number(self, value: Any) -> Any:
@@ -290,19 +289,16 @@ class Reals(_WithGaps):
         return np.where(abs(total) > scale * self._context.mpf(10) ** (GUARD - self.carried), total, 0 * total)
 
     def power(self, value: Array, exponent: Rational) -> Array:
-        """A power."""
         number = self._number(exponent)
         return self._map(lambda a: a**number, value)
 
     def exp(self, value: Array) -> Array:
-        """The exponential."""
         return self._map(self._exp, value)
 
     def _exp(self, exponent: Any) -> Any:
         return self._context.exp(exponent) if abs(exponent) <= MOST_EXPONENT else self._context.inf
 
     def log(self, value: Array) -> Array:
-        """The logarithm."""
         return self._map(self._context.log, value)
 
     def apply(self, function: Callable[..., Any], values: list[Array]) -> Array:
