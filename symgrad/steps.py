@@ -90,7 +90,8 @@ class Step(Legible):
 
     ``before`` is the right side of the previous line about the same subject, or None in its first line.  ``rule`` names
     the rule, and ``reason`` explains it for this line.  ``cites`` are the numbers of other lines used, ``conditions``
-    the divisors, and ``conventions`` the derivatives taken at kinks.
+    the divisors, and ``conventions`` the derivatives taken at kinks.  ``picked`` are the equalities, such as ``n = m``,
+    to which the sums with a delta are restricted, unless the terms differ in them.
     """
 
     number: int
@@ -103,6 +104,7 @@ class Step(Legible):
     assumption: Assumption | None = None
     conditions: tuple[Condition, ...] = ()
     conventions: tuple[Convention, ...] = ()
+    picked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

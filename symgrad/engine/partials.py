@@ -134,9 +134,9 @@ def simplify(writer: Writer, subject: Subject, value: sp.Expr, rules: Sequence[R
         if has_delta(value, axis.name):
             before = value
             value = contract(value, axis.name)
-            reason = _delta_reason(writer.shown(subject), axis.name)
+            reason, picked = _delta_reason(writer.shown(subject), axis.name)
             conditions = cancelled(writer.program, before, value)
-            value = writer.line(subject, before, value, "contract", reason, conditions=conditions)
+            value = writer.line(subject, before, value, "contract", reason, conditions=conditions, picked=picked)
     named = canonical(quotients_named(value))
     value = writer.line(subject, value, named, "quotient", "name the quotient")
     before = value
@@ -146,22 +146,21 @@ def simplify(writer: Writer, subject: Subject, value: sp.Expr, rules: Sequence[R
     if not used and reads_alike(before, value):
         return writer.amend(subject, value)
     names = ", ".join(dict.fromkeys(rule.source for rule in used))
-    reason = f"in terms of {names}" if used else _collect_reason(before, value)
-    return writer.line(
-        subject, before, value, "fold" if used else "collect", reason, cites=cites, conditions=conditions
-    )
+    rule, reason = ("fold", f"in terms of {names}") if used else _collected_by(before, value)
+    return writer.line(subject, before, value, rule, reason, cites=cites, conditions=conditions)
 
 
-def _collect_reason(before: sp.Expr, after: sp.Expr) -> str:
-    """The reason of a line that simplifies ``before`` to ``after`` without a rule."""
+def _collected_by(before: sp.Expr, after: sp.Expr) -> tuple[str, str]:
+    """The rule and the reason of a line that simplifies ``before`` to ``after`` without the program's arrays."""
     if after.atoms(step) < before.atoms(step):
-        return "H(−x) is 1 − H(x)"
+        return "collect", "H(−x) is 1 − H(x)"
     if any(leaves_out(power.base) for power in before.atoms(sp.Pow)):
-        return "0 and 1 equal their powers"
+        return "collect", "0 and 1 equal their powers"
     if not is_multiplied_out_soon(before):
-        return "collect common factors"
-    cancel = _products(before) > len(sp.Add.make_args(multiplied_out(before)))
-    return "terms cancel" if cancel else "take out the common factor"
+        return "collect", "collect common factors"
+    if _products(before) > len(sp.Add.make_args(multiplied_out(before))):
+        return "cancel", "terms cancel"
+    return "collect", "take out the common factor"
 
 
 def _products(expr: sp.Expr) -> int:
@@ -171,8 +170,8 @@ def _products(expr: sp.Expr) -> int:
     return prod(_products(factor) for factor in expr.args) if isinstance(expr, sp.Mul) else 1
 
 
-def _delta_reason(before: sp.Expr, axis: str) -> str:
-    """The reason of a line that sums away deltas of ``before`` over ``axis``: what each delta picks."""
+def _delta_reason(before: sp.Expr, axis: str) -> tuple[str, tuple[str, ...]]:
+    """The reason of a line that sums away deltas of ``before`` over ``axis``, and what the deltas pick in all terms."""
     bound = {i for total in before.atoms(sp.Sum) for i in bound_indices(total) if axis_name(i) == axis}
     picked: dict[str, set[str]] = {}
     for delta in sorted(deltas(before), key=lambda delta: delta.sort_key()):
@@ -181,11 +180,11 @@ def _delta_reason(before: sp.Expr, axis: str) -> str:
             picked.setdefault(str(gone), set()).add(str(kept))
     if any(len(kept) > 1 for kept in picked.values()):
         pairs = [f"{gone} = {kept}" for gone, some in picked.items() for kept in sorted(some)]
-        return f"sum over {' and '.join(picked)}: in each term only {', '.join(pairs[:-1])} or {pairs[-1]} survives"
-    equalities = [f"{gone} = {kept}" for gone, (kept,) in picked.items()]
-    if len(picked) == 1:
-        return f"sum over {next(iter(picked))}: only {equalities[0]} survives"
-    return f"sum over {' and '.join(picked)}: only {' and '.join(equalities)} survive"
+        some = f"in each term only {', '.join(pairs[:-1])} or {pairs[-1]} survives"
+        return f"sum over {' and '.join(picked)}: {some}", ()
+    equalities = tuple(f"{gone} = {kept}" for gone, (kept,) in picked.items())
+    survive = "survives" if len(equalities) == 1 else "survive"
+    return f"sum over {' and '.join(picked)}: only {' and '.join(equalities)} {survive}", equalities
 
 
 def cancelled(program: Program, before: sp.Expr, after: sp.Expr) -> tuple[Condition, ...]:

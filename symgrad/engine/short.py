@@ -8,7 +8,6 @@ citations, assumptions and divisors of the hidden lines.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +23,8 @@ from symgrad.steps import Largest, MatrixTotal, MatrixValue, Partial, Record, St
 MOST_TERMS_CHANGED = 1
 """If folding or factoring changes more terms of a line at once, the line before it is shown too."""
 
-UNSAID = ("quotient", "collect")
-"""Rules whose reason is left out if the line has another reason."""
+UNSAID = ("definition", "quotient", "collect", "cancel")
+"""Rules whose reason is left out if the line has another reason; that of a definition always is."""
 
 
 def short(record: Record, weaker: Collection[int] = ()) -> Record:
@@ -148,7 +147,7 @@ def _goes_unsaid(step: Step, following: Step) -> bool:
     if following.rule == "contract":
         return not _splits(step.after, _deltas_by_axis(step.after) - _deltas_by_axis(following.after))
     if following.rule in ("fold", "collect", "quotient"):
-        return following.reason != "terms cancel" and _terms_changed(step.after, following.after) <= MOST_TERMS_CHANGED
+        return _terms_changed(step.after, following.after) <= MOST_TERMS_CHANGED
     return following.rule == "substitute" and (step.rule == "substitute" or _is_product(following.after))
 
 
@@ -175,13 +174,18 @@ def _terms_changed(before: Expr, after: Expr) -> int:
 def _reason(steps: Sequence[Step], *, has_shown_sources: bool) -> str:
     """The combined reason of several lines; a definition needs none, nor do deltas that no shown line has."""
     is_partial = isinstance(steps[-1].subject, Partial)
-    said = [s for s in steps if s.rule not in UNSAID and s.reason != "definition"]
-    sums = [step.reason for step in said if step.rule == "contract"]
+    said = [s for s in steps if s.rule not in UNSAID]
+    sums = [step for step in said if step.rule == "contract"]
     reasons = [step.reason for step in said if step.rule != "contract"]
     if sums and (not reasons or (has_shown_sources and not is_partial)):
-        picked = [part for reason in sums for part in re.findall(": only (.*) survive", reason)]
-        reasons.insert(1, sums[0] if len(sums) == 1 else f"only {' and '.join(picked)} survive")
-    return ", ".join(dict.fromkeys([*reasons, *_zero_unless(steps[-1])])) or steps[-1].reason.replace("definition", "")
+        if len(sums) > 1 and all(step.picked for step in sums):
+            reasons.insert(1, f"only {' and '.join(equality for step in sums for equality in step.picked)} survive")
+        else:
+            reasons[1:1] = [step.reason for step in sums]
+    reasons += _zero_unless(steps[-1])
+    if not reasons and steps[-1].rule != "definition":
+        reasons.append(steps[-1].reason)
+    return ", ".join(dict.fromkeys(reasons))
 
 
 def _zero_unless(step: Step) -> list[str]:

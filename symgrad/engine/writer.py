@@ -60,6 +60,7 @@ class Writer:
         assumption: Assumption | None = None,
         conditions: Sequence[Condition] = (),
         kinks: Sequence[type[Function]] = (),
+        picked: tuple[str, ...] = (),
     ) -> Expr:
         """Write a line, unless it equals the line before; return its right side.
 
@@ -79,7 +80,7 @@ class Writer:
         conventions = tuple(self._convention(kink) for kink in dict.fromkeys(kinks))
         number, shown_after = len(self.steps) + 1, self.lettered(subject, after, shown)
         cited = tuple(sorted(set(cites)))
-        step = Step(number, subject, shown, shown_after, rule, reason, cited, assumption, divisors, conventions)
+        step = Step(number, subject, shown, shown_after, rule, reason, cited, assumption, divisors, conventions, picked)
         self.steps.append(step)
         self.results[subject] = number
         return after

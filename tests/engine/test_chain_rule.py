@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import classifier as cl
@@ -13,7 +14,7 @@ from sympy.tensor.indexed import Idx
 import symgrad
 from symgrad.array.expression import parse
 from symgrad.engine.derive import derive_record
-from symgrad.engine.partials import _collect_reason, _delta_reason, cancelled, divided_by
+from symgrad.engine.partials import _collected_by, _delta_reason, cancelled, divided_by
 from symgrad.equations import abbreviation, node
 from symgrad.functions import step, where
 from symgrad.notation import Array
@@ -203,16 +204,19 @@ PICKED: dict[str, tuple[Expr, str]] = {
 @pytest.mark.parametrize("case", PICKED)
 def test_what_deltas_pick_is_said(case: str) -> None:
     expr, words = PICKED[case]
-    assert _delta_reason(expr, "N") == words
+    said, picked = _delta_reason(expr, "N")
+    assert said == words
+    assert picked == (() if "in each term" in words else tuple(re.findall("[a-z] = [a-z]", words)))
 
 
 def test_why_a_line_becomes_shorter_is_said() -> None:
-    assert _collect_reason(x[n] * (y[n] - p[n]) + x[n] * p[n], x[n] * y[n]) == "terms cancel"
+    assert _collected_by(x[n] * (y[n] - p[n]) + x[n] * p[n], x[n] * y[n]) == ("cancel", "terms cancel")
     nested = x[n] * (y[n] * (x[n] + p[n]) - p[n] * (x[n] + y[n]))
-    assert _collect_reason(nested, nested) == "terms cancel"
-    assert _collect_reason(x[n] * y[n] + x[n] * p[n], x[n] * (y[n] + p[n])) == "take out the common factor"
+    assert _collected_by(nested, nested) == ("cancel", "terms cancel")
+    common = x[n] * y[n] + x[n] * p[n]
+    assert _collected_by(common, x[n] * (y[n] + p[n])) == ("collect", "take out the common factor")
     long = (x[n] + y[n] + 1) ** 200 + x[n]
-    assert _collect_reason(long, long) == "collect common factors"  # too long to multiply out
+    assert _collected_by(long, long) == ("collect", "collect common factors")  # too long to multiply out
 
 
 def test_divisors_that_disappear_have_a_reason() -> None:

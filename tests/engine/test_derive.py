@@ -147,7 +147,7 @@ def test_label_smoothing_uses_the_assumption_through_a_definition() -> None:
 @pytest.mark.parametrize(
     ("name", "rule", "reason"),
     [
-        ("logistic", "collect", "terms cancel"),
+        ("logistic", "cancel", "terms cancel"),
         ("softmax_mse", "collect", "take out the common factor"),
         ("clip_loss", "contract", "sum over n: in each term only n = i or n = m survives"),
         ("softmax_cross_entropy", "close", "substitute"),

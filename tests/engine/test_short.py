@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from catalogue import derived
@@ -79,6 +80,27 @@ def test_nothing_that_hidden_lines_rest_on_is_lost(full: Record) -> None:
         assert {c for s in view.steps for c in getattr(s, kept)} == {c for s in full.steps for c in getattr(s, kept)}
     assert view.assumptions_used == full.assumptions_used
     assert view.gradients == full.gradients
+
+
+def test_the_view_does_not_depend_on_the_words_of_reasons() -> None:
+    record = derived("layer_norm").record
+    reworded = replace(record, steps=tuple(replace(s, reason=f"because {s.number}") for s in record.steps))
+    assert [s.number for s in short(reworded).steps] == [s.number for s in short(record).steps]
+    (line,) = (s for s in short(reworded).steps if s.number == 9)
+    assert line.reason == "because 7, only n = m and d = e survive"
+    untagged = replace(reworded, steps=tuple(replace(s, picked=()) for s in reworded.steps))
+    (line,) = (s for s in short(untagged).steps if s.number == 9)
+    assert line.reason == "because 7, because 8, because 9"
+
+
+def test_a_line_in_which_terms_cancel_is_shown_whatever_its_words() -> None:
+    record = derived("logistic").record
+    (cancelling,) = (s.number for s in record.steps if s.rule == "cancel")
+    reworded = replace(record, steps=tuple(replace(s, reason="so") for s in record.steps))
+    shown = {s.number for s in short(reworded).steps}
+    assert {cancelling - 1, cancelling} <= shown
+    collected = replace(reworded, steps=tuple(replace(s, rule=s.rule.replace("cancel", "fold")) for s in reworded.steps))
+    assert cancelling - 1 not in {s.number for s in short(collected).steps}
 
 
 def test_no_line_uses_two_assumptions(full: Record) -> None:
